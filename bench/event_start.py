@@ -9,7 +9,7 @@ from bench.process import measure
 from bench.project import project
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.ids import make_id
-from mainspring.store.commands.inbox import Publish
+from mainspring.store.commands.inbox import PublishEvent
 from mainspring.store.process_store import ProcessStore
 
 EVENTS, PAUSE_S = 100, 0.1
@@ -43,5 +43,5 @@ async def _publish(store: ProcessStore) -> None:
         await asyncio.sleep(PAUSE_S + number % 7 * 0.013)  # not in step with whatever the others do
         now = clock.now()
         data = b'{"published_ns": %d}' % time.time_ns()
-        event = Publish(make_id("e", now, clock.random_bits(80)), "bench.happened", data, now + 86_400_000)
+        event = PublishEvent(make_id("e", now, clock.random_bits(80)), "bench.happened", data, now + 86_400_000)
         await asyncio.to_thread(store.apply, event)

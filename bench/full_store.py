@@ -23,9 +23,9 @@ from mainspring.domain.triggers.event_sources import EventSource
 from mainspring.domain.triggers.trigger import Trigger
 from mainspring.service.access.people import make_token
 from mainspring.service.actor import Actor, operation_context
-from mainspring.store.audit_chain import FIRST, row_hash
+from mainspring.store.audit_chain import FIRST_HASH, row_hash
 from mainspring.store.base import Rows
-from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.process_store import ProcessStore
@@ -214,7 +214,7 @@ def _announce(store: ProcessStore, names: list[str], now: int) -> None:
             schedules.append(ScheduleRow(name, name, spec, schedule.next_after(now), None, schedule.key))
         if n % 4 == 0:
             triggers.append(TriggerRow(f"{name}/event", name, "event", _TRIGGER))
-    store.apply(Announce("code", tuple(rows), tuple(schedules), tuple(triggers)))
+    store.apply(AnnounceDefinitions("code", tuple(rows), tuple(schedules), tuple(triggers)))
 
 
 def _token(store: ProcessStore, clock: Clock, name: str, automations: list[str] | None) -> str:
@@ -377,7 +377,7 @@ def _details(names: list[str], now: int) -> Iterator[tuple[Any, ...]]:
 
 
 def _acts(rows: Rows, ids: list[str], now: int) -> Iterator[tuple[Any, ...]]:
-    first, before = (rows[-1][0] + 1, rows[-1][-1]) if rows else (1, FIRST)
+    first, before = (rows[-1][0] + 1, rows[-1][-1]) if rows else (1, FIRST_HASH)
     for n in range(first, first + max(100, RUNS // 50)):
         row: Any = (n, now - 1, f"c{n}", "web:ana", "retry", f"run:{ids[-n]}", "again", None, _DONE)
         own = row_hash(before, row)

@@ -19,9 +19,9 @@ from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run_start import start
-from mainspring.store.commands.automations import Announce, AutomationRow
-from mainspring.store.commands.incidents import Found, Observe
-from mainspring.store.commands.runs import Claim
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
+from mainspring.store.commands.runs import ClaimRuns
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite.store import SqliteStore
@@ -115,12 +115,12 @@ class ApiWorld:
         return start(self.store, self.clock, definition, data, act=act, sealing=self.sealing).run
 
     def claim(self) -> Any:
-        return self.store.apply(Claim(f"claim.{self.clock.now()}.{self.clock.random_bits(40)}", 10)).runs
+        return self.store.apply(ClaimRuns(f"claim.{self.clock.now()}.{self.clock.random_bits(40)}", 10)).runs
 
     def find_wrong(self, automation: str = "pay", id: str = "i_01", kind: IncidentKind = IncidentKind.SILENCE) -> None:
         finding = Finding(subject=Subject(automation, kind), severity=Severity.PAGE, text="no success", since_at=1)
-        found = Found(id=id, finding=finding, to=(NotificationTarget(0, "ops"),))
-        self.store.apply(Observe(looked_at=self.clock.now(), found=(found,)))
+        found = EvaluatedFinding(id=id, finding=finding, to=(NotificationTarget(0, "ops"),))
+        self.store.apply(RecordEvaluation(looked_at=self.clock.now(), found=(found,)))
 
 
 def own(key: str, who: str = "ann") -> str:
@@ -132,7 +132,7 @@ def announce(store: ProcessStore, *definitions: Definition, triggers: tuple[Trig
     rows = [
         AutomationRow(one.name, one.kind, one.version, "f", msgspec.json.encode(one.to_data())) for one in definitions
     ]
-    store.apply(Announce("code", tuple(rows), (), triggers))
+    store.apply(AnnounceDefinitions("code", tuple(rows), (), triggers))
 
 
 def sqlite_world(folder: Path, sealing: Sealing = PLAIN_SEALING) -> ApiWorld:

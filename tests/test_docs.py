@@ -121,7 +121,7 @@ SPOKEN = (
         "mainspring.domain.values.sealing",
         "mainspring.cli.exits",
     ),
-    *("mainspring.store.base", "mainspring.store.moved", "mainspring.app.api_errors"),
+    *("mainspring.store.base", "mainspring.store.maintenance.move_marker", "mainspring.app.api_errors"),
 )
 
 

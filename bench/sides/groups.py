@@ -17,13 +17,13 @@ import psycopg
 
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
-from mainspring.store.commands.automations import Announce, AutomationRow
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
 from mainspring.store.commands.journal import SaveOutcome
-from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Finish, StartRun
+from mainspring.store.commands.runs import ClaimedRun, ClaimedRuns, ClaimRuns, FinishRun, StartRun
 from mainspring.store.commands.sessions import OpenSession
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.database import PostgresDatabase
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.postgres_server import PostgresServer
 
 _NAME = "one"
@@ -89,12 +89,12 @@ class Load:
             self.staged += 1
         free = self.in_flight - len(self.owned)
         if free:
-            found.append(Claim(f"c{next(self.names)}", free))
+            found.append(ClaimRuns(f"c{next(self.names)}", free))
         for run, rank in self.owned.values():
             if rank < self.steps:
                 found.append(_outcome(run, rank + 1))
             else:
-                found.append(Finish(run.id, run.claim, RunState.SUCCEEDED, rank, b"2"))
+                found.append(FinishRun(run.id, run.claim, RunState.SUCCEEDED, rank, b"2"))
         return found
 
     def turn(self) -> None:
@@ -106,7 +106,7 @@ class Load:
         for command, result in zip(commands, results, strict=True):
             if isinstance(result, Exception):
                 raise result
-            if isinstance(result, Claimed):
+            if isinstance(result, ClaimedRuns):
                 first = self.groups < 3
                 for run in result.runs:
                     self.staged -= 1
@@ -115,7 +115,7 @@ class Load:
             elif isinstance(command, SaveOutcome):
                 self.owned[command.run] = (self.owned[command.run][0], command.rank)
                 self.saved += 1
-            elif isinstance(command, Finish):
+            elif isinstance(command, FinishRun):
                 del self.owned[command.run]
                 self.ended += 1
 
@@ -156,7 +156,7 @@ def measure(steps: int, runs: int, in_flight: int, history: int) -> dict[str, An
         connection = database.connection
         assert connection is not None
         database.commit([OpenSession("s", "worker", "h", "box", 1, "1", "/s")])
-        database.commit([Announce("code", (AutomationRow(_NAME, "workflow", 1, "code", b"{}"),), ())])
+        database.commit([AnnounceDefinitions("code", (AutomationRow(_NAME, "workflow", 1, "code", b"{}"),), ())])
         if history:
             with psycopg.connect(address.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor) as other:
                 other.execute(f"set search_path = {address.schema}")

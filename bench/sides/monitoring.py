@@ -21,7 +21,7 @@ from mainspring.config import load
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
-from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
 from mainspring.store.sqlite.store import SqliteStore
 
 HOUR, DAY = 3_600_000, 86_400_000
@@ -80,7 +80,7 @@ def _announce(store: SqliteStore, automations: int, now: int) -> None:
         for schedule in definition.schedules:
             spec = msgspec.json.encode(schedule.to_data())
             schedules.append(ScheduleRow(name, name, spec, schedule.next_after(now), None, schedule.key))
-    store.apply(Announce("code", tuple(rows), tuple(schedules)))
+    store.apply(AnnounceDefinitions("code", tuple(rows), tuple(schedules)))
 
 
 def _live(path: Path, automations: int, days: int, now: int) -> None:

@@ -23,8 +23,8 @@ from mainspring.engine.body.body import Body
 from mainspring.engine.body.programs import build_program
 from mainspring.engine.definitions.run_start import StartOptions
 from mainspring.store.commands.journal import SaveOutcome
-from mainspring.store.commands.runs import Claim, ClaimedRun, StartRun
-from mainspring.store.reads.engine import WorkerReads
+from mainspring.store.commands.runs import ClaimedRun, ClaimRuns, StartRun
+from mainspring.store.read.runs.worker_reads import WorkerReads
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.store import SqliteStore
 
@@ -126,7 +126,7 @@ async def _claim_elsewhere(engine: WorkerRuntime, command: StartRun) -> ClaimedR
     """Own a run without running it."""
     engine.worker.draining = True
     await start_all(engine.store, [command])
-    return (await engine.apply(Claim("bench", 1))).runs[0]
+    return (await engine.apply(ClaimRuns("bench", 1))).runs[0]
 
 
 def _saved_steps(run: ClaimedRun, count: int) -> list[SaveOutcome]:
@@ -171,7 +171,7 @@ async def wait_many(count: int) -> dict[str, Any]:
         scans = []
         for n in range(50):
             began = time.perf_counter()
-            await engine.apply(Claim(f"bench:{n}", 64))
+            await engine.apply(ClaimRuns(f"bench:{n}", 64))
             scans.append((time.perf_counter() - began) * 1000)
     return {"made_s": made_s, "scan_ms": statistics.median(scans), "bytes": store_path().stat().st_size}
 

@@ -18,8 +18,8 @@ from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.service.runs import run_recovery
-from mainspring.store.commands.sessions import Bury
-from mainspring.store.reads.acts import StoredActs
+from mainspring.store.commands.sessions import DeclareSessionDead
+from mainspring.store.read.operation_reads import OperationReads
 from mainspring.store.views import RunStory, RunView
 
 LONGEST_S = 60.0
@@ -63,8 +63,8 @@ class Engine:
         return self.story(run).run
 
     @property
-    def reads(self) -> StoredActs:
-        return StoredActs(self.working.store.reader)
+    def reads(self) -> OperationReads:
+        return OperationReads(self.working.store.reader)
 
     async def act(self, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Do an act of the service floor that looks at the run first."""
@@ -135,7 +135,7 @@ class World:
 
     async def bury(self, engine: Engine, dead: int) -> None:
         """Let an engine find out that another one's session is dead."""
-        await engine.working.apply(Bury(dead))
+        await engine.working.apply(DeclareSessionDead(dead))
 
 
 def _id(run: ms.Handle | str) -> str:

@@ -12,7 +12,7 @@ from mainspring.engine.attempts.processes.child_pool import ChildPool
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.insight.runs.explanation import explain
-from mainspring.store.reads import status
+from mainspring.store.read.status import status
 from tests.acceptance import engine_steps
 from tests.acceptance.engine_world import Engine, World
 

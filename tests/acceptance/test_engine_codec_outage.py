@@ -8,7 +8,7 @@ import mainspring as ms
 from mainspring.domain.errors import CodecUnavailableError
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.store.reads.status import sessions
+from mainspring.store.read.status.status import sessions
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 
 pytestmark = pytest.mark.asyncio

@@ -10,7 +10,7 @@ import mainspring as ms
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.runs import run_recovery
-from mainspring.store.reads.automations import counted_between
+from mainspring.store.read.automations.automation_stats import counted_between
 from tests.acceptance.engine_world import World
 
 pytestmark = pytest.mark.asyncio

@@ -10,7 +10,7 @@ from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.runs import run_recovery
-from mainspring.store.effects import EarlierAttemptError
+from mainspring.store.effect_database import EarlierAttemptError
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, World
 

@@ -15,7 +15,7 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
-from mainspring.store.reads.incidents import untold_faults
+from mainspring.store.read.incidents import ungrouped_failures
 from tests.acceptance import engine_steps
 from tests.acceptance.engine_world import REPLAYING, World
 
@@ -670,5 +670,5 @@ async def test_a_child_whose_failure_nothing_awaited_needs_a_decision(tmp_path, 
     async with World(tmp_path).engine(registry, settings) as engine:
         run = await engine.start(work)
         await engine.until(run, RunState.SUCCEEDED)
-        faults = untold_faults(engine.working.store.reader)
+        faults = ungrouped_failures(engine.working.store.reader)
     assert sorted(fault.failure.message for fault in faults) == ["lost: cancel", "lost: keep"]

@@ -12,8 +12,8 @@ import mainspring as ms
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service import lock
-from mainspring.store.commands.automations import TakeLock
-from mainspring.store.reads.status import locks
+from mainspring.store.commands.automations import AcquireLock
+from mainspring.store.read.status.status import locks
 from tests.acceptance.engine_world import World
 
 pytestmark = pytest.mark.asyncio
@@ -53,13 +53,13 @@ async def test_peer_prefect_18934_eight_processes_on_one_file_meet_no_lock_error
 async def test_peer_procrastinate_1543_lock_shows_its_owner_and_can_be_broken_with_a_trace(tmp_path):
     """PEERS 23: each lock has an owner and an age; `break` frees it, raises the token and is in the audit log."""
     async with World(tmp_path).engine(Registry()) as engine:
-        first = await engine.working.apply(TakeLock("nightly", "run r1", "backup"))
+        first = await engine.working.apply(AcquireLock("nightly", "run r1", "backup"))
         (held,) = locks(engine.working.store.reader)
         assert (held.owner, held.note, held.live) == ("run r1", "backup", 1)
         assert held.taken_at > 0
         await engine.app.do(lambda store, act: lock.break_lock(store, "nightly", act=act), "stuck since noon")
         assert locks(engine.working.store.reader) == []
-        second = await engine.working.apply(TakeLock("nightly", "run r2"))
+        second = await engine.working.apply(AcquireLock("nightly", "run r2"))
         assert second.number > first.number
         (row,) = engine.reads.audit_rows()
     assert (row.verb, row.subject, row.reason) == ("break", "lock:nightly", "stuck since noon")

@@ -17,7 +17,7 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.service.runs.log_lines import read_lines
-from mainspring.store.reads.logs import parts_of
+from mainspring.store.read.runs.logs import parts_of
 from tests.acceptance import log_steps
 from tests.acceptance.engine_world import World
 from tests.acceptance.sealing_codec import Keystream

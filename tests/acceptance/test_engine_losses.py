@@ -13,8 +13,8 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.insight.runs.steps import list_step_lines
 from mainspring.insight.runs.stored_explanation import explain_run
 from mainspring.service.runs.log_lines import read_lines as written_in
-from mainspring.store.reads.logs import parts_of
-from mainspring.store.reads.runs import outline
+from mainspring.store.read.runs.logs import parts_of
+from mainspring.store.read.runs.run_views import outline
 from mainspring.web.dashboard.runs.run_summary import build_summary
 from tests.acceptance.engine_world import World
 

@@ -16,7 +16,7 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.service.runs import run_recovery
 from mainspring.store import failpoints
-from mainspring.store.reads.outbox import list_messages_of
+from mainspring.store.read.outbox import list_messages_of
 from tests.acceptance import engine_steps
 from tests.acceptance.engine_world import Engine, World
 

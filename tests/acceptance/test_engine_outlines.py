@@ -8,7 +8,7 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.insight.runs.steps import list_step_lines
 from mainspring.insight.runs.stored_explanation import explain_run
 from mainspring.service.runs import run_recovery
-from mainspring.store.reads.runs import outline
+from mainspring.store.read.runs.run_views import outline
 from mainspring.web.dashboard.runs.run import list_step_rows
 from tests.acceptance.engine_world import World
 

@@ -7,7 +7,7 @@ import pytest
 import mainspring as ms
 from mainspring.engine.definitions.registry import Registry
 from mainspring.insight.runs.run_paths import build_run_paths
-from mainspring.store.reads.paths import passed_runs
+from mainspring.store.read.runs.run_paths import read_run_paths
 from tests.acceptance.engine_world import AT_ONCE, World
 
 pytestmark = pytest.mark.asyncio
@@ -51,7 +51,7 @@ async def test_ways_of_real_runs_are_those_of_their_code(tmp_path):
         for way in ("good", "undone", "step", "child"):
             run = await engine.start(order, way)
             await engine.when(lambda run=run: engine.view(run), lambda view: view.finished_at is not None)
-        found = build_run_paths("order", passed_runs(engine.working.store.reader, "order"), bool)
+        found = build_run_paths("order", read_run_paths(engine.working.store.reader, "order"), bool)
     ways = {(one.step, one.then): (one.runs, one.failed, one.is_missing) for one in found.edges}
     assert ways["give", "fall"] == (1, False, False)
     assert ways["fall", "mend"] == (1, True, False)

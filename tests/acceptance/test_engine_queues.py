@@ -258,7 +258,7 @@ async def test_peer_hatchet_666_webhook_delivered_three_times_is_one_run(tmp_pat
 
 async def test_peer_restate_5196_key_of_a_suspended_run_can_be_seen_and_freed(tmp_path):
     """PEERS 23: what a waiting run holds is on record with its holder, and ends with it."""
-    from mainspring.store.reads.status import blocker
+    from mainspring.store.read.status.status import blocker
 
     with Registry() as registry:
 

@@ -15,7 +15,7 @@ from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.insight.runs.stored_explanation import explain_run
 from mainspring.service.runs import run, run_recovery, signal
-from mainspring.store.commands.inbox import Deliver
+from mainspring.store.commands.inbox import DeliverFact
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import REPLAYING, World
 
@@ -205,7 +205,7 @@ async def test_within_runs_on_while_a_bad_signal_is_rejected(tmp_path, settings)
 
 def _unchecked(run_id, act):
     """Return a message as one that is sent before anything is known of the run's code."""
-    return Deliver(run_id, FactKind.SIGNAL, "approve", act.command, payload=b'{"ok":"no"}')
+    return DeliverFact(run_id, FactKind.SIGNAL, "approve", act.command, payload=b'{"ok":"no"}')
 
 
 async def test_event_that_no_waiting_run_can_read_is_refused_at_its_publisher(place, settings):

@@ -9,7 +9,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.store.reads.status import schedules, slots
+from mainspring.store.read.status.status import schedules, slots
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, World
 

@@ -11,7 +11,7 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.service import backfill as service
 from mainspring.service.automation import pause, resume
 from mainspring.service.runs.bulk import BulkDueTimes
-from mainspring.store.reads.status import slots
+from mainspring.store.read.status.status import slots
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, World
 

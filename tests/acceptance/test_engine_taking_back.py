@@ -11,7 +11,7 @@ from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.runs import bulk, run_recovery, run_selection
-from mainspring.store.commands.sessions import Bury
+from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.booking import Ledger, booking
 from tests.acceptance.engine_world import AT_ONCE, Engine, World
@@ -102,7 +102,7 @@ async def test_code_that_crashes_its_worker_is_not_entered(tmp_path):
         session = engine.working.store.session
         await engine.die()
     async with world.engine(registry) as engine:
-        await engine.working.apply(Bury(session, crashed=True, alone=run.id, limit=1))
+        await engine.working.apply(DeclareSessionDead(session, crashed=True, alone=run.id, limit=1))
         assert engine.view(run).reason == FailureReason.CRASHES_WORKER
         await engine.app.cancel(run.id)
         await engine.until(run, RunState.CANCELLED)

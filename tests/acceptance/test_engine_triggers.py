@@ -13,9 +13,9 @@ import pytest
 import mainspring as ms
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.store.commands.triggers import Replay
-from mainspring.store.handlers import triggers
-from mainspring.store.reads import triggers as reads
+from mainspring.store.commands.triggers import ReplayDelivery
+from mainspring.store.read import triggers as reads
+from mainspring.store.write.triggers import deliveries
 from mainspring.triggers.filter_runner import FilterRunner
 from tests.acceptance.engine_world import Engine, World
 from tests.acceptance.sealing_codec import Keystream, codec
@@ -233,14 +233,14 @@ async def test_filter_decides_in_the_worker(world, registry, seen):
 @pytest.mark.parametrize("filtered", [False, True], ids=["router", "filter"])
 async def test_a_start_that_the_store_cannot_write_fails_its_delivery(world, registry, seen, monkeypatch, filtered):
     """It does not come back for ever, and what came with it goes on."""
-    pass_on = triggers.pass_on
+    pass_on = deliveries.apply_flow_control
 
     def breaks(tx, trigger, by, pace, start):
         if start is not None and b"poison" in start.input:
             raise ValueError("no database takes this")
         return pass_on(tx, trigger, by, pace, start)
 
-    monkeypatch.setattr(triggers, "pass_on", breaks)
+    monkeypatch.setattr(deliveries, "apply_flow_control", breaks)
 
     # With a pace of its own, so that each start is written by itself on both databases.
     @ms.on.event("paid", filter=(lambda event: True) if filtered else None, by="{data.id}", throttle="1ms")
@@ -450,7 +450,7 @@ async def test_several_runs_of_one_key_start_once(world, registry, seen):
         gatherings = {view.trigger: view for view in reads.open_gatherings(reader)}
         view = gatherings["report/runs"]
         assert (view.per, view.here, view.wanted) == ("mon", 1, 2)
-        assert [one.run for one in reads.gathered(reader, "report/runs", "mon") if not one.counts] == [failed.id]
+        assert [one.run for one in reads.joined_runs(reader, "report/runs", "mon") if not one.counts] == [failed.id]
         broken = False
         await engine.app.retry(failed.id)
         assert await seen.of(engine, 2) == [("report", "mon", ["extract", "load"]), ("archive", "mon")]
@@ -552,7 +552,7 @@ async def test_a_replay_starts_it_again(world, registry, seen):
         await engine.app.publish("e", {"n": 1})
         await seen.of(engine, 1)
         (row,) = reads.deliveries(engine.working.store.reader).deliveries
-        await engine.working.apply(Replay("d_again", row.id))
+        await engine.working.apply(ReplayDelivery("d_again", row.id))
         assert await seen.of(engine, 2) == [1, 1]
         assert await settled(engine, 2) == ["started"] * 2
 

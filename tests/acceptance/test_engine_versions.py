@@ -7,7 +7,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.store.reads.status import automations, blocker
+from mainspring.store.read.status.status import automations, blocker
 from tests.acceptance.engine_world import AT_ONCE, World
 
 pytestmark = pytest.mark.asyncio

@@ -14,7 +14,7 @@ from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.insight.runs.error_groups import group_by_error
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-from mainspring.store.reads.incidents import untold_faults
+from mainspring.store.read.incidents import ungrouped_failures
 from tests.acceptance.engine_world import LONGEST_S, REPLAYING, World
 
 STEP = r"KeyError: 'b' \(test_headlines\.py:\d+ in look_up\)"
@@ -79,7 +79,7 @@ def test_headlines_stand_wherever_a_failure_is_shown(place, capsys):
     texts = {group.text for group in group_by_error(store.reader, (RunState.FAILED,), None, None, None)}
     assert any(re.fullmatch(f"look_up: {STEP}", text) for text in texts)
     assert any(re.fullmatch(BODY, text) for text in texts)
-    faults = {fault.text for fault in group_failures(untold_faults(store.reader), KNOWN_SECRETS.redact).faults}
+    faults = {fault.text for fault in group_failures(ungrouped_failures(store.reader), KNOWN_SECRETS.redact).faults}
     assert faults == texts
     app.close()
 

@@ -12,7 +12,7 @@ from mainspring.domain.triggers.queues.queue_address import resolve_server
 from mainspring.domain.triggers.queues.queue_message import QueueMessage
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.engine.definitions.registry import Registry
-from mainspring.store.reads.outbox import list_outbox_queues, list_refused_messages
+from mainspring.store.read.outbox import list_outbox_queues, list_refused_messages
 from mainspring.triggers.queues.queue_sources import open_source
 from tests.acceptance.engine_world import Engine, World
 from tests.brokers.server import BrokerServer

@@ -16,9 +16,9 @@ from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.states import IncidentState, RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.resources.secret_store import SecretStore
-from mainspring.store.reads import incidents as reads
-from mainspring.store.reads.runs import run_view
-from mainspring.store.reads.status import audit_rows
+from mainspring.store.read import incidents as reads
+from mainspring.store.read.runs.run_views import run_view
+from mainspring.store.read.status.status import audit_rows
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.web.pages.assets import Assets
 from mainspring.web.pages.incident_pages import IncidentPages
@@ -84,7 +84,7 @@ def site(tmp_path):
         store, clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(channels=("ops",)), redact=lambda text: text
     ).look()
     pages = IncidentPages(Settings(), store, SecretStore(None, {"MAINSPRING_SECRET_LINK_KEY": KEY}), clock)
-    (incident,) = [one for one in reads.told(store.reader, 9) if one.subject.automation == "backup"]
+    (incident,) = [one for one in reads.open_incidents(store.reader, 9) if one.subject.automation == "backup"]
     token = IncidentLinkToken(incident.id, incident.opened, clock.now() // 1000 + LINK_LIFETIME_S).token(KEY)
     with served(Starlette(routes=[*pages.routes(), *Assets().routes()])) as address:
         yield store, incident, run, f"{address}/i/{token}"

@@ -14,8 +14,8 @@ from playwright.sync_api import Page, expect
 from mainspring.app.workers.upkeep import Upkeep
 from mainspring.domain.states import BulkState, RunState
 from mainspring.service.runs.run_selection import RunFilter, select_runs
-from mainspring.store.commands.runs import Claim, StartRun
-from mainspring.store.reads.bulk import bulk_acts
+from mainspring.store.commands.runs import ClaimRuns, StartRun
+from mainspring.store.read.bulk_operations import bulk_acts
 from tests.browser import chromium, served, sign_in
 from tests.contract.store.process import finish
 from tests.unit.web.dashboard.failing import DENIED, group
@@ -37,7 +37,7 @@ def fall_all(world: PageWorld) -> None:
     """Let a thousand runs fail by one error, many in one commit."""
     with ThreadPoolExecutor(50) as threads:
         list(threads.map(world.store.apply, (starting(n) for n in range(NUMBER))))
-        while runs := world.store.apply(Claim(f"claim.{world.clock.random_bits(60)}", 200)).runs:
+        while runs := world.store.apply(ClaimRuns(f"claim.{world.clock.random_bits(60)}", 200)).runs:
             ends = (finish(run, RunState.FAILED, failure=DENIED) for run in runs)
             list(threads.map(world.store.apply, ends))
     group(world)

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from mainspring.domain.states import OutcomeState
-from mainspring.store.commands.logs import SaveLines
+from mainspring.store.commands.logs import SaveLogs
 from tests.browser import chromium, served, sign_in
 from tests.contract.store.process import BOOM, fail, outcome
 from tests.unit.web.dashboard.page_world import PageWorld
@@ -40,7 +40,7 @@ def test_page_of_a_run_moves_with_it_and_retries_by_one_tap(world):
         page.goto(f"{address}/r/{run.id}")
         page.wait_for_selector("[data-live=on]")
         world.store.apply(outcome(run, 1, "dump"))
-        world.store.apply(SaveLines(run.id, (lines("upload", f"403 {HOSTILE}"),)))
+        world.store.apply(SaveLogs(run.id, (lines("upload", f"403 {HOSTILE}"),)))
         page.get_by_text(f"403 {HOSTILE}").wait_for()
         world.store.apply(outcome(run, 2, "upload", state=OutcomeState.FAILED, failure=BOOM, output=None))
         world.store.apply(fail(run, "upload", rank=2))

@@ -14,8 +14,8 @@ import pytest
 
 from mainspring.domain.errors import StoreError
 from mainspring.store.postgres.address import read_address
+from mainspring.store.postgres.change_notifications import ChangeNotifications
 from mainspring.store.postgres.connection import POOLED, connect, is_pooled
-from mainspring.store.postgres.hints import Hints
 from tests.acceptance.test_postgres import PATIENCE, Team
 from tests.pgbouncer import Pooler, program
 from tests.postgres_server import PostgresServer
@@ -121,7 +121,7 @@ def left_behind(pooler: Pooler, postgres: PostgresServer, size: int) -> list[tup
 def test_a_line_through_a_pooler_is_told_from_a_direct_one(pooler: Pooler, postgres: PostgresServer) -> None:
     """What would stay in a session of the server is used only where the session is ours."""
     store = postgres.new_store()
-    hints = Hints("public", 1, time.monotonic)
+    hints = ChangeNotifications("public", 1, time.monotonic)
     with connect(read_address(store)) as direct, connect(read_address(pooler.url(store))) as pooled:
         assert not is_pooled(direct)
         assert is_pooled(pooled)

@@ -13,7 +13,7 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run_start import start
 from mainspring.service.runs.signal import signal as signal_run
-from mainspring.store.reads.acts import StoredActs
+from mainspring.store.read.operation_reads import OperationReads
 from mainspring.store.sqlite.store import SqliteStore
 
 AUTOMATION = """
@@ -68,7 +68,7 @@ def test_restored_store_does_nothing_before_it_is_released(place):
     kept = place.folder / "kept"
     assert place.call("db", "backup", str(kept)).returncode == 0
     for run in ids:
-        signal_run(store, StoredActs(store.reader), run, "go", act=act.part(run))
+        signal_run(store, OperationReads(store.reader), run, "go", act=act.part(run))
     store.close()
     _until(lambda: len(_effects(effects)) == RUNS, "not all were done")
     assert place.call("down").returncode == 0

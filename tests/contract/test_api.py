@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mainspring.app.stores.store_factory import make_store
-from mainspring.store.reads.marks import marks_of
-from mainspring.store.reads.part_marks import marks_of_part
+from mainspring.store.read.status.change_tokens import read_change_tokens
+from mainspring.store.read.status.visible_change_tokens import read_visible_change_tokens
 from mainspring.web.api.change_streams import OF_AUTOMATIONS
 from mainspring.web.api.route import ApiRoute
 from mainspring.web.api.table import ROUTES
@@ -58,8 +58,11 @@ async def test_everything_that_is_there_can_be_read(world):
         if route.method == "GET" and not {"delivery", "event", "step", "trigger"} & set(route.names):
             await world.get(looked_at(route, run))
     assert (await world.get(f"/runs/{run}/diff"))["other"] == first
-    assert marks_of(world.site.reader, world.clock.now()).keys() >= {"runs", "locks"}
-    assert marks_of_part(world.site.reader, world.clock.now(), lambda name: name == "pay").keys() == OF_AUTOMATIONS
+    assert read_change_tokens(world.site.reader, world.clock.now()).keys() >= {"runs", "locks"}
+    assert (
+        read_visible_change_tokens(world.site.reader, world.clock.now(), lambda name: name == "pay").keys()
+        == OF_AUTOMATIONS
+    )
 
 
 @pytest.mark.asyncio

@@ -11,9 +11,9 @@ import mainspring as ms
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.store.commands.automations import BreakLock, TakeLock
-from mainspring.store.commands.results import Numbered
-from mainspring.store.reads.status import locks
+from mainspring.store.commands.automations import AcquireLock, BreakLock
+from mainspring.store.commands.results import NumberAnswer
+from mainspring.store.read.status.status import locks
 from tests.acceptance.engine_world import Engine, World
 from tests.contract import locking_steps as steps
 
@@ -98,7 +98,7 @@ async def test_wait_has_an_end(tmp_path: Path, isolate: str) -> None:
     """Who may not wait is told who holds the lock, by an error that a retry policy takes for passing."""
     registry, work = working(isolate)
     async with World(tmp_path).engine(registry) as engine:
-        await engine.working.apply(TakeLock(steps.NAME, "a person"))
+        await engine.working.apply(AcquireLock(steps.NAME, "a person"))
         failure = await failure_of(engine, await engine.start(work, "give_up", []))
         assert (failure.code, failure.kind) == ("lock_held", FailureKind.TRANSIENT)
         assert "is held by a person" in failure.message
@@ -156,8 +156,8 @@ async def test_who_stops_waiting_is_not_given_the_lock_later(tmp_path: Path, iso
             return await run.options(isolate=place).step(steps.stop_waiting)
 
     async with World(tmp_path).engine(registry) as engine:
-        answer = await engine.working.apply(TakeLock(steps.NAME, "a person"))
-        assert isinstance(answer, Numbered)
+        answer = await engine.working.apply(AcquireLock(steps.NAME, "a person"))
+        assert isinstance(answer, NumberAnswer)
         assert await (await engine.start(work)).result(30) == "gave up"
         await engine.working.apply(BreakLock(steps.NAME))
         await asyncio.sleep(0)

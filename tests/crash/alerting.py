@@ -38,13 +38,13 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store import failpoints
-from mainspring.store.commands.alerts import SettleAlerts, TakeAlerts
-from mainspring.store.commands.incidents import Observe
-from mainspring.store.commands.runs import Complete, Finish
+from mainspring.store.commands.alerts import LeaseChannels, SettleAlerts
+from mainspring.store.commands.incidents import RecordEvaluation
+from mainspring.store.commands.runs import CompleteRun, FinishRun
 from mainspring.store.committer import Committer
 from mainspring.store.postgres import transaction as postgres
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads import incidents as reads
+from mainspring.store.read import incidents as reads
 from mainspring.store.sqlite.transaction import SqliteTransaction
 from tests.crash.clients import Client
 from tests.crash.stores import working_on
@@ -53,7 +53,7 @@ FAILURES = {"broken": 2, "flaky": 1}
 """Automations and how often each fails."""
 LEASE_MS = 1_000
 _WITHIN_S = 20.0
-_COUNTED = (Finish, Complete, Observe, TakeAlerts, SettleAlerts)
+_COUNTED = (FinishRun, CompleteRun, RecordEvaluation, LeaseChannels, SettleAlerts)
 _FAILURES = (IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED)
 _TUNINGS = {kind: msgspec.structs.replace(one, on=kind in _FAILURES) for kind, one in DEFAULT_TUNINGS.items()}
 
@@ -191,7 +191,7 @@ def link_to(address: str, faults: ErrorText) -> ChannelLink:
 
 def _is_untold(store: ProcessStore) -> bool:
     unsent = store.reader.read_text("select 1 from alerts where state = 'unsent' limit 1")
-    return bool(unsent or reads.untold_faults(store.reader, 1))
+    return bool(unsent or reads.ungrouped_failures(store.reader, 1))
 
 
 async def _until(fact: Callable[[], bool]) -> None:

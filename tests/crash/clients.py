@@ -9,8 +9,8 @@ from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.runs import question, run_start
 from mainspring.service.runs.run import cancel, retry
 from mainspring.service.triggers import event
-from mainspring.store.reads.acts import StoredActs
-from mainspring.store.reads.runs import run_view, story
+from mainspring.store.read.operation_reads import OperationReads
+from mainspring.store.read.runs.run_views import run_view, story
 from mainspring.store.views import RunStory, RunView
 from tests.crash.stores import open_store
 
@@ -43,7 +43,7 @@ class Client:
 
     def answer(self, run: str, choice: str) -> bool:
         """Answer the open question of a run, twice under one command id; False while there is none."""
-        reads = StoredActs(self.store.reader)
+        reads = OperationReads(self.store.reader)
         try:
             for _ in range(2):
                 question.answer(self.store, reads, run, choice, act=self.act("answer"))

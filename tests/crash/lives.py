@@ -26,10 +26,10 @@ from mainspring.engine.attempts.processes.process_lifetime import set_death_sign
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store import failpoints
-from mainspring.store.commands.journal import RecordProcess
-from mainspring.store.commands.runs import Claim
+from mainspring.store.commands.journal import RecordProcessGroup
+from mainspring.store.commands.runs import ClaimRuns
 from mainspring.store.committer import Committer
-from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL
 from tests.crash.stores import busy, take_the_fence_down, working_on
 
@@ -111,7 +111,7 @@ def live(life: Life, registry: Registry) -> None:
 
         worker._ROUND_S = upkeep._ROUND_INTERVAL_S = 0.01
     if life.freeze_groups:
-        HANDLERS[RecordProcess] = _freeze(life)
+        HANDLERS[RecordProcessGroup] = _freeze(life)
     if life.act:
         _do(life, registry)
     else:
@@ -202,7 +202,7 @@ def _note_groups(life: Life) -> None:
 
 
 def _is_of_a_run(command: Any) -> bool:
-    return isinstance(command, Claim) or hasattr(command, "run")
+    return isinstance(command, ClaimRuns) or hasattr(command, "run")
 
 
 def _in_words(command: Any) -> str:

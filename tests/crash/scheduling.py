@@ -24,7 +24,7 @@ from mainspring.store import failpoints
 from mainspring.store.commands.automations import MakeSlot
 from mainspring.store.committer import Committer
 from mainspring.store.postgres import transaction as postgres
-from mainspring.store.reads.engine import WorkerReads
+from mainspring.store.read.runs.worker_reads import WorkerReads
 from mainspring.store.sqlite.transaction import SqliteTransaction
 
 

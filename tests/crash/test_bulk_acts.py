@@ -19,9 +19,9 @@ from mainspring.service import bulk_operation
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run_selection import RunFilter, select_runs
 from mainspring.service.runs.run_start import start
-from mainspring.store.commands.runs import Claim
-from mainspring.store.reads.acts import StoredActs
-from mainspring.store.reads.bulk import bulk_act as shown
+from mainspring.store.commands.runs import ClaimRuns
+from mainspring.store.read.bulk_operations import bulk_act as shown
+from mainspring.store.read.operation_reads import OperationReads
 from tests.contract.store.process import fail
 from tests.crash.effects import ROOT
 from tests.crash.scenarios import ALL
@@ -66,7 +66,7 @@ def live(url: str, order: str) -> int:
 
 def fail_all(store, number: Counter[str]) -> None:
     """Let what is queued fail, so that whoever acted upon a run twice would be seen; count how often each was begun."""
-    while runs := store.apply(Claim(f"claim.{store.clock.now()}.{store.clock.random_bits(40)}", 100)).runs:
+    while runs := store.apply(ClaimRuns(f"claim.{store.clock.now()}.{store.clock.random_bits(40)}", 100)).runs:
         for run in runs:
             number[run.id] += 1
             store.apply(fail(run))
@@ -86,7 +86,7 @@ def test_bulk_act_is_done_once_whoever_is_killed(world: World) -> None:
     ids = [start(store, store.clock, definition, b"{}", act=act.part(str(n))).run for n in range(RUNS)]
     begun: Counter[str] = Counter()
     fail_all(store, begun)
-    chosen = select_runs(StoredActs(store.reader), RunFilter(states=(RunState.FAILED,)))
+    chosen = select_runs(OperationReads(store.reader), RunFilter(states=(RunState.FAILED,)))
     bulk_operation.start_bulk_operation(store, BulkVerb.RETRY, chosen, {}, act=act, rate=None)
     deaths = []
     for order in KILLS if ALL else SOME:

@@ -46,7 +46,7 @@ LIFE = """
 import asyncio, sys
 import mainspring as ms
 from mainspring.store import failpoints
-from mainspring.store.reads.outbox import list_outbox_queues
+from mainspring.store.read.outbox import list_outbox_queues
 from work import fails, sends, two_steps
 
 store, broker, queue, order, first, end = sys.argv[1:]

@@ -18,7 +18,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.slot_check import unaccounted
-from mainspring.store.reads.acts import StoredActs
+from mainspring.store.read.operation_reads import OperationReads
 from tests.crash.effects import ROOT
 from tests.crash.stores import open_store
 from tests.crash.trials import World
@@ -120,7 +120,7 @@ class Place:
         if states[:-1] != ["cancelled"] * 3:
             wrong.append(f"runs that were replaced are {states}")
         now = self.store.clock.now()
-        wrong += [f"not accounted for: {one}" for one in unaccounted(StoredActs(self.store.reader), 0, now, now)]
+        wrong += [f"not accounted for: {one}" for one in unaccounted(OperationReads(self.store.reader), 0, now, now)]
         return wrong
 
     def close(self) -> None:

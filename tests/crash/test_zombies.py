@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mainspring.domain.states import RunState
-from mainspring.store.commands.sessions import Bury, CloseSession
+from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead
 from tests.crash.lives import Life
 from tests.crash.processes import Process
 from tests.crash.scenarios import ALL, SCENARIOS, carry
@@ -96,7 +96,7 @@ class Haunting(Trial):
         if isinstance(self.stop_at, str):
             self.world.effects.release(f"{self.folder.name}-1")
         ((session,),) = self.client.rows("select id from sessions where pid = ? and role = 'worker'", zombie.pid)
-        if not self._commits(Bury(session), 0.1):
+        if not self._commits(DeclareSessionDead(session), 0.1):
             # It was stopped in the middle of a commit, with the lock in its hand: it is declared dead as soon as it lets go.
             zombie.send(signal.SIGCONT)
             self._until(lambda: self.client.rows("select 1 from sessions where id = ? and state = 'dead'", session))

@@ -22,7 +22,7 @@ from mainspring.engine.body.programs import Program, build_program
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.driver.run_end import build_run_end
 from mainspring.engine.worker.worker_options import WorkerOptions
-from mainspring.store.commands.sessions import Bury
+from mainspring.store.commands.sessions import DeclareSessionDead
 from tests.acceptance.engine_world import AT_ONCE, Engine, World
 from tests.golden.stage import Journal, Kept, Stage, calls, load, versions
 
@@ -168,4 +168,4 @@ async def bury_all(engine: Engine) -> None:
     """Let the sessions that were alive be found dead: their machine is gone."""
     for session, *_ in engine.working.store.reader.read("list_live_sessions", (100,)):
         if session != engine.working.store.session:
-            await engine.working.apply(Bury(session))
+            await engine.working.apply(DeclareSessionDead(session))

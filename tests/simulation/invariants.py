@@ -11,8 +11,8 @@ from mainspring.engine.body.programs import build_program
 from mainspring.engine.body.undo_program import find_effects_to_undo
 from mainspring.engine.driver.run_end import build_run_end
 from mainspring.store.commands.runs import ClaimedRun
-from mainspring.store.finding import RULES
-from mainspring.store.reads import history as reads_history
+from mainspring.store.maintenance.integrity import RULES
+from mainspring.store.read.runs import history as reads_history
 from tests.simulation.trees import Failing, expect
 from tests.simulation.workload import REGISTRY
 

@@ -16,9 +16,9 @@ from mainspring.domain.runs.journal import History
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.worker.worker import Worker
 from mainspring.engine.worker.worker_options import WorkerOptions
-from mainspring.store.base import Changes
-from mainspring.store.commands.sessions import Bury, CloseSession, OpenSession
-from mainspring.store.reads.engine import WorkerReads
+from mainspring.store.base import CommitChanges
+from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead, OpenSession
+from mainspring.store.read.runs.worker_reads import WorkerReads
 from tests.simulation.unsure import UnsureDatabase
 from tests.simulation.workload import NODE, REGISTRY
 
@@ -99,7 +99,7 @@ class Node:
         self._queue: deque[tuple[Any, Any]] = deque()
         self._committing = False
         self._answer_at = 0.0
-        self._answers: deque[tuple[list[tuple[Any, Any]], Changes]] = deque()
+        self._answers: deque[tuple[list[tuple[Any, Any]], CommitChanges]] = deque()
         self._at_commit: Callable[[], None] | None = None
         self.worker: Worker | None = None
         self._works = works
@@ -227,7 +227,7 @@ class Node:
         silent_ms = self.world.store.lease_ms
         text = "select id from sessions where state in ('alive', 'draining') and beat_at < ? and id <> ?"
         for (session,) in self.world.rows(text, self.world.clock.now() - silent_ms, self.session or 0):
-            self.submit(Bury(session, silent_ms=silent_ms), _ignore)
+            self.submit(DeclareSessionDead(session, silent_ms=silent_ms), _ignore)
 
     def apply(self, command: Any) -> Any:
         """Nobody may block here."""
@@ -277,14 +277,14 @@ class Node:
         """Answer the oldest group: timers of one instant come in no order, answers do."""
         answers, changes = self._answers.popleft()
         if changes.clock_step is not None:  # before what came of it, as a committer does
-            self._changed(Changes(ready=False, facts=False, clock_step=changes.clock_step))
+            self._changed(CommitChanges(ready=False, facts=False, clock_step=changes.clock_step))
             changes = replace(changes, clock_step=None)
         for on_done, result in answers:
             if not self.dead:
                 on_done(result)
         self._changed(changes)
 
-    def _changed(self, changes: Changes) -> None:
+    def _changed(self, changes: CommitChanges) -> None:
         if self.worker is not None and not self.dead:
             self.worker.changed(changes)
 
@@ -303,7 +303,7 @@ class Node:
             self._fenced()
             return
         if changed:
-            self._changed(Changes(ready=True, facts=True))
+            self._changed(CommitChanges(ready=True, facts=True))
             if leased and self.session is not None:
                 self._bury_silent()
 

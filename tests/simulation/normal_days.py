@@ -31,19 +31,19 @@ from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.alerts import SentAlert, SettleAlerts
 from mainspring.store.commands.automations import (
-    Announce,
+    AnnounceDefinitions,
+    ApplyRetention,
     AutomationRow,
     MakeSlot,
     PauseAutomation,
-    Prune,
     ResumeAutomation,
     ScheduleRow,
     SetQueue,
 )
 from mainspring.store.commands.runs import SlotLink
-from mainspring.store.commands.sessions import Beat, CloseSession
-from mainspring.store.commands.triggers import Decide, RefuseArrival, TakeIn, TriggerRow
-from mainspring.store.reads.incidents import is_alert_due
+from mainspring.store.commands.sessions import CloseSession, RecordHeartbeat
+from mainspring.store.commands.triggers import AcceptDelivery, DecideDelivery, RejectDelivery, TriggerRow
+from mainspring.store.read.incidents import is_alert_due
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import SqliteProcess, finish, suspend, take_alerts
 
@@ -144,7 +144,7 @@ class Days:
             _webhook(HOOK, "/builds", FlowControl()),
             _webhook(DEBOUNCED, "/report", DEBOUNCE),
         )
-        self.worker.do(Announce("f" + "".join(without), tuple(rows), tuple(schedules), triggers))
+        self.worker.do(AnnounceDefinitions("f" + "".join(without), tuple(rows), tuple(schedules), triggers))
         self.worker.do(SetQueue("orders"), SetQueue("default"))
 
     def at(self, at: int, act: Callable[[], None]) -> None:
@@ -219,7 +219,7 @@ class Days:
             if role not in self.broken:
                 trouble: StoreError | None = None
                 try:
-                    process.do(Beat())
+                    process.do(RecordHeartbeat())
                 except StoreError as error:
                     trouble = error
                 if role == "watcher":
@@ -253,7 +253,7 @@ class Days:
             if minute % DAY == (10 if "host's zone" in self.broken else 1) * HOUR:
                 self.at(minute, lambda: self.start("crontab"))
             if minute % DAY == 4 * HOUR:
-                self.at(minute, lambda: self.worker.do(Prune(None, None, None, None, None)))
+                self.at(minute, lambda: self.worker.do(ApplyRetention(None, None, None, None, None)))
             if minute % (3 * DAY) == 10 * HOUR:
                 self.at(minute, self._deploy)
 
@@ -284,16 +284,16 @@ class Days:
         name = self.web.name("d")
         values: dict[str, Any] = {"trigger": HOOK, "key": key, "body_hash": key, "body": b"{}"}
         if "filter" in self.broken:
-            self.web.do(TakeIn(id=name, verified="github", filtered=True, **values))
+            self.web.do(AcceptDelivery(id=name, verified="github", filtered=True, **values))
             note = "its filter raised KeyError: 'action'"
-            self.web.do(Decide(trigger=HOOK, delivery=name, state=DeliveryState.FAILED, note=note))
+            self.web.do(DecideDelivery(trigger=HOOK, delivery=name, state=DeliveryState.FAILED, note=note))
             return
-        self.web.do(TakeIn(id=name, verified="github", start=self.web.starting("builds"), **values))
+        self.web.do(AcceptDelivery(id=name, verified="github", start=self.web.starting("builds"), **values))
         self._claim()
 
     def turn_away(self, why: str) -> None:
         """A request that the webhook does not take."""
-        refusal = RefuseArrival(id=self.web.name("d"), trigger=HOOK, why=why, note="no", body=b"x")
+        refusal = RejectDelivery(id=self.web.name("d"), trigger=HOOK, why=why, note="no", body=b"x")
         self.web.do(refusal)
 
     def _claim(self) -> None:

@@ -17,13 +17,18 @@ from mainspring.domain.processes.process_finding import ProcessFinding, ProcessF
 from mainspring.domain.states import FailureReason
 from mainspring.domain.text.phrases import format_span
 from mainspring.store.base import StoreWentBackError
-from mainspring.store.commands.automations import PauseQueue, TakeLock
+from mainspring.store.commands.automations import AcquireLock, PauseQueue
 from mainspring.store.commands.inbox import RejectFact
-from mainspring.store.commands.journal import RecordStall
-from mainspring.store.commands.outbox import Refusal, SettleQueue
-from mainspring.store.commands.sessions import Beat, Bury, NoteBlocked, NoteFindings
-from mainspring.store.commands.triggers import RefuseArrival, ReportDesk, TakeIn
-from mainspring.store.sqlite.damage import meaning_of
+from mainspring.store.commands.journal import RecordStalledAttempt
+from mainspring.store.commands.outbox import MessageRefusal, SettleQueue
+from mainspring.store.commands.sessions import (
+    DeclareSessionDead,
+    RecordBlockedLoop,
+    RecordHeartbeat,
+    RecordProcessFindings,
+)
+from mainspring.store.commands.triggers import AcceptDelivery, RejectDelivery, ReportConsumer
+from mainspring.store.sqlite.damage import error_of_fault
 from tests.contract.store.process import ask, complete, halt, post, signal, suspend, take, wait_for
 from tests.simulation.normal_days import DAY, DEBOUNCE, DEBOUNCED, HOOK, HOUR, MINUTE, SECOND, Days
 
@@ -57,12 +62,12 @@ def _break(what: str, world: Days) -> None:
 
 def _killed(world: Days) -> None:
     world.broken.add("worker")
-    world.scheduler.do(Bury(world.worker.session))
+    world.scheduler.do(DeclareSessionDead(world.worker.session))
 
 
 def _wedged(world: Days) -> None:
     stack = ("/usr/lib/python3.12/asyncio/events.py:88 Handle._run", "/srv/flows/shop.py:14 poll")
-    world.worker.do(NoteBlocked(4 * SECOND, stack))
+    world.worker.do(RecordBlockedLoop(4 * SECOND, stack))
     # Its line names no run: the id of one hangs on which tests went before.
     world.worker.tamper("update sessions set blocked = json_remove(blocked, '$.run') where blocked is not null")
     world.broken.add("worker")
@@ -82,7 +87,7 @@ def _deleted(world: Days) -> None:
 
 
 def _lock_kept(world: Days) -> None:
-    world.worker.do(TakeLock("db", "nightly copy"))
+    world.worker.do(AcquireLock("db", "nightly copy"))
     world.worker.tamper("update locks set session = 0")
 
 
@@ -101,7 +106,7 @@ def _queue_paused(world: Days) -> None:
 
 
 def _broker_gone(world: Days) -> None:
-    world.worker.do(ReportDesk("orders/event", None, world.clock.now(), "connection refused"))
+    world.worker.do(ReportConsumer("orders/event", None, world.clock.now(), "connection refused"))
 
 
 def _unanswered(world: Days) -> None:
@@ -129,7 +134,7 @@ def _hanging(world: Days) -> None:
     """The worker finds it silent after an hour."""
     run = world.worker.begin(automation="orders", queue="default")
     stack = ("/srv/shop.py:7 charge", "/usr/lib/python3.13/socket.py:719 SocketIO.readinto")
-    stall = RecordStall(run.id, run.claim, "charge#1", "charge", 1, HOUR, stack)
+    stall = RecordStalledAttempt(run.id, run.claim, "charge#1", "charge", 1, HOUR, stack)
     world.at(world.clock.now() + HOUR, lambda: world.worker.do(stall))
 
 
@@ -139,13 +144,13 @@ def _loop(world: Days) -> None:
 
 
 def _finding(kind: ProcessFindingKind, name: str, why: str, world: Days) -> None:
-    world.web.do(NoteFindings((*world.findings, found := ProcessFinding(kind, name, why, world.clock.now()))))
+    world.web.do(RecordProcessFindings((*world.findings, found := ProcessFinding(kind, name, why, world.clock.now()))))
     world.findings = (*world.findings, found)
 
 
 def _rejected(world: Days) -> None:
     note = "delivery d_1 came under this key with another body"
-    refusal = RefuseArrival(id=world.web.name("d"), trigger=HOOK, why="other_body", note=note, body=b"x")
+    refusal = RejectDelivery(id=world.web.name("d"), trigger=HOOK, why="other_body", note=note, body=b"x")
     world.web.do(refusal)
 
 
@@ -155,14 +160,14 @@ def _unsent(queue: str, world: Days, *, away: str | None = None, refused: str | 
     world.worker.do(complete(run, posts=(post(queue, id=world.worker.name("m")),)))
     lease = take(lease_ms=10 * DAY)
     (leased,) = world.scheduler.do(lease).queues
-    gone = () if refused is None else tuple(Refusal(message.seq, refused) for message in leased.messages)
+    gone = () if refused is None else tuple(MessageRefusal(message.seq, refused) for message in leased.messages)
     world.scheduler.do(SettleQueue(lease.lease, queue, refused=gone, away=away, retry_after_ms=10 * DAY))
 
 
 def _debounced(world: Days) -> None:
     """Something comes twice a minute, for an hour."""
     for n in range(120):
-        arrival = TakeIn(
+        arrival = AcceptDelivery(
             id=f"d_bounce{n}",
             trigger=DEBOUNCED,
             key=f"bounce{n}",
@@ -176,7 +181,7 @@ def _debounced(world: Days) -> None:
 
 def _overdue(world: Days) -> None:
     """One arrival, which no scheduler starts when its debounce is over."""
-    arrival = TakeIn(
+    arrival = AcceptDelivery(
         id="d_once", trigger=DEBOUNCED, key="once", body_hash="h", body=b"{}", pace=DEBOUNCE, verified="github"
     )
     world.web.do(arrival)
@@ -233,13 +238,13 @@ def _went_back(world: Days) -> None:
     """Its newest commit is gone; whoever commits next finds it, and ends."""
     world.worker.tamper("update commits set number = number - 1")
     with contextlib.suppress(StoreWentBackError):
-        world.worker.do(Beat())
+        world.worker.do(RecordHeartbeat())
 
 
 def _damaged(world: Days) -> None:
     """A process reads a page that cannot be read, and leaves a note."""
     database = world.worker.database
-    meaning_of(apsw.CorruptError("database disk image is malformed"), database.path)
+    error_of_fault(apsw.CorruptError("database disk image is malformed"), database.path)
     # The note's instant is the machine's; the world has its own.
     note = database.path.with_name(f"{database.path.name}.damaged")
     note.write_bytes(msgspec.json.encode({"at": world.clock.now(), "what": "database disk image is malformed"}))

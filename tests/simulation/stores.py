@@ -14,16 +14,16 @@ from typing import Any, Protocol
 import psycopg
 
 from mainspring.domain.clock import Clock, SystemClock
-from mainspring.store.base import Database, Reader
-from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.base import Database, StoreReader
 from mainspring.store.postgres.address import read_address
-from mainspring.store.postgres.connection import Connection
+from mainspring.store.postgres.change_notifications import ChangeNotifications
+from mainspring.store.postgres.connection import ServerConnection
 from mainspring.store.postgres.database import PostgresDatabase
-from mainspring.store.postgres.hints import Hints
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.store_clock import StoreClock
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.postgres_server import PostgresServer, in_memory
 
 _SHM = Path("/dev/shm")
@@ -34,7 +34,7 @@ LEASE_MS = 3_000
 class Store(Protocol):
     """The store of one world."""
 
-    reader: Reader
+    reader: StoreReader
     lease_ms: int | None
     """How long a session lives without a beat; None where only the kernel tells of a death."""
 
@@ -65,7 +65,7 @@ class SqliteFile:
         self._path = folder / "s.db"
         shutil.copy(_empty(), self._path)
         self._path.with_name("s.db.ballast").touch()  # four megabytes less to write
-        self.reader: Reader = SqliteReader(self._path)
+        self.reader: StoreReader = SqliteReader(self._path)
 
     def open(self, clock: Clock, world: Any, *, works: bool, process_clock: StoreClock | None = None) -> Database:
         """See Store."""
@@ -84,10 +84,10 @@ def _server() -> PostgresServer:
     return server
 
 
-class _NoHints(Hints):
+class _NoHints(ChangeNotifications):
     """Processes look by themselves, each second: hints come when the machine likes, and a seed could not be repeated."""
 
-    def tell(self, connection: Connection, *, at_once: bool = False) -> None:
+    def tell(self, connection: ServerConnection, *, at_once: bool = False) -> None:
         """Say nothing."""
 
 
@@ -96,7 +96,7 @@ class _WithoutHints(PostgresDatabase):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        assert type(self._hints) is Hints
+        assert type(self._hints) is ChangeNotifications
         self._hints.__class__ = _NoHints
 
 
@@ -107,7 +107,7 @@ class PostgresSchema:
 
     def __init__(self, _folder: Path) -> None:
         self._address = read_address(_server().new_store())
-        self.reader: Reader = PostgresReader(self._address)
+        self.reader: StoreReader = PostgresReader(self._address)
 
     def open(self, clock: Clock, world: Any, *, works: bool, process_clock: StoreClock | None = None) -> Database:
         """See Store."""

@@ -15,24 +15,24 @@ from mainspring.engine.body.body import Body
 from mainspring.engine.driver.journal_writer import JournalWriter
 from mainspring.engine.driver.live_step import LiveStep
 from mainspring.engine.driver.step_runner import StepRunner
-from mainspring.store.base import Changes, CommitReport
+from mainspring.store.base import CommitChanges, CommitReport
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.results import DONE
 from mainspring.store.grouping import GroupingDatabase
-from mainspring.store.handlers import partitions, reopening
-from mainspring.store.handlers.queues import Limits
 from mainspring.store.postgres.lease import Lease
 from mainspring.store.postgres.texts import TEXTS as POSTGRES
-from mainspring.store.reads import history as reads_history
+from mainspring.store.read.runs import history as reads_history
 from mainspring.store.sqlite.texts import TEXTS as SQLITE
-from mainspring.store.texts import Texts
+from mainspring.store.texts import StatementTexts
+from mainspring.store.write.queues import Limits
+from mainspring.store.write.runs import partitions, recover_stopped_run
 from tests.simulation.world import simulate
 
 SEEDS = 200
 Plant = Callable[[pytest.MonkeyPatch], Any]
 
 
-def _statement(patch: pytest.MonkeyPatch, name: str, old: str, new: str, *, only: Texts | None = None) -> None:
+def _statement(patch: pytest.MonkeyPatch, name: str, old: str, new: str, *, only: StatementTexts | None = None) -> None:
     """Change a statement as both databases run it, or the one that has it in words of its own."""
     for texts in (SQLITE, POSTGRES) if only is None else (only,):
         text = texts.source(name)
@@ -96,7 +96,7 @@ class _AckedBefore(_Wrapped):
             return self._inner.commit(commands, again=again)
         except StoreUnavailableError:
             if all(isinstance(command, SaveOutcome) for command in commands):
-                return CommitReport([DONE] * len(commands), Changes(False, False))
+                return CommitReport([DONE] * len(commands), CommitChanges(False, False))
             raise
 
 
@@ -114,7 +114,7 @@ class _UnknownIsFailed(_Wrapped):
         try:
             return self._inner.commit(commands, again=again)
         except StoreUnavailableError as error:
-            return CommitReport([error] * len(commands), Changes(False, False))
+            return CommitReport([error] * len(commands), CommitChanges(False, False))
 
 
 class _ReadBack(_Wrapped):
@@ -129,7 +129,7 @@ class _ReadBack(_Wrapped):
             look = "select 1 from journal where run = ? and rank = ?"
             rows = [self._inner.world.rows(look, c.run, c.rank) for c in commands]
             return CommitReport(
-                [DONE if row else StoreUnavailableError("not there") for row in rows], Changes(False, False)
+                [DONE if row else StoreUnavailableError("not there") for row in rows], CommitChanges(False, False)
             )
 
 
@@ -187,12 +187,12 @@ def wake_lost(patch):
 
 def hold_kept(patch):
     """A partition that becomes free is not passed on."""
-    patch.setattr(partitions, "pass_on", lambda *_: None)
+    patch.setattr(partitions, "unblock_next_run", lambda *_: None)
 
 
 def hold_shared(patch):
     """Whoever asks for a partition gets it."""
-    patch.setattr(partitions, "take_hold", lambda *_: True)
+    patch.setattr(partitions, "hold_partition", lambda *_: True)
 
 
 def last_outcome_forgotten(patch):
@@ -232,7 +232,7 @@ def lost_attempts_count(patch):
 def other_branches_superseded(patch):
     """Continuing a run does again what other branches had done before the failure."""
     _statement(patch, "list_current_outcomes_from", "rank >= (", "rank >= 0 * (")
-    patch.setattr(reopening, "find_superseded_ranks", lambda counted, failing: [o.rank for o in counted])
+    patch.setattr(recover_stopped_run, "find_superseded_ranks", lambda counted, failing: [o.rank for o in counted])
 
 
 def no_limit(patch):

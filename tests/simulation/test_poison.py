@@ -9,9 +9,9 @@ from pathlib import Path
 
 from mainspring.domain.processes.crash_blame import PROBATION_MS, CrashHistory, assign_blame, next_probation_ms
 from mainspring.domain.states import FailureReason
-from mainspring.store.commands.results import Numbered
-from mainspring.store.commands.runs import Reopen
-from mainspring.store.commands.sessions import Bury, ClearSuspect, CloseSession
+from mainspring.store.commands.results import NumberAnswer
+from mainspring.store.commands.runs import ReopenRun
+from mainspring.store.commands.sessions import ClearProbation, CloseSession, DeclareSessionDead
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import SqliteProcess, finish, outcome
 
@@ -101,7 +101,7 @@ class Fleet:
     def _clear(self, process: SqliteProcess, life: Live, *, progressed: bool) -> None:
         if not life.is_cleared:
             life.is_cleared = True
-            process.do(ClearSuspect(life.claimed.id, life.claimed.claim, progressed))
+            process.do(ClearProbation(life.claimed.id, life.claimed.claim, progressed))
 
     def end(self, role: str, way: str, by: str | None = None) -> None:
         """End a process: by a drain in order that nobody asked for, or at once; the supervisor judges what it finds."""
@@ -125,8 +125,10 @@ class Fleet:
                 self.survive_ms = next_probation_ms(self.survive_ms, judged)
             self.record.note(now, judged)
             limit = self.record.limit(now)
-            answer = self.judge.do(Bury(process.session, crashed=judged.counts, alone=judged.alone, limit=limit))
-            assert isinstance(answer, Numbered)
+            answer = self.judge.do(
+                DeclareSessionDead(process.session, crashed=judged.counts, alone=judged.alone, limit=limit)
+            )
+            assert isinstance(answer, NumberAnswer)
         process.close()
 
     def quarantined(self) -> list[str]:
@@ -174,7 +176,7 @@ def test_random_kills_quarantine_at_most_three_innocent_runs(tmp_path):
             fleet.end(fleet.dice.choice(sorted(fleet.lives)), fleet.dice.choice(WAYS))
         for run in fleet.quarantined():
             innocent.append(run)
-            fleet.judge.do(Reopen(run))
+            fleet.judge.do(ReopenRun(run))
             assert run not in fleet.quarantined()
     while not fleet.is_over():
         fleet.tick()

@@ -18,15 +18,15 @@ import pytest
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
-from mainspring.store.commands.automations import Announce, AutomationRow
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.results import Refused
-from mainspring.store.commands.runs import Claim, Finish, StartRun
+from mainspring.store.commands.runs import ClaimRuns, FinishRun, StartRun
 from mainspring.store.commit_mark import MarkFile, pack_mark
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.sqlite import check
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.store import SqliteStore
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.simulation.power import PowerVFS, images
 from tests.simulation.stores import FOLDER
 
@@ -92,21 +92,21 @@ class Life:
         self.store._database.connection.pragma("wal_autocheckpoint", 60)
         self.store.open_session("worker")
         row = AutomationRow("a", "workflow", 1, "f", msgspec.json.encode({}))
-        self.store.apply(Announce("f", (row,), ()))
+        self.store.apply(AnnounceDefinitions("f", (row,), ()))
         owned, number = {}, 0
         for _ in range(rounds):
             for _ in range(self.dice.randint(1, 6)):
                 number += 1
                 self.submit(StartRun(f"r{number}", "a", "workflow", 1, b"{}", "json", "test"), f"r{number}", 0)
             self.settle()
-            claimed = self.store.apply(Claim(f"c{number}", 64))
+            claimed = self.store.apply(ClaimRuns(f"c{number}", 64))
             owned |= {run.id: [run.claim, 0] for run in claimed.runs}
             for run, state in list(owned.items()):
                 for _ in range(self.dice.randint(0, 3)):
                     state[1] += 1
                     self.submit(self._outcome(run, *state), run, state[1])
                 if self.dice.random() < 0.3:
-                    self.submit(Finish(run, state[0], RunState.SUCCEEDED, state[1], b"1"), run, 0)
+                    self.submit(FinishRun(run, state[0], RunState.SUCCEEDED, state[1], b"1"), run, 0)
                     del owned[run]
             self.settle()
         self.store.close()

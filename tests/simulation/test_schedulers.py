@@ -29,8 +29,8 @@ from mainspring.engine.definitions.calendars import use_calendars
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker import scheduler as under_test
 from mainspring.engine.worker.scheduler import Scheduler
-from mainspring.store.reads.engine import WorkerReads
-from mainspring.store.reads.status import plans
+from mainspring.store.read.runs.worker_reads import WorkerReads
+from mainspring.store.read.status.status import plans
 from mainspring.testing import FakeClock, VirtualLoop
 from tests.simulation.node import NodeLoop, SkewedClock
 from tests.simulation.stores import FOLDER, STORES

@@ -10,9 +10,9 @@ from mainspring.domain.ids import make_idempotency_key
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState, RunState
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
-from mainspring.store.commands.results import Done, Numbered
-from mainspring.store.commands.runs import Claim, Claimed, Complete, Finish, Reopen
-from mainspring.store.commands.sessions import Bury
+from mainspring.store.commands.results import CommandDone, NumberAnswer
+from mainspring.store.commands.runs import ClaimedRuns, ClaimRuns, CompleteRun, FinishRun, ReopenRun
+from mainspring.store.commands.sessions import DeclareSessionDead
 from tests.simulation.effects import Effects
 
 LIMITS = {"narrow": 2}
@@ -34,7 +34,7 @@ class Truth:
         self.effects = effects
         self.hits = hits
         self._rows = rows
-        self.on_burial: Callable[[Bury], None] = lambda command: None
+        self.on_burial: Callable[[DeclareSessionDead], None] = lambda command: None
         self.wrong: list[str] = []
         self.commits = 0
         self._outcomes: dict[tuple[str, str, int], tuple[int, int]] = {}
@@ -55,31 +55,31 @@ class Truth:
         for command, result in zip(commands, results, strict=True):
             if isinstance(result, Exception):
                 self.wrong.append(f"a command cannot be executed: {command!r}: {result!r}")
-            elif isinstance(command, SaveOutcome) and isinstance(result, Done):
+            elif isinstance(command, SaveOutcome) and isinstance(result, CommandDone):
                 self._outcome(command)
-            elif isinstance(command, SaveAttempt) and isinstance(result, Done):
+            elif isinstance(command, SaveAttempt) and isinstance(result, CommandDone):
                 if command.state is AttemptState.FAILED:
                     self._given_up.add((command.run, command.ident, command.generation, command.attempt))
-            elif isinstance(command, Finish) and isinstance(result, Done):
+            elif isinstance(command, FinishRun) and isinstance(result, CommandDone):
                 self._end(command)
-            elif isinstance(command, Complete) and isinstance(result, Done):
+            elif isinstance(command, CompleteRun) and isinstance(result, CommandDone):
                 self.hits["went straight"] += 1
                 self._outcome(command.outcome())
-                self._end(Finish(command.run, command.claim, RunState.SUCCEEDED, 1))
-            elif isinstance(command, Reopen) and isinstance(result, Done):
+                self._end(FinishRun(command.run, command.claim, RunState.SUCCEEDED, 1))
+            elif isinstance(command, ReopenRun) and isinstance(result, CommandDone):
                 self._reopened(command)
-            elif isinstance(command, Bury) and isinstance(result, Numbered):
+            elif isinstance(command, DeclareSessionDead) and isinstance(result, NumberAnswer):
                 self.on_burial(command)
-            elif isinstance(command, Claim) and isinstance(result, Claimed):
+            elif isinstance(command, ClaimRuns) and isinstance(result, ClaimedRuns):
                 self._claimed(result, again=again)
-        if any(isinstance(command, Claim) for command in commands):
+        if any(isinstance(command, ClaimRuns) for command in commands):
             for queue, running in self._rows(_RUNNING):
                 if running > LIMITS.get(queue, running):
                     self.wrong.append(f"{running} runs of queue {queue} run at a time")
             for lane, held in self._rows(_LANES):
                 self.wrong.append(f"{held} runs of partition {lane} were begun and have not ended")
 
-    def _reopened(self, command: Reopen) -> None:
+    def _reopened(self, command: ReopenRun) -> None:
         """A person continued a run: what had failed is done again, what had succeeded is not, and it may end again."""
         run = command.run
         self.hits["reopened"] += 1
@@ -132,7 +132,7 @@ class Truth:
             if mine != command.attempt:
                 self.wrong.append(f"attempt {mine} of {command.ident} in {command.run} was taken for {command.attempt}")
 
-    def _end(self, command: Finish) -> None:
+    def _end(self, command: FinishRun) -> None:
         if (command.run, command.claim) in self._finished:  # sent again, maybe after a person continued the run
             return
         self._finished.add((command.run, command.claim))
@@ -140,7 +140,7 @@ class Truth:
         if was != (command.claim, command.state.value):
             self.wrong.append(f"run {command.run} ended twice: {was}, then {command.claim} {command.state}")
 
-    def _claimed(self, result: Claimed, *, again: bool) -> None:
+    def _claimed(self, result: ClaimedRuns, *, again: bool) -> None:
         for run in result.runs:
             self.hits["resumed"] += not run.fresh
             if run.fresh:

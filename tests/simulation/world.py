@@ -15,10 +15,10 @@ from mainspring.domain.ids import make_id
 from mainspring.domain.runs.journal import FactKind
 from mainspring.engine.definitions.run_start import StartOptions, build_start_command
 from mainspring.store.commands.automations import SetQueue
-from mainspring.store.commands.inbox import Deliver, Publish
-from mainspring.store.commands.results import Refused, Started
-from mainspring.store.commands.runs import CancelRun, GiveResult, Reopen
-from mainspring.store.commands.sessions import Bury
+from mainspring.store.commands.inbox import DeliverFact, PublishEvent
+from mainspring.store.commands.results import Refused, StartAnswer
+from mainspring.store.commands.runs import CancelRun, GiveResult, ReopenRun
+from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.store_clock import StoreClock
 from mainspring.testing import FakeClock, VirtualLoop
 from tests.simulation import invariants
@@ -168,10 +168,10 @@ class World:
         if dice.random() < 0.3:  # the same call again: one run
             self.loop.call_later(begins + dice.uniform(0, 2), self._start, begun)
         for n in range(count(tree, "signal")):
-            fact = Deliver(begun.id, FactKind.SIGNAL, "go", f"s{begun.id}{n}", payload=b'"go"')
+            fact = DeliverFact(begun.id, FactKind.SIGNAL, "go", f"s{begun.id}{n}", payload=b'"go"')
             self.loop.call_later(begins + dice.uniform(0, 12), self._deliver, fact)
         for n in range(count(tree, "event")):
-            event = Publish(f"e{begun.id}{n}", f"ev{number}", b"{}", self.clock.now() + 10**9)
+            event = PublishEvent(f"e{begun.id}{n}", f"ev{number}", b"{}", self.clock.now() + 10**9)
             self.loop.call_later(begins + dice.uniform(0, 12), self.client_submit, event)
         if dice.random() < 0.15:
             self.loop.call_later(begins + dice.uniform(0, 8), self._cancel, begun)
@@ -182,9 +182,9 @@ class World:
         self._start(begun)
         for n in range(invariants.CHAINED):
             data = msgspec.json.encode({"for": "chain", "number": n})
-            event = Publish(f"tick {n}", "tick", data, self.clock.now() + 10**9)
+            event = PublishEvent(f"tick {n}", "tick", data, self.clock.now() + 10**9)
             self.loop.call_later(dice.uniform(0.5, 12), self.client_submit, event)
-            fact = Deliver(begun.id, FactKind.SIGNAL, "tock", f"tock {n}", payload=str(n).encode())
+            fact = DeliverFact(begun.id, FactKind.SIGNAL, "tock", f"tock {n}", payload=str(n).encode())
             self.loop.call_later(dice.uniform(0, 12), self._deliver, fact)
 
     def client_submit(self, command: Any, on_done: Any = None) -> None:
@@ -209,13 +209,13 @@ class World:
         )
 
         def started(result: Any) -> None:
-            if not isinstance(result, Started) or result.run != begun.id:
+            if not isinstance(result, StartAnswer) or result.run != begun.id:
                 self.wrong.append(f"start of {begun.id} was answered {result!r}")
             begun.acked = True
 
         self.client_submit(command, started)
 
-    def _deliver(self, fact: Deliver) -> None:
+    def _deliver(self, fact: DeliverFact) -> None:
         def delivered(result: Any) -> None:
             if isinstance(result, Refused) and result.code == "not_found":
                 self.loop.call_later(0.5, self._deliver, fact)
@@ -234,10 +234,10 @@ class World:
         )
         for (run,) in self.rows(failed):
             if run not in self._looked_at and self.dice.random() < 0.6 and self._can_go_on(run):
-                self.client_submit(Reopen(run))
+                self.client_submit(ReopenRun(run))
             self._looked_at.add(run)
         for run, ident in self.rows("select run, ident from waits where kind = 'ask' and filled = 0"):
-            fact = Deliver(run, FactKind.ANSWER, "ask", f"a{run}{ident}", ident=ident, payload=b'"yes"')
+            fact = DeliverFact(run, FactKind.ANSWER, "ask", f"a{run}{ident}", ident=ident, payload=b'"yes"')
             self.client_submit(fact)
         doubt = "select id, failed_ident, reason from runs where state = 'needs_attention'"
         for run, ident, reason in self.rows(doubt):
@@ -307,9 +307,9 @@ class World:
         if node.database.session is not None and not node.buried:
             node.buried = True
             self.hits["buried"] += 1
-            self.client_submit(Bury(node.database.session))
+            self.client_submit(DeclareSessionDead(node.database.session))
 
-    def _was_buried(self, command: Bury) -> None:
+    def _was_buried(self, command: DeclareSessionDead) -> None:
         """Only who is silent is buried for its silence, and by then a process that moves has ended itself."""
         if command.silent_ms is None:
             return

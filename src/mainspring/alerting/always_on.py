@@ -7,12 +7,12 @@ from mainspring.alerting.channel_findings import evaluate_channels
 from mainspring.domain.incidents.incident import IncidentKind, Subject
 from mainspring.domain.monitors.monitor import Evaluation
 from mainspring.domain.monitors.tuning import to_ms
-from mainspring.store.base import Reader
-from mainspring.store.reads.incidents import channels
+from mainspring.store.base import StoreReader
+from mainspring.store.read.incidents import channels
 
 
 def evaluate_always_on(
-    kind: IncidentKind, reader: Reader, now: int, named: Container[str], store_lost_after: timedelta
+    kind: IncidentKind, reader: StoreReader, now: int, named: Container[str], store_lost_after: timedelta
 ) -> Iterator[Evaluation]:
     """Judge what no configuration switches off, see `domain/monitors/fixed_monitors.py`; `named` = the channels that are configured."""
     views = channels(reader)

@@ -27,20 +27,20 @@ from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.reminders import DueReminder, list_reminders
 from mainspring.domain.notifications.routing import NotificationRouting
-from mainspring.store.base import Reader
-from mainspring.store.commands.incidents import Digest, ErrorGroup, Found, Observe, Reminder
-from mainspring.store.commands.incidents import Told as Grouped
+from mainspring.store.base import StoreReader
+from mainspring.store.commands.incidents import Digest, ErrorGroup, EvaluatedFinding, IncidentReminder, RecordEvaluation
+from mainspring.store.commands.incidents import GroupedFailure as Grouped
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads import incidents as reads
+from mainspring.store.read import incidents as reads
 
 _DIGEST_WITHIN_MS, _DIGEST_AHEAD_MS = 12 * 3_600_000, 60_000
 """A digest whose time came while nobody looked is told so long afterwards."""
 _AT_ONCE = 200
 """So many findings are written in one commit."""
-AddCauses = Callable[[Sequence[Finding], Reader, int], Sequence[Finding]]
+AddCauses = Callable[[Sequence[Finding], StoreReader, int], Sequence[Finding]]
 
 
-def _keep_findings(findings: Sequence[Finding], _reader: Reader, _now: int) -> Sequence[Finding]:
+def _keep_findings(findings: Sequence[Finding], _reader: StoreReader, _now: int) -> Sequence[Finding]:
     return findings
 
 
@@ -103,11 +103,11 @@ class Evaluator:
     ) -> int:
         known = {one.name: one for one in facts.automations}
         has_storm = any(one.subject.kind is IncidentKind.STORM for one in wrong)
-        parts_in = reads.parts(self._store.reader) if has_storm else {}
+        parts_in = reads.count_grouped_incidents(self._store.reader) if has_storm else {}
         order, parents = correlate(findings, wrong, parts_in)
         before = {one.subject: one for one in wrong}
         found = tuple(
-            Found(
+            EvaluatedFinding(
                 id=make_id("i", now, self._clock.random_bits(80)),
                 finding=finding,
                 # Also of what is folded: whether that still holds is known in the commit alone.
@@ -129,7 +129,7 @@ class Evaluator:
         parts[0] |= {
             "well": tuple(well),
             "reminders": tuple(
-                Reminder(one.incident.id, one.incident.opened, one.about, one.number, one.to, wakes=one.wakes)
+                IncidentReminder(one.incident.id, one.incident.opened, one.about, one.number, one.to, wakes=one.wakes)
                 for one in due
             ),
             "digests": digests,
@@ -137,7 +137,7 @@ class Evaluator:
         }
         if not (found or well or due or failures.groups or digests or parts[0]["is_back"]):
             return 0
-        changes: int = sum(self._store.apply(Observe(looked_at=now, **part)).number for part in parts)
+        changes: int = sum(self._store.apply(RecordEvaluation(looked_at=now, **part)).number for part in parts)
         self._digested |= set(digests)
         self._reminded = {_reminder_key(one) for one in due} | {
             key for key in self._reminded if key[0] in {i.id for i in wrong}
@@ -188,7 +188,9 @@ class Evaluator:
         return list_reminders(open_still, self._routing, lambda one: _route_facts(one, known), now)
 
 
-def _split_groups(parts: Sequence[Sequence[Found]], groups: Iterable[ErrorGroup]) -> list[tuple[ErrorGroup, ...]]:
+def _split_groups(
+    parts: Sequence[Sequence[EvaluatedFinding]], groups: Iterable[ErrorGroup]
+) -> list[tuple[ErrorGroup, ...]]:
     """Return what is grouped with each part: a failure in the commit that tells of it, and in the first one what nothing tells of.
 
     Who dies between two commits has told of what he grouped, and the rest is the next one's.

@@ -8,13 +8,13 @@ from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.notifications.failed_items import FailedItems, collect_failed_items
 from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.store.base import Reader
-from mainspring.store.reads.incidents import members, run_items
+from mainspring.store.base import StoreReader
+from mainspring.store.read.incidents import members, run_items
 
 _READ_AT_MOST = 50
 
 
-def read_incident_items(reader: Reader, incident: Incident, redact: Redact) -> FailedItems:
+def read_incident_items(reader: StoreReader, incident: Incident, redact: Redact) -> FailedItems:
     """Return what the open failed runs of an incident are about; where none is open, what all of them were about."""
     counts = members(reader, [incident.id]).get(incident.id)
     if counts is None:

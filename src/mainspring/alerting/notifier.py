@@ -22,8 +22,8 @@ from mainspring.domain.ids import make_id
 from mainspring.domain.notifications.notification import Notification
 from mainspring.resources.error_text import ErrorText
 from mainspring.store import failpoints
-from mainspring.store.applied import Commits, applied
-from mainspring.store.commands.alerts import AlertsTaken, DueAlert, LeasedChannel, TakeAlerts
+from mainspring.store.commands.alerts import DueAlert, LeaseChannels, LeasedChannel, LeasedChannels
+from mainspring.store.commit_and_wait import CommandSubmitter, commit_and_wait
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class Notifier:
 
     def __init__(
         self,
-        store: Commits,
+        store: CommandSubmitter,
         is_due: Callable[[], bool],
         links: Mapping[str, ChannelLink],
         render: RenderNotice,
@@ -140,9 +140,9 @@ class Notifier:
             return False
         since = time.monotonic()
         lease = make_id("l", self._clock.now(), self._clock.random_bits(80))
-        taken = await applied(self._store, TakeAlerts(lease, round(_LEASE_S * 1000), free, _MOST))
+        taken = await commit_and_wait(self._store, LeaseChannels(lease, round(_LEASE_S * 1000), free, _MOST))
         failpoints.hit("notifier.taken")
-        if not isinstance(taken, AlertsTaken):
+        if not isinstance(taken, LeasedChannels):
             return False
         for channel in taken.channels:
             task = asyncio.get_running_loop().create_task(self._serve(lease, channel, since))
@@ -170,7 +170,7 @@ class Notifier:
                 break
         self._tell_log(channel.name, away)
         failpoints.hit("notifier.sent")
-        await applied(
+        await commit_and_wait(
             self._store, batch.settled(lease, away, self._pause_ms(away, 0 if batch.sent else channel.failures))
         )
         failpoints.hit("notifier.settled")

@@ -7,8 +7,8 @@ import msgspec
 from mainspring.alerting.inputs.failure_groups import Redact
 from mainspring.domain.incidents.incident import Finding, IncidentKind
 from mainspring.domain.notifications.rendering import fit_line
-from mainspring.store.base import Reader
-from mainspring.store.reads.runs import waits_of
+from mainspring.store.base import StoreReader
+from mainspring.store.read.runs.run_views import waits_of
 
 _LONGEST_TEXT, _LONGEST_CHOICE, _MOST_CHOICES = 300, 40, 10
 
@@ -20,7 +20,7 @@ class _Question(msgspec.Struct, frozen=True):
     choices: list[Any] | None = None
 
 
-def add_question(finding: Finding, reader: Reader, redact: Redact) -> Finding:
+def add_question(finding: Finding, reader: StoreReader, redact: Redact) -> Finding:
     """Return a finding with `what`, the question that it is about, if it is about one that can be read here: a sealed one cannot."""
     if finding.subject.kind is not IncidentKind.HUMAN_WAIT:
         return finding

@@ -14,7 +14,7 @@ from mainspring.domain.monitors.system.worker_lost import WorkerLostTuning
 from mainspring.domain.monitors.system.worker_lost import evaluate as judge_processes
 from mainspring.domain.redaction.secret_url import resolve_secret_url
 from mainspring.resources.error_text import ErrorText
-from mainspring.store.reads.incidents import Unsent
+from mainspring.store.read.incidents import UnsentAlerts
 
 _LOG = logging.getLogger("mainspring.pulse")
 EVERY_S: Final = 60.0
@@ -27,7 +27,9 @@ _UNCLAIMED_MS: Final = 60 * 60_000
 """As long as `Recent.started` counts: a rate may let so much wait for a while, but hardly all of it for an hour."""
 
 
-def find_stuck_work(facts: MonitorInputs, channels: Iterable[Unsent], now: int, session: int | None) -> str | None:
+def find_stuck_work(
+    facts: MonitorInputs, channels: Iterable[UnsentAlerts], now: int, session: int | None
+) -> str | None:
     """Return what does not move although it has to, by what one look read at `now`; None = all moves. `session` = of who looks."""
     for one in facts.processes:
         if one.session == session and now - one.beat_at >= _LOST.silent // timedelta(milliseconds=1):

@@ -45,7 +45,7 @@ from mainspring.service.runs import run, run_start, signal
 from mainspring.service.runs.question import answer as answer_question
 from mainspring.service.triggers import event
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads.acts import StoredActs
+from mainspring.store.read.operation_reads import OperationReads
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -237,7 +237,7 @@ class App(RunStarter):
         """Send a message to one run."""
         await self.do(
             lambda store, act: signal.signal(
-                store, StoredActs(store.reader), run_id, name, value, act=act, sealing=self.sealing
+                store, OperationReads(store.reader), run_id, name, value, act=act, sealing=self.sealing
             )
         )
 
@@ -260,7 +260,7 @@ class App(RunStarter):
         await self.do(
             lambda store, act: answer_question(
                 store,
-                StoredActs(store.reader),
+                OperationReads(store.reader),
                 run_id,
                 choice,
                 act=act,

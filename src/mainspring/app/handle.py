@@ -13,7 +13,7 @@ from mainspring.domain.values.codec import decode
 from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.saved_call import decode_result
 from mainspring.service.view_unsealing import ViewUnsealer
-from mainspring.store.reads.runs import newest_of, run_view
+from mainspring.store.read.runs.run_views import newest_of, run_view
 from mainspring.store.views import RunView
 
 if TYPE_CHECKING:

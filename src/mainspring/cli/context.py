@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from mainspring.service.actor import OperationContext
     from mainspring.service.reads import ServiceReads
     from mainspring.service.view_unsealing import ViewUnsealer
-    from mainspring.store.base import Reader
+    from mainspring.store.base import StoreReader
     from mainspring.store.process_store import ProcessStore
-    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.read.short_ids import IdKind
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class Invocation:
     def __init__(self) -> None:
         self.flags = GlobalFlags()
         self._store: ProcessStore | None = None
-        self._reader: Reader | None = None
+        self._reader: StoreReader | None = None
         self._registries: dict[tuple[str, ...], Registry] = {}
         self._told: set[str] = set()
         self._is_suspect = False
@@ -114,7 +114,7 @@ class Invocation:
         return self.settings.store.shown
 
     @property
-    def reader(self) -> "Reader":
+    def reader(self) -> "StoreReader":
         """Reads of the store, which is never made or changed by a question.
 
         Raises:
@@ -136,13 +136,13 @@ class Invocation:
                 self._report_faults(self._reader)
         return self._reader
 
-    def _report_faults(self, reader: "Reader") -> None:
+    def _report_faults(self, reader: "StoreReader") -> None:
         """Say at once what is wrong with the store itself; with --json that waits for the end. Raises StoreError."""
-        from mainspring.store.base import fault_of
+        from mainspring.store.base import error_of_finding
 
         if self._is_suspect:
             return
-        faults = [fault_of(finding, self.shown) for finding in reader.findings()]
+        faults = [error_of_finding(finding, self.shown) for finding in reader.findings()]
         self._is_suspect = self.output.is_partial = bool(faults)
         for fault in faults if not self.output.is_json else ():
             self.output.warn(f"error: {fault.message}\n{fault.hint}")
@@ -151,10 +151,10 @@ class Invocation:
         """Return why what this command has read may not be all that there was; None after a change, whose answer is its own."""
         if not self._is_suspect or self._store is not None or self._reader is None:
             return None
-        from mainspring.store.base import fault_of
+        from mainspring.store.base import error_of_finding
 
         with suppress(StoreError):  # read again: `db check` removes a note of damage that it cannot confirm
-            return next((fault_of(finding, self.shown) for finding in self._reader.findings()), None)
+            return next((error_of_finding(finding, self.shown) for finding in self._reader.findings()), None)
         return None
 
     @cached_property
@@ -187,9 +187,9 @@ class Invocation:
     @property
     def reads(self) -> "ServiceReads":
         """The reads that acts need."""
-        from mainspring.store.reads.acts import StoredActs
+        from mainspring.store.read.operation_reads import OperationReads
 
-        return StoredActs(self.reader)
+        return OperationReads(self.reader)
 
     @property
     def store(self) -> "ProcessStore":
@@ -225,16 +225,16 @@ class Invocation:
         """Tell whether there is a store; one on a server is asked when it is read. Raises StoreGoneError where there was one."""
         if self.settings.store.is_remote:
             return True
-        from mainspring.store.sqlite.presence import is_there, refuse_gone
+        from mainspring.store.sqlite.file_identity import is_there, require_store_present
 
-        refuse_gone(self.path)
+        require_store_present(self.path)
         return is_there(self.path)
 
-    def read(self, question: "Callable[[Reader], T]") -> T:
+    def read(self, question: "Callable[[StoreReader], T]") -> T:
         """Ask the store. Raises NoStoreError where there is none: an empty answer would say that all is well."""
         return question(self.reader)
 
-    def read_if_made(self, question: "Callable[[Reader], T]", otherwise: T) -> T:
+    def read_if_made(self, question: "Callable[[StoreReader], T]", otherwise: T) -> T:
         """Ask the store; return `otherwise` where there is none. For what has an answer without a store."""
         if self._store is None and not self.is_there():
             return otherwise
@@ -244,14 +244,14 @@ class Invocation:
             return otherwise
         return question(reader)
 
-    def rows_if_made(self, question: "Callable[[Reader], list[T]]") -> "list[T]":
+    def rows_if_made(self, question: "Callable[[StoreReader], list[T]]") -> "list[T]":
         """Ask the store for a list, as read_if_made does; without a store it is empty."""
         nothing: list[T] = []
         return self.read_if_made(question, nothing)
 
     def run_id(self, text: str) -> str:
         """Return the run that is meant by an id, its beginning or its end, @last or @failed. Raises NotFoundError, ConflictError."""
-        from mainspring.store.reads.runs import resolve_id
+        from mainspring.store.read.runs.run_views import resolve_id
 
         try:
             return resolve_id(self.reader, text)
@@ -263,8 +263,8 @@ class Invocation:
         """Do nothing if this is no name of an automation. Raises NotFoundError, which names its last run."""
         import shlex
 
-        from mainspring.store.reads.automations import newest_runs
-        from mainspring.store.reads.status import automations
+        from mainspring.store.read.automations.automation_stats import newest_runs
+        from mainspring.store.read.status.status import automations
 
         if not automations(self.reader, text):
             return
@@ -277,7 +277,7 @@ class Invocation:
 
     def short_ids(self, kind: "IdKind", ids: "Iterable[str]") -> dict[str, str]:
         """Return the short form of each id, as lists show it and every command takes it."""
-        from mainspring.store.reads.short_ids import short_ids
+        from mainspring.store.read.short_ids import short_ids
 
         wanted = list(ids)
         return short_ids(self.reader, kind, wanted) if wanted else {}

@@ -4,14 +4,8 @@ from typing import Final
 
 from mainspring.domain import errors as e
 from mainspring.domain.failures.saved_error import RunFailed
-from mainspring.store.base import (
-    NotAStoreError,
-    ServerRefusesError,
-    StoreDamagedError,
-    StoreGoneError,
-    UnsafeServerError,
-)
-from mainspring.store.moved import StoreMovedError
+from mainspring.store.base import NotAStoreError, ServerLoginError, StoreDamagedError, StoreGoneError, UnsafeServerError
+from mainspring.store.maintenance.move_marker import StoreMovedError
 
 OK: Final = 0
 UNEXPECTED: Final = 1
@@ -86,7 +80,7 @@ EXIT_CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (e.FencedError, CONFLICT),
     (e.StoreHeldError, CONFLICT),
     (e.StoreReadOnlyError, NOT_ALLOWED),
-    (ServerRefusesError, NOT_ALLOWED),
+    (ServerLoginError, NOT_ALLOWED),
     (StoreDamagedError, UNEXPECTED),
     (StoreGoneError, UNEXPECTED),
     (e.StoreFullError, TRY_AGAIN),

@@ -60,7 +60,7 @@ def find_sealing(invocation: "Invocation", run: str) -> "Sealing":
     Raises:
         ConflictError: its codec is not at hand.
     """
-    from mainspring.store.reads.runs import run_view
+    from mainspring.store.read.runs.run_views import run_view
 
     view = run_view(invocation.reader, run)
     sealing = invocation.sealing

@@ -29,7 +29,7 @@ class RunIdType(StringParamType):
         """Offer the newest runs that begin so."""
         found = [CompletionItem(word) for word in ("@last", "@failed") if word.startswith(incomplete)]
         with suppress(Exception):  # a shell that completes must never show an error
-            from mainspring.store.reads.runs import list_runs
+            from mainspring.store.read.runs.run_views import list_runs
 
             page = ctx.obj.read_if_made(lambda reader: list_runs(reader, limit=_MAX_COMPLETIONS), None)
             rows = page.runs if page else []
@@ -60,14 +60,14 @@ class StoredNameType(StringParamType):
 
 def read_automation_names(reader: Any) -> list[str]:
     """Return the names of all automations."""
-    from mainspring.store.reads.status import automations
+    from mainspring.store.read.status.status import automations
 
     return [view.name for view in automations(reader)]
 
 
 def read_queue_names(reader: Any) -> list[str]:
     """Return the names of all queues."""
-    from mainspring.store.reads.status import queue_views
+    from mainspring.store.read.status.status import queue_views
 
     return [view.name for view in queue_views(reader)]
 
@@ -92,7 +92,7 @@ class RunPartType(StringParamType):
 
 def _read_step_names(reader: Any, run: str) -> list[str]:
     from mainspring.insight.runs.steps import list_step_lines
-    from mainspring.store.reads.runs import story
+    from mainspring.store.read.runs.run_views import story
 
     return [line.name for line in list_step_lines(story(reader, run)) if line.kind == "step"]
 
@@ -100,7 +100,7 @@ def _read_step_names(reader: Any, run: str) -> list[str]:
 def _read_choices(reader: Any, run: str) -> list[str]:
     from mainspring.domain.clock import SystemClock
     from mainspring.insight.runs.waits import list_choices, list_open_questions
-    from mainspring.store.reads.runs import waits_of
+    from mainspring.store.read.runs.run_views import waits_of
 
     questions = list_open_questions(waits_of(reader, run), SystemClock().now())
     return [choice for question in questions for choice in list_choices(question)]

@@ -13,8 +13,8 @@ from typing import Any
 
 from mainspring.domain.errors import ConflictError, Transient
 from mainspring.store.base import Store
-from mainspring.store.commands.automations import ReleaseLock, TakeLock
-from mainspring.store.commands.results import Numbered, Refused
+from mainspring.store.commands.automations import AcquireLock, ReleaseLock
+from mainspring.store.commands.results import NumberAnswer, Refused
 
 LockCallback = Callable[[int | BaseException], None]
 """Told once: the fencing token, or why there is none."""
@@ -87,11 +87,11 @@ class AttemptLocks:
 
     def _try(self, wish: _PendingLock) -> None:
         wish.timer = None
-        self._store.submit(TakeLock(wish.name, wish.owner), functools.partial(self._answered, wish))
+        self._store.submit(AcquireLock(wish.name, wish.owner), functools.partial(self._answered, wish))
 
     def _answered(self, wish: _PendingLock, result: Any) -> None:
         is_wanted = self._wishes.get((wish.owner, wish.name)) is wish
-        if isinstance(result, Numbered):
+        if isinstance(result, NumberAnswer):
             if is_wanted:
                 wish.token = result.number
                 wish.answer(result.number)

@@ -1,7 +1,7 @@
 """Reading the audit log: what was done, by whom and why, and whether the record is whole."""
 
 from mainspring.service.reads import ServiceReads
-from mainspring.store.reads.audit_pages import AuditFilter, AuditPage
+from mainspring.store.read.audit_pages import AuditFilter, AuditPage
 from mainspring.store.views import AuditCheck
 
 _ALL = AuditFilter()

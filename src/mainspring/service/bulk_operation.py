@@ -24,7 +24,13 @@ from mainspring.service.runs.bulk import CANCELLABLE, DISCARDABLE, RETRYABLE, ap
 from mainspring.service.runs.run_selection import RunFilter, RunSelection
 from mainspring.service.triggers.delivery_replay import replay_delivery
 from mainspring.store.base import Store
-from mainspring.store.commands.bulk import BeginBulk, BulkPiece, MoveBulk, NotePiece, TakePiece
+from mainspring.store.commands.bulk_operations import (
+    BeginBulkOperation,
+    BulkBatch,
+    ChangeBulkOperation,
+    LeaseBulkBatch,
+    RecordBulkBatch,
+)
 
 LEASE_MS: Final = 30_000
 """A piece whose process died is done by another one after so long."""
@@ -93,7 +99,7 @@ def start_bulk_operation(
         )
     check_bulk_rate(rate, len(chosen.ids))
     pieces, written = plan_batches(rate), None if rate is None else str(rate)
-    command = BeginBulk(
+    command = BeginBulkOperation(
         id=act.command,
         verb=verb,
         which=msgspec.json.encode(which),
@@ -117,12 +123,12 @@ def control_bulk_operation(store: Store, bulk: str, verb: BulkMove, *, act: Oper
         NotFoundError: there is none of this id.
         ConflictError: it is in no state for that.
     """
-    perform(store, act, verb.value, f"bulk:{bulk}", MoveBulk(bulk, verb))
+    perform(store, act, verb.value, f"bulk:{bulk}", ChangeBulkOperation(bulk, verb))
 
 
 def run_next_piece(store: Store) -> bool:
     """Do the piece that is due first, of whichever act; False = nothing is due."""
-    piece: BulkPiece = store.apply(TakePiece(token_hex(_LEASE_BYTES), LEASE_MS))
+    piece: BulkBatch = store.apply(LeaseBulkBatch(token_hex(_LEASE_BYTES), LEASE_MS))
     if piece.bulk is None:
         return False
     act = OperationContext(Actor.of(piece.actor), piece.reason, piece.bulk)
@@ -130,12 +136,12 @@ def run_next_piece(store: Store) -> bool:
     answer = apply_to_each(piece.parts, do, dry_run=False)
     to = piece.parts[-1] if piece.parts else piece.reached
     store.apply(
-        NotePiece(bulk=piece.bulk, reached=piece.reached, to=to, done=answer.done, refused=dict(answer.refused))
+        RecordBulkBatch(bulk=piece.bulk, reached=piece.reached, to=to, done=answer.done, refused=dict(answer.refused))
     )
     return True
 
 
-def _apply_to_part(store: Store, piece: BulkPiece, act: OperationContext, part: str) -> None:
+def _apply_to_part(store: Store, piece: BulkBatch, act: OperationContext, part: str) -> None:
     if piece.verb is BulkVerb.REPLAY:
         replay_delivery(store, piece.at, part, act=act.part(part))
     else:

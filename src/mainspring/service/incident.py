@@ -4,7 +4,7 @@ from mainspring.domain.errors import ArgumentError
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
-from mainspring.store.commands.incidents import Acknowledge, Resolve, Snooze
+from mainspring.store.commands.incidents import AcknowledgeIncident, ResolveIncident, SnoozeIncident
 
 LONGEST_SNOOZE_MS = 30 * 86_400_000
 """So long may an incident be snoozed at most: what is to be silent for longer is tuned, or retired."""
@@ -24,7 +24,7 @@ def acknowledge(
     """
     if until_at is not None:
         _check_until(f"incident {incident} cannot be acknowledged until then", until_at, now)
-    said = Acknowledge(incident, str(act.actor), act.reason, until_at)
+    said = AcknowledgeIncident(incident, str(act.actor), act.reason, until_at)
     perform(store, act, "acknowledge", f"incident:{incident}", said)
 
 
@@ -37,7 +37,9 @@ def snooze(store: Store, incident: str, until_at: int, *, now: int, act: Operati
         ConflictError: it is resolved already.
     """
     _check_until(f"incident {incident} cannot be snoozed until then", until_at, now)
-    perform(store, act, "snooze", f"incident:{incident}", Snooze(incident, until_at, str(act.actor), act.reason))
+    perform(
+        store, act, "snooze", f"incident:{incident}", SnoozeIncident(incident, until_at, str(act.actor), act.reason)
+    )
 
 
 def resolve(store: Store, incident: str, *, act: OperationContext) -> None:
@@ -47,7 +49,7 @@ def resolve(store: Store, incident: str, *, act: OperationContext) -> None:
         NotFoundError: there is no such incident.
         ConflictError: it is resolved already.
     """
-    perform(store, act, "resolve", f"incident:{incident}", Resolve(incident, str(act.actor), act.reason))
+    perform(store, act, "resolve", f"incident:{incident}", ResolveIncident(incident, str(act.actor), act.reason))
 
 
 def _check_until(what: str, until_at: int, now: int) -> None:

@@ -20,7 +20,7 @@ from mainspring.service.triggers.outbox import discard, resend_each
 from mainspring.store.base import Store
 from mainspring.store.commands.automations import DismissSlot
 from mainspring.store.commands.triggers import DismissDelivery
-from mainspring.store.reads.lost import LostDelivery, LostInterval, LostMessage, LostSlot
+from mainspring.store.read.status.restore_losses import LostDelivery, LostInterval, LostMessage, LostSlot
 
 MOST = 10_000
 """Of each kind, in one act."""

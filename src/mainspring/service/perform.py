@@ -6,7 +6,7 @@ from mainspring.service.actor import OperationContext
 from mainspring.service.reads import ServiceReads
 from mainspring.service.refusal import error_for_refusal
 from mainspring.store.base import Store
-from mainspring.store.commands.automations import Audited
+from mainspring.store.commands.automations import AuditedCommand
 from mainspring.store.commands.results import Refused
 
 
@@ -22,7 +22,7 @@ def perform(
         NotFoundError, ConflictError, BusyError: the store refused.
     """
     said = {name: value for name, value in (detail or {}).items() if value is not None}
-    command = Audited(act.command, str(act.actor), verb, subject, inner, act.reason, said or None)
+    command = AuditedCommand(act.command, str(act.actor), verb, subject, inner, act.reason, said or None)
     return _require_accepted(store.apply(command), f"{verb} {subject}")
 
 

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import RunState
 from mainspring.store.commands.results import Result
-from mainspring.store.reads.audit_pages import AuditFilter, AuditPage
-from mainspring.store.reads.incidents import LastFault
-from mainspring.store.reads.lost import LostInterval
+from mainspring.store.read.audit_pages import AuditFilter, AuditPage
+from mainspring.store.read.incidents import LastFailure
+from mainspring.store.read.status.restore_losses import LostInterval
 from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
 
 
@@ -36,7 +36,7 @@ class ServiceReads(Protocol):
         """Return why runs failed or need a person, as it is stored; those that are not there, or have no failure, are left out."""
         ...
 
-    def last_faults(self, runs: Sequence[str]) -> list[LastFault]:
+    def last_faults(self, runs: Sequence[str]) -> list[LastFailure]:
         """Return the last failure of each of these runs, where somebody may have to hear of it."""
         ...
 

@@ -15,7 +15,7 @@ from mainspring.service.runs import run as one
 from mainspring.service.runs.bulk import BulkAnswer, apply_to_each
 from mainspring.store.base import Store
 from mainspring.store.commands.automations import SetMeta
-from mainspring.store.held import HELD, RESTORED_AT, RESTORED_FROM, decision_key
+from mainspring.store.restore_hold import HOLD_KEY, RESTORED_AT, RESTORED_FROM, decision_key
 
 _SHOWN = 5
 _MOST_COUNTED = 1_000
@@ -34,7 +34,7 @@ class RestoreDecision(StrEnum):
 
 def list_undecided(reads: ServiceReads, limit: int = _MOST_COUNTED) -> list[str]:
     """Return ids of runs that must be decided before the store can be released, at most `limit`; empty if it is not held."""
-    return reads.undecided(limit) if reads.meta(HELD) is not None else []
+    return reads.undecided(limit) if reads.meta(HOLD_KEY) is not None else []
 
 
 def decide(
@@ -95,11 +95,11 @@ def release(store: Store, reads: ServiceReads, *, act: OperationContext) -> None
                 ]
             ),
         )
-    perform(store, act, "release", "store:held", SetMeta(HELD, None))
+    perform(store, act, "release", "store:held", SetMeta(HOLD_KEY, None))
 
 
 def _read_restored_at(reads: ServiceReads) -> str:
     """Return the instant of the restoring, as the store wrote it."""
-    if reads.meta(HELD) is None:
+    if reads.meta(HOLD_KEY) is None:
         raise ConflictError("the store is not held", hint="Nothing has to be decided or released.")
     return reads.meta(RESTORED_AT) or "0"

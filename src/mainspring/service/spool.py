@@ -21,8 +21,8 @@ from mainspring.domain.errors import FencedError, MainspringError, StoreError
 from mainspring.domain.ids import hash_parts
 from mainspring.domain.states import RunState
 from mainspring.store import failpoints
+from mainspring.store.commands.exec_runs import DescribeExecAutomation, RecordExecRun
 from mainspring.store.commands.results import Refused
-from mainspring.store.commands.wrapped import DescribeWrapped, RecordRun
 from mainspring.store.side_files import describe_owner, make_side_folder, open_side_file, user_word
 
 RECORD = ".run.json"
@@ -39,8 +39,8 @@ class SpooledRun(msgspec.Struct, frozen=True):
     """One record. `form` is raised when its meaning changes."""
 
     form: int
-    run: RecordRun
-    describe: DescribeWrapped | None = None
+    run: RecordExecRun
+    describe: DescribeExecAutomation | None = None
 
 
 class SpoolImportResult(msgspec.Struct, frozen=True):
@@ -106,7 +106,7 @@ class Spool:
                     return _find_fault(path)
         return None
 
-    def write(self, run: RecordRun, describe: DescribeWrapped | None) -> Path:
+    def write(self, run: RecordExecRun, describe: DescribeExecAutomation | None) -> Path:
         """Keep a record; it is on the disk when this returns.
 
         Raises:

@@ -3,8 +3,8 @@
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
-from mainspring.store.commands.results import Numbered
-from mainspring.store.commands.sessions import Bury, DrainSession
+from mainspring.store.commands.results import NumberAnswer
+from mainspring.store.commands.sessions import DeclareSessionDead, DrainSession
 
 
 def drain(store: Store, session: int, *, act: OperationContext) -> None:
@@ -26,5 +26,7 @@ def quarantine(store: Store, session: int, *, act: OperationContext) -> int:
     Raises:
         ConflictError: the session has ended, or is this process's own.
     """
-    freed: Numbered = perform(store, act, "quarantine", f"worker:{session}", Bury(session, quarantined=True))
+    freed: NumberAnswer = perform(
+        store, act, "quarantine", f"worker:{session}", DeclareSessionDead(session, quarantined=True)
+    )
     return freed.number

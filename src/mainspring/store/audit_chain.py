@@ -6,20 +6,20 @@ from typing import Any
 
 import msgspec
 
-FIRST = "0" * 64
+FIRST_HASH = "0" * 64
 """What stands before the first row."""
 
-Row = tuple[int, int, str, str, str, str, str | None, bytes | None, bytes]
+AuditRow = tuple[int, int, str, str, str, str, str | None, bytes | None, bytes]
 """seq, at, command, actor, verb, subject, reason, detail, result."""
 
 
-def row_hash(before: str, row: Row) -> str:
+def row_hash(before: str, row: AuditRow) -> str:
     """Return SHA-256 (hex) over the hash of the row before and the canonical JSON of this one."""
     values = [value.decode() if isinstance(value, bytes) else value for value in row]
     return hashlib.sha256(before.encode() + msgspec.json.encode(values, order="deterministic")).hexdigest()
 
 
-def first_break(rows: Iterable[tuple[Any, ...]], *, before: str = FIRST, expected: int = 1) -> int | None:
+def first_break(rows: Iterable[tuple[Any, ...]], *, before: str = FIRST_HASH, expected: int = 1) -> int | None:
     """Return the seq of the first row that does not continue the chain (changed, missing or put in), or None."""
     for *row, prev_hash, own in rows:
         if row[0] != expected or prev_hash != before or own != row_hash(before, tuple(row)):

@@ -20,7 +20,7 @@ from mainspring.store.transaction import Params
 HISTORY_BYTES = 4 * 1024 * 1024
 """How much of saved outcomes one read brings into memory, where no single run has more."""
 
-OnDone = Callable[[Any], object]
+CommitCallback = Callable[[Any], object]
 """Called once with the command's result, or with an exception instance if the command could not be committed."""
 
 
@@ -30,13 +30,13 @@ class NotAStoreError(StoreError):
     code = "not_a_store"
 
 
-class NotWrittenError(StoreError):
+class UnwritableCommandError(StoreError):
     """What was asked cannot be written as it is, while everything else can: trying again does not help."""
 
     code = "not_written"
 
 
-class IndexFullError(StoreFullError):
+class SideFileFullError(StoreFullError):
     """The disk is full for what lies beside the file: what was being written may be in it already."""
 
 
@@ -73,14 +73,14 @@ class StoreWentBackError(StoreBrokenError):
         self.lost = lost
 
 
-def fault_of(finding: StoreFinding, where: str) -> StoreBrokenError:
+def error_of_finding(finding: StoreFinding, where: str) -> StoreBrokenError:
     """Return what is wrong with a store as the error of whoever reads it; `where` = the store, for people."""
     if finding.kind is StoreFindingKind.COMMITS_LOST:
         return StoreWentBackError(msgspec.convert(finding.facts, LostCommits), where, hint=finding.hint)
     return StoreDamagedError(f"{finding.text}\nat {where}", hint=finding.hint)
 
 
-class ServerRefusesError(StoreError):
+class ServerLoginError(StoreError):
     """The database server does not let us in: user, password, address or database are not what it takes."""
 
     code = "server_refuses"
@@ -98,11 +98,11 @@ class PermissionDeniedError(StoreReadOnlyError, StoreUnavailableError):
     code = "store_read_only"
 
 
-OUTAGES = (StoreUnavailableError, StoreFullError, UnsafeServerError, ServerRefusesError)
+OUTAGES = (StoreUnavailableError, StoreFullError, UnsafeServerError, ServerLoginError)
 """Why a process whose supervisor has opened the store waits for it, unless it is a StoreBrokenError: what is wrong can be fixed."""
 
 
-class Changes(msgspec.Struct, frozen=True):
+class CommitChanges(msgspec.Struct, frozen=True):
     """What a commit (ours or another process's) may have made: rows that can be claimed now or later, facts, or something unknown.
 
     `ended` = the runs that one of our own commits ended or stopped for a person. `clock_step` = this process noticed one.
@@ -118,7 +118,7 @@ class CommitReport(msgspec.Struct, frozen=True):
     """Results of one group, in the order of its commands, and what changed."""
 
     results: list[Any]
-    changes: Changes
+    changes: CommitChanges
 
 
 class Database(Protocol):
@@ -176,7 +176,7 @@ class DueSchedule(msgspec.Struct, frozen=True):
     input: bytes | None
 
 
-class AheadSchedule(msgspec.Struct, frozen=True):
+class ScheduleAhead(msgspec.Struct, frozen=True):
     """A schedule that waits for slots which a clock made that was ahead; `spec` = the schedule as JSON."""
 
     name: str
@@ -184,14 +184,14 @@ class AheadSchedule(msgspec.Struct, frozen=True):
     spec: bytes
 
 
-class Unfinished(msgspec.Struct, frozen=True):
+class UnfinishedRun(msgspec.Struct, frozen=True):
     """A run that is not over; `is_in_line` = a backfill made it and it has not begun, so that no slot needs to wait for it."""
 
     run: str
     is_in_line: bool
 
 
-class Pause(msgspec.Struct, frozen=True):
+class PauseRecord(msgspec.Struct, frozen=True):
     """A time in which nothing of an automation was made: until it ended by itself or by somebody, whichever came first."""
 
     paused_at: int
@@ -210,7 +210,7 @@ Snapshot = Callable[..., Rows]
 """A read(query, params=()) whose calls all see one commit."""
 
 
-class Reader(Protocol):
+class StoreReader(Protocol):
     """Short reads beside the connection that writes, from any thread; never in its way.
 
     `notice` = what is to be known of the way to the store, for people, once something was read; None = nothing.
@@ -261,15 +261,15 @@ class EngineReads(Protocol):
         """Return the earliest next slot of all schedules."""
         ...
 
-    def schedules_ahead(self, at: int) -> list[AheadSchedule]:
+    def schedules_ahead(self, at: int) -> list[ScheduleAhead]:
         """Return the schedules whose last slot, or whose data, were written by a clock that was ahead of this instant."""
         ...
 
-    def unfinished(self, automation: str) -> list[Unfinished]:
+    def unfinished(self, automation: str) -> list[UnfinishedRun]:
         """Return the unfinished runs of an automation, oldest first, those in line behind all others; at most 100."""
         ...
 
-    def pauses(self, automation: str, since_at: int) -> list[Pause]:
+    def pauses(self, automation: str, since_at: int) -> list[PauseRecord]:
         """Return the pauses of an automation that did not end before an instant, oldest first."""
         ...
 
@@ -282,7 +282,7 @@ class Store(Protocol):
         """The session of this process, once it is open."""
         ...
 
-    def submit(self, command: Any, on_done: OnDone) -> None:
+    def submit(self, command: Any, on_done: CommitCallback) -> None:
         """Queue a command for the next group; `on_done` runs where `deliver` puts it (the engine's loop). Order is kept."""
         ...
 

@@ -187,7 +187,7 @@ def find_higher_epoch(
     return highest if highest > epoch else None
 
 
-def finding_of(lost: LostCommits) -> StoreFinding:
+def make_finding(lost: LostCommits) -> StoreFinding:
     """Return lost commits as what is wrong with the store; what to do depends on whether it is on hold already."""
     hint = _DECIDE if lost.found_at else _OPEN
     return StoreFinding(

@@ -23,9 +23,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
-from mainspring.store.answers import Answers, Blocked, Deliver
-from mainspring.store.base import Changes, CommitReport, Database, OnDone, StoreBrokenError
-from mainspring.store.doorbell import Doorbell
+from mainspring.store.base import CommitCallback, CommitChanges, CommitReport, Database, StoreBrokenError
+from mainspring.store.commit_callbacks import CallbackRunner, CommitCallbacks, SyncWaiter
+from mainspring.store.wakeup_pipe import WakeupPipe
 
 GROUP_LIMIT = 512
 _FULL_PAUSE = 1.0
@@ -46,8 +46,8 @@ def _given_up(error: StoreError, *, undone: bool) -> StoreError:
     return StoreUnavailableError(f"it is not known whether this was written: {error.message}", hint=error.hint)
 
 
-_Item = tuple[Any, OnDone | Blocked]
-_STOP: _Item = (None, Blocked())
+_Item = tuple[Any, CommitCallback | SyncWaiter]
+_STOP: _Item = (None, SyncWaiter())
 
 
 class Committer:
@@ -61,16 +61,16 @@ class Committer:
     def __init__(
         self,
         database: Database,
-        deliver: Deliver,
+        deliver: CallbackRunner,
         *,
-        on_change: Callable[[Changes], None] = lambda _changes: None,
+        on_change: Callable[[CommitChanges], None] = lambda _changes: None,
         on_trouble: Callable[[str | None], None] = lambda _text: None,
         on_fatal: Callable[[BaseException], None] = lambda _error: None,
         poll_every: float = 0.05,
         patience: float = float("inf"),
     ) -> None:
         self._database = database
-        self._answers = Answers(deliver)
+        self._answers = CommitCallbacks(deliver)
         self._on_change = on_change
         self._on_trouble = on_trouble
         self._on_fatal = on_fatal
@@ -78,7 +78,7 @@ class Committer:
         self._patience = patience
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._door = threading.Lock()  # held while something is queued or the queue is closed
-        self._bell = Doorbell()
+        self._bell = WakeupPipe()
         self._closed: BaseException | None = None
         self._stopping = threading.Event()
         self._group: list[_Item] = []
@@ -100,7 +100,7 @@ class Committer:
         """Begin to commit."""
         self._thread.start()
 
-    def submit(self, command: Any, on_done: OnDone) -> None:
+    def submit(self, command: Any, on_done: CommitCallback) -> None:
         """Queue a command. After `stop` its answer is an error at once; after a fatal error there is none."""
         with self._door:
             if self._closed is None:
@@ -118,7 +118,7 @@ class Committer:
             StoreFullError: it was withdrawn: nothing was done.
             BaseException: what the command got instead of a result, or the fatal error.
         """
-        blocked = Blocked()
+        blocked = SyncWaiter()
         with self._door:
             if self._closed is not None:
                 raise self._closed
@@ -131,7 +131,7 @@ class Committer:
             raise blocked.result
         return blocked.result
 
-    def _withdraw(self, blocked: Blocked) -> StoreError | None:
+    def _withdraw(self, blocked: SyncWaiter) -> StoreError | None:
         """Take a command back that was certainly not done; return why it could not be, None if nobody knows yet whether it was."""
         with self._trying:
             if self._full is None or blocked.result is not None:
@@ -219,7 +219,7 @@ class Committer:
         results = report.results if isinstance(report, CommitReport) else [report] * len(self._group)
         self._answers.give()
         if isinstance(report, CommitReport) and report.changes.clock_step is not None:
-            self._on_change(Changes(False, False, clock_step=report.changes.clock_step))  # before what came of it
+            self._on_change(CommitChanges(False, False, clock_step=report.changes.clock_step))  # before what came of it
         hold = self._holds and not self._queue.empty()
         self._answers.take(
             [(on_done, result) for (_, on_done), result in zip(self._group, results, strict=True)], hold=hold
@@ -233,7 +233,9 @@ class Committer:
     def _try(self, commands: list[Any], *, again: bool) -> CommitReport:
         """Submit the list once, without what was withdrawn."""
         with self._trying:
-            self._group = [item for item in self._group if not (isinstance(item[1], Blocked) and item[1].is_withdrawn)]
+            self._group = [
+                item for item in self._group if not (isinstance(item[1], SyncWaiter) and item[1].is_withdrawn)
+            ]
             commands[:] = [command for command, _ in self._group]
             try:
                 report = self._database.commit(commands, again=again)
@@ -292,13 +294,13 @@ class Committer:
             self._tell(str(error))
             return
         if changed:
-            self._on_change(Changes(ready=True, facts=True))
+            self._on_change(CommitChanges(ready=True, facts=True))
 
     def _die(self, error: BaseException) -> None:
         """Answer nothing more; set free only who is blocked."""
         with self._door:
             self.fatal = error
         for _, on_done in self._group + self._shut(error):
-            if isinstance(on_done, Blocked):
+            if isinstance(on_done, SyncWaiter):
                 on_done.answer(error)
         self._on_fatal(error)

@@ -14,11 +14,11 @@ from typing import Any
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.states import SessionState
 from mainspring.domain.time.clock_step import ClockStep, ClockWatch, merge_steps
-from mainspring.store.base import Changes, CommitReport, NotWrittenError
-from mainspring.store.commands.sessions import CloseSession, MeetClockStep
-from mainspring.store.handlers.clock_steps import correct_marks, move_commands, move_piece, take_clock_step
+from mainspring.store.base import CommitChanges, CommitReport, UnwritableCommandError
+from mainspring.store.commands.sessions import CloseSession, ConfirmClockStep
 from mainspring.store.store_clock import StoreClock
 from mainspring.store.transaction import Transaction
+from mainspring.store.write.clock_steps import correct_marks, record_clock_step, shift_batch, shift_commands
 
 Handler = Callable[[Transaction, Any], Any]
 Handlers = Mapping[type, Handler]
@@ -49,7 +49,7 @@ class GroupingDatabase(ABC):
         self.process_clock = process_clock
         """By what the commands of this process are computed; None = by the store's clock itself."""
         self._met_ms = 0
-        """The last MeetClockStep that is committed."""
+        """The last ConfirmClockStep that is committed."""
         self._asked_at = self._answered_at = 0
         self.session: int | None = None
         self.meanwhile: Callable[[], None] | None = None
@@ -95,7 +95,7 @@ class GroupingDatabase(ABC):
             facts |= transaction.facts
             ended += transaction.ended
             step = merge_steps(step, transaction.clock_step)
-        return CommitReport(results, Changes(ready, facts, tuple(ended), step))
+        return CommitReport(results, CommitChanges(ready, facts, tuple(ended), step))
 
     def _meet_clock_step(self, transaction: Transaction, rough_ms: int = 0) -> None:
         """Look whether the clock was set since the last commit, before the commands of this one; what is still to be moved moves on."""
@@ -103,9 +103,9 @@ class GroupingDatabase(ABC):
         if self.session is None:
             return
         if step is not None:
-            take_clock_step(transaction, self.clock_watch, step)
+            record_clock_step(transaction, self.clock_watch, step)
         elif self.clock_watch.is_moving:
-            move_piece(transaction)
+            shift_batch(transaction)
 
     def _learn_time(self, transaction: Transaction, asked_at: int, answered_at: int) -> None:
         """Let the process know what time it is at the store between two instants of its own clock; of a step once it is committed."""
@@ -123,7 +123,7 @@ class GroupingDatabase(ABC):
     def _moved_with_step(self, transaction: Transaction, commands: list[Any]) -> list[Any]:
         """Return the commands with what was computed by the clock as it was before a step that the worker has not met yet."""
         by_ms = self._unmet_ms(transaction)
-        return move_commands(commands, by_ms, self._met_ms) if by_ms else commands
+        return shift_commands(commands, by_ms, self._met_ms) if by_ms else commands
 
     def _correct_marks(self, transaction: Transaction, commands: list[Any]) -> None:
         """Say of outcomes that were computed before a step that they are of the clock as it was."""
@@ -136,7 +136,7 @@ class GroupingDatabase(ABC):
             times = self._asked_at, transaction.now, self._answered_at
             self.process_clock.learn(*times, transaction.clock_step)
         self._met_ms = next(
-            (command.met_ms for command in reversed(commands) if isinstance(command, MeetClockStep)), self._met_ms
+            (command.met_ms for command in reversed(commands) if isinstance(command, ConfirmClockStep)), self._met_ms
         )
         watch = self.clock_watch
         watch.note()
@@ -187,6 +187,6 @@ def _as_result(command: Any, cause: Exception) -> Exception:
     """Return the error that a command gets for an answer."""
     if isinstance(cause, MainspringError):
         return cause
-    error = NotWrittenError(f"{type(command).__name__} cannot be written: {type(cause).__name__}: {cause}")
+    error = UnwritableCommandError(f"{type(command).__name__} cannot be written: {type(cause).__name__}: {cause}")
     error.__cause__ = cause
     return error

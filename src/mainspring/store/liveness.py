@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from mainspring.domain.errors import StoreFullError, StoreReadOnlyError
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 from mainspring.store.side_files import STATE_HOME_HINT, describe_owner, make_side_folder, open_side_file
 
 _PROC = Path("/proc")
@@ -151,7 +151,7 @@ def is_gone(host: str, pid: int, started: str) -> bool:
     return host == host_identity() and not is_running(pid, started)
 
 
-def find_dead(reader: Reader) -> list[FoundSession]:
+def find_dead(reader: StoreReader) -> list[FoundSession]:
     """Return the sessions of this host, not ended on record, whose lock is free or whose main process is gone.
 
     A session whose lock cannot be read is not among them where it has a lease: it is declared dead when that is over. A store in a file
@@ -169,7 +169,7 @@ def find_dead(reader: Reader) -> list[FoundSession]:
     return found
 
 
-def left_to_supervisor(reader: Reader, dead: list[FoundSession]) -> frozenset[int]:
+def left_to_supervisor(reader: StoreReader, dead: list[FoundSession]) -> frozenset[int]:
     """Return the dead sessions whose supervisor lives: it knows how they died.
 
     One that was opened after them saw nothing: after the death of a whole tree nobody is to be waited for.

@@ -19,15 +19,15 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.integrity.store_finding import StoreFinding
 from mainspring.domain.processes.hash_seed import hash_seed_fingerprint
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.store.answers import Deliver
-from mainspring.store.base import Changes, Database, OnDone, Reader
+from mainspring.store.base import CommitCallback, CommitChanges, Database, StoreReader
 from mainspring.store.commands.sessions import CloseSession, OpenSession
+from mainspring.store.commit_callbacks import CallbackRunner
 from mainspring.store.committer import Committer
 from mainspring.store.liveness import SessionLock, host_identity, process_started
 from mainspring.store.run_end_waiters import RunEndWaiters
 
 
-def _call_all(answers: list[tuple[OnDone, Any]]) -> None:
+def _call_all(answers: list[tuple[CommitCallback, Any]]) -> None:
     """Deliver on the committing thread: for a process without an event loop."""
     for on_done, result in answers:
         on_done(result)
@@ -49,8 +49,8 @@ class ProcessStore(ABC):
         *,
         clock: Clock,
         sealing: Sealing = PLAIN_SEALING,
-        deliver: Deliver = _call_all,
-        on_change: Callable[[Changes], None] = _ignore,
+        deliver: CallbackRunner = _call_all,
+        on_change: Callable[[CommitChanges], None] = _ignore,
         on_trouble: Callable[[str | None], None] = _ignore,
         on_fatal: Callable[[BaseException], None] = _ignore,
         wrap: Callable[[Database], Database] = lambda database: database,
@@ -73,7 +73,7 @@ class ProcessStore(ABC):
         self._patience = patience
         self._database: Database | None = None
         self._committer: Committer | None = None
-        self._reader: Reader | None = None
+        self._reader: StoreReader | None = None
 
     # -- what each kind of store says ----------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class ProcessStore(ABC):
         """Open, and where needed make and migrate, what commits. Raises StoreError."""
 
     @abstractmethod
-    def _open_reader(self) -> Reader:
+    def _open_reader(self) -> StoreReader:
         """Return the reads."""
 
     @abstractmethod
@@ -148,7 +148,7 @@ class ProcessStore(ABC):
         )
         self._committer.start()
 
-    def _announce_changes(self, changes: Changes) -> None:
+    def _announce_changes(self, changes: CommitChanges) -> None:
         self.end_waiters.wake(changes.ended)
         if changes.ready or changes.facts or changes.clock_step is not None:
             self._on_change(changes)
@@ -191,7 +191,7 @@ class ProcessStore(ABC):
         return self._database.session if self._database is not None else None
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> StoreReader:
         """The reads."""
         if self._reader is None:
             raise StoreUnavailableError("the store is not open")
@@ -204,7 +204,7 @@ class ProcessStore(ABC):
             raise StoreUnavailableError("the store is not open")
         return self._committer
 
-    def submit(self, command: Any, on_done: OnDone) -> None:
+    def submit(self, command: Any, on_done: CommitCallback) -> None:
         """Queue a command for the next group; see base.Store."""
         self.committer.submit(command, on_done)
 

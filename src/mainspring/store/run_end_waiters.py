@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from mainspring.domain.errors import MainspringError
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 
 _LOG = logging.getLogger("mainspring.store")
 POLL_EVERY_S = 0.02
@@ -37,7 +37,7 @@ class RunEndWaiters:
         self._poller: threading.Thread | None = None
         self._is_closed = False
 
-    def add(self, run_id: str, on_end: OnEnd, reader: Reader) -> None:
+    def add(self, run_id: str, on_end: OnEnd, reader: StoreReader) -> None:
         """Call `on_end` once the run has ended. Read the run afterwards: it may have ended before."""
         with self._changed:
             if self._is_closed:
@@ -84,7 +84,7 @@ class RunEndWaiters:
         if not self._waiters:
             self._changed.notify()
 
-    def _poll(self, reader: Reader) -> None:
+    def _poll(self, reader: StoreReader) -> None:
         pause = self._poll_every_s
         while (ids := self._next(pause)) is not None:
             began = time.monotonic()

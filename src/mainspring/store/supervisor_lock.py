@@ -21,7 +21,7 @@ from mainspring.store.sqlite.connection import not_made, prepare_folder, refuse_
 
 
 @contextmanager
-def only_supervisor(store: Path, shown: str, roles: Iterable[str] = tuple(ProcessRole)) -> Iterator[None]:
+def lock_supervisor_role(store: Path, shown: str, roles: Iterable[str] = tuple(ProcessRole)) -> Iterator[None]:
     """Be the supervisor of these roles for this store on this host for as long as this lasts.
 
     Raises:
@@ -49,7 +49,7 @@ def _only_one(whole: Path, shown: str, role: str) -> Iterator[None]:
         except BlockingIOError:
             told = os.pread(descriptor, 20, 0).decode("ascii", "replace")
             # Who has the lock may not have said so yet.
-            raise already_supervised(shown, told or ", ".join(map(str, holders(path))) or "?", role) from None
+            raise supervisor_conflict(shown, told or ", ".join(map(str, holders(path))) or "?", role) from None
         with contextlib.suppress(OSError):  # the name is only for people, and a full disk keeps no supervisor out
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -58,7 +58,7 @@ def _only_one(whole: Path, shown: str, role: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def already_supervised(store: str, holder: str, role: str) -> AlreadyExistsError:
+def supervisor_conflict(store: str, holder: str, role: str) -> AlreadyExistsError:
     """Return the error that tells which process supervises the store."""
     return AlreadyExistsError(
         f"a supervisor works on this store already: process {holder} keeps its {role}\nat {store}",

@@ -57,7 +57,7 @@ _PLACEHOLDER = re.compile(r"\{\{\s*([a-z_.]+)\s*\}\}")
 _SHARED = Path(__file__).parent
 
 
-class Texts(dict[str, str]):
+class StatementTexts(dict[str, str]):
     """Statement texts of one database by name, loaded when first asked for.
 
     `folder` is the folder of the database's own package, `wording` turns a text of ours into one it can run. An unknown name is a

@@ -44,7 +44,7 @@ class DeliveryPage(msgspec.Struct, frozen=True):
     cursor: int | None
 
 
-class Arrived(msgspec.Struct, frozen=True):
+class DeliveryCounts(msgspec.Struct, frozen=True):
     """What arrived for a trigger: how many in each state, when the last came; `at_the_door` = of those refused, turned away there."""
 
     states: dict[str, int] = {}
@@ -52,14 +52,14 @@ class Arrived(msgspec.Struct, frozen=True):
     last_at: int | None = None
 
 
-class ArrivedSince(msgspec.Struct, frozen=True):
+class RecentDeliveryCounts(msgspec.Struct, frozen=True):
     """What arrived since an instant, by trigger; `more` = counting stopped at its cap, so there was more than is told."""
 
-    by_trigger: dict[str, Arrived]
+    by_trigger: dict[str, DeliveryCounts]
     more: bool
 
 
-class DeskView(msgspec.Struct, frozen=True):
+class ConsumerView(msgspec.Struct, frozen=True):
     """What fetches for a trigger: since when it can, or cannot, and why."""
 
     trigger: str
@@ -70,7 +70,7 @@ class DeskView(msgspec.Struct, frozen=True):
     hostname: str | None
 
 
-class GatheredView(msgspec.Struct, frozen=True):
+class JoinedRunView(msgspec.Struct, frozen=True):
     """An end that was gathered; `counts` = it is one of those that are waited for."""
 
     automation: str
@@ -90,7 +90,7 @@ class GatheringView(msgspec.Struct, frozen=True):
     here: int
     deadline_at: int
     changed_at: int
-    gathered: list[GatheredView] = []
+    gathered: list[JoinedRunView] = []
 
 
 class HeldGroup(msgspec.Struct, frozen=True):

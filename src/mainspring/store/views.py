@@ -10,7 +10,7 @@ from mainspring.domain.processes.stall import Stall
 from mainspring.domain.processes.worker_loss import WorkerLoss
 from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Fact, Outcome, RejectedFact
 from mainspring.domain.states import RunState
-from mainspring.store.session_view import Worker
+from mainspring.store.session_views import Worker
 
 
 class RunRow(msgspec.Struct, frozen=True):

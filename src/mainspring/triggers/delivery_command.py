@@ -10,7 +10,7 @@ from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
 from mainspring.domain.triggers.trigger import MisfitError
 from mainspring.domain.values.sealing import Sealing
 from mainspring.store.commands.results import Refused
-from mainspring.store.commands.triggers import TakeIn
+from mainspring.store.commands.triggers import AcceptDelivery
 from mainspring.triggers.start_from_event import EventData, build_event, build_start
 from mainspring.triggers.trigger_cache import CachedTrigger
 
@@ -22,7 +22,7 @@ class PreparedDelivery(msgspec.Struct, frozen=True):
     """
 
     arrival: IncomingDelivery
-    command: TakeIn
+    command: AcceptDelivery
     at: str | None = None
 
 
@@ -48,7 +48,7 @@ def prepare_delivery(
         said = f"its key has {size}; 1 to {MAX_KEY_LENGTH} characters can be kept, 2,000 bytes at most, in one line"
         return Refused("bad_value", said)
     trigger = known.trigger
-    command = TakeIn(
+    command = AcceptDelivery(
         id=id,
         trigger=known.name,
         key=arrival.key,
@@ -77,7 +77,12 @@ def seal_headers(sealing: Sealing, headers: dict[str, str]) -> bytes | None:
 
 
 def _decide_start(
-    known: CachedTrigger, arrival: IncomingDelivery, command: TakeIn, event: EventData, now: int, sealing: Sealing
+    known: CachedTrigger,
+    arrival: IncomingDelivery,
+    command: AcceptDelivery,
+    event: EventData,
+    now: int,
+    sealing: Sealing,
 ) -> PreparedDelivery:
     """Return the command with its key of the pace and its run; one that no run can be made of says so."""
     trigger = known.trigger

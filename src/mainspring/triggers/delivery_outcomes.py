@@ -5,15 +5,15 @@ import json
 from collections.abc import Mapping, Sequence
 
 from mainspring.domain.states import RunState
-from mainspring.store.base import Reader
-from mainspring.store.commands.triggers import ForgetSource
+from mainspring.store.base import StoreReader
+from mainspring.store.commands.triggers import ReleaseSourceKey
 from mainspring.triggers.intake import DeliveryIntake
 
 
 class DeliveryOutcomes:
     """Reads beside the loop; lets keys count anew by commits."""
 
-    def __init__(self, reader: Reader, intake: DeliveryIntake) -> None:
+    def __init__(self, reader: StoreReader, intake: DeliveryIntake) -> None:
         self._reader = reader
         self._intake = intake
 
@@ -24,4 +24,4 @@ class DeliveryOutcomes:
 
     async def forget(self, trigger: str, key: str) -> None:
         """Let a key count anew; one that is not there is no error. Raises StoreError."""
-        await self._intake.submit(ForgetSource(trigger, key))
+        await self._intake.submit(ReleaseSourceKey(trigger, key))

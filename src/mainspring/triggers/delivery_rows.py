@@ -8,7 +8,7 @@ import msgspec
 
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.values.sealing import Sealing
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 from mainspring.triggers.start_from_event import EventData, build_event, decode_body
 from mainspring.triggers.trigger_cache import CachedTrigger
 
@@ -47,13 +47,13 @@ class RunEndRow(NamedTuple):
     at: int | None
 
 
-def read_run_ends(reader: Reader, rows: Sequence[DeliveryRow]) -> dict[str, RunEndRow]:
+def read_run_ends(reader: StoreReader, rows: Sequence[DeliveryRow]) -> dict[str, RunEndRow]:
     """Return how the runs ended that these deliveries tell of; one that is gone is not there."""
     return {row[0]: RunEndRow(*row) for row in _read_sources(reader, "list_run_results_of", rows)}
 
 
 def read_events(
-    known: CachedTrigger, rows: Sequence[DeliveryRow], reader: Reader, sealing: Sealing
+    known: CachedTrigger, rows: Sequence[DeliveryRow], reader: StoreReader, sealing: Sealing
 ) -> list[EventData | UnreadableDelivery | None]:
     """Return the event of each delivery of one trigger; None if what it points to is gone. Blocking; raises StoreError."""
     if known.trigger.kind == "event":
@@ -63,7 +63,7 @@ def read_events(
     return [_read_event(known, row, told, sealing) for row in rows]
 
 
-def _read_sources(reader: Reader, query: str, rows: Sequence[DeliveryRow]) -> list[tuple[Any, ...]]:
+def _read_sources(reader: StoreReader, query: str, rows: Sequence[DeliveryRow]) -> list[tuple[Any, ...]]:
     sources = sorted({row.source for row in rows if row.source is not None})
     return reader.read(query, (json.dumps(sources),)) if sources else []
 

@@ -19,9 +19,9 @@ from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.attempts.thread_pool import DaemonThreadPool
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.blocking_calls import BlockingCaller
-from mainspring.store.base import Reader, Store
+from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.results import Refused
-from mainspring.store.commands.triggers import Decide, NoteAsked
+from mainspring.store.commands.triggers import DecideDelivery, RecordFilterCall
 from mainspring.triggers import decisions
 from mainspring.triggers.delivery_rows import DeliveryRow, UnreadableDelivery, read_events
 from mainspring.triggers.filter_call import call_filter
@@ -51,7 +51,7 @@ class FilterRunner:
         self,
         loop: asyncio.AbstractEventLoop,
         store: Store,
-        reader: Reader,
+        reader: StoreReader,
         registry: Registry,
         clock: Clock,
         sealing: Sealing,
@@ -183,7 +183,7 @@ class FilterRunner:
                 for one in asking:
                     self._ask(*one)
 
-        self._store.submit(NoteAsked(ids), answered)
+        self._store.submit(RecordFilterCall(ids), answered)
 
     def _done_with(self, delivery: str, *, is_kept: bool = True) -> None:
         """Let go of a delivery. One whose verdict is not kept stays noted as asked by us, or we would wait for ourselves."""
@@ -203,7 +203,7 @@ class FilterRunner:
         def begin() -> None:
             limit.append(self._loop.call_later(self.longest_s, self._give_up, known, delivery))
 
-        def end(verdict: Decide | UnreadableDelivery) -> None:
+        def end(verdict: DecideDelivery | UnreadableDelivery) -> None:
             for handle in limit:
                 handle.cancel()
             if isinstance(verdict, UnreadableDelivery):
@@ -229,7 +229,7 @@ class FilterRunner:
         _LOG.error("delivery %s for %s failed: %s", delivery, known.name, note)
         self._say(decisions.decide_no_start(known.name, delivery, DeliveryState.FAILED, note))
 
-    def _verdict(self, known: CachedTrigger, row: DeliveryRow, event: EventData) -> Decide | UnreadableDelivery:
+    def _verdict(self, known: CachedTrigger, row: DeliveryRow, event: EventData) -> DecideDelivery | UnreadableDelivery:
         """Ask the filter and return what its verdict means; Unreadable = its run cannot be sealed at present."""
         fn = self._registry.get(known.definition.name).filter_of(split_trigger_name(known.name)[1])
         state, said = call_filter(fn, event)
@@ -241,7 +241,7 @@ class FilterRunner:
         except SealedError as error:
             return UnreadableDelivery(error.message)
 
-    def _say(self, verdict: Decide) -> None:
+    def _say(self, verdict: DecideDelivery) -> None:
         if self.closed:
             return
 

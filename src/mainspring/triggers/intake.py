@@ -7,10 +7,10 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.ids import make_id
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
 from mainspring.domain.values.sealing import Sealing
-from mainspring.store.applied import applied
 from mainspring.store.base import Store
-from mainspring.store.commands.results import Refused, TakenIn
-from mainspring.store.commands.triggers import RefuseArrival
+from mainspring.store.commands.results import DeliveryStored, Refused
+from mainspring.store.commands.triggers import RejectDelivery
+from mainspring.store.commit_and_wait import commit_and_wait
 from mainspring.triggers.delivery_command import PreparedDelivery, prepare_delivery, seal_headers
 from mainspring.triggers.start_from_event import decode_body
 from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache
@@ -49,7 +49,7 @@ class DeliveryIntake:
         self._clock = clock
         self._sealing = sealing
 
-    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> TakenIn | Refused:
+    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> DeliveryStored | Refused:
         """Store what arrived; see DeliveryAcceptor."""
         known = self._known.get(trigger)
         if known is None:
@@ -68,10 +68,10 @@ class DeliveryIntake:
         id = make_id("d", now, secrets.randbits(80))
         return prepare_delivery(known, arrival, data, id=id, now=now, sealing=self._sealing, verified=verified)
 
-    async def store(self, prepared: PreparedDelivery) -> TakenIn | Refused:
+    async def store(self, prepared: PreparedDelivery) -> DeliveryStored | Refused:
         """Store what was made ready; see DeliveryAcceptor."""
-        answer: TakenIn | Refused = await self.submit(prepared.command)
-        if isinstance(answer, TakenIn) and prepared.command.refused is not None:
+        answer: DeliveryStored | Refused = await self.submit(prepared.command)
+        if isinstance(answer, DeliveryStored) and prepared.command.refused is not None:
             return Refused("bad_value", prepared.command.refused)
         return answer
 
@@ -79,7 +79,7 @@ class DeliveryIntake:
         """Keep what was refused at the door, for people to see; cut to a few kilobytes."""
         now = self._clock.now()
         await self.submit(
-            RefuseArrival(
+            RejectDelivery(
                 id=make_id("d", now, secrets.randbits(80)),
                 trigger=trigger,
                 why=why,
@@ -91,4 +91,4 @@ class DeliveryIntake:
 
     async def submit(self, command: Any) -> Any:
         """Commit a command and return its answer; raises what the store raises."""
-        return await applied(self._store, command)
+        return await commit_and_wait(self._store, command)

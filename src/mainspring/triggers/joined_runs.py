@@ -8,9 +8,9 @@ from mainspring.domain.ids import derive_id
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.event_sources import JoinedRunsSource
 from mainspring.domain.values.sealing import Sealing
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 from mainspring.store.commands.runs import StartRun
-from mainspring.store.commands.triggers import Gather
+from mainspring.store.commands.triggers import JoinRun
 from mainspring.triggers import decisions
 from mainspring.triggers.delivery_rows import DeliveryRow, RunEndRow, read_run_ends
 from mainspring.triggers.start_from_event import build_event, build_start
@@ -25,7 +25,7 @@ class JoinedRuns:
     `tell(trigger, what, why)` is told what cannot be started at present.
     """
 
-    def __init__(self, reader: Reader, now: int, sealing: Sealing, tell: Callable[[str, str, str], None]) -> None:
+    def __init__(self, reader: StoreReader, now: int, sealing: Sealing, tell: Callable[[str, str, str], None]) -> None:
         self._reader = reader
         self._now = now
         self._sealing = sealing
@@ -38,9 +38,9 @@ class JoinedRuns:
         ends = read_run_ends(self._reader, rows)
         return [self._one(known, source, row, ends.get(row.source or "")) for row in rows]
 
-    def complete(self, known: TriggerCache, busy: Mapping[str, int]) -> list[Gather]:
+    def complete(self, known: TriggerCache, busy: Mapping[str, int]) -> list[JoinRun]:
         """Return the starts of what is complete: each of two routers saw one end too few, or the queue was full."""
-        commands: list[Gather] = []
+        commands: list[JoinRun] = []
         for name, per in self._reader.read("list_complete_gatherings", (_BATCH_SIZE + len(busy),)):
             one = known.get(name)
             if (
@@ -77,7 +77,7 @@ class JoinedRuns:
             here = self._here[name, per] = {automation: run for automation, run, _, counts, _, _ in rows if counts}
         return here
 
-    def _command(self, known: CachedTrigger, source: JoinedRunsSource, per: str, **told: Any) -> Gather:
+    def _command(self, known: CachedTrigger, source: JoinedRunsSource, per: str, **told: Any) -> JoinRun:
         here = self._those_here(known.name, per)
         start, note = None, None
         if set(source.automations) <= here.keys():
@@ -89,7 +89,7 @@ class JoinedRuns:
                 note = error.message
             except Exception as error:  # noqa: BLE001 - a fault of ours: it must not keep the others waiting for ever
                 note = decisions.no_run_note(error)
-        return Gather(
+        return JoinRun(
             trigger=known.name,
             per=per,
             wanted=len(source.automations),

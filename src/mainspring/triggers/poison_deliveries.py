@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 
 from mainspring.domain.states import SessionState
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 from mainspring.triggers.delivery_rows import DeliveryRow
 
 MAX_DEATHS = 3
@@ -21,7 +21,7 @@ _LIVE = (SessionState.ALIVE, SessionState.DRAINING)
 class PoisonDeliveries:
     """Used by one reader at a time."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: StoreReader) -> None:
         self._reader = reader
         self._before: int | None = None
         self._noted: set[str] = set()

@@ -18,9 +18,9 @@ from mainspring.domain.triggers.event_sources import JoinedRunsSource
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.worker.blocking_calls import BlockingCaller
-from mainspring.store.base import Reader, Store
-from mainspring.store.commands.results import Refused, TakenIn
-from mainspring.store.commands.triggers import LetGo
+from mainspring.store.base import Store, StoreReader
+from mainspring.store.commands.results import DeliveryStored, Refused
+from mainspring.store.commands.triggers import ReleaseHeldDeliveries
 from mainspring.triggers import decisions
 from mainspring.triggers.delivery_rows import DeliveryRow, UnreadableDelivery, read_events
 from mainspring.triggers.joined_runs import JoinedRuns
@@ -51,7 +51,7 @@ class Router:
         self,
         loop: asyncio.AbstractEventLoop,
         store: Store,
-        reader: Reader,
+        reader: StoreReader,
         known: TriggerCache,
         clock: Clock,
         sealing: Sealing,
@@ -143,7 +143,7 @@ class Router:
                     self._waiting.pass_over(row, error.message)
         return commands
 
-    def _due(self, trigger: str, by: str, now: int) -> LetGo | None:
+    def _due(self, trigger: str, by: str, now: int) -> ReleaseHeldDeliveries | None:
         """Return the command that lets a group of held deliveries go."""
         known = self._known.get(trigger)
         if known is None and trigger in self._known.unreadable:
@@ -154,7 +154,7 @@ class Router:
             return None
         ids = tuple(row.id for row in rows)
         if known is None:
-            return LetGo(
+            return ReleaseHeldDeliveries(
                 trigger=trigger, by=by, deliveries=ids, pace=FlowControl(), start=None, note="its trigger is gone"
             )
         events = read_events(known, rows, self._reader, self._sealing)
@@ -169,7 +169,9 @@ class Router:
             self._passed.add((trigger, by))
             self._waiting.pass_over(rows[0], error.message)
             return None
-        return LetGo(trigger=trigger, by=by, deliveries=ids, pace=known.trigger.pace, start=start, note=note)
+        return ReleaseHeldDeliveries(
+            trigger=trigger, by=by, deliveries=ids, pace=known.trigger.pace, start=start, note=note
+        )
 
     def _start(
         self, known: CachedTrigger, events: list[dict[str, Any]], delivery: str, now: int
@@ -216,7 +218,7 @@ class Router:
             self._set_aside(trigger, now + _RETRY_AFTER_MS)
         elif isinstance(result, Refused) and result.code == "busy":
             self._set_aside(trigger, now + (result.retry_after_ms or _RETRY_AFTER_MS))
-        elif isinstance(result, TakenIn):
+        elif isinstance(result, DeliveryStored):
             self._again |= result.state is DeliveryState.HELD  # when it is due is not known here
         elif not isinstance(result, Refused):
             self._again = True  # a group was let go, or put off: what is due next is another one

@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.triggers.trigger import Trigger
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 
 
 class CachedTrigger(msgspec.Struct, frozen=True):
@@ -24,7 +24,7 @@ class CachedTrigger(msgspec.Struct, frozen=True):
 class TriggerCache:
     """The triggers by name as they were last read; `look` reads them again. What cannot be read stays as it was read before."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: StoreReader) -> None:
         self._reader = reader
         self._by_name: dict[str, CachedTrigger] = {}
         self._read: dict[tuple[bytes, bytes], tuple[Trigger, Definition]] = {}

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Container
 
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 from mainspring.triggers.delivery_rows import DeliveryRow
 
 _LOG = logging.getLogger("mainspring.deliveries")
@@ -18,7 +18,7 @@ class UndecidedDeliveries:
     some seconds.
     """
 
-    def __init__(self, reader: Reader, *, filtered: bool) -> None:
+    def __init__(self, reader: StoreReader, *, filtered: bool) -> None:
         self._reader = reader
         self._filtered = int(filtered)
         self._after: dict[str, int] = {}

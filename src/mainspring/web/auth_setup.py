@@ -12,7 +12,7 @@ from mainspring.resources.secret_store import SecretStore
 from mainspring.service.access.people import offer_link
 from mainspring.service.access.sign_in import SignInService
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads import people as reads
+from mainspring.store.read import people as reads
 from mainspring.web.auth.authenticator import Authenticator
 from mainspring.web.auth.middleware import AuthMiddleware
 from mainspring.web.auth.public_site import PublicSite

@@ -6,10 +6,17 @@ import msgspec
 
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.trigger import split_trigger_name
-from mainspring.store.commands.automations import Announce, AutomationRow
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
 from mainspring.store.commands.runs import StartRun
-from mainspring.store.commands.triggers import Decide, Gather, LetGo, TakeIn, Topic, TriggerRow
-from mainspring.store.reads import triggers as reads
+from mainspring.store.commands.triggers import (
+    AcceptDelivery,
+    DecideDelivery,
+    JoinRun,
+    ReleaseHeldDeliveries,
+    TriggerRow,
+    TriggerTopic,
+)
+from mainspring.store.read import triggers as reads
 
 HOOK = "a/webhook"
 PLAIN = msgspec.json.encode({"source": {"type": "event", "name": "paid"}})
@@ -23,57 +30,59 @@ def hook(automation: str = "a", path: str | None = "/in", end: str = "webhook", 
 def on_event(automation: str = "a", name: str = "paid", where: str = "{}", *, filtered: bool = False) -> TriggerRow:
     """A trigger that listens for an event."""
     definition = msgspec.json.encode({"source": {"type": "event", "name": name}, "filtered": filtered})
-    return TriggerRow(f"{automation}/event", automation, "event", definition, None, (Topic("event", name, where),))
+    return TriggerRow(
+        f"{automation}/event", automation, "event", definition, None, (TriggerTopic("event", name, where),)
+    )
 
 
 def on_run(automation: str, other: str, states: str = '["succeeded"]') -> TriggerRow:
     """A trigger that listens for ends."""
-    return TriggerRow(f"{automation}/run", automation, "run", PLAIN, None, (Topic("run", other, states),))
+    return TriggerRow(f"{automation}/run", automation, "run", PLAIN, None, (TriggerTopic("run", other, states),))
 
 
 def on_runs(automation: str, *others: str) -> TriggerRow:
     """A trigger that waits for several ends."""
-    topics = tuple(Topic("run", other, "[]") for other in others)
+    topics = tuple(TriggerTopic("run", other, "[]") for other in others)
     return TriggerRow(f"{automation}/runs", automation, "runs", PLAIN, None, topics)
 
 
 def announced(
     *triggers: TriggerRow, names: tuple[str, ...] = ("a", "b"), was: dict[str, str] | None = None, code: str = "code-1"
-) -> Announce:
+) -> AnnounceDefinitions:
     """What a worker says whose automations have these triggers."""
     old = was or {}
     rows = tuple(AutomationRow(name, "task", 1, code, b"{}", was=old.get(name)) for name in names)
-    return Announce(code, rows, (), triggers)
+    return AnnounceDefinitions(code, rows, (), triggers)
 
 
-def taking_in(store: Any, key: str, **options: Any) -> TakeIn:
+def taking_in(store: Any, key: str, **options: Any) -> AcceptDelivery:
     """An arrival with the run that it may start."""
     values: dict[str, Any] = {"trigger": HOOK, "body_hash": "h", "body": b'{"n": 1}', "id": store.name("d")}
     values |= options
     if "start" not in values:
         values["start"] = store.starting(split_trigger_name(values["trigger"])[0])
-    return TakeIn(key=key, **values)
+    return AcceptDelivery(key=key, **values)
 
 
-def deciding(store: Any, delivery: str, state: DeliveryState = DeliveryState.STARTED, **options: Any) -> Decide:
+def deciding(store: Any, delivery: str, state: DeliveryState = DeliveryState.STARTED, **options: Any) -> DecideDelivery:
     """A decision on what was received, with the run that it may start."""
     values: dict[str, Any] = {"trigger": HOOK, "start": store.starting() if state is DeliveryState.STARTED else None}
-    return Decide(delivery=delivery, state=state, **(values | options))
+    return DecideDelivery(delivery=delivery, state=state, **(values | options))
 
 
-def letting_go(store: Any, pace: Any, *deliveries: str, **options: Any) -> LetGo:
+def letting_go(store: Any, pace: Any, *deliveries: str, **options: Any) -> ReleaseHeldDeliveries:
     """The start of a run for what was held."""
     values: dict[str, Any] = {"trigger": HOOK, "by": "", "start": store.starting()}
-    return LetGo(deliveries=deliveries, pace=pace, **(values | options))
+    return ReleaseHeldDeliveries(deliveries=deliveries, pace=pace, **(values | options))
 
 
 def gathering(
     store: Any, delivery: str | None, automation: str = "", *, start: StartRun | None = None, **options: Any
-) -> Gather:
+) -> JoinRun:
     """An end that is put to the others."""
     values: dict[str, Any] = {"trigger": "c/runs", "per": "p", "wanted": 2, "deadline_at": store.clock.now() + 1_000}
     values |= {"run": f"run of {automation}", "state": "succeeded", "counts": True}
-    return Gather(delivery=delivery, automation=automation, start=start, **(values | options))
+    return JoinRun(delivery=delivery, automation=automation, start=start, **(values | options))
 
 
 def stands(store: Any, delivery: str) -> DeliveryState:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.store.commands.results import TakenIn
+from mainspring.store.commands.results import DeliveryStored
 from tests.contract.store.arrivals import announced, deciding, hook, taking_in
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import PostgresProcess, Process, SqliteProcess
@@ -50,7 +50,7 @@ def main(kind: str, place: str, number: int) -> None:
         answers = commit(process, commands)
         found = [
             {"key": key, "state": answer.state.value, "run": answer.run, "note": answer.note}
-            if isinstance(answer, TakenIn)
+            if isinstance(answer, DeliveryStored)
             else {"key": key, "state": f"refused command: {answer}", "run": None, "note": None}
             for key, answer in zip(keys, answers, strict=True)
         ]

@@ -10,13 +10,13 @@ import apsw
 import psycopg
 
 from mainspring.domain.clock import SystemClock
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.migrate import migrate
 from mainspring.store.postgres.texts import TEXTS as POSTGRES_TEXTS
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.postgres_plans import plan_of
 
 

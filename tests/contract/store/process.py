@@ -8,28 +8,37 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from mainspring.store.commands.alerts import SentAlert, SettleAlerts, TakeAlerts
-from mainspring.store.commands.automations import Announce, Audited, AutomationRow, ScheduleRow
-from mainspring.store.commands.inbox import Deliver, OpenWait, Publish
+from mainspring.store.commands.alerts import LeaseChannels, SentAlert, SettleAlerts
+from mainspring.store.commands.automations import AnnounceDefinitions, AuditedCommand, AutomationRow, ScheduleRow
+from mainspring.store.commands.inbox import DeliverFact, OpenWait, PublishEvent
 from mainspring.store.commands.journal import SaveOutcome
-from mainspring.store.commands.outbox import TakeQueues
-from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Complete, Finish, Halt, StartRun, Suspend
+from mainspring.store.commands.outbox import LeaseQueues
+from mainspring.store.commands.runs import (
+    ClaimedRun,
+    ClaimedRuns,
+    ClaimRuns,
+    CompleteRun,
+    FinishRun,
+    HaltRun,
+    StartRun,
+    SuspendRun,
+)
 from mainspring.store.commands.sessions import OpenSession
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import LEASE_MS, PostgresDatabase
 from mainspring.store.postgres.reader import PostgresReader
-from mainspring.store.reads import history as reads_history
-from mainspring.store.reads import incidents as reads_incidents
-from mainspring.store.reads import logs as reads_logs
-from mainspring.store.reads import outbox as reads_outbox
-from mainspring.store.reads import runs as reads_runs
-from mainspring.store.reads import standing as reads_standing
-from mainspring.store.reads import status as reads_status
-from mainspring.store.reads.engine import WorkerReads
+from mainspring.store.read import incidents as reads_incidents
+from mainspring.store.read import outbox as reads_outbox
+from mainspring.store.read.runs import history as reads_history
+from mainspring.store.read.runs import logs as reads_logs
+from mainspring.store.read.runs import run_views as reads_runs
+from mainspring.store.read.runs import unresolved_runs as reads_standing
+from mainspring.store.read.runs.worker_reads import WorkerReads
+from mainspring.store.read.status import status as reads_status
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.reader import SqliteReader
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.contract.store.clock import FakeClock
 
 BOOM = Failure("ValueError", "boom", "it broke")
@@ -103,7 +112,7 @@ class Process:
         definition: bytes = b"{}",
     ) -> Any:
         rows = tuple(AutomationRow(name, kind, version, fingerprint, definition, was=was) for name in names)
-        return self.do(Announce(fingerprint, rows, schedules))
+        return self.do(AnnounceDefinitions(fingerprint, rows, schedules))
 
     def start(self, automation: str = "a", **options: Any) -> Any:
         return self.do(self.starting(automation, **options))
@@ -119,9 +128,9 @@ class Process:
         }
         return StartRun(automation=automation, **(values | options))
 
-    def claim(self, limit: int = 10, **options: Any) -> Claimed:
-        answer = self.do(Claim(self.name("c"), limit, **options))
-        assert isinstance(answer, Claimed)
+    def claim(self, limit: int = 10, **options: Any) -> ClaimedRuns:
+        answer = self.do(ClaimRuns(self.name("c"), limit, **options))
+        assert isinstance(answer, ClaimedRuns)
         return answer
 
     def claim_one(self, **options: Any) -> ClaimedRun:
@@ -164,15 +173,15 @@ def outcome(run: ClaimedRun, rank: int, ident: str | None = None, **options: Any
 
 def suspend(
     run: ClaimedRun, *, seen: int = 0, due_at: int | None = None, rank: int = 0, state: RunState = RunState.WAITING
-) -> Suspend:
-    return Suspend(run.id, run.claim, state, due_at, seen, rank)
+) -> SuspendRun:
+    return SuspendRun(run.id, run.claim, state, due_at, seen, rank)
 
 
-def finish(run: ClaimedRun, state: RunState = RunState.SUCCEEDED, **options: Any) -> Finish:
-    return Finish(run.id, run.claim, state, options.pop("rank", 0), **options)
+def finish(run: ClaimedRun, state: RunState = RunState.SUCCEEDED, **options: Any) -> FinishRun:
+    return FinishRun(run.id, run.claim, state, options.pop("rank", 0), **options)
 
 
-def complete(run: ClaimedRun, ident: str = "s1", **options: Any) -> Complete:
+def complete(run: ClaimedRun, ident: str = "s1", **options: Any) -> CompleteRun:
     values: dict[str, Any] = {
         "started_at": 1,
         "at": 2,
@@ -181,23 +190,23 @@ def complete(run: ClaimedRun, ident: str = "s1", **options: Any) -> Complete:
         "output": b"1",
         "parent": run.parent,
     }
-    return Complete(run.id, run.claim, run.automation, ident, ident, **(values | options))
+    return CompleteRun(run.id, run.claim, run.automation, ident, ident, **(values | options))
 
 
 def fail(
     run: ClaimedRun, ident: str | None = None, reason: FailureReason = FailureReason.PERMANENT_ERROR, **options: Any
-) -> Finish:
+) -> FinishRun:
     return finish(run, RunState.FAILED, failure=BOOM, reason=reason, failed_ident=ident, **options)
 
 
 def halt(
     run: ClaimedRun, ident: str | None = None, reason: FailureReason = FailureReason.IN_DOUBT, **options: Any
-) -> Halt:
-    return Halt(run.id, run.claim, reason, options.pop("rank", 0), BOOM, ident, **options)
+) -> HaltRun:
+    return HaltRun(run.id, run.claim, reason, options.pop("rank", 0), BOOM, ident, **options)
 
 
-def signal(run: str, source: str = "src", name: str = "go") -> Deliver:
-    return Deliver(run, FactKind.SIGNAL, name, source, payload=b"1")
+def signal(run: str, source: str = "src", name: str = "go") -> DeliverFact:
+    return DeliverFact(run, FactKind.SIGNAL, name, source, payload=b"1")
 
 
 def wait_for(run: ClaimedRun, name: str = "paid", ident: str = "e1", **options: Any) -> OpenWait:
@@ -210,24 +219,24 @@ def ask(run: ClaimedRun, ident: str = "q1", name: str = "Go?", until_at: int | N
 
 def event(
     name: str = "paid", data: bytes = b"{}", *, id: str | None = None, key: str | None = None, keep_until: int = 2**50
-) -> Publish:
-    return Publish(id or Process.name("ev"), name, data, keep_until, key)
+) -> PublishEvent:
+    return PublishEvent(id or Process.name("ev"), name, data, keep_until, key)
 
 
 def post(queue: str = "orders/eu", *, id: str | None = None, body: bytes = b"1", **options: Any) -> QueuedMessage:
     return QueuedMessage(id or Process.name("m"), queue, body, **options)
 
 
-def take(*, queues: int = 10, messages: int = 10, lease_ms: int = 1_000) -> TakeQueues:
-    return TakeQueues(Process.name("lease"), lease_ms, queues, messages)
+def take(*, queues: int = 10, messages: int = 10, lease_ms: int = 1_000) -> LeaseQueues:
+    return LeaseQueues(Process.name("lease"), lease_ms, queues, messages)
 
 
-def take_alerts(*channels: str, lease_ms: int = 1_000, most: int = 10) -> TakeAlerts:
-    return TakeAlerts(Process.name("lease"), lease_ms, channels, most)
+def take_alerts(*channels: str, lease_ms: int = 1_000, most: int = 10) -> LeaseChannels:
+    return LeaseChannels(Process.name("lease"), lease_ms, channels, most)
 
 
-def audited(inner: Any, command: str | None = None, verb: str = "act", **options: Any) -> Audited:
-    return Audited(command or Process.name("cmd"), "cli:ann@box", verb, "it", inner, **options)
+def audited(inner: Any, command: str | None = None, verb: str = "act", **options: Any) -> AuditedCommand:
+    return AuditedCommand(command or Process.name("cmd"), "cli:ann@box", verb, "it", inner, **options)
 
 
 class StoredProcess(Process):

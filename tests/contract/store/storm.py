@@ -11,11 +11,11 @@ from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.store import failpoints
-from mainspring.store.commands.automations import MakeSlot, Prune, ReleaseLock, SetQueue, TakeLock
+from mainspring.store.commands.automations import AcquireLock, ApplyRetention, MakeSlot, ReleaseLock, SetQueue
 from mainspring.store.commands.inbox import CloseWait, OpenWait, RejectFact
-from mainspring.store.commands.results import Numbered, Refused, Started
-from mainspring.store.commands.runs import CancelRun, Claim, Claimed, Discard, ParentLink, Reopen, RunKey
-from mainspring.store.commands.sessions import Bury
+from mainspring.store.commands.results import NumberAnswer, Refused, StartAnswer
+from mainspring.store.commands.runs import CancelRun, ClaimedRuns, ClaimRuns, DiscardRun, ParentLink, ReopenRun, RunKey
+from mainspring.store.commands.sessions import DeclareSessionDead
 from tests.contract.store.process import BOOM, audited, event, fail, finish, halt, outcome, signal, suspend, wait_for
 
 LIMITS = {"pair": 2, "one": 1}
@@ -174,14 +174,14 @@ class Actor:
         return [(command, self.started)]
 
     def started(self, answer: Any) -> None:
-        if isinstance(answer, Started):
+        if isinstance(answer, StartAnswer):
             self.books.runs.append(answer.run)
 
     def claim(self) -> list[Any]:
-        return [(Claim(self.name("c"), self.chance.choice((1, 3))), self.claimed)]
+        return [(ClaimRuns(self.name("c"), self.chance.choice((1, 3))), self.claimed)]
 
     def claimed(self, answer: Any) -> None:
-        assert isinstance(answer, Claimed)
+        assert isinstance(answer, ClaimedRuns)
         with self.books as books:
             for run in answer.runs:
                 self.owned[run.id] = Owned(run)
@@ -300,7 +300,7 @@ class Actor:
             return []
         with self.books as books:
             books.reopened.add(run)
-        return [(Reopen(run), ignore)]
+        return [(ReopenRun(run), ignore)]
 
     def lock(self) -> list[Any]:
         name = self.chance.choice(_LOCKS)
@@ -308,12 +308,12 @@ class Actor:
             return [(ReleaseLock(name, self.tokens.pop(name)), ignore)]
 
         def taken(answer: Any) -> None:
-            if isinstance(answer, Numbered):
+            if isinstance(answer, NumberAnswer):
                 self.tokens[name] = answer.number
                 with self.books as books:
                     books.tokens[name].append(answer.number)
 
-        return [(TakeLock(name, self.name("owner")), taken)]
+        return [(AcquireLock(name, self.name("owner")), taken)]
 
     def slot(self) -> list[Any]:
         slot_at = self.chance.randrange(40)
@@ -327,7 +327,7 @@ class Actor:
         return [(MakeSlot("a", slot_at, slot_at + 1, "run", self.process.starting()), made)]
 
     def prune(self) -> list[Any]:
-        return [(Prune(self.process.clock.now() - 5_000, None, None, None, None, limit=2), ignore)]
+        return [(ApplyRetention(self.process.clock.now() - 5_000, None, None, None, None, limit=2), ignore)]
 
     def announce(self) -> list[Any]:
         self.process.announce("a", "b", fingerprint="code-1")
@@ -342,7 +342,7 @@ class Actor:
         dead = self.chance.choice(others)
         with self.books as books:
             books.buries(dead)
-        return [(Bury(dead), ignore)]
+        return [(DeclareSessionDead(dead), ignore)]
 
     def forward(self) -> list[Any]:
         self.process.clock.forward(self.chance.choice((1, 50, 400)))
@@ -446,9 +446,9 @@ def calm(process: Any) -> None:
     """Bury everybody else and let everything come to its end; a run that waits for nothing that can come is sent a message."""
     for one in process.read("sessions"):
         if one.id != process.session:
-            process.do(Bury(one.id))
+            process.do(DeclareSessionDead(one.id))
     for run in process.list_runs(states=(RunState.NEEDS_ATTENTION,), limit=1_000).runs:
-        process.do(Discard(run.id))
+        process.do(DiscardRun(run.id))
     for _ in range(1_000):
         process.clock.forward(1_000)
         claimed = process.claim(50)

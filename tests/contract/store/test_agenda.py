@@ -3,7 +3,7 @@
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import MakeSlot, PauseAutomation, RetireAutomation, ScheduleRow
 from mainspring.store.commands.runs import SlotLink
-from mainspring.store.reads.agenda import irregular_slots, planned_page, planned_starts, usual_lengths
+from mainspring.store.read.automations.agenda import irregular_slots, planned_page, planned_starts, usual_lengths
 from tests.contract.store.process import finish
 
 HOURLY = b'{"cron":"0 * * * *"}'

@@ -7,10 +7,10 @@ from mainspring.domain.monitors.inputs import MonitorInputs
 from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.states import AlertState
 from mainspring.store.commands.alerts import RefusedAlert, SentAlert, SettleAlerts
-from mainspring.store.commands.incidents import Observe
+from mainspring.store.commands.incidents import RecordEvaluation
 from mainspring.store.commands.results import DONE
-from mainspring.store.commands.sessions import Bury
-from mainspring.store.reads.incidents import Unsent
+from mainspring.store.commands.sessions import DeclareSessionDead
+from mainspring.store.read.incidents import UnsentAlerts
 from tests.contract.store.process import take_alerts
 from tests.contract.store.test_incidents import found
 
@@ -18,7 +18,7 @@ from tests.contract.store.test_incidents import found
 def open_incidents(store, *names, to=None):
     to = to or (NotificationTarget(0, "ops"),)
     every = tuple(found(Subject("a", IncidentKind.PERMANENT_ERROR, name), id=name, to=to) for name in names)
-    store.do(Observe(looked_at=store.clock.now(), found=every))
+    store.do(RecordEvaluation(looked_at=store.clock.now(), found=every))
 
 
 def taken(answer):
@@ -51,7 +51,7 @@ def test_lease_ends_with_its_session(store, new_process):
     other = new_process().open()
     open_incidents(store, "i1")
     other.do(take_alerts("ops", lease_ms=10**9))
-    store.do(Bury(other.session))
+    store.do(DeclareSessionDead(other.session))
     assert taken(store.do(take_alerts("ops"))) == {"ops": ["i1"]}
 
 
@@ -61,7 +61,7 @@ def test_digest_is_taken_whole(store):
     for name, severity in every:
         subject = Subject("a", IncidentKind.PERMANENT_ERROR, name)
         one = found(subject, id=name, to=(NotificationTarget(0, "ops"),), severity=severity)
-        store.do(Observe(looked_at=store.clock.now(), found=(one,)))
+        store.do(RecordEvaluation(looked_at=store.clock.now(), found=(one,)))
     take = take_alerts("ops", most=2)
     (channel,) = store.do(take).channels
     assert [one.incident.id for one in channel.alerts] == ["i0", "i2", "i1", "i3", "i5", "i7"]
@@ -84,7 +84,7 @@ def test_what_was_told_is_over(store):
     assert taken(store.do(take_alerts("ops"))) == {}
     assert states(store) == {"i1": AlertState.SENT}
     store.clock.forward(10)
-    store.do(Observe(looked_at=store.clock.now(), well=(Subject("a", IncidentKind.PERMANENT_ERROR, "i1"),)))
+    store.do(RecordEvaluation(looked_at=store.clock.now(), well=(Subject("a", IncidentKind.PERMANENT_ERROR, "i1"),)))
     (channel,) = store.do(take_alerts("ops")).channels
     assert [(one.ref, one.is_told) for one in channel.alerts] == [("ts-1", True)]
     (view,) = store.read("channels")
@@ -169,20 +169,20 @@ def test_what_waits_for_its_own_time_does_not_count_as_untold(store):
     open_incidents(store, "i2", to=(NotificationTarget(later, "ops"),))
     store.clock.forward(3_600_000)
     assert [one.oldest_at for one in store.read("channels")] == [later]
-    assert find_stuck_work(MonitorInputs(), store.read("unsent"), store.clock.now(), None) is None
+    assert find_stuck_work(MonitorInputs(), store.read("unsent_alerts"), store.clock.now(), None) is None
 
 
 def test_what_waits_is_counted_by_channel(store):
     """With the first due time of each; a channel that took all stays, with nothing."""
-    assert (store.read("wrong_counts"), store.read("unsent")) == ({}, [])
+    assert (store.read("count_open_incidents"), store.read("unsent_alerts")) == ({}, [])
     open_incidents(store, "i1", "i2", to=(NotificationTarget(0, "ops"), NotificationTarget(9_000, "mail")))
-    assert store.read("wrong_counts") == {("notify", "permanent_error"): 2}
-    waiting = [Unsent("mail", 2, 9_000), Unsent("ops", 2, 0)]
-    assert store.read("unsent") == waiting
+    assert store.read("count_open_incidents") == {("notify", "permanent_error"): 2}
+    waiting = [UnsentAlerts("mail", 2, 9_000), UnsentAlerts("ops", 2, 0)]
+    assert store.read("unsent_alerts") == waiting
     take = take_alerts("ops")
     told = tuple(SentAlert(alert.seq) for alert in store.do(take).channels[0].alerts)
     store.do(settle(take, sent=told))
-    assert store.read("unsent") == [waiting[0], Unsent("ops", 0, None)]
+    assert store.read("unsent_alerts") == [waiting[0], UnsentAlerts("ops", 0, None)]
 
 
 def test_channel_that_a_clock_put_off_while_it_was_ahead_is_told_now(store):

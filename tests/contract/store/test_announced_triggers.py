@@ -4,9 +4,9 @@ import pytest
 
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.flow_control import FlowControl
-from mainspring.store.commands.automations import Announce, AutomationRow, ResumeAutomation, RetireAutomation
-from mainspring.store.commands.triggers import ReportDesk
-from mainspring.store.reads import triggers as reads
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ResumeAutomation, RetireAutomation
+from mainspring.store.commands.triggers import ReportConsumer
+from mainspring.store.read import triggers as reads
 from tests.contract.store.arrivals import (
     announced,
     gathering,
@@ -44,7 +44,7 @@ def test_an_automation_that_fails_to_load_keeps_its_triggers(store):
     """Doors go on from the last good definitions."""
     store.do(announced(hook(), on_event()))
     rows = (AutomationRow("a", "task", 1, "code-2", None, problem="SyntaxError"),)
-    store.do(Announce("code-2", rows, (), ()))
+    store.do(AnnounceDefinitions("code-2", rows, (), ()))
     assert list(known(store)) == ["a/event", "a/webhook"]
     store.do(event(id="e1"))
     assert len(waiting(store, "a/event")) == 1
@@ -117,14 +117,14 @@ def test_a_new_name_takes_along_what_arrived(store):
     store.do(
         *(taking_in(store, key, pace=pace) for key in ("one", "two")),
         event(id="e1"),
-        ReportDesk("a/webhook", 1, None, None),
+        ReportConsumer("a/webhook", 1, None, None),
     )
     new = (hook("new", "/in"), on_event("new"))
     store.do(announced(*new, names=("new", "b"), was={"new": "a"}))
     assert known(store) == {"new/event": (None, None), "new/webhook": ("/in", None)}
     assert listed(store, "new/webhook") == [("one", "started"), ("two", "held")]
     assert len(waiting(store, "new/event")) == 1
-    assert [desk.trigger for desk in reads.desks(store.reader)] == ["new/webhook"]
+    assert [desk.trigger for desk in reads.consumers(store.reader)] == ["new/webhook"]
     again = taking_in(store, "one", trigger="new/webhook", pace=pace)
     assert not store.do(again).first
     assert store.do(taking_in(store, "three", trigger="new/webhook", pace=pace)).state is DeliveryState.HELD
@@ -158,7 +158,9 @@ def test_a_new_name_leaves_those_alone_whose_names_begin_alike(store):
     for name, arrival in own.items():
         (ended,) = waiting(store, f"{name}/runs")
         store.do(
-            arrival, gathering(store, ended, "x", trigger=f"{name}/runs"), ReportDesk(f"{name}/webhook", 1, None, None)
+            arrival,
+            gathering(store, ended, "x", trigger=f"{name}/runs"),
+            ReportConsumer(f"{name}/webhook", 1, None, None),
         )
     before = {name: of(name) for name in own}
     assert all(before["a/b"].values())
@@ -179,7 +181,7 @@ def test_a_new_name_takes_along_what_is_gathered(store):
     store.do(announced(on_runs("d", "a", "b"), names=("a", "b", "d"), was={"d": "c"}))
     assert [(view.trigger, view.here) for view in reads.open_gatherings(store.reader)] == [("d/runs", 1)]
     store.do(announced(on_runs("d", "new", "b"), names=("new", "b", "d"), was={"new": "a"}))
-    (row,) = reads.gathered(store.reader, "d/runs", "p")
+    (row,) = reads.joined_runs(store.reader, "d/runs", "p")
     assert row.automation == "new"
     store.do(finish(store.begin(automation="b")))
     (delivery,) = waiting(store, "d/runs")

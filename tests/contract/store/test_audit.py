@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from mainspring.domain.errors import StoreError
-from mainspring.store.commands.automations import BreakLock, PauseAutomation, SetMeta, SetQueue, TakeLock
-from mainspring.store.commands.results import DONE, Numbered
+from mainspring.store.commands.automations import AcquireLock, BreakLock, PauseAutomation, SetMeta, SetQueue
+from mainspring.store.commands.results import DONE, NumberAnswer
 from mainspring.store.commands.runs import CancelRun
-from mainspring.store.reads import audit_pages
-from mainspring.store.reads.audit_pages import AuditFilter, audit_page
-from mainspring.store.reads.status import audit_rows_of
+from mainspring.store.read import audit_pages
+from mainspring.store.read.audit_pages import AuditFilter, audit_page
+from mainspring.store.read.status.status import audit_rows_of
 from tests.contract.store.process import audited
 
 
@@ -26,10 +26,10 @@ def test_act_and_its_row_are_one(store):
 
 def test_same_command_acts_once(store):
     """The same command id again answers as before and changes nothing, even when the state has moved on."""
-    act = audited(TakeLock("l", "ann"))
-    assert store.do(act) == Numbered(1)
+    act = audited(AcquireLock("l", "ann"))
+    assert store.do(act) == NumberAnswer(1)
     store.do(BreakLock("l"))
-    assert store.do(act) == Numbered(1)
+    assert store.do(act) == NumberAnswer(1)
     assert store.read("locks") == []
     assert len(store.read("audit_rows")) == 1
 
@@ -115,8 +115,8 @@ def test_parts_of_an_act_are_found_by_its_id(store):
     """Those of this one alone, whatever other ids begin alike."""
     for command in ("c.1", "c.1/a", "c.1/b", "c.10/a", "c.2/a"):
         store.do(audited(SetMeta(command, "1"), command))
-    assert [one.command for one in store.read("parts_of_act", "c.1")] == ["c.1/a", "c.1/b"]
-    assert store.read("parts_of_act", "c.3") == []
+    assert [one.command for one in store.read("audit_rows_of_bulk", "c.1")] == ["c.1/a", "c.1/b"]
+    assert store.read("audit_rows_of_bulk", "c.3") == []
 
 
 def act(store, clock, actor, verb, subject):
@@ -174,7 +174,7 @@ def test_log_is_filtered(store, log):
 def test_pages_of_a_filter_are_whole(store, log, monkeypatch):
     """However little is looked at for one page, all pages together hold what fits, each once, newest first."""
     for reach in (1, 2):
-        monkeypatch.setattr(audit_pages, "LOOKED_AT", reach)
+        monkeypatch.setattr(audit_pages, "MOST_READ", reach)
         for which, expected in FITTING:
             assert paged(store.reader, AuditFilter(**which)) == expected, (reach, which)
 

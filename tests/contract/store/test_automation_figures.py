@@ -3,10 +3,10 @@
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.states import RunState
 from mainspring.insight.automations.trust import describe_trust, read_trust
-from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from mainspring.store.commands.results import Refused
-from mainspring.store.commands.runs import Reopen
-from mainspring.store.reads import automations as reads
+from mainspring.store.commands.runs import ReopenRun
+from mainspring.store.read.automations import automation_stats as reads
 from tests.contract.store.process import audited, fail, finish, outcome
 
 HOUR, DAY = 3_600_000, 86_400_000
@@ -21,7 +21,7 @@ def ended(store, clock, took_ms=1_000, end=finish, **options):
 
 
 def helped(run, command=None, verb="retry", actor="cli:ann@box"):
-    act = audited(Reopen(run), command, verb)
+    act = audited(ReopenRun(run), command, verb)
     return type(act)(act.command, actor, act.verb, f"run:{run}", act.inner)
 
 
@@ -90,11 +90,11 @@ def test_causes_that_came_back_are_told_by_automation(store, clock):
     for automation, id in (("a", "i_a"), ("b", "i_b")):
         subject = Subject(automation, IncidentKind.SILENCE)
         finding = Finding(subject=subject, severity=Severity.NOTIFY, text="silent", since_at=clock.now())
-        for observed in ({"found": (Found(id=id, finding=finding, to=()),)}, {"well": (subject,)}) * 2:
-            store.do(Observe(looked_at=clock.forward(1_000), **observed))
-    (one,) = reads.reopened(store.reader, "a", 0)
+        for observed in ({"found": (EvaluatedFinding(id=id, finding=finding, to=()),)}, {"well": (subject,)}) * 2:
+            store.do(RecordEvaluation(looked_at=clock.forward(1_000), **observed))
+    (one,) = reads.incident_reopenings(store.reader, "a", 0)
     assert (one.incident, one.kind, one.text) == ("i_a", IncidentKind.SILENCE, "silent")
-    assert reads.reopened(store.reader, "a", clock.now() + 1) == []
+    assert reads.incident_reopenings(store.reader, "a", clock.now() + 1) == []
 
 
 def test_trust_is_thirty_days_beside_the_thirty_before(store, clock):

@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
-from mainspring.store.base import Unfinished
+from mainspring.store.base import UnfinishedRun
 from mainspring.store.commands.automations import (
-    Announce,
+    AcquireLock,
+    AnnounceDefinitions,
     AutomationRow,
     BreakLock,
     MakeSlot,
@@ -15,11 +16,10 @@ from mainspring.store.commands.automations import (
     RetireAutomation,
     ScheduleRow,
     SetQueue,
-    TakeLock,
 )
-from mainspring.store.commands.results import DONE, Numbered, Refused
+from mainspring.store.commands.results import DONE, NumberAnswer, Refused
 from mainspring.store.commands.runs import RunKey, SlotLink
-from mainspring.store.commands.sessions import Bury, CloseSession
+from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead
 from tests.contract.store.process import event, finish, outcome
 
 SPEC = b'{"cron":"0 * * * *"}'
@@ -36,9 +36,9 @@ def slot(store, at, **options):
 
 def test_deployments_are_numbered_when_first_announced(store, second):
     """New code gets the next number, known code its old one."""
-    assert store.announce("a", "b") == Numbered(1)
-    assert second.announce("a", "b", fingerprint="code-2") == Numbered(2)
-    assert store.announce("a", "b") == Numbered(1)
+    assert store.announce("a", "b") == NumberAnswer(1)
+    assert second.announce("a", "b", fingerprint="code-2") == NumberAnswer(2)
+    assert store.announce("a", "b") == NumberAnswer(1)
 
 
 def test_older_code_does_not_overwrite_newer(store, second):
@@ -52,7 +52,7 @@ def test_a_module_that_fails_keeps_the_last_definition(store):
     """A problem is visible, the last good definition stays, and the session does not claim for it."""
     run = store.start().run
     store.do(
-        Announce(
+        AnnounceDefinitions(
             "code-2",
             (
                 AutomationRow("a", "task", 1, "f", None, problem="ImportError: x"),
@@ -73,8 +73,8 @@ def test_problem_that_is_over_is_cleared_and_gives_nobody_the_definition(store):
     """What was announced last stays as it was, its schedule too; who clears a problem cannot run what it is of."""
     store.announce("a", schedules=(schedule(),))
     store.start()
-    store.do(Announce("code-2", (AutomationRow("a", "task", 1, "f", None, problem="ImportError: x"),), ()))
-    store.do(Announce("code-3", (AutomationRow("a", "task", 1, "f", None),), ()))
+    store.do(AnnounceDefinitions("code-2", (AutomationRow("a", "task", 1, "f", None, problem="ImportError: x"),), ()))
+    store.do(AnnounceDefinitions("code-3", (AutomationRow("a", "task", 1, "f", None),), ()))
     row = store.read("automations", "a")[0]
     assert (row.definition, row.problem) == (b"{}", None)
     assert store.ids() == []
@@ -86,10 +86,10 @@ def test_problem_of_older_code_is_not_told_while_newer_code_lives(store, second)
     problem = AutomationRow("a", "task", 1, "f", None, problem="ImportError: x")
     store.announce("a")
     second.announce("a", version=2, fingerprint="code-2")
-    store.do(Announce("code-1", (problem,), ()))
+    store.do(AnnounceDefinitions("code-1", (problem,), ()))
     assert store.read("automations", "a")[0].problem is None
     second.do(CloseSession())
-    store.do(Announce("code-1", (problem,), ()))
+    store.do(AnnounceDefinitions("code-1", (problem,), ()))
     assert store.read("automations", "a")[0].problem == "ImportError: x"
 
 
@@ -189,12 +189,12 @@ def test_pause_is_refused_where_it_does_not_fit(store):
 
 def test_lock_is_held_by_one(store, second):
     """A lock has one owner, who gets the same token again; tokens grow for ever."""
-    assert store.twice(TakeLock("l", "x")) == Numbered(1)
-    assert store.do(TakeLock("l", "x")) == Numbered(1)
-    refused = second.do(TakeLock("l", "x"))
+    assert store.twice(AcquireLock("l", "x")) == NumberAnswer(1)
+    assert store.do(AcquireLock("l", "x")) == NumberAnswer(1)
+    refused = second.do(AcquireLock("l", "x"))
     assert refused.code == "held"
     assert store.twice(ReleaseLock("l", 1)) == DONE
-    assert second.do(TakeLock("l", "y")) == Numbered(2)
+    assert second.do(AcquireLock("l", "y")) == NumberAnswer(2)
     assert store.do(ReleaseLock("l", 1)).code == "not_held"
     assert [lock.owner for lock in store.read("locks")] == ["y"]
 
@@ -202,29 +202,29 @@ def test_lock_is_held_by_one(store, second):
 @pytest.mark.parametrize("way", ["break", "bury"])
 def test_peer_restate_23_no_lock_is_held_for_ever(store, second, way):
     """A lock is free when its session died or when it is broken; the old token is then of no use."""
-    store.do(TakeLock("l", "x"))
-    second.do(BreakLock("l") if way == "break" else Bury(store.session))
-    assert second.do(TakeLock("l", "y")) == Numbered(2)
+    store.do(AcquireLock("l", "x"))
+    second.do(BreakLock("l") if way == "break" else DeclareSessionDead(store.session))
+    assert second.do(AcquireLock("l", "y")) == NumberAnswer(2)
     assert second.do(ReleaseLock("l", 1)).code == "not_held"
     assert second.do(BreakLock("nobody")).code == "not_found"
 
 
 def test_peer_restate_23_waiting_run_shows_who_holds_its_key(store):
     """A partition key held by a suspended run is named, and goes when that run ends."""
-    from mainspring.store.commands.runs import MarkDone
+    from mainspring.store.commands.runs import MarkRunDone
     from tests.contract.store.process import suspend
 
     holder = store.begin(partition="p")
     store.do(suspend(holder))
     blocked = store.start(partition="p").run
     assert store.read("blocker", blocked).holder == holder.id
-    store.do(MarkDone(holder.id))
+    store.do(MarkRunDone(holder.id))
     assert store.ids() == [blocked]
 
 
 def test_changes_are_reported(store):
     """A commit says whether something became claimable or a fact was written, so that others look at once."""
-    quiet = store.database.commit([TakeLock("l", "x")]).changes
+    quiet = store.database.commit([AcquireLock("l", "x")]).changes
     ready = store.database.commit([store.starting()]).changes
     store.claim()
     facts = store.database.commit([event()]).changes
@@ -258,7 +258,7 @@ def test_unfinished_runs_of_an_automation(store):
     """Overlap policies see what is unfinished, oldest first."""
     done, first, second = store.begin(), store.start().run, store.start().run
     store.do(finish(done))
-    assert store.engine_reads.unfinished("a") == [Unfinished(first, False), Unfinished(second, False)]
+    assert store.engine_reads.unfinished("a") == [UnfinishedRun(first, False), UnfinishedRun(second, False)]
 
 
 def test_slot_of_the_future_is_refused(store, clock):

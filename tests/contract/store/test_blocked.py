@@ -1,8 +1,8 @@
 """What a process says of its loop, on every database."""
 
 from mainspring.alerting.inputs.processes import list_processes
-from mainspring.store.commands.sessions import CloseSession, NoteBlocked
-from mainspring.store.reads import status
+from mainspring.store.commands.sessions import CloseSession, RecordBlockedLoop
+from mainspring.store.read.status import status
 
 
 def blocked(store):
@@ -14,21 +14,21 @@ def test_blocked_loop_is_on_record_until_it_turns(store, second, clock):
     clock.forward(10_000)
     run = store.begin()
     stack = ("loop.py:1 run", "shop.py:14 poll")
-    store.do(NoteBlocked(4_000, stack))
+    store.do(RecordBlockedLoop(4_000, stack))
     found = blocked(store)[store.session]
     assert (found.since_at, found.stack, found.run) == (clock.now() - 4_000, stack, run.id)
     store.begin()
-    store.do(NoteBlocked(5_000, stack))
-    second.do(NoteBlocked())
+    store.do(RecordBlockedLoop(5_000, stack))
+    second.do(RecordBlockedLoop())
     assert blocked(store)[store.session].run is None
     assert blocked(store)[second.session] is None
-    store.do(NoteBlocked())
+    store.do(RecordBlockedLoop())
     assert blocked(store)[store.session] is None
 
 
 def test_end_of_a_process_ends_what_it_said(store, second):
     """Nothing is blocked that is not there."""
-    second.do(NoteBlocked(4_000, ("shop.py:14 poll",)))
+    second.do(RecordBlockedLoop(4_000, ("shop.py:14 poll",)))
     session = second.session
     second.do(CloseSession())
     assert session not in blocked(store)
@@ -39,7 +39,7 @@ def test_of_processes_that_pass_only_the_blocked_one_on_probation_is_watched(sto
     sessions = {}
     for role in ("worker", "probation", "run"):
         one = new_process().open(role)
-        one.do(NoteBlocked(4_000, ("shop.py:14 poll",)))
+        one.do(RecordBlockedLoop(4_000, ("shop.py:14 poll",)))
         sessions[role] = one.session
     idle = new_process().open("probation").session
     watched = {one.session: one.blocked for one in list_processes(status.sessions(store.reader))}

@@ -5,11 +5,17 @@ import pytest
 
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkMove, BulkState
-from mainspring.store.commands.automations import Prune, SetMeta
-from mainspring.store.commands.bulk import BeginBulk, BulkPiece, MoveBulk, NotePiece, TakePiece
+from mainspring.store.commands.automations import ApplyRetention, SetMeta
+from mainspring.store.commands.bulk_operations import (
+    BeginBulkOperation,
+    BulkBatch,
+    ChangeBulkOperation,
+    LeaseBulkBatch,
+    RecordBulkBatch,
+)
 from mainspring.store.commands.results import DONE, Refused
-from mainspring.store.held import HELD
-from mainspring.store.reads import bulk as reads
+from mainspring.store.read import bulk_operations as reads
+from mainspring.store.restore_hold import HOLD_KEY
 
 LEASE_MS = 5_000
 HOUR = 3_600_000
@@ -17,7 +23,7 @@ RUNS = ("r_1", "r_2", "r_3", "r_4", "r_5")
 
 
 def begin(store, id="c_1", *, runs=RUNS, piece=2, every_ms=0):
-    command = BeginBulk(
+    command = BeginBulkOperation(
         id=id,
         verb=BulkVerb.RETRY,
         which=b'{"name":"a"}',
@@ -33,13 +39,13 @@ def begin(store, id="c_1", *, runs=RUNS, piece=2, every_ms=0):
 
 
 def take(store):
-    return store.twice(TakePiece(store.name("lease"), LEASE_MS))
+    return store.twice(LeaseBulkBatch(store.name("lease"), LEASE_MS))
 
 
 def note(store, piece, refused=None):
     refused = refused or {}
     done = len(piece.parts) - len(refused)
-    noting = NotePiece(bulk=piece.bulk, reached=piece.reached, to=piece.parts[-1], done=done, refused=refused)
+    noting = RecordBulkBatch(bulk=piece.bulk, reached=piece.reached, to=piece.parts[-1], done=done, refused=refused)
     assert store.twice(noting) == DONE
 
 
@@ -51,7 +57,7 @@ def test_pieces_are_done_in_order_to_the_end(store, clock):
     """Each piece holds the next runs; what was refused is told with its reason; the last one ends the act."""
     begin(store)
     first = take(store)
-    assert first == BulkPiece("c_1", BulkVerb.RETRY, "cli:ann@box", "mended", "", ("r_1", "r_2"), clock.now())
+    assert first == BulkBatch("c_1", BulkVerb.RETRY, "cli:ann@box", "mended", "", ("r_1", "r_2"), clock.now())
     note(store, first, {"r_2": "it is running"})
     second = take(store)
     assert (second.reached, second.parts) == ("r_2", ("r_3", "r_4"))
@@ -61,7 +67,7 @@ def test_pieces_are_done_in_order_to_the_end(store, clock):
     note(store, take(store))
     view = shown(store)
     assert (view.state, view.done, view.refused, view.ended_at) == (BulkState.DONE, 4, 1, clock.now())
-    assert take(store) == BulkPiece()
+    assert take(store) == BulkBatch()
     assert [(one.id, one.is_done, one.why) for one in reads.bulk_parts(store.reader, view, refused=True)] == [
         ("r_2", False, "it is running")
     ]
@@ -72,7 +78,7 @@ def test_piece_is_one_process_s_until_its_time_is_over(store, second, clock):
     """Another one finds nothing; when the first has died it takes the same runs, and what the first notes then counts no more."""
     begin(store)
     piece = take(store)
-    assert take(second) == BulkPiece()
+    assert take(second) == BulkBatch()
     clock.forward(LEASE_MS)
     assert take(second) == msgspec.structs.replace(piece, at=clock.now())
     note(second, piece)
@@ -84,10 +90,10 @@ def test_rate_makes_the_next_piece_wait(store, clock):
     """It is due at its time, not before; what was missed while nobody worked is not made up for at once."""
     begin(store, every_ms=1_000)
     note(store, take(store))
-    assert take(store) == BulkPiece()
+    assert take(store) == BulkBatch()
     clock.forward(1_000)
     note(store, take(store))
-    assert take(store) == BulkPiece()
+    assert take(store) == BulkBatch()
     assert shown(store).due_at == clock.now() + 1_000
 
 
@@ -100,10 +106,10 @@ def test_act_goes_on_after_the_clock_was_put_back(store, second, clock):
     clock.forward(-HOUR)
     piece = take(second)
     assert piece == msgspec.structs.replace(lost, at=clock.now())
-    assert take(store) == BulkPiece()
+    assert take(store) == BulkBatch()
     note(second, piece)
     assert shown(store).due_at == clock.now() + 1_000
-    assert take(store) == BulkPiece()
+    assert take(store) == BulkBatch()
     clock.forward(1_000)
     assert take(store).parts == ("r_5",)
 
@@ -112,16 +118,16 @@ def test_people_pause_resume_and_stop(store):
     """A paused act gives no piece; the one that was under way still counts; what is stopped or unknown moves no more."""
     begin(store)
     piece = take(store)
-    assert store.do(MoveBulk("c_1", BulkMove.PAUSE)) == DONE
+    assert store.do(ChangeBulkOperation("c_1", BulkMove.PAUSE)) == DONE
     note(store, piece)
-    assert (shown(store).state, shown(store).done, take(store)) == (BulkState.PAUSED, 2, BulkPiece())
-    assert store.do(MoveBulk("c_1", BulkMove.RESUME)) == DONE
+    assert (shown(store).state, shown(store).done, take(store)) == (BulkState.PAUSED, 2, BulkBatch())
+    assert store.do(ChangeBulkOperation("c_1", BulkMove.RESUME)) == DONE
     assert take(store).parts == ("r_3", "r_4")
-    assert store.do(MoveBulk("c_1", BulkMove.STOP)) == DONE
-    assert (shown(store).state, take(store)) == (BulkState.STOPPED, BulkPiece())
+    assert store.do(ChangeBulkOperation("c_1", BulkMove.STOP)) == DONE
+    assert (shown(store).state, take(store)) == (BulkState.STOPPED, BulkBatch())
     for move in (BulkMove.PAUSE, BulkMove.RESUME, BulkMove.STOP):
-        assert store.do(MoveBulk("c_1", move)).code == "wrong_state"
-        assert isinstance(store.do(MoveBulk("c_2", move)), Refused)
+        assert store.do(ChangeBulkOperation("c_1", move)).code == "wrong_state"
+        assert isinstance(store.do(ChangeBulkOperation("c_2", move)), Refused)
 
 
 def test_resumed_act_keeps_its_rate(store, clock):
@@ -130,8 +136,8 @@ def test_resumed_act_keeps_its_rate(store, clock):
     note(store, take(store))
     due_at = shown(store).due_at
     for move in (BulkMove.PAUSE, BulkMove.RESUME):
-        store.do(MoveBulk("c_1", move))
-    assert (shown(store).due_at, take(store)) == (due_at, BulkPiece())
+        store.do(ChangeBulkOperation("c_1", move))
+    assert (shown(store).due_at, take(store)) == (due_at, BulkBatch())
     clock.forward(10_000)
     assert take(store).parts == ("r_3", "r_4")
 
@@ -140,9 +146,9 @@ def test_resumed_act_does_not_wait_for_a_clock_that_was_put_back(store, clock):
     """What a clock that was ahead wrote counts for no more than one span of the rate."""
     begin(store, every_ms=10_000)
     note(store, take(store))
-    store.do(MoveBulk("c_1", BulkMove.PAUSE))
+    store.do(ChangeBulkOperation("c_1", BulkMove.PAUSE))
     clock.forward(-HOUR)
-    store.do(MoveBulk("c_1", BulkMove.RESUME))
+    store.do(ChangeBulkOperation("c_1", BulkMove.RESUME))
     assert shown(store).due_at == clock.now() + 10_000
 
 
@@ -161,10 +167,10 @@ def test_whoever_looks_knows_whether_a_piece_is_due(store, clock):
     assert not is_due()
     clock.forward(10_000)
     assert is_due()
-    store.do(SetMeta(HELD, "1"))
+    store.do(SetMeta(HOLD_KEY, "1"))
     assert not is_due()
-    store.do(SetMeta(HELD, None))
-    store.do(MoveBulk("c_1", BulkMove.PAUSE))
+    store.do(SetMeta(HOLD_KEY, None))
+    store.do(ChangeBulkOperation("c_1", BulkMove.PAUSE))
     assert not is_due()
 
 
@@ -172,7 +178,7 @@ def test_last_piece_of_a_paused_act_ends_it(store):
     """Nothing is left to be resumed."""
     begin(store, runs=("r_1",))
     piece = take(store)
-    store.do(MoveBulk("c_1", BulkMove.PAUSE))
+    store.do(ChangeBulkOperation("c_1", BulkMove.PAUSE))
     note(store, piece)
     assert shown(store).state is BulkState.DONE
 
@@ -180,8 +186,8 @@ def test_last_piece_of_a_paused_act_ends_it(store):
 def test_held_store_gives_no_piece(store):
     """A restored store waits for people, also with its bulk acts."""
     begin(store)
-    store.do(SetMeta(HELD, "1"))
-    assert take(store) == BulkPiece()
+    store.do(SetMeta(HOLD_KEY, "1"))
+    assert take(store) == BulkBatch()
 
 
 def test_lists_and_retention(store, clock):
@@ -194,7 +200,7 @@ def test_lists_and_retention(store, clock):
     assert [one.id for one in reads.bulk_acts(store.reader, cursor=page[-1].seq)] == ["c_1"]
     assert reads.is_due(store.reader, clock.now())
     ended = shown(store, "c_1")
-    store.do(Prune(None, clock.now() + 1, None, None, None))
+    store.do(ApplyRetention(None, clock.now() + 1, None, None, None))
     assert (shown(store, "c_1"), shown(store, "c_2").id) == (None, "c_2")
     assert reads.bulk_parts(store.reader, ended) == []
 
@@ -204,7 +210,7 @@ def test_one_act_is_forgotten_at_a_time(store, clock):
     for id in ("c_1", "c_2"):
         begin(store, id, runs=())
     for left in (["c_2"], []):
-        store.do(Prune(None, clock.now() + 1, None, None, None))
+        store.do(ApplyRetention(None, clock.now() + 1, None, None, None))
         assert [one.id for one in reads.bulk_acts(store.reader)] == left
 
 

@@ -16,9 +16,9 @@ from hypothesis.stateful import (
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.triggers.event_matching import event_hash, match_hash, match_paths
-from mainspring.store.commands.automations import Prune, SetQueue
+from mainspring.store.commands.automations import ApplyRetention, SetQueue
 from mainspring.store.commands.inbox import CloseWait, RejectFact, ReturnFact
-from mainspring.store.commands.runs import Reopen, RunKey
+from mainspring.store.commands.runs import ReopenRun, RunKey
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import event, finish, outcome, signal, suspend, wait_for
 
@@ -36,7 +36,7 @@ def restart(store, run, **options):
 
 
 def prune(before):
-    return Prune(
+    return ApplyRetention(
         succeeded_before=before,
         failed_before=None,
         cancelled_before=None,
@@ -171,7 +171,7 @@ def test_what_a_run_rejected_goes_on_with_its_chain(store):
     store.do(wait_for(heir))
     store.do(suspend(heir))
     assert store.ids() == []
-    store.do(Reopen(heir.id))
+    store.do(ReopenRun(heir.id))
     assert sorted(facts(store, heir)) == [(FactKind.EVENT, "e-1"), (FactKind.SIGNAL, "src")]
     assert store.ids() == [heir.id]
 
@@ -297,7 +297,7 @@ class Chain(RuleBasedStateMachine):
     @precondition(lambda self: self.rejected)
     @rule()
     def read_again(self):
-        self.store.do(Reopen(self.run.id))
+        self.store.do(ReopenRun(self.run.id))
         self.rejected.clear()
 
     @precondition(lambda self: any(run == self.run.id for run, _ in self.counted))

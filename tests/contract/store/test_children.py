@@ -5,9 +5,9 @@ import pytest
 
 from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import RunState
-from mainspring.store.commands.inbox import Deliver, OpenWait
+from mainspring.store.commands.inbox import DeliverFact, OpenWait
 from mainspring.store.commands.results import DONE
-from mainspring.store.commands.runs import CancelChild, ParentLink, Reopen, RunKey
+from mainspring.store.commands.runs import CancelChild, ParentLink, ReopenRun, RunKey
 from tests.contract.store.process import ask, event, finish, halt, outcome, signal, wait_for
 
 
@@ -24,7 +24,7 @@ def claimed(store, run):
 
 def again_from(store, parent, ident):
     """Halt the parent and continue it from a step; returns it, claimed anew."""
-    store.do(halt(parent), Reopen(parent.id, ident))
+    store.do(halt(parent), ReopenRun(parent.id, ident))
     return claimed(store, parent.id)
 
 
@@ -174,7 +174,7 @@ def test_waits_from_the_chosen_step_on_are_forgotten(store):
     parent = store.begin()
     question, wait = ask(parent), wait_for(parent)
     asked_for = [msgspec.structs.replace(opened, asked=2) for opened in (question, wait)]
-    store.do(*asked_for, event(), Deliver(parent.id, FactKind.ANSWER, "ann", "a1", ident="q1", payload=b"true"))
+    store.do(*asked_for, event(), DeliverFact(parent.id, FactKind.ANSWER, "ann", "a1", ident="q1", payload=b"true"))
     assert sorted(ident for ident, _ in facts(store, parent.id)) == ["e1", "q1"]
     store.do(outcome(parent, 1, "before", asked=1), signal(parent.id))
     parent = again_from(store, parent, "before")

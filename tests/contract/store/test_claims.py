@@ -5,9 +5,9 @@ import pytest
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import PauseAutomation, PauseQueue, ResumeAutomation, SetMeta, SetQueue
 from mainspring.store.commands.inbox import OpenWait
-from mainspring.store.commands.results import Done
-from mainspring.store.commands.runs import Claim, ParentLink, Release, RunKey
-from mainspring.store.commands.sessions import Bury, ClearSuspect, DrainSession
+from mainspring.store.commands.results import CommandDone
+from mainspring.store.commands.runs import ClaimRuns, ParentLink, ReleaseRun, RunKey
+from mainspring.store.commands.sessions import ClearProbation, DeclareSessionDead, DrainSession
 from mainspring.store.postgres.transaction import PostgresTransaction
 from mainspring.store.sqlite.transaction import SqliteTransaction
 from tests.contract.store.process import finish, outcome, signal, suspend
@@ -202,12 +202,12 @@ def test_suspects_are_claimed_on_request_only(store, second, new_process):
     """Runs that shared a crash go to a probation claim alone, and ordinary runs never do."""
     victim = store.begin()
     ordinary = second.start().run
-    second.do(Bury(store.session, crashed=True))
+    second.do(DeclareSessionDead(store.session, crashed=True))
     assert second.ids() == [ordinary]
     second.start()
     (suspect,) = second.claim(suspects=True).runs
     assert (suspect.id, suspect.claim, suspect.fresh) == (victim.id, 2, False)
-    second.do(ClearSuspect(suspect.id, suspect.claim), suspend(suspect), signal(suspect.id))
+    second.do(ClearProbation(suspect.id, suspect.claim), suspend(suspect), signal(suspect.id))
     assert suspect.id in second.ids()
 
 
@@ -229,7 +229,7 @@ def test_draining_session_claims_nothing(store):
     store.start()
     store.do(DrainSession(store.session))
     assert store.ids() == []
-    assert store.do(outcome(run, 1), finish(run))[1].__class__ is Done
+    assert store.do(outcome(run, 1), finish(run))[1].__class__ is CommandDone
 
 
 def test_held_store_starts_but_claims_nothing(store):
@@ -247,7 +247,7 @@ def test_resent_claim_answers_the_same(store):
     """A claim whose answer was lost gives the same runs, not more."""
     for _ in range(5):
         store.start()
-    command = Claim("once", 2)
+    command = ClaimRuns("once", 2)
     first, second = store.do(command), store.again(command)
     assert first.runs == second.runs
     assert len(first.runs) == 2
@@ -257,7 +257,7 @@ def test_resent_claim_answers_the_same(store):
 def test_release_gives_a_run_back(store, second):
     """A released run is ready at once for any worker, with the next claim number."""
     run = store.begin()
-    store.twice(outcome(run, 1), Release(run.id, run.claim, 1))
+    store.twice(outcome(run, 1), ReleaseRun(run.id, run.claim, 1))
     taken = second.claim_one()
     assert (taken.id, taken.claim, taken.rank, taken.fresh) == (run.id, 2, 1, False)
 

@@ -11,13 +11,13 @@ from mainspring.insight.runs.clock_steps import report_clock
 from mainspring.insight.status.project_status import evaluate_status, read_unresolved
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import MakeSlot, PauseAutomation
-from mainspring.store.commands.incidents import Resolve
+from mainspring.store.commands.incidents import ResolveIncident
 from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import SlotLink
-from mainspring.store.commands.sessions import Beat, Bury
-from mainspring.store.handlers import clock_steps
-from mainspring.store.reads.status import sessions
+from mainspring.store.commands.sessions import DeclareSessionDead, RecordHeartbeat
+from mainspring.store.read.status.status import sessions
+from mainspring.store.write import clock_steps
 from tests.contract.store.clock import SettableClock
 from tests.contract.store.process import ask, event, finish, outcome, suspend, wait_for
 from tests.contract.store.test_watch import Site
@@ -44,12 +44,12 @@ def steps(process):
 
 def test_timer_is_due_when_its_time_has_passed_although_the_clock_was_put_back(store, clock):
     """A wait of ten seconds is over after ten seconds, and not at the old time."""
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     run = store.begin()
     store.do(suspend(run, due_at=clock.at + 10_000))
     clock.forward(4_000)
     clock.put(-2 * HOUR)
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     assert store.run(run.id).due_at == clock.at + 6_000
     clock.forward(5_999)
     assert store.ids() == []
@@ -60,7 +60,7 @@ def test_timer_is_due_when_its_time_has_passed_although_the_clock_was_put_back(s
 
 def test_timer_is_not_due_early_although_the_clock_was_set_forward(store, clock):
     """Already the claim that notices the step finds it not due."""
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     run = store.begin()
     store.do(suspend(run, due_at=clock.at + 10_000))
     clock.forward(4_000)
@@ -72,43 +72,43 @@ def test_timer_is_not_due_early_although_the_clock_was_set_forward(store, clock)
 
 def test_clock_that_is_set_forward_and_back_moves_nothing_in_the_end(store, clock):
     """A wait moves forward with the clock, and back with it."""
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     run = store.begin()
     due_at = clock.at + HOUR
     store.do(suspend(run, due_at=due_at))
     clock.forward(MINUTE)
     clock.put(2 * HOUR)
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     assert store.run(run.id).due_at == due_at + 2 * HOUR
     clock.put(-2 * HOUR)
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     assert store.run(run.id).due_at == due_at
 
 
 def test_start_that_waits_for_an_instant_stays_when_the_clock_is_put_back(store, clock):
     """`at=` and the slots of schedules go by the wall clock."""
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     at = clock.at + HOUR
     started = store.start(due_at=at, deadline_at=at + HOUR)
     clock.put(-2 * HOUR)
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     view = store.run(started.run)
     assert (view.due_at, view.deadline_at) == (at, at + HOUR)
 
 
 def test_deadline_moves_with_a_clock_that_is_put_back(store, clock):
     """A deadline is a span from the start of its run."""
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     started = store.start(deadline_after_ms=HOUR)
     deadline_at = store.run(started.run).deadline_at
     clock.put(-2 * HOUR)
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     assert store.run(started.run).deadline_at == deadline_at - 2 * HOUR
 
 
 def test_retry_and_waits_of_a_claimed_run_move_with_the_clock(store, clock):
     """What its worker has in memory moves there; what is in its rows moves here, and the run notes up to which outcome."""
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     run = store.begin()
     store.do(outcome(run, 1, at=clock.at))
     values = {
@@ -128,7 +128,7 @@ def test_retry_and_waits_of_a_claimed_run_move_with_the_clock(store, clock):
     store.do(wait_for(run, until_at=clock.at + HOUR), ask(run))
     due_at = clock.at + MINUTE
     clock.put(-2 * HOUR)
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     (attempt,) = store.history(run.id).attempts
     assert attempt.next_at == due_at - 2 * HOUR
     untils = {row[1]: row[4] for row in store.reader.read("list_waits", (run.id,))}
@@ -141,34 +141,34 @@ def test_retry_and_waits_of_a_claimed_run_move_with_the_clock(store, clock):
 
 def test_step_that_two_processes_notice_is_recorded_once(store, second, clock):
     """The second one finds the row of the first, and moves nothing again."""
-    store.do(Beat())
-    second.do(Beat())
+    store.do(RecordHeartbeat())
+    second.do(RecordHeartbeat())
     run = store.begin()
     store.do(suspend(run, due_at=clock.at + HOUR))
     due_at = clock.at + HOUR
     clock.put(-2 * HOUR)
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     clock.forward(1_000)
-    second.do(Beat())
+    second.do(RecordHeartbeat())
     assert [by_ms for by_ms, _, _ in steps(store)] == [-2 * HOUR]
     assert store.run(run.id).due_at == due_at - 2 * HOUR
 
 
 def test_process_that_slept_through_two_steps_records_neither_again(store, second, clock):
     """What it measures is the sum of what others recorded."""
-    store.do(Beat())
-    second.do(Beat())
+    store.do(RecordHeartbeat())
+    second.do(RecordHeartbeat())
     for by_ms in (-2 * HOUR, HOUR):
         clock.put(by_ms)
-        store.do(Beat())
+        store.do(RecordHeartbeat())
         clock.forward(MINUTE)
-    second.do(Beat())
+    second.do(RecordHeartbeat())
     assert [by_ms for by_ms, _, _ in steps(store)] == [-2 * HOUR, HOUR]
 
 
 def test_step_of_an_aborted_transaction_is_noticed_again(store, clock, monkeypatch):
     """It is part of the transaction that notices it: nothing is lost or moved twice when that one fails."""
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     run = store.begin()
     store.do(suspend(run, due_at=clock.at + HOUR))
     due_at = clock.at + HOUR
@@ -180,18 +180,18 @@ def test_step_of_an_aborted_transaction_is_noticed_again(store, clock, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(failpoints, "hit", broken)
         with pytest.raises(RuntimeError):
-            store.do(Beat())
+            store.do(RecordHeartbeat())
     assert steps(store) == []
-    store.do(Beat())
-    store.do(Beat())
+    store.do(RecordHeartbeat())
+    store.do(RecordHeartbeat())
     assert store.run(run.id).due_at == due_at - 2 * HOUR
 
 
 def test_many_runs_move_piece_by_piece_and_another_process_goes_on_with_it(store, second, clock, monkeypatch):
     """No commit moves more than a piece; what is suspended meanwhile by the new clock stays as it is."""
-    monkeypatch.setattr(clock_steps, "PIECE", 2)
-    store.do(Beat())
-    second.do(Beat())
+    monkeypatch.setattr(clock_steps, "MOST_SHIFTED", 2)
+    store.do(RecordHeartbeat())
+    second.do(RecordHeartbeat())
     runs = [store.begin() for _ in range(5)]
     for run in runs:
         store.do(suspend(run, due_at=clock.at + HOUR))
@@ -199,12 +199,12 @@ def test_many_runs_move_piece_by_piece_and_another_process_goes_on_with_it(store
     due_at = clock.at + HOUR
     clock.forward(MINUTE)
     clock.put(-2 * HOUR)
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     assert [store.run(run.id).due_at for run in runs] == [due_at - 2 * HOUR] * 2 + [due_at] * 3
     store.do(suspend(other, due_at=clock.at + HOUR))
     late = clock.at + HOUR
     for process in (second, second, second, store, second):
-        process.do(Beat())
+        process.do(RecordHeartbeat())
     assert [store.run(run.id).due_at for run in runs] == [due_at - 2 * HOUR] * 5
     assert store.run(other.id).due_at == late
     assert [is_whole for _, _, is_whole in steps(store)] == [True]
@@ -214,9 +214,9 @@ def test_what_no_process_lived_through_is_found_by_the_next_one(store, new_proce
     """The newest sign of life lies ahead: the clock went back by so much at least, and what was written ahead moves."""
     run = store.begin()
     store.do(suspend(run, due_at=clock.at + HOUR))
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     clock.forward(MINUTE)
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     clock.put(-2 * HOUR)
     later = new_process().open()
     later.announce("a", "b")
@@ -228,35 +228,35 @@ def test_what_no_process_lived_through_is_found_by_the_next_one(store, new_proce
 
 def test_lease_that_lies_ahead_counts_from_now(store, second, clock):
     """A process that died before the clock was put back is declared dead within its lease, not at the old time."""
-    store.do(Beat())
-    second.do(Beat())
+    store.do(RecordHeartbeat())
+    second.do(RecordHeartbeat())
     clock.put(-2 * HOUR)
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     clock.forward(10_001)
-    store.do(Beat())
-    assert store.do(Bury(second.session, silent_ms=10_000)).number == 0
+    store.do(RecordHeartbeat())
+    assert store.do(DeclareSessionDead(second.session, silent_ms=10_000)).number == 0
 
 
 def test_clock_that_is_put_back_ends_no_session_on_record(store, second, clock):
     """Who lives has no instant at which it ended."""
-    store.do(Beat())
-    second.do(Beat())
+    store.do(RecordHeartbeat())
+    second.do(RecordHeartbeat())
     clock.put(-2 * HOUR)
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     assert [session.ended_at for session in sessions(store.reader)] == [None, None]
 
 
 def test_lease_does_not_end_by_a_clock_that_is_set_forward(store, second, clock):
     """A process that was heard of a second ago still was; and one that stays silent is declared dead in its time."""
-    store.do(Beat())
-    second.do(Beat())
+    store.do(RecordHeartbeat())
+    second.do(RecordHeartbeat())
     clock.forward(1_000)
     clock.put(2 * HOUR)
-    assert isinstance(store.do(Bury(second.session, silent_ms=10_000)), Refused)
+    assert isinstance(store.do(DeclareSessionDead(second.session, silent_ms=10_000)), Refused)
     clock.forward(8_000)
-    assert isinstance(store.do(Bury(second.session, silent_ms=10_000)), Refused)
+    assert isinstance(store.do(DeclareSessionDead(second.session, silent_ms=10_000)), Refused)
     clock.forward(1_001)
-    assert store.do(Bury(second.session, silent_ms=10_000)).number == 0
+    assert store.do(DeclareSessionDead(second.session, silent_ms=10_000)).number == 0
 
 
 def test_clock_that_drifts_is_no_step(store, clock):
@@ -264,7 +264,7 @@ def test_clock_that_drifts_is_no_step(store, clock):
     for _ in range(20):
         clock.forward(2_000)
         clock.put(-200)
-        store.do(Beat())
+        store.do(RecordHeartbeat())
     assert steps(store) == []
 
 
@@ -293,11 +293,11 @@ def open_kinds(site):
 
 def test_pause_and_start_that_were_asked_for_while_the_clock_was_ahead_are_listed(store, clock):
     """They go by the wall clock; `status` says what waits for it, by the command that shows it."""
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     store.start(due_at=clock.at + HOUR)
     store.do(PauseAutomation("a", clock.at + HOUR, "ann", None))
     clock.put(-2 * HOUR)
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     report = report_clock(store.reader, clock.at, "UTC")
     assert [note.split(" at ")[0] for note in report.notes] == ["The clock was put back by 2h"]
     assert [text.split(" requested")[0] for text in report.waiting] == ["1 start", "1 pause"]
@@ -418,7 +418,7 @@ def test_person_resolves_the_incident_of_a_clock_that_was_put_back(site, clock):
     clock.put(-2 * HOUR)
     site.look()
     (incident,) = regressions(site)
-    site.store.do(Resolve(incident.id, "ann", "the clock is right now"))
+    site.store.do(ResolveIncident(incident.id, "ann", "the clock is right now"))
     site.look(MINUTE)
     assert regressions(site) == []
     assert report_clock(site.store.reader, clock.at, "UTC").waiting == []
@@ -445,13 +445,13 @@ def test_slots_that_have_run_are_counted_while_they_lie_ahead(site, clock):
 
 def test_event_after_the_step_reaches_runs_that_were_created_before_it(store, clock):
     """Its instant lies before theirs. It reaches a wait that is open, and one that opens later; what came before the run does not."""
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     store.do(event(id="old"))
     clock.forward(HOUR)
     waiting, later = store.begin(), store.begin()
     store.do(wait_for(waiting, until_at=clock.at + HOUR))
     clock.put(-2 * HOUR)
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     clock.forward(MINUTE)
     assert store.do(event(id="new")).number == 1
     store.do(wait_for(later, until_at=clock.at + HOUR))

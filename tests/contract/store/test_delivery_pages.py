@@ -6,8 +6,8 @@ import pytest
 
 from mainspring.domain.ids import make_id
 from mainspring.domain.states import DeliveryState
-from mainspring.store.commands.triggers import Replay
-from mainspring.store.reads import triggers as reads
+from mainspring.store.commands.triggers import ReplayDelivery
+from mainspring.store.read import triggers as reads
 from tests.contract.store.arrivals import announced, hook, taking_in
 
 TRIGGERS = ("a/webhook", "b/webhook")
@@ -85,6 +85,6 @@ def test_what_came_after_a_span_takes_no_part_in_a_page(store, rows, clock):
 def test_what_came_once_more_is_known(store, rows):
     """By the repeat that names it; a repeat itself has not come once more."""
     first, second = rows[0].id, rows[1].id
-    store.do(Replay("d_again", first))
-    assert reads.replayed(store.reader, [first, second, "d_again", "d_none"]) == {first}
-    assert reads.replayed(store.reader, []) == set()
+    store.do(ReplayDelivery("d_again", first))
+    assert reads.replayed_deliveries(store.reader, [first, second, "d_again", "d_none"]) == {first}
+    assert reads.replayed_deliveries(store.reader, []) == set()

@@ -4,8 +4,8 @@ import pytest
 
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.store.commands.results import DONE
-from mainspring.store.commands.runs import Reopen
-from mainspring.store.commands.sessions import Bury, CloseSession, DrainSession, Pardon
+from mainspring.store.commands.runs import ReopenRun
+from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead, DrainSession, EndProbation
 from tests.contract.store.process import finish
 
 
@@ -42,7 +42,7 @@ def test_third_drain_on_probation_quarantines_the_run(store, new_process):
     assert (view.state, view.reason) == (RunState.NEEDS_ATTENTION, FailureReason.CRASHES_WORKER)
     assert store.ids() == store.ids(suspects=True) == []
     assert view.failure.headline == "crashes worker: SIGTERM that no one asked for"
-    store.do(Reopen(run))
+    store.do(ReopenRun(run))
     assert store.run(run).crashes == 0
     drained(store, run, new_process=new_process)
     assert store.ids() == [run]
@@ -79,10 +79,10 @@ def test_drain_on_probation_beside_other_suspects_counts_for_none(store, new_pro
 def test_pardon_takes_runs_off_probation_that_wait(store, second, new_process, is_claimed):
     """The death was part of the end of all; a run that is on probation by now stays there."""
     run = store.begin()
-    second.do(Bury(store.session, crashed=True))
+    second.do(DeclareSessionDead(store.session, crashed=True))
     if is_claimed:
         probation = new_process().open("probation")
         probation.announce("a", "b")
         assert probation.ids(suspects=True) == [run.id]
-    assert second.twice(Pardon((run.id,))) == DONE
+    assert second.twice(EndProbation((run.id,))) == DONE
     assert second.ids() == ([] if is_claimed else [run.id])

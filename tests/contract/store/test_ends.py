@@ -4,8 +4,8 @@ from mainspring.domain.states import AttemptState, RunState
 from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.runs import CancelRun
-from mainspring.store.commands.sessions import Bury
-from mainspring.store.reads.incidents import untold_faults
+from mainspring.store.commands.sessions import DeclareSessionDead
+from mainspring.store.read.incidents import ungrouped_failures
 from tests.contract.store.process import complete, fail, finish, halt, suspend
 
 
@@ -42,7 +42,7 @@ def test_a_group_names_all_runs_that_it_ends(store):
 def test_a_run_that_is_quarantined_is_named(store, second):
     """Its worker died of it."""
     run = store.begin()
-    assert run.id in _ended(second, Bury(store.session, alone=run.id, limit=1, crashed=True))
+    assert run.id in _ended(second, DeclareSessionDead(store.session, alone=run.id, limit=1, crashed=True))
     assert second.state(run.id) is RunState.NEEDS_ATTENTION
 
 
@@ -50,9 +50,9 @@ def test_a_run_that_is_quarantined_says_how_its_worker_died(store, second, clock
     """In its headline, which the incident has too: the end that the supervisor saw, and the step that was under way."""
     run = store.begin()
     store.do(SaveAttempt(run.id, run.claim, "killer#1", "killer", 0, 1, AttemptState.STARTED, 1, clock.now(), "a"))
-    second.do(Bury(store.session, alone=run.id, limit=1, crashed=True, how="exit 0"))
+    second.do(DeclareSessionDead(store.session, alone=run.id, limit=1, crashed=True, how="exit 0"))
     assert second.run(run.id).failure.headline == "crashes worker: exit 0 in step killer"
-    (fault,) = untold_faults(second.reader)
+    (fault,) = ungrouped_failures(second.reader)
     assert fault.failure.headline == "crashes worker: exit 0 in step killer"
 
 

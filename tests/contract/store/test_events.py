@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import RunState
-from mainspring.store.commands.automations import Prune
+from mainspring.store.commands.automations import ApplyRetention
 from mainspring.store.commands.inbox import CloseWait, ExpireWait
 from tests.contract.store.process import event, outcome, suspend, wait_for
 
@@ -71,10 +71,10 @@ def test_event_names_the_runs_that_were_given_it(store):
     waiting, other = store.begin(), store.begin()
     store.do(wait_for(waiting), event(id="ev1"), event(id="ev2"))
     store.do(wait_for(other, since_at=0))
-    given = {one.id: (one.automation, one.state) for one in store.read("runs_given", "ev1")}
+    given = {one.id: (one.automation, one.state) for one in store.read("receivers_of_event", "ev1")}
     assert given == dict.fromkeys((waiting.id, other.id), (waiting.automation, RunState.RUNNING))
-    assert store.read("runs_given", "ev2") == []
-    assert len(store.read("runs_given", "ev1", limit=1)) == 1
+    assert store.read("receivers_of_event", "ev2") == []
+    assert len(store.read("receivers_of_event", "ev1", limit=1)) == 1
 
 
 def test_taken_event_is_not_given_again(store):
@@ -121,7 +121,7 @@ def test_expired_wait_and_event_do_not_meet(store, clock):
     assert store.do(event()).number == 0
     store.do(wait_for(run, "late", "e2"))
     assert facts(store, run) == []
-    store.do(Prune(None, None, None, clock.now() + 1, None))
+    store.do(ApplyRetention(None, None, None, clock.now() + 1, None))
     assert [e.name for e in store.read("events")] == ["paid"]
 
 

@@ -18,23 +18,23 @@ from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import Trigger
 from mainspring.store.commands.automations import (
     BACKFILL,
-    Announce,
-    Audited,
+    AcquireLock,
+    AnnounceDefinitions,
+    ApplyRetention,
+    AuditedCommand,
     AutomationRow,
     MakeSlot,
     PauseAutomation,
     PauseQueue,
-    Prune,
     ResumeAutomation,
     RetireAutomation,
     ScheduleRow,
     SetMeta,
     SetQueue,
-    TakeLock,
 )
 from mainspring.store.commands.runs import SlotLink
-from mainspring.store.commands.sessions import Beat, Bury, CloseSession
-from mainspring.store.commands.triggers import ReportDesk, TriggerRow
+from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead, RecordHeartbeat
+from mainspring.store.commands.triggers import ReportConsumer, TriggerRow
 from tests.contract.store.arrivals import announced
 from tests.contract.store.process import ask, fail, finish, halt
 
@@ -94,11 +94,11 @@ def test_success_is_known_exactly_while_its_run_is_kept(store, clock, facts):
     at = clock.now()
     assert one(facts()).succeeded_at == at
     clock.forward(2 * MINUTE)
-    store.do(Prune(clock.now(), None, None, None, None))
+    store.do(ApplyRetention(clock.now(), None, None, None, None))
     assert one(facts()).succeeded_at == at - at % MINUTE + MINUTE - 1
     clock.forward(3 * DAY)
     late = one(facts()).succeeded_at
-    store.do(Prune(None, None, None, None, None))
+    store.do(ApplyRetention(None, None, None, None, None))
     assert late == one(facts()).succeeded_at == at - at % HOUR + HOUR - 1
 
 
@@ -193,7 +193,7 @@ def test_hold_of_the_store_begins_the_expecting_anew_but_ends_no_open_silence(st
 
 def test_processes_locks_and_queues_are_read(store, second, clock, facts):
     """Who lives, what is held, what is paused, what came and went."""
-    store.do(SetQueue("mail", max_backlog=1_000), SetQueue("default"), TakeLock("db", "x"))
+    store.do(SetQueue("mail", max_backlog=1_000), SetQueue("default"), AcquireLock("db", "x"))
     store.do(PauseQueue("default", True, "ann"))
     found = facts()
     assert {each.role for each in found.processes} == {"worker"}
@@ -212,7 +212,7 @@ def test_schedule_says_since_when_it_is_as_it_is(store, clock, facts):
     row = AutomationRow("new", "task", 1, "code", msgspec.json.encode(definition.to_data()))
     now = clock.now()
     spec = b'{"every":3600000}'
-    store.do(Announce("code", (row,), (ScheduleRow("new", "new", spec, now + 20 * MINUTE),)))
+    store.do(AnnounceDefinitions("code", (row,), (ScheduleRow("new", "new", spec, now + 20 * MINUTE),)))
     (cadence,) = one(facts(), "new").cadences
     assert (cadence.next_slot_at, cadence.written_at) == (now + 20 * MINUTE, now)
 
@@ -223,7 +223,7 @@ def test_worker_that_could_load_nothing_is_one_that_could_have(store, new_proces
     serving = {each.session: each.serves for each in facts().processes}
     assert (serving[worker.session], serving[client.session]) == (False, False)
     for one_of_them in (worker, client):
-        one_of_them.do(Announce("code-2", (), ()))
+        one_of_them.do(AnnounceDefinitions("code-2", (), ()))
     serving = {each.session: each.serves for each in facts().processes}
     assert (serving[worker.session], serving[client.session]) == (True, False)
 
@@ -234,8 +234,8 @@ def test_death_after_a_moment_is_no_sign_of_life(store, new_process, clock, fact
     def live(role, seconds, *, dies=True):
         one = new_process().open(role)
         clock.forward(seconds * 1_000)
-        one.do(Beat())
-        store.do(Bury(one.session)) if dies else one.do(CloseSession())
+        one.do(RecordHeartbeat())
+        store.do(DeclareSessionDead(one.session)) if dies else one.do(CloseSession())
         return clock.now()
 
     live("watcher", 29)
@@ -262,7 +262,7 @@ def test_desk_that_is_away_is_told_with_its_broker(store, clock, facts):
     source = BrokerQueue.parse("nats://mq:4222/ORDERS")
     definition = msgspec.json.encode(Trigger(source=source))
     store.do(announced(TriggerRow("a/queue", "a", "queue", definition, None)))
-    store.do(ReportDesk("a/queue", None, clock.now(), "refused"), ReportDesk("b/queue", None, 5, "gone"))
+    store.do(ReportConsumer("a/queue", None, clock.now(), "refused"), ReportConsumer("b/queue", None, 5, "gone"))
     assert one(facts()).away == (UnreachableSource("a/queue", "box", clock.now(), "refused", source.server),)
     assert (one(facts()).listens, one(facts(), "b").listens, one(facts(), "b").away) == (True, False, ())
 
@@ -278,7 +278,7 @@ def test_gaps_are_learned_of_hours(store, clock):
     known = Baselines(store.reader, None).gaps(wanted)["a"]
     assert (known.successes, known.largest_ms, known.over_ms) == (5, 5 * HOUR, 8 * HOUR)
     clock.forward(4 * DAY)
-    store.do(Prune(None, None, None, None, None))
+    store.do(ApplyRetention(None, None, None, None, None))
     assert Baselines(store.reader, None).gaps(wanted) == {"a": known}
 
 
@@ -327,9 +327,9 @@ def test_help_of_people_is_counted(store, clock, facts):
     )
     run = run_once(store, clock, end=fail)
     store.do(
-        Audited("c1", "cli:ann@box", "retry", f"run:{run.id}", TakeLock("x", "x")),
-        Audited("c2", "cli:ann@box", "start", "automation:a", TakeLock("y", "y")),
-        Audited("c3", "app:1@box", "retry", f"run:{run.id}", TakeLock("z", "z")),
+        AuditedCommand("c1", "cli:ann@box", "retry", f"run:{run.id}", AcquireLock("x", "x")),
+        AuditedCommand("c2", "cli:ann@box", "start", "automation:a", AcquireLock("y", "y")),
+        AuditedCommand("c3", "app:1@box", "retry", f"run:{run.id}", AcquireLock("z", "z")),
     )
     by_hand = facts().by_hand
     assert (by_hand["a"].helped, by_hand["a"].started) == (2, 1)

@@ -14,8 +14,8 @@ from mainspring.domain.states import AlertState, FailureReason, IncidentState
 from mainspring.insight.status.project_status import evaluate_status, read_unresolved
 from mainspring.store.commands.alerts import SettleAlerts
 from mainspring.store.commands.automations import RetireAutomation
-from mainspring.store.commands.incidents import Acknowledge
-from mainspring.store.commands.runs import Discard
+from mainspring.store.commands.incidents import AcknowledgeIncident
+from mainspring.store.commands.runs import DiscardRun
 from tests.contract.store.process import audited, fail, finish, take_alerts
 from tests.contract.store.test_watch import HOUR, Site
 
@@ -110,7 +110,7 @@ def test_acknowledged_incident_is_not_green_while_a_run_is_undecided(store):
     broken(site, "1")
     site.look()
     (one,) = store.read("incidents")
-    store.do(Acknowledge(one.id, "ana"))
+    store.do(AcknowledgeIncident(one.id, "ana"))
     found = stands(site)
     assert (found.healthy, found.count) == (False, 1)
     assert found.sentence.startswith(
@@ -128,7 +128,7 @@ def test_retired_automation_leaves_its_failed_runs_to_be_decided(store):
     site.look()
     assert [one.state for one in store.read("incidents")] == [IncidentState.OPEN]
     assert stands(site).undecided_failures.number == 1
-    store.do(audited(Discard(run.id)))
+    store.do(audited(DiscardRun(run.id)))
     site.look()
     assert [one.state for one in store.read("incidents", wrong=False)] == [IncidentState.RESOLVED]
     assert stands(site).healthy
@@ -190,7 +190,7 @@ def test_person_who_discards_all_failed_runs_ends_the_incident(store):
     runs = [broken(site, item).id for item in ("1", "2", "3")]
     site.look()
     for run in runs:
-        store.do(audited(Discard(run, "cli:ana")))
+        store.do(audited(DiscardRun(run, "cli:ana")))
     site.look(1)
     assert store.read("incidents") == []
     assert stands(site).healthy

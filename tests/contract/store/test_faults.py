@@ -4,11 +4,11 @@ import msgspec
 
 from mainspring.alerting.inputs.failure_groups import failure_fingerprint, group_failures
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.store.commands.incidents import Observe
-from mainspring.store.commands.runs import CancelRun, ParentLink, Reopen
-from mainspring.store.commands.sessions import Bury, CloseSession
-from mainspring.store.commands.wrapped import RecordRun
-from mainspring.store.reads.incidents import last_faults, untold_faults
+from mainspring.store.commands.exec_runs import RecordExecRun
+from mainspring.store.commands.incidents import RecordEvaluation
+from mainspring.store.commands.runs import CancelRun, ParentLink, ReopenRun
+from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead
+from mainspring.store.read.incidents import last_failures, ungrouped_failures
 from tests.contract.store.process import BOOM, audited, complete, fail, finish, halt
 
 FAILED, HALTED = RunState.FAILED, RunState.NEEDS_ATTENTION
@@ -18,12 +18,12 @@ ENDS = sorted(set(FailureReason) - _BY_OTHERS)
 
 
 def faults(store):
-    return [(one.run, one.state, one.reason) for one in store.read("untold_faults")]
+    return [(one.run, one.state, one.reason) for one in store.read("ungrouped_failures")]
 
 
 def record(state=FAILED, *, id="w1", reason=FailureReason.PERMANENT_ERROR, **options):
     is_failed = state is FAILED
-    return RecordRun(
+    return RecordExecRun(
         id=id, automation="a", kind="exec", version=1, title=None, trigger="exec", codec="json", input=b"[]", state=state,
         started_at=1, finished_at=2, failure=BOOM if is_failed else None, reason=reason if is_failed else None, **options,
     )  # fmt: skip
@@ -45,7 +45,7 @@ def test_halt_is_one_row(store):
     for reason in ENDS:
         run = store.begin()
         store.twice(halt(run, "s1", reason))
-        store.do(audited(Reopen(run.id)))
+        store.do(audited(ReopenRun(run.id)))
         store.do(halt(store.claim_one(), "s1", reason))
         expected += [(run.id, HALTED, reason)] * 2
     assert faults(store) == expected
@@ -58,7 +58,7 @@ def test_run_that_takes_workers_down_is_one_row(store, new_process):
         process = new_process().open()
         process.announce("a", "b")
         assert process.claim(suspects=True).runs or process.claim().runs
-        store.do(Bury(process.session, crashed=True, alone=run))
+        store.do(DeclareSessionDead(process.session, crashed=True, alone=run))
         expected = [(run, HALTED, FailureReason.CRASHES_WORKER)] if number == 3 else []
         assert faults(store) == expected
 
@@ -68,7 +68,7 @@ def test_wrapped_command_that_is_lost_is_one_row(store, new_process):
     process = new_process().open("exec")
     process.announce("a")
     run = process.begin()
-    store.do(Bury(process.session))
+    store.do(DeclareSessionDead(process.session))
     assert faults(store) == [(run.id, FAILED, FailureReason.PROCESS_LOST)]
     store.do(record(id=run.id, session=process.session, claim=run.claim))
     assert [one[0] for one in faults(store)] == [run.id]
@@ -79,7 +79,7 @@ def test_recorded_failure_is_one_row(store):
     store.do(record())
     store.do(record())
     assert faults(store) == [("w1", FAILED, FailureReason.PERMANENT_ERROR)]
-    assert store.read("untold_faults")[0].failure == BOOM
+    assert store.read("ungrouped_failures")[0].failure == BOOM
 
 
 def test_parent_tells_of_its_child(store):
@@ -103,7 +103,7 @@ def test_other_ends_leave_none(store, second):
     store.do(record(RunState.SUCCEEDED))
     store.do(record(RunState.CANCELLED, id="w2"))
     store.begin()
-    second.do(Bury(store.session))
+    second.do(DeclareSessionDead(store.session))
     second.claim()
     second.do(CloseSession())
     assert second.reader.read_text("select count(*) from faults") == [(0,)]
@@ -112,7 +112,7 @@ def test_other_ends_leave_none(store, second):
 def test_what_could_not_be_committed_is_no_row(store, second):
     """A worker that was buried meanwhile may neither fail its run nor tell of it."""
     run = store.begin()
-    second.do(Bury(store.session))
+    second.do(DeclareSessionDead(store.session))
     (again,) = second.claim().runs
     second.do(msgspec.structs.replace(fail(run, "s1"), claim=run.claim))
     assert faults(second) == []
@@ -124,15 +124,15 @@ def test_last_failure_of_each_run_is_found(store):
     """Of one that failed twice the second one, grouped or not; one that never failed has none."""
     twice, once, none = store.begin(), store.begin(), store.begin()
     store.do(halt(twice, "s1", FailureReason.IN_DOUBT))
-    store.do(audited(Reopen(twice.id)))
+    store.do(audited(ReopenRun(twice.id)))
     store.do(fail(store.claim_one(), "s1"), halt(once, "s1", FailureReason.DRIFT))
-    found = {one.run: one for one in last_faults(store.reader, [twice.id, once.id, none.id, "r_none"])}
+    found = {one.run: one for one in last_failures(store.reader, [twice.id, once.id, none.id, "r_none"])}
     assert {run: (one.state, one.fingerprint) for run, one in found.items()} == {
         twice.id: (FAILED, None),
         once.id: (HALTED, None),
     }
-    groups = group_failures(untold_faults(store.reader), lambda text: text).groups
-    store.do(Observe(looked_at=store.clock.now(), groups=groups))
-    (told,) = last_faults(store.reader, [twice.id])
+    groups = group_failures(ungrouped_failures(store.reader), lambda text: text).groups
+    store.do(RecordEvaluation(looked_at=store.clock.now(), groups=groups))
+    (told,) = last_failures(store.reader, [twice.id])
     assert told.fingerprint == failure_fingerprint(found[twice.id]).id
-    assert last_faults(store.reader, []) == []
+    assert last_failures(store.reader, []) == []

@@ -5,9 +5,9 @@ import pytest
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.automations import SetQueue
-from mainspring.store.commands.results import DONE, Refused, TakenIn
-from mainspring.store.commands.triggers import ForgetSource, Replay
-from mainspring.store.reads import triggers as reads
+from mainspring.store.commands.results import DONE, DeliveryStored, Refused
+from mainspring.store.commands.triggers import ReleaseSourceKey, ReplayDelivery
+from mainspring.store.read import triggers as reads
 from tests.contract.store.arrivals import HOOK, announced, deciding, hook, listed, stands, taking_in, waiting
 
 _D = DeliveryState
@@ -35,14 +35,14 @@ def test_a_filtered_delivery_does_not_use_up_its_key(store):
     store.do(arriving(store, "requested"))
     store.do(deciding(store, "d_requested", _D.FILTERED, note="no"))
     completed = store.twice(arriving(store, "completed"))
-    assert completed == TakenIn("d_completed", _D.RECEIVED, None, first=True)
+    assert completed == DeliveryStored("d_completed", _D.RECEIVED, None, first=True)
     command = passing(store, "completed")
-    assert store.twice(command) == TakenIn("d_completed", _D.STARTED, command.start.id, first=True)
+    assert store.twice(command) == DeliveryStored("d_completed", _D.STARTED, command.start.id, first=True)
     assert store.ids() == [command.start.id]
     again = store.do(arriving(store, "requested"))
-    assert again == TakenIn("d_requested", _D.FILTERED, None, first=False, note="no")
+    assert again == DeliveryStored("d_requested", _D.FILTERED, None, first=False, note="no")
     again = store.do(arriving(store, "completed"))
-    assert again == TakenIn("d_completed", _D.STARTED, command.start.id, first=False)
+    assert again == DeliveryStored("d_completed", _D.STARTED, command.start.id, first=False)
     assert store.do(arriving(store, "third")).code == "other_body"
 
 
@@ -69,7 +69,7 @@ def test_many_bodies_and_keys_in_one_group(store):
     arrived = store.do(
         arriving(store, "a1", "a"), arriving(store, "a2", "a"), arriving(store, "b2", "b"), arriving(store, "c1", "c")
     )
-    assert [(one.state if isinstance(one, TakenIn) else one.code) for one in arrived] == [
+    assert [(one.state if isinstance(one, DeliveryStored) else one.code) for one in arrived] == [
         _D.STARTED,
         "other_body",
         _D.RECEIVED,
@@ -116,7 +116,7 @@ def test_a_replay_competes_for_no_key(store):
     store.do(arriving(store, "first"), arriving(store, "second"))
     store.do(passing(store, "first"))
     store.do(passing(store, "second"))
-    assert store.do(Replay("d_again", "d_second")).state is _D.RECEIVED
+    assert store.do(ReplayDelivery("d_again", "d_second")).state is _D.RECEIVED
     key = reads.delivery(store.reader, "d_again").key
     assert store.do(deciding(store, "d_again", key=key)).state is _D.STARTED
     assert stands(store, "d_second") is _D.REFUSED
@@ -127,9 +127,9 @@ def test_what_was_refused_for_its_key_counts_once_the_key_is_free(store):
     store.do(arriving(store, "first"), arriving(store, "second"))
     store.do(passing(store, "first"))
     store.do(passing(store, "second"))
-    assert store.do(ForgetSource(HOOK, "build-1")) == DONE
+    assert store.do(ReleaseSourceKey(HOOK, "build-1")) == DONE
     command = taking_in(store, "build-1", filtered=True, start=None, id="d_new", body_hash="second")
-    assert store.do(command) == TakenIn("d_new", _D.RECEIVED, None, first=True)
+    assert store.do(command) == DeliveryStored("d_new", _D.RECEIVED, None, first=True)
 
 
 def test_a_value_that_was_refused_before_there_was_a_filter_holds_no_key(store):

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import pytest
 
-from mainspring.store.reads import triggers as reads
+from mainspring.store.read import triggers as reads
 from tests.contract.store.arrivals import HOOK, announced, hook
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import PostgresProcess, SqliteProcess

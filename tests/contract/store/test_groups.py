@@ -14,10 +14,18 @@ from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.automations import RetireAutomation, SetMeta, SetQueue
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
-from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused, Started
-from mainspring.store.commands.runs import Annotate, CancelRun, Claim, Claimed, ParentLink, Release, RunKey
-from mainspring.store.commands.triggers import ForgetSource
-from mainspring.store.held import HELD, RESTORED_AT
+from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused, StartAnswer
+from mainspring.store.commands.runs import (
+    AnnotateRun,
+    CancelRun,
+    ClaimedRuns,
+    ClaimRuns,
+    ParentLink,
+    ReleaseRun,
+    RunKey,
+)
+from mainspring.store.commands.triggers import ReleaseSourceKey
+from mainspring.store.restore_hold import HOLD_KEY, RESTORED_AT
 from tests.contract.store.arrivals import announced, deciding, gathering, hook, letting_go, on_run, on_runs, taking_in
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import (
@@ -67,7 +75,7 @@ def prepared(opener, *, is_held=False):
     first = store.starting(id="r0", partition="p")
     keyed = store.starting(id="r1", run_key=RunKey("k", "h"))
     store.do(first, keyed, *(store.starting("b", id=f"r{n}") for n in (2, 4)))
-    runs = {run.id: run for run in store.do(Claim("c0", 10)).runs}
+    runs = {run.id: run for run in store.do(ClaimRuns("c0", 10)).runs}
     store.do(
         store.starting(id="r3", parent=ParentLink("r2", "child", runs["r2"].claim)),
         store.starting(id="r-blocked", partition="p"),
@@ -77,9 +85,9 @@ def prepared(opener, *, is_held=False):
         SaveAttempt("r4", runs["r4"].claim, "s1", "s1", 0, 1, AttemptState.STARTED, 1, 1, "b"),
         SaveCheckpoint("r4", runs["r4"].claim, "s1", b"1"),
     )
-    runs |= {run.id: run for run in store.do(Claim("c1", 10)).runs}
+    runs |= {run.id: run for run in store.do(ClaimRuns("c1", 10)).runs}
     assert sorted(runs) == [f"r{n}" for n in range(RUNS)]
-    store.do(SetMeta(RESTORED_AT, str(store.clock.now())), SetMeta(HELD, "1" if is_held else None))
+    store.do(SetMeta(RESTORED_AT, str(store.clock.now())), SetMeta(HOLD_KEY, "1" if is_held else None))
     return store, [runs[name] for name in sorted(runs)]
 
 
@@ -99,7 +107,7 @@ def comparable(answer):
     """An answer without the words of an error and without the numbers of facts, some of which a transaction uses up in vain."""
     if isinstance(answer, Exception):
         return type(answer)
-    if isinstance(answer, Claimed):
+    if isinstance(answer, ClaimedRuns):
         return [unnumbered(run) for run in answer.runs], answer.next_due_at, answer.more
     return answer
 
@@ -141,7 +149,7 @@ def command(draw, store, runs, number):
             run.automation, failure=BOOM if flag else None,
         ),
         "checkpoint": lambda: SaveCheckpoint(run.id, run.claim, ident, b"2" if flag else None, rank, 3),
-        "annotate": lambda: Annotate(run.id, run.claim, tags=b"{}" if flag else None, progress=b"[1,2]"),
+        "annotate": lambda: AnnotateRun(run.id, run.claim, tags=b"{}" if flag else None, progress=b"[1,2]"),
         "suspend": lambda: suspend(run, rank=rank, due_at=due, seen=draw(st.integers(0, 2))),
         "finish": lambda: finish(run, state, rank=rank, reason=FailureReason.DEADLINE if flag else None, result=b"1"),
         "complete": lambda: complete(run, ident, output=b"1" if flag else None, **sent),
@@ -156,12 +164,12 @@ def command(draw, store, runs, number):
         "start child": lambda: store.starting(id=f"n{number}", parent=ParentLink(run.id, ident, run.claim)),
         "guilty start": lambda: store.starting(id=f"g{number}", input=None),
         "guilty outcome": lambda: msgspec.structs.replace(outcome(run, rank), name=None),
-        "claim": lambda: Claim(f"x{number}", rank),
+        "claim": lambda: ClaimRuns(f"x{number}", rank),
         "deliver": lambda: signal(run.id, ident),
         "wait": lambda: wait_for(run, ident=ident) if flag else ask(run, ident=ident),
         "watch": lambda: OpenWait(run.id, run.claim, ident, "run", draw(st.sampled_from(runs)).id),
         "halt": lambda: halt(run, rank=rank),
-        "release": lambda: Release(run.id, run.claim, rank),
+        "release": lambda: ReleaseRun(run.id, run.claim, rank),
         "cancel": lambda: CancelRun(run.id, f"cmd{number}"),
         "take in": lambda: taking_in(
             store, f"k{draw(st.integers(0, 3))}", id=f"t{number}", body_hash=draw(st.sampled_from("hhg")), filtered=flag,
@@ -179,7 +187,7 @@ def command(draw, store, runs, number):
             store, f"d{draw(st.integers(0, 2))}", draw(st.sampled_from("ab")), trigger="b/runs", counts=flag, run=run.id,
             start=store.starting("b", id=f"n{number}"),
         ),
-        "forget": lambda: ForgetSource("a/webhook", f"k{draw(st.integers(0, 3))}"),
+        "forget": lambda: ReleaseSourceKey("a/webhook", f"k{draw(st.integers(0, 3))}"),
         "retire": lambda: RetireAutomation("a"),
     }  # fmt: skip
     usual = [
@@ -265,7 +273,7 @@ def test_big_group_keeps_the_order_of_each_run(store, owned):
 def test_big_group_starts_in_its_order(store):
     """Many starts of one group are claimed in the order in which they stand there."""
     group = [store.starting() for _ in range(100)]
-    assert store.do(*group) == [Started(one.id, created=True, state=RunState.QUEUED) for one in group]
+    assert store.do(*group) == [StartAnswer(one.id, created=True, state=RunState.QUEUED) for one in group]
     assert store.ids(100) == [one.id for one in group]
 
 
@@ -274,14 +282,14 @@ def test_start_that_is_found_makes_no_queue(store):
     group = [store.starting() for _ in range(3)]
     store.do(*group)
     answers = store.do(*(msgspec.structs.replace(one, queue="elsewhere") for one in group))
-    assert answers == [Started(one.id, created=False, state=RunState.QUEUED) for one in group]
+    assert answers == [StartAnswer(one.id, created=False, state=RunState.QUEUED) for one in group]
     assert store.reader.read_text("select name from queues") == [("default",)]
 
 
 def test_run_of_a_big_group_that_lost_its_claim_is_told_alone(store, second, owned):
     """In the middle of a group one run belongs to somebody else now: its commands are refused, all others are executed."""
     lost = owned[20]
-    store.do(Release(lost.id, lost.claim, 0))
+    store.do(ReleaseRun(lost.id, lost.claim, 0))
     (taken,) = second.claim(1).runs
     assert taken.id == lost.id
     answers = store.do(*(part for run in owned for part in (outcome(run, 1), finish(run, rank=1))))

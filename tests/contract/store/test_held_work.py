@@ -9,11 +9,11 @@ from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
 from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.automations import PauseQueue, SetQueue
-from mainspring.store.commands.outbox import Refusal, SettleQueue
+from mainspring.store.commands.outbox import MessageRefusal, SettleQueue
 from mainspring.store.commands.results import DONE
-from mainspring.store.commands.sessions import NoteFindings
-from mainspring.store.commands.triggers import RefuseArrival
-from mainspring.store.reads.status import sessions
+from mainspring.store.commands.sessions import RecordProcessFindings
+from mainspring.store.commands.triggers import RejectDelivery
+from mainspring.store.read.status.status import sessions
 from tests.contract.store.arrivals import HOOK, announced, hook, taking_in
 from tests.contract.store.process import complete, event, finish, post, suspend, take, wait_for
 
@@ -50,7 +50,7 @@ def look(store, clock):
 def rejecting(store, why="bad_signature", number=1):
     """Requests that the webhook turns away."""
     for _ in range(number):
-        store.do(RefuseArrival(id=store.name("d"), trigger=HOOK, why=why, note="no", body=b"x"))
+        store.do(RejectDelivery(id=store.name("d"), trigger=HOOK, why=why, note="no", body=b"x"))
 
 
 def verified(store, key):
@@ -113,7 +113,7 @@ def test_what_a_process_finds_wrong_with_itself_is_read_with_its_session(store, 
         ),
         ProcessFinding(ProcessFindingKind.SECRET, HOOK, "no secret 'KEY' is set", now),
     )
-    assert store.twice(NoteFindings(findings)) == DONE
+    assert store.twice(RecordProcessFindings(findings)) == DONE
     assert sessions(store.reader)[0].findings == findings
     assert look(K.ADDRESS_TAKEN, K.SECRET_MISSING) == []
     clock.forward(MINUTE)
@@ -121,19 +121,21 @@ def test_what_a_process_finds_wrong_with_itself_is_read_with_its_session(store, 
     assert (address.subject.automation, secret.subject.automation) == ("", "a")
     assert "another process listens" in address.text
     assert "no secret 'KEY' is set" in secret.text
-    assert store.twice(NoteFindings()) == DONE
+    assert store.twice(RecordProcessFindings()) == DONE
     assert look(K.ADDRESS_TAKEN, K.SECRET_MISSING) == []
 
 
 def test_a_codec_that_does_not_answer_is_one_incident_that_names_it_and_ends_by_itself(store, clock, look):
     """Within five minutes, whatever number of runs wait for it."""
     why = "codec 'kms' could not seal a value: ConnectionError"
-    assert store.twice(NoteFindings((ProcessFinding(ProcessFindingKind.CODEC, "kms", why, clock.now()),))) == DONE
+    assert (
+        store.twice(RecordProcessFindings((ProcessFinding(ProcessFindingKind.CODEC, "kms", why, clock.now()),))) == DONE
+    )
     assert look(K.CODEC_UNAVAILABLE) == []
     clock.forward(MINUTE)
     (codec,) = look(K.CODEC_UNAVAILABLE)
     assert (codec.subject.automation, why in codec.text) == ("", True)
-    assert store.twice(NoteFindings()) == DONE
+    assert store.twice(RecordProcessFindings()) == DONE
     assert look(K.CODEC_UNAVAILABLE) == []
 
 
@@ -147,7 +149,7 @@ def test_each_part_of_a_process_reports_its_own_findings(store, clock):
         ((), ProcessFindingKind.CODEC, (upkeep,)),
         ((), ProcessFindingKind.UPKEEP, ()),
     ):
-        assert store.twice(NoteFindings(findings, (kind,))) == DONE
+        assert store.twice(RecordProcessFindings(findings, (kind,))) == DONE
         assert sessions(store.reader)[0].findings == left
 
 
@@ -178,7 +180,7 @@ def test_a_message_that_its_broker_refuses_is_a_finding_at_once(store, clock, lo
     sent(store, 2)
     lease = take()
     (queue,) = store.do(lease).queues
-    refused = tuple(Refusal(message.seq, "no broker is called 'orders'") for message in queue.messages)
+    refused = tuple(MessageRefusal(message.seq, "no broker is called 'orders'") for message in queue.messages)
     store.do(SettleQueue(lease.lease, "orders/eu", refused=refused))
     (one,) = look(K.OUTBOX_BLOCKED)
     assert one.text == "2 messages to orders/eu were refused: no broker is called 'orders'"

@@ -2,7 +2,7 @@
 
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
-from mainspring.store.commands.runs import Reopen
+from mainspring.store.commands.runs import ReopenRun
 from tests.contract.store.process import fail, outcome, signal
 
 
@@ -44,7 +44,7 @@ def test_histories_hold_what_no_longer_counts_apart(store):
     failed, plain = store.begin(), store.begin()
     store.do(outcome(failed, 1), outcome(failed, 2, "bad", state=OutcomeState.FAILED), outcome(plain, 1))
     store.do(fail(failed, "bad"))
-    store.do(Reopen(failed.id))
+    store.do(ReopenRun(failed.id))
     of_plain, of_failed = store.engine_reads.histories([plain.id, failed.id])
     assert [o.ident for o in of_failed.outcomes] == ["s1"]
     assert [o.ident for o in of_failed.superseded] == ["bad"]

@@ -5,7 +5,7 @@ import pytest
 from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import RunState
 from mainspring.domain.values.plain_json import format_iso
-from mainspring.store.commands.inbox import Deliver, ExpireWait
+from mainspring.store.commands.inbox import DeliverFact, ExpireWait
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.runs import CancelRun
 from tests.contract.store.process import ask, finish, halt, outcome, signal, suspend
@@ -87,7 +87,7 @@ def test_delivery_is_refused_with_a_reason(store):
 
 
 def answer(run, ident=None, source="a1"):
-    return Deliver(run.id, FactKind.ANSWER, "Go?", source, ident=ident, payload=b'"yes"')
+    return DeliverFact(run.id, FactKind.ANSWER, "Go?", source, ident=ident, payload=b'"yes"')
 
 
 def test_answer_goes_to_the_open_question(store):

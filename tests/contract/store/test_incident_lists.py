@@ -11,17 +11,25 @@ from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.states import IncidentMove, IncidentState
 from mainspring.store.commands.automations import (
-    Announce,
+    AnnounceDefinitions,
     AutomationRow,
     PauseAutomation,
     RetireAutomation,
     ScheduleRow,
 )
-from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, Observe, Reminder, Resolve, Told
-from mainspring.store.reads import incident_list as lists
-from mainspring.store.reads.agenda import next_slots
-from mainspring.store.reads.incidents import untold_faults
-from mainspring.store.reads.runs import automations_of
+from mainspring.store.commands.incidents import (
+    AcknowledgeIncident,
+    ErrorGroup,
+    EvaluatedFinding,
+    GroupedFailure,
+    IncidentReminder,
+    RecordEvaluation,
+    ResolveIncident,
+)
+from mainspring.store.read import incident_pages as lists
+from mainspring.store.read.automations.agenda import next_slots
+from mainspring.store.read.incidents import ungrouped_failures
+from mainspring.store.read.runs.run_views import automations_of
 from tests.contract.store.process import audited, fail, finish
 
 HOUR = 3_600_000
@@ -34,8 +42,10 @@ def look(store, *names, kind=IncidentKind.SILENCE, severity=Severity.NOTIFY, par
         finding = Finding(
             subject=Subject(name, kind, fingerprint), severity=severity, text=f"{name} is silent", since_at=1
         )
-        found = Found(id=f"i_{name}{kind[:2]}", finding=finding, to=(NotificationTarget(0, "ops"),), parent=parent)
-        store.do(Observe(looked_at=store.clock.now(), found=(found,)))
+        found = EvaluatedFinding(
+            id=f"i_{name}{kind[:2]}", finding=finding, to=(NotificationTarget(0, "ops"),), parent=parent
+        )
+        store.do(RecordEvaluation(looked_at=store.clock.now(), found=(found,)))
 
 
 def ids(rows):
@@ -57,8 +67,8 @@ def test_incidents_are_listed_page_by_page_and_by_what_they_are(store):
     look(store, "a", "b")
     look(store, "w", kind=IncidentKind.WORKER_LOST, severity=Severity.PAGE)
     look(store, "c", parent=lost)
-    store.do(Resolve("i_asi", "ann"))
-    store.do(Acknowledge("i_bsi", "ann"))
+    store.do(ResolveIncident("i_asi", "ann"))
+    store.do(AcknowledgeIncident("i_bsi", "ann"))
     reader = store.reader
     every = ids(lists.incident_page(reader))
     assert sorted(every) == ["i_asi", "i_bsi", "i_wwo"]
@@ -67,7 +77,7 @@ def test_incidents_are_listed_page_by_page_and_by_what_they_are(store):
     assert ids(lists.incident_page(reader, severities=[Severity.PAGE])) == ["i_wwo"]
     assert ids(lists.incident_page(reader, kinds=[IncidentKind.SILENCE], automation="a")) == ["i_asi"]
     assert lists.incident_page(reader, since_at=store.clock.now() + 1) == []
-    assert ids(lists.parts_of(reader, "i_wwo")) == ["i_csi"]
+    assert ids(lists.grouped_incidents_of(reader, "i_wwo")) == ["i_csi"]
     assert ids(lists.incidents_named(reader, ["i_bsi", "i_none"])) == ["i_bsi"]
 
 
@@ -78,10 +88,10 @@ def test_no_page_ends_leaves_anything_out(store, limit):
     if not lists.incident_page(store.reader):
         silent = [Subject(f"x{n}", IncidentKind.SILENCE) for n in range(8)]
         found = [
-            Found(id=f"i_{n}", finding=Finding(subject=one, severity=Severity.PAGE, text="t", since_at=1))
+            EvaluatedFinding(id=f"i_{n}", finding=Finding(subject=one, severity=Severity.PAGE, text="t", since_at=1))
             for n, one in enumerate(silent)
         ]
-        store.do(Observe(looked_at=store.clock.now(), found=tuple(found)))
+        store.do(RecordEvaluation(looked_at=store.clock.now(), found=tuple(found)))
     assert ids(pages(store.reader, limit)) == [f"i_{n}" for n in reversed(range(8))]
 
 
@@ -91,13 +101,15 @@ def test_runs_of_an_incident_are_its_members(store):
     for run in runs[:2]:
         store.do(fail(run, "s1"))
     store.do(finish(runs[2]))
-    told = tuple(Told(one.seq, one.run, one.at) for one in untold_faults(store.reader))
+    told = tuple(GroupedFailure(one.seq, one.run, one.at) for one in ungrouped_failures(store.reader))
     finding = Finding(
         subject=Subject("a", IncidentKind.PERMANENT_ERROR, "f1"), severity=Severity.PAGE, text="t", since_at=1
     )
-    found = Found(id="i_1", finding=finding, faults=tuple(one.seq for one in told))
+    found = EvaluatedFinding(id="i_1", finding=finding, faults=tuple(one.seq for one in told))
     store.do(
-        Observe(looked_at=store.clock.now(), groups=(ErrorGroup("a", "f1", "E", "e", "p", "m", told),), found=(found,))
+        RecordEvaluation(
+            looked_at=store.clock.now(), groups=(ErrorGroup("a", "f1", "E", "e", "p", "m", told),), found=(found,)
+        )
     )
     assert ids(lists.runs_of_incident(store.reader, "i_1")) == [runs[1].id, runs[0].id]
     assert ids(lists.runs_of_incident(store.reader, "i_1", [runs[2].id, "r_gone"])) == [
@@ -115,7 +127,7 @@ def test_moves_since_an_instant(store):
     look(store, "w", kind=IncidentKind.WORKER_LOST)
     look(store, "c", parent=Subject("w", IncidentKind.WORKER_LOST))
     store.clock.forward(1)
-    store.do(audited(Resolve("i_asi", "ann", "mended")))
+    store.do(audited(ResolveIncident("i_asi", "ann", "mended")))
     found = [(one.incident, one.move, one.by, one.note) for one in lists.moves_since(store.reader, since_at)]
     assert found == [("i_asi", IncidentMove.RESOLVE, "ann", "mended"), ("i_wwo", IncidentMove.OPEN, None, None)]
 
@@ -124,14 +136,14 @@ def test_acknowledged_for_a_time_is_open_again(store):
     """Not before; then it is told once more, by one move."""
     look(store, "a")
     until = store.clock.now() + HOUR
-    store.do(audited(Acknowledge("i_asi", "ann", "on it", until)))
+    store.do(audited(AcknowledgeIncident("i_asi", "ann", "on it", until)))
     assert store.read("incident", "i_asi").snoozed_until == until
-    wake = Reminder("i_asi", 1, NotificationEvent.REPEATED, until, (NotificationTarget(0, "ops"),), wakes=False)
-    store.do(Observe(looked_at=store.clock.now(), reminders=(wake,)))
+    wake = IncidentReminder("i_asi", 1, NotificationEvent.REPEATED, until, (NotificationTarget(0, "ops"),), wakes=False)
+    store.do(RecordEvaluation(looked_at=store.clock.now(), reminders=(wake,)))
     assert store.read("incident", "i_asi").state is IncidentState.ACKNOWLEDGED
     store.clock.forward(HOUR)
     for _ in range(2):
-        store.do(Observe(looked_at=store.clock.now(), reminders=(msgspec.structs.replace(wake, wakes=True),)))
+        store.do(RecordEvaluation(looked_at=store.clock.now(), reminders=(msgspec.structs.replace(wake, wakes=True),)))
     one = store.read("incident", "i_asi")
     assert (one.state, one.snoozed_until) == (IncidentState.OPEN, None)
     assert [move.move for move in store.read("moves", "i_asi")][1:] == [IncidentMove.ACKNOWLEDGE, IncidentMove.WAKE]
@@ -151,7 +163,7 @@ def test_next_slots_are_those_that_make_runs(store):
         rows.append(AutomationRow(name, "task", 1, "code", msgspec.json.encode(definition.to_data())))
         spec = msgspec.json.encode(definition.schedules[0].to_data())
         slots.append(ScheduleRow(name, name, spec, store.clock.now() + (9 - place) * HOUR))
-    store.do(Announce("code2", tuple(rows), tuple(slots)))
+    store.do(AnnounceDefinitions("code2", tuple(rows), tuple(slots)))
     store.do(audited(PauseAutomation("b", None, "ann", None)))
     store.do(audited(RetireAutomation("c")))
     assert [one.automation for one in next_slots(store.reader)] == ["d", "a"]

@@ -7,19 +7,19 @@ from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.states import AlertState, FailureReason, IncidentMove, IncidentState, RunState
-from mainspring.store.commands.automations import Announce, AutomationRow, Prune
+from mainspring.store.commands.automations import AnnounceDefinitions, ApplyRetention, AutomationRow
 from mainspring.store.commands.incidents import (
-    Acknowledge,
+    AcknowledgeIncident,
     ErrorGroup,
-    Found,
-    Observe,
-    Reminder,
-    Resolve,
-    Snooze,
-    Told,
+    EvaluatedFinding,
+    GroupedFailure,
+    IncidentReminder,
+    RecordEvaluation,
+    ResolveIncident,
+    SnoozeIncident,
 )
 from mainspring.store.commands.results import DONE, Refused
-from mainspring.store.commands.runs import CancelRun, Discard, ParentLink, Reopen
+from mainspring.store.commands.runs import CancelRun, DiscardRun, ParentLink, ReopenRun
 from tests.contract.store.process import BOOM, audited, fail, finish, halt, take_alerts
 
 SILENT = Subject("a", IncidentKind.SILENCE)
@@ -31,11 +31,11 @@ def finding(subject=SILENT, *, severity=Severity.NOTIFY, text="no success for 2 
 
 
 def found(subject=SILENT, *, id="i1", to=TO, faults=(), parent=None, **options):
-    return Found(id=id, finding=finding(subject, **options), to=to, faults=faults, parent=parent)
+    return EvaluatedFinding(id=id, finding=finding(subject, **options), to=to, faults=faults, parent=parent)
 
 
 def look(store, *all_found, **options):
-    return store.do(Observe(looked_at=store.clock.now(), found=all_found, **options))
+    return store.do(RecordEvaluation(looked_at=store.clock.now(), found=all_found, **options))
 
 
 def told(store):
@@ -60,7 +60,7 @@ def group(faults, fingerprint="f1"):
         "boom",
         "app.py work",
         "it broke",
-        tuple(Told(f.seq, f.run, f.at) for f in faults),
+        tuple(GroupedFailure(f.seq, f.run, f.at) for f in faults),
     )
 
 
@@ -79,7 +79,7 @@ def test_finding_opens_one_incident(store):
 
 def test_look_that_is_written_twice_changes_nothing(store):
     """A commit whose answer was lost is sent again: one incident, one alert, one move."""
-    command = Observe(looked_at=store.clock.now(), found=(found(),))
+    command = RecordEvaluation(looked_at=store.clock.now(), found=(found(),))
     store.do(command)
     store.again(command)
     assert len(store.read("incidents")) == len(store.read("alerts")) == len(store.read("moves", "i1")) == 1
@@ -112,13 +112,13 @@ def test_old_look_reopens_and_resolves_nothing(store):
     began = store.clock.now()
     store.clock.forward(10)
     look(store, found())
-    store.do(Observe(looked_at=began, well=(SILENT,)))
+    store.do(RecordEvaluation(looked_at=began, well=(SILENT,)))
     assert state(store) is IncidentState.OPEN
     store.clock.forward(10)
     before = store.clock.now()
     store.clock.forward(10)
     look(store, well=(SILENT,))
-    store.do(Observe(looked_at=before, found=(found(),)))
+    store.do(RecordEvaluation(looked_at=before, found=(found(),)))
     assert state(store) is IncidentState.RESOLVED
 
 
@@ -142,7 +142,7 @@ def test_failure_is_a_fact_in_the_commit_of_its_end(store):
     failed = fail_run(store)
     halted = store.begin()
     store.do(halt(halted, "s1"))
-    store.do(Discard(halted.id))
+    store.do(DiscardRun(halted.id))
     ended = store.begin()
     store.do(finish(ended))
     parent = store.begin()
@@ -152,23 +152,23 @@ def test_failure_is_a_fact_in_the_commit_of_its_end(store):
     store.do(fail(claimed))
     (cancelled,) = [store.start()]
     store.do(audited(CancelRun("cmd-9", cancelled.run)))
-    assert [(one.run, one.state, one.reason, one.ident) for one in store.read("untold_faults")] == [
+    assert [(one.run, one.state, one.reason, one.ident) for one in store.read("ungrouped_failures")] == [
         (failed.id, RunState.FAILED, FailureReason.PERMANENT_ERROR, "s1"),
         (halted.id, RunState.NEEDS_ATTENTION, FailureReason.IN_DOUBT, "s1"),
     ]
-    assert store.read("untold_faults")[0].failure == BOOM
+    assert store.read("ungrouped_failures")[0].failure == BOOM
 
 
 def test_failures_are_told_once(store):
     """Two watchers that saw the same failures count them once, and the second opens nothing."""
     fail_run(store)
     fail_run(store)
-    faults = store.read("untold_faults")
+    faults = store.read("ungrouped_failures")
     subject = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
     seqs = tuple(one.seq for one in faults)
     for id in ("i1", "i2"):
         look(store, found(subject, id=id, faults=seqs), groups=(group(faults),))
-    assert store.read("untold_faults") == []
+    assert store.read("ungrouped_failures") == []
     (one,) = store.read("incidents")
     assert (one.id, one.number) == ("i1", 2)
     (error,) = store.read("errors")
@@ -180,13 +180,13 @@ def test_later_failures_are_added(store):
     subject = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
     for _ in range(2):
         fail_run(store)
-        faults = store.read("untold_faults")
+        faults = store.read("ungrouped_failures")
         look(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
     assert (store.read("incident", "i1").number, len(told(store))) == (2, 1)
     store.clock.forward(10)
-    store.do(audited(Resolve("i1", "ann")))
+    store.do(audited(ResolveIncident("i1", "ann")))
     fail_run(store)
-    faults = store.read("untold_faults")
+    faults = store.read("ungrouped_failures")
     look(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
     one = store.read("incident", "i1")
     assert (one.state, one.opened, one.number) == (IncidentState.OPEN, 2, 1)
@@ -195,15 +195,15 @@ def test_later_failures_are_added(store):
 def test_run_that_fails_again_after_a_person_continued_it_is_told_again(store):
     """Each end is a fact of its own."""
     run = fail_run(store)
-    store.do(audited(Reopen(run.id)))
+    store.do(audited(ReopenRun(run.id)))
     store.do(fail(store.claim_one()))
-    assert [one.run for one in store.read("untold_faults")] == [run.id, run.id]
+    assert [one.run for one in store.read("ungrouped_failures")] == [run.id, run.id]
 
 
 def test_person_looks_after_it(store):
     """Who acknowledges is known to all who were told, and the incident still resolves by itself."""
     look(store, found())
-    assert store.do(audited(Acknowledge("i1", "ann", "on it"))) == DONE
+    assert store.do(audited(AcknowledgeIncident("i1", "ann", "on it"))) == DONE
     one = store.read("incident", "i1")
     assert (one.state, one.by, one.note) == (IncidentState.ACKNOWLEDGED, "ann", "on it")
     assert told(store)[-1] == (NotificationEvent.ACKNOWLEDGED, "ops", "unsent")
@@ -216,8 +216,8 @@ def test_snooze_ends(store):
     """What is snoozed wakes with a reminder once its time is over, not before."""
     look(store, found())
     until = store.clock.now() + 60_000
-    assert store.do(audited(Snooze("i1", until, "ann"))) == DONE
-    wake = Reminder("i1", 1, NotificationEvent.REPEATED, 1, TO)
+    assert store.do(audited(SnoozeIncident("i1", until, "ann"))) == DONE
+    wake = IncidentReminder("i1", 1, NotificationEvent.REPEATED, 1, TO)
     look(store, reminders=(wake,))
     assert state(store) is IncidentState.SNOOZED
     store.clock.forward(60_000)
@@ -226,7 +226,9 @@ def test_snooze_ends(store):
     assert told(store)[-1] == (NotificationEvent.REPEATED, "ops", "unsent")
 
 
-@pytest.mark.parametrize("act", [Acknowledge("i1", "ann"), Snooze("i1", 2**40, "ann"), Resolve("i1", "ann")])
+@pytest.mark.parametrize(
+    "act", [AcknowledgeIncident("i1", "ann"), SnoozeIncident("i1", 2**40, "ann"), ResolveIncident("i1", "ann")]
+)
 def test_act_on_what_is_over_is_refused(store, act):
     """A person who comes late learns how it stands."""
     assert store.do(act) == Refused("not_found", "there is no incident i1")
@@ -239,11 +241,11 @@ def test_act_on_what_is_over_is_refused(store, act):
 def test_reminder_is_told_once_and_only_while_open(store):
     """Each number of a reminder is one alert; acknowledged incidents are not repeated."""
     look(store, found())
-    reminder = Reminder("i1", 1, NotificationEvent.ESCALATED, 1, (NotificationTarget(0, "boss"),))
+    reminder = IncidentReminder("i1", 1, NotificationEvent.ESCALATED, 1, (NotificationTarget(0, "boss"),))
     look(store, reminders=(reminder, reminder))
     assert told(store)[1:] == [(NotificationEvent.ESCALATED, "boss", "unsent")]
-    store.do(audited(Acknowledge("i1", "ann")))
-    look(store, reminders=(Reminder("i1", 1, NotificationEvent.REPEATED, 2, TO),))
+    store.do(audited(AcknowledgeIncident("i1", "ann")))
+    look(store, reminders=(IncidentReminder("i1", 1, NotificationEvent.REPEATED, 2, TO),))
     assert NotificationEvent.REPEATED not in {about for about, *_ in told(store)}
 
 
@@ -291,26 +293,26 @@ def test_what_is_told_is_read_apart_from_its_parts_and_the_loudest_first(store):
     def ids(read, *args):
         return [one.id for one in store.read(read, *args)]
 
-    assert ids("told", 9) == ["f", "w", "slow"]
-    assert ids("folded", 2) == ["c", "d"]
-    assert store.read("parts") == {"w": 3}
-    store.do(Acknowledge("f", "ann"))
-    assert ids("told", 2) == ["w", "slow"]
-    store.do(Resolve("w", "ann"))
-    assert ids("told", 9) == ["c", "d", "e", "slow", "f"]
-    assert ids("folded", 9) == []
+    assert ids("open_incidents", 9) == ["f", "w", "slow"]
+    assert ids("grouped_incidents", 2) == ["c", "d"]
+    assert store.read("count_grouped_incidents") == {"w": 3}
+    store.do(AcknowledgeIncident("f", "ann"))
+    assert ids("open_incidents", 2) == ["w", "slow"]
+    store.do(ResolveIncident("w", "ann"))
+    assert ids("open_incidents", 9) == ["c", "d", "e", "slow", "f"]
+    assert ids("grouped_incidents", 9) == []
 
 
 def test_reminder_that_wakes_opens_what_was_acknowledged_once(store):
     """A second watcher's reminder of the same day opens nothing that was acknowledged again."""
     look(store, found())
-    store.do(Acknowledge("i1", "ann"))
-    again = Reminder("i1", 1, NotificationEvent.REPEATED, 9, TO)
+    store.do(AcknowledgeIncident("i1", "ann"))
+    again = IncidentReminder("i1", 1, NotificationEvent.REPEATED, 9, TO)
     look(store, reminders=(again,))
     assert state(store) is IncidentState.ACKNOWLEDGED
     look(store, reminders=(replace(again, wakes=True),))
     assert (state(store), store.read("moves", "i1")[-1].move) == (IncidentState.OPEN, IncidentMove.WAKE)
-    store.do(Acknowledge("i1", "ann"))
+    store.do(AcknowledgeIncident("i1", "ann"))
     look(store, reminders=(replace(again, wakes=True),))
     assert state(store) is IncidentState.ACKNOWLEDGED
 
@@ -342,7 +344,7 @@ def test_what_somebody_looks_after_takes_in_nothing_more(store):
     """Nobody would hear of what begins after it; what was part of it before stays so, and is told to nobody."""
     lost, other = Subject("", IncidentKind.WORKER_LOST), Subject("b", IncidentKind.SILENCE)
     look(store, found(lost, id="w"), found(parent=lost))
-    store.do(Acknowledge("w", "ann"))
+    store.do(AcknowledgeIncident("w", "ann"))
     look(store, found(lost), found(parent=lost), found(other, id="i2", parent=lost))
     assert [store.read("incident", id).parent for id in ("i1", "i2")] == ["w", None]
     assert [one.incident for one in store.read("alerts") if one.about is NotificationEvent.OPENED] == ["i2", "w"]
@@ -352,7 +354,7 @@ def test_what_explains_it_is_over_before_the_commit(store):
     """Somebody resolved it between look and commit: then what was to be part of it is told itself."""
     lost = Subject("", IncidentKind.WORKER_LOST)
     look(store, found(lost, id="w"))
-    store.do(audited(Resolve("w", "ann")))
+    store.do(audited(ResolveIncident("w", "ann")))
     look(store, found(parent=lost))
     assert [one.about for one in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
 
@@ -398,9 +400,9 @@ def test_rename_takes_incidents_along(store):
     """What was wrong with an automation is wrong with it under its new name."""
     look(store, found())
     fail_run(store)
-    store.do(Announce("code-2", (AutomationRow("new", "task", 1, "code-2", b"{}", was="a"),), ()))
+    store.do(AnnounceDefinitions("code-2", (AutomationRow("new", "task", 1, "code-2", b"{}", was="a"),), ()))
     assert store.read("incident", "i1").subject.automation == "new"
-    assert store.read("untold_faults")[0].automation == "new"
+    assert store.read("ungrouped_failures")[0].automation == "new"
 
 
 def test_old_incidents_are_pruned(store):
@@ -411,7 +413,7 @@ def test_old_incidents_are_pruned(store):
     look(store, well=(SILENT,))
     store.deliver_all()
     store.clock.forward(10)
-    store.do(Prune(None, None, None, None, store.clock.now()))
+    store.do(ApplyRetention(None, None, None, None, store.clock.now()))
     assert [one.id for one in store.read("incidents", wrong=False)] == ["i2"]
     assert {one.incident for one in store.read("moves", "i1")} == set()
 
@@ -420,7 +422,7 @@ def test_lists_narrow_down(store):
     """Alerts by channel, state and time; errors by automation, beginning of a fingerprint, state and time."""
     run = fail_run(store)
     subject = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
-    faults = store.read("untold_faults")
+    faults = store.read("ungrouped_failures")
     to = (NotificationTarget(5, "ops"), NotificationTarget(3, "page"))
     assert store.read("incident_of_run", run.id) is None
     look(store, found(subject, faults=(faults[0].seq,), to=to), groups=(group(faults),))
@@ -431,7 +433,10 @@ def test_lists_narrow_down(store):
     assert len(store.read("alerts", state=AlertState.UNSENT, since_at=now)) == 2
     assert store.read("alerts", since_at=now + 1) == []
     assert {(one.automation, one.text) for one in store.read("alerts", "i1")} == {("a", "no success for 2 h")}
-    assert [(one.channel, one.number, one.due_at) for one in store.read("unsent")] == [("ops", 1, 5), ("page", 1, 3)]
+    assert [(one.channel, one.number, one.due_at) for one in store.read("unsent_alerts")] == [
+        ("ops", 1, 5),
+        ("page", 1, 3),
+    ]
     assert len(store.read("errors", "a", error="f", state=RunState.FAILED, since_at=1)) == 1
     for narrow in ({"error": "g"}, {"state": RunState.NEEDS_ATTENTION}, {"since_at": now + 1}, {"automation": "b"}):
         assert store.read("errors", **narrow) == []
@@ -441,10 +446,10 @@ def test_run_that_needs_a_person_is_unattended_until_it_is_told(store):
     """And again when its incident is over while it still waits."""
     run = store.begin()
     store.do(halt(run, "s1"))
-    assert store.read("unattended").number == 1
-    faults = store.read("untold_faults")
+    assert store.read("count_stopped_without_incident").number == 1
+    faults = store.read("ungrouped_failures")
     subject = Subject("a", IncidentKind.NEEDS_ATTENTION, "f1")
     look(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
-    assert store.read("unattended").number == 0
-    store.do(Resolve("i1", "ann"))
-    assert store.read("unattended").number == 1
+    assert store.read("count_stopped_without_incident").number == 0
+    store.do(ResolveIncident("i1", "ann"))
+    assert store.read("count_stopped_without_incident").number == 1

@@ -11,8 +11,8 @@ from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.insight.runs.late_causes import add_causes, describe_cause
 from mainspring.store.commands.automations import MakeSlot, PauseQueue, ScheduleRow, SetMeta, SetQueue
 from mainspring.store.commands.runs import SlotLink
-from mainspring.store.held import HELD, RESTORED_AT, decision_key
-from mainspring.store.reads.status import blocker
+from mainspring.store.read.status.status import blocker
+from mainspring.store.restore_hold import HOLD_KEY, RESTORED_AT, decision_key
 
 HOUR = 3_600_000
 
@@ -65,7 +65,7 @@ def test_hold_counts_the_runs_that_must_be_decided(store, clock):
     clock.forward(10)
     later = store.start().run
     store.do(
-        SetMeta(HELD, "1"), SetMeta(RESTORED_AT, str(restored)), SetMeta(decision_key(str(restored), first), "done")
+        SetMeta(HOLD_KEY, "1"), SetMeta(RESTORED_AT, str(restored)), SetMeta(decision_key(str(restored), first), "done")
     )
     found = {run: blocker(store.reader, run) for run in (first, second, later)}
     assert [found[run].is_undecided for run in (first, second, later)] == [False, True, False]

@@ -7,8 +7,10 @@ import pytest
 
 from mainspring.domain.states import IncidentState, RunState
 from mainspring.store.postgres.texts import TEXTS as POSTGRES_TEXTS
-from mainspring.store.reads import marks, part_marks, run_pages, standing, status, triggers
-from mainspring.store.reads.incident_list import incident_page
+from mainspring.store.read import triggers
+from mainspring.store.read.incident_pages import incident_page
+from mainspring.store.read.runs import run_pages, unresolved_runs
+from mainspring.store.read.status import change_tokens, status, visible_change_tokens
 from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
 from tests.contract.store.plans import plans_on_a_file, plans_on_a_server, walked
 
@@ -72,12 +74,12 @@ def asked(texts):
                 run_pages.run_page(reader, states=states, names=names, queue=queue, healed=healed)
     triggers.deliveries(reader, triggers=["a/event"], at_most=100)
     incident_page(reader, states=(IncidentState.RESOLVED,), automation="a")
-    standing.unattended(reader)
-    standing.unended(reader, "a1")
-    standing.idle_runs(reader, ["a1", "a2"])
-    standing.overdue_runs(reader, 1, ["a1"], ["q1"])
-    marks.marks_of(reader, 1)
-    part_marks.marks_of_part(reader, 1, lambda name: True)
+    unresolved_runs.count_stopped_without_incident(reader)
+    unresolved_runs.count_unfinished_runs(reader, "a1")
+    unresolved_runs.count_idle_runs(reader, ["a1", "a2"])
+    unresolved_runs.overdue_runs(reader, 1, ["a1"], ["q1"])
+    change_tokens.read_change_tokens(reader, 1)
+    visible_change_tokens.read_visible_change_tokens(reader, 1, lambda name: True)
     status.automation_names(reader)
     found = dict(reader.asked)
     assert len(found) > 30

@@ -3,12 +3,12 @@
 import pytest
 
 from mainspring.domain.states import DeliveryState, FailureReason, RunState
-from mainspring.store.commands.automations import Prune, SetQueue
-from mainspring.store.commands.results import DONE, Started
-from mainspring.store.commands.runs import CancelRun, Claim, Discard, MarkDone, ParentLink, Reopen
-from mainspring.store.commands.sessions import Bury
-from mainspring.store.commands.wrapped import RecordRun
-from mainspring.store.reads import triggers as reads
+from mainspring.store.commands.automations import ApplyRetention, SetQueue
+from mainspring.store.commands.exec_runs import RecordExecRun
+from mainspring.store.commands.results import DONE, StartAnswer
+from mainspring.store.commands.runs import CancelRun, ClaimRuns, DiscardRun, MarkRunDone, ParentLink, ReopenRun
+from mainspring.store.commands.sessions import DeclareSessionDead
+from mainspring.store.read import triggers as reads
 from tests.contract.store.arrivals import announced, gathering, listed, on_event, on_run, on_runs, waiting
 from tests.contract.store.process import complete, event, fail, finish, halt
 
@@ -72,7 +72,7 @@ def test_ends_by_a_person_are_heard(store):
     """Cancelled before it began, declared done, given up."""
     queued = store.start().run
     store.do(CancelRun(queued, "cmd"))
-    for act in (MarkDone, Discard):
+    for act in (MarkRunDone, DiscardRun):
         run = store.begin()
         store.do(halt(run))
         assert heard(store)[-1:] != [run.id]
@@ -94,14 +94,14 @@ def test_a_run_that_was_continued_ends_once_more(store, clock):
     run = store.begin()
     store.do(fail(run, "s1"))
     clock.forward(1)
-    store.do(Reopen(run.id))
+    store.do(ReopenRun(run.id))
     store.do(finish(store.claim_one()))
     assert heard(store) == [run.id, run.id]
 
 
 def test_an_end_on_record_is_heard(store):
     """That of a wrapped command, once, and that of one whose process was lost and who has the last word."""
-    told = RecordRun(
+    told = RecordExecRun(
         id="told", automation="a", kind="task", version=1, title=None, trigger="exec", codec="json", input=b"{}",
         state=RunState.SUCCEEDED, started_at=1, finished_at=2,
     )  # fmt: skip
@@ -114,7 +114,7 @@ def test_the_end_of_what_was_lost_with_its_process_is_heard(store, new_process):
     """Nobody goes on with a wrapped command; its session's burial is its end."""
     wrapping = new_process().open("exec")
     started = wrapping.start(here=True)
-    store.do(Bury(wrapping.session))
+    store.do(DeclareSessionDead(wrapping.session))
     assert store.run(started.run).reason == FailureReason.PROCESS_LOST
     assert heard(store) == [started.run]
 
@@ -170,7 +170,7 @@ def test_ends_that_are_all_there_start_once(gatherer):
     (view,) = reads.open_gatherings(store.reader)
     assert (view.trigger, view.per, view.wanted, view.here) == ("c/runs", "p", 2, 1)
     start = store.starting("c")
-    assert store.twice(gathering(store, two, "b", run=run_b.id, start=start)) == Started(
+    assert store.twice(gathering(store, two, "b", run=run_b.id, start=start)) == StartAnswer(
         start.id, True, RunState.QUEUED
     )
     assert reads.open_gatherings(store.reader) == []
@@ -218,18 +218,18 @@ def test_a_failed_end_holds_up_and_its_retry_releases(gatherer, clock):
     store.do(gathering(store, first, "a", run=run.id, state="failed", counts=False))
     store.do(gathering(store, ended(store, "b")[1], "b"))
     assert reads.open_gatherings(store.reader)[0].here == 1
-    assert [(one.run, one.counts) for one in reads.gathered(store.reader, "c/runs", "p") if not one.counts] == [
+    assert [(one.run, one.counts) for one in reads.joined_runs(store.reader, "c/runs", "p") if not one.counts] == [
         (run.id, False)
     ]
     clock.forward(1)
-    store.do(Reopen(run.id))
+    store.do(ReopenRun(run.id))
     before = waiting(store, "c/runs")
     store.do(finish(store.claim_one()))
     (second,) = [one for one in waiting(store, "c/runs") if one not in before]
     start = store.starting("c")
     assert store.do(gathering(store, second, "a", run=run.id, start=start)).run == start.id
     assert [state for _, state in listed(store, "c/runs")] == ["dropped", "started", "started"]
-    assert all(one.counts for one in reads.gathered(store.reader, "c/runs", "p"))
+    assert all(one.counts for one in reads.joined_runs(store.reader, "c/runs", "p"))
     assert reads.open_gatherings(store.reader) == []
 
 
@@ -253,7 +253,7 @@ def test_a_full_queue_lets_a_complete_one_wait(gatherer):
     answer = store.do(gathering(store, ends[1], "b", start=store.starting("c", queue="few")))
     assert (answer.code, answer.retry_after_ms > 0) == ("busy", True)
     assert store.reader.read("list_complete_gatherings", (9,)) == [("c/runs", "p")]
-    store.do(Claim("free", 10))
+    store.do(ClaimRuns("free", 10))
     start = store.starting("c", queue="few")
     assert store.do(gathering(store, None, start=start)).run == start.id
 
@@ -296,10 +296,10 @@ def test_a_gathering_that_never_was_complete_is_given_up_with_its_retention(gath
     store = gatherer
     store.do(gathering(store, ended(store, "a")[1], "a"))
     clock.forward(7 * DAY)
-    store.do(Prune(None, None, None, clock.now(), None))
+    store.do(ApplyRetention(None, None, None, clock.now(), None))
     assert len(reads.open_gatherings(store.reader)) == 1
     clock.forward(DAY)
-    store.do(Prune(None, None, None, clock.now(), None))
+    store.do(ApplyRetention(None, None, None, clock.now(), None))
     assert reads.open_gatherings(store.reader) == []
     (row,) = reads.deliveries(store.reader, trigger="c/runs").deliveries
     assert (row.state, row.note) == (_D.DROPPED, "the others did not come")

@@ -124,9 +124,9 @@ def test_runs_that_have_not_ended_are_counted_of_each_automation(store):
     waiting = store.begin()
     store.do(suspend(waiting))
     store.start(due_at=store.clock.now() + 60_000)
-    assert {name: number.number for name, number in store.read("idle_runs", ["a", "b"]).items()} == {"a": 2}
-    assert store.read("idle_runs", []) == {}
-    assert [store.read("unended", name).number for name in ("a", "b")] == [4, 0]
+    assert {name: number.number for name, number in store.read("count_idle_runs", ["a", "b"]).items()} == {"a": 2}
+    assert store.read("count_idle_runs", []) == {}
+    assert [store.read("count_unfinished_runs", name).number for name in ("a", "b")] == [4, 0]
 
 
 def test_blocker_shows_what_a_run_waits_for(store):
@@ -138,11 +138,11 @@ def test_blocker_shows_what_a_run_waits_for(store):
 
 def test_sessions_are_listed(store, second):
     """Live sessions with what they carry and own; ended ones on request."""
-    from mainspring.store.commands.sessions import Bury
+    from mainspring.store.commands.sessions import DeclareSessionDead
 
     store.start(tag="gpu")
     store.claim(tags=("gpu",))
-    second.do(Bury(store.session))
+    second.do(DeclareSessionDead(store.session))
     assert [session.id for session in store.read("sessions")] == [second.session]
     dead = store.read("sessions", live=False)[-1]
     assert (dead.id, dead.state, dead.tags, dead.running) == (store.session, "dead", ["gpu"], 0)

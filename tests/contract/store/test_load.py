@@ -3,11 +3,11 @@
 import pytest
 
 from mainspring.store.commands.automations import PauseAutomation, PauseQueue, SetMeta, SetQueue
-from mainspring.store.commands.runs import Claim
+from mainspring.store.commands.runs import ClaimRuns
 from mainspring.store.commands.sessions import DrainSession, OpenSession
-from mainspring.store.held import HELD
-from mainspring.store.load import TagLoad
-from mainspring.store.reads.load import queue_loads
+from mainspring.store.queue_load import TagLoad
+from mainspring.store.read.status.queue_loads import queue_loads
+from mainspring.store.restore_hold import HOLD_KEY
 from tests.contract.store.plans import check_no_walk, plans_on_a_file, plans_on_a_server
 
 
@@ -40,7 +40,7 @@ def test_nothing_that_is_paused_can_be_taken(store, loads):
     store.do(PauseQueue("default", True, "ann"))
     assert (loads()["default"].claimable, loads()["default"].oldest_s, loads()["default"].backlog) == (0, None, 2)
     store.do(PauseQueue("default", False, "ann"))
-    store.do(SetMeta(HELD, "restored"))
+    store.do(SetMeta(HOLD_KEY, "restored"))
     assert loads()["default"].claimable == 0
 
 
@@ -53,7 +53,7 @@ def test_capacity_is_what_live_workers_take_within_the_limit(new_process, clock)
         opening = OpenSession(uuid, "worker", "h", "box", 1, "1", f"/{uuid}", capacity=capacity)
         process.do(opening)
         process.announce("a")
-        process.do(Claim(process.name("c"), 1, queues=queues))
+        process.do(ClaimRuns(process.name("c"), 1, queues=queues))
         made.append(process)
     first = made[0]
 

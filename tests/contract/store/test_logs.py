@@ -1,9 +1,9 @@
 """Lines of log: kept in parts beside their run, numbered, bounded, and gone with it."""
 
 from mainspring.domain.runs.log_chunk import LogChunk
-from mainspring.store.commands.automations import Prune
-from mainspring.store.commands.logs import PruneLines, SaveLines
-from mainspring.store.commands.results import DONE, Numbered, Refused
+from mainspring.store.commands.automations import ApplyRetention
+from mainspring.store.commands.logs import PruneLogs, SaveLogs
+from mainspring.store.commands.results import DONE, NumberAnswer, Refused
 from tests.contract.store.process import finish
 
 
@@ -19,8 +19,8 @@ def seqs(store, run):
 def test_parts_come_back_in_order_and_as_they_were(store):
     """A part's number is that of its first line; what was lost on its way leaves a gap."""
     run = store.begin()
-    assert store.do(SaveLines(run.id, (part(3), part(2, ident="", attempt=0)))) == DONE
-    assert store.do(SaveLines(run.id, (part(4, skipped=10, last_at=11),))) == DONE
+    assert store.do(SaveLogs(run.id, (part(3), part(2, ident="", attempt=0)))) == DONE
+    assert store.do(SaveLogs(run.id, (part(4, skipped=10, last_at=11),))) == DONE
     found = store.read("parts_of", run.id)
     assert [(p.seq, p.lines, p.ident, p.attempt, p.last_at) for p in found] == [
         (1, 3, "s#1", 1, 9),
@@ -35,7 +35,7 @@ def test_parts_come_back_in_order_and_as_they_were(store):
 def test_parts_are_read_no_further_than_so_many_lines_need(store):
     """With a part more, which tells that there is more; to the end where there are fewer."""
     run = store.begin()
-    store.do(SaveLines(run.id, tuple(part(3) for _ in range(50))))
+    store.do(SaveLogs(run.id, tuple(part(3) for _ in range(50))))
     few = store.read("parts_of", run.id, 0, 10)
     assert sum(one.lines for one in few[:-1]) >= 10
     assert len(few) < 50
@@ -47,7 +47,7 @@ def test_middle_of_too_many_lines_goes(store):
     """The first lines stay, and the newest; numbers show how many went."""
     run = store.begin()
     for number in range(20):
-        store.do(SaveLines(run.id, (part(10, last_at=number),), most_lines=100, kept_lines=30))
+        store.do(SaveLogs(run.id, (part(10, last_at=number),), most_lines=100, kept_lines=30))
     assert seqs(store, run) == [(n, 10) for n in (1, 11, 21, *range(131, 201, 10))]
 
 
@@ -55,41 +55,41 @@ def test_middle_of_too_many_bytes_goes(store):
     """Long lines count by their bytes; the first ones have a quarter of them."""
     run = store.begin()
     for number in range(20):
-        store.do(SaveLines(run.id, (part(1, size=100, last_at=number),), most_bytes=800))
+        store.do(SaveLogs(run.id, (part(1, size=100, last_at=number),), most_bytes=800))
     assert seqs(store, run) == [(n, 1) for n in (1, 2, *range(15, 21))]
 
 
 def test_lines_of_another_worker_follow(store, new_process):
     """Whoever goes on with a run goes on with its numbers."""
     run = store.begin()
-    store.do(SaveLines(run.id, (part(3),)))
+    store.do(SaveLogs(run.id, (part(3),)))
     other = new_process().open()
-    other.do(SaveLines(run.id, (part(1, attempt=2),)))
+    other.do(SaveLogs(run.id, (part(1, attempt=2),)))
     assert seqs(store, run) == [(1, 3), (4, 1)]
 
 
 def test_lines_of_no_run_are_refused(store):
     """Lines of a run that was pruned meanwhile are not kept: nothing would ever delete them."""
-    assert isinstance(store.do(SaveLines("r-gone", (part(),))), Refused)
+    assert isinstance(store.do(SaveLogs("r-gone", (part(),))), Refused)
 
 
 def test_lines_go_with_their_run_or_by_their_age(store, clock):
     """A pruned run takes its lines along; those of a run that stays go when they are old."""
     gone, stays = store.begin(), store.begin()
     for run in (gone, stays):
-        store.do(SaveLines(run.id, (part(last_at=clock.now()), part(last_at=clock.now() + 100))))
+        store.do(SaveLogs(run.id, (part(last_at=clock.now()), part(last_at=clock.now() + 100))))
     store.do(finish(gone))
     clock.forward(10)
-    store.do(Prune(clock.now(), None, None, None, None))
+    store.do(ApplyRetention(clock.now(), None, None, None, None))
     assert store.read("parts_of", gone.id) == []
-    assert store.do(PruneLines(clock.now())) == Numbered(1)
+    assert store.do(PruneLogs(clock.now())) == NumberAnswer(1)
     assert seqs(store, stays) == [(2, 1)]
 
 
 def test_newest_parts_of_all_runs_are_found_by_time_and_automation(store):
     """The newest come, oldest first, with the automation that they are of."""
     one, other = store.begin(), store.begin(automation="b")
-    store.do(SaveLines(one.id, (part(last_at=5), part(last_at=20))), SaveLines(other.id, (part(last_at=10),)))
+    store.do(SaveLogs(one.id, (part(last_at=5), part(last_at=20))), SaveLogs(other.id, (part(last_at=10),)))
     found = store.read("parts_since", 6)
     assert [(p.run, p.last_at, p.automation) for p in found] == [(other.id, 10, "b"), (one.id, 20, "a")]
     assert [p.run for p in store.read("parts_since", 0, ["b"])] == [other.id]
@@ -102,14 +102,14 @@ def test_lines_of_many_runs_in_one_group_are_numbered_by_run(store):
     """What several runs say in one commit is kept as if each had said it alone: gaps, bounds and a run that is gone included."""
     one, other, full = store.begin(), store.begin(), store.begin()
     for _ in range(3):
-        store.do(SaveLines(full.id, (part(10),), most_lines=30, kept_lines=10))
+        store.do(SaveLogs(full.id, (part(10),), most_lines=30, kept_lines=10))
     answers = store.database.commit(
         [
-            SaveLines(one.id, (part(2), part(3, skipped=4, ident="t#1"))),
-            SaveLines("r-gone", (part(),)),
-            SaveLines(other.id, (part(1),)),
-            SaveLines(full.id, (part(10),), most_lines=30, kept_lines=10),
-            SaveLines(one.id, (part(1),)),
+            SaveLogs(one.id, (part(2), part(3, skipped=4, ident="t#1"))),
+            SaveLogs("r-gone", (part(),)),
+            SaveLogs(other.id, (part(1),)),
+            SaveLogs(full.id, (part(10),), most_lines=30, kept_lines=10),
+            SaveLogs(one.id, (part(1),)),
         ]
     ).results
     assert [type(answer) is Refused for answer in answers] == [False, True, False, False, False]
@@ -121,7 +121,7 @@ def test_lines_of_many_runs_in_one_group_are_numbered_by_run(store):
 def test_lines_that_may_be_there_are_not_added_twice(store):
     """A group that is sent again after an unknown outcome adds nothing that the first try added."""
     one, other = store.begin(), store.begin()
-    commands = [SaveLines(one.id, (part(2),)), SaveLines(other.id, (part(3),))]
+    commands = [SaveLogs(one.id, (part(2),)), SaveLogs(other.id, (part(3),))]
     store.database.commit(commands[:1])
     store.database.commit(commands, again=True)
     assert (seqs(store, one), seqs(store, other)) == ([(1, 2)], [(1, 3)])

@@ -9,8 +9,8 @@ from mainspring.domain.incidents.incident import IncidentKind, Subject
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
 from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.states import DeliveryState
-from mainspring.store.commands.incidents import Resolve
-from mainspring.store.commands.triggers import RefuseArrival, Replay
+from mainspring.store.commands.incidents import ResolveIncident
+from mainspring.store.commands.triggers import RejectDelivery, ReplayDelivery
 from tests.contract.store.arrivals import HOOK, announced, deciding, hook, on_event, taking_in, waiting
 from tests.contract.store.process import event
 
@@ -49,7 +49,7 @@ def wrong(store, clock):
 
 
 def refusing(store, why, trigger=HOOK, note="no"):
-    return RefuseArrival(id=store.name("d"), trigger=trigger, why=why, note=note, body=b"x")
+    return RejectDelivery(id=store.name("d"), trigger=trigger, why=why, note=note, body=b"x")
 
 
 def test_a_rejected_delivery_of_a_known_sender_is_a_finding(store, wrong):
@@ -71,7 +71,7 @@ def test_a_delivery_that_passes_its_filter_too_late_is_a_finding_until_it_is_rep
         store.do(taking_in(store, "k", filtered=True, start=None, id=name, body_hash=name))
     store.do(deciding(store, "d_1", key="k"), deciding(store, "d_2", key="k"))
     assert list(wrong()) == [(REJECTED, HOOK)]
-    store.do(Replay("d_again", "d_2"))
+    store.do(ReplayDelivery("d_again", "d_2"))
     assert wrong() == {}
 
 
@@ -81,7 +81,7 @@ def test_a_filter_that_raises_is_a_finding(store, wrong):
     store.do(deciding(store, "d_1", _D.FAILED, note="its filter raised KeyError: 'action'"))
     text = "1 delivery of a/webhook failed and started nothing: its filter raised KeyError: 'action'"
     assert wrong() == {(FAILED, HOOK): text}
-    store.do(Replay("d_again", "d_1"))
+    store.do(ReplayDelivery("d_again", "d_1"))
     assert wrong() == {}
     store.do(deciding(store, "d_again", _D.FAILED, note="its filter raised KeyError: 'action'"))
     assert wrong() == {(FAILED, HOOK): text}
@@ -113,7 +113,7 @@ def test_a_person_settles_what_is_there_and_nothing_that_comes_later(store, wron
     (one,) = store.read("incidents")
     assert (one.subject, one.facts["number"]) == (Subject("a", REJECTED, HOOK), 2)
     clock.forward(1_000)
-    store.do(Resolve(one.id, "ann", None))
+    store.do(ResolveIncident(one.id, "ann", None))
     clock.forward(1_000)
     watch.look()
     assert store.read("incidents") == []
@@ -122,7 +122,7 @@ def test_a_person_settles_what_is_there_and_nothing_that_comes_later(store, wron
     watch.look()
     (again,) = store.read("incidents")
     assert (again.opened, again.facts["number"]) == (2, 1)
-    store.do(Replay("d_again", "d_1"))
+    store.do(ReplayDelivery("d_again", "d_1"))
     clock.forward(1_000)
     watch.look()
     assert (store.read("incidents"), wrong()) == ([], {})

@@ -6,8 +6,8 @@ from mainspring.domain.integrity.lost_interval import LOST_INTERVAL_NOTE
 from mainspring.domain.states import DeliveryState
 from mainspring.store.commands.automations import SetMeta
 from mainspring.store.commands.runs import RunKey
-from mainspring.store.held import HELD, RESTORED_AT
-from mainspring.store.reads.lost import lost_interval
+from mainspring.store.read.status.restore_losses import lost_interval
+from mainspring.store.restore_hold import HOLD_KEY, RESTORED_AT
 from tests.contract.store.arrivals import announced, hook, taking_in
 from tests.contract.store.process import event, finish, wait_for
 
@@ -18,7 +18,7 @@ STARTED, FAILED = DeliveryState.STARTED, DeliveryState.FAILED
 def restored(store):
     """A store that was restored just now and is held."""
     store.do(announced(hook()))
-    store.do(SetMeta(RESTORED_AT, str(store.clock.now())), SetMeta(HELD, "1"))
+    store.do(SetMeta(RESTORED_AT, str(store.clock.now())), SetMeta(HOLD_KEY, "1"))
     return store
 
 
@@ -34,7 +34,7 @@ def test_file_of_before_the_restoring_is_set_aside_also_after_the_release(restor
     """Its last change tells; under its key it stays known, whenever it comes again."""
     now = restored.clock.now()
     if not is_held:
-        restored.do(SetMeta(HELD, None))
+        restored.do(SetMeta(HOLD_KEY, None))
     restored.clock.forward(5)
     old, new = ({"was_kept": True, "happened_at": at, "filtered": filtered} for at in (now, now + 1))
     assert took_in(restored, "old", **old) == FAILED
@@ -58,7 +58,7 @@ def test_message_without_a_date_is_set_aside_until_the_release(restored):
     """No one can tell when it was published; what is sent to us just now, as a webhook, counts."""
     assert took_in(restored, "undated", was_kept=True) == FAILED
     assert took_in(restored, "hook") == STARTED
-    restored.do(SetMeta(HELD, None))
+    restored.do(SetMeta(HOLD_KEY, None))
     assert took_in(restored, "later", was_kept=True) == STARTED
 
 
@@ -69,7 +69,7 @@ def test_start_under_a_run_key_waits_for_the_release_and_then_runs(restored):
     made = restored.start(run_key=key)
     assert restored.start(run_key=key).run == made.run
     assert restored.ids() == []
-    restored.do(SetMeta(HELD, None))
+    restored.do(SetMeta(HOLD_KEY, None))
     assert restored.ids() == [made.run]
 
 
@@ -96,11 +96,11 @@ def test_kept_event_is_listed_while_an_unfinished_run_may_take_it_in(store):
     run = store.begin()
     publish("kept")
     assert listed() == [], "it was never restored"
-    store.do(SetMeta(RESTORED_AT, str(clock.now())), SetMeta(HELD, "1"))
+    store.do(SetMeta(RESTORED_AT, str(clock.now())), SetMeta(HOLD_KEY, "1"))
     assert listed() == ["kept"]
     publish("after the restoring")
     assert listed() == ["kept"]
-    store.do(SetMeta(HELD, None))
+    store.do(SetMeta(HOLD_KEY, None))
     store.do(wait_for(run))
     assert [fact.source for fact in store.history(run.id).facts] == ["kept"]
     store.do(finish(run))

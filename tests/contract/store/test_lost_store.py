@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.domain.incidents.incident import IncidentKind, Severity
 from mainspring.domain.states import IncidentMove, IncidentState
-from mainspring.store.commands.incidents import RecordLost
+from mainspring.store.commands.incidents import RecordStoreOutage
 from mainspring.store.commands.results import DONE
 
 MINUTE = 60_000
@@ -15,7 +15,7 @@ def lost(store):
     now = store.clock.now()
 
     def record(since, over, id="i1", **more):
-        command = RecordLost(
+        command = RecordStoreOutage(
             id=id,
             since_at=now + since * MINUTE,
             over_at=now + over * MINUTE,

@@ -11,11 +11,18 @@ from mainspring.domain.notifications.rendering import render_headline
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, IncidentState, OutcomeState, RunState
 from mainspring.domain.values.sealing import Sealing
-from mainspring.store.commands.automations import Audited, Prune, RetireAutomation
-from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, Observe, Resolve, Told
-from mainspring.store.commands.runs import Discard, ParentLink, Reopen
-from mainspring.store.reads.incidents import items_of, last_faults, members, members_of, untold_faults
-from mainspring.store.reads.standing import standing, standing_runs, undecided_failures
+from mainspring.store.commands.automations import ApplyRetention, AuditedCommand, RetireAutomation
+from mainspring.store.commands.incidents import (
+    AcknowledgeIncident,
+    ErrorGroup,
+    EvaluatedFinding,
+    GroupedFailure,
+    RecordEvaluation,
+    ResolveIncident,
+)
+from mainspring.store.commands.runs import DiscardRun, ParentLink, ReopenRun
+from mainspring.store.read.incidents import items_of, last_failures, members, members_of, ungrouped_failures
+from mainspring.store.read.runs.unresolved_runs import count_unresolved, undecided_failures, unresolved_runs
 from tests.acceptance.sealing_codec import codec
 from tests.contract.store.process import BOOM, audited, complete, fail, finish, halt, outcome
 from tests.counted_reads import counted as counted_reads
@@ -32,15 +39,15 @@ def counted(store):
 
 def tell(store, *, automation="a", fingerprint="f1", kind=FAILED):
     """Let a watcher tell of all failures that no one was told of."""
-    faults = untold_faults(store.reader)
-    told = tuple(Told(one.seq, one.run, one.at) for one in faults)
+    faults = ungrouped_failures(store.reader)
+    told = tuple(GroupedFailure(one.seq, one.run, one.at) for one in faults)
     group = ErrorGroup(automation, fingerprint, "E", "e", "p", "m", told)
     finding = Finding(
         subject=Subject(automation, kind, fingerprint), severity=Severity.PAGE, text="it broke", since_at=1
     )
     id = f"i_{automation}_{fingerprint}_{kind}"
-    found = Found(id=id, finding=finding, faults=tuple(one.seq for one in faults))
-    store.do(Observe(looked_at=store.clock.now(), groups=(group,), found=(found,)))
+    found = EvaluatedFinding(id=id, finding=finding, faults=tuple(one.seq for one in faults))
+    store.do(RecordEvaluation(looked_at=store.clock.now(), groups=(group,), found=(found,)))
     return id
 
 
@@ -61,12 +68,12 @@ def child_of(store, link):
 def well(store, *, automation="a", fingerprint="f1", kind=FAILED):
     """Let a watcher find that nothing is wrong any more."""
     store.clock.forward(1)
-    store.do(Observe(looked_at=store.clock.now(), well=(Subject(automation, kind, fingerprint),)))
+    store.do(RecordEvaluation(looked_at=store.clock.now(), well=(Subject(automation, kind, fingerprint),)))
 
 
 def settled(store, run):
     """Return what settled the last failure of a run; None = it is open."""
-    return last_faults(store.reader, [run])[0].settled
+    return last_failures(store.reader, [run])[0].settled
 
 
 def state_of(store, id):
@@ -116,7 +123,7 @@ def test_run_without_an_item_is_settled_by_its_own_success_alone(store, counted)
     tell(store)
     store.do(finish(store.begin()))
     assert settled(store, run) is None
-    store.do(audited(Reopen(run)))
+    store.do(audited(ReopenRun(run)))
     assert (settled(store, run), counted()) == (
         None,
         "0",
@@ -139,14 +146,14 @@ def test_run_that_was_decided_and_fails_again_is_one_member(store):
     """Somebody took a discard back by a retry: one run failed, and it is open."""
     first, other = fall(store, "x", "y")
     id = tell(store)
-    store.do(audited(Discard(first)))
-    store.do(audited(Reopen(first)))
+    store.do(audited(DiscardRun(first)))
+    store.do(audited(ReopenRun(first)))
     store.do(fail(store.claim_one(), "s1"))
     tell(store)
     found = members(store.reader, [id])[id]
     assert (found.failed, found.open) == (2, 2)
     assert [(one.run, one.settled) for one in members_of(store.reader, id)] == [(first, None), (other, None)]
-    store.do(audited(Discard(first)), audited(Discard(other)))
+    store.do(audited(DiscardRun(first)), audited(DiscardRun(other)))
     well(store)
     assert store.read("incident", id).facts[DECISION_FACT] == "2 discarded"
 
@@ -155,7 +162,7 @@ def test_run_that_fails_again_is_one_member(store, counted):
     """By its last failure; the one before is settled by that."""
     (run,) = fall(store, "x")
     id = tell(store)
-    store.do(audited(Reopen(run)))
+    store.do(audited(ReopenRun(run)))
     store.do(fail(store.claim_one(), "s1"))
     tell(store)
     found = members(store.reader, [id])[id]
@@ -169,7 +176,7 @@ def test_members_of_one_cause_are_counted(store):
     first, second, third = fall(store, "x", "y", "z")
     id = tell(store)
     store.do(finish(store.begin(item="x")))
-    store.do(audited(Discard(second, "cli:ana")))
+    store.do(audited(DiscardRun(second, "cli:ana")))
     found = members(store.reader, [id])[id]
     assert (found.failed, found.open, found.fixed, found.newest) == (3, 1, 1, third)
     listed = members_of(store.reader, id)
@@ -206,7 +213,7 @@ def test_message_names_what_is_open_and_at_the_end_what_failed(store):
     assert message_items(store, id) == FailedItems(("Book f2.csv", "f1.csv"), 1)
     store.do(finish(store.begin(item="f2.csv")))
     assert message_items(store, id) == FailedItems(("f1.csv",), 1)
-    store.do(Resolve(id, "ana", None))
+    store.do(ResolveIncident(id, "ana", None))
     assert message_items(store, id) == FailedItems(("Book f2.csv", "f1.csv"), 1)
 
 
@@ -226,7 +233,7 @@ def test_message_names_no_sealed_title_and_no_secret(store):
 def test_incident_without_failed_runs_names_no_item(store):
     """As one of silence."""
     finding = Finding(subject=Subject("a", IncidentKind.SILENCE), severity=Severity.PAGE, text="no success", since_at=1)
-    store.do(Observe(looked_at=store.clock.now(), found=(Found(id="i_1", finding=finding),)))
+    store.do(RecordEvaluation(looked_at=store.clock.now(), found=(EvaluatedFinding(id="i_1", finding=finding),)))
     assert message_items(store, "i_1") == FailedItems()
 
 
@@ -234,11 +241,11 @@ def test_failed_run_is_discarded_once(store, counted):
     """It stays failed, and asks for nothing any more; one that was settled already is refused."""
     (run,) = fall(store, "x")
     tell(store)
-    store.do(audited(Discard(run, "cli:ana")))
+    store.do(audited(DiscardRun(run, "cli:ana")))
     assert (store.state(run), settled(store, run), counted()) == (RunState.FAILED, Settlement.DISCARDED, "0")
-    refused = store.do(Discard(run, "cli:ana"))
+    refused = store.do(DiscardRun(run, "cli:ana"))
     assert (refused.code, "settled already" in refused.text) == ("wrong_state", True)
-    store.do(audited(Reopen(run)))
+    store.do(audited(ReopenRun(run)))
     store.do(fail(store.claim_one(), "s1"))
     assert (settled(store, run), counted()) == (None, "1")
 
@@ -247,7 +254,7 @@ def test_person_who_resolves_an_incident_settles_its_members_of_that_moment(stor
     """A later failure opens it anew, with itself as the only member."""
     old = fall(store, "x", "y")
     id = tell(store)
-    store.do(Resolve(id, "ana"))
+    store.do(ResolveIncident(id, "ana"))
     assert [settled(store, run) for run in old] == [Settlement.RESOLVED] * 2
     assert (state_of(store, id), counted()) == (IncidentState.RESOLVED, "0")
     (new,) = fall(store, "z")
@@ -266,7 +273,11 @@ def test_incident_that_is_over_says_who_discarded_its_run(store):
     """With the reason; it does not look fixed."""
     (run,) = fall(store, "x")
     id = tell(store)
-    store.do(Audited("c-1", "cli:ana@box", "discard", f"run:{run}", Discard(run, "cli:ana@box"), "sender withdrew it"))
+    store.do(
+        AuditedCommand(
+            "c-1", "cli:ana@box", "discard", f"run:{run}", DiscardRun(run, "cli:ana@box"), "sender withdrew it"
+        )
+    )
     well(store)
     assert decided(store, id) == "discarded by cli:ana@box: sender withdrew it"
     incident = store.read("incident", id)
@@ -280,7 +291,7 @@ def test_incident_of_several_that_is_over_says_how_many_were_discarded(store):
     """Beside those that are fixed."""
     *_, third = fall(store, "x", "y", "z")
     id = tell(store)
-    store.do(finish(store.begin(item="x")), finish(store.begin(item="y")), audited(Discard(third, "cli:ana")))
+    store.do(finish(store.begin(item="x")), finish(store.begin(item="y")), audited(DiscardRun(third, "cli:ana")))
     well(store)
     assert decided(store, id) == "2 fixed, 1 discarded"
 
@@ -298,7 +309,7 @@ def test_run_that_fails_again_with_another_error_leads_to_its_new_incident(store
     """The old incident is over, but nothing is fixed."""
     (run,) = fall(store, "x")
     old = tell(store)
-    store.do(audited(Reopen(run)))
+    store.do(audited(ReopenRun(run)))
     store.do(fail(store.claim_one(), "s1"))
     new = tell(store, fingerprint="f2")
     well(store)
@@ -310,7 +321,7 @@ def test_person_who_resolves_is_named_in_the_message(store):
     """With the note."""
     fall(store, "x")
     id = tell(store)
-    store.do(Resolve(id, "ana", "not ours"))
+    store.do(ResolveIncident(id, "ana", "not ours"))
     headline = render_headline(NotificationEvent.RESOLVED, store.read("incident", id), "production")
     assert headline == "[resolved] a: resolved by ana: not ours (it broke)"
 
@@ -318,7 +329,7 @@ def test_person_who_resolves_is_named_in_the_message(store):
 def test_whoever_only_looks_after_it_has_decided_nothing(store, counted):
     """The run is undecided until it is settled."""
     fall(store, "x")
-    store.do(Acknowledge(tell(store), "ana"))
+    store.do(AcknowledgeIncident(tell(store), "ana"))
     well(store)
     assert counted() == "1"
 
@@ -331,14 +342,14 @@ def test_resolved_storm_settles_what_is_folded_into_it(store, counted):
     finding = Finding(subject=storm, severity=Severity.PAGE, text="many", since_at=1)
     part = Finding(subject=Subject("a", FAILED, "f2"), severity=Severity.PAGE, text="it broke", since_at=1)
     (run,) = fall(store, "y")
-    faults = untold_faults(store.reader)
-    group = ErrorGroup("a", "f2", "E", "e", "p", "m", tuple(Told(one.seq, one.run, one.at) for one in faults))
+    faults = ungrouped_failures(store.reader)
+    group = ErrorGroup("a", "f2", "E", "e", "p", "m", tuple(GroupedFailure(one.seq, one.run, one.at) for one in faults))
     found = (
-        Found(id="i_storm", finding=finding),
-        Found(id="i_part", finding=part, faults=tuple(one.seq for one in faults), parent=storm),
+        EvaluatedFinding(id="i_storm", finding=finding),
+        EvaluatedFinding(id="i_part", finding=part, faults=tuple(one.seq for one in faults), parent=storm),
     )
-    store.do(Observe(looked_at=store.clock.now(), groups=(group,), found=found))
-    store.do(Resolve("i_storm", "ana"))
+    store.do(RecordEvaluation(looked_at=store.clock.now(), groups=(group,), found=found))
+    store.do(ResolveIncident("i_storm", "ana"))
     assert (settled(store, run), state_of(store, "i_part")) == (Settlement.RESOLVED, IncidentState.RESOLVED)
     assert (state_of(store, id), counted()) == (IncidentState.OPEN, "1")
 
@@ -347,9 +358,9 @@ def test_run_that_needs_a_person_is_settled_when_one_continues_it(store):
     """Its incident is over then; resolving the incident alone lets no run go on, so it stays listed."""
     (run,) = fall(store, "x", end=halt)
     id = tell(store, kind=HALTED)
-    store.do(Resolve(id, "ana"))
+    store.do(ResolveIncident(id, "ana"))
     assert settled(store, run) is None
-    store.do(audited(Reopen(run)))
+    store.do(audited(ReopenRun(run)))
     assert settled(store, run) is Settlement.CONTINUED
 
 
@@ -358,7 +369,7 @@ def test_child_whose_parent_handled_its_failure_is_no_member(store, counted):
     parent = store.begin()
     child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim))
     store.do(fail(child, "s1"))
-    assert (untold_faults(store.reader), counted()) == ([], "0")
+    assert (ungrouped_failures(store.reader), counted()) == ([], "0")
 
 
 def test_child_that_a_person_continued_after_its_parent_ended_is_a_member(store, counted):
@@ -367,9 +378,9 @@ def test_child_that_a_person_continued_after_its_parent_ended_is_a_member(store,
     child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim))
     store.do(fail(child, "s1"))
     store.do(outcome(parent, 1, "child:b#1", kind=OutcomeKind.CHILD, state=OutcomeState.FAILED, failure=BOOM))
-    store.do(fail(parent, "child:b#1", rank=1), audited(Discard(parent.id)))
+    store.do(fail(parent, "child:b#1", rank=1), audited(DiscardRun(parent.id)))
     assert counted() == "0"
-    store.do(Reopen(child.id))
+    store.do(ReopenRun(child.id))
     store.do(fail(store.claim_one(), "s1"))
     assert (store.state(child.id), counted()) == (RunState.FAILED, "1")
 
@@ -380,7 +391,7 @@ def test_kept_child_that_fails_after_its_parent_ended_is_a_member(store, counted
     child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim, "keep"))
     store.do(finish(parent))
     store.do(fail(child, "s1"))
-    assert ([one.run for one in untold_faults(store.reader)], counted()) == ([child.id], "1")
+    assert ([one.run for one in ungrouped_failures(store.reader)], counted()) == ([child.id], "1")
 
 
 def test_kept_child_whose_failure_its_parent_never_took_in_is_a_member(store, counted):
@@ -390,7 +401,7 @@ def test_kept_child_whose_failure_its_parent_never_took_in_is_a_member(store, co
     store.do(fail(child, "s1"))
     assert counted() == "0"
     store.do(finish(parent))
-    assert ([one.run for one in untold_faults(store.reader)], counted()) == ([child.id], "1")
+    assert ([one.run for one in ungrouped_failures(store.reader)], counted()) == ([child.id], "1")
 
 
 def test_kept_child_is_a_member_when_its_parent_ends_among_others(store, counted):
@@ -399,7 +410,7 @@ def test_kept_child_is_a_member_when_its_parent_ends_among_others(store, counted
     child = child_of(store, ParentLink(parents[1].id, "child:b#1", parents[1].claim, "keep"))
     store.do(fail(child, "s1"))
     store.do(*map(finish, parents))
-    assert ([fault.run for fault in untold_faults(store.reader)], counted()) == ([child.id], "1")
+    assert ([fault.run for fault in ungrouped_failures(store.reader)], counted()) == ([child.id], "1")
 
 
 @pytest.mark.parametrize("policy", ["keep", "cancel"])
@@ -412,17 +423,17 @@ def test_child_whose_failure_nothing_awaited_is_a_member(store, counted, policy)
         store.do(outcome(parent, rank, ident, kind=OutcomeKind.CHILD, state=OutcomeState.FAILED, failure=BOOM))
     assert counted() == "0"
     store.do(finish(parent, rank=2, unheard=("child:b#1",)))
-    assert ([fault.run for fault in untold_faults(store.reader)], counted()) == ([child.id], "1")
+    assert ([fault.run for fault in ungrouped_failures(store.reader)], counted()) == ([child.id], "1")
 
 
 def test_undecided_failed_run_is_never_pruned(store):
     """However old it is; one that is settled goes."""
     undecided, decided = fall(store, "x", "y")
     tell(store)
-    store.do(audited(Discard(decided)))
+    store.do(audited(DiscardRun(decided)))
     store.clock.forward(1_000)
     now = store.clock.now()
-    store.do(Prune(now, now, now, now, now))
+    store.do(ApplyRetention(now, now, now, now, now))
     assert [run for run in (undecided, decided) if run in {row.id for row in store.read("list_runs").runs}] == [
         undecided
     ]
@@ -448,9 +459,9 @@ def test_only_open_members_stand_still_by_an_error(store):
         store.do(finish(store.begin(item=f"old {n}")))
     new = fall(store, "x", "y")
     tell(store)
-    assert [str(standing(store.reader, ("a", "f1"), cap)) for cap in (1, 2, 3)] == ["1+", "2+", "2"]
+    assert [str(count_unresolved(store.reader, ("a", "f1"), cap)) for cap in (1, 2, 3)] == ["1+", "2+", "2"]
     asked = counted_reads(store.reader)
-    assert {row.id for _, row in standing_runs(store.reader, [("a", "f1")], limit=5)} == set(new)
+    assert {row.id for _, row in unresolved_runs(store.reader, [("a", "f1")], limit=5)} == set(new)
     assert len(asked) == 1
 
 

@@ -15,8 +15,8 @@ from hypothesis.stateful import (
 
 from mainspring.domain.states import RunState
 from mainspring.store.commands.results import CLAIM_LOST, DONE
-from mainspring.store.commands.runs import CancelRun, Release
-from mainspring.store.commands.sessions import Bury
+from mainspring.store.commands.runs import CancelRun, ReleaseRun
+from mainspring.store.commands.sessions import DeclareSessionDead
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import finish, outcome, signal, suspend
 
@@ -158,7 +158,7 @@ class StoreModel(RuleBasedStateMachine):
     @rule(data=st.data())
     def release(self, data):
         model = self.pick(data)
-        model.owner.twice(Release(model.id, model.claimed.claim, model.ranks))
+        model.owner.twice(ReleaseRun(model.id, model.claimed.claim, model.ranks))
         model.state, model.owner = RunState.QUEUED, None
 
     @precondition(lambda self: bool(self.of_state(RunState.RUNNING, RunState.WAITING)))
@@ -180,7 +180,7 @@ class StoreModel(RuleBasedStateMachine):
     @rule(worker=st.integers(0, 1), crashed=st.booleans())
     def bury(self, worker, crashed):
         dead = self.workers[worker]
-        self.workers[1 - worker].do(Bury(dead.session))
+        self.workers[1 - worker].do(DeclareSessionDead(dead.session))
         for model in self.runs.values():
             if model.owner is dead:
                 model.state, model.owner = RunState.QUEUED, None

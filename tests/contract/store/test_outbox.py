@@ -5,11 +5,11 @@ import pytest
 
 from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import MessageState, OutcomeState, RunState
-from mainspring.store.commands.automations import Prune, SetMeta
-from mainspring.store.commands.outbox import DiscardMessage, Refusal, SendAgain, SettleQueue
+from mainspring.store.commands.automations import ApplyRetention, SetMeta
+from mainspring.store.commands.outbox import DiscardMessage, MessageRefusal, RetryMessage, SettleQueue
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused
-from mainspring.store.commands.sessions import Bury
-from mainspring.store.reads.outbox import RefusedMessages
+from mainspring.store.commands.sessions import DeclareSessionDead
+from mainspring.store.read.outbox import RefusedMessages
 from mainspring.store.views import Capped
 from tests.contract.store.process import audited, complete, event, outcome, post, suspend, take, wait_for
 
@@ -137,7 +137,7 @@ def test_dead_senders_queue_is_free(store, second):
     run = second.begin()
     second.do(outcome(run, 1, posts=(post(id="m1"),)))
     assert queues(store.do(take(lease_ms=10**9))) == {"orders/eu": ["m1"]}
-    second.do(Bury(store.session))
+    second.do(DeclareSessionDead(store.session))
     assert queues(second.do(take())) == {"orders/eu": ["m1"]}
 
 
@@ -155,7 +155,7 @@ def test_settled_queue_goes_on(store):
     first = take(messages=3)
     (queue,) = store.do(first).queues
     one, two, three = (message.seq for message in queue.messages)
-    store.twice(settle(first, sent=(one, three), refused=(Refusal(two, "too large"),)))
+    store.twice(settle(first, sent=(one, three), refused=(MessageRefusal(two, "too large"),)))
     assert queues(store.do(take())) == {"orders/eu": ["m3"]}
     assert [(m.id, m.fault) for m in store.read("list_refused_messages")] == [("m1", "too large")]
     assert store.read("refused_messages") == RefusedMessages(Capped(1, more=False), "too large")
@@ -168,7 +168,7 @@ def test_refused_messages_are_counted_up_to_a_cap(store):
     store.do(outcome(run, 1, posts=tuple(post(id=f"m{n}") for n in range(3))))
     lease = take(messages=3)
     (queue,) = store.do(lease).queues
-    store.do(settle(lease, refused=tuple(Refusal(m.seq, f"{m.id} is too large") for m in queue.messages)))
+    store.do(settle(lease, refused=tuple(MessageRefusal(m.seq, f"{m.id} is too large") for m in queue.messages)))
     assert store.read("refused_messages", cap=2) == RefusedMessages(Capped(2, more=True), "m0 is too large")
 
 
@@ -217,10 +217,10 @@ def test_refused_message_is_sent_again_by_hand(store):
     store.do(outcome(run, 1, posts=(post(id="m1"), post(id="m2"))))
     lease = take()
     (queue,) = store.do(lease).queues
-    store.do(settle(lease, refused=(Refusal(queue.messages[0].seq, "no such stream"),)))
-    assert store.do(audited(SendAgain("m1"))) == DONE
+    store.do(settle(lease, refused=(MessageRefusal(queue.messages[0].seq, "no such stream"),)))
+    assert store.do(audited(RetryMessage("m1"))) == DONE
     assert queues(store.do(take())) == {"orders/eu": ["m1", "m2"]}
-    assert store.do(SendAgain("m9")).code == "not_found"
+    assert store.do(RetryMessage("m9")).code == "not_found"
 
 
 def test_message_is_discarded_by_hand(store):
@@ -268,7 +268,7 @@ def test_trouble_of_an_empty_queue_is_forgotten(store, clock):
         store.do(SettleQueue(lease.lease, name, away="no route", retry_after_ms=5))
     store.do(DiscardMessage("m1"))
     clock.forward(5)
-    store.do(Prune(None, None, None, None, None))
+    store.do(ApplyRetention(None, None, None, None, None))
     assert store.reader.read_text("select queue from outlets") == [("b/x",)]
 
 
@@ -278,7 +278,7 @@ def test_lease_of_an_empty_queue_that_nobody_gave_back_is_forgotten(store, clock
     store.do(outcome(run, 1, posts=(post(id="m1"),)))
     lease = take()
     store.do(lease, DiscardMessage("m1"))
-    prune = Prune(None, None, None, None, None)
+    prune = ApplyRetention(None, None, None, None, None)
     store.do(prune)
     assert store.reader.read_text("select queue from outlets") == [("orders/eu",)]
     clock.forward(lease.lease_ms)

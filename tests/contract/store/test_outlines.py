@@ -3,7 +3,7 @@
 from mainspring.domain.runs.log_chunk import LogChunk
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
-from mainspring.store.commands.logs import SaveLines
+from mainspring.store.commands.logs import SaveLogs
 from tests.contract.store.plans import check_no_walk, plans_on_a_file, plans_on_a_server
 from tests.contract.store.process import BOOM, fail, outcome
 
@@ -129,7 +129,7 @@ def test_last_lines_are_read_backwards(store):
         LogChunk(ident=f"s{n % 2}", attempt=1, first_at=n, last_at=n, lines=2, size=9, body=b"\x00z")
         for n in range(1, 7)
     ]
-    store.do(SaveLines(run.id, tuple(parts)))
+    store.do(SaveLogs(run.id, tuple(parts)))
     assert [one.seq for one in store.read("last_parts", run.id, None, 2)] == [9, 11]
     assert [one.seq for one in store.read("last_parts", run.id, None, 9, 9)] == [1, 3, 5, 7]
     assert [one.seq for one in store.read("last_parts", run.id, "s1", 2)] == [5, 9]

@@ -13,11 +13,11 @@ from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.domain.triggers.trigger import Trigger
 from mainspring.domain.triggers.webhooks.verifier import GitHub
 from mainspring.domain.triggers.webhooks.webhook import Webhook
-from mainspring.store.commands.automations import MakeSlot, Prune, ScheduleRow
-from mainspring.store.commands.runs import MarkDone, SlotLink
+from mainspring.store.commands.automations import ApplyRetention, MakeSlot, ScheduleRow
+from mainspring.store.commands.exec_runs import RecordExecRun
+from mainspring.store.commands.runs import MarkRunDone, SlotLink
 from mainspring.store.commands.triggers import TriggerRow
-from mainspring.store.commands.wrapped import RecordRun
-from mainspring.store.reads import watched
+from mainspring.store.read.automations import monitor_reads
 from tests.contract.store.arrivals import announced
 from tests.contract.store.process import complete, fail, finish, halt
 
@@ -36,7 +36,7 @@ def facts(store, clock):
 
 
 def recorded(id, now, state=RunState.SUCCEEDED, **options):
-    return RecordRun(id, "a", "exec", 1, None, "exec", "json", b"{}", state, now, now, **options)
+    return RecordExecRun(id, "a", "exec", 1, None, "exec", "json", b"{}", state, now, now, **options)
 
 
 def test_size_is_recorded_with_the_end(store, clock, facts):
@@ -51,7 +51,9 @@ def test_size_is_recorded_with_the_end(store, clock, facts):
     ]
     for group in ends:
         store.do(*group)
-    runs = {one.run if not isinstance(one, RecordRun) else one.id: one.output_size for group in ends for one in group}
+    runs = {
+        one.run if not isinstance(one, RecordExecRun) else one.id: one.output_size for group in ends for one in group
+    }
     assert {run: store.run(run).output_size for run in runs} == runs
     kept = {end.run: end.size for end in facts().ends}
     assert kept == {run: runs[run] for run in kept}
@@ -61,7 +63,7 @@ def test_size_is_recorded_with_the_end(store, clock, facts):
 def test_run_that_a_person_declares_done_has_no_size(store, facts):
     """Nobody measured what they did."""
     run = store.begin()
-    store.do(halt(run, "s#1"), MarkDone(run.id, b"1"))
+    store.do(halt(run, "s#1"), MarkRunDone(run.id, b"1"))
     assert (store.run(run.id).state, store.run(run.id).output_size) == (RunState.SUCCEEDED, None)
     assert [end.size for end in facts().ends] == [None]
 
@@ -86,7 +88,7 @@ def test_sizes_are_those_of_ended_days(store, clock, facts):
     assert (known.successes, known.over_ms) == (4, 3 * DAY)
     assert known.days == ((0, first_at + DAY, first_at + DAY), (65, first_at, first_at + 2 * DAY))
     clock.forward(3 * DAY)
-    store.do(Prune(None, None, None, None, None))
+    store.do(ApplyRetention(None, None, None, None, None))
     assert facts().sizes == known
     assert facts("b").sizes is None
     few = Baselines(store.reader, 1)
@@ -130,9 +132,11 @@ def test_slots_of_many_schedules_are_read_some_hundred_at_a_time(store, clock, m
     rows = tuple(ScheduleRow(name, name, b'{"every":60000}', clock.now() + MINUTE, "k") for name in names)
     store.announce(*names, schedules=rows)
     asked: list[int] = []
-    real = watched.slot_starts
+    real = monitor_reads.slot_starts
     monkeypatch.setattr(
-        watched, "slot_starts", lambda reader, names, *more: asked.append(len(names)) or real(reader, names, *more)
+        monitor_reads,
+        "slot_starts",
+        lambda reader, names, *more: asked.append(len(names)) or real(reader, names, *more),
     )
     found = FactsReader(store.reader, at_once=None).read(clock.now()).punctual
     assert found == dict.fromkeys(names)
@@ -150,7 +154,7 @@ def test_slot_whose_run_is_not_kept_says_nothing(store, clock):
     store.do(MakeSlot("a", now + MINUTE, now + 2 * MINUTE, SlotVerdict.RUN, start, None))
     store.do(finish(store.claim_one()))
     assert len(store.read("slot_starts", "a", 10)) == 1
-    store.do(Prune(clock.now() + 1, None, None, None, None))
+    store.do(ApplyRetention(clock.now() + 1, None, None, None, None))
     assert store.read("slot_starts", "a", 10) == []
 
 

@@ -8,20 +8,20 @@ from mainspring.domain.errors import FencedError
 from mainspring.domain.states import RunState
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.automations import (
-    Announce,
+    AcquireLock,
+    AnnounceDefinitions,
+    ApplyRetention,
     AutomationRow,
     MakeSlot,
-    Prune,
     ReleaseLock,
     ScheduleRow,
     SetQueue,
-    TakeLock,
 )
+from mainspring.store.commands.exec_runs import RecordExecRun
 from mainspring.store.commands.inbox import CloseWait, OpenWait
-from mainspring.store.commands.results import DONE, Numbered, Refused, Started
-from mainspring.store.commands.runs import CancelRun, Claim, ParentLink, Reopen, RunKey
-from mainspring.store.commands.sessions import Bury
-from mainspring.store.commands.wrapped import RecordRun
+from mainspring.store.commands.results import DONE, NumberAnswer, Refused, StartAnswer
+from mainspring.store.commands.runs import CancelRun, ClaimRuns, ParentLink, ReopenRun, RunKey
+from mainspring.store.commands.sessions import DeclareSessionDead
 from tests.contract.store.arrivals import (
     announced,
     deciding,
@@ -175,7 +175,7 @@ def test_a_key_leads_to_one_run_that_goes_on(store, second, reverse):
     """A failed run is not continued while its key goes to a new one."""
     run = store.begin(run_key=RunKey("k", "h"))
     store.do(fail(run))
-    meet((store, Reopen(run.id)), (second, keyed(second, "restart")), reverse=reverse)
+    meet((store, ReopenRun(run.id)), (second, keyed(second, "restart")), reverse=reverse)
     assert len(second.ids()) == 1
 
 
@@ -183,14 +183,14 @@ def test_one_id_is_one_run(store, second, reverse):
     """Two that start the same run at once both learn that it is started."""
     command = store.starting()
     one, two = meet((store, command), (second, command), reverse=reverse)
-    assert isinstance(one, Started)
-    assert isinstance(two, Started)
+    assert isinstance(one, StartAnswer)
+    assert isinstance(two, StartAnswer)
     assert sorted([one.created, two.created]) == [False, True]
 
 
 def test_a_run_told_twice_is_one_run(store, second, reverse):
     """A wrapped command's own record and its copy in the spool may come at once."""
-    told = RecordRun(
+    told = RecordExecRun(
         id=store.name(), automation="w", kind="script", version=1, title=None, trigger="exec", codec="json", input=b"{}",
         state=RunState.SUCCEEDED, started_at=1, finished_at=2,
     )  # fmt: skip
@@ -233,7 +233,7 @@ def test_due_runs_line_up_with_a_start_in_no_ring(store, second, reverse):
     due = [store.start(partition=name, due_at=START_AT + 5).run for name in ("p", "q")]
     store.clock.forward(10)
     later = [start_in(second, "q"), start_in(second, "p")]
-    claimed, _ = meet((store, Claim(store.name("c"), 10)), (second, tuple(later)), reverse=reverse)
+    claimed, _ = meet((store, ClaimRuns(store.name("c"), 10)), (second, tuple(later)), reverse=reverse)
     assert {run.id for run in claimed.runs} == set(due)
     assert second.ids() == []
 
@@ -243,7 +243,7 @@ def test_two_claims_of_due_runs_make_no_ring(store, second, reverse):
     for n in range(6):
         store.start(partition="pq"[n % 2], due_at=START_AT + 5 + n % 3)
     store.clock.forward(10)
-    one, two = meet((store, Claim(store.name("c"), 10)), (second, Claim(store.name("c"), 10)), reverse=reverse)
+    one, two = meet((store, ClaimRuns(store.name("c"), 10)), (second, ClaimRuns(store.name("c"), 10)), reverse=reverse)
     assert len(one.runs) + len(two.runs) + len(store.ids()) == 2
 
 
@@ -267,7 +267,7 @@ def test_a_queue_runs_no_more_than_its_limit(store, second, reverse):
     store.do(SetQueue("few", concurrency=3))
     for _ in range(6):
         store.start(queue="few")
-    one, two = meet((store, Claim(store.name("c"), 2)), (second, Claim(store.name("c"), 2)), reverse=reverse)
+    one, two = meet((store, ClaimRuns(store.name("c"), 2)), (second, ClaimRuns(store.name("c"), 2)), reverse=reverse)
     assert len(one.runs) + len(two.runs) == 3
 
 
@@ -276,14 +276,14 @@ def test_a_rate_is_spent_once(store, second, reverse):
     store.do(SetQueue("few", rate_count=3, rate_per_ms=60_000))
     for _ in range(6):
         store.start(queue="few")
-    one, two = meet((store, Claim(store.name("c"), 2)), (second, Claim(store.name("c"), 2)), reverse=reverse)
+    one, two = meet((store, ClaimRuns(store.name("c"), 2)), (second, ClaimRuns(store.name("c"), 2)), reverse=reverse)
     assert len(one.runs) + len(two.runs) == 3
 
 
 def test_a_run_is_claimed_by_one(store, second, reverse):
     """Two claims take no run twice."""
     wanted = {store.start().run for _ in range(3)}
-    one, two = meet((store, Claim(store.name("c"), 2)), (second, Claim(store.name("c"), 2)), reverse=reverse)
+    one, two = meet((store, ClaimRuns(store.name("c"), 2)), (second, ClaimRuns(store.name("c"), 2)), reverse=reverse)
     ids = [run.id for run in (*one.runs, *two.runs)]
     ids += store.ids()
     assert sorted(ids) == sorted(wanted)
@@ -292,7 +292,7 @@ def test_a_run_is_claimed_by_one(store, second, reverse):
 def test_a_claim_that_meets_a_cancel_hears_of_it(store, second, reverse):
     """The run is cancelled before it began, or its owner is told."""
     run = store.start().run
-    claimed, done = meet((store, Claim(store.name("c"), 1)), (second, CancelRun(run, "x")), reverse=reverse)
+    claimed, done = meet((store, ClaimRuns(store.name("c"), 1)), (second, CancelRun(run, "x")), reverse=reverse)
     assert done == DONE
     if claimed.runs:
         assert [fact.source for fact in store.engine_reads.facts_after(store.session, 0)] == ["x"]
@@ -305,20 +305,25 @@ def test_a_buried_session_writes_nothing_afterwards(store, second, reverse):
     run = store.begin()
     saved, freed = None, None
     try:
-        saved, freed = meet((store, outcome(run, 1)), (second, Bury(store.session)), reverse=reverse)
+        saved, freed = meet((store, outcome(run, 1)), (second, DeclareSessionDead(store.session)), reverse=reverse)
     except FencedError:
         assert reverse
     with pytest.raises(FencedError):
         store.do(outcome(run, 2))
     (again,) = second.claim().runs
     assert again.rank == (0 if reverse else 1)
-    assert (saved, freed) == ((None, None) if reverse else (DONE, Numbered(1)))
+    assert (saved, freed) == ((None, None) if reverse else (DONE, NumberAnswer(1)))
 
 
 def test_two_sessions_that_bury_each_other_leave_one(store, second, reverse):
     """The server breaks the ring, and who is dead writes nothing."""
     with pytest.raises(FencedError):
-        meet((store, Bury(second.session)), (second, Bury(store.session)), reverse=reverse, rings=9)
+        meet(
+            (store, DeclareSessionDead(second.session)),
+            (second, DeclareSessionDead(store.session)),
+            reverse=reverse,
+            rings=9,
+        )
     left = [session.id for session in store.read("sessions")]
     assert len(left) == 1
 
@@ -328,22 +333,22 @@ def test_a_run_is_pruned_or_continued(store, second, reverse):
     run = store.begin()
     store.do(outcome(run, 1), fail(run, "s1"))
     store.clock.forward(10)
-    prune = Prune(None, store.clock.now(), None, None, None)
-    pruned, reopened = meet((store, prune), (second, Reopen(run.id)), reverse=reverse)
+    prune = ApplyRetention(None, store.clock.now(), None, None, None)
+    pruned, reopened = meet((store, prune), (second, ReopenRun(run.id)), reverse=reverse)
     if reopened == DONE:
-        assert pruned == Numbered(0)
+        assert pruned == NumberAnswer(0)
         assert second.claim_one().id == run.id
     else:
-        assert (pruned, reopened.code) == (Numbered(1), "not_found")
+        assert (pruned, reopened.code) == (NumberAnswer(1), "not_found")
 
 
 def test_a_lock_has_one_holder(store, second, reverse):
     """Two take it; one is told who has it."""
-    one, two = meet((store, TakeLock("l", "mine")), (second, TakeLock("l", "theirs")), reverse=reverse)
+    one, two = meet((store, AcquireLock("l", "mine")), (second, AcquireLock("l", "theirs")), reverse=reverse)
     assert sorted(isinstance(answer, Refused) for answer in (one, two)) == [False, True]
     holder, other = (second, store) if isinstance(one, Refused) else (store, second)
     holder.do(ReleaseLock("l", 1))
-    assert other.do(TakeLock("l", "next")) == Numbered(2)
+    assert other.do(AcquireLock("l", "next")) == NumberAnswer(2)
 
 
 def test_a_slot_is_made_once(store, second, reverse):
@@ -367,9 +372,9 @@ def test_one_command_id_acts_once(store, second, reverse):
 
 def test_two_deployments_have_two_numbers(store, second, reverse):
     """Numbers are given in the order of the commits."""
-    rows = [Announce(f"code-{n}", (AutomationRow("a", "task", 1, f"code-{n}", b"{}"),), ()) for n in (8, 9)]
+    rows = [AnnounceDefinitions(f"code-{n}", (AutomationRow("a", "task", 1, f"code-{n}", b"{}"),), ()) for n in (8, 9)]
     one, two = meet((store, rows[0]), (second, rows[1]), reverse=reverse)
-    assert {one, two} == {Numbered(2), Numbered(3)}
+    assert {one, two} == {NumberAnswer(2), NumberAnswer(3)}
 
 
 @pytest.fixture
@@ -449,7 +454,7 @@ def test_a_group_that_is_let_go_meets_a_newer_arrival(store, second, reverse):
     going, new = letting_go(store, pace, old.id), taking_in(second, "new", pace=pace)
     went, _ = meet((store, going), (second, new), reverse=reverse)
     states = dict(listed(store))
-    if isinstance(went, Started):
+    if isinstance(went, StartAnswer):
         assert states == {"old": "started", "new": "held"}
     else:
         assert (went.code, states) == ("changed", {"old": "dropped", "new": "held"})
@@ -468,7 +473,7 @@ def test_two_ends_are_gathered_into_one_start(store, second, reverse):
         for process, delivery, automation in zip((store, second), ids, "ab", strict=True)
     ]
     answers = meet((store, commands[0]), (second, commands[1]), reverse=reverse)
-    assert sum(isinstance(answer, Started) for answer in answers) == 1
+    assert sum(isinstance(answer, StartAnswer) for answer in answers) == 1
     assert len(store.ids()) == 1
 
 

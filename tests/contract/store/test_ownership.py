@@ -7,11 +7,11 @@ from mainspring.domain.errors import FencedError
 from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import AttemptState, FailureReason, RunState
 from mainspring.store.commands.inbox import CloseWait, ExpireWait, OpenWait
-from mainspring.store.commands.journal import RecordStall, SaveAttempt, SaveCheckpoint
+from mainspring.store.commands.journal import RecordStalledAttempt, SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.results import CLAIM_LOST, DONE
-from mainspring.store.commands.runs import Annotate, ParentLink, Release, RunKey
-from mainspring.store.commands.sessions import Bury
-from mainspring.store.reads.watched import watched as all_watched
+from mainspring.store.commands.runs import AnnotateRun, ParentLink, ReleaseRun, RunKey
+from mainspring.store.commands.sessions import DeclareSessionDead
+from mainspring.store.read.automations.monitor_reads import read_monitor_rows as all_watched
 from tests.contract.store.process import ask, complete, event, fail, finish, halt, outcome, signal, suspend, wait_for
 
 
@@ -39,15 +39,15 @@ def writes(run):
         "outcome": outcome(run, 1),
         "attempt": attempt(run),
         "checkpoint": SaveCheckpoint(run.id, run.claim, "s1", b"5", 1, 10),
-        "stall": RecordStall(run.id, run.claim, "s1", "s1", 1, 1_000, ("a.py:1 f",)),
+        "stall": RecordStalledAttempt(run.id, run.claim, "s1", "s1", 1, 1_000, ("a.py:1 f",)),
         "open_event": wait_for(run),
         "open_question": ask(run),
         "close": CloseWait(run.id, run.claim, "e1"),
         "expire": ExpireWait(run.id, run.claim, "e1"),
-        "annotate": Annotate(run.id, run.claim, b'{"k":"v"}', b"[1,2]"),
+        "annotate": AnnotateRun(run.id, run.claim, b'{"k":"v"}', b"[1,2]"),
         "suspend": suspend(run),
         "retry_later": suspend(run, state=RunState.RETRYING, due_at=2**50),
-        "release": Release(run.id, run.claim, 0),
+        "release": ReleaseRun(run.id, run.claim, 0),
         "finish": finish(run),
         "complete": complete(run),
         "fail": fail(run),
@@ -102,7 +102,7 @@ def test_other_session_changes_nothing(store, second, name):
 def test_dead_session_changes_nothing(store, second, name):
     """A process that was declared dead cannot commit, whatever it sends, and its run goes on elsewhere."""
     run = store.begin()
-    second.do(Bury(store.session))
+    second.do(DeclareSessionDead(store.session))
     with pytest.raises(FencedError):
         store.do(writes(run)[name])
     with pytest.raises(FencedError):
@@ -228,7 +228,7 @@ def test_peer_prefect_3_dead_worker_frees_its_slot(store, second, new_process):
     run = store.begin()
     second.start()
     assert second.ids() == []
-    second.do(Bury(store.session))
+    second.do(DeclareSessionDead(store.session))
     assert second.ids() == [run.id]
 
 
@@ -237,9 +237,9 @@ def test_peer_dbos_4_recovery_is_not_a_one_shot(store, second, new_process):
     run = store.begin()
     third = new_process().open()
     third.announce("a")
-    assert second.do(Bury(store.session)).number == 1
+    assert second.do(DeclareSessionDead(store.session)).number == 1
     taken = second.claim_one()
-    assert third.do(Bury(second.session)).number == 1
+    assert third.do(DeclareSessionDead(second.session)).number == 1
     again = third.claim_one()
     assert (taken.id, again.id, again.claim) == (run.id, run.id, 3)
     third.do(finish(again))
@@ -252,7 +252,7 @@ def test_claim_after_a_death_tells_the_true_rank(store, second, new_process):
     store.do(outcome(run, 1), suspend(run, rank=1), signal(run.id))
     taken = second.claim_one()
     second.do(outcome(taken, 2))
-    store.do(Bury(second.session))
+    store.do(DeclareSessionDead(second.session))
     assert store.claim_one().rank == 2
 
 

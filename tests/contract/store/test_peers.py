@@ -8,8 +8,8 @@ from mainspring.domain.errors import FencedError
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import MakeSlot, PauseAutomation, ScheduleRow, SetQueue
 from mainspring.store.commands.results import DONE, Refused
-from mainspring.store.commands.runs import Claim, Claimed, ParentLink, RunKey, SlotLink
-from mainspring.store.commands.sessions import Bury, DrainSession
+from mainspring.store.commands.runs import ClaimedRuns, ClaimRuns, ParentLink, RunKey, SlotLink
+from mainspring.store.commands.sessions import DeclareSessionDead, DrainSession
 from tests.contract.store.process import fail, finish, outcome, signal, suspend, wait_for
 
 HOURLY = ScheduleRow("a", "a", b'{"cron":"0 * * * *"}', 1_000)
@@ -81,7 +81,7 @@ def test_peer_dbos_759_each_claim_of_a_run_is_counted(store, second, new_process
     owners = [store, second]
     for number in range(2, 6):
         dead, heir = owners[-2], owners[-1]
-        heir.do(Bury(dead.session))
+        heir.do(DeclareSessionDead(dead.session))
         assert heir.claim_one().claim == number
         owners.append(new_process().open())
         owners[-1].announce("a", "b")
@@ -139,7 +139,7 @@ def test_peer_sidekiq_4635_end_of_the_last_child_is_heard_though_its_parent_is_a
         store.start("b", parent=ParentLink(parent.id, f"c{n}", parent.claim))
     assert len(store.ids()) == 3
     store.do(suspend(parent))
-    second.do(Bury(store.session))
+    second.do(DeclareSessionDead(store.session))
     for child in second.claim().runs:
         second.do(finish(child, result=b"1"))
     taken = second.claim_one()
@@ -155,7 +155,7 @@ def test_peer_river_1258_no_run_stays_running_without_an_owner(store, second):
     for _ in range(50):
         store.start()
     assert len(store.ids(50)) == 50
-    second.do(Bury(store.session))
+    second.do(DeclareSessionDead(store.session))
     assert {row.state for row in second.list_runs(limit=100).runs} == {RunState.QUEUED}
     assert len(second.ids(50)) == 50
 
@@ -167,7 +167,7 @@ def test_peer_oban_862_process_with_the_name_of_a_dead_one_is_not_taken_for_it(s
     again.announce("a")
     assert again.session != store.session
     assert again.ids() == []
-    second.do(Bury(store.session))
+    second.do(DeclareSessionDead(store.session))
     assert second.ids() == [run.id]
     with pytest.raises(FencedError):
         store.do(outcome(run, 1))
@@ -179,7 +179,7 @@ def test_peer_procrastinate_1408_who_rescues_may_die_too(store, second, new_proc
     chain = [store, second, *(new_process().open() for _ in range(3))]
     for dead, heir in itertools.pairwise(chain):
         heir.announce("a")
-        heir.do(Bury(dead.session))
+        heir.do(DeclareSessionDead(dead.session))
         assert heir.ids() == [run.id]
 
 
@@ -196,7 +196,7 @@ def test_peer_dbos_805_run_between_two_steps_is_running_or_ready(store, second):
     """A run that was taken over between completed steps is never in a state that nobody looks at."""
     run = store.begin()
     store.do(outcome(run, 1))
-    second.do(Bury(store.session))
+    second.do(DeclareSessionDead(store.session))
     assert second.run(run.id).state == RunState.QUEUED
     taken = second.claim_one()
     assert (taken.rank, second.run(run.id).state) == (1, RunState.RUNNING)
@@ -218,15 +218,15 @@ def test_peer_n8n_23807_what_has_ended_is_not_overwritten(store, second):
     run = store.begin()
     store.do(finish(run, result=b"7"))
     before = store.run(run.id)
-    second.do(Bury(store.session, crashed=True))
+    second.do(DeclareSessionDead(store.session, crashed=True))
     assert second.run(run.id) == before
 
 
 def test_peer_temporal_9193_claim_whose_answer_was_lost_is_found_again(store):
     """A worker that never heard what it was given asks again under the same name and gets just that."""
     store.start()
-    claim = Claim(store.name("c"), 10)
+    claim = ClaimRuns(store.name("c"), 10)
     first, second_time = store.do(claim), store.again(claim)
-    assert isinstance(first, Claimed)
+    assert isinstance(first, ClaimedRuns)
     assert not isinstance(second_time, Refused)
     assert [run.id for run in second_time.runs] == [run.id for run in first.runs]

@@ -8,10 +8,10 @@ from mainspring.store.commands.automations import (
     ResumeAutomation,
     RetireAutomation,
 )
-from mainspring.store.commands.results import Refused, Started, TakenIn
-from mainspring.store.commands.runs import Reopen, RunKey
-from mainspring.store.commands.triggers import Replay, ReportDesk
-from mainspring.store.reads import triggers as reads
+from mainspring.store.commands.results import DeliveryStored, Refused, StartAnswer
+from mainspring.store.commands.runs import ReopenRun, RunKey
+from mainspring.store.commands.triggers import ReplayDelivery, ReportConsumer
+from mainspring.store.read import triggers as reads
 from tests.contract.store.arrivals import (
     announced,
     deciding,
@@ -87,8 +87,8 @@ def test_peer_prefect_12509_two_who_see_the_last_upstream_start_one_run(store, s
     store.do(gathering(store, ours, "a"))
     started = store.do(gathering(store, theirs, "b", start=store.starting("c")))
     late = second.do(gathering(second, theirs, "b", start=second.starting("c")))
-    assert isinstance(started, Started)
-    assert not isinstance(late, Started)
+    assert isinstance(started, StartAnswer)
+    assert not isinstance(late, StartAnswer)
     assert len(store.ids()) == 1
 
 
@@ -101,8 +101,8 @@ def test_peer_triggerdev_4819_delivery_whose_run_failed_can_be_let_in_once_more(
     store.do(first)
     store.do(fail(store.claim_one()))
     assert store.do(taking_in(store, "k")).run == first.start.id
-    replayed = store.do(Replay("d_again", first.id))
-    assert isinstance(replayed, TakenIn)
+    replayed = store.do(ReplayDelivery("d_again", first.id))
+    assert isinstance(replayed, DeliveryStored)
     store.do(deciding(store, "d_again"))
     assert listed(store) == [("k", "started"), ("k#d_again", "started")]
     assert len(store.ids()) == 1
@@ -147,7 +147,7 @@ def test_peer_windmill_10168_chain_goes_on_after_an_upstream_that_crashed(store)
     assert waiting(store, "b/run") == []
     store.do(finish(store.begin()))
     assert len(waiting(store, "b/run")) == 1
-    store.do(Reopen(failed.id))
+    store.do(ReopenRun(failed.id))
     again = store.claim_one()
     assert again.id == failed.id
     store.do(finish(again))
@@ -158,11 +158,11 @@ def test_peer_windmill_10168_chain_goes_on_after_an_upstream_that_crashed(store)
 def test_peer_celery_8030_source_that_is_away_says_since_when(store, clock):
     """A worker that is alive and consumes nothing is told from one that has nothing to consume."""
     store.do(announced(hook(path=None, end="queue")))
-    store.do(ReportDesk("a/queue", None, clock.now(), "connection refused"))
-    (desk,) = reads.desks(store.reader)
+    store.do(ReportConsumer("a/queue", None, clock.now(), "connection refused"))
+    (desk,) = reads.consumers(store.reader)
     assert (desk.trigger, desk.away_since, desk.why) == ("a/queue", clock.now(), "connection refused")
-    store.do(ReportDesk("a/queue", clock.now(), None, None))
-    assert [one.away_since for one in reads.desks(store.reader)] == [None]
+    store.do(ReportConsumer("a/queue", clock.now(), None, None))
+    assert [one.away_since for one in reads.consumers(store.reader)] == [None]
 
 
 def test_peer_kestra_16721_late_upstream_starts_what_waits_for_it(store, clock):
@@ -177,5 +177,5 @@ def test_peer_kestra_16721_late_upstream_starts_what_waits_for_it(store, clock):
     assert ([one.automation for one in late.gathered], late.here, late.wanted) == (["a"], 1, 2)
     clock.forward(86_400_000)
     assert reads.open_gatherings(store.reader)[0].deadline_at < clock.now()
-    assert isinstance(store.do(gathering(store, last, "b", start=store.starting("c"))), Started)
+    assert isinstance(store.do(gathering(store, last, "b", start=store.starting("c"))), StartAnswer)
     assert reads.open_gatherings(store.reader) == []

@@ -5,26 +5,26 @@ import itertools
 import pytest
 
 from mainspring.domain.access.permissions import IDLE_TIMEOUT_MS, SESSION_LIFETIME_MS, Role, SignInMethod, Visitor
-from mainspring.store.commands.automations import Audited, Prune
+from mainspring.store.commands.automations import ApplyRetention, AuditedCommand
 from mainspring.store.commands.people import (
     AddPerson,
     ChangePerson,
+    CreateStartLink,
+    CreateToken,
     EndWebSession,
     EndWebSessions,
-    MakeToken,
-    NoteVisit,
-    OfferLink,
     OpenWebSession,
-    RefuseSignIn,
+    RecordFailedSignIn,
+    RecordVisit,
     RemovePerson,
     RevokeToken,
     SetPassword,
 )
-from mainspring.store.commands.results import DONE, Numbered, Refused
-from mainspring.store.reads import people as reads
+from mainspring.store.commands.results import DONE, NumberAnswer, Refused
+from mainspring.store.read import people as reads
 
 _NUMBERS = itertools.count(1)
-PRUNE = Prune(None, None, None, None, None)
+PRUNE = ApplyRetention(None, None, None, None, None)
 
 
 class Site:
@@ -52,7 +52,7 @@ class Site:
         return found and found.visitor(self.clock.now())
 
     def make_token(self, name, *, until_at=None, role=Role.OPERATOR):
-        made = MakeToken(
+        made = CreateToken(
             id=f"t_{name}", name=name, hash=f"h-{name}", role=role, automations=("a",), by="web:ana", until_at=until_at
         )
         return self.store.do(made)
@@ -90,7 +90,7 @@ def test_session_is_over_when_it_was_idle_or_old(site):
     site.sign_in("idle")
     site.sign_in("busy")
     site.clock.forward(IDLE_TIMEOUT_MS - 1)
-    site.store.do(NoteVisit("busy"))
+    site.store.do(RecordVisit("busy"))
     assert site.visitor("idle") is not None
     site.clock.forward(1)
     assert site.visitor("idle") is None
@@ -100,7 +100,7 @@ def test_session_is_over_when_it_was_idle_or_old(site):
     assert reads.web_session(site.reader, "busy") is not None
     for _ in range(2 * SESSION_LIFETIME_MS // IDLE_TIMEOUT_MS):
         site.clock.forward(IDLE_TIMEOUT_MS // 2)
-        site.store.do(NoteVisit("busy"))
+        site.store.do(RecordVisit("busy"))
     assert site.visitor("busy") is None
 
 
@@ -136,7 +136,7 @@ def test_sessions_end_one_by_one_and_all_at_once(site):
     assert site.store.do(EndWebSession(first, "ana")).code == "not_found"
     assert site.store.do(EndWebSession(first, "bob")) == DONE
     assert site.visitor("h1") is None
-    assert site.store.do(EndWebSessions("bob", keep="h3")) == Numbered(1)
+    assert site.store.do(EndWebSessions("bob", keep="h3")) == NumberAnswer(1)
     assert [site.visitor(one) is not None for one in ("h2", "h3", "h4")] == [False, True, True]
 
 
@@ -153,7 +153,7 @@ def test_last_admin_stays(site):
 def test_start_link_opens_once_and_for_a_while(site):
     """The second who follows it, and whoever comes late, stays outside."""
     local = {"name": "local", "source": SignInMethod.LINK, "role": Role.ADMIN, "proof": None}
-    site.store.do(OfferLink("l1", site.clock.now() + 1000), OfferLink("l2", site.clock.now() + 1000))
+    site.store.do(CreateStartLink("l1", site.clock.now() + 1000), CreateStartLink("l2", site.clock.now() + 1000))
     assert site.sign_in("h1", link="l1", **local) == DONE
     assert site.visitor("h1") == Visitor(door="web", name="local", role=Role.ADMIN)
     assert site.sign_in("h2", link="l1", **local).code == "over"
@@ -182,7 +182,7 @@ def test_token_lets_in_until_it_expires_or_is_revoked(site):
     found = reads.token_of(site.reader, "h-bot")
     assert found.visitor(now) == Visitor(door="api", name="bot", role=Role.OPERATOR, automations=("a",))
     assert found.visitor(now + 1000) is None
-    site.store.do(NoteVisit("h-ci", is_token=True))
+    site.store.do(RecordVisit("h-ci", is_token=True))
     assert reads.token_of(site.reader, "h-ci").used_at == site.clock.now()
     assert reads.token_of(site.reader, "h-other") is None
     site.clock.forward(1000)
@@ -198,14 +198,14 @@ def test_anyone_may_enter_by_a_person_a_token_or_a_link(store):
     now = store.clock.now()
 
     def may():
-        return reads.may_anyone_enter(store.reader, now)
+        return reads.has_credentials(store.reader, now)
 
     assert not may()
-    store.do(OfferLink("l1", now + 1))
+    store.do(CreateStartLink("l1", now + 1))
     assert may()
-    assert not reads.may_anyone_enter(store.reader, now + 1)
+    assert not reads.has_credentials(store.reader, now + 1)
     store.do(AddPerson("ana", "pw", Role.ADMIN, None))
-    assert reads.may_anyone_enter(store.reader, now + 1)
+    assert reads.has_credentials(store.reader, now + 1)
 
 
 def test_refused_sign_in_is_on_record(site):
@@ -213,11 +213,13 @@ def test_refused_sign_in_is_on_record(site):
     refused = Refused("not_let_in", "wrong")
     assert (
         site.store.twice(
-            Audited("c1", "web:bob", "sign in", "person:bob", RefuseSignIn("not_let_in", "wrong"), None, None)
+            AuditedCommand(
+                "c1", "web:bob", "sign in", "person:bob", RecordFailedSignIn("not_let_in", "wrong"), None, None
+            )
         )
         == refused
     )
-    site.store.twice(Audited("c2", "web:bob", "sign in", "person:bob", site.opening("h1"), None, None))
+    site.store.twice(AuditedCommand("c2", "web:bob", "sign in", "person:bob", site.opening("h1"), None, None))
     assert len(reads.web_sessions(site.reader, site.clock.now())) == 1
     rows = site.store.read("audit_rows")
     assert {(one.verb, one.subject) for one in rows} == {("sign in", "person:bob")}

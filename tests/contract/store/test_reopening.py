@@ -9,7 +9,7 @@ from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.results import DONE
-from mainspring.store.commands.runs import Discard, GiveResult, MarkDone, ParentLink, Reopen, RunKey
+from mainspring.store.commands.runs import DiscardRun, GiveResult, MarkRunDone, ParentLink, ReopenRun, RunKey
 from tests.contract.store.process import BOOM, audited, fail, finish, halt, outcome, suspend
 
 
@@ -33,7 +33,7 @@ def test_reopen_goes_on_where_it_failed(store):
         outcome(run, 6, "mail", asked=6, asked_after=5),
         fail(run, "bad"),
     )
-    store.twice(audited(Reopen(run.id)))
+    store.twice(audited(ReopenRun(run.id)))
     again = store.claim_one()
     assert counted(store, run.id) == ["a", "slow", "mail"]
     assert (again.claim, again.generation, again.fresh) == (2, 0, False)
@@ -53,7 +53,7 @@ def test_reopen_goes_on_from_every_failure_that_led_to_the_end(store):
         outcome(run, 4, "mended too", **failed),
         outcome(run, 5, "two", **failed),
         fail(run, "one", detail=b'{"failing": ["one", "two"]}'),
-        Reopen(run.id),
+        ReopenRun(run.id),
     )
     assert counted(store, run.id) == ["mended", "good", "mended too"]
 
@@ -67,7 +67,7 @@ def test_reopen_keeps_what_other_branches_waited_for(store):
         outcome(run, 1, "a#1/bad[x/y#1/]", state=OutcomeState.FAILED, output=None, failure=BOOM),
         *rows,
         fail(run, "a#1/bad[x/y#1/]"),
-        Reopen(run.id),
+        ReopenRun(run.id),
     )
     assert counted(store, run.id) == ["a#2/timer#1"]
 
@@ -82,7 +82,7 @@ def test_reopen_leaves_a_doubt_about_what_was_given_up(store, act):
         stopped,
         outcome(run, 2, "x", state=OutcomeState.CANCELLED, output=None, marked=True),
         fail(run, "bad"),
-        Reopen(run.id, "bad" if act == "from" else None),
+        ReopenRun(run.id, "bad" if act == "from" else None),
     )
     again = store.claim_one()
     assert [a.state for a in store.history(run.id).attempts] == ([] if act == "from" else [AttemptState.IN_DOUBT])
@@ -96,7 +96,7 @@ def test_reopen_of_a_bodys_own_error_keeps_all(store):
     """When the body itself raised, every outcome still counts."""
     run = store.begin()
     store.do(outcome(run, 1), fail(run))
-    store.do(Reopen(run.id))
+    store.do(ReopenRun(run.id))
     assert counted(store, run.id) == ["s1"]
 
 
@@ -104,12 +104,12 @@ def test_reopen_from_a_step_opens_a_generation(store):
     """Continuing from a chosen step is a new generation: outcomes from there on are kept, listed and not counted."""
     run = store.begin()
     store.do(*[outcome(run, n) for n in (1, 2, 3)], fail(run))
-    assert store.do(Reopen(run.id, "nothing")).code == "no_such_step"
-    store.do(Reopen(run.id, "s2"))
+    assert store.do(ReopenRun(run.id, "nothing")).code == "no_such_step"
+    store.do(ReopenRun(run.id, "s2"))
     again = store.claim_one()
     assert (again.generation, counted(store, run.id)) == (1, ["s1"])
     assert story(store, run.id)["s3"] == (OutcomeState.SUCCEEDED, 1)
-    store.do(outcome(again, 4, "s2"), fail(again), Reopen(run.id, "s2"))
+    store.do(outcome(again, 4, "s2"), fail(again), ReopenRun(run.id, "s2"))
     assert store.claim_one().generation == 2
     assert [(o.rank, o.superseded) for o in store.history(run.id).superseded] == [(2, 1), (3, 1), (4, 2)]
 
@@ -119,7 +119,7 @@ def test_reopen_gives_attempts_back(store):
     run = store.begin()
     tried = SaveAttempt(run.id, run.claim, "s1", "s1", 0, 1, AttemptState.FAILED, 1, 5, "a", failure=BOOM)
     store.do(tried, outcome(run, 1, state=OutcomeState.FAILED, failure=BOOM, attempt=2, marked=True), fail(run, "s1"))
-    store.do(Reopen(run.id))
+    store.do(ReopenRun(run.id))
     assert store.history(run.id).attempts == []
     assert [a.attempt for a in store.read("story", run.id).attempts] == [1]
 
@@ -133,7 +133,7 @@ def test_reopen_forgets_a_deadline_that_passed(store, clock):
         outcome(run, 2, "deadline", kind=OutcomeKind.DEADLINE, asked=0),
         outcome(run, 3, "cleanup", asked=2),
         fail(run, "deadline", FailureReason.DEADLINE),
-        Reopen(run.id),
+        ReopenRun(run.id),
     )
     assert counted(store, run.id) == ["s1", "cleanup"]
     assert store.claim_one().deadline_at is None
@@ -143,20 +143,20 @@ def test_reopen_forgets_a_cancel_that_was_taken_in(store):
     """Whichever step a cancelled-and-failed run is continued from, the cancel does not strike it again."""
     run = store.begin()
     cancel = outcome(run, 2, "cancel", kind=OutcomeKind.CANCEL, asked=0)
-    store.do(outcome(run, 1), cancel, outcome(run, 3, asked=2), fail(run), Reopen(run.id, "s3"))
+    store.do(outcome(run, 1), cancel, outcome(run, 3, asked=2), fail(run), ReopenRun(run.id, "s3"))
     assert counted(store, run.id) == ["s1"]
 
 
 def test_reopen_is_refused_where_it_does_not_fit(store):
     """Only failed and halted runs are continued, and not when their key went to a newer run."""
-    assert store.do(Reopen("r_none")).code == "not_found"
+    assert store.do(ReopenRun("r_none")).code == "not_found"
     key = RunKey("k", "h", on_failed="restart")
     run = store.begin(run_key=key)
-    assert store.do(Reopen(run.id)).code == "wrong_state"
+    assert store.do(ReopenRun(run.id)).code == "wrong_state"
     store.do(fail(run))
     newer = store.start(run_key=key)
     assert newer.created
-    assert store.do(Reopen(run.id)).code == "wrong_state"
+    assert store.do(ReopenRun(run.id)).code == "wrong_state"
 
 
 def test_reopen_waits_for_its_partition(store):
@@ -164,7 +164,7 @@ def test_reopen_waits_for_its_partition(store):
     run = store.begin(partition="p")
     store.do(fail(run))
     holder = store.begin(partition="p")
-    store.do(Reopen(run.id))
+    store.do(ReopenRun(run.id))
     assert store.ids() == []
     store.do(finish(holder))
     assert store.ids() == [run.id]
@@ -173,7 +173,7 @@ def test_reopen_waits_for_its_partition(store):
 def test_reopen_can_be_planned(store, clock):
     """A continuation may have a due time."""
     run = store.begin()
-    store.do(fail(run), Reopen(run.id, due_at=clock.now() + 10))
+    store.do(fail(run), ReopenRun(run.id, due_at=clock.now() + 10))
     assert store.ids() == []
     clock.forward(10)
     assert store.ids() == [run.id]
@@ -186,14 +186,14 @@ def test_run_goes_on_from_what_began_and_has_no_outcome(store):
     mark = SaveAttempt(run.id, run.claim, "x", "x", 0, 1, AttemptState.IN_DOUBT, 2, 5, "a")
     undo = SaveAttempt(run.id, run.claim, "undo:x", "x", 0, 1, AttemptState.IN_DOUBT, 4, 5, "a")
     store.do(outcome(run, 1), mark, undo, outcome(run, 2, "later", asked=3), halt(run, "x"))
-    refused = store.do(Reopen(run.id, from_ident="undo:x")), store.do(Reopen(run.id, from_ident="y"))
+    refused = store.do(ReopenRun(run.id, from_ident="undo:x")), store.do(ReopenRun(run.id, from_ident="y"))
     assert [one.code for one in refused] == ["no_such_step"] * 2
-    store.do(Reopen(run.id, from_ident="x"))
+    store.do(ReopenRun(run.id, from_ident="x"))
     again = store.claim_one()
     assert (again.generation, counted(store, run.id), store.history(run.id).attempts) == (1, ["s1"], [])
     link = ParentLink(run.id, "child:b#1", again.claim, asked=2)
     child = store.start("b", parent=link).run
-    store.do(halt(again, "child:b#1", FailureReason.DRIFT), Reopen(run.id, from_ident="child:b#1"))
+    store.do(halt(again, "child:b#1", FailureReason.DRIFT), ReopenRun(run.id, from_ident="child:b#1"))
     assert (store.run(run.id).generation, store.history(run.id).children) == (2, [])
     assert store.state(child) is RunState.CANCELLED
 
@@ -203,8 +203,8 @@ def test_accepted_drift_replaces_the_input(store):
     run = store.begin()
     detail = msgspec.json.encode({"drift": {"s1": base64.b64encode(b"[9]").decode()}})
     store.do(outcome(run, 1), outcome(run, 2), halt(run, "s1", FailureReason.DRIFT, detail=detail))
-    assert store.do(Reopen(run.id, accept=("s2",))).code == "no_such_step"
-    store.do(Reopen(run.id, accept=("s1",)))
+    assert store.do(ReopenRun(run.id, accept=("s2",))).code == "no_such_step"
+    store.do(ReopenRun(run.id, accept=("s1",)))
     assert [(o.ident, o.input) for o in store.history(run.id).outcomes] == [("s1", b"[9]"), ("s2", b"[]")]
 
 
@@ -271,7 +271,7 @@ def test_mark_done_ends_a_run_like_a_success(store, stand):
         claimed = store.claim_one()
         store.do(suspend(claimed) if stand == "waiting" else halt(claimed))
     blocked = store.start(partition="p").run
-    store.twice(audited(MarkDone(run, b"5")))
+    store.twice(audited(MarkRunDone(run, b"5")))
     assert store.state(run) == RunState.SUCCEEDED
     assert [fact.payload for fact in store.history(parent.id).facts] == [b"5"]
     assert store.ids() == [blocked]
@@ -281,13 +281,13 @@ def test_mark_done_ends_a_run_like_a_success(store, stand):
 def test_discard_gives_up_a_halted_run_only(store):
     """Discarding fails a run that needs attention, with that reason; its first failure stays readable."""
     run = store.begin()
-    assert store.do(Discard(run.id)).code == "wrong_state"
+    assert store.do(DiscardRun(run.id)).code == "wrong_state"
     store.do(halt(run))
-    assert store.do(Discard(run.id)) == DONE
+    assert store.do(DiscardRun(run.id)) == DONE
     view = store.run(run.id)
     assert (view.state, view.reason, view.failure.code) == (RunState.FAILED, FailureReason.DISCARDED, "boom")
-    assert store.do(MarkDone("r_none")).code == "not_found"
-    assert store.do(MarkDone(run.id)).code == "wrong_state"
+    assert store.do(MarkRunDone("r_none")).code == "not_found"
+    assert store.do(MarkRunDone(run.id)).code == "wrong_state"
 
 
 RENAMED = msgspec.json.encode({"renamed": {"ident": "charge#1", "old": "charge", "new": "charge_card"}})
@@ -303,7 +303,7 @@ def stopped_by_a_rename(store):
 def test_renamed_step_is_mapped_and_its_run_continues(store):
     """Nothing is superseded; the history tells the new name, and a repeated act changes nothing."""
     run = stopped_by_a_rename(store)
-    store.twice(audited(Reopen(run.id, rename=("charge", "charge_card"))))
+    store.twice(audited(ReopenRun(run.id, rename=("charge", "charge_card"))))
     store.claim_one()
     assert store.history(run.id).renames == {"charge": "charge_card"}
     assert counted(store, run.id) == ["charge#1"]
@@ -312,7 +312,7 @@ def test_renamed_step_is_mapped_and_its_run_continues(store):
 def test_renamed_step_is_accepted_as_gone(store):
     """The history tells that a person decided on the name."""
     run = stopped_by_a_rename(store)
-    store.twice(audited(Reopen(run.id, accept=("charge#1",))))
+    store.twice(audited(ReopenRun(run.id, accept=("charge#1",))))
     store.claim_one()
     assert store.history(run.id).renames == {"charge": None}
 
@@ -320,10 +320,10 @@ def test_renamed_step_is_accepted_as_gone(store):
 def test_a_later_word_on_a_renamed_step_counts(store):
     """It may be mapped to another name when the run stops again."""
     run = stopped_by_a_rename(store)
-    store.do(Reopen(run.id, rename=("charge", "wrong")))
+    store.do(ReopenRun(run.id, rename=("charge", "wrong")))
     again = store.claim_one()
     store.do(halt(again, "charge#1", FailureReason.DRIFT, rank=1, detail=RENAMED))
-    store.do(Reopen(run.id, rename=("charge", "charge_card")))
+    store.do(ReopenRun(run.id, rename=("charge", "charge_card")))
     assert store.history(run.id).renames == {"charge": "charge_card"}
 
 
@@ -331,7 +331,7 @@ def test_a_later_word_on_a_renamed_step_counts(store):
 def test_a_word_on_a_step_that_did_not_stop_the_run_is_refused(store, command):
     """The run stays as it is."""
     run = stopped_by_a_rename(store)
-    refused = store.do(Reopen(run.id, **command))
+    refused = store.do(ReopenRun(run.id, **command))
     assert refused.code == "no_such_step"
     assert store.state(run.id) is RunState.NEEDS_ATTENTION
     assert store.history(run.id).renames == {}
@@ -343,7 +343,7 @@ def test_a_run_records_the_hash_seed_of_the_process_in_which_it_began(store, sec
     assert run.hash_seed is not None
     second.announce("a")
     store.do(fail(run))
-    second.do(Reopen(run.id))
+    second.do(ReopenRun(run.id))
     again = second.claim_one()
     assert (again.id, again.claim, again.hash_seed) == (run.id, 2, run.hash_seed)
     second.start()

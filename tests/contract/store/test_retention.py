@@ -1,15 +1,15 @@
 """Retention: old things go, a piece at a time; whatever somebody can still ask for stays."""
 
 from mainspring.domain.states import RunState
-from mainspring.store.commands.automations import Prune
-from mainspring.store.commands.inbox import Publish
-from mainspring.store.commands.results import Numbered
+from mainspring.store.commands.automations import ApplyRetention
+from mainspring.store.commands.inbox import PublishEvent
+from mainspring.store.commands.results import NumberAnswer
 from mainspring.store.commands.runs import ParentLink, RunKey
 from tests.contract.store.process import audited, event, fail, finish, halt, outcome, signal, suspend, wait_for
 
 
 def prune(before, **options):
-    return Prune(
+    return ApplyRetention(
         *(options.pop(name, before) for name in ("succeeded", "failed", "cancelled", "events", "rollups")), **options
     )
 
@@ -19,8 +19,8 @@ def test_old_runs_go_with_all_they_had(store, clock):
     run = store.begin()
     store.do(outcome(run, 1), signal(run.id), wait_for(run), finish(run))
     clock.forward(10)
-    assert store.do(prune(clock.now() - 10)) == Numbered(0)
-    assert store.do(prune(clock.now())) == Numbered(1)
+    assert store.do(prune(clock.now() - 10)) == NumberAnswer(0)
+    assert store.do(prune(clock.now())) == NumberAnswer(1)
     history = store.history(run.id)
     assert (history.outcomes, history.facts) == ([], [])
     assert store.list_runs().runs == []
@@ -31,7 +31,7 @@ def test_each_end_has_its_limit(store, clock):
     good, bad = store.begin(), store.begin()
     store.do(finish(good), fail(bad))
     clock.forward(10)
-    store.do(Prune(clock.now(), None, None, None, None))
+    store.do(ApplyRetention(clock.now(), None, None, None, None))
     assert [row.id for row in store.list_runs().runs] == [bad.id]
 
 
@@ -43,7 +43,7 @@ def test_unfinished_runs_keep_what_they_can_ask_for(store, clock):
     halted = store.begin()
     store.do(halt(halted))
     clock.forward(500)
-    assert store.do(prune(clock.now())) == Numbered(0)
+    assert store.do(prune(clock.now())) == NumberAnswer(0)
     assert store.state(child.id) == RunState.SUCCEEDED
     history = store.history(parent.id)
     assert (len(history.outcomes), len(history.facts)) == (1, 2)
@@ -51,7 +51,7 @@ def test_unfinished_runs_keep_what_they_can_ask_for(store, clock):
     assert len(store.history(parent.id).facts) == 3
     store.do(finish(parent))
     clock.forward(500)
-    assert store.do(prune(clock.now())) == Numbered(2)
+    assert store.do(prune(clock.now())) == NumberAnswer(2)
     assert store.read("events") == []
 
 
@@ -78,7 +78,7 @@ def test_prune_is_bounded(store, clock):
         runs.append(store.begin())
         store.do(finish(runs[-1]))
     clock.forward(1)
-    assert store.do(prune(clock.now(), limit=3)) == Numbered(3)
+    assert store.do(prune(clock.now(), limit=3)) == NumberAnswer(3)
     assert [row.id for row in store.list_runs().runs] == [runs[4].id, runs[3].id]
 
 
@@ -92,11 +92,11 @@ def test_figures_survive_folding(store, second, clock):
             process.do(outcome(run, 1), finish(run))
     before = store.read("sums_since", 0)
     clock.forward(72 * 3_600_000)
-    store.do(Prune(None, None, None, None, None))
+    store.do(ApplyRetention(None, None, None, None, None))
     assert store.read("sums_since", 0) == before
     (sums,) = before
     assert (sums.started, sums.succeeded, sums.steps, sums.took_max_ms) == (6, 6, 6, 5)
-    store.do(Prune(None, None, None, None, clock.now()))
+    store.do(ApplyRetention(None, None, None, None, clock.now()))
     assert store.read("sums_since", 60_000) == []
 
 
@@ -109,7 +109,7 @@ def test_figures_that_are_pruned_stay_in_the_sum_of_all(store, clock):
         clock.forward(72 * 3_600_000)
         before = store.read("sums_since", 0)
         for _ in range(2):
-            store.do(Prune(None, None, None, None, clock.now()))
+            store.do(ApplyRetention(None, None, None, None, clock.now()))
         assert store.read("sums_since", 0) == before
         assert store.read("sums_since", 60_000) == []
     (sums,) = store.read("sums_since", 0)
@@ -119,7 +119,7 @@ def test_figures_that_are_pruned_stay_in_the_sum_of_all(store, clock):
 
 def test_audit_is_never_pruned(store, clock):
     """The audit log outlives everything."""
-    store.do(audited(Publish("e", "n", b"1", clock.now())))
+    store.do(audited(PublishEvent("e", "n", b"1", clock.now())))
     clock.forward(10**11)
     store.do(prune(clock.now()))
     assert store.read("verify_audit").rows == 1
@@ -130,6 +130,6 @@ def test_waiting_run_is_never_pruned(store, clock):
     run = store.begin()
     store.do(suspend(run))
     clock.forward(10**11)
-    assert store.do(prune(clock.now())) == Numbered(0)
+    assert store.do(prune(clock.now())) == NumberAnswer(0)
     store.do(signal(run.id))
     assert store.ids() == [run.id]

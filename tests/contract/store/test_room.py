@@ -3,7 +3,13 @@
 import pytest
 
 from mainspring.store.commands.automations import PauseAutomation, SetQueue
-from mainspring.store.commands.sessions import Bury, CloseSession, DrainSession, NoteBlocked, WakeWorkers
+from mainspring.store.commands.sessions import (
+    CloseSession,
+    DeclareSessionDead,
+    DrainSession,
+    RecordBlockedLoop,
+    WakeWorkers,
+)
 from tests.contract.store.process import complete, finish, halt, suspend
 
 ENDS = {"complete": complete, "finish": finish, "suspend": suspend, "halt": halt}
@@ -83,7 +89,7 @@ def test_end_announces_room_for_a_run_on_probation(narrow, second):
     second.claim(tags=("cpu",))
     narrow.do(finish(runs[0]))
     assert len(second.claim(tags=("cpu",)).runs) == 1
-    narrow.do(Bury(second.session, crashed=True))
+    narrow.do(DeclareSessionDead(second.session, crashed=True))
     assert announces(narrow, finish(runs[1]))
 
 
@@ -147,7 +153,7 @@ def hinder_full(narrow, other):
 HINDRANCES = {
     "full": hinder_full,
     "draining": lambda narrow, other: narrow.do(DrainSession(other.session)),
-    "blocked": lambda narrow, other: other.do(NoteBlocked(5_000, ("main.py:1",))),
+    "blocked": lambda narrow, other: other.do(RecordBlockedLoop(5_000, ("main.py:1",))),
     "paused": lambda narrow, other: narrow.do(PauseAutomation("b", None, "ann", None)),
     "other queues": lambda narrow, other: other.claim(tags=("cpu",), queues=("default",)),
     "other tags": lambda narrow, other: other.claim(tags=("disk",)),

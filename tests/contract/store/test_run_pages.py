@@ -5,9 +5,9 @@ from itertools import product
 import pytest
 
 from mainspring.domain.states import OutcomeState, RunState
-from mainspring.store.reads import run_pages
-from mainspring.store.reads.run_pages import run_page
-from mainspring.store.reads.runs import list_runs
+from mainspring.store.read.runs import run_pages
+from mainspring.store.read.runs.run_pages import run_page
+from mainspring.store.read.runs.run_views import list_runs
 from tests.contract.store.process import fail, finish, outcome
 
 S = RunState

@@ -3,9 +3,9 @@
 import pytest
 
 from mainspring.domain.states import OutcomeState, RunState
-from mainspring.store.commands.runs import Claim, Reopen
-from mainspring.store.reads import paths
-from mainspring.store.reads.paths import OUTCOMES, RUNS, passed_runs
+from mainspring.store.commands.runs import ClaimRuns, ReopenRun
+from mainspring.store.read.runs import run_paths
+from mainspring.store.read.runs.run_paths import OUTCOMES, RUNS, read_run_paths
 from tests.contract.store.plans import plans_on_a_file, plans_on_a_server, walked
 from tests.contract.store.process import BOOM, audited, fail, finish, halt, outcome
 
@@ -31,7 +31,7 @@ def test_runs_that_ended_are_read_newest_first(store):
     store.do(halt(standing))
     store.do(outcome(store.begin(), 1))
     store.do(finish(store.begin(automation="b")))
-    found = passed_runs(store.reader, "a")
+    found = read_run_paths(store.reader, "a")
     assert [(one.run, one.state, one.failed_ident) for one in found] == [
         (standing.id, RunState.NEEDS_ATTENTION, None),
         (bad.id, RunState.FAILED, "charge"),
@@ -42,28 +42,28 @@ def test_runs_that_ended_are_read_newest_first(store):
         (2, "mail", OutcomeState.SUCCEEDED, 1),
     ]
     assert found[1].passed[0].state is OutcomeState.FAILED
-    assert passed_runs(store.reader, "nobody") == []
+    assert read_run_paths(store.reader, "nobody") == []
 
 
 def test_what_was_superseded_counts_no_more(store):
     """A run that a person continued went the way that it went at last."""
     run = store.begin()
     store.do(outcome(run, 1, "charge", state=OutcomeState.FAILED, failure=BOOM), fail(run, "charge", rank=1))
-    store.do(audited(Reopen(run.id)))
-    (again,) = store.do(Claim("again", 1)).runs
+    store.do(audited(ReopenRun(run.id)))
+    (again,) = store.do(ClaimRuns("again", 1)).runs
     store.do(outcome(again, 2, "charge"), finish(again, rank=2))
-    (found,) = passed_runs(store.reader, "a")
+    (found,) = read_run_paths(store.reader, "a")
     assert [(one.rank, one.state) for one in found.passed] == [(2, OutcomeState.SUCCEEDED)]
 
 
 def test_only_the_newest_and_the_first_are_read(store, monkeypatch):
     """So many runs, so many outcomes of each; which of them were cut is told."""
-    monkeypatch.setattr(paths, "RUNS", 2)
-    monkeypatch.setattr(paths, "OUTCOMES", 3)
+    monkeypatch.setattr(run_paths, "RUNS", 2)
+    monkeypatch.setattr(run_paths, "OUTCOMES", 3)
     runs = [store.begin() for _ in range(3)]
     for run, saved in zip(runs, (1, 3, 4), strict=True):
         store.do(*(outcome(run, rank) for rank in range(1, saved + 1)), finish(run, rank=saved))
-    found = passed_runs(store.reader, "a")
+    found = read_run_paths(store.reader, "a")
     assert [(one.run, len(one.passed), one.is_cut) for one in found] == [
         (runs[2].id, 3, True),
         (runs[1].id, 3, False),

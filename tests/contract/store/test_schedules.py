@@ -1,6 +1,6 @@
 """Slots that are made up for, pauses on record, and schedules whose data are made anew."""
 
-from mainspring.store.base import Unfinished
+from mainspring.store.base import UnfinishedRun
 from mainspring.store.commands.automations import (
     BACKFILL,
     BackfillSlot,
@@ -11,10 +11,10 @@ from mainspring.store.commands.automations import (
     RetireAutomation,
     ScheduleRow,
 )
-from mainspring.store.commands.results import DONE, Refused, Started
+from mainspring.store.commands.results import DONE, Refused, StartAnswer
 from mainspring.store.commands.runs import SlotLink
-from mainspring.store.reads.engine import WorkerReads
-from mainspring.store.reads.status import plans, schedules, slots_between
+from mainspring.store.read.runs.worker_reads import WorkerReads
+from mainspring.store.read.status.status import plans, schedules, slots_between
 from tests.contract.store.process import audited
 
 OLD, NEW = b'{"cron":"0 * * * *"}', b'{"cron":"0 * * * *","years":2}'
@@ -39,7 +39,7 @@ def test_slot_below_low_water_is_made_by_backfill_alone(store, clock):
     """Each once, and what has its run already is refused."""
     store.announce("a", schedules=(row(clock.now() + 5_000),))
     answer = store.twice(audited(back(store, 1_000)))
-    assert isinstance(answer, Started)
+    assert isinstance(answer, StartAnswer)
     refused = store.do(back(store, 1_000, "other"))
     assert isinstance(refused, Refused)
     assert refused == Refused("has_run", "'a' has its run of 1970-01-01 00:00:01 UTC already: back-1000")
@@ -51,7 +51,7 @@ def test_missed_slot_is_made_up_for_by_backfill(store, clock):
     now = clock.now()
     store.announce("a", schedules=(row(now - 5_000),))
     store.do(MakeSlot("a", now - 5_000, now + 5_000, "missed", None, "nobody scheduled"))
-    assert isinstance(store.do(back(store, now - 5_000)), Started)
+    assert isinstance(store.do(back(store, now - 5_000)), StartAnswer)
     assert slots(store) == [(now - 5_000, "run", f"back-{now - 5_000}")]
 
 
@@ -78,7 +78,7 @@ def test_backfilled_run_that_has_not_begun_is_told_from_the_others(store):
     """No slot has to wait for what stands in line behind it."""
     begun = store.begin(trigger=BACKFILLED)
     waiting = store.start(trigger=BACKFILLED).run
-    assert store.engine_reads.unfinished("a") == [Unfinished(begun.id, False), Unfinished(waiting, True)]
+    assert store.engine_reads.unfinished("a") == [UnfinishedRun(begun.id, False), UnfinishedRun(waiting, True)]
 
 
 def test_long_line_does_not_hide_what_goes_on(store):
@@ -87,7 +87,7 @@ def test_long_line_does_not_hide_what_goes_on(store):
     live = store.start(trigger="schedule a").run
     found = store.engine_reads.unfinished("a")
     assert len(found) == 100
-    assert found[0] == Unfinished(live, False)
+    assert found[0] == UnfinishedRun(live, False)
     assert found[1].is_in_line
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from mainspring.domain.errors import ConflictError, NotFoundError
 from mainspring.domain.ids import make_id
-from mainspring.store.reads.runs import resolve_id
-from mainspring.store.reads.short_ids import IdKind, ids_ending, short_ids
+from mainspring.store.read.runs.run_views import resolve_id
+from mainspring.store.read.short_ids import IdKind, ids_ending, short_ids
 from tests.contract.store.plans import plans_on_a_file, plans_on_a_server
 from tests.contract.store.test_list_plans import _HISTORY
 

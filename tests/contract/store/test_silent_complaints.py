@@ -8,8 +8,8 @@ from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.routing import NotificationRoute
 from mainspring.domain.states import AlertState
 from mainspring.store.commands.alerts import RefusedAlert, SettleAlerts
-from mainspring.store.commands.automations import Announce, AutomationRow, MakeSlot
-from mainspring.store.commands.sessions import Beat
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, MakeSlot
+from mainspring.store.commands.sessions import RecordHeartbeat
 from tests.contract.store.process import finish, take_alerts
 from tests.contract.store.test_watch import HOUR, ROUTING, Site
 
@@ -81,7 +81,7 @@ def test_complaint_9_run_that_did_not_come_is_told_without_configuration(site, s
     told = []
     for _ in range(24):
         site.store.clock.forward(10 * MINUTE)
-        scheduler.do(Beat())
+        scheduler.do(RecordHeartbeat())
         site.look()
         told = [one for one in site.told() if one[0] is NotificationEvent.OPENED]
     assert told == [(NotificationEvent.OPENED, "ops")]
@@ -95,7 +95,7 @@ def test_complaint_10_start_that_fails_is_told_though_history_is_green(site):
     for _ in range(3):
         site.succeed()
     problem = "Traceback\nModuleNotFoundError: No module named 'requests'"
-    site.store.do(Announce("code-2", (AutomationRow("a", "task", 1, "code-2", None, problem=problem),), ()))
+    site.store.do(AnnounceDefinitions("code-2", (AutomationRow("a", "task", 1, "code-2", None, problem=problem),), ()))
     site.look()
     one = open_incidents(site)[IncidentKind.DEFINITION_LOST]
     assert one.text == "it fails to load: ModuleNotFoundError: No module named 'requests'"
@@ -108,7 +108,9 @@ def test_module_that_says_much_about_why_it_does_not_load_is_told(site):
     for name in ("a", "b"):
         site.announce(name)
         problem = f"/srv/shop.py:3\nfailed to load: ValueError: {words}"
-        site.store.do(Announce("code-2", (AutomationRow(name, "task", 1, "code-2", None, problem=problem),), ()))
+        site.store.do(
+            AnnounceDefinitions("code-2", (AutomationRow(name, "task", 1, "code-2", None, problem=problem),), ())
+        )
     site.look()
     storm = open_incidents(site)[IncidentKind.STORM]
     assert storm.text.startswith("2 automations fail to load (a, b): /srv/shop.py:3: failed to load: ValueError: ")
@@ -118,11 +120,11 @@ def test_module_that_says_much_about_why_it_does_not_load_is_told(site):
 def test_complaint_10_worker_that_can_load_nothing_is_told(site, scheduler):
     """It lives, and nobody has the automation any more: not even a problem says so."""
     site.announce("a", every="1h")
-    site.store.do(Announce("code-2", (), ()))
+    site.store.do(AnnounceDefinitions("code-2", (), ()))
     for minute in range(5):
         assert site.told() == [], minute
         site.store.clock.forward(MINUTE)
-        scheduler.do(Beat())
+        scheduler.do(RecordHeartbeat())
         site.look()
     one = open_incidents(site)[IncidentKind.DEFINITION_LOST]
     assert one.subject.automation == "a"
@@ -142,7 +144,7 @@ def test_complaint_12_cadence_that_became_slower_is_told(site, scheduler):
                 site.store.do(finish(site.store.claim().runs[0]))
         site.store.clock.forward(20_000)
     site.store.clock.forward(24 * HOUR)
-    scheduler.do(Beat())
+    scheduler.do(RecordHeartbeat())
     site.look()
     drifted = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.CADENCE_DRIFT]
     assert [(one.subject.automation, one.severity) for one in drifted] == [("a", Severity.DIGEST)]
@@ -154,7 +156,7 @@ def test_folded_incidents_do_not_recur(site, scheduler):
     site.announce("a", every="1h")
     for _ in range(4):
         site.look(3 * HOUR)
-        scheduler.do(Beat())
+        scheduler.do(RecordHeartbeat())
         site.store.clock.forward(1_000)
         site.succeed()
         site.look()

@@ -6,10 +6,10 @@ from mainspring.alerting.inputs.facts import FactsReader
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
 from mainspring.domain.processes.stall import Stall
-from mainspring.store.commands.journal import ClearStall, RecordStall
+from mainspring.store.commands.journal import ClearStalledAttempt, RecordStalledAttempt
 from mainspring.store.commands.results import CLAIM_LOST, DONE
-from mainspring.store.commands.runs import Release
-from mainspring.store.commands.sessions import Bury, CloseSession
+from mainspring.store.commands.runs import ReleaseRun
+from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead
 from tests.contract.store.process import fail, finish, halt, suspend
 
 MINUTE = 60_000
@@ -17,7 +17,7 @@ STACK = ("/srv/shop.py:7 charge", "/usr/lib/python3.13/socket.py:719 readinto")
 
 
 def stalled(run, ident="charge#1", silent_ms=MINUTE, attempt=1):
-    return RecordStall(run.id, run.claim, ident, ident.partition("#")[0], attempt, silent_ms, STACK)
+    return RecordStalledAttempt(run.id, run.claim, ident, ident.partition("#")[0], attempt, silent_ms, STACK)
 
 
 @pytest.fixture
@@ -50,13 +50,13 @@ def test_sign_takes_it_back_and_another_attempt_takes_its_place(store, wrong):
     """What is taken back late touches no other attempt."""
     run = store.begin()
     store.do(stalled(run), stalled(run, "other#1"))
-    assert store.twice(ClearStall(run.id, run.claim, "charge#1", 1)) == DONE
+    assert store.twice(ClearStalledAttempt(run.id, run.claim, "charge#1", 1)) == DONE
     assert [one.subject.fingerprint for one in wrong()] == ["other"]
-    store.do(stalled(run, attempt=2), ClearStall(run.id, run.claim, "charge#1", 1))
+    store.do(stalled(run, attempt=2), ClearStalledAttempt(run.id, run.claim, "charge#1", 1))
     assert {one.attempt for one in store.read("story", run.id).stalls} == {1, 2}
 
 
-@pytest.mark.parametrize("end", [finish, fail, halt, suspend, lambda run: Release(run.id, run.claim, 0)])
+@pytest.mark.parametrize("end", [finish, fail, halt, suspend, lambda run: ReleaseRun(run.id, run.claim, 0)])
 def test_stall_counts_only_while_its_owner_has_the_run(store, second, wrong, end):
     """Nothing is wrong from the commit on in which the run goes, whoever goes on with it."""
     run = store.begin()
@@ -74,7 +74,7 @@ def test_stall_goes_with_a_worker_that_died(store, second, wrong):
     run = store.begin()
     store.do(stalled(run))
     assert len(wrong(second)) == 1
-    second.do(Bury(store.session))
+    second.do(DeclareSessionDead(store.session))
     assert wrong(second) == []
     again = second.claim_one()
     assert again.id == run.id

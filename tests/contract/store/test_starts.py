@@ -5,7 +5,7 @@ import pytest
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import RetireAutomation, SetMeta, SetQueue
-from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused, Started
+from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused, StartAnswer
 from mainspring.store.commands.runs import CancelRun, ParentLink, RunKey
 from tests.contract.store.process import BOOM, audited, fail, finish, halt, outcome, signal, suspend
 
@@ -13,8 +13,8 @@ from tests.contract.store.process import BOOM, audited, fail, finish, halt, outc
 def test_same_id_starts_once(store):
     """The id is the identity of the command: sent twice, even without a lost answer, it makes one run."""
     command = store.starting()
-    assert store.do(command) == Started(command.id, created=True, state="queued")
-    assert store.do(command) == Started(command.id, created=False, state="queued")
+    assert store.do(command) == StartAnswer(command.id, created=True, state="queued")
+    assert store.do(command) == StartAnswer(command.id, created=False, state="queued")
     assert store.ids() == [command.id]
 
 
@@ -44,7 +44,9 @@ def test_key_of_a_run_that_ended_answers_also_while_the_store_is_on_hold(store):
     store.do(finish(store.claim_one()))
     store.start(run_key=waiting)
     store.do(SetMeta("held", "1"))
-    assert store.start(run_key=ended, awaited=True) == Started(first.run, created=False, state="succeeded", by_key=True)
+    assert store.start(run_key=ended, awaited=True) == StartAnswer(
+        first.run, created=False, state="succeeded", by_key=True
+    )
     assert store.start(run_key=waiting, awaited=True).code == "held"
     assert store.start(run_key=RunKey("ended", "other"), awaited=True).code == "key_conflict"
 
@@ -75,9 +77,9 @@ def test_key_finds_the_run(store):
     """Starting twice with one key is one run, while it lives and after it succeeded."""
     key = RunKey("k", "hash")
     first = store.start(run_key=key)
-    assert store.start(run_key=key) == Started(first.run, created=False, state="queued", by_key=True)
+    assert store.start(run_key=key) == StartAnswer(first.run, created=False, state="queued", by_key=True)
     store.do(finish(store.claim_one()))
-    assert store.start(run_key=key) == Started(first.run, created=False, state="succeeded", by_key=True)
+    assert store.start(run_key=key) == StartAnswer(first.run, created=False, state="succeeded", by_key=True)
     assert store.start("b", run_key=key).created
 
 
@@ -244,7 +246,7 @@ def test_child_asked_for_again_is_told_again(store):
     command = store.starting(**child_of(parent))
     store.do(command)
     store.do(finish(store.claim_one(), result=b"7"))
-    assert store.do(command) == Started(command.id, created=False, state="succeeded")
+    assert store.do(command) == StartAnswer(command.id, created=False, state="succeeded")
     assert [fact.payload for fact in store.history(parent.id).facts] == [b"7"]
 
 

@@ -14,9 +14,9 @@ from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
 from mainspring.domain.notifications.routing import NotificationRouting, NotificationTarget
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.store.commands.incidents import Found, Observe
-from mainspring.store.commands.wrapped import RecordRun
-from mainspring.store.reads.incidents import MOST
+from mainspring.store.commands.exec_runs import RecordExecRun
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
+from mainspring.store.read.incidents import MOST
 
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "ivory", "jetty")
 FAILURES = 10_000
@@ -31,7 +31,7 @@ def words(number):
 
 def record(number, automation, message):
     failure = Failure("ValueError", "", message)
-    return RecordRun(
+    return RecordExecRun(
         id=f"w{number}", automation=automation, kind="exec", version=1, title=None, trigger="exec", codec="json",
         input=b"[]", state=RunState.FAILED, started_at=1, finished_at=2, failure=failure,
         reason=FailureReason.PERMANENT_ERROR,
@@ -171,7 +171,7 @@ def test_ten_thousand_open_incidents_are_looked_at(site):
     """The table is read, judged and reminded of in a time that is bounded; a failure among them is told."""
     for place in range(0, site.failures, 500):
         found = tuple(
-            Found(
+            EvaluatedFinding(
                 id=f"i{one:05}",
                 finding=Finding(
                     subject=Subject(f"a{one}", IncidentKind.PERMANENT_ERROR, f"f{one}"),
@@ -183,7 +183,7 @@ def test_ten_thousand_open_incidents_are_looked_at(site):
             )
             for one in range(place, place + 500)
         )
-        site.store.do(Observe(looked_at=site.store.clock.now(), found=found))
+        site.store.do(RecordEvaluation(looked_at=site.store.clock.now(), found=found))
     site.store.tamper(
         "insert into faults (run, automation, state, at, fingerprint, item, incident, opened)"
         " select 'r_' || id, automation, 'failed', 1, fingerprint, id, id, 1 from incidents"

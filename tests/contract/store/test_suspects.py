@@ -2,8 +2,8 @@
 
 import pytest
 
-from mainspring.store.commands.sessions import Bury, CloseSession
-from mainspring.store.commands.triggers import NoteAsked
+from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead
+from mainspring.store.commands.triggers import RecordFilterCall
 from mainspring.triggers.delivery_rows import DeliveryRow
 from mainspring.triggers.poison_deliveries import BUSY, PoisonDeliveries
 from tests.contract.store.arrivals import HOOK, announced, hook, taking_in
@@ -26,9 +26,9 @@ def deaths(store, suspects=None):
 def test_whoever_died_while_it_asked_is_counted(store, second, end, count):
     """One that ended in order is not, and what one that lives asks is left to it."""
     assert deaths(second) == {"d1": 0}
-    assert store.twice(NoteAsked(("d1",)))
+    assert store.twice(RecordFilterCall(("d1",)))
     if end == "dies":
-        second.do(Bury(store.session))
+        second.do(DeclareSessionDead(store.session))
     elif end == "closes":
         store.do(CloseSession())
     assert deaths(second) == {"d1": count}

@@ -16,7 +16,7 @@ from mainspring.domain.notifications.maintenance_window import read_maintenance_
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.rendering import NotificationContext
 from mainspring.domain.notifications.routing import NotificationRouting, NotificationTarget, read_route
-from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from tests.unit.operations.notices import secrets
 from tests.unit.operations.peer import DROP_AFTER, DROP_BEFORE, Peer, serving
 
@@ -79,8 +79,8 @@ def go_wrong(store, *names, severity=Severity.PAGE, routing=None):
             (NotificationTarget(0, "ops"),) if routing is None else routing.targets(told, NotificationEvent.OPENED, now)
         )
         finding = Finding(subject=subject, severity=severity, text="no success", since_at=1)
-        found.append(Found(id=store.name("i"), finding=finding, to=to))
-    store.do(Observe(looked_at=now, found=tuple(found)))
+        found.append(EvaluatedFinding(id=store.name("i"), finding=finding, to=to))
+    store.do(RecordEvaluation(looked_at=now, found=tuple(found)))
 
 
 async def test_channel_that_is_down_for_ten_minutes_hears_all_in_order(store):

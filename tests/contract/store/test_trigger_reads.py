@@ -7,8 +7,8 @@ from mainspring.domain.ids import make_id
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.flow_control import FlowControl, FlowControlState, HeldDeliveries
 from mainspring.store.commands.runs import RunKey
-from mainspring.store.commands.triggers import RefuseArrival
-from mainspring.store.reads import triggers as reads
+from mainspring.store.commands.triggers import RejectDelivery
+from mainspring.store.read import triggers as reads
 from tests.contract.store.arrivals import HOOK, announced, deciding, hook, letting_go, on_event, taking_in
 from tests.contract.store.process import event
 
@@ -32,19 +32,19 @@ def test_what_arrived_since_is_counted_by_verdict(store, clock, monkeypatch):
     come(store, "old")
     clock.forward(25 * HOUR)
     since = clock.now()
-    assert reads.arrived_since(store.reader, since).by_trigger == {}
+    assert reads.count_deliveries_since(store.reader, since).by_trigger == {}
     come(store, "new")
     come(store, "held", pace=FlowControl(debounce=60_000))
     clock.forward(HOUR)
-    store.do(RefuseArrival(id=make_id("d", clock.now(), 9), trigger=HOOK, why="bad_signature", note="no", body=b""))
-    found = reads.arrived_since(store.reader, since)
+    store.do(RejectDelivery(id=make_id("d", clock.now(), 9), trigger=HOOK, why="bad_signature", note="no", body=b""))
+    found = reads.count_deliveries_since(store.reader, since)
     arrived = found.by_trigger[HOOK]
     assert arrived.states == {"started": 1, "held": 1, "refused": 1}
     assert (arrived.at_the_door, arrived.last_at, found.more) == (1, clock.now(), False)
-    assert reads.last_at(store.reader, HOOK) == clock.now()
-    assert reads.last_at(store.reader, "b/webhook") is None
+    assert reads.last_delivery_at(store.reader, HOOK) == clock.now()
+    assert reads.last_delivery_at(store.reader, "b/webhook") is None
     monkeypatch.setattr(reads, "CAP", 2)
-    assert reads.arrived_since(store.reader, since).more
+    assert reads.count_deliveries_since(store.reader, since).more
 
 
 def test_deliveries_are_paged_and_found_by_the_beginning_of_their_id(store, clock):
@@ -76,9 +76,9 @@ def test_what_is_held_and_remembered_is_told_by_key(store, clock):
     groups = reads.held_groups(store.reader, HOOK)
     assert [(group.by_key, group.number) for group in groups] == [("x", 2), ("y", 1)]
     assert groups[0].due_at < groups[1].due_at
-    held, mark = reads.held_before(store.reader, HOOK, "x")
+    held, mark = reads.flow_control_state(store.reader, HOOK, "x")
     assert (held.number, mark.counted_at) == (2, clock.now() - 2_000)
-    assert reads.held_before(store.reader, HOOK, "none") == (HeldDeliveries(), FlowControlState())
+    assert reads.flow_control_state(store.reader, HOOK, "none") == (HeldDeliveries(), FlowControlState())
 
 
 def test_run_names_the_deliveries_that_started_it(store):
@@ -88,8 +88,8 @@ def test_run_names_the_deliveries_that_started_it(store):
     command = letting_go(store, pace, *ids, start=store.starting(run_key=RunKey("batch-7", "h")))
     store.do(command)
     assert [row.id for row in reads.delivered_for(store.reader, command.start.id)] == ids
-    assert reads.seen(store.reader, HOOK, "k2") == ids[1]
-    assert reads.seen(store.reader, HOOK, "k3") is None
+    assert reads.delivery_of_key(store.reader, HOOK, "k2") == ids[1]
+    assert reads.delivery_of_key(store.reader, HOOK, "k3") is None
     assert reads.run_of_key(store.reader, "a", "batch-7", store.clock.now()) == command.start.id
     assert reads.run_of_key(store.reader, "a", "batch-8", store.clock.now()) is None
 
@@ -100,10 +100,10 @@ def test_what_waits_for_a_verdict_tells_since_when(store, clock):
     taken = come(store, "k1", filtered=True, start=None)
     clock.forward(HOUR)
     come(store, "k2", filtered=True, start=None)
-    assert reads.waiting_since(store.reader, filtered=True) == {HOOK: began}
-    assert reads.waiting_since(store.reader, filtered=False) == {}
+    assert reads.undecided_since(store.reader, filtered=True) == {HOOK: began}
+    assert reads.undecided_since(store.reader, filtered=False) == {}
     store.do(deciding(store, taken.delivery))
-    assert reads.waiting_since(store.reader, filtered=True) == {HOOK: began + HOUR}
+    assert reads.undecided_since(store.reader, filtered=True) == {HOOK: began + HOUR}
 
 
 def test_event_leads_to_what_it_became(store):

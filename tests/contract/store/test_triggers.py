@@ -6,13 +6,13 @@ import pytest
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.domain.triggers import flow_control as paces
 from mainspring.domain.triggers.flow_control import FlowControl
-from mainspring.store.commands.automations import Prune, ResumeAutomation, RetireAutomation, SetQueue
-from mainspring.store.commands.results import DONE, Refused, Started, TakenIn
+from mainspring.store.commands.automations import ApplyRetention, ResumeAutomation, RetireAutomation, SetQueue
+from mainspring.store.commands.results import DONE, DeliveryStored, Refused, StartAnswer
 from mainspring.store.commands.runs import RunKey
 from mainspring.store.commands.sessions import CloseSession
-from mainspring.store.commands.triggers import ForgetSource, RefuseArrival, Replay, ReportDesk
-from mainspring.store.handlers.turned_away import KEPT_REFUSED
-from mainspring.store.reads import triggers as reads
+from mainspring.store.commands.triggers import RejectDelivery, ReleaseSourceKey, ReplayDelivery, ReportConsumer
+from mainspring.store.read import triggers as reads
+from mainspring.store.write.triggers.rejected_deliveries import MOST_REJECTED
 from tests.contract.store.arrivals import (
     HOOK,
     announced,
@@ -39,7 +39,7 @@ def store(store):
 
 
 def state_of(answer):
-    assert isinstance(answer, TakenIn)
+    assert isinstance(answer, DeliveryStored)
     return answer.state
 
 
@@ -47,7 +47,7 @@ def test_what_arrives_starts_its_run_in_the_same_commit(store):
     """One commit from the wire to the run."""
     command = taking_in(store, "k")
     answer = store.twice(command)
-    assert answer == TakenIn(command.id, _D.STARTED, command.start.id, first=True)
+    assert answer == DeliveryStored(command.id, _D.STARTED, command.start.id, first=True)
     assert store.ids() == [command.start.id]
     view = reads.delivery(store.reader, command.id)
     assert (view.body, view.key, view.run, view.received_at) == (b'{"n": 1}', "k", command.start.id, store.clock.now())
@@ -60,7 +60,7 @@ def test_a_key_counts_once(store):
     first, again = taking_in(store, "k"), taking_in(store, "k")
     other = taking_in(store, "k", trigger="b/webhook")
     store.do(first)
-    assert store.twice(again) == TakenIn(first.id, _D.STARTED, first.start.id, first=False)
+    assert store.twice(again) == DeliveryStored(first.id, _D.STARTED, first.start.id, first=False)
     assert state_of(store.do(other)) is _D.STARTED
     assert len(store.ids()) == 2
 
@@ -90,7 +90,7 @@ def test_a_refusal_counts_for_the_whole_name_of_its_automation(store):
     first = taking_in(store, "k", trigger="shop/a/webhook")
     store.do(first)
     store.do(taking_in(store, "k", trigger="shop/a/webhook", body_hash="other", body=b"x"))
-    store.do(RefuseArrival(id="d_r", trigger="shop/a/webhook", why="signature", note="bad", body=b""))
+    store.do(RejectDelivery(id="d_r", trigger="shop/a/webhook", why="signature", note="bad", body=b""))
     found = store.reader.read_text("select automation, what, n from rollup_details order by what")
     assert found == [("shop/a", "refused:other_body", 1), ("shop/a", "refused:signature", 1)]
 
@@ -111,9 +111,9 @@ def test_a_value_that_is_refused_is_kept_and_starts_nothing(store):
     """Whoever sent it is told the same when it comes again."""
     command = taking_in(store, "k", refused="no such field", start=None)
     answer = store.twice(command)
-    assert answer == TakenIn(command.id, _D.REFUSED, None, first=True, note="no such field")
+    assert answer == DeliveryStored(command.id, _D.REFUSED, None, first=True, note="no such field")
     again = taking_in(store, "k", refused="no such field", start=None)
-    assert store.do(again) == TakenIn(command.id, _D.REFUSED, None, first=False, note="no such field")
+    assert store.do(again) == DeliveryStored(command.id, _D.REFUSED, None, first=False, note="no such field")
     assert store.ids() == []
 
 
@@ -123,13 +123,13 @@ def test_what_was_refused_for_its_value_counts_once_it_fits(store, body_hash):
     bad = taking_in(store, "k", refused="no such field", start=None)
     store.do(bad)
     good, late = taking_in(store, "k", body_hash=body_hash), taking_in(store, "k", body_hash=body_hash)
-    assert store.twice(good) == TakenIn(good.id, _D.STARTED, good.start.id, first=True)
-    assert store.do(late) == TakenIn(good.id, _D.STARTED, good.start.id, first=False)
+    assert store.twice(good) == DeliveryStored(good.id, _D.STARTED, good.start.id, first=True)
+    assert store.do(late) == DeliveryStored(good.id, _D.STARTED, good.start.id, first=False)
     assert listed(store) == [(f"k#{bad.id}", "refused"), ("k", "started")]
-    assert reads.seen(store.reader, HOOK, "k") == good.id
+    assert reads.delivery_of_key(store.reader, HOOK, "k") == good.id
     filtered = taking_in(store, "f", refused="no such field", start=None)
     store.do(filtered)
-    assert reads.seen(store.reader, HOOK, "f") is None
+    assert reads.delivery_of_key(store.reader, HOOK, "f") is None
     assert state_of(store.do(taking_in(store, "f", filtered=True))) is _D.RECEIVED
 
 
@@ -144,18 +144,18 @@ def test_a_full_queue_leaves_what_was_refused_as_it_was(store):
 
 def refused(delivery, **options):
     values = {"trigger": HOOK, "why": "signature", "note": "it is wrong", "body": b"x", "headers": b"{}"}
-    return RefuseArrival(id=delivery, **(values | options))
+    return RejectDelivery(id=delivery, **(values | options))
 
 
 def test_of_what_was_refused_the_newest_are_kept(store):
     """Whoever sends rubbish does not fill the store, and takes nothing of another trigger away."""
     store.do(announced(hook(), hook("b", "/b")))
     store.do(refused("other", trigger="b/webhook"))
-    for n in range(KEPT_REFUSED + 20):
+    for n in range(MOST_REJECTED + 20):
         command = refused(f"no{n:04}")
         assert store.twice(command) == DONE if n < 2 else store.do(command) == DONE
     rows = reads.deliveries(store.reader, trigger=HOOK, limit=1_000).deliveries
-    assert [rows[0].id, rows[-1].id, len(rows)] == [f"no{KEPT_REFUSED + 19:04}", "no0020", KEPT_REFUSED]
+    assert [rows[0].id, rows[-1].id, len(rows)] == [f"no{MOST_REJECTED + 19:04}", "no0020", MOST_REJECTED]
     assert rows[0].verified == "signature"
     assert stands(store, "other") is _D.REFUSED
 
@@ -247,7 +247,7 @@ def test_what_is_held_is_let_go_once(store):
     store.clock.forward(10_000)
     assert [row[:2] for row in store.reader.read("list_due_held_groups", (store.clock.now(), "[]", 10))] == [(HOOK, "")]
     one, two = letting_go(store, pace, command.id), letting_go(store, pace, command.id)
-    assert store.twice(one) == Started(one.start.id, created=True, state=RunState.QUEUED)
+    assert store.twice(one) == StartAnswer(one.start.id, created=True, state=RunState.QUEUED)
     assert store.do(two).code == "changed"
     assert store.ids() == [one.start.id]
     assert reads.delivery(store.reader, command.id).run == one.start.id
@@ -334,8 +334,8 @@ def test_a_decision_is_made_once(store):
     """Two that decide on one delivery start one run; the second learns what became of it."""
     store.do(taking_in(store, "k", filtered=True, start=None, id="d1"))
     one, two = deciding(store, "d1"), deciding(store, "d1", _D.FILTERED, note="no")
-    assert store.twice(one) == TakenIn("d1", _D.STARTED, one.start.id, first=True)
-    assert store.do(two) == TakenIn("d1", _D.STARTED, one.start.id, first=False)
+    assert store.twice(one) == DeliveryStored("d1", _D.STARTED, one.start.id, first=True)
+    assert store.do(two) == DeliveryStored("d1", _D.STARTED, one.start.id, first=False)
     assert store.ids() == [one.start.id]
     assert store.do(deciding(store, "none")).code == "changed"
 
@@ -344,7 +344,9 @@ def test_a_decision_is_made_once(store):
 def test_a_decision_may_be_no(store, state):
     """Nothing starts, and the note says why."""
     store.do(taking_in(store, "k", filtered=True, start=None, id="d1"))
-    assert store.twice(deciding(store, "d1", state, note="why")) == TakenIn("d1", state, None, first=True, note="why")
+    assert store.twice(deciding(store, "d1", state, note="why")) == DeliveryStored(
+        "d1", state, None, first=True, note="why"
+    )
     assert (store.ids(), waiting(store, HOOK, 1)) == ([], [])
 
 
@@ -370,25 +372,25 @@ def test_a_replay_is_a_new_delivery(store):
     """It names the old one, has its body, and is decided like one that has just come."""
     command = taking_in(store, "k")
     store.do(command)
-    replayed = store.twice(Replay("again", command.id))
-    assert replayed == TakenIn("again", _D.RECEIVED, None, first=True)
+    replayed = store.twice(ReplayDelivery("again", command.id))
+    assert replayed == DeliveryStored("again", _D.RECEIVED, None, first=True)
     view = reads.delivery(store.reader, "again")
     assert (view.replay_of, view.body, view.name) == (command.id, b'{"n": 1}', "")
     assert store.do(deciding(store, "again")).state is _D.STARTED
     assert len(store.ids()) == 2
-    assert store.do(Replay("x", "none")).code == "not_found"
+    assert store.do(ReplayDelivery("x", "none")).code == "not_found"
     store.do(RetireAutomation("a"))
-    assert store.do(Replay("x", command.id)).code == "no_trigger"
+    assert store.do(ReplayDelivery("x", command.id)).code == "no_trigger"
 
 
 def test_what_was_turned_away_at_the_door_is_not_replayed(store):
     """What is kept of it is for people to see: it may be cut, or nothing. What was refused later was kept as it came."""
-    store.do(RefuseArrival(id="d_r", trigger=HOOK, why="too_large", note="it is too large", body=b""))
-    answer = store.twice(Replay("again", "d_r"))
+    store.do(RejectDelivery(id="d_r", trigger=HOOK, why="too_large", note="it is too large", body=b""))
+    answer = store.twice(ReplayDelivery("again", "d_r"))
     assert (answer.code, "turned away" in answer.text) == ("not_kept", True)
     assert listed(store) == [("refused:d_r", "refused")]
     store.do(taking_in(store, "k", start=None, refused="it does not fit", id="d_k"))
-    assert store.do(Replay("again", "d_k")).state is _D.RECEIVED
+    assert store.do(ReplayDelivery("again", "d_k")).state is _D.RECEIVED
 
 
 def test_a_replay_goes_through_the_filter_of_today(store):
@@ -397,33 +399,33 @@ def test_a_replay_goes_through_the_filter_of_today(store):
     store.do(event(id="e1"))
     (delivery,) = waiting(store, "a/event")
     store.do(announced(on_event(filtered=True)))
-    store.do(Replay("again", delivery))
+    store.do(ReplayDelivery("again", delivery))
     assert waiting(store, "a/event", 1) == ["again"]
 
 
 def test_a_key_may_be_forgotten(store):
     """What is over gives its key free and keeps its row; what is undecided does not."""
     store.do(taking_in(store, "k", id="d1"))
-    assert store.twice(ForgetSource(HOOK, "k")) == DONE
+    assert store.twice(ReleaseSourceKey(HOOK, "k")) == DONE
     assert state_of(store.do(taking_in(store, "k", id="d2"))) is _D.STARTED
     assert stands(store, "d1") is _D.STARTED
     store.do(taking_in(store, "held", pace=FlowControl.parse(debounce="1s")))
     for key in ("held", "never"):
-        assert store.do(ForgetSource(HOOK, key)).code == "not_found"
+        assert store.do(ReleaseSourceKey(HOOK, key)).code == "not_found"
 
 
 def test_a_desk_says_whether_it_can_fetch(store):
     """One row for each process; it goes with its session."""
-    assert store.twice(ReportDesk(HOOK, 5, None, None)) == DONE
-    assert store.do(ReportDesk(HOOK, None, 9, "refused")) == DONE
-    (desk,) = reads.desks(store.reader)
+    assert store.twice(ReportConsumer(HOOK, 5, None, None)) == DONE
+    assert store.do(ReportConsumer(HOOK, None, 9, "refused")) == DONE
+    (desk,) = reads.consumers(store.reader)
     assert (desk.trigger, desk.connected_at, desk.away_since, desk.why) == (HOOK, None, 9, "refused")
     store.do(CloseSession())
-    assert reads.desks(store.reader) == []
+    assert reads.consumers(store.reader) == []
 
 
 def prune(before):
-    return Prune(None, None, None, before, None)
+    return ApplyRetention(None, None, None, before, None)
 
 
 def test_old_deliveries_go_and_their_keys_with_them(store, clock):

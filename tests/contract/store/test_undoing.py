@@ -6,7 +6,7 @@ import pytest
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.results import DONE
-from mainspring.store.commands.runs import CancelRun, Discard, GiveResult, ParentLink, Reopen, RunKey
+from mainspring.store.commands.runs import CancelRun, DiscardRun, GiveResult, ParentLink, ReopenRun, RunKey
 from tests.contract.store.process import BOOM, ask, audited, fail, finish, halt, outcome, suspend
 
 UNDO = {"kind": OutcomeKind.UNDO}
@@ -130,7 +130,7 @@ def rolled_back(store, *more):
 def test_reopen_after_a_rollback_begins_at_the_first_step_that_was_taken_back(store, chosen):
     """A chosen step behind it stands on what is gone."""
     run = rolled_back(store)
-    store.twice(audited(Reopen(run.id, chosen)))
+    store.twice(audited(ReopenRun(run.id, chosen)))
     assert (store.run(run.id).generation, counted(store, run.id)) == (1, ["s1"])
 
 
@@ -138,7 +138,7 @@ def test_reopen_after_a_rollback_forgets_what_it_gave_up(store):
     """A neighbour that was asked for first, and stopped by the rollback, has no result to go on with."""
     gone = {"asked": 0, "state": OutcomeState.CANCELLED, "output": None}
     run = rolled_back(store, lambda run: outcome(run, 4, "slow", **gone))
-    store.do(Reopen(run.id))
+    store.do(ReopenRun(run.id))
     assert counted(store, run.id) == ["s1"]
 
 
@@ -149,7 +149,7 @@ def test_result_is_refused_for_a_step_that_stands_on_what_was_taken_back(store):
     assert store.do(GiveResult(run.id, "bad", "g1", b"1")).code == "undone"
 
 
-@pytest.mark.parametrize("again", [lambda run: Reopen(run), lambda run: GiveResult(run, "undo:s1", "g1", b"null")])
+@pytest.mark.parametrize("again", [lambda run: ReopenRun(run), lambda run: GiveResult(run, "undo:s1", "g1", b"null")])
 def test_rollback_that_goes_on_keeps_its_cancel(store, again):
     """Whoever tries a failed undo again, or gives its result, does not take the cancel back."""
     run = store.begin(kind="workflow")
@@ -165,11 +165,11 @@ def test_reopen_goes_on_with_the_taking_back_or_forward_from_a_step(store):
     cancelling(store, "undo")
     run = store.begin(kind="workflow")
     store.do(outcome(run, 1), halt(run), CancelRun(run.id, "c1"))
-    store.do(halt(store.claim_one()), Reopen(run.id))
+    store.do(halt(store.claim_one()), ReopenRun(run.id))
     again = store.claim_one()
     assert again.undoing
-    store.do(halt(again), Discard(run.id), Reopen(run.id))
+    store.do(halt(again), DiscardRun(run.id), ReopenRun(run.id))
     again = store.claim_one()
     assert again.undoing
-    store.do(halt(again), Reopen(run.id, "s1"))
+    store.do(halt(again), ReopenRun(run.id, "s1"))
     assert store.claim_one().undoing is False

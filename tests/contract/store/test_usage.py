@@ -1,7 +1,7 @@
 """What processes take of their machines, as their beats tell it, on every database."""
 
-from mainspring.store.commands.sessions import Beat
-from mainspring.store.reads import status
+from mainspring.store.commands.sessions import RecordHeartbeat
+from mainspring.store.read.status import status
 
 
 def taken(store):
@@ -11,12 +11,12 @@ def taken(store):
 def test_beat_tells_what_its_process_takes(store, second):
     """The newest beat counts; what one does not say stays, and another process's stays as it is."""
     assert taken(store)[store.session] == (None, None)
-    store.do(Beat(5 * 1024**3, 1_250))
+    store.do(RecordHeartbeat(5 * 1024**3, 1_250))
     assert taken(store)[store.session] == (5 * 1024**3, 1.25)
     assert taken(store)[second.session] == (None, None)
-    store.do(Beat())
+    store.do(RecordHeartbeat())
     assert taken(store)[store.session] == (5 * 1024**3, 1.25)
-    store.do(Beat(1024, 0))
+    store.do(RecordHeartbeat(1024, 0))
     assert taken(store)[store.session] == (1024, 0)
 
 
@@ -27,9 +27,9 @@ def test_beat_tells_which_attempts_wait_for_a_child_process(store, second):
         return process.reader.read("read_child_queue", (process.session,))
 
     assert queue(store) == []
-    store.do(Beat(child_queue='{"children":1,"count":0,"waiting":[]}'))
-    store.do(Beat(1024, 0))
+    store.do(RecordHeartbeat(child_queue='{"children":1,"count":0,"waiting":[]}'))
+    store.do(RecordHeartbeat(1024, 0))
     assert [row[0] for row in queue(store)] == ['{"children":1,"count":0,"waiting":[]}']
     assert queue(second) == []
-    store.do(Beat(child_queue=""))
+    store.do(RecordHeartbeat(child_queue=""))
     assert queue(store) == []

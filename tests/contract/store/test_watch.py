@@ -20,22 +20,22 @@ from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapsh
 from mainspring.domain.states import FailureReason, IncidentState
 from mainspring.domain.time.quiet_hours import next_clock_time
 from mainspring.store.commands.automations import (
-    Announce,
-    Audited,
+    AnnounceDefinitions,
+    ApplyRetention,
+    AuditedCommand,
     AutomationRow,
-    NoteCircumstances,
     PauseAutomation,
-    Prune,
+    RecordRunConditions,
     ResumeAutomation,
     RetireAutomation,
     ScheduleRow,
 )
 from mainspring.store.commands.inbox import OpenWait
-from mainspring.store.commands.incidents import Acknowledge
-from mainspring.store.commands.results import Numbered
-from mainspring.store.commands.runs import Reopen
-from mainspring.store.commands.sessions import Beat
-from mainspring.store.reads.changes import changes_since
+from mainspring.store.commands.incidents import AcknowledgeIncident
+from mainspring.store.commands.results import NumberAnswer
+from mainspring.store.commands.runs import ReopenRun
+from mainspring.store.commands.sessions import RecordHeartbeat
+from mainspring.store.read.automations.recent_changes import changes_since
 from tests.contract.store.process import audited, fail, finish, halt, take_alerts
 
 HOUR = 3_600_000
@@ -76,12 +76,12 @@ class Site:
                 ScheduleRow(name, name, msgspec.json.encode(one.to_data()), one.next_after(now))
                 for one in definition.schedules
             ]
-        self.store.do(Announce("code", tuple(rows), tuple(schedules)))
+        self.store.do(AnnounceDefinitions("code", tuple(rows), tuple(schedules)))
 
     def look(self, forward=0):
         """Let time pass, with a worker that lives, and look."""
         self.store.clock.forward(forward)
-        self.store.do(Beat())
+        self.store.do(RecordHeartbeat())
         return self.watch.look()
 
     def wrong(self):
@@ -104,7 +104,7 @@ def no_store(_):
 
 
 def on_record(verb, subject, command):
-    return Audited(f"cmd-{verb}-{subject}", "cli:ann@box", verb, subject, command)
+    return AuditedCommand(f"cmd-{verb}-{subject}", "cli:ann@box", verb, subject, command)
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_hundreds_of_causes_at_once_are_all_told(site):
         site.fail(name)
     site.look()
     assert len(site.store.read("incidents", limit=1_000)) == len(names) + 1
-    assert site.store.read("untold_faults") == []
+    assert site.store.read("ungrouped_failures") == []
 
 
 def test_run_that_needs_a_person_is_open_until_one_decided(site):
@@ -174,7 +174,7 @@ def test_run_that_needs_a_person_is_open_until_one_decided(site):
     site.succeed()
     site.look()
     assert site.wrong() == [("a", IncidentKind.NEEDS_ATTENTION, IncidentState.OPEN)]
-    site.store.do(audited(Reopen(run.id)))
+    site.store.do(audited(ReopenRun(run.id)))
     site.look(1_000)
     assert site.wrong() == []
 
@@ -250,7 +250,7 @@ def test_nobody_takes_it_so_others_hear(site):
     site.look(60_000)
     site.look(60_000)
     assert site.told() == [(NotificationEvent.OPENED, "ops"), (NotificationEvent.ESCALATED, "boss")]
-    site.store.do(audited(Acknowledge(site.store.read("incidents")[0].id, "ann")))
+    site.store.do(audited(AcknowledgeIncident(site.store.read("incidents")[0].id, "ann")))
     site.look(4 * HOUR)
     assert (NotificationEvent.REPEATED, "ops") not in site.told()
 
@@ -291,13 +291,13 @@ def test_what_changed_before_a_failure_is_told(site):
 def test_changed_definition_and_host_are_told(site):
     """A definition that was announced anew as it was is no change, nor is what is seen of a host for the first time."""
     site.store.announce("a", "b", fingerprint="one")
-    site.store.do(NoteCircumstances((runtime("2.31"),)))
+    site.store.do(RecordRunConditions((runtime("2.31"),)))
     site.store.clock.forward(HOUR)
     site.store.announce("a", "b", fingerprint="one")
-    assert site.store.do(NoteCircumstances((runtime("2.31"),))) == Numbered(0)
+    assert site.store.do(RecordRunConditions((runtime("2.31"),))) == NumberAnswer(0)
     site.store.announce("a", "b", fingerprint="two")
     site.store.clock.forward(60_000)
-    assert site.store.do(NoteCircumstances((runtime("2.32"),))) == Numbered(1)
+    assert site.store.do(RecordRunConditions((runtime("2.32"),))) == NumberAnswer(1)
     site.fail()
     site.look()
     (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR]
@@ -314,7 +314,7 @@ def test_new_host_is_compared_with_the_one_that_was_noted_last(site):
     changes = []
     for version, host in noted:
         site.store.clock.forward(1_000)
-        changes.append(site.store.do(NoteCircumstances((runtime(version, host),))).number)
+        changes.append(site.store.do(RecordRunConditions((runtime(version, host),))).number)
     assert changes == [0, 0, 1, 0, 0]
     (one,) = changes_since(site.store.reader, 0).circumstances
     assert one.text == "on c3 requests went from 2.31 to 2.32"
@@ -324,13 +324,13 @@ def test_hosts_that_are_gone_are_forgotten(site):
     """The newest of all stays, to compare the next one with."""
     for host in ("c1", "c2", "c3"):
         site.store.clock.forward(1_000)
-        site.store.do(NoteCircumstances((runtime("2.31", host),)))
-    site.store.do(Prune(None, None, None, None, site.store.clock.now() + 1))
+        site.store.do(RecordRunConditions((runtime("2.31", host),)))
+    site.store.do(ApplyRetention(None, None, None, None, site.store.clock.now() + 1))
     kept = [
         site.store.reader.read("find_last_run_condition", ("runtime", f"host:{host}")) for host in ("c1", "c2", "c3")
     ]
     assert [bool(row) for row in kept] == [False, False, True]
-    assert site.store.do(NoteCircumstances((runtime("2.32", "c4"),))) == Numbered(1)
+    assert site.store.do(RecordRunConditions((runtime("2.32", "c4"),))) == NumberAnswer(1)
 
 
 def test_circumstances_follow_a_rename_and_outlive_retention_once(site):
@@ -347,7 +347,7 @@ def test_circumstances_follow_a_rename_and_outlive_retention_once(site):
         ("automation:new", "two"),
     ]
     site.store.clock.forward(1_000)
-    site.store.do(Prune(None, None, None, None, site.store.clock.now()))
+    site.store.do(ApplyRetention(None, None, None, None, site.store.clock.now()))
     assert [one.was["fingerprint"] for one in changes_since(site.store.reader, 0).circumstances] == ["two"]
 
 
@@ -376,7 +376,7 @@ def test_window_of_the_fail_rate_is_the_one_that_is_set(site):
         routing=ROUTING,
         redact=str,
     )
-    site.store.do(Beat())
+    site.store.do(RecordHeartbeat())
     watch.look()
     (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.FAIL_RATE]
     assert one.facts["counted"] == "in 6h"
@@ -394,11 +394,11 @@ def test_early_signs_are_told_once_at_the_time_of_the_digest(site):
     (alert,) = site.store.read("alerts")
     assert (alert.incident, alert.due_at) == ("", at + 24 * HOUR)
     other = site.watcher()
-    site.store.do(Beat())
+    site.store.do(RecordHeartbeat())
     other.look()
     site.look(30_000)
     assert len(site.told()) == 1
-    site.store.do(Prune(None, None, None, None, 1))
+    site.store.do(ApplyRetention(None, None, None, None, 1))
     (channel,) = site.store.do(take_alerts("ops")).channels
     assert [(one.about, one.incident) for one in channel.alerts] == [(NotificationEvent.DIGEST, None)]
     site.look(24 * HOUR)

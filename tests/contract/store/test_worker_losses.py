@@ -4,9 +4,9 @@ import pytest
 
 from mainspring.domain.processes.worker_loss import LossDetection
 from mainspring.domain.states import RunState
-from mainspring.store.commands.automations import Prune
-from mainspring.store.commands.runs import Release
-from mainspring.store.commands.sessions import Bury, CloseSession
+from mainspring.store.commands.automations import ApplyRetention
+from mainspring.store.commands.runs import ReleaseRun
+from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead
 from tests.contract.store.process import finish, suspend
 
 
@@ -18,7 +18,7 @@ def dead_and_heir(store, second, clock, **how):
     """Let a worker die with a run, another bury it and take the run; return the run and its losses."""
     run = store.begin()
     clock.forward(2_000)
-    second.do(Bury(store.session, **how))
+    second.do(DeclareSessionDead(store.session, **how))
     return run.id, losses(second, run.id)
 
 
@@ -55,7 +55,7 @@ def test_each_death_is_told_to_the_claim_that_continues_after_it(store, second, 
     run, _ = dead_and_heir(store, second, clock)
     assert second.claim_one().id == run
     clock.forward(1_000)
-    third.do(Bury(second.session))
+    third.do(DeclareSessionDead(second.session))
     heir = third.claim_one()
     assert [loss.session for loss in heir.losses] == [second.session]
     assert [loss.session for loss in losses(third, run)] == [second.session, store.session]
@@ -93,7 +93,7 @@ def test_drain_that_no_one_asked_for_is_a_loss(store, second, clock):
 def test_drain_is_a_loss_of_a_run_that_another_worker_continued_meanwhile(store, second, clock, is_owned):
     """The draining worker gave the run back before it reported its end: the loss keeps its claim and who has continued the run."""
     run = store.begin()
-    store.do(Release(run.id, run.claim, 0))
+    store.do(ReleaseRun(run.id, run.claim, 0))
     clock.forward(100)
     heir, continued_at = second.claim_one(), clock.now()
     if not is_owned:
@@ -109,7 +109,7 @@ def test_drain_is_a_loss_of_a_run_that_another_worker_continued_meanwhile(store,
 def test_drain_is_a_loss_of_the_claim_that_the_run_has(store, second):
     """The worker took the run again after the signal came."""
     run = store.begin()
-    store.do(Release(run.id, run.claim, 0))
+    store.do(ReleaseRun(run.id, run.claim, 0))
     again = store.claim_one()
     store.do(CloseSession(((run.id, run.claim),)))
     (loss,) = losses(second, run.id)
@@ -124,5 +124,5 @@ def test_losses_go_with_their_run(store, second, clock):
     assert second.state(run) is RunState.SUCCEEDED
     clock.forward(1_000)
     limits = dict.fromkeys(("failed_before", "cancelled_before", "events_before", "rollups_before"))
-    second.do(Prune(succeeded_before=clock.now(), **limits))
+    second.do(ApplyRetention(succeeded_before=clock.now(), **limits))
     assert second.reader.read_text("select count(*) from worker_losses", ()) == [(0,)]

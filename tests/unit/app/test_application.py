@@ -9,7 +9,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import ArgumentError, ConflictError, MainspringError
 from mainspring.engine.definitions.registry import Registry
-from mainspring.store.reads.runs import run_view
+from mainspring.store.read.runs.run_views import run_view
 from mainspring.store.sqlite.store import SqliteStore
 
 

@@ -13,7 +13,7 @@ from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.triggers.trigger import Trigger
 from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.store.commands.automations import Announce, AutomationRow
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.sqlite.store import SqliteStore
 
@@ -40,7 +40,7 @@ async def test_desk_that_cannot_be_opened_is_tried_again_and_keeps_no_other(tmp_
     for name in ("good", "poor"):
         definition = msgspec.json.encode(Definition(kind=DefinitionKind.TASK, name=name).to_data())
         row = TriggerRow(f"{name}/files", name, "files", trigger)
-        store.apply(Announce(name, (AutomationRow(name, "task", 1, "f", definition),), (), (row,)))
+        store.apply(AnnounceDefinitions(name, (AutomationRow(name, "task", 1, "f", definition),), (), (row,)))
     running = {"good/files": asyncio.Event(), "poor/files": asyncio.Event()}
     tries = []
 

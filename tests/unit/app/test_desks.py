@@ -16,7 +16,7 @@ from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.triggers.trigger import Trigger
 from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.resources.secret_store import SecretStore
-from mainspring.store.commands.triggers import ReportDesk
+from mainspring.store.commands.triggers import ReportConsumer
 from mainspring.triggers.trigger_cache import CachedTrigger
 
 pytestmark = pytest.mark.asyncio
@@ -28,9 +28,9 @@ class Store:
     reader = None
 
     def __init__(self) -> None:
-        self.told: list[ReportDesk] = []
+        self.told: list[ReportConsumer] = []
 
-    def submit(self, command: ReportDesk, on_done: Callable[[Any], None]) -> None:
+    def submit(self, command: ReportConsumer, on_done: Callable[[Any], None]) -> None:
         self.told.append(command)
 
     async def until_told(self, word: str) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from mainspring.app.alerting.watcher import evaluate_and_notify
 from mainspring.config import load
-from mainspring.store.commands.automations import Announce, AutomationRow, PauseAutomation
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, PauseAutomation
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.testing.clock import FakeClock
 
@@ -21,7 +21,9 @@ def test_digest_is_told_once_at_its_time(tmp_path, capsys):
     store.open_session("watch")
     try:
         store.apply(
-            Announce("code", (AutomationRow("backup", "task", 1, "f", b'{"kind":"task","name":"backup"}'),), ())
+            AnnounceDefinitions(
+                "code", (AutomationRow("backup", "task", 1, "f", b'{"kind":"task","name":"backup"}'),), ()
+            )
         )
         store.apply(PauseAutomation("backup", None, "ann", None))
         evaluate_and_notify(settings, store, within_s=5.0)

@@ -12,8 +12,8 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.store.commands.incidents import Found, Observe
-from mainspring.store.commands.wrapped import RecordRun
+from mainspring.store.commands.exec_runs import RecordExecRun
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from mainspring.store.sqlite.store import SqliteStore
 from tests.contract.store.clock import FakeClock
 
@@ -42,7 +42,7 @@ def settings(folder, **env):
 
 def fail(store):
     store.apply(
-        RecordRun(
+        RecordExecRun(
             id="w1", automation="backup", kind="exec", version=1, title=None, trigger="exec", codec="json", input=b"[]",
             state=RunState.FAILED, started_at=1, finished_at=2, failure=Failure("ValueError", "", "boom"),
             reason=FailureReason.PERMANENT_ERROR,
@@ -53,8 +53,8 @@ def fail(store):
 def observe(store, *, well=()):
     subject = Subject("backup", IncidentKind.SILENCE)
     finding = Finding(subject=subject, severity=Severity.NOTIFY, text="no success", since_at=1)
-    found = () if well else (Found(id="i1", finding=finding, to=(NotificationTarget(0, "ops"),)),)
-    store.apply(Observe(looked_at=store.clock.now(), found=found, well=(subject,) if well else ()))
+    found = () if well else (EvaluatedFinding(id="i1", finding=finding, to=(NotificationTarget(0, "ops"),)),)
+    store.apply(RecordEvaluation(looked_at=store.clock.now(), found=found, well=(subject,) if well else ()))
 
 
 def test_success_of_what_is_well_costs_no_look(store, tmp_path, looks):

@@ -20,10 +20,10 @@ from mainspring.insight.status.project_status import evaluate_status, read_unres
 from mainspring.service import automation, lost_interval, restore_hold
 from mainspring.service.actor import Actor, operation_context
 from mainspring.store.commands.automations import MakeSlot
-from mainspring.store.commands.results import Refused, TakenIn
-from mainspring.store.commands.runs import Claim
-from mainspring.store.reads.acts import StoredActs
-from mainspring.store.reads.runs import list_runs
+from mainspring.store.commands.results import DeliveryStored, Refused
+from mainspring.store.commands.runs import ClaimRuns
+from mainspring.store.read.operation_reads import OperationReads
+from mainspring.store.read.runs.run_views import list_runs
 from tests.contract.store.arrivals import taking_in
 from tests.contract.store.process import Process, outcome, post
 
@@ -72,7 +72,7 @@ class Site:
 
     @property
     def reads(self):
-        return StoredActs(self.opened.reader)
+        return OperationReads(self.opened.reader)
 
     def change(self, text):
         """Change the database behind the store's back."""
@@ -111,10 +111,10 @@ def restored(site):
     store = site.open()
     top = site.clock.now() - site.clock.now() % HOUR
     report = taking_in(Arriving(), "k", trigger="report/webhook", filtered=True, start=None)
-    assert isinstance(store.apply(report), TakenIn)
+    assert isinstance(store.apply(report), DeliveryStored)
     start = Arriving().starting("report")
     store.apply(start)
-    (run,) = store.apply(Claim("c1", 1)).runs
+    (run,) = store.apply(ClaimRuns("c1", 1)).runs
     store.apply(outcome(run, 1, posts=(post(),)))
     site.change(f"update schedules set next_slot_at = {top - 2 * HOUR}")
     copy = back_up(site.url, site.folder, clock=site.clock, keep=None).path

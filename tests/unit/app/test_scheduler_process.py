@@ -11,7 +11,7 @@ from mainspring.app.processes.background_process import BackgroundProcess
 from mainspring.app.processes.scheduler_process import serve
 from mainspring.app.project import Project
 from mainspring.domain.incidents.incident import IncidentKind
-from mainspring.store.reads.incidents import incidents
+from mainspring.store.read.incidents import incidents
 
 pytestmark = pytest.mark.asyncio
 

@@ -8,7 +8,7 @@ import pytest
 from mainspring.app.workers.spool_import import make_spool_importer
 from mainspring.domain.states import RunState
 from mainspring.service.spool import Spool
-from mainspring.store.commands.wrapped import RecordRun
+from mainspring.store.commands.exec_runs import RecordExecRun
 from mainspring.store.sqlite.store import SqliteStore
 from tests.unit.store.sqlite.stores import StandingClock
 
@@ -20,7 +20,7 @@ def test_worker_takes_the_spool_in(tmp_path: Path, caplog: pytest.LogCaptureFixt
     take = make_spool_importer(tmp_path / "spool")
     take(store)
     spool = Spool(tmp_path / "spool")
-    spool.write(RecordRun("r_1", "a", "exec", 1, None, "exec", "json", b"{}", RunState.SUCCEEDED, 1, 2), None)
+    spool.write(RecordExecRun("r_1", "a", "exec", 1, None, "exec", "json", b"{}", RunState.SUCCEEDED, 1, 2), None)
     (spool.folder / "r_0.run.json").write_text("{")
     caplog.clear()
     with caplog.at_level(logging.INFO):

@@ -9,9 +9,9 @@ import pytest
 from mainspring.app.processes import supervisor_session
 from mainspring.app.processes.supervisor_session import SupervisorSession
 from mainspring.app.project import Project
-from mainspring.store.commands.automations import Announce, AutomationRow
-from mainspring.store.commands.runs import Claim, StartRun
-from mainspring.store.commands.sessions import Bury
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
+from mainspring.store.commands.runs import ClaimRuns, StartRun
+from mainspring.store.commands.sessions import DeclareSessionDead
 from tests.postgres_server import PostgresServer
 
 PATIENCE = 60.0
@@ -29,7 +29,7 @@ def test_supervisor_whose_session_was_buried_opens_another_one(postgres: Postgre
     try:
         text = "select id, posts from sessions where role = 'supervisor' and state = 'alive'"
         ((first, posts),) = other.reader.read_text(text)
-        other.apply(Bury(first))
+        other.apply(DeclareSessionDead(first))
         until = time.monotonic() + PATIENCE
         while not (found := other.reader.read_text(text)):
             assert time.monotonic() < until
@@ -71,9 +71,9 @@ def test_death_within_two_seconds_of_a_stop_is_no_runs_fault(tmp_path: Path, *, 
     record.open()
     try:
         worker.open_session("worker")
-        worker.apply(Announce("code", (AutomationRow("a", "task", 1, "code", b"{}"),), ()))
+        worker.apply(AnnounceDefinitions("code", (AutomationRow("a", "task", 1, "code", b"{}"),), ()))
         worker.apply(StartRun("r_1", automation="a", kind="task", version=1, input=b"[]", codec="json", trigger="test"))
-        worker.apply(Claim("c_1", 1))
+        worker.apply(ClaimRuns("c_1", 1))
         worker.close(drain=False)
 
         def until_suspects(number: int) -> None:

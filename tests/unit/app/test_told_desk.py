@@ -6,18 +6,18 @@ from collections.abc import Callable
 import pytest
 
 from mainspring.app.workers.reporting_consumer import ReportingConsumer
-from mainspring.store.commands.triggers import ReportDesk
+from mainspring.store.commands.triggers import ReportConsumer
 
 pytestmark = pytest.mark.asyncio
 
 
-def news(why: str) -> ReportDesk:
-    return ReportDesk("orders/queue", 1, None, why)
+def news(why: str) -> ReportConsumer:
+    return ReportConsumer("orders/queue", 1, None, why)
 
 
 async def test_newest_is_told_and_not_each():
     """A thousand changes within a second are two that are told: the first and the last."""
-    told: list[ReportDesk] = []
+    told: list[ReportConsumer] = []
     seconds: asyncio.Queue[float] = asyncio.Queue()
     second_is_over = asyncio.Event()
     ends = asyncio.Event()
@@ -27,7 +27,7 @@ async def test_newest_is_told_and_not_each():
         await second_is_over.wait()
 
     class Busy:
-        def __init__(self, report: Callable[[ReportDesk], None]) -> None:
+        def __init__(self, report: Callable[[ReportConsumer], None]) -> None:
             self.report = report
 
         async def run(self) -> None:
@@ -50,7 +50,7 @@ async def test_desk_that_fails_takes_the_telling_with_it():
     """What went wrong comes out, and nothing is left running."""
 
     class Broken:
-        def __init__(self, report: Callable[[ReportDesk], None]) -> None:
+        def __init__(self, report: Callable[[ReportConsumer], None]) -> None:
             pass
 
         async def run(self) -> None:

@@ -18,11 +18,11 @@ from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.bulk_operation import run_next_piece
-from mainspring.store.commands.bulk import BeginBulk
+from mainspring.store.commands.bulk_operations import BeginBulkOperation
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.liveness import host_identity, process_started
-from mainspring.store.reads.bulk import bulk_act
-from mainspring.store.reads.status import sessions
+from mainspring.store.read.bulk_operations import bulk_act
+from mainspring.store.read.status.status import sessions
 from mainspring.store.sqlite.store import SqliteStore
 from tests.unit.store.sqlite.stores import do, open_database
 
@@ -220,7 +220,7 @@ def test_round_does_a_few_pieces_of_bulk_acts(store):
     store.open_session("worker")
     assert not upkeep_module.run_bulk_pieces(store, store.clock.now())
     runs = tuple(f"r_{n:04}" for n in range(5))
-    begin = BeginBulk(
+    begin = BeginBulkOperation(
         id="c_1",
         verb=BulkVerb.RETRY,
         which=b"{}",
@@ -245,7 +245,7 @@ def test_round_asks_for_no_piece_that_is_not_due(store, monkeypatch):
     store.open_session("worker")
     pieces = []
     monkeypatch.setattr(upkeep_module, "run_next_piece", lambda _: pieces.append(1) or run_next_piece(store))
-    begin = BeginBulk(
+    begin = BeginBulkOperation(
         id="c_1",
         verb=BulkVerb.RETRY,
         which=b"{}",

@@ -17,7 +17,7 @@ from mainspring.domain.monitors.inputs import MonitorInputs
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, NO_OVERRIDES
 from mainspring.domain.monitors.timing.silence import SilenceTuning
 from mainspring.domain.monitors.tuning_overrides import TuningOverrides
-from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
 from mainspring.store.sqlite.store import SqliteStore
 from tests.contract.store.clock import FakeClock
 from tests.unit.domain.monitors.looking import DAY, T0, cadence, watched
@@ -83,5 +83,5 @@ def needs_a_worker(path):
     definition = Definition(kind=DefinitionKind.TASK, name="a", options={"every": "1h"})
     data = msgspec.json.encode(definition.to_data())
     schedule = ScheduleRow("a", "a", b'{"every":3600000}', 3_601_000)
-    store.apply(Announce("code", (AutomationRow("a", "task", 1, "code", data),), (schedule,)))
+    store.apply(AnnounceDefinitions("code", (AutomationRow("a", "task", 1, "code", data),), (schedule,)))
     store.close()

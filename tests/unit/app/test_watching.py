@@ -18,9 +18,9 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
-from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
-from mainspring.store.commands.sessions import Beat
-from mainspring.store.reads.incidents import incidents
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
+from mainspring.store.commands.sessions import RecordHeartbeat
+from mainspring.store.read.incidents import incidents
 from tests.contract.store.clock import FakeClock
 from tests.unit.operations.peer import Peer, serving
 
@@ -90,7 +90,9 @@ class Site:
     def need_a_scheduler(self, store):
         rows = (AutomationRow("a", "task", 1, "code", b'{"kind":"task","name":"a","options":{"every":"1h"}}'),)
         store.apply(
-            Announce("code", rows, (ScheduleRow("a", "a", b'{"every":3600000}', self.clock.now() + 86_400_000),))
+            AnnounceDefinitions(
+                "code", rows, (ScheduleRow("a", "a", b'{"every":3600000}', self.clock.now() + 86_400_000),)
+            )
         )
 
     async def until(self, fact):
@@ -133,16 +135,16 @@ async def test_scheduler_takes_over_a_minute_after_the_watcher_is_gone(site, mon
     life = site.watching(scheduler, stands_by=True)
     life.start()
     site.clock.forward(STANDBY_TAKES_OVER_MS - 1)
-    watcher_store.apply(Beat())
+    watcher_store.apply(RecordHeartbeat())
     site.clock.forward(STANDBY_TAKES_OVER_MS - 1)
     before = asked
     await site.until(lambda: asked > before + 2)
     assert (site.looks, site.peer.requests) == (0, [])
     site.clock.forward(1)
-    scheduler.apply(Beat())
+    scheduler.apply(RecordHeartbeat())
     await site.rounds()
     await site.until(lambda: site.peer.heard("/alive"))
-    watcher_store.apply(Beat())
+    watcher_store.apply(RecordHeartbeat())
     before = asked
     await site.until(lambda: asked > before + 1)
     looks = site.looks
@@ -225,7 +227,7 @@ async def test_sign_of_life_stops_when_the_scheduler_stands_still(site):
         for _ in range(number * 4):
             site.clock.forward(MINUTE // 4)
             for one in beating:
-                one.apply(Beat())
+                one.apply(RecordHeartbeat())
             await site.rounds(2)
 
     await pass_minutes(7, watcher, worker, scheduler)

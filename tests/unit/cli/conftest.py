@@ -16,8 +16,8 @@ from mainspring.engine.definitions.announcement import build_trigger_row
 from mainspring.engine.definitions.run_start import StartOptions
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run_start import start
-from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
-from mainspring.store.commands.runs import Claim, ClaimedRun
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
+from mainspring.store.commands.runs import ClaimedRun, ClaimRuns
 from mainspring.store.sqlite.store import SqliteStore
 from tests.unit.cli.trigger_shop import BOT, EXTRACT, LOAD, REPORT
 
@@ -86,7 +86,7 @@ class Stage:
         triggers = tuple(
             build_trigger_row(one.name, end, it) for one in definitions for end, it in one.triggers.items()
         )
-        self.do(Announce("code", rows, schedules, triggers))
+        self.do(AnnounceDefinitions("code", rows, schedules, triggers))
 
     def start(self, definition: Definition = BACKUP, data: bytes = b"{}", **options: Any) -> str:
         act = operation_context(Actor.cli("ann", "box"), self.clock)
@@ -94,7 +94,7 @@ class Stage:
         return start(self.store, self.clock, definition, data, act=act, options=StartOptions(**options), slot=slot).run
 
     def claim(self) -> ClaimedRun:
-        (run,) = self.do(Claim(f"claim{next(self._claims)}", 1)).runs
+        (run,) = self.do(ClaimRuns(f"claim{next(self._claims)}", 1)).runs
         return run
 
     def begin(self, definition: Definition = BACKUP, data: bytes = b"{}", **options: Any) -> ClaimedRun:

@@ -17,7 +17,7 @@ from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, LoadProblem
 from mainspring.engine.definitions.registry import Registry
 from mainspring.insight.automations.automation_health import read_automation_health
 from mainspring.store.commands.automations import PauseAutomation, RetireAutomation, SetMeta
-from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from mainspring.store.commands.sessions import CloseSession
 from tests.contract.store.process import fail, outcome
 from tests.unit.cli.conftest import BACKUP, ORDER
@@ -87,7 +87,7 @@ def test_list_says_what_is_wrong_with_each(cli, stage):
     """As the page of automations does: in time and failing is not well."""
     subject = Subject("backup", IncidentKind.PERMANENT_ERROR)
     finding = Finding(subject=subject, severity=Severity.PAGE, text="failed", since_at=stage.now)
-    stage.do(Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding),)))
+    stage.do(RecordEvaluation(looked_at=stage.now, found=(EvaluatedFinding(id="i_1", finding=finding),)))
     assert [row["wrong"] for row in cli("auto", "list", "--json").json] == ["permanent_error", None]
     assert "permanent error" in cli("auto", "list").out
 

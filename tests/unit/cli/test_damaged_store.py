@@ -11,7 +11,7 @@ import pytest
 
 from mainspring.cli.commands import COMMAND_TREE
 from mainspring.cli.lazy_group import GroupEntry
-from mainspring.store.sqlite.damage import note_damage
+from mainspring.store.sqlite.damage import write_damage_note
 
 COMMANDS = [
     *(name for name, entry in COMMAND_TREE.items() if not isinstance(entry, GroupEntry)),
@@ -156,7 +156,7 @@ def test_damage_of_a_large_store_counts_once_it_is_noted(cli, damaged, monkeypat
     monkeypatch.setattr("mainspring.store.sqlite.check.SMALL", 0)
     listed = cli("incidents", "list")
     assert (listed.code, "damaged" in listed.err) == (0, False)
-    note_damage(damaged, "database disk image is malformed")
+    write_damage_note(damaged, "database disk image is malformed")
     said = cli("incidents", "list")
     assert said.code == 1
     assert said.err.startswith(f"error: the store's file is damaged: database disk image is malformed\nat {damaged}\n")
@@ -176,14 +176,14 @@ def test_with_json_the_damage_is_the_one_error(cli, damaged):
 @pytest.mark.parametrize("damaged", ["people"], indirect=True)
 def test_an_act_on_a_damaged_store_tells_of_the_damage_and_ends_as_the_act_did(cli, damaged):
     """It was committed: another code than 0 would invite to repeat it."""
-    note_damage(damaged, "database disk image is malformed")
+    write_damage_note(damaged, "database disk image is malformed")
     said = cli("auto", "pause", "backup")
     assert (said.code, "the store's file is damaged" in said.err) == (0, True)
 
 
 def test_a_note_that_a_whole_check_cannot_confirm_is_no_damage(cli, stage, store_path):
     """`db check` removes it, and says that nothing is wrong."""
-    note_damage(store_path, "database disk image is malformed")
+    write_damage_note(store_path, "database disk image is malformed")
     assert cli("runs", "list").code == 1
     said = cli("db", "check")
     assert (said.code, "Nothing is wrong" in said.out) == (0, True)

@@ -10,7 +10,7 @@ from mainspring.domain.states import RunState
 from mainspring.store.postgres import connection as of_server
 from mainspring.store.postgres import migrate as of_server_migrate
 from mainspring.store.postgres.address import read_address
-from mainspring.store.reads.runs import run_view
+from mainspring.store.read.runs.run_views import run_view
 from mainspring.store.sqlite import connection as of_file
 from mainspring.store.sqlite import migrate as of_file_migrate
 from tests.contract.store.process import finish
@@ -166,9 +166,9 @@ def test_file_that_is_no_store_is_refused(cli, store_path):
 def test_check_finds_nothing_in_a_good_store_and_tells_what_is_wrong(cli, stage, monkeypatch):
     """0 when whole, 9 with findings."""
     assert cli("db", "check").code == 0
-    from mainspring.store.finding import Finding
+    from mainspring.store.maintenance.integrity import IntegrityFinding
 
-    monkeypatch.setattr("mainspring.app.stores.backups.check_store", lambda path: [Finding("a gap", ("r_1",))])
+    monkeypatch.setattr("mainspring.app.stores.backups.check_store", lambda path: [IntegrityFinding("a gap", ("r_1",))])
     said = cli("db", "check", "--json")
     assert said.code == 9
     assert said.json[0]["what"] == "a gap"

@@ -6,7 +6,7 @@ import pytest
 from mainspring.cli.doctor.checks import checks_by_name
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.options import DefinitionKind
-from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow, SetQueue
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow, SetQueue
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.sqlite import log_readers
@@ -225,7 +225,7 @@ def test_full_queue_is_the_reason_why_a_due_time_was_not_served(cli, stage):
         Definition(kind=DefinitionKind.TASK, name="report", options={"queue": "narrow"}).to_data()
     )
     row = AutomationRow("report", "task", 1, "code", definition)
-    for command in (Announce("code", (row,), (schedule,)), SetQueue("narrow", None, None, None, 1)):
+    for command in (AnnounceDefinitions("code", (row,), (schedule,)), SetQueue("narrow", None, None, None, 1)):
         stage.do(command)
     stage.do(
         StartRun(

@@ -20,8 +20,8 @@ from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity
 from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.insight.text.text_width import measure_width
-from mainspring.store.commands.incidents import Found, Observe
-from mainspring.store.reads.runs import resolve_id
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
+from mainspring.store.read.runs.run_views import resolve_id
 from tests import warm
 from tests.contract.store.process import finish, outcome
 from tests.unit.cli.conftest import BACKUP
@@ -47,8 +47,8 @@ def victim(stage, request):
     text = "no success for 26h " + request.param
     subject = Subject(request.param, IncidentKind.RETRIES_EXHAUSTED)
     finding = Finding(subject=subject, severity=Severity.NOTIFY, text=text, since_at=stage.now - 7_140_000)
-    found = Found(id=INCIDENT, finding=finding, to=(NotificationTarget(0, "ops"),))
-    stage.do(Observe(looked_at=stage.now, found=(found,)))
+    found = EvaluatedFinding(id=INCIDENT, finding=finding, to=(NotificationTarget(0, "ops"),))
+    stage.do(RecordEvaluation(looked_at=stage.now, found=(found,)))
     halted = stage.begin(definition)
     stage.do(finish(halted, RunState.CANCELLED))
     return run.id

@@ -10,8 +10,8 @@ from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity
 from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.runs.log_line import Level, LogLine
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.store.commands.incidents import Found, Observe
-from mainspring.store.commands.logs import SaveLines
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
+from mainspring.store.commands.logs import SaveLogs
 from tests.contract.store.process import finish
 from tests.unit.cli.test_logs import part
 
@@ -48,7 +48,7 @@ def victim(stage, text):
     stage.announce(definition)
     run = stage.begin(definition)
     line = LogLine(at=stage.now, level=Level.ERROR, text=text, step=text[:100], fields={"x": text[:1_000]})
-    stage.do(SaveLines(run.id, (part(line, ident="dump#1"),)))
+    stage.do(SaveLogs(run.id, (part(line, ident="dump#1"),)))
     failure = Failure(text[:100], text[:100], text)
     stage.do(
         finish(run, RunState.FAILED, failure=failure, reason=FailureReason.PERMANENT_ERROR, failed_ident=text[:100])
@@ -58,7 +58,10 @@ def victim(stage, text):
         facts={"what": text, "impact": text, "run": text, text[:100]: text},
     )  # fmt: skip
     stage.do(
-        Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding, to=(NotificationTarget(0, "ops"),)),))
+        RecordEvaluation(
+            looked_at=stage.now,
+            found=(EvaluatedFinding(id="i_1", finding=finding, to=(NotificationTarget(0, "ops"),)),),
+        )
     )
     return run.id
 

@@ -4,8 +4,8 @@ import pytest
 
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notifications.routing import NotificationTarget
-from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Told
-from mainspring.store.reads.incidents import untold_faults
+from mainspring.store.commands.incidents import ErrorGroup, EvaluatedFinding, GroupedFailure, RecordEvaluation
+from mainspring.store.read.incidents import ungrouped_failures
 from tests.contract.store.process import fail
 from tests.unit.cli.conftest import ORDER
 
@@ -26,7 +26,9 @@ def wrong(stage):
             hint="See the runbook",
             facts=facts or {"window": "26h"},
         )
-        stage.do(Observe(looked_at=stage.now, found=(Found(id=id, finding=finding, to=to, **options),)))
+        stage.do(
+            RecordEvaluation(looked_at=stage.now, found=(EvaluatedFinding(id=id, finding=finding, to=to, **options),))
+        )
 
     look()
     return look
@@ -178,12 +180,12 @@ def test_incident_of_many_failed_runs_says_how_many_it_does_not_show(cli, stage)
     for number in range(60):
         stage.start(ORDER, b'{"customer": "x"}', item=f"in/{number}.csv")
         stage.do(fail(stage.claim()))
-    told = tuple(Told(one.seq, one.run, one.at) for one in untold_faults(stage.store.reader))
+    told = tuple(GroupedFailure(one.seq, one.run, one.at) for one in ungrouped_failures(stage.store.reader))
     subject = Subject("order", IncidentKind.PERMANENT_ERROR, "f1")
     finding = Finding(subject=subject, severity=Severity.PAGE, text="it broke", since_at=stage.now)
     group = ErrorGroup("order", "f1", "E", "e", "p", "m", told)
-    found = Found(id="i_9", finding=finding, faults=tuple(one.seq for one in told))
-    stage.do(Observe(looked_at=stage.now, groups=(group,), found=(found,)))
+    found = EvaluatedFinding(id="i_9", finding=finding, faults=tuple(one.seq for one in told))
+    stage.do(RecordEvaluation(looked_at=stage.now, groups=(group,), found=(found,)))
     assert "(and 59 more)" in cli("incidents", "list").out
     shown = cli("incidents", "show", "i_9").out
     assert "  and 40 more: mainspring failed list --error f1 --limit 60\n" in shown

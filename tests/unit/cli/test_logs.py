@@ -4,7 +4,7 @@ import msgspec
 
 from mainspring.domain.runs.log_chunk import LogChunk, pack_lines
 from mainspring.domain.runs.log_line import Level, LogLine, encode_json
-from mainspring.store.commands.logs import SaveLines
+from mainspring.store.commands.logs import SaveLogs
 from tests.contract.store.process import fail, finish, suspend
 
 
@@ -31,7 +31,7 @@ def two_steps(stage):
     now = stage.now
     first = part(said(now, "one", fields={"rows": 3}), said(now + 20, "three\nand more", Level.ERROR))
     other = part(said(now + 10, "two \x1b[31m", step="send"), ident="send#1", attempt=2)
-    stage.do(SaveLines(run.id, (first, other, part(said(now + 30, "four"), skipped=7))))
+    stage.do(SaveLogs(run.id, (first, other, part(said(now + 30, "four"), skipped=7))))
     return run
 
 
@@ -107,7 +107,7 @@ def test_show_of_a_failed_run_ends_with_the_last_lines_of_the_step(cli, stage):
     run = stage.begin()
     now = stage.now
     lines = [said(now + n, f"line {n}") for n in range(9)]
-    stage.do(SaveLines(run.id, (part(*lines, said(now + 10, "attempt 1 failed", Level.ERROR, state="failed")),)))
+    stage.do(SaveLogs(run.id, (part(*lines, said(now + 10, "attempt 1 failed", Level.ERROR, state="failed")),)))
     stage.do(fail(run, "dump#1"))
     out = cli("runs", "show", run.id).out
     assert "line 4" in out
@@ -120,7 +120,7 @@ def test_damaged_part_hides_no_other(cli, stage):
     """What cannot be read is said in its place."""
     run = stage.begin()
     bad = msgspec.structs.replace(part(said(stage.now, "lost")), body=b"garbage")
-    stage.do(SaveLines(run.id, (bad, part(said(stage.now + 1, "good")))))
+    stage.do(SaveLogs(run.id, (bad, part(said(stage.now + 1, "good")))))
     stage.do(suspend(run))
     out = cli("runs", "logs", run.id).out
     assert "cannot be read" in out

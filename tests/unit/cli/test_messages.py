@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.store.commands.outbox import Refusal, SettleQueue, TakeQueues
+from mainspring.store.commands.outbox import LeaseQueues, MessageRefusal, SettleQueue
 from tests.contract.store.process import complete, post
 
 MINUTE = 60_000
@@ -13,9 +13,9 @@ def sent(stage):
     """A run that sent two messages to one queue and one to another: the first is refused, the second queue's broker is away."""
     run = stage.begin()
     stage.do(complete(run, posts=(post("mail/out", id="m1"), post("mail/out", id="m2"), post("orders/eu", id="m3"))))
-    taken = stage.do(TakeQueues("lease", MINUTE, 9, 9))
+    taken = stage.do(LeaseQueues("lease", MINUTE, 9, 9))
     first = next(queue for queue in taken.queues if queue.name == "mail/out").messages[0]
-    stage.do(SettleQueue("lease", "mail/out", refused=(Refusal(first.seq, "it is too large"),)))
+    stage.do(SettleQueue("lease", "mail/out", refused=(MessageRefusal(first.seq, "it is too large"),)))
     stage.do(SettleQueue("lease", "orders/eu", away="ConnectionError: nobody there", retry_after_ms=10**6))
     return run.id
 
@@ -34,8 +34,8 @@ def test_explain_counts_all_that_waits(cli, stage):
     run = stage.begin()
     posts = (*(post("mail/out", id=f"m{n}") for n in range(150)), post("orders/eu", id="late"))
     stage.do(complete(run, posts=posts))
-    (queue,) = [one for one in stage.do(TakeQueues("lease", MINUTE, 9, 9)).queues if one.name == "orders/eu"]
-    stage.do(SettleQueue("lease", "orders/eu", refused=(Refusal(queue.messages[0].seq, "it is too large"),)))
+    (queue,) = [one for one in stage.do(LeaseQueues("lease", MINUTE, 9, 9)).queues if one.name == "orders/eu"]
+    stage.do(SettleQueue("lease", "orders/eu", refused=(MessageRefusal(queue.messages[0].seq, "it is too large"),)))
     said = cli("explain", run.id)
     assert "150 messages wait to be sent to mail/out." in said.out
     assert "Message late to orders/eu was refused: it is too large." in said.out
@@ -67,8 +67,8 @@ def test_status_and_doctor_count_what_was_refused_up_to_a_cap(cli, stage):
     run = stage.begin()
     stage.do(complete(run, posts=tuple(post("mail/out", id=f"m{n}") for n in range(1_001))))
     for number in (150, 851):
-        (queue,) = stage.do(TakeQueues("lease", MINUTE, 1, number)).queues
-        refused = tuple(Refusal(message.seq, "it is too large") for message in queue.messages)
+        (queue,) = stage.do(LeaseQueues("lease", MINUTE, 1, number)).queues
+        refused = tuple(MessageRefusal(message.seq, "it is too large") for message in queue.messages)
         stage.do(SettleQueue("lease", "mail/out", refused=refused))
         shown = "150" if number == 150 else "1,000+"
         text = f"{shown} messages were refused by the broker: it is too large"

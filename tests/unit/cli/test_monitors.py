@@ -5,8 +5,8 @@ from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity
 from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
 from mainspring.domain.monitors.registry import MONITORS
 from mainspring.insight.incidents.findings import format_rule
-from mainspring.store.commands.automations import TakeLock
-from mainspring.store.commands.incidents import Found, Observe, Resolve
+from mainspring.store.commands.automations import AcquireLock
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation, ResolveIncident
 from tests.contract.store.process import fail, finish
 
 SYNC = Definition(kind=DefinitionKind.TASK, name="sync", options={"fail_rate": 0.2, "silence": "1d"})
@@ -68,7 +68,7 @@ def test_show_tells_schedules_and_names(cli, stage):
 
 def test_show_tells_what_is_of_no_automation(cli, stage):
     """A lock is judged by its name."""
-    stage.do(TakeLock("db", "x"))
+    stage.do(AcquireLock("db", "x"))
     out = cli("monitors", "show", "lock_held").out
     assert "db  well" in out
     assert "longest  1d" in out
@@ -88,7 +88,7 @@ def test_what_is_open_counts_for_what_is_well_again(cli, stage):
     stage.announce(SYNC)
     subject = Subject("sync", IncidentKind.FAIL_RATE)
     finding = Finding(subject=subject, severity=Severity.NOTIFY, text="fails", since_at=stage.now)
-    stage.do(Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding),)))
+    stage.do(RecordEvaluation(looked_at=stage.now, found=(EvaluatedFinding(id="i_1", finding=finding),)))
     for _ in range(5):
         stage.do(fail(stage.begin(SYNC)))
     (judged,) = cli("monitors", "show", "fail_rate", "sync", "--json").json["judged"]
@@ -101,8 +101,8 @@ def test_errors_that_come_back_are_counted(cli, stage):
     subject = Subject("sync", IncidentKind.PERMANENT_ERROR, "f1")
     for _ in range(4):
         finding = Finding(subject=subject, severity=Severity.NOTIFY, text="fails", since_at=stage.now)
-        stage.do(Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding),)))
-        stage.do(Resolve("i_1", "ann"))
+        stage.do(RecordEvaluation(looked_at=stage.now, found=(EvaluatedFinding(id="i_1", finding=finding),)))
+        stage.do(ResolveIncident("i_1", "ann"))
     rows = {row["name"]: row for row in cli("monitors", "list", "--json").json}
     assert rows["recurring"]["findings"] == 1
 

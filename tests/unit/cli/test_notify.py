@@ -7,7 +7,7 @@ from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.store.commands.alerts import SentAlert, SettleAlerts
-from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from tests.contract.store.process import take_alerts
 from tests.unit.cli.conftest import BACKUP
 
@@ -120,7 +120,7 @@ def told(stage):
         subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text="no success", since_at=0
     )
     to = (NotificationTarget(0, "old"), NotificationTarget(0, "ops"))
-    stage.do(Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding, to=to),)))
+    stage.do(RecordEvaluation(looked_at=stage.now, found=(EvaluatedFinding(id="i_1", finding=finding, to=to),)))
     take = take_alerts("ops")
     (channel,) = stage.do(take).channels
     stage.do(SettleAlerts(lease=take.lease, channel="ops", sent=(SentAlert(channel.alerts[0].seq),)))
@@ -175,7 +175,10 @@ def test_doctor_says_when_each_channel_was_told_last(cli, stage, folder):
     (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\n')
     finding = Finding(subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text="x", since_at=0)
     stage.do(
-        Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding, to=(NotificationTarget(0, "ops"),)),))
+        RecordEvaluation(
+            looked_at=stage.now,
+            found=(EvaluatedFinding(id="i_1", finding=finding, to=(NotificationTarget(0, "ops"),)),),
+        )
     )
     take = take_alerts("ops")
     (channel,) = stage.do(take).channels

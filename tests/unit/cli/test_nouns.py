@@ -3,9 +3,9 @@
 import subprocess
 import sys
 
-from mainspring.store.commands.automations import SetQueue, TakeLock
-from mainspring.store.reads.runs import run_view
-from mainspring.store.sqlite.mark import mark_of
+from mainspring.store.commands.automations import AcquireLock, SetQueue
+from mainspring.store.read.runs.run_views import run_view
+from mainspring.store.sqlite.store_mark import mark_of
 
 
 def test_empty_lists_are_no_error(cli):
@@ -61,7 +61,7 @@ def test_worker_quarantine_sets_its_runs_free(cli, stage):
 
 def test_lock_break_wants_a_yes(cli, stage):
     """A held lock is listed with its owner and broken on demand."""
-    stage.do(TakeLock("crm", "exec backup"))
+    stage.do(AcquireLock("crm", "exec backup"))
     assert cli("locks", "list", "--json").json[0]["owner"] == "exec backup"
     assert cli("locks", "break", "crm").code == 2
     assert cli("locks", "break", "crm", "-y", "--reason", "stuck").code == 0
@@ -113,7 +113,7 @@ def test_audit_verify_finds_a_change(cli, stage, monkeypatch):
     said = cli("audit-log", "verify", "--json")
     assert said.code == 0
     assert said.json["rows"] == 1
-    monkeypatch.setattr("mainspring.store.reads.status.first_break", lambda *args, **kwargs: 1)
+    monkeypatch.setattr("mainspring.store.read.status.status.first_break", lambda *args, **kwargs: 1)
     assert cli("audit-log", "verify").code == 9
 
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from mainspring.engine.definitions.registry import Registry
-from mainspring.store.commands.runs import Claim
+from mainspring.store.commands.runs import ClaimRuns
 from mainspring.store.process_store import ProcessStore
 from tests.looking import states_of
 
@@ -87,7 +87,7 @@ def test_run_for_a_queue_that_no_live_worker_serves_is_worked_on_here(cli, code,
     from mainspring.domain.definitions.definition import Definition, DefinitionKind
 
     stage.announce(Definition(kind=DefinitionKind.TASK, name="quick"))
-    stage.do(Claim("c", 0, queues=("default",)))
+    stage.do(ClaimRuns("c", 0, queues=("default",)))
     said = cli("run", "-m", "code.py", "quick", "--queue", "mail", "--timeout", "20s")
     assert (said.code, said.out.strip()) == (0, "7")
 

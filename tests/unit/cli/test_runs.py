@@ -7,9 +7,9 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.insight.text import formatting
-from mainspring.store.commands.inbox import Deliver
+from mainspring.store.commands.inbox import DeliverFact
 from mainspring.store.commands.journal import SaveAttempt
-from mainspring.store.commands.runs import Annotate, SlotLink
+from mainspring.store.commands.runs import AnnotateRun, SlotLink
 from tests.contract.store.process import BOOM, fail, finish, halt, outcome
 from tests.unit.cli.conftest import BACKUP, ORDER
 
@@ -95,7 +95,7 @@ def test_table_into_a_pipe_is_not_cut(cli, stage):
 
 def test_list_shows_what_a_retry_healed(cli, stage, monkeypatch):
     """However far back it lies: one look is bounded, and the list is not."""
-    monkeypatch.setattr("mainspring.store.reads.run_pages.LOOKED_AT", 2)
+    monkeypatch.setattr("mainspring.store.read.runs.run_pages.LOOKED_AT", 2)
     first, second = stage.begin(), stage.begin()
     stage.do(outcome(first, 1, attempt=3))
     stage.do(outcome(second, 1, attempt=2, state=OutcomeState.FAILED, failure=BOOM))
@@ -202,8 +202,8 @@ def test_show_lists_hints_children_and_facts_not_taken_in(cli, stage):
     """Things that few runs have are there when a run has them."""
     run = stage.begin()
     detail = b'{"hints": ["name it"], "unasked": ["old#1"], "unawaited": ["step boom failed"]}'
-    stage.do(Annotate(run.id, run.claim, detail=detail, progress=b"[3, 10]"))
-    stage.do(Deliver(run.id, FactKind.SIGNAL, "stop", "s1", payload=b"1"))
+    stage.do(AnnotateRun(run.id, run.claim, detail=detail, progress=b"[3, 10]"))
+    stage.do(DeliverFact(run.id, FactKind.SIGNAL, "stop", "s1", payload=b"1"))
     out = cli("runs", "show", run.id).out
     assert "hint: step name it is asked for more than once without a key" in out
     assert "did not ask for it: old#1" in out

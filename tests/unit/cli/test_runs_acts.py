@@ -11,8 +11,8 @@ from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
 from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.inbox import OpenWait
-from mainspring.store.commands.runs import Claim
-from mainspring.store.reads.runs import run_view, story
+from mainspring.store.commands.runs import ClaimRuns
+from mainspring.store.read.runs.run_views import run_view, story
 from tests.contract.store.process import fail, finish, halt, outcome, suspend
 from tests.unit.cli.conftest import ORDER
 
@@ -110,7 +110,7 @@ def test_rate_spreads_the_starts_by_due_times_on_record(cli, stage, command):
     assert before <= due[0] <= after
     assert [at - due[0] for at in due] == [0, 1000, 2000, 3000]
     assert stage.claim().id == runs[0]
-    assert stage.do(Claim("more", 10)).runs == ()
+    assert stage.do(ClaimRuns("more", 10)).runs == ()
 
 
 def test_rate_counts_from_the_given_time(cli, stage):

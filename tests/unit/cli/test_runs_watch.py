@@ -6,7 +6,7 @@ import pytest
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import PauseQueue
 from mainspring.store.commands.inbox import OpenWait
-from mainspring.store.reads import status
+from mainspring.store.read.status import status
 from mainspring.store.sqlite.store import SqliteStore
 from tests.contract.store.process import fail, finish, halt, outcome, suspend
 

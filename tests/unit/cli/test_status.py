@@ -11,9 +11,9 @@ from mainspring.insight.status.handover import MOST
 from mainspring.insight.status.project_status import evaluate_status, read_unresolved
 from mainspring.store.commands.automations import PauseAutomation, PauseQueue, RetireAutomation, SetMeta
 from mainspring.store.commands.inbox import OpenWait
-from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Told
+from mainspring.store.commands.incidents import ErrorGroup, EvaluatedFinding, GroupedFailure, RecordEvaluation
 from mainspring.store.commands.sessions import CloseSession
-from mainspring.store.reads.incidents import untold_faults
+from mainspring.store.read.incidents import ungrouped_failures
 from tests.contract.store.process import fail, halt, suspend
 from tests.unit.cli.conftest import BACKUP, ORDER
 
@@ -28,7 +28,11 @@ def look(stage):
         made += 1
         finding = Finding(subject=subject, severity=severity, text=text, since_at=stage.now)
         stage.do(
-            Observe(looked_at=stage.now, groups=groups, found=(Found(id=f"i_{made}", finding=finding, faults=faults),))
+            RecordEvaluation(
+                looked_at=stage.now,
+                groups=groups,
+                found=(EvaluatedFinding(id=f"i_{made}", finding=finding, faults=faults),),
+            )
         )
 
     return written
@@ -233,13 +237,13 @@ def test_what_is_an_incident_is_told_once(cli, stage, look):
     stage.announce(BACKUP, problem="SyntaxError: oops")
     stage.do(CloseSession())
     reader = stage.store.reader
-    told = {one.state: one for one in untold_faults(reader)}
+    told = {one.state: one for one in ungrouped_failures(reader)}
     for state, kind in (
         ("failed", IncidentKind.PERMANENT_ERROR),
         ("needs_attention", IncidentKind.NEEDS_ATTENTION),
     ):
         one = told[state]
-        group = ErrorGroup("backup", f"f{one.seq}", "E", "e", "p", "m", (Told(one.seq, one.run, one.at),))
+        group = ErrorGroup("backup", f"f{one.seq}", "E", "e", "p", "m", (GroupedFailure(one.seq, one.run, one.at),))
         look(Subject("backup", kind, f"f{one.seq}"), Severity.NOTIFY, state, groups=(group,), faults=(one.seq,))
     look(Subject("backup", IncidentKind.DEFINITION_LOST), Severity.NOTIFY, "it fails to load")
     look(Subject("", IncidentKind.WORKER_LOST, "worker"), Severity.NOTIFY, "no worker")
@@ -297,8 +301,8 @@ def test_many_incidents_are_counted_not_listed(cli, look):
 def test_run_that_still_waits_counts_after_its_incident_is_over(cli, stage, look):
     """Somebody said that it was over, and it was not: the run itself is told."""
     stage.do(halt(stage.begin(), "pay"))
-    (one,) = untold_faults(stage.store.reader)
-    group = ErrorGroup("backup", "f1", "E", "e", "p", "m", (Told(one.seq, one.run, one.at),))
+    (one,) = ungrouped_failures(stage.store.reader)
+    group = ErrorGroup("backup", "f1", "E", "e", "p", "m", (GroupedFailure(one.seq, one.run, one.at),))
     subject = Subject("backup", IncidentKind.NEEDS_ATTENTION, "f1")
     look(subject, Severity.NOTIFY, "needs a person", groups=(group,), faults=(one.seq,))
     cli("incidents", "resolve", "i_1")

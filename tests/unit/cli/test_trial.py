@@ -12,9 +12,9 @@ from mainspring.cli.triggers.sample_event import read_sample
 from mainspring.domain.errors import OptionError
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.values.file import make_file_key
-from mainspring.store.commands.automations import Announce, AutomationRow
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
 from mainspring.store.commands.runs import StartRun
-from mainspring.store.commands.triggers import TakeIn, TriggerRow
+from mainspring.store.commands.triggers import AcceptDelivery, TriggerRow
 from tests.hook_samples import FOLDER, SECRET, signed_sample
 
 CODE = """
@@ -198,10 +198,10 @@ def test_file_counts_under_the_key_of_its_door(cli, project, stage) -> None:
     )
     trigger = msgspec.json.encode({"source": {"type": "files", "folder": str(project / "in")}})
     row = TriggerRow("inbox/files", "inbox", "files", trigger)
-    stage.do(Announce("code", (AutomationRow("inbox", "task", 1, "f", b"{}"),), (), (row,)))
+    stage.do(AnnounceDefinitions("code", (AutomationRow("inbox", "task", 1, "f", b"{}"),), (), (row,)))
     key = make_file_key("eu/a.csv", hashlib.sha256(b"x").hexdigest())
     assert trial(cli, "inbox", "@in/eu/a.csv")["facts"]["key"] == f"{key}: it counts once, and was not seen yet"
-    stage.do(TakeIn(id="d_1", trigger="inbox/files", key=key, body_hash="h", body=b"{}"))
+    stage.do(AcceptDelivery(id="d_1", trigger="inbox/files", key=key, body_hash="h", body=b"{}"))
     again = trial(cli, "inbox", "@in/eu/../eu/a.csv", code=9)
     assert "it came already, as d_1" in again["facts"]["key"]
     assert again["sentence"].startswith("it came already, as d_1: the same once more starts nothing.")
@@ -270,13 +270,15 @@ def test_pace_is_judged_on_what_the_store_remembers(cli, project, stage) -> None
     )
     trigger = msgspec.json.encode({"source": {"type": "event", "name": "a"}})
     rows = tuple(TriggerRow(f"bot/{end}", "bot", "event", trigger) for end in ("event", "event#2"))
-    stage.do(Announce("code", (AutomationRow("bot", "task", 1, "f", b"{}"),), (), rows))
+    stage.do(AnnounceDefinitions("code", (AutomationRow("bot", "task", 1, "f", b"{}"),), (), rows))
     run = StartRun(id="r_1", automation="bot", kind="task", version=1, input=b"{}", codec="json", trigger="t")
     came: dict[str, Any] = {"body_hash": "h", "body": b"{}"}
     stage.do(
-        TakeIn(id="d_1", trigger="bot/event", key="k", by="7", pace=FlowControl(dedup=3_600_000), start=run, **came)
+        AcceptDelivery(
+            id="d_1", trigger="bot/event", key="k", by="7", pace=FlowControl(dedup=3_600_000), start=run, **came
+        )
     )
-    stage.do(TakeIn(id="d_2", trigger="bot/event#2", key="k", pace=FlowControl(debounce=3_600_000), **came))
+    stage.do(AcceptDelivery(id="d_2", trigger="bot/event#2", key="k", pace=FlowControl(debounce=3_600_000), **came))
     for _ in range(2):
         assert trial(cli, "bot/event", '{"id": 7}', code=9)["state"] == "dropped"
         assert trial(cli, "bot/event", '{"id": 8}')["state"] == "started"

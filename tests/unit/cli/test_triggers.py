@@ -8,8 +8,8 @@ from mainspring.domain.states import DeliveryState, RunState
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.insight.triggers.delivery_view import remove_secret_headers
 from mainspring.service.bulk_operation import run_next_piece
-from mainspring.store.commands.inbox import Publish
-from mainspring.store.commands.triggers import RefuseArrival
+from mainspring.store.commands.inbox import PublishEvent
+from mainspring.store.commands.triggers import RejectDelivery
 from tests.unit.cli.trigger_shop import BOT, DAY, MINUTE, end_of_extract, gather, start, take_in
 
 
@@ -18,7 +18,7 @@ def test_list_says_what_each_listens_to_and_what_arrived(cli, shop) -> None:
     run = start(shop, "bot", "r_1")
     taken = take_in(shop, start=run)
     take_in(shop, key="k2", pace=FlowControl(debounce=60_000))
-    shop.do(RefuseArrival(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
+    shop.do(RejectDelivery(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     rows = {row["name"]: row for row in cli("triggers", "list", "--json").json}
     assert list(rows) == ["bot/event", "load/run", "report/runs"]
     bot = rows["bot/event"]
@@ -45,7 +45,7 @@ def test_list_without_a_store_is_an_error(cli) -> None:
 def test_show_trigger_names_what_is_held_and_what_arrived(cli, shop) -> None:
     """What it holds with its due time, what it gives a run, the last deliveries with their reasons."""
     take_in(shop, pace=FlowControl(debounce=60_000), by="7")
-    shop.do(RefuseArrival(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
+    shop.do(RejectDelivery(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     said = cli("triggers", "show", "bot")
     assert said.code == 0
     assert "with the data as build" in said.out
@@ -118,7 +118,7 @@ def test_body_that_is_no_json_is_shown_as_it_can_be(cli, shop, body, shown) -> N
 
 def test_delivery_of_an_event_shows_what_it_tells_of(cli, shop) -> None:
     """A published event is not stored again: it is read where it is."""
-    shop.do(Publish("e_1", "built", b'{"branch":"main","id":3}', shop.now + DAY))
+    shop.do(PublishEvent("e_1", "built", b'{"branch":"main","id":3}', shop.now + DAY))
     ((delivery, *_),) = [
         row[1:2] for row in shop.store.reader.read("list_received_deliveries", (0, "bot/event", 0, 10))
     ]
@@ -144,7 +144,7 @@ def test_replay_is_one_delivery_however_often_it_is_asked_for(cli, shop) -> None
 def test_replay_of_what_was_turned_away_at_the_door_is_refused(cli, shop) -> None:
     """Its body was not kept: who sent it has to send it again."""
     delivery = make_id("d", shop.now, 5)
-    shop.do(RefuseArrival(id=delivery, trigger="bot/event", why="bad_signature", note="no", body=b""))
+    shop.do(RejectDelivery(id=delivery, trigger="bot/event", why="bad_signature", note="no", body=b""))
     said = cli("triggers", "replay", delivery)
     assert said.code == 8
     assert f"delivery {delivery} was turned away at the door" in said.err
@@ -163,7 +163,7 @@ def test_replay_of_what_nothing_listens_to_any_more_is_refused(cli, shop) -> Non
 def test_replay_of_all_that_a_filter_means_is_a_bulk_act(cli, shop) -> None:
     """Counted first, wanting a yes, once for one command id; one delivery and a filter do not go together, nor does neither."""
     taken = take_in(shop)
-    shop.do(RefuseArrival(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
+    shop.do(RejectDelivery(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     words = ("triggers", "replay", "--trigger", "bot", "--since", "1d")
     dry = cli(*words, "--dry-run")
     assert "Replay deliveries for bot/event since 1d: 1 delivery (1 more fit and are left out: turned away" in dry.out

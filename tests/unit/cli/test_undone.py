@@ -6,7 +6,7 @@ from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from mainspring.store.reads.runs import run_view
+from mainspring.store.read.runs.run_views import run_view
 from tests.contract.store.process import BOOM, fail, finish, halt, outcome
 
 TRIP = Definition(kind=DefinitionKind.WORKFLOW, name="trip", options={"on_cancel": "undo"})

@@ -7,8 +7,8 @@ from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource, RunEndSource
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.triggers.trigger import EventBinding, Trigger
-from mainspring.store.commands.runs import Finish, SlotLink, StartRun
-from mainspring.store.commands.triggers import Gather, TakeIn
+from mainspring.store.commands.runs import FinishRun, SlotLink, StartRun
+from mainspring.store.commands.triggers import AcceptDelivery, JoinRun
 
 DAY = 86_400_000
 MINUTE = 60_000
@@ -44,7 +44,9 @@ def start(stage, automation: str, run: str) -> StartRun:
 def take_in(stage, trigger: str = "bot/event", key: str = "k", **options):
     """Take in a delivery and return the answer."""
     values = {"body_hash": "h", "body": b'{"id":7}', "headers": b'{"x-sign-signature":"s3cret","x-id":"7"}'}
-    return stage.do(TakeIn(id=make_id("d", stage.now, hash(key)), trigger=trigger, key=key, **(values | options)))
+    return stage.do(
+        AcceptDelivery(id=make_id("d", stage.now, hash(key)), trigger=trigger, key=key, **(values | options))
+    )
 
 
 def end_of_extract(shop, state: RunState, slot_at: int | None = SLOT) -> str:
@@ -52,7 +54,7 @@ def end_of_extract(shop, state: RunState, slot_at: int | None = SLOT) -> str:
     run = shop.begin(EXTRACT, slot=SlotLink("extract", slot_at)) if slot_at else shop.begin(EXTRACT)
     failure = None if state is RunState.SUCCEEDED else Failure("ValueError", "boom", "it broke")
     reason = None if failure is None else FailureReason.PERMANENT_ERROR
-    shop.do(Finish(run.id, run.claim, state, 0, failure=failure, reason=reason))
+    shop.do(FinishRun(run.id, run.claim, state, 0, failure=failure, reason=reason))
     return run.id
 
 
@@ -63,7 +65,7 @@ def gather(shop, run: str, *, counts: bool, deadline_at: int, per: int = SLOT) -
     ]
     state = "succeeded" if counts else "failed"
     shop.do(
-        Gather(
+        JoinRun(
             trigger="report/runs",
             per=str(per),
             wanted=2,

@@ -8,7 +8,7 @@ import pytest
 from mainspring.domain.clock import SystemClock
 from mainspring.engine.worker.run_claimer import RunClaimer
 from mainspring.engine.worker.worker_options import WorkerOptions
-from mainspring.store.commands.runs import Claimed
+from mainspring.store.commands.runs import ClaimedRuns
 
 
 class Loop:
@@ -51,7 +51,7 @@ class Store:
         insists = "narrow" in claim.insists
         self.insisted.append((round(self.loop.seconds - 100, 3), insists))
         gave_way = ("narrow",) if self.others_wait and not insists else ()
-        self.loop.call_soon(lambda: on_done(Claimed((), None, is_limited=True, gave_way=gave_way)))
+        self.loop.call_soon(lambda: on_done(ClaimedRuns((), None, is_limited=True, gave_way=gave_way)))
 
 
 @pytest.fixture

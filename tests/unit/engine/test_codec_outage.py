@@ -16,8 +16,8 @@ from mainspring.engine.driver.waits import RunWaits
 from mainspring.engine.worker.codec_outage import CodecOutage
 from mainspring.store.commands.inbox import ReturnFact
 from mainspring.store.commands.results import DONE
-from mainspring.store.commands.runs import Annotate, CancelChild, Halt, ParentLink, Release, StartRun
-from mainspring.store.commands.sessions import Beat, NoteFindings
+from mainspring.store.commands.runs import AnnotateRun, CancelChild, HaltRun, ParentLink, ReleaseRun, StartRun
+from mainspring.store.commands.sessions import RecordHeartbeat, RecordProcessFindings
 
 
 class Service:
@@ -80,7 +80,7 @@ class Bench:
     def annotate(self, run, value):
         """Submit a command with a sealed value, as a driver does; return its answers."""
         answers = []
-        self.store.submit(Annotate(run, 1, self.sealing.seal(value)), answers.append)
+        self.store.submit(AnnotateRun(run, 1, self.sealing.seal(value)), answers.append)
         return answers
 
     def answer(self, kind, answer):
@@ -91,7 +91,7 @@ class Bench:
 
     @property
     def committed(self):
-        return [command for command in self.real.commands if not isinstance(command, NoteFindings)]
+        return [command for command in self.real.commands if not isinstance(command, RecordProcessFindings)]
 
 
 @pytest.fixture
@@ -110,15 +110,15 @@ def test_commands_of_a_run_keep_their_order_and_others_pass(bench):
     """What follows a waiting command of its run waits too, also if it holds no value."""
     bench.service.fault = TimeoutError()
     bench.annotate("r_1", b"12")
-    bench.store.submit(Release("r_1", 1, 5), print)
-    bench.store.submit(Release("r_2", 1, 5), print)
-    bench.store.submit(Beat(), print)
+    bench.store.submit(ReleaseRun("r_1", 1, 5), print)
+    bench.store.submit(ReleaseRun("r_2", 1, 5), print)
+    bench.store.submit(RecordHeartbeat(), print)
     assert [getattr(command, "run", None) for command in bench.committed] == ["r_2", None]
     bench.service.fault = None
     bench.loop.go_off()
     first, second = bench.committed[2:]
     assert (first.tags, second.rank, bench.ends) == (b"\0kms\x0021", 5, 1)
-    bench.store.submit(Release("r_1", 1, 6), print)
+    bench.store.submit(ReleaseRun("r_1", 1, 6), print)
     assert bench.committed[-1].rank == 6
 
 
@@ -134,12 +134,12 @@ def test_the_codec_is_asked_once_in_each_pause_and_pauses_grow(bench):
         bench.loop.go_off()
     assert bench.service.calls == 9
     assert bench.loop.pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
-    notes = [command for command in bench.real.commands if isinstance(command, NoteFindings)]
+    notes = [command for command in bench.real.commands if isinstance(command, RecordProcessFindings)]
     assert [[found.name for found in note.findings] for note in notes] == [["kms"]]
     bench.service.fault = None
     bench.loop.go_off()
     assert len(bench.committed) == 1_000
-    assert bench.real.commands[-1] == NoteFindings(kinds=(ProcessFindingKind.CODEC,))
+    assert bench.real.commands[-1] == RecordProcessFindings(kinds=(ProcessFindingKind.CODEC,))
 
 
 def test_values_in_texts_failures_and_starts_wait_as_well(bench):
@@ -147,7 +147,7 @@ def test_values_in_texts_failures_and_starts_wait_as_well(bench):
     bench.service.fault = TimeoutError()
     sealing = bench.sealing
     failure = sealing.seal_failure(Failure(type="E", code="e", message="secret words"))
-    bench.store.submit(Halt("r_1", 1, FailureReason.BODY_ERROR, 0, failure), print)
+    bench.store.submit(HaltRun("r_1", 1, FailureReason.BODY_ERROR, 0, failure), print)
     start = StartRun(
         id="r_2",
         automation="a",
@@ -196,13 +196,13 @@ def test_run_is_halted_without_its_words_when_the_codec_fails_for_good(bench):
 
     def halt(error):
         failure = bench.sealing.seal_failure(Failure(type="E", code="e", message="secret words"))
-        bench.store.submit(Halt("r_1", 1, FailureReason.BODY_ERROR, 0, failure), print)
+        bench.store.submit(HaltRun("r_1", 1, FailureReason.BODY_ERROR, 0, failure), print)
 
-    bench.store.submit(Annotate("r_1", 1, bench.sealing.seal(b"1")), halt)
+    bench.store.submit(AnnotateRun("r_1", 1, bench.sealing.seal(b"1")), halt)
     bench.service.fault = ValueError("wrong key")
     bench.loop.go_off()
     (command,) = bench.committed
-    assert (type(command), command.failure.sealed) == (Halt, None)
+    assert (type(command), command.failure.sealed) == (HaltRun, None)
     assert command.failure.message.startswith("(its words were lost: codec 'kms' could not seal a value")
 
 
@@ -261,4 +261,4 @@ def test_what_still_cannot_be_opened_keeps_the_outage_as_it_is(bench):
     bench.loop.go_off()
     assert (len(tries), bench.outage.is_open, bench.ends) == (2, True, 0)
     assert bench.loop.pauses == [0.5, 1, 2]
-    assert sum(isinstance(command, NoteFindings) for command in bench.real.commands) == 1
+    assert sum(isinstance(command, RecordProcessFindings) for command in bench.real.commands) == 1

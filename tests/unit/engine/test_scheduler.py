@@ -19,9 +19,9 @@ from mainspring.engine.worker.blocking_calls import executor_caller
 from mainspring.engine.worker.scheduler import Scheduler
 from mainspring.engine.worker.slot_planner import MAX_SLOTS_PER_PASS
 from mainspring.store.commands.automations import SetQueue
-from mainspring.store.reads.engine import WorkerReads
-from mainspring.store.reads.runs import list_runs
-from mainspring.store.reads.status import schedules
+from mainspring.store.read.runs.run_views import list_runs
+from mainspring.store.read.runs.worker_reads import WorkerReads
+from mainspring.store.read.status.status import schedules
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.testing.clock import FakeClock
 

@@ -3,7 +3,7 @@
 import logging
 
 from mainspring.engine.worker.stall_record import StallRecord
-from mainspring.store.commands.sessions import NoteBlocked
+from mainspring.store.commands.sessions import RecordBlockedLoop
 
 
 class Submitted:
@@ -26,6 +26,6 @@ def test_blocked_loop_is_logged_and_put_on_record(caplog):
     record.begun([], 4.5)
     record.ended()
     first, unknown, last = store.commands
-    assert first == NoteBlocked(4_000, ("loop.py:1 run", "shop.py:14 poll"))
+    assert first == RecordBlockedLoop(4_000, ("loop.py:1 run", "shop.py:14 poll"))
     assert unknown.stack, "without a stack it would turn"
-    assert last == NoteBlocked()
+    assert last == RecordBlockedLoop()

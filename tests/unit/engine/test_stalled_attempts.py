@@ -12,7 +12,7 @@ from mainspring.domain.definitions.options import DefinitionKind, parse_options
 from mainspring.engine.definitions.step_plan import StepPlan
 from mainspring.engine.worker.stalled_attempts import StalledAttempts
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-from mainspring.store.commands.journal import ClearStall, RecordStall
+from mainspring.store.commands.journal import ClearStalledAttempt, RecordStalledAttempt
 from mainspring.testing import FakeClock
 
 MINUTE = 60_000
@@ -82,7 +82,7 @@ def test_silent_attempt_is_recorded_once_without_secrets(world: World) -> None:
     assert world.sent == []
     world.go(5 * STALLED)
     (command,) = world.sent
-    assert isinstance(command, RecordStall)
+    assert isinstance(command, RecordStalledAttempt)
     assert (command.run, command.claim, command.ident, command.attempt) == ("r", 3, "s0#1", 1)
     assert command.silent_ms == STALLED
     assert command.stack[0] == "a.py:1 f"
@@ -95,9 +95,9 @@ def test_sign_takes_it_back_and_a_new_silence_is_a_new_one(world: World) -> None
     world.go(2 * STALLED)
     step.signed_at = world.clock.now()
     world.go(MINUTE)
-    assert world.sent[1:] == [ClearStall("r", 3, "s0#1", 1)]
+    assert world.sent[1:] == [ClearStalledAttempt("r", 3, "s0#1", 1)]
     world.go(STALLED)
-    assert [type(one) for one in world.sent] == [RecordStall, ClearStall, RecordStall]
+    assert [type(one) for one in world.sent] == [RecordStalledAttempt, ClearStalledAttempt, RecordStalledAttempt]
 
 
 def test_end_and_another_attempt_take_it_back(world: World) -> None:
@@ -107,7 +107,7 @@ def test_end_and_another_attempt_take_it_back(world: World) -> None:
     world.steps.remove(other)
     step.attempt, step.started_at = 2, world.clock.now()
     world.go(MINUTE)
-    assert set(world.sent[2:]) == {ClearStall("r", 3, "s0#1", 1), ClearStall("r", 3, "s1#1", 1)}
+    assert set(world.sent[2:]) == {ClearStalledAttempt("r", 3, "s0#1", 1), ClearStalledAttempt("r", 3, "s1#1", 1)}
 
 
 def test_answer_that_comes_after_the_sign_is_dropped(world: World) -> None:
@@ -167,7 +167,7 @@ def test_record_that_failed_is_made_again(world: World) -> None:
     world.go(STALLED)
     world.broken = False
     world.go(2 * MINUTE)
-    assert [type(one) for one in world.sent] == [RecordStall, RecordStall]
+    assert [type(one) for one in world.sent] == [RecordStalledAttempt, RecordStalledAttempt]
 
 
 @given(st.lists(st.integers(1, 25), max_size=12))
@@ -179,7 +179,7 @@ def test_on_record_is_who_is_silent_for_so_long(gaps: list[int]) -> None:
         for _ in range(gap):
             world.go(MINUTE)
             silent = world.clock.now() - max(step.started_at, step.signed_at) >= STALLED
-            balance = sum(1 if isinstance(one, RecordStall) else -1 for one in world.sent)
+            balance = sum(1 if isinstance(one, RecordStalledAttempt) else -1 for one in world.sent)
             assert balance == silent
         step.signed_at = world.clock.now()
 

@@ -9,7 +9,7 @@ import pytest
 from mainspring.engine.attempts.step_context import AttemptClosed
 from mainspring.engine.attempts.transaction import Tx
 from mainspring.engine.attempts.transactional_call import build_transactional_call
-from mainspring.store.effects import TransactionError
+from mainspring.store.effect_database import TransactionError
 from mainspring.store.sqlite.effect_database import SqliteEffectDatabase
 from tests.unit.engine.transactional_steps import call, make, paid, pay, spec_of
 

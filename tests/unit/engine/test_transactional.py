@@ -23,7 +23,7 @@ from mainspring.engine.attempts.step_context import AttemptClosed, idempotency_k
 from mainspring.engine.attempts.transaction import Tx
 from mainspring.engine.attempts.transactional_call import build_transactional_call, find_database
 from mainspring.store import failpoints
-from mainspring.store.effects import UnknownCommitError
+from mainspring.store.effect_database import UnknownCommitError
 from mainspring.store.sqlite.effect_database import SqliteEffectDatabase
 from tests.unit.engine.transactional_steps import call, make, paid, pay, spec_of
 

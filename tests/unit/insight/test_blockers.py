@@ -11,7 +11,7 @@ from mainspring.insight.runs.waits import describe_waits
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run_start import start
 from mainspring.store.commands.automations import (
-    Announce,
+    AnnounceDefinitions,
     PauseAutomation,
     PauseQueue,
     RetireAutomation,
@@ -20,11 +20,11 @@ from mainspring.store.commands.automations import (
 )
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.journal import SaveAttempt
-from mainspring.store.commands.runs import Claim, ParentLink, StartRun, Suspend
+from mainspring.store.commands.runs import ClaimRuns, ParentLink, StartRun, SuspendRun
 from mainspring.store.commands.sessions import DrainSession
-from mainspring.store.held import HELD
-from mainspring.store.reads import status
-from mainspring.store.reads.runs import story
+from mainspring.store.read.runs.run_views import story
+from mainspring.store.read.status import status
+from mainspring.store.restore_hold import HOLD_KEY
 from tests.contract.store.process import fail, finish, halt, outcome, signal
 from tests.unit.cli.conftest import BACKUP, ORDER
 
@@ -45,7 +45,7 @@ def test_run_that_nothing_blocks_is_taken_at_any_moment(cli, stage):
 def test_held_store_is_told_first(cli, stage):
     """After a restoring nothing starts, whatever else there is."""
     run = stage.start(due_at=stage.now + 60_000)
-    stage.do(SetMeta(HELD, "1"))
+    stage.do(SetMeta(HOLD_KEY, "1"))
     text, then, can = why(cli, run)
     assert text.startswith("The store is on hold after a restore or a loss")
     assert can[0] == "mainspring db restore --release"
@@ -58,7 +58,7 @@ def restored(cli, stage, store_path):
     queued, run = stage.start(due_at=stage.now + 3_600_000), stage.begin()
     waits = b'[{"kind": "signal", "name": "paid", "ident": "s1", "until_at": null}]'
     stage.do(OpenWait(run.id, run.claim, "s1", "signal", "paid"))
-    stage.do(Suspend(run.id, run.claim, RunState.WAITING, None, 0, 0, waits))
+    stage.do(SuspendRun(run.id, run.claim, RunState.WAITING, None, 0, 0, waits))
     assert cli("db", "backup", str(store_path.parent / "copies")).code == 0
     stage.store.close()
     assert cli("db", "restore", str(store_path.parent / "copies"), "-y").code == 0
@@ -91,7 +91,7 @@ def test_run_that_needs_a_person_names_the_hold(cli, stage):
     """Continued it would start only after the release."""
     run = stage.begin()
     stage.do(halt(run))
-    stage.do(SetMeta(HELD, "1"))
+    stage.do(SetMeta(HOLD_KEY, "1"))
     _, then, can = why(cli, run.id)
     assert "The store is on hold after a restore or a loss" in then
     assert can[0] == "mainspring db restore --release"
@@ -128,11 +128,11 @@ def test_pause_with_an_end_goes_away_by_itself(cli, stage):
 def test_retired_automation_that_no_worker_has_is_named_with_cancel_and_resume(cli, stage):
     """Not "start a worker": that it is retired, how to take that back, and how to cancel; queued or waiting."""
     waiting, queued = stage.begin(ORDER, b'{"customer": "a"}'), stage.start()
-    stage.do(Suspend(waiting.id, waiting.claim, RunState.WAITING, None, 0, 0))
+    stage.do(SuspendRun(waiting.id, waiting.claim, RunState.WAITING, None, 0, 0))
     stage.do(RetireAutomation("backup"))
     stage.do(RetireAutomation("order"))
     assert why(cli, queued)[0] == ""  # the worker has loaded it and takes the run
-    stage.do(Announce("other", (), ()))
+    stage.do(AnnounceDefinitions("other", (), ()))
     for run, name in ((queued, "backup"), (waiting.id, "order")):
         text, then, can = why(cli, run)
         assert text == f"{name} was retired now, and no running worker has loaded it."
@@ -168,7 +168,7 @@ def test_parent_that_awaits_a_paused_child_names_the_pause(cli, stage):
     run = stage.begin(ORDER, b'{"customer": "a"}')
     child, other = (stage.do(child_of(run, number)).run for number in (1, 2))
     waits = b'[{"kind": "child", "name": "backup", "ident": "backup#1", "until_at": null}]'
-    stage.do(Suspend(run.id, run.claim, RunState.WAITING, None, 0, 0, waits))
+    stage.do(SuspendRun(run.id, run.claim, RunState.WAITING, None, 0, 0, waits))
     assert why(cli, run.id)[0] == ""
     stage.do(PauseAutomation("backup", None, "ann", "disk swap"))
     text, then, can = why(cli, run.id)
@@ -184,7 +184,7 @@ def test_parent_names_a_child_that_needs_a_person(cli, stage):
     waits = b'[{"kind": "child", "name": "backup", "ident": "backup#1", "until_at": null}]'
     stage.do(child_of(run, 1))
     stage.do(halt(stage.claim(), "pay"))
-    stage.do(Suspend(run.id, run.claim, RunState.WAITING, None, 0, 0, waits))
+    stage.do(SuspendRun(run.id, run.claim, RunState.WAITING, None, 0, 0, waits))
     text, _, can = why(cli, run.id)
     assert text == "Its child r_child1 (backup) needs a person."
     assert can[0] == "mainspring explain r_child1"
@@ -230,7 +230,7 @@ def test_no_worker_with_this_version_or_tag(cli, stage):
     text, _, can = why(cli, run)
     assert text == "No live worker with backup carries tag 'gpu'."
     assert "mainspring down; mainspring up -m /srv/scripts.toml --tag gpu" in can
-    stage.do(Claim("tagged", 0, tags=("gpu",)))
+    stage.do(ClaimRuns("tagged", 0, tags=("gpu",)))
     assert "tag" not in why(cli, run)[0]
 
 
@@ -239,7 +239,7 @@ def test_no_worker_that_serves_the_queue(cli, stage):
     run = stage.start(queue="mail")
     assert why(cli, run)[0] == ""  # it has not yet said: all of them
     assert cli("workers", "list", "--json").json[0]["queues"] is None
-    stage.do(Claim("c", 1, queues=("reports", "default"), tags=("gpu",)))
+    stage.do(ClaimRuns("c", 1, queues=("reports", "default"), tags=("gpu",)))
     text, then, can = why(cli, run)
     assert text == "No live worker with backup serves queue mail; they serve default, reports."
     assert then == "It does not go on before that is changed."
@@ -264,7 +264,7 @@ def test_no_worker_at_all_or_only_draining_ones(cli, stage):
 def test_announced_without_it_is_no_worker(cli, stage):
     """A worker that no longer has the automation does not count."""
     run = stage.start()
-    stage.do(Announce("other", (), ()))
+    stage.do(AnnounceDefinitions("other", (), ()))
     assert why(cli, run)[0] == "No live worker has backup; those that run started without it."
 
 
@@ -318,7 +318,7 @@ def test_retrying_step_tells_error_and_next_attempt(cli, stage):
             Failure("E", "e", "503 busy"),
         )
     )
-    stage.do(Suspend(run.id, run.claim, RunState.RETRYING, at, 0, 0))
+    stage.do(SuspendRun(run.id, run.claim, RunState.RETRYING, at, 0, 0))
     what = " ".join(cli("explain", run.id, "--json").json["what"])
     assert "Step dump failed at attempt 1: 503 busy" in what
     assert "(in 2m)" in what
@@ -332,7 +332,7 @@ def test_waiting_run_tells_what_for_and_how_to_give_it(cli, stage):
     waits = b"""[{"kind": "answer", "name": "Ship it?", "ident": "q1", "until_at": null},
                  {"kind": "signal", "name": "paid", "ident": "s1", "until_at": 4000000000000},
                  {"kind": "timer", "name": "sleep", "ident": "t1", "until_at": 4000000000000}]"""
-    stage.do(Suspend(run.id, run.claim, RunState.WAITING, None, 0, 0, waits))
+    stage.do(SuspendRun(run.id, run.claim, RunState.WAITING, None, 0, 0, waits))
     found = cli("explain", run.id, "--json").json
     what = " ".join(found["what"])
     assert "It asks: Ship it? [yes, no]." in what
@@ -348,7 +348,7 @@ def test_waiting_run_tells_what_for_and_how_to_give_it(cli, stage):
 def test_end_of_a_wait_is_no_hindrance(cli, stage):
     """A wait with an end goes on at that time at the latest; that it is not there yet is not told as a reason."""
     run = stage.begin()
-    stage.do(Suspend(run.id, run.claim, RunState.WAITING, stage.now + 3_600_500, 0, 0))
+    stage.do(SuspendRun(run.id, run.claim, RunState.WAITING, stage.now + 3_600_500, 0, 0))
     text, then, _ = why(cli, run.id)
     assert text == ""
     assert then.startswith("It goes on when what it waits for is there, at the latest at ")
@@ -425,7 +425,7 @@ def test_message_that_lies_in_the_inbox_is_not_waited_for(cli, stage):
     run = stage.begin()
     stage.do(OpenWait(run.id, run.claim, "go#1", "signal", "go"))
     waiting = b'[{"kind":"signal","name":"go","ident":"go#1","until_at":null}]'
-    stage.do(Suspend(run.id, run.claim, RunState.WAITING, None, 0, 0, waiting))
+    stage.do(SuspendRun(run.id, run.claim, RunState.WAITING, None, 0, 0, waiting))
     assert "It waits for signal go." in cli("explain", run.id).out
     stage.do(signal(run.id))
     assert "It has signal go, which came and is not yet taken in." in describe_waits(

@@ -6,7 +6,7 @@ import pytest
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkState
 from mainspring.insight.runs.bulk_description import bulk_command, bulk_title, describe_progress
-from mainspring.store.reads.bulk import BulkView
+from mainspring.store.read.bulk_operations import BulkView
 
 VIEW = BulkView(
     seq=1,

@@ -12,8 +12,8 @@ from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs import run as runs
 from mainspring.service.runs.run_recovery import give_result, retry_from
 from mainspring.service.runs.run_start import StartOptions, start
-from mainspring.store.reads.acts import StoredActs
-from mainspring.store.reads.runs import run_view
+from mainspring.store.read.operation_reads import OperationReads
+from mainspring.store.read.runs.run_views import run_view
 from tests.contract.store.process import fail, finish, halt, outcome
 
 ITEM = Definition(kind=DefinitionKind.TASK, name="backup", options={"healthy": "item", "item": "{customer}"})
@@ -160,7 +160,7 @@ def test_step_whose_result_a_person_gave_says_who_and_why(cli, stage):
     run = stage.begin()
     stage.do(outcome(run, 1, "pay", state=OutcomeState.IN_DOUBT, output=None, kind=OutcomeKind.STEP))
     stage.do(halt(run, "pay", FailureReason.IN_DOUBT, rank=1))
-    reads = StoredActs(stage.store.reader)
+    reads = OperationReads(stage.store.reader)
     give_result(stage.store, reads, run.id, b"7", act=by_ann(stage, "seen at the bank"), step="pay")
     assert explained(cli, run.id)["manual_results"] == []
     again = stage.claim()

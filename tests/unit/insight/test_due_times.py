@@ -14,7 +14,7 @@ from mainspring.insight.automations.due_times import (
     list_schedules,
     schedules_run_from,
 )
-from mainspring.store.reads.automations import RunMark
+from mainspring.store.read.automations.automation_stats import RunMark
 from mainspring.store.views import AutomationView, SlotView
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000

@@ -11,8 +11,8 @@ from mainspring.service.actor import Actor, OperationContext
 from mainspring.service.runs import run
 from mainspring.service.runs.run_start import start
 from mainspring.store.commands.inbox import OpenWait
-from mainspring.store.commands.incidents import Found, Observe
-from mainspring.store.commands.runs import Claim
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
+from mainspring.store.commands.runs import ClaimRuns
 from mainspring.store.sqlite.store import SqliteStore
 from tests.api_world import BACKUP, PAY, announce
 from tests.contract.store.clock import FakeClock
@@ -40,7 +40,7 @@ class Shift:
         started = start(
             self.store, self.clock, definition, b'{"amount":1}', act=self.act(**who), sealing=PLAIN_SEALING
         ).run
-        (claimed,) = self.store.apply(Claim(f"k{self.acts}.{self.clock.now()}", 1)).runs
+        (claimed,) = self.store.apply(ClaimRuns(f"k{self.acts}.{self.clock.now()}", 1)).runs
         assert claimed.id == started
         return claimed
 
@@ -48,7 +48,9 @@ class Shift:
         finding = Finding(
             subject=Subject(name, IncidentKind.SILENCE), severity=Severity.PAGE, text="no success", since_at=1
         )
-        self.store.apply(Observe(looked_at=self.clock.now(), found=(Found(id=id, finding=finding),)))
+        self.store.apply(
+            RecordEvaluation(looked_at=self.clock.now(), found=(EvaluatedFinding(id=id, finding=finding),))
+        )
 
     def hand_over(self, since_at, sees=lambda _: True):
         return read_handover(self.store.reader, since_at, self.clock.now(), sees)

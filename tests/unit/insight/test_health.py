@@ -10,7 +10,7 @@ from mainspring.insight.status.component_health import (
     list_process_health,
     read_store_health,
 )
-from mainspring.store.session_view import SessionView
+from mainspring.store.session_views import SessionView
 
 NOW, GIB = 10_000_000, 1024**3
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.insight.text import quantile
-from mainspring.store.handlers.counting import bucket_of
+from mainspring.store.run_end_counts import bucket_of
 
 took = st.lists(st.integers(1, 10**9), min_size=1, max_size=60)
 

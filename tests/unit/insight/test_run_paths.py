@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
 from mainspring.insight.runs.run_paths import END, MOST, START, build_run_paths
-from mainspring.store.reads.paths import Passed, PassedRun
+from mainspring.store.read.runs.run_paths import PathOutcome, RunPath
 
 DONE, FAILED = OutcomeState.SUCCEEDED, OutcomeState.FAILED
 
@@ -17,7 +17,7 @@ def passed(*steps):
     for rank, step in enumerate(steps, 1):
         left_out = (rank - 1, DONE, OutcomeKind.STEP)[len(step) - 1 :]
         name, asked_after, state, kind = tuple(step) + left_out
-        found.append(Passed(rank, f"{name}#{rank}", name, kind, state, asked_after))
+        found.append(PathOutcome(rank, f"{name}#{rank}", name, kind, state, asked_after))
     return found
 
 
@@ -25,7 +25,7 @@ def run(id, *steps, state=RunState.SUCCEEDED, by=None, is_cut=False):
     """Return a run; `by` = the name of what ended it."""
     outcomes = passed(*steps)
     ident = next((one.ident for one in outcomes if one.name == by), None)
-    return PassedRun(id, state, ident, None, outcomes, is_cut)
+    return RunPath(id, state, ident, None, outcomes, is_cut)
 
 
 def ways(*runs, may_see=lambda name: True):

@@ -1,7 +1,7 @@
 """A step that gives no sign of life, as `explain` and `runs show` tell it."""
 
 from mainspring.domain.states import AttemptState
-from mainspring.store.commands.journal import ClearStall, RecordStall, SaveAttempt
+from mainspring.store.commands.journal import ClearStalledAttempt, RecordStalledAttempt, SaveAttempt
 
 STACK = ("/srv/shop.py:7 charge", "/usr/lib/python3.13/socket.py:719 SocketIO.readinto")
 
@@ -11,7 +11,7 @@ def test_step_that_hangs_is_told_with_where_it_stands(cli, stage):
     run = stage.begin()
     mark = (run.id, run.claim, "dump", "dump", 0, 2, AttemptState.STARTED, 1, stage.now, "backup")
     stage.do(SaveAttempt(*mark))
-    stage.do(RecordStall(run.id, run.claim, "dump", "dump", 2, 3_720_000, STACK))
+    stage.do(RecordStalledAttempt(run.id, run.claim, "dump", "dump", 2, 3_720_000, STACK))
     found = cli("explain", run.id, "--json").json
     place = found["what"].index(
         "Attempt 2 of step dump has given no sign of life for 1h2m, and nothing ends it. It stood"
@@ -25,5 +25,5 @@ def test_step_that_hangs_is_told_with_where_it_stands(cli, stage):
     assert STACK[0] in shown.out
     (stall,) = cli("runs", "show", run.id, "--json").json["stalls"]
     assert (stall["step"], stall["stack"]) == ("dump", list(STACK))
-    stage.do(ClearStall(run.id, run.claim, "dump", 2))
+    stage.do(ClearStalledAttempt(run.id, run.claim, "dump", 2))
     assert "no sign of life" not in cli("explain", run.id).out

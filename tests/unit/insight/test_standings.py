@@ -17,14 +17,14 @@ from mainspring.domain.triggers.event_sources import JoinedRunsSource, RunEndSou
 from mainspring.insight.automations.automation_health import read_automation_health
 from mainspring.insight.automations.automation_list import describe_visible_source, list_automation_lines
 from mainspring.store.commands.automations import (
-    Announce,
+    AnnounceDefinitions,
     AutomationRow,
     PauseAutomation,
     RetireAutomation,
     ScheduleRow,
 )
-from mainspring.store.commands.incidents import Found, Observe
-from mainspring.store.reads.status import automations
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
+from mainspring.store.read.status.status import automations
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import SqliteProcess, fail, finish
 
@@ -52,9 +52,9 @@ def announce(store, clock, *, problem=None, **options):
         ScheduleRow("a", "a", msgspec.json.encode(one.to_data()), one.next_after(clock.now()))
         for one in found.schedules
     )
-    store.do(Announce("code", (AutomationRow("a", "task", 1, "f", data),), planned))
+    store.do(AnnounceDefinitions("code", (AutomationRow("a", "task", 1, "f", data),), planned))
     if problem:
-        store.do(Announce("code", (AutomationRow("a", "task", 1, "f", None, problem=problem),), planned))
+        store.do(AnnounceDefinitions("code", (AutomationRow("a", "task", 1, "f", None, problem=problem),), planned))
 
 
 def run_once(store, clock, end=finish):
@@ -179,7 +179,7 @@ def test_what_is_open_is_judged_as_its_watcher_does(store, clock):
     finding = Finding(
         subject=Subject("a", IncidentKind.FAIL_RATE), severity=Severity.NOTIFY, text="", since_at=clock.now()
     )
-    store.do(Observe(looked_at=clock.now(), found=(Found(id="i_1", finding=finding),)))
+    store.do(RecordEvaluation(looked_at=clock.now(), found=(EvaluatedFinding(id="i_1", finding=finding),)))
     assert fail_rate(store, clock).finding is not None
 
 

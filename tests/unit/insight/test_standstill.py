@@ -10,7 +10,7 @@ from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, LoadProblem
 from mainspring.insight.status.project_status import evaluate_status, read_unresolved
 from mainspring.insight.status.stuck_work import LOW_SPACE, describe_low_space, describe_write_fault
 from mainspring.store.commands.automations import PauseQueue, SetMeta
-from mainspring.store.commands.sessions import Beat, DrainSession
+from mainspring.store.commands.sessions import DrainSession, RecordHeartbeat
 from mainspring.store.sqlite.store import SqliteStore
 from tests.contract.store.process import finish
 from tests.unit.cli.conftest import BACKUP
@@ -72,7 +72,7 @@ def test_paused_queue_in_which_runs_wait_is_told(stage):
 
 def test_worker_that_drains_or_is_silent_is_told(stage):
     """A draining one takes nothing; one without a beat is stopped."""
-    stage.do(Beat())
+    stage.do(RecordHeartbeat())
     assert problems(stage, 10_000) == []
     (told,) = problems(stage, MINUTE + 1_000)
     assert "has given no sign of life for 1m" in told

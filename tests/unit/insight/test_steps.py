@@ -7,8 +7,8 @@ from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.insight.runs.steps import WIDEST, draw_bars, label_step, list_step_lines
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
-from mainspring.store.commands.runs import Release
-from mainspring.store.reads.runs import story
+from mainspring.store.commands.runs import ReleaseRun
+from mainspring.store.read.runs.run_views import story
 from tests.contract.store.process import outcome
 
 AWAY = Failure("OSError", "away", "it is away")
@@ -79,7 +79,7 @@ def test_attempt_of_a_run_that_nobody_has_is_lost_and_lasts_no_longer(stage):
     """Its process let go of it: it is not drawn as running, nor ever longer."""
     run = stage.begin()
     stage.do(attempt(run, 1, AttemptState.STARTED, stage.now - 1_000))
-    stage.do(Release(run.id, run.claim, 0))
+    stage.do(ReleaseRun(run.id, run.claim, 0))
     (line,) = lines(stage, run)
     assert (line.state, line.tries[0].state) == ("lost", "lost")
     assert line.took(stage.now + 3_600_000) < 60_000

@@ -12,9 +12,9 @@ from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.insight.automations.dependencies import build_graph
 from mainspring.insight.triggers.trigger_findings import list_trigger_findings, list_undeclared
 from mainspring.store.commands.automations import PauseAutomation
-from mainspring.store.commands.inbox import Publish
+from mainspring.store.commands.inbox import PublishEvent
 from mainspring.store.commands.runs import SlotLink
-from mainspring.store.commands.triggers import RefuseArrival, ReportDesk
+from mainspring.store.commands.triggers import RejectDelivery, ReportConsumer
 from tests.unit.cli.trigger_shop import (
     DAY,
     EXTRACT,
@@ -67,7 +67,7 @@ def test_failed_deliveries_are_urgent_until_a_person_decides(cli, shop) -> None:
 
 def test_requests_turned_away_are_not_urgent(shop) -> None:
     """Rubbish to a public address is no alarm; a sender that was known and is rejected has an incident."""
-    shop.do(RefuseArrival(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
+    shop.do(RejectDelivery(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     (text,) = told(shop)
     assert "is it set up for its sender?" in text
     assert not told(shop)[text]
@@ -85,7 +85,7 @@ def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
     """At once by doctor, by status after a minute; not while its automation is paused."""
     source = BrokerQueue.parse("nats://broker/orders?subject=orders.new")
     shop.announce(Definition(kind=DefinitionKind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
-    shop.do(ReportDesk("orders/queue", None, shop.now - 5_000, "connection refused"))
+    shop.do(ReportConsumer("orders/queue", None, shop.now - 5_000, "connection refused"))
     assert list(told(shop).values()) == [False]
     ((text, urgent),) = told(shop, 2 * MINUTE).items()
     assert urgent
@@ -95,7 +95,7 @@ def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
     assert "is away since" in cli("triggers", "list").err
     shop.do(PauseAutomation("orders", None, "ann", None))
     assert told(shop, 2 * MINUTE) == {}
-    shop.do(ReportDesk("orders/queue", shop.now, None, None))
+    shop.do(ReportConsumer("orders/queue", shop.now, None, None))
     assert cli("triggers", "list", "--state", "away", "--json").json == []
 
 
@@ -103,7 +103,7 @@ def test_trigger_that_listens_tells_what_is_in_its_way(cli, shop) -> None:
     """A desk that is connected may leave files out, or move none: list, show and doctor say so; for status it is no emergency."""
     source = WatchedFolder.parse("/srv/in", after_success="done")
     shop.announce(Definition(kind=DefinitionKind.TASK, name="inbox", triggers={"files": Trigger(source=source)}))
-    shop.do(ReportDesk("inbox/files", shop.now - 5_000, None, "no file can be moved aside"))
+    shop.do(ReportConsumer("inbox/files", shop.now - 5_000, None, "no file can be moved aside"))
     text = "inbox/files listens, but: no file can be moved aside"
     assert told(shop) == {text: False}
     (row,) = [row for row in cli("triggers", "list", "--json").json if row["name"] == "inbox/files"]
@@ -113,7 +113,7 @@ def test_trigger_that_listens_tells_what_is_in_its_way(cli, shop) -> None:
     (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "triggers"]
     assert (check["state"], check["text"]) == ("warning", text)
     assert text not in cli("status").out
-    shop.do(ReportDesk("inbox/files", shop.now, None, None))
+    shop.do(ReportConsumer("inbox/files", shop.now, None, None))
     assert told(shop) == {}
 
 
@@ -121,8 +121,10 @@ def test_message_that_left_its_queue_unread_is_urgent(shop) -> None:
     """No secret is in question there, and nobody sends it again."""
     source = BrokerQueue.parse("nats://broker/orders?subject=orders.new")
     shop.announce(Definition(kind=DefinitionKind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
-    shop.do(ReportDesk("orders/queue", shop.now, None, None))
-    shop.do(RefuseArrival(id=make_id("d", shop.now, 5), trigger="orders/queue", why="misfit", note="no key", body=b"x"))
+    shop.do(ReportConsumer("orders/queue", shop.now, None, None))
+    shop.do(
+        RejectDelivery(id=make_id("d", shop.now, 5), trigger="orders/queue", why="misfit", note="no key", body=b"x")
+    )
     assert told(shop) == {"1 delivery of orders/queue was rejected and started nothing: no key": True}
 
 
@@ -154,7 +156,7 @@ def test_late_gatherings_of_one_trigger_are_one_finding(shop) -> None:
 
 def test_deliveries_that_nobody_decides_on_are_told(shop) -> None:
     """After five minutes: without a filter it is the scheduler that is missing, with one a worker that has it."""
-    shop.do(Publish("e_1", "built", b'{"branch":"main"}', shop.now + DAY))
+    shop.do(PublishEvent("e_1", "built", b'{"branch":"main"}', shop.now + DAY))
     assert told(shop) == {}
     assert "no scheduler process decides on them" in str(told(shop, 6 * MINUTE))
     take_in(shop, filtered=True)

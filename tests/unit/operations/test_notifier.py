@@ -20,7 +20,7 @@ from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.rendering import NotificationContext, render_notification
 from mainspring.domain.states import IncidentState
 from mainspring.store import failpoints
-from mainspring.store.commands.alerts import AlertsTaken, DueAlert, LeasedChannel, TakeAlerts
+from mainspring.store.commands.alerts import DueAlert, LeaseChannels, LeasedChannel, LeasedChannels
 from mainspring.store.commands.results import DONE
 from tests.unit.operations.notices import secrets
 from tests.unit.operations.peer import SlackPeer, serving
@@ -84,7 +84,7 @@ class Alerts:
         if self.away:
             on_done(StoreUnavailableError("the store is away"))
         else:
-            on_done(self.take(command) if isinstance(command, TakeAlerts) else self.settle(command))
+            on_done(self.take(command) if isinstance(command, LeaseChannels) else self.settle(command))
 
     def take(self, command):
         found = []
@@ -95,7 +95,7 @@ class Alerts:
                 found.append(LeasedChannel(name, self.failures.get(name, 0), tuple(map(self.due, rows))))
                 for row in rows:
                     row.tried = True
-        return AlertsTaken(tuple(found))
+        return LeasedChannels(tuple(found))
 
     def due(self, row):
         key = (row.channel, row.alert.incident.id, row.alert.opened)

@@ -11,7 +11,7 @@ from mainspring.alerting.watchdog_ping import UNSENT_MS, WatchdogPing, find_stuc
 from mainspring.domain.incidents.incident import IncidentKind, Subject
 from mainspring.domain.monitors.inputs import MonitorInputs, RecentCounts, WaitingRuns, WatchedProcess, WatchedQueue
 from mainspring.domain.processes.stall import BlockedLoop
-from mainspring.store.reads.incidents import Unsent
+from mainspring.store.read.incidents import UnsentAlerts
 from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, SECOND, cadence, watched
 from tests.unit.operations.notices import CLOCK, secrets
 from tests.unit.operations.peer import DROP_BEFORE, Peer, serving
@@ -20,7 +20,7 @@ NOW = 1_791_162_000_000
 
 
 def channel(due_at):
-    return Unsent("ops", 1, due_at)
+    return UnsentAlerts("ops", 1, due_at)
 
 
 def process(role, beat_at=NOW, session=1, **known):

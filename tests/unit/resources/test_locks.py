@@ -8,8 +8,8 @@ import pytest
 
 from mainspring.domain.errors import ConflictError, StoreUnavailableError
 from mainspring.resources.locks import AttemptLocks, LockHeldError
-from mainspring.store.commands.automations import ReleaseLock, TakeLock
-from mainspring.store.commands.results import DONE, Numbered, Refused
+from mainspring.store.commands.automations import AcquireLock, ReleaseLock
+from mainspring.store.commands.results import DONE, NumberAnswer, Refused
 from mainspring.testing import FakeClock, VirtualLoop
 
 HELD = Refused("held", "lock 'l' is held by somebody since 1")
@@ -61,10 +61,10 @@ def test_lock_is_asked_for_until_it_is_had(scene: Scene) -> None:
     """While it is held the desk asks again with pauses that grow, but not beyond half a second."""
     scene.ask("a")
     for _ in range(8):
-        assert isinstance(scene.store.answer(HELD), TakeLock)
+        assert isinstance(scene.store.answer(HELD), AcquireLock)
         scene.pass_time(0.5)
     assert scene.told == []
-    scene.store.answer(Numbered(7))
+    scene.store.answer(NumberAnswer(7))
     assert scene.told == [("a", 7)]
 
 
@@ -85,7 +85,7 @@ def test_lock_that_is_granted_too_late_is_let_go(scene: Scene) -> None:
     """The attempt ended while the store was asked: it is told of no lock but that it gave up, and the lock is free again."""
     scene.ask("a")
     scene.desk.let_go("a")
-    scene.store.answer(Numbered(3))
+    scene.store.answer(NumberAnswer(3))
     assert scene.store.answer(DONE) == ReleaseLock("l", 3)
     ((_, error),) = scene.told
     assert isinstance(error, ConflictError)
@@ -96,7 +96,7 @@ def test_end_of_an_attempt_lets_all_of_its_locks_go_and_no_other(scene: Scene) -
     """Those it has and those it waits for; another attempt's stay."""
     for owner, name, token in (("a", "l", 1), ("a", "m", 2), ("b", "n", 3)):
         scene.ask(owner, name=name)
-        scene.store.answer(Numbered(token))
+        scene.store.answer(NumberAnswer(token))
     scene.ask("a", name="o")
     scene.store.answer(HELD)
     scene.desk.let_go("a")
@@ -107,12 +107,12 @@ def test_end_of_an_attempt_lets_all_of_its_locks_go_and_no_other(scene: Scene) -
 def test_who_waits_longest_here_is_next(scene: Scene) -> None:
     """The lock is asked for in the same breath in which it is let go: no pause is waited out."""
     number = scene.ask("a")
-    scene.store.answer(Numbered(1))
+    scene.store.answer(NumberAnswer(1))
     for owner in ("b", "c"):
         scene.ask(owner)
         scene.store.answer(HELD)
     scene.desk.let_go("a", number)
-    assert [command for command, _ in scene.store.sent] == [ReleaseLock("l", 1), TakeLock("l", "b")]
+    assert [command for command, _ in scene.store.sent] == [ReleaseLock("l", 1), AcquireLock("l", "b")]
 
 
 def test_error_of_the_store_is_told(scene: Scene) -> None:
@@ -130,14 +130,14 @@ def test_second_wish_of_one_attempt_is_refused(scene: Scene) -> None:
     second = scene.ask("a")
     assert isinstance(scene.told[0][1], ConflictError)
     scene.desk.let_go("a", second)
-    scene.store.answer(Numbered(4))
+    scene.store.answer(NumberAnswer(4))
     assert scene.told[1:] == [("a", 4)]
 
 
 def test_closed_desk_says_and_sends_nothing(scene: Scene) -> None:
     """The process ends: its session's end frees what is held."""
     scene.ask("a")
-    scene.store.answer(Numbered(1))
+    scene.store.answer(NumberAnswer(1))
     scene.ask("b")
     scene.store.answer(HELD)
     scene.desk.close()

@@ -10,9 +10,9 @@ from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.reads import ServiceReads
 from mainspring.service.runs.run_start import start
-from mainspring.store.commands.automations import Announce, AutomationRow
-from mainspring.store.commands.runs import Claim, ClaimedRun
-from mainspring.store.reads.acts import StoredActs
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
+from mainspring.store.commands.runs import ClaimedRun, ClaimRuns
+from mainspring.store.read.operation_reads import OperationReads
 from mainspring.store.sqlite.store import SqliteStore
 from tests.contract.store.clock import FakeClock
 
@@ -37,7 +37,7 @@ def store(tmp_path: Path, clock: FakeClock) -> Iterator[SqliteStore]:
 
 @pytest.fixture
 def reads(store: SqliteStore) -> ServiceReads:
-    return StoredActs(store.reader)
+    return OperationReads(store.reader)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def begin(store: SqliteStore, clock: FakeClock, act: Callable[..., OperationCont
 
     def make(data: bytes = b"{}", definition: Definition = BACKUP) -> ClaimedRun:
         started = start(store, clock, definition, data, act=act())
-        (run,) = store.apply(Claim(act().command, 1)).runs
+        (run,) = store.apply(ClaimRuns(act().command, 1)).runs
         assert run.id == started.run
         return run
 
@@ -61,7 +61,7 @@ def begin(store: SqliteStore, clock: FakeClock, act: Callable[..., OperationCont
 
 def announce(store: SqliteStore, *definitions: Definition) -> None:
     rows = tuple(AutomationRow(each.name, each.kind, each.version, "f", b"{}") for each in definitions)
-    store.apply(Announce("code", rows, ()))
+    store.apply(AnnounceDefinitions("code", rows, ()))
 
 
 def rows_of(reads: Any) -> list[tuple[str, str]]:

@@ -5,15 +5,15 @@ import pytest
 from mainspring.domain.errors import ConflictError, FencedError, NotFoundError
 from mainspring.service import automation, lock, queue, worker
 from mainspring.service.runs.run_start import start
-from mainspring.store.commands.automations import TakeLock
-from mainspring.store.commands.runs import Claim
-from mainspring.store.commands.sessions import Beat
+from mainspring.store.commands.automations import AcquireLock
+from mainspring.store.commands.runs import ClaimRuns
+from mainspring.store.commands.sessions import RecordHeartbeat
 from mainspring.store.sqlite.store import SqliteStore
 from tests.unit.service.conftest import BACKUP, rows_of
 
 
 def claimed(store, act):
-    return [run.id for run in store.apply(Claim(act().command, 10)).runs]
+    return [run.id for run in store.apply(ClaimRuns(act().command, 10)).runs]
 
 
 def test_paused_automation_starts_nothing_until_resumed(store, reads, clock, act):
@@ -56,7 +56,7 @@ def test_drained_worker_claims_nothing_new(store, clock, act):
     start(store, clock, BACKUP, b"{}", act=act())
     worker.drain(store, store.session, act=act())
     assert claimed(store, act) == []
-    store.apply(Beat())
+    store.apply(RecordHeartbeat())
     with pytest.raises(NotFoundError):
         worker.drain(store, 999, act=act())
 
@@ -74,11 +74,11 @@ def test_quarantined_worker_loses_its_runs_and_its_voice(store, clock, act, begi
     finally:
         other.close()
     with pytest.raises(FencedError):
-        store.apply(Beat())
+        store.apply(RecordHeartbeat())
 
 
 def test_broken_lock_is_free_with_a_higher_token(store, act):
     """A lock is taken away from its holder, and the next one gets a higher fencing token."""
-    first = store.apply(TakeLock("import", "a"))
+    first = store.apply(AcquireLock("import", "a"))
     lock.break_lock(store, "import", act=act())
-    assert store.apply(TakeLock("import", "b")).number > first.number
+    assert store.apply(AcquireLock("import", "b")).number > first.number

@@ -13,8 +13,8 @@ from mainspring.service import backfill as service
 from mainspring.service.runs.bulk import BulkDueTimes
 from mainspring.service.slot_check import unaccounted
 from mainspring.store.commands.automations import MakeSlot, PauseAutomation, ResumeAutomation
-from mainspring.store.reads.runs import list_runs
-from mainspring.store.reads.status import slots
+from mainspring.store.read.runs.run_views import list_runs
+from mainspring.store.read.status.status import slots
 
 HOUR = 3_600_000
 

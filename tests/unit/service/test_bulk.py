@@ -5,7 +5,7 @@ import pytest
 from mainspring.domain.states import RunState
 from mainspring.service.runs import bulk, run_selection
 from mainspring.service.runs.run_selection import RunFilter
-from mainspring.store.commands.runs import Claim
+from mainspring.store.commands.runs import ClaimRuns
 from tests.contract.store.process import fail, halt
 from tests.unit.service.conftest import rows_of
 
@@ -51,7 +51,7 @@ def test_bulk_audits_each_run_and_acts_once(store, reads, act, runs):
     assert (
         bulk.retry_each(store, run_selection.select_run_ids(reads, wanted), act=act("all", reason="mended")).done == 4
     )
-    for run in store.apply(Claim("claim", 2)).runs:
+    for run in store.apply(ClaimRuns("claim", 2)).runs:
         store.apply(fail(run))
     assert (
         bulk.retry_each(store, run_selection.select_run_ids(reads, wanted), act=act("all", reason="mended")).done == 2

@@ -9,8 +9,8 @@ from mainspring.domain.time.rate import parse_rate
 from mainspring.service import bulk_operation
 from mainspring.service.runs import bulk
 from mainspring.service.runs.run_selection import RunFilter, RunSelection, select_runs
-from mainspring.store.commands.bulk import TakePiece
-from mainspring.store.reads.bulk import bulk_act as shown
+from mainspring.store.commands.bulk_operations import LeaseBulkBatch
+from mainspring.store.read.bulk_operations import bulk_act as shown
 from tests.contract.store.process import fail, halt
 from tests.unit.service.conftest import rows_of
 
@@ -61,7 +61,7 @@ def test_asked_for_twice_it_is_one(store, reads, act, runs):
 def test_piece_of_a_dead_process_is_done_once(store, clock, reads, act, runs):
     """It took the piece and acted on one run: the next one acts on the others, and counts all."""
     ask(store, act("all"), runs[:3])
-    piece = store.apply(TakePiece("dead", bulk_operation.LEASE_MS))
+    piece = store.apply(LeaseBulkBatch("dead", bulk_operation.LEASE_MS))
     bulk.retry_each(store, piece.parts[:1], act=act("all"))
     assert not bulk_operation.run_next_piece(store)
     clock.forward(bulk_operation.LEASE_MS)

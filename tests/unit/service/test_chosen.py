@@ -9,10 +9,10 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import RunState
 from mainspring.service.runs.bulk import CANCELLABLE, RETRYABLE
 from mainspring.service.runs.run_selection import RunFilter, RunSelection, select_run_ids, select_runs
-from mainspring.store.commands.incidents import Observe
-from mainspring.store.commands.runs import Claim, ParentLink, Reopen, StartRun
-from mainspring.store.reads.acts import StoredActs
-from mainspring.store.reads.incidents import untold_faults
+from mainspring.store.commands.incidents import RecordEvaluation
+from mainspring.store.commands.runs import ClaimRuns, ParentLink, ReopenRun, StartRun
+from mainspring.store.read.incidents import ungrouped_failures
+from mainspring.store.read.operation_reads import OperationReads
 from tests.contract.store.process import audited, fail, finish, halt
 
 HOUR = 3_600_000
@@ -47,7 +47,7 @@ def test_runs_that_came_later_are_not_read(store, runs):
     """There may be a million of them: whoever asks for those before an instant waits for no page of others."""
     read = []
 
-    class Seen(StoredActs):
+    class Seen(OperationReads):
         def list_runs(self, **wanted):
             page = super().list_runs(**wanted)
             read.extend(row.id for row in page.runs)
@@ -81,7 +81,7 @@ def test_runs_are_chosen_by_when_they_ended_or_stood_still(reads, runs):
 
 def test_run_that_goes_on_again_has_no_end(store, reads, runs):
     """What it failed by is over."""
-    store.apply(audited(Reopen(runs[0])))
+    store.apply(audited(ReopenRun(runs[0])))
     assert select_run_ids(reads, RunFilter(states=tuple(RunState), ended_since_at=0)) == runs[1:5]
 
 
@@ -90,7 +90,7 @@ def test_child_that_failed_is_its_parent_s_to_tell(store, reads, runs, act):
     link = ParentLink(runs[5], "root/child#1", 1)
     values = {"automation": "backup", "kind": "task", "version": 1, "input": b"[1]", "codec": "json", "trigger": "x"}
     store.apply(StartRun(id="r_child", parent=link, **values))
-    (child,) = store.apply(Claim(act().command, 5)).runs
+    (child,) = store.apply(ClaimRuns(act().command, 5)).runs
     store.apply(fail(child))
     assert "r_child" in select_run_ids(reads, RunFilter(states=RETRYABLE))
     assert select_run_ids(reads, RunFilter(states=RETRYABLE, stands=True)) == runs[:5]
@@ -102,8 +102,8 @@ def test_error_is_a_beginning_of_a_fingerprint(store, reads, clock, runs, stands
     """Whether a watcher has grouped what failed or not."""
     error = failure_fingerprint(reads.last_faults(runs[3:4])[0]).id
     if is_grouped:
-        found = group_failures(untold_faults(store.reader), lambda text: text)
-        store.apply(Observe(looked_at=clock.now(), groups=found.groups))
+        found = group_failures(ungrouped_failures(store.reader), lambda text: text)
+        store.apply(RecordEvaluation(looked_at=clock.now(), groups=found.groups))
     for written in (error, error[:6]):
         assert select_run_ids(reads, RunFilter(states=RETRYABLE, stands=stands, error=written)) == [runs[3]]
     assert select_runs(reads, RunFilter(states=RETRYABLE, stands=stands, error="zzzz")) == RunSelection((), ())

@@ -7,8 +7,8 @@ from mainspring.domain.states import RunState
 from mainspring.service import restore_hold
 from mainspring.service.restore_hold import RestoreDecision
 from mainspring.service.runs.run_start import start
-from mainspring.store.commands.runs import Claim
-from mainspring.store.reads.acts import StoredActs
+from mainspring.store.commands.runs import ClaimRuns
+from mainspring.store.read.operation_reads import OperationReads
 from mainspring.store.sqlite.backup import back_up
 from mainspring.store.sqlite.restore import restore
 from mainspring.store.sqlite.store import SqliteStore
@@ -31,12 +31,12 @@ def restored(store, begin, clock, tmp_path):
     opened.open()
     opened.open_session("worker")
     announce(opened, BACKUP)
-    yield opened, StoredActs(opened.reader), ids
+    yield opened, OperationReads(opened.reader), ids
     opened.close()
 
 
 def claimed(store, act):
-    return [run.id for run in store.apply(Claim(act().command, 10)).runs]
+    return [run.id for run in store.apply(ClaimRuns(act().command, 10)).runs]
 
 
 def test_store_that_is_not_held_has_nothing_to_decide(store, reads, act, begin):

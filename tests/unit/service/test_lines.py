@@ -10,7 +10,7 @@ from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.service.runs import log_lines as lines_module
 from mainspring.service.runs.log_lines import read_lines, read_newest_lines
 from mainspring.service.view_unsealing import ViewUnsealer
-from mainspring.store.reads.logs import StoredPart
+from mainspring.store.read.runs.logs import StoredPart
 
 OPENING = ViewUnsealer(PLAIN_SEALING, lenient=True)
 

@@ -17,8 +17,8 @@ from mainspring.service.access import people, sign_in
 from mainspring.service.access.access_keys import hash_key
 from mainspring.service.access.sign_in import SignInOrigin, SignInService
 from mainspring.service.actor import Actor, operation_context
-from mainspring.store.reads import people as reads
-from mainspring.store.reads.status import audit_rows
+from mainspring.store.read import people as reads
+from mainspring.store.read.status.status import audit_rows
 from mainspring.store.sqlite.store import SqliteStore
 
 CHEAP = ScryptCost(log_n=4)

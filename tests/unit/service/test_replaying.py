@@ -11,11 +11,11 @@ from mainspring.service.actor import OperationContext
 from mainspring.service.runs.run_selection import RunSelection
 from mainspring.service.triggers.delivery_replay import replay_delivery
 from mainspring.service.triggers.delivery_selection import DeliveryFilter, select_deliveries
-from mainspring.store.commands.bulk import TakePiece
-from mainspring.store.commands.triggers import RefuseArrival
-from mainspring.store.reads.bulk import bulk_act as shown
-from mainspring.store.reads.bulk import bulk_parts
-from mainspring.store.reads.triggers import deliveries
+from mainspring.store.commands.bulk_operations import LeaseBulkBatch
+from mainspring.store.commands.triggers import RejectDelivery
+from mainspring.store.read.bulk_operations import bulk_act as shown
+from mainspring.store.read.bulk_operations import bulk_parts
+from mainspring.store.read.triggers import deliveries
 from tests.contract.store.arrivals import announced, hook, taking_in
 from tests.unit.service.conftest import ACTOR, rows_of
 
@@ -42,7 +42,7 @@ class Arrivals:
 
     def turn_away(self):
         """Refuse one at the door; return its id."""
-        made = RefuseArrival(id=self.name("d"), trigger=TRIGGER, why="bad_signature", note="another", body=b"x")
+        made = RejectDelivery(id=self.name("d"), trigger=TRIGGER, why="bad_signature", note="another", body=b"x")
         self.store.apply(made)
         return made.id
 
@@ -128,7 +128,7 @@ def test_piece_of_a_dead_process_replays_nothing_twice(store, clock, reads, act,
     """It let one arrive once more and died: the next one lets the others, and counts all."""
     ids = [arrivals.arrive() for _ in range(3)]
     ask(store, act("all"), ids)
-    piece = store.apply(TakePiece("dead", bulk_operation.LEASE_MS))
+    piece = store.apply(LeaseBulkBatch("dead", bulk_operation.LEASE_MS))
     replay_delivery(store, piece.at, ids[0], act=OperationContext(ACTOR, None, "all").part(ids[0]))
     clock.forward(bulk_operation.LEASE_MS)
     do_all(store)

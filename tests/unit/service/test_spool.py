@@ -12,13 +12,13 @@ from mainspring.domain.errors import StoreError, StoreUnavailableError
 from mainspring.domain.states import RunState
 from mainspring.service import spool as module
 from mainspring.service.spool import Spool
-from mainspring.store.commands.results import Refused, Started
+from mainspring.store.commands.exec_runs import RecordExecRun
+from mainspring.store.commands.results import Refused, StartAnswer
 from mainspring.store.commands.runs import RunKey
-from mainspring.store.commands.wrapped import RecordRun
 
 
-def record(run: str, state: RunState = RunState.SUCCEEDED, key: str | None = None) -> RecordRun:
-    return RecordRun(
+def record(run: str, state: RunState = RunState.SUCCEEDED, key: str | None = None) -> RecordExecRun:
+    return RecordExecRun(
         *(run, "a", "exec", 1, None, "exec", "json", b"{}", state, 1, 2),
         run_key=None if key is None else RunKey(key, "h"),
     )
@@ -38,7 +38,7 @@ class Shop:
         if command.id == self.at:
             return self.fault
         self.runs.append(command.id)
-        return Started(command.id, created=True)
+        return StartAnswer(command.id, created=True)
 
 
 @pytest.fixture

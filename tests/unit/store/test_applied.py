@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.store.applied import applied
+from mainspring.store.commit_and_wait import commit_and_wait
 
 pytestmark = pytest.mark.asyncio
 
@@ -28,7 +28,7 @@ class Store:
 async def test_result_comes_back_to_the_coroutine():
     """It waits until the answer is there."""
     store = Store()
-    waiting = asyncio.create_task(applied(store, "command"))
+    waiting = asyncio.create_task(commit_and_wait(store, "command"))
     command, answer = await store.asked.get()
     assert command == "command"
     assert not waiting.done()
@@ -39,7 +39,7 @@ async def test_result_comes_back_to_the_coroutine():
 async def test_what_the_store_answers_instead_is_raised():
     """A store that is away is no result."""
     store = Store()
-    waiting = asyncio.create_task(applied(store, "command"))
+    waiting = asyncio.create_task(commit_and_wait(store, "command"))
     _, answer = await store.asked.get()
     answer(StoreUnavailableError("away"))
     with pytest.raises(StoreUnavailableError, match="away"):
@@ -49,7 +49,7 @@ async def test_what_the_store_answers_instead_is_raised():
 async def test_late_answer_is_nobodys():
     """Whoever was cancelled is not told any more, and the store does not hear of it."""
     store = Store()
-    waiting = asyncio.create_task(applied(store, "command"))
+    waiting = asyncio.create_task(commit_and_wait(store, "command"))
     _, answer = await store.asked.get()
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)

@@ -11,7 +11,7 @@ import pytest
 
 from mainspring.domain.errors import FencedError, StoreFullError, StoreUnavailableError
 from mainspring.store import committer as committer_module
-from mainspring.store.base import Changes, CommitReport, IndexFullError, StoreBrokenError
+from mainspring.store.base import CommitChanges, CommitReport, SideFileFullError, StoreBrokenError
 from mainspring.store.committer import Committer
 
 PATIENCE = 60.0
@@ -40,7 +40,7 @@ class ScriptedDatabase:
             assert self.gate.wait(PATIENCE)
         if self.script and (error := self.script.pop(0)) is not None:
             raise error
-        return CommitReport([f"done {command}" for command in commands], Changes(ready=False, facts=False))
+        return CommitReport([f"done {command}" for command in commands], CommitChanges(ready=False, facts=False))
 
     def poll(self) -> bool:
         self.polled.set()
@@ -131,7 +131,7 @@ def test_committer_holds_everything_while_the_disk_is_full(start, monkeypatch):
     [
         ((StoreFullError("full"), StoreFullError("full")), (StoreFullError, "nothing was done: full")),
         ((StoreUnavailableError("away"), StoreFullError("full")), (StoreUnavailableError, "it is not known whether")),
-        ((IndexFullError("full"), StoreFullError("full")), (StoreUnavailableError, "it is not known whether")),
+        ((SideFileFullError("full"), StoreFullError("full")), (StoreUnavailableError, "it is not known whether")),
     ],
 )
 def test_committer_with_patience_answers_when_it_is_over(start, monkeypatch, faults, told):
@@ -209,7 +209,7 @@ def test_committer_raises_a_commands_own_error_from_apply(start):
     class Guilty(ScriptedDatabase):
         def commit(self, commands, *, again=False):
             return CommitReport(
-                [ValueError(c) if c == "bad" else c for c in commands], Changes(ready=False, facts=False)
+                [ValueError(c) if c == "bad" else c for c in commands], CommitChanges(ready=False, facts=False)
             )
 
     committer = start(Guilty())
@@ -237,7 +237,7 @@ def test_committer_notices_a_foreign_commit_when_idle_and_when_busy(start):
         if seen.is_set():
             break
     assert seen.is_set()
-    assert set(changes) == {Changes(ready=True, facts=True)}
+    assert set(changes) == {CommitChanges(ready=True, facts=True)}
 
 
 def test_committer_drains_before_it_stops_and_refuses_afterwards(start):

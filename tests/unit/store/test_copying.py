@@ -13,16 +13,16 @@ import pytest
 
 from mainspring.store import failpoints
 from mainspring.store.base import StoreBrokenError
-from mainspring.store.copying import place
-from mainspring.store.copying.copy import compare, copy
-from mainspring.store.copying.place import CARRIED_META, COUNTED, Source, Table, Target
+from mainspring.store.maintenance import table_rows
+from mainspring.store.maintenance.row_copy import compare, copy
+from mainspring.store.maintenance.table_rows import CARRIED_META, COUNTED, RowSource, RowTarget, Table
 from mainspring.store.postgres.address import Address, read_address
-from mainspring.store.postgres.connection import Connection, connect
-from mainspring.store.postgres.copying import PostgresRows
+from mainspring.store.postgres.connection import ServerConnection, connect
 from mainspring.store.postgres.migrate import migrate as migrate_schema
+from mainspring.store.postgres.table_rows import PostgresRows
 from mainspring.store.sqlite.connection import connect as connect_file
-from mainspring.store.sqlite.copying import SqliteRows
 from mainspring.store.sqlite.migrate import migrate as migrate_file
+from mainspring.store.sqlite.table_rows import SqliteRows
 from tests.postgres_server import PostgresServer
 
 _LETTERS = "aB9 '\"\\\t\n%_?$1é漢😀\u0301\u2028\x01\x7f"
@@ -96,7 +96,7 @@ def address(postgres: PostgresServer) -> Address:
 
 
 @pytest.fixture
-def schema(address: Address) -> Iterator[Connection]:
+def schema(address: Address) -> Iterator[ServerConnection]:
     with connect(address) as connection:
         connection.answers_within = inf  # a busy machine may take longer than a person waits
         migrate_schema(connection, address)
@@ -107,7 +107,7 @@ def schema(address: Address) -> Iterator[Connection]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_every_row_comes_over_and_back(seed: int, tmp_path: Path, schema: Connection, address: Address) -> None:
+def test_every_row_comes_over_and_back(seed: int, tmp_path: Path, schema: ServerConnection, address: Address) -> None:
     """File to server to file: the same rows and hashes in each table, and the ids that were given before are not given again."""
     server = PostgresRows(schema, address)
     with file(tmp_path / "a.db") as first, file(tmp_path / "b.db") as last:
@@ -128,7 +128,7 @@ def test_every_row_comes_over_and_back(seed: int, tmp_path: Path, schema: Connec
         assert given == 12
 
 
-def copy_in_pieces(source: Source, target: Target) -> int:
+def copy_in_pieces(source: RowSource, target: RowTarget) -> int:
     """Copy, cut after each part and begun again; return the number of cuts."""
 
     def cut(at: str) -> None:
@@ -152,10 +152,10 @@ def copy_in_pieces(source: Source, target: Target) -> int:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_copy_that_is_broken_off_anywhere_goes_on(
-    tmp_path: Path, schema: Connection, address: Address, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, schema: ServerConnection, address: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cut after each part in turn, the next try continues with what is missing; in the end no row is missing or doubled, both ways."""
-    monkeypatch.setattr(place, "BATCH_ROWS", 4)
+    monkeypatch.setattr(table_rows, "BATCH_ROWS", 4)
     server = PostgresRows(schema, address)
     with file(tmp_path / "a.db") as first, file(tmp_path / "b.db") as last:
         fill(first, 7)
@@ -166,7 +166,7 @@ def test_copy_that_is_broken_off_anywhere_goes_on(
         assert compare(source, back, _silent)["runs"].rows == 11
 
 
-def test_difference_is_found(tmp_path: Path, schema: Connection, address: Address) -> None:
+def test_difference_is_found(tmp_path: Path, schema: ServerConnection, address: Address) -> None:
     """One byte that is changed, or a row more, is told with the name of its table."""
     server = PostgresRows(schema, address)
     with file(tmp_path / "a.db") as first:
@@ -179,7 +179,7 @@ def test_difference_is_found(tmp_path: Path, schema: Connection, address: Addres
             compare(source, server, _silent)
 
 
-def test_text_that_a_server_cannot_hold_is_named(tmp_path: Path, schema: Connection, address: Address) -> None:
+def test_text_that_a_server_cannot_hold_is_named(tmp_path: Path, schema: ServerConnection, address: Address) -> None:
     """A NUL is found before anything is copied; what is found only by the server names table and row, and what stood before it stays."""
     server = PostgresRows(schema, address)
     with file(tmp_path / "a.db") as first:
@@ -202,7 +202,7 @@ def test_text_that_a_server_cannot_hold_is_named(tmp_path: Path, schema: Connect
             copy(source, server, _silent)
 
 
-def test_both_ends_show_the_same_tables(tmp_path: Path, schema: Connection, address: Address) -> None:
+def test_both_ends_show_the_same_tables(tmp_path: Path, schema: ServerConnection, address: Address) -> None:
     """A table or column that one database alone has would be lost: each is known and shown on both sides, or the copy is refused."""
     server = PostgresRows(schema, address)
     with file(tmp_path / "a.db") as first:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from mainspring.store.doorbell import Doorbell
+from mainspring.store.wakeup_pipe import WakeupPipe
 
 LONG = 1_000.0
 
@@ -13,7 +13,7 @@ LONG = 1_000.0
 @pytest.fixture
 def bell():
     """A bell that is closed afterwards."""
-    found = Doorbell()
+    found = WakeupPipe()
     yield found
     found.close()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.store.commands.journal import RecordProcess
+from mainspring.store.commands.journal import RecordProcessGroup
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.liveness import (
     FoundSession,
@@ -134,7 +134,7 @@ def test_a_lock_that_cannot_be_read_proves_nothing(path, unreadable, children):
     left = sleeper(children, start_new_session=True)
     started = process_started(os.getpid())
     database, _ = record(path, pid=os.getpid(), started=started, lock_path=unreadable)
-    do(database, RecordProcess(left.pid, process_started(left.pid)))
+    do(database, RecordProcessGroup(left.pid, process_started(left.pid)))
     reader = SqliteReader(path)
     assert find_dead(reader) == [], "its process runs"
     database.connection.execute("update sessions set pid_started = 'before'")
@@ -204,8 +204,8 @@ def test_a_dead_process_is_found_with_its_groups_and_nothing_of_it_survives(path
     group = sleeper(children, start_new_session=True)
     bystander = sleeper(children)
     database, session = record(path, pid=main.pid, started=process_started(main.pid), lock_path=lock.path)
-    do(database, RecordProcess(pgid=group.pid, started=process_started(group.pid)))
-    do(database, RecordProcess(pgid=bystander.pid, started="1"))  # the number was reused: not the recorded leader
+    do(database, RecordProcessGroup(pgid=group.pid, started=process_started(group.pid)))
+    do(database, RecordProcessGroup(pgid=bystander.pid, started="1"))  # the number was reused: not the recorded leader
     lock.close(ended=False)
     main.kill()
     main.wait()

@@ -9,7 +9,7 @@ import pytest
 import mainspring
 from mainspring.store.postgres.texts import TEXTS as POSTGRES
 from mainspring.store.sqlite.texts import TEXTS as SQLITE
-from mainspring.store.texts import Texts, statement_files
+from mainspring.store.texts import StatementTexts, statement_files
 
 SOURCE = Path(mainspring.__file__).parent
 SETS = [SOURCE / "store" / "queries", *(SOURCE / "store" / name / "queries" for name in ("sqlite", "postgres"))]
@@ -91,5 +91,5 @@ def test_planted_name_is_found_in_a_folder_below_and_twice(tmp_path):
     for place in ("a", "b/c"):
         (tmp_path / "queries" / place).mkdir(parents=True)
         (tmp_path / "queries" / place / "planted.sql").write_text("select 1;\n")
-    assert Texts(tmp_path, str)["planted"] == "select 1"
+    assert StatementTexts(tmp_path, str)["planted"] == "select 1"
     assert names_twice(tmp_path / "queries") == ["planted"]

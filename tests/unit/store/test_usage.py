@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.store.usage import Usage, resident_bytes
+from mainspring.store.process_usage import ProcessUsage, resident_bytes
 
 _MIB = 1024**2
 
@@ -19,8 +19,8 @@ class Clock:
     def __init__(self) -> None:
         self.passed, self.taken = 100.0, 3.0
 
-    def usage(self) -> Usage:
-        return Usage(lambda: self.passed, lambda: self.taken)
+    def usage(self) -> ProcessUsage:
+        return ProcessUsage(lambda: self.passed, lambda: self.taken)
 
 
 def test_share_is_of_the_time_since_the_beat_before():

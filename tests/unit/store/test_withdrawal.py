@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from mainspring.domain.errors import StoreFullError, StoreUnavailableError
-from mainspring.store.base import Changes, CommitReport
+from mainspring.store.base import CommitChanges, CommitReport
 from mainspring.store.committer import Committer
 
 
@@ -29,7 +29,7 @@ class Disk:
             self.is_tried.set()
             raise self.fault
         self.committed += commands
-        return CommitReport([f"did {command}" for command in commands], Changes(ready=False, facts=False))
+        return CommitReport([f"did {command}" for command in commands], CommitChanges(ready=False, facts=False))
 
     def poll(self):
         return False

@@ -14,7 +14,7 @@ from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
 from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.domain.values.file import File
 from mainspring.store.commands.results import Refused
-from mainspring.store.commands.triggers import ReportDesk
+from mainspring.store.commands.triggers import ReportConsumer
 from mainspring.testing.clock import FakeClock
 from mainspring.triggers.files.folder_watcher import FolderWatcher
 
@@ -75,7 +75,7 @@ class Inbox:
         self.clock = FakeClock()
         self.shop = shop or Shop()
         self.files = WatchedFolder.parse(str(folder), **options)
-        self.reports: list[ReportDesk] = []
+        self.reports: list[ReportConsumer] = []
         self.runner = asyncio.Runner()
         self.desk = self.other_desk()
 

@@ -14,9 +14,9 @@ from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource
 from mainspring.domain.triggers.trigger import EventBinding, Trigger, split_trigger_name
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.store.commands.automations import Announce, AutomationRow
-from mainspring.store.commands.triggers import Topic, TriggerRow
-from mainspring.store.reads import triggers as reads
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
+from mainspring.store.commands.triggers import TriggerRow, TriggerTopic
+from mainspring.store.read import triggers as reads
 from mainspring.triggers.router import Router
 from mainspring.triggers.trigger_cache import TriggerCache
 from tests.contract.store.clock import FakeClock
@@ -113,12 +113,12 @@ class Bench:
             written = trigger if isinstance(trigger, bytes) else msgspec.json.encode(trigger)
             source = trigger.source if isinstance(trigger, Trigger) else EventSource(name="e")
             topics = (
-                tuple(Topic("run", other, "[]") for other in source.automations)
+                tuple(TriggerTopic("run", other, "[]") for other in source.automations)
                 if isinstance(source, JoinedRunsSource)
-                else (Topic("event", "e", "{}"),)
+                else (TriggerTopic("event", "e", "{}"),)
             )
             rows.append(TriggerRow(name, automation, kind.partition("#")[0], written, None, topics))
-        self.process.do(Announce("f", tuple(automations.values()), (), tuple(rows)))
+        self.process.do(AnnounceDefinitions("f", tuple(automations.values()), (), tuple(rows)))
 
     def publish(self, count: int = 1, data: bytes = b'{"n": 1}') -> None:
         self.process.do(*(event("e", data) for _ in range(count)))

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from mainspring.store.commands.automations import ReleaseLock, TakeLock
-from mainspring.store.commands.results import DONE, Numbered, Refused
+from mainspring.store.commands.automations import AcquireLock, ReleaseLock
+from mainspring.store.commands.results import DONE, NumberAnswer, Refused
 from mainspring.triggers.queues import exclusive_consumer
 from mainspring.triggers.queues.exclusive_consumer import ExclusiveConsumer
 
@@ -49,15 +49,15 @@ async def ended(store, desk):
 async def test_desk_waits_for_its_turn_and_gives_it_back(monkeypatch):
     """Another scheduler has it first."""
     monkeypatch.setattr(exclusive_consumer, "_RETRY_AFTER_S", 0.0)
-    store = Store(Refused("held"), Numbered(7), DONE)
+    store = Store(Refused("held"), NumberAnswer(7), DONE)
     await ended(store, Desk())
-    assert store.sent == [TakeLock, TakeLock, ReleaseLock]
+    assert store.sent == [AcquireLock, AcquireLock, ReleaseLock]
 
 
 @pytest.mark.asyncio
 async def test_desk_ends_although_the_store_is_away(monkeypatch):
     """Nobody waits for an answer that does not come: the end of the session frees the lock."""
     monkeypatch.setattr(exclusive_consumer, "_RELEASE_TIMEOUT_S", 0.01)
-    store = Store(Numbered(7), None)
+    store = Store(NumberAnswer(7), None)
     await ended(store, Desk())
-    assert store.sent == [TakeLock, ReleaseLock]
+    assert store.sent == [AcquireLock, ReleaseLock]

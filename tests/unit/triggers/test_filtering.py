@@ -13,7 +13,7 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.blocking_calls import executor_caller
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.results import Refused
-from mainspring.store.commands.triggers import Decide
+from mainspring.store.commands.triggers import DecideDelivery
 from mainspring.triggers import filter_runner
 from mainspring.triggers.filter_runner import FilterRunner
 from tests import looking
@@ -58,11 +58,11 @@ class Worker:
         return self.gate.wait(10)
 
     def submit(self, command: Any, answered: Any) -> None:
-        if self._answers and isinstance(command, Decide):
+        if self._answers and isinstance(command, DecideDelivery):
             result = self._answers.pop(0)
         else:
             (result,) = self.bench.process.database.commit([command]).results
-        if isinstance(command, Decide):
+        if isinstance(command, DecideDelivery):
             self.said.append(result)
         answered(result)
         if not self._answers and not self.bench.states().count("received"):

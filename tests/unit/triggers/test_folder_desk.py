@@ -11,7 +11,7 @@ import pytest
 from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.domain.states import RunState
 from mainspring.store import failpoints
-from mainspring.store.base import NotWrittenError
+from mainspring.store.base import UnwritableCommandError
 from mainspring.store.commands.results import Refused
 from mainspring.triggers.files import file_intake
 from mainspring.triggers.files.folder import FolderListing
@@ -404,7 +404,7 @@ def test_refused_file_is_told_and_keeps_no_other_out(opens: Opens) -> None:
     assert inbox.desk.state.why == "a is left out: bad_value: no"
 
 
-@pytest.mark.parametrize("fault", [RuntimeError("oops"), NotWrittenError("no index takes it")])
+@pytest.mark.parametrize("fault", [RuntimeError("oops"), UnwritableCommandError("no index takes it")])
 def test_fault_of_the_intake_is_told_and_keeps_no_other_out(opens: Opens, fault: Exception) -> None:
     """An error that nobody foresaw concerns one file."""
     inbox = opens()

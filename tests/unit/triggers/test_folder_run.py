@@ -13,7 +13,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import FencedError
 from mainspring.domain.states import RunState
 from mainspring.domain.triggers.watched_folder import WatchedFolder
-from mainspring.store.commands.triggers import ReportDesk
+from mainspring.store.commands.triggers import ReportConsumer
 from mainspring.triggers.files.change_hints import is_change_hint
 from mainspring.triggers.files.file_archive import StagedFile
 from mainspring.triggers.files.folder import FileStamp
@@ -28,12 +28,12 @@ class Running:
 
     def __init__(self, folder: Path, every: str, **options: object) -> None:
         self.shop = Shop()
-        self.reports: list[ReportDesk] = []
+        self.reports: list[ReportConsumer] = []
         self.reported = asyncio.Event()
         files = WatchedFolder.parse(str(folder), settle="0s", every=every, **options)  # type: ignore[arg-type]
         self.desk = FolderWatcher("in/files", files, self.shop, self.shop, self._report, SystemClock())
 
-    def _report(self, state: ReportDesk) -> None:
+    def _report(self, state: ReportConsumer) -> None:
         self.reports.append(state)
         self.reported.set()
 

@@ -13,7 +13,7 @@ from mainspring.domain.errors import ConfigError, FencedError, StoreUnavailableE
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
 from mainspring.domain.triggers.queues.queue_message import QueueMessage
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-from mainspring.store.base import NotWrittenError
+from mainspring.store.base import UnwritableCommandError
 from mainspring.store.commands.results import DONE, Refused
 from mainspring.triggers.queues.consumer_state import QueueConsumerState
 from mainspring.triggers.queues.queue_consumer import QueueConsumer
@@ -223,7 +223,7 @@ async def test_busy_waits_as_long_as_it_is_told(world: World):
 
 async def test_a_message_that_the_store_cannot_write_keeps_no_other(world: World):
     """It gets its chances, is shown, and then set aside; the rest is acknowledged."""
-    world.answers = lambda arrival: NotWrittenError("no index takes it") if arrival.key == "a" else DONE
+    world.answers = lambda arrival: UnwritableCommandError("no index takes it") if arrival.key == "a" else DONE
     world.start(["a", "b"], ["a"], max_deliveries=2)
     await world.until_idle()
     assert world.source.told_of("acknowledge") == ["b"]
@@ -238,10 +238,10 @@ async def test_what_cannot_even_be_shown_holds_nothing_up(world: World, caplog: 
     """Waiting does not help where the store takes the refusal no more than the message: the log names it, and the queue goes on."""
 
     def shows() -> None:
-        raise NotWrittenError("no index takes it")
+        raise UnwritableCommandError("no index takes it")
 
     world.shows = shows
-    world.answers = lambda arrival: NotWrittenError("no index takes it") if arrival.key == "a" else DONE
+    world.answers = lambda arrival: UnwritableCommandError("no index takes it") if arrival.key == "a" else DONE
     world.start(["a", "b"], max_deliveries=1)
     await world.until_idle()
     assert world.source.told_of("set_aside") == ["a"]

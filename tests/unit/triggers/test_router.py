@@ -11,7 +11,7 @@ from mainspring.domain.triggers.trigger import EventBinding, Trigger
 from mainspring.domain.values.sealing import Sealing
 from mainspring.store.commands.automations import RetireAutomation, SetQueue
 from mainspring.store.commands.runs import RunKey, StartRun
-from mainspring.store.reads import triggers as reads
+from mainspring.store.read import triggers as reads
 from tests.contract.store.process import finish
 from tests.unit.triggers.moody import Moody
 from tests.unit.triggers.routing import Bench, on_event

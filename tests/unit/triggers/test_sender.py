@@ -13,10 +13,10 @@ from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.resources.error_text import ErrorText
-from mainspring.store.commands.automations import Announce, AutomationRow
-from mainspring.store.commands.outbox import SendAgain, SettleQueue
-from mainspring.store.commands.runs import Claim, Complete, StartRun
-from mainspring.store.reads.outbox import list_outbox_queues, list_refused_messages
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
+from mainspring.store.commands.outbox import RetryMessage, SettleQueue
+from mainspring.store.commands.runs import ClaimRuns, CompleteRun, StartRun
+from mainspring.store.read.outbox import list_outbox_queues, list_refused_messages
 from mainspring.triggers.queues import broker_connections
 from mainspring.triggers.queues import outbox_sender as sending
 from mainspring.triggers.queues.broker_connections import BrokerConnections
@@ -110,7 +110,7 @@ class Outbox:
         self.store = make_store(folder / "state.db", clock=self.clock)
         self.store.open()
         self.store.open_session("worker")
-        self.store.apply(Announce("f", (AutomationRow("a", "task", 1, "f", b"{}"),), ()))
+        self.store.apply(AnnounceDefinitions("f", (AutomationRow("a", "task", 1, "f", b"{}"),), ()))
         self._senders = []
         self._count = 0
 
@@ -121,13 +121,13 @@ class Outbox:
         self.store.apply(
             StartRun(id=run, automation="a", kind="task", version=1, input=b"[]", codec="json", trigger="t")
         )
-        (claimed,) = self.store.apply(Claim(f"c{self._count}", 1)).runs
+        (claimed,) = self.store.apply(ClaimRuns(f"c{self._count}", 1)).runs
         seal = self.sealing.seal
         messages = tuple(
             QueuedMessage(id, queue, seal(encode(value)), isinstance(value, bytes), headers=seal(b'{"h":"v"}'))
             for id, queue, value in sent
         )
-        self.store.apply(Complete(run, claimed.claim, "a", "s", "s", 1, 2, 3, b"[]", b"1", posts=messages))
+        self.store.apply(CompleteRun(run, claimed.claim, "a", "s", "s", 1, 2, 3, b"[]", b"1", posts=messages))
 
     def sender(self, brokers=BROKERS, sealing=None, store=None):
         faults = ErrorText(NoSecrets())
@@ -228,7 +228,7 @@ async def test_refused_message_stands_aside(tmp_path):
         (refused,) = list_refused_messages(box.store.reader)
         assert refused.id == "m2"
         assert "it is too large" in refused.fault
-        box.store.apply(SendAgain("m2"))
+        box.store.apply(RetryMessage("m2"))
         sender.changed()
         await box.until(lambda: box.broker.tried["q"] == 4)
         await box.until_empty()

@@ -11,9 +11,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mainspring.alerting.metrics.series import MetricFigures, RunFigures, StoreSpace
-from mainspring.store.load import TagLoad
-from mainspring.store.reads.incidents import Unsent
-from mainspring.store.reads.totals import COUNTED
+from mainspring.store.queue_load import TagLoad
+from mainspring.store.read.automations.totals import COUNTED
+from mainspring.store.read.incidents import UnsentAlerts
 from mainspring.web.exposition import render_exposition
 from tests.unit.web.test_exposition import session
 from tests.unit.web.test_web import desk, load
@@ -47,7 +47,7 @@ def told() -> dict[str, set[str]]:
         {("a/webhook", "accepted"): 3},
         StoreSpace(1, 2),
         {("page", "silence"): 1},
-        [Unsent("ops", 2, 1)],
+        [UnsentAlerts("ops", 2, 1)],
     )
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(render_exposition(figures)):

@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mainspring.alerting.metrics.run_series import BUCKETS
 from mainspring.alerting.metrics.series import HELP, HISTOGRAMS, MetricFigures, RunFigures, StoreSpace
-from mainspring.store.reads.incidents import Unsent
-from mainspring.store.session_view import SessionView
+from mainspring.store.read.incidents import UnsentAlerts
+from mainspring.store.session_views import SessionView
 from mainspring.web.exposition import render_exposition
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "metrics.md"
@@ -146,7 +146,11 @@ def test_what_is_wrong_and_who_was_not_told_is_told():
     value = told(
         {},
         wrong={("page", "silence"): 2, ("digest", "silence"): 1},
-        unsent=[Unsent("mail", 0, None), Unsent("ops", 3, NOW - 4_500), Unsent("slack", 1, NOW + 9_000)],
+        unsent=[
+            UnsentAlerts("mail", 0, None),
+            UnsentAlerts("ops", 3, NOW - 4_500),
+            UnsentAlerts("slack", 1, NOW + 9_000),
+        ],
     )
     assert value("mainspring_incidents_open", severity="page", kind="silence") == 2
     assert value("mainspring_incidents_open", severity="digest", kind="silence") == 1

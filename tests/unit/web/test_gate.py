@@ -10,7 +10,7 @@ from mainspring.domain.access.permissions import IDLE_TIMEOUT_MS, Role, Visitor
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.service.access import people
 from mainspring.service.access.access_keys import hash_key
-from mainspring.store.reads import people as reads
+from mainspring.store.read import people as reads
 from mainspring.web.auth.middleware import HEADERS, PUBLIC_PATHS, SIGN_IN_PATHS, is_below
 from mainspring.web.server.request_slots import RequestSlots
 from tests.counted_reads import counted

@@ -11,7 +11,7 @@ from mainspring.config import Settings
 from mainspring.config.settings import ProjectSettings
 from mainspring.config.web_settings import HooksSettings
 from mainspring.resources.secret_store import SecretStore
-from mainspring.store.reads.status import sessions
+from mainspring.store.read.status.status import sessions
 from mainspring.web.routes import ProbeRoutes
 from mainspring.web.webhooks import webhook_listener
 from mainspring.web.webhooks.webhook_listener import WebhookListener

@@ -19,9 +19,9 @@ from mainspring.domain.states import RunState
 from mainspring.resources.secret_store import SecretStore
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs import run as runs
-from mainspring.store.commands.incidents import Found, Observe
-from mainspring.store.reads import incidents as reads
-from mainspring.store.reads.runs import run_view
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
+from mainspring.store.read import incidents as reads
+from mainspring.store.read.runs.run_views import run_view
 from mainspring.web.pages.incident_pages import IncidentPages
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import fail
@@ -48,7 +48,9 @@ class Failed(Site):
             subject=Subject("sync", IncidentKind.PERMANENT_ERROR, "f"), severity=Severity.PAGE, text="it broke", since_at=1,
             facts={"runs": [self.run]},
         )  # fmt: skip
-        self.stage.do(Observe(looked_at=self.clock.now(), found=(Found(id="i_01", finding=finding),)))
+        self.stage.do(
+            RecordEvaluation(looked_at=self.clock.now(), found=(EvaluatedFinding(id="i_01", finding=finding),))
+        )
         incident = reads.incident(self.store.reader, "i_01")
         around = NotificationContext(link=sign_incident_link(self.settings, secrets(KEY), self.clock, incident))
         self.notice = render_notification("a_1", NotificationEvent.OPENED, 1, incident, around)

@@ -17,10 +17,10 @@ from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.resources.secret_store import SecretStore
-from mainspring.store.commands.automations import Announce, AutomationRow
-from mainspring.store.commands.incidents import Found, Observe
-from mainspring.store.reads import incidents as reads
-from mainspring.store.reads.status import audit_rows as audit
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
+from mainspring.store.read import incidents as reads
+from mainspring.store.read.status.status import audit_rows as audit
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.web.pages.incident_pages import IncidentPages
 from mainspring.web.server import form_reader
@@ -49,7 +49,9 @@ class Site:
         )
         now = self.clock.now()
         self.store.apply(
-            Observe(looked_at=now, found=(Found(id="i_01", finding=finding, to=(NotificationTarget(0, "ops"),)),))
+            RecordEvaluation(
+                looked_at=now, found=(EvaluatedFinding(id="i_01", finding=finding, to=(NotificationTarget(0, "ops"),)),)
+            )
         )
         self.token = IncidentLinkToken("i_01", 1, now // 1000 + LINK_LIFETIME_S).token(KEY)
 
@@ -197,7 +199,7 @@ async def test_runbook_of_a_docstring_stands_on_the_page(site):
         kind=DefinitionKind.SCRIPT, name="backup", doc="Saves it.", guide=f"Call Ana. {HOSTILE}", command=["true"]
     )
     row = AutomationRow("backup", "script", 1, "f", msgspec.json.encode(definition.to_data()))
-    site.store.apply(Announce("code", (row,), (), ()))
+    site.store.apply(AnnounceDefinitions("code", (row,), (), ()))
     text = (await site.ask("GET")).text
     assert "<h2>Runbook</h2>" in text
     assert "Call Ana. &lt;script&gt;" in text

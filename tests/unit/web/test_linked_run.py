@@ -10,8 +10,8 @@ from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs import run as runs
-from mainspring.store.commands.incidents import Found, Observe
-from mainspring.store.commands.runs import Claim
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
+from mainspring.store.commands.runs import ClaimRuns
 from tests.contract.store.process import BOOM, fail, finish, halt, outcome
 from tests.unit.web.test_incident_links import KEY, Failed
 from tests.unit.web.test_incident_pages import OWN
@@ -118,7 +118,7 @@ async def test_of_many_steps_the_last_ones_and_the_one_that_stopped_it_are_shown
 async def test_link_of_what_names_no_run_shows_none(site):
     """An incident of silence has a page, and no run behind it."""
     finding = Finding(subject=Subject("sync", IncidentKind.SILENCE), severity=Severity.PAGE, text="silent", since_at=1)
-    site.stage.do(Observe(looked_at=site.clock.now(), found=(Found(id="i_02", finding=finding),)))
+    site.stage.do(RecordEvaluation(looked_at=site.clock.now(), found=(EvaluatedFinding(id="i_02", finding=finding),)))
     token = IncidentLinkToken("i_02", 1, site.clock.now() // 1000 + LINK_LIFETIME_S).token(KEY)
     text = (await site.ask("GET", f"/i/{token}")).text
     assert "silent" in text
@@ -154,7 +154,7 @@ async def test_page_shows_the_new_state_after_a_press(site):
     assert "queued" in answer.text
     assert answer.headers["refresh"] == f"5; url=/ms/i/{site.token}"
     assert (await run_page(site)).headers["refresh"] == f"5; url=/ms/i/{site.token}/run"
-    (run,) = site.store.apply(Claim("again", 1)).runs
+    (run,) = site.store.apply(ClaimRuns("again", 1)).runs
     assert "running" in (await site.ask("GET")).text
     site.store.apply(finish(run))
     ended = await site.ask("GET")

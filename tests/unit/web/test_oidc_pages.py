@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from mainspring.config.web_settings import OidcSettings
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.extras import install_command
-from mainspring.store.reads import people as reads
+from mainspring.store.read import people as reads
 from tests.oidc_provider import DISCOVERY, FORGERIES, OidcProvider, key_of
 from tests.unit.web.ways_site import Site
 

@@ -6,7 +6,7 @@ import pytest
 
 from mainspring.domain.access.permissions import Role
 from mainspring.service.access.access_keys import hash_key
-from mainspring.store.reads import people as reads
+from mainspring.store.read import people as reads
 from tests.unit.web.ways_site import OWN, PASSWORD, Site
 
 HOSTILE = "<script>alert(1)</script>\" onmouseover='x'"

@@ -10,8 +10,8 @@ import pytest
 from mainspring.alerting.metrics.series import MetricFigures, RunFigures
 from mainspring.app.processes.host_status import HostStatus
 from mainspring.domain.errors import ConfigError, StoreUnavailableError
-from mainspring.store.load import QueueLoad, TagLoad
-from mainspring.store.trigger_views import DeskView
+from mainspring.store.queue_load import QueueLoad, TagLoad
+from mainspring.store.trigger_views import ConsumerView
 from mainspring.web.auth.metrics_token import TOKEN_VARIABLE, MetricsToken, find_metrics_token
 from mainspring.web.exposition import render_exposition
 from mainspring.web.routes import ProbeRoutes, is_public
@@ -187,8 +187,8 @@ def load(name: str, **more: Any) -> QueueLoad:
     return QueueLoad(name=name, **(values | more))
 
 
-def desk(trigger: str, connected_at: int | None, away_since: int | None) -> DeskView:
-    return DeskView(trigger, 1, connected_at, away_since, None, None)
+def desk(trigger: str, connected_at: int | None, away_since: int | None) -> ConsumerView:
+    return ConsumerView(trigger, 1, connected_at, away_since, None, None)
 
 
 def test_figures_are_escaped_and_idle_queues_say_nothing_waits():

@@ -15,7 +15,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.resources.secret_store import SecretStore
 from mainspring.service.access import people
 from mainspring.service.actor import Actor, operation_context
-from mainspring.store.reads.status import audit_rows
+from mainspring.store.read.status.status import audit_rows
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.web.auth_setup import AuthSetup
 from mainspring.web.pages.incident_pages import IncidentPages

@@ -14,8 +14,8 @@ from mainspring.domain.monitors.inputs import DurationHistory, OutputSizes, Succ
 from mainspring.domain.monitors.outcomes.output_sizes import SIZE_HISTORY_MS as SIZES_BEFORE_MS
 from mainspring.domain.monitors.outcomes.output_sizes import summarize_sizes
 from mainspring.domain.monitors.timing.success_gaps import GAP_HISTORY_MS, HOUR_MS, SHORTEST_WINDOW_MS, measure_gaps
-from mainspring.store.base import Reader
-from mainspring.store.reads import watched as reads
+from mainspring.store.base import StoreReader
+from mainspring.store.read.automations import monitor_reads as reads
 
 _DAY_MS = 24 * HOUR_MS
 _BATCH = 200
@@ -25,7 +25,7 @@ _Baseline = TypeVar("_Baseline")
 class Baselines:
     """`at_once` = how many automations of each kind one look reads at most; None = all."""
 
-    def __init__(self, reader: Reader, at_once: int | None) -> None:
+    def __init__(self, reader: StoreReader, at_once: int | None) -> None:
         self._reader = reader
         self._at_once = at_once
         self._gaps: dict[str, tuple[int, SuccessGaps]] = {}

@@ -9,7 +9,7 @@ from mainspring.domain.monitors.inputs import DueSecret
 from mainspring.domain.monitors.registry import TuningTable
 from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 
 _AT_ONCE = 2_000
 """Of so many automations one look reads the history; the others are unsure until a later one."""
@@ -22,11 +22,11 @@ class CachedMonitorInputs:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._known: tuple[Reader, FactsReader] | None = None
+        self._known: tuple[StoreReader, FactsReader] | None = None
         self._seen: tuple[int, MonitorSnapshot] | None = None
 
     def see(
-        self, reader: Reader, now: int, *, tunings: TuningTable, own: TuningOverrides, secrets: Iterable[DueSecret]
+        self, reader: StoreReader, now: int, *, tunings: TuningTable, own: TuningOverrides, secrets: Iterable[DueSecret]
     ) -> MonitorSnapshot:
         """Return what there is to judge by at the instant `now` (ms); `secrets` = those that the configuration says are due."""
         with self._lock:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from mainspring.domain.monitors.inputs import RunCompletion
-from mainspring.store.reads.clock_steps import RecordedStep
+from mainspring.store.read.status.clock_steps import RecordedStep
 
 LEAST_MS = 5 * 60_000
 """A smaller jump makes nothing late."""

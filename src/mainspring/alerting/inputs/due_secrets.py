@@ -10,10 +10,10 @@ from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import read_source
 from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.resources.secret_store import secret_variable_name
-from mainspring.store.reads.watched import ListenerView
+from mainspring.store.read.automations.monitor_reads import MonitoredTrigger
 
 
-def add_triggers(secrets: Sequence[DueSecret], listeners: Iterable[ListenerView]) -> tuple[DueSecret, ...]:
+def add_triggers(secrets: Sequence[DueSecret], listeners: Iterable[MonitoredTrigger]) -> tuple[DueSecret, ...]:
     """Return the secrets with the triggers that need them; two names of one variable are one secret."""
     if not secrets:
         return ()

@@ -56,13 +56,14 @@ from mainspring.domain.states import SessionState
 from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue as QueueSource
 from mainspring.domain.triggers.trigger import read_source
-from mainspring.store.base import Reader
-from mainspring.store.held import HELD, RELEASED_AT
-from mainspring.store.reads import status, triggers
-from mainspring.store.reads import watched as reads
-from mainspring.store.reads.clock_steps import RecordedStep, find_regression, recorded_steps
-from mainspring.store.reads.store_findings import store_findings
-from mainspring.store.session_view import SessionView
+from mainspring.store.base import StoreReader
+from mainspring.store.read import triggers
+from mainspring.store.read.automations import monitor_reads as reads
+from mainspring.store.read.status import status
+from mainspring.store.read.status.clock_steps import RecordedStep, find_regression, recorded_steps
+from mainspring.store.read.status.store_findings import store_findings
+from mainspring.store.restore_hold import HOLD_KEY, RELEASED_AT
+from mainspring.store.session_views import SessionView
 from mainspring.store.views import AutomationView
 
 AT_ONCE = 100
@@ -89,7 +90,7 @@ class FactsReader:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: StoreReader,
         *,
         at_once: int | None = AT_ONCE,
         about: str | None = None,
@@ -120,7 +121,7 @@ class FactsReader:
         sessions = status.sessions(self._reader, limit=10_000)
         stated = [_backlog_limit(one) for one in self._written.values()] or [_MOST_COUNTED]
         cap = max(_LEAST_COUNTED, *stated) + 1
-        rows = reads.watched(
+        rows = reads.read_monitor_rows(
             self._reader,
             now_at,
             ended_from=now_at - window // timedelta(milliseconds=1),
@@ -168,7 +169,7 @@ class FactsReader:
         Of the history only gaps are read, of `about` all of it. `window` and `open` are as for `read`.
         """
         ended_from = now_at - window // timedelta(milliseconds=1)
-        rows = reads.watched_of(self._reader, names, now_at, ended_from=ended_from)
+        rows = reads.read_monitor_rows_of(self._reader, names, now_at, ended_from=ended_from)
         ends = self._ends.read([one.name for one in rows.automations], now_at)
         is_open = frozenset(open)
         automations = self._watched(rows, ends, [], recorded_steps(self._reader), is_open, now_at)
@@ -183,7 +184,7 @@ class FactsReader:
 
     def _watched(
         self,
-        rows: reads.WatchedRows,
+        rows: reads.MonitorRows,
         ends: dict[str, tuple[RunCompletion, ...]],
         sessions: list[SessionView],
         steps: Sequence[RecordedStep],
@@ -242,12 +243,12 @@ class FactsReader:
 
     def _expected_from_at(self, now_at: int) -> int:
         """Return from when on anything is expected: a restored store starts nothing before its release."""
-        if status.meta(self._reader, HELD) is not None:
+        if status.meta(self._reader, HOLD_KEY) is not None:
             return now_at
         return int(status.meta(self._reader, RELEASED_AT) or 0)
 
     def _held_up(
-        self, rows: reads.WatchedRows, sessions: list[SessionView], now_at: int
+        self, rows: reads.MonitorRows, sessions: list[SessionView], now_at: int
     ) -> dict[str, Mapping[str, tuple[Any, ...]]]:
         """Return what is lost or held up, by field of Watched and automation; nothing where the rows are of some automations alone."""
         if not sessions and not rows.listeners:
@@ -299,10 +300,10 @@ class FactsReader:
             unbegun_run=row.unbegun_run,
         )
 
-    def _away(self, listeners: list[reads.ListenerView], live: set[int]) -> dict[str, list[UnreachableSource]]:
+    def _away(self, listeners: list[reads.MonitoredTrigger], live: set[int]) -> dict[str, list[UnreachableSource]]:
         known = {one.name: one for one in listeners}
         found: dict[str, list[UnreachableSource]] = {}
-        for desk in triggers.desks(self._reader):
+        for desk in triggers.consumers(self._reader):
             listener = known.get(desk.trigger)
             if desk.away_since is None or listener is None or desk.session not in live:
                 continue

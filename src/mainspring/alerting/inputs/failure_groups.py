@@ -10,8 +10,8 @@ from mainspring.domain.failures.fingerprint import Fingerprint, fingerprint_of, 
 from mainspring.domain.incidents.incident import Subject
 from mainspring.domain.monitors.inputs import NewFailure
 from mainspring.domain.monitors.outcomes.failed_runs import assign_subjects
-from mainspring.store.commands.incidents import ErrorGroup, Told
-from mainspring.store.reads.incidents import Fault as UntoldFault
+from mainspring.store.commands.incidents import ErrorGroup, GroupedFailure
+from mainspring.store.read.incidents import UngroupedFailure as UntoldFault
 
 _LONGEST, _LONGEST_STEP = 160, 60
 Redact = Callable[[str], str]
@@ -29,7 +29,7 @@ def group_failures(untold: Iterable[UntoldFault], redact: Redact, known: Contain
     """Return what was found, grouped by automation and fingerprint; `known` = incidents that are open."""
     faults: list[NewFailure] = []
     shown: dict[tuple[str, str], tuple[Fingerprint, str]] = {}
-    told: dict[tuple[str, str], list[Told]] = defaultdict(list)
+    told: dict[tuple[str, str], list[GroupedFailure]] = defaultdict(list)
     seqs: dict[tuple[str, int], list[int]] = defaultdict(list)
     for one in untold:
         found, text = _fingerprint_and_line(one, redact)
@@ -48,7 +48,7 @@ def group_failures(untold: Iterable[UntoldFault], redact: Redact, known: Contain
         faults.append(fault)
         group = (one.automation, found.id)
         shown[group] = (found, text)
-        told[group].append(Told(one.seq, one.run, one.at))
+        told[group].append(GroupedFailure(one.seq, one.run, one.at))
         seqs[one.run, one.at].append(one.seq)
     ordered = sorted(faults, key=lambda fault: (fault.at, fault.run))
     of: dict[Subject, list[int]] = defaultdict(list)

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from mainspring.domain.monitors.inputs import HeldDebounce, HeldPartition, UnsentQueue
 from mainspring.domain.triggers.trigger import read_debounce
-from mainspring.store.base import Reader
-from mainspring.store.reads.outbox import list_outbox_queues, list_refused_messages
-from mainspring.store.reads.watched import ListenerView
+from mainspring.store.base import StoreReader
+from mainspring.store.read.automations.monitor_reads import MonitoredTrigger
+from mainspring.store.read.outbox import list_outbox_queues, list_refused_messages
 
 _LEAST_MS = 60_000
 _LINES = 10_000
@@ -16,7 +16,7 @@ _MESSAGES = 1_000
 
 
 def read_held_debounces(
-    reader: Reader, listeners: Iterable[ListenerView], now_at: int
+    reader: StoreReader, listeners: Iterable[MonitoredTrigger], now_at: int
 ) -> dict[str, tuple[HeldDebounce, ...]]:
     """Return the keys whose debounce has let nothing go for at least its span, by automation."""
     spans = {one.name: (one.automation, read_debounce(one.definition)) for one in listeners}
@@ -32,7 +32,7 @@ def read_held_debounces(
     return {name: tuple(those) for name, those in found.items()}
 
 
-def read_held_partitions(reader: Reader, now_at: int) -> dict[str, tuple[HeldPartition, ...]]:
+def read_held_partitions(reader: StoreReader, now_at: int) -> dict[str, tuple[HeldPartition, ...]]:
     """Return the partitions in which runs wait behind one that does not run, by the automation of the first that waits."""
     found: dict[str, list[HeldPartition]] = defaultdict(list)
     for row in reader.read("list_blocked_partitions", (now_at - _LEAST_MS, _LINES)):
@@ -51,7 +51,7 @@ def read_held_partitions(reader: Reader, now_at: int) -> dict[str, tuple[HeldPar
     return {name: tuple(those) for name, those in found.items()}
 
 
-def read_unsent(reader: Reader) -> tuple[UnsentQueue, ...]:
+def read_unsent(reader: StoreReader) -> tuple[UnsentQueue, ...]:
     """Return the queues of brokers for which messages wait, or which refused some."""
     waiting = {one.name: one for one in list_outbox_queues(reader)}
     refused: dict[str, list[tuple[int, str]]] = defaultdict(list)

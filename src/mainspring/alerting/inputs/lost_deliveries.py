@@ -10,8 +10,8 @@ from mainspring.domain.triggers.trigger import read_source, split_trigger_name
 from mainspring.domain.triggers.webhooks.verification import BAD_SIGNATURE, NO_SIGNATURE, OLD_TIMESTAMP
 from mainspring.domain.triggers.webhooks.verifier import verifier_kind
 from mainspring.domain.triggers.webhooks.webhook import Webhook
-from mainspring.store.base import Reader
-from mainspring.store.reads.watched import ListenerView
+from mainspring.store.base import StoreReader
+from mainspring.store.read.automations.monitor_reads import MonitoredTrigger
 
 UNVERIFIED = frozenset({NO_SIGNATURE, BAD_SIGNATURE, OLD_TIMESTAMP})
 """What is said of a request whose sender is not known."""
@@ -35,13 +35,13 @@ class LostDeliveryRow(NamedTuple):
     seq: int
 
 
-def read_rejected_deliveries(reader: Reader) -> list[LostDeliveryRow]:
+def read_rejected_deliveries(reader: StoreReader) -> list[LostDeliveryRow]:
     """Return the deliveries that were refused and did not arrive once more."""
     return [LostDeliveryRow(*row) for row in reader.read("list_rejected_deliveries")]
 
 
 def read_lost_deliveries(
-    reader: Reader, listeners: Iterable[ListenerView], rejected: Iterable[LostDeliveryRow] | None = None
+    reader: StoreReader, listeners: Iterable[MonitoredTrigger], rejected: Iterable[LostDeliveryRow] | None = None
 ) -> list[UndecidedDeliveries]:
     """Return what was lost of each trigger that is declared, newest first within it; nothing of senders that are not known.
 
@@ -82,12 +82,12 @@ def _join_rows(trigger: str, rows: list[LostDeliveryRow], *, is_rejected: bool) 
     )
 
 
-def _knows_senders(listener: ListenerView) -> bool:
+def _knows_senders(listener: MonitoredTrigger) -> bool:
     source = read_source(listener.definition)
     return not isinstance(source, Webhook) or verifier_kind(source.verify) != "none"
 
 
-def read_resolved_at(reader: Reader, kinds: Iterable[IncidentKind]) -> dict[Subject, int]:
+def read_resolved_at(reader: StoreReader, kinds: Iterable[IncidentKind]) -> dict[Subject, int]:
     """Return when a person last resolved the incident of each subject of these kinds."""
     rows = reader.read("list_manual_resolutions", (json.dumps(sorted(kind.value for kind in kinds)),))
     return {Subject(automation, IncidentKind(kind), fingerprint): at for automation, kind, fingerprint, at in rows}

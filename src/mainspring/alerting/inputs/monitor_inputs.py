@@ -17,10 +17,10 @@ from mainspring.domain.monitors.tuning import to_ms
 from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.domain.notifications.early_warnings import EarlyWarning, RunTotals, find_early_warnings
 from mainspring.domain.notifications.routing import NotificationRouting
-from mainspring.store.base import Reader
-from mainspring.store.reads import incidents as reads
-from mainspring.store.reads.changes import changes_since, oldest_run
-from mainspring.store.reads.status import sums_since
+from mainspring.store.base import StoreReader
+from mainspring.store.read import incidents as reads
+from mainspring.store.read.automations.recent_changes import changes_since, oldest_run
+from mainspring.store.read.status.status import sums_since
 
 _TOLD_AT_MOST, _FOLDED_AT_MOST = 100_000, 10_000
 """All that is told is looked after, whatever else is wrong; of what is part of it so many at once."""
@@ -37,7 +37,7 @@ class MonitorSnapshot(msgspec.Struct, frozen=True):
 
 def read_monitor_inputs(
     facts_reader: FactsReader,
-    reader: Reader,
+    reader: StoreReader,
     now: int,
     *,
     tunings: TuningTable,
@@ -45,9 +45,9 @@ def read_monitor_inputs(
     own: TuningOverrides = NO_OVERRIDES,
 ) -> MonitorSnapshot:
     """Return what there is to judge by at the instant `now` (ms)."""
-    wrong = [*reads.told(reader, _TOLD_AT_MOST), *reads.folded(reader, _FOLDED_AT_MOST)]
+    wrong = [*reads.open_incidents(reader, _TOLD_AT_MOST), *reads.grouped_incidents(reader, _FOLDED_AT_MOST)]
     known = frozenset(one.subject for one in wrong)
-    failures = group_failures(reads.untold_faults(reader), redact, known)
+    failures = group_failures(reads.ungrouped_failures(reader), redact, known)
     found = tunings.get(IncidentKind.FAIL_RATE)
     fail_rate = found if isinstance(found, FailRateTuning) else FailRateTuning()
     facts = facts_reader.read(
@@ -66,7 +66,7 @@ def read_monitor_inputs(
     return MonitorSnapshot(msgspec.structs.replace(facts, automations=automations, changed=changed), failures, wrong)
 
 
-def _read_open_failures(reader: Reader, wrong: list[Incident]) -> list[OpenFailure]:
+def _read_open_failures(reader: StoreReader, wrong: list[Incident]) -> list[OpenFailure]:
     """Return the incidents of failed runs that are not resolved, each with what became of its members."""
     incidents = [one for one in wrong if one.subject.kind in FAILURE_KINDS]
     members = reads.members(reader, [one.id for one in incidents]) if incidents else {}
@@ -79,7 +79,11 @@ def _read_open_failures(reader: Reader, wrong: list[Incident]) -> list[OpenFailu
 
 
 def _count_own_windows(
-    reader: Reader, automations: tuple[WatchedAutomation, ...], general: FailRateTuning, own: TuningOverrides, now: int
+    reader: StoreReader,
+    automations: tuple[WatchedAutomation, ...],
+    general: FailRateTuning,
+    own: TuningOverrides,
+    now: int,
 ) -> tuple[WatchedAutomation, ...]:
     """Count the ends of an automation in the window of its own fail rate; one statement for each window that is another one."""
     of: dict[str, RecentCounts] = {}
@@ -101,7 +105,7 @@ def _count_own_windows(
 
 
 def _read_changes(
-    reader: Reader, facts: MonitorInputs, failures: FailureGroups, wrong: list[Incident]
+    reader: StoreReader, facts: MonitorInputs, failures: FailureGroups, wrong: list[Incident]
 ) -> dict[Subject, str]:
     """Return what changed just before the first failure of each cause; of what is open it is known already."""
     first: dict[Subject, int] = {}
@@ -122,7 +126,7 @@ def _read_changes(
 
 
 def find_early_signs(
-    facts: MonitorInputs, reader: Reader, now: int, routing: NotificationRouting
+    facts: MonitorInputs, reader: StoreReader, now: int, routing: NotificationRouting
 ) -> tuple[EarlyWarning, ...]:
     """Return the early signs of the day, or week, that ends at `now` (ms)."""
     sums = sums_since(reader, now - routing.looks_back_ms(now))

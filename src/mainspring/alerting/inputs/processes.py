@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from mainspring.domain.monitors.inputs import WatchedProcess
 from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.domain.states import SessionState
-from mainspring.store.session_view import SessionView
+from mainspring.store.session_views import SessionView
 
 SHORT_LIVED_ROLES = frozenset({"run", "exec", "cli", "probation"})
 """Roles of processes that nobody waits for."""

@@ -11,8 +11,8 @@ import msgspec
 from mainspring.alerting.inputs.baselines import split_names
 from mainspring.domain.monitors.inputs import WatchedAutomation
 from mainspring.domain.time.punctuality import Punctuality, list_served_slots, measure_punctuality
-from mainspring.store.base import Reader
-from mainspring.store.reads import watched as reads
+from mainspring.store.base import StoreReader
+from mainspring.store.read.automations import monitor_reads as reads
 
 _DAY_MS = 24 * 3_600_000
 _OVER_MS = 28 * _DAY_MS
@@ -32,7 +32,7 @@ class _HistoryBasis(msgspec.Struct, frozen=True):
 class PunctualityHistory:
     """`at_once` = of how many schedules one look reads the slots at most; None = all."""
 
-    def __init__(self, reader: Reader, at_once: int | None) -> None:
+    def __init__(self, reader: StoreReader, at_once: int | None) -> None:
         self._reader = reader
         self._at_once = at_once
         self._known: dict[str, tuple[_HistoryBasis, Punctuality | None]] = {}

@@ -6,8 +6,8 @@ from mainspring.domain.monitors.inputs import RunCompletion
 from mainspring.domain.monitors.outcomes.fail_rate import LAST_RUN_COUNT
 from mainspring.domain.monitors.outcomes.run_duration import NEWEST_COUNT
 from mainspring.domain.states import RunState
-from mainspring.store.base import Reader
-from mainspring.store.reads import watched as reads
+from mainspring.store.base import StoreReader
+from mainspring.store.read.automations import monitor_reads as reads
 
 _SKEW_MS = 600_000
 """Figures stand in the minute of the machine that wrote them."""
@@ -16,7 +16,7 @@ _SKEW_MS = 600_000
 class RecentRuns:
     """Of one store; every end is counted in the commit that makes it, so figures tell what is to be read."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: StoreReader) -> None:
         self._reader = reader
         self._known: dict[str, tuple[RunCompletion, ...]] = {}
         self._read_at: int | None = None

@@ -13,7 +13,7 @@ from mainspring.domain.monitors.inputs import RejectedSender
 from mainspring.domain.monitors.messaging.rejected_sender import MAX_REQUESTS, REQUEST_WINDOW_MS
 from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.domain.triggers.webhooks.verification import BAD_SIGNATURE, OLD_TIMESTAMP
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 
 _KIND = IncidentKind.SENDER_REJECTED
 _OVERLAP = 1_000
@@ -23,7 +23,7 @@ _OVERLAP = 1_000
 class RejectedSenderReader:
     """Reads of one store; for one thread."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: StoreReader) -> None:
         self._reader = reader
         self._looked: dict[str, tuple[int, int, int]] = {}
         """By trigger: the delivery from which on was looked, up to which, and when the last verified one came (0 = none did)."""

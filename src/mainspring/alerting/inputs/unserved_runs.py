@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from mainspring.domain.monitors.inputs import ReadyRuns
 from mainspring.domain.states import SessionState
-from mainspring.store.session_view import SessionView
+from mainspring.store.session_views import SessionView
 
 _ONE_RUN = "run"
 """The role of a process that takes a single run and nothing else."""

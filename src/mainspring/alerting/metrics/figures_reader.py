@@ -5,11 +5,11 @@ from pathlib import Path
 
 from mainspring.alerting.metrics.run_counts import RunCounts
 from mainspring.alerting.metrics.series import MetricFigures, RunFigures, StoreSpace
-from mainspring.store.base import Reader
-from mainspring.store.reads.incidents import unsent, wrong_counts
-from mainspring.store.reads.load import queue_loads
-from mainspring.store.reads.status import automations, late_slots, sessions
-from mainspring.store.reads.triggers import desks, waiting_since
+from mainspring.store.base import StoreReader
+from mainspring.store.read.incidents import count_open_incidents, unsent_alerts
+from mainspring.store.read.status.queue_loads import queue_loads
+from mainspring.store.read.status.status import automations, late_slots, sessions
+from mainspring.store.read.triggers import consumers, undecided_since
 from mainspring.store.sqlite.filesystem import free_bytes
 
 _MOST_SESSIONS = 10_000
@@ -24,7 +24,7 @@ class FiguresReader:
         self._answers = answers
         self._counts = RunCounts()
 
-    def read(self, reader: Reader, now: int) -> MetricFigures:
+    def read(self, reader: StoreReader, now: int) -> MetricFigures:
         """Return the figures of the instant `now` (ms)."""
         names = [view.name for view in automations(reader)]
         counts = self._counts.read(reader, names, now)
@@ -34,12 +34,12 @@ class FiguresReader:
             RunFigures(counts, list(map(self._counts.label_of, names)), late),
             queue_loads(reader, now),
             sessions(reader, limit=_MOST_SESSIONS),
-            desks(reader),
-            waiting_since(reader, filtered=True) | waiting_since(reader, filtered=False),
+            consumers(reader),
+            undecided_since(reader, filtered=True) | undecided_since(reader, filtered=False),
             self._answers,
             None if self._file is None else _read_space(self._file),
-            wrong_counts(reader),
-            unsent(reader),
+            count_open_incidents(reader),
+            unsent_alerts(reader),
         )
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from mainspring.alerting.metrics.sample import MetricSample
-from mainspring.store.reads.incidents import Unsent
+from mainspring.store.read.incidents import UnsentAlerts
 
 
 def list_incident_series(
-    wrong: Mapping[tuple[str, str], int], unsent: Sequence[Unsent], now: int
+    wrong: Mapping[tuple[str, str], int], unsent: Sequence[UnsentAlerts], now: int
 ) -> Iterator[tuple[str, list[MetricSample]]]:
     """Yield the samples of each metric; `wrong` = incidents that are not resolved, by severity and kind."""
     yield (

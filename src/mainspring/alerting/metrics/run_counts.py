@@ -6,8 +6,8 @@ kept here. Invariant: no figure of one process ever goes down, whatever is prune
 
 from collections import Counter
 
-from mainspring.store.base import Reader
-from mainspring.store.reads.totals import Counts, counted
+from mainspring.store.base import StoreReader
+from mainspring.store.read.automations.totals import Counts, counted
 
 MOST_AUTOMATIONS = 2_000
 OTHER = "other"
@@ -28,7 +28,7 @@ class RunCounts:
         self._told: Counts = Counter()
         self._own: set[str] = set()
 
-    def read(self, reader: Reader, names: list[str], now: int) -> Counts:
+    def read(self, reader: StoreReader, names: list[str], now: int) -> Counts:
         """Return the counts of the automations `names` at the instant `now` (ms); an automation keeps the place that it once has."""
         until = max(self._until, (now - _STILL_WRITTEN_MS) // _HOUR_MS * _HOUR_MS)
         closed, later = counted(reader, self._until, until)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from mainspring.alerting.metrics.sample import MetricSample
-from mainspring.store.reads.totals import Counts
+from mainspring.store.read.automations.totals import Counts
 
 OUTCOMES = {"succeeded": "succeeded", "failed": "failed", "cancelled": "cancelled", "attention": "needs_attention"}
 _REASON = "reason:"

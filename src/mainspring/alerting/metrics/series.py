@@ -12,11 +12,11 @@ from mainspring.alerting.metrics.run_series import list_run_series
 from mainspring.alerting.metrics.sample import MetricSample
 from mainspring.domain.processes.process_role import HEARTBEAT_ROLES
 from mainspring.domain.states import SessionState
-from mainspring.store.load import QueueLoad
-from mainspring.store.reads.incidents import Unsent
-from mainspring.store.reads.totals import Counts
-from mainspring.store.session_view import SessionView
-from mainspring.store.trigger_views import DeskView
+from mainspring.store.queue_load import QueueLoad
+from mainspring.store.read.automations.totals import Counts
+from mainspring.store.read.incidents import UnsentAlerts
+from mainspring.store.session_views import SessionView
+from mainspring.store.trigger_views import ConsumerView
 
 HELP = {
     "mainspring_runs_total": "Runs that ended, or stopped because they need a person, by outcome.",
@@ -77,14 +77,14 @@ class MetricFigures(NamedTuple):
     runs: RunFigures
     loads: Sequence[QueueLoad] = ()
     sessions: Sequence[SessionView] = ()
-    desks: Sequence[DeskView] = ()
+    desks: Sequence[ConsumerView] = ()
     waiting: Mapping[str, int] = {}
     """Since when the oldest undecided delivery of each trigger waits."""
     answers: Mapping[tuple[str, str], int] = {}
     space: StoreSpace | None = None
     wrong: Mapping[tuple[str, str], int] = {}
     """How many incidents are not resolved, by severity and kind."""
-    unsent: Sequence[Unsent] = ()
+    unsent: Sequence[UnsentAlerts] = ()
 
 
 def list_series(figures: MetricFigures) -> dict[str, list[MetricSample]]:

@@ -5,7 +5,7 @@ from mainspring.domain.runs.trace_span import TraceSpan
 from mainspring.engine.commands.exec_run import ExecRunEnd
 from mainspring.engine.commands.exec_run_record import CLAIM, build_attempt, build_end
 from mainspring.store.commands.results import DONE
-from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, StartRun
+from mainspring.store.commands.runs import ClaimedRun, ClaimedRuns, ClaimRuns, StartRun
 
 
 def make_exec_spans(begin: StartRun, end: ExecRunEnd) -> list[TraceSpan]:
@@ -13,7 +13,7 @@ def make_exec_spans(begin: StartRun, end: ExecRunEnd) -> list[TraceSpan]:
     maker = SpanMaker()
     tried = [build_attempt(begin.id, begin.automation, record) for record in end.attempts]
     told = [
-        (Claim("", 1), Claimed((_build_claim(begin, end),), None), end.started_at),
+        (ClaimRuns("", 1), ClaimedRuns((_build_claim(begin, end),), None), end.started_at),
         *((command, DONE, end.finished_at) for command in (*tried, *build_end(begin.id, begin.automation, end))),
     ]
     return [span for command, result, now in told for span in maker.spans(command, result, now)]

@@ -24,8 +24,17 @@ from mainspring.domain.runs.trace_span import (
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.engine.body.child_runs import choose_child_id
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
-from mainspring.store.commands.results import Done
-from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Complete, Finish, Halt, Release, Suspend
+from mainspring.store.commands.results import CommandDone
+from mainspring.store.commands.runs import (
+    ClaimedRun,
+    ClaimedRuns,
+    ClaimRuns,
+    CompleteRun,
+    FinishRun,
+    HaltRun,
+    ReleaseRun,
+    SuspendRun,
+)
 
 MOST_RUNS = 100_000
 """Runs that are remembered at once: more than any worker has."""
@@ -50,28 +59,28 @@ class SpanMaker:
         self._makers: dict[type, Callable[[Any, int], Iterator[TraceSpan]]] = {
             SaveOutcome: self._outcome,
             SaveAttempt: self._attempt,
-            Complete: self._complete,
-            Finish: self._finish,
-            Suspend: self._let_go,
-            Release: self._let_go,
-            Halt: self._let_go,
+            CompleteRun: self._complete,
+            FinishRun: self._finish,
+            SuspendRun: self._let_go,
+            ReleaseRun: self._let_go,
+            HaltRun: self._let_go,
         }
 
     def spans(self, command: Any, result: Any, now: int) -> Iterator[TraceSpan]:
         """Yield what a command tells that got this result; `now` = ms UTC."""
-        if type(command) is Claim:
+        if type(command) is ClaimRuns:
             self._claim(result, now)
             return
         make = self._makers.get(type(command))
         if make is None:
             return
-        if isinstance(result, Done):
+        if isinstance(result, CommandDone):
             yield from make(command, now)
         elif not isinstance(result, Exception):  # refused: the run is another's
             self._owned.pop(command.run, None)
 
     def _claim(self, result: Any, now: int) -> None:
-        if not isinstance(result, Claimed):
+        if not isinstance(result, ClaimedRuns):
             return
         for run in result.runs:
             self._owned[run.id] = _OwnedRun(msgspec.structs.replace(run, input=b"", facts=(), title=None), now)
@@ -127,26 +136,28 @@ class SpanMaker:
 
     # -- runs ----------------------------------------------------------------------------------------------------------
 
-    def _complete(self, done: Complete, now: int) -> Iterator[TraceSpan]:
+    def _complete(self, done: CompleteRun, now: int) -> Iterator[TraceSpan]:
         yield from self._outcome(done.outcome(), now)
         owned = self._owned.pop(done.run, None)
         if owned is not None:
             yield self._whole(owned.run, done.at, RunState.SUCCEEDED, None, None)
 
-    def _finish(self, end: Finish, now: int) -> Iterator[TraceSpan]:
+    def _finish(self, end: FinishRun, now: int) -> Iterator[TraceSpan]:
         owned = self._owned.pop(end.run, None)
         if owned is not None:
             yield self._work(owned, end.claim, now, str(end.state), "")
             yield self._whole(owned.run, now, end.state, end.failure, end.reason)
 
-    def _let_go(self, end: Suspend | Release | Halt, now: int) -> Iterator[TraceSpan]:
+    def _let_go(self, end: SuspendRun | ReleaseRun | HaltRun, now: int) -> Iterator[TraceSpan]:
         owned = self._owned.pop(end.run, None)
         if owned is None:
             return
-        if isinstance(end, Halt):
+        if isinstance(end, HaltRun):
             yield self._work(owned, end.claim, now, str(RunState.NEEDS_ATTENTION), str(end.reason), end.failure)
         else:
-            yield self._work(owned, end.claim, now, str(end.state if isinstance(end, Suspend) else RunState.QUEUED), "")
+            yield self._work(
+                owned, end.claim, now, str(end.state if isinstance(end, SuspendRun) else RunState.QUEUED), ""
+            )
 
     def _whole(
         self, run: ClaimedRun, now: int, state: RunState, failure: Failure | None, reason: FailureReason | None

@@ -25,11 +25,11 @@ from mainspring.domain.notifications.rendering import fit_line, format_moment
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import StoreBrokenError
-from mainspring.store.commands.incidents import RecordLost
+from mainspring.store.commands.incidents import RecordStoreOutage
 
 _LOG = logging.getLogger("mainspring.watching")
 _TIMEOUT_S = 10.0
-CommitOutage = Callable[[RecordLost], Awaitable[Any]]
+CommitOutage = Callable[[RecordStoreOutage], Awaitable[Any]]
 _SUBJECT = Subject("", IncidentKind.STORE_LOST)
 
 
@@ -97,7 +97,7 @@ class FallbackAlerter:
         has_lasted = bool(lost.told) or now - lost.since_at >= self._tell_after_ms
         if self._commit is None or lost.is_recorded or not has_lasted:
             return True
-        record = RecordLost(
+        record = RecordStoreOutage(
             id=make_id("i", now, self._clock.random_bits(80)),
             since_at=lost.since_at,
             over_at=now,

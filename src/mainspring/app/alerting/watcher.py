@@ -35,11 +35,11 @@ from mainspring.insight.runs.late_causes import add_causes
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.secret_store import SecretStore
-from mainspring.store.base import OnDone
+from mainspring.store.base import CommitCallback
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads import incidents as reads
-from mainspring.store.reads import status
-from mainspring.store.reads.status import audit_head
+from mainspring.store.read import incidents as reads
+from mainspring.store.read.status import status
+from mainspring.store.read.status.status import audit_head
 
 _LOG = logging.getLogger("mainspring.watching")
 ROUND_INTERVAL_S = 5.0
@@ -153,7 +153,7 @@ class Watcher:
         if damage is None or self._store.clock.now() - damage.since_at < DAMAGE_RECORD_TIMEOUT_MS:
             return None
         with suppress(MainspringError):
-            incidents = reads.told(self._store.reader, _MAX_INCIDENTS)
+            incidents = reads.open_incidents(self._store.reader, _MAX_INCIDENTS)
             if any(incident.subject.kind is IncidentKind.STORE_DAMAGED for incident in incidents):
                 return None
         return damage.text
@@ -189,7 +189,7 @@ class Watcher:
 
     def _stands_still(self) -> str | None:
         """Return what does not move although it has to, so that the outside hears no sign."""
-        channels = reads.unsent(self._store.reader)
+        channels = reads.unsent_alerts(self._store.reader)
         return find_stuck_work(self._watch.seen, channels, self._watch.seen_at, self._store.session)
 
     def _tell(self, error: Exception | None) -> None:
@@ -254,7 +254,7 @@ class _LoopAnsweringStore:
         self._store = store
         self._loop = loop
 
-    def submit(self, command: Any, on_done: OnDone) -> None:
+    def submit(self, command: Any, on_done: CommitCallback) -> None:
         """As store.base.Store has it."""
 
         def answer(result: Any) -> None:

@@ -16,12 +16,12 @@ from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError, StoreError, StoreUnavailableError
 from mainspring.domain.runs.journal import FactKind
-from mainspring.store.base import Changes, NotAStoreError
-from mainspring.store.commands.results import Numbered
-from mainspring.store.commands.sessions import Bury
+from mainspring.store.base import CommitChanges, NotAStoreError
+from mainspring.store.commands.results import NumberAnswer
+from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.liveness import FoundSession, find_dead, kill_remains
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads.history import facts_after
+from mainspring.store.read.runs.history import facts_after
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class BestEffortStore:
         self.do(lambda store: store.close())
         self._asked.put(None)
 
-    def _on_change(self, changes: Changes) -> None:
+    def _on_change(self, changes: CommitChanges) -> None:
         """Look for a cancel when another process wrote something; one look waits at most."""
         if changes.facts and self._on_cancel is not None and not self._is_looking:
             self._is_looking = True
@@ -147,4 +147,4 @@ def declare_dead(store: ProcessStore, dead: FoundSession) -> bool:
     """End what is left of a dead session and write that it is dead; False if it cannot be ended, or is our own."""
     if dead.session == store.session or not kill_remains(dead):
         return False
-    return isinstance(store.apply(Bury(dead.session)), Numbered)
+    return isinstance(store.apply(DeclareSessionDead(dead.session)), NumberAnswer)

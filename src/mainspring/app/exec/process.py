@@ -23,12 +23,12 @@ from mainspring.engine.commands.exec_run import SIGNAL_EXIT_BASE, ExecRun, ExecR
 from mainspring.resources.secret_variables import PASSWORD_VARIABLE, SECRET_VARIABLES
 from mainspring.service.actor import user_name
 from mainspring.service.spool import LockFile, Spool
-from mainspring.store.commands.automations import TakeLock
-from mainspring.store.commands.journal import RecordProcess, SaveAttempt
-from mainspring.store.commands.logs import SaveLines
-from mainspring.store.commands.results import DONE, Refused, Started
+from mainspring.store.commands.automations import AcquireLock
+from mainspring.store.commands.exec_runs import RecordExecRun
+from mainspring.store.commands.journal import RecordProcessGroup, SaveAttempt
+from mainspring.store.commands.logs import SaveLogs
+from mainspring.store.commands.results import DONE, Refused, StartAnswer
 from mainspring.store.commands.runs import StartRun
-from mainspring.store.commands.wrapped import RecordRun
 from mainspring.store.process_store import ProcessStore
 
 T = TypeVar("T")
@@ -166,7 +166,7 @@ class ExecProcess:
 
     def _take_in_store(self, name: str) -> str | None:
         owner = f"{self._name} ({self._id})"
-        answer = self._do(lambda store: store.apply(TakeLock(name, owner, None)))
+        answer = self._do(lambda store: store.apply(AcquireLock(name, owner, None)))
         return answer.text if isinstance(answer, Refused) else None
 
     def _wait_for(self, attempt: Callable[[], str | None]) -> None:
@@ -190,7 +190,7 @@ class ExecProcess:
     def _start(self) -> None:
         """Put the run on record as running, if the store lets it; find the run of the key."""
         answer = self._do(self._write_start)
-        if isinstance(answer, Started) and not answer.created and answer.state == RunState.RUNNING:
+        if isinstance(answer, StartAnswer) and not answer.created and answer.state == RunState.RUNNING:
             self._bury_dead()  # it may be on record only because its process was killed
             answer = self._do(self._write_start)
         if isinstance(answer, Refused):
@@ -198,7 +198,7 @@ class ExecProcess:
                 print_notice(f"{answer.text}: nothing was run, as --fail-closed asks")
                 raise _CommandNotRunError(FAILURE_EXIT_CODE)
             print_notice(f"{answer.text}: the command runs all the same")
-        elif isinstance(answer, Started) and not answer.created:
+        elif isinstance(answer, StartAnswer) and not answer.created:
             if answer.state == RunState.SUCCEEDED:
                 self._stop_for_key(answer.run)
             print_notice(
@@ -208,16 +208,16 @@ class ExecProcess:
         elif answer is None and not self._plan.fail_open:
             print_notice("the store is away: nothing was run, as --fail-closed asks")
             raise _CommandNotRunError(FAILURE_EXIT_CODE)
-        self._on_record = isinstance(answer, Started)
+        self._on_record = isinstance(answer, StartAnswer)
 
-    def _write_start(self, store: ProcessStore) -> Started | Refused:
+    def _write_start(self, store: ProcessStore) -> StartAnswer | Refused:
         store.submit(self._describe, self._warn_of_ignored_schedule)
         store.submit(self._begin, _ignore_result)
         begun = tell.build_start_mark(self._plan.wrapping, self._id, self._clock.now())
         store.apply(begun)
-        answer: Started | Refused = store.apply(self._begin)
-        if isinstance(answer, Started) and answer.run == self._id:
-            return Started(answer.run, created=True, state=answer.state)
+        answer: StartAnswer | Refused = store.apply(self._begin)
+        if isinstance(answer, StartAnswer) and answer.run == self._id:
+            return StartAnswer(answer.run, created=True, state=answer.state)
         return answer
 
     def _warn_of_ignored_schedule(self, answer: object) -> None:
@@ -250,20 +250,22 @@ class ExecProcess:
             classifier=self._classifier,
             pass_fds=files + (() if ledger is None else ledger.descriptors),
             on_attempt=lambda record: self._tell(tell.build_attempt(self._id, self._name, record)),
-            on_group=lambda pgid, mark, ended: self._tell(RecordProcess(pgid, mark, self._id, wrapping.ident, ended)),
-            on_part=lambda part: self._tell(SaveLines(self._id, (part,))),
+            on_group=lambda pgid, mark, ended: self._tell(
+                RecordProcessGroup(pgid, mark, self._id, wrapping.ident, ended)
+            ),
+            on_part=lambda part: self._tell(SaveLogs(self._id, (part,))),
         )
         self._signals.pass_to(wrapped.signalled)
         if ledger is not None:
             ledger.when_cancelled(wrapped.cancel)
         return wrapped.run()
 
-    def _tell(self, command: SaveAttempt | RecordProcess | SaveLines) -> None:
+    def _tell(self, command: SaveAttempt | RecordProcessGroup | SaveLogs) -> None:
         """Let the store know, if it knows of the run; the command does not wait for it."""
         if self._ledger is not None and self._on_record:
             self._ledger.tell(lambda store: store.apply(command))
 
-    def _keep(self, record: RecordRun, end: ExecRunEnd | None) -> None:
+    def _keep(self, record: RecordExecRun, end: ExecRunEnd | None) -> None:
         """Bring the story to the store; where it does not take it, to the spool; where that fails, to stderr."""
         if end is not None and self._on_record:
             kept = self._do(lambda store: self._write_end(store, end))
@@ -290,7 +292,7 @@ class ExecProcess:
         store.submit(saved, _ignore_result)
         return bool(store.apply(finish) == DONE)
 
-    def _write_whole(self, store: ProcessStore, record: RecordRun) -> bool:
+    def _write_whole(self, store: ProcessStore, record: RecordExecRun) -> bool:
         store.submit(self._describe, self._warn_of_ignored_schedule)
         store.apply(record)
         return True

@@ -7,7 +7,7 @@ from mainspring.app.exec.signal_forwarding import print_notice
 from mainspring.config import Settings
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads.incidents import is_alert_due
+from mainspring.store.read.incidents import is_alert_due
 
 WATCH_TIMEOUT_S = 10.0
 

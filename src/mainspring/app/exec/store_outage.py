@@ -19,7 +19,7 @@ from mainspring.domain.errors import StoreError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from mainspring.app.alerting.fallback_alerting import FallbackAlerter
-    from mainspring.store.commands.incidents import RecordLost
+    from mainspring.store.commands.incidents import RecordStoreOutage
 
 REPORT_TIMEOUT_S = 10.0
 
@@ -51,7 +51,7 @@ class StoreOutageReporter:
             faults = ErrorText(SecretStore(self._settings.secrets.dir, os.environ))
             _run_with_timeout(notify_store_lost(self._settings, faults, self._clock, where, error))
 
-    def back(self, where: str, apply: Callable[["RecordLost"], Any]) -> None:
+    def back(self, where: str, apply: Callable[["RecordStoreOutage"], Any]) -> None:
         """The store is well: tell that to those who heard otherwise, and write down that it was lost."""
         if not OutageLog(self._settings.exec.spool).exists():
             return
@@ -59,7 +59,7 @@ class StoreOutageReporter:
         from mainspring.resources.error_text import ErrorText  # noqa: PLC0415
         from mainspring.resources.secret_store import SecretStore  # noqa: PLC0415
 
-        async def commit(lost: "RecordLost") -> None:
+        async def commit(lost: "RecordStoreOutage") -> None:
             if lost.facts["told"]:  # who looks now and then does not know how long it lasted if nobody was told
                 apply(lost)
 
@@ -67,7 +67,7 @@ class StoreOutageReporter:
         _run_with_timeout(_report_recovery(FallbackAlerter(self._settings, faults, self._clock, where, commit)))
 
 
-def _record_outage(ledger: BestEffortStore, lost: "RecordLost") -> None:
+def _record_outage(ledger: BestEffortStore, lost: "RecordStoreOutage") -> None:
     """Write down that the store was lost. Raises StoreUnavailableError if it is lost again, of which a ledger only keeps word."""
     ledger.do(lambda store: store.apply(lost))
     if ledger.away is not None:

@@ -30,7 +30,7 @@ from mainspring.service.spool import Spool, SpoolFault, SpoolImportResult
 from mainspring.store.base import StoreGoneError
 from mainspring.store.liveness import find_dead, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads.incidents import unsent
+from mainspring.store.read.incidents import unsent_alerts
 
 ROUND_TIMEOUT_S = 30.0
 """Seconds that one round may take; cron starts the next one anyway."""
@@ -85,7 +85,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
             facts, now, read_tunings(settings.monitors), read_tuning_overrides(settings.monitors)
         )
         nonlocal still
-        still = find_stuck_work(facts, unsent(opened.reader), now, None)
+        still = find_stuck_work(facts, unsent_alerts(opened.reader), now, None)
         report = WatchReport(taken, records.bad_names(), buried, judged, silent, records.find_fault())
         opened.close()
         return report

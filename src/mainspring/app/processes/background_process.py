@@ -23,8 +23,8 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
-from mainspring.store.base import OUTAGES, Changes, StoreBrokenError
-from mainspring.store.usage import Usage
+from mainspring.store.base import OUTAGES, CommitChanges, StoreBrokenError
+from mainspring.store.process_usage import ProcessUsage
 
 HEARTBEAT_INTERVAL_S = 2.0
 _REOPEN_DELAY_S = 1.0
@@ -125,7 +125,7 @@ class BackgroundProcess:
             await asyncio.to_thread(self.store.close)
 
     async def _beat(self) -> None:
-        usage = Usage()
+        usage = ProcessUsage()
         while True:
             await asyncio.sleep(HEARTBEAT_INTERVAL_S)
             self.store.submit(usage.beat(), self._answered)
@@ -138,7 +138,7 @@ class BackgroundProcess:
     def _deliver(self, answers: list[tuple[Callable[[Any], object], Any]]) -> None:
         self.loop.call_soon_threadsafe(_run_callbacks, answers)
 
-    def _on_change(self, changes: Changes) -> None:
+    def _on_change(self, changes: CommitChanges) -> None:
         if changes.ready and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self._tell_change)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from mainspring.app.processes.background_process import BackgroundProcess
 from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
-from mainspring.store.commands.sessions import NoteFindings
+from mainspring.store.commands.sessions import RecordProcessFindings
 
 
 class FindingReporter:
@@ -35,7 +35,7 @@ class FindingReporter:
         if not self._process.is_open or found == self._written:
             return
         self._written = found
-        self._process.store.submit(NoteFindings(found, tuple(sorted(self._kinds))), self._answered)
+        self._process.store.submit(RecordProcessFindings(found, tuple(sorted(self._kinds))), self._answered)
 
     def _answered(self, result: Any) -> None:
         if isinstance(result, Exception):

@@ -6,9 +6,9 @@ import msgspec
 
 from mainspring.domain.processes.process_role import SUPERVISOR, ProcessRole
 from mainspring.domain.states import SessionState
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 from mainspring.store.liveness import host_identity
-from mainspring.store.reads.status import sessions
+from mainspring.store.read.status.status import sessions
 
 UNRESPONSIVE_AFTER_MS = 30_000
 """A process beats every two seconds: one without a beat for so long is stopped or blocked."""
@@ -23,7 +23,7 @@ class HostStatus(msgspec.Struct, frozen=True):
     missing: list[str]
 
 
-def read_host_status(reader: Reader, now: int, host: str | None = None) -> HostStatus:
+def read_host_status(reader: StoreReader, now: int, host: str | None = None) -> HostStatus:
     """Return what lives of what the supervisors of this host keep, at the instant `now` (ms)."""
     host = host_identity() if host is None else host
     found = [

@@ -8,7 +8,7 @@ import socket
 from msgspec.structs import replace
 
 from mainspring.config import Settings
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 from mainspring.store.commands.automations import SetMeta
 from mainspring.store.process_store import ProcessStore
 
@@ -38,7 +38,7 @@ def record_address(store: ProcessStore, setting: str, bind: str) -> None:
     store.submit(SetMeta(_meta_key(setting), bind), lambda _result: None)
 
 
-def read_settings_in_use(settings: Settings, reader: Reader) -> Settings:
+def read_settings_in_use(settings: Settings, reader: StoreReader) -> Settings:
     """Return the settings with the addresses at which the web process of this host was last seen listening."""
     for setting in ADDRESS_SETTINGS:
         if _may_change_at_start(settings, setting) and (found := reader.read("read_meta", (_meta_key(setting),))):

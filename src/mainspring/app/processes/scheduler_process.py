@@ -15,8 +15,8 @@ from mainspring.app.workers.intake_and_delivery import IntakeAndDelivery
 from mainspring.engine.worker.blocking_calls import executor_caller
 from mainspring.engine.worker.scheduler import Scheduler
 from mainspring.resources.error_text import ErrorText
-from mainspring.store.applied import applied
-from mainspring.store.reads.engine import WorkerReads
+from mainspring.store.commit_and_wait import commit_and_wait
+from mainspring.store.read.runs.worker_reads import WorkerReads
 
 _MIN_WAKEUP_INTERVAL_S = 0.25
 
@@ -26,7 +26,7 @@ async def serve(process: BackgroundProcess) -> int:
     sealing = process.project.sealing
     project, store = process.project, process.store
     reserved = FallbackAlerter(
-        project.settings, ErrorText(project.secrets), store.clock, store.shown, partial(applied, store)
+        project.settings, ErrorText(project.secrets), store.clock, store.shown, partial(commit_and_wait, store)
     )
     await process.open(reserved.look)
     if process.is_open:

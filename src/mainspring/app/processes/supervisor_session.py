@@ -23,10 +23,10 @@ from mainspring.domain.processes.crash_blame import (
 )
 from mainspring.domain.states import SessionState
 from mainspring.store.base import OUTAGES, StoreBrokenError
-from mainspring.store.commands.sessions import Pardon
+from mainspring.store.commands.sessions import EndProbation
 from mainspring.store.liveness import find_dead, host_identity
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.usage import Usage
+from mainspring.store.process_usage import ProcessUsage
 
 _LOG = logging.getLogger("mainspring.supervisor")
 _ROUND_INTERVAL_S = 0.2
@@ -60,7 +60,7 @@ class SupervisorSession:
         self._blamed: list[tuple[float, tuple[str, ...]]] = []
         """When runs were put on probation, and which."""
         self._is_pardoned = False
-        self._usage = Usage()
+        self._usage = ProcessUsage()
         self._beat_due_at = 0.0
         self._told: str | None = None
         self._wake = threading.Event()
@@ -183,7 +183,7 @@ class SupervisorSession:
             self._bury(store, death)
         if self._is_pardoned and self._blamed:
             runs = tuple(run for at, runs in self._blamed if now - at <= SHUTDOWN_WINDOW_S for run in runs)
-            store.apply(Pardon(runs))
+            store.apply(EndProbation(runs))
             self._blamed.clear()
         if now >= self._beat_due_at:
             self._beat_due_at = inf  # until it is answered: a store that is away must not hold up what follows

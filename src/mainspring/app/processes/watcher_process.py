@@ -14,14 +14,14 @@ from mainspring.app.processes.integrity_scan import IntegrityScan
 from mainspring.app.processes.wal_check import WalCheck
 from mainspring.app.setup.metrics_push import start_metrics_push
 from mainspring.resources.error_text import ErrorText
-from mainspring.store.applied import applied
+from mainspring.store.commit_and_wait import commit_and_wait
 
 
 async def serve(process: BackgroundProcess) -> int:
     """Watch until the process is told to end."""
     settings, secrets = process.project.settings, process.project.secrets
     reserved = FallbackAlerter(
-        settings, ErrorText(secrets), process.store.clock, process.store.shown, partial(applied, process.store)
+        settings, ErrorText(secrets), process.store.clock, process.store.shown, partial(commit_and_wait, process.store)
     )
     await process.open(reserved.look)
     if process.is_open:

@@ -29,7 +29,7 @@ from mainspring.engine.attempts.processes.process_lifetime import kill_group, se
 from mainspring.engine.definitions.load_problem import LoadProblem
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 from mainspring.store.base import OUTAGES
-from mainspring.store.commands.automations import NoteCircumstances
+from mainspring.store.commands.automations import RecordRunConditions
 from mainspring.store.commands.sessions import CloseSession
 
 _POLL_INTERVAL_S = 0.2
@@ -116,7 +116,7 @@ async def _record_conditions(project: Project, working: WorkerRuntime) -> None:
     """Keep what this worker runs under, once it works: whoever looks for what changed before a failure needs it, runs do not."""
     found = await asyncio.get_running_loop().run_in_executor(None, read_run_conditions, project.settings)
     with contextlib.suppress(MainspringError):
-        await working.apply(NoteCircumstances(found))
+        await working.apply(RecordRunConditions(found))
 
 
 def _log_problem(problem: LoadProblem) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 from mainspring.app.stores.store_factory import parse_address
 from mainspring.config.locations import is_server_url, store_path
 from mainspring.domain.clock import Clock
-from mainspring.store.finding import Finding
+from mainspring.store.maintenance.integrity import IntegrityFinding
 from mainspring.store.sqlite import backup as files
 from mainspring.store.sqlite.backup import Backup
 from mainspring.store.sqlite.check import check as check_file
-from mainspring.store.sqlite.restore import Restored
+from mainspring.store.sqlite.restore import RestoreResult
 from mainspring.store.sqlite.restore import restore as restore_file
 
 
@@ -28,7 +28,7 @@ def back_up(url: str, folder: Path, *, clock: Clock, keep: int | None) -> Backup
     return back_up_schema(address, folder, clock=clock, keep=keep)
 
 
-def restore_backup(backup: Path, url: str, *, clock: Clock) -> Restored:
+def restore_backup(backup: Path, url: str, *, clock: Clock) -> RestoreResult:
     """Put a backup in the store's place, held. Raises StoreHeldError, StoreError."""
     if not is_server_url(url):
         return restore_file(backup, store_path(url), clock=clock)
@@ -38,7 +38,7 @@ def restore_backup(backup: Path, url: str, *, clock: Clock) -> Restored:
     return restore_schema(backup, address, clock=clock)
 
 
-def check_store(url: str) -> list[Finding]:
+def check_store(url: str) -> list[IntegrityFinding]:
     """Read the whole store and return what is wrong. Raises StoreError."""
     if not is_server_url(url):
         return check_file(store_path(url))

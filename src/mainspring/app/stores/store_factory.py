@@ -11,13 +11,13 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, NoStoreError
 from mainspring.domain.extras import install_command
 from mainspring.resources.secret_variables import PASSWORD_VARIABLE, SECRET_VARIABLES
-from mainspring.store.base import Reader
-from mainspring.store.effects import EffectDatabase
+from mainspring.store.base import StoreReader
+from mainspring.store.effect_database import EffectDatabase
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite.effect_database import SqliteEffectDatabase
-from mainspring.store.sqlite.form import require_form as require_form_of_file
-from mainspring.store.sqlite.presence import is_there, refuse_gone
+from mainspring.store.sqlite.file_identity import is_there, require_store_present
 from mainspring.store.sqlite.reader import SqliteReader
+from mainspring.store.sqlite.schema_check import require_schema_version as require_form_of_file
 from mainspring.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def parse_address(url: str) -> "Address":
     return read_address(url, password=_read_password())
 
 
-def make_reader(url: str) -> Reader:
+def make_reader(url: str) -> StoreReader:
     """Return reads of a store that is there, of the form that this version reads; nothing is made or changed.
 
     Raises:
@@ -70,10 +70,10 @@ def make_reader(url: str) -> Reader:
         require_form_of_file(store_path(url))
         return SqliteReader(store_path(url))
     address = parse_address(url)
-    from mainspring.store.postgres.form import require_form
     from mainspring.store.postgres.reader import PostgresReader
+    from mainspring.store.postgres.schema_check import require_schema_version
 
-    require_form(address)
+    require_schema_version(address)
     return PostgresReader(address, marks=_lock_folder(url))
 
 
@@ -82,9 +82,9 @@ def store_exists(url: str) -> bool:
     if not is_server_url(url):
         return is_there(store_path(url))
     address = parse_address(url)
-    from mainspring.store.postgres.form import form_of
+    from mainspring.store.postgres.schema_check import schema_version_of
 
-    return form_of(address) > 0
+    return schema_version_of(address) > 0
 
 
 def no_store_error(path: Path, usual: Path | None = None) -> NoStoreError:
@@ -144,7 +144,7 @@ def require_store(place: str | Path) -> None:
     """Do nothing if there is a store. Raises NoStoreError, StoreGoneError, StoreUnavailableError."""
     if isinstance(place, Path) or not is_server_url(place):
         path = place if isinstance(place, Path) else store_path(place)
-        refuse_gone(path)
+        require_store_present(path)
         if not is_there(path):
             raise no_store_error(path)
     elif not store_exists(place):

@@ -5,28 +5,28 @@ from mainspring.config.locations import is_server_url, store_path
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConflictError
 from mainspring.service.actor import OperationContext
-from mainspring.store.commands.automations import Audited, SetMeta
-from mainspring.store.copying.copy import Tell
-from mainspring.store.copying.endpoint import Endpoint
-from mainspring.store.copying.move import Moved, move
-from mainspring.store.moved import GONE, Departure
-from mainspring.store.sqlite.endpoint import SqliteEndpoint
-from mainspring.store.supervisor_lock import only_supervisor
+from mainspring.store.commands.automations import AuditedCommand, SetMeta
+from mainspring.store.maintenance.move_endpoint import MoveEndpoint
+from mainspring.store.maintenance.move_marker import GONE, MoveSource
+from mainspring.store.maintenance.row_copy import ReportProgress
+from mainspring.store.maintenance.store_move import MoveResult, move
+from mainspring.store.sqlite.move_endpoint import SqliteEndpoint
+from mainspring.store.supervisor_lock import lock_supervisor_role
 
 _AUDIT_SUBJECT = "store:place"
 
 
-def make_endpoint(url: str, clock: Clock) -> Endpoint:
+def make_endpoint(url: str, clock: Clock) -> MoveEndpoint:
     """Return the end of a move at a URL. Raises ConfigError."""
     if not is_server_url(url):
         return SqliteEndpoint(store_path(url), clock)
     address = parse_address(url)
-    from mainspring.store.postgres.endpoint import PostgresEndpoint
+    from mainspring.store.postgres.move_endpoint import PostgresEndpoint
 
     return PostgresEndpoint(address, clock)
 
 
-def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, tell: Tell) -> Moved:
+def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, tell: ReportProgress) -> MoveResult:
     """Move a store, or go on with it; see copying.move.move. No supervisor of this machine starts on either meanwhile.
 
     Raises:
@@ -37,29 +37,31 @@ def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, tell: 
     if source.shown == target.shown:
         raise ConflictError(f"the store is there already\nat {target.shown}", hint="Name another place: --to URL.")
 
-    def audited(departure: Departure) -> Audited:
-        return Audited(
+    def audited(departure: MoveSource) -> AuditedCommand:
+        return AuditedCommand(
             act.command, str(act.actor), "move", _AUDIT_SUBJECT, SetMeta(GONE, None), act.reason, {"to": departure.to}
         )
 
-    with only_supervisor(lock_anchor(url), source.shown), only_supervisor(lock_anchor(to), target.shown):
+    with lock_supervisor_role(lock_anchor(url), source.shown), lock_supervisor_role(lock_anchor(to), target.shown):
         return move(source, target, act=audited, new_id=f"{clock.random_bits(128):032x}", tell=tell)
 
 
-def undo_move(url: str, *, act: OperationContext, clock: Clock) -> Departure:
+def undo_move(url: str, *, act: OperationContext, clock: Clock) -> MoveSource:
     """Let a store that was moved, or is being moved, be used again as it was then; return where it had gone.
 
     Raises:
         ConflictError: it was not moved.
     """
     source = make_endpoint(url, clock)
-    with only_supervisor(lock_anchor(url), source.shown):
+    with lock_supervisor_role(lock_anchor(url), source.shown):
         departure = source.departure()
         if departure is None:
             raise ConflictError(f"the store was not moved\nat {source.shown}", hint="Nothing has to be taken back.")
         said = {"from": departure.to}
         source.settle(
             None,
-            Audited(act.command, str(act.actor), "move-undo", _AUDIT_SUBJECT, SetMeta(GONE, None), act.reason, said),
+            AuditedCommand(
+                act.command, str(act.actor), "move-undo", _AUDIT_SUBJECT, SetMeta(GONE, None), act.reason, said
+            ),
         )
     return departure

@@ -9,7 +9,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.resources.secret_store import SecretStore
-from mainspring.store.commands.triggers import ReportDesk
+from mainspring.store.commands.triggers import ReportConsumer
 from mainspring.store.process_store import ProcessStore
 from mainspring.triggers.consumer import Consumer
 from mainspring.triggers.delivery_outcomes import DeliveryOutcomes
@@ -28,8 +28,8 @@ class ConsumerFactory:
         self._store = store
         self._clock = clock
         self._secrets = secrets
-        self._told: dict[str, ReportDesk] = {}
-        self._logged: dict[str, ReportDesk] = {}
+        self._told: dict[str, ReportConsumer] = {}
+        self._logged: dict[str, ReportConsumer] = {}
 
     def __call__(self, known: CachedTrigger, intake: DeliveryIntake) -> Consumer:
         """Return the desk of a trigger of a kind in FETCHED."""
@@ -61,11 +61,11 @@ class ConsumerFactory:
 
         return ReportingConsumer(make, lambda told: self._tell(told, queue.shown))
 
-    def _tell_of_folder(self, told: ReportDesk) -> None:
+    def _tell_of_folder(self, told: ReportConsumer) -> None:
         """What is left out of a folder that is there is logged by its desk, file by file."""
         self._tell(told, "its folder", logged=told if told.connected_at is None else replace(told, why=None))
 
-    def _tell(self, told: ReportDesk, what: str, *, logged: ReportDesk | None = None) -> None:
+    def _tell(self, told: ReportConsumer, what: str, *, logged: ReportConsumer | None = None) -> None:
         """Tell the store how a desk stands, and the log when a broker or folder goes away or comes back, and what it leaves out."""
         if self._told.get(told.trigger) == told:
             return
@@ -83,8 +83,8 @@ class ConsumerFactory:
             _LOG.info("trigger %s fetches from %s", logged.trigger, what)
 
 
-def _consumer_report(state: QueueConsumerState) -> ReportDesk:
+def _consumer_report(state: QueueConsumerState) -> ReportConsumer:
     """Return what people are told of a queue's desk."""
     why = state.why or (f"it waits for {state.waits_for}" if state.waits_for else "") or state.last_refusal
     connected_at, away_since = (state.since_at, None) if state.connected else (None, state.since_at)
-    return ReportDesk(state.trigger, connected_at, away_since, why or None)
+    return ReportConsumer(state.trigger, connected_at, away_since, why or None)

@@ -3,8 +3,8 @@
 import logging
 
 from mainspring.domain.processes.crash_blame import CRASH_LIMIT
-from mainspring.store.commands.results import Numbered
-from mainspring.store.commands.sessions import Bury
+from mainspring.store.commands.results import NumberAnswer
+from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.liveness import FoundSession, kill_remains
 from mainspring.store.process_store import ProcessStore
 
@@ -26,7 +26,7 @@ def declare_session_dead(
             "session %d is dead, but something still holds %s and cannot be killed", found.session, found.lock_path
         )
         return False
-    store.apply(Bury(found.session, crashed=crashed, alone=alone, limit=limit, how=how))
+    store.apply(DeclareSessionDead(found.session, crashed=crashed, alone=alone, limit=limit, how=how))
     return True
 
 
@@ -39,5 +39,5 @@ def declare_expired_sessions_dead(store: ProcessStore) -> bool:
                 "session %d has not been heard of for longer than its lease: its runs go on elsewhere", session
             )
             store.cut_off(session)
-            buried |= isinstance(store.apply(Bury(session, silent_ms=lease_ms)), Numbered)
+            buried |= isinstance(store.apply(DeclareSessionDead(session, silent_ms=lease_ms)), NumberAnswer)
     return buried

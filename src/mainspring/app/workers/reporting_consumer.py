@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from mainspring.store.commands.triggers import ReportDesk
+from mainspring.store.commands.triggers import ReportConsumer
 from mainspring.triggers.consumer import Consumer
 
 _REPORT_INTERVAL_S = 1.0
 
-SendReport = Callable[[ReportDesk], None]
+SendReport = Callable[[ReportConsumer], None]
 
 
 class ReportingConsumer:
@@ -23,7 +23,7 @@ class ReportingConsumer:
     ) -> None:
         self._tell = tell
         self._sleep = sleep
-        self._newest: ReportDesk | None = None
+        self._newest: ReportConsumer | None = None
         self._changed = asyncio.Event()
         self._desk = make(self._report)
 
@@ -35,7 +35,7 @@ class ReportingConsumer:
         finally:
             telling.cancel()
 
-    def _report(self, state: ReportDesk) -> None:
+    def _report(self, state: ReportConsumer) -> None:
         self._newest = state
         self._changed.set()
 

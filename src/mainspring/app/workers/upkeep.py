@@ -17,11 +17,11 @@ from mainspring.app.workers.upkeep_failures import UpkeepFailures
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import to_milliseconds
 from mainspring.service.bulk_operation import run_next_piece
-from mainspring.store.commands.automations import Prune, SetMeta
-from mainspring.store.commands.logs import PruneLines
+from mainspring.store.commands.automations import ApplyRetention, SetMeta
+from mainspring.store.commands.logs import PruneLogs
 from mainspring.store.liveness import find_dead, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads.bulk import is_due
+from mainspring.store.read.bulk_operations import is_due
 
 _LOG = logging.getLogger("mainspring.upkeep")
 _ROUND_INTERVAL_S = 1.0
@@ -45,13 +45,13 @@ class Retention:
     rollups: timedelta = timedelta(days=400)
     logs: timedelta = timedelta(days=14)
 
-    def prune(self, now: int) -> Prune:
+    def prune(self, now: int) -> ApplyRetention:
         """Return the command that deletes what is past it."""
 
         def before(span: timedelta) -> int:
             return now - to_milliseconds(span)
 
-        return Prune(
+        return ApplyRetention(
             before(self.succeeded),
             before(self.failed),
             before(self.cancelled),
@@ -59,9 +59,9 @@ class Retention:
             before(self.rollups),
         )
 
-    def prune_lines(self, now: int) -> PruneLines:
+    def prune_lines(self, now: int) -> PruneLogs:
         """Return the command that deletes lines of log which are past it."""
-        return PruneLines(now - to_milliseconds(self.logs))
+        return PruneLogs(now - to_milliseconds(self.logs))
 
 
 class Upkeep:
@@ -150,7 +150,7 @@ class Upkeep:
             is_more |= self._prune_by(store, command)
         return is_more
 
-    def _prune_by(self, store: ProcessStore, command: Prune | PruneLines) -> bool:
+    def _prune_by(self, store: ProcessStore, command: ApplyRetention | PruneLogs) -> bool:
         for _ in range(_MAX_PRUNES_PER_ROUND):
             deleted = store.apply(command).number
             if deleted:

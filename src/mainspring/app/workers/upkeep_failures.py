@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
-from mainspring.store.commands.sessions import NoteFindings
+from mainspring.store.commands.sessions import RecordProcessFindings
 from mainspring.store.process_store import ProcessStore
 
 _LOG = logging.getLogger("mainspring.upkeep")
@@ -53,7 +53,7 @@ class UpkeepFailures:
             for part in lasting
         ]
         with contextlib.suppress(Exception):  # the store is away: the next round writes it
-            store.apply(NoteFindings(tuple(findings), (ProcessFindingKind.UPKEEP,)))
+            store.apply(RecordProcessFindings(tuple(findings), (ProcessFindingKind.UPKEEP,)))
             self._noted = frozenset(lasting)
 
     def _log(self, errors: dict[str, Exception]) -> None:

@@ -39,12 +39,12 @@ from mainspring.engine.worker.stall_watch import StallWatch
 from mainspring.engine.worker.worker import Worker
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.resources.secret_store import SecretStore
-from mainspring.store.applied import applied
-from mainspring.store.base import Changes, Database
+from mainspring.store.base import CommitChanges, Database
 from mainspring.store.commands.automations import SetMeta, SetQueue
 from mainspring.store.commands.sessions import CloseSession
-from mainspring.store.reads import status
-from mainspring.store.reads.engine import WorkerReads
+from mainspring.store.commit_and_wait import commit_and_wait
+from mainspring.store.read.runs.worker_reads import WorkerReads
+from mainspring.store.read.status import status
 from mainspring.triggers.filter_runner import FilterRunner
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class WorkerRuntime:
 
     async def apply(self, command: Any) -> Any:
         """Commit a command without holding up the loop."""
-        return await applied(self.store, command)
+        return await commit_and_wait(self.store, command)
 
     async def _announce(self) -> None:
         for queue in self._queues:
@@ -278,11 +278,11 @@ class WorkerRuntime:
             if not self.loop.is_closed():
                 raise
 
-    def _on_change(self, changes: Changes) -> None:
+    def _on_change(self, changes: CommitChanges) -> None:
         if hasattr(self, "loop") and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self._changed, changes)
 
-    def _changed(self, changes: Changes) -> None:
+    def _changed(self, changes: CommitChanges) -> None:
         self.changed.set()
         self.changed.clear()
         if self.is_open:

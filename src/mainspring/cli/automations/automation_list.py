@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mainspring.domain.incidents.incident import Incident
     from mainspring.engine.definitions.load_problem import LoadProblem
     from mainspring.insight.automations.automation_health import AutomationHealth
-    from mainspring.store.reads.automations import RunMark
+    from mainspring.store.read.automations.automation_stats import RunMark
     from mainspring.store.views import AutomationView
 
 _MAX_INCIDENTS = 1_000
@@ -60,7 +60,7 @@ def find_automations(
     Raises NoStoreError.
     """
     from mainspring.insight.automations.announced_definitions import read_definition
-    from mainspring.store.reads.status import automations
+    from mainspring.store.read.status.status import automations
 
     if needs_store and not modules:
         invocation.require_store()
@@ -84,7 +84,7 @@ def _find_problems(
 ) -> "list[LoadProblem]":
     """Return what keeps others out of the list: of the code if that was loaded, and what the last worker reported."""
     from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, decode_problems
-    from mainspring.store.reads.status import meta
+    from mainspring.store.read.status.status import meta
 
     is_announced = any(one.view is not None for one in known)
     told = (
@@ -219,18 +219,18 @@ def list_command(
 def _read_incident_kinds(invocation: Invocation) -> dict[str, str]:
     """Return of each automation with which something is wrong what: the kind of the loudest incident that is not resolved."""
     from mainspring.insight.incidents.visible_incidents import most_severe_by_automation
-    from mainspring.store.reads.incidents import folded, told
+    from mainspring.store.read.incidents import grouped_incidents, open_incidents
 
     nothing: list[Incident] = []
     found = invocation.read_if_made(
-        lambda reader: [*told(reader, _MAX_INCIDENTS), *folded(reader, _MAX_INCIDENTS)], nothing
+        lambda reader: [*open_incidents(reader, _MAX_INCIDENTS), *grouped_incidents(reader, _MAX_INCIDENTS)], nothing
     )
     return {name: one.subject.kind.value for name, one in most_severe_by_automation(found).items()}
 
 
 def _read_last_runs(invocation: Invocation, names: list[str]) -> "dict[str, RunMark]":
     """Return the last run of each automation that has one: the newest that has ended or needs a person, else the newest."""
-    from mainspring.store.reads.automations import newest_runs
+    from mainspring.store.read.automations.automation_stats import newest_runs
 
     nothing: dict[str, list[RunMark]] = {}
     newest = invocation.read_if_made(lambda reader: newest_runs(reader, names, _RUNS_SEARCHED), nothing)

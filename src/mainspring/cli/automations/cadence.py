@@ -52,7 +52,7 @@ def _read_punctuality(
     invocation: "Invocation", name: str, schedule: "Schedule", jitter: timedelta | None, now: int
 ) -> "Punctuality | None":
     from mainspring.domain.time.punctuality import list_served_slots, measure_punctuality
-    from mainspring.store.reads.status import slot_starts
+    from mainspring.store.read.status.status import slot_starts
 
     newest = invocation.rows_if_made(lambda reader: slot_starts(reader, name, _MAX_SLOTS))
     return measure_punctuality(list_served_slots(name, newest, jitter), now)

@@ -9,7 +9,7 @@ from mainspring.insight.text import formatting
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mainspring.store.base import Reader
+    from mainspring.store.base import StoreReader
 
 _LOADING_ROLES = ("worker", "dev")
 _MAX_FILES_PRINTED = 5
@@ -27,9 +27,9 @@ def find_new_files(invocation: Invocation) -> "list[Path]":
     return [target.file for target in targets if target.file and target.file.stat().st_mtime * 1_000 > loaded_at]
 
 
-def _read_loaded_at(reader: "Reader") -> int:
+def _read_loaded_at(reader: "StoreReader") -> int:
     """Return when a process last loaded automations, ms UTC; 0 = none is on record."""
-    from mainspring.store.reads.status import automations, sessions
+    from mainspring.store.read.status.status import automations, sessions
 
     lives = [*sessions(reader, limit=1_000), *sessions(reader, live=False)]
     opened = [one.opened_at for one in lives if one.role in _LOADING_ROLES]
@@ -39,7 +39,7 @@ def _read_loaded_at(reader: "Reader") -> int:
 
 def describe_new_files(invocation: Invocation) -> list[str]:
     """Return a sentence that names them, with the commands that check and load them; none where there is no new file."""
-    from mainspring.store.reads.status import sessions
+    from mainspring.store.read.status.status import sessions
 
     files = find_new_files(invocation)
     if not files:

@@ -150,7 +150,7 @@ def _read_instant(invocation: Invocation, text: str, now: int) -> int:
 
 def _read_slot_records(invocation: Invocation, name: str, first_at: int, end_at: int) -> dict[int, str]:
     """Return what became of the slots of a schedule."""
-    from mainspring.store.reads.status import slots_between
+    from mainspring.store.read.status.status import slots_between
 
     found = invocation.rows_if_made(lambda reader: slots_between(reader, name, first_at, end_at, 10 * _MAX_TIMES))
     return {one.slot_at: one.run or f"{one.verdict}: {one.note}" for one in found}

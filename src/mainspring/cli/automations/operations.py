@@ -54,13 +54,17 @@ def retire(invocation: Invocation, name: str) -> None:
     from mainspring.insight.runs.unresolved_failures import undecided_runs_text
     from mainspring.insight.status.stuck_work import RetiredRuns, describe_retirement, find_retired_halt
     from mainspring.service.automation import retire as act
-    from mainspring.store.reads import standing, status
+    from mainspring.store.read.runs import unresolved_runs
+    from mainspring.store.read.status import status
 
     name = _require_name(invocation, name)
     invocation.confirm(f"Retire {name}")
     act(invocation.store, name, act=invocation.act)
     reader = invocation.store.reader
-    undecided, unended = standing.undecided_failures(reader, [name]), standing.unended(reader, name)
+    undecided, unended = (
+        unresolved_runs.undecided_failures(reader, [name]),
+        unresolved_runs.count_unfinished_runs(reader, name),
+    )
     lines = [f"{name} is retired."]
     if undecided.number:
         lines[0] += f" {undecided_runs_text(undecided)}: mainspring failed discard --name {name}"

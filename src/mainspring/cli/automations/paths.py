@@ -33,7 +33,7 @@ def paths(invocation: Invocation, name: str) -> None:
 
 def _print(invocation: Invocation, found: "RunPaths", *, is_workflow: bool) -> None:
     from mainspring.insight.runs.run_paths import END, edge_word
-    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.read.short_ids import IdKind
 
     output = invocation.output
     short = invocation.short_ids(IdKind.RUN, (edge.run for edge in found.edges))

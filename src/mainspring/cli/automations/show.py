@@ -15,7 +15,7 @@ from mainspring.insight.text import formatting
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
     from mainspring.insight.automations.trust import Trust
-    from mainspring.store.base import Reader
+    from mainspring.store.base import StoreReader
     from mainspring.store.views import RunRow
 
 _MAX_RUNS = 10
@@ -63,8 +63,8 @@ def _read_trust(invocation: "Invocation", known: KnownAutomation, now: int) -> "
     )
 
 
-def _read_last_runs(reader: "Reader", name: str) -> "list[RunRow]":
-    from mainspring.store.reads.runs import list_runs
+def _read_last_runs(reader: "StoreReader", name: str) -> "list[RunRow]":
+    from mainspring.store.read.runs.run_views import list_runs
 
     return list_runs(reader, name=name, limit=_MAX_RUNS).runs
 
@@ -101,7 +101,7 @@ def _print(
             group = row["group"]
             output.line(output.paint(group, None, bold=True))
         output.line(f"  {row['name']:<12}{_format_option(row)}")
-    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.read.short_ids import IdKind
 
     short = invocation.short_ids(IdKind.RUN, (run.id for run in data["runs"]))
     for run in data["runs"]:

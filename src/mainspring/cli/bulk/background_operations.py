@@ -17,15 +17,15 @@ from mainspring.insight.text import formatting
 if TYPE_CHECKING:
     from mainspring.cli.bulk.selection import SelectionOptions
     from mainspring.service.runs.run_selection import RunSelection
-    from mainspring.store.base import Reader
-    from mainspring.store.reads.bulk import BulkView
+    from mainspring.store.base import StoreReader
+    from mainspring.store.read.bulk_operations import BulkView
 
 _MAX_OPERATIONS = 500
 _MAX_REJECTED_PRINTED = 20
 
 
-def _read_operations(reader: "Reader") -> "list[BulkView]":
-    from mainspring.store.reads.bulk import bulk_acts
+def _read_operations(reader: "StoreReader") -> "list[BulkView]":
+    from mainspring.store.read.bulk_operations import bulk_acts
 
     return bulk_acts(reader, limit=_MAX_OPERATIONS)
 
@@ -119,7 +119,7 @@ def list_command(
 ) -> None:
     """They go on while any worker or watcher runs. How far one is: mainspring bulk show ID."""
     from mainspring.insight.runs.bulk_description import bulk_title, filter_of
-    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.read.short_ids import IdKind
 
     found = short_lists.filter_rows(
         invocation,
@@ -155,7 +155,7 @@ def list_command(
 def show(invocation: Invocation, bulk: str) -> None:
     """Of what was refused the first are shown, each with its reason; --json has no more of them either."""
     from mainspring.insight.runs.bulk_description import bulk_title, describe_progress, filter_of
-    from mainspring.store.reads.bulk import bulk_parts
+    from mainspring.store.read.bulk_operations import bulk_parts
 
     view = _find_operation(invocation, bulk)
     refused = bulk_parts(invocation.reader, view, refused=True, limit=_MAX_REJECTED_PRINTED)
@@ -212,8 +212,8 @@ def _find_operation(invocation: Invocation, bulk: str) -> "BulkView":
         ConflictError: more than one ends so.
     """
     from mainspring.domain.errors import NotFoundError
-    from mainspring.store.reads.bulk import bulk_act
-    from mainspring.store.reads.short_ids import IdKind, ids_ending, whole_id
+    from mainspring.store.read.bulk_operations import bulk_act
+    from mainspring.store.read.short_ids import IdKind, ids_ending, whole_id
 
     found = bulk_act(invocation.reader, bulk)
     if found is None:

@@ -12,7 +12,7 @@ from mainspring.insight.text.text_width import cut_to_width
 
 if TYPE_CHECKING:
     from mainspring.service.runs.run_selection import RunFilter
-    from mainspring.store.base import Reader
+    from mainspring.store.base import StoreReader
     from mainspring.store.views import RunView
 
 _MAX_AUTOMATIONS_PRINTED = 3
@@ -20,13 +20,13 @@ _MAX_AUTOMATIONS_PRINTED = 3
 FailedRun = tuple["RunView", Fingerprint | None]
 
 
-def read_failed_runs(reader: "Reader", wanted: "RunFilter") -> list[FailedRun]:
+def read_failed_runs(reader: "StoreReader", wanted: "RunFilter") -> list[FailedRun]:
     """Return the runs that an act on the same filter means, newest first, each with the fingerprint of its error."""
     from mainspring.service.runs.run_selection import select_run_ids
-    from mainspring.store.reads.acts import StoredActs
-    from mainspring.store.reads.runs import run_view
+    from mainspring.store.read.operation_reads import OperationReads
+    from mainspring.store.read.runs.run_views import run_view
 
-    views = [run_view(reader, run) for run in reversed(select_run_ids(StoredActs(reader), wanted))]
+    views = [run_view(reader, run) for run in reversed(select_run_ids(OperationReads(reader), wanted))]
     return [(view, None if view.failure is None else fingerprint_of(view.failure)) for view in views]
 
 
@@ -37,7 +37,7 @@ def fit_headline(text: str, cells: int) -> str:
 
 def print_groups(invocation: Invocation, groups: list[FailureGroup]) -> None:
     """Print them: which error, how often, since when, where, and a run to look at."""
-    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.read.short_ids import IdKind
 
     now = invocation.clock.now()
     short = invocation.short_ids(IdKind.RUN, (one.example for one in groups))

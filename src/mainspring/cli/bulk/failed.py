@@ -103,8 +103,8 @@ def _warn_of_more(invocation: Invocation, found: int, limit: int) -> None:
 
 def _print_runs(invocation: Invocation, found: "list[FailedRun]") -> None:
     from mainspring.cli.bulk.error_groups import fit_headline
-    from mainspring.store.reads.incidents import items_of
-    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.read.incidents import items_of
+    from mainspring.store.read.short_ids import IdKind
 
     now, ids = invocation.clock.now(), [view.id for view, _ in found]
     short = invocation.short_ids(IdKind.RUN, ids)

@@ -10,7 +10,7 @@ from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.cli.bulk.selection import SelectionOptions
-    from mainspring.store.base import Reader
+    from mainspring.store.base import StoreReader
 
 messages_option = click.option("--messages", is_flag=True, help="messages that their broker refused, in place of runs")
 _MAX_MESSAGES = 10_000
@@ -18,8 +18,8 @@ _MAX_MESSAGES = 10_000
 
 def print_rejected(invocation: Invocation, limit: int) -> int:
     """List the messages that wait for a person, oldest first. Return how many there are, `limit` + 1 of more."""
-    from mainspring.store.reads.outbox import list_refused_messages
-    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.read.outbox import list_refused_messages
+    from mainspring.store.read.short_ids import IdKind
 
     now = invocation.clock.now()
     found = invocation.read(lambda reader: list_refused_messages(reader, limit + 1))
@@ -37,9 +37,9 @@ def print_rejected(invocation: Invocation, limit: int) -> int:
     return len(found)
 
 
-def _find_message_id(reader: "Reader", text: str) -> str:
+def _find_message_id(reader: "StoreReader", text: str) -> str:
     """Return the id of the message that is meant: its whole id, or the end that lists show."""
-    from mainspring.store.reads.short_ids import IdKind, ids_ending, whole_id
+    from mainspring.store.read.short_ids import IdKind, ids_ending, whole_id
 
     endings = ids_ending(reader, IdKind.MESSAGE, text)
     return whole_id(IdKind.MESSAGE, text, endings) if endings else text
@@ -49,7 +49,7 @@ def decide_messages(invocation: Invocation, which: "SelectionOptions", *, discar
     """Send refused messages again or discard them: the named ones, or all; all want a confirmation. Return the exit code."""
     from mainspring.cli.bulk.selection import print_bulk_result
     from mainspring.service.triggers import outbox
-    from mainspring.store.reads.outbox import list_refused_messages
+    from mainspring.store.read.outbox import list_refused_messages
 
     if which.is_filter:
         raise click.UsageError("--messages takes names of messages, or none for all", ctx=click.get_current_context())

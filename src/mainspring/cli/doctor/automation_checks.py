@@ -22,7 +22,7 @@ _MAX_AUTOMATIONS = 200
 def check_loading(invocation: Invocation) -> Iterator[CheckResult]:
     """Every file of the configuration loads, here and in the workers."""
     from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, decode_problems
-    from mainspring.store.reads.status import automations, meta
+    from mainspring.store.read.status.status import automations, meta
 
     registry = invocation.registry()
     faults = [CheckResult("loading", "problem", f"{one.what}\nat {one.where}", one.how) for one in registry.problems]
@@ -66,7 +66,7 @@ def _check_rules(invocation: Invocation) -> Iterator[CheckResult]:
 def _check_announced(invocation: Invocation, names: list[str]) -> Iterator[CheckResult]:
     """Tell what loads here and no worker has: it came, or was mended, after they started."""
     from mainspring.domain.states import SessionState
-    from mainspring.store.reads.status import sessions
+    from mainspring.store.read.status.status import sessions
 
     live = invocation.rows_if_made(lambda reader: sessions(reader, limit=1_000))
     workers = [one for one in live if one.role in ("worker", "dev") and one.state == SessionState.ALIVE]
@@ -119,8 +119,8 @@ def check_timeout(invocation: Invocation) -> Iterator[CheckResult]:
 
 def check_success(invocation: Invocation) -> Iterator[CheckResult]:
     """What has run has succeeded at least once."""
-    from mainspring.store.reads.runs import list_runs
-    from mainspring.store.reads.status import automations
+    from mainspring.store.read.runs.run_views import list_runs
+    from mainspring.store.read.status.status import automations
 
     never = []
     for view in invocation.rows_if_made(automations)[:_MAX_AUTOMATIONS]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from mainspring.cli.context import Invocation
 from mainspring.cli.doctor.checks import CheckResult, make_ok_result
 from mainspring.insight.text.formatting import escape_line, format_count, format_distance, format_span
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 
 _LATE_AFTER_MS = 60_000
 """So long after its time an alert may wait: a watcher looks every few seconds."""
@@ -61,11 +61,11 @@ def check_alerts(invocation: Invocation) -> Iterator[CheckResult]:
     ]
 
 
-def _check_waiting(reader: Reader, named: Collection[str], now: int) -> Iterator[CheckResult]:
-    from mainspring.store.reads import incidents as reads
+def _check_waiting(reader: StoreReader, named: Collection[str], now: int) -> Iterator[CheckResult]:
+    from mainspring.store.read import incidents as reads
 
     known = {one.name: one for one in reads.channels(reader)}
-    for one in reads.unsent(reader):
+    for one in reads.unsent_alerts(reader):
         if one.due_at is None:
             continue
         name = escape_line(one.channel, 40)
@@ -82,9 +82,9 @@ def _check_waiting(reader: Reader, named: Collection[str], now: int) -> Iterator
             yield CheckResult("alerts", "problem", f"{which}, due for {format_span(now - one.due_at)}{why}{last}", fix)
 
 
-def _last_deliveries(reader: Reader, named: Collection[str], now: int) -> list[str]:
+def _last_deliveries(reader: StoreReader, named: Collection[str], now: int) -> list[str]:
     """Return the last delivery of each channel."""
-    from mainspring.store.reads.incidents import channels
+    from mainspring.store.read.incidents import channels
 
     seen = [one for one in channels(reader) if one.name in named]
     return [

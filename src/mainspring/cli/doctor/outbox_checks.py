@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from mainspring.cli.context import Invocation
 from mainspring.cli.doctor.checks import CheckResult, make_ok_result
 from mainspring.insight.status.stuck_work import OutboxFinding, describe_unsent_messages
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 
 
 def check_outbox(invocation: Invocation) -> Iterator[CheckResult]:
     """Messages are with their brokers."""
-    from mainspring.store.reads.outbox import list_outbox_queues, refused_messages
+    from mainspring.store.read.outbox import list_outbox_queues, refused_messages
 
-    def unsent(reader: Reader) -> list[OutboxFinding]:
+    def unsent(reader: StoreReader) -> list[OutboxFinding]:
         return list(
             describe_unsent_messages(list_outbox_queues(reader), refused_messages(reader), invocation.clock.now())
         )

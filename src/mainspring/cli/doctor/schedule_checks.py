@@ -15,10 +15,10 @@ def check_slots(invocation: Invocation) -> Iterator[CheckResult]:
     """Each slot of the last week has a run, or a record of why not: computed again from the definitions. None waits for a person."""
     from mainspring.insight.status.lost_interval import undecided_items_text
     from mainspring.service.slot_check import unaccounted
-    from mainspring.store.reads.acts import StoredActs
+    from mainspring.store.read.operation_reads import OperationReads
 
     now = invocation.clock.now()
-    found = invocation.rows_if_made(lambda reader: unaccounted(StoredActs(reader), now - _WINDOW_MS, now, now))
+    found = invocation.rows_if_made(lambda reader: unaccounted(OperationReads(reader), now - _WINDOW_MS, now, now))
     for one in found[:_MAX_SLOTS_PRINTED]:
         first, last = (format_moment(at, now, invocation.zone) for at in (one.slots[0], one.slots[-1]))
         yield CheckResult(

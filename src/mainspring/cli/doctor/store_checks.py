@@ -75,7 +75,7 @@ def check_commits(invocation: Invocation) -> Iterator[CheckResult]:
     if not invocation.settings.store.is_remote and not invocation.is_there():
         return
     from mainspring.domain.errors import NoStoreError
-    from mainspring.store.reads.store_findings import store_findings
+    from mainspring.store.read.status.store_findings import store_findings
 
     try:
         findings = store_findings(invocation.reader)
@@ -95,7 +95,7 @@ def _find_mark_fault(invocation: Invocation) -> str | None:
     """Return why the commit mark beside a file cannot be used; None if it can, or is not there yet."""
     if invocation.settings.store.is_remote:
         return None
-    from mainspring.store.sqlite.mark import mark_of
+    from mainspring.store.sqlite.store_mark import mark_of
 
     mark = mark_of(invocation.path)
     if not os.path.lexists(mark):
@@ -169,10 +169,10 @@ def check_schema(invocation: Invocation) -> Iterator[CheckResult]:
     """The store has the form that this version knows."""
     if invocation.settings.store.is_remote:
         return
-    from mainspring.store.sqlite.form import require_form
+    from mainspring.store.sqlite.schema_check import require_schema_version
 
     if invocation.is_there():
-        require_form(invocation.path)
+        require_schema_version(invocation.path)
         yield make_ok_result("schema", "the store has the form of this version")
 
 

@@ -13,7 +13,7 @@ from mainspring.cli.doctor.checks import CheckResult, make_ok_result
 from mainspring.insight.text.formatting import format_count, format_span
 
 if TYPE_CHECKING:
-    from mainspring.store.session_view import SessionView
+    from mainspring.store.session_views import SessionView
     from mainspring.store.views import QueueView
 
 _MAX_CLOCK_SKEW_MS = 5_000
@@ -23,8 +23,8 @@ _MAX_NAMES_PRINTED = 5
 
 def check_clock(invocation: Invocation) -> Iterator[CheckResult]:
     """The clock that counts is not behind the newest record, and this machine's is near it."""
-    from mainspring.store.reads.runs import list_runs
-    from mainspring.store.reads.status import audit_rows
+    from mainspring.store.read.runs.run_views import list_runs
+    from mainspring.store.read.status.status import audit_rows
 
     now = invocation.clock.now()
     seen = [row.at for row in invocation.rows_if_made(lambda reader: audit_rows(reader, limit=1))]
@@ -64,7 +64,7 @@ def check_time_zones(invocation: Invocation) -> Iterator[CheckResult]:
 def check_workers(invocation: Invocation) -> Iterator[CheckResult]:
     """A worker lives, if there is anything for one to do, and every session on record is a living process."""
     from mainspring.store.liveness import LockState, host_identity, read_lock
-    from mainspring.store.reads.status import automations, sessions
+    from mainspring.store.read.status.status import automations, sessions
 
     live = invocation.rows_if_made(lambda reader: sessions(reader, limit=1000))
     here = host_identity()
@@ -110,7 +110,7 @@ def _describe_unreadable_lock(session: "SessionView", *, has_leases: bool) -> st
 
 def check_scheduler(invocation: Invocation) -> Iterator[CheckResult]:
     """No due time of a schedule has passed without being served."""
-    from mainspring.store.reads.engine import WorkerReads
+    from mainspring.store.read.runs.worker_reads import WorkerReads
 
     now = invocation.clock.now()
     late = invocation.rows_if_made(lambda reader: WorkerReads(reader).due_schedules(now - _LATE_AFTER_MS))
@@ -141,7 +141,7 @@ def check_scheduler(invocation: Invocation) -> Iterator[CheckResult]:
 def _find_full_queue(invocation: Invocation, definition: bytes | None) -> "QueueView | None":
     """Return the queue of an automation if it takes no more runs."""
     from mainspring.domain.definitions.definition import Definition
-    from mainspring.store.reads.status import queue_views
+    from mainspring.store.read.status.status import queue_views
 
     if definition is None:
         return None

@@ -29,8 +29,8 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
     from mainspring.domain.definitions.definition import Definition
     from mainspring.service.runs.run_start import start
     from mainspring.store.commands.automations import SetMeta
-    from mainspring.store.reads.runs import list_runs, run_view, story
-    from mainspring.store.reads.status import automations, meta
+    from mainspring.store.read.runs.run_views import list_runs, run_view, story
+    from mainspring.store.read.status.status import automations, meta
 
     if invocation.settings.project.environment == "production":
         invocation.confirm("Kill a production worker with kill -9")
@@ -83,7 +83,7 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
 
 def _wait_for_run(invocation: Invocation, run: str, until: float) -> None:
     from mainspring.domain.states import TERMINAL_STATES
-    from mainspring.store.reads.runs import run_view
+    from mainspring.store.read.runs.run_views import run_view
 
     while True:
         state = run_view(invocation.reader, run).state

@@ -12,7 +12,7 @@ from mainspring.domain.errors import NotFoundError
 from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
-    from mainspring.store.session_view import SessionView
+    from mainspring.store.session_views import SessionView
 
 _POLL_INTERVAL_S = 0.2
 _WORKER_ROLES = ("worker", "probation", "app")
@@ -49,7 +49,7 @@ def drain(invocation: Invocation, worker: int | None, *, here: bool, timeout: st
 
 def _find_workers(invocation: Invocation, *, here: bool) -> "list[SessionView]":
     from mainspring.store.liveness import host_identity
-    from mainspring.store.reads.status import sessions
+    from mainspring.store.read.status.status import sessions
 
     host = host_identity() if here else None
     found = sessions(invocation.reader, limit=1_000)

@@ -11,12 +11,12 @@ from mainspring.cli.table import TableColumn
 from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
-    from mainspring.store.base import Reader
+    from mainspring.store.base import StoreReader
     from mainspring.store.views import LockView
 
 
-def _read_lock_names(reader: "Reader") -> list[str]:
-    from mainspring.store.reads.status import locks
+def _read_lock_names(reader: "StoreReader") -> list[str]:
+    from mainspring.store.read.status.status import locks
 
     return [view.name for view in locks(reader)]
 
@@ -35,7 +35,7 @@ def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
 ) -> None:
     """`left` = the process that took it is gone; the next one that wants the lock gets it."""
-    from mainspring.store.reads.status import locks
+    from mainspring.store.read.status.status import locks
 
     rows = short_lists.filter_rows(
         invocation,

@@ -27,7 +27,7 @@ def list_command(
     """READY counts runs that can be taken now, OLDEST tells since when the first of them can: add workers by these. BACKLOG counts runs
     that were never started, those that are due later too; --since looks at pauses.
     """
-    from mainspring.store.reads.load import queue_loads
+    from mainspring.store.read.status.queue_loads import queue_loads
 
     rows = short_lists.filter_rows(
         invocation,
@@ -67,8 +67,8 @@ def list_command(
 def show(invocation: Invocation, name: str) -> None:
     """With the runs that have its places now."""
     from mainspring.domain.states import RunState
-    from mainspring.store.reads.runs import list_runs
-    from mainspring.store.reads.status import queue_views
+    from mainspring.store.read.runs.run_views import list_runs
+    from mainspring.store.read.status.status import queue_views
 
     short_lists.require_known_name("queue", name, params.read_queue_names(invocation.reader))
     view = next(view for view in queue_views(invocation.reader) if view.name == name)
@@ -77,7 +77,7 @@ def show(invocation: Invocation, name: str) -> None:
 
     def text() -> None:
         from mainspring.cli.runs.run_list import make_run_columns
-        from mainspring.store.reads.short_ids import IdKind
+        from mainspring.store.read.short_ids import IdKind
 
         output, now = invocation.output, invocation.clock.now()
         output.line(f"{output.paint(formatting.escape_line(name), None, bold=True)}  {_queue_state(view)}")

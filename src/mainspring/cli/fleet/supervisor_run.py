@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mainspring.app.processes.launch_spec import LaunchSpec
     from mainspring.app.processes.supervisor import Supervisor
     from mainspring.app.project import Project
-    from mainspring.store.session_view import SessionView
+    from mainspring.store.session_views import SessionView
 
 _POLL_INTERVAL_S = 0.5
 
@@ -35,7 +35,7 @@ def run_until_stopped(
     from mainspring.app.setup.process_log import configure_log
     from mainspring.app.stores.store_factory import lock_anchor
     from mainspring.domain.processes.process_role import parse_roles
-    from mainspring.store.supervisor_lock import already_supervised, only_supervisor
+    from mainspring.store.supervisor_lock import lock_supervisor_role, supervisor_conflict
 
     invocation.refuse_mistyped_store()
     settings = invocation.settings
@@ -47,13 +47,13 @@ def run_until_stopped(
     project.install_failpoints()
     roles = parse_roles(project.settings.up.roles)
     try:
-        with only_supervisor(lock_anchor(invocation.settings.store.url), invocation.shown, roles):
+        with lock_supervisor_role(lock_anchor(invocation.settings.store.url), invocation.shown, roles):
             invocation.bring_to_form()  # its processes would do so a moment later, and a reader takes no older form
             # One that reaches the store by another name, or is of another version.
             for one in find_local_supervisors(invocation):
                 taken = [role for role in roles if role in one.posts or not one.posts]
                 if taken:
-                    raise already_supervised(invocation.shown, str(one.pid), taken[0])
+                    raise supervisor_conflict(invocation.shown, str(one.pid), taken[0])
             return _run_supervisor(invocation, project, handover, reload=reload)
     except StoreError as error:
         _notify_store_lost(project, invocation.shown, error)
@@ -89,7 +89,7 @@ def _notify_store_lost(project: "Project", where: str, error: StoreError) -> Non
 def find_local_supervisors(invocation: Invocation) -> "list[SessionView]":
     """Return the supervisors of this store that live on this machine."""
     from mainspring.store.liveness import host_identity, is_running
-    from mainspring.store.reads.status import sessions
+    from mainspring.store.read.status.status import sessions
 
     here = host_identity()
     nobody: list[SessionView] = []

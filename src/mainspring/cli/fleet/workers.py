@@ -13,8 +13,8 @@ from mainspring.domain.states import SessionState
 from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
-    from mainspring.store.base import Reader
-    from mainspring.store.session_view import SessionView
+    from mainspring.store.base import StoreReader
+    from mainspring.store.session_views import SessionView
 
 _STATE_COLOURS = {
     SessionState.ALIVE: "green",
@@ -24,8 +24,8 @@ _STATE_COLOURS = {
 }
 
 
-def _read_session_numbers(reader: "Reader") -> list[str]:
-    from mainspring.store.reads.status import sessions
+def _read_session_numbers(reader: "StoreReader") -> list[str]:
+    from mainspring.store.read.status.status import sessions
 
     return [str(view.id) for view in sessions(reader, limit=1_000)]
 
@@ -43,7 +43,7 @@ def list_command(
     """--name looks at host and role, --since at the start. A supervisor is shown with the roles that it keeps. --json has the automations
     that each one serves, with their versions. MEMORY is what its process holds, CORE how much of one core it takes; children are left out.
     """
-    from mainspring.store.reads.status import sessions
+    from mainspring.store.read.status.status import sessions
 
     live = not ended and not set(states) & {SessionState.CLOSED, SessionState.DEAD, SessionState.QUARANTINED}
     views: list[SessionView] = invocation.read(lambda reader: sessions(reader, live=live, limit=1000))
@@ -101,7 +101,7 @@ def quarantine(invocation: Invocation, session: str) -> None:
     up` is started anew there. An outside call that is on its way may still happen. Wants -y.
     """
     from mainspring.service.worker import quarantine as act
-    from mainspring.store.reads.status import sessions
+    from mainspring.store.read.status.status import sessions
 
     number = _read_session_number(invocation, session)
     if any(one.id == number and one.role == "supervisor" for one in sessions(invocation.reader, limit=1_000)):

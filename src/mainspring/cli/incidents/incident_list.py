@@ -18,7 +18,7 @@ from mainspring.insight.text.text_width import keep_end
 from mainspring.insight.text.typed_instants import parse_instant
 
 if TYPE_CHECKING:
-    from mainspring.store.base import Reader
+    from mainspring.store.base import StoreReader
 
 STATE_COLOURS = {
     IncidentState.OPEN: "red",
@@ -30,8 +30,8 @@ _SEVERITY_COLOURS = {Severity.PAGE: "red", Severity.NOTIFY: "yellow", Severity.D
 _MAX_INCIDENTS = 10_000
 
 
-def _read_incident_ids(reader: "Reader") -> list[str]:
-    from mainspring.store.reads.incidents import incidents
+def _read_incident_ids(reader: "StoreReader") -> list[str]:
+    from mainspring.store.read.incidents import incidents
 
     return [one.id for one in incidents(reader, limit=50)]
 
@@ -39,7 +39,7 @@ def _read_incident_ids(reader: "Reader") -> list[str]:
 INCIDENT = params.StoredNameType(_read_incident_ids, "incident")
 
 
-def find_incident(reader: "Reader", word: str) -> Incident:
+def find_incident(reader: "StoreReader", word: str) -> Incident:
     """Return the incident that a person means.
 
     Raises:
@@ -47,8 +47,8 @@ def find_incident(reader: "Reader", word: str) -> Incident:
         ConflictError: several have; some are listed.
     """
     from mainspring.domain.ids import matches_short_id
-    from mainspring.store.reads.incidents import incident, incidents
-    from mainspring.store.reads.short_ids import IdKind, ambiguous
+    from mainspring.store.read.incidents import incident, incidents
+    from mainspring.store.read.short_ids import IdKind, ambiguous
 
     exact = incident(reader, word)
     if exact is not None:
@@ -78,13 +78,13 @@ def list_command(
 
     --name looks at the automation and the kind, --since at the last change.
     """
-    from mainspring.store.reads.incidents import incidents, members, told
-    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.read.incidents import incidents, members, open_incidents
+    from mainspring.store.read.short_ids import IdKind
 
     wrong = not ended and IncidentState.RESOLVED not in states
     found: list[Incident] = invocation.read(
         lambda reader: (
-            told(reader, _MAX_INCIDENTS)
+            open_incidents(reader, _MAX_INCIDENTS)
             if wrong
             else incidents(reader, wrong=False, apart=not ended, limit=_MAX_INCIDENTS)
         )
@@ -127,7 +127,7 @@ def list_command(
 
 def _read_items(invocation: Invocation, rows: list[Incident]) -> dict[str, list[str]]:
     """Return what the open failed runs of each incident are about, the newest first: the title of a run, else its item."""
-    from mainspring.store.reads.incidents import members_of
+    from mainspring.store.read.incidents import members_of
 
     members = {one.id: [each for each in members_of(invocation.reader, one.id) if each.settled is None] for one in rows}
     titles = read_titles(invocation, [each.run for each in chain.from_iterable(members.values())])
@@ -143,11 +143,11 @@ def _format_items(items: list[str], number: int) -> str:
 
 def read_titles(invocation: Invocation, runs: list[str]) -> dict[str, str]:
     """Return the titles of those of these runs that stand still and have one."""
-    from mainspring.store.reads.standing import standing_among
+    from mainspring.store.read.runs.unresolved_runs import unresolved_among
 
     if not runs:
         return {}
-    rows = standing_among(invocation.reader, runs).values()
+    rows = unresolved_among(invocation.reader, runs).values()
     opened = invocation.opened(lambda opening: [opening.row(row) for row in rows])
     return {row.id: row.title for row in opened if row.title}
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mainspring.domain.monitors.monitor import Evaluation, Monitor
     from mainspring.domain.monitors.tuning import Tuning
     from mainspring.domain.monitors.tuning_overrides import TuningOverrides
-    from mainspring.store.base import Reader
+    from mainspring.store.base import StoreReader
 
 _MAX_HISTORIES = 2_000
 """Of so many automations a list reads the history; the others are unsure."""
@@ -87,7 +87,7 @@ def _read_facts(invocation: Invocation, now: int, about: str | None = None) -> "
     from mainspring.config.due_secrets import read_due_secrets
     from mainspring.resources.known_secrets import KNOWN_SECRETS
 
-    def seen(reader: "Reader") -> "MonitorInputs":
+    def seen(reader: "StoreReader") -> "MonitorInputs":
         known = FactsReader(reader, at_once=_MAX_HISTORIES, about=about, secrets=read_due_secrets(invocation.settings))
         return read_monitor_inputs(
             known,

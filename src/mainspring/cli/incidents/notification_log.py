@@ -12,8 +12,8 @@ from mainspring.domain.states import AlertState
 from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
-    from mainspring.store.base import Reader
-    from mainspring.store.reads.incidents import AlertView
+    from mainspring.store.base import StoreReader
+    from mainspring.store.read.incidents import AlertView
 
 _STATE_COLOURS = {
     AlertState.UNSENT: "yellow",
@@ -23,8 +23,8 @@ _STATE_COLOURS = {
 }
 
 
-def _read_channel_names(reader: "Reader") -> list[str]:
-    from mainspring.store.reads.incidents import channels
+def _read_channel_names(reader: "StoreReader") -> list[str]:
+    from mainspring.store.read.incidents import channels
 
     return [one.name for one in channels(reader)]
 
@@ -41,8 +41,8 @@ def log(invocation: Invocation, channel: str | None, state: str | None, since: s
     """Newest first. unsent waits for its time or for its channel, refused was not taken and never will be, dropped was over before its
     time. --since looks at when it was written.
     """
-    from mainspring.store.reads.incidents import alerts
-    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.read.incidents import alerts
+    from mainspring.store.read.short_ids import IdKind
 
     since_at = params.read_instant(invocation, since)
     wanted = None if state is None else AlertState(state)

@@ -17,7 +17,7 @@ from mainspring.insight.text.text_width import keep_end
 
 if TYPE_CHECKING:
     from mainspring.app.alerting.runbooks import Runbook
-    from mainspring.store.reads.incidents import AlertView, MembersView, MemberView, MoveView
+    from mainspring.store.read.incidents import AlertView, MembersView, MemberView, MoveView
 
 _MAX_MEMBERS_PRINTED = 20
 _MAX_ITEM_LENGTH = 48
@@ -32,8 +32,8 @@ def show(invocation: Invocation, incident: str) -> None:
     """INCIDENT is an id, its beginning or its end, or @last."""
     import msgspec
 
-    from mainspring.store.reads.incidents import alerts, incidents, members, members_of, moves
-    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.read.incidents import alerts, incidents, members, members_of, moves
+    from mainspring.store.read.short_ids import IdKind
 
     reader = invocation.reader
     found = find_incident(reader, incident)
@@ -109,7 +109,7 @@ def _find_runbook(invocation: Invocation, incident: Incident) -> "Runbook | None
 
     from mainspring.app.alerting.runbooks import RunbookFinder
     from mainspring.domain.definitions.definition import Definition
-    from mainspring.store.reads.status import automations
+    from mainspring.store.read.status.status import automations
 
     name = incident.subject.automation
     if not name:

@@ -12,7 +12,7 @@ from mainspring.cli.lazy_group import command
 @pass_invocation
 def export(invocation: Invocation, run: str) -> None:
     """Its journal row by row, attempts, checkpoints, inbox and children; superseded outcomes too."""
-    from mainspring.store.reads.runs import story
+    from mainspring.store.read.runs.run_views import story
 
     found = story(invocation.reader, invocation.run_id(run))
     invocation.output.json(invocation.opened(lambda opening: opening.story(found)))

@@ -32,7 +32,7 @@ class HaltNotice:
     def check(self, run: str) -> None:
         """Print what is new, at most once a second."""
         from mainspring.insight.runs.blockers import list_halts
-        from mainspring.store.reads.status import blocker
+        from mainspring.store.read.status.status import blocker
 
         if time.monotonic() < self._next_check:
             return

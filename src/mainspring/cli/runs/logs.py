@@ -65,7 +65,7 @@ class _RunLogReader:
     """Reads the lines of one run, each once."""
 
     def __init__(self, invocation: Invocation, run: str) -> None:
-        from mainspring.store.reads.runs import run_view
+        from mainspring.store.read.runs.run_views import run_view
 
         self._invocation = invocation
         self._run = run
@@ -78,7 +78,7 @@ class _RunLogReader:
         import msgspec
 
         from mainspring.service.runs.log_lines import read_lines
-        from mainspring.store.reads.logs import parts_of
+        from mainspring.store.read.runs.logs import parts_of
 
         found = parts_of(self._invocation.reader, self._run, self._after)
         if not found:
@@ -90,7 +90,7 @@ class _RunLogReader:
 
     def is_over(self) -> bool:
         """Tell whether the run has ended or needs a person."""
-        from mainspring.store.reads.runs import run_view
+        from mainspring.store.read.runs.run_views import run_view
 
         state = run_view(self._invocation.reader, self._run).state
         return state in TERMINAL_STATES or state is RunState.NEEDS_ATTENTION

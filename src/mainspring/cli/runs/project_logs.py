@@ -65,7 +65,7 @@ class _ProjectLogReader:
     def since(self, at: int) -> "list[LogLine]":
         """Return the lines of new parts that end at or after an instant, in order."""
         from mainspring.service.runs.log_lines import read_lines
-        from mainspring.store.reads.logs import parts_since
+        from mainspring.store.read.runs.logs import parts_since
 
         found = self._invocation.read(lambda reader: parts_since(reader, at, self._automations))
         new = [part for part in found if (part.run, part.seq) not in self._seen]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mainspring.engine.definitions.automation import Automation
     from mainspring.engine.definitions.registry import Registry
     from mainspring.service.runs.run_start import StartOptions
-    from mainspring.store.commands.results import Started
+    from mainspring.store.commands.results import StartAnswer
     from mainspring.store.views import AutomationView
 
 
@@ -110,7 +110,7 @@ def _find_automation(invocation: Invocation, registry: "Registry", name: str) ->
 def _find_announced_file(invocation: Invocation, name: str) -> str:
     """Return the file from which a worker announced an automation; "" if none did."""
     from mainspring.domain.definitions.definition import Definition, DefinitionKind
-    from mainspring.store.reads.status import automations
+    from mainspring.store.read.status.status import automations
 
     views: list[AutomationView] = invocation.read_if_made(lambda reader: automations(reader, name), [])
     if not views or not views[0].definition:
@@ -170,7 +170,7 @@ def _make_start_options(invocation: Invocation, given: dict[str, Any]) -> "Start
     )
 
 
-def _start_run(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> "Started":
+def _start_run(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> "StartAnswer":
     from mainspring.app.project import Project
     from mainspring.service.runs.run_start import start
 
@@ -193,7 +193,7 @@ def _start_run(invocation: Invocation, automation: "Automation", data: bytes, op
 
 def _make_up_command(invocation: Invocation, run: str) -> str:
     """Return the command that starts a worker for a run; without its file where the store cannot be read."""
-    from mainspring.store.reads.status import blocker
+    from mainspring.store.read.status.status import blocker
 
     found = None
     with suppress(MainspringError):
@@ -202,7 +202,7 @@ def _make_up_command(invocation: Invocation, run: str) -> str:
 
 
 @contextmanager
-def _print_run_id_on_error(invocation: Invocation, started: "Started") -> Iterator[None]:
+def _print_run_id_on_error(invocation: Invocation, started: "StartAnswer") -> Iterator[None]:
     """Print the run's id if this command fails after the run was started: a caller that repeats the command would start another one."""
     try:
         yield
@@ -235,7 +235,7 @@ def _start_detached(invocation: Invocation, automation: "Automation", data: byte
 def _has_live_worker(invocation: Invocation, automation: "Automation", options: "StartOptions") -> bool:
     """Tell whether a live worker has this automation in this version, and serves the run's queue and tag."""
     from mainspring.domain.states import SessionState
-    from mainspring.store.reads.status import sessions
+    from mainspring.store.read.status.status import sessions
 
     definition = automation.definition
     queue, tag = options.queue or definition.option("queue"), definition.option("tag")

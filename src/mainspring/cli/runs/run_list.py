@@ -64,9 +64,9 @@ def list_command(
     after: str | None,
 ) -> None:
     """A run that is started meanwhile does not move the pages: `--after` takes the last run of the page before."""
-    from mainspring.store.reads.run_pages import run_page
-    from mainspring.store.reads.runs import run_view
-    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.read.runs.run_pages import run_page
+    from mainspring.store.read.runs.run_views import run_view
+    from mainspring.store.read.short_ids import IdKind
     from mainspring.store.views import RunPage
 
     since_at, until_at = params.read_instant(invocation, since), params.read_instant(invocation, until)

@@ -33,7 +33,7 @@ def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None =
         WaitTimedOutError: `timeout` seconds passed before.
     """
     from mainspring.app.handle import find_continuation
-    from mainspring.store.reads.runs import run_view
+    from mainspring.store.read.runs.run_views import run_view
 
     until = None if timeout is None else time.monotonic() + timeout
     asked: set[str] = set()
@@ -65,7 +65,7 @@ def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None =
 def _print_questions(invocation: Invocation, run_id: str, asked: set[str]) -> bool:
     """Tell each question of the run once; return whether one is open that only a person can settle."""
     from mainspring.insight.runs.waits import ask_text, default_choice, has_many_questions, list_open_questions
-    from mainspring.store.reads.runs import waits_of
+    from mainspring.store.read.runs.run_views import waits_of
 
     unanswered = waits_of(invocation.reader, run_id)
     waits = list_open_questions(unanswered, invocation.clock.now())

@@ -42,7 +42,7 @@ def show(invocation: Invocation, run: str, *, whole: bool) -> None:
 def read_story(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
     """Return a run's story and its explanation. Raises NotFoundError."""
     from mainspring.insight.runs.stored_explanation import explain_run
-    from mainspring.store.reads import runs as reads_runs
+    from mainspring.store.read.runs import run_views as reads_runs
 
     stored = reads_runs.story(invocation.reader, run)
     story = invocation.opened(lambda opening: opening.story(stored))
@@ -81,7 +81,7 @@ def make_story_data(story: "RunStory", explanation: "Explanation") -> dict[str, 
 
 def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation", *, whole: bool) -> None:
     from mainspring.insight.runs.steps import list_step_lines
-    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.read.short_ids import IdKind
 
     output, run, now = invocation.output, story.run, invocation.clock.now()
     state = output.paint(formatting.format_state(run.state), formatting.COLOURS[run.state], bold=True)
@@ -215,7 +215,7 @@ def _print_last_lines(invocation: Invocation, run: "RunView") -> None:
     """Print the last lines of the step that failed: what is looked for first."""
     from mainspring.cli.runs.log_printer import LogPrinter
     from mainspring.service.runs.log_lines import read_last_lines
-    from mainspring.store.reads.logs import last_parts
+    from mainspring.store.read.runs.logs import last_parts
 
     if run.failed_ident is None:
         return
@@ -241,7 +241,7 @@ def _print_attempt(output: "Output", one: "StepTry", zone: str) -> None:
 def _print_rest(invocation: Invocation, story: "RunStory", lines: "list[StepLine]") -> None:
     """Print what is there in few runs: what is superseded, the difference of a drift, children, facts not taken in, hints."""
     from mainspring.domain.values.plain_json import decode_value
-    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.read.short_ids import IdKind
 
     output, run = invocation.output, story.run
     changes = run.failure.data if run.failure is not None and run.failure.code == "drift" else None

@@ -16,7 +16,7 @@ from mainspring.insight.status.project_status import ProjectStatus, evaluate_sta
 from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
-    from mainspring.store.base import Reader
+    from mainspring.store.base import StoreReader
 
 _POLL_INTERVAL_S = 0.2
 _NOTICING_ROLES = frozenset({ProcessRole.WORKER, ProcessRole.WATCHER, "app", "dev"})
@@ -109,11 +109,11 @@ def _print_status(invocation: Invocation, found: ProjectStatus) -> int:
 def read_project_status(invocation: Invocation) -> ProjectStatus:
     """Return how things stand. Raises NoStoreError."""
     from mainspring.cli.automations.new_files import describe_new_files
-    from mainspring.store.reads.status import audit_head
+    from mainspring.store.read.status.status import audit_head
 
     store, environment = invocation.shown, invocation.settings.project.environment
 
-    def found(reader: "Reader") -> ProjectStatus:
+    def found(reader: "StoreReader") -> ProjectStatus:
         verdict = evaluate_status(
             reader,
             invocation.clock.now(),
@@ -148,7 +148,7 @@ def _find_spool_faults(invocation: Invocation) -> list[str]:
     return [] if fault is None else [f"{fault.text[0].upper()}{fault.text[1:]}. Fix: {fault.fix}"]
 
 
-def _find_unnoticed_deaths(reader: "Reader") -> Iterator[str]:
+def _find_unnoticed_deaths(reader: "StoreReader") -> Iterator[str]:
     """Yield runs whose process died on this machine, where no process lives that notices it by itself."""
     from mainspring.store.liveness import find_dead, host_identity
 

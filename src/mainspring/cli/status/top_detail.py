@@ -13,9 +13,9 @@ from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.states import REOPENABLE_STATES
 from mainspring.insight.text import formatting
 from mainspring.service.view_unsealing import ViewUnsealer
-from mainspring.store.base import Reader
-from mainspring.store.reads import incidents as reads_incidents
-from mainspring.store.reads.runs import list_runs, run_view
+from mainspring.store.base import StoreReader
+from mainspring.store.read import incidents as reads_incidents
+from mainspring.store.read.runs.run_views import list_runs, run_view
 from mainspring.store.views import RunView
 
 _MAX_ROWS = 20
@@ -23,7 +23,7 @@ _MAX_MESSAGE_LINES = 10
 _MAX_TEXT_LENGTH = 300
 
 
-def read_detail(reader: Reader, place: ScreenTarget, now: int, opening: ViewUnsealer) -> list[ScreenLine]:
+def read_detail(reader: StoreReader, place: ScreenTarget, now: int, opening: ViewUnsealer) -> list[ScreenLine]:
     """Return what there is to see there now: first what was chosen, then its automation's incidents and last failures.
 
     Raises:

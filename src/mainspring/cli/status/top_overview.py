@@ -11,9 +11,9 @@ from mainspring.insight.incidents.open_incidents import SHOWN, OpenIncidents
 from mainspring.insight.status.project_status import ProjectStatus, status_icon
 from mainspring.insight.text import formatting
 from mainspring.service.view_unsealing import ViewUnsealer
-from mainspring.store.base import Reader
-from mainspring.store.reads.short_ids import IdKind, short_ids
-from mainspring.store.session_view import SessionView
+from mainspring.store.base import StoreReader
+from mainspring.store.read.short_ids import IdKind, short_ids
+from mainspring.store.session_views import SessionView
 from mainspring.store.views import QueueView, RunRow
 
 _MAX_ROWS = 50
@@ -64,11 +64,11 @@ class Overview(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, failed=failed, runs=runs)
 
 
-def read_overview(reader: Reader, verdict: ProjectStatus) -> Overview:
+def read_overview(reader: StoreReader, verdict: ProjectStatus) -> Overview:
     """Return what there is to see now, beside the verdict."""
-    from mainspring.store.reads import incidents as reads_incidents
-    from mainspring.store.reads import status
-    from mainspring.store.reads.runs import list_runs
+    from mainspring.store.read import incidents as reads_incidents
+    from mainspring.store.read.runs.run_views import list_runs
+    from mainspring.store.read.status import status
 
     gone = {view.name for view in status.automations(reader) if view.retired_at is not None}
     slots = [
@@ -76,7 +76,7 @@ def read_overview(reader: Reader, verdict: ProjectStatus) -> Overview:
         for one in status.schedules(reader)
         if one.next_slot_at is not None and one.retired_at is None and one.automation not in gone
     ]
-    incidents = OpenIncidents(reads_incidents.told(reader, _MAX_ROWS)).open
+    incidents = OpenIncidents(reads_incidents.open_incidents(reader, _MAX_ROWS)).open
     failed = list_runs(reader, states=tuple(REOPENABLE_STATES), limit=_MAX_ROWS).runs
     runs = list_runs(reader, states=(RunState.RUNNING,), limit=_MAX_ROWS).runs
     return Overview(
@@ -91,7 +91,7 @@ def read_overview(reader: Reader, verdict: ProjectStatus) -> Overview:
     )
 
 
-def read_short_ids(reader: Reader, incidents: Iterable[Incident], runs: Iterable[RunRow]) -> dict[str, str]:
+def read_short_ids(reader: StoreReader, incidents: Iterable[Incident], runs: Iterable[RunRow]) -> dict[str, str]:
     """Return the short form of the ids of these incidents and runs."""
     return {
         **short_ids(reader, IdKind.INCIDENT, (incident.id for incident in incidents)),

@@ -17,7 +17,7 @@ from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.domain.integrity.audit_head import AuditHead
-    from mainspring.store.reads.audit_pages import AuditFilter
+    from mainspring.store.read.audit_pages import AuditFilter
     from mainspring.store.views import AuditView
 
 _PAGE_SIZE = 500
@@ -104,7 +104,7 @@ def list_command(
     after: int | None,
 ) -> None:
     """Refused acts stand there too."""
-    from mainspring.store.reads.audit_pages import AuditFilter
+    from mainspring.store.read.audit_pages import AuditFilter
 
     since_at, until_at = params.read_instant(invocation, since), params.read_instant(invocation, until)
     which = AuditFilter(
@@ -164,7 +164,7 @@ def verify(invocation: Invocation, *, heads: "list[AuditHead]", head_file: Path 
     """
     from mainspring.app.stores.audit_head_file import read_audit_heads, write_audit_head
     from mainspring.service.audit import check_audit_chain
-    from mainspring.store.reads import status
+    from mainspring.store.read.status import status
 
     kept = [*heads, *(read_audit_heads(head_file) if head_file is not None else ())]
     found = check_audit_chain(invocation.reads)
@@ -213,6 +213,6 @@ def verify(invocation: Invocation, *, heads: "list[AuditHead]", head_file: Path 
 
 
 def _find_cut_off(invocation: Invocation, head: "AuditHead") -> str | None:
-    from mainspring.store.reads import status
+    from mainspring.store.read.status import status
 
-    return invocation.read(lambda reader: status.audit_cut_off(reader, head))
+    return invocation.read(lambda reader: status.explain_audit_gap(reader, head))

@@ -10,13 +10,13 @@ from mainspring.insight.text.formatting import format_instant
 
 if TYPE_CHECKING:
     from mainspring.service.lost_interval import CatchUpResult
-    from mainspring.store.lost_interval import SetAside
+    from mainspring.store.maintenance.lost_interval import LostIntervalResult
 
 _MAX_PRINTED = 20
 _LIST_HINT = f"List it: {LIST_COMMAND}"
 
 
-def print_set_aside(invocation: Invocation, aside: "SetAside") -> None:
+def print_set_aside(invocation: Invocation, aside: "LostIntervalResult") -> None:
     """Say what a restoring has set aside."""
     text = count_text(aside.slots, aside.deliveries, aside.messages)
     if text:

@@ -73,7 +73,7 @@ def shell(invocation: Invocation) -> None:
         )
     if invocation.settings.store.is_remote:
         from mainspring.app.stores.store_factory import parse_address
-        from mainspring.store.postgres.shell import environment
+        from mainspring.store.postgres.psql_environment import environment
 
         # By the environment: the words of a command can be read by everybody on this machine.
         env = {**os.environ, **environment(parse_address(invocation.settings.store.url))}

@@ -16,8 +16,8 @@ _ROLLUP_RETENTION_MS = 400 * 86_400_000
 @pass_invocation
 def prune(invocation: Invocation, *, dry_run: bool) -> None:
     """What an unfinished run may still ask for stays, and so does the audit log. Limits: [store.retention]."""
-    from mainspring.store.commands.automations import Prune
-    from mainspring.store.commands.logs import PruneLines
+    from mainspring.store.commands.automations import ApplyRetention
+    from mainspring.store.commands.logs import PruneLogs
 
     now, retention = invocation.clock.now(), invocation.settings.store.retention
     before = {state: now - to_milliseconds(getattr(retention, state)) for state in ("succeeded", "failed", "cancelled")}
@@ -25,7 +25,7 @@ def prune(invocation: Invocation, *, dry_run: bool) -> None:
         _count(invocation, before)
         return
     store, deleted = invocation.store, 0
-    command = Prune(
+    command = ApplyRetention(
         before["succeeded"],
         before["failed"],
         before["cancelled"],
@@ -38,7 +38,7 @@ def prune(invocation: Invocation, *, dry_run: bool) -> None:
         deleted += gone
         if gone < _MAX_COUNTED:
             break
-    lines = PruneLines(now - to_milliseconds(invocation.settings.logs.retention))
+    lines = PruneLogs(now - to_milliseconds(invocation.settings.logs.retention))
     while store.apply(lines).number >= lines.limit:
         pass
     freed = _shrink(invocation)
@@ -58,7 +58,7 @@ def _count(invocation: Invocation, before: dict[str, int]) -> None:
 
 def _shrink(invocation: Invocation) -> int:
     """Give unused pages back and return the bytes by which the file got smaller."""
-    from mainspring.store.sqlite.space import shrink
+    from mainspring.store.sqlite.vacuum import shrink
 
     if invocation.settings.store.is_remote:
         return 0  # the server keeps the space for what comes next

@@ -127,8 +127,8 @@ def _restore(invocation: Invocation, file: Path) -> None:
 def _list_undecided(invocation: Invocation) -> None:
     from mainspring.cli.runs.run_list import make_run_columns
     from mainspring.service.restore_hold import list_undecided
-    from mainspring.store.reads.runs import run_view
-    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.read.runs.run_views import run_view
+    from mainspring.store.read.short_ids import IdKind
 
     views = [run_view(invocation.reader, run) for run in list_undecided(invocation.reads)]
     rows = invocation.opened(lambda opening: [opening.run(view) for view in views])
@@ -141,7 +141,7 @@ def _list_undecided(invocation: Invocation) -> None:
 def _select_runs(invocation: Invocation, runs: tuple[str, ...], name: str | None, states: tuple[str, ...]) -> list[str]:
     """Return the undecided runs that are meant."""
     from mainspring.service.restore_hold import list_undecided
-    from mainspring.store.reads.runs import run_view
+    from mainspring.store.read.runs.run_views import run_view
 
     if runs:
         return [invocation.run_id(run) for run in runs]

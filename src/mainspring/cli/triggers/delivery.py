@@ -17,7 +17,7 @@ _STATES_WITHOUT_RUN = (DeliveryState.FAILED, DeliveryState.FILTERED, DeliverySta
 
 def print_delivery(invocation: "Invocation", text: str) -> None:
     """Print the delivery of this id, or whose id begins so. Raises NotFoundError, ConflictError."""
-    from mainspring.store.reads.triggers import delivery
+    from mainspring.store.read.triggers import delivery
 
     view = delivery(invocation.reader, text)
     body, data, headers = invocation.opened(

@@ -14,9 +14,9 @@ from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.definitions.automation import Automation
 from mainspring.insight.text.formatting import escape_line, format_count, format_moment
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 from mainspring.store.commands.runs import StartRun
-from mainspring.store.reads import triggers as reads
+from mainspring.store.read import triggers as reads
 from mainspring.triggers.filter_call import call_filter
 from mainspring.triggers.start_from_event import EventData, build_event, build_start
 from mainspring.triggers.trigger_cache import CachedTrigger
@@ -43,7 +43,7 @@ class DryRunInputs(msgspec.Struct, frozen=True):
 
     known: CachedTrigger
     automation: Automation
-    reader: Reader | None
+    reader: StoreReader | None
     now: int
     zone: str
     limit: int
@@ -52,7 +52,11 @@ class DryRunInputs(msgspec.Struct, frozen=True):
 def dry_run_event(bench: DryRunInputs, door: SimulatedIntake) -> DryRunResult:
     """Return what would become of an event that came through its door. One whose key counts already starts nothing."""
     found = _dry_run_as_new(bench, door)
-    known = reads.seen(bench.reader, bench.known.name, door.key) if door.is_keyed and bench.reader is not None else None
+    known = (
+        reads.delivery_of_key(bench.reader, bench.known.name, door.key)
+        if door.is_keyed and bench.reader is not None
+        else None
+    )
     if known is None or found.state not in CONTINUING_STATES:
         return found
     sentence = f"it came already, as {known}: the same once more starts nothing. Under another key {found.sentence}"
@@ -160,7 +164,7 @@ def _apply_flow_control(bench: DryRunInputs, by: str) -> tuple[DeliveryState, st
         return DeliveryState.STARTED, words or "each starts at once"
     held, mark = HeldDeliveries(), FlowControlState()
     if bench.reader is not None:
-        held, mark = reads.held_before(bench.reader, bench.known.name, by)
+        held, mark = reads.flow_control_state(bench.reader, bench.known.name, by)
     ruling = decide_delivery(pace, mark, held, bench.now)
     of = f" of {escape_line(by, 60)!r}" if by else ""
     beside = f"; {format_count(held.number, 'delivery is', 'deliveries are')} held already{of}" if held.number else ""
@@ -173,7 +177,7 @@ def _apply_flow_control(bench: DryRunInputs, by: str) -> tuple[DeliveryState, st
 
 def _describe_key(bench: DryRunInputs, key: str) -> str:
     shown = escape_line(key, 200)
-    known = None if bench.reader is None else reads.seen(bench.reader, bench.known.name, key)
+    known = None if bench.reader is None else reads.delivery_of_key(bench.reader, bench.known.name, key)
     if known is None:
         return f"{shown}: it counts once, and was not seen yet"
     return f"{shown}: it came already, as {known}; the same once more gets the first answer and starts nothing"

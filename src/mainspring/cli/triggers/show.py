@@ -39,7 +39,7 @@ DELIVERY_COLOURS = {
 @pass_invocation
 def show(invocation: Invocation, name: str, limit: int) -> None:
     """NAME is a trigger (build-bot/webhook), or an automation that has only one. Headers with a secret or a signature are not printed."""
-    from mainspring.store.reads.short_ids import IdKind, ids_ending
+    from mainspring.store.read.short_ids import IdKind, ids_ending
     from mainspring.triggers.trigger_cache import TriggerCache
 
     known = TriggerCache(invocation.reader)
@@ -57,7 +57,7 @@ def show(invocation: Invocation, name: str, limit: int) -> None:
 def _print_trigger(invocation: Invocation, line: "TriggerLine", trigger: "Trigger | None", limit: int) -> None:
     from mainspring.domain.triggers.event_sources import JoinedRunsSource
     from mainspring.insight.triggers.joined_runs import list_joined_runs
-    from mainspring.store.reads.triggers import deliveries, held_groups
+    from mainspring.store.read.triggers import deliveries, held_groups
 
     source: Any = trigger.source if trigger is not None else None
     gatherings: list[JoinedRunsView] = []
@@ -116,7 +116,7 @@ def _print(
 
 
 def _print_rows(invocation: Invocation, rows: "list[DeliveryRow]", now: int) -> None:
-    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.read.short_ids import IdKind
 
     output = invocation.output
     short = invocation.short_ids(IdKind.DELIVERY, (row.id for row in rows))

@@ -16,7 +16,7 @@ from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.insight.triggers.trigger_list import TriggerLine
-    from mainspring.store.base import Reader
+    from mainspring.store.base import StoreReader
     from mainspring.triggers.trigger_cache import TriggerCache
 
 STATE_COLOURS = {
@@ -27,7 +27,7 @@ STATE_COLOURS = {
 }
 
 
-def read_trigger_names(reader: "Reader") -> list[str]:
+def read_trigger_names(reader: "StoreReader") -> list[str]:
     """Return the names of all triggers."""
     return [str(row[0]) for row in reader.read("list_triggers")]
 
@@ -60,7 +60,7 @@ def read_trigger_lines(invocation: Invocation, known: "TriggerCache | None" = No
     from mainspring.app.processes.listen_addresses import read_settings_in_use
     from mainspring.insight.triggers.trigger_list import list_trigger_lines
 
-    def read(reader: "Reader") -> "list[TriggerLine]":
+    def read(reader: "StoreReader") -> "list[TriggerLine]":
         where = read_settings_in_use(invocation.settings, reader).hooks.seen_as
         return list_trigger_lines(reader, invocation.clock.now(), where, known=known)
 
@@ -142,7 +142,7 @@ def replay(invocation: Invocation, /, *, event: str | None, rate: str | None, dr
 
 def _replay_one(invocation: Invocation, event: str) -> None:
     from mainspring.service.triggers.delivery_replay import replay_delivery as act
-    from mainspring.store.reads.triggers import delivery
+    from mainspring.store.read.triggers import delivery
 
     found = delivery(invocation.reader, event)
     taken = act(invocation.store, invocation.clock.now(), found.id, act=invocation.act)

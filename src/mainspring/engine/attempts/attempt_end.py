@@ -19,7 +19,7 @@ from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.domain.values.saved_call import roundtrip_result
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.process_exit import signal_name
-from mainspring.store.effects import EarlierAttemptError
+from mainspring.store.effect_database import EarlierAttemptError
 
 
 class AttemptEnd(msgspec.Struct, kw_only=True):

@@ -12,7 +12,14 @@ from typing import Annotated, Any, get_args, get_origin, overload
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.values.function_signature import read_first_parameter
 from mainspring.engine.attempts.step_context import raise_attempt_closed
-from mainspring.store.effects import Effect, EffectConnection, EffectDatabase, Parameters, Row, TransactionError
+from mainspring.store.effect_database import (
+    EffectConnection,
+    EffectDatabase,
+    Parameters,
+    Row,
+    StoredEffect,
+    TransactionError,
+)
 
 DEFAULT_DATABASE = "default"
 
@@ -102,7 +109,7 @@ class OpenTransaction:
         with self.use() as connection:
             return connection.find(key)
 
-    def commit(self, *effects: Effect) -> None:
+    def commit(self, *effects: StoredEffect) -> None:
         """Write the rows of the effect and commit."""
         with self.use() as connection:
             for effect in effects:

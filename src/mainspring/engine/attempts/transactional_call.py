@@ -20,7 +20,7 @@ from mainspring.engine.attempts.step_context import CURRENT_STEP, raise_attempt_
 from mainspring.engine.attempts.thread_attempt import call_to_end
 from mainspring.engine.attempts.transaction import OpenTransaction, Tx, database_name
 from mainspring.store import failpoints
-from mainspring.store.effects import Effect, EffectDatabase
+from mainspring.store.effect_database import EffectDatabase, StoredEffect
 
 _OUTBOX_SUFFIX = ".sends"
 """Behind the key of an effect: the row that keeps what its step sends, in the same commit."""
@@ -69,9 +69,9 @@ class TransactionalCall:
         failpoints.hit("effect_commit.after")
         return same
 
-    def _effect(self, key: str, data: bytes) -> Effect:
+    def _effect(self, key: str, data: bytes) -> StoredEffect:
         sealed = self._sealing.seal(data)
-        return Effect(key=key, result=sealed, run=self._spec.run_id, step=self._spec.name, at=self._clock.now())
+        return StoredEffect(key=key, result=sealed, run=self._spec.run_id, step=self._spec.name, at=self._clock.now())
 
     def _record_again(self) -> None:
         """Record what the function had recorded when it ran: it is not called again."""

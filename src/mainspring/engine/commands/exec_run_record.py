@@ -15,9 +15,9 @@ from mainspring.domain.time.schedule import Schedule
 from mainspring.engine.commands.exec_run import ExecRunEnd, ExecRunSpec
 from mainspring.engine.definitions.run_start import StartOptions, build_start_command
 from mainspring.store.commands.automations import AutomationRow, ScheduleRow
+from mainspring.store.commands.exec_runs import DescribeExecAutomation, RecordExecRun
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
-from mainspring.store.commands.runs import Finish, RunKey, StartRun
-from mainspring.store.commands.wrapped import DescribeWrapped, RecordRun
+from mainspring.store.commands.runs import FinishRun, RunKey, StartRun
 
 CLAIM = 1
 """The claim of a run that was started `here`."""
@@ -25,7 +25,7 @@ NO_INPUT = b"{}"
 _SLOT_TOLERANCE_MS = 120_000
 
 
-def build_description(definition: Definition) -> DescribeWrapped:
+def build_description(definition: Definition) -> DescribeExecAutomation:
     """Return the command that writes what is wrapped, and when it is expected to succeed."""
     several = len(definition.schedules) > 1
     rows = [
@@ -36,7 +36,7 @@ def build_description(definition: Definition) -> DescribeWrapped:
     ]
     data = msgspec.json.encode(_printable(definition.to_data()), order="deterministic")
     row = AutomationRow(definition.name, str(definition.kind), definition.version, definition.fingerprint, data)
-    return DescribeWrapped(row, tuple(rows))
+    return DescribeExecAutomation(row, tuple(rows))
 
 
 def _printable(value: Any) -> Any:
@@ -100,7 +100,7 @@ def build_start_mark(wrapping: ExecRunSpec, run: str, now_at: int) -> SaveAttemp
     return build_attempt(run, wrapping.definition.name, record)
 
 
-def build_end(run: str, automation: str, end: ExecRunEnd) -> tuple[SaveOutcome, Finish]:
+def build_end(run: str, automation: str, end: ExecRunEnd) -> tuple[SaveOutcome, FinishRun]:
     """Return the commands that end a run which is on record as running."""
     o = end.outcome
     saved = SaveOutcome(
@@ -111,15 +111,15 @@ def build_end(run: str, automation: str, end: ExecRunEnd) -> tuple[SaveOutcome, 
         marked=True,
     )
     failed = o.ident if end.failure is not None else None
-    finish = Finish(
+    finish = FinishRun(
         *(run, CLAIM, end.state, 1, end.result, end.failure, end.reason, failed), output_size=end.output_size
     )
     return saved, finish
 
 
-def build_whole_run(begin: StartRun, end: ExecRunEnd, session: int | None) -> RecordRun:
+def build_whole_run(begin: StartRun, end: ExecRunEnd, session: int | None) -> RecordExecRun:
     """Return the command that tells the whole run after its end."""
-    return RecordRun(
+    return RecordExecRun(
         *(begin.id, begin.automation, begin.kind, begin.version, begin.title, begin.trigger, begin.codec, begin.input),
         state=end.state,
         started_at=end.started_at,
@@ -135,9 +135,9 @@ def build_whole_run(begin: StartRun, end: ExecRunEnd, session: int | None) -> Re
     )
 
 
-def build_skipped_run(begin: StartRun, now_at: int, why: str) -> RecordRun:
+def build_skipped_run(begin: StartRun, now_at: int, why: str) -> RecordExecRun:
     """Return the command that tells of a run that did not happen because another one holds its lock."""
-    return RecordRun(
+    return RecordExecRun(
         *(begin.id, begin.automation, begin.kind, begin.version, begin.title, begin.trigger, begin.codec, begin.input),
         state=RunState.CANCELLED,
         started_at=now_at,

@@ -15,11 +15,11 @@ from mainspring.engine.definitions.automation import Automation
 from mainspring.engine.definitions.load_problem import LoadProblem
 from mainspring.engine.definitions.message_types import find_message_schemas
 from mainspring.engine.definitions.registry import Registry
-from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
-from mainspring.store.commands.triggers import Topic, TriggerRow
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
+from mainspring.store.commands.triggers import TriggerRow, TriggerTopic
 
 
-def build_announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN_SEALING) -> Announce:
+def build_announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN_SEALING) -> AnnounceDefinitions:
     """Return the command that writes all definitions; what cannot start by itself becomes a problem of the registry.
 
     With each schedule goes what its runs are given, sealed, so that a scheduler needs nobody's code.
@@ -48,20 +48,20 @@ def build_announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN
         if definition.schedules:
             schedules.extend(_build_schedule_rows(automation, registry, now_at, sealing))
     parts = [f"{row.name}\x1f{row.version}\x1f{row.fingerprint}".encode() for row in sorted(rows, key=lambda r: r.name)]
-    return Announce(hash_parts(*parts), tuple(rows), tuple(schedules), tuple(triggers))
+    return AnnounceDefinitions(hash_parts(*parts), tuple(rows), tuple(schedules), tuple(triggers))
 
 
 def build_trigger_row(automation: str, end: str, trigger: Trigger) -> TriggerRow:
     """Return what the store keeps of a trigger; `end` = its name after that of the automation."""
     source = trigger.source
-    topics: tuple[Topic, ...] = ()
+    topics: tuple[TriggerTopic, ...] = ()
     match source:
         case EventSource(name=name, where=where):
-            topics = (Topic("event", name, msgspec.json.encode(where, order="deterministic").decode()),)
+            topics = (TriggerTopic("event", name, msgspec.json.encode(where, order="deterministic").decode()),)
         case RunEndSource(automation=other, states=states):
-            topics = (Topic("run", other, msgspec.json.encode(states).decode()),)
+            topics = (TriggerTopic("run", other, msgspec.json.encode(states).decode()),)
         case JoinedRunsSource(automations=others):
-            topics = tuple(Topic("run", other, "[]") for other in others)
+            topics = tuple(TriggerTopic("run", other, "[]") for other in others)
     written = msgspec.json.encode(trigger, order="deterministic")
     path = getattr(source, "path", None)
     return TriggerRow(f"{automation}/{end}", automation, trigger.kind, written, path, topics)

@@ -36,7 +36,7 @@ from mainspring.engine.driver.run_end import (
 from mainspring.engine.driver.step_runner import StepRunner
 from mainspring.engine.driver.waits import RunWaits
 from mainspring.store.commands.results import Refused
-from mainspring.store.commands.runs import Annotate, ClaimedRun, Finish, Halt, Release, StartRun, Suspend
+from mainspring.store.commands.runs import AnnotateRun, ClaimedRun, FinishRun, HaltRun, ReleaseRun, StartRun, SuspendRun
 
 _DOUBT_REASONS = {OutcomeState.IN_DOUBT: FailureReason.IN_DOUBT, OutcomeState.REFUSED: FailureReason.VALUE_REFUSED}
 
@@ -203,7 +203,7 @@ class Driver:
         if self.halt is not None:
             self._halt(self.halt)
         elif self.draining:
-            self._send_last(Release(self.run.id, self.claim, self.journal.rank))
+            self._send_last(ReleaseRun(self.run.id, self.claim, self.journal.rank))
         elif self.body.stuck:
             self._finish()
         else:
@@ -215,7 +215,7 @@ class Driver:
             self.body.notes.tell_hints()
             self.send_notes()
             state = RunState.RETRYING if self.waits.due.retries else RunState.WAITING
-            command = Suspend(
+            command = SuspendRun(
                 self.run.id, self.claim, state, due_at, self.waits.seen, self.journal.rank, self.waits.describe()
             )
             self.parked = True
@@ -289,7 +289,7 @@ class Driver:
             detail = msgspec.json.encode({"hints": sorted(notes.hints)}) if notes.hints else None
             seal = self.hosting.seal
             tags = seal(msgspec.json.encode(notes.tags)) if notes.tags else None
-            command = Annotate(self.run.id, self.claim, tags, progress, seal(notes.published), detail)
+            command = AnnotateRun(self.run.id, self.claim, tags, progress, seal(notes.published), detail)
             notes.changed = False
             self.hosting.store.submit(command, self._noted)
 
@@ -303,7 +303,7 @@ class Driver:
         failure = self.hosting.seal_failure(halted.failure)
         rank = self.journal.rank
         self.hosting.lines.life.run_ended(self.run, RunState.NEEDS_ATTENTION, None, halted.failure, halted.reason)
-        self._send_last(Halt(self.run.id, self.claim, halted.reason, rank, failure, halted.ident, detail, passes))
+        self._send_last(HaltRun(self.run.id, self.claim, halted.reason, rank, failure, halted.ident, detail, passes))
 
     def _finish(self) -> None:
         if self.journal.saving:
@@ -321,7 +321,7 @@ class Driver:
         detail = msgspec.json.encode(end.detail) if end.detail else None
         self.hosting.lines.life.run_ended(self.run, end.state, end.result, end.failure, end.reason)
         self._send_last(
-            Finish(
+            FinishRun(
                 self.run.id,
                 self.claim,
                 end.state,
@@ -337,7 +337,7 @@ class Driver:
             )
         )
 
-    def _send_last(self, command: Finish | Halt | Release) -> None:
+    def _send_last(self, command: FinishRun | HaltRun | ReleaseRun) -> None:
         """Send the driver's last command and let go whatever it answers."""
         self.busy = True
 

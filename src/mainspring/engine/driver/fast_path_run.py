@@ -17,7 +17,7 @@ from mainspring.engine.driver.driver_host import DriverHost
 from mainspring.engine.driver.live_step import choose_step_isolation
 from mainspring.engine.driver.outbox_encoding import encode_outbox
 from mainspring.store.commands.results import Refused
-from mainspring.store.commands.runs import ClaimedRun, Complete
+from mainspring.store.commands.runs import ClaimedRun, CompleteRun
 
 if TYPE_CHECKING:
     from mainspring.engine.driver.driver import Driver
@@ -131,9 +131,9 @@ class FastPathRun:
         """Whether nothing is left to do but to end; of a result that does not fit an ordinary run knows what to say."""
         return end.ok and self.program.fits(end.output)
 
-    def _completion(self, end: AttemptEnd) -> Complete:
+    def _completion(self, end: AttemptEnd) -> CompleteRun:
         run, hosting = self.run, self._hosting
-        return Complete(
+        return CompleteRun(
             run.id,
             run.claim,
             run.automation,

@@ -4,12 +4,12 @@ from msgspec.structs import replace
 
 from mainspring.domain.runs.outbox import EVENT_RETENTION_MS, OutboxEntry, QueuedMessage
 from mainspring.engine.driver.driver_host import DriverHost
-from mainspring.store.commands.inbox import Publish
+from mainspring.store.commands.inbox import PublishEvent
 
 
 def encode_outbox(
     hosting: DriverHost, outgoing: tuple[OutboxEntry, ...]
-) -> tuple[tuple[Publish, ...], tuple[QueuedMessage, ...]]:
+) -> tuple[tuple[PublishEvent, ...], tuple[QueuedMessage, ...]]:
     """Return the events and the messages, each in order.
 
     Raises:
@@ -18,12 +18,12 @@ def encode_outbox(
     if not outgoing:
         return (), ()
     keep_until = hosting.clock.now() + EVENT_RETENTION_MS
-    events: list[Publish] = []
+    events: list[PublishEvent] = []
     messages: list[QueuedMessage] = []
     for one in outgoing:
         if isinstance(one, QueuedMessage):
             sealed = hosting.seal(one.body) or b""
             messages.append(replace(one, body=sealed, headers=hosting.seal(one.headers)))
         else:
-            events.append(Publish(one.id, one.name, hosting.seal(one.data) or b"", keep_until, one.key))
+            events.append(PublishEvent(one.id, one.name, hosting.seal(one.data) or b"", keep_until, one.key))
     return tuple(events), tuple(messages)

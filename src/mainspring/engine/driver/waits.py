@@ -28,7 +28,7 @@ from mainspring.engine.driver.callback_errors import halt_run_on_error
 from mainspring.engine.driver.run_end import RunHalt
 from mainspring.engine.driver.wakeups import RunWakeups
 from mainspring.store.commands.inbox import CloseWait, ExpireWait, OpenWait, RejectFact, ReturnFact
-from mainspring.store.commands.results import Arrived, Refused, Started
+from mainspring.store.commands.results import InboxFacts, Refused, StartAnswer
 
 if TYPE_CHECKING:
     from mainspring.engine.driver.driver import Driver
@@ -153,7 +153,7 @@ class RunWaits:
                 assert isinstance(call, ChildCall)
                 driver.journal.save(request, OutcomeState.FAILED, failure=failure, input=call.input)
             elif self._answered(result):
-                if isinstance(result, Started) and result.by_key:
+                if isinstance(result, StartAnswer) and result.by_key:
                     # Its run key found a run that is nobody's child, or another's: wait for its end all the same.
                     self._open_wait(request, "run", result.run, None)
                 driver.hosting.look_for_facts()
@@ -240,7 +240,7 @@ class RunWaits:
         driver.journal.saving -= 1
         if not self._answered(result):
             return
-        assert isinstance(result, Arrived)
+        assert isinstance(result, InboxFacts)
         self.add_facts(result.facts)
         if driver.halt is None and not driver.draining:
             saving = driver.journal.saving

@@ -20,7 +20,7 @@ from mainspring.engine.driver.driver_host import DriverLookup
 from mainspring.engine.worker.run_services import ignore_answer
 from mainspring.resources.locks import AttemptLocks
 from mainspring.store.base import Store
-from mainspring.store.commands.journal import RecordProcess
+from mainspring.store.commands.journal import RecordProcessGroup
 
 
 class AttemptReportRouter:
@@ -39,7 +39,7 @@ class AttemptReportRouter:
             known = (
                 ignore_answer if ack is None else lambda result: ack(result if isinstance(result, Exception) else None)
             )
-            self._store.submit(RecordProcess(sign.pgid, sign.started, ended=sign.ended), known)
+            self._store.submit(RecordProcessGroup(sign.pgid, sign.started, ended=sign.ended), known)
             return
         if spec is not None and isinstance(sign, LockReport | UnlockReport):
             owner = f"{spec.run_id}/{spec.ident} (attempt {spec.attempt})"

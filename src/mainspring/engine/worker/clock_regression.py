@@ -10,7 +10,7 @@ import msgspec
 
 from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
 from mainspring.domain.time.schedule import Schedule
-from mainspring.store.base import AheadSchedule, EngineReads
+from mainspring.store.base import EngineReads, ScheduleAhead
 from mainspring.store.commands.automations import PullBackSchedule
 
 _LOG = logging.getLogger("mainspring.scheduler")
@@ -39,11 +39,11 @@ class ClockRegression:
             )
         return found
 
-    def _is_ours(self, one: AheadSchedule) -> bool:
+    def _is_ours(self, one: ScheduleAhead) -> bool:
         return self._only is None or one.automation in self._only
 
 
-def _pull_back(one: AheadSchedule, now: int) -> PullBackSchedule | None:
+def _pull_back(one: ScheduleAhead, now: int) -> PullBackSchedule | None:
     try:
         return PullBackSchedule(one.name, Schedule.from_data(msgspec.json.decode(one.spec)).next_after(now))
     except Exception as error:  # noqa: BLE001 - one schedule must not stop the others

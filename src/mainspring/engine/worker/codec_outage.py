@@ -22,7 +22,7 @@ from mainspring.domain.processes.process_finding import ProcessFinding, ProcessF
 from mainspring.domain.values.sealing import Sealing, drop_failure_text
 from mainspring.store.base import Store
 from mainspring.store.commands.runs import StartRun
-from mainspring.store.commands.sessions import NoteFindings
+from mainspring.store.commands.sessions import RecordProcessFindings
 
 _LOG = logging.getLogger("mainspring.worker")
 _FIRST_PAUSE_S: Final = 0.5
@@ -211,7 +211,7 @@ class CodecOutage:
 
     def _tell(self, findings: tuple[ProcessFinding, ...]) -> None:
         if self._real_store.session is not None:
-            self._real_store.submit(NoteFindings(findings, (ProcessFindingKind.CODEC,)), lambda _answer: None)
+            self._real_store.submit(RecordProcessFindings(findings, (ProcessFindingKind.CODEC,)), lambda _answer: None)
 
 
 def _run_of(command: Any) -> str | None:

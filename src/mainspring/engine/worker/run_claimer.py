@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from mainspring.domain.clock import Clock
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.base import Store
-from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun
+from mainspring.store.commands.runs import ClaimedRun, ClaimedRuns, ClaimRuns
 
 _LOG = logging.getLogger("mainspring.worker")
 _MAX_PLAN_S, _RETRY_AFTER_S, _EARLY_TOLERANCE_S = 60.0, 1.0, 0.001
@@ -95,13 +95,15 @@ class RunClaimer:
         limit = min(room, (s.concurrency + 1) // 2)
         self._under_way.append(limit)
         insists = tuple(self._insisted())
-        claim = Claim(f"{worker.store.session}:{self.count}", limit, s.tags, s.queues, s.suspects, self._only, insists)
+        claim = ClaimRuns(
+            f"{worker.store.session}:{self.count}", limit, s.tags, s.queues, s.suspects, self._only, insists
+        )
         worker.store.submit(claim, self._claimed)
 
     def _claimed(self, result: Any) -> None:
         self._under_way.popleft()
         worker = self._worker
-        if not isinstance(result, Claimed):
+        if not isinstance(result, ClaimedRuns):
             if isinstance(result, Exception):
                 _LOG.error("claiming failed, it is tried again in a second: %s", result)
                 worker.loop.call_later(_RETRY_AFTER_S, self.want)

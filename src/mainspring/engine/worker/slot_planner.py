@@ -18,7 +18,7 @@ from mainspring.domain.time.schedule import Schedule, compute_jitter
 from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.definitions.run_start import StartOptions, build_start_command
-from mainspring.store.base import DueSchedule, EngineReads, Pause, Unfinished
+from mainspring.store.base import DueSchedule, EngineReads, PauseRecord, UnfinishedRun
 from mainspring.store.commands.automations import MakeSlot
 from mainspring.store.commands.runs import CancelRun, SlotLink, StartRun
 
@@ -37,8 +37,8 @@ class SlotPlan(msgspec.Struct, frozen=True):
 class ScheduleContext(msgspec.Struct, frozen=True):
     """What stands beside a due schedule: runs that are not over, and pauses since its slot."""
 
-    unfinished: list[Unfinished]
-    pauses: list[Pause]
+    unfinished: list[UnfinishedRun]
+    pauses: list[PauseRecord]
 
     def why_missed(self, slot_at: int) -> str:
         """Return the note of a slot that nobody made and nobody makes up for."""

@@ -5,7 +5,7 @@ import logging
 from mainspring.engine.worker.run_services import ignore_answer
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import Store
-from mainspring.store.commands.sessions import NoteBlocked
+from mainspring.store.commands.sessions import RecordBlockedLoop
 
 _LOG = logging.getLogger("mainspring.worker")
 
@@ -20,8 +20,8 @@ class StallRecord:
         """The loop has not turned for so many seconds; `frames` as StallWatch gives them."""
         lines = tuple(KNOWN_SECRETS.redact(line) for line in frames) or ("nobody can tell where it stands",)
         _LOG.error("the loop has been blocked for %.1f s by:\n  %s", since, "\n  ".join(lines))
-        self._store.submit(NoteBlocked(round(since * 1000), lines), ignore_answer)
+        self._store.submit(RecordBlockedLoop(round(since * 1000), lines), ignore_answer)
 
     def ended(self) -> None:
         """It turns again."""
-        self._store.submit(NoteBlocked(), ignore_answer)
+        self._store.submit(RecordBlockedLoop(), ignore_answer)

@@ -19,7 +19,7 @@ from mainspring.engine.driver.live_step import LiveStep
 from mainspring.engine.worker.run_services import ignore_answer
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import Store
-from mainspring.store.commands.journal import ClearStall, RecordStall
+from mainspring.store.commands.journal import ClearStalledAttempt, RecordStalledAttempt
 
 _LOG = logging.getLogger("mainspring.worker")
 _MAX_CHECK_DELAY_MS = 300_000
@@ -104,7 +104,7 @@ class StalledAttempts:
             *(run, attempt, step.request.name, silent_ms // 1000, "\n  ".join(where)),
         )
         self._known[key] = True
-        command = RecordStall(run, claim, ident, step.request.name, attempt, silent_ms, where)
+        command = RecordStalledAttempt(run, claim, ident, step.request.name, attempt, silent_ms, where)
         self._store.submit(command, functools.partial(self._recorded, key))
 
     def _recorded(self, key: _AttemptKey, result: Any) -> None:
@@ -114,4 +114,4 @@ class StalledAttempts:
     def _clear(self, key: _AttemptKey) -> None:
         run, claim, ident, attempt = key
         if self._known.pop(key):
-            self._store.submit(ClearStall(run, claim, ident, attempt), ignore_answer)
+            self._store.submit(ClearStalledAttempt(run, claim, ident, attempt), ignore_answer)

@@ -38,11 +38,11 @@ from mainspring.engine.worker.stalled_attempts import StalledAttempts
 from mainspring.engine.worker.suspended_run_cache import SuspendedRunCache
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.resources.locks import AttemptLocks
-from mainspring.store.base import Changes, EngineReads, Store
-from mainspring.store.commands.runs import ClaimedRun, Halt, Release
-from mainspring.store.commands.sessions import Beat, ClearSuspect, MeetClockStep, WakeWorkers
+from mainspring.store.base import CommitChanges, EngineReads, Store
+from mainspring.store.commands.runs import ClaimedRun, HaltRun, ReleaseRun
+from mainspring.store.commands.sessions import ClearProbation, ConfirmClockStep, RecordHeartbeat, WakeWorkers
+from mainspring.store.process_usage import ProcessUsage
 from mainspring.store.store_clock import StoreClock
-from mainspring.store.usage import Usage
 
 _LOG = logging.getLogger("mainspring.worker")
 _ROUND_S = 0.5
@@ -102,7 +102,7 @@ class Worker(RunServices):
         """Claimed runs that wait for the codec, to be loaded."""
         self._cleared: set[str] = set()
         self._rounds = 0
-        self._usage = Usage()
+        self._usage = ProcessUsage()
         self._child_queue = ""
         self._on_crash_point = on_crash_point
         self.crash_after: tuple[str, str] | None = None
@@ -131,7 +131,7 @@ class Worker(RunServices):
             driver.drain()
         for run in list(self._unopened.values()):
             self.codec.drop_load(run.id)
-            self.store.submit(Release(run.id, run.claim, run.rank), ignore_answer)
+            self.store.submit(ReleaseRun(run.id, run.claim, run.rank), ignore_answer)
         self._unopened.clear()
         self._tell_idle()
 
@@ -171,7 +171,7 @@ class Worker(RunServices):
         """Whether nobody has to see an outcome before the end of its run."""
         return self.crash_after is None and not self.draining and not self.settings.suspects
 
-    def changed(self, changes: Changes) -> None:
+    def changed(self, changes: CommitChanges) -> None:
         """The store says that something may have come, or that its clock was set."""
         self._meet_clock_step(changes.clock_step)
         if changes.ready and self._round is not None:  # before `start` it has announced nothing that it could take
@@ -184,7 +184,7 @@ class Worker(RunServices):
         if isinstance(self.clock, StoreClock):
             step = self.clock.take_step()
             if step is not None:
-                self.store.submit(MeetClockStep(self.clock.met_ms), ignore_answer)
+                self.store.submit(ConfirmClockStep(self.clock.met_ms), ignore_answer)
         if step is None:
             return
         _LOG.warning("%s: waits, retries and deadlines move with it", describe_step(step.by_ms))
@@ -220,7 +220,7 @@ class Worker(RunServices):
         is_turn = bool(told) != bool(self._child_queue)
         if told != self._child_queue and (is_turn or is_beat) and self.store.session is not None:
             self._child_queue = told
-            self.store.submit(Beat(child_queue=told), ignore_answer)
+            self.store.submit(RecordHeartbeat(child_queue=told), ignore_answer)
 
     def _later(self, call: Callable[[], None]) -> None:
         self.loop.call_later(_ROUND_S, call)
@@ -259,7 +259,7 @@ class Worker(RunServices):
         """Take a run off probation, once."""
         if self.settings.suspects and run.id not in self._cleared:
             self._cleared.add(run.id)
-            self.store.submit(ClearSuspect(run.id, run.claim, progressed), ignore_answer)
+            self.store.submit(ClearProbation(run.id, run.claim, progressed), ignore_answer)
             self.want()
 
     def take(self, run: ClaimedRun) -> None:
@@ -310,7 +310,7 @@ class Worker(RunServices):
             self._load_after_wait(run, history)
 
         if self.draining:
-            self.store.submit(Release(run.id, run.claim, run.rank), ignore_answer)
+            self.store.submit(ReleaseRun(run.id, run.claim, run.rank), ignore_answer)
             self._tell_idle()
         else:
             self._unopened[run.id] = run
@@ -342,7 +342,7 @@ class Worker(RunServices):
 
     def unsaved(self, run: ClaimedRun, error: Exception) -> None:
         """Halt a run that cannot be loaded, or of which a command cannot be executed."""
-        halt = Halt(run.id, run.claim, FailureReason.BODY_ERROR, run.rank, self.seal_failure(self.failure_of(error)))
+        halt = HaltRun(run.id, run.claim, FailureReason.BODY_ERROR, run.rank, self.seal_failure(self.failure_of(error)))
         self.store.submit(halt, ignore_answer)
 
     # -- what drivers ask (Hosting; the rest is in RunServices) ------------------------------------------------------------

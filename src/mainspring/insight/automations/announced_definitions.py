@@ -6,8 +6,8 @@ import msgspec
 
 from mainspring.domain.definitions.definition import Definition
 from mainspring.insight.automations.dependencies import Graph, build_graph
-from mainspring.store.base import Reader
-from mainspring.store.reads.status import automations
+from mainspring.store.base import StoreReader
+from mainspring.store.read.status.status import automations
 from mainspring.store.views import AutomationView
 
 
@@ -18,7 +18,7 @@ def read_definition(view: AutomationView) -> Definition | None:
     return None
 
 
-def read_announced_graph(reader: Reader) -> Graph:
+def read_announced_graph(reader: StoreReader) -> Graph:
     """Return the graph of what workers announced and nobody retired."""
     found = {
         view.name: definition

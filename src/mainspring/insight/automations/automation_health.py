@@ -15,8 +15,8 @@ from mainspring.domain.monitors.timing.silence import find_expected_success
 from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.domain.text.phrases import format_span
 from mainspring.insight.text.formatting import format_count
-from mainspring.store.base import Reader
-from mainspring.store.reads.incidents import incidents
+from mainspring.store.base import StoreReader
+from mainspring.store.read.incidents import incidents
 
 JUDGING_MONITORS = (
     IncidentKind.SILENCE,
@@ -47,7 +47,7 @@ class AutomationHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_automation_health(
-    reader: Reader,
+    reader: StoreReader,
     names: Iterable[str],
     now: int,
     tunings: TuningTable = DEFAULT_TUNINGS,
@@ -70,12 +70,12 @@ def read_automation_health(
     return {one.name: _build_health(one, verdicts.get(one.name, []), now) for one in facts.automations}
 
 
-def _read_facts_of_many(reader: Reader, names: list[str], now: int) -> MonitorInputs:
+def _read_facts_of_many(reader: StoreReader, names: list[str], now: int) -> MonitorInputs:
     return FactsReader(reader, at_once=None).read_of(names, now)
 
 
 def _read_facts_of_one(
-    reader: Reader, name: str, now: int, tunings: TuningTable, own: TuningOverrides
+    reader: StoreReader, name: str, now: int, tunings: TuningTable, own: TuningOverrides
 ) -> MonitorInputs:
     """Return all by which one automation is judged, as a watcher has it: what is open is well later than what is not."""
     general = tunings.get(IncidentKind.FAIL_RATE, FailRateTuning())

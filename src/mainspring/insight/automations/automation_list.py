@@ -16,9 +16,9 @@ from mainspring.insight.automations.automation_health import read_automation_hea
 from mainspring.insight.automations.source_description import describe_source
 from mainspring.insight.incidents.visible_incidents import most_severe_by_automation
 from mainspring.insight.text import quantile
-from mainspring.store.base import Reader
-from mainspring.store.reads import automations as reads
-from mainspring.store.reads.automations import RunMark
+from mainspring.store.base import StoreReader
+from mainspring.store.read.automations import automation_stats as reads
+from mainspring.store.read.automations.automation_stats import RunMark
 from mainspring.store.views import AutomationView
 
 SHOWN_RUNS = 50
@@ -61,7 +61,7 @@ class AutomationLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_automation_lines(
-    reader: Reader,
+    reader: StoreReader,
     views: Sequence[AutomationView],
     now: int,
     tunings: TuningTable = DEFAULT_TUNINGS,

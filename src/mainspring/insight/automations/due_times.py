@@ -12,7 +12,7 @@ from mainspring.domain.time.cron import find_zone
 from mainspring.domain.time.schedule import Schedule, compute_jitter
 from mainspring.domain.time.schedule_preview import ClockChange, find_clock_change
 from mainspring.domain.time.slot_verdict import SlotVerdict
-from mainspring.store.reads.automations import RunMark
+from mainspring.store.read.automations.automation_stats import RunMark
 from mainspring.store.views import AutomationView, SlotView
 
 FAR_MS = 100 * 366 * 86_400_000

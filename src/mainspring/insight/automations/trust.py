@@ -9,9 +9,9 @@ import msgspec
 
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.insight.text.formatting import escape_line, format_count, format_share
-from mainspring.store.base import Reader
-from mainspring.store.reads import automations as reads
-from mainspring.store.reads.automations import Counted, Reopened
+from mainspring.store.base import StoreReader
+from mainspring.store.read.automations import automation_stats as reads
+from mainspring.store.read.automations.automation_stats import AutomationCounts, IncidentReopening
 
 DAYS = 30
 _SPAN_MS = DAYS * 86_400_000
@@ -48,11 +48,11 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
     causes: list[RecurringCause]
 
 
-def read_trust(reader: Reader, name: str, now: int) -> Trust:
+def read_trust(reader: StoreReader, name: str, now: int) -> Trust:
     """Return how far an automation can be trusted at the instant `now` (ms)."""
     cut_at, first_at = now - _SPAN_MS, now - 2 * _SPAN_MS
     cut_at -= cut_at % 3_600_000  # figures of then are kept by the hour: each counts on one side
-    came_back = reads.reopened(reader, name, first_at)
+    came_back = reads.incident_reopenings(reader, name, first_at)
     lately = [one for one in came_back if one.at >= cut_at]
     before = [one for one in came_back if one.at < cut_at]
     return Trust(
@@ -78,7 +78,7 @@ def describe_trust(trust: Trust) -> str:
     return escape_line(", ".join(parts))
 
 
-def _build_figures(counted: Counted, came_back: list[Reopened]) -> TrustFigures:
+def _build_figures(counted: AutomationCounts, came_back: list[IncidentReopening]) -> TrustFigures:
     ended = counted.succeeded + counted.failed
     return TrustFigures(
         ended=ended,
@@ -90,9 +90,9 @@ def _build_figures(counted: Counted, came_back: list[Reopened]) -> TrustFigures:
     )
 
 
-def _list_causes(came_back: list[Reopened]) -> list[RecurringCause]:
+def _list_causes(came_back: list[IncidentReopening]) -> list[RecurringCause]:
     """Return each cause once, the one that came back most often first."""
-    found: dict[str, list[Reopened]] = {}
+    found: dict[str, list[IncidentReopening]] = {}
     for one in came_back:
         found.setdefault(one.incident, []).append(one)
     causes = [

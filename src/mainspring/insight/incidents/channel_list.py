@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from mainspring.store.base import Reader
-from mainspring.store.reads import incidents as reads
+from mainspring.store.base import StoreReader
+from mainspring.store.read import incidents as reads
 
 
 class ChannelLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,10 +26,10 @@ class ChannelLine(msgspec.Struct, frozen=True, kw_only=True):
     oldest_at: int | None = None
 
 
-def list_channel_lines(reader: Reader, addresses: Mapping[str, str]) -> list[ChannelLine]:
+def list_channel_lines(reader: StoreReader, addresses: Mapping[str, str]) -> list[ChannelLine]:
     """Return those of the configuration and those that have alerts or a fault all the same, by name."""
     views = {one.name: one for one in reads.channels(reader)}
-    waiting = {one.channel: one for one in reads.unsent(reader)}
+    waiting = {one.channel: one for one in reads.unsent_alerts(reader)}
     lines = []
     for name in sorted({*addresses, *views, *waiting}):
         view, unsent = views.get(name), waiting.get(name)

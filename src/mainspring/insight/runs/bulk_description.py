@@ -8,7 +8,7 @@ import msgspec
 from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, BulkVerb, part_noun
 from mainspring.domain.states import BulkState
 from mainspring.insight.text.formatting import escape_line, format_count, format_span
-from mainspring.store.reads.bulk import BulkView
+from mainspring.store.read.bulk_operations import BulkView
 
 _FLAGS = {
     "trigger": "--trigger",

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
 from mainspring.domain.time.clock_step import PendingRequests, RunClockSteps, describe_step
 from mainspring.insight.text.formatting import format_count, format_moment, format_span
-from mainspring.store.base import Reader
-from mainspring.store.reads.clock_steps import RecordedStep, find_regression, recorded_steps
+from mainspring.store.base import StoreReader
+from mainspring.store.read.status.clock_steps import RecordedStep, find_regression, recorded_steps
 
 _SHOWN_FOR_MS = 86_400_000
 _COMMANDS: Final = {
@@ -27,7 +27,7 @@ class ClockReport(NamedTuple):
     waiting: list[str]
 
 
-def report_clock(reader: Reader, now: int, zone: str) -> ClockReport:
+def report_clock(reader: StoreReader, now: int, zone: str) -> ClockReport:
     """Return what is to be known of the clock at the instant `now` (ms)."""
     newest = recorded_steps(reader)
     steps = [step for step in newest if -MAX_CLOCK_LEAD_MS < now - step.at <= _SHOWN_FOR_MS]

@@ -6,9 +6,9 @@ import msgspec
 
 from mainspring.domain.states import RunState
 from mainspring.insight.runs.error_groups import FailureGroup, Sees, group_by_error_with_new
-from mainspring.store.base import Reader
-from mainspring.store.reads.incidents import incidents
-from mainspring.store.reads.standing import standing, standing_among, standing_runs
+from mainspring.store.base import StoreReader
+from mainspring.store.read.incidents import incidents
+from mainspring.store.read.runs.unresolved_runs import count_unresolved, unresolved_among, unresolved_runs
 from mainspring.store.views import Capped, RunRow
 
 _LOOKS = 100
@@ -58,7 +58,7 @@ DeadLetterCursor = tuple[int, str]
 
 
 def list_dead_letters(
-    reader: Reader, wanted: DeadLetterFilter, after: DeadLetterCursor | None = None
+    reader: StoreReader, wanted: DeadLetterFilter, after: DeadLetterCursor | None = None
 ) -> Iterator[tuple[DeadLetterCursor, DeadLetterGroup | None]]:
     """Yield errors behind a place, the one that was seen last first; None = no run stands still by the one at that place."""
     w = wanted
@@ -93,9 +93,9 @@ def list_dead_letters(
 
 
 def list_stopped_runs(
-    reader: Reader, wanted: DeadLetterFilter, *, limit: int, cursor: int | None = None
+    reader: StoreReader, wanted: DeadLetterFilter, *, limit: int, cursor: int | None = None
 ) -> list[tuple[int, RunRow]]:
-    """Return the runs that stand still by the errors that are wanted, the newest failure first; see `standing_runs`.
+    """Return the runs that stand still by the errors that are wanted, the newest failure first; see `unresolved_runs`.
 
     What is too new to be grouped comes first, at the place above all others.
     """
@@ -105,27 +105,27 @@ def list_stopped_runs(
     causes = [(name, group.fingerprint) for group in groups for name in group.automations]
     found: list[tuple[int, RunRow]] = []
     if cursor is None:
-        fresh = standing_among(reader, sorted({run for runs in new.values() for run in runs}))
+        fresh = unresolved_among(reader, sorted({run for runs in new.values() for run in runs}))
         fits = [row for row in fresh.values() if row.state in wanted.states]
         found = [(0, row) for row in sorted(fits, key=lambda row: -row.seq)]
     since_at = wanted.since_at or 0
-    return found + standing_runs(reader, causes, state=wanted.state, since_at=since_at, limit=limit, cursor=cursor)
+    return found + unresolved_runs(reader, causes, state=wanted.state, since_at=since_at, limit=limit, cursor=cursor)
 
 
-def _count_stopped_runs(reader: Reader, group: FailureGroup, new: list[str], wanted: DeadLetterFilter) -> Capped:
+def _count_stopped_runs(reader: StoreReader, group: FailureGroup, new: list[str], wanted: DeadLetterFilter) -> Capped:
     """Count the runs that stand still by an error, over all its automations together, until there are so many."""
     state = wanted.state
-    fresh = [row for row in standing_among(reader, new).values() if state in (None, row.state)] if new else []
+    fresh = [row for row in unresolved_among(reader, new).values() if state in (None, row.state)] if new else []
     number, more = len(fresh), False
     for name in group.automations:
         if number >= _LOOKS:
             return Capped(number, more=True)
-        one = standing(reader, (name, group.fingerprint), _LOOKS, state, wanted.since_at or 0)
+        one = count_unresolved(reader, (name, group.fingerprint), _LOOKS, state, wanted.since_at or 0)
         number, more = number + one.number, more or one.more
     return Capped(number, more)
 
 
-def _incidents_by_error(reader: Reader) -> dict[tuple[str, str], tuple[str, str | None]]:
+def _incidents_by_error(reader: StoreReader) -> dict[tuple[str, str], tuple[str, str | None]]:
     """Return incident and what changed before it, by automation and fingerprint."""
     return {
         (one.subject.automation, one.subject.fingerprint): (one.id, str(one.facts.get("changed") or "") or None)

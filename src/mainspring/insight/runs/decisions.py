@@ -9,7 +9,7 @@ from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import OutcomeState
 from mainspring.insight.runs.steps import label_step
 from mainspring.insight.text.formatting import escape_line, format_distance
-from mainspring.store.reads.decisions import ManualResult, RunDecisions, RunSettlement
+from mainspring.store.read.run_decisions import ManualResult, RunDecisions, RunSettlement
 from mainspring.store.views import RunStory
 
 _REASON: Final = 300

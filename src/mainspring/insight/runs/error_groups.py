@@ -8,9 +8,9 @@ from mainspring.alerting.inputs.failure_groups import group_failures
 from mainspring.domain.failures.failure import short_type_name
 from mainspring.domain.states import RunState
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 from mainspring.store.commands.incidents import ErrorGroup
-from mainspring.store.reads.incidents import ErrorView, errors, untold_faults
+from mainspring.store.read.incidents import ErrorView, errors, ungrouped_failures
 
 _MOST = 1_000
 Sees = Callable[[str], bool]
@@ -44,7 +44,7 @@ class FailureGroup(msgspec.Struct, kw_only=True):
 
 
 def group_by_error(
-    reader: Reader,
+    reader: StoreReader,
     states: tuple[RunState, ...],
     name: str | None,
     since_at: int | None,
@@ -59,7 +59,7 @@ def group_by_error(
 
 
 def group_by_error_with_new(
-    reader: Reader,
+    reader: StoreReader,
     states: tuple[RunState, ...],
     name: str | None,
     since_at: int | None,
@@ -74,7 +74,7 @@ def group_by_error_with_new(
     ]
     untold = [
         one
-        for one in untold_faults(reader)
+        for one in ungrouped_failures(reader)
         if one.state in states and name in (None, one.automation) and sees(one.automation)
     ]
     new: dict[str, list[str]] = {}

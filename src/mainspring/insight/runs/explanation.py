@@ -48,7 +48,7 @@ from mainspring.insight.runs.suggested_commands import (
 from mainspring.insight.runs.trigger_file import describe_retry, find_trigger_file, retry_reads_file
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
 from mainspring.insight.text.formatting import escape_line, format_distance, format_span
-from mainspring.store.reads.decisions import UNDECIDED, ManualResult, RunDecisions, RunSettlement
+from mainspring.store.read.run_decisions import NO_DECISIONS, ManualResult, RunDecisions, RunSettlement
 from mainspring.store.views import Blocker, RunStory, RunView
 
 _MESSAGE = 300
@@ -100,7 +100,7 @@ def explain(
     now: int,
     zone: str = "UTC",
     around: RunRelations = NO_RELATIONS,
-    decisions: RunDecisions = UNDECIDED,
+    decisions: RunDecisions = NO_DECISIONS,
     awaited: Sequence[Blocker] = (),
     up: UpCommand = PLAIN_UP,
 ) -> Explanation:

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from mainspring.domain.incidents.incident import Finding, IncidentKind
 from mainspring.insight.runs.blockers import list_blocks
 from mainspring.insight.text.formatting import escape_line
-from mainspring.store.base import Reader
-from mainspring.store.reads.status import blocker
+from mainspring.store.base import StoreReader
+from mainspring.store.read.status.status import blocker
 from mainspring.store.views import Blocker
 
 _MOST: Final = 20
@@ -19,7 +19,7 @@ _BY_KEY: Final = "partition"
 
 
 def add_causes(
-    findings: Iterable[Finding], reader: Reader, now: int, *, redact: Callable[[str], str], zone: str
+    findings: Iterable[Finding], reader: StoreReader, now: int, *, redact: Callable[[str], str], zone: str
 ) -> list[Finding]:
     """Return findings, those of late starts with their cause in text and facts where a run was made and something keeps it from starting.
 

@@ -16,8 +16,8 @@ from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
 from mainspring.insight.runs.steps import STOPS
 from mainspring.insight.text.formatting import escape_line, format_count
-from mainspring.store.base import Reader
-from mainspring.store.reads.paths import Passed, PassedRun, passed_runs
+from mainspring.store.base import StoreReader
+from mainspring.store.read.runs.run_paths import PathOutcome, RunPath, read_run_paths
 from mainspring.store.views import AutomationView
 
 START: Final = "start"
@@ -84,19 +84,19 @@ class _NodeCount:
 
 
 class _EdgeCount:
-    def __init__(self, run: PassedRun, ident: str | None) -> None:
+    def __init__(self, run: RunPath, ident: str | None) -> None:
         self.run, self.ident = run, ident
         self.runs = set[str]()
 
 
-def summarize_run_paths(reader: Reader, view: AutomationView, may_see: Callable[[str], bool]) -> RunPaths:
+def summarize_run_paths(reader: StoreReader, view: AutomationView, may_see: Callable[[str], bool]) -> RunPaths:
     """Return the ways of an automation; of one that is a single step there are none."""
     return build_run_paths(
-        view.name, passed_runs(reader, view.name) if view.kind == DefinitionKind.WORKFLOW else [], may_see
+        view.name, read_run_paths(reader, view.name) if view.kind == DefinitionKind.WORKFLOW else [], may_see
     )
 
 
-def build_run_paths(name: str, runs: Sequence[PassedRun], may_see: Callable[[str], bool]) -> RunPaths:
+def build_run_paths(name: str, runs: Sequence[RunPath], may_see: Callable[[str], bool]) -> RunPaths:
     """Return the ways that these runs went, newest first; a child that may not be seen has no name."""
     counted = _PathCounter(may_see)
     for run in runs:
@@ -124,7 +124,7 @@ class _PathCounter:
         self._steps: dict[tuple[OutcomeKind, str], _NodeCount] = {}
         self._ways: dict[tuple[str, str, bool], _EdgeCount] = {}
 
-    def add(self, run: PassedRun) -> None:
+    def add(self, run: RunPath) -> None:
         """Count the ways of one run."""
         outcomes = [one for one in run.passed if one.kind not in STOPS and one.state is not OutcomeState.CANCELLED]
         before = _predecessor_lookup(outcomes)
@@ -143,7 +143,7 @@ class _PathCounter:
         if not run.is_cut:
             self._end(run, start, before(outcomes[-1].rank if outcomes else 0))
 
-    def _end(self, run: PassedRun, start: _NodeCount, last: Sequence[Passed | None]) -> None:
+    def _end(self, run: RunPath, start: _NodeCount, last: Sequence[PathOutcome | None]) -> None:
         """Count the ways into the end. Where a failure ended the run, what went on beside it did not lead there."""
         lost = [one for one in last if one is not None and one.state is OutcomeState.FAILED]
         is_lost = run.state is RunState.FAILED and any(one.ident == run.failed_ident for one in lost)
@@ -153,11 +153,11 @@ class _PathCounter:
 
     def _go(
         self,
-        run: PassedRun,
+        run: RunPath,
         step: _NodeCount,
-        outcome: Passed | None,
+        outcome: PathOutcome | None,
         then: _NodeCount,
-        following: Passed | None,
+        following: PathOutcome | None,
         *,
         is_lost: bool = False,
     ) -> None:
@@ -171,7 +171,7 @@ class _PathCounter:
             way = self._ways[step.key, then.key, failed] = _EdgeCount(run, self._ident(at))
         way.runs.add(run.run)
 
-    def _step(self, run: PassedRun, one: Passed) -> _NodeCount:
+    def _step(self, run: RunPath, one: PathOutcome) -> _NodeCount:
         node = self._steps.get((one.kind, one.name))
         if node is None:
             name = "another automation" if self._is_hidden(one) else one.name
@@ -181,17 +181,17 @@ class _PathCounter:
         node.runs.add(run.run)
         return node
 
-    def _node(self, run: PassedRun, key: str, name: str, kind: str, ident: str | None) -> _NodeCount:
+    def _node(self, run: RunPath, key: str, name: str, kind: str, ident: str | None) -> _NodeCount:
         node = self._nodes.get(key)
         if node is None:
             node = self._nodes[key] = _NodeCount(key, name, kind, run.run, ident)
         node.runs.add(run.run)
         return node
 
-    def _is_hidden(self, one: Passed) -> bool:
+    def _is_hidden(self, one: PathOutcome) -> bool:
         return one.kind is OutcomeKind.CHILD and not self._may_see(one.name)
 
-    def _ident(self, one: Passed | None) -> str | None:
+    def _ident(self, one: PathOutcome | None) -> str | None:
         """Return by what a step is found in its run; that of a child has its name in it."""
         return None if one is None or self._is_hidden(one) else one.ident
 
@@ -233,7 +233,7 @@ class _PathCounter:
         ]
 
 
-def _predecessor_lookup(outcomes: Sequence[Passed]) -> Callable[[int], tuple[Passed | None, ...]]:
+def _predecessor_lookup(outcomes: Sequence[PathOutcome]) -> Callable[[int], tuple[PathOutcome | None, ...]]:
     """Return what tells on which steps it follows that something was asked for once a rank had been handed over; None = the start.
 
     These are the outcomes up to that rank on which none of the others up to it stood already. A sleep hands on what it stood on.
@@ -242,10 +242,10 @@ def _predecessor_lookup(outcomes: Sequence[Passed]) -> Callable[[int], tuple[Pas
     reached = list(accumulate((one.asked_after for one in outcomes), max))
 
     @cache
-    def before(rank: int) -> tuple[Passed | None, ...]:
+    def before(rank: int) -> tuple[PathOutcome | None, ...]:
         last = bisect_right(ranks, rank)
         first = bisect_right(ranks, reached[last - 1]) if last else 0
-        found: dict[int, Passed | None] = {}
+        found: dict[int, PathOutcome | None] = {}
         for one in outcomes[first:last]:
             for step in before(one.asked_after) if one.kind is OutcomeKind.TIMER else (one,):
                 found[0 if step is None else step.rank] = step

@@ -7,9 +7,9 @@ import msgspec
 from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.insight.automations.dependencies import Edge, Graph
 from mainspring.insight.text.formatting import escape_line, format_count, format_distance, format_instant
-from mainspring.store.base import Reader
-from mainspring.store.reads import triggers as reads
-from mainspring.store.reads.runs import list_runs
+from mainspring.store.base import StoreReader
+from mainspring.store.read import triggers as reads
+from mainspring.store.read.runs.run_views import list_runs
 from mainspring.store.trigger_views import DeliveryRow
 from mainspring.store.views import RunView
 
@@ -39,14 +39,14 @@ class RunRelations(msgspec.Struct, frozen=True):
 NO_RELATIONS = RunRelations()
 
 
-def read_run_relations(reader: Reader, graph: Graph, run: RunView, zone: str) -> RunRelations:
+def read_run_relations(reader: StoreReader, graph: Graph, run: RunView, zone: str) -> RunRelations:
     """Return what stands around a run."""
     return RunRelations(
         reads.delivered_for(reader, run.id, _DELIVERIES), list_blocked_automations(reader, graph, run, zone)
     )
 
 
-def list_blocked_automations(reader: Reader, graph: Graph, run: RunView, zone: str) -> list[BlockedAutomation]:
+def list_blocked_automations(reader: StoreReader, graph: Graph, run: RunView, zone: str) -> list[BlockedAutomation]:
     """Return what a run holds up that has not ended, or not as those below it want; a child and a superseded run hold up nothing."""
     if run.parent is not None:
         return []
@@ -60,7 +60,7 @@ def list_blocked_automations(reader: Reader, graph: Graph, run: RunView, zone: s
     return list(found.values())
 
 
-def _find_blocked(reader: Reader, graph: Graph, edge: Edge, run: RunView, zone: str) -> BlockedAutomation | None:
+def _find_blocked(reader: StoreReader, graph: Graph, edge: Edge, run: RunView, zone: str) -> BlockedAutomation | None:
     """Return what waits at the end of an edge; None = nothing does."""
     after = [name for name in graph.after(edge.downstream) if name != run.automation]
     if edge.per is None:
@@ -73,7 +73,7 @@ def _find_blocked(reader: Reader, graph: Graph, edge: Edge, run: RunView, zone: 
     known = reads.gathering(reader, edge.trigger, per)
     if known is not None and known[1] is not None:
         return None  # it was started for this slot or key
-    if any(one.automation == run.automation and one.counts for one in reads.gathered(reader, edge.trigger, per)):
+    if any(one.automation == run.automation and one.counts for one in reads.joined_runs(reader, edge.trigger, per)):
         return None  # another run stands for it
     shown = format_instant(run.slot_at, zone) if edge.per == "slot" else per
     return BlockedAutomation(
@@ -85,7 +85,7 @@ def _find_blocked(reader: Reader, graph: Graph, edge: Edge, run: RunView, zone: 
     )
 
 
-def _succeeded_since(reader: Reader, run: RunView) -> bool:
+def _succeeded_since(reader: StoreReader, run: RunView) -> bool:
     last = list_runs(reader, name=run.automation, states=(RunState.SUCCEEDED,), limit=1).runs
     return bool(last) and last[0].seq > run.seq
 

@@ -13,11 +13,11 @@ from mainspring.insight.runs.run_relations import BlockedAutomation, RunRelation
 from mainspring.insight.runs.suggested_commands import settle_command
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
 from mainspring.insight.runs.waits import list_waits
-from mainspring.store.base import Reader
-from mainspring.store.reads.decisions import read_decisions
-from mainspring.store.reads.incidents import incident_of_run
-from mainspring.store.reads.runs import missing
-from mainspring.store.reads.status import blocker as blocker_of
+from mainspring.store.base import StoreReader
+from mainspring.store.read.incidents import incident_of_run
+from mainspring.store.read.run_decisions import read_decisions
+from mainspring.store.read.runs.run_views import run_not_found
+from mainspring.store.read.status.status import blocker as blocker_of
 from mainspring.store.views import Blocker, RunStory
 
 Sees = Callable[[str], bool]
@@ -28,7 +28,7 @@ _CHILDREN = 10
 
 
 def explain_run(
-    reader: Reader, story: RunStory, now: int, zone: str, sees: Sees = lambda _: True, up: UpCommand = PLAIN_UP
+    reader: StoreReader, story: RunStory, now: int, zone: str, sees: Sees = lambda _: True, up: UpCommand = PLAIN_UP
 ) -> Explanation:
     """Return the four answers about a run at the instant `now` (ms), its fingerprint and its incident; what others may not see is left out.
 
@@ -40,7 +40,7 @@ def explain_run(
     run = story.run.id
     blocker = blocker_of(reader, run)
     if blocker is None:
-        raise missing(run)
+        raise run_not_found(run)
     # A fingerprint is of the failure as it is stored: opened, it would be another one.
     failure, state = blocker.run.failure, blocker.run.state
     blocker = _hide_names(blocker, sees)
@@ -60,7 +60,7 @@ def explain_run(
     )
 
 
-def _read_child_blockers(reader: Reader, story: RunStory, sees: Sees) -> list[Blocker]:
+def _read_child_blockers(reader: StoreReader, story: RunStory, sees: Sees) -> list[Blocker]:
     """Return the facts of unfinished children of a run that waits for a child, the first few that may be seen."""
     idents = {wait.get("ident") for wait in list_waits(story) if wait.get("kind") == "child"}
     if not idents:

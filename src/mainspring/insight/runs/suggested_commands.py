@@ -12,7 +12,7 @@ from mainspring.insight.runs.trigger_file import TriggerFile
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
 from mainspring.insight.text.formatting import format_moment
 from mainspring.insight.text.shell_word import shell_word
-from mainspring.store.reads.decisions import UNDECIDED, RunDecisions
+from mainspring.store.read.run_decisions import NO_DECISIONS, RunDecisions
 from mainspring.store.views import Blocker, RunStory, renamed_step_of
 
 RETRY, CANCEL, DISCARD, GIVE_RESULT = "retry", "cancel", "discard", "give-result"
@@ -41,7 +41,7 @@ class RunFacts(msgspec.Struct, frozen=True):
     lines: list[StepLine]
     now: int
     zone: str
-    decisions: RunDecisions = UNDECIDED
+    decisions: RunDecisions = NO_DECISIONS
     file: TriggerFile | None = None
     awaited: Sequence[Blocker] = ()
     """Facts of the children that it waits for."""

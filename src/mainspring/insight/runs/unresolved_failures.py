@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 from mainspring.insight.text.formatting import format_count
-from mainspring.store.base import Reader
-from mainspring.store.reads import standing as stored
+from mainspring.store.base import StoreReader
+from mainspring.store.read.runs import unresolved_runs as stored
 from mainspring.store.views import Capped
 
 NO_RUNS: Final = Capped(0, more=False)
@@ -56,13 +56,15 @@ def undecided_runs_text(number: Capped, stopped: Capped = NO_RUNS) -> str:
     return f"{format_count(number, 'failed run')} still {need} a decision"
 
 
-def read_unresolved_failures(reader: Reader, automations: Collection[str] | None = None) -> UnresolvedFailures:
+def read_unresolved_failures(reader: StoreReader, automations: Collection[str] | None = None) -> UnresolvedFailures:
     """Return what needs a decision, of these automations; None = of all."""
     undecided = count_undecided_runs(reader, automations)
-    stopped = stored.stopped(reader, automations) if undecided.number else NO_RUNS  # else no sentence is about it
-    return UnresolvedFailures(stored.unattended(reader, automations), undecided, stopped)
+    stopped = (
+        stored.count_stopped_runs(reader, automations) if undecided.number else NO_RUNS
+    )  # else no sentence is about it
+    return UnresolvedFailures(stored.count_stopped_without_incident(reader, automations), undecided, stopped)
 
 
-def count_undecided_runs(reader: Reader, automations: Collection[str] | None = None) -> Capped:
+def count_undecided_runs(reader: StoreReader, automations: Collection[str] | None = None) -> Capped:
     """Return of that only how many failed runs are undecided."""
     return stored.undecided_failures(reader, automations)

@@ -2,13 +2,13 @@
 
 from mainspring.domain.states import MessageState
 from mainspring.insight.text.formatting import escape_line, format_count
-from mainspring.store.base import Reader
-from mainspring.store.reads.outbox import list_messages_of, list_outbox_queues, unsent_of
+from mainspring.store.base import StoreReader
+from mainspring.store.read.outbox import list_messages_of, list_outbox_queues, unsent_of
 
 _SHOWN = 5
 
 
-def describe_unsent(reader: Reader, run: str) -> list[str]:
+def describe_unsent(reader: StoreReader, run: str) -> list[str]:
     """Return one for each message that was refused, and for each queue that waits; empty = a broker has all of it."""
     waiting = unsent_of(reader, run, _SHOWN)
     told = [

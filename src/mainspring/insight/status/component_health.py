@@ -9,7 +9,7 @@ from mainspring.domain.states import SessionState
 from mainspring.insight.incidents.channel_list import ChannelLine
 from mainspring.insight.status.stuck_work import LOW_SPACE, SILENT_MS
 from mainspring.insight.text.formatting import escape_line, format_count, format_distance
-from mainspring.store.session_view import SessionView
+from mainspring.store.session_views import SessionView
 
 GOOD, BAD, WARN, IDLE = "good", "bad", "warn", "idle"
 _GIB = 1024**3

@@ -15,13 +15,13 @@ from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.states import IncidentMove, IncidentState, RunState
 from mainspring.insight.incidents.visible_incidents import Sees, select_visible
 from mainspring.insight.status.upcoming import OpenQuestion, list_open_questions
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 from mainspring.store.commands.results import Refused, Result
-from mainspring.store.reads import incidents as wrong
-from mainspring.store.reads import status
-from mainspring.store.reads.incident_list import incidents_named, moves_since
-from mainspring.store.reads.incidents import MoveView
-from mainspring.store.reads.runs import automations_of, list_runs, questions
+from mainspring.store.read import incidents as wrong
+from mainspring.store.read.incident_pages import incidents_named, moves_since
+from mainspring.store.read.incidents import MoveView
+from mainspring.store.read.runs.run_views import automations_of, list_runs, questions
+from mainspring.store.read.status import status
 from mainspring.store.views import AuditView, AutomationView, RunRow, WaitView
 
 SINCE_MS: Final = 8 * 3_600_000
@@ -103,7 +103,7 @@ class ShiftHandover(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_handover(
-    reader: Reader,
+    reader: StoreReader,
     since_at: int,
     now: int,
     sees: Sees = lambda _: True,
@@ -120,7 +120,9 @@ def read_handover(
         "opened": [one for one in moved if one.incident.opened_at >= since_at],
         "closed": [one for one in moved if one.incident.state is IncidentState.RESOLVED],
         "acts": acts,
-        "incidents": select_visible(wrong.told(reader, _READ_AT_MOST), wrong.folded(reader, _READ_AT_MOST), sees),
+        "incidents": select_visible(
+            wrong.open_incidents(reader, _READ_AT_MOST), wrong.grouped_incidents(reader, _READ_AT_MOST), sees
+        ),
         "halted": [one for one in halted.runs if sees(one.automation)],
         "paused": list(_list_paused(views, now)),
     }
@@ -135,7 +137,7 @@ def read_handover(
     )
 
 
-def _list_incident_changes(reader: Reader, since_at: int, sees: Sees) -> list[IncidentChange]:
+def _list_incident_changes(reader: StoreReader, since_at: int, sees: Sees) -> list[IncidentChange]:
     """Return each incident of which something became, with the newest of it, the newest first."""
     newest: dict[str, MoveView] = {}
     for move in moves_since(reader, since_at):
@@ -154,7 +156,7 @@ def _list_paused(views: Iterable[AutomationView], now: int) -> Iterator[PausedAu
             yield PausedAutomation(view.name, view.paused_by, view.pause_reason, view.paused_at, view.paused_until)
 
 
-def _list_operations(reader: Reader, since_at: int, sees: Sees) -> tuple[list[PersonOperation], bool]:
+def _list_operations(reader: StoreReader, since_at: int, sees: Sees) -> tuple[list[PersonOperation], bool]:
     """Return what people did, newest first, and whether there is more: what was refused, and comings and goings, are left out."""
     rows, has_more = status.audit_rows_of(reader, _PEOPLE, since_at, among=_OPERATIONS_READ, limit=_OPERATIONS_AT_MOST)
     done = [row for row in rows if _is_relevant(row)]
@@ -179,7 +181,7 @@ def _is_refused(result: bytes) -> bool:
     return isinstance(msgspec.json.decode(result, type=Result), Refused)
 
 
-def _owner_lookup(reader: Reader, rows: Sequence[AuditView]) -> Callable[[str], str | None]:
+def _owner_lookup(reader: StoreReader, rows: Sequence[AuditView]) -> Callable[[str], str | None]:
     """Return what tells of a subject to which automation it belongs; None = to none."""
     named: dict[str, set[str]] = {"run": set(), "incident": set()}
     for row in rows:

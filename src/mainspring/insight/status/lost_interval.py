@@ -3,8 +3,8 @@
 from typing import Final
 
 from mainspring.insight.text.formatting import format_count
-from mainspring.store.base import Reader
-from mainspring.store.reads.lost import count_lost
+from mainspring.store.base import StoreReader
+from mainspring.store.read.status.restore_losses import count_lost
 
 LIST_COMMAND: Final = "mainspring db restore --lost"
 NEXT_STEP: Final = (
@@ -19,7 +19,7 @@ def count_text(slots: object, deliveries: object, messages: object) -> str:
     return ", ".join(format_count(*part) for part in parts if str(part[0]) != "0")
 
 
-def undecided_items_text(reader: Reader) -> str:
+def undecided_items_text(reader: StoreReader) -> str:
     """Return what no one has decided on: "11 due times of the lost interval are undecided"; "" where there is nothing."""
     lost = count_lost(reader)
     text = "" if lost is None else count_text(lost.slots, lost.deliveries, lost.messages)

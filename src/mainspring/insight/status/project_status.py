@@ -21,15 +21,15 @@ from mainspring.insight.status import stuck_work
 from mainspring.insight.status.lost_interval import LIST_COMMAND, NEXT_STEP, undecided_items_text
 from mainspring.insight.text.formatting import BAD, GOOD, WARN, escape_line, format_count
 from mainspring.insight.triggers.trigger_findings import list_trigger_findings
-from mainspring.store.base import Reader
-from mainspring.store.held import HELD
-from mainspring.store.reads import incidents as wrong
-from mainspring.store.reads import status
-from mainspring.store.reads.outbox import list_outbox_queues, refused_messages
-from mainspring.store.reads.runs import questions
-from mainspring.store.reads.standing import idle_runs, overdue_runs
-from mainspring.store.reads.store_findings import store_findings
-from mainspring.store.session_view import SessionView
+from mainspring.store.base import StoreReader
+from mainspring.store.read import incidents as wrong
+from mainspring.store.read.outbox import list_outbox_queues, refused_messages
+from mainspring.store.read.runs.run_views import questions
+from mainspring.store.read.runs.unresolved_runs import count_idle_runs, overdue_runs
+from mainspring.store.read.status import status
+from mainspring.store.read.status.store_findings import store_findings
+from mainspring.store.restore_hold import HOLD_KEY
+from mainspring.store.session_views import SessionView
 from mainspring.store.views import AutomationView, Capped, QueueView
 
 _SHOWN = 10
@@ -84,13 +84,13 @@ class UnresolvedIncidents(NamedTuple):
     folded: list[Incident]
 
 
-def read_unresolved(reader: Reader) -> UnresolvedIncidents:
+def read_unresolved(reader: StoreReader) -> UnresolvedIncidents:
     """Return what is wrong."""
-    return UnresolvedIncidents(wrong.told(reader, _INCIDENTS), wrong.folded(reader, _INCIDENTS))
+    return UnresolvedIncidents(wrong.open_incidents(reader, _INCIDENTS), wrong.grouped_incidents(reader, _INCIDENTS))
 
 
 def evaluate_status(
-    reader: Reader,
+    reader: StoreReader,
     now: int,
     incidents: UnresolvedIncidents,
     *,
@@ -150,20 +150,20 @@ def evaluate_status(
     return ProjectStatus(healthy=not problems, sentence=sentence, problems=problems, **figures)
 
 
-def _store_problems(reader: Reader, told: OpenIncidents) -> Iterator[str]:
+def _store_problems(reader: StoreReader, told: OpenIncidents) -> Iterator[str]:
     """Say that the store is on hold, what is wrong with it where no incident says so yet, and what a restore left undecided."""
     findings = {finding.kind: finding for finding in store_findings(reader)}
     unreported = [finding for finding in findings.values() if not told.says(_STORE_KINDS[finding.kind])]
     yield from (f"{finding.text[0].upper()}{finding.text[1:]}. {finding.hint}" for finding in unreported)
     lost = findings.get(StoreFindingKind.COMMITS_LOST)
-    if status.meta(reader, HELD) is not None and lost not in unreported:
+    if status.meta(reader, HOLD_KEY) is not None and lost not in unreported:
         why = "was restored" if lost is None else "went back in time"
         yield f"The store {why} and is held: nothing starts. See: {NEXT_STEP}"
     if text := undecided_items_text(reader):
         yield f"{text}: {LIST_COMMAND}"
 
 
-def _definition_problems(reader: Reader, views: Sequence[AutomationView], told: OpenIncidents) -> Iterator[str]:
+def _definition_problems(reader: StoreReader, views: Sequence[AutomationView], told: OpenIncidents) -> Iterator[str]:
     """Say what failed to load, once: an incident of an automation names its cause, and so does the problem of a file."""
     problems = decode_problems(status.meta(reader, PROBLEMS_KEY))
     causes = {view.name: (view.problem or "").partition("\n")[0] for view in views if view.problem}
@@ -178,7 +178,7 @@ def _definition_problems(reader: Reader, views: Sequence[AutomationView], told: 
 
 
 def _stuck_problems(
-    reader: Reader,
+    reader: StoreReader,
     known: Sequence[AutomationView],
     sessions: Sequence[SessionView],
     queues: Sequence[QueueView],
@@ -202,17 +202,17 @@ def _stuck_problems(
 
 
 def _retired_runs(
-    reader: Reader, known: Sequence[AutomationView], sessions: Sequence[SessionView], told: OpenIncidents, now: int
+    reader: StoreReader, known: Sequence[AutomationView], sessions: Sequence[SessionView], told: OpenIncidents, now: int
 ) -> list[stuck_work.RetiredRuns]:
     """Return the runs of retired automations that no worker continues, those left out that an incident names."""
     retired = [view for view in known if view.retired_at is not None and view.name not in told.stuck]
     halts = {view.name: halt for view in retired if (halt := stuck_work.find_retired_halt(view, sessions, now))}
-    idle = idle_runs(reader, list(halts))
+    idle = count_idle_runs(reader, list(halts))
     return [stuck_work.RetiredRuns(name, number, halts[name]) for name, number in idle.items()]
 
 
 def _environment_problems(
-    reader: Reader, sessions: Sequence[SessionView], free: int | None, told: OpenIncidents, now: int
+    reader: StoreReader, sessions: Sequence[SessionView], free: int | None, told: OpenIncidents, now: int
 ) -> Iterator[str]:
     for unsent in (
         ()

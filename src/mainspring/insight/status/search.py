@@ -7,10 +7,11 @@ from itertools import islice
 import msgspec
 
 from mainspring.domain.ids import matches_short_id
-from mainspring.store.base import Reader
-from mainspring.store.reads import bulk, found, incidents, status
-from mainspring.store.reads.runs import list_runs
-from mainspring.store.reads.short_ids import IdKind, ids_ending
+from mainspring.store.base import StoreReader
+from mainspring.store.read import bulk_operations, id_search, incidents
+from mainspring.store.read.runs.run_views import list_runs
+from mainspring.store.read.short_ids import IdKind, ids_ending
+from mainspring.store.read.status import status
 from mainspring.store.views import RunRow
 
 MOST = 10
@@ -57,7 +58,7 @@ class SearchScope(msgspec.Struct, frozen=True):
     opened: Callable[[RunRow], RunRow]
 
 
-def search(reader: Reader, text: str, looking: SearchScope) -> list[SearchHit]:
+def search(reader: StoreReader, text: str, looking: SearchScope) -> list[SearchHit]:
     """Return what fits, kind by kind; an exact id alone, where it is one, or the one that the text is the end of."""
     wanted = text.strip()
     if len(wanted) < _SHORTEST:
@@ -69,7 +70,7 @@ def search(reader: Reader, text: str, looking: SearchScope) -> list[SearchHit]:
     return exact[:1] or (ending if len(ending) == 1 else hits)
 
 
-def _find_automations(reader: Reader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
+def _find_automations(reader: StoreReader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
     for one in status.automations(reader):
         if looking.sees(one.name) and text.casefold() in one.name.casefold():
             yield SearchHit(
@@ -77,7 +78,7 @@ def _find_automations(reader: Reader, text: str, looking: SearchScope) -> Iterat
             )
 
 
-def _find_runs(reader: Reader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
+def _find_runs(reader: StoreReader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
     """By the beginning or the end of the id, then by key, then by title."""
     seen: set[str] = set()
     prefix = text if text.startswith("r_") else f"r_{text}"
@@ -93,11 +94,11 @@ def _find_runs(reader: Reader, text: str, looking: SearchScope) -> Iterator[Sear
                 yield _run_hit(shown)
 
 
-def _find_rows(reader: Reader, text: str, prefix: str) -> Iterator[RunRow]:
-    yield from found.runs_from(reader, prefix, _PER_KIND)
+def _find_rows(reader: StoreReader, text: str, prefix: str) -> Iterator[RunRow]:
+    yield from id_search.runs_from(reader, prefix, _PER_KIND)
     for ending in ids_ending(reader, IdKind.RUN, text)[:MOST]:
-        yield from found.runs_from(reader, ending.id, 1)
-    yield from found.runs_of_key(reader, text, MOST)
+        yield from id_search.runs_from(reader, ending.id, 1)
+    yield from id_search.runs_of_key(reader, text, MOST)
 
 
 def _skip_found(rows: Iterable[RunRow], seen: set[str]) -> Iterator[RunRow]:
@@ -119,7 +120,7 @@ def _run_hit(row: RunRow, *, exact: bool = False) -> SearchHit:
     )
 
 
-def _find_incidents(reader: Reader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
+def _find_incidents(reader: StoreReader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
     named = incidents.incident(reader, text)
     others = incidents.incidents(reader, wrong=False, limit=_WRONG)
     for one in ([named] if named is not None else []) + others:
@@ -137,7 +138,7 @@ def _find_incidents(reader: Reader, text: str, looking: SearchScope) -> Iterator
             )
 
 
-def _find_errors(reader: Reader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
+def _find_errors(reader: StoreReader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
     """Errors that watchers grouped, each once, whosever it is."""
     seen: set[str] = set()
     for one in incidents.errors(reader, limit=_ERRORS):
@@ -156,7 +157,7 @@ def _find_errors(reader: Reader, text: str, looking: SearchScope) -> Iterator[Se
             )
 
 
-def _find_received(reader: Reader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
+def _find_received(reader: StoreReader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
     """Deliveries of automations that are seen; events belong to none."""
     for one in _find_deliveries(reader, text):
         if looking.sees(one.automation):
@@ -174,20 +175,20 @@ def _find_received(reader: Reader, text: str, looking: SearchScope) -> Iterator[
             yield SearchHit(kind=SearchHitKind.EVENT, id=event.id, text=event.name, at=event.at, exact=event.id == text)
 
 
-def _find_deliveries(reader: Reader, text: str) -> Iterator[found.FoundDelivery]:
-    yield from found.deliveries_from(reader, text, _PER_KIND)
+def _find_deliveries(reader: StoreReader, text: str) -> Iterator[id_search.FoundDelivery]:
+    yield from id_search.deliveries_from(reader, text, _PER_KIND)
     for ending in ids_ending(reader, IdKind.DELIVERY, text)[:MOST]:
-        yield from found.deliveries_from(reader, ending.id, 1)
+        yield from id_search.deliveries_from(reader, ending.id, 1)
 
 
-def _find_events(reader: Reader, text: str) -> Iterator[found.FoundEvent]:
-    yield from found.events_from(reader, text, MOST)
+def _find_events(reader: StoreReader, text: str) -> Iterator[id_search.FoundEvent]:
+    yield from id_search.events_from(reader, text, MOST)
     for ending in ids_ending(reader, IdKind.EVENT, text)[:MOST]:
-        yield from found.events_from(reader, ending.id, 1)
+        yield from id_search.events_from(reader, ending.id, 1)
 
 
-def _find_bulk_operations(reader: Reader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
+def _find_bulk_operations(reader: StoreReader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
     endings = ids_ending(reader, IdKind.BULK, text)
-    one = bulk.bulk_act(reader, endings[0].id if endings else text)
+    one = bulk_operations.bulk_act(reader, endings[0].id if endings else text)
     if one is not None and (looking.is_for_all or (one.automations and all(map(looking.sees, one.automations)))):
         yield SearchHit(kind=SearchHitKind.BULK, id=one.id, text=one.verb, state=one.state, at=one.made_at, exact=True)

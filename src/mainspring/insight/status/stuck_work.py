@@ -8,10 +8,10 @@ from mainspring.domain.processes.process_role import SUPERVISOR, ProcessRole
 from mainspring.domain.states import SessionState
 from mainspring.insight.text.formatting import escape_line, format_count, format_distance, format_span
 from mainspring.insight.text.shell_word import shell_word
-from mainspring.store.load import ReadyGroup
-from mainspring.store.reads.outbox import OutboxQueue, RefusedMessages
-from mainspring.store.reads.standing import OverdueRuns
-from mainspring.store.session_view import SessionView
+from mainspring.store.queue_load import ReadyGroup
+from mainspring.store.read.outbox import OutboxQueue, RefusedMessages
+from mainspring.store.read.runs.unresolved_runs import OverdueRuns
+from mainspring.store.session_views import SessionView
 from mainspring.store.views import AutomationView, Capped, QueueView
 
 LOW_SPACE = 512 * 1024 * 1024

@@ -18,11 +18,11 @@ from mainspring.domain.time.schedule import Schedule
 from mainspring.insight.incidents.visible_incidents import most_severe_by_automation
 from mainspring.insight.runs.waits import answer_command, default_choice, list_choices, read_question
 from mainspring.insight.text.formatting import escape_line
-from mainspring.store.base import Reader
-from mainspring.store.reads.agenda import next_slots
-from mainspring.store.reads.automations import RunMark, newest_runs
-from mainspring.store.reads.runs import automations_of
-from mainspring.store.reads.watched import durations
+from mainspring.store.base import StoreReader
+from mainspring.store.read.automations.agenda import next_slots
+from mainspring.store.read.automations.automation_stats import RunMark, newest_runs
+from mainspring.store.read.automations.monitor_reads import durations
+from mainspring.store.read.runs.run_views import automations_of
 from mainspring.store.views import AutomationView, RunRow, WaitView
 
 STRIPS: Final = 30
@@ -90,7 +90,7 @@ def list_silent(incidents: Iterable[Incident]) -> list[SilentAutomation]:
     return [_build_silent(one) for one in incidents if one.subject.kind is IncidentKind.SILENCE]
 
 
-def list_open_questions(reader: Reader, waits: Sequence[WaitView]) -> list[OpenQuestion]:
+def list_open_questions(reader: StoreReader, waits: Sequence[WaitView]) -> list[OpenQuestion]:
     """Return open questions with the automations that ask them."""
     names = automations_of(reader, [one.run for one in waits])
     asking = Counter(wait.run for wait in waits)
@@ -110,7 +110,7 @@ def list_open_questions(reader: Reader, waits: Sequence[WaitView]) -> list[OpenQ
     ]
 
 
-def list_running(reader: Reader, rows: Sequence[RunRow], now: int) -> list[RunProgress]:
+def list_running(reader: StoreReader, rows: Sequence[RunRow], now: int) -> list[RunProgress]:
     """Return runs that run beside how long their automations' runs took in a week."""
     names = {one.automation for one in rows}
     usual = {
@@ -119,7 +119,7 @@ def list_running(reader: Reader, rows: Sequence[RunRow], now: int) -> list[RunPr
     return [RunProgress(one, usual.get(one.automation)) for one in rows]
 
 
-def list_upcoming(reader: Reader, automations: Sequence[str] | None, limit: int = 10) -> list[UpcomingDueTime]:
+def list_upcoming(reader: StoreReader, automations: Sequence[str] | None, limit: int = 10) -> list[UpcomingDueTime]:
     """Return the next due times, the earliest first."""
     found = []
     for one in next_slots(reader, automations, limit):
@@ -134,7 +134,7 @@ def _describe_schedule(schedule: Schedule) -> str:
 
 
 def list_run_histories(
-    reader: Reader, views: Iterable[AutomationView], incidents: Iterable[Incident], now: int, limit: int = STRIPS
+    reader: StoreReader, views: Iterable[AutomationView], incidents: Iterable[Incident], now: int, limit: int = STRIPS
 ) -> list[RunHistory]:
     """Return the newest runs of automations: first of those that are not well, at most `limit` of them."""
     worst = most_severe_by_automation(incidents)

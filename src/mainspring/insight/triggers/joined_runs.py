@@ -6,8 +6,8 @@ import msgspec
 
 from mainspring.domain.triggers.event_sources import JoinedRunsSource
 from mainspring.insight.text import formatting
-from mainspring.store.base import Reader
-from mainspring.store.reads.triggers import open_gatherings
+from mainspring.store.base import StoreReader
+from mainspring.store.read.triggers import open_gatherings
 from mainspring.store.trigger_views import GatheringView
 
 
@@ -27,7 +27,7 @@ class JoinedRunsView(msgspec.Struct, frozen=True):
 
 
 def list_joined_runs(
-    reader: Reader, trigger: str, source: JoinedRunsSource, now: int, zone: str
+    reader: StoreReader, trigger: str, source: JoinedRunsSource, now: int, zone: str
 ) -> list[JoinedRunsView]:
     """Return the open gatherings of a trigger; slots are told on the clock of `zone`."""
     return [_build_joined_runs(one, source, now, zone) for one in open_gatherings(reader, trigger)]

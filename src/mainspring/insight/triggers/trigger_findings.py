@@ -13,10 +13,10 @@ from mainspring.domain.states import DeliveryState
 from mainspring.insight.automations.dependencies import Graph
 from mainspring.insight.text.formatting import escape_line, format_count, format_span
 from mainspring.insight.triggers.trigger_list import TriggerLine, list_trigger_lines
-from mainspring.store.base import Reader
-from mainspring.store.reads import triggers as reads
-from mainspring.store.reads.watched import listeners
-from mainspring.store.session_view import SessionView
+from mainspring.store.base import StoreReader
+from mainspring.store.read import triggers as reads
+from mainspring.store.read.automations.monitor_reads import monitored_triggers
+from mainspring.store.session_views import SessionView
 from mainspring.store.trigger_views import GatheringView
 
 _SHOWN = 5
@@ -40,11 +40,11 @@ class TriggerFinding(msgspec.Struct, frozen=True):
 
 
 def list_trigger_findings(
-    reader: Reader, now: int, sessions: Sequence[SessionView] | None = None
+    reader: StoreReader, now: int, sessions: Sequence[SessionView] | None = None
 ) -> list[TriggerFinding]:
     """Return what is wrong at the instant `now` (ms); `sessions` = the live ones, where they are read."""
     lines = list_trigger_lines(reader, now, "", with_last=False, sessions=sessions)
-    lost = read_lost_deliveries(reader, listeners(reader))
+    lost = read_lost_deliveries(reader, monitored_triggers(reader))
     return [
         *_state_findings(lines, now),
         *_lost_findings(lost),
@@ -116,7 +116,7 @@ def _sender_findings(lines: list[TriggerLine]) -> Iterator[TriggerFinding]:
             yield TriggerFinding("deliveries", text, see, is_urgent=False)
 
 
-def _late_findings(reader: Reader, now: int) -> Iterator[TriggerFinding]:
+def _late_findings(reader: StoreReader, now: int) -> Iterator[TriggerFinding]:
     late: dict[str, list[GatheringView]] = {}
     for one in reads.open_gatherings(reader, limit=1_000):
         if one.deadline_at < now:
@@ -140,13 +140,13 @@ def _late_findings(reader: Reader, now: int) -> Iterator[TriggerFinding]:
         )
 
 
-def _undecided_findings(reader: Reader, now: int) -> Iterator[TriggerFinding]:
+def _undecided_findings(reader: StoreReader, now: int) -> Iterator[TriggerFinding]:
     """Tell of deliveries that nobody decides on: no router runs, or no worker has the filter."""
     for filtered, who, fix in (
         (False, "no scheduler process decides on them", "mainspring up"),
         (True, "no live worker has their filter", "See: mainspring doctor"),
     ):
-        waiting = reads.waiting_since(reader, filtered=filtered)
+        waiting = reads.undecided_since(reader, filtered=filtered)
         late = {name: now - at for name, at in waiting.items() if now - at > _STUCK_MS}
         if late:
             names = ", ".join(list(late)[:_SHOWN])

@@ -12,11 +12,11 @@ from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.insight.automations.source_description import describe_source
 from mainspring.insight.triggers.curl import build_curl_command
-from mainspring.store.base import Reader
-from mainspring.store.reads import status
-from mainspring.store.reads import triggers as reads
-from mainspring.store.session_view import SessionView
-from mainspring.store.trigger_views import Arrived, DeskView
+from mainspring.store.base import StoreReader
+from mainspring.store.read import triggers as reads
+from mainspring.store.read.status import status
+from mainspring.store.session_views import SessionView
+from mainspring.store.trigger_views import ConsumerView, DeliveryCounts
 from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache
 
 DAY_MS = 86_400_000
@@ -47,7 +47,7 @@ class TriggerLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_trigger_lines(
-    reader: Reader,
+    reader: StoreReader,
     now: int,
     base: str,
     *,
@@ -62,15 +62,15 @@ def list_trigger_lines(
     """
     known = TriggerCache(reader) if known is None else known
     known.look()
-    arrived = reads.arrived_since(reader, now - DAY_MS)
-    desks: dict[str, list[DeskView]] = {}
-    for desk in reads.desks(reader):
+    arrived = reads.count_deliveries_since(reader, now - DAY_MS)
+    desks: dict[str, list[ConsumerView]] = {}
+    for desk in reads.consumers(reader):
         desks.setdefault(desk.trigger, []).append(desk)
     live = status.sessions(reader, limit=_MOST_SESSIONS) if sessions is None else sessions
     roles = {one.role for one in live if one.state == SessionState.ALIVE}
     lines = []
     for one in known:
-        of_day = arrived.by_trigger.get(one.name, Arrived())
+        of_day = arrived.by_trigger.get(one.name, DeliveryCounts())
         state = _evaluate_state(one, known.unreadable.get(one.name), desks.get(one.name, []), roles, now)
         lines.append(
             TriggerLine(
@@ -83,7 +83,7 @@ def list_trigger_lines(
                 arrived=of_day.states,
                 at_the_door=of_day.at_the_door,
                 capped=arrived.more,
-                last_at=of_day.last_at or (reads.last_at(reader, one.name) if with_last else None),
+                last_at=of_day.last_at or (reads.last_delivery_at(reader, one.name) if with_last else None),
                 curl=_build_curl(one, base),
                 **state,
             )
@@ -104,7 +104,7 @@ def pace_text(line: TriggerLine) -> str:
 
 
 def _evaluate_state(
-    one: CachedTrigger, unreadable: str | None, desks: list[DeskView], roles: set[str], now: int
+    one: CachedTrigger, unreadable: str | None, desks: list[ConsumerView], roles: set[str], now: int
 ) -> dict[str, Any]:
     if unreadable is not None:
         return {"state": TriggerState.PROBLEM, "why": f"a newer version of mainspring wrote it: {unreadable}"}

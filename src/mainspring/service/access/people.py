@@ -16,16 +16,16 @@ from mainspring.store.base import Store
 from mainspring.store.commands.people import (
     AddPerson,
     ChangePerson,
+    CreateStartLink,
+    CreateToken,
     EndWebSession,
     EndWebSessions,
-    MakeToken,
-    OfferLink,
     RemovePerson,
     RevokeToken,
     SetPassword,
 )
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads import people as reads
+from mainspring.store.read import people as reads
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")
 PREFIX = "ms_"
@@ -130,7 +130,7 @@ def offer_link(store: Store, *, clock: Clock, act: OperationContext | None = Non
     `act` None = a process that starts makes it: on record is then only that it was followed.
     """
     token = new_key(clock, "")
-    offer = OfferLink(hash_key(token), clock.now() + STARTUP_LINK_LIFETIME_MS)
+    offer = CreateStartLink(hash_key(token), clock.now() + STARTUP_LINK_LIFETIME_MS)
     if act is None:
         store.apply(offer)
     else:
@@ -161,7 +161,7 @@ def make_token(
     if until_at is not None and until_at <= now:
         raise OptionError("the token would have expired already", hint="Choose an end that is to come, or none.")
     text = new_key(clock, PREFIX)
-    making = MakeToken(
+    making = CreateToken(
         id=make_id("t", now, clock.random_bits(_ID_BITS)),
         name=name,
         hash=hash_key(text),

@@ -20,9 +20,9 @@ from mainspring.service.access.people import NAME, PASSWORD_LOCK, RESERVED
 from mainspring.service.access.sign_in_throttle import SignInThrottle, address_group
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.perform import perform
-from mainspring.store.commands.people import EndWebSession, OpenWebSession, RefuseSignIn
+from mainspring.store.commands.people import EndWebSession, OpenWebSession, RecordFailedSignIn
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads import people as reads
+from mainspring.store.read import people as reads
 
 _ID_BITS = 80
 _WAITING_AT_MOST = 8
@@ -154,7 +154,7 @@ class SignInService:
     def _refuse(self, name: str, came: SignInOrigin, verb: str) -> None:
         """Put it on record; a store that does not take it lets nobody in either."""
         act = operation_context(Actor.web(name), self._clock)
-        inner = RefuseSignIn("wrong_password", "name or password are wrong")
+        inner = RecordFailedSignIn("wrong_password", "name or password are wrong")
         with suppress(ConflictError):
             detail = {"address": escape(came.address, _LONGEST_SEEN)}
             perform(self._store, act, verb, f"person:{name}", inner, detail)

@@ -7,7 +7,7 @@ from mainspring.domain.runs.log_line import Level, LogLine
 from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.text.phrases import format_count
 from mainspring.domain.values.sealing import split_sealed
-from mainspring.store.reads.logs import StoredPart
+from mainspring.store.read.runs.logs import StoredPart
 
 _AT_ONCE = 20
 """Parts that are opened before it is looked whether there are lines enough."""

@@ -13,7 +13,7 @@ from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform, was_performed
 from mainspring.service.reads import ServiceReads
 from mainspring.store.base import Store
-from mainspring.store.commands.inbox import Deliver
+from mainspring.store.commands.inbox import DeliverFact
 from mainspring.store.views import WaitView
 
 _ASK = "ask"
@@ -52,7 +52,7 @@ def answer(
         error.hint = f"Choices: {', '.join(map(repr, map(str, choices)))}"
         raise error
     payload = sealing.seal(encode(choice, what="answer", limit=sealing.limit))
-    command = Deliver(newest, FactKind.ANSWER, wait.name, source=act.command, ident=wait.ident, payload=payload)
+    command = DeliverFact(newest, FactKind.ANSWER, wait.name, source=act.command, ident=wait.ident, payload=payload)
     said = {"choice": sealing.seal_text(choice), "note": None if note is None else sealing.seal_text(note)}
     perform(store, act, "answer", f"run:{run}", command, {"question": wait.ident, **said})
 

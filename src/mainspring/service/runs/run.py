@@ -7,7 +7,7 @@ from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
-from mainspring.store.commands.runs import CancelRun, Discard, MarkDone, Reopen
+from mainspring.store.commands.runs import CancelRun, DiscardRun, MarkRunDone, ReopenRun
 
 
 def cancel(store: Store, run: str, *, act: OperationContext, undo: bool | None = None) -> None:
@@ -32,7 +32,7 @@ def retry(store: Store, run: str, *, act: OperationContext, due_at: int | None =
         NotFoundError: there is no such run.
         ConflictError: it neither failed nor needs attention.
     """
-    perform(store, act, "retry", f"run:{run}", Reopen(run, due_at=due_at), {"due_at": due_at})
+    perform(store, act, "retry", f"run:{run}", ReopenRun(run, due_at=due_at), {"due_at": due_at})
 
 
 def mark_done(
@@ -48,7 +48,7 @@ def mark_done(
     data = None
     if result is not None:
         data = sealing.seal(encode(result, what=f"result of {run}", limit=sealing.limit))
-    perform(store, act, "mark_done", f"run:{run}", MarkDone(run, data))
+    perform(store, act, "mark_done", f"run:{run}", MarkRunDone(run, data))
 
 
 def discard(store: Store, run: str, *, act: OperationContext) -> None:
@@ -58,4 +58,4 @@ def discard(store: Store, run: str, *, act: OperationContext) -> None:
         NotFoundError: there is no such run.
         ConflictError: it neither needs attention nor failed, or is settled already.
     """
-    perform(store, act, "discard", f"run:{run}", Discard(run, str(act.actor)))
+    perform(store, act, "discard", f"run:{run}", DiscardRun(run, str(act.actor)))

@@ -20,7 +20,7 @@ from mainspring.service.refusal import error_for_refusal
 from mainspring.service.runs.bulk import BulkAnswer, apply_to_each
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused
-from mainspring.store.commands.runs import GiveResult, Reopen
+from mainspring.store.commands.runs import GiveResult, ReopenRun
 from mainspring.store.views import RunStory, renamed_step_of
 
 _VERBS = {"map": "rename_step", "accept": "accept_drift", "again": "run_again", "from_step": "retry"}
@@ -41,7 +41,7 @@ def retry_from(store: Store, reads: ServiceReads, run: str, step: str, *, act: O
         return
     story = reads.story(run)
     if (given := _find_given_renamed(story, step)) is not None:
-        perform(store, act, "retry", f"run:{run}", Reopen(run, accept=(given,)), {"step": given})
+        perform(store, act, "retry", f"run:{run}", ReopenRun(run, accept=(given,)), {"step": given})
     else:
         _reopen_from(store, run, find_step_identity(story, step), act, "retry")
 
@@ -61,7 +61,7 @@ def accept_drift(
     renamed = renamed_step_of(story)
     is_gone = renamed is not None and step in (None, renamed[0])  # by the name of its branch, it may be
     ident = find_step_identity(story, None if is_gone else step)
-    perform(store, act, "accept_drift", f"run:{run}", Reopen(run, accept=(ident,)), {"step": ident})
+    perform(store, act, "accept_drift", f"run:{run}", ReopenRun(run, accept=(ident,)), {"step": ident})
 
 
 def rename_step(store: Store, reads: ServiceReads, run: str, pair: str, *, act: OperationContext) -> None:
@@ -81,7 +81,7 @@ def rename_step(store: Store, reads: ServiceReads, run: str, pair: str, *, act: 
     new = pair.removeprefix(f"{old}=")
     if not pair.startswith(f"{old}=") or not new:
         raise ArgumentError(f"{pair!r} does not rename {old!r}, at which the run stopped", hint=f"Write {old}={wanted}")
-    perform(store, act, "rename_step", f"run:{run}", Reopen(run, rename=(old, new)), {"old": old, "new": new})
+    perform(store, act, "rename_step", f"run:{run}", ReopenRun(run, rename=(old, new)), {"old": old, "new": new})
 
 
 def decide_renamed_each(
@@ -133,7 +133,7 @@ def run_again(store: Store, reads: ServiceReads, run: str, *, act: OperationCont
         return
     story = reads.story(run)
     if (given := _find_given_renamed(story, step)) is not None:
-        perform(store, act, "run_again", f"run:{run}", Reopen(run, accept=(given,)), {"step": given})
+        perform(store, act, "run_again", f"run:{run}", ReopenRun(run, accept=(given,)), {"step": given})
         return
     ident = find_step_identity(story, step)
     outcome = next((outcome for outcome in _list_counting(story) if outcome.ident == ident), None)
@@ -195,7 +195,7 @@ def _find_given_renamed(story: RunStory, step: str | None) -> str | None:
 
 
 def _reopen_from(store: Store, run: str, ident: str, act: OperationContext, verb: str) -> None:
-    perform(store, act, verb, f"run:{run}", Reopen(run, from_ident=ident), {"step": ident})
+    perform(store, act, verb, f"run:{run}", ReopenRun(run, from_ident=ident), {"step": ident})
 
 
 def find_step_identity(story: RunStory, step: str | None) -> str:

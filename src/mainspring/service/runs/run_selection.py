@@ -9,7 +9,7 @@ from mainspring.alerting.inputs.failure_groups import failure_fingerprint
 from mainspring.domain.failures.fingerprint import fingerprint_of
 from mainspring.domain.states import REOPENABLE_STATES, RunState
 from mainspring.service.reads import ServiceReads
-from mainspring.store.reads.incidents import LastFault
+from mainspring.store.read.incidents import LastFailure
 from mainspring.store.views import RunRow
 
 _PAGE: Final = 500
@@ -101,16 +101,16 @@ def _filter_by_failure(reads: ServiceReads, rows: Sequence[RunRow], wanted: RunF
     return [row for row in rows if _is_within(_ended_at(row, faults.get(row.id)), *span)]
 
 
-def _is_undecided(fault: LastFault) -> bool:
+def _is_undecided(fault: LastFailure) -> bool:
     """Tell whether no one has decided on it: a failure that is settled asks for nothing any more."""
     return fault.settled is None
 
 
-def _failure_fingerprint(fault: LastFault) -> str:
+def _failure_fingerprint(fault: LastFailure) -> str:
     return failure_fingerprint(fault).id if fault.fingerprint is None else fault.fingerprint
 
 
-def _ended_at(row: RunRow, fault: LastFault | None) -> int | None:
+def _ended_at(row: RunRow, fault: LastFailure | None) -> int | None:
     """Return when it ended, or stood still; None = it goes on."""
     return row.finished_at if fault is None or row.state not in REOPENABLE_STATES else fault.at
 

@@ -9,7 +9,7 @@ from mainspring.engine.definitions.run_start import StartOptions, build_start_co
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
-from mainspring.store.commands.results import Started
+from mainspring.store.commands.results import StartAnswer
 from mainspring.store.commands.runs import SlotLink
 
 __all__ = ["StartOptions", "start"]
@@ -30,7 +30,7 @@ def start(
     slot: SlotLink | None = None,
     sealing: Sealing = PLAIN_SEALING,
     here: bool = False,
-) -> Started:
+) -> StartAnswer:
     """Start a run of `definition` with the JSON `data` (see domain.call.encode_call) and return it, or the run its key found.
 
     `trigger` (default: the actor) is what the run shows as its origin; `slot` is a due time that is made up for by hand (backfill);
@@ -57,5 +57,5 @@ def start(
         here=here,
     )
     detail = {"run": command.id, "key": command.run_key.key if command.run_key else None, "due_at": command.due_at}
-    started: Started = perform(store, act, "start", f"automation:{definition.name}", command, detail)
+    started: StartAnswer = perform(store, act, "start", f"automation:{definition.name}", command, detail)
     return started

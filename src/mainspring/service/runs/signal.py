@@ -14,7 +14,7 @@ from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform, was_performed
 from mainspring.service.reads import ServiceReads
 from mainspring.store.base import Store
-from mainspring.store.commands.inbox import Deliver, DropRejected
+from mainspring.store.commands.inbox import DeliverFact, DropRejectedFacts
 
 
 def signal(
@@ -46,7 +46,7 @@ def signal(
     if fault is not None:
         how = f"Send a value that fits: mainspring runs signal {run} {name} JSON"
         raise ValueRefusedError(f"signal {name} of run {run}", fault.path, fault.why, hint=how)
-    command = Deliver(run, FactKind.SIGNAL, name, source=act.command, payload=sealing.seal(encoded))
+    command = DeliverFact(run, FactKind.SIGNAL, name, source=act.command, payload=sealing.seal(encoded))
     perform(store, act, "signal", f"run:{run}", command, {"signal": name})
 
 
@@ -57,5 +57,5 @@ def discard_rejected(store: Store, run: str, *, act: OperationContext) -> int:
         NotFoundError: there is no such run.
         ConflictError: it rejected nothing.
     """
-    answer = perform(store, act, "discard_rejected", f"run:{run}", DropRejected(run))
+    answer = perform(store, act, "discard_rejected", f"run:{run}", DropRejectedFacts(run))
     return int(answer.number)

@@ -8,10 +8,10 @@ import msgspec
 from mainspring.domain.states import UNDECIDED_STATES, DeliveryState
 from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.service.runs.run_selection import RunSelection
-from mainspring.store.base import Reader
-from mainspring.store.handlers.turned_away import key_at_the_door
-from mainspring.store.reads.triggers import deliveries, replayed, trigger_names
+from mainspring.store.base import StoreReader
+from mainspring.store.read.triggers import deliveries, replayed_deliveries, trigger_names
 from mainspring.store.trigger_views import DeliveryRow
+from mainspring.store.write.triggers.rejected_deliveries import key_of_rejected
 
 _PAGE: Final = 500
 _LOOKED_AT: Final = 20_000
@@ -33,7 +33,7 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def select_deliveries(
-    reader: Reader, wanted: DeliveryFilter, sees: Callable[[str], bool] = lambda _: True
+    reader: StoreReader, wanted: DeliveryFilter, sees: Callable[[str], bool] = lambda _: True
 ) -> RunSelection:
     """Return the deliveries that the filter means and that can be let arrive once more, of automations that whoever asks `sees`.
 
@@ -56,7 +56,7 @@ def select_deliveries(
             cursor=cursor,
             at_most=_LOOKED_AT,
         )
-        again = replayed(reader, [row.id for row in page.deliveries if _may_replay(row)])
+        again = replayed_deliveries(reader, [row.id for row in page.deliveries if _may_replay(row)])
         for row in page.deliveries:
             if len(found) == wanted.limit:
                 break
@@ -72,4 +72,4 @@ def select_deliveries(
 
 
 def _may_replay(row: DeliveryRow) -> bool:
-    return row.state not in UNDECIDED_STATES and row.key != key_at_the_door(row.id)
+    return row.state not in UNDECIDED_STATES and row.key != key_of_rejected(row.id)

@@ -12,8 +12,8 @@ from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
-from mainspring.store.commands.inbox import Publish
-from mainspring.store.commands.results import Numbered
+from mainspring.store.commands.inbox import PublishEvent
+from mainspring.store.commands.results import NumberAnswer
 
 _KEPT_FOR = timedelta(milliseconds=EVENT_RETENTION_MS)
 
@@ -48,6 +48,6 @@ def publish(
     event = derive_id("e", 0, act.command)
     keep_until = clock.now() + to_milliseconds(keep_for)
     sealed = sealing.seal(encode(data, what=f"event {name}", limit=sealing.limit))
-    command = Publish(event, name, sealed, keep_until, key, checked=True)
-    woken: Numbered = perform(store, act, "publish", f"event:{name}", command, {"event": event, "key": key})
+    command = PublishEvent(event, name, sealed, keep_until, key, checked=True)
+    woken: NumberAnswer = perform(store, act, "publish", f"event:{name}", command, {"event": event, "key": key})
     return PublishResult(event, woken.number)

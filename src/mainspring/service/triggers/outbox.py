@@ -6,7 +6,7 @@ from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.service.runs.bulk import BulkAnswer, apply_to_each
 from mainspring.store.base import Store
-from mainspring.store.commands.outbox import DiscardMessage, SendAgain
+from mainspring.store.commands.outbox import DiscardMessage, RetryMessage
 
 
 def resend(store: Store, message: str, *, act: OperationContext) -> None:
@@ -15,7 +15,7 @@ def resend(store: Store, message: str, *, act: OperationContext) -> None:
     Raises:
         NotFoundError: it was sent meanwhile, or never there.
     """
-    perform(store, act, "send again", f"message:{message}", SendAgain(message))
+    perform(store, act, "send again", f"message:{message}", RetryMessage(message))
 
 
 def discard(store: Store, message: str, *, act: OperationContext) -> None:

@@ -41,14 +41,14 @@ class LeasedChannel(msgspec.Struct, frozen=True):
     alerts: tuple[DueAlert, ...]
 
 
-class AlertsTaken(msgspec.Struct, frozen=True, tag="alerts_taken"):
+class LeasedChannels(msgspec.Struct, frozen=True, tag="alerts_taken"):
     """The channels that were taken."""
 
     channels: tuple[LeasedChannel, ...]
 
 
-class TakeAlerts(msgspec.Struct, frozen=True):
-    """Take those of `channels` that have due alerts and that nobody else has, for `lease_ms` from the commit on. Answer: AlertsTaken.
+class LeaseChannels(msgspec.Struct, frozen=True):
+    """Take those of `channels` that have due alerts and that nobody else has, for `lease_ms` from the commit on. Answer: LeasedChannels.
 
     `lease` = an id of this take; `most` = alerts of each, in the order of their `seq`, and behind them all of a digest. A lease ends with
     its session too. What is taken is marked as tried in this commit, and the mark is taken off by a SettleAlerts that leaves it unsent

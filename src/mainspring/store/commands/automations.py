@@ -36,7 +36,7 @@ class AutomationRow(msgspec.Struct, frozen=True):
     problem: str | None = None
 
 
-class Announce(msgspec.Struct, frozen=True):
+class AnnounceDefinitions(msgspec.Struct, frozen=True):
     """Write the definitions this process can run. Answer: Numbered(deployment number).
 
     Sets what this session may claim: (name, version) of each automation without problem.
@@ -48,7 +48,7 @@ class Announce(msgspec.Struct, frozen=True):
     triggers: tuple[TriggerRow, ...] = ()
 
 
-class NoteCircumstances(msgspec.Struct, frozen=True):
+class RecordRunConditions(msgspec.Struct, frozen=True):
     """What this process runs under; what differs from what is on record is a change. Answer: Numbered(changes)."""
 
     found: tuple[ConditionSnapshot, ...]
@@ -142,7 +142,7 @@ class PauseQueue(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-class TakeLock(msgspec.Struct, frozen=True):
+class AcquireLock(msgspec.Struct, frozen=True):
     """Take a lock for the sending session. Answer: Numbered(fencing token), Refused held (text names the holder)."""
 
     name: str
@@ -170,7 +170,7 @@ class SetMeta(msgspec.Struct, frozen=True):
     value: str | None
 
 
-class Prune(msgspec.Struct, frozen=True):
+class ApplyRetention(msgspec.Struct, frozen=True):
     """Delete what is older than its retention, at most `limit` runs. Answer: Numbered(runs deleted).
 
     Each instant is the newest finish that goes; None keeps all. Whatever an unfinished run can still ask for stays.
@@ -184,7 +184,7 @@ class Prune(msgspec.Struct, frozen=True):
     limit: int = 500
 
 
-class Audited(msgspec.Struct, frozen=True):
+class AuditedCommand(msgspec.Struct, frozen=True):
     """An act of a person or program: the inner command and its audit row are one commit; the same command id answers as before."""
 
     command: str

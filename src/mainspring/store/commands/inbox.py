@@ -6,7 +6,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import FactKind
 
 
-class Deliver(msgspec.Struct, frozen=True):
+class DeliverFact(msgspec.Struct, frozen=True):
     """Put a fact into one run's inbox and wake it. Answer: Done, Refused not_found | finished | no_such_question | question_over.
 
     The same `source` counts once per run and kind. An ANSWER must name the ident of an open question (or the only one: ident None); at and
@@ -22,7 +22,7 @@ class Deliver(msgspec.Struct, frozen=True):
     failure: Failure | None = None
 
 
-class Publish(msgspec.Struct, frozen=True):
+class PublishEvent(msgspec.Struct, frozen=True):
     """Store an event and deliver it to the runs that wait for it. Answer: Numbered(number of runs woken by this event), Refused unreadable.
 
     `data` is JSON, or JSON sealed by a codec that the store was opened with. The same (name, key) again stores nothing. `checked` = refuse
@@ -107,7 +107,7 @@ class ReturnFact(msgspec.Struct, frozen=True):
     event: str | None = None
 
 
-class DropRejected(msgspec.Struct, frozen=True):
+class DropRejectedFacts(msgspec.Struct, frozen=True):
     """A person gives up what a run's code could not read. Answer: Numbered(how many), Refused not_found | nothing_rejected."""
 
     run: str

@@ -12,7 +12,7 @@ DECIDED_CLOCK_STEP = "decided_clock_step"
 """The entry of `meta` with the number of the newest step of the clock when a person resolved the incident of it."""
 
 
-class Told(msgspec.Struct, frozen=True):
+class GroupedFailure(msgspec.Struct, frozen=True):
     """One row of `faults` that this look groups."""
 
     seq: int
@@ -29,10 +29,10 @@ class ErrorGroup(msgspec.Struct, frozen=True):
     code: str
     place: str
     message: str
-    told: tuple[Told, ...]
+    told: tuple[GroupedFailure, ...]
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class EvaluatedFinding(msgspec.Struct, frozen=True, kw_only=True):
     """A finding, with the id of its incident if it opens one, and who is told if it does.
 
     `faults` = the rows of `faults` that it is made of; it counts for nothing where another watcher has grouped them all. `parent` = what it
@@ -46,7 +46,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     parent: Subject | None = None
 
 
-class Reminder(msgspec.Struct, frozen=True):
+class IncidentReminder(msgspec.Struct, frozen=True):
     """Tell once more of an incident that is still open (its `number`th time), or wake one whose snooze is over.
 
     `wakes` = it is told of one that is acknowledged too, and opens it again by that.
@@ -67,7 +67,7 @@ class Digest(msgspec.Struct, frozen=True):
     to: NotificationTarget
 
 
-class Observe(msgspec.Struct, frozen=True, kw_only=True):
+class RecordEvaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Write down one look, begun at `looked_at` (the store's clock): open, reopen, refresh, resolve, remind. Answer: Numbered(changes).
 
     `well` = subjects that were judged, or whose automation is gone, and of which nothing was found.
@@ -76,14 +76,14 @@ class Observe(msgspec.Struct, frozen=True, kw_only=True):
 
     looked_at: int
     groups: tuple[ErrorGroup, ...] = ()
-    found: tuple[Found, ...] = ()
+    found: tuple[EvaluatedFinding, ...] = ()
     well: tuple[Subject, ...] = ()
-    reminders: tuple[Reminder, ...] = ()
+    reminders: tuple[IncidentReminder, ...] = ()
     digests: tuple[Digest, ...] = ()
     is_back: bool = False
 
 
-class RecordLost(msgspec.Struct, frozen=True, kw_only=True):
+class RecordStoreOutage(msgspec.Struct, frozen=True, kw_only=True):
     """The store was lost from `since_at` to `over_at`, of which people heard without it: nobody is told. Answer: Done.
 
     `id` = that of the incident if there was none before. What overlaps with what is on record is the same loss.
@@ -96,7 +96,7 @@ class RecordLost(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, Any]
 
 
-class Acknowledge(msgspec.Struct, frozen=True):
+class AcknowledgeIncident(msgspec.Struct, frozen=True):
     """Somebody looks after it; `until_at` = it is open again then, unless it is resolved. Answer: Done, Refused not_found | wrong_state."""
 
     incident: str
@@ -105,7 +105,7 @@ class Acknowledge(msgspec.Struct, frozen=True):
     until_at: int | None = None
 
 
-class Snooze(msgspec.Struct, frozen=True):
+class SnoozeIncident(msgspec.Struct, frozen=True):
     """Say no more of it until an instant, unless it is resolved before. Answer: Done, Refused not_found | wrong_state."""
 
     incident: str
@@ -114,7 +114,7 @@ class Snooze(msgspec.Struct, frozen=True):
     note: str | None = None
 
 
-class Resolve(msgspec.Struct, frozen=True):
+class ResolveIncident(msgspec.Struct, frozen=True):
     """It is over; the next look that finds it again reopens it. Answer: Done, Refused not_found | wrong_state."""
 
     incident: str

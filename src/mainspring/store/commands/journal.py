@@ -6,7 +6,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.states import AttemptState, OutcomeState
-from mainspring.store.commands.inbox import Publish
+from mainspring.store.commands.inbox import PublishEvent
 
 
 class SaveOutcome(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class SaveOutcome(msgspec.Struct, frozen=True):
     """True if the step has attempts, a checkpoint or a wait on record that this outcome closes."""
     asked_after: int = 0
     """The rank that had been handed to the body when it asked: what was asked for after a failure goes when the failure goes."""
-    events: tuple[Publish, ...] = ()
+    events: tuple[PublishEvent, ...] = ()
     posts: tuple[QueuedMessage, ...] = ()
     """What the step sends: it is published and posted by the same commit, once."""
     first_at: int | None = None
@@ -78,10 +78,10 @@ class SaveCheckpoint(msgspec.Struct, frozen=True):
     total: int | None = None
 
 
-class RecordStall(msgspec.Struct, frozen=True):
+class RecordStalledAttempt(msgspec.Struct, frozen=True):
     """Put an attempt on record that has given no sign of life for so long. Answer: Done, Refused claim_lost.
 
-    `stack` = where it stands, outermost first: printable lines without secrets. It goes with ClearStall, and with the session.
+    `stack` = where it stands, outermost first: printable lines without secrets. It goes with ClearStalledAttempt, and with the session.
     """
 
     run: str
@@ -93,7 +93,7 @@ class RecordStall(msgspec.Struct, frozen=True):
     stack: tuple[str, ...]
 
 
-class ClearStall(msgspec.Struct, frozen=True):
+class ClearStalledAttempt(msgspec.Struct, frozen=True):
     """The attempt gave a sign of life, or ended. Answer: Done."""
 
     run: str
@@ -102,7 +102,7 @@ class ClearStall(msgspec.Struct, frozen=True):
     attempt: int
 
 
-class RecordProcess(msgspec.Struct, frozen=True):
+class RecordProcessGroup(msgspec.Struct, frozen=True):
     """Remember a process group of this session, to be killed before a takeover; `ended` forgets it. Answer: Done."""
 
     pgid: int

@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Unsent(msgspec.Struct, frozen=True):
+class UnsentMessage(msgspec.Struct, frozen=True):
     """A message as its Sender gets it: the fields of domain.outgoing.Message, sealed; `seq` is its place."""
 
     seq: int
@@ -19,16 +19,16 @@ class LeasedQueue(msgspec.Struct, frozen=True):
 
     name: str
     failures: int
-    messages: tuple[Unsent, ...]
+    messages: tuple[UnsentMessage, ...]
 
 
-class Leased(msgspec.Struct, frozen=True, tag="leased"):
+class LeasedQueues(msgspec.Struct, frozen=True, tag="leased"):
     """The queues that were taken."""
 
     queues: tuple[LeasedQueue, ...]
 
 
-class TakeQueues(msgspec.Struct, frozen=True):
+class LeaseQueues(msgspec.Struct, frozen=True):
     """Take queues of the outbox that hold messages and that nobody else has, for `lease_ms` from the commit on. Answer: Leased.
 
     `lease` = an id of this take; `queues` and `messages` = the most of each. A lease ends with its session too.
@@ -40,7 +40,7 @@ class TakeQueues(msgspec.Struct, frozen=True):
     messages: int
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class MessageRefusal(msgspec.Struct, frozen=True):
     """A message that its broker will not take, and why."""
 
     seq: int
@@ -56,12 +56,12 @@ class SettleQueue(msgspec.Struct, frozen=True):
     lease: str
     queue: str
     sent: tuple[int, ...] = ()
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[MessageRefusal, ...] = ()
     away: str | None = None
     retry_after_ms: int = 0
 
 
-class SendAgain(msgspec.Struct, frozen=True):
+class RetryMessage(msgspec.Struct, frozen=True):
     """Let a refused message be sent again. Answer: Done, Refused not_found."""
 
     id: str

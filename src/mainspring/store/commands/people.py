@@ -61,7 +61,7 @@ class OpenWebSession(msgspec.Struct, frozen=True, kw_only=True):
     replaces: str | None = None
 
 
-class RefuseSignIn(msgspec.Struct, frozen=True):
+class RecordFailedSignIn(msgspec.Struct, frozen=True):
     """Somebody could not be let in: for the record only. Answer: Refused."""
 
     code: str
@@ -82,14 +82,14 @@ class EndWebSessions(msgspec.Struct, frozen=True):
     keep: str = ""
 
 
-class OfferLink(msgspec.Struct, frozen=True):
+class CreateStartLink(msgspec.Struct, frozen=True):
     """Let in, once and until an instant, whoever follows a link. Answer: Done."""
 
     hash: str
     until_at: int
 
 
-class MakeToken(msgspec.Struct, frozen=True, kw_only=True):
+class CreateToken(msgspec.Struct, frozen=True, kw_only=True):
     """Let a program in by a token. Answer: Done, Refused taken."""
 
     id: str
@@ -107,7 +107,7 @@ class RevokeToken(msgspec.Struct, frozen=True):
     id: str
 
 
-class NoteVisit(msgspec.Struct, frozen=True):
+class RecordVisit(msgspec.Struct, frozen=True):
     """A session or token was used, by its hash. Answer: Done."""
 
     hash: str

@@ -6,7 +6,7 @@ from mainspring.domain.runs.journal import Fact
 from mainspring.domain.states import DeliveryState
 
 
-class Done(msgspec.Struct, frozen=True, tag="done"):
+class CommandDone(msgspec.Struct, frozen=True, tag="done"):
     """It is so now (made by this command or by its first sending)."""
 
 
@@ -18,7 +18,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     retry_after_ms: int | None = None
 
 
-class Started(msgspec.Struct, frozen=True, tag="started"):
+class StartAnswer(msgspec.Struct, frozen=True, tag="started"):
     """The run exists; `created` tells whether this command made it. `by_key` = its key found one that is not this request's child."""
 
     run: str
@@ -27,19 +27,19 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     by_key: bool = False
 
 
-class Arrived(msgspec.Struct, frozen=True, tag="arrived"):
+class InboxFacts(msgspec.Struct, frozen=True, tag="arrived"):
     """What lies in a run's inbox, in the order of arrival."""
 
     facts: tuple[Fact, ...]
 
 
-class Numbered(msgspec.Struct, frozen=True, tag="numbered"):
+class NumberAnswer(msgspec.Struct, frozen=True, tag="numbered"):
     """A number was given: session id, deployment, fencing token, rows touched."""
 
     number: int
 
 
-class TakenIn(msgspec.Struct, frozen=True, tag="taken_in"):
+class DeliveryStored(msgspec.Struct, frozen=True, tag="taken_in"):
     """The arrival is stored. `first` = by this command; else this is what became of the one that came before under its key."""
 
     delivery: str
@@ -49,7 +49,7 @@ class TakenIn(msgspec.Struct, frozen=True, tag="taken_in"):
     note: str | None = None
 
 
-DONE = Done()
+DONE = CommandDone()
 CLAIM_LOST = Refused("claim_lost", "another process owns this run now")
 
-Result = Done | Refused | Started | Numbered | TakenIn
+Result = CommandDone | Refused | StartAnswer | NumberAnswer | DeliveryStored

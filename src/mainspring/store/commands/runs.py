@@ -8,7 +8,7 @@ from mainspring.domain.processes.worker_loss import WorkerLoss
 from mainspring.domain.runs.journal import Fact, OutcomeKind
 from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from mainspring.store.commands.inbox import Publish
+from mainspring.store.commands.inbox import PublishEvent
 from mainspring.store.commands.journal import SaveOutcome
 
 
@@ -79,7 +79,7 @@ class StartRun(msgspec.Struct, frozen=True):
     """What the run is about; None = itself, "" = its automation as a whole."""
 
 
-class Claim(msgspec.Struct, frozen=True):
+class ClaimRuns(msgspec.Struct, frozen=True):
     """Take up to `limit` ready runs for the sending session. Answer: Claimed.
 
     It can run what the session announced (see Announce); `tags` is what this worker carries; `suspects` = take runs on probation only;
@@ -133,7 +133,7 @@ class ClaimedRun(msgspec.Struct, frozen=True):
     """Deaths of workers after which this claim continues the run."""
 
 
-class Claimed(msgspec.Struct, frozen=True, tag="claimed"):
+class ClaimedRuns(msgspec.Struct, frozen=True, tag="claimed"):
     """The runs taken, in claim order, and when the next row becomes due by itself (None = nothing planned).
 
     `draining` = somebody ordered this session to take nothing new and to give back what it has. `is_limited` = some were ready in a queue
@@ -149,7 +149,7 @@ class Claimed(msgspec.Struct, frozen=True, tag="claimed"):
     gave_way: tuple[str, ...] = ()
 
 
-class Suspend(msgspec.Struct, frozen=True):
+class SuspendRun(msgspec.Struct, frozen=True):
     """Let a run go until `due_at` or a fact newer than `seen` (inbox seq). state: waiting or retrying. Answer: Done, Refused."""
 
     run: str
@@ -161,7 +161,7 @@ class Suspend(msgspec.Struct, frozen=True):
     waiting_for: bytes | None = None
 
 
-class Release(msgspec.Struct, frozen=True):
+class ReleaseRun(msgspec.Struct, frozen=True):
     """Give a run back unharmed (drain); it is ready again at once. Answer: Done, Refused."""
 
     run: str
@@ -169,7 +169,7 @@ class Release(msgspec.Struct, frozen=True):
     rank: int
 
 
-class Finish(msgspec.Struct, frozen=True):
+class FinishRun(msgspec.Struct, frozen=True):
     """End a run. state: succeeded, failed or cancelled. Wakes the parent, frees key holds, closes children. Answer: Done, Refused."""
 
     run: str
@@ -189,7 +189,7 @@ class Finish(msgspec.Struct, frozen=True):
     """Requests of children that failed and that nothing in the code awaited."""
 
 
-class Complete(msgspec.Struct, frozen=True):
+class CompleteRun(msgspec.Struct, frozen=True):
     """Append the outcome of a run that is one step, at its first attempt, and end the run as succeeded with that value.
 
     The run has asked for nothing else: nothing of it is open. `name` and `ident` are the step's; `parent` = who asked for the run;
@@ -208,7 +208,7 @@ class Complete(msgspec.Struct, frozen=True):
     input: bytes | None
     output: bytes | None
     parent: str | None = None
-    events: tuple[Publish, ...] = ()
+    events: tuple[PublishEvent, ...] = ()
     posts: tuple[QueuedMessage, ...] = ()
     output_size: int | None = None
 
@@ -221,7 +221,7 @@ class Complete(msgspec.Struct, frozen=True):
         )  # fmt: skip
 
 
-class Halt(msgspec.Struct, frozen=True):
+class HaltRun(msgspec.Struct, frozen=True):
     """Ask for a person: the run needs attention. Answer: Done, Refused."""
 
     run: str
@@ -234,7 +234,7 @@ class Halt(msgspec.Struct, frozen=True):
     pass_partition: bool = False
 
 
-class Annotate(msgspec.Struct, frozen=True):
+class AnnotateRun(msgspec.Struct, frozen=True):
     """What a running body says about itself; each field None = unchanged. Answer: Done, Refused."""
 
     run: str
@@ -245,7 +245,7 @@ class Annotate(msgspec.Struct, frozen=True):
     detail: bytes | None = None
 
 
-class Reopen(msgspec.Struct, frozen=True):
+class ReopenRun(msgspec.Struct, frozen=True):
     """Continue a failed or halted run.
 
     `from_ident` None = from where it failed: what `domain.runs.superseded_outcomes` names is superseded, every failure that led to the end
@@ -285,7 +285,7 @@ class CancelRun(msgspec.Struct, frozen=True):
     undo: bool | None = None
 
 
-class MarkDone(msgspec.Struct, frozen=True):
+class MarkRunDone(msgspec.Struct, frozen=True):
     """A person declares an unfinished, unowned run done. Answer: Done, Refused."""
 
     run: str
@@ -300,7 +300,7 @@ class CancelChild(msgspec.Struct, frozen=True):
     ident: str
 
 
-class Discard(msgspec.Struct, frozen=True):
+class DiscardRun(msgspec.Struct, frozen=True):
     """A person gives up a run that needs attention: it fails. One that failed stays so, and is settled. Answer: Done, Refused."""
 
     run: str

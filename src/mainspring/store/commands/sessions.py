@@ -25,7 +25,7 @@ class OpenSession(msgspec.Struct, frozen=True):
     """The fingerprint of its process's hash seed (`domain.processes.hash_seed`)."""
 
 
-class Beat(msgspec.Struct, frozen=True):
+class RecordHeartbeat(msgspec.Struct, frozen=True):
     """Say that the committing thread and the loop move. Answer: Done (a dead session raises FencedError).
 
     What is not said here of its process stays as it was said before.
@@ -39,7 +39,7 @@ class Beat(msgspec.Struct, frozen=True):
     """The attempts that wait for a child process, as JSON (`domain.processes.child_queue`); "" = none."""
 
 
-class MeetClockStep(msgspec.Struct, frozen=True):
+class ConfirmClockStep(msgspec.Struct, frozen=True):
     """Say that the worker of this process goes by the clock as it was set: it computed what it submitted before by the clock as it was.
 
     `met_ms` = the sum of all steps that it met. Answer: Done.
@@ -48,7 +48,7 @@ class MeetClockStep(msgspec.Struct, frozen=True):
     met_ms: int
 
 
-class NoteBlocked(msgspec.Struct, frozen=True):
+class RecordBlockedLoop(msgspec.Struct, frozen=True):
     """Put on record that the loop of this process has not turned for `blocked_ms`, and what holds it. Answer: Done.
 
     `stack` is that of domain.stall.BlockedLoop; without one the loop turns again.
@@ -58,7 +58,7 @@ class NoteBlocked(msgspec.Struct, frozen=True):
     stack: tuple[str, ...] = ()
 
 
-class NoteFindings(msgspec.Struct, frozen=True):
+class RecordProcessFindings(msgspec.Struct, frozen=True):
     """Put on record all that this process finds wrong with itself now. Answer: Done.
 
     `kinds` = the command replaces only findings of these kinds: each part of a process reports its own. Empty = it replaces all.
@@ -86,7 +86,7 @@ class CloseSession(msgspec.Struct, frozen=True):
     limit: int = 3
 
 
-class Bury(msgspec.Struct, frozen=True):
+class DeclareSessionDead(msgspec.Struct, frozen=True):
     """Declare a session dead and set its runs free in one commit. Answer: Numbered(runs set free), Refused not_alive | not_silent.
 
     `crashed` = a surviving supervisor saw that process alone die: its runs become suspects. `alone` = the run that was on probation by
@@ -105,7 +105,7 @@ class Bury(msgspec.Struct, frozen=True):
     """A person took everything away from it: no other is started in its place."""
 
 
-class Pardon(msgspec.Struct, frozen=True):
+class EndProbation(msgspec.Struct, frozen=True):
     """Take runs off probation that no session owns: the death that put them there was no fault of theirs. Answer: Done."""
 
     runs: tuple[str, ...]
@@ -115,7 +115,7 @@ class WakeWorkers(msgspec.Struct, frozen=True):
     """A run ended in a process that takes no other: its place in a limited queue is for the others. Answer: Done."""
 
 
-class ClearSuspect(msgspec.Struct, frozen=True):
+class ClearProbation(msgspec.Struct, frozen=True):
     """A run on probation lived long enough, or made progress: it is ordinary again. Answer: Done, Refused claim_lost.
 
     `progressed` = an outcome of it was committed: crashes before that count no more.

@@ -7,7 +7,7 @@ from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.runs import StartRun
 
 
-class Topic(msgspec.Struct, frozen=True):
+class TriggerTopic(msgspec.Struct, frozen=True):
     """What a trigger listens for inside. kind: event or run; `condition` = JSON: an event's values by path, or the states of an end."""
 
     kind: str
@@ -23,11 +23,12 @@ class TriggerRow(msgspec.Struct, frozen=True):
     kind: str
     definition: bytes
     path: str | None = None
-    topics: tuple[Topic, ...] = ()
+    topics: tuple[TriggerTopic, ...] = ()
 
 
-class TakeIn(msgspec.Struct, frozen=True, kw_only=True):
-    """Store what arrived and, without a filter, let its pace decide at once. Answer: TakenIn, Refused other_body | no_trigger | busy.
+class AcceptDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """Store what arrived and, without a filter, let its pace decide at once. Answer: DeliveryStored, Refused
+    other_body | no_trigger | busy.
 
     A key counts once for its trigger; one whose value was refused counts when it fits. With a filter the key is held by the first
     delivery that passes it, and until then each body counts once. `body`, `data` and `headers` are sealed.
@@ -56,7 +57,7 @@ class TakeIn(msgspec.Struct, frozen=True, kw_only=True):
     happened_at: int | None = None
 
 
-class RefuseArrival(msgspec.Struct, frozen=True, kw_only=True):
+class RejectDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """Keep what was refused at the door, for people to see: the newest hundred of a trigger. Answer: Done."""
 
     id: str
@@ -67,8 +68,8 @@ class RefuseArrival(msgspec.Struct, frozen=True, kw_only=True):
     headers: bytes | None = None
 
 
-class Decide(msgspec.Struct, frozen=True, kw_only=True):
-    """Decide on a delivery that was received. Answer: TakenIn, Refused changed | busy.
+class DecideDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """Decide on a delivery that was received. Answer: DeliveryStored, Refused changed | busy.
 
     `state` STARTED = let its pace decide, with the run `start`; else FILTERED, DROPPED, REFUSED or FAILED, with the reason in `note`.
     `key` = the key that the delivery has to hold in order to start a run: REFUSED if another delivery holds it. Empty = it needs none.
@@ -84,7 +85,7 @@ class Decide(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
 
 
-class NoteAsked(msgspec.Struct, frozen=True):
+class RecordFilterCall(msgspec.Struct, frozen=True):
     """Remember that this session begins to ask the filters of these deliveries, lest one that ends the process does so for ever.
 
     Answer: Done.
@@ -93,7 +94,7 @@ class NoteAsked(msgspec.Struct, frozen=True):
     deliveries: tuple[str, ...]
 
 
-class LetGo(msgspec.Struct, frozen=True, kw_only=True):
+class ReleaseHeldDeliveries(msgspec.Struct, frozen=True, kw_only=True):
     """Start one run for deliveries that were held for it. Answer: Started, Done (its rate lets it start later), Refused changed.
 
     `start` None = none can be started (`note` says why): they failed.
@@ -107,7 +108,7 @@ class LetGo(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
 
 
-class Gather(msgspec.Struct, frozen=True, kw_only=True):
+class JoinRun(msgspec.Struct, frozen=True, kw_only=True):
     """Put the end of a run to the others of its slot or key; when all are there, start `start`.
 
     Answer: Done, Started, Refused changed | busy (the end is put there, and the start has to be tried again). `delivery` None = nothing new
@@ -127,8 +128,8 @@ class Gather(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
 
 
-class Replay(msgspec.Struct, frozen=True):
-    """Let a delivery arrive once more, as a new one. Answer: TakenIn, Refused not_found | not_kept | no_trigger."""
+class ReplayDelivery(msgspec.Struct, frozen=True):
+    """Let a delivery arrive once more, as a new one. Answer: DeliveryStored, Refused not_found | not_kept | no_trigger."""
 
     id: str
     delivery: str
@@ -141,14 +142,14 @@ class DismissDelivery(msgspec.Struct, frozen=True):
     note: str
 
 
-class ForgetSource(msgspec.Struct, frozen=True):
+class ReleaseSourceKey(msgspec.Struct, frozen=True):
     """Let a key count anew: what arrived under it keeps its row, but not its key. Answer: Done, Refused not_found."""
 
     trigger: str
     key: str
 
 
-class ReportDesk(msgspec.Struct, frozen=True):
+class ReportConsumer(msgspec.Struct, frozen=True):
     """Say since when this session's desk of a trigger can, or cannot, fetch. Answer: Done."""
 
     trigger: str

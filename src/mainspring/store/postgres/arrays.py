@@ -15,28 +15,28 @@ _NULL = _LENGTH(-1)
 _TEXT, _NUMBERS, _BYTES = 25, 20, 17
 
 
-class Texts(bytes):
+class TextArray(bytes):
     """text[]."""
 
     oid = 1009
 
 
-class Numbers(bytes):
+class NumberArray(bytes):
     """bigint[]."""
 
     oid = 1016
 
 
-class Blobs(bytes):
+class BlobArray(bytes):
     """bytea[]."""
 
     oid = 1001
 
 
-Array = Texts | Numbers | Blobs
+Array = TextArray | NumberArray | BlobArray
 
 
-def texts(values: Sequence[str | None]) -> Texts:
+def texts(values: Sequence[str | None]) -> TextArray:
     """Return the values as text[].
 
     Raises:
@@ -49,25 +49,25 @@ def texts(values: Sequence[str | None]) -> Texts:
         else:
             encoded = value.encode()
             parts += (_LENGTH(len(encoded)), encoded)
-    return Texts(b"".join(parts))
+    return TextArray(b"".join(parts))
 
 
-def numbers(values: Sequence[int | None]) -> Numbers:
+def numbers(values: Sequence[int | None]) -> NumberArray:
     """Return the values as bigint[].
 
     Raises:
         struct.error: one of them is too large.
     """
     body = [_NULL if value is None else _NUMBER(8, value) for value in values]
-    return Numbers(_head(_NUMBERS, len(values)) + b"".join(body))
+    return NumberArray(_head(_NUMBERS, len(values)) + b"".join(body))
 
 
-def blobs(values: Sequence[bytes | None]) -> Blobs:
+def blobs(values: Sequence[bytes | None]) -> BlobArray:
     """Return the values as bytea[]."""
     parts = [_head(_BYTES, len(values))]
     for value in values:
         parts += (_NULL,) if value is None else (_LENGTH(len(value)), value)
-    return Blobs(b"".join(parts))
+    return BlobArray(b"".join(parts))
 
 
 _COLUMNS: dict[str, Callable[[Sequence[Any]], Array]] = {"t": texts, "n": numbers, "b": blobs}
@@ -97,5 +97,5 @@ def _dumper(kind: type[Array]) -> type[Dumper]:
 def register(context: AdaptContext) -> None:
     """Let these arrays be parameters of a connection."""
     assert context.adapters is not None
-    for kind in (Texts, Numbers, Blobs):
+    for kind in (TextArray, NumberArray, BlobArray):
         context.adapters.register_dumper(kind, _dumper(kind))

@@ -13,14 +13,14 @@ from psycopg import sql
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreError
 from mainspring.store import failpoints
-from mainspring.store.copying.move import copy_and_compare, refuse_nul
-from mainspring.store.moved import Arrival
+from mainspring.store.maintenance.move_marker import MoveTarget
+from mainspring.store.maintenance.store_move import copy_and_compare, refuse_nul
 from mainspring.store.postgres.address import Address
-from mainspring.store.postgres.endpoint import PostgresEndpoint
+from mainspring.store.postgres.move_endpoint import PostgresEndpoint
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.sqlite.backup import Backup, copy_store, verify, write_backup
-from mainspring.store.sqlite.endpoint import SqliteEndpoint
-from mainspring.store.sqlite.restore import MOST_ACTS, Acts, Restored, hold
+from mainspring.store.sqlite.move_endpoint import SqliteEndpoint
+from mainspring.store.sqlite.restore import MOST_ACTS, OperationRows, RestoreResult, hold_store
 
 _LONGEST = 40
 """Letters of a schema's name that are kept where it gets an ending: the server cuts off after 63."""
@@ -33,7 +33,7 @@ def back_up(address: Address, folder: Path, *, clock: Clock, keep: int | None = 
         with tempfile.TemporaryDirectory(dir=folder, prefix=".copy-") as work:
             file = Path(work) / "store.db"
             source, target = PostgresEndpoint(address, clock), SqliteEndpoint(file, clock)
-            target.receive(Arrival("backup", source.shown))
+            target.receive(MoveTarget("backup", source.shown))
             copy_and_compare(source, target, _silent)
             target.release("backup")
             return copy_store(file, part)
@@ -41,7 +41,7 @@ def back_up(address: Address, folder: Path, *, clock: Clock, keep: int | None = 
     return write_backup(address.schema, folder, fill, now=clock.now(), keep=keep)
 
 
-def restore(backup: Path, address: Address, *, clock: Clock) -> Restored:
+def restore(backup: Path, address: Address, *, clock: Clock) -> RestoreResult:
     """Replace the store by a backup, held. The old schema is kept under another name.
 
     Raises:
@@ -56,19 +56,19 @@ def restore(backup: Path, address: Address, *, clock: Clock) -> Restored:
     with tempfile.TemporaryDirectory(prefix="mainspring-restore-") as work:
         file = Path(work) / "store.db"
         copy_store(backup, file)
-        unfinished, aside = hold(file, backup, clock, lambda seq: _acts_after(address, seq))
+        unfinished, aside = hold_store(file, backup, clock, lambda seq: _acts_after(address, seq))
         source = SqliteEndpoint(file, clock)
         refuse_nul(source, new)
         new.drop_unfinished()
-        new.receive(Arrival("restore", str(backup)))
+        new.receive(MoveTarget("restore", str(backup)))
         copy_and_compare(source, new, _silent)
     failpoints.hit("restore.filled")
     kept = f"{address.schema[:_LONGEST]}_before_{clock.now()}"
     was_there = _swap(old, new, fresh.schema, address.schema, kept)
-    return Restored(rows, f"schema {kept}" if was_there else None, unfinished, aside)
+    return RestoreResult(rows, f"schema {kept}" if was_there else None, unfinished, aside)
 
 
-def _acts_after(address: Address, seq: int) -> Acts | None:
+def _acts_after(address: Address, seq: int) -> OperationRows | None:
     """Return the acts on record in the store that is replaced, after one of them; None where it cannot be read."""
     reader = PostgresReader(address)
     try:

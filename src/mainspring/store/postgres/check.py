@@ -5,10 +5,10 @@ import re
 import psycopg
 
 from mainspring.store.audit_chain import first_break
-from mainspring.store.finding import CHAIN, RULES, Finding
+from mainspring.store.maintenance.integrity import CHAIN, RULES, IntegrityFinding
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import UNHURRIED, connect, refuse_unsafe
-from mainspring.store.postgres.faults import translate
+from mainspring.store.postgres.error_table import translate
 from mainspring.store.postgres.migrate import migrations
 from mainspring.store.postgres.texts import TEXTS
 
@@ -20,7 +20,7 @@ where relnamespace = current_schema()::regnamespace
 """
 
 
-def check(address: Address) -> list[Finding]:
+def check(address: Address) -> list[IntegrityFinding]:
     """Check a store, also one in use; all of it as of one commit. An empty list = nothing is wrong.
 
     Raises:
@@ -35,15 +35,15 @@ def check(address: Address) -> list[Finding]:
         found = []
         there = dict(connection.execute(_INDEXES).fetchall())
         if bad := sorted(name for name, good in there.items() if not good):
-            found.append(Finding("an index is not valid: build it anew with REINDEX", tuple(bad)))
+            found.append(IntegrityFinding("an index is not valid: build it anew with REINDEX", tuple(bad)))
         if missing := sorted(expected_indexes() - there.keys()):
-            found.append(Finding("an index is missing", tuple(missing)))
+            found.append(IntegrityFinding("an index is missing", tuple(missing)))
         for query, what in RULES.items():
             if rows := connection.execute(TEXTS[query]).fetchall():
-                found.append(Finding(what, tuple(str(row[0]) for row in rows)))
+                found.append(IntegrityFinding(what, tuple(str(row[0]) for row in rows)))
         broken = first_break(connection.execute(TEXTS["read_audit_chain"], (0, 2**62)))
         if broken is not None:
-            found.append(Finding(CHAIN, (f"row {broken}",)))
+            found.append(IntegrityFinding(CHAIN, (f"row {broken}",)))
     except psycopg.Error as fault:
         raise translate(fault, address.shown) or fault from fault
     finally:

@@ -14,10 +14,10 @@ from psycopg.adapt import Dumper
 from psycopg.types.numeric import Int8Dumper
 
 from mainspring.domain.errors import MainspringError, StoreError, StoreUnavailableError
-from mainspring.store.base import ServerRefusesError, UnsafeServerError
+from mainspring.store.base import ServerLoginError, UnsafeServerError
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.arrays import register
-from mainspring.store.postgres.faults import translate
+from mainspring.store.postgres.error_table import translate
 from mainspring.store.postgres.texts import TEXTS
 
 OLDEST = 140_000
@@ -40,11 +40,11 @@ _WAIT_GIVEN_UP = "SyncRepWaitForLSN"
 """Where in the server the wait of a COMMIT for its standbys is given up; its text is translated, this name is not."""
 
 
-class NoAnswerError(psycopg.OperationalError):
+class ServerTimeoutError(psycopg.OperationalError):
     """Nobody answered in time; the connection is closed."""
 
 
-class Connection(psycopg.Connection[tuple[Any, ...]]):
+class ServerConnection(psycopg.Connection[tuple[Any, ...]]):
     """A connection on which no question waits for ever: a line can be silent and look open, for all that the system knows of it.
 
     `answers_within` = seconds; whoever asks something that may take longer sets it to infinity meanwhile. `is_unsure`: a COMMIT gave up
@@ -57,7 +57,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     """Called once, when the next answer is waited for."""
 
     def wait(self, gen: Generator[Any, Any, Any], *how: Any, **options: Any) -> Any:
-        """Wait for an answer, as long as it may take. Raises NoAnswerError."""
+        """Wait for an answer, as long as it may take. Raises ServerTimeoutError."""
         if self.answers_within == inf:
             return super().wait(gen, *how, **options)
         return super().wait(self._in_time(gen), *how, **options)
@@ -74,7 +74,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
                 found = yield wanted
                 if not found and time.monotonic() >= until:
                     self.pgconn.finish()
-                    raise NoAnswerError(f"no answer for {self.answers_within:.0f} s")
+                    raise ServerTimeoutError(f"no answer for {self.answers_within:.0f} s")
                 wanted = gen.send(found)
         except StopIteration as end:
             return end.value
@@ -89,7 +89,8 @@ def _is_of_others(record: logging.LogRecord) -> bool:
     """Tell whether a line of psycopg is not of a connection of ours: what happens to ours is an error that we report ourselves."""
     about = record.args if isinstance(record.args, tuple) else ()
     return not any(
-        isinstance(part, Connection) or isinstance(getattr(part, "_conn", None), Connection) for part in about
+        isinstance(part, ServerConnection) or isinstance(getattr(part, "_conn", None), ServerConnection)
+        for part in about
     )
 
 
@@ -107,7 +108,7 @@ class _BytesDumper(Dumper):
         return obj
 
 
-def connect(address: Address) -> Connection:
+def connect(address: Address) -> ServerConnection:
     """Open a connection without a transaction of its own accord.
 
     Raises:
@@ -115,14 +116,14 @@ def connect(address: Address) -> Connection:
         StoreError: the server refuses us.
     """
     try:
-        connection = Connection.connect(address.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
+        connection = ServerConnection.connect(address.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
         prepare(connection)
     except psycopg.Error as fault:
         raise _refused(fault, address) from fault
     return connection
 
 
-def prepare(connection: Connection) -> None:
+def prepare(connection: ServerConnection) -> None:
     """Let values travel as we mean them. One type for all numbers: a statement is then prepared once, not once for each width of them.
 
     Nothing is prepared where a pooler may give each transaction to another process of the server.
@@ -137,17 +138,17 @@ def prepare(connection: Connection) -> None:
         connection.prepare_threshold = None
 
 
-def is_pooled(connection: Connection) -> bool:
+def is_pooled(connection: ServerConnection) -> bool:
     """Tell whether what is left behind in a session - a LISTEN, a statement - may be another one's in the next transaction."""
     return connection.prepare_threshold is None
 
 
-def _stands_before_a_pooler(connection: Connection) -> bool:
+def _stands_before_a_pooler(connection: ServerConnection) -> bool:
     """Ask the server for the number of its process: what a pooler says at the start is a number of its own making."""
     return connection.execute("select pg_backend_pid()").fetchone() != (connection.info.backend_pid,)
 
 
-def refuse_unsafe(connection: Connection, address: Address) -> None:
+def refuse_unsafe(connection: ServerConnection, address: Address) -> None:
     """Do nothing if the server keeps what it acknowledges.
 
     Raises:
@@ -230,7 +231,7 @@ def _refused(fault: psycopg.Error, address: Address) -> MainspringError:
             "no such user",
         )
     ):
-        return ServerRefusesError(
+        return ServerLoginError(
             f"the database refuses us\nat {address.shown}: {said.splitlines()[-1]}",
             hint="Look at user, password and database in store.url.",
         )

@@ -18,30 +18,30 @@ from mainspring.domain.errors import FencedError, MainspringError, StoreError, S
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store import failpoints
 from mainspring.store.base import CommitReport, StoreWentBackError
-from mainspring.store.commands.sessions import Beat, OpenSession
+from mainspring.store.commands.sessions import OpenSession, RecordHeartbeat
 from mainspring.store.grouping import GroupingDatabase, GuiltyError, Handlers
-from mainspring.store.moved import refusal, refuse_moved
+from mainspring.store.maintenance.move_marker import error_of_move, refuse_moved
 from mainspring.store.postgres.address import Address
-from mainspring.store.postgres.bulk.group import FEWEST, ManyFailedError, answer
+from mainspring.store.postgres.blocking_client_terminator import terminate_blocking_clients
+from mainspring.store.postgres.bulk.batching import FEWEST, BatchFailedError, answer_commands
+from mainspring.store.postgres.change_notifications import ChangeNotifications
+from mainspring.store.postgres.commit_history import ServerHistory
 from mainspring.store.postgres.connection import (
     BEGIN,
     POOLED,
-    Connection,
-    NoAnswerError,
+    ServerConnection,
+    ServerTimeoutError,
     connect,
     is_pooled,
     refuse_unsafe,
     refuse_waiting_for_standby,
 )
-from mainspring.store.postgres.faults import ends_connection, is_broken_ring, translate
+from mainspring.store.postgres.error_table import ends_connection, is_broken_ring, translate
 from mainspring.store.postgres.hidden_schema import explain_fault
-from mainspring.store.postgres.hints import Hints
-from mainspring.store.postgres.history import ServerHistory
 from mainspring.store.postgres.host_marks import HostMarks
 from mainspring.store.postgres.lease import Lease
 from mainspring.store.postgres.locking import asked_at_once, lock_group
 from mainspring.store.postgres.migrate import migrate, migrations
-from mainspring.store.postgres.standstill import end_standing
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import PostgresTransaction, run
 from mainspring.store.store_clock import StoreClock
@@ -104,9 +104,9 @@ class PostgresDatabase(GroupingDatabase):
             "runs": str(lease_ms * 3),
             "instance": self.instance,
         }
-        self._hints = Hints(address.schema, self.instance, passing)
+        self._hints = ChangeNotifications(address.schema, self.instance, passing)
         self._history = ServerHistory(address, HostMarks(marks))
-        self.connection: Connection | None = None
+        self.connection: ServerConnection | None = None
         self.rings = 0
         """So often a transaction of this process was undone to break a ring of locks."""
         self._out_of_rings(lambda: self._connect(first=True))
@@ -121,7 +121,7 @@ class PostgresDatabase(GroupingDatabase):
         """What is to be known of the way to the server, for people."""
         return POOLED if self.connection is not None and is_pooled(self.connection) else None
 
-    def _reconnect(self) -> Connection:
+    def _reconnect(self) -> ServerConnection:
         """Open the connection again. The store was usable before: whatever is wrong with it now is an outage, until it is fixed.
 
         Raises:
@@ -134,7 +134,7 @@ class PostgresDatabase(GroupingDatabase):
         except StoreError as refused:
             raise StoreUnavailableError(refused.message, hint=refused.hint) from refused
 
-    def _connect(self, *, first: bool = False) -> Connection:
+    def _connect(self, *, first: bool = False) -> ServerConnection:
         connection = connect(self.address)
         connection.answers_within = self._answers_within
         try:
@@ -146,7 +146,7 @@ class PostgresDatabase(GroupingDatabase):
                 connection.execute(BEGIN)
                 connection.execute("select set_config('search_path', $1, true)", (self.address.schema,))
                 marks = connection.execute(TEXTS["read_move_markers"]).fetchall()
-                if (moved := refusal(marks, self.address.shown)) is not None:
+                if (moved := error_of_move(marks, self.address.shown)) is not None:
                     raise moved
                 connection.execute(TEXTS["set_store_id"], (f"{self._clock.random_bits(128):032x}",))
                 connection.execute("commit")
@@ -162,7 +162,7 @@ class PostgresDatabase(GroupingDatabase):
         self.connection = connection
         return connection
 
-    def _ask_time(self, connection: Connection) -> None:
+    def _ask_time(self, connection: ServerConnection) -> None:
         """Learn the server's time before anything is compared with it; from then on each commit tells it."""
         if self.process_clock is not None:
             asked_at = self.process_clock.own()
@@ -177,7 +177,7 @@ class PostgresDatabase(GroupingDatabase):
 
     def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
         """Commit the commands, renewing the lease with those that do; see base.Database.commit."""
-        renews = any(isinstance(command, Beat | OpenSession) for command in commands)
+        renews = any(isinstance(command, RecordHeartbeat | OpenSession) for command in commands)
         asked = self.lease.ask() if renews else 0.0
         try:
             report = super().commit(commands, again=again)
@@ -201,7 +201,7 @@ class PostgresDatabase(GroupingDatabase):
         if self.session is not None and self.lease.is_due and is_connected:
             asked = self.lease.ask()
             with contextlib.suppress(StoreUnavailableError, StoreFullError):
-                super().commit([Beat()])
+                super().commit([RecordHeartbeat()])
                 self.lease.renew(asked)
 
     def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:
@@ -210,7 +210,7 @@ class PostgresDatabase(GroupingDatabase):
             return self._out_of_rings(
                 lambda: self._transact(commands, again=again, together=not again and len(commands) >= FEWEST)
             )
-        except ManyFailedError:
+        except BatchFailedError:
             return self._out_of_rings(lambda: self._transact(commands, again=again, together=False))
 
     def _out_of_rings(self, call: Callable[[], _T]) -> _T:
@@ -246,8 +246,8 @@ class PostgresDatabase(GroupingDatabase):
             if isinstance(fault, StoreWentBackError):
                 self._hold(connection)
             if isinstance(fault, psycopg.errors.LockNotAvailable):
-                end_standing(connection, self.address.schema, longer_than_ms=self.lease.beat_ms)
-            if isinstance(fault, NoAnswerError | psycopg.errors.LockNotAvailable):
+                terminate_blocking_clients(connection, self.address.schema, longer_than_ms=self.lease.beat_ms)
+            if isinstance(fault, ServerTimeoutError | psycopg.errors.LockNotAvailable):
                 refuse_waiting_for_standby(self.address, fault)
             raise explain_fault(fault, self.address) or fault if isinstance(fault, Exception) else fault from fault
         failpoints.hit("commit.after")
@@ -259,7 +259,7 @@ class PostgresDatabase(GroupingDatabase):
         self._hints.take_in(connection)
         return transaction, answers
 
-    def _hold(self, connection: Connection) -> None:
+    def _hold(self, connection: ServerConnection) -> None:
         """Put a store on hold that went back; if that fails, the next process of this host does it."""
         try:
             self._history.hold_if_behind(connection)
@@ -274,20 +274,20 @@ class PostgresDatabase(GroupingDatabase):
             return self._answer(transaction, commands, index)
 
         try:
-            return answer(transaction, commands, alone, self._lend_time)
+            return answer_commands(transaction, commands, alone, self._lend_time)
         except (FencedError, GuiltyError):
             raise
         except Exception as fault:
             if self._meaning(fault) is not None:
                 raise
-            raise ManyFailedError from fault
+            raise BatchFailedError from fault
 
     def _lend_time(self) -> None:
         """Let others work while the next answer is waited for."""
         if self.connection is not None:
             self.connection.meanwhile = self.meanwhile
 
-    def _open_group(self, connection: Connection, commands: list[Any], *, again: bool) -> PostgresTransaction:
+    def _open_group(self, connection: ServerConnection, commands: list[Any], *, again: bool) -> PostgresTransaction:
         """Begin, and prove the session; one message to the server and back."""
         asked_at = answered_at = 0 if self.process_clock is None else self.process_clock.own()
         with connection.pipeline():
@@ -314,7 +314,9 @@ class PostgresDatabase(GroupingDatabase):
         self._learn_time(transaction, asked_at, answered_at)
         return transaction
 
-    def _close_group(self, connection: Connection, transaction: PostgresTransaction, commands: Sequence[Any]) -> None:
+    def _close_group(
+        self, connection: ServerConnection, transaction: PostgresTransaction, commands: Sequence[Any]
+    ) -> None:
         """Write what is written last, and commit; one message to the server and back. If one of these fails, none after it is executed.
 
         Raises StoreUnavailableError if the server gave its wait for the standbys up: the commit is here, but not there.
@@ -335,7 +337,7 @@ class PostgresDatabase(GroupingDatabase):
             )
         self._history.keep(transaction, commands)
 
-    def _roll_back(self, connection: Connection, fault: BaseException) -> None:
+    def _roll_back(self, connection: ServerConnection, fault: BaseException) -> None:
         """Leave the transaction; a connection that cannot is given up, and the server rolls back by itself."""
         with contextlib.suppress(psycopg.Error):
             if not connection.closed and not ends_connection(fault):
@@ -356,7 +358,7 @@ class PostgresDatabase(GroupingDatabase):
     def poll(self) -> bool:
         """Tell whether another process gave a hint, or a while has passed without one; give the hint that is due."""
         if self.session is not None and self.lease.is_due:
-            self.commit([Beat()])
+            self.commit([RecordHeartbeat()])
         connection = self.connection
         self._history.marks.look()
         if connection is not None and not connection.closed:

@@ -19,12 +19,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import ConfigError, NotSent, Transient
 from mainspring.domain.text.server_url import SERVER_HINT, explain_unreadable_url, split_schema
-from mainspring.store.effects import (
+from mainspring.store.effect_database import (
     TABLE,
     EarlierAttemptError,
-    Effect,
     Parameters,
     Row,
+    StoredEffect,
     TransactionError,
     UnknownCommitError,
 )
@@ -254,7 +254,7 @@ class PostgresEffectConnection:
             )
         return bytes(row[0])
 
-    def save(self, effect: Effect) -> None:
+    def save(self, effect: StoredEffect) -> None:
         """Finish the effect's row."""
         with self.raw.as_ours():
             self.raw.execute(_SAVE, (effect.key, effect.result, effect.run, effect.step, effect.at))

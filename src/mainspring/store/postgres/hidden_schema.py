@@ -6,7 +6,7 @@ from mainspring.domain.errors import MainspringError, StoreUnavailableError
 from mainspring.store.base import PermissionDeniedError, StoreBrokenError
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import connect
-from mainspring.store.postgres.faults import GRANT, translate
+from mainspring.store.postgres.error_table import GRANT, translate
 from mainspring.store.postgres.texts import TEXTS
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import psycopg
 
 from mainspring.store.commit_mark import CommitMark, MarkFile, read_mark
-from mainspring.store.handlers.upkeep import WRITERS_KEPT_MS
-from mainspring.store.postgres.connection import Connection
+from mainspring.store.postgres.connection import ServerConnection
 from mainspring.store.side_files import make_side_folder
+from mainspring.store.write.retention import WRITERS_KEPT_MS
 
 COMPARED_FOR_MS = WRITERS_KEPT_MS - 24 * 3_600_000
 """A mark that is older is no proof: the store may have forgotten its writer."""
@@ -73,7 +73,7 @@ class HostMarks:
         return []
 
 
-def server_of(connection: Connection) -> str:
+def server_of(connection: ServerConnection) -> str:
     """Return which server this is, for people: system id and timeline; "" where it does not say so."""
     try:
         row = connection.execute(_SERVER).fetchone()

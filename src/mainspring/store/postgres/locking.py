@@ -9,33 +9,39 @@ the group is sent again.
 from collections.abc import Iterator
 from typing import Any
 
-from mainspring.store.commands.alerts import TakeAlerts
+from mainspring.store.commands.alerts import LeaseChannels
 from mainspring.store.commands.automations import (
-    Announce,
-    Audited,
+    AcquireLock,
+    AnnounceDefinitions,
+    AuditedCommand,
     BackfillSlot,
     DismissSlot,
     MakeSlot,
-    NoteCircumstances,
     PauseQueue,
     PullBackSchedule,
+    RecordRunConditions,
     SetQueue,
-    TakeLock,
 )
-from mainspring.store.commands.bulk import MoveBulk, NotePiece, TakePiece
+from mainspring.store.commands.bulk_operations import ChangeBulkOperation, LeaseBulkBatch, RecordBulkBatch
 from mainspring.store.commands.inbox import (
     CloseWait,
-    Deliver,
-    DropRejected,
+    DeliverFact,
+    DropRejectedFacts,
     ExpireWait,
     OpenWait,
-    Publish,
+    PublishEvent,
     RejectFact,
     ReturnFact,
 )
-from mainspring.store.commands.incidents import Acknowledge, Observe, RecordLost, Resolve, Snooze
+from mainspring.store.commands.incidents import (
+    AcknowledgeIncident,
+    RecordEvaluation,
+    RecordStoreOutage,
+    ResolveIncident,
+    SnoozeIncident,
+)
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveOutcome
-from mainspring.store.commands.outbox import TakeQueues
+from mainspring.store.commands.outbox import LeaseQueues
 from mainspring.store.commands.people import (
     AddPerson,
     ChangePerson,
@@ -46,43 +52,50 @@ from mainspring.store.commands.people import (
     SetPassword,
 )
 from mainspring.store.commands.runs import (
-    Annotate,
+    AnnotateRun,
     CancelRun,
-    Claim,
-    Complete,
-    Discard,
-    Finish,
+    ClaimRuns,
+    CompleteRun,
+    DiscardRun,
+    FinishRun,
     GiveResult,
-    Halt,
-    MarkDone,
+    HaltRun,
+    MarkRunDone,
     ParentLink,
-    Reopen,
+    ReopenRun,
     RunKey,
     StartRun,
-    Suspend,
+    SuspendRun,
 )
-from mainspring.store.commands.sessions import Beat
-from mainspring.store.commands.triggers import Decide, DismissDelivery, ForgetSource, Gather, LetGo, TakeIn
-from mainspring.store.postgres.arrays import Texts, texts
+from mainspring.store.commands.sessions import RecordHeartbeat
+from mainspring.store.commands.triggers import (
+    AcceptDelivery,
+    DecideDelivery,
+    DismissDelivery,
+    JoinRun,
+    ReleaseHeldDeliveries,
+    ReleaseSourceKey,
+)
+from mainspring.store.postgres.arrays import TextArray, texts
 from mainspring.store.postgres.transaction import PostgresTransaction
 
-_ENDING = (Finish, MarkDone, Discard, CancelRun)
-_STOPPED = (Halt, Reopen, GiveResult)
-_LOCKED_BY_NOBODY = frozenset({Complete, Annotate, SaveOutcome, SaveAttempt, SaveCheckpoint, Beat})
+_ENDING = (FinishRun, MarkRunDone, DiscardRun, CancelRun)
+_STOPPED = (HaltRun, ReopenRun, GiveResult)
+_LOCKED_BY_NOBODY = frozenset({CompleteRun, AnnotateRun, SaveOutcome, SaveAttempt, SaveCheckpoint, RecordHeartbeat})
 """What an owner writes down about its own run: nobody else decides upon that, so nothing but its events is locked beforehand."""
 _OF_PEOPLE = (
     *(AddPerson, ChangePerson, RemovePerson, SetPassword),
     *(OpenWebSession, EndWebSession, EndWebSessions),
 )
-_TAKING_IN = (TakeIn, Decide, LetGo, Gather)
+_TAKING_IN = (AcceptDelivery, DecideDelivery, ReleaseHeldDeliveries, JoinRun)
 _OF_A_RUN = (
-    Suspend,
-    Deliver,
+    SuspendRun,
+    DeliverFact,
     CloseWait,
     ExpireWait,
     RejectFact,
     ReturnFact,
-    DropRejected,
+    DropRejectedFacts,
     *_STOPPED,
 )
 
@@ -101,7 +114,7 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
             if isinstance(part, _ENDING):
                 ending.add(part.run)
             touched |= _touched_by(part)
-            if isinstance(part, Claim):
+            if isinstance(part, ClaimRuns):
                 first |= _lines(transaction.all("list_due_partitions", (transaction.now,)))
             first |= _first_of(part)
             last |= _last_of(part)
@@ -110,7 +123,7 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
     transaction.hold_names(first)
     if touched or ending:  # else no run is locked but those that are changed together, in the order of their ids
         touched.update(command.run for command in changed)
-    finished = [command.run for command in commands if type(command) is Finish]
+    finished = [command.run for command in commands if type(command) is FinishRun]
     transaction.hold_runs(touched, ending, [("list_linked_runs", (texts(finished),))] if len(finished) > 1 else ())
     transaction.hold_names(last)
     if any(isinstance(part, SetQueue | PauseQueue) for command in others for part in _parts(command)):
@@ -119,7 +132,7 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
         )  # a claim of this group locks the rows of all limited queues, in the order of their names
 
 
-def asked_at_once(commands: list[Any]) -> list[tuple[str, tuple[Texts]]]:
+def asked_at_once(commands: list[Any]) -> list[tuple[str, tuple[TextArray]]]:
     """Return what is asked about a group whatever the answers are: which partitions its ends and stops may pass on."""
     if _locks_alone(commands):
         return []
@@ -129,9 +142,9 @@ def asked_at_once(commands: list[Any]) -> list[tuple[str, tuple[Texts]]]:
     return [("list_partitions_of", (texts(sorted(stopping)),))] if stopping else []
 
 
-def _apart(commands: list[Any]) -> tuple[list[Complete], list[Any]]:
+def _apart(commands: list[Any]) -> tuple[list[CompleteRun], list[Any]]:
     """Return the ends of runs of one step, of which there may be hundreds, and all others that name something to lock."""
-    ends = [command for command in commands if type(command) is Complete]
+    ends = [command for command in commands if type(command) is CompleteRun]
     return ends, [c for c in commands if type(c) not in _LOCKED_BY_NOBODY or bool(getattr(c, "events", ()))]
 
 
@@ -149,7 +162,7 @@ def _touched_by(part: Any) -> set[str]:
 
 def _locks_alone(commands: list[Any]) -> bool:
     """Tell whether a group is one command of one name at most, whose handler locks it in time and holds nothing else yet."""
-    several = (Audited, Complete, *_ENDING, *_STOPPED, *_TAKING_IN)
+    several = (AuditedCommand, CompleteRun, *_ENDING, *_STOPPED, *_TAKING_IN)
     if len(commands) != 1 or isinstance(commands[0], several):
         return False
     if type(commands[0]) in _LOCKED_BY_NOBODY:
@@ -176,22 +189,22 @@ def _first_of(command: Any) -> set[tuple[str, ...]]:
     match command:
         case StartRun(queue=queue, partition=str(partition)):
             return {("partition", queue, partition)}
-        case Publish(name=name) | OpenWait(kind="event", name=name):
+        case PublishEvent(name=name) | OpenWait(kind="event", name=name):
             return {("event", name)}
         case RejectFact(event=str(name)) | ReturnFact(event=str(), name=name):
             return {("event", name)}
-        case TakeIn(trigger=trigger, key=key, by=by, pace=pace):
+        case AcceptDelivery(trigger=trigger, key=key, by=by, pace=pace):
             return {("delivery", trigger, key), *(() if pace.is_plain else [("pace", trigger, by)])}
-        case Decide(delivery=delivery, trigger=trigger, key=key, by=by, pace=pace):
+        case DecideDelivery(delivery=delivery, trigger=trigger, key=key, by=by, pace=pace):
             of_key = [("delivery", trigger, key)] if key else []
             return {("delivery", delivery), *of_key, *(() if pace.is_plain else [("pace", trigger, by)])}
         case DismissDelivery(delivery=delivery):
             return {("delivery", delivery)}
-        case LetGo(trigger=trigger, by=by):
+        case ReleaseHeldDeliveries(trigger=trigger, by=by):
             return {("pace", trigger, by)}
-        case Gather(trigger=trigger, per=per):
+        case JoinRun(trigger=trigger, per=per):
             return {("pace", trigger, per)}
-        case ForgetSource(trigger=trigger, key=key):
+        case ReleaseSourceKey(trigger=trigger, key=key):
             return {("delivery", trigger, key)}
     return set()
 
@@ -200,24 +213,24 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
     match command:
         case StartRun(automation=automation, run_key=RunKey(key=key)):
             return {("key", automation, key)}
-        case Audited():
+        case AuditedCommand():
             return {("audit",)}
-        case Announce(schedules=schedules):
+        case AnnounceDefinitions(schedules=schedules):
             return {("deployments",), *(("schedule", row.name) for row in schedules)}
         case SetQueue() | PauseQueue():
             return {("queue",)}
-        case NoteCircumstances():
+        case RecordRunConditions():
             return {("circumstances",)}
         case MakeSlot() | BackfillSlot() | DismissSlot() | PullBackSchedule():
             return {("schedule", command.schedule)}
-        case TakeLock(name=name):
+        case AcquireLock(name=name):
             return {("lock", name)}
-        case TakeQueues():
+        case LeaseQueues():
             return {("outlets",)}
-        case TakeAlerts():
+        case LeaseChannels():
             return {("channels",)}
-        case TakePiece() | NotePiece() | MoveBulk():
+        case LeaseBulkBatch() | RecordBulkBatch() | ChangeBulkOperation():
             return {("bulk",)}
-        case Observe() | RecordLost() | Acknowledge() | Snooze() | Resolve():
+        case RecordEvaluation() | RecordStoreOutage() | AcknowledgeIncident() | SnoozeIncident() | ResolveIncident():
             return {("incidents",)}
     return {("people",)} if isinstance(command, _OF_PEOPLE) else set()

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from mainspring.store import failpoints
 from mainspring.store.postgres.address import Address
-from mainspring.store.postgres.connection import BEGIN, UNHURRIED, Connection
+from mainspring.store.postgres.connection import BEGIN, UNHURRIED, ServerConnection
 from mainspring.store.schema_version import FIRST, LAST, Migration, label_of, load_migrations, require_known_version
 
 _ADD = "insert into meta (key, value) values ($1, $2) on conflict (key) do nothing"
@@ -39,12 +39,12 @@ def statements(text: str) -> list[str]:
     return found
 
 
-def version_of(connection: Connection, schema: str) -> int:
+def version_of(connection: ServerConnection, schema: str) -> int:
     """Return the number of the last migration that was done to this store; 0 where there is none."""
     return versions_of(connection, schema)[0]
 
 
-def versions_of(connection: Connection, schema: str) -> tuple[int, str | None]:
+def versions_of(connection: ServerConnection, schema: str) -> tuple[int, str | None]:
     """Return the number of the last migration and the label of the first; (0, None) where there is no store."""
     row = connection.execute("select to_regclass($1)", (f"{schema}.meta",)).fetchone()
     if row is None or row[0] is None:
@@ -54,7 +54,7 @@ def versions_of(connection: Connection, schema: str) -> tuple[int, str | None]:
     return (int(found[LAST][:4]), found.get(FIRST)) if LAST in found else (0, None)
 
 
-def migrate(connection: Connection, address: Address, known: list[Migration] | None = None) -> list[str]:
+def migrate(connection: ServerConnection, address: Address, known: list[Migration] | None = None) -> list[str]:
     """Run what is missing; return the names of the migrations that were run.
 
     Raises:
@@ -74,7 +74,7 @@ def migrate(connection: Connection, address: Address, known: list[Migration] | N
         ran += _run(connection, address.schema, missing if done == 0 else missing[:1])
 
 
-def _run(connection: Connection, schema: str, missing: list[Migration]) -> list[str]:
+def _run(connection: ServerConnection, schema: str, missing: list[Migration]) -> list[str]:
     """Run migrations in one transaction, however long it takes; return their names, none if another process did it meanwhile."""
     connection.execute(BEGIN)
     within, connection.answers_within = connection.answers_within, inf

@@ -18,9 +18,9 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.integrity.store_finding import StoreFinding
 from mainspring.store.base import Rows, Snapshot
-from mainspring.store.commit_mark import find_lost_commits, finding_of
+from mainspring.store.commit_mark import find_lost_commits, make_finding
 from mainspring.store.postgres.address import Address
-from mainspring.store.postgres.connection import POOLED, Connection, is_pooled, prepare
+from mainspring.store.postgres.connection import POOLED, ServerConnection, is_pooled, prepare
 from mainspring.store.postgres.hidden_schema import explain_fault
 from mainspring.store.postgres.host_marks import HostMarks
 from mainspring.store.postgres.texts import TEXTS
@@ -41,9 +41,9 @@ class PostgresReader:
         self.notice: str | None = None
         """What is to be known of the way to the server, for people; told from the first read on."""
         self._opening = {"schema": address.schema, "longest": _LONGEST_MS}
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
+        self._pool: ConnectionPool[ServerConnection] = ConnectionPool(
             address.conninfo,
-            connection_class=Connection,
+            connection_class=ServerConnection,
             kwargs={"autocommit": True, "cursor_factory": psycopg.RawCursor},
             configure=self._configure,
             check=_check,
@@ -57,7 +57,7 @@ class PostgresReader:
         )
         atexit.register(self.close)
 
-    def _configure(self, connection: Connection) -> None:
+    def _configure(self, connection: ServerConnection) -> None:
         prepare(connection)
         self.notice = POOLED if is_pooled(connection) else None
         if not is_pooled(connection):
@@ -86,7 +86,7 @@ class PostgresReader:
         """Return what the marks of this host show: that the store lacks commits."""
         now = self.read("read_server_time")[0][0] if self._marks.read() else 0
         lost = find_lost_commits(self._marks.compared(now), self.read)
-        return [] if lost is None else [finding_of(lost)]
+        return [] if lost is None else [make_finding(lost)]
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -110,7 +110,7 @@ class PostgresReader:
                     connection.execute("rollback")
 
     @contextmanager
-    def _connection(self) -> Iterator[Connection]:
+    def _connection(self) -> Iterator[ServerConnection]:
         """Lend a connection. One that had a fault is not lent again."""
         try:
             with self._pool.connection() as connection:
@@ -133,7 +133,7 @@ class PostgresReader:
         self._pool.close(timeout=1.0)
 
 
-def _check(connection: Connection) -> None:
+def _check(connection: ServerConnection) -> None:
     """Take a connection out of the pool if it was cut while nobody had it: the read that found out would be lost for it.
 
     Raises psycopg.Error. Nothing is sent, unless something came in that nobody had asked for: an end mostly, or what was said before it.
@@ -144,5 +144,5 @@ def _check(connection: Connection) -> None:
         ConnectionPool.check_connection(connection)
 
 
-def _is_begun(connection: Connection) -> bool:
+def _is_begun(connection: ServerConnection) -> bool:
     return connection.info.transaction_status != TransactionStatus.IDLE

@@ -8,12 +8,12 @@ from typing import Any
 from mainspring.domain.clock import SystemClock, elapsed_seconds
 from mainspring.domain.errors import FencedError
 from mainspring.store.commands.sessions import CloseSession
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.database import LEASE_MS, PostgresDatabase
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.store_clock import StoreClock, steady
+from mainspring.store.write.command_handlers import HANDLERS
 
 _LOG = logging.getLogger("mainspring.store")
 _LOOK_EVERY = 0.2

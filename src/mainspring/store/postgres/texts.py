@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from mainspring.store.texts import Texts
+from mainspring.store.texts import StatementTexts
 
 _TOKENS = re.compile(
     r"""(?P<kept> '(?:[^']|'')*' | --[^\n]* | :: )
@@ -60,4 +60,4 @@ def wording(text: str) -> Statement:
     return statement
 
 
-TEXTS: Final = Texts(Path(__file__).parent, wording)
+TEXTS: Final = StatementTexts(Path(__file__).parent, wording)

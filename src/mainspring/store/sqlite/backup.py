@@ -17,8 +17,8 @@ from mainspring.domain.errors import NotFoundError, StoreError, StoreFullError, 
 from mainspring.store.base import StoreBrokenError
 from mainspring.store.side_files import make_side_folder, open_side_file
 from mainspring.store.sqlite.connection import connect
-from mainspring.store.sqlite.damage import note_damage
-from mainspring.store.sqlite.faults import translate
+from mainspring.store.sqlite.damage import write_damage_note
+from mainspring.store.sqlite.error_table import translate
 from mainspring.store.sqlite.migrate import APPLICATION_ID, require_known
 
 
@@ -44,7 +44,7 @@ def back_up(store: Path, folder: Path, *, now: int, keep: int | None = None) -> 
     try:
         return write_backup(store.stem, folder, lambda part: copy_store(store, part), now=now, keep=keep)
     except DamagedCopyError as error:  # pages are copied as they are
-        note_damage(store, error.message.rpartition(": ")[2])
+        write_damage_note(store, error.message.rpartition(": ")[2])
         raise
 
 

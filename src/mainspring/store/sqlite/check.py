@@ -9,10 +9,10 @@ import apsw
 
 from mainspring.store.audit_chain import first_break
 from mainspring.store.base import StoreDamagedError
-from mainspring.store.finding import CHAIN, RULES, Finding
+from mainspring.store.maintenance.integrity import CHAIN, RULES, IntegrityFinding
 from mainspring.store.sqlite.backup import damages
 from mainspring.store.sqlite.connection import connect, refuse_foreign
-from mainspring.store.sqlite.damage import forget_damage, meaning_of, note_damage
+from mainspring.store.sqlite.damage import clear_damage_note, error_of_fault, write_damage_note
 from mainspring.store.sqlite.filesystem import free_bytes
 from mainspring.store.sqlite.migrate import require_known
 from mainspring.store.sqlite.texts import TEXTS
@@ -24,7 +24,7 @@ SMALL = 16 * 1024 * 1024
 """Bytes of a file that is checked in some 40 ms."""
 
 
-def check(path: Path, *, least_free: int = LEAST_FREE) -> list[Finding]:
+def check(path: Path, *, least_free: int = LEAST_FREE) -> list[IntegrityFinding]:
     """Check a store, also one in use; an empty list = nothing is wrong.
 
     Raises:
@@ -34,12 +34,12 @@ def check(path: Path, *, least_free: int = LEAST_FREE) -> list[Finding]:
         refuse_foreign(path)
         found = _read_all(path, least_free)
     except StoreDamagedError as error:  # so much of it that it cannot even be opened
-        found = [Finding(DAMAGED, (error.message.rpartition(": ")[2],), damaged=True)]
+        found = [IntegrityFinding(DAMAGED, (error.message.rpartition(": ")[2],), damaged=True)]
     damaged = next((finding for finding in found if finding.damaged), None)
     if damaged is None:
-        forget_damage(path)
+        clear_damage_note(path)
     else:
-        note_damage(path, "; ".join(damaged.subjects[:3]))
+        write_damage_note(path, "; ".join(damaged.subjects[:3]))
     return found
 
 
@@ -51,7 +51,7 @@ def check_small(path: Path) -> None:
     """
     with contextlib.suppress(FileNotFoundError, apsw.InterruptError, StoreDamagedError):  # damage is noted by now
         if path.stat().st_size <= SMALL and (damage := _damage_in(_ask(path, "pragma quick_check(3)", within_s=0.5))):
-            note_damage(path, "; ".join(damage))
+            write_damage_note(path, "; ".join(damage))
 
 
 def list_tables(path: Path) -> list[str]:
@@ -73,7 +73,7 @@ def check_table(path: Path, table: str, *, within_s: float) -> list[str] | None:
         return [error.message.rpartition(": ")[2]]
     damage = _damage_in(rows)
     if damage:
-        note_damage(path, "; ".join(damage[:3]))
+        write_damage_note(path, "; ".join(damage[:3]))
     return damage
 
 
@@ -90,34 +90,34 @@ def _ask(path: Path, text: str, *, within_s: float = 10.0) -> list[tuple[Any, ..
     except apsw.InterruptError:
         raise
     except apsw.Error as fault:
-        raise meaning_of(fault, path) or fault from fault
+        raise error_of_fault(fault, path) or fault from fault
     finally:
         connection.close(True)
 
 
-def _read_all(path: Path, least_free: int) -> list[Finding]:
+def _read_all(path: Path, least_free: int) -> list[IntegrityFinding]:
     connection = connect(path, read_only=True)
     try:
         require_known(connection)
         if faults := damages(connection):
             # Rows of a damaged file prove nothing.
-            return [Finding(DAMAGED, tuple(faults), damaged=True)]
+            return [IntegrityFinding(DAMAGED, tuple(faults), damaged=True)]
         connection.execute("begin")
         found = []
         for query, what in RULES.items():
             if rows := connection.execute(TEXTS[query]).fetchall():
-                found.append(Finding(what, tuple(str(row[0]) for row in rows)))
+                found.append(IntegrityFinding(what, tuple(str(row[0]) for row in rows)))
         found += _check_chain(connection)
     except apsw.Error as fault:
-        raise meaning_of(fault, path) or fault from fault
+        raise error_of_fault(fault, path) or fault from fault
     finally:
         connection.close(True)
     if (free := free_bytes(path.parent)) < least_free:
-        found.append(Finding(f"only {free // 1024 // 1024} MiB are free on the disk of the store"))
+        found.append(IntegrityFinding(f"only {free // 1024 // 1024} MiB are free on the disk of the store"))
     return found
 
 
-def _check_chain(connection: apsw.Connection) -> list[Finding]:
+def _check_chain(connection: apsw.Connection) -> list[IntegrityFinding]:
     """Compute the audit log's hashes again, row after row."""
     broken = first_break(connection.execute(TEXTS["read_audit_chain"], (0, -1)))
-    return [] if broken is None else [Finding(CHAIN, (f"row {broken}",))]
+    return [] if broken is None else [IntegrityFinding(CHAIN, (f"row {broken}",))]

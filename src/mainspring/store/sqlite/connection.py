@@ -23,10 +23,10 @@ from mainspring.domain.errors import (
 )
 from mainspring.store.base import NotAStoreError, StoreBrokenError
 from mainspring.store.side_files import create_side_file, describe_owner, make_side_folder
-from mainspring.store.sqlite.damage import meaning_of
+from mainspring.store.sqlite.damage import error_of_fault
+from mainspring.store.sqlite.fair_write_lock import write_lock_file_of
+from mainspring.store.sqlite.file_identity import FORBIDDEN_HINT, is_there, unreachable
 from mainspring.store.sqlite.filesystem import refuse_network
-from mainspring.store.sqlite.presence import FORBIDDEN_HINT, is_there, unreachable
-from mainspring.store.sqlite.turnstile import gate_of
 
 _BUSY_MS = 250
 _CACHED_STATEMENTS = 400
@@ -99,8 +99,8 @@ def refuse_foreign(path: Path) -> None:
         finally:
             connection.close(True)
     except apsw.NotADBError as fault:
-        if os.path.exists(gate_of(path)):  # noqa: PTH110 - no error on EACCES; it was a store before something wrote over it
-            raise meaning_of(fault, path) or fault from fault
+        if os.path.exists(write_lock_file_of(path)):  # noqa: PTH110 - no error on EACCES; it was a store before something wrote over it
+            raise error_of_fault(fault, path) or fault from fault
         raise NotAStoreError(f"the store is no SQLite database\nat {path}", hint=hint) from None
     except apsw.Error:
         return  # locked, damaged: opening it for real tells what it is
@@ -215,4 +215,4 @@ def _opening(fault: apsw.Error, path: Path, *, read_only: bool) -> MainspringErr
         if not os.access(path, os.R_OK):
             return unreadable(path)
         return unopenable(path, fault) if read_only else unwritable(path, str(fault))
-    return meaning_of(fault, path) or StoreBrokenError(f"the store cannot be opened\nat {path}: {fault}")
+    return error_of_fault(fault, path) or StoreBrokenError(f"the store cannot be opened\nat {path}: {fault}")

@@ -18,9 +18,9 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.integrity.store_finding import StoreFinding, StoreFindingKind
 from mainspring.store.base import StoreDamagedError
 from mainspring.store.side_files import open_side_file
-from mainspring.store.sqlite.faults import translate
-from mainspring.store.sqlite.presence import identity_of
-from mainspring.store.sqlite.turnstile import gate_of
+from mainspring.store.sqlite.error_table import translate
+from mainspring.store.sqlite.fair_write_lock import write_lock_file_of
+from mainspring.store.sqlite.file_identity import identity_of
 
 _HINT = (
     "Put a backup in its place: mainspring down, then mainspring db restore FILE. What is damaged: mainspring db check"
@@ -37,18 +37,18 @@ class DamageNote(msgspec.Struct, frozen=True):
     file: tuple[int, int] | None = None
 
 
-def meaning_of(fault: Exception, store: Path) -> MainspringError | None:
+def error_of_fault(fault: Exception, store: Path) -> MainspringError | None:
     """Return the error that tells of a fault, as faults.translate does; damage of a file that was a store is noted beside it."""
-    was_a_store = isinstance(fault, apsw.NotADBError | apsw.CorruptError) and os.path.exists(gate_of(store))  # noqa: PTH110 - no error on EACCES
+    was_a_store = isinstance(fault, apsw.NotADBError | apsw.CorruptError) and os.path.exists(write_lock_file_of(store))  # noqa: PTH110 - no error on EACCES
     if was_a_store and isinstance(fault, apsw.NotADBError):  # something wrote over its beginning
         fault = apsw.CorruptError(str(fault))
     error = translate(fault, store)
     if was_a_store and isinstance(error, StoreDamagedError):
-        note_damage(store, str(fault))
+        write_damage_note(store, str(fault))
     return error
 
 
-def note_damage(store: Path, what: str) -> None:
+def write_damage_note(store: Path, what: str) -> None:
     """Leave a note that a store is damaged, unless there is one. Never raises."""
     path = _note_of(store)
     if read_damage(store) is not None:
@@ -82,7 +82,7 @@ def read_damage(store: Path) -> DamageNote | None:
     return note if note.file in (None, identity_of(str(store))) else None
 
 
-def forget_damage(store: Path) -> None:
+def clear_damage_note(store: Path) -> None:
     """Remove the note: the whole file was checked and nothing found, or it was replaced. Never raises."""
     with contextlib.suppress(OSError):
         _note_of(store).unlink(missing_ok=True)

@@ -18,17 +18,17 @@ from mainspring.store import failpoints
 from mainspring.store.base import StoreBrokenError, StoreWentBackError
 from mainspring.store.commit_mark import CommitBefore
 from mainspring.store.grouping import GroupingDatabase, Handlers
-from mainspring.store.lost_interval import hold_for_lost_commits
-from mainspring.store.moved import refusal, refuse_moved
-from mainspring.store.sqlite.ballast import Ballast
+from mainspring.store.maintenance.lost_interval import hold_for_lost_commits
+from mainspring.store.maintenance.move_marker import error_of_move, refuse_moved
 from mainspring.store.sqlite.connection import connect, not_made, prepare_folder, refuse_foreign
-from mainspring.store.sqlite.damage import meaning_of
-from mainspring.store.sqlite.mark import StoreMark
+from mainspring.store.sqlite.damage import error_of_fault
+from mainspring.store.sqlite.disk_reserve import DiskReserve
+from mainspring.store.sqlite.fair_write_lock import FairWriteLock
+from mainspring.store.sqlite.file_identity import FileIdentity, require_store_present
 from mainspring.store.sqlite.migrate import migrate, migrations
-from mainspring.store.sqlite.presence import Presence, refuse_gone
+from mainspring.store.sqlite.store_mark import StoreMark
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.sqlite.transaction import SqliteTransaction
-from mainspring.store.sqlite.turnstile import Turnstile
 from mainspring.store.store_clock import StoreClock
 from mainspring.store.transaction import Transaction
 
@@ -62,7 +62,7 @@ class SqliteDatabase(GroupingDatabase):
         self._sealing = sealing
         refuse_foreign(path)
         if not anew:
-            refuse_gone(path)
+            require_store_present(path)
         prepare_folder(path)
         self.turnstile = _turnstile(path)
         try:
@@ -76,20 +76,20 @@ class SqliteDatabase(GroupingDatabase):
                     self._mark = StoreMark(path)
                     self._hold_if_behind()
                 except apsw.Error as fault:
-                    raise meaning_of(fault, path) or fault from fault
+                    raise error_of_fault(fault, path) or fault from fault
         except BaseException:
             self.turnstile.close()
             raise
         if is_new:
             _LOG.warning("created a new store at %s", path)
-        self._ballast = Ballast(path)
+        self._ballast = DiskReserve(path)
         self._ballast.keep()
         self._seen = self._data_version()
-        self.presence = Presence(path)
+        self.presence = FileIdentity(path)
 
     def _refuse_moved(self) -> None:
         marks = self.connection.execute(TEXTS["read_move_markers"]).fetchall()
-        if (error := refusal(marks, str(self.path))) is not None:
+        if (error := error_of_move(marks, str(self.path))) is not None:
             self.connection.close(True)
             raise error
 
@@ -196,7 +196,7 @@ class SqliteDatabase(GroupingDatabase):
         return transaction, answers
 
     def _meaning(self, fault: Exception) -> MainspringError | None:
-        return meaning_of(fault, self.path)
+        return error_of_fault(fault, self.path)
 
     def _roll_back(self) -> None:
         """Leave the transaction; SQLite may have left it by itself."""
@@ -210,7 +210,7 @@ class SqliteDatabase(GroupingDatabase):
         """Raise what the fault means; free the reserve if it means a full disk."""
         if not isinstance(fault, apsw.Error):
             raise fault
-        meaning = meaning_of(fault, self.path)
+        meaning = error_of_fault(fault, self.path)
         if isinstance(meaning, StoreFullError):
             self._ballast.give_up()
         raise meaning or StoreBrokenError(f"the store refused a transaction\nat {self.path}: {fault}") from fault
@@ -226,7 +226,7 @@ class SqliteDatabase(GroupingDatabase):
         try:
             seen = self._data_version()
         except apsw.Error as fault:
-            raise meaning_of(fault, self.path) or fault from fault
+            raise error_of_fault(fault, self.path) or fault from fault
         changed, self._seen = seen != self._seen, seen
         return changed
 
@@ -242,8 +242,8 @@ class SqliteDatabase(GroupingDatabase):
         self.turnstile.close()
 
 
-def _turnstile(path: Path) -> Turnstile:
+def _turnstile(path: Path) -> FairWriteLock:
     try:
-        return Turnstile(path)
+        return FairWriteLock(path)
     except OSError as error:
         raise not_made(path, error) from error

@@ -15,7 +15,7 @@ import apsw
 
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import ConfigError, Transient
-from mainspring.store.effects import TABLE, Effect, Parameters, Row, TransactionError, UnknownCommitError
+from mainspring.store.effect_database import TABLE, Parameters, Row, StoredEffect, TransactionError, UnknownCommitError
 from mainspring.store.sqlite.connection import refuse_unsafe_sqlite
 from mainspring.store.sqlite.filesystem import refuse_network
 from mainspring.store.sqlite.migrate import APPLICATION_ID
@@ -128,7 +128,7 @@ class SqliteEffectConnection:
         row = self.raw.execute(_FIND, (key,)).fetchone()
         return None if row is None else bytes(row[0])
 
-    def save(self, effect: Effect) -> None:
+    def save(self, effect: StoredEffect) -> None:
         """Write the effect's row."""
         self.raw.execute(_SAVE, (effect.key, effect.result, effect.run, effect.step, effect.at))
 

@@ -15,11 +15,11 @@ import apsw
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.integrity.store_finding import StoreFinding
 from mainspring.store.base import Rows, Snapshot, StoreDamagedError
-from mainspring.store.commit_mark import find_lost_commits, finding_of
+from mainspring.store.commit_mark import find_lost_commits, make_finding
 from mainspring.store.sqlite.connection import connect
-from mainspring.store.sqlite.damage import damage_found, meaning_of
-from mainspring.store.sqlite.mark import mark_of, marks_beside
-from mainspring.store.sqlite.presence import Presence
+from mainspring.store.sqlite.damage import damage_found, error_of_fault
+from mainspring.store.sqlite.file_identity import FileIdentity
+from mainspring.store.sqlite.store_mark import mark_of, marks_beside
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.transaction import Params
 
@@ -36,7 +36,7 @@ class SqliteReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._presence = Presence(path, beside=False)
+        self._presence = FileIdentity(path, beside=False)
         self._idle: list[apsw.Connection] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -59,7 +59,7 @@ class SqliteReader:
             lost = find_lost_commits(marks_beside(mark_of(self._path)), self.read)
         except StoreDamagedError:  # noted by now
             lost = None
-        return [*damage_found(self._path), *([] if lost is None else [finding_of(lost)])]
+        return [*damage_found(self._path), *([] if lost is None else [make_finding(lost)])]
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -95,7 +95,7 @@ class SqliteReader:
             self._presence.check()
             if isinstance(fault, apsw.InterruptError):
                 raise StoreUnavailableError(f"a read took longer than {_LONGEST:.0f} s and was broken off") from fault
-            raise meaning_of(fault, self._path) or fault from fault
+            raise error_of_fault(fault, self._path) or fault from fault
         except BaseException:
             connection.close(True)
             raise

@@ -17,25 +17,25 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError, StoreError, StoreHeldError, StoreReadOnlyError
-from mainspring.store.handlers.sessions import bury_all
-from mainspring.store.held import LOST_CHANGES
-from mainspring.store.lost_interval import SetAside, decides_what_starts, put_on_hold
+from mainspring.store.maintenance.lost_interval import LostIntervalResult, decides_what_starts, put_on_hold
+from mainspring.store.restore_hold import LOST_CHANGES
 from mainspring.store.sqlite.backup import copy_store, sync, verify
 from mainspring.store.sqlite.connection import connect
-from mainspring.store.sqlite.damage import forget_damage
-from mainspring.store.sqlite.endpoint import refuse_if_used
-from mainspring.store.sqlite.faults import translate
-from mainspring.store.sqlite.mark import mark_of
+from mainspring.store.sqlite.damage import clear_damage_note
+from mainspring.store.sqlite.error_table import translate
+from mainspring.store.sqlite.fair_write_lock import FairWriteLock
 from mainspring.store.sqlite.migrate import migrate
+from mainspring.store.sqlite.move_endpoint import refuse_if_used
+from mainspring.store.sqlite.store_mark import mark_of
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.sqlite.transaction import SqliteTransaction
-from mainspring.store.sqlite.turnstile import Turnstile
+from mainspring.store.write.sessions import bury_all
 
-Acts = list[tuple[Any, ...]]
+OperationRows = list[tuple[Any, ...]]
 MOST_ACTS = 100_000
 
 
-class Restored(msgspec.Struct, frozen=True):
+class RestoreResult(msgspec.Struct, frozen=True):
     """What was done: the rows by table of the backup, where the old store is kept (None = there was none), runs to be decided, and what was
     set aside since it may have been done after the backup.
     """
@@ -43,10 +43,10 @@ class Restored(msgspec.Struct, frozen=True):
     rows: dict[str, int]
     kept: Path | str | None
     unfinished: int
-    aside: SetAside = SetAside()
+    aside: LostIntervalResult = LostIntervalResult()
 
 
-def restore(backup: Path, store: Path, *, clock: Clock) -> Restored:
+def restore(backup: Path, store: Path, *, clock: Clock) -> RestoreResult:
     """Replace the store by a backup, held.
 
     Raises:
@@ -54,28 +54,28 @@ def restore(backup: Path, store: Path, *, clock: Clock) -> Restored:
         StoreError: the backup is not good; the store is as it was.
     """
     rows = verify(backup)
-    turnstile = Turnstile(store)
+    turnstile = FairWriteLock(store)
     part = store.with_name(f"{store.name}.restoring")
     try:
         with turnstile:
             refuse_if_used(store)
             copy_store(backup, part, store=store)
-            unfinished, aside = hold(part, backup, clock, lambda seq: _acts_after(store, seq))
+            unfinished, aside = hold_store(part, backup, clock, lambda seq: _acts_after(store, seq))
             kept = _keep_aside(store, clock.now())
             part.replace(store)
             sync(store.parent)
             mark_of(store).unlink(missing_ok=True)  # of the store that was replaced, as its id says too
-            forget_damage(store)
+            clear_damage_note(store)
     except OSError as error:
         raise StoreReadOnlyError(f"the store cannot be replaced\nat {store}: {error}") from error
     finally:
         for name in (part.name, f"{part.name}-wal", f"{part.name}-shm"):
             part.with_name(name).unlink(missing_ok=True)
         turnstile.close()
-    return Restored(rows, kept, unfinished, aside)
+    return RestoreResult(rows, kept, unfinished, aside)
 
 
-def _acts_after(store: Path, seq: int) -> Acts | None:
+def _acts_after(store: Path, seq: int) -> OperationRows | None:
     """Return the acts on record in the store that is replaced, after one of them; None where it cannot be read."""
     try:
         connection = connect(store, read_only=True)
@@ -87,7 +87,9 @@ def _acts_after(store: Path, seq: int) -> Acts | None:
         return None
 
 
-def hold(part: Path, backup: Path, clock: Clock, acts_after: Callable[[int], Acts | None]) -> tuple[int, SetAside]:
+def hold_store(
+    part: Path, backup: Path, clock: Clock, acts_after: Callable[[int], OperationRows | None]
+) -> tuple[int, LostIntervalResult]:
     """Prepare the copy: bury the sessions it remembers, give it a new identity, set aside what may be done, hold it.
 
     Return the number of unfinished runs, and what was set aside. `acts_after` reads the audit log of the store that is replaced.
@@ -117,7 +119,7 @@ def hold(part: Path, backup: Path, clock: Clock, acts_after: Callable[[int], Act
     return int(rows[0][0]), aside
 
 
-def _changes_as_data(acts: Acts) -> str:
+def _changes_as_data(acts: OperationRows) -> str:
     names = ("at", "actor", "verb", "subject", "reason")
     return msgspec.json.encode([dict(zip(names, act, strict=True)) for act in acts]).decode()
 

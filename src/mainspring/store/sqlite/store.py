@@ -6,14 +6,14 @@ from typing import Any
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.integrity.store_finding import StoreFinding
 from mainspring.store.commands.sessions import CloseSession
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite import filesystem
 from mainspring.store.sqlite.damage import damage_found
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.reader import SqliteReader
-from mainspring.store.sqlite.space import PAGES, shrink
+from mainspring.store.sqlite.vacuum import PAGES, shrink
 from mainspring.store.store_clock import StoreClock, steady
+from mainspring.store.write.command_handlers import HANDLERS
 
 
 class SqliteStore(ProcessStore):

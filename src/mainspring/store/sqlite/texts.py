@@ -3,6 +3,6 @@
 from pathlib import Path
 from typing import Final
 
-from mainspring.store.texts import Texts
+from mainspring.store.texts import StatementTexts
 
-TEXTS: Final = Texts(Path(__file__).parent, str)
+TEXTS: Final = StatementTexts(Path(__file__).parent, str)

@@ -12,7 +12,7 @@ from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
 from mainspring.domain.values.file import File, make_file_key
 from mainspring.store import failpoints
-from mainspring.store.base import NotWrittenError
+from mainspring.store.base import UnwritableCommandError
 from mainspring.store.commands.results import Refused
 from mainspring.triggers.files.blocking_thread import BlockingThread
 from mainspring.triggers.files.folder import FileChangedError, FileHash, FolderReader, error_reason, printable_path
@@ -126,7 +126,7 @@ class FileIntake:
             answer = await self._intake.take_in(self._trigger, arrival)
         except FencedError:
             raise
-        except NotWrittenError as error:
+        except UnwritableCommandError as error:
             seen.put_off(f"it cannot be taken in: {error.message}", self._clock.now() + RETRY_AFTER_MS)
             return
         except MainspringError as error:

@@ -13,7 +13,7 @@ from typing import NoReturn
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.triggers.watched_folder import WatchedFolder
-from mainspring.store.commands.triggers import ReportDesk
+from mainspring.store.commands.triggers import ReportConsumer
 from mainspring.triggers.files.blocking_thread import BlockingThread
 from mainspring.triggers.files.change_hints import watch_changes
 from mainspring.triggers.files.file_archiver import DeliveryOutcomeReader, FileArchiver
@@ -43,7 +43,7 @@ class FolderWatcher:
         files: WatchedFolder,
         intake: DeliveryAcceptor,
         ends: DeliveryOutcomeReader,
-        report: Callable[[ReportDesk], None],
+        report: Callable[[ReportConsumer], None],
         clock: Clock,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -68,7 +68,7 @@ class FolderWatcher:
         self._listed_for_ms = 0
         self._trouble: str | None = None
         """Why nothing can be moved aside."""
-        self.state = ReportDesk(trigger, None, clock.now(), "it has not looked yet")
+        self.state = ReportConsumer(trigger, None, clock.now(), "it has not looked yet")
 
     async def run(self) -> NoReturn:
         """Look for ever.
@@ -158,7 +158,7 @@ class FolderWatcher:
         self._drop_hint()
         self._is_there = False
         since = self._clock.now() if self.state.away_since is None else self.state.away_since
-        self._set(ReportDesk(self._trigger, None, since, f"{printable_path(self._files.folder)}: {why}"))
+        self._set(ReportConsumer(self._trigger, None, since, f"{printable_path(self._files.folder)}: {why}"))
 
     def _tell(self) -> None:
         """Report how it stands, and log what is in the way or left out from now on."""
@@ -172,9 +172,9 @@ class FolderWatcher:
         if len(left_out) > _MAX_REPORTED:
             said.append(f"{len(left_out) - _MAX_REPORTED} more are left out")
         since = self._clock.now() if self.state.connected_at is None else self.state.connected_at
-        self._set(ReportDesk(self._trigger, since, None, "; ".join(said) or None))
+        self._set(ReportConsumer(self._trigger, since, None, "; ".join(said) or None))
 
-    def _set(self, state: ReportDesk) -> None:
+    def _set(self, state: ReportConsumer) -> None:
         if state != self.state:
             self.state = state
             self._report(state)

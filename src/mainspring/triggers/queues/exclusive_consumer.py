@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 
 from mainspring.domain.errors import MainspringError
-from mainspring.store.commands.automations import ReleaseLock, TakeLock
-from mainspring.store.commands.results import Numbered
+from mainspring.store.commands.automations import AcquireLock, ReleaseLock
+from mainspring.store.commands.results import NumberAnswer
 from mainspring.triggers.consumer import Consumer
 from mainspring.triggers.intake import DeliveryIntake
 
@@ -36,8 +36,8 @@ class ExclusiveConsumer:
     async def _take(self) -> int:
         while True:
             with contextlib.suppress(MainspringError):
-                command = TakeLock(self._name, f"trigger {self._trigger}", "reads the queue in order")
+                command = AcquireLock(self._name, f"trigger {self._trigger}", "reads the queue in order")
                 answer = await self._intake.submit(command)
-                if isinstance(answer, Numbered):
+                if isinstance(answer, NumberAnswer):
                     return answer.number
             await asyncio.sleep(_RETRY_AFTER_S)

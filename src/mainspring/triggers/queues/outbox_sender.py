@@ -20,10 +20,17 @@ from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.sealing import Sealing
 from mainspring.resources.error_text import MAX_ERROR_TEXT_LENGTH, ErrorText
 from mainspring.store import failpoints
-from mainspring.store.applied import applied
-from mainspring.store.base import Reader, Store
-from mainspring.store.commands.outbox import Leased, LeasedQueue, Refusal, SettleQueue, TakeQueues, Unsent
-from mainspring.store.reads.outbox import can_send
+from mainspring.store.base import Store, StoreReader
+from mainspring.store.commands.outbox import (
+    LeasedQueue,
+    LeasedQueues,
+    LeaseQueues,
+    MessageRefusal,
+    SettleQueue,
+    UnsentMessage,
+)
+from mainspring.store.commit_and_wait import commit_and_wait
+from mainspring.store.read.outbox import can_send
 from mainspring.triggers.queues.broker_connections import BrokerConnections
 from mainspring.triggers.queues.cancellation import reraise_cancellation
 from mainspring.triggers.queues.queue_sources import QueueSource
@@ -51,7 +58,7 @@ class OutboxSender:
         self,
         loop: asyncio.AbstractEventLoop,
         store: Store,
-        reader: Reader,
+        reader: StoreReader,
         clock: Clock,
         sealing: Sealing,
         links: BrokerConnections,
@@ -114,8 +121,8 @@ class OutboxSender:
                 return
             since = time.monotonic()
             lease = make_id("l", self._clock.now(), self._clock.random_bits(80))
-            taken = await applied(self._store, TakeQueues(lease, round(_LEASE_S * 1000), room, _BATCH_SIZE))
-            if not isinstance(taken, Leased) or not taken.queues:
+            taken = await commit_and_wait(self._store, LeaseQueues(lease, round(_LEASE_S * 1000), room, _BATCH_SIZE))
+            if not isinstance(taken, LeasedQueues) or not taken.queues:
                 return
             failpoints.hit("sender.taken")
             for queue in taken.queues:
@@ -160,7 +167,7 @@ class OutboxSender:
                 await self._links.drop(source)
         failpoints.hit("sender.sent")
         settle = SettleQueue(lease, queue.name, tuple(batch.sent), tuple(batch.refused), away, round(retry_s * 1000))
-        await applied(self._store, settle)
+        await commit_and_wait(self._store, settle)
         failpoints.hit("sender.settled")
 
     async def _send_all(self, source: QueueSource, batch: "_SendBatch") -> None:
@@ -174,12 +181,12 @@ class OutboxSender:
             except ValueRefusedError as error:
                 why = self._faults.of(error)
                 _LOG.error("message %s to %s is refused: %s", message.id, batch.queue.name, why)
-                batch.refused.append(Refusal(message.seq, why))
+                batch.refused.append(MessageRefusal(message.seq, why))
             else:
                 batch.sent.append(message.seq)
             failpoints.hit("sender.message")
 
-    def _opened(self, message: Unsent) -> tuple[bytes, dict[str, str]]:
+    def _opened(self, message: UnsentMessage) -> tuple[bytes, dict[str, str]]:
         """Return body and headers as the broker gets them. Raises SealedError where the codec is not at hand."""
         body = self._sealing.open(message.body)
         headers = self._sealing.open_if(message.headers)
@@ -202,8 +209,10 @@ class _SendBatch:
         self.queue = queue
         self.until = until
         self.sent: list[int] = []
-        self.refused: list[Refusal] = []
+        self.refused: list[MessageRefusal] = []
 
     def refuse_all(self, why: str) -> None:
         """The queue's address leads nowhere, for none of its messages."""
-        self.refused = [Refusal(message.seq, escape(why, MAX_ERROR_TEXT_LENGTH)) for message in self.queue.messages]
+        self.refused = [
+            MessageRefusal(message.seq, escape(why, MAX_ERROR_TEXT_LENGTH)) for message in self.queue.messages
+        ]

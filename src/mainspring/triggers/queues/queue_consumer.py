@@ -24,7 +24,7 @@ from mainspring.domain.triggers.queues.queue_message import QueueMessage, make_d
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.resources.error_text import MAX_ERROR_TEXT_LENGTH, ErrorText
-from mainspring.store.base import NotWrittenError
+from mainspring.store.base import UnwritableCommandError
 from mainspring.store.commands.results import Refused
 from mainspring.triggers.intake import DeliveryReceiver
 from mainspring.triggers.queues.cancellation import reraise_cancellation
@@ -171,7 +171,7 @@ class QueueConsumer:
                 answer = await self._intake.take_in(self._trigger, arrival)
             except FencedError:
                 raise
-            except NotWrittenError as error:
+            except UnwritableCommandError as error:
                 return await self._refused_as(message, "not_written", self._text.of(error))
             except StoreError as error:
                 self._waits(f"the store: {self._text.of(error)}")
@@ -200,7 +200,7 @@ class QueueConsumer:
                 break
             except FencedError:
                 raise
-            except NotWrittenError as error:  # waiting does not help
+            except UnwritableCommandError as error:  # waiting does not help
                 said = self._told(message, why)
                 _LOG.error(
                     "trigger %s lets go of message %s; it is not shown: %s", self._trigger, said, self._text.of(error)

@@ -13,8 +13,8 @@ from mainspring.insight.incidents.visible_incidents import select_visible
 from mainspring.insight.runs.unresolved_failures import UnresolvedFailures, read_unresolved_failures
 from mainspring.insight.status.project_status import UnresolvedIncidents, evaluate_status, read_unresolved
 from mainspring.insight.status.visible_status import VisibleProjectStatus, evaluate_visible_status
-from mainspring.store.base import Reader
-from mainspring.store.reads import status
+from mainspring.store.base import StoreReader
+from mainspring.store.read.status import status
 from mainspring.store.sqlite.filesystem import free_bytes
 from mainspring.store.views import AutomationView
 
@@ -25,7 +25,7 @@ class StatusInputs(Protocol):
     """What the status of a project is read from."""
 
     @property
-    def reader(self) -> Reader: ...
+    def reader(self) -> StoreReader: ...
     @property
     def settings(self) -> Settings: ...
     @property
@@ -41,7 +41,7 @@ class StatusSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     free: int | None
     at: int
     zone: str
-    reader: Reader
+    reader: StoreReader
     parts: dict[tuple[str, ...], UnresolvedFailures] = {}
     """Runs that stand still as far as those see who see these automations: read when one of them asks."""
 

@@ -20,13 +20,13 @@ from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.refusal import error_for_refusal
 from mainspring.service.view_unsealing import ViewUnsealer
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 from mainspring.store.commands.results import Refused
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads.acts import StoredActs
-from mainspring.store.reads.runs import missing, run_view
-from mainspring.store.reads.short_ids import IdKind, ids_ending, whole_id
-from mainspring.store.reads.status import automation_names
+from mainspring.store.read.operation_reads import OperationReads
+from mainspring.store.read.runs.run_views import run_not_found, run_view
+from mainspring.store.read.short_ids import IdKind, ids_ending, whole_id
+from mainspring.store.read.status.status import automation_names
 from mainspring.store.views import AutomationView, RunView
 from mainspring.web.api.cached_project_status import CachedProjectStatus
 from mainspring.web.auth.authenticator import CredentialKey
@@ -69,14 +69,14 @@ class HandlerContext(msgspec.Struct, frozen=True):
     kept: CachedProjectStatus = msgspec.field(default_factory=CachedProjectStatus)
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> StoreReader:
         """The reads. Raises StoreUnavailableError before the store was opened."""
         return self.store.reader
 
     @property
-    def reads(self) -> StoredActs:
+    def reads(self) -> OperationReads:
         """The reads that acts need."""
-        return StoredActs(self.reader)
+        return OperationReads(self.reader)
 
     @property
     def opening(self) -> ViewUnsealer:
@@ -118,7 +118,7 @@ class ApiCall(msgspec.Struct, Generic[Q, B], frozen=True):
         wanted = self.id_of(IdKind.RUN, self.names["run"] if id is None else id)
         found = run_view(self.site.reader, wanted)
         if not self.visitor.may_see(found.automation):
-            raise missing(wanted)
+            raise run_not_found(wanted)
         return found
 
     def id_of(self, kind: IdKind, text: str) -> str:

@@ -18,8 +18,8 @@ from starlette.responses import Response, StreamingResponse
 
 from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.errors import MainspringError
-from mainspring.store.reads.marks import Marks, marks_of
-from mainspring.store.reads.part_marks import marks_of_part
+from mainspring.store.read.status.change_tokens import ChangeTokens, read_change_tokens
+from mainspring.store.read.status.visible_change_tokens import read_visible_change_tokens
 from mainspring.web.api.call import HandlerContext, RequestAuthenticator
 from mainspring.web.api.problem import build_problem
 from mainspring.web.api.request_parsing import ApiError
@@ -94,7 +94,7 @@ class ChangeStreams:
         """In the order in which they came."""
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
-        self._before: Mapping[VisiblePart, Marks] = {}
+        self._before: Mapping[VisiblePart, ChangeTokens] = {}
 
     @property
     def open(self) -> int:
@@ -176,7 +176,7 @@ class ChangeStreams:
 
     async def _found(
         self, keys: list[CredentialKey]
-    ) -> tuple[Mapping[VisiblePart, Marks], Mapping[CredentialKey, Visitor]] | None:
+    ) -> tuple[Mapping[VisiblePart, ChangeTokens], Mapping[CredentialKey, Visitor]] | None:
         """Return the marks of now, and who comes in by these keys; None while the store cannot be asked."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, keys)
@@ -186,17 +186,21 @@ class ChangeStreams:
             _LOG.exception("changes cannot be looked for")
             return None
 
-    def _read(self, keys: list[CredentialKey]) -> tuple[Mapping[VisiblePart, Marks], Mapping[CredentialKey, Visitor]]:
+    def _read(
+        self, keys: list[CredentialKey]
+    ) -> tuple[Mapping[VisiblePart, ChangeTokens], Mapping[CredentialKey, Visitor]]:
         visitors, reader, now = self._gate.still(keys), self._site.reader, self._site.clock.now()
         parts = {one.automations: one for one in visitors.values()}
         marks = {
-            part: marks_of(reader, now) if one.is_for_all else marks_of_part(reader, now, one.may_see)
+            part: read_change_tokens(reader, now)
+            if one.is_for_all
+            else read_visible_change_tokens(reader, now, one.may_see)
             for part, one in parts.items()
         }
         return marks, visitors
 
 
-def _changed_nouns(before: Marks, now: Marks) -> frozenset[str]:
+def _changed_nouns(before: ChangeTokens, now: ChangeTokens) -> frozenset[str]:
     return frozenset(noun for noun, mark in now.items() if before.get(noun) != mark)
 
 

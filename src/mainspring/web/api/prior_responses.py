@@ -6,9 +6,9 @@ import msgspec
 
 from mainspring.domain.incidents.incident import Incident
 from mainspring.service.view_unsealing import ViewUnsealer
-from mainspring.store.base import Reader
+from mainspring.store.base import StoreReader
 from mainspring.store.commands.results import Refused, Result
-from mainspring.store.reads.status import audit_rows
+from mainspring.store.read.status.status import audit_rows
 
 _VERB_WORDS: Final = {
     "retry": "retried",
@@ -44,7 +44,7 @@ def newest_run_of_incident(incident: Incident) -> str | None:
     return next(reversed(list_runs_of_incident(incident)), None)
 
 
-def find_prior_response(reader: Reader, run: str | None, seen: str) -> PriorResponse | None:
+def find_prior_response(reader: StoreReader, run: str | None, seen: str) -> PriorResponse | None:
     """Return the last act on a run since it was shown; `seen` = the state that the form repeats ("incident.run", instants in ms)."""
     since = seen.partition(".")[2]
     if run is None or not (since.isascii() and since.isdigit()):
@@ -56,7 +56,9 @@ def find_prior_response(reader: Reader, run: str | None, seen: str) -> PriorResp
     return None
 
 
-def find_prior_answer(reader: Reader, opening: ViewUnsealer, run: str, question: str | None) -> PriorResponse | None:
+def find_prior_answer(
+    reader: StoreReader, opening: ViewUnsealer, run: str, question: str | None
+) -> PriorResponse | None:
     """Return the last answer to a question of a run (None = to whichever); None = there is none among the newest acts."""
     for row in audit_rows(reader, limit=_READ_AT_MOST):
         if row.verb == "answer" and row.subject == f"run:{run}" and not _was_refused(row.result):

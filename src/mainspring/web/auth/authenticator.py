@@ -21,9 +21,9 @@ from mainspring.domain.errors import MainspringError
 from mainspring.service.access.access_keys import hash_key
 from mainspring.service.access.people import PREFIX
 from mainspring.service.access.sign_in_throttle import address_group
-from mainspring.store.commands.people import NoteVisit
+from mainspring.store.commands.people import RecordVisit
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads import people as reads
+from mainspring.store.read import people as reads
 from mainspring.web.auth.public_site import PublicSite
 from mainspring.web.auth.rate_limit import RateLimiter
 
@@ -146,7 +146,7 @@ class Authenticator:
 
     def _note(self, session: reads.WebSessionView) -> None:
         if self._clock.now() - session.seen_at >= _NOTE_VISIT_EVERY_MS:
-            self._store.submit(NoteVisit(session.hash), _ignore)
+            self._store.submit(RecordVisit(session.hash), _ignore)
 
     async def _by_token(self, request: Request, said: str) -> Visitor | Response:
         """A header that is there decides: a wrong token is not followed by a look at the cookie."""
@@ -162,7 +162,7 @@ class Authenticator:
         if request.method not in SAFE_METHODS and _has_body(request) and _content_type(request) != _JSON:
             return self.refuse(request, 415, "bad_type", "the body must be application/json")
         if token.used_at is None or self._clock.now() - token.used_at >= _NOTE_VISIT_EVERY_MS:
-            self._store.submit(NoteVisit(hash, is_token=True), _ignore)
+            self._store.submit(RecordVisit(hash, is_token=True), _ignore)
         return visitor
 
     def _check_reading(self, request: Request) -> Response | None:

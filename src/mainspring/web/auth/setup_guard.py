@@ -6,7 +6,7 @@ from typing import Final
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads import people as reads
+from mainspring.store.read import people as reads
 
 SETUP_MISSING: Final = """no page is served here: more than this machine can reach this address, and nobody may come in yet.
 `mainspring open`, on a machine with this store, prints a link that opens the pages once: follow it, and add a person
@@ -31,7 +31,7 @@ class SetupGuard:
         if not self._is_open and (self._looked_at is None or now - self._looked_at >= _AGAIN_MS):
             self._looked_at = now
             try:
-                self._is_open = await asyncio.to_thread(reads.may_anyone_enter, self._store.reader, now)
+                self._is_open = await asyncio.to_thread(reads.has_credentials, self._store.reader, now)
                 self._why = SETUP_MISSING
             except MainspringError:
                 self._why = _STORE_UNAVAILABLE

@@ -7,7 +7,7 @@ import msgspec
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.insight.text.formatting import escape_line, format_count
 from mainspring.service.actor import Actor
-from mainspring.store.reads.status import act_of_command, parts_of_act
+from mainspring.store.read.status.status import audit_row_of_command, audit_rows_of_bulk
 from mainspring.store.views import AuditView
 from mainspring.web.api.call import ApiCall
 
@@ -19,8 +19,8 @@ def describe_operation(call: ApiCall[Any, Any], command: str) -> str:
     if not command or len(command) > 300 or not command.isprintable():
         return ""
     reader = call.site.reader
-    act = act_of_command(reader, command)
-    found = parts_of_act(reader, command) if act is None else [act]
+    act = audit_row_of_command(reader, command)
+    found = audit_rows_of_bulk(reader, command) if act is None else [act]
     if not found or found[0].actor != str(Actor(call.visitor.door, call.visitor.name)):
         return ""
     if found[0].verb == "answer":

@@ -42,8 +42,8 @@ from mainspring.service import incident as acts
 from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.runs import run as runs
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads import incidents as reads
-from mainspring.store.reads.status import automations
+from mainspring.store.read import incidents as reads
+from mainspring.store.read.status.status import automations
 from mainspring.web.api.prior_responses import find_prior_response, newest_run_of_incident
 from mainspring.web.auth.authenticator import request_path
 from mainspring.web.auth.public_site import PublicSite

@@ -17,12 +17,12 @@ from mainspring.insight.runs.suggested_commands import SuggestedCommand
 from mainspring.insight.runs.trigger_file import find_trigger_file
 from mainspring.service.runs.log_lines import read_last_lines
 from mainspring.service.view_unsealing import ViewUnsealer
-from mainspring.store.base import Reader
-from mainspring.store.reads.decisions import read_decisions
-from mainspring.store.reads.logs import last_parts
-from mainspring.store.reads.runs import outline
-from mainspring.store.reads.status import blocker as read_blocker
-from mainspring.store.reads.triggers import delivered_for
+from mainspring.store.base import StoreReader
+from mainspring.store.read.run_decisions import read_decisions
+from mainspring.store.read.runs.logs import last_parts
+from mainspring.store.read.runs.run_views import outline
+from mainspring.store.read.status.status import blocker as read_blocker
+from mainspring.store.read.triggers import delivered_for
 from mainspring.store.views import RunStory
 
 _SEALED: Final = ViewUnsealer(PLAIN_SEALING, lenient=True)
@@ -62,7 +62,7 @@ class LinkedRun(msgspec.Struct, frozen=True, kw_only=True):
         return f"Retry from {self.step}" if self.step else "Retry the run"
 
 
-def read_linked_run(reader: Reader, id: str, now: int, zone: str) -> LinkedRun:
+def read_linked_run(reader: StoreReader, id: str, now: int, zone: str) -> LinkedRun:
     """Return a run at the instant `now` (ms). Raises NotFoundError."""
     story = _SEALED.story(outline(reader, id))
     run, lines = story.run, list_step_lines(story)
@@ -94,7 +94,7 @@ def read_linked_run(reader: Reader, id: str, now: int, zone: str) -> LinkedRun:
     )
 
 
-def _explain(reader: Reader, story: RunStory, now: int, zone: str) -> Explanation | None:
+def _explain(reader: StoreReader, story: RunStory, now: int, zone: str) -> Explanation | None:
     """Explain a run that stopped; what keeps one waiting would name others. None = it was pruned between the two reads."""
     blocker = read_blocker(reader, story.run.id)
     if blocker is None:
@@ -110,6 +110,6 @@ def _explain(reader: Reader, story: RunStory, now: int, zone: str) -> Explanatio
     return msgspec.structs.replace(found, can=[moved])
 
 
-def _read_log(reader: Reader, id: str, ident: str | None) -> list[LogLine]:
+def _read_log(reader: StoreReader, id: str, ident: str | None) -> list[LogLine]:
     parts = last_parts(reader, id, ident, _PARTS) if ident is not None else []
     return read_last_lines(parts, _SEALED, _LINES)

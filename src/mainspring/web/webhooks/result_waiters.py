@@ -12,9 +12,9 @@ from mainspring.app.handle import find_continuation
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.states import TERMINAL_STATES, UNDECIDED_STATES, DeliveryState, RunState
 from mainspring.domain.values.sealing import Sealing
-from mainspring.store.base import Reader
-from mainspring.store.reads.runs import run_view
-from mainspring.store.reads.triggers import standing
+from mainspring.store.base import StoreReader
+from mainspring.store.read.runs.run_views import run_view
+from mainspring.store.read.triggers import delivery_outcome
 
 _EVERY_S = 0.25
 _LOG = logging.getLogger("mainspring.web.hooks")
@@ -33,7 +33,7 @@ class WaitedResult(msgspec.Struct, frozen=True):
 class ResultWaiters:
     """Looks at the runs that are waited for, one after the other, so that many who wait ask the store no more than few."""
 
-    def __init__(self, reader: Reader, sealing: Sealing) -> None:
+    def __init__(self, reader: StoreReader, sealing: Sealing) -> None:
         self._reader = reader
         self._sealing = sealing
         self._waiting: dict[str, list[asyncio.Future[WaitedResult | None]]] = {}
@@ -99,7 +99,7 @@ class ResultWaiters:
         """Return how a run ended, or that of a delivery; None while there is more to wait for."""
         if not waited.startswith("d_"):
             return self._end_of(waited)
-        state, run = standing(self._reader, waited)
+        state, run = delivery_outcome(self._reader, waited)
         if run is not None:
             return self._end_of(run)
         return None if state in UNDECIDED_STATES else WaitedResult(state)

@@ -19,7 +19,7 @@ from mainspring.domain.triggers.webhooks.webhook import ResponseMode
 from mainspring.domain.triggers.webhooks.webhook_body import RequestError
 from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse, read_webhook_request
 from mainspring.resources.secret_store import SecretStore
-from mainspring.store.commands.results import Refused, TakenIn
+from mainspring.store.commands.results import DeliveryStored, Refused
 from mainspring.triggers.delivery_command import PreparedDelivery
 from mainspring.web.server.allowed_hosts import AllowedHosts
 from mainspring.web.webhooks.admission_control import AT_LEAST_BYTES, AdmissionControl, ReservedBytes
@@ -176,7 +176,7 @@ class WebhookApp:
             self._door.keep_refused(hook.trigger, reply.code, reply.detail, body, kept)
         return reply
 
-    async def _store(self, ready: PreparedDelivery, held: ReservedBytes) -> TakenIn | Refused:
+    async def _store(self, ready: PreparedDelivery, held: ReservedBytes) -> DeliveryStored | Refused:
         """Take it in; its place is free again when the store has answered, however long its sender waits."""
         try:
             return await self._door.intake.store(ready)
@@ -189,7 +189,7 @@ class WebhookApp:
         hook: WebhookEntry,
         headers: dict[str, str],
         ready: PreparedDelivery,
-        storing: asyncio.Future[TakenIn | Refused],
+        storing: asyncio.Future[DeliveryStored | Refused],
     ) -> WebhookReply:
         try:
             async with asyncio.timeout(STORED_WITHIN_S):
@@ -205,7 +205,7 @@ class WebhookApp:
             return self._refuse(hook, headers, ready.arrival.body, reply) if reply.status == 409 else reply
         return await self._accepted(hook, answer)
 
-    async def _accepted(self, hook: WebhookEntry, taken: TakenIn) -> WebhookReply:
+    async def _accepted(self, hook: WebhookEntry, taken: DeliveryStored) -> WebhookReply:
         code = "accepted" if taken.first else REPEATED
         ids = {"run": taken.run, "delivery": taken.delivery}
         if hook.webhook.respond is ResponseMode.NOTHING:

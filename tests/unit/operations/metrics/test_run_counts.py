@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from mainspring.alerting.metrics.run_counts import OTHER, RunCounts
-from mainspring.store.commands.automations import Prune, ScheduleRow
+from mainspring.store.commands.automations import ApplyRetention, ScheduleRow
 from mainspring.web.routes import ProbeRoutes
 from mainspring.web.webhooks.request_counts import WebhookCounts
 from tests.contract.store.clock import FakeClock
@@ -59,7 +59,7 @@ def test_counts_never_go_down_while_time_folds_and_prunes(store, clock):
         if day % 12 == 0:
             end(store, "b", well=False)
         clock.forward(DAY)
-        store.do(Prune(None, None, None, None, clock.now() - 40 * DAY))
+        store.do(ApplyRetention(None, None, None, None, clock.now() - 40 * DAY))
         if day % 7 == 0:
             web.ask()
     found = web.ask()

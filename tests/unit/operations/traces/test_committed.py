@@ -10,7 +10,16 @@ from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, 
 from mainspring.engine.body.child_runs import choose_child_id
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
 from mainspring.store.commands.results import CLAIM_LOST, DONE
-from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Complete, Finish, Halt, Release, Suspend
+from mainspring.store.commands.runs import (
+    ClaimedRun,
+    ClaimedRuns,
+    ClaimRuns,
+    CompleteRun,
+    FinishRun,
+    HaltRun,
+    ReleaseRun,
+    SuspendRun,
+)
 
 RUN = "r_01m8btbp2nhxwrj3zswacng3h5"
 NOW = 1_700_000_005_000
@@ -47,7 +56,7 @@ def outcome(kind=OutcomeKind.STEP, state=OutcomeState.SUCCEEDED, **more):
 @pytest.fixture
 def maker():
     made = SpanMaker()
-    assert not list(made.spans(Claim("1:1", 5), Claimed((claimed(),), None), NOW - 1_000))
+    assert not list(made.spans(ClaimRuns("1:1", 5), ClaimedRuns((claimed(),), None), NOW - 1_000))
     return made
 
 
@@ -96,7 +105,7 @@ def test_begun_attempt_is_no_span(maker):
 def test_wait_links_to_what_went_on_with_it(maker, kind):
     """The stretch of work under the claim that took it in, which is told when it ends."""
     (wait,) = of(maker, outcome(kind, took_us=0))
-    (work,) = of(maker, Suspend(RUN, 2, RunState.WAITING, None, 0, 1))
+    (work,) = of(maker, SuspendRun(RUN, 2, RunState.WAITING, None, 0, 1))
     assert [(one.trace_id, one.span_id) for one in wait.links] == [(work.trace_id, work.span_id)]
     assert work.span_id == work_span_id(RUN, 2)
     assert (work.start_ns, work.end_ns) == ((NOW - 1_000) * MS, NOW * MS)
@@ -106,18 +115,20 @@ def test_child_and_parent_link_to_each_other():
     """Each is a trace of its own."""
     maker = SpanMaker()
     parent = claimed(kind="workflow")
-    list(maker.spans(Claim("1:1", 5), Claimed((parent,), None), NOW))
+    list(maker.spans(ClaimRuns("1:1", 5), ClaimedRuns((parent,), None), NOW))
     (asked,) = maker.spans(outcome(OutcomeKind.CHILD), DONE, NOW)
     assert asked.links == (link_to_run(choose_child_id(parent, "charge:key=canary")),)
-    list(maker.spans(Claim("1:2", 5), Claimed((claimed(parent="r_2", parent_ident=CANARY),), None), NOW))
-    *_, child = of(maker, Finish(RUN, 2, RunState.SUCCEEDED, 1))
+    list(maker.spans(ClaimRuns("1:2", 5), ClaimedRuns((claimed(parent="r_2", parent_ident=CANARY),), None), NOW))
+    *_, child = of(maker, FinishRun(RUN, 2, RunState.SUCCEEDED, 1))
     assert child.links == (link_to_run("r_2"),)
     assert child.trace_id != link_to_run("r_2").trace_id
 
 
 def test_failed_run_tells_code_and_fingerprint(maker):
     """The whole run, from its own start, with no parent; never what the error said."""
-    work, whole = of(maker, Finish(RUN, 2, RunState.FAILED, 1, failure=FAILED, reason=FailureReason.RETRIES_EXHAUSTED))
+    work, whole = of(
+        maker, FinishRun(RUN, 2, RunState.FAILED, 1, failure=FAILED, reason=FailureReason.RETRIES_EXHAUSTED)
+    )
     assert (whole.span_id, whole.parent_id, work.parent_id) == (run_span_id(RUN), None, whole.span_id)
     assert (whole.start_ns, whole.end_ns) == (BEGAN * MS, NOW * MS)
     assert (whole.name, whole.is_error, whole.error) == ("order", True, "bug")
@@ -126,7 +137,7 @@ def test_failed_run_tells_code_and_fingerprint(maker):
 
 def test_task_that_goes_straight_is_a_run_and_a_step(maker):
     """One command ends both."""
-    done = Complete(RUN, 2, "order", "order", "order", NOW - 3, NOW, 1_000, CANARY.encode(), CANARY.encode())
+    done = CompleteRun(RUN, 2, "order", "order", "order", NOW - 3, NOW, 1_000, CANARY.encode(), CANARY.encode())
     step, whole = of(maker, done)
     assert (step.parent_id, whole.parent_id) == (whole.span_id, None)
     assert of(maker, done)[1:] == [], "the run is not known any more"
@@ -134,15 +145,15 @@ def test_task_that_goes_straight_is_a_run_and_a_step(maker):
 
 def test_run_that_needs_a_person_is_no_whole_run(maker):
     """Its stretch of work is told as what went wrong."""
-    (work,) = of(maker, Halt(RUN, 2, FailureReason.IN_DOUBT, 1, failure=FAILED))
+    (work,) = of(maker, HaltRun(RUN, 2, FailureReason.IN_DOUBT, 1, failure=FAILED))
     assert (work.name, work.is_error, work.error) == ("work", True, "in_doubt")
 
 
 @pytest.mark.parametrize(
-    "command", [Release(RUN, 2, 1), Finish(RUN, 2, RunState.SUCCEEDED, 1), outcome(), outcome(OutcomeKind.CANCEL)]
+    "command", [ReleaseRun(RUN, 2, 1), FinishRun(RUN, 2, RunState.SUCCEEDED, 1), outcome(), outcome(OutcomeKind.CANCEL)]
 )
 def test_what_was_refused_is_not_told(maker, command):
     """Another process owns the run: it tells."""
     assert of(maker, command, CLAIM_LOST) == []
     assert of(maker, command, RuntimeError("guilty")) == []
-    assert of(maker, Finish(RUN, 2, RunState.SUCCEEDED, 1)) == []
+    assert of(maker, FinishRun(RUN, 2, RunState.SUCCEEDED, 1)) == []

@@ -9,12 +9,12 @@ import pytest
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConflictError
 from mainspring.store import failpoints
-from mainspring.store.handlers.table import HANDLERS
-from mainspring.store.held import HELD
 from mainspring.store.postgres.address import Address, read_address
 from mainspring.store.postgres.backup import back_up, restore
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
+from mainspring.store.restore_hold import HOLD_KEY
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.postgres_server import PostgresServer
 from tests.unit.store.postgres.test_opening import grant
 from tests.unit.store.sqlite.stores import StandingClock, starting
@@ -77,7 +77,7 @@ def test_restore_that_is_cut_leaves_the_old_store_and_is_begun_anew(tmp_path: Pa
     done = restore(made.path, address, clock=SystemClock())
     assert done.unfinished == 2
     assert read(address, "select count(*) from runs") == [(2,)]
-    assert read(address, f"select value from meta where key = '{HELD}'") == [("1",)]
+    assert read(address, f"select value from meta where key = '{HOLD_KEY}'") == [("1",)]
     assert read(address, "select key from meta where key like 'move.%' and key <> 'move.done'") == []
     kept = str(done.kept).removeprefix("schema ")
     assert read(address, f'select count(*) from "{kept}".runs') == [(3,)]

@@ -13,7 +13,7 @@ import pytest
 
 from mainspring.domain.errors import ConfigError, NotSent
 from mainspring.domain.failures.classifier import FailureKind, classify
-from mainspring.store.effects import EarlierAttemptError, Effect, TransactionError, UnknownCommitError
+from mainspring.store.effect_database import EarlierAttemptError, StoredEffect, TransactionError, UnknownCommitError
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect as connect_store
 from mainspring.store.postgres.effect_database import CREATE, PostgresEffectConnection, PostgresEffectDatabase
@@ -21,7 +21,7 @@ from mainspring.store.postgres.migrate import migrate
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import PostgresServer
 
-EFFECT = Effect(key="k", result=b"1", run="r", step="s", at=5)
+EFFECT = StoredEffect(key="k", result=b"1", run="r", step="s", at=5)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def attempt(database: PostgresEffectDatabase, value: int, key: str = "k") -> byt
         if found is not None:
             return found
         connection.execute("insert into t values (%s)", (value,))
-        connection.save(Effect(key=key, result=str(value).encode(), run="r", step="s", at=5))
+        connection.save(StoredEffect(key=key, result=str(value).encode(), run="r", step="s", at=5))
         connection.commit()
         return str(value).encode()
 

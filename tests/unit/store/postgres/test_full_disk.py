@@ -10,10 +10,10 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import FencedError, StoreFullError
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.committer import Committer
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import Address, read_address
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.postgres_server import PostgresServer
 from tests.unit.store.postgres.test_leases import Passing
 from tests.unit.store.sqlite.stores import starting

@@ -7,11 +7,11 @@ import pytest
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.committer import Committer
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import read_address
+from mainspring.store.postgres.change_notifications import HEED_EVERY, TELL_EVERY
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
-from mainspring.store.postgres.hints import HEED_EVERY, TELL_EVERY
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import PostgresProcess
 

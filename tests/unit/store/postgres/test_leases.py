@@ -9,8 +9,8 @@ import pytest
 from mainspring.app.stores.store_factory import make_store
 from mainspring.app.workers.dead_sessions import declare_expired_sessions_dead
 from mainspring.domain.clock import SystemClock
-from mainspring.store.commands.results import Numbered
-from mainspring.store.commands.sessions import Bury
+from mainspring.store.commands.results import NumberAnswer
+from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.postgres.lease import Lease
@@ -116,8 +116,8 @@ def test_silent_session_with_a_transaction_under_way_is_buried_at_once(
     holding.execute(f"select state from {url.schema}.sessions where id = $1 for share", (long.session,))
     began = time.monotonic()
     short.cut_off(long.session or 0)
-    answer = short.apply(Bury(long.session or 0, silent_ms=LONG_MS))
-    assert isinstance(answer, Numbered)
+    answer = short.apply(DeclareSessionDead(long.session or 0, silent_ms=LONG_MS))
+    assert isinstance(answer, NumberAnswer)
     assert time.monotonic() - began < SHORT_MS / 1000, "it waited until the server itself ended what stood still"
     with pytest.raises(psycopg.OperationalError):
         holding.execute("select 1")

@@ -17,13 +17,13 @@ from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.store import failpoints
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import sessions
-from mainspring.store.commands.results import Refused, Started
+from mainspring.store.commands.results import Refused, StartAnswer
 from mainspring.store.committer import Committer
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.postgres.store import PostgresStore
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.contract.store.overlap import Sender, wait_until
 from tests.lent_stores import LentStores
 from tests.postgres_proxy import Proxy
@@ -124,7 +124,7 @@ def test_a_command_whose_answer_was_lost_has_one_effect(stores, proxy, number, c
     answer = sender.answer
     assert sender.rings == 1
     assert isinstance(expected, Refused) is is_refusal(COMMANDS[number])
-    if isinstance(answer, Started):
+    if isinstance(answer, StartAnswer):
         assert (answer.run, answer.state) == (expected.run, expected.state)
     elif not isinstance(COMMANDS[number], LOSES_ITS_COUNT):
         assert answer == expected
@@ -203,8 +203,10 @@ class Load:
             while not self.over.is_set():
                 done += 1
                 run = f"r{number}-{done}"
-                answer = self.committers[number].apply(acts.Audited(f"cmd-{run}", "me", "start", run, starting(run)))
-                assert isinstance(answer, Started)
+                answer = self.committers[number].apply(
+                    acts.AuditedCommand(f"cmd-{run}", "me", "start", run, starting(run))
+                )
+                assert isinstance(answer, StartAnswer)
                 self.acknowledged.append(run)
         except BaseException as error:
             self.errors.append(error)
@@ -300,7 +302,7 @@ def test_a_buried_process_that_comes_back_over_a_cut_line_is_fenced(postgres, pr
     with pytest.raises(StoreUnavailableError):
         do(database, starting("new"))
     failpoints.install(None)
-    do(other, sessions.Bury(database.session))
+    do(other, sessions.DeclareSessionDead(database.session))
     with pytest.raises(FencedError):
         do(database, starting("new"), again=True)
     assert [row for row in contents(url)["runs"] if "'new'" in row] == []

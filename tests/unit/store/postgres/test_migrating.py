@@ -7,12 +7,12 @@ import psycopg
 import pytest
 
 from mainspring.store import failpoints
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.postgres.migrate import migrate, migrations, statements, version_of
 from mainspring.store.schema_version import Migration
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.contract.store.overlap import wait_until
 from tests.later_version import add_migration
 from tests.postgres_server import PostgresServer

@@ -21,15 +21,15 @@ from mainspring.domain.errors import (
     StoreUnavailableError,
 )
 from mainspring.store import failpoints
-from mainspring.store.base import ServerRefusesError, UnsafeServerError
+from mainspring.store.base import ServerLoginError, UnsafeServerError
 from mainspring.store.committer import Committer
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres import connection as opening
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
-from mainspring.store.postgres.form import require_form
 from mainspring.store.postgres.migrate import migrate, migrations, statements, version_of
+from mainspring.store.postgres.schema_check import require_schema_version
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.contract.store.overlap import wait_until
 from tests.postgres_server import PostgresServer
 from tests.unit.store.sqlite.stores import StandingClock, do, starting
@@ -328,7 +328,7 @@ def test_a_store_of_other_migrations_is_refused_untouched(postgres):
             with pytest.raises(StoreError, match=r"development version(.|\n)*at .*schema="):
                 migrate(own, address, known)
         with pytest.raises(StoreError, match="development version"):
-            require_form(address)
+            require_schema_version(address)
     assert forms(url) == (2, 2)
 
 
@@ -395,7 +395,7 @@ def test_server_that_does_not_let_us_in_is_an_error_of_the_address(postgres, cha
     """A wrong user and a wrong database are told apart from a server that is away: trying again does not help."""
     user, _, database = change.partition("@")
     url = postgres.url(database or "postgres").replace("mainspring@", f"{user}@")
-    with pytest.raises(ServerRefusesError, match="refuses us") as refused:
+    with pytest.raises(ServerLoginError, match="refuses us") as refused:
         open_database(url)
     assert find_exit_code(refused.value) == NOT_ALLOWED
     assert "store.url" in (refused.value.hint or "")

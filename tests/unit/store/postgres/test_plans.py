@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import run
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.contract.store.clock import FakeClock
 from tests.postgres_plans import plan_of
 

@@ -7,7 +7,7 @@ import pytest
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.postgres import connection as connection_module
-from mainspring.store.postgres.faults import translate
+from mainspring.store.postgres.error_table import translate
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.postgres.texts import TEXTS
 from tests.contract.store.clock import FakeClock
@@ -127,7 +127,7 @@ def test_limit_of_the_servers_configuration_is_no_fault_of_ours(process):
 def test_fault_within_a_pipeline_is_told_by_its_cause():
     """That a pipeline cannot be left after a silence tells nobody anything."""
     fault = psycopg.OperationalError("cannot exit pipeline mode while busy")
-    fault.__context__ = connection_module.NoAnswerError("no answer for 7 s")
+    fault.__context__ = connection_module.ServerTimeoutError("no answer for 7 s")
     error = translate(fault, "there")
     assert error is not None
     assert "no answer for 7 s" in error.message

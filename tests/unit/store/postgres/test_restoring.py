@@ -5,19 +5,19 @@ import pytest
 
 from mainspring.domain.errors import StoreTooNewError
 from mainspring.store import failpoints
-from mainspring.store.commands.automations import Audited, SetMeta
-from mainspring.store.copying.move import Moved, move
-from mainspring.store.handlers.table import HANDLERS
-from mainspring.store.moved import GONE
+from mainspring.store.commands.automations import AuditedCommand, SetMeta
+from mainspring.store.maintenance.move_marker import GONE
+from mainspring.store.maintenance.store_move import MoveResult, move
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.backup import back_up, restore
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
-from mainspring.store.postgres.endpoint import PostgresEndpoint
 from mainspring.store.postgres.migrate import migrate
+from mainspring.store.postgres.move_endpoint import PostgresEndpoint
 from mainspring.store.sqlite.connection import connect as connect_file
-from mainspring.store.sqlite.endpoint import SqliteEndpoint
 from mainspring.store.sqlite.migrate import migrate as migrate_file
+from mainspring.store.sqlite.move_endpoint import SqliteEndpoint
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.unit.store.sqlite.stores import StandingClock, do, starting
 
 
@@ -76,8 +76,8 @@ def test_a_store_stays_open_if_the_place_it_is_to_go_to_is_of_a_newer_version(po
     )
     source, target = SqliteEndpoint(tmp_path / "a.db", clock), PostgresEndpoint(address, clock)
 
-    def go() -> Moved:
-        mark = Audited("c1", "somebody", "move", "store:place", SetMeta(GONE, None), None, {})
+    def go() -> MoveResult:
+        mark = AuditedCommand("c1", "somebody", "move", "store:place", SetMeta(GONE, None), None, {})
         return move(source, target, act=lambda _: mark, new_id="m1", tell=lambda _: None)
 
     with pytest.raises(StoreTooNewError):
@@ -85,4 +85,4 @@ def test_a_store_stays_open_if_the_place_it_is_to_go_to_is_of_a_newer_version(po
     assert source.departure() is None
     postgres.execute(f"drop schema {address.schema} cascade")
     assert go().tables
-    assert go() == Moved(source.shown, target.shown, {})
+    assert go() == MoveResult(source.shown, target.shown, {})

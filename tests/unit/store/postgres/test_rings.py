@@ -10,9 +10,16 @@ from typing import Any
 import pytest
 
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.store.commands.automations import Announce, AutomationRow, MakeSlot, Prune, ScheduleRow, SetQueue
-from mainspring.store.commands.results import Numbered
-from mainspring.store.commands.runs import Claim, RunKey
+from mainspring.store.commands.automations import (
+    AnnounceDefinitions,
+    ApplyRetention,
+    AutomationRow,
+    MakeSlot,
+    ScheduleRow,
+    SetQueue,
+)
+from mainspring.store.commands.results import NumberAnswer
+from mainspring.store.commands.runs import ClaimRuns, RunKey
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect
@@ -45,11 +52,11 @@ def beside(url: str) -> Iterator[Any]:
     connection.close()
 
 
-def announcement(chance: random.Random) -> Announce:
+def announcement(chance: random.Random) -> AnnounceDefinitions:
     """One automation with a schedule for each name, in any order."""
     names = order(chance, SCHEDULES)
     rows = tuple(AutomationRow(name, "task", 1, "code", b"{}") for name in names)
-    return Announce("code", rows, tuple(ScheduleRow(name, name, b"{}", 1_000) for name in names))
+    return AnnounceDefinitions("code", rows, tuple(ScheduleRow(name, name, b"{}", 1_000) for name in names))
 
 
 class Processes:
@@ -100,8 +107,8 @@ def start_often(processes: Processes, seed: int) -> None:
             process.do(CloseSession())
 
 
-def claim(process: PostgresProcess) -> Claim:
-    return Claim(process.name("c"), 4)
+def claim(process: PostgresProcess) -> ClaimRuns:
+    return ClaimRuns(process.name("c"), 4)
 
 
 def order(chance: random.Random, names: tuple[str, ...]) -> list[str]:
@@ -127,7 +134,7 @@ def work(processes: Processes, seed: int) -> None:
             if taken:
                 process.do(*(finish(run) for run in taken), claim(process))
             outside.do(*(outside.starting(chance.choice(SCHEDULES), queue=queue) for queue in order(chance, QUEUES)))
-            process.do(Prune(None, None, None, None, 0))
+            process.do(ApplyRetention(None, None, None, None, 0))
             if processes.done.is_set():
                 return
 
@@ -166,6 +173,6 @@ def test_group_that_the_server_undid_to_break_a_ring_is_run_again_quietly(url, b
     transaction.hold("deployments")
     beside.execute("commit")
     thread.join()
-    assert [type(answer) for answer in answers] == [Numbered]
+    assert [type(answer) for answer in answers] == [NumberAnswer]
     assert process.database.rings == 1
     process.close()

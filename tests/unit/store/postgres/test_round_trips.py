@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.domain.states import RunState
-from mainspring.store.commands.runs import Claim, Finish
+from mainspring.store.commands.runs import ClaimRuns, FinishRun
 from mainspring.store.postgres.transaction import PostgresTransaction
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import PostgresProcess, outcome
@@ -25,7 +25,7 @@ def test_claim_asks_at_once_what_it_must_know(worker, messages):
     """A claim waits for few answers, not for one of each of its statements."""
     worker.start("a")
     messages.clear()
-    (run,) = worker.do(Claim("c1", 10)).runs
+    (run,) = worker.do(ClaimRuns("c1", 10)).runs
     assert run.automation == "a"
     assert len(messages) <= CLAIM
 
@@ -36,11 +36,11 @@ def test_steps_and_ends_of_many_runs_ask_as_often_as_those_of_two(worker, messag
     for many in (2, 40):
         for _ in range(many):
             worker.start("a")
-        runs = worker.do(Claim(f"c{many}", many)).runs
+        runs = worker.do(ClaimRuns(f"c{many}", many)).runs
         messages.clear()
         worker.do(*(outcome(run, 1) for run in runs))
         saved = len(messages)
-        worker.do(*(Finish(run.id, run.claim, RunState.SUCCEEDED, 1, b"1") for run in runs))
+        worker.do(*(FinishRun(run.id, run.claim, RunState.SUCCEEDED, 1, b"1") for run in runs))
         counts.append((saved, len(messages) - saved))
     assert counts[0] == counts[1]
     assert counts[0] <= (STEPS, ENDS)

@@ -13,7 +13,7 @@ from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.commands import automations as acts
-from mainspring.store.commands.results import Started
+from mainspring.store.commands.results import StartAnswer
 from mainspring.store.process_store import ProcessStore
 from tests.contract.store.overlap import wait_until
 from tests.postgres_server import PostgresServer, binaries, version_to_test
@@ -73,7 +73,7 @@ class Person:
     def start(self, run: str) -> None:
         """Ask for a run; do not wait."""
         threading.Thread(
-            target=self._ask, args=(acts.Audited(f"cmd-{run}", "me", "start", run, starting(run)),), daemon=True
+            target=self._ask, args=(acts.AuditedCommand(f"cmd-{run}", "me", "start", run, starting(run)),), daemon=True
         ).start()
 
     def _ask(self, command: Any) -> None:
@@ -101,7 +101,7 @@ def test_wait_for_a_standby_that_was_given_up_is_no_acknowledgement(pair: Pair, 
     assert "gave up the wait" in str(person.told)
     pair.standby.start()
     wait_until(lambda: person.answers)
-    assert isinstance(person.answers[0], Started)
+    assert isinstance(person.answers[0], StartAnswer)
     assert pair.runs(pair.standby, url.rpartition("=")[2]) == ["new"]
     person.store.close()
 
@@ -120,7 +120,7 @@ def test_commit_that_waits_for_a_dead_standby_is_told_of(pair: Pair) -> None:
     assert patient.answers == []
     pair.standby.start()
     wait_until(lambda: patient.answers)
-    assert isinstance(patient.answers[0], Started)
+    assert isinstance(patient.answers[0], StartAnswer)
     assert pair.runs(pair.standby, url.rpartition("=")[2])[-1:] == ["patient"]
     for person in (patient, hurried):
         person.store.close()

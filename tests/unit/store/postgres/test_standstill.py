@@ -9,15 +9,15 @@ import pytest
 
 from mainspring.domain.clock import SystemClock
 from mainspring.store.commands.automations import SetMeta
-from mainspring.store.commands.results import Numbered
-from mainspring.store.commands.sessions import Bury
-from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.commands.results import NumberAnswer
+from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.postgres.address import Address, read_address
-from mainspring.store.postgres.connection import Connection, connect
+from mainspring.store.postgres.connection import ServerConnection, connect
 from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.postgres.store import PostgresStore
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import run
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.contract.store.overlap import wait_until
 from tests.postgres_server import PostgresServer
 from tests.unit.store.sqlite.stores import opening
@@ -54,7 +54,7 @@ class Stopped:
             self.database.commit([opening(session)])
         connection = self.database.connection
         assert connection is not None
-        self.connection: Connection = connection
+        self.connection: ServerConnection = connection
         self._message = connection.pipeline()
 
     def hold(self, text: str) -> None:
@@ -107,7 +107,7 @@ def test_burial_waits_for_no_client_that_stopped_within_another_burial(
     """Two look after a dead session, and one of them stops with its row in hand: the other one buries it."""
     dead = Stopped(address, "dead")
     stopped.hold("select 1 from sessions where uuid = 'dead' for update")
-    assert isinstance(worker.apply(Bury(dead.database.session or 0)), Numbered)
+    assert isinstance(worker.apply(DeclareSessionDead(dead.database.session or 0)), NumberAnswer)
     dead.close()
 
 

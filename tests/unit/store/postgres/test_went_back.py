@@ -11,12 +11,12 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.integrity.store_finding import StoreFindingKind
 from mainspring.store.base import StoreBrokenError, StoreWentBackError
-from mainspring.store.commands.automations import Audited, SetMeta
+from mainspring.store.commands.automations import AuditedCommand, SetMeta
 from mainspring.store.commit_mark import read_mark
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import Address, read_address
 from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.postgres.reader import PostgresReader
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.contract.store.overlap import wait_until
 from tests.postgres_server import PostgresServer, binaries, version_to_test
 
@@ -229,7 +229,7 @@ def test_the_old_primary_in_place_of_a_standby_on_hold_lacks_only_what_that_acce
     on_hold = Process(address, tmp_path)
     on_hold.write("books")
     if accepts:
-        on_hold.database.commit([Audited("c1", "ana", "pause", "queue:q", SetMeta("word", "1"))])
+        on_hold.database.commit([AuditedCommand("c1", "ana", "pause", "queue:q", SetMeta("word", "1"))])
     on_hold.write("books")
     on_hold.close()
     follower.go_back_to_primary()

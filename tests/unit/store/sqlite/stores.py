@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from mainspring.store.commands.runs import Claim, Claimed, StartRun
+from mainspring.store.commands.runs import ClaimedRuns, ClaimRuns, StartRun
 from mainspring.store.commands.sessions import OpenSession
-from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.sqlite.database import SqliteDatabase
+from mainspring.store.write.command_handlers import HANDLERS
 
 START_AT = 1_700_000_000_000
 
@@ -54,7 +54,7 @@ def let_claim(database: SqliteDatabase, *automations: str) -> None:
         database.connection.execute("insert into session_automations values (?, ?, 1)", (database.session, name))
 
 
-def claim(database: SqliteDatabase, name: str = "c1", limit: int = 10) -> Claimed:
-    claimed = do(database, Claim(id=name, limit=limit))
-    assert isinstance(claimed, Claimed), claimed
+def claim(database: SqliteDatabase, name: str = "c1", limit: int = 10) -> ClaimedRuns:
+    claimed = do(database, ClaimRuns(id=name, limit=limit))
+    assert isinstance(claimed, ClaimedRuns), claimed
     return claimed

@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.domain.errors import StoreError
-from mainspring.store.commands.automations import Audited, SetMeta
+from mainspring.store.commands.automations import AuditedCommand, SetMeta
 from mainspring.store.sqlite.check import check
 from tests.unit.store.sqlite.stores import claim, do, let_claim, open_database, opening, starting
 
@@ -17,7 +17,7 @@ def database(tmp_path):
     claim(database)
     do(database, starting("r2"))
     for n in range(3):
-        do(database, Audited(f"c{n}", "me", "set", "k", SetMeta("k", str(n))))
+        do(database, AuditedCommand(f"c{n}", "me", "set", "k", SetMeta("k", str(n))))
     yield database
     database.close()
 

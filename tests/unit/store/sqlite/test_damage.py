@@ -11,7 +11,7 @@ from mainspring.store.base import StoreDamagedError
 from mainspring.store.commands.automations import SetMeta
 from mainspring.store.sqlite.backup import back_up
 from mainspring.store.sqlite.check import check, check_table, list_tables
-from mainspring.store.sqlite.damage import damage_found, note_damage, read_damage
+from mainspring.store.sqlite.damage import damage_found, read_damage, write_damage_note
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.restore import restore
 from tests.unit.store.sqlite.stores import START_AT, StandingClock, do, open_database, opening, starting
@@ -81,8 +81,8 @@ def test_a_backup_that_copies_damage_leaves_a_note(path, tmp_path):
 
 def test_a_note_stays_until_the_whole_file_was_checked(path):
     """A second finding does not replace the first; a check without a finding removes it."""
-    note_damage(path, "database disk image\nis malformed")
-    note_damage(path, "something else")
+    write_damage_note(path, "database disk image\nis malformed")
+    write_damage_note(path, "something else")
     assert damage_found(path)[0].text == "the store's file is damaged: database disk image is malformed"
     assert check(path, least_free=0) == []
     assert read_damage(path) is None
@@ -98,11 +98,11 @@ def test_a_check_that_finds_damage_notes_it(path):
 def test_another_file_is_not_blamed(path, tmp_path):
     """The note names the file; one that took its place, by hand or by a restore, is not that file."""
     backup = back_up(path, tmp_path / "backups", now=START_AT).path
-    note_damage(path, "malformed")
+    write_damage_note(path, "malformed")
     shutil.copy(backup, tmp_path / "copy")
     (tmp_path / "copy").replace(path)
     assert read_damage(path) is None
-    note_damage(path, "malformed")
+    write_damage_note(path, "malformed")
     restore(backup, path, clock=StandingClock(START_AT + 5))
     assert not path.with_name("state.db.damaged").exists()
 

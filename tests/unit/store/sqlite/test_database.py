@@ -16,11 +16,11 @@ from mainspring.domain.errors import (
     StoreUnavailableError,
 )
 from mainspring.store import failpoints
-from mainspring.store.base import IndexFullError, StoreBrokenError, StoreDamagedError
+from mainspring.store.base import SideFileFullError, StoreBrokenError, StoreDamagedError
 from mainspring.store.commands.sessions import OpenSession
-from mainspring.store.handlers.sessions import open_session
 from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.faults import translate
+from mainspring.store.sqlite.error_table import translate
+from mainspring.store.write.sessions import open_session
 from tests.unit.store.sqlite.stores import StandingClock, open_database, opening
 
 
@@ -161,7 +161,7 @@ def test_extended_codes_tell_a_full_disk_and_a_replaced_file(path):
     """The shared index that cannot grow is a full disk; a moved file ends the process."""
     full, moved = apsw.IOError("x"), apsw.ReadOnlyError("x")
     full.extendedresult, moved.extendedresult = apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_READONLY_DBMOVED
-    assert type(translate(full, path)) is IndexFullError
+    assert type(translate(full, path)) is SideFileFullError
     assert type(translate(moved, path)) is StoreBrokenError
     assert translate(apsw.ConstraintError("x"), path) is None
     assert translate(ValueError("x"), path) is None

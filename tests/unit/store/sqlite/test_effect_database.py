@@ -12,11 +12,11 @@ import pytest
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, Transient
 from mainspring.domain.failures.classifier import FailureKind, classify
-from mainspring.store.effects import Effect, TransactionError, UnknownCommitError
+from mainspring.store.effect_database import StoredEffect, TransactionError, UnknownCommitError
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.effect_database import SqliteEffectDatabase
 
-EFFECT = Effect(key="k", result=b"1", run="r", step="s", at=5)
+EFFECT = StoredEffect(key="k", result=b"1", run="r", step="s", at=5)
 
 
 @pytest.fixture

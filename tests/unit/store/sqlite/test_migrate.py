@@ -10,8 +10,8 @@ from mainspring.store import failpoints
 from mainspring.store.schema_version import load_migrations
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.database import SqliteDatabase
-from mainspring.store.sqlite.form import require_form
 from mainspring.store.sqlite.migrate import migrate, migrations, require_known, statements, version_of
+from mainspring.store.sqlite.schema_check import require_schema_version
 from tests.unit.store.sqlite.stores import StandingClock, open_database
 
 TWO = [
@@ -141,7 +141,7 @@ def test_a_store_of_other_migrations_is_refused_untouched(tmp_path):
             migrate(connection, known)
     connection.close()
     with pytest.raises(StoreError, match="development version"):
-        require_form(path)
+        require_schema_version(path)
     assert forms(path) == (2, "0002_second", 2)
 
 

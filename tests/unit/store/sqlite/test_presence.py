@@ -6,8 +6,8 @@ import pytest
 import mainspring.store.sqlite.reader as reader_module
 from mainspring.domain.clock import SystemClock
 from mainspring.store.base import StoreGoneError
-from mainspring.store.commands.sessions import Beat
-from mainspring.store.sqlite.presence import Presence
+from mainspring.store.commands.sessions import RecordHeartbeat
+from mainspring.store.sqlite.file_identity import FileIdentity
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.store import SqliteStore
 from tests.unit.store.sqlite.stores import do, open_database, starting
@@ -85,13 +85,13 @@ def test_ordinary_use_changes_no_file(path):
     store = SqliteStore(path, clock=SystemClock())
     store.open()
     store.open_session("worker")
-    seen = Presence(path)
+    seen = FileIdentity(path)
     for _ in range(3):
         other = open_database(path)
         do(other, starting(f"r{_}"))
         other.connection.execute("pragma wal_checkpoint(truncate)").fetchall()
         other.close()
-        store.apply(Beat())
+        store.apply(RecordHeartbeat())
         seen.check()
     store.close()
 

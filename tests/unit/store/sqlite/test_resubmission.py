@@ -17,23 +17,34 @@ from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
 from mainspring.domain.states import AttemptState, BulkMove, DeliveryState, FailureReason, OutcomeState, RunState
 from mainspring.domain.triggers.flow_control import FlowControl
-from mainspring.store.commands import alerts, bulk, inbox, journal, logs, outbox, people, runs, sessions, wrapped
+from mainspring.store.commands import (
+    alerts,
+    bulk_operations,
+    exec_runs,
+    inbox,
+    journal,
+    logs,
+    outbox,
+    people,
+    runs,
+    sessions,
+)
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import incidents as seen
 from mainspring.store.commands import triggers as come
-from mainspring.store.commands.results import Refused, Started
-from mainspring.store.handlers.table import HANDLERS
-from mainspring.store.held import RESTORED_AT
+from mainspring.store.commands.results import Refused, StartAnswer
+from mainspring.store.restore_hold import RESTORED_AT
+from mainspring.store.write.command_handlers import HANDLERS
 from tests.unit.store.sqlite.stores import StandingClock, claim, do, open_database, opening, starting
 
 ROW = acts.AutomationRow(name="a", kind="workflow", version=1, fingerprint="f", definition=b"{}")
-ANNOUNCE = acts.Announce(
+ANNOUNCE = acts.AnnounceDefinitions(
     fingerprint="f",
     automations=(ROW, acts.AutomationRow(name="b", kind="workflow", version=1, fingerprint="g", definition=b"{}")),
     schedules=(acts.ScheduleRow(name="a", automation="a", spec=b"{}", next_slot_at=5),),
     triggers=(
         come.TriggerRow("a/hook", "a", "webhook", b"{}", "/in"),
-        come.TriggerRow("b/runs", "b", "runs", b"{}", None, (come.Topic("run", "a", "[]"),)),
+        come.TriggerRow("b/runs", "b", "runs", b"{}", None, (come.TriggerTopic("run", "a", "[]"),)),
     ),
 )
 BROKEN = Failure(type="ValueError", code="permanent", message="no")
@@ -42,7 +53,7 @@ OUTCOME = journal.SaveOutcome(
     generation=0, started_at=1, at=2, took_us=3, automation="a", output=b"1",
 )  # fmt: skip
 SENT: dict[str, Any] = {
-    "events": (inbox.Publish("ev", "paid", b"{}", 2**50),),
+    "events": (inbox.PublishEvent("ev", "paid", b"{}", 2**50),),
     "posts": (QueuedMessage("m1", "orders/eu", b"1"),),
 }
 POSTS = tuple(QueuedMessage(name, queue, b"1") for name, queue in (("m7", "q/a"), ("m8", "q/b"), ("m9", "q/c")))
@@ -59,13 +70,13 @@ ATTEMPT = journal.SaveAttempt(
     automation="a",
 )
 ASK = inbox.OpenWait(run="mine", claim=1, ident="q", kind="ask", name="q", question=b"{}")
-HALT = runs.Halt(run="halted", claim=1, reason=FailureReason.DRIFT, rank=0, failed_ident="s", failure=BROKEN)
+HALT = runs.HaltRun(run="halted", claim=1, reason=FailureReason.DRIFT, rank=0, failed_ident="s", failure=BROKEN)
 
 
 def found(id, name, channel="ops", *, text="it is wrong", faults=()):
     """A finding of automation a, told to one channel."""
     finding = Finding(subject=Subject("a", IncidentKind.SILENCE, name), severity=Severity.NOTIFY, text=text, since_at=1)
-    return seen.Found(id=id, finding=finding, to=(NotificationTarget(0, channel),), faults=faults)
+    return seen.EvaluatedFinding(id=id, finding=finding, to=(NotificationTarget(0, channel),), faults=faults)
 
 
 PEOPLE: tuple[Any, ...] = (
@@ -85,12 +96,12 @@ PEOPLE: tuple[Any, ...] = (
     ),
     people.EndWebSession("w1"),
     people.EndWebSessions("ana"),
-    people.OfferLink("link", 2**50),
-    people.MakeToken(id="t2", name="ci", hash="h", role=Role.VIEWER, automations=None, by="ana", until_at=None),
+    people.CreateStartLink("link", 2**50),
+    people.CreateToken(id="t2", name="ci", hash="h", role=Role.VIEWER, automations=None, by="ana", until_at=None),
     people.RevokeToken("t1"),
-    people.RefuseSignIn("wrong", "a wrong password"),
+    people.RecordFailedSignIn("wrong", "a wrong password"),
 )
-BULK = bulk.BeginBulk(
+BULK = bulk_operations.BeginBulkOperation(
     id="due",
     verb=BulkVerb.RETRY,
     which=b"{}",
@@ -106,109 +117,115 @@ COMMANDS: list[Any] = [
     starting("new"),
     starting("new", run_key=runs.RunKey(key="k", input_hash="h")),
     starting("new", here=True),
-    runs.Claim(id="c9", limit=1),
-    runs.Suspend(run="mine", claim=1, state=RunState.WAITING, due_at=None, seen=0, rank=0),
-    runs.Release(run="mine", claim=1, rank=0),
-    runs.Finish(run="mine", claim=1, state=RunState.SUCCEEDED, rank=0, result=b"1"),
-    runs.Complete("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1"),
-    runs.Complete("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1", events=SENT["events"], posts=SENT["posts"]),
-    runs.Halt(run="mine", claim=1, reason=FailureReason.DRIFT, rank=0),
-    runs.Annotate(run="mine", claim=1, tags=b'{"a":"b"}', published=b"1"),
-    acts.Audited("cmd-reopen", "me", "retry", "failed", runs.Reopen(run="failed")),
-    acts.Audited(
+    runs.ClaimRuns(id="c9", limit=1),
+    runs.SuspendRun(run="mine", claim=1, state=RunState.WAITING, due_at=None, seen=0, rank=0),
+    runs.ReleaseRun(run="mine", claim=1, rank=0),
+    runs.FinishRun(run="mine", claim=1, state=RunState.SUCCEEDED, rank=0, result=b"1"),
+    runs.CompleteRun("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1"),
+    runs.CompleteRun("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1", events=SENT["events"], posts=SENT["posts"]),
+    runs.HaltRun(run="mine", claim=1, reason=FailureReason.DRIFT, rank=0),
+    runs.AnnotateRun(run="mine", claim=1, tags=b'{"a":"b"}', published=b"1"),
+    acts.AuditedCommand("cmd-reopen", "me", "retry", "failed", runs.ReopenRun(run="failed")),
+    acts.AuditedCommand(
         "cmd-give", "me", "give", "halted", runs.GiveResult(run="halted", ident="s", command="cmd-give", output=b"1")
     ),
-    acts.Audited("cmd-cancel", "me", "cancel", "waiting", runs.CancelRun(run="waiting", command="cmd-cancel")),
-    acts.Audited("cmd-done", "me", "done", "halted", runs.MarkDone(run="halted", result=b"1")),
-    acts.Audited("cmd-discard", "me", "discard", "halted", runs.Discard(run="halted")),
+    acts.AuditedCommand("cmd-cancel", "me", "cancel", "waiting", runs.CancelRun(run="waiting", command="cmd-cancel")),
+    acts.AuditedCommand("cmd-done", "me", "done", "halted", runs.MarkRunDone(run="halted", result=b"1")),
+    acts.AuditedCommand("cmd-discard", "me", "discard", "halted", runs.DiscardRun(run="halted")),
     OUTCOME,
     ATTEMPT,
     journal.SaveCheckpoint(run="mine", claim=1, ident="s", value=b"1", done=1, total=2),
-    logs.SaveLines("mine", (LogChunk(ident="s#1", attempt=1, first_at=1, last_at=2, lines=3, size=9, body=b"z"),)),
-    logs.PruneLines(2**62),
-    journal.RecordStall(run="mine", claim=1, ident="s", name="s", attempt=1, silent_ms=60_000, stack=("a.py:1 f",)),
-    journal.ClearStall(run="mine", claim=1, ident="s", attempt=1),
-    journal.RecordStall("mine", 1, "s", "s", 1, 3_600_000, ("work.py:3 s",)),
-    journal.ClearStall("mine", 1, "s", 1),
-    journal.RecordProcess(pgid=5, started="1"),
-    journal.RecordProcess(pgid=5, started="1", ended=True),
-    inbox.Deliver(run="mine", kind=FactKind.SIGNAL, name="go", source="x1", payload=b"1"),
-    inbox.Publish(id="e1", name="paid", data=b"{}", keep_until=9),
-    inbox.Publish(id="e1", name="paid", data=b"{}", keep_until=9, key="k"),
+    logs.SaveLogs("mine", (LogChunk(ident="s#1", attempt=1, first_at=1, last_at=2, lines=3, size=9, body=b"z"),)),
+    logs.PruneLogs(2**62),
+    journal.RecordStalledAttempt(
+        run="mine", claim=1, ident="s", name="s", attempt=1, silent_ms=60_000, stack=("a.py:1 f",)
+    ),
+    journal.ClearStalledAttempt(run="mine", claim=1, ident="s", attempt=1),
+    journal.RecordStalledAttempt("mine", 1, "s", "s", 1, 3_600_000, ("work.py:3 s",)),
+    journal.ClearStalledAttempt("mine", 1, "s", 1),
+    journal.RecordProcessGroup(pgid=5, started="1"),
+    journal.RecordProcessGroup(pgid=5, started="1", ended=True),
+    inbox.DeliverFact(run="mine", kind=FactKind.SIGNAL, name="go", source="x1", payload=b"1"),
+    inbox.PublishEvent(id="e1", name="paid", data=b"{}", keep_until=9),
+    inbox.PublishEvent(id="e1", name="paid", data=b"{}", keep_until=9, key="k"),
     ASK,
     inbox.OpenWait(run="mine", claim=1, ident="e", kind="event", name="paid", since_at=0, where={"a": 1}),
     inbox.CloseWait(run="mine", claim=1, ident="open"),
     inbox.ExpireWait(run="mine", claim=1, ident="open"),
     inbox.RejectFact(run="mine", claim=1, seq=2, failure=BROKEN),
     inbox.ReturnFact(run="mine", claim=1, rank=50, name="go", payload=b"1", at=5, seq=3),
-    acts.Audited("cmd-forget", "me", "discard_rejected", "waiting", inbox.DropRejected(run="waiting")),
+    acts.AuditedCommand("cmd-forget", "me", "discard_rejected", "waiting", inbox.DropRejectedFacts(run="waiting")),
     runs.CancelChild(run="mine", claim=1, ident="kid"),
     opening("u1"),
-    sessions.Beat(),
-    sessions.Beat(1024, 500),
-    sessions.NoteBlocked(4_000, ("a.py:1 f",)),
-    sessions.NoteBlocked(),
-    sessions.NoteFindings(),
-    sessions.Pardon(("r_1",)),
+    sessions.RecordHeartbeat(),
+    sessions.RecordHeartbeat(1024, 500),
+    sessions.RecordBlockedLoop(4_000, ("a.py:1 f",)),
+    sessions.RecordBlockedLoop(),
+    sessions.RecordProcessFindings(),
+    sessions.EndProbation(("r_1",)),
     sessions.WakeWorkers(),
-    sessions.MeetClockStep(0),
+    sessions.ConfirmClockStep(0),
     sessions.DrainSession(1),
     sessions.CloseSession(),
-    sessions.Bury(2),
-    sessions.ClearSuspect(run="mine", claim=1),
+    sessions.DeclareSessionDead(2),
+    sessions.ClearProbation(run="mine", claim=1),
     acts.SetQueue(name="q", concurrency=2),
-    acts.Audited("cmd-pause", "me", "pause", "default", acts.PauseQueue(name="default", paused=True, by="me")),
+    acts.AuditedCommand("cmd-pause", "me", "pause", "default", acts.PauseQueue(name="default", paused=True, by="me")),
     ANNOUNCE,
-    acts.Audited("cmd-hold", "me", "pause", "a", acts.PauseAutomation(name="a", until_at=None, by="me", reason=None)),
-    acts.Audited("cmd-go", "me", "resume", "b", acts.ResumeAutomation(name="b")),
-    acts.Audited("cmd-retire", "me", "retire", "a", acts.RetireAutomation(name="a")),
-    acts.NoteCircumstances((ConditionSnapshot(ConditionKind.RUNTIME, "host:h", {"python": "3.13"}),)),
+    acts.AuditedCommand(
+        "cmd-hold", "me", "pause", "a", acts.PauseAutomation(name="a", until_at=None, by="me", reason=None)
+    ),
+    acts.AuditedCommand("cmd-go", "me", "resume", "b", acts.ResumeAutomation(name="b")),
+    acts.AuditedCommand("cmd-retire", "me", "retire", "a", acts.RetireAutomation(name="a")),
+    acts.RecordRunConditions((ConditionSnapshot(ConditionKind.RUNTIME, "host:h", {"python": "3.13"}),)),
     acts.MakeSlot(
         schedule="a", slot_at=5, next_slot_at=10, verdict="run", start=starting("slot", slot=runs.SlotLink("a", 5))
     ),
     acts.MakeSlot(schedule="a", slot_at=5, next_slot_at=10, verdict="skipped"),
     # Of a schedule that is ahead it is tried where clocks are put back: contract/store/test_schedules.py.
     acts.PullBackSchedule("a", 10),
-    acts.Audited(
+    acts.AuditedCommand(
         "cmd-back", "me", "backfill", "a", acts.BackfillSlot("a", 3, starting("back", slot=runs.SlotLink("a", 3)), "n")
     ),
-    acts.Audited("cmd-let-be", "me", "dismiss", "a", acts.DismissSlot("a", 1, "no")),
-    acts.Audited("cmd-let-go", "me", "dismiss", "lost", come.DismissDelivery("lost", "no")),
-    acts.TakeLock(name="new", owner="mine"),
+    acts.AuditedCommand("cmd-let-be", "me", "dismiss", "a", acts.DismissSlot("a", 1, "no")),
+    acts.AuditedCommand("cmd-let-go", "me", "dismiss", "lost", come.DismissDelivery("lost", "no")),
+    acts.AcquireLock(name="new", owner="mine"),
     acts.ReleaseLock(name="l", token=1),
-    acts.Audited("cmd-break", "me", "break", "l", acts.BreakLock(name="l")),
+    acts.AuditedCommand("cmd-break", "me", "break", "l", acts.BreakLock(name="l")),
     acts.SetMeta(key="k", value="v"),
     acts.SetMeta(key="k", value=None),
-    outbox.TakeQueues("new", 1_000, 9, 9),
+    outbox.LeaseQueues("new", 1_000, 9, 9),
     outbox.SettleQueue("old", "q/a", sent=(1,)),
-    outbox.SettleQueue("old", "q/a", refused=(outbox.Refusal(1, "no"),), away="gone", retry_after_ms=5),
-    acts.Audited("cmd-again", "me", "send again", "m8", outbox.SendAgain("m8")),
-    acts.Audited("cmd-drop", "me", "discard", "m8", outbox.DiscardMessage("m8")),
-    seen.Observe(
+    outbox.SettleQueue("old", "q/a", refused=(outbox.MessageRefusal(1, "no"),), away="gone", retry_after_ms=5),
+    acts.AuditedCommand("cmd-again", "me", "send again", "m8", outbox.RetryMessage("m8")),
+    acts.AuditedCommand("cmd-drop", "me", "discard", "m8", outbox.DiscardMessage("m8")),
+    seen.RecordEvaluation(
         looked_at=2**40,
-        groups=(seen.ErrorGroup("a", "f", "E", "c", "p", "m", (seen.Told(1, "failed", 1),)),),
+        groups=(seen.ErrorGroup("a", "f", "E", "c", "p", "m", (seen.GroupedFailure(1, "failed", 1),)),),
         found=(found("i3", "new"), found("i4", "failed", faults=(1,)), found("i5", "one", text="louder")),
         well=(Subject("a", IncidentKind.SILENCE, "two"),),
-        reminders=(seen.Reminder("i1", 1, NotificationEvent.ESCALATED, 1, (NotificationTarget(0, "ops"),)),),
+        reminders=(seen.IncidentReminder("i1", 1, NotificationEvent.ESCALATED, 1, (NotificationTarget(0, "ops"),)),),
     ),
-    acts.Audited("cmd-ack", "me", "acknowledge", "i1", seen.Acknowledge("i1", "me")),
-    acts.Audited("cmd-snooze", "me", "snooze", "i1", seen.Snooze("i1", 2**50, "me")),
-    acts.Audited("cmd-resolve", "me", "resolve", "i1", seen.Resolve("i1", "me")),
-    seen.RecordLost(id="i9", since_at=1, over_at=2, text="away", facts={}),
-    *(acts.Audited(f"cmd-{type(one).__name__}", "me", "let in", "somebody", one) for one in PEOPLE),
-    people.NoteVisit("of-ana"),
-    people.NoteVisit("of-bot", is_token=True),
-    alerts.TakeAlerts("new", 1_000, ("ops", "other"), 9),
+    acts.AuditedCommand("cmd-ack", "me", "acknowledge", "i1", seen.AcknowledgeIncident("i1", "me")),
+    acts.AuditedCommand("cmd-snooze", "me", "snooze", "i1", seen.SnoozeIncident("i1", 2**50, "me")),
+    acts.AuditedCommand("cmd-resolve", "me", "resolve", "i1", seen.ResolveIncident("i1", "me")),
+    seen.RecordStoreOutage(id="i9", since_at=1, over_at=2, text="away", facts={}),
+    *(acts.AuditedCommand(f"cmd-{type(one).__name__}", "me", "let in", "somebody", one) for one in PEOPLE),
+    people.RecordVisit("of-ana"),
+    people.RecordVisit("of-bot", is_token=True),
+    alerts.LeaseChannels("new", 1_000, ("ops", "other"), 9),
     alerts.SettleAlerts(lease="old", channel="ops", sent=(alerts.SentAlert(1, "ref"),)),
     alerts.SettleAlerts(
         lease="old", channel="ops", refused=(alerts.RefusedAlert(1, "no"),), away="gone", retry_after_ms=5
     ),
     msgspec.structs.replace(BULK, id="new"),
-    bulk.TakePiece("new", 1_000),
-    bulk.NotePiece(bulk="due", reached="", to="failed", done=0, refused={"failed": "no"}),
-    acts.Audited("cmd-stop", "me", "stop", "bulk:due", bulk.MoveBulk("due", BulkMove.STOP)),
-    wrapped.DescribeWrapped(msgspec.structs.replace(ROW, name="w", kind="script")),
-    wrapped.RecordRun(
+    bulk_operations.LeaseBulkBatch("new", 1_000),
+    bulk_operations.RecordBulkBatch(bulk="due", reached="", to="failed", done=0, refused={"failed": "no"}),
+    acts.AuditedCommand(
+        "cmd-stop", "me", "stop", "bulk:due", bulk_operations.ChangeBulkOperation("due", BulkMove.STOP)
+    ),
+    exec_runs.DescribeExecAutomation(msgspec.structs.replace(ROW, name="w", kind="script")),
+    exec_runs.RecordExecRun(
         id="told",
         automation="w",
         kind="script",
@@ -221,8 +238,8 @@ COMMANDS: list[Any] = [
         started_at=1,
         finished_at=2,
     ),
-    come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", start=starting("arrived")),
-    come.TakeIn(
+    come.AcceptDelivery(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", start=starting("arrived")),
+    come.AcceptDelivery(
         id="d1",
         trigger="a/hook",
         key="k1",
@@ -231,22 +248,22 @@ COMMANDS: list[Any] = [
         pace=FlowControl.parse(throttle="1m"),
         start=starting("arrived"),
     ),
-    come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", pace=FlowControl.parse(batch=2)),
-    come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", filtered=True),
-    come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", refused="no such field"),
-    come.RefuseArrival(id="d1", trigger="a/hook", why="signature", note="it is wrong", body=b"x"),
-    come.Decide(trigger="a/hook", delivery="asked", state=DeliveryState.STARTED, start=starting("decided")),
-    come.Decide(trigger="a/hook", delivery="asked", state=DeliveryState.FILTERED, note="no"),
-    come.LetGo(
+    come.AcceptDelivery(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", pace=FlowControl.parse(batch=2)),
+    come.AcceptDelivery(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", filtered=True),
+    come.AcceptDelivery(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", refused="no such field"),
+    come.RejectDelivery(id="d1", trigger="a/hook", why="signature", note="it is wrong", body=b"x"),
+    come.DecideDelivery(trigger="a/hook", delivery="asked", state=DeliveryState.STARTED, start=starting("decided")),
+    come.DecideDelivery(trigger="a/hook", delivery="asked", state=DeliveryState.FILTERED, note="no"),
+    come.ReleaseHeldDeliveries(
         trigger="a/hook", by="", deliveries=("kept",), pace=FlowControl.parse(debounce="1s"), start=starting("let-go")
     ),
-    come.LetGo(
+    come.ReleaseHeldDeliveries(
         trigger="a/hook", by="", deliveries=("kept",), pace=FlowControl.parse(debounce="1s"), start=None, note="gone"
     ),
-    come.Gather(
+    come.JoinRun(
         trigger="b/runs", per="p", wanted=1, deadline_at=9, delivery="ended", automation="a", run="x", state="failed"
     ),
-    come.Gather(
+    come.JoinRun(
         trigger="b/runs",
         per="p",
         wanted=1,
@@ -257,20 +274,20 @@ COMMANDS: list[Any] = [
         counts=True,
         start=starting("gathered"),
     ),
-    come.NoteAsked(("asked",)),
-    come.Replay(id="d1", delivery="kept"),
-    come.ForgetSource(trigger="a/hook", key="done"),
-    come.ReportDesk("a/hook", 5, None, None),
-    acts.Prune(
+    come.RecordFilterCall(("asked",)),
+    come.ReplayDelivery(id="d1", delivery="kept"),
+    come.ReleaseSourceKey(trigger="a/hook", key="done"),
+    come.ReportConsumer("a/hook", 5, None, None),
+    acts.ApplyRetention(
         succeeded_before=2**62, failed_before=None, cancelled_before=None, events_before=None, rollups_before=None
     ),
 ]
-LOSES_ITS_COUNT = (acts.Prune, seen.Observe, acts.NoteCircumstances)
+LOSES_ITS_COUNT = (acts.ApplyRetention, seen.RecordEvaluation, acts.RecordRunConditions)
 """Rows that were deleted or changed cannot be counted twice: only what is left must be equal."""
 
 
 def signal(run):
-    return inbox.Deliver(run=run, kind=FactKind.SIGNAL, name="go", source=f"go-{run}", payload=b"1")
+    return inbox.DeliverFact(run=run, kind=FactKind.SIGNAL, name="go", source=f"go-{run}", payload=b"1")
 
 
 def prepared(path):
@@ -300,30 +317,33 @@ def filled(open_one):
         ),
     )
     do(database, HALT)
-    do(database, outbox.TakeQueues("old", 2**40, 2, 1))
-    do(database, outbox.SettleQueue("old", "q/b", refused=(outbox.Refusal(2, "no"),)))
+    do(database, outbox.LeaseQueues("old", 2**40, 2, 1))
+    do(database, outbox.SettleQueue("old", "q/b", refused=(outbox.MessageRefusal(2, "no"),)))
     do(database, acts.PauseAutomation(name="b", until_at=None, by="me", reason=None))
-    do(database, runs.Finish(run="failed", claim=1, state=RunState.FAILED, rank=0, failure=BROKEN, failed_ident="s"))
-    do(database, runs.Finish(run="done", claim=1, state=RunState.SUCCEEDED, rank=0))
+    do(database, runs.FinishRun(run="failed", claim=1, state=RunState.FAILED, rank=0, failure=BROKEN, failed_ident="s"))
+    do(database, runs.FinishRun(run="done", claim=1, state=RunState.SUCCEEDED, rank=0))
     do(database, signal("waiting"))
     do(database, inbox.RejectFact(run="waiting", claim=1, seq=1, failure=BROKEN))
     do(database, signal("mine"))
     taken = {"rank": 50, "ident": "go#1", "name": "go", "kind": OutcomeKind.SIGNAL, "events": (), "posts": ()}
     do(database, msgspec.structs.replace(OUTCOME, run="mine", **taken))
-    do(database, runs.Suspend(run="waiting", claim=1, state=RunState.WAITING, due_at=None, seen=0, rank=0))
+    do(database, runs.SuspendRun(run="waiting", claim=1, state=RunState.WAITING, due_at=None, seen=0, rank=0))
     do(database, inbox.OpenWait(run="mine", claim=1, ident="open", kind="ask", name="open", question=b"{}"))
-    do(database, acts.TakeLock(name="l", owner="mine"))
+    do(database, acts.AcquireLock(name="l", owner="mine"))
     do(database, people.AddPerson("ana", "pw", Role.ADMIN, None))
     do(database, people.AddPerson("bob", "pw", Role.VIEWER, None))
     do(database, msgspec.structs.replace(PEOPLE[4], hash="of-ana", id="w1"))
     do(database, msgspec.structs.replace(PEOPLE[8], id="t1", name="bot", hash="of-bot"))
-    do(database, seen.Observe(looked_at=1, found=(found("i1", "one"), found("i2", "two"), found("i6", "x", "other"))))
-    do(database, alerts.TakeAlerts("old", 2**40, ("ops",), 1))
+    do(
+        database,
+        seen.RecordEvaluation(looked_at=1, found=(found("i1", "one"), found("i2", "two"), found("i6", "x", "other"))),
+    )
+    do(database, alerts.LeaseChannels("old", 2**40, ("ops",), 1))
     do(database, starting("queued"))
     do(database, BULK)
     kid = msgspec.structs.replace(starting("kid"), automation="b", parent=runs.ParentLink("mine", "kid", 1))
     do(database, kid)
-    arrived = come.TakeIn(
+    arrived = come.AcceptDelivery(
         id="kept", trigger="a/hook", key="kept", body_hash="h", body=b"x", pace=FlowControl.parse(debounce="1s")
     )
     do(database, arrived)
@@ -356,11 +376,11 @@ def contents(database) -> dict[str, list[Any]]:
 
 def is_refusal(command: Any) -> bool:
     """Tell of the one command that is always refused: its audit row is what is wanted."""
-    return isinstance(command, acts.Audited) and isinstance(command.inner, people.RefuseSignIn)
+    return isinstance(command, acts.AuditedCommand) and isinstance(command.inner, people.RecordFailedSignIn)
 
 
 def spread(command: Any) -> set[type]:
-    return {type(command)} | ({type(command.inner)} if isinstance(command, acts.Audited) else set())
+    return {type(command)} | ({type(command.inner)} if isinstance(command, acts.AuditedCommand) else set())
 
 
 def test_every_command_is_sent_again_by_a_test():
@@ -382,7 +402,7 @@ def test_a_command_of_unknown_outcome_is_sent_again_with_one_effect(tmp_path, co
         disturbed.session = session  # the process was told of a failure: it knows no result
     answer = do(disturbed, command, again=True)
     assert isinstance(expected, Refused) is is_refusal(command)
-    if isinstance(answer, Started):
+    if isinstance(answer, StartAnswer):
         # Whether this very command made the run is not on record; which run it is, is.
         assert (answer.run, answer.state) == (expected.run, expected.state)
     elif not (committed and isinstance(command, LOSES_ITS_COUNT)):
@@ -399,7 +419,7 @@ def test_a_wait_that_was_answered_takes_no_second_event_when_its_group_is_sent_a
     """The next event stays free for the next wait: nobody would ever take in what came for a request that has its outcome."""
     database = prepared(tmp_path / "events.db")
     for event in ("e1", "e2"):
-        do(database, inbox.Publish(id=event, name="paid", data=b"{}", keep_until=2**62))
+        do(database, inbox.PublishEvent(id=event, name="paid", data=b"{}", keep_until=2**62))
     wait = inbox.OpenWait(run="mine", claim=1, ident="paid#1", kind="event", name="paid", since_at=0, where={})
     do(database, wait)
     ((seq,),) = database.connection.execute("select seq from inbox where run = 'mine' and kind = 'event'").fetchall()

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.store.commands.automations import Audited, SetMeta
-from mainspring.store.commands.incidents import Acknowledge
-from mainspring.store.commands.journal import RecordProcess
-from mainspring.store.commands.sessions import Beat, MeetClockStep, Pardon, WakeWorkers
+from mainspring.store.commands.automations import AuditedCommand, SetMeta
+from mainspring.store.commands.incidents import AcknowledgeIncident
+from mainspring.store.commands.journal import RecordProcessGroup
+from mainspring.store.commands.sessions import ConfirmClockStep, EndProbation, RecordHeartbeat, WakeWorkers
 from mainspring.store.commit_mark import SIZE, CommitBefore, CommitMark, pack_mark, read_mark, unpack_mark
-from mainspring.store.held import HELD
-from mainspring.store.sqlite.mark import mark_of
+from mainspring.store.restore_hold import HOLD_KEY
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.restore import restore
+from mainspring.store.sqlite.store_mark import mark_of
 from tests.unit.store.sqlite.stores import START_AT, StandingClock, do, open_database, opening
 
 SEEDS = range(400 if os.environ.get("TESTS_LONG") else 24)
@@ -46,7 +46,7 @@ def accept(path, key="work", value="1"):
     """Commit what a person says, and return its id."""
     command = f"c{next(_number)}"
     database = open_database(path)
-    do(database, Audited(command, "ana", "set", "store", SetMeta(key, value)))
+    do(database, AuditedCommand(command, "ana", "set", "store", SetMeta(key, value)))
     database.close()
     return command
 
@@ -84,7 +84,7 @@ def replaced(path):
     newer = copy_of(path)
     put(older, path)
     look(path)
-    assert meta(path, HELD) == "1"
+    assert meta(path, HOLD_KEY) == "1"
     return newer
 
 
@@ -93,12 +93,12 @@ def test_the_newer_file_is_put_back_and_nothing_is_lost(path, caplog):
     newer = replaced(path)
     keep_books(path)
     database = open_database(path)
-    do(database, Audited("ack", "ana", "acknowledge", "incident:i", Acknowledge("i", None)))
+    do(database, AuditedCommand("ack", "ana", "acknowledge", "incident:i", AcknowledgeIncident("i", None)))
     database.close()
     put(newer, path)
     assert not is_found(path)
     look(path)
-    assert (meta(path, HELD), meta(path, "lost_commits"), is_found(path)) == (None, None, False)
+    assert (meta(path, HOLD_KEY), meta(path, "lost_commits"), is_found(path)) == (None, None, False)
     assert "the store is back that an older copy had replaced; it lacks nothing" in caplog.text
     accept(path)
     assert (read_mark(mark_of(path)).epoch, read_mark(mark_of(path)).before) == (3, None)
@@ -106,7 +106,7 @@ def test_the_newer_file_is_put_back_and_nothing_is_lost(path, caplog):
 
 @pytest.mark.parametrize(
     "command",
-    [MeetClockStep(60_000), WakeWorkers(), Pardon(("r_1",)), RecordProcess(7, "1")],
+    [ConfirmClockStep(60_000), WakeWorkers(), EndProbation(("r_1",)), RecordProcessGroup(7, "1")],
     ids=lambda c: type(c).__name__,
 )
 def test_what_a_process_says_of_itself_on_hold_is_no_loss(path, command):
@@ -114,11 +114,11 @@ def test_what_a_process_says_of_itself_on_hold_is_no_loss(path, command):
     newer = replaced(path)
     database = open_database(path)
     do(database, opening())
-    assert len(database.commit([Beat(), command]).results) == 2
+    assert len(database.commit([RecordHeartbeat(), command]).results) == 2
     database.close()
     put(newer, path)
     look(path)
-    assert (meta(path, HELD), is_found(path)) == (None, False)
+    assert (meta(path, HOLD_KEY), is_found(path)) == (None, False)
 
 
 def test_what_was_accepted_on_hold_is_lost_with_the_file_that_holds_it(path):
@@ -128,7 +128,7 @@ def test_what_was_accepted_on_hold_is_lost_with_the_file_that_holds_it(path):
     put(newer, path)
     assert is_found(path)
     look(path)
-    assert meta(path, HELD) == "1"
+    assert meta(path, HOLD_KEY) == "1"
     (held,) = [one for one in [meta(path, "lost_commits")] if one]
     assert '"epoch":2' in held
 
@@ -143,7 +143,7 @@ def test_a_copy_that_is_older_than_the_newest_commit_is_still_a_loss(path):
     for file in (older, between):
         put(file, path)
         look(path)
-        assert meta(path, HELD) == "1"
+        assert meta(path, HOLD_KEY) == "1"
 
 
 def test_a_second_older_copy_on_hold_does_not_hide_the_newer_file(path):
@@ -153,21 +153,21 @@ def test_a_second_older_copy_on_hold_does_not_hide_the_newer_file(path):
     newer = replaced(path)
     put(oldest, path)
     look(path)
-    assert (meta(path, HELD), meta(path, "epoch")) == ("1", "3")
+    assert (meta(path, HOLD_KEY), meta(path, "epoch")) == ("1", "3")
     keep_books(path)
     put(newer, path)
     look(path)
-    assert meta(path, HELD) is None
+    assert meta(path, HOLD_KEY) is None
 
 
 def test_after_the_release_the_newer_file_is_an_older_history(path):
     """A person has decided to go on from the copy."""
     newer = replaced(path)
-    accept(path, HELD, None)
+    accept(path, HOLD_KEY, None)
     keep_books(path)
     put(newer, path)
     look(path)
-    assert meta(path, HELD) == "1"
+    assert meta(path, HOLD_KEY) == "1"
 
 
 def test_the_largest_mark_fits_its_record():
@@ -234,7 +234,7 @@ class World:
         is_loss = file.store == self.marked and not self.known <= file.commits
         assert file.is_held or is_found(self.path) == is_loss, self.story
         look(self.path)
-        assert (meta(self.path, HELD) is not None) == (file.is_held or is_loss), self.story
+        assert (meta(self.path, HOLD_KEY) is not None) == (file.is_held or is_loss), self.story
         assert not is_found(self.path), self.story
         self.now = replace(file, is_held=file.is_held or is_loss)
         if file.is_held:
@@ -247,7 +247,7 @@ class World:
 
     def release(self) -> None:
         if self.now.is_held:
-            command = accept(self.path, HELD, None)
+            command = accept(self.path, HOLD_KEY, None)
             self.now = replace(self.now, is_held=False)
             self.known = frozenset()
             self._note(command)

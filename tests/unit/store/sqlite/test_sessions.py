@@ -4,9 +4,15 @@ import pytest
 
 from mainspring.domain.errors import ConflictError, FencedError
 from mainspring.domain.states import AttemptState
-from mainspring.store.commands.journal import RecordProcess, SaveAttempt
-from mainspring.store.commands.results import CLAIM_LOST, DONE, Numbered, Refused
-from mainspring.store.commands.sessions import Beat, Bury, ClearSuspect, CloseSession, DrainSession
+from mainspring.store.commands.journal import RecordProcessGroup, SaveAttempt
+from mainspring.store.commands.results import CLAIM_LOST, DONE, NumberAnswer, Refused
+from mainspring.store.commands.sessions import (
+    ClearProbation,
+    CloseSession,
+    DeclareSessionDead,
+    DrainSession,
+    RecordHeartbeat,
+)
 from tests.unit.store.sqlite.stores import claim, do, let_claim, open_database, opening, starting
 
 
@@ -69,10 +75,10 @@ def test_burial_sets_runs_free_loses_attempts_and_fences_in_one_commit(worker, o
         automation="a",
     )
     assert do(worker, mark) == DONE
-    assert do(worker, RecordProcess(pgid=77, started="9")) == DONE
+    assert do(worker, RecordProcessGroup(pgid=77, started="9")) == DONE
     worker.connection.execute("insert into locks values ('l', 'r1', ?, 1, 0, null)", (worker.session,))
-    report = other.commit([Bury(worker.session)])
-    assert report.results == [Numbered(2)]
+    report = other.commit([DeclareSessionDead(worker.session)])
+    assert report.results == [NumberAnswer(2)]
     assert report.changes.ready
     assert rows(other, "select id, state, ready, session, suspect from runs order by id") == [
         ("r1", "queued", 1, None, 0),
@@ -89,13 +95,13 @@ def test_burial_sent_again_gives_its_first_answer_and_a_second_one_is_refused(wo
     """An unknown commit is resolved by sending it again; two buriers do not both set free."""
     do(worker, starting("r1"))
     claim(worker)
-    assert do(other, Bury(worker.session)) == Numbered(1)
-    assert do(other, Bury(worker.session), again=True) == Numbered(1)
-    refused = do(other, Bury(worker.session))
+    assert do(other, DeclareSessionDead(worker.session)) == NumberAnswer(1)
+    assert do(other, DeclareSessionDead(worker.session), again=True) == NumberAnswer(1)
+    refused = do(other, DeclareSessionDead(worker.session))
     assert isinstance(refused, Refused)
     assert refused.code == "not_alive"
-    assert do(other, Bury(999)).code == "not_alive"
-    assert do(other, Bury(other.session)).code == "not_alive"
+    assert do(other, DeclareSessionDead(999)).code == "not_alive"
+    assert do(other, DeclareSessionDead(other.session)).code == "not_alive"
 
 
 def test_a_crash_makes_suspects_and_only_a_death_alone_counts(worker, other):
@@ -103,7 +109,7 @@ def test_a_crash_makes_suspects_and_only_a_death_alone_counts(worker, other):
     for run in ("r1", "r2"):
         do(worker, starting(run))
     claim(worker)
-    do(other, Bury(worker.session, crashed=True))
+    do(other, DeclareSessionDead(worker.session, crashed=True))
     assert rows(other, "select id, suspect, crashes, ready from runs order by id") == [("r1", 1, 0, 1), ("r2", 1, 0, 1)]
 
 
@@ -118,7 +124,7 @@ def test_the_third_death_alone_quarantines_that_run_only(path):
         prober.connection.execute(
             "update runs set state = 'running', session = ?, ready = 0, claim = claim + 1", (prober.session,)
         )
-        assert do(judge, Bury(prober.session, crashed=True, alone="r1")) == Numbered(1)
+        assert do(judge, DeclareSessionDead(prober.session, crashed=True, alone="r1")) == NumberAnswer(1)
         state = rows(judge, "select state, reason, crashes, ready, session from runs")[0]
         expected = ("queued", None, death, 1, None) if death < 3 else ("needs_attention", "crashes_worker", 3, 0, None)
         assert state == expected
@@ -133,7 +139,7 @@ def test_a_dead_wrapped_command_fails_and_is_not_repeated(path):
     do(database, opening("e", role="exec"))
     do(judge, opening("j"))
     do(database, starting("r1", here=True))
-    assert do(judge, Bury(database.session)) == Numbered(1)
+    assert do(judge, DeclareSessionDead(database.session)) == NumberAnswer(1)
     assert rows(judge, "select state, reason, finished_at is not null, session from runs") == [
         ("failed", "process_lost", 1, None)
     ]
@@ -153,14 +159,14 @@ def test_closing_gives_back_what_is_owned_and_survives_being_sent_again(worker):
     assert do(worker, CloseSession(), again=True) == DONE
     worker.session = session
     with pytest.raises(FencedError):
-        do(worker, Beat())
+        do(worker, RecordHeartbeat())
 
 
 def test_draining_keeps_a_session_writing(worker, other):
     """A draining session may still save; an ended one cannot be drained."""
     assert do(other, DrainSession(worker.session)) == DONE
     assert do(other, DrainSession(worker.session)) == DONE
-    assert do(worker, Beat()) == DONE
+    assert do(worker, RecordHeartbeat()) == DONE
     do(worker, CloseSession())
     assert do(other, DrainSession(1)).code == "not_found"
 
@@ -170,14 +176,14 @@ def test_a_suspect_is_cleared_by_its_owner_only(worker):
     do(worker, starting("r1"))
     claim(worker)
     worker.connection.execute("update runs set suspect = 1")
-    assert do(worker, ClearSuspect("r1", 7)) == CLAIM_LOST
-    assert do(worker, ClearSuspect("r1", 1)) == DONE
+    assert do(worker, ClearProbation("r1", 7)) == CLAIM_LOST
+    assert do(worker, ClearProbation("r1", 1)) == DONE
     assert rows(worker, "select suspect from runs") == [(0,)]
 
 
 def test_process_groups_are_remembered_and_forgotten(worker):
     """A group that ended is not killed later."""
-    do(worker, RecordProcess(pgid=5, started="1", run="r1"))
-    do(worker, RecordProcess(pgid=6, started="1"))
-    do(worker, RecordProcess(pgid=5, started="1", ended=True))
+    do(worker, RecordProcessGroup(pgid=5, started="1", run="r1"))
+    do(worker, RecordProcessGroup(pgid=6, started="1"))
+    do(worker, RecordProcessGroup(pgid=5, started="1", ended=True))
     assert rows(worker, "select pgid from process_groups") == [(6,)]

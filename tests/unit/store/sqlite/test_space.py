@@ -1,6 +1,6 @@
 """Retention makes the file smaller."""
 
-from mainspring.store.sqlite.space import shrink
+from mainspring.store.sqlite.vacuum import shrink
 from tests.unit.store.sqlite.stores import do, open_database, starting
 
 

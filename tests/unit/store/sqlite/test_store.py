@@ -10,10 +10,10 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.domain.states import RunState
 from mainspring.store.base import Database
-from mainspring.store.commands.automations import Announce, AutomationRow
-from mainspring.store.commands.results import DONE, Numbered
-from mainspring.store.commands.runs import Claim, Finish, Release
-from mainspring.store.commands.sessions import Beat, Bury
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
+from mainspring.store.commands.results import DONE, NumberAnswer
+from mainspring.store.commands.runs import ClaimRuns, FinishRun, ReleaseRun
+from mainspring.store.commands.sessions import DeclareSessionDead, RecordHeartbeat
 from mainspring.store.liveness import LockState, find_dead, kill_remains, read_lock
 from mainspring.store.sqlite.check import check
 from mainspring.store.sqlite.store import SqliteStore
@@ -23,9 +23,9 @@ from tests.unit.store.sqlite.stores import StandingClock, starting
 PATIENCE = 60.0
 
 
-def announcing() -> Announce:
+def announcing() -> AnnounceDefinitions:
     row = AutomationRow(name="a", kind="workflow", version=1, fingerprint="f", definition=b"{}")
-    return Announce(fingerprint="f", automations=(row,), schedules=())
+    return AnnounceDefinitions(fingerprint="f", automations=(row,), schedules=())
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_store_opens_works_and_ends_in_order(path, opened):
     assert not lock.path.exists()
     assert store.session is None
     with pytest.raises(StoreUnavailableError, match="not open"):
-        store.apply(Beat())
+        store.apply(RecordHeartbeat())
     again = opened()
     assert again.reader.read_text("select state from sessions") == [("closed",)]
 
@@ -119,9 +119,11 @@ def test_peer_prefect_18934_database_is_locked_with_eight_processes(path, opened
         store.apply(announcing())
         for n in range(10):
             store.apply(starting(f"r{me}-{n}"))
-            for run in store.apply(Claim(id=f"c{me}-{n}", limit=1)).runs:
+            for run in store.apply(ClaimRuns(id=f"c{me}-{n}", limit=1)).runs:
                 result = store.apply(
-                    Finish(run=run.id, claim=run.claim, state=RunState.SUCCEEDED, rank=0, result=str(session).encode())
+                    FinishRun(
+                        run=run.id, claim=run.claim, state=RunState.SUCCEEDED, rank=0, result=str(session).encode()
+                    )
                 )
                 assert result == DONE, result
         store.close()
@@ -146,7 +148,7 @@ def test_peer_prefect_16746_a_killed_workers_runs_are_free_at_once(path, opened)
         store.open_session("worker")
         store.apply(announcing())
         store.apply(starting("r1"))
-        assert len(store.apply(Claim(id="c", limit=1)).runs) == 1
+        assert len(store.apply(ClaimRuns(id="c", limit=1)).runs) == 1
         os.write(tell, b"x")
         signal.pause()
 
@@ -156,13 +158,13 @@ def test_peer_prefect_16746_a_killed_workers_runs_are_free_at_once(path, opened)
     store.open_session("worker")
     store.apply(announcing())
     assert find_dead(store.reader) == []
-    assert store.apply(Claim(id="c2", limit=1)).runs == ()
+    assert store.apply(ClaimRuns(id="c2", limit=1)).runs == ()
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     (found,) = find_dead(store.reader)
     assert kill_remains(found)
-    assert store.apply(Bury(found.session)) == Numbered(1)
-    assert [run.id for run in store.apply(Claim(id="c3", limit=1)).runs] == ["r1"]
+    assert store.apply(DeclareSessionDead(found.session)) == NumberAnswer(1)
+    assert [run.id for run in store.apply(ClaimRuns(id="c3", limit=1)).runs] == ["r1"]
     assert find_dead(store.reader) == []
     os.close(ready)
     os.close(tell)
@@ -175,10 +177,10 @@ def test_peer_hexpm_1825_a_long_run_is_never_rescued_by_age(path, opened):
     store.open_session("worker")
     store.apply(announcing())
     store.apply(starting("r1"))
-    (run,) = store.apply(Claim(id="c", limit=1)).runs
+    (run,) = store.apply(ClaimRuns(id="c", limit=1)).runs
     clock.now_at += 30 * 86_400_000
     assert find_dead(store.reader) == []
-    assert store.apply(Release(run=run.id, claim=run.claim, rank=0)) == DONE
+    assert store.apply(ReleaseRun(run=run.id, claim=run.claim, rank=0)) == DONE
 
 
 def test_a_buried_process_is_told_once_and_writes_nothing_more(path, opened):
@@ -188,7 +190,7 @@ def test_a_buried_process_is_told_once_and_writes_nothing_more(path, opened):
     session = zombie.open_session("worker")
     other = opened()
     other.open_session("worker")
-    assert other.apply(Bury(session)) == Numbered(0)
+    assert other.apply(DeclareSessionDead(session)) == NumberAnswer(0)
     with pytest.raises(FencedError):
         zombie.apply(starting("r1"))
     zombie.close()
@@ -224,9 +226,9 @@ def test_a_run_through_an_unreliable_database_has_each_effect_once(path, opened)
     store.apply(announcing())
     for n in range(8):
         store.apply(starting(f"r{n}"))
-        (run,) = store.apply(Claim(id=f"c{n}", limit=1)).runs
+        (run,) = store.apply(ClaimRuns(id=f"c{n}", limit=1)).runs
         assert (run.id, run.claim) == (f"r{n}", 1)
-        assert store.apply(Finish(run=run.id, claim=1, state=RunState.SUCCEEDED, rank=0)) == DONE
+        assert store.apply(FinishRun(run=run.id, claim=1, state=RunState.SUCCEEDED, rank=0)) == DONE
     assert store.reader.read_text("select state, count(*), max(claim) from runs group by state") == [
         ("succeeded", 8, 1)
     ]

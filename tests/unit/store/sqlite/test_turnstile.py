@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from mainspring.store.sqlite.turnstile import Turnstile
+from mainspring.store.sqlite.fair_write_lock import FairWriteLock
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def path(tmp_path):
 
 def test_only_one_is_inside_and_who_waits_knows_for_whom(path):
     """The second waits until the first leaves, and can meanwhile tell the process it waits for."""
-    first, second = Turnstile(path), Turnstile(path)
+    first, second = FairWriteLock(path), FairWriteLock(path)
     inside = threading.Event()
 
     def enter():
@@ -47,7 +47,7 @@ def test_who_leaves_cannot_pass_the_one_who_waits(path):
     start = threading.Barrier(3)
 
     def write(me: int) -> None:
-        turnstile = Turnstile(path)
+        turnstile = FairWriteLock(path)
         start.wait()
         for _ in range(30):
             with turnstile:
@@ -71,11 +71,11 @@ def test_a_killed_holder_frees_the_turnstile(path):
     pid = os.fork()
     if pid == 0:
         signal.alarm(60)
-        with Turnstile(path):
+        with FairWriteLock(path):
             os.write(tell, b"x")
             signal.pause()
     os.read(ready, 1)
-    turnstile = Turnstile(path)
+    turnstile = FairWriteLock(path)
     inside = threading.Event()
 
     def enter() -> None:

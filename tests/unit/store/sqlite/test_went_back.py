@@ -9,14 +9,14 @@ import pytest
 
 from mainspring.domain.integrity.store_finding import StoreFindingKind
 from mainspring.store.base import StoreWentBackError
-from mainspring.store.commands.automations import Audited, SetMeta
+from mainspring.store.commands.automations import AuditedCommand, SetMeta
 from mainspring.store.commit_mark import CommitMark, MarkFile, read_mark
-from mainspring.store.copying.move import move
+from mainspring.store.maintenance.store_move import move
 from mainspring.store.sqlite.backup import back_up
-from mainspring.store.sqlite.endpoint import SqliteEndpoint
-from mainspring.store.sqlite.mark import mark_of
+from mainspring.store.sqlite.move_endpoint import SqliteEndpoint
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.restore import restore
+from mainspring.store.sqlite.store_mark import mark_of
 from tests.unit.store.sqlite.stores import START_AT, StandingClock, do, open_database, opening, starting
 
 
@@ -118,7 +118,7 @@ def test_an_act_in_the_mark_finds_a_copy_that_went_on_elsewhere(path):
     """It has more commits than the mark, and another history."""
     copy = older_copy(path)
     database = open_database(path)
-    do(database, Audited("c1", "ana", "pause", "queue:q", SetMeta("acted", "1")))
+    do(database, AuditedCommand("c1", "ana", "pause", "queue:q", SetMeta("acted", "1")))
     database.close()
     work(copy, *(str(number) for number in range(20)))
     copy.replace(path)
@@ -233,7 +233,7 @@ def test_an_older_copy_from_before_a_hold_is_found_again(path):
 def move_to(source, target):
     """Move the store, as `db move` does, and forget the old file; its mark stays."""
     clock = StandingClock(START_AT + 10)
-    act = Audited(f"move-{target.name}-{source.name}", "ana", "move", "store", SetMeta("moved", "1"))
+    act = AuditedCommand(f"move-{target.name}-{source.name}", "ana", "move", "store", SetMeta("moved", "1"))
     move(SqliteEndpoint(source, clock), SqliteEndpoint(target, clock), act=lambda _: act, new_id=act.command, tell=str)
     source.unlink()
     shutil.rmtree(source.with_name(f"{source.name}.sessions"), ignore_errors=True)

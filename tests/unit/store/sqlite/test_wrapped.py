@@ -7,12 +7,12 @@ import pytest
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import AttemptRecord, Outcome, OutcomeKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
-from mainspring.store.commands.automations import Announce, AutomationRow, RetireAutomation, ScheduleRow
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, RetireAutomation, ScheduleRow
+from mainspring.store.commands.exec_runs import DescribeExecAutomation, RecordExecRun
 from mainspring.store.commands.journal import SaveAttempt
-from mainspring.store.commands.results import DONE, Refused, Started
-from mainspring.store.commands.runs import GiveResult, Reopen, RunKey
-from mainspring.store.commands.sessions import Bury, CloseSession
-from mainspring.store.commands.wrapped import DescribeWrapped, RecordRun
+from mainspring.store.commands.results import DONE, Refused, StartAnswer
+from mainspring.store.commands.runs import GiveResult, ReopenRun, RunKey
+from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead
 from mainspring.store.sqlite.database import SqliteDatabase
 from tests.unit.store.sqlite.stores import START_AT, StandingClock, do, open_database, opening, starting
 
@@ -26,12 +26,12 @@ def database(tmp_path: Path):
     made.close()
 
 
-def described(kind: str = "exec", definition: bytes = b"{}", *slots: str) -> DescribeWrapped:
+def described(kind: str = "exec", definition: bytes = b"{}", *slots: str) -> DescribeExecAutomation:
     row = AutomationRow("a", kind, 1, "f", definition)
-    return DescribeWrapped(row, tuple(ScheduleRow(name, "a", b'{"every":1000}', None) for name in slots))
+    return DescribeExecAutomation(row, tuple(ScheduleRow(name, "a", b'{"every":1000}', None) for name in slots))
 
 
-def told(run: str = "r", state: RunState = RunState.SUCCEEDED, **more) -> RecordRun:
+def told(run: str = "r", state: RunState = RunState.SUCCEEDED, **more) -> RecordExecRun:
     failed = state is RunState.FAILED
     failure = Failure(type="X", code="x", message="no") if failed else None
     step = OutcomeState.FAILED if failed else OutcomeState.SUCCEEDED
@@ -40,7 +40,7 @@ def told(run: str = "r", state: RunState = RunState.SUCCEEDED, **more) -> Record
     reason = FailureReason.RETRIES_EXHAUSTED if failed else None
     ended = {"outcome": outcome, "attempts": (first,), "failure": failure, "reason": reason}
     spans = {"started_at": START_AT - 2 * MINUTE, "finished_at": START_AT - MINUTE}
-    return RecordRun(run, "a", "exec", 1, "a", "exec", "json", b"{}", state, **{**spans, **ended, **more})
+    return RecordExecRun(run, "a", "exec", 1, "a", "exec", "json", b"{}", state, **{**spans, **ended, **more})
 
 
 def rows(database: SqliteDatabase, text: str) -> list[tuple]:
@@ -63,7 +63,7 @@ def test_description_numbers_no_deployment(database: SqliteDatabase) -> None:
 
 def test_description_leaves_what_a_worker_announced(database: SqliteDatabase) -> None:
     """A script of the same name stays what it is."""
-    do(database, Announce("f", (AutomationRow("a", "script", 3, "f", b'{"x":1}'),), ()))
+    do(database, AnnounceDefinitions("f", (AutomationRow("a", "script", 3, "f", b'{"x":1}'),), ()))
     refused = do(database, described())
     assert isinstance(refused, Refused)
     assert refused.code == "taken"
@@ -114,8 +114,8 @@ def test_new_cadence_replaces_the_old_one(database: SqliteDatabase) -> None:
 @pytest.mark.parametrize("again", [False, True])
 def test_recorded_run_is_there_once(database: SqliteDatabase, again: bool) -> None:
     """A record told twice is one run, one outcome, one count, all with their own instants."""
-    assert do(database, told(), again=again) == Started("r", created=True, state="succeeded")
-    assert do(database, told(), again=again) == Started("r", created=False, state="succeeded")
+    assert do(database, told(), again=again) == StartAnswer("r", created=True, state="succeeded")
+    assert do(database, told(), again=again) == StartAnswer("r", created=False, state="succeeded")
     assert rows(database, "select state, started_at, finished_at, steps, rank, ready, session from runs") == [
         ("succeeded", START_AT - 2 * MINUTE, START_AT - MINUTE, 1, 1, 0, None)
     ]
@@ -161,7 +161,7 @@ def test_record_corrects_a_run_that_was_declared_lost(
     session = owned(database)
     other = open_database(tmp_path / "s.db", clock=StandingClock())
     try:
-        do(other, Bury(session))
+        do(other, DeclareSessionDead(session))
         assert states(other) == [("failed", "process_lost")]
         assert rows(other, "select state from attempts") == [("lost",)]
         key = RunKey("k", "h", "restart")
@@ -182,14 +182,14 @@ def test_recorded_key_counts_once(database: SqliteDatabase) -> None:
     do(database, told("r_3", RunState.FAILED, run_key=key))
     assert rows(database, "select run, state from run_keys") == [("r_2", "succeeded")]
     found = do(database, starting("r_4", run_key=key))
-    assert found == Started("r_2", created=False, state="succeeded", by_key=True)
+    assert found == StartAnswer("r_2", created=False, state="succeeded", by_key=True)
 
 
 def test_late_start_finds_the_recorded_run(database: SqliteDatabase) -> None:
     """A start that was still on its way when its end was recorded makes no second run."""
     do(database, opening("u1", "exec"))
     do(database, told())
-    assert do(database, starting("r", here=True)) == Started("r", created=False, state="succeeded")
+    assert do(database, starting("r", here=True)) == StartAnswer("r", created=False, state="succeeded")
     do(database, CloseSession())
     assert states(database) == [("succeeded", None)]
 
@@ -197,7 +197,7 @@ def test_late_start_finds_the_recorded_run(database: SqliteDatabase) -> None:
 def test_wrapped_run_is_not_continued_by_workers(database: SqliteDatabase) -> None:
     """Nobody but its caller can run it again, so continuing it is refused and it does not wait for ever."""
     do(database, told(state=RunState.FAILED))
-    for act in (Reopen("r"), GiveResult("r", "a#1", "c", b"1")):
+    for act in (ReopenRun("r"), GiveResult("r", "a#1", "c", b"1")):
         refused = do(database, act)
         assert isinstance(refused, Refused)
         assert refused.code == "wrapped"

@@ -12,9 +12,9 @@ from mainspring.domain.runs.log_chunk import LogChunk
 from mainspring.service import automation
 from mainspring.service.actor import Actor, operation_context
 from mainspring.store.commands.automations import SetQueue
-from mainspring.store.commands.logs import SaveLines
-from mainspring.store.reads.marks import marks_of
-from mainspring.store.reads.part_marks import marks_of_part
+from mainspring.store.commands.logs import SaveLogs
+from mainspring.store.read.status.change_tokens import read_change_tokens
+from mainspring.store.read.status.visible_change_tokens import read_visible_change_tokens
 from mainspring.web.api import change_streams as changes_module
 from mainspring.web.api.change_streams import OF_AUTOMATIONS, ChangeStreams
 from mainspring.web.api.request_parsing import ApiError
@@ -163,19 +163,19 @@ async def test_who_sees_some_automations_does_not_hear_that_others_move(world):
 def test_marks_of_a_part_change_with_it_alone(world, definition, data, is_seen):
     """Each noun of automations by what is done to one that is seen; whoever sees none has none."""
     reader, now, sees = world.site.reader, world.clock.now(), VISITORS["payer"].may_see
-    assert marks_of_part(reader, now, sees).keys() == OF_AUTOMATIONS
-    assert marks_of_part(reader, now, lambda name: False) == {}
+    assert read_visible_change_tokens(reader, now, sees).keys() == OF_AUTOMATIONS
+    assert read_visible_change_tokens(reader, now, lambda name: False) == {}
     runs, name, act = [], definition.name, operation_context(Actor.web("ana"), world.clock)
     lines = (LogChunk(ident="s", attempt=1, first_at=now, last_at=now, lines=1, size=1, body=b""),)
     for noun, change in {
         "runs": lambda: runs.append(world.begin(definition, data)),
-        "logs": lambda: world.store.apply(SaveLines(runs[-1], lines)),
+        "logs": lambda: world.store.apply(SaveLogs(runs[-1], lines)),
         "incidents": lambda: world.find_wrong(name),
         "automations": lambda: automation.pause(world.store, name, act=act),
     }.items():
-        before = marks_of_part(reader, now, sees)
+        before = read_visible_change_tokens(reader, now, sees)
         change()
-        found = marks_of_part(reader, now, sees)
+        found = read_visible_change_tokens(reader, now, sees)
         assert {one for one, mark in found.items() if before[one] != mark} == ({noun} if is_seen else set())
 
 
@@ -350,13 +350,13 @@ async def test_look_asks_the_store_once_however_many_listen(world, few):
 def test_marks_change_with_what_they_stand_for(world):
     """And stay the same while nothing does."""
     reader, now, run = world.site.reader, world.clock.now(), world.begin()
-    before = marks_of(reader, now)
-    assert marks_of(reader, now + 1_000) == before
+    before = read_change_tokens(reader, now)
+    assert read_change_tokens(reader, now + 1_000) == before
     world.find_wrong()
-    assert {noun for noun, mark in marks_of(reader, now).items() if before[noun] != mark} == {"incidents"}
-    before = marks_of(reader, now)
+    assert {noun for noun, mark in read_change_tokens(reader, now).items() if before[noun] != mark} == {"incidents"}
+    before = read_change_tokens(reader, now)
     world.store.apply(
-        SaveLines(run, (LogChunk(ident="s", attempt=1, first_at=1, last_at=1, lines=1, size=1, body=b""),))
+        SaveLogs(run, (LogChunk(ident="s", attempt=1, first_at=1, last_at=1, lines=1, size=1, body=b""),))
     )
-    assert {noun for noun, mark in marks_of(reader, now).items() if before[noun] != mark} == {"logs"}
+    assert {noun for noun, mark in read_change_tokens(reader, now).items() if before[noun] != mark} == {"logs"}
     assert set(before) <= {route.path.split("/")[1] for route in ROUTES}

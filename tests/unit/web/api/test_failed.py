@@ -6,16 +6,16 @@ from mainspring.alerting.inputs.failure_groups import group_failures
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.states import RunState
-from mainspring.store.commands.incidents import Observe
-from mainspring.store.reads.incidents import untold_faults
+from mainspring.store.commands.incidents import RecordEvaluation
+from mainspring.store.read.incidents import ungrouped_failures
 from tests.api_world import BACKUP
 from tests.contract.store.process import fail, finish, halt
 
 
 def group(world):
     """Group what failed, as a watcher does."""
-    found = group_failures(untold_faults(world.store.reader), lambda text: text)
-    world.store.apply(Observe(looked_at=world.clock.now(), groups=found.groups))
+    found = group_failures(ungrouped_failures(world.store.reader), lambda text: text)
+    world.store.apply(RecordEvaluation(looked_at=world.clock.now(), groups=found.groups))
 
 
 def fall(world, number=1, definition=None, how=fail):

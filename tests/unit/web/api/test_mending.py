@@ -8,8 +8,8 @@ from mainspring.domain.runs.log_line import Level, LogLine
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.commands.inbox import OpenWait
-from mainspring.store.commands.logs import SaveLines
-from mainspring.store.commands.triggers import TakeIn
+from mainspring.store.commands.logs import SaveLogs
+from mainspring.store.commands.triggers import AcceptDelivery
 from mainspring.web.api.api_asgi import ApiApp
 from tests.api_world import BACKUP, PAY, announce, sqlite_world
 from tests.contract.store.arrivals import hook
@@ -74,7 +74,7 @@ async def test_question_is_listed_and_answered_by_one_of_its_choices(world):
 async def test_delivery_is_shown_and_replayed(world):
     """As it came, to those who see its automation; the replay is a new one."""
     announce(world.store, PAY, BACKUP, triggers=(hook("pay"),))
-    command = TakeIn(id="d_1", trigger="pay/webhook", key="k", body_hash="h", body=b'{"n": 1}')
+    command = AcceptDelivery(id="d_1", trigger="pay/webhook", key="k", body_hash="h", body=b'{"n": 1}')
     world.store.apply(command)
     (row,) = (await world.get("/deliveries", who="payer", trigger="pay/webhook"))["items"]
     shown = await world.get(f"/deliveries/{row['id']}", who="payer")
@@ -100,7 +100,7 @@ def part(at, *texts, skipped=0):
 async def test_lines_of_a_run_are_read_part_by_part(world):
     """Each once, in order, with a word where some are missing."""
     run = world.begin()
-    world.store.apply(SaveLines(run, (part(1, "a", "b"), part(10, "c"), part(20, "d", skipped=5))))
+    world.store.apply(SaveLogs(run, (part(1, "a", "b"), part(10, "c"), part(20, "d", skipped=5))))
     whole = [line["text"] for line in (await world.get(f"/runs/{run}/logs"))["items"]]
     assert [text for text in whole if len(text) == 1] == ["a", "b", "c", "d"]
     assert "5 lines are missing" in whole[3]
@@ -116,7 +116,7 @@ async def test_lines_of_a_run_are_read_part_by_part(world):
     assert [(line["text"], line["run"]) for line in newest] == [(text, run) for text in "abcd"]
     assert (await world.get("/logs", since="1970-01-01T00:00:00Z", automation="backup"))["items"] == []
     other = world.begin(BACKUP, b"{}")
-    world.store.apply(SaveLines(other, (part(30, "x"),) * 510))
+    world.store.apply(SaveLogs(other, (part(30, "x"),) * 510))
     for query in ({}, {"automation": "pay"}):
         newest = (await world.get("/logs", who="payer", since="1970-01-01T00:00:00Z", **query))["items"]
         assert [line["text"] for line in newest] == list("abcd"), query
@@ -130,7 +130,7 @@ async def test_last_lines_of_a_run_come_first_where_they_are_wanted(world):
     """Of a step by name or identity, of those that hold a text; each once, from part to part."""
     run = world.begin()
     other = msgspec.structs.replace(part(15, "Other"), ident="o#1")
-    world.store.apply(SaveLines(run, (part(1, "a", "b"), part(10, "c"), other, part(20, "d", skipped=5))))
+    world.store.apply(SaveLogs(run, (part(1, "a", "b"), part(10, "c"), other, part(20, "d", skipped=5))))
     path = f"/runs/{run}/logs"
     page = await world.get(path, last=True, limit=1)
     assert [line["text"] for line in page["items"]][1:] == ["d"]

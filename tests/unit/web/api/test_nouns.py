@@ -6,8 +6,8 @@ from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity
 from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
 from mainspring.domain.monitors.registry import MONITORS
 from mainspring.domain.states import IncidentState
-from mainspring.store.commands.automations import SetQueue, TakeLock
-from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.commands.automations import AcquireLock, SetQueue
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from tests.api_world import BACKUP
 
 
@@ -110,7 +110,7 @@ async def test_worker_is_drained_and_supervisors_are_not_quarantined(world):
 @pytest.mark.asyncio
 async def test_lock_is_broken_whatever_its_name(world):
     """A name may hold a slash."""
-    world.store.apply(TakeLock("a/b c", "r_1", None))
+    world.store.apply(AcquireLock("a/b c", "r_1", None))
     (lock,) = (await world.get("/locks"))["items"]
     assert (lock["name"], lock["owner"]) == ("a/b c", "r_1")
     await world.post("/locks/a%2Fb%20c/break")
@@ -159,8 +159,8 @@ async def test_status_counts_what_there_is(world):
     found = await world.get("/status")
     assert (found["automations"], found["incidents"], found["processes"]) == (2, {"page": 1}, {"worker": 1})
     part = Finding(subject=Subject("pay", IncidentKind.LATE_START), severity=Severity.PAGE, text="late", since_at=1)
-    told = Found(id="i_02", finding=part, parent=Subject("pay", IncidentKind.SILENCE))
-    world.store.apply(Observe(looked_at=world.clock.now(), found=(told,)))
+    told = EvaluatedFinding(id="i_02", finding=part, parent=Subject("pay", IncidentKind.SILENCE))
+    world.store.apply(RecordEvaluation(looked_at=world.clock.now(), found=(told,)))
     assert (await world.get("/status"))["incidents"] == {"page": 1}  # as the one sentence says
     assert found["held"] is False
 

@@ -7,7 +7,7 @@ from mainspring.domain.access.passwords import ScryptCost
 from mainspring.domain.access.permissions import Role, SignInMethod
 from mainspring.service.access.access_keys import hash_key
 from mainspring.store.commands.people import OpenWebSession
-from mainspring.store.reads import people as reads
+from mainspring.store.read import people as reads
 from mainspring.web.api.api_asgi import ApiApp
 
 PASSWORD = "correct horse battery"

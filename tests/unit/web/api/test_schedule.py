@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from mainspring.domain.time.schedule import Schedule
-from mainspring.store.commands.automations import Announce, AutomationRow, MakeSlot, ScheduleRow
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, MakeSlot, ScheduleRow
 from tests.api_world import BACKUP, PAY
 
 
@@ -18,7 +18,7 @@ def planned(world):
         data = msgspec.json.encode(spec.to_data())
         rows.append(AutomationRow(one.name, one.kind, one.version, "f", msgspec.json.encode(one.to_data())))
         schedules.append(ScheduleRow(one.name, one.name, data, spec.next_after(now), spec.key))
-    world.store.apply(Announce("planned", tuple(rows), tuple(schedules)))
+    world.store.apply(AnnounceDefinitions("planned", tuple(rows), tuple(schedules)))
     for one in (PAY, BACKUP):
         world.store.apply(MakeSlot(one.name, now - 600_000, now + 60_000, "missed", None, "nobody was there"))
     return world

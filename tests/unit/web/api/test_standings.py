@@ -6,7 +6,7 @@ import pytest
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.triggers.event_sources import RunEndSource
 from mainspring.domain.triggers.trigger import Trigger
-from mainspring.store.commands.automations import Announce, AutomationRow, PauseAutomation
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, PauseAutomation
 from tests.api_world import BACKUP, PAY
 from tests.counted_reads import counted
 
@@ -17,7 +17,7 @@ def announce(world, *names, triggers=None, **options):
     rows = [
         AutomationRow(one.name, one.kind, 1, "f", msgspec.json.encode(one.to_data())) for one in (PAY, BACKUP, *made)
     ]
-    world.store.apply(Announce("code", tuple(rows), ()))
+    world.store.apply(AnnounceDefinitions("code", tuple(rows), ()))
 
 
 @pytest.mark.asyncio

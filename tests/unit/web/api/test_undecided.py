@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from mainspring.domain.time.slot_verdict import SlotVerdict
-from mainspring.store.commands.automations import Announce, AutomationRow, MakeSlot, ScheduleRow, SetMeta
-from mainspring.store.held import HELD, LOST_CHANGES, LOST_FROM, RESTORED_AT
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, MakeSlot, ScheduleRow, SetMeta
+from mainspring.store.restore_hold import HOLD_KEY, LOST_CHANGES, LOST_FROM, RESTORED_AT
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def runs(world):
     """Three runs that were unfinished when the store was restored."""
     found = [world.begin() for _ in range(3)]
     world.store.apply(SetMeta(RESTORED_AT, str(world.clock.now())))
-    world.store.apply(SetMeta(HELD, "1"))
+    world.store.apply(SetMeta(HOLD_KEY, "1"))
     return found
 
 
@@ -50,7 +50,7 @@ async def test_what_was_set_aside_is_listed(world, runs):
     world.store.apply(SetMeta(LOST_CHANGES, msgspec.json.encode([change]).decode()))
     row = ScheduleRow("nightly", "pay", b'{"cron":"0 3 * * *"}', 1)
     world.store.apply(
-        Announce("code", (AutomationRow("pay", "task", 1, "f", b'{"kind":"task","name":"pay"}'),), (row,))
+        AnnounceDefinitions("code", (AutomationRow("pay", "task", 1, "f", b'{"kind":"task","name":"pay"}'),), (row,))
     )
     world.store.apply(MakeSlot("nightly", 1, 2, SlotVerdict.LOST.value))
     found = await world.get("/undecided/lost")

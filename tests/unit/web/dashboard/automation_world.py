@@ -6,7 +6,7 @@ from mainspring.domain.definitions.definition import Definition, DefinitionKind,
 from mainspring.domain.definitions.options import parse_options
 from mainspring.domain.triggers.event_sources import RunEndSource
 from mainspring.domain.triggers.trigger import Trigger
-from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
 from tests.api_world import BACKUP, PAY
 
 
@@ -25,5 +25,5 @@ def define(world, name, *, after=None, kind=DefinitionKind.TASK, **options):
     planned = [
         ScheduleRow(name, name, msgspec.json.encode(one.to_data()), one.next_after(now)) for one in made.schedules
     ]
-    world.store.apply(Announce("code", tuple(rows), tuple(planned)))
+    world.store.apply(AnnounceDefinitions("code", tuple(rows), tuple(planned)))
     return made

@@ -6,8 +6,8 @@ from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.runs.log_chunk import LogChunk, pack_lines
 from mainspring.domain.runs.log_line import Level, LogLine
 from mainspring.store.commands.inbox import OpenWait
-from mainspring.store.commands.logs import SaveLines
-from mainspring.store.commands.runs import Claim
+from mainspring.store.commands.logs import SaveLogs
+from mainspring.store.commands.runs import ClaimRuns
 from tests.api_world import PAY
 from tests.contract.store.process import fail, outcome, suspend
 
@@ -19,7 +19,7 @@ HOSTILE = "<script>alert(1)</script>"
 def claimed(world, definition=PAY, data=DATA):
     """Return a run that a worker has."""
     run = world.begin(definition, data)
-    (found,) = [one for one in world.store.apply(Claim(f"c.{run}", 10)).runs if one.id == run]
+    (found,) = [one for one in world.store.apply(ClaimRuns(f"c.{run}", 10)).runs if one.id == run]
     return found
 
 
@@ -28,7 +28,7 @@ def failed(world, definition=PAY, steps=("dump", "upload"), **options):
     run = claimed(world, definition, DATA if definition is PAY else b"{}")
     for rank, name in enumerate(steps, 1):
         world.store.apply(outcome(run, rank, name, started_at=world.clock.now(), at=world.clock.now()))
-    world.store.apply(SaveLines(run.id, (lines(steps[-1], "connecting", "403 AccessDenied"),)))
+    world.store.apply(SaveLogs(run.id, (lines(steps[-1], "connecting", "403 AccessDenied"),)))
     world.store.apply(fail(run, steps[-1], rank=len(steps), **options))
     return run.id
 

@@ -21,9 +21,9 @@ from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.definitions.announcement import build_trigger_row
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.triggers.event import publish
-from mainspring.store.commands.outbox import Refusal, SettleQueue
-from mainspring.store.commands.runs import Claim, StartRun
-from mainspring.store.commands.triggers import RefuseArrival, TakeIn
+from mainspring.store.commands.outbox import MessageRefusal, SettleQueue
+from mainspring.store.commands.runs import ClaimRuns, StartRun
+from mainspring.store.commands.triggers import AcceptDelivery, RejectDelivery
 from tests.api_world import BACKUP, PAY, announce
 from tests.contract.store.process import outcome, post, take
 
@@ -77,13 +77,15 @@ class Shop:
         body = encode({"order": key, "password": "hunter22"})
         headers = encode({"x-github-event": "push", "x-hub-signature-256": "sha256=s3cret"})
         values = {"body_hash": "h", "body": body, "headers": headers, "verified": "github", "name": "push"}
-        made = TakeIn(id=self.id(), trigger=trigger, key=key, start=run if starts else None, **(values | options))
+        made = AcceptDelivery(
+            id=self.id(), trigger=trigger, key=key, start=run if starts else None, **(values | options)
+        )
         self.store.apply(made)
         return made.id
 
     def turn_away(self, note="the signature is another one", trigger="shop/webhook"):
         """Refuse something at the door; return its id."""
-        made = RefuseArrival(id=self.id(), trigger=trigger, why="bad_signature", note=note, body=b"<script>x</script>")
+        made = RejectDelivery(id=self.id(), trigger=trigger, why="bad_signature", note=note, body=b"<script>x</script>")
         self.store.apply(made)
         return made.id
 
@@ -95,11 +97,11 @@ class Shop:
     def refuse_messages(self, *ids):
         """Let a run send messages that their broker refuses, and one more that waits; return the run."""
         self.world.begin()
-        (run,) = self.store.apply(Claim(self.id("c"), 1)).runs
+        (run,) = self.store.apply(ClaimRuns(self.id("c"), 1)).runs
         self.store.apply(outcome(run, 1, posts=tuple(post(id=one) for one in ids)))
         lease = take()
         (queue,) = self.store.apply(lease).queues
-        refused = tuple(Refusal(one.seq, f"{one.id} is too large") for one in queue.messages)
+        refused = tuple(MessageRefusal(one.seq, f"{one.id} is too large") for one in queue.messages)
         self.store.apply(SettleQueue(lease.lease, queue.name, refused=refused))
         return run.id
 

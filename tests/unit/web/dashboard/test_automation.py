@@ -9,9 +9,9 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from mainspring.store.commands.incidents import Found, Observe
-from mainspring.store.commands.runs import Claim, Finish
-from mainspring.store.reads.status import automations
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
+from mainspring.store.commands.runs import ClaimRuns, FinishRun
+from mainspring.store.read.status.status import automations
 from tests.contract.store.process import fail, finish, outcome
 from tests.unit.web.dashboard.automation_world import define
 from tests.unit.web.dashboard.page_world import said
@@ -22,11 +22,11 @@ def end(world, state=RunState.SUCCEEDED, number=1):
     """Start and end runs of pay."""
     for _ in range(number):
         world.begin()
-        (run,) = world.store.apply(Claim(f"c.{world.clock.random_bits(40)}", 1)).runs
+        (run,) = world.store.apply(ClaimRuns(f"c.{world.clock.random_bits(40)}", 1)).runs
         bad = state is RunState.FAILED
         failure = Failure("ValueError", "boom", "it broke") if bad else None
         reason = FailureReason.PERMANENT_ERROR if bad else None
-        world.store.apply(Finish(run.id, run.claim, state, 0, failure=failure, reason=reason))
+        world.store.apply(FinishRun(run.id, run.claim, state, 0, failure=failure, reason=reason))
     return run.id
 
 
@@ -158,7 +158,9 @@ async def test_automation_shows_what_is_wrong_first(world):
     finding = Finding(
         subject=Subject("pay", IncidentKind.SILENCE), severity=Severity.PAGE, text="<b>silent", since_at=1
     )
-    world.store.apply(Observe(looked_at=world.clock.now(), found=(Found(id="i_01", finding=finding, to=()),)))
+    world.store.apply(
+        RecordEvaluation(looked_at=world.clock.now(), found=(EvaluatedFinding(id="i_01", finding=finding, to=()),))
+    )
     text = await world.get("/a/pay")
     assert text.index("Wrong now") < text.index("Trust, 30 days")
     assert "&lt;b&gt;silent" in text

@@ -8,8 +8,8 @@ import pytest
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.store.commands.automations import Announce, AutomationRow, PauseAutomation
-from mainspring.store.commands.runs import Claim, Finish
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, PauseAutomation
+from mainspring.store.commands.runs import ClaimRuns, FinishRun
 from tests.hostile import PAYLOADS
 from tests.unit.web.dashboard.automation_world import define
 from tests.unit.web.dashboard.wrong import find_wrong
@@ -20,9 +20,9 @@ async def test_list_says_how_each_stands(world):
     """Word, icon and tone; its last runs as a strip, each state in its tone."""
     for state in (RunState.SUCCEEDED, RunState.FAILED):
         world.begin()
-        (run,) = world.store.apply(Claim(f"c.{state}", 1)).runs
+        (run,) = world.store.apply(ClaimRuns(f"c.{state}", 1)).runs
         reason = FailureReason.PERMANENT_ERROR if state is RunState.FAILED else None
-        world.store.apply(Finish(run.id, run.claim, state, 0, reason=reason))
+        world.store.apply(FinishRun(run.id, run.claim, state, 0, reason=reason))
     world.store.apply(PauseAutomation("backup", None, "cli:ann@box", "noisy"))
     text = await world.get("/automations")
     assert '<a href="/a/pay">pay</a>' in text
@@ -130,7 +130,7 @@ async def test_no_name_is_taken_for_markup(world):
         for text in PAYLOADS
     ]
     rows = [AutomationRow(one.name, one.kind, 1, "f", msgspec.json.encode(one.to_data())) for one in made]
-    world.store.apply(Announce("code", tuple(rows), ()))
+    world.store.apply(AnnounceDefinitions("code", tuple(rows), ()))
     text = await world.get("/automations", limit=100)
     assert text.count("&lt;script") > 5
     assert [one for one in PAYLOADS if "<" in one and one in text] == []

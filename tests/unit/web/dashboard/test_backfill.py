@@ -8,7 +8,7 @@ import pytest
 import mainspring as ms
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
-from mainspring.store.reads.runs import list_runs
+from mainspring.store.read.runs.run_views import list_runs
 from tests.unit.web.dashboard.page_world import said
 
 HOUR = 3_600_000

@@ -9,8 +9,8 @@ from mainspring.domain.states import BulkState
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.bulk_operation import run_next_piece, start_bulk_operation
 from mainspring.service.runs.run_selection import RunSelection
-from mainspring.store.commands.runs import Discard
-from mainspring.store.reads.bulk import bulk_act
+from mainspring.store.commands.runs import DiscardRun
+from mainspring.store.read.bulk_operations import bulk_act
 from tests.unit.web.dashboard.failing import fall, fall_of_backup
 from tests.unit.web.dashboard.page_world import said
 
@@ -35,7 +35,7 @@ async def test_progress_and_refusals_are_shown(world):
     runs = fall(world, 2)
     ask(world, runs, verb=BulkVerb.DISCARD)
     for run in runs:
-        world.store.apply(Discard(run))
+        world.store.apply(DiscardRun(run))
     fresh = await world.get("/bulk/b1")
     assert "0 of 2 runs done; 2 left." in fresh
     assert fresh.count("to come") == 2

@@ -9,11 +9,11 @@ import pytest
 
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import AttemptState, FailureReason, RunState
-from mainspring.store.commands.incidents import ErrorGroup, Observe, Told
+from mainspring.store.commands.incidents import ErrorGroup, GroupedFailure, RecordEvaluation
 from mainspring.store.commands.journal import SaveAttempt
-from mainspring.store.commands.runs import Claim, Finish
-from mainspring.store.reads.incidents import untold_faults
-from mainspring.store.reads.marks import marks_of
+from mainspring.store.commands.runs import ClaimRuns, FinishRun
+from mainspring.store.read.incidents import ungrouped_failures
+from mainspring.store.read.status.change_tokens import read_change_tokens
 from mainspring.web.api.route import BASE
 from mainspring.web.api.table import ROUTES
 from mainspring.web.dashboard.page_table import PAGES
@@ -26,13 +26,13 @@ MOST_READS = 74
 
 
 def claimed(world, number=100):
-    return world.store.apply(Claim(f"c{world.clock.random_bits(60)}", number)).runs
+    return world.store.apply(ClaimRuns(f"c{world.clock.random_bits(60)}", number)).runs
 
 
 def fail(world, run, message="it broke"):
     failure = Failure("ValueError", "boom", message)
     world.store.apply(
-        Finish(
+        FinishRun(
             run.id,
             run.claim,
             RunState.FAILED,
@@ -135,10 +135,10 @@ async def test_airflow_56250_options_that_are_reset_when_the_page_is_loaded_agai
 @pytest.mark.asyncio
 async def test_dagster_13381_states_that_differ_until_the_page_is_loaded_again(world):
     """Each move of a run moves the mark by which pages that show runs ask again."""
-    marks = [marks_of(world.store.reader, world.clock.now())["runs"]]
+    marks = [read_change_tokens(world.store.reader, world.clock.now())["runs"]]
 
     def moved():
-        marks.append(marks_of(world.store.reader, world.clock.now())["runs"])
+        marks.append(read_change_tokens(world.store.reader, world.clock.now())["runs"])
         return marks[-1] != marks[-2]
 
     id = world.begin()
@@ -216,11 +216,11 @@ async def test_sidekiq_undertaker_failures_that_cannot_be_grouped(world):
         world.begin()
     for n, run in enumerate(claimed(world)):
         fail(world, run, f"cause {n % 2}")
-    told = [Told(one.seq, one.run, one.at) for one in untold_faults(world.store.reader)]
+    told = [GroupedFailure(one.seq, one.run, one.at) for one in ungrouped_failures(world.store.reader)]
     groups = tuple(
         ErrorGroup("pay", f"f{n}", "ValueError", "boom", "load", f"cause {n}", tuple(told[n::2])) for n in (0, 1)
     )
-    world.store.apply(Observe(looked_at=world.clock.now(), groups=groups))
+    world.store.apply(RecordEvaluation(looked_at=world.clock.now(), groups=groups))
     found = (await asked(world, "/errors"))["items"]
     assert {(one["message"], one["number"]) for one in found} == {("cause 0", 2), ("cause 1", 2)}
 

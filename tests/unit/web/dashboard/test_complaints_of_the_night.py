@@ -13,9 +13,9 @@ import pytest
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import AttemptState, RunState
 from mainspring.store.commands.journal import SaveAttempt
-from mainspring.store.commands.sessions import Beat
-from mainspring.store.reads.marks import marks_of
-from mainspring.store.reads.runs import run_view
+from mainspring.store.commands.sessions import RecordHeartbeat
+from mainspring.store.read.runs.run_views import run_view
+from mainspring.store.read.status.change_tokens import read_change_tokens
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.web.api.route import BASE
 from mainspring.web.dashboard.page_table import PAGES
@@ -112,9 +112,9 @@ async def test_prefect_18495_processor_that_is_busy_with_nothing_new(world):
     """Where nothing happened no page asks again, though processes beat; a run that is over hears of nothing at all."""
     run = claimed(world)
     world.store.apply(finish(run))
-    before = marks_of(world.store.reader, world.clock.now())
-    world.store.apply(Beat(1024, 3))
-    after = marks_of(world.store.reader, world.clock.now())
+    before = read_change_tokens(world.store.reader, world.clock.now())
+    world.store.apply(RecordHeartbeat(1024, 3))
+    after = read_change_tokens(world.store.reader, world.clock.now())
     assert {name for name in before if before[name] != after[name]} <= {"workers"}
     assert 'data-nouns=""' in await world.get(f"/r/{run.id}")
 

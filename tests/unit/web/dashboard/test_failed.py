@@ -10,7 +10,7 @@ import pytest
 from mainspring.domain.states import RunState
 from mainspring.service.bulk_operation import run_next_piece
 from mainspring.service.runs.run import retry
-from mainspring.store.reads.bulk import bulk_acts, bulk_parts
+from mainspring.store.read.bulk_operations import bulk_acts, bulk_parts
 from mainspring.web.api.endpoints import failed_runs
 from tests.contract.store.process import finish
 from tests.unit.web.dashboard.failing import DENIED, HOSTILE, fall, fall_of_backup, fingerprint_of, group

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from mainspring.store.commands.automations import TakeLock
-from mainspring.store.reads.status import audit_rows
+from mainspring.store.commands.automations import AcquireLock
+from mainspring.store.read.status.status import audit_rows
 from mainspring.web.api.bodies import CommitOrderQuery
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.response_types import Page
@@ -146,7 +146,7 @@ async def test_large_events_leave_whole(world):
 @pytest.mark.asyncio
 async def test_what_was_done_is_told_above_the_page(world):
     """To whoever did it; pressed twice on one page it is done once, and what cannot be done is told in place."""
-    world.store.apply(TakeLock("night <b>", "backup", None))
+    world.store.apply(AcquireLock("night <b>", "backup", None))
     text = await world.get("/locks")
     assert "night &lt;b&gt;" in text
     first = await world.press("/locks", "break", lock="night <b>", reason="it hangs", page="p1")
@@ -175,7 +175,7 @@ async def test_page_on_which_nothing_could_be_done_stands_still(world):
 async def test_what_no_database_takes_is_no_form(world, monkeypatch):
     """Neither a field with NUL nor a link with one asks the store for anything."""
     assert (await world.press("/a/pay", "pause", reason="a\x00b")).status_code == 413
-    monkeypatch.setattr(operation_result, "act_of_command", lambda reader, command: pytest.fail(repr(command)))
+    monkeypatch.setattr(operation_result, "audit_row_of_command", lambda reader, command: pytest.fail(repr(command)))
     for command in ("a\x00b", "\n", "x" * 301):
         assert said(await world.get("/a/pay", done=command)) == ""
 
@@ -235,6 +235,6 @@ def test_export_of_which_nothing_is_seen_ends():
 @pytest.mark.parametrize("name", ["night", "x; reboot", "$(reboot)", "a b'c", "line\nreboot"])
 async def test_command_line_is_safe_to_copy(world, name):
     """A lock may be named after what a step was given: on a command line that is one word."""
-    world.store.apply(TakeLock(name, "backup", None))
+    world.store.apply(AcquireLock(name, "backup", None))
     lines = re.findall(r"<code>(mainspring locks break .*?)</code>", await world.get("/locks"), re.S)
     assert [shlex.split(html.unescape(one), comments=True)[3] for one in lines] == [name]

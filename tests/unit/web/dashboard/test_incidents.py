@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from mainspring.config import Settings
 from mainspring.domain.incidents.incident import IncidentKind, Severity
 from mainspring.domain.states import IncidentState, RunState
-from mainspring.store.reads.incidents import incident
-from mainspring.store.reads.runs import run_view
+from mainspring.store.read.incidents import incident
+from mainspring.store.read.runs.run_views import run_view
 from mainspring.web.api.endpoints import incidents
 from tests.counted_reads import counted
 from tests.unit.web.dashboard.page_world import said

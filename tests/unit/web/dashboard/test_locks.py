@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mainspring.store.commands.automations import TakeLock
+from mainspring.store.commands.automations import AcquireLock
 from tests.unit.web.dashboard.page_world import said
 
 HOSTILE = "<script>alert(1)</script>"
@@ -20,8 +20,8 @@ async def test_nobody_holds_a_lock(world):
 async def test_holder_that_is_a_step_leads_to_its_run(world):
     """Who holds one otherwise is named; what they are called does no harm."""
     run = world.begin()
-    world.store.apply(TakeLock("printer", f"{run}/print#1 (attempt 2)"))
-    world.store.apply(TakeLock(HOSTILE, HOSTILE, HOSTILE))
+    world.store.apply(AcquireLock("printer", f"{run}/print#1 (attempt 2)"))
+    world.store.apply(AcquireLock(HOSTILE, HOSTILE, HOSTILE))
     text = await world.get("/locks")
     assert f'<a href="/r/{run}">{run}/print#1 (attempt 2)</a>' in text
     assert text.count('<a href="/r/') == 1
@@ -34,7 +34,7 @@ async def test_holder_that_is_a_step_leads_to_its_run(world):
 async def test_lock_is_taken_away_once_and_told(world):
     """By whoever may; it stands in the audit log with its reason, and the other one is still held."""
     for name in ("printer", "scanner"):
-        world.store.apply(TakeLock(name, "ann@box"))
+        world.store.apply(AcquireLock(name, "ann@box"))
     for _ in range(2):
         answer = await world.press("/locks", "break", lock="printer", reason="it is stuck", page="p1")
     assert said(answer.text) == "Done: break lock printer."

@@ -8,9 +8,9 @@ import pytest
 from mainspring.domain.incidents.incident import IncidentKind, Severity
 from mainspring.domain.states import IncidentState
 from mainspring.service import incident
-from mainspring.store.commands.incidents import Acknowledge
-from mainspring.store.reads.incidents import incidents
-from mainspring.store.reads.status import audit_rows
+from mainspring.store.commands.incidents import AcknowledgeIncident
+from mainspring.store.read.incidents import incidents
+from mainspring.store.read.status.status import audit_rows
 from tests.api_world import BACKUP
 from tests.contract.store.process import fail, halt
 from tests.counted_reads import counted
@@ -96,7 +96,7 @@ async def test_failed_run_that_is_undecided_is_never_green(world):
     """With a link to it, to whoever sees it, also while someone looks after its incident."""
     fail_run(world)
     (one,) = incidents(world.store.reader)
-    world.store.apply(Acknowledge(one.id, "ana"))
+    world.store.apply(AcknowledgeIncident(one.id, "ana"))
     world.site.kept.forget()
     for who in ("ana", "payer"):
         text = await world.get("/", who=who)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mainspring.store.commands.automations import PauseQueue, SetQueue
-from mainspring.store.commands.runs import Claim
+from mainspring.store.commands.runs import ClaimRuns
 from mainspring.store.commands.sessions import DrainSession
 from tests.unit.web.dashboard.page_world import said
 
@@ -26,7 +26,7 @@ async def test_page_shows_limits_and_load(world):
     assert 'href="/runs?queue=%3Cb%3Email%3C%2Fb%3E" class="once">' in text
     assert "60/m" in text
     assert '<a href="/runs?state=queued&amp;queue=default">1</a>' in text
-    world.store.apply(Claim("c1", 10))
+    world.store.apply(ClaimRuns("c1", 10))
     assert '<a href="/runs?state=running&amp;queue=default">1</a>' in await world.get("/queues")
     world.begin()
     world.store.apply(DrainSession(world.store.session))

@@ -14,9 +14,9 @@ from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run import mark_done
 from mainspring.service.runs.run_start import start
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
-from mainspring.store.commands.logs import SaveLines
+from mainspring.store.commands.logs import SaveLogs
 from mainspring.store.commands.runs import ParentLink, StartRun
-from mainspring.store.reads.runs import run_view
+from mainspring.store.read.runs.run_views import run_view
 from mainspring.web.dashboard.runs import run_comparison
 from tests.api_world import BACKUP, PAY, announce
 from tests.contract.store.process import BOOM, fail, finish, halt, outcome, suspend
@@ -221,7 +221,7 @@ async def test_every_attempt_has_its_own_error_and_its_own_log(world):
     world.store.apply(attempt(run, 1))
     world.store.apply(attempt(run, 2, failure=other, next_at=world.clock.now() + 60_000, input=b'{"file":"x"}'))
     parts = (lines("up#1", "try one"), lines("up#1", "try two", attempt=2))
-    world.store.apply(SaveLines(run.id, parts))
+    world.store.apply(SaveLogs(run.id, parts))
     world.store.apply(suspend(run, due_at=world.clock.now() + 60_000, state=RunState.RETRYING))
     text = await world.get(f"/r/{run.id}")
     assert re.findall(r'<(rect|line) class="(\w+)', text) == [("rect", "hollow"), ("line", "dots")] * 2
@@ -243,7 +243,7 @@ async def test_every_attempt_has_its_own_error_and_its_own_log(world):
 async def test_log_is_filtered_and_read_backwards(world):
     """By step, level and text; by default at the step that failed; older lines are a link away; all of it can be taken along."""
     run = failed(world)
-    world.store.apply(SaveLines(run, tuple(lines("dump", f"row {n}", at=n) for n in range(1, 251))))
+    world.store.apply(SaveLogs(run, tuple(lines("dump", f"row {n}", at=n) for n in range(1, 251))))
     (errors_only,) = re.findall(r'href="([^"]+)">errors only', await world.get(f"/r/{run}"))
     text = await world.get(errors_only.partition("#")[0])
     assert log_of(text) == log_of(await world.get(f"/r/{run}", level="error")) == ["403 AccessDenied"]
@@ -329,7 +329,7 @@ async def test_hostile_text_is_only_text(world):
     run = claimed(world, data=b'{"amount":1,"to":"<script>alert(1)</script>"}')
     bad = Failure(HOSTILE, "x", f"{HOSTILE}\n{HOSTILE}", FailureKind.PERMANENT, HOSTILE, frames=[HOSTILE])
     world.store.apply(outcome(run, 1, HOSTILE, failure=bad, state=OutcomeState.FAILED, output=None))
-    world.store.apply(SaveLines(run.id, (lines(HOSTILE, HOSTILE),)))
+    world.store.apply(SaveLogs(run.id, (lines(HOSTILE, HOSTILE),)))
     world.store.apply(replace(fail(run, HOSTILE, rank=1), failure=bad))
     for text in (
         await world.get(f"/r/{run.id}"),

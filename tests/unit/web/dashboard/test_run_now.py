@@ -11,7 +11,7 @@ from mainspring.domain.values.sealing import Sealing
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run_start import start
-from mainspring.store.reads.runs import list_runs, run_view
+from mainspring.store.read.runs.run_views import list_runs, run_view
 from mainspring.web.auth.middleware import LARGEST_FORM, MOST_FIELDS
 from tests.api_world import PAY, announce
 from tests.hostile import PAYLOADS

@@ -10,7 +10,7 @@ import pytest
 
 from mainspring.domain.definitions.definition import DefinitionKind
 from mainspring.domain.states import RunState
-from mainspring.store.reads.bulk import bulk_acts, bulk_parts
+from mainspring.store.read.bulk_operations import bulk_acts, bulk_parts
 from tests.api_world import BACKUP
 from tests.contract.store.process import outcome
 from tests.unit.web.dashboard.automation_world import define

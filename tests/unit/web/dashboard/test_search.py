@@ -6,8 +6,8 @@ from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity
 from mainspring.engine.definitions.run_start import StartOptions
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run_start import start
-from mainspring.store.commands.inbox import Publish
-from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.commands.inbox import PublishEvent
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from tests.api_world import BACKUP, PAY
 from tests.unit.web.dashboard.failing import fall, fingerprint_of, group
 
@@ -26,8 +26,10 @@ def full(world):
         text="no success <b>for</b> 26 h",
         since_at=1,
     )
-    world.store.apply(Observe(looked_at=world.clock.now(), found=(Found(id="i_77", finding=finding, to=()),)))
-    world.store.apply(Publish("e_77", "paid", b"{}", world.clock.now() + 1_000))
+    world.store.apply(
+        RecordEvaluation(looked_at=world.clock.now(), found=(EvaluatedFinding(id="i_77", finding=finding, to=()),))
+    )
+    world.store.apply(PublishEvent("e_77", "paid", b"{}", world.clock.now() + 1_000))
     world.backup = world.begin(BACKUP, b"{}")
     return world
 

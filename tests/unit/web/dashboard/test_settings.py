@@ -7,9 +7,9 @@ import pytest
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.store.commands.automations import SetMeta
-from mainspring.store.commands.incidents import Found, Observe
-from mainspring.store.held import HELD, LOST_CHANGES, RESTORED_AT
-from mainspring.store.reads.outbox import list_refused_messages
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
+from mainspring.store.read.outbox import list_refused_messages
+from mainspring.store.restore_hold import HOLD_KEY, LOST_CHANGES, RESTORED_AT
 from tests.unit.web.dashboard.page_world import said
 from tests.unit.web.dashboard.shop import Shop, with_channels
 
@@ -25,8 +25,8 @@ def open_incident(world, text="no success"):
     finding = Finding(
         subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text=text, since_at=world.clock.now()
     )
-    found = Found(id="i_01", finding=finding, to=(NotificationTarget(0, "ops"),))
-    world.store.apply(Observe(looked_at=world.clock.now(), found=(found,)))
+    found = EvaluatedFinding(id="i_01", finding=finding, to=(NotificationTarget(0, "ops"),))
+    world.store.apply(RecordEvaluation(looked_at=world.clock.now(), found=(found,)))
 
 
 @pytest.mark.asyncio
@@ -113,7 +113,7 @@ async def test_restored_store_is_decided_and_goes_on(world):
     assert "not held" in await world.get("/undecided")
     runs = [world.begin() for _ in range(3)]
     world.store.apply(SetMeta(RESTORED_AT, str(world.clock.now())))
-    world.store.apply(SetMeta(HELD, "1"))
+    world.store.apply(SetMeta(HOLD_KEY, "1"))
     assert 'href="/undecided"' in await world.get("/settings")
     text = await world.get("/undecided", who="olga")
     assert all(run in text for run in runs)

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from mainspring.service.bulk_operation import run_next_piece
-from mainspring.store.commands.runs import Claim
-from mainspring.store.reads.bulk import bulk_acts
+from mainspring.store.commands.runs import ClaimRuns
+from mainspring.store.read.bulk_operations import bulk_acts
 from tests.contract.store.process import wait_for
 from tests.hostile import PAYLOADS
 from tests.unit.web.dashboard.page_world import said
@@ -129,7 +129,7 @@ async def test_event_is_published_from_its_page(world, shop):
 async def test_event_shows_the_runs_that_were_given_it(world, shop):
     """Each with its state; where none was, the page says how one is."""
     run = world.begin()
-    (claimed,) = world.store.apply(Claim(shop.id("c"), 1)).runs
+    (claimed,) = world.store.apply(ClaimRuns(shop.id("c"), 1)).runs
     world.store.apply(wait_for(claimed, "order.paid"))
     text = await world.get(f"/events/{shop.publish()}")
     assert f'href="/r/{run}"' in text

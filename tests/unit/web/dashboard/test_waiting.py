@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from mainspring.store.commands.inbox import OpenWait
-from mainspring.store.reads.runs import questions
+from mainspring.store.read.runs.run_views import questions
 from tests.api_world import BACKUP
 from tests.contract.store.process import suspend
 from tests.unit.web.dashboard.page_world import said

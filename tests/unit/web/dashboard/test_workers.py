@@ -8,9 +8,9 @@ import pytest
 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
-from mainspring.store.commands.runs import Claim
-from mainspring.store.commands.sessions import Beat, CloseSession, NoteBlocked
-from mainspring.store.reads.status import sessions
+from mainspring.store.commands.runs import ClaimRuns
+from mainspring.store.commands.sessions import CloseSession, RecordBlockedLoop, RecordHeartbeat
+from mainspring.store.read.status.status import sessions
 from mainspring.store.sqlite.store import SqliteStore
 from tests.api_world import BACKUP, PAY, announce
 from tests.unit.web.dashboard.page_world import said
@@ -35,8 +35,8 @@ def states(world):
 async def test_page_shows_who_lives_and_what_each_has(world, other):
     """By role; a blocked one with its stack and the run that it has."""
     run = world.begin()
-    other.apply(Claim("c1", 1))
-    other.apply(NoteBlocked(4_000, ("loop.py:1 run", "<script>x</script>.py:14 poll")))
+    other.apply(ClaimRuns("c1", 1))
+    other.apply(RecordBlockedLoop(4_000, ("loop.py:1 run", "<script>x</script>.py:14 poll")))
     text = await world.get("/workers")
     assert "<script>x" not in text
     assert "&lt;script&gt;x&lt;/script&gt;.py:14 poll" in text
@@ -53,7 +53,7 @@ async def test_page_shows_who_lives_and_what_each_has(world, other):
 async def test_page_shows_what_each_process_takes(world, other):
     """Memory and its share of a core, as its newest beat said; of one that said nothing, and of one that ended, nothing."""
     assert 'data-name="Memory" class="number">-<' in await world.get("/workers")
-    other.apply(Beat(300 * 1024**2, 1_250))
+    other.apply(RecordHeartbeat(300 * 1024**2, 1_250))
     text = await world.get("/workers")
     assert 'data-name="Memory" class="number">300 MiB<br><span class="quiet">125 % of a core</span>' in text
     rows = json.loads(await world.get("/workers", **{"as": "json"}))
@@ -103,7 +103,7 @@ async def test_process_without_a_beat_is_called_silent(world, other, tmp_path):
 async def test_worker_drains_and_is_quarantined(world, other):
     """Each once, with the reason on record; who ended is still listed where it is asked for."""
     world.begin()
-    other.apply(Claim("c1", 1))
+    other.apply(ClaimRuns("c1", 1))
     number = str(other.session)
     for _ in range(2):
         answer = await world.press("/workers", "drain", who="olga", worker=number, reason="new machine", page="p1")

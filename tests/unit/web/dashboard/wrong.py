@@ -2,8 +2,8 @@
 
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notifications.routing import NotificationTarget
-from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Told
-from mainspring.store.reads.incidents import incident, untold_faults
+from mainspring.store.commands.incidents import ErrorGroup, EvaluatedFinding, GroupedFailure, RecordEvaluation
+from mainspring.store.read.incidents import incident, ungrouped_failures
 from tests.contract.store.process import fail
 from tests.unit.web.dashboard.run_world import claimed
 
@@ -15,7 +15,10 @@ def find_wrong(
     subject = Subject(automation, kind, more.pop("fingerprint", ""))
     finding = Finding(subject=subject, severity=severity, text=text, since_at=world.clock.now() - 60_000, **more)
     world.store.apply(
-        Observe(looked_at=world.clock.now(), found=(Found(id=id, finding=finding, to=(NotificationTarget(0, "ops"),)),))
+        RecordEvaluation(
+            looked_at=world.clock.now(),
+            found=(EvaluatedFinding(id=id, finding=finding, to=(NotificationTarget(0, "ops"),)),),
+        )
     )
     world.site.kept.forget()
     return id
@@ -28,12 +31,14 @@ def find_storm(world, *automations):
     def finding(subject, text):
         return Finding(subject=subject, severity=Severity.NOTIFY, text=text, since_at=world.clock.now() - 60_000)
 
-    found = [Found(id="i_storm", finding=finding(storm, "the host is gone"))]
+    found = [EvaluatedFinding(id="i_storm", finding=finding(storm, "the host is gone"))]
     found += [
-        Found(id=f"i_{name}", finding=finding(Subject(name, IncidentKind.SILENCE), f"{name} is gone"), parent=storm)
+        EvaluatedFinding(
+            id=f"i_{name}", finding=finding(Subject(name, IncidentKind.SILENCE), f"{name} is gone"), parent=storm
+        )
         for name in automations
     ]
-    world.store.apply(Observe(looked_at=world.clock.now(), found=tuple(found)))
+    world.store.apply(RecordEvaluation(looked_at=world.clock.now(), found=tuple(found)))
     world.site.kept.forget()
     return "i_storm"
 
@@ -42,9 +47,9 @@ def fail_run(world, id="i_1", **more):
     """Let a run of `pay` fail, and a watcher find it; return the run."""
     run = claimed(world)
     world.store.apply(fail(run, "s1"))
-    (fault,) = untold_faults(world.store.reader)
-    group = ErrorGroup("pay", "f1", "E", "e", "p", "E: m", (Told(fault.seq, fault.run, fault.at),))
-    world.store.apply(Observe(looked_at=world.clock.now(), groups=(group,)))
+    (fault,) = ungrouped_failures(world.store.reader)
+    group = ErrorGroup("pay", "f1", "E", "e", "p", "E: m", (GroupedFailure(fault.seq, fault.run, fault.at),))
+    world.store.apply(RecordEvaluation(looked_at=world.clock.now(), groups=(group,)))
     find_wrong(
         world,
         id=id,

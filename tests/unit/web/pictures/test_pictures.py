@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.states import REOPENABLE_STATES, RunState
 from mainspring.insight.automations.due_times import PastDueTime
-from mainspring.store.reads.automations import RunMark
+from mainspring.store.read.automations.automation_stats import RunMark
 from mainspring.web.dashboard.charts.heat_grid import draw_heat_grid
 from mainspring.web.dashboard.charts.layered_graph import BOX, draw_layered_graph
 from mainspring.web.dashboard.charts.punctuality import draw_punctuality, draw_window

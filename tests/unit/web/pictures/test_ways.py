@@ -2,7 +2,7 @@
 
 from mainspring.domain.states import OutcomeState, RunState
 from mainspring.insight.runs.run_paths import build_run_paths
-from mainspring.store.reads.paths import Passed, PassedRun
+from mainspring.store.read.runs.run_paths import PathOutcome, RunPath
 from mainspring.web.dashboard.charts.run_paths import BOX, draw_run_paths
 from tests.unit.insight.test_run_paths import FAILED, run
 
@@ -41,8 +41,8 @@ def test_failures_have_a_look_of_their_own():
 
 def test_numbers_stand_apart():
     """Also those of two ways between the same boxes, and of one that leads back."""
-    steps = [Passed(1, "a", "a", "step", OutcomeState.SUCCEEDED, 0), Passed(2, "a2", "a", "step", FAILED, 0)]
-    both = PassedRun("r1", RunState.SUCCEEDED, None, None, [*steps, Passed(3, "b", "b", "step", FAILED, 2)])
+    steps = [PathOutcome(1, "a", "a", "step", OutcomeState.SUCCEEDED, 0), PathOutcome(2, "a2", "a", "step", FAILED, 0)]
+    both = RunPath("r1", RunState.SUCCEEDED, None, None, [*steps, PathOutcome(3, "b", "b", "step", FAILED, 2)])
     found = drawn(both, run("r2", ("a",), ("b",), ("a",), ("b", 3, FAILED), ("b",)))
     places = [(line.x, line.y) for line in found.lines]
     assert len(set(places)) == len(places) == len(found.lines)

@@ -17,7 +17,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.runs.log_chunk import CHUNK_BYTES, DEFAULT_MAX_LINES, MAX_RUN_BYTES, LogChunk, pack_lines
 from mainspring.domain.values.sealing import Sealing
 from mainspring.store.base import Store
-from mainspring.store.commands.logs import SaveLines
+from mainspring.store.commands.logs import SaveLogs
 
 _LOG = logging.getLogger("mainspring.worker")
 _FLUSH_EVERY_S = 1.0
@@ -101,7 +101,7 @@ class LogWriter:
         waiting.lines.clear()
         waiting.size = waiting.skipped = 0
         waiting.due, waiting.on_way = False, True
-        command = SaveLines(run, parts, most_lines=self._most_lines)
+        command = SaveLogs(run, parts, most_lines=self._most_lines)
         self._store.submit(command, lambda result: self._arrived(run, result))
 
     def close(self) -> None:

@@ -4,16 +4,16 @@ from typing import Any
 
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveOutcome
-from mainspring.store.commands.results import DONE, Done
-from mainspring.store.handlers.counting import count_healed
-from mainspring.store.handlers.journal import STEPS, encode_failure
+from mainspring.store.commands.results import DONE, CommandDone
 from mainspring.store.postgres.arrays import columns, numbers, texts
-from mainspring.store.postgres.bulk.kind import Kind, publishes_nothing
+from mainspring.store.postgres.bulk.batch_rule import BatchRule, publishes_nothing
 from mainspring.store.postgres.bulk.outbox import post_all
 from mainspring.store.postgres.transaction import PostgresTransaction
+from mainspring.store.run_end_counts import count_retried_success
+from mainspring.store.write.runs.journal import STEPS, encode_failure
 
 
-def _save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list[Done | None]:
+def _save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list[CommandDone | None]:
     """Append outcomes, take in their facts and close what stood open for them."""
     rows = [
         (c.run, c.rank, c.ident, c.name, c.kind, c.state, c.asked, c.attempt, c.generation, c.claim, c.input, c.output,
@@ -36,7 +36,7 @@ def _save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list
             sums[0] += 1
             sums[1] += c.state is OutcomeState.FAILED
             if c.state is OutcomeState.SUCCEEDED:
-                count_healed(tx, c.automation, c.attempt - c.spent)
+                count_retried_success(tx, c.automation, c.attempt - c.spent)
     for automation, (steps, errors) in counts.items():
         tx.count(automation, steps=steps, **({"step_errors": errors} if errors else {}))
     return [DONE if (c.run, c.rank) in saved else None for c in commands]
@@ -56,7 +56,7 @@ def _attempt_of(c: SaveAttempt) -> Any:
     return c.run, c.ident, c.generation, c.attempt
 
 
-def _save_attempts(tx: PostgresTransaction, commands: list[SaveAttempt]) -> list[Done | None]:
+def _save_attempts(tx: PostgresTransaction, commands: list[SaveAttempt]) -> list[CommandDone | None]:
     """Write or replace attempts."""
     rows = [
         (c.run, c.ident, c.generation, c.attempt, c.name, c.state, c.asked, c.claim, encode_failure(c.failure), c.undo, c.input,
@@ -70,13 +70,13 @@ def _save_attempts(tx: PostgresTransaction, commands: list[SaveAttempt]) -> list
     return [DONE if _attempt_of(c) in saved else None for c in commands]
 
 
-def _save_checkpoints(tx: PostgresTransaction, commands: list[SaveCheckpoint]) -> list[Done | None]:
+def _save_checkpoints(tx: PostgresTransaction, commands: list[SaveCheckpoint]) -> list[CommandDone | None]:
     """Keep what steps say of their progress."""
     rows = [(c.run, c.ident, c.claim, c.value, c.done, c.total) for c in commands]
     saved = set(tx.all("save_checkpoints", (*columns("ttnbnn", rows), tx.now, tx.session)))
     return [DONE if (c.run, c.ident) in saved else None for c in commands]
 
 
-OUTCOMES = Kind(_save_outcomes, lambda c: (c.run, c.rank), plain=publishes_nothing)
-ATTEMPTS = Kind(_save_attempts, _attempt_of)
-CHECKPOINTS = Kind(_save_checkpoints, lambda c: (c.run, c.ident))
+OUTCOMES = BatchRule(_save_outcomes, lambda c: (c.run, c.rank), plain=publishes_nothing)
+ATTEMPTS = BatchRule(_save_attempts, _attempt_of)
+CHECKPOINTS = BatchRule(_save_checkpoints, lambda c: (c.run, c.ident))

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from mainspring.store.commands.logs import SaveLines
-from mainspring.store.commands.results import DONE, Done
+from mainspring.store.commands.logs import SaveLogs
+from mainspring.store.commands.results import DONE, CommandDone
 from mainspring.store.postgres.arrays import columns
-from mainspring.store.postgres.bulk.kind import Kind
+from mainspring.store.postgres.bulk.batch_rule import BatchRule
 from mainspring.store.postgres.transaction import PostgresTransaction
 
 
-def _save_lines(tx: PostgresTransaction, commands: list[SaveLines]) -> list[Done | None]:
+def _save_lines(tx: PostgresTransaction, commands: list[SaveLogs]) -> list[CommandDone | None]:
     """Add parts where they fit in."""
     if tx.again:
         return [None] * len(commands)
@@ -18,7 +18,7 @@ def _save_lines(tx: PostgresTransaction, commands: list[SaveLines]) -> list[Done
     return [DONE if c.run in saved else None for c in commands]
 
 
-def _rows(c: SaveLines) -> list[tuple[Any, ...]]:
+def _rows(c: SaveLogs) -> list[tuple[Any, ...]]:
     """Return a command's parts, with how many lines and bytes of it come before, and how many of others' may be there."""
     lines = sum(part.skipped + part.lines for part in c.parts)
     size = sum(part.size for part in c.parts)
@@ -33,4 +33,4 @@ def _rows(c: SaveLines) -> list[tuple[Any, ...]]:
     return rows
 
 
-LINES = Kind(_save_lines, lambda c: c.run)
+LINES = BatchRule(_save_lines, lambda c: c.run)

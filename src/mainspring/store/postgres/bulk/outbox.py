@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from mainspring.store.commands.journal import SaveOutcome
-from mainspring.store.commands.runs import Complete
-from mainspring.store.handlers.outbox import row_of
+from mainspring.store.commands.runs import CompleteRun
 from mainspring.store.postgres.arrays import columns
 from mainspring.store.postgres.transaction import PostgresTransaction
+from mainspring.store.write.outbox import row_of
 
 
-def post_all(tx: PostgresTransaction, saved: Sequence[SaveOutcome | Complete]) -> None:
+def post_all(tx: PostgresTransaction, saved: Sequence[SaveOutcome | CompleteRun]) -> None:
     """Write down what these outcomes send."""
     rows = [row_of(tx, c.run, c.ident, each) for c in saved for each in c.posts]
     if rows:

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mainspring.domain.states import RunMove, target_state
-from mainspring.store.commands.results import Started
+from mainspring.store.commands.results import StartAnswer
 from mainspring.store.commands.runs import StartRun
-from mainspring.store.handlers import queues
-from mainspring.store.handlers.starts import is_retired, row_of
 from mainspring.store.postgres.arrays import columns
-from mainspring.store.postgres.bulk.kind import Kind
+from mainspring.store.postgres.bulk.batch_rule import BatchRule
 from mainspring.store.postgres.transaction import PostgresTransaction
+from mainspring.store.write import queues
+from mainspring.store.write.runs.start import is_retired, row_of
 
 _COLUMNS = "tttnttt" + "nttnnt" + "n" + "nnnnn" + "nntb" + "b" + "t" + "ttnt" + "tn" + "t" + "tt"
 
@@ -23,7 +23,7 @@ def is_plain(tx: PostgresTransaction, c: StartRun) -> bool:
         and c.run_key is None
         and c.partition is None
         and not is_retired(tx, c.automation)
-        and queues.takes_all(tx, c.queue)
+        and queues.has_backlog_room(tx, c.queue)
     )
 
 
@@ -43,11 +43,11 @@ def _plain(tx: PostgresTransaction, commands: Sequence[StartRun]) -> list[bool]:
     return [is_plain(tx, c) for c in commands]
 
 
-def _start(tx: PostgresTransaction, commands: list[StartRun]) -> list[Started | None]:
+def _start(tx: PostgresTransaction, commands: list[StartRun]) -> list[StartAnswer | None]:
     """Stage runs in their order."""
     made = stage(tx, commands)
     state = target_state(RunMove.STAGE)
-    return [Started(c.id, created=True, state=state) if c.id in made else None for c in commands]
+    return [StartAnswer(c.id, created=True, state=state) if c.id in made else None for c in commands]
 
 
-STARTS = Kind(_start, lambda c: c.id, run=lambda c: str(c.id), plain=_plain)
+STARTS = BatchRule(_start, lambda c: c.id, run=lambda c: str(c.id), plain=_plain)

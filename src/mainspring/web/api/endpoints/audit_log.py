@@ -2,8 +2,8 @@
 
 from mainspring.domain.access.permissions import EntryPoint, Role
 from mainspring.service.audit import check_audit_chain, read_audit_log
-from mainspring.store.reads.audit_pages import AuditFilter
-from mainspring.store.reads.short_ids import IdKind
+from mainspring.store.read.audit_pages import AuditFilter
+from mainspring.store.read.short_ids import IdKind
 from mainspring.store.views import AuditCheck, AuditView
 from mainspring.web.api.bodies import CommitOrderQuery, Word
 from mainspring.web.api.call import AnyApiCall, ApiCall, to_ms

@@ -19,10 +19,10 @@ from mainspring.insight.automations.trust import Trust, read_trust
 from mainspring.insight.runs.run_paths import RunPaths, summarize_run_paths
 from mainspring.insight.status.project_status import read_unresolved
 from mainspring.insight.text import quantile
-from mainspring.store.reads import automations as stored
-from mainspring.store.reads.automations import HourRow
-from mainspring.store.reads.changes import changes_since
-from mainspring.store.reads.status import automations, schedules, slots_between
+from mainspring.store.read.automations import automation_stats as stored
+from mainspring.store.read.automations.automation_stats import HourRow
+from mainspring.store.read.automations.recent_changes import changes_since
+from mainspring.store.read.status.status import automations, schedules, slots_between
 from mainspring.store.views import AutomationView
 from mainspring.web.api.bodies import ListQuery, Word
 from mainspring.web.api.call import AnyApiCall, ApiCall

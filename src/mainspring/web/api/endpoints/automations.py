@@ -17,7 +17,7 @@ from mainspring.service import automation
 from mainspring.service import backfill as backfills
 from mainspring.service.runs.bulk import BulkDueTimes
 from mainspring.service.runs.run_start import StartOptions, start
-from mainspring.store.reads.status import automations, schedules
+from mainspring.store.read.status.status import automations, schedules
 from mainspring.store.views import AutomationView, ScheduleView
 from mainspring.web.api.bodies import ListQuery, OperationRequest, OperationResponse, Text, Word, slice_rows
 from mainspring.web.api.call import AnyApiCall, ApiCall, to_ms

@@ -14,9 +14,9 @@ from mainspring.service import bulk_operation
 from mainspring.service.runs.run_selection import RunSelection, select_runs
 from mainspring.service.triggers.delivery_selection import DeliveryFilter
 from mainspring.service.triggers.delivery_selection import select_deliveries as choose_deliveries
-from mainspring.store.reads import bulk as stored
-from mainspring.store.reads.bulk import BulkPart, BulkView
-from mainspring.store.reads.short_ids import IdKind
+from mainspring.store.read import bulk_operations as stored
+from mainspring.store.read.bulk_operations import BulkPart, BulkView
+from mainspring.store.read.short_ids import IdKind
 from mainspring.web.api.bodies import CommitOrderQuery, ListQuery, OperationRequest, OperationResponse, Word
 from mainspring.web.api.call import AnyApiCall, ApiCall, to_ms
 from mainspring.web.api.response_types import Instant, Page

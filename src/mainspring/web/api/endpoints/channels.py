@@ -9,7 +9,7 @@ from mainspring.insight.automations.announced_definitions import read_definition
 from mainspring.insight.incidents.channel_list import ChannelLine, list_channel_lines
 from mainspring.insight.incidents.routes import RouteLine, list_route_lines
 from mainspring.service import channel
-from mainspring.store.reads.status import automations
+from mainspring.store.read.status.status import automations
 from mainspring.web.api.bodies import ListQuery, OperationRequest, Word, slice_rows
 from mainspring.web.api.call import AnyApiCall, ApiCall
 from mainspring.web.api.response_types import Page

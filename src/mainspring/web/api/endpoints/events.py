@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 
 from mainspring.service.triggers import event
-from mainspring.store.reads.short_ids import IdKind
-from mainspring.store.reads.status import event as stored_event
-from mainspring.store.reads.status import events as stored_events
-from mainspring.store.reads.status import runs_given
-from mainspring.store.reads.triggers import deliveries_of_event
+from mainspring.store.read.short_ids import IdKind
+from mainspring.store.read.status.status import event as stored_event
+from mainspring.store.read.status.status import events as stored_events
+from mainspring.store.read.status.status import receivers_of_event
+from mainspring.store.read.triggers import deliveries_of_event
 from mainspring.store.trigger_views import DeliveryRow
 from mainspring.store.views import EventView, GivenRun
 from mainspring.web.api.bodies import CommitOrderQuery, OperationRequest, Word
@@ -68,7 +68,7 @@ def show_event(call: AnyApiCall) -> EventDetail:
         call.missing("event", id)
     told = msgspec.structs.replace(found, data=site.opening.value(found.data))
     reader = site.reader
-    return EventDetail(told, runs_given(reader, found.id), deliveries_of_event(reader, found.id, found.name))
+    return EventDetail(told, receivers_of_event(reader, found.id), deliveries_of_event(reader, found.id, found.name))
 
 
 def publish_event(call: ApiCall[None, PublishEventRequest]) -> PublishEventResponse:

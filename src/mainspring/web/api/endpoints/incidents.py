@@ -16,12 +16,12 @@ from mainspring.insight.automations.announced_definitions import read_definition
 from mainspring.insight.incidents.visible_incidents import is_visible
 from mainspring.service import incident as acts_on
 from mainspring.service.actor import OperationContext
-from mainspring.store.reads import incidents as stored
-from mainspring.store.reads.bounds import NEWEST
-from mainspring.store.reads.incident_list import incident_page, incidents_named, parts_of, runs_of_incident
-from mainspring.store.reads.incidents import AlertView, ErrorView, MemberView, MoveView
-from mainspring.store.reads.short_ids import IdKind
-from mainspring.store.reads.status import automations
+from mainspring.store.read import incidents as stored
+from mainspring.store.read.incident_pages import grouped_incidents_of, incident_page, incidents_named, runs_of_incident
+from mainspring.store.read.incidents import AlertView, ErrorView, MemberView, MoveView
+from mainspring.store.read.list_bounds import NEWEST
+from mainspring.store.read.short_ids import IdKind
+from mainspring.store.read.status.status import automations
 from mainspring.store.views import RunRow
 from mainspring.web.api.bodies import Limit, ListQuery, Number, OperationRequest, OperationResponse, Word
 from mainspring.web.api.call import AnyApiCall, ApiCall, to_ms
@@ -178,7 +178,7 @@ def show_incident(call: AnyApiCall) -> IncidentDetail:
         fields=list(told.fields),
         runs=[opening.row(one) for one in runs if sees(one.automation)],
         members=stored.members_of(reader, found.id),
-        parts=[one for one in parts_of(reader, found.id) if sees(one.subject.automation or None)],
+        parts=[one for one in grouped_incidents_of(reader, found.id) if sees(one.subject.automation or None)],
         runbook=runbook,
         zone=zone,
     )

@@ -1,7 +1,7 @@
 """Locks that are held; break."""
 
 from mainspring.service import lock
-from mainspring.store.reads.status import locks
+from mainspring.store.read.status.status import locks
 from mainspring.store.views import LockView
 from mainspring.web.api.bodies import ListQuery, OperationRequest, OperationResponse, slice_rows
 from mainspring.web.api.call import ApiCall

@@ -8,7 +8,7 @@ import msgspec
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.runs.log_line import Level, LogLine
 from mainspring.service.runs.log_lines import read_lines, read_newest_lines
-from mainspring.store.reads.logs import StoredPart, last_parts, parts_of, parts_since
+from mainspring.store.read.runs.logs import StoredPart, last_parts, parts_of, parts_since
 from mainspring.store.texts import FOR_EVER
 from mainspring.store.views import RunView
 from mainspring.web.api.bodies import Limit, Word

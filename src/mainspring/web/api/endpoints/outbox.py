@@ -8,8 +8,8 @@ import msgspec
 from mainspring.service.actor import OperationContext
 from mainspring.service.runs.bulk import BulkAnswer
 from mainspring.service.triggers import outbox
-from mainspring.store.reads.outbox import OutboxMessage, OutboxQueue, list_outbox_queues, list_refused_messages
-from mainspring.store.reads.short_ids import IdKind
+from mainspring.store.read.outbox import OutboxMessage, OutboxQueue, list_outbox_queues, list_refused_messages
+from mainspring.store.read.short_ids import IdKind
 from mainspring.web.api.bodies import ListQuery, OperationRequest, Word, slice_rows
 from mainspring.web.api.call import AnyApiCall, ApiCall
 from mainspring.web.api.endpoints.bulk import BulkResponse, bulk_response

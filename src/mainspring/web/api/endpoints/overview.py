@@ -10,8 +10,8 @@ from mainspring.insight.incidents.visible_incidents import is_visible
 from mainspring.insight.status import component_health, upcoming
 from mainspring.insight.status.component_health import ComponentHealth
 from mainspring.insight.status.upcoming import OpenQuestion, RunHistory, RunProgress, SilentAutomation, UpcomingDueTime
-from mainspring.store.reads.runs import questions
-from mainspring.store.reads.status import sessions
+from mainspring.store.read.runs.run_views import questions
+from mainspring.store.read.status.status import sessions
 from mainspring.store.views import Capped, RunRow
 from mainspring.web.api.call import AnyApiCall
 from mainspring.web.api.endpoints import runs

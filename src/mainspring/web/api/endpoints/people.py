@@ -7,7 +7,7 @@ import msgspec
 
 from mainspring.domain.access.permissions import Role, SignInMethod
 from mainspring.service.access import people as acts_on
-from mainspring.store.reads import people as stored
+from mainspring.store.read import people as stored
 from mainspring.web.api.bodies import ListQuery, OperationRequest, OperationResponse, Word, slice_rows
 from mainspring.web.api.call import AnyApiCall, ApiCall, to_ms
 from mainspring.web.api.response_types import Instant, Page

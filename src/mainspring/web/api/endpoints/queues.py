@@ -1,8 +1,8 @@
 """Queues with their limits and load; pause, resume."""
 
 from mainspring.service import queue
-from mainspring.store.load import QueueLoad
-from mainspring.store.reads.load import queue_loads
+from mainspring.store.queue_load import QueueLoad
+from mainspring.store.read.status.queue_loads import queue_loads
 from mainspring.web.api.bodies import ListQuery, OperationRequest, OperationResponse, slice_rows
 from mainspring.web.api.call import AnyApiCall, ApiCall
 from mainspring.web.api.response_types import Page

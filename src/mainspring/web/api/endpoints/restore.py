@@ -8,10 +8,10 @@ from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.states import RunState
 from mainspring.service import restore_hold
-from mainspring.store.held import HELD
-from mainspring.store.reads.lost import LostInterval
-from mainspring.store.reads.runs import run_view
-from mainspring.store.reads.status import meta
+from mainspring.store.read.runs.run_views import run_view
+from mainspring.store.read.status.restore_losses import LostInterval
+from mainspring.store.read.status.status import meta
+from mainspring.store.restore_hold import HOLD_KEY
 from mainspring.store.views import RunView
 from mainspring.web.api.bodies import ListQuery, OperationRequest, OperationResponse, Word, slice_rows
 from mainspring.web.api.call import AnyApiCall, ApiCall
@@ -64,7 +64,7 @@ def list_lost_interval(call: AnyApiCall) -> LostInterval:
 
 def is_on_hold(call: AnyApiCall) -> bool:
     """Tell whether the store was restored and is not released yet."""
-    return meta(call.site.reader, HELD) is not None
+    return meta(call.site.reader, HOLD_KEY) is not None
 
 
 def _read_views(call: AnyApiCall) -> list[RunView]:

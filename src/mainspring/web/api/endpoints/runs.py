@@ -12,13 +12,13 @@ from mainspring.insight.runs.stages import MOST, Stage, list_stages
 from mainspring.insight.runs.steps import list_step_lines
 from mainspring.insight.runs.stored_explanation import explain_run
 from mainspring.service.runs.run_differences import Difference, compare_runs, find_last_success
-from mainspring.store.reads.run_pages import run_page
-from mainspring.store.reads.runs import asked_after, newest_of
-from mainspring.store.reads.runs import journal as run_journal
-from mainspring.store.reads.runs import outline as run_outline
-from mainspring.store.reads.runs import questions as open_questions
-from mainspring.store.reads.runs import step as run_step
-from mainspring.store.reads.status import blocker as blocker_of
+from mainspring.store.read.runs.run_pages import run_page
+from mainspring.store.read.runs.run_views import asked_after, newest_of
+from mainspring.store.read.runs.run_views import journal as run_journal
+from mainspring.store.read.runs.run_views import outline as run_outline
+from mainspring.store.read.runs.run_views import questions as open_questions
+from mainspring.store.read.runs.run_views import step as run_step
+from mainspring.store.read.status.status import blocker as blocker_of
 from mainspring.store.views import Blocker, RunRow, RunStory, RunView, StepView, WaitView
 from mainspring.web.api.bodies import CommitOrderQuery, Word
 from mainspring.web.api.call import AnyApiCall, ApiCall, to_ms

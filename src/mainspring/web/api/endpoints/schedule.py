@@ -8,7 +8,13 @@ from mainspring.domain.definitions.options import OPTIONS
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.time.schedule import Schedule
 from mainspring.insight.automations.agenda import Agenda, PlannedSchedule, build_agenda
-from mainspring.store.reads.agenda import PlannedStart, irregular_slots, planned_page, planned_starts, usual_lengths
+from mainspring.store.read.automations.agenda import (
+    PlannedStart,
+    irregular_slots,
+    planned_page,
+    planned_starts,
+    usual_lengths,
+)
 from mainspring.store.views import SlotView
 from mainspring.web.api.bodies import Word
 from mainspring.web.api.call import AnyApiCall, ApiCall

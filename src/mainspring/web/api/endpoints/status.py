@@ -7,9 +7,10 @@ import msgspec
 from mainspring import __version__
 from mainspring.domain.states import RunState, SessionState
 from mainspring.insight.runs.unresolved_failures import count_undecided_runs
-from mainspring.store.held import HELD
-from mainspring.store.reads import incidents as wrong
-from mainspring.store.reads import runs, status
+from mainspring.store.read import incidents as wrong
+from mainspring.store.read.runs import run_views
+from mainspring.store.read.status import status
+from mainspring.store.restore_hold import HOLD_KEY
 from mainspring.store.views import Capped
 from mainspring.web.api.call import AnyApiCall
 from mainspring.web.api.route import get_route
@@ -41,7 +42,7 @@ class StatusFigures(msgspec.Struct, frozen=True, kw_only=True):
 def show_status(call: AnyApiCall) -> StatusFigures:
     """Tell how it stands: automations, runs, incidents, processes."""
     reader, project = call.site.reader, call.site.settings.project
-    incidents = Counter(one.severity.value for one in wrong.told(reader, _MOST))
+    incidents = Counter(one.severity.value for one in wrong.open_incidents(reader, _MOST))
     processes: dict[str, int] = {}
     for one in status.sessions(reader, limit=_MOST):
         if one.state == SessionState.ALIVE:
@@ -50,14 +51,14 @@ def show_status(call: AnyApiCall) -> StatusFigures:
         version=__version__,
         project=project.name,
         environment=project.environment,
-        held=status.meta(reader, HELD) is not None,
+        held=status.meta(reader, HOLD_KEY) is not None,
         automations=sum(one.retired_at is None for one in status.automations(reader)),
         running=sum(one.running for one in status.queue_views(reader)),
         waiting=status.count_in(reader, RunState.WAITING).number,
         retrying=status.count_in(reader, RunState.RETRYING).number,
         needs_attention=status.count_in(reader, RunState.NEEDS_ATTENTION).number,
         undecided_failures=count_undecided_runs(reader),
-        questions=len(runs.questions(reader, _MOST)),
+        questions=len(run_views.questions(reader, _MOST)),
         incidents=dict(incidents),
         processes=processes,
     )

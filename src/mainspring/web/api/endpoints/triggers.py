@@ -13,10 +13,10 @@ from mainspring.insight.triggers.delivery_view import read_headers
 from mainspring.insight.triggers.joined_runs import JoinedRunsView, hide_joined_runs, list_joined_runs
 from mainspring.insight.triggers.trigger_list import TriggerLine, list_trigger_lines
 from mainspring.service.triggers import delivery_replay
-from mainspring.store.reads.short_ids import IdKind
-from mainspring.store.reads.triggers import deliveries as stored_deliveries
-from mainspring.store.reads.triggers import delivery as stored_delivery
-from mainspring.store.reads.triggers import held_groups, trigger_names, waiting_since
+from mainspring.store.read.short_ids import IdKind
+from mainspring.store.read.triggers import deliveries as stored_deliveries
+from mainspring.store.read.triggers import delivery as stored_delivery
+from mainspring.store.read.triggers import held_groups, trigger_names, undecided_since
 from mainspring.store.trigger_views import DeliveryRow, DeliveryView, HeldGroup
 from mainspring.triggers.trigger_cache import TriggerCache
 from mainspring.web.api.bodies import CommitOrderQuery, ListQuery, OperationRequest, Word, slice_rows
@@ -173,8 +173,8 @@ def _list_lines(call: AnyApiCall, known: TriggerCache) -> list[TriggerStatus]:
     lines = list_trigger_lines(
         site.reader, site.clock.now(), read_settings_in_use(site.settings, site.reader).hooks.seen_as, known=known
     )
-    waiting = waiting_since(site.reader, filtered=False)
-    for name, at in waiting_since(site.reader, filtered=True).items():
+    waiting = undecided_since(site.reader, filtered=False)
+    for name, at in undecided_since(site.reader, filtered=True).items():
         waiting[name] = min(at, waiting.get(name, at))
     answers = dict(site.hook_answers)
     found = []

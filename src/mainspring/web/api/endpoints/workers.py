@@ -6,8 +6,8 @@ import msgspec
 
 from mainspring.domain.errors import ConflictError
 from mainspring.service import worker
-from mainspring.store.reads.status import sessions
-from mainspring.store.session_view import SessionView
+from mainspring.store.read.status.status import sessions
+from mainspring.store.session_views import SessionView
 from mainspring.web.api.bodies import ListQuery, OperationRequest, OperationResponse, Word, slice_rows
 from mainspring.web.api.call import AnyApiCall, ApiCall
 from mainspring.web.api.response_types import Page

@@ -16,7 +16,7 @@ from mainspring.service.access import people as acts
 from mainspring.service.access.sign_in import SignInOrigin, SignInService
 from mainspring.service.actor import OperationContext
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads import people as reads
+from mainspring.store.read import people as reads
 from mainspring.web.api.endpoints.people import person_detail, session_detail, token_detail
 from mainspring.web.dashboard.exports import KINDS, MOST, download
 from mainspring.web.pages.page_renderer import PageRenderer, describe_error, read_form, read_visitor

@@ -6,7 +6,7 @@ from typing import Any
 
 from mainspring.domain.access.permissions import Role
 from mainspring.insight.text.formatting import format_rate
-from mainspring.store.load import QueueLoad
+from mainspring.store.queue_load import QueueLoad
 from mainspring.web.api.bodies import ListQuery, OperationRequest
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints import queues

@@ -7,7 +7,7 @@ from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import ArgumentError
 from mainspring.insight.status.lost_interval import count_text
 from mainspring.service.restore_hold import RestoreDecision
-from mainspring.store.reads.lost import LostChange
+from mainspring.store.read.status.restore_losses import LostChange
 from mainspring.store.views import RunView
 from mainspring.web.api.bodies import ListQuery, OperationRequest
 from mainspring.web.api.call import ApiCall

@@ -13,7 +13,7 @@ from mainspring.domain.notifications.routing import NotificationRoute
 from mainspring.domain.states import AlertState
 from mainspring.insight.automations.option_list import format_option
 from mainspring.insight.incidents.routes import RouteLine
-from mainspring.store.reads.incidents import AlertView
+from mainspring.store.read.incidents import AlertView
 from mainspring.web.api.bodies import CommitOrderQuery, OperationRequest, Word
 from mainspring.web.api.call import AnyApiCall, ApiCall
 from mainspring.web.api.endpoints import channels, incidents, restore, settings

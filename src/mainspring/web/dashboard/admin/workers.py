@@ -7,7 +7,7 @@ from typing import Any
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.states import SessionState
 from mainspring.insight.status.component_health import is_silent
-from mainspring.store.session_view import SessionView
+from mainspring.store.session_views import SessionView
 from mainspring.web.api.bodies import OperationRequest
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints import workers

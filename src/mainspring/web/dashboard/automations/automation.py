@@ -14,7 +14,7 @@ from mainspring.insight.automations.automation_list import describe_starts, dura
 from mainspring.insight.automations.option_list import format_option, list_option_rows
 from mainspring.insight.incidents.visible_incidents import most_severe_by_automation
 from mainspring.insight.runs.run_paths import edge_word
-from mainspring.store.reads.automations import RunMark
+from mainspring.store.read.automations.automation_stats import RunMark
 from mainspring.store.views import AutomationView, RunRow
 from mainspring.web.api.bodies import OperationRequest
 from mainspring.web.api.call import ApiCall

@@ -11,7 +11,7 @@ from mainspring.insight.automations.announced_definitions import read_definition
 from mainspring.insight.automations.dependencies import Edge
 from mainspring.insight.automations.trust import RecurringCause
 from mainspring.insight.runs.run_paths import PathEdge
-from mainspring.store.reads.incidents import ErrorView
+from mainspring.store.read.incidents import ErrorView
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints import automation_health, automations, incidents
 from mainspring.web.api.endpoints.automation_health import (

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from mainspring.domain.states import REOPENABLE_STATES
 from mainspring.insight.text.formatting import format_span
-from mainspring.store.reads.automations import RunMark
+from mainspring.store.read.automations.automation_stats import RunMark
 from mainspring.web.pages.status_icons import state_tone
 
 HEIGHT: Final = 24

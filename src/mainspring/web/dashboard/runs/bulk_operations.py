@@ -13,7 +13,7 @@ from mainspring.insight.runs.bulk_description import (
     describe_progress,
     filter_of,
 )
-from mainspring.store.reads.bulk import BulkPart, BulkView
+from mainspring.store.read.bulk_operations import BulkPart, BulkView
 from mainspring.web.api.bodies import CommitOrderQuery, OperationRequest
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints import bulk_operations

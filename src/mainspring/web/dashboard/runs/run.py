@@ -13,8 +13,8 @@ from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.values.plain_json import decode_value
 from mainspring.insight.runs.step_groups import GROUPED, CallCount, StepGroup, count_groups
 from mainspring.insight.runs.steps import StepLine, list_step_lines
-from mainspring.store.reads.runs import ended_calls
-from mainspring.store.reads.status import schedules
+from mainspring.store.read.runs.run_views import ended_calls
+from mainspring.store.read.status.status import schedules
 from mainspring.store.views import RunView
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints import runs

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mainspring.domain.access.permissions import Role
-from mainspring.store.reads.outbox import OutboxMessage, OutboxQueue
+from mainspring.store.read.outbox import OutboxMessage, OutboxQueue
 from mainspring.web.api.bodies import ListQuery
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints import outbox

@@ -1,0 +1,27 @@
+"""Integrity rules: what must be true of the rows of a store, whatever the database, and what a check reports otherwise."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+RULES: Final[Mapping[str, str]] = {
+    "check_run_ends": "a run is ended without an instant, or has one without being ended",
+    "check_run_owners": "a run is running without a live session, or owned without running",
+    "check_ready_runs": "a run is marked ready but may not be claimed",
+    "check_journal_ranks": "the journal of a run has a gap",
+    "check_journal_runs": "the journal names a run that does not exist",
+    "check_partition_holders": "a partition is held by a run that does not live",
+    "check_inbox_runs": "the inbox names a run that does not exist",
+}
+"""Each statement returns what breaks its rule, at most 20."""
+
+CHAIN: Final = "the audit log was changed or cut"
+
+
+class IntegrityFinding(msgspec.Struct, frozen=True):
+    """One thing that is wrong: the rule, what broke it (at most 20), and whether the file itself is damaged."""
+
+    what: str
+    subjects: tuple[str, ...] = ()
+    damaged: bool = False

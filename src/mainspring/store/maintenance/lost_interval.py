@@ -1,0 +1,85 @@
+"""Putting a store on hold that lacks what was done in it: setting aside slots, deliveries and messages that may have been done since."""
+
+import json
+from collections.abc import Mapping
+
+import msgspec
+
+from mainspring.domain.integrity.lost_commits import LostCommits
+from mainspring.domain.integrity.lost_interval import LOST_INTERVAL_NOTE
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.time.slot_verdict import SlotVerdict
+from mainspring.store.restore_hold import HOLD_KEY, LOST_CHANGES, LOST_COMMITS, LOST_FROM, RESTORED_AT
+from mainspring.store.transaction import Transaction
+
+_DECIDING = frozenset({"pause", "resume", "retire"})
+_MOST_SLOTS = 10_000
+"""Of one schedule, the newest ones: older ones are neither listed nor made."""
+
+
+class LostIntervalResult(msgspec.Struct, frozen=True):
+    """How many of each were set aside; `first_at` = the oldest slot (ms), None where there is none."""
+
+    first_at: int | None = None
+    slots: int = 0
+    deliveries: int = 0
+    messages: int = 0
+
+
+def put_on_hold(tx: Transaction, entries: Mapping[str, str | None]) -> LostIntervalResult:
+    """Set aside what may have been done, and put the store on hold: nothing is claimed before a person releases it.
+
+    `entries` = what else is written to `meta`, None = removed. Older commit marks prove nothing from this commit on.
+    """
+    aside = refuse_lost_interval(tx)
+    written = {
+        HOLD_KEY: "1",
+        RESTORED_AT: str(tx.now),
+        LOST_FROM: str(tx.now if aside.first_at is None else aside.first_at),
+        LOST_CHANGES: None,
+        LOST_COMMITS: None,
+        **entries,
+    }
+    for key, value in written.items():
+        tx.change(*(("delete_meta", (key,)) if value is None else ("put_meta", (key, value))))
+    tx.change("raise_epoch")
+    return aside
+
+
+def hold_for_lost_commits(tx: Transaction, lost: LostCommits) -> LostIntervalResult:
+    """Put a store on hold that went back in time, and leave on record what is known of it."""
+    record = msgspec.structs.replace(lost, found_at=tx.now)
+    tx.change("raise_epoch_to", (lost.epoch,))
+    return put_on_hold(tx, {LOST_COMMITS: msgspec.json.encode(record).decode(), "restored_from": None})
+
+
+def refuse_lost_interval(tx: Transaction) -> LostIntervalResult:
+    """Let nothing start by itself that was due, or received and undecided, or not sent yet, when the copy was made."""
+    slots: list[int] = []
+    for name, spec, next_slot_at in tx.all("list_schedules_due_by", (tx.now,)):
+        slots += _set_slots_aside(tx, name, spec, next_slot_at)
+    deliveries = tx.change("fail_undecided_deliveries", (LOST_INTERVAL_NOTE, tx.now))
+    return LostIntervalResult(
+        min(slots, default=None), len(slots), deliveries, tx.change("refuse_unsent_messages", (LOST_INTERVAL_NOTE,))
+    )
+
+
+def decides_what_starts(verb: str, subject: str) -> bool:
+    """Tell whether an act on record pauses, resumes or ends something, or sets a flag: whoever restores has to do it again."""
+    return verb in _DECIDING or subject.startswith("flag:")
+
+
+def _set_slots_aside(tx: Transaction, name: str, spec: bytes, next_slot_at: int) -> list[int]:
+    data = json.loads(spec)
+    if data.pop("expected", False):  # somebody else starts it
+        return []
+    schedule = Schedule.from_data(data)
+    missing = [
+        slot_at
+        for slot_at in schedule.newest_between(next_slot_at - 1, tx.now, _MOST_SLOTS)
+        if tx.one("find_slot", (name, slot_at)) is None
+    ]
+    for slot_at in missing:
+        tx.change("insert_slot", (name, slot_at, SlotVerdict.LOST.value, None, LOST_INTERVAL_NOTE, tx.now))
+    tx.change("advance_schedule", (tx.now, schedule.next_after(tx.now), name))
+    return missing

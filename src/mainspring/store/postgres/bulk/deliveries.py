@@ -1,0 +1,124 @@
+"""Deliveries, many at a time: what arrives and what is decided, without flow control or a run key."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mainspring.domain.states import DeliveryState
+from mainspring.domain.triggers.flow_control import FlowDecision
+from mainspring.store.commands.results import DeliveryStored
+from mainspring.store.commands.triggers import AcceptDelivery, DecideDelivery
+from mainspring.store.postgres.arrays import columns, texts
+from mainspring.store.postgres.bulk import starts
+from mainspring.store.postgres.bulk.batch_rule import BatchRule
+from mainspring.store.postgres.transaction import PostgresTransaction
+from mainspring.store.write.delivery_row import InsertedDelivery
+from mainspring.store.write.held_store import is_in_lost_interval
+from mainspring.store.write.triggers import deliveries
+
+_COLUMNS = "ttttt" + "ntt" + "bbb" + "tttt" + "nt" + "ntn"
+_LEFT = frozenset({DeliveryState.FILTERED, DeliveryState.DROPPED, DeliveryState.REFUSED, DeliveryState.FAILED})
+
+
+def _arrive_plainly(tx: PostgresTransaction, commands: Sequence[AcceptDelivery]) -> list[bool]:
+    known = {name: tx.one("find_trigger", (name,)) is not None for name in sorted({c.trigger for c in commands})}
+    return [
+        known[c.trigger]
+        and c.refused is None
+        and not (c.was_kept and is_in_lost_interval(tx, c.happened_at))
+        and (c.filtered or (c.pace.is_plain and c.start is not None and starts.is_plain(tx, c.start)))
+        for c in commands
+    ]
+
+
+def _take_in(tx: PostgresTransaction, commands: list[AcceptDelivery]) -> list[DeliveryStored | None]:
+    """Store what arrived and start what it starts; a key that is known is left to the handler."""
+    known = {(trigger, key) for _, trigger, key, _ in _known_keys(tx, [c for c in commands if c.filtered])}
+    rows = [
+        deliveries.row_of(tx, c, FlowDecision(_state(c)), None if c.filtered or c.start is None else c.start.id)
+        for c in commands
+        if (c.trigger, c.key) not in known
+    ]
+    if not rows:
+        return [None] * len(commands)
+    new = {row[0] for row in tx.all("insert_deliveries", columns(_COLUMNS, rows))}
+    began = [c.start for c in commands if c.id in new and c.start is not None and not c.filtered]
+    if began:
+        starts.stage(tx, began)
+    tx.ready |= bool(new)
+    return [_answer(c) if c.id in new else None for c in commands]
+
+
+def _known_keys(tx: PostgresTransaction, commands: Sequence[AcceptDelivery | DecideDelivery]) -> list[tuple[Any, ...]]:
+    """Return id, trigger, key and variant of what is stored under the keys of these commands. The group has locked them all."""
+    if not commands:
+        return []
+    return tx.all("list_known_keys", (texts([c.trigger for c in commands]), texts([c.key for c in commands])))
+
+
+def _state(c: AcceptDelivery) -> DeliveryState:
+    return DeliveryState.RECEIVED if c.filtered else DeliveryState.STARTED
+
+
+def _answer(c: AcceptDelivery) -> DeliveryStored:
+    run = None if c.filtered or c.start is None else c.start.id
+    return DeliveryStored(c.id, _state(c), run, first=True)
+
+
+def _decide_plainly(tx: PostgresTransaction, commands: Sequence[DecideDelivery]) -> list[bool]:
+    return [
+        c.state in _LEFT
+        or (
+            c.state is DeliveryState.STARTED
+            and c.pace.is_plain
+            and c.start is not None
+            and starts.is_plain(tx, c.start)
+        )
+        for c in commands
+    ]
+
+
+def _decide(tx: PostgresTransaction, commands: list[DecideDelivery]) -> list[DeliveryStored | None]:
+    """Move on what was received and start what it starts; what somebody else decided on is left to the handler."""
+    claiming = {c.delivery: c for c in commands if c.state is DeliveryState.STARTED and c.key}
+    if claiming:
+        taken = {
+            (trigger, key): delivery
+            for delivery, trigger, key, variant in _known_keys(tx, list(claiming.values()))
+            if not variant
+        }
+        lost = {c.delivery for c in claiming.values() if taken.get((c.trigger, c.key), c.delivery) != c.delivery}
+        if lost:
+            moved = iter(_move(tx, [c for c in commands if c.delivery not in lost]))
+            return [None if c.delivery in lost else next(moved) for c in commands]
+    return _move(tx, commands)
+
+
+def _move(tx: PostgresTransaction, commands: list[DecideDelivery]) -> list[DeliveryStored | None]:
+    if not commands:
+        return []
+    runs = [c.start.id if c.start is not None and c.state is DeliveryState.STARTED else None for c in commands]
+    notes = [None if c.state is DeliveryState.STARTED else c.note for c in commands]
+    rows = [(c.delivery, c.state.value, note, run, c.by) for c, note, run in zip(commands, notes, runs, strict=True)]
+    moved = {row[0] for row in tx.all("settle_deliveries", (*columns("ttttt", rows), tx.now))}
+    began = [
+        c.start for c, run in zip(commands, runs, strict=True) if c.delivery in moved and run and c.start is not None
+    ]
+    if began:
+        starts.stage(tx, began)
+    return [
+        DeliveryStored(c.delivery, c.state, run, first=True, note=note) if c.delivery in moved else None
+        for c, run, note in zip(commands, runs, notes, strict=True)
+    ]
+
+
+def insert_delivery_rows(tx: PostgresTransaction, rows: Sequence[InsertedDelivery]) -> None:
+    """Let those who listen have what they heard, with what is sent next."""
+    if rows:
+        tx.later("insert_deliveries", columns(_COLUMNS, rows))
+        tx.ready = True
+
+
+ARRIVALS = BatchRule(_take_in, lambda c: (c.trigger, c.key), run=lambda c: str(c.id), plain=_arrive_plainly)
+DECISIONS = BatchRule(
+    _decide, lambda c: (c.trigger, c.key) if c.key else c.delivery, run=lambda c: str(c.delivery), plain=_decide_plainly
+)

@@ -1,0 +1,158 @@
+"""The history of a server's store as this process knows it: its own commits, numbered, and the marks of its host."""
+
+import logging
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+
+from mainspring.domain.integrity.lost_commits import LostCommits
+from mainspring.domain.values.sealing import PLAIN_SEALING
+from mainspring.store.base import StoreWentBackError
+from mainspring.store.commands.acceptance import accepts_input
+from mainspring.store.commit_mark import CommitBefore, CommitMark, find_higher_epoch, find_lost_commits
+from mainspring.store.maintenance.lost_interval import hold_for_lost_commits
+from mainspring.store.postgres.address import Address
+from mainspring.store.postgres.connection import BEGIN, UNHURRIED, ServerConnection
+from mainspring.store.postgres.host_marks import COMPARED_FOR_MS, HostMarks, server_of
+from mainspring.store.postgres.texts import TEXTS
+from mainspring.store.postgres.transaction import PostgresTransaction, run
+
+_LOG = logging.getLogger("mainspring.store")
+_NOW = "select (extract(epoch from clock_timestamp()) * 1000)::bigint"
+_LOCK = "lock table {} in exclusive mode"
+_TABLES = """
+select string_agg(quote_ident(relname), ', ' order by relname) from pg_class
+where relnamespace = current_schema()::regnamespace and relkind = 'r'
+"""
+
+
+class ServerHistory:
+    """`writer` names this process among all that ever commit, by chance alone; for the thread that commits."""
+
+    def __init__(self, address: Address, marks: HostMarks) -> None:
+        self.writer = uuid.uuid4().hex
+        self._address = address
+        self.marks = marks
+        self._store = ""
+        self._server = ""
+        self._epoch = 0
+        self._is_on_hold = False
+        """Whether the store is on hold for lost commits."""
+        self._newest: CommitMark | None = None
+
+    def open(self, connection: ServerConnection) -> None:
+        """Compare the marks of this host with the store, which is put on hold if one is above it."""
+        self.reach(connection)
+        connection.execute(BEGIN)
+        tx = self._begun(connection)
+        self._store = tx.all("read_meta", ("store",))[0][0]
+        marks = self.marks.compared(tx.now)
+        lost = find_lost_commits(marks, tx.all)
+        highest = find_higher_epoch(marks, tx.all) if lost is None else None
+        if highest is not None:  # the server is back that another one had replaced, which was put on hold
+            tx.change("raise_epoch_to", (highest,))
+            tx.change("raise_epoch")
+            tx.send_later()
+        connection.execute("commit")
+        if highest is not None:
+            _LOG.warning(
+                "the store is back that an older copy had replaced; it lacks nothing\nat %s", self._address.shown
+            )
+        if lost is not None:
+            self.hold_if_behind(connection)
+        self.marks.tidy(tx.now)
+
+    def reach(self, connection: ServerConnection) -> None:
+        """Note which server a new connection leads to."""
+        self._server = server_of(connection)
+
+    def compare(self, *, number: int | None, epoch: int, is_on_hold: bool, now: int) -> None:
+        """Do nothing if the store knows the newest commit of this process; a new connection may lead to another server.
+
+        `is_on_hold` = it is on hold for lost commits.
+
+        Raises:
+            StoreWentBackError: it does not.
+        """
+        self._epoch, self._is_on_hold = epoch, is_on_hold
+        newest = self._newest
+        if newest is None or newest.at <= now - COMPARED_FOR_MS or (number is not None and number >= newest.number):
+            return
+        lost = LostCommits(
+            stored=number,
+            marked=newest.number,
+            since_at=None,
+            until_at=newest.at,
+            where="this process",
+            server=newest.server,
+            epoch=newest.epoch,
+        )
+        raise StoreWentBackError(lost, self._address.shown)
+
+    def hold_if_behind(self, connection: ServerConnection) -> None:
+        """Put the store on hold for what it lacks, unless another process has done so. All other writers wait until the commit."""
+        connection.execute(BEGIN)
+        try:
+            connection.execute(UNHURRIED)
+            tx = self._begun(connection)
+            tables = connection.execute(_TABLES).fetchone()
+            connection.execute(_LOCK.format(tables[0] if tables else "meta"))
+            lost = find_lost_commits(self.marks.compared(tx.now, self._newest), tx.all)
+            if lost is not None:
+                lost = msgspec.structs.replace(lost, server_now=self._server)
+                hold_for_lost_commits(tx, lost)
+                tx.send_later()
+            connection.execute("commit")
+        except psycopg.Error:
+            if not connection.closed:
+                connection.execute("rollback")
+            raise
+        if lost is not None:
+            _LOG.critical(
+                "%s\nat %s\nThe store is on hold: nothing starts before a person has decided.",
+                *(lost.text, self._address.shown),
+            )
+
+    def count(self, cursor: "psycopg.Cursor[tuple[object, ...]]", tx: PostgresTransaction) -> None:
+        """Number the commit that is about to be made."""
+        run(cursor, TEXTS["count_commit"], (self.writer, self._next, tx.now))
+
+    def keep(self, tx: PostgresTransaction, commands: Sequence[Any]) -> None:
+        """Mark a commit of these commands that is known."""
+        before = self._newest
+        self._newest = CommitMark(
+            store=self._store,
+            epoch=self._epoch,
+            number=self._next,
+            at=tx.now,
+            writer=self.writer,
+            acts=tx.audit_head.seq if tx.audit_head else before.acts if before else 0,
+            act_hash=tx.audit_head.hash if tx.audit_head else before.act_hash if before else "",
+            server=self._server,
+            before=self._before(commands),
+        )
+        self.marks.keep(self._newest)
+
+    def _before(self, commands: Sequence[Any]) -> CommitBefore | None:
+        """Return this process's newest commit of before the hold, as long as it has accepted nothing on hold."""
+        newest = self._newest
+        if not self._is_on_hold or accepts_input(commands):
+            return None
+        if newest is None:
+            return CommitBefore()
+        return newest.to_before() if newest.before is not None or newest.epoch < self._epoch else None
+
+    @property
+    def _next(self) -> int:
+        return 1 if self._newest is None else self._newest.number + 1
+
+    def _begun(self, connection: ServerConnection) -> PostgresTransaction:
+        connection.execute("select set_config('search_path', $1, true)", (self._address.schema,))
+        row = connection.execute(_NOW).fetchone()
+        assert row is not None
+        return PostgresTransaction(
+            connection.cursor(), self._address.schema, now=row[0], session=None, again=False, sealing=PLAIN_SEALING
+        )

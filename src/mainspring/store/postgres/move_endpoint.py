@@ -1,0 +1,240 @@
+"""An endpoint of a move: a schema's store."""
+
+import contextlib
+from collections.abc import Iterator
+from math import inf
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import NotFoundError
+from mainspring.domain.values.sealing import PLAIN_SEALING
+from mainspring.store.commands.automations import AuditedCommand
+from mainspring.store.liveness import is_gone
+from mainspring.store.maintenance.move_endpoint import (
+    in_use,
+    is_marked,
+    mark_departure,
+    not_empty,
+    other_move,
+    read_departure,
+)
+from mainspring.store.maintenance.move_marker import ARRIVED, ARRIVING, GONE, PROGRESS, MoveSource, MoveTarget
+from mainspring.store.maintenance.table_rows import CARRIED_META, NOT_CARRIED
+from mainspring.store.postgres.address import Address
+from mainspring.store.postgres.connection import UNHURRIED, ServerConnection, connect, refuse_unsafe
+from mainspring.store.postgres.error_table import statement_error
+from mainspring.store.postgres.migrate import migrate, version_of
+from mainspring.store.postgres.table_rows import PostgresRows
+from mainspring.store.postgres.texts import TEXTS
+from mainspring.store.postgres.transaction import Cursor, PostgresTransaction
+from mainspring.store.write.sessions import bury_all
+
+_NOW = "select (extract(epoch from clock_timestamp()) * 1000)::bigint"
+
+
+class PostgresEndpoint:
+    """A copying.endpoint.Endpoint."""
+
+    holds_nul = False
+
+    def __init__(self, address: Address, clock: Clock) -> None:
+        self._address = address
+        self._clock = clock
+
+    @property
+    def shown(self) -> str:
+        """Server, database and schema."""
+        return self._address.shown
+
+    def departure(self) -> MoveSource | None:
+        """Return where it is going, or has gone; brings it to this version's form first."""
+        with self._connection() as connection:
+            if not version_of(connection, self._address.schema):
+                raise NotFoundError(
+                    f"there is no store\nat {self.shown}", hint="Name the one that is to be moved: --store"
+                )
+            migrate(connection, self._address)
+            found, arriving = self._meta(connection, GONE), self._meta(connection, ARRIVING)
+        return read_departure(found, arriving, self.shown)
+
+    def texts_with_nul(self) -> list[str]:
+        """Return none: no text here can hold it."""
+        return []
+
+    def depart(self, departure: MoveSource, act: AuditedCommand) -> None:
+        """Bury the dead and mark it as leaving."""
+        with self._transaction() as tx:
+            self.bury_all(tx)
+            mark_departure(tx, departure, act)
+
+    def bury_all(self, tx: PostgresTransaction) -> None:
+        """Declare dead what has no lease any more; whoever still has one is named. All other writers wait until the commit."""
+        self._lock_all(tx)
+        self._refuse_if_used(tx)
+        bury_all(tx)
+
+    def refuse_if_used(self) -> None:
+        """Do nothing if no process uses the store, or there is none. Raises StoreHeldError."""
+        with self._connection() as connection:
+            refuse_unsafe(connection, self._address)
+            is_there = version_of(connection, self._address.schema) > 0
+        if is_there:
+            with self._transaction() as tx:
+                self._refuse_if_used(tx)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[Cursor]:
+        """Give a transaction in which no process uses the store, and none can begin to."""
+        with self._transaction() as tx:
+            if tx.cursor.execute("select to_regclass('sessions') is not null").fetchone() == (True,):
+                self._lock_all(tx)
+                self._refuse_if_used(tx)
+            yield tx.cursor
+
+    def drop_unfinished(self) -> None:
+        """Drop what was left of a filling that was broken off. Raises ConflictError if it is anything else."""
+        with self._connection() as connection:
+            if version_of(connection, self._address.schema):
+                if self._meta(connection, ARRIVING) is None:  # it was made, and has no mark yet
+                    with self._transaction() as tx:
+                        self._require_no_rows(tx)
+                connection.execute(f"drop schema {sql.Identifier(self._address.schema).as_string(connection)} cascade")
+
+    def _refuse_if_used(self, tx: PostgresTransaction) -> None:
+        over = {row[0] for row in tx.all("list_expired_sessions")}
+        live = [row for row in tx.all("list_live_sessions", (10_000,)) if row[0] not in over]
+        used = [f"{row[2]} {row[6]} on {row[5]}" for row in live if not is_gone(row[4], row[6], row[7])]
+        if used:
+            raise in_use(self.shown, used)
+
+    def settle(self, departure: MoveSource | None, act: AuditedCommand | None = None) -> None:
+        """Change the mark, or take it away."""
+        with self._transaction() as tx:
+            mark_departure(tx, departure, act)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[PostgresRows]:
+        """Give its rows, all of one commit."""
+        with self._connection() as connection:
+            connection.execute("begin isolation level repeatable read read only")
+            connection.execute(UNHURRIED)
+            try:
+                yield PostgresRows(connection, self._address)
+            finally:
+                if not connection.closed:
+                    connection.execute("rollback")
+
+    def arrived(self) -> str | None:
+        """Return the id of the move that made it whole."""
+        with self._connection() as connection:
+            return self._meta(connection, ARRIVED) if version_of(connection, self._address.schema) else None
+
+    def require_empty(self) -> None:
+        """Do nothing if nothing was ever done with it, or it is not there."""
+        with self._connection() as connection:
+            refuse_unsafe(connection, self._address)
+            if not version_of(connection, self._address.schema):
+                self._require_no_tables(connection)
+            migrate(
+                connection, self._address
+            )  # what it cannot be, or we may not do, is known before anything is marked
+            found = self._meta(connection, ARRIVING)
+            if found is not None:
+                raise other_move(self.shown, msgspec.json.decode(found, type=MoveTarget), self._remedy)
+        with self._transaction() as tx:
+            self._require_no_rows(tx)
+
+    def receive(self, arrival: MoveTarget) -> None:
+        """Make and mark it."""
+        with self._connection() as connection:
+            refuse_unsafe(connection, self._address)
+            migrate(connection, self._address)
+        with self._transaction() as tx:
+            self._lock_all(tx)
+            found = tx.one("read_meta", (ARRIVING,))
+            if is_marked(None if found is None else found[0], arrival, self.shown, self._remedy):
+                return
+            self._require_no_rows(tx)
+            tx.cursor.execute(f"delete from meta where {CARRIED_META}")  # noqa: S608 - words of ours
+            tx.change("put_meta", (ARRIVING, msgspec.json.encode(arrival).decode()))
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[PostgresRows]:
+        """Give its rows, to append to."""
+        with self._connection() as connection:
+            yield PostgresRows(connection, self._address)
+
+    def release(self, move: str) -> None:
+        """Take the mark away and let it be used; what the planner knows of empty tables is no use any more."""
+        with self._transaction() as tx:
+            self.open_up(tx.cursor, move)
+
+    def open_up(self, cursor: Cursor, move: str) -> None:
+        """Take the mark away in a transaction of the caller's, whose first schema is the store's."""
+        cursor.execute("delete from meta where key = $1 or starts_with(key, $2)", (ARRIVING, PROGRESS))
+        cursor.execute(TEXTS["put_meta"], (ARRIVED, move))
+        cursor.execute(TEXTS["raise_epoch"])
+        for table in self._tables(cursor):
+            cursor.execute(f'analyze "{table}"')
+
+    def _require_no_rows(self, tx: PostgresTransaction) -> None:
+        for table in self._tables(tx.cursor):
+            if table not in ("meta", *NOT_CARRIED) and tx.cursor.execute(f'select 1 from "{table}" limit 1').fetchone():  # noqa: S608 - names of ours
+                raise not_empty(self.shown, table)
+
+    def _require_no_tables(self, connection: ServerConnection) -> None:
+        found = connection.execute(
+            "select tablename from pg_tables where schemaname = $1 limit 1", (self._address.schema,)
+        ).fetchone()
+        if found:
+            raise not_empty(self.shown, found[0])
+
+    @property
+    def _remedy(self) -> str:
+        """How to empty it."""
+        return f"drop schema {sql.Identifier(self._address.schema).as_string(None)} cascade (in that database)"
+
+    def _lock_all(self, tx: PostgresTransaction) -> None:
+        """Let no other transaction write until this one is over; what is on its way ends first, what comes later finds the mark."""
+        names = ", ".join(f'"{table}"' for table in self._tables(tx.cursor))
+        tx.cursor.execute(f"lock table {names} in exclusive mode")
+
+    @staticmethod
+    def _tables(cursor: Cursor) -> list[str]:
+        found = cursor.execute(
+            "select relname from pg_class where relnamespace = current_schema()::regnamespace and relkind = 'r' order by 1"
+        )
+        return [str(row[0]) for row in found.fetchall()]
+
+    def _meta(self, connection: ServerConnection, key: str) -> str | None:
+        table = sql.Identifier(self._address.schema, "meta").as_string(connection)
+        text = f"select value from {table} where key = $1"  # noqa: S608 - a name of ours
+        found = connection.execute(text, (key,)).fetchone()
+        return str(found[0]) if found else None
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[PostgresTransaction]:
+        with self._connection() as connection, connection.transaction():
+            cursor = connection.cursor()
+            cursor.execute(UNHURRIED)
+            cursor.execute("select set_config('search_path', $1, true)", (self._address.schema,))
+            row = cursor.execute(_NOW).fetchone()
+            assert row is not None
+            yield PostgresTransaction(
+                cursor, self._address.schema, now=row[0], session=None, again=False, sealing=PLAIN_SEALING
+            )
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[ServerConnection]:
+        """Open one, close it in the end, and raise what its faults mean."""
+        connection = connect(self._address)
+        connection.answers_within = inf  # a whole table is counted by one question
+        try:
+            yield connection
+        except psycopg.Error as fault:
+            raise statement_error(fault, self.shown) from fault
+        finally:
+            connection.close()

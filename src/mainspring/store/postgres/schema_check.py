@@ -1,0 +1,51 @@
+"""Check of the version of a schema, for programs that only read and may change nothing."""
+
+import psycopg
+
+from mainspring.domain.errors import NoStoreError
+from mainspring.store.maintenance.move_marker import error_of_move
+from mainspring.store.postgres.address import Address
+from mainspring.store.postgres.connection import connect
+from mainspring.store.postgres.error_table import translate
+from mainspring.store.postgres.migrate import migrations, version_of, versions_of
+from mainspring.store.postgres.texts import TEXTS
+from mainspring.store.schema_version import require_current_version
+
+
+def schema_version_of(address: Address) -> int:
+    """Return the form that the store has, 0 where there is none. Raises StoreUnavailableError."""
+    try:
+        with connect(address) as connection:
+            return version_of(connection, address.schema)
+    except psycopg.Error as fault:
+        raise translate(fault, address.shown) or fault from fault
+
+
+def require_schema_version(address: Address) -> None:
+    """Do nothing if the store has the form that this version reads.
+
+    Raises:
+        NoStoreError: there is none.
+        StoreMovedError: it was moved elsewhere, or is being filled.
+        StoreTooNewError: a newer version wrote it.
+        StoreError: it has to be brought to the present form first, was made by a development version, or cannot be reached.
+    """
+    try:
+        with connect(address) as connection:
+            number, first = versions_of(connection, address.schema)
+            marks = []
+            if number:
+                connection.execute("begin read only")
+                connection.execute("select set_config('search_path', $1, true)", (address.schema,))
+                marks = connection.execute(TEXTS["read_move_markers"]).fetchall()
+                connection.execute("commit")
+    except psycopg.Error as fault:
+        raise translate(fault, address.shown) or fault from fault
+    if number == 0:
+        raise NoStoreError(
+            f"there is no store\nat {address.shown}",
+            hint="Create one: mainspring up, or mainspring db migrate --create as the owner of the tables.",
+        )
+    require_current_version(number, first, migrations(), address.shown)
+    if (moved := error_of_move(marks, address.shown)) is not None:
+        raise moved

@@ -1,0 +1,1 @@
+"""Reads of automations: definitions, figures, what comes next, what monitors need."""

@@ -1,0 +1,76 @@
+"""Reads for the agenda of the next days: which slots come next, how long a run takes, what did not start in time."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mainspring.domain.states import RunState
+from mainspring.domain.time.misfire import MISFIRE_AFTER_MS
+from mainspring.domain.time.slot_verdict import SlotVerdict
+from mainspring.store.base import StoreReader
+from mainspring.store.read.automations.monitor_reads import newest_ends
+from mainspring.store.views import SlotView
+
+
+class UpcomingSlot(msgspec.Struct, frozen=True):
+    """The next slot of a schedule; `spec` = domain.schedule.Schedule as JSON."""
+
+    automation: str
+    schedule: str
+    slot_at: int
+    spec: bytes
+
+
+class PlannedStart(msgspec.Struct, frozen=True):
+    """A schedule that starts something by itself, with the definition of its automation."""
+
+    name: str
+    automation: str
+    spec: bytes
+    next_slot_at: int
+    definition: bytes
+    paused_at: int | None
+    paused_until: int | None
+
+
+def next_slots(reader: StoreReader, automations: Sequence[str] | None = None, limit: int = 10) -> list[UpcomingSlot]:
+    """Return the slots that come next, of what is neither retired nor paused: of all automations or of some."""
+    names = None if automations is None else _listed(automations)
+    return [UpcomingSlot(*row) for row in reader.read("list_next_slots", (names, limit))]
+
+
+def planned_starts(
+    reader: StoreReader, *, name: str | None = None, automations: Sequence[str] | None = None, limit: int
+) -> list[PlannedStart]:
+    """Return what starts soonest: `name` = of automations whose name holds this text, `automations` = of these alone."""
+    rows = reader.read("list_agenda", (name, None if automations is None else _listed(automations), limit))
+    return [PlannedStart(*row) for row in rows]
+
+
+def planned_page(
+    reader: StoreReader, *, name: str | None, automations: Sequence[str] | None, after: str, limit: int
+) -> list[PlannedStart]:
+    """Return what so many automations behind `after` start, by their name and each with all its schedules; else as `planned_starts`."""
+    named = None if automations is None else _listed(automations)
+    return [PlannedStart(*row) for row in reader.read("list_agenda_page", (name, named, after, limit))]
+
+
+def irregular_slots(reader: StoreReader, schedules: Sequence[str], since_at: int, limit: int) -> list[SlotView]:
+    """Return slots due since an instant that did not run, or were made late, newest first."""
+    rows = reader.read(
+        "list_irregular_slots", (_listed(schedules), since_at, SlotVerdict.RUN.value, MISFIRE_AFTER_MS, limit)
+    )
+    return [SlotView(*row) for row in rows]
+
+
+def usual_lengths(reader: StoreReader, automations: Sequence[str], newest: int) -> dict[str, int]:
+    """Return how long (ms) half of the newest successes of each took at most."""
+    found: dict[str, list[int]] = {}
+    for end in newest_ends(reader, automations, newest):
+        if end.state is RunState.SUCCEEDED and end.started_at is not None:
+            found.setdefault(end.automation, []).append(end.finished_at - end.started_at)
+    return {name: sorted(took)[len(took) // 2] for name, took in found.items()}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return msgspec.json.encode(list(names)).decode()

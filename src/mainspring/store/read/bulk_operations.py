@@ -1,0 +1,100 @@
+"""Reads of bulk operations: lists, one, and the result of each of its runs."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
+from mainspring.domain.runs.bulk_operation import BulkVerb
+from mainspring.domain.states import BulkState
+from mainspring.store.base import StoreReader
+from mainspring.store.read.list_bounds import NEWEST
+from mainspring.store.restore_hold import HOLD_KEY
+
+_names = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+class _Replay(msgspec.Struct):
+    delivery: str
+
+
+_detail = msgspec.json.Decoder(_Replay).decode
+
+
+class BulkView(msgspec.Struct, frozen=True):
+    """One act on many runs or deliveries. `which` = JSON, by what they were chosen; up to the part `reached` all was done or refused."""
+
+    seq: int
+    id: str
+    verb: BulkVerb
+    state: BulkState
+    which: bytes
+    automations: tuple[str, ...]
+    rate: str | None
+    actor: str
+    reason: str | None
+    total: int
+    done: int
+    refused: int
+    reached: str
+    made_at: int
+    changed_at: int
+    ended_at: int | None
+    due_at: int
+
+    @property
+    def left(self) -> int:
+        """How many parts are still to be acted upon."""
+        return self.total - self.done - self.refused
+
+
+class BulkPart(msgspec.Struct, frozen=True):
+    """One part of a bulk act, by the id of the run or delivery; `why` it was refused. `is_done` = it was acted upon.
+
+    `repeat` = the delivery as which this one arrived once more.
+    """
+
+    id: str
+    is_done: bool
+    why: str | None
+    repeat: str | None = None
+
+
+def bulk_acts(reader: StoreReader, *, limit: int = 50, cursor: int | None = None) -> list[BulkView]:
+    """Return bulk acts, newest first; `cursor` = the seq where the last page ended."""
+    return [_view(row) for row in reader.read("list_bulk_operations", (NEWEST if cursor is None else cursor, limit))]
+
+
+def is_due(reader: StoreReader, now: int) -> bool:
+    """Tell whether there is a piece to take at `now` (ms): one that is due, that nobody has, and whose store is not held."""
+    return bool(reader.read("list_due_bulk_operations", (now, now + MAX_CLOCK_LEAD_MS))) and not reader.read(
+        "read_meta", (HOLD_KEY,)
+    )
+
+
+def bulk_act(reader: StoreReader, id: str) -> BulkView | None:
+    """Return one."""
+    rows = reader.read("read_bulk_operation", (id,))
+    return _view(rows[0]) if rows else None
+
+
+def bulk_parts(
+    reader: StoreReader, bulk: BulkView, *, refused: bool = False, limit: int = 50, cursor: str | None = None
+) -> list[BulkPart]:
+    """Return parts of one, oldest first, behind the part `cursor`: all, or those that were refused."""
+    rows = reader.read("list_refused_bulk_runs" if refused else "list_bulk_runs", (bulk.id, cursor or "", limit))
+    done = [id for id, why in rows if why is None and id <= bulk.reached]
+    repeats = _repeats(reader, bulk, done) if bulk.verb is BulkVerb.REPLAY and done else {}
+    return [BulkPart(id, why is None and id <= bulk.reached, why, repeats.get(id)) for id, why in rows]
+
+
+def _repeats(reader: StoreReader, bulk: BulkView, parts: list[str]) -> dict[str, str]:
+    """Return the new delivery of each part that was replayed, as the act on it has it on record."""
+    commands = {f"{bulk.id}/{part}": part for part in parts}
+    rows = reader.read("list_audit_details", (msgspec.json.encode(list(commands)).decode(),))
+    return {commands[command]: _detail(detail).delivery for command, detail in rows if detail is not None}
+
+
+def _view(row: tuple[Any, ...]) -> BulkView:
+    seq, id, verb, state, which, automations, *rest = row
+    return BulkView(seq, id, BulkVerb(verb), BulkState(state), which, _names(automations), *rest)

@@ -1,0 +1,48 @@
+"""Reads of a search: what has an id that begins with a text, or a key; each is one range of an index."""
+
+import msgspec
+
+from mainspring.store.base import StoreReader
+from mainspring.store.read.list_bounds import LAST
+from mainspring.store.read.runs.run_views import row_of
+from mainspring.store.views import RunRow
+
+
+class FoundEvent(msgspec.Struct, frozen=True):
+    """An event that was found."""
+
+    id: str
+    name: str
+    at: int
+
+
+class FoundDelivery(msgspec.Struct, frozen=True):
+    """A delivery that was found."""
+
+    id: str
+    trigger: str
+    automation: str
+    state: str
+    at: int
+
+
+def runs_from(reader: StoreReader, prefix: str, limit: int) -> list[RunRow]:
+    """Return runs whose id begins so, the newest first."""
+    return [row_of(row) for row in reader.read("list_runs_from", (prefix, prefix + LAST, limit))]
+
+
+def runs_of_key(reader: StoreReader, key: str, limit: int) -> list[RunRow]:
+    """Return runs that were started under a key that begins so, of whichever automation; `limit` of each of so many."""
+    wanted = (key, key + LAST, limit)
+    names = [row[0] for row in reader.read("list_automations_with_key", wanted)]
+    return [row_of(row) for name in names for row in reader.read("list_runs_of_key", (name, *wanted))]
+
+
+def events_from(reader: StoreReader, prefix: str, limit: int) -> list[FoundEvent]:
+    """Return events whose id begins so."""
+    return [FoundEvent(*row) for row in reader.read("list_events_from", (prefix, prefix + LAST, limit))]
+
+
+def deliveries_from(reader: StoreReader, prefix: str, limit: int) -> list[FoundDelivery]:
+    """Return deliveries whose id begins so."""
+    return [FoundDelivery(*row) for row in reader.read("list_deliveries_from", (prefix, prefix + LAST, limit))]

@@ -1,0 +1,105 @@
+"""Reads of operations: service.reads.Reads."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.states import RunState
+from mainspring.store.base import StoreReader
+from mainspring.store.commands.results import Result
+from mainspring.store.read.audit_pages import AuditFilter, AuditPage, audit_page
+from mainspring.store.read.incidents import LastFailure, last_failures
+from mainspring.store.read.runs.message_schemas import signal_schemas
+from mainspring.store.read.runs.run_views import failures_of, list_runs, newest_of, story
+from mainspring.store.read.status.restore_losses import LostInterval, lost_interval
+from mainspring.store.read.status.status import audit_rows, meta, plans, slots_between, verify_audit
+from mainspring.store.restore_hold import RESTORED_AT, decision_key
+from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
+
+_RESULT = msgspec.json.Decoder[Result](Result)
+
+
+class OperationReads:
+    """Short reads over the pool."""
+
+    def __init__(self, reader: StoreReader) -> None:
+        self._reader = reader
+
+    def story(self, run: str) -> RunStory:
+        """Return all there is to know of one run; raises NotFoundError."""
+        return story(self._reader, run)
+
+    def list_runs(
+        self,
+        *,
+        states: tuple[RunState, ...] = (),
+        name: str | None = None,
+        since_at: int | None = None,
+        until_at: int | None = None,
+        limit: int = 50,
+        cursor: int | None = None,
+    ) -> RunPage:
+        """Return a page of runs, newest first; created from `since_at` to before `until_at`."""
+        return list_runs(
+            self._reader, states=states, name=name, since_at=since_at, until_at=until_at, limit=limit, cursor=cursor
+        )
+
+    def failures_of(self, runs: Sequence[str]) -> dict[str, Failure]:
+        """Return why runs failed or need a person, as it is stored; those that are not there, or have no failure, are left out."""
+        return failures_of(self._reader, runs)
+
+    def last_faults(self, runs: Sequence[str]) -> list[LastFailure]:
+        """Return the last failure of each of these runs, where somebody may have to hear of it."""
+        return last_failures(self._reader, runs)
+
+    def plans(self, automation: str | None) -> list[SchedulePlan]:
+        """Return what is needed to compute the slots of all schedules that have not ended, or of those of one automation."""
+        return plans(self._reader, automation)
+
+    def slots_between(self, schedule: str, first_at: int, last_at: int, limit: int) -> list[SlotView]:
+        """Return the slots on record from one instant to another, both included, oldest first."""
+        return slots_between(self._reader, schedule, first_at, last_at, limit)
+
+    def newest_of(self, run: str) -> str:
+        """Return the run that a run goes on as, after it began anew any number of times; itself if it did not."""
+        return newest_of(self._reader, run)
+
+    def signal_schemas(self, run: str, name: str) -> list[Any] | None:
+        """Return the JSON schemas of the signals of this name that the code of a run can read; None = not known for certain."""
+        return signal_schemas(self._reader, run, name)
+
+    def meta(self, key: str) -> str | None:
+        """Return one entry of `meta`."""
+        return meta(self._reader, key)
+
+    def undecided(self, limit: int) -> list[str]:
+        """Return ids of runs that were unfinished when the store was restored and that nobody has decided on, at most `limit`."""
+        with self._reader.snapshot() as read:
+            restored = read("read_meta", (RESTORED_AT,))
+            if not restored:
+                return []
+            at = restored[0][0]
+            return [str(row[0]) for row in read("list_undecided_restored_runs", (int(at), decision_key(at, ""), limit))]
+
+    def lost_interval(self, limit: int) -> LostInterval:
+        """Return what was set aside by the last restoring, at most `limit` of each kind."""
+        return lost_interval(self._reader, limit)
+
+    def answer_of(self, command: str, verb: str, subject: str) -> Result | None:
+        """Return what this act with this command id was answered; None = there was none."""
+        rows = self._reader.read("find_audit_entry", (command,))
+        return _RESULT.decode(rows[0][0]) if rows and rows[0][1:] == (verb, subject) else None
+
+    def audit_rows(self, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
+        """Return acts on record, newest first."""
+        return audit_rows(self._reader, limit=limit, cursor=cursor)
+
+    def audit_page(self, which: AuditFilter, *, limit: int = 50, cursor: int | None = None) -> AuditPage:
+        """Return a page of the acts on record that fit, newest first."""
+        return audit_page(self._reader, which, limit=limit, cursor=cursor)
+
+    def verify_audit(self) -> AuditCheck:
+        """Walk the whole chain of the audit log."""
+        return verify_audit(self._reader)

@@ -1,0 +1,134 @@
+"""Reads of who may come in: people, sessions at the pages, tokens; and the visitor that a session or token makes."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.access.permissions import API, IDLE_TIMEOUT_MS, WEB, Role, SignInMethod, Visitor
+from mainspring.store.base import StoreReader
+
+
+class PersonView(msgspec.Struct, frozen=True):
+    """A person; `password` is its stored form (domain.access.passwords)."""
+
+    name: str
+    password: str
+    role: Role
+    automations: tuple[str, ...] | None
+    made_at: int
+    changed_at: int
+
+
+class WebSessionView(msgspec.Struct, frozen=True):
+    """A session at the pages. `role` None = its person was removed: it opens nothing."""
+
+    hash: str
+    id: str
+    name: str
+    source: SignInMethod
+    role: Role | None
+    automations: tuple[str, ...] | None
+    address: str
+    browser: str
+    made_at: int
+    seen_at: int
+    until_at: int
+
+    def visitor(self, now: int) -> Visitor | None:
+        """Return who comes in by it now; None = it is over."""
+        if self.role is None or now >= self.until_at or now - self.seen_at >= IDLE_TIMEOUT_MS:
+            return None
+        return Visitor(door=WEB, name=self.name, role=self.role, automations=self.automations)
+
+
+class TokenView(msgspec.Struct, frozen=True):
+    """A token of a program; `until_at` None = until it is revoked."""
+
+    id: str
+    name: str
+    hash: str
+    role: Role
+    automations: tuple[str, ...] | None
+    by: str
+    made_at: int
+    until_at: int | None
+    used_at: int | None
+
+    def visitor(self, now: int) -> Visitor | None:
+        """Return who comes in by it now; None = it has expired."""
+        if self.until_at is not None and now >= self.until_at:
+            return None
+        return Visitor(door=API, name=self.name, role=self.role, automations=self.automations)
+
+
+def person(reader: StoreReader, name: str) -> PersonView | None:
+    """Return one person."""
+    rows = reader.read("read_person", (name,))
+    return _person(rows[0]) if rows else None
+
+
+def people(reader: StoreReader) -> list[PersonView]:
+    """Return all people, by name."""
+    return [_person(row) for row in reader.read("list_people")]
+
+
+def web_session(reader: StoreReader, hash: str) -> WebSessionView | None:
+    """Return the session that a cookie of this hash has."""
+    rows = reader.read("find_web_session", (hash,))
+    return _session(rows[0]) if rows else None
+
+
+def web_sessions_by(reader: StoreReader, hashes: Iterable[str]) -> list[WebSessionView]:
+    """Return the sessions that cookies of these hashes have."""
+    return [_session(row) for row in reader.read("list_web_sessions_by", (_listed(hashes),))]
+
+
+def web_sessions(reader: StoreReader, now: int, name: str | None = None, limit: int = 200) -> list[WebSessionView]:
+    """Return sessions that are not over, of one name or of all, the newest use first."""
+    return [_session(row) for row in reader.read("list_web_sessions", (name, now, now - IDLE_TIMEOUT_MS, limit))]
+
+
+def token_of(reader: StoreReader, hash: str) -> TokenView | None:
+    """Return the token of this hash."""
+    rows = reader.read("find_api_token", (hash,))
+    return _token(rows[0]) if rows else None
+
+
+def tokens_by(reader: StoreReader, hashes: Iterable[str]) -> list[TokenView]:
+    """Return the tokens of these hashes."""
+    return [_token(row) for row in reader.read("list_api_tokens_by", (_listed(hashes),))]
+
+
+def tokens(reader: StoreReader) -> list[TokenView]:
+    """Return all tokens, by name."""
+    return [_token(row) for row in reader.read("list_api_tokens")]
+
+
+def has_credentials(reader: StoreReader, now: int) -> bool:
+    """Tell whether there is a person, a token or a start-up link that opens anything."""
+    return bool(reader.read("has_credentials", (now,))[0][0])
+
+
+def _person(row: tuple[Any, ...]) -> PersonView:
+    name, password, role, automations, *rest = row
+    return PersonView(name, password, Role(role), _patterns(automations), *rest)
+
+
+def _session(row: tuple[Any, ...]) -> WebSessionView:
+    hash, id, name, source, role, automations, *rest = row
+    known = None if role is None else Role(role)
+    return WebSessionView(hash, id, name, SignInMethod(source), known, _patterns(automations), *rest)
+
+
+def _token(row: tuple[Any, ...]) -> TokenView:
+    id, name, hash, role, automations, *rest = row
+    return TokenView(id, name, hash, Role(role), _patterns(automations), *rest)
+
+
+def _listed(hashes: Iterable[str]) -> str:
+    return msgspec.json.encode(sorted(hashes)).decode()
+
+
+def _patterns(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else msgspec.json.decode(text, type=tuple[str, ...])

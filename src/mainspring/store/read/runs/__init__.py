@@ -1,0 +1,1 @@
+"""Reads of runs: one run, lists of runs, the history that resumes one."""

@@ -1,0 +1,273 @@
+"""Views of runs for people: one run and its story, ids from what a person types, lists page by page."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.domain.errors import NotFoundError
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Outcome
+from mainspring.domain.states import RunState
+from mainspring.store.base import StoreReader
+from mainspring.store.read.list_bounds import LAST
+from mainspring.store.read.runs.history import (
+    attempt_of,
+    fact_of,
+    failure_of,
+    loss_of,
+    outcome_of,
+    rejected_of,
+    stall_of,
+)
+from mainspring.store.read.short_ids import IdKind, ambiguous, ids_ending
+from mainspring.store.read.time_search import number_at
+from mainspring.store.views import RunPage, RunRow, RunStory, RunView, StepView, WaitView, columns
+
+_SHOWN = 5
+_CHILDREN = 100
+_LOSSES = 20
+OUTLINE: Final = 500
+_GENERATIONS, _ATTEMPTS = 20, 100
+_STATE = 5
+_COLUMNS = columns(RunRow)
+_UNLISTED = {
+    RunState.RUNNING: "runs indexed by runs_running where state = {{running}}",
+    RunState.SUCCEEDED: "runs where state = {{succeeded}}",
+}
+"""States that the index of states leaves out: few, and nearly all."""
+_LISTED = "runs indexed by runs_state where state = {{%s}} and state not in ({{running}}, {{succeeded}})"
+IN_STATE = {state: _UNLISTED.get(state, _LISTED % state.value) for state in RunState}
+"""What stands behind "from" for the runs of each state."""
+_ALL = ("runs where 1 = 1", "seq")
+
+
+def place_in(state: RunState) -> str:
+    """Return by what runs of a state are compared with a place in commit order, and put into that order.
+
+    The index of those that run does not hold it. They are few, so each is looked at; a server that plans for any values would gather all
+    places in range, or walk down them, and they may be those of all runs there are.
+    """
+    return "+seq" if state is RunState.RUNNING else "seq"
+
+
+def run_view(reader: StoreReader, run: str) -> RunView:
+    """Return one run.
+
+    Raises:
+        NotFoundError: there is none of this id.
+    """
+    rows = reader.read("read_run", (run,))
+    if not rows:
+        raise run_not_found(run)
+    return view_of(rows[0])
+
+
+def newest_of(reader: StoreReader, run: str) -> str:
+    """Return the run that a run goes on as, after it began anew any number of times; itself if it did not. The first one may be pruned."""
+    rows = reader.read("find_newest_of_chain", (run,))
+    return str(rows[0][0]) if rows else run
+
+
+def run_not_found(run: str) -> NotFoundError:
+    """Return what is raised where there is no run of this id."""
+    return NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
+
+
+def view_of(row: tuple[Any, ...]) -> RunView:
+    """Make a view of a row of `read_run`."""
+    values = list(row)
+    values[6] = RunState(values[6])
+    values[12:15] = (bool(value) for value in values[12:15])
+    values[32] = failure_of(values[32])
+    values[-2] = bool(values[-2])
+    return RunView(*values)
+
+
+def row_of(row: tuple[Any, ...]) -> RunRow:
+    """Make a list entry of a row."""
+    values = list(row)
+    values[_STATE] = RunState(values[_STATE])
+    return RunRow(*values)
+
+
+def resolve_id(reader: StoreReader, text: str) -> str:
+    """Return the id that a person means: a whole id, its beginning, its end as lists show it, `@last` or `@failed` (needs attention too).
+
+    Raises:
+        NotFoundError: nothing fits.
+        ConflictError: more than one run fits; some are listed.
+    """
+    if text == "@last":
+        found = [row[0] for row in reader.read("find_last_run")]
+    elif text == "@failed":
+        both = (reader.read("find_last_failed_run"), reader.read("find_last_stopped_run"))
+        found = sorted((row[0] for rows in both for row in rows), reverse=True)[:1]
+    else:
+        prefix = text if text.startswith("r_") or reader.read("find_run_state", (text,)) else f"r_{text}"
+        found = [row[0] for row in reader.read("list_run_ids_from", (prefix, prefix + LAST, _SHOWN + 1))]
+        if prefix in found:
+            return prefix
+        found += [ending.id for ending in ids_ending(reader, IdKind.RUN, text) if ending.id not in found]
+    if not found:
+        raise NotFoundError(f"there is no run {text}", hint="See: mainspring runs list")
+    if len(found) > 1:
+        raise ambiguous(IdKind.RUN, text, found)
+    return str(found[0])
+
+
+def list_runs(
+    reader: StoreReader,
+    *,
+    states: tuple[RunState, ...] = (),
+    name: str | None = None,
+    since_at: int | None = None,
+    until_at: int | None = None,
+    limit: int = 50,
+    cursor: int | None = None,
+) -> RunPage:
+    """Return a page of runs, newest first, after `cursor`; created from `since_at` to before `until_at`."""
+    if until_at is not None:
+        first = first_created_at(reader, until_at)
+        cursor = first if cursor is None else min(cursor, first)
+    clauses: list[str] = []
+    params: list[Any] = []
+    if name is not None:
+        clauses.append("automation = ?")
+        params.append(name)
+    if cursor is not None:
+        params.append(cursor)
+    rows: list[RunRow] = []
+    # State by state: each is one range of an index, however many runs the other states have.
+    for source, place in [(IN_STATE[state], place_in(state)) for state in dict.fromkeys(states)] or [_ALL]:
+        conditions = " and ".join((source, *clauses, *([] if cursor is None else [f"{place} < ?"])))
+        text = f"select {_COLUMNS} from {conditions} order by {place} desc limit ?"  # noqa: S608 - our words
+        rows += [row_of(row) for row in reader.read_text(text, (*params, limit + 1))]
+    rows.sort(key=lambda row: -row.seq)
+    # Commit order is the order of creation: the first one that is too old ends the list.
+    wanted = [row for row in rows if since_at is None or row.created_at >= since_at]
+    more = len(wanted) > limit
+    return RunPage(wanted[:limit], wanted[limit - 1].seq if more else None)
+
+
+def first_created_at(reader: StoreReader, at: int) -> int:
+    """Return the number of the first run that was not created before an instant: commit order is the order of creation."""
+    with reader.snapshot() as read:
+        return number_at(read, at, newest="find_newest_run_number", time_at="find_run_creation_time")
+
+
+def failures_of(reader: StoreReader, runs: Sequence[str]) -> dict[str, Failure]:
+    """Return why runs failed or need a person; those that are not there, or have no failure, are left out."""
+    rows = reader.read("list_failures_of", (msgspec.json.encode(runs).decode(),))
+    return {run: found for run, failure in rows if (found := failure_of(failure)) is not None}
+
+
+def story(reader: StoreReader, run: str) -> RunStory:
+    """Return all there is to show of one run.
+
+    Raises:
+        NotFoundError: there is none of this id.
+    """
+    with reader.snapshot() as read:
+        found = read("read_run", (run,))
+        if not found:
+            raise run_not_found(run)
+        return _story(
+            read,
+            view_of(found[0]),
+            [outcome_of(row) for row in read("read_history_outcomes", (run,))],
+            [attempt_of(row) for row in read("list_attempts_of_run", (run,))],
+        )
+
+
+def _story(read: Any, run: RunView, outcomes: list[Outcome], attempts: list[AttemptRecord]) -> RunStory:
+    # The row of a run learns of them when it is put away; while it runs they are ahead of it.
+    saved = max((one.rank for one in outcomes), default=0)
+    return RunStory(
+        run=run if saved <= run.rank else msgspec.structs.replace(run, rank=saved, steps=saved),
+        outcomes=outcomes,
+        attempts=attempts,
+        checkpoints={row[0]: Checkpoint(*row) for row in read("list_checkpoints_of_run", (run.id,))},
+        facts=[fact_of(row) for row in read("list_inbox", (run.id,))],
+        waits=[wait_of(row) for row in read("list_waits", (run.id,))],
+        children=[row_of(row) for row in read("list_children", (run.id, _CHILDREN))],
+        stalls=[stall_of(row) for row in read("list_stalled_attempts_of", (run.id,))],
+        rejected=[rejected_of(row) for row in read("list_rejected_facts", (run.id,))],
+        losses=[loss_of(row) for row in read("list_worker_losses", (run.id, _LOSSES))],
+    )
+
+
+def outline(reader: StoreReader, run: str, most: int = OUTLINE) -> RunStory:
+    """Return what there is to tell of a run without the values of its steps, bounded: of its outcomes and attempts the newest ones.
+
+    Those that a person is told of first are in it however old they are: what did not end well, what has an undo, the first
+    step, the one at which it stopped; of each kind the newest `most`.
+
+    Raises:
+        NotFoundError: there is none of this id.
+    """
+    with reader.snapshot() as read:
+        found = read("read_run", (run,))
+        if not found:
+            raise run_not_found(run)
+        view = view_of(found[0])
+        outcomes = [outcome_of(row) for row in read("read_journal_outline", (run, most, view.failed_ident))]
+        told = {(outcome.ident, outcome.generation) for outcome in outcomes}
+        # An attempt whose step has its outcome, which is not among these, would look like one that is still to be settled.
+        attempts = [
+            attempt_of(row)
+            for *row, is_settled in read("list_newest_attempts", (run, most))
+            if not is_settled or (row[0], row[2]) in told
+        ]
+        return _story(read, view, outcomes, attempts[::-1])
+
+
+def journal(reader: StoreReader, run: str, *, limit: int = 50, cursor: int | None = None) -> list[Outcome]:
+    """Return outcomes of a run, superseded ones too, newest first, of a rank below `cursor`."""
+    return [outcome_of(row) for row in reader.read("list_journal", (run, cursor, limit))]
+
+
+def ended_calls(reader: StoreReader, run: str, limit: int) -> list[tuple[str, str, str, int]]:
+    """Return name, kind, state and microseconds of the newest steps and children that ended and count."""
+    return [
+        (str(name), str(kind), str(state), int(took))
+        for name, kind, state, took in reader.read("list_ended_calls", (run, limit))
+    ]
+
+
+def asked_after(reader: StoreReader, run: str, limit: int) -> dict[int, int]:
+    """Return by the rank of the first outcomes that count the rank that had been handed over when each was asked for."""
+    return {int(rank): int(after) for rank, after in reader.read("list_request_order", (run, limit))}
+
+
+def step(reader: StoreReader, run: str, ident: str) -> StepView:
+    """Return one step of a run with its values, superseded generations too; nothing in it = the run has no such step."""
+    with reader.snapshot() as read:
+        outcomes = [outcome_of(row) for row in read("read_step_outcomes", (run, ident, _GENERATIONS))]
+        attempts = [attempt_of(row) for row in read("list_attempts_of_step", (run, ident, _ATTEMPTS))]
+        checkpoints = [Checkpoint(*row) for row in read("list_checkpoints_of_run", (run,)) if row[0] == ident]
+    return StepView(ident, outcomes, attempts[::-1], checkpoints[0] if checkpoints else None)
+
+
+def questions(reader: StoreReader, limit: int = 100, automations: Sequence[str] | None = None) -> list[WaitView]:
+    """Return open questions to people, oldest first: of all runs or of those of some automations."""
+    names = None if automations is None else msgspec.json.encode(automations).decode()
+    return [wait_of(row) for row in reader.read("list_questions", (names, limit))]
+
+
+def automations_of(reader: StoreReader, runs: Iterable[str]) -> dict[str, str]:
+    """Return of which automation each of these runs is; those that are gone are left out."""
+    rows = reader.read("list_automations_of_runs", (msgspec.json.encode(sorted(set(runs))).decode(),))
+    return dict(rows)
+
+
+def waits_of(reader: StoreReader, run: str) -> list[WaitView]:
+    """Return what one run waits for from outside."""
+    return [wait_of(row) for row in reader.read("list_waits", (run,))]
+
+
+def wait_of(row: tuple[Any, ...]) -> WaitView:
+    """Make a view of a wait's row."""
+    values = list(row)
+    values[6] = bool(values[6])
+    return WaitView(*values)

@@ -1,0 +1,47 @@
+"""The reads of a worker, bound to one store: base.EngineReads."""
+
+from collections.abc import Sequence
+
+from mainspring.domain.runs.journal import Fact, History
+from mainspring.store.base import HISTORY_BYTES, DueSchedule, PauseRecord, ScheduleAhead, StoreReader, UnfinishedRun
+from mainspring.store.read.runs import history
+
+_RUNS_AT_ONCE = 100
+
+
+class WorkerReads:
+    """A base.EngineReads."""
+
+    def __init__(self, reader: StoreReader) -> None:
+        self._reader = reader
+
+    def histories(self, runs: Sequence[str], *, about_bytes: int = HISTORY_BYTES) -> list[History]:
+        """Return all that is needed to continue runs, for as many of the first as fit; see base.EngineReads."""
+        return history.histories(self._reader, runs, about_bytes)
+
+    def facts_after(self, session: int, seq: int) -> list[Fact]:
+        """Return the facts newer than `seq` in the inboxes of runs that this session owns, in order."""
+        return history.facts_after(self._reader, session, seq)
+
+    def due_schedules(self, now: int, limit: int = 100) -> list[DueSchedule]:
+        """Return the schedules whose next slot is due, neither paused nor ended, earliest first."""
+        rows = self._reader.read("list_open_schedules", (now, now, limit))
+        return [DueSchedule(*row) for row in rows]
+
+    def next_slot_at(self) -> int | None:
+        """Return the earliest instant at which a schedule can be due; a pause puts its slots off to its end."""
+        rows = self._reader.read("find_next_slot")
+        return rows[0][0] if rows else None
+
+    def schedules_ahead(self, at: int) -> list[ScheduleAhead]:
+        """Return the schedules whose last slot, or whose data, were written by a clock that was ahead of this instant."""
+        return [ScheduleAhead(*row) for row in self._reader.read("list_schedules_ahead", (at,))]
+
+    def unfinished(self, automation: str) -> list[UnfinishedRun]:
+        """Return the unfinished runs of an automation, oldest first, those in line behind all others; at most 100."""
+        rows = self._reader.read("list_unfinished_of", (automation, _RUNS_AT_ONCE))
+        return [UnfinishedRun(run, bool(is_in_line)) for run, is_in_line in rows]
+
+    def pauses(self, automation: str, since_at: int) -> list[PauseRecord]:
+        """Return the pauses of an automation that did not end before an instant, oldest first."""
+        return [PauseRecord(*row) for row in self._reader.read("list_pauses", (automation, since_at))]

@@ -1,0 +1,129 @@
+"""Losses of a restored store that wait for a person: slots, deliveries and messages of the lost interval, and kept events."""
+
+import msgspec
+
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.integrity.lost_interval import LOST_INTERVAL_NOTE
+from mainspring.domain.time.slot_verdict import SlotVerdict
+from mainspring.domain.triggers.trigger import split_trigger_name
+from mainspring.store.base import StoreReader
+from mainspring.store.restore_hold import LOST_CHANGES, LOST_FROM, RESTORED_AT
+from mainspring.store.views import Capped
+
+_COUNTED = 1_000
+
+
+class LostSlot(msgspec.Struct, frozen=True):
+    """A due time for which the store has no run."""
+
+    schedule: str
+    automation: str
+    slot_at: int
+
+
+class LostDelivery(msgspec.Struct, frozen=True):
+    """A file, a message, or what had been received and not decided."""
+
+    id: str
+    trigger: str
+    automation: str
+    key: str
+    name: str
+    received_at: int
+
+
+class LostMessage(msgspec.Struct, frozen=True):
+    """A message of the outbox that had not been sent. `automation` None = its run is gone."""
+
+    id: str
+    queue: str
+    automation: str | None
+
+
+class LostEvent(msgspec.Struct, frozen=True):
+    """An event that the copy keeps: an unfinished run of the copy takes it in if a person continues that run and it waits for the event."""
+
+    id: str
+    name: str
+    key: str | None
+    at: int
+
+
+class LostChange(msgspec.Struct, frozen=True):
+    """What a person did after the backup that decides what starts: read from the store that was replaced."""
+
+    at: int
+    actor: str
+    verb: str
+    subject: str
+    reason: str | None = None
+
+
+class LostInterval(msgspec.Struct, frozen=True):
+    """All of it, at most `limit` of each kind. `changes` None = the store that was replaced could not be read.
+
+    `by_name_only` = automations of these that may hold a step which must not happen twice: a person has to name them.
+    """
+
+    slots: tuple[LostSlot, ...] = ()
+    deliveries: tuple[LostDelivery, ...] = ()
+    messages: tuple[LostMessage, ...] = ()
+    events: tuple[LostEvent, ...] = ()
+    changes: tuple[LostChange, ...] | None = ()
+    by_name_only: frozenset[str] = frozenset()
+
+
+def lost_interval(reader: StoreReader, limit: int) -> LostInterval:
+    """Return what was set aside by the last restoring; nothing if the store was never restored."""
+    with reader.snapshot() as read:
+        meta = {
+            key: rows[0][0] for key in (RESTORED_AT, LOST_FROM, LOST_CHANGES) if (rows := read("read_meta", (key,)))
+        }
+        if RESTORED_AT not in meta:
+            return LostInterval()
+        interval = int(meta.get(LOST_FROM, 0)), int(meta[RESTORED_AT])
+        slots = read("list_lost_slots", (SlotVerdict.LOST.value, *interval, limit))
+        deliveries = read("list_lost_deliveries", (LOST_INTERVAL_NOTE, limit))
+        messages = read("list_lost_messages", (LOST_INTERVAL_NOTE, limit))
+        events = read("list_lost_events", (interval[1], limit))
+        names = sorted({row[1] for row in slots} | {split_trigger_name(row[1])[0] for row in deliveries})
+        definitions = read("list_definitions", (msgspec.json.encode(names).decode(),))
+    changes = meta.get(LOST_CHANGES)
+    return LostInterval(
+        tuple(LostSlot(*row) for row in slots),
+        tuple(LostDelivery(id, trigger, split_trigger_name(trigger)[0], *more) for id, trigger, *more in deliveries),
+        tuple(LostMessage(*row) for row in messages),
+        tuple(LostEvent(*row) for row in events),
+        None if changes is None else msgspec.json.decode(changes, type=tuple[LostChange, ...]),
+        frozenset(name for name, definition in definitions if not _may_repeat(definition)),
+    )
+
+
+class LostCount(msgspec.Struct, frozen=True):
+    """How many of each are set aside and undecided."""
+
+    slots: Capped
+    deliveries: Capped
+    messages: Capped
+
+
+def count_lost(reader: StoreReader) -> LostCount | None:
+    """Count what a person has to start or dismiss, up to 1,000 of each; None if the store was never restored."""
+    with reader.snapshot() as read:
+        meta = {key: rows[0][0] for key in (RESTORED_AT, LOST_FROM) if (rows := read("read_meta", (key,)))}
+        if RESTORED_AT not in meta:
+            return None
+        interval = int(meta.get(LOST_FROM, 0)), int(meta[RESTORED_AT])
+        lists = (
+            read("list_lost_slots", (SlotVerdict.LOST.value, *interval, _COUNTED + 1)),
+            read("list_lost_deliveries", (LOST_INTERVAL_NOTE, _COUNTED + 1)),
+            read("list_lost_messages", (LOST_INTERVAL_NOTE, _COUNTED + 1)),
+        )
+    return LostCount(*(Capped(min(len(rows), _COUNTED), more=len(rows) > _COUNTED) for rows in lists))
+
+
+def _may_repeat(definition: bytes) -> bool:
+    """Tell whether all that an automation does may happen twice; what the steps of a workflow say is not known before it runs."""
+    found = Definition.from_data(msgspec.json.decode(definition))
+    return found.kind is not DefinitionKind.WORKFLOW and found.option("delivery") != "at_most_once"

@@ -1,0 +1,339 @@
+"""Reads of everything but runs: queues, definitions, schedules, sessions, locks, events, audit, figures.
+
+None of them counts rows without a cap.
+"""
+
+import json
+from collections.abc import Callable, Collection
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.integrity.audit_head import AuditHead, find_truncation
+from mainspring.domain.processes.child_queue import ChildQueue
+from mainspring.domain.processes.process_finding import ProcessFinding
+from mainspring.domain.processes.stall import BlockedLoop
+from mainspring.domain.states import RunState, SessionState
+from mainspring.domain.time.punctuality import SlotStart
+from mainspring.store.audit_chain import FIRST_HASH, first_break
+from mainspring.store.base import StoreReader
+from mainspring.store.liveness import is_gone
+from mainspring.store.queue_load import ReadyGroup
+from mainspring.store.read.list_bounds import NEWEST
+from mainspring.store.read.runs.run_views import row_of, view_of, wait_of
+from mainspring.store.restore_hold import HOLD_KEY, RESTORED_AT, decision_key
+from mainspring.store.session_views import SessionView, Worker
+from mainspring.store.views import (
+    AuditCheck,
+    AuditView,
+    AutomationView,
+    Blocker,
+    Capped,
+    EventView,
+    GivenRun,
+    LockView,
+    QueueView,
+    RunView,
+    SchedulePlan,
+    ScheduleView,
+    SlotView,
+    Sums,
+)
+
+CAP = 1_000
+"""Where counting stops."""
+
+_CHAIN_PAGE = 5_000
+_SLOT_HOLDERS = 20
+
+
+def queue_views(reader: StoreReader) -> list[QueueView]:
+    """Return all queues by name."""
+    return [QueueView(*row) for row in reader.read("list_queues", (None,))]
+
+
+def automations(reader: StoreReader, name: str | None = None) -> list[AutomationView]:
+    """Return all definitions, or the one of this name."""
+    if name is None:
+        return [AutomationView(*row) for row in reader.read("list_automations")]
+    return [AutomationView(*row) for row in reader.read("list_automations_of", (json.dumps([name]),))]
+
+
+def automation_names(reader: StoreReader) -> list[str]:
+    """Return the names of all automations: what is read where their definitions are not needed."""
+    return [row[0] for row in reader.read("list_automation_names")]
+
+
+def schedules(reader: StoreReader, automation: str | None = None) -> list[ScheduleView]:
+    """Return all schedules, or those of one automation."""
+    return [ScheduleView(*row) for row in reader.read("list_schedules", (automation,))]
+
+
+def due_schedules(reader: StoreReader, now_at: int, limit: int = 100) -> list[ScheduleView]:
+    """Return schedules whose next slot is due, earliest first."""
+    return [ScheduleView(*row) for row in reader.read("list_due_schedules", (now_at, limit))]
+
+
+def late_slots(reader: StoreReader, before_at: int) -> list[tuple[str, int]]:
+    """Return (automation, due time) of slots that were due by then and not made, the longest waiting first; at most 100."""
+    return [(automation, due_at) for _, automation, _, due_at in reader.read("list_startable_schedules", (before_at,))]
+
+
+def next_slot_at(reader: StoreReader) -> int | None:
+    """Return the earliest planned slot of all schedules."""
+    rows = reader.read("find_next_slot")
+    return rows[0][0] if rows else None
+
+
+def slots(reader: StoreReader, schedule: str, limit: int = 50) -> list[SlotView]:
+    """Return the slots a schedule served, newest first."""
+    return [SlotView(*row) for row in reader.read("list_slots", (schedule, limit))]
+
+
+def slots_between(reader: StoreReader, schedule: str, first_at: int, last_at: int, limit: int) -> list[SlotView]:
+    """Return the slots on record from one instant to another, both included, oldest first."""
+    return [SlotView(*row) for row in reader.read("list_slots_between", (schedule, first_at, last_at, limit))]
+
+
+def slot_starts(reader: StoreReader, schedule: str, limit: int) -> list[SlotStart]:
+    """Return when the runs of the newest slots began, newest first."""
+    return [SlotStart(*row) for row in reader.read("list_slot_starts", (schedule, limit))]
+
+
+def plans(reader: StoreReader, automation: str | None = None) -> list[SchedulePlan]:
+    """Return what is needed to compute the slots of all schedules that have not ended, or of those of one automation."""
+    return [SchedulePlan(*row) for row in reader.read("list_schedule_plans", (automation,))]
+
+
+def sessions(reader: StoreReader, *, live: bool = True, limit: int = 100) -> list[SessionView]:
+    """Return sessions, newest first: the live ones, or the ended ones too. One whose process is gone is dead, whatever is on record."""
+    with reader.snapshot() as read:
+        rows = read("list_live_sessions" if live else "list_sessions", (limit,))
+        served: dict[int, dict[str, int]] = {}
+        for session, automation, version in read("list_session_automations"):
+            served.setdefault(session, {})[automation] = version
+    values = [
+        [
+            *row[:10],
+            *_serves(row[10:12]),
+            *row[12:15],
+            json.loads(row[15]),
+            *row[16:18],
+            served.get(row[0], {}),
+            _blocked(row[18]),
+            row[19],
+            None if row[20] is None else row[20] / 1000,
+            () if row[21] is None else msgspec.json.decode(row[21], type=tuple[ProcessFinding, ...]),
+        ]
+        for row in rows
+    ]
+    views = [SessionView(*one) for one in values]
+    return [
+        msgspec.structs.replace(view, state=SessionState.DEAD.value)
+        if view.ended_at is None and is_gone(view.host, view.pid, view.pid_started)
+        else view
+        for view in views
+    ]
+
+
+def _blocked(data: str | None) -> BlockedLoop | None:
+    return None if data is None else msgspec.json.decode(data, type=BlockedLoop)
+
+
+def _serves(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the tags and queues of a session's row."""
+    tags, queues = row
+    return json.loads(tags), None if queues is None else json.loads(queues)
+
+
+def locks(reader: StoreReader) -> list[LockView]:
+    """Return the locks that are held, by name."""
+    return [LockView(*row) for row in reader.read("list_locks")]
+
+
+def events(
+    reader: StoreReader, name: str | None = None, *, limit: int = 50, cursor: int | None = None
+) -> list[EventView]:
+    """Return stored events, newest first; `cursor` = the seq where the last page ended."""
+    before = NEWEST if cursor is None else cursor
+    if name is None:
+        return [EventView(*row) for row in reader.read("list_events", (before, limit))]
+    # A name that is seldom is found by its own index, however many others came since.
+    return [EventView(*row) for row in reader.read("list_events_by_name", (name, before, limit))]
+
+
+def event(reader: StoreReader, id: str) -> EventView | None:
+    """Return the stored event of this id; None = there is none, or its time to be kept is over."""
+    rows = reader.read("read_event", (id,))
+    return EventView(*rows[0]) if rows else None
+
+
+def receivers_of_event(reader: StoreReader, event: str, limit: int = 100) -> list[GivenRun]:
+    """Return runs that were given an event, when it was published or when they came to wait for it."""
+    rows = reader.read("list_receivers_of_event", (event, limit))
+    return [GivenRun(id, automation, RunState(state)) for id, automation, state in rows]
+
+
+def audit_rows(reader: StoreReader, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
+    """Return acts on record, newest first; `cursor` = the seq where the last page ended."""
+    return [AuditView(*row) for row in reader.read("list_audit_entries", (NEWEST if cursor is None else cursor, limit))]
+
+
+def audit_rows_of(
+    reader: StoreReader, doors: Collection[str], since_at: int, *, among: int, limit: int
+) -> tuple[list[AuditView], bool]:
+    """Return acts since an instant that came in by one of these doors, newest first, and whether there may be more.
+
+    They are looked for among the newest `among` of all acts.
+    """
+    newest = audit_rows(reader, limit=1)
+    behind = newest[0].seq - among if newest else 0
+    listed = msgspec.json.encode(sorted(doors)).decode()
+    found = [AuditView(*row) for row in reader.read("list_audit_entries_by_origin", (behind, since_at, listed, limit))]
+    unseen = audit_rows(reader, limit=1, cursor=behind + 1)
+    return found, len(found) == limit or any(row.at >= since_at for row in unseen)
+
+
+def audit_row_of_command(reader: StoreReader, command: str) -> AuditView | None:
+    """Return the act on record that has this command id; None = there is none."""
+    rows = reader.read("read_audit_entry", (command,))
+    return AuditView(*rows[0]) if rows else None
+
+
+def audit_rows_of_bulk(reader: StoreReader, command: str, limit: int = CAP) -> list[AuditView]:
+    """Return what was done of an act on several subjects: each on record on its own, under a command id that begins with the whole's."""
+    # "0" is what follows "/" in the order of bytes.
+    return [AuditView(*row) for row in reader.read("list_audit_entries_of_bulk", (f"{command}/", f"{command}0", limit))]
+
+
+def verify_audit(reader: StoreReader) -> AuditCheck:
+    """Walk the whole chain of the audit log."""
+    last, rows, seen = FIRST_HASH, 0, 0
+    while True:
+        page = reader.read("read_audit_chain", (seen, _CHAIN_PAGE))
+        if not page:
+            return AuditCheck(None, rows, last)
+        broken = first_break(page, before=last, expected=rows + 1)
+        if broken is not None:
+            return AuditCheck(broken, rows, last)
+        rows, last, seen = rows + len(page), page[-1][-1], page[-1][0]
+
+
+def audit_head(reader: StoreReader) -> AuditHead | None:
+    """Return the last act of the audit log, by number and hash; None where there is none."""
+    found = reader.read("read_newest_audit_entry", ())
+    return AuditHead(*found[0]) if found else None
+
+
+def explain_audit_gap(reader: StoreReader, head: AuditHead) -> str | None:
+    """Return why the audit log does not continue a head that was kept elsewhere; None = it does."""
+    with reader.snapshot() as read:
+        rows, last = read("read_audit_chain", (head.seq - 1, 1)), read("read_newest_audit_entry", ())
+    found = str(rows[0][-1]) if rows and rows[0][0] == head.seq else None
+    return find_truncation(head, AuditHead(*last[0]) if last else None, found)
+
+
+def sums_since(reader: StoreReader, since_at: int) -> list[Sums]:
+    """Return the figures of each automation from the minute of `since_at` on (from the hour, where minutes were folded)."""
+    with reader.snapshot() as read:
+        totals = read("sum_rollups", (since_at - since_at % 60_000,))
+        parts = read("sum_rollup_details", (since_at - since_at % 60_000,))
+    details: dict[str, dict[str, int]] = {}
+    for automation, what, n in parts:
+        details.setdefault(automation, {})[what] = int(n)  # a sum is a decimal on a server
+    return [Sums(*(name, *map(int, sums), details.get(name, {}))) for name, *sums in totals]
+
+
+def count_in(reader: StoreReader, state: RunState, cap: int = CAP) -> Capped:
+    """Count runs that failed, need attention, retry or wait, up to the cap."""
+    number = reader.read("count_runs_in_state", (state.value, cap + 1))[0][0]
+    return Capped(min(number, cap), number > cap)
+
+
+def failed_since(reader: StoreReader, since_at: int, cap: int = CAP) -> Capped:
+    """Count runs that failed and were made since an instant, up to the cap."""
+    number = reader.read("count_failed_since", (since_at, cap + 1))[0][0]
+    return Capped(min(number, cap), number > cap)
+
+
+def ready_groups(reader: StoreReader, now_at: int, limit: int = 100) -> list[ReadyGroup]:
+    """Return the groups of runs that wait for a worker, at most `limit` of them."""
+    return [
+        ReadyGroup(queue, automation, version, tag, Capped(min(number, CAP), number > CAP), since)
+        for queue, automation, version, tag, _, number, since in reader.read(
+            "measure_ready_groups", (now_at, CAP + 1, limit)
+        )
+    ]
+
+
+def meta(reader: StoreReader, key: str) -> str | None:
+    """Return one entry of `meta`, e.g. `held`."""
+    rows = reader.read("read_meta", (key,))
+    return rows[0][0] if rows else None
+
+
+def blocker(reader: StoreReader, run: str) -> Blocker | None:
+    """Return the facts that tell why a run does not go on; None = there is no such run."""
+    with reader.snapshot() as read:
+        found = read("read_run", (run,))
+        if not found:
+            return None
+        view = view_of(found[0])
+        holder = read("read_partition_holder", (view.queue, view.partition)) if view.partition is not None else []
+        queue = read("list_queues", (view.queue,))
+        automation = read("list_automations_of", (json.dumps([view.automation]),))
+        live = read("list_live_sessions", (CAP,))
+        gone = {row[0] for row in live if is_gone(row[4], row[6], row[7])}
+        held = bool(read("read_meta", (HOLD_KEY,)))
+        undecided, is_undecided = _undecided(read, view) if held else (None, False)
+        return Blocker(
+            run=view,
+            held=held,
+            place=_place(read, found[0]) if view.ready else None,
+            holder=holder[0][0] if holder else None,
+            queue=QueueView(*queue[0]) if queue else None,
+            slot_holders=[row_of(row) for row in read("list_running_in_queue", (view.queue, _SLOT_HOLDERS))],
+            automation=AutomationView(*automation[0]) if automation else None,
+            workers=[
+                _worker(row) for row in read("list_workers", (view.automation,)) if not is_gone(row[9], row[4], row[10])
+            ],
+            waits=[wait_of(row) for row in read("list_waits", (run,))],
+            is_served=any(row[2] == "worker" and row[0] not in gone for row in live),
+            is_supervised=any(_keeps_worker(row) and row[0] not in gone for row in live),
+            child_queue=_child_queue(read, view.session),
+            is_owner_gone=view.session in gone,
+            undecided=undecided,
+            is_undecided=is_undecided,
+        )
+
+
+def _undecided(read: Callable[..., list[tuple[Any, ...]]], run: RunView) -> tuple[Capped | None, bool]:
+    """Return how many runs of a store on hold must be decided, and whether this one is among them."""
+    rows = read("read_meta", (RESTORED_AT,))
+    if not rows:
+        return None, False
+    at = rows[0][0]
+    found = len(read("list_undecided_restored_runs", (int(at), decision_key(at, ""), CAP)))
+    is_old = run.finished_at is None and run.created_at <= int(at)
+    return Capped(found, found == CAP), is_old and not read("read_meta", (decision_key(at, run.id),))
+
+
+def _child_queue(read: Callable[..., list[tuple[Any, ...]]], session: int | None) -> ChildQueue | None:
+    rows = [] if session is None else read("read_child_queue", (session,))
+    return msgspec.json.decode(rows[0][0], type=ChildQueue) if rows else None
+
+
+def _keeps_worker(row: tuple[Any, ...]) -> bool:
+    """Tell whether a live session is a supervisor that starts a worker in the place of one that died."""
+    return row[2] == "supervisor" and row[3] == SessionState.ALIVE and "worker" in json.loads(row[15] or "[]")
+
+
+def _worker(row: tuple[Any, ...]) -> Worker:
+    return Worker(*row[:7], *_serves(row[7:9]))
+
+
+def _place(read: Any, row: tuple[Any, ...]) -> Capped:
+    """Return the place among ready runs of the same queue, automation, version and tag."""
+    seq, _, automation, _, version, _, _, _, queue, _, tag, _, _, suspect, fresh, _, place = row[:17]
+    before = read("count_runs_ahead", (suspect, queue, automation, version, tag, fresh, place, seq, CAP))[0][0]
+    return Capped(before + 1 if before < CAP else CAP, before >= CAP)

@@ -1,0 +1,244 @@
+"""Reads of triggers, of what arrived for them, and of what they hold. Counts are capped, lists are pages."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.errors import NotFoundError
+from mainspring.domain.ids import make_id
+from mainspring.domain.states import DeliveryState
+from mainspring.domain.triggers.flow_control import FlowControlState, HeldDeliveries
+from mainspring.store.base import StoreReader
+from mainspring.store.read.list_bounds import LAST, NEWEST
+from mainspring.store.read.short_ids import IdKind, ambiguous, ids_ending
+from mainspring.store.read.time_search import number_at
+from mainspring.store.trigger_views import (
+    ConsumerView,
+    DeliveryCounts,
+    DeliveryPage,
+    DeliveryRow,
+    DeliveryView,
+    GatheringView,
+    HeldGroup,
+    JoinedRunView,
+    RecentDeliveryCounts,
+)
+
+CAP = 10_000
+"""Where counting stops."""
+_SKEW_MS = 3_600_000
+"""Ids are made by the clocks of many machines; commit order is looked for so much earlier."""
+_OVERLAP_MS = 10_000
+"""Commits of several processes overlap, so what was received may be by so much out of order."""
+_SHOWN = 5
+_STATE = 4
+
+
+def deliveries(
+    reader: StoreReader,
+    *,
+    trigger: str | None = None,
+    triggers: Sequence[str] | None = None,
+    state: DeliveryState | None = None,
+    since_at: int = 0,
+    until_at: int | None = None,
+    verified: str | None = None,
+    limit: int = 50,
+    cursor: int | None = None,
+    at_most: int | None = None,
+) -> DeliveryPage:
+    """Return a page of deliveries, newest first, for one trigger or for these; received at or after `since_at`, before `until_at`.
+
+    `verified` = those of which their verifier said so: whose they are, or why they were turned away.
+    `at_most` = so many are looked at: a page of what is seldom may hold less than `limit`, or nothing, and goes on all the same.
+    """
+    first = _first_from(reader, since_at) if since_at else 0
+    if first is None:
+        return DeliveryPage([], None)
+    before = NEWEST if cursor is None else cursor
+    if until_at is not None:
+        with reader.snapshot() as read:
+            end_at = until_at + _OVERLAP_MS
+            before = min(
+                before, number_at(read, end_at, newest="find_newest_delivery_number", time_at="find_delivery_time")
+            )
+    low = first
+    if at_most is not None:
+        top = int(reader.read("find_newest_delivery_number")[0][0]) + 1 if before == NEWEST else before
+        low = max(first, top - at_most)
+    wanted = None if state is None else state.value
+    names = None if triggers is None else msgspec.json.encode(triggers).decode()
+    rows = reader.read(
+        "list_deliveries", (before, trigger, wanted, since_at, limit + 1, low, names, until_at, verified)
+    )
+    found = [DeliveryRow(*_with_state(row)) for row in rows]
+    if len(found) > limit:
+        return DeliveryPage(found[:limit], found[limit - 1].seq)
+    return DeliveryPage(found, low if low > max(first, 1) else None)
+
+
+def replayed_deliveries(reader: StoreReader, ids: Sequence[str]) -> set[str]:
+    """Return those of these deliveries that were let arrive once more."""
+    return {row[0] for row in reader.read("list_replayed_deliveries", (msgspec.json.encode(ids).decode(),))}
+
+
+def trigger_names(reader: StoreReader) -> list[str]:
+    """Return the names of all triggers, ended ones too."""
+    return [row[0] for row in reader.read("list_trigger_names")]
+
+
+def delivery(reader: StoreReader, text: str) -> DeliveryView:
+    """Return the delivery of this id, or whose id alone begins or ends so.
+
+    Raises:
+        NotFoundError: nothing fits.
+        ConflictError: more than one does.
+    """
+    rows = reader.read("read_delivery", (text,))
+    if not rows:
+        found = [row[0] for row in reader.read("list_delivery_ids_from", (text, text + LAST, _SHOWN + 1))]
+        found += [ending.id for ending in ids_ending(reader, IdKind.DELIVERY, text)]
+        if len(found) > 1:
+            raise ambiguous(IdKind.DELIVERY, text, found)
+        rows = reader.read("read_delivery", (found[0],)) if found else []
+    if not rows:
+        raise NotFoundError(f"there is no delivery {text}", hint="See: mainspring triggers show NAME")
+    return DeliveryView(*_with_state(rows[0]))
+
+
+def delivery_outcome(reader: StoreReader, delivery: str) -> tuple[DeliveryState, str | None]:
+    """Return where the delivery of this id stands, and the run that it started.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    rows = reader.read("read_delivery_state", (delivery,))
+    if not rows:
+        raise NotFoundError(f"there is no delivery {delivery}")
+    return DeliveryState(rows[0][0]), rows[0][1]
+
+
+def delivered_for(reader: StoreReader, run: str, limit: int = 20) -> list[DeliveryRow]:
+    """Return the deliveries that started a run, oldest first."""
+    rows = [
+        row
+        for one in reader.read("list_deliveries_of_run", (run, limit))
+        for row in reader.read("read_delivery", one[:1])
+    ]
+    return [DeliveryRow(*_with_state(row)[: len(DeliveryRow.__struct_fields__)]) for row in rows]
+
+
+def deliveries_of_event(reader: StoreReader, event: str, name: str) -> list[DeliveryRow]:
+    """Return what an event of this name became for each trigger that listens for such: its key there is the event's id."""
+    listening = [row[0] for row in reader.read("list_subscribed_triggers", ("event", name))]
+    found = [row for trigger in listening for row in reader.read("find_delivery", (trigger, event))]
+    rows = [row for one in found for row in reader.read("read_delivery", one[:1])]
+    return [DeliveryRow(*_with_state(row)[: len(DeliveryRow.__struct_fields__)]) for row in rows]
+
+
+def delivery_of_key(reader: StoreReader, trigger: str, key: str) -> str | None:
+    """Return the delivery that counts for a trigger under this key; one that was refused does not."""
+    rows = reader.read("find_delivery", (trigger, key))
+    return next((str(row[0]) for row in rows if row[1] != DeliveryState.REFUSED), None)
+
+
+def count_deliveries_since(reader: StoreReader, since_at: int) -> RecentDeliveryCounts:
+    """Return what arrived since an instant; of more than the cap, the newest."""
+    first = _first_from(reader, since_at)
+    if first is None:
+        return RecentDeliveryCounts({}, more=False)
+    found: dict[str, DeliveryCounts] = {}
+    counted = 0
+    for trigger, state, at_the_door, number, last_at in reader.read(
+        "count_deliveries_by_state", (first, since_at, CAP + 1)
+    ):
+        known = found.get(trigger, DeliveryCounts())
+        counted += number
+        found[trigger] = DeliveryCounts(
+            {**known.states, state: number}, known.at_the_door + int(at_the_door), max(known.last_at or 0, last_at)
+        )
+    return RecentDeliveryCounts(found, counted > CAP)
+
+
+def undecided_since(reader: StoreReader, *, filtered: bool) -> dict[str, int]:
+    """Return since when the oldest delivery of each trigger waits to be decided on: by a filter, or by the router."""
+    with reader.snapshot() as read:
+        names = [row[0] for row in read("list_waiting_triggers", (int(filtered),))]
+        oldest = {name: read("list_received_deliveries", (int(filtered), name, 0, 1)) for name in names}
+    return {name: rows[0][9] for name, rows in oldest.items() if rows}
+
+
+def last_delivery_at(reader: StoreReader, trigger: str) -> int | None:
+    """Return when the last delivery of a trigger came."""
+    rows = reader.read("find_last_delivery_time", (trigger,))
+    return rows[0][0] if rows else None
+
+
+def consumers(reader: StoreReader) -> list[ConsumerView]:
+    """Return what fetches from brokers and folders, by trigger."""
+    return [ConsumerView(*row) for row in reader.read("list_consumers")]
+
+
+def held_groups(reader: StoreReader, trigger: str, limit: int = 50) -> list[HeldGroup]:
+    """Return what the pace of a trigger holds, by key, the first that is due first."""
+    return [HeldGroup(*row) for row in reader.read("list_held_groups", (trigger, limit))]
+
+
+def open_gatherings(reader: StoreReader, trigger: str | None = None, limit: int = 50) -> list[GatheringView]:
+    """Return starts that wait for runs of other automations, the first deadline first, each with the ends that are there."""
+    with reader.snapshot() as read:
+        return [
+            _gathering(row, [_gathered(one) for one in read("list_joined_runs", row[:2])])
+            for row in read("list_open_gatherings", (trigger, limit))
+        ]
+
+
+def gathering(reader: StoreReader, trigger: str, per: str) -> tuple[int, str | None] | None:
+    """Return the deadline of one gathering and the run that it started; None = nothing of it is there."""
+    rows = reader.read("read_gathering", (trigger, per))
+    return (rows[0][2], rows[0][3]) if rows else None
+
+
+def joined_runs(reader: StoreReader, trigger: str, per: str) -> list[JoinedRunView]:
+    """Return the ends that are there for one slot or key."""
+    return [_gathered(row) for row in reader.read("list_joined_runs", (trigger, per))]
+
+
+def run_of_key(reader: StoreReader, automation: str, key: str, now: int) -> str | None:
+    """Return the run that has a run key at the instant `now` (ms)."""
+    rows = reader.read("read_run_key", (automation, key, now))
+    return str(rows[0][0]) if rows else None
+
+
+def flow_control_state(reader: StoreReader, trigger: str, by: str) -> tuple[HeldDeliveries, FlowControlState]:
+    """Return what a pace would look at for a key: what it holds of it, and what it remembers."""
+    held, marks = reader.read("count_held_deliveries", (trigger, by)), reader.read("read_flow_control", (trigger, by))
+    return HeldDeliveries(*held[0]), flow_control_of_row(marks[0]) if marks else FlowControlState()
+
+
+def flow_control_of_row(row: Sequence[Any]) -> FlowControlState:
+    """Return the mark of a row of `read_flow_control`."""
+    return FlowControlState(counted_at=row[0], started_at=row[1], starts=row[2], since_at=row[3])
+
+
+def _first_from(reader: StoreReader, since_at: int) -> int | None:
+    """Return a place in commit order before which nothing came since an instant; None = nothing came since."""
+    rows = reader.read("find_first_delivery_from", (make_id("d", max(0, since_at - _SKEW_MS), 0),))
+    return rows[0][0] if rows else None
+
+
+def _gathering(row: tuple[Any, ...], ends: list[JoinedRunView]) -> GatheringView:
+    trigger, per, wanted, here, deadline_at, changed_at = row
+    return GatheringView(trigger, per, wanted, here, deadline_at, changed_at, ends)
+
+
+def _gathered(row: tuple[Any, ...]) -> JoinedRunView:
+    automation, run, state, counts, delivery_id, at = row
+    return JoinedRunView(automation, run, state, bool(counts), delivery_id, at)
+
+
+def _with_state(row: tuple[Any, ...]) -> list[Any]:
+    values = list(row)
+    values[_STATE] = DeliveryState(values[_STATE])
+    return values

@@ -1,0 +1,78 @@
+"""The one table from what SQLite reports to errors of ours.
+
+Only faults of the file, the disk or its users are in it. What is left (a constraint, a value that does not fit) is the fault of one
+statement and so of one command.
+"""
+
+from pathlib import Path
+
+import apsw
+
+from mainspring.domain.errors import (
+    MainspringError,
+    StoreError,
+    StoreFullError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
+from mainspring.store.base import SideFileFullError, StoreBrokenError, StoreDamagedError
+
+_Fault = tuple[type[MainspringError], str, str]
+
+_RESTART = "This process must end; a new one reads what is really on the disk."
+_FULL: _Fault = (
+    StoreFullError,
+    "the disk of the store is full",
+    "Free space on it. Runs pause meanwhile and go on by themselves.",
+)
+_FAULTS: dict[type[apsw.Error], _Fault] = {
+    apsw.FullError: _FULL,
+    apsw.ReadOnlyError: (
+        StoreReadOnlyError,
+        "the store may only be read",
+        "Make the file and its folder writable for this user.",
+    ),
+    apsw.IOError: (StoreBrokenError, "the disk reports an error", _RESTART),
+    apsw.NoMemError: (StoreBrokenError, "there is no memory left", _RESTART),
+    apsw.CorruptError: (
+        StoreDamagedError,
+        "the store's file is damaged",
+        "Put a backup in its place: mainspring down, then mainspring db restore FILE. What is damaged: mainspring db check",
+    ),
+    apsw.NotADBError: (StoreBrokenError, "the file is not a SQLite database", "Name another file as the store."),
+    apsw.BusyError: (
+        StoreUnavailableError,
+        "another program holds the store locked",
+        "End that program (a database shell?); ours wait for each other by themselves.",
+    ),
+    apsw.LockedError: (StoreUnavailableError, "the store is locked", "Try again."),
+    apsw.ProtocolError: (StoreUnavailableError, "the store is locked", "Try again."),
+    apsw.SchemaChangeError: (StoreUnavailableError, "the store's tables are being changed", "Try again."),
+    apsw.InterruptError: (StoreUnavailableError, "the statement was interrupted", "Try again."),
+    apsw.CantOpenError: (
+        StoreUnavailableError,
+        "the store's file cannot be opened",
+        "Look whether its folder exists and may be entered and written by this user.",
+    ),
+}
+_EXTENDED: dict[int, _Fault] = {
+    # The shared index beside the file could not grow: that is a full disk as well.
+    apsw.SQLITE_IOERR_SHMSIZE: (SideFileFullError, *_FULL[1:]),
+    apsw.SQLITE_READONLY_DBMOVED: (StoreBrokenError, "the store's file was moved or replaced", _RESTART),
+}
+
+
+def translate(fault: Exception, where: Path) -> MainspringError | None:
+    """Return the error that tells of this fault of the store at `where`; None if it is a statement's own fault."""
+    if not isinstance(fault, apsw.Error):
+        return None
+    row = _EXTENDED.get(getattr(fault, "extendedresult", 0)) or _FAULTS.get(type(fault))
+    if row is None:
+        return None
+    kind, what, hint = row
+    return kind(f"{what}\nat {where}: {fault}", hint=hint)
+
+
+def statement_error(fault: Exception, where: Path) -> MainspringError:
+    """Return the same, also for a statement's own fault."""
+    return translate(fault, where) or StoreError(f"the file refused a statement\nat {where}: {fault}")

@@ -1,0 +1,171 @@
+"""An endpoint of a move: a store's file."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import NotFoundError, StoreError
+from mainspring.store.commands.automations import AuditedCommand
+from mainspring.store.liveness import find_users
+from mainspring.store.maintenance.move_endpoint import in_use, is_marked, mark_departure, not_empty, read_departure
+from mainspring.store.maintenance.move_marker import ARRIVED, ARRIVING, GONE, PROGRESS, MoveSource, MoveTarget
+from mainspring.store.maintenance.table_rows import CARRIED_META, NOT_CARRIED, Row
+from mainspring.store.sqlite.backup import count_rows
+from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_foreign
+from mainspring.store.sqlite.error_table import statement_error
+from mainspring.store.sqlite.fair_write_lock import FairWriteLock
+from mainspring.store.sqlite.migrate import migrate, version_of
+from mainspring.store.sqlite.table_rows import SqliteRows
+from mainspring.store.sqlite.transaction import SqliteTransaction
+from mainspring.store.write.sessions import bury_all
+
+
+class SqliteEndpoint:
+    """A copying.endpoint.Endpoint."""
+
+    holds_nul = True
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+
+    @property
+    def shown(self) -> str:
+        """The file."""
+        return str(self._path)
+
+    def departure(self) -> MoveSource | None:
+        """Return where it is going, or has gone; brings it to this version's form first."""
+        refuse_foreign(self._path)
+        if not self._path.exists():
+            raise NotFoundError(f"there is no store\nat {self._path}", hint="Name the one that is to be moved: --store")
+        with self._writing() as connection:
+            migrate(connection)
+            found, arriving = _meta(connection, GONE), _meta(connection, ARRIVING)
+        return read_departure(found, arriving, self.shown)
+
+    def texts_with_nul(self) -> list[str]:
+        """Return where a text holds NUL, some of them."""
+        with self._reading() as connection:
+            return SqliteRows(connection).texts_with_nul()
+
+    def depart(self, departure: MoveSource, act: AuditedCommand) -> None:
+        """Bury the dead and mark it as leaving."""
+        with self._writing() as connection:
+            refuse_if_used(self._path)
+            tx = self._begin(connection)
+            bury_all(tx)
+            mark_departure(tx, departure, act)
+            connection.execute("commit")
+
+    def settle(self, departure: MoveSource | None, act: AuditedCommand | None = None) -> None:
+        """Change the mark, or take it away."""
+        with self._writing() as connection:
+            tx = self._begin(connection)
+            mark_departure(tx, departure, act)
+            connection.execute("commit")
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[SqliteRows]:
+        """Give its rows, all of one commit."""
+        with self._reading() as connection:
+            connection.execute("begin")
+            yield SqliteRows(connection)
+
+    def arrived(self) -> str | None:
+        """Return the id of the move that made it whole."""
+        if not self._path.exists() or not self._path.stat().st_size:
+            return None
+        with self._reading() as connection:
+            return _meta(connection, ARRIVED) if version_of(connection) else None
+
+    def require_empty(self) -> None:
+        """Do nothing if it is not there, or an empty file."""
+        refuse_foreign(self._path)
+        if self._path.exists() and self._path.stat().st_size:
+            raise not_empty(self.shown, "a file")
+
+    def receive(self, arrival: MoveTarget) -> None:
+        """Make and mark it."""
+        prepare_folder(self._path)
+        with self._writing(create=True) as connection:
+            migrate(connection)
+            if is_marked(_meta(connection, ARRIVING), arrival, self.shown, f"remove {self._path}"):
+                return
+            tx = self._begin(connection)
+            used = [
+                name for name, rows in count_rows(connection).items() if rows and name not in ("meta", *NOT_CARRIED)
+            ]
+            if used:
+                raise not_empty(self.shown, used[0])
+            connection.execute(f"delete from meta where {CARRIED_META}")  # noqa: S608 - words of ours
+            tx.change("put_meta", (ARRIVING, msgspec.json.encode(arrival).decode()))
+            connection.execute("commit")
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[SqliteRows]:
+        """Give its rows, to append to."""
+        with self._writing() as connection:
+            yield SqliteRows(connection)
+
+    def release(self, move: str) -> None:
+        """Take the mark away and let it be used."""
+        with self._writing() as connection:
+            tx = self._begin(connection)
+            connection.execute("delete from meta where key = ? or key like ?", (ARRIVING, f"{PROGRESS}%"))
+            tx.change("put_meta", (ARRIVED, move))
+            tx.change("raise_epoch")
+            connection.execute("commit")
+            connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+
+    def _begin(self, connection: apsw.Connection) -> SqliteTransaction:
+        connection.execute("begin immediate")
+        return SqliteTransaction(connection, now=self._clock.now(), session=None, again=False)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[apsw.Connection]:
+        with self._meant(connect(self._path, read_only=True)) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _writing(self, *, create: bool = False) -> Iterator[apsw.Connection]:
+        turnstile = FairWriteLock(self._path)
+        try:
+            with turnstile, self._meant(connect(self._path, create=create)) as connection:
+                yield connection
+        finally:
+            turnstile.close()
+
+    @contextlib.contextmanager
+    def _meant(self, connection: apsw.Connection) -> Iterator[apsw.Connection]:
+        """Close it in the end, and raise what its faults mean."""
+        try:
+            yield connection
+        except apsw.Error as fault:
+            raise statement_error(fault, self._path) from fault
+        finally:
+            connection.close(True)
+
+
+def refuse_if_used(store: Path) -> None:
+    """Do nothing if no lock file of a session is held by its process or one of its children, or unreadable. Raises StoreHeldError."""
+    used = frozenset(find_users(store.with_name(f"{store.name}.sessions")))
+    if not used:
+        return
+    named: list[Row] = []
+    with contextlib.suppress(StoreError, NotFoundError, apsw.Error):  # a damaged store can be in use, too
+        connection = connect(store, read_only=True)
+        try:
+            named = connection.execute("select uuid, role, pid from sessions").fetchall()
+        finally:
+            connection.close(True)
+    raise in_use(str(store), sorted(f"{role} {pid}" for uuid, role, pid in named if uuid in used) or sorted(used))
+
+
+def _meta(connection: apsw.Connection, key: str) -> str | None:
+    found = connection.execute("select value from meta where key = ?", (key,)).fetchall()
+    return str(found[0][0]) if found else None

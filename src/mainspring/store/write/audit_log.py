@@ -1,0 +1,53 @@
+"""The audit log: each act of a person or program, refused ones too, chained by hash, in the act's own commit.
+
+A command id answers as it did the first time, and changes nothing again; used for another act it is refused, not silently ignored.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.integrity.audit_head import AuditHead
+from mainspring.store.audit_chain import FIRST_HASH, AuditRow, row_hash
+from mainspring.store.commands.automations import AuditedCommand
+from mainspring.store.commands.results import Refused, Result
+from mainspring.store.run_end_counts import MANUAL_OPERATION, MANUAL_VERBS
+from mainspring.store.transaction import Transaction
+
+_RESULT = msgspec.json.Decoder(Result)
+
+
+def run_audited(tx: Transaction, command: AuditedCommand, handlers: Mapping[type, Any]) -> Any:
+    """Do the act and write its row, unless this command id was served before."""
+    tx.hold("audit")
+    known = tx.one("find_audit_entry", (command.command,))
+    if known is not None:
+        result, verb, subject = known
+        if (verb, subject) != (command.verb, command.subject):
+            # Which one is not told: it may be of what whoever asks must not see.
+            return Refused("command_used", f"command id {command.command!r} was used for another act")
+        return _RESULT.decode(result)
+    result = handlers[type(command.inner)](tx, command.inner)
+    if not isinstance(result, Refused):
+        _count_help(tx, command)
+    last = tx.one("read_newest_audit_entry")
+    seq, before = (last[0] + 1, last[1]) if last else (1, FIRST_HASH)
+    detail = None if command.detail is None else msgspec.json.encode(command.detail, order="deterministic")
+    row: AuditRow = (
+        *(seq, tx.now, command.command, command.actor, command.verb, command.subject, command.reason, detail),
+        msgspec.json.encode(result),
+    )
+    own = row_hash(before, row)
+    tx.change("insert_audit_entry", (*row, before, own))
+    tx.audit_head = AuditHead(seq, own)
+    return result
+
+
+def _count_help(tx: Transaction, command: AuditedCommand) -> None:
+    """Count an act of a person, not of a program's `App`, that let a run go on or settled it."""
+    noun, _, name = command.subject.partition(":")
+    if noun == "run" and command.verb in MANUAL_VERBS and not command.actor.startswith("app:"):
+        found = tx.one("find_automation_of_run", (name,))
+        if found is not None:
+            tx.detail(found[0], MANUAL_OPERATION)

@@ -1,0 +1,144 @@
+"""Definitions as data: announced by workers, paused, retired. A renamed automation takes its history along."""
+
+from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
+from mainspring.store.commands.automations import (
+    AnnounceDefinitions,
+    AutomationRow,
+    PauseAutomation,
+    ResumeAutomation,
+    RetireAutomation,
+)
+from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer, Refused
+from mainspring.store.transaction import Transaction
+from mainspring.store.write import run_conditions, subscriptions
+from mainspring.store.write.triggers import deliveries, schedules
+
+_RENAMES = (
+    *(
+        "rename_in_runs",
+        "rename_in_run_keys",
+        "rename_in_schedules",
+        "rename_schedules",
+        "rename_slots",
+        "rename_schedules_of_runs",
+        "rename_in_pauses",
+    ),
+    *(
+        "rename_trigger_in_topics",
+        "rename_automation_in_topics",
+        "rename_in_deliveries",
+        "rename_in_triggers",
+        "rename_in_consumers",
+    ),
+    *(
+        "rename_in_flow_control",
+        "rename_in_gatherings",
+        "rename_trigger_in_joined_runs",
+        "rename_automation_in_joined_runs",
+    ),
+    *("rename_in_session_automations", "rename_in_rollups", "rename_in_rollup_details"),
+    *("rename_in_run_conditions", "rename_in_failures", "rename_in_error_groups", "rename_in_incidents"),
+)
+
+
+def announce_definitions(tx: Transaction, command: AnnounceDefinitions) -> NumberAnswer:
+    """Write the definitions of this process and what its session may claim."""
+    tx.hold("deployments")
+    is_new_store = tx.one("has_deployment") is None
+    number = _deployment(tx, command.fingerprint)
+    newest = tx.one("find_newest_live_deploy", (tx.session,))
+    overruled = newest is not None and newest[0] is not None and newest[0] > number
+    if tx.session is not None:
+        tx.change("set_session_deploy", (number, tx.session))
+        tx.change("delete_session_automations", (tx.session,))
+    for row in command.automations:
+        if row.was is not None and row.was != row.name:
+            _rename(tx, row.was, row.name)
+        _write(tx, row, number, overruled=overruled)
+        if row.definition is not None and row.problem is None and tx.session is not None:
+            tx.change("insert_session_automation", (tx.session, row.name, row.version))
+    if not overruled:
+        schedules.announce_schedules(tx, command, is_new_store=is_new_store)
+        deliveries.announce_triggers(tx, command)
+    tx.ready = True
+    return NumberAnswer(number)
+
+
+def _deployment(tx: Transaction, fingerprint: str) -> int:
+    row = tx.one("find_deployment", (fingerprint,))
+    if row is None:
+        tx.change("insert_deployment", (fingerprint, tx.now))
+        row = tx.one("find_deployment", (fingerprint,))
+    return int(row[0]) if row else 0
+
+
+def _write(tx: Transaction, row: AutomationRow, number: int, *, overruled: bool) -> None:
+    known = tx.one("read_announced_automation", (row.name,))
+    if row.definition is None and not overruled:
+        tx.change(
+            "record_load_problem", (row.name, row.kind, row.version, b"", row.fingerprint, number, row.problem, tx.now)
+        )
+    elif row.definition is not None and (known is None or not overruled or known[0] <= number):
+        # While a newer deployment lives, what an older one says of the same automation does not overwrite it.
+        values = (row.name, row.kind, row.version, row.definition, row.fingerprint, number, row.problem, tx.now)
+        tx.change("upsert_automation", values)
+        if known is not None and known[2]:
+            _note_change(tx, row, dict(zip(("fingerprint", "version"), map(str, known[2:]), strict=True)))
+
+
+def _note_change(tx: Transaction, row: AutomationRow, was: dict[str, str]) -> None:
+    """Keep that a definition is another one; that nothing changed is the rule, and no row."""
+    now = {"fingerprint": row.fingerprint, "version": str(row.version)}
+    if was != now:
+        found = ConditionSnapshot(ConditionKind.DEFINITION, f"automation:{row.name}", now)
+        run_conditions.insert_run_condition(tx, found, was)
+
+
+def _rename(tx: Transaction, was: str, name: str) -> None:
+    """Let history, runs in flight, schedules, keys and figures follow a new name, once."""
+    if tx.one("has_automation", (was,)) is None:
+        return
+    tx.change("rename_automation", (name, was))
+    for query in _RENAMES:
+        tx.change(query, (name, was))
+    for query in ("delete_rollups", "delete_rollup_details", "delete_automation"):
+        tx.change(query, (was,))
+    tx.cache.clear()
+
+
+def pause_automation(tx: Transaction, command: PauseAutomation) -> CommandDone | Refused:
+    """Start nothing of it for now."""
+    c = command
+    changed = tx.change("pause_automation", (tx.now, c.until_at, c.by, c.reason, c.name))
+    if changed:
+        tx.change("end_pauses", (tx.now, c.name))
+        tx.change("insert_pause", (c.name, tx.now, c.until_at, c.by, c.reason))
+    return _done(changed, c.name)
+
+
+def resume_automation(tx: Transaction, command: ResumeAutomation) -> CommandDone | Refused:
+    """Undo a pause, or a retirement."""
+    if tx.change("resume_automation", (command.name,)):
+        tx.change("resume_schedules", (command.name,))
+        deliveries.release_taken_paths(tx, command.name)
+        subscriptions.clear_subscription_cache(tx)
+        tx.change("end_pauses", (tx.now, command.name))
+        tx.cache.pop(("retired", command.name), None)
+        tx.ready = True
+        return DONE
+    if tx.one("has_automation", (command.name,)) is None:
+        return _done(0, command.name)
+    return DONE if tx.again else Refused("not_paused", f"automation {command.name!r} is neither paused nor retired")
+
+
+def retire_automation(tx: Transaction, command: RetireAutomation) -> CommandDone | Refused:
+    """End its schedules, take nothing in for its triggers and refuse new runs; what is unfinished goes on."""
+    changed = tx.change("retire_automation", (tx.now, command.name))
+    tx.change("end_schedules", (tx.now, command.name))
+    subscriptions.clear_subscription_cache(tx)
+    tx.cache.pop(("retired", command.name), None)
+    return _done(changed, command.name)
+
+
+def _done(changed: int, name: str) -> CommandDone | Refused:
+    return DONE if changed else Refused("not_found", f"there is no automation {name!r}")

@@ -1,0 +1,107 @@
+"""Bulk operations: one commit leases a batch, another records its results; the operations between have command ids of their own.
+
+Whoever dies in between leaves a piece that is taken again when its time is over; its acts are answered as they were the first time.
+"""
+
+import json
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
+from mainspring.domain.runs.bulk_operation import BulkVerb
+from mainspring.domain.states import BULK_MOVES, BulkMove, BulkState
+from mainspring.store.commands.bulk_operations import (
+    BeginBulkOperation,
+    BulkBatch,
+    ChangeBulkOperation,
+    LeaseBulkBatch,
+    RecordBulkBatch,
+)
+from mainspring.store.commands.results import DONE, CommandDone, Refused
+from mainspring.store.transaction import Transaction
+from mainspring.store.write.held_store import is_store_on_hold
+
+_NOTHING = BulkBatch()
+_MOVES: Final = {
+    BulkMove.PAUSE: "pause_bulk_operation",
+    BulkMove.RESUME: "resume_bulk_operation",
+    BulkMove.STOP: "stop_bulk_operation",
+    BulkMove.END: "end_bulk_operation",
+}
+
+
+def begin_bulk_operation(tx: Transaction, command: BeginBulkOperation) -> CommandDone:
+    """Put it on record with its parts."""
+    c = command
+    row = {
+        "id": c.id,
+        "verb": c.verb.value,
+        "which": c.which,
+        "automations": msgspec.json.encode(c.automations).decode(),
+        "rate": c.rate,
+        "piece": c.piece,
+        "every_ms": c.every_ms,
+        "actor": c.actor,
+        "reason": c.reason,
+        "total": len(c.parts),
+        "now": tx.now,
+        "due_at": tx.now,
+    }
+    if tx.change("insert_bulk_operation", row):
+        tx.change("insert_bulk_runs", (c.id, json.dumps(c.parts)))
+        if not c.parts:
+            tx.change("end_bulk_operation", (tx.now, c.id))
+    return DONE
+
+
+def lease_bulk_batch(tx: Transaction, command: LeaseBulkBatch) -> BulkBatch:
+    """Take one; none of a restored store that is held: what is acted upon there is decided by people first."""
+    if is_store_on_hold(tx):
+        return _NOTHING
+    tx.hold("bulk")
+    c = command
+    found = tx.one("find_leased_bulk_operation", (c.lease,)) if tx.again else None
+    if found is None:
+        found = tx.one("list_due_bulk_operations", (tx.now, tx.now + MAX_CLOCK_LEAD_MS))
+        if found is None:
+            return _NOTHING
+        tx.change("lease_bulk_operation", (c.lease, tx.now + c.lease_ms, tx.now, found[0]))
+    bulk, verb, actor, reason, reached, size = found
+    parts = tuple(row[0] for row in tx.all("list_pending_bulk_runs", (bulk, reached, size)))
+    return BulkBatch(bulk, BulkVerb(verb), actor, reason, reached, parts, tx.now)
+
+
+def record_bulk_batch(tx: Transaction, command: RecordBulkBatch) -> CommandDone:
+    """Count a piece, unless it was counted before; the last one ends the act. What is stopped stays stopped."""
+    c = command
+    tx.hold("bulk")
+    found = tx.one("read_bulk_progress", (c.bulk,))
+    if found is None or found[1] != c.reached:
+        return DONE
+    state, _, total, done, refused, every_ms, due_at = found
+    for part, why in c.refused.items():
+        tx.change("refuse_bulk_run", (why, c.bulk, part))
+    next_at = max(min(due_at, tx.now), tx.now - every_ms) + every_ms
+    tx.change("record_bulk_progress", (c.to, c.done, len(c.refused), next_at, tx.now, c.bulk))
+    is_whole = done + refused + c.done + len(c.refused) >= total
+    if is_whole and _may(state, BulkMove.END):
+        tx.change("end_bulk_operation", (tx.now, c.bulk))
+    return DONE
+
+
+def change_bulk_operation(tx: Transaction, command: ChangeBulkOperation) -> CommandDone | Refused:
+    """Pause, resume or stop one. The piece that is under way is done to its end."""
+    c = command
+    tx.hold("bulk")
+    found = tx.one("read_bulk_progress", (c.bulk,))
+    if found is None:
+        return Refused("not_found", f"there is no bulk act {c.bulk}")
+    if not _may(found[0], c.move):
+        return Refused("wrong_state", f"bulk act {c.bulk} is {found[0]}")
+    tx.change(_MOVES[c.move], (tx.now, c.bulk))
+    return DONE
+
+
+def _may(state: str, move: BulkMove) -> bool:
+    return BulkState(state) in BULK_MOVES[move][0]

@@ -1,0 +1,1 @@
+"""Handlers of incidents, their members and their alerts."""

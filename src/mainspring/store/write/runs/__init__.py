@@ -1,0 +1,1 @@
+"""Handlers of runs: start, claim, change of state, journal, inbox."""

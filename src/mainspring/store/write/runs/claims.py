@@ -1,0 +1,256 @@
+"""Claiming: what became due is made ready, then ready runs are taken: resumes before starts, oldest first, fair between queues.
+
+Ready runs are indexed by (queue, automation, version, tag). A claim steps from group to group, so that any number of runs that this session
+cannot take, or that are paused, costs one step.
+"""
+
+import json
+import zlib
+from itertools import zip_longest
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.processes.worker_loss import WorkerLoss
+from mainspring.domain.runs.journal import Fact
+from mainspring.domain.states import SessionState
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.runs import ClaimedRun, ClaimedRuns, ClaimRuns
+from mainspring.store.read.runs.history import fact_of, loss_of
+from mainspring.store.texts import FOR_EVER
+from mainspring.store.transaction import Transaction
+from mainspring.store.write import queues
+from mainspring.store.write.held_store import is_store_on_hold
+from mainspring.store.write.runs import partitions, queue_capacity
+
+_DUE_AT_ONCE = 500
+
+
+class _Group(msgspec.Struct, frozen=True):
+    """Ready runs that only differ in place: at most `oldest_deploy`, or newer than `newest_deploy`, which nobody alive has."""
+
+    queue: str
+    automation: str
+    version: int
+    tag: str
+    oldest_deploy: int
+    newest_deploy: int
+
+
+class _Scan:
+    """One Claim under way: what it may take, and what holds the rest back until when."""
+
+    def __init__(self, tx: Transaction, command: ClaimRuns, deploy: int) -> None:
+        self.tx = tx
+        self.command = command
+        self.deploy = deploy
+        self.limits = queues.open_queues(tx, command.queues)
+        self.among = None if command.under is None else json.dumps(_asked_for_by(tx, command.under))
+        self.later: list[int] = []
+        self.more = False
+        self.is_limited = False
+        self.gave_way: list[str] = []
+        self._others: dict[str, list[queue_capacity.ReadyRunGroup]] = {}
+
+    def groups(self) -> dict[str, list[_Group]]:
+        """Return the groups of ready runs that this session may take, by queue."""
+        tags = {"", *self.command.tags}
+        found: dict[str, list[_Group]] = {}
+        asked = {"suspect": int(self.command.suspects), "session": self.tx.session}
+        for queue, automation, version, tag, mine, paused_until in self.tx.all("list_ready_groups", asked):
+            if paused_until is not None and paused_until > self.tx.now:
+                if mine == version:
+                    self.later.append(paused_until)
+            elif queue not in self.limits:
+                continue
+            elif mine == version and tag in tags:
+                newest = self._newest(automation, version)
+                oldest = self.deploy if newest > self.deploy else FOR_EVER
+                found.setdefault(queue, []).append(_Group(queue, automation, version, tag, oldest, newest))
+            elif self._gives_way(queue):
+                self._others.setdefault(queue, []).append(queue_capacity.ReadyRunGroup(queue, automation, version, tag))
+        return found
+
+    def _gives_way(self, queue: str) -> bool:
+        """Whether this claim leaves room in a queue to older runs of other workers."""
+        command = self.command
+        is_ordinary = not command.suspects and command.under is None
+        return is_ordinary and self.limits[queue].concurrency is not None and queue not in command.insists
+
+    def _newest(self, automation: str, version: int) -> int:
+        row = self.tx.one("find_newest_deploy_of", (automation, version))
+        return row[0] or 0 if row else 0
+
+    def take_from(self, queue: str, groups: list[_Group]) -> tuple[list[int], list[int]]:
+        """Return the rows of resumes and of starts that may be taken from one queue, each in order."""
+        limits = self.limits[queue]
+        self.is_limited |= limits.concurrency is not None
+        others = self._others.get(queue, [])
+        slots = limits.free_slots(self.tx, FOR_EVER if others else self.command.limit)
+        others = queue_capacity.list_claimable_elsewhere(self.tx, others) if others and slots else []
+        resumes, taken = self._divide(groups, others, slots, fresh=0)
+        wanted = slots - taken
+        starts = limits.free_starts(self.tx.now, wanted) if wanted else 0
+        chosen, taken = self._divide(groups, others, starts, fresh=1)
+        if starts < wanted and taken == starts:
+            after = limits.next_start_at(self.tx.now, starts)
+            if after is not None and self._candidates(groups, starts + 1, fresh=1)[starts:]:
+                self.later.append(max(after, self.tx.now + 1))
+        return resumes, chosen
+
+    def _divide(
+        self, groups: list[_Group], others: list[queue_capacity.ReadyRunGroup], slots: int, *, fresh: int
+    ) -> tuple[list[int], int]:
+        """Return our runs that get one of these slots, in order, and how many slots are given away with those that are left to others."""
+        own = self._candidates(groups, min(slots, self.command.limit), fresh=fresh)
+        left = 0
+        if others and own:
+            kept, left = queue_capacity.divide_slots(
+                own, queue_capacity.list_run_places(self.tx, others, slots, fresh=fresh), slots
+            )
+            if len(kept) < len(own):
+                self.gave_way.append(groups[0].queue)
+            own = kept
+        return [seq for _, seq in own], len(own) + left
+
+    def _candidates(self, groups: list[_Group], limit: int, *, fresh: int) -> list[queue_capacity.QueuePlace]:
+        if limit <= 0:
+            return []
+        rows: list[tuple[int, int]] = []
+        for group in groups:
+            suspect = int(self.command.suspects)
+            key = (
+                suspect,
+                group.queue,
+                group.automation,
+                group.version,
+                group.tag,
+                fresh,
+                group.oldest_deploy,
+                group.newest_deploy,
+            )
+            if self.among is None:
+                rows += self.tx.all("list_candidates", (*key, limit))
+            else:
+                rows += self.tx.all("list_candidates_among", (self.among, *key, limit))
+        if len(groups) > 1:
+            rows.sort()
+        return rows[:limit]
+
+
+def claim_runs(tx: Transaction, command: ClaimRuns) -> ClaimedRuns | Refused:
+    """Take ready runs for this session."""
+    if tx.again:
+        rows = tx.all("list_claimed_runs", (tx.session, command.id))
+        if rows:
+            return ClaimedRuns(_with_facts(tx, rows), None, more=True)
+    session = tx.one("read_claimer", (tx.session,))
+    if session is None or session[1] != SessionState.ALIVE:
+        return ClaimedRuns((), None, draining=session is not None and session[1] == SessionState.DRAINING)
+    serves = (json.dumps(sorted(command.tags)), None if command.queues is None else json.dumps(sorted(command.queues)))
+    if session[2:4] != serves:
+        tx.change("set_session_capabilities", (*serves, tx.session))
+    if is_store_on_hold(tx):
+        return ClaimedRuns((), None)
+    more = _make_due(tx, command)
+    scan = _Scan(tx, command, session[0])
+    scan.more = more
+    next_due = _next_due(tx)
+    seqs = _choose(scan)
+    runs = _take(tx, command, session[0], seqs, scan.limits) if seqs else ()
+    instants = (*next_due, *(at for at in scan.later if at < FOR_EVER))
+    more = scan.more or len(seqs) >= command.limit
+    return ClaimedRuns(
+        runs, min(instants, default=None), more=more, is_limited=scan.is_limited, gave_way=tuple(scan.gave_way)
+    )
+
+
+def _make_due(tx: Transaction, command: ClaimRuns) -> bool:
+    """Make ready what is due by now; True if there may be more of it."""
+    lined_up = partitions.make_first_runs_ready(tx)
+    tx.ahead(
+        (
+            ("list_due_runs", (tx.now,)),
+            ("release_overdue_runs", (tx.now,)),
+            ("list_queue_limits", ()),
+            ("find_next_due_time", ()),
+            ("find_next_deadline", ()),
+            ("list_ready_groups", {"suspect": int(command.suspects), "session": tx.session}),
+        )
+    )
+    rows = tx.all("list_due_runs", (tx.now,))
+    partitions.make_runs_ready(tx, rows)
+    tx.change("release_overdue_runs", (tx.now,))
+    return lined_up + len(rows) >= _DUE_AT_ONCE
+
+
+def _asked_for_by(tx: Transaction, run: str) -> list[str]:
+    """Return a run, or who goes on for it, with all that it asked for and so on down: a worker of that one run takes no other."""
+    heir = tx.one("find_newest_of_chain", (run,))
+    level = [run if heir is None else str(heir[0])]
+    found = dict.fromkeys(level)
+    while level:
+        asked = [str(row[0]) for row in tx.all("list_awaited_runs", {"runs": json.dumps(level)})]
+        level = [one for one in asked if one not in found]
+        found |= dict.fromkeys(level)
+    return list(found)
+
+
+def _choose(scan: _Scan) -> list[int]:
+    """Choose rows: one queue after the other, beginning with another one each time; resumes of all queues before any start."""
+    groups = scan.groups()
+    names = sorted(groups)
+    if not names:
+        return []
+    first = zlib.crc32(scan.command.id.encode()) % len(names)
+    taken = [scan.take_from(name, groups[name]) for name in (*names[first:], *names[:first])]
+    resumes = [seq for turn in zip_longest(*(pair[0] for pair in taken)) for seq in turn if seq is not None]
+    starts = [seq for turn in zip_longest(*(pair[1] for pair in taken)) for seq in turn if seq is not None]
+    return (resumes + starts)[: scan.command.limit]
+
+
+def _take(
+    tx: Transaction, command: ClaimRuns, deploy: int, seqs: list[int], limits: dict[str, queues.Limits]
+) -> tuple[ClaimedRun, ...]:
+    values = {"session": tx.session, "now": tx.now, "command": command.id, "deploy": deploy, "seqs": json.dumps(seqs)}
+    order = {seq: n for n, seq in enumerate(seqs)}
+    rows = sorted(tx.all("claim_runs", values), key=lambda row: order[row[0]])
+    fresh: dict[str, int] = {}
+    for row in rows:
+        if row[5] == 1:
+            fresh[row[14]] = fresh.get(row[14], 0) + 1
+            tx.count(row[2], started=1)
+    lost = [row[1] for row in rows if row[-1]]
+    if lost:
+        tx.change("record_resumed_losses", {"now": tx.now, "session": tx.session, "runs": json.dumps(lost)})
+    for queue, starts in fresh.items():
+        tx.change_backlog(queue, -starts)
+        limits[queue].spend(tx, starts)
+    return _with_facts(tx, rows)
+
+
+def _with_facts(tx: Transaction, rows: list[tuple[Any, ...]]) -> tuple[ClaimedRun, ...]:
+    facts: dict[str, list[Fact]] = {}
+    for row in tx.all("list_facts_of", (json.dumps([row[1] for row in rows]),)):
+        facts.setdefault(row[1], []).append(fact_of(row))
+    losses: dict[str, list[WorkerLoss]] = {}
+    lost = [row[1] for row in rows if row[-1]]
+    for row in tx.all("list_resumed_losses", (json.dumps(lost),)) if lost else ():
+        losses.setdefault(row[0], []).append(loss_of(row))
+    return tuple(_claimed(row[:-1], tuple(facts.get(row[1], ())), tuple(losses.get(row[1], ()))) for row in rows)
+
+
+def _claimed(row: tuple[Any, ...], facts: tuple[Fact, ...], losses: tuple[WorkerLoss, ...]) -> ClaimedRun:
+    # Nobody but the first claim finds claim 1, whatever became of the run since.
+    values = list(row[1:])
+    values[5] = values[4] == 1
+    values[15] = values[15] or None
+    values[23] = bool(values[23])
+    values += [facts, losses]
+    return ClaimedRun(*values)
+
+
+def _next_due(tx: Transaction) -> list[int]:
+    """Return the instants at which the next run becomes due or late. What is claimed is neither: it was ready."""
+    rows = [tx.one(query) for query in ("find_next_due_time", "find_next_deadline")]
+    return [row[0] for row in rows if row is not None and row[0] is not None]

@@ -1,0 +1,241 @@
+"""Events and the waits for them: matched by hash when an event is published and when a wait is opened; an event counts once per run."""
+
+import msgspec
+
+from mainspring.domain.runs.journal import FactKind
+from mainspring.domain.states import OutcomeState
+from mainspring.domain.triggers.event_matching import event_hash, match_hash, match_paths
+from mainspring.store.commands.inbox import CloseWait, ExpireWait, OpenWait, PublishEvent, ReturnFact
+from mainspring.store.commands.results import DONE, CommandDone, InboxFacts, NumberAnswer, Refused
+from mainspring.store.read.runs.history import fact_of
+from mainspring.store.transaction import Transaction
+from mainspring.store.write import subscriptions
+from mainspring.store.write.runs import inbox, message_schemas
+from mainspring.store.write.runs.ownership import is_claim_released, is_run_owner
+
+_decode = msgspec.json.decode
+
+
+def publish_event(tx: Transaction, command: PublishEvent) -> NumberAnswer | Refused:
+    """Store an event and hand it to the runs that wait for it."""
+    tx.hold("event", command.name)
+    known = tx.one("find_event", (command.id,))
+    if known is not None:
+        return NumberAnswer(known[1] if tx.again else 0)
+    data = _decode(tx.sealing.open(command.data))
+    shapes = [_decode(shape) for (shape,) in tx.all("list_event_shapes", (command.name,))]
+    hashes = [hashed for shape in shapes if (hashed := event_hash(command.name, shape, data)) is not None]
+    waits: list[tuple[str, str]] = [
+        wait for hashed in hashes for wait in tx.all("list_matching_waits", (hashed, tx.now))
+    ]
+    if command.checked and waits and not subscriptions.has_subscriber(tx, command.name, data):
+        unreadable = message_schemas.refuse_unreadable_event(tx, waits, command.name, data)
+        if unreadable is not None:
+            return unreadable
+    row = tx.one("insert_event", (command.id, command.name, command.key, command.data, tx.now, command.keep_until))
+    if row is None:
+        return NumberAnswer(0)
+    seq = row[0]
+    subscriptions.deliver_event(tx, command.id, command.name, data)
+    for hashed in hashes:
+        tx.change("insert_event_match", (hashed, seq))
+    tx.hold_all("run", {(run,) for run, _ in waits})
+    woken: set[str] = set()
+    for run, ident in waits:
+        if run not in woken and _fill(tx, run, ident, command.id, command.name, command.data, tx.now):
+            woken.add(run)
+    if woken:
+        tx.change("set_event_woken", (len(woken), seq))
+    return NumberAnswer(len(woken))
+
+
+def _fill(tx: Transaction, run: str, ident: str, event: str, name: str, data: bytes, at: int) -> bool:
+    """Hand an event of the instant `at` to one wait, unless its run had it before, or the wait is over meanwhile."""
+    tx.hold("run", run)
+    wait = tx.one("find_wait", (run, ident))
+    if (
+        wait is None
+        or wait[0]
+        or not inbox.insert_fact_once(tx, run, FactKind.EVENT, name, event, ident=ident, payload=data, at=at)
+    ):
+        return False
+    tx.change("fill_wait", (1, run, ident))
+    return True
+
+
+def open_wait(tx: Transaction, command: OpenWait) -> CommandDone | Refused:
+    """Write what a run waits for; an event that was kept for it is handed over at once."""
+    c = command
+    if not is_run_owner(tx, c.run, c.claim):
+        return is_claim_released(tx, c.run, c.claim)
+    known = tx.one("find_wait", (c.run, c.ident))
+    if known is not None and known[0]:
+        return DONE
+    if tx.again and _is_answered(tx, c.run, c.ident):
+        return DONE  # opened anew, it would take the event that the next wait is to have
+    shape = hashed = since_at = None
+    name = _goes_on_as(tx, c.name) if c.kind == "run" else c.name
+    if c.kind == "event":
+        tx.hold("event", c.name)
+        tx.hold("run", c.run)  # a person may be giving back an event meanwhile
+        where = c.where or {}
+        shape, hashed = msgspec.json.encode(match_paths(where)).decode(), match_hash(c.name, where)
+        since_at = c.since_at if c.since_at is not None else _window_at(tx, c.run)
+        _use_shape(tx, c.name, shape)
+    tx.change(
+        "open_wait",
+        (
+            c.run,
+            c.ident,
+            c.kind,
+            name,
+            shape,
+            hashed,
+            since_at,
+            c.until_at,
+            c.question,
+            tx.now,
+            c.asked,
+            c.schema,
+            tx.session,
+        ),
+    )
+    if hashed is not None and since_at is not None:
+        _fill_from_kept(tx, c.run, c.ident, hashed, since_at, c.until_at)
+    if c.kind == "run":
+        inbox.deliver_past_end(tx, name, c.run, c.ident)
+    return DONE
+
+
+def _is_answered(tx: Transaction, run: str, ident: str) -> bool:
+    """Tell whether a request has its outcome. One that was only given up may be asked for again."""
+    outcome = tx.one("find_current_outcome", (run, ident))
+    return outcome is not None and outcome[2] != OutcomeState.CANCELLED
+
+
+def _goes_on_as(tx: Transaction, run: str) -> str:
+    """Return the run that a run which began anew goes on as; itself if it did not. It does not begin anew again before our commit."""
+    while True:
+        tx.hold("run", run)
+        row = tx.one("find_newest_of_chain", (run,))
+        if row is None or row[0] == run:
+            return run
+        run = str(row[0])
+
+
+def _window_at(tx: Transaction, run: str) -> int:
+    """Return since when events count for a run: since its creation, or that of the first run which it continues."""
+    row = tx.one("find_event_window_start", (run,))
+    return row[0] if row else tx.now
+
+
+def _use_shape(tx: Transaction, name: str, shape: str) -> None:
+    """Note a shape; when it is new, the events kept under this name get their hashes for it."""
+    if not tx.change("insert_event_shape", (name, shape)):
+        return
+    paths = _decode(shape)
+    for seq, data in tx.all("list_events_named", (name,)):
+        hashed = event_hash(name, paths, _decode(tx.sealing.open(data)))
+        if hashed is not None:
+            tx.change("insert_event_match", (hashed, seq))
+
+
+def _fill_from_kept(tx: Transaction, run: str, ident: str, hashed: str, since_at: int, until_at: int | None) -> None:
+    """Give a wait the first kept event that its chain has not counted, and note up to where all are counted: the next wait begins there.
+
+    An event published at or after `until_at` stays for the next wait.
+    """
+    row = tx.one("find_stored_event", (hashed, since_at, tx.now, run))
+    measured = tx.one("find_match_range", (hashed,))
+    first, last = measured if measured is not None else (None, None)
+    if first is not None and (row is None or row[4] > first):
+        tx.change("raise_event_cursor", (run, hashed, since_at, last if row is None else row[4] - 1))
+    if row is not None and (until_at is None or row[3] < until_at):
+        _fill(tx, run, ident, *row[:4])
+
+
+def free_event(tx: Transaction, run: str, event: str) -> None:
+    """Let an event count again for a run and its chain: it was given and not taken in."""
+    tx.change("delete_fact_receipt", (run, FactKind.EVENT, event))
+    tx.change("lower_event_cursors", (run, event))
+
+
+def free_inbox_events(tx: Transaction, run: str) -> None:
+    """Let the events count again that lie in the inbox of a run which ends: whoever continues it may wait for them."""
+    for seq, event in tx.all("list_inbox_events", (run,)):
+        tx.change("consume_fact", (seq, run))
+        free_event(tx, run, event)
+
+
+def close_wait(tx: Transaction, command: CloseWait) -> CommandDone | Refused:
+    """Forget a wait. An event that had come for it is free again for the run's other waits."""
+    c = command
+    tx.hold("run", c.run)
+    if not is_run_owner(tx, c.run, c.claim):
+        return is_claim_released(tx, c.run, c.claim)
+    _forget(tx, c.run, c.ident)
+    return DONE
+
+
+def expire_wait(tx: Transaction, command: ExpireWait) -> InboxFacts | Refused:
+    """Close a wait whose time ended, unless a fact came for it in time; return the inbox, which may hold a signal that came in time."""
+    c = command
+    tx.hold("run", c.run)
+    if not is_run_owner(tx, c.run, c.claim):
+        owner = is_claim_released(tx, c.run, c.claim)
+        return owner if isinstance(owner, Refused) else InboxFacts(())
+    facts = tuple(map(fact_of, tx.all("list_inbox", (c.run,))))
+    if not any(fact.ident == c.ident for fact in facts):
+        _forget(tx, c.run, c.ident)
+    return InboxFacts(facts)
+
+
+def refill_wait(tx: Transaction, run: str, ident: str) -> None:
+    """Let a wait that had an event which its code could not read have another one that is kept for it."""
+    tx.change("fill_wait", (0, run, ident))
+    row = tx.one("read_event_wait", (run, ident))
+    if row is not None:
+        _fill_from_kept(tx, run, ident, *row)
+
+
+def return_fact(tx: Transaction, command: ReturnFact) -> CommandDone | Refused:
+    """Put back what was taken in for a wait that the body had given up: the next wait for it has it."""
+    c = command
+    if c.event is not None:
+        tx.hold("event", c.name)
+    tx.hold("run", c.run)
+    if not is_run_owner(tx, c.run, c.claim):
+        return is_claim_released(tx, c.run, c.claim)
+    if not tx.change("cancel_outcome", (c.run, c.rank)):
+        return DONE  # by its first sending
+    if c.event is None:
+        tx.change("return_fact", (c.seq, c.run, c.name, c.payload, f"returned:{c.rank}", c.at))
+        return DONE
+    free_event(tx, c.run, c.event)
+    _fill_open_waits(tx, c.run)
+    tx.facts = True
+    return DONE
+
+
+def supersede_waits(tx: Transaction, run: str, asked: int) -> None:
+    """Forget what a run waited for from there on, and what had come for it."""
+    for ident, kind, name in tx.all("list_waits_requested_from", (run, asked)):
+        _forget(tx, run, ident)
+        if kind == "run":
+            tx.change("delete_child_fact", (run, f"{name}:{ident}"))
+
+
+def _forget(tx: Transaction, run: str, ident: str) -> None:
+    tx.change("close_wait", (run, ident))
+    freed = False
+    for kind, source in tx.all("delete_facts_of_wait", (run, ident)):
+        if kind == FactKind.EVENT:
+            free_event(tx, run, source)
+            freed = True
+    if freed:  # waits of other conditions too: one event may fit several
+        _fill_open_waits(tx, run)
+
+
+def _fill_open_waits(tx: Transaction, run: str) -> None:
+    for ident, hashed, since_at, until_at in tx.all("list_event_waits", (run,)):
+        _fill_from_kept(tx, run, ident, hashed, since_at, until_at)

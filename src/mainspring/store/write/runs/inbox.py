@@ -1,0 +1,191 @@
+"""The inbox of a run: each source's fact counts once per run and kind; a waiting run wakes, its owner is notified."""
+
+import msgspec
+
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import FactKind
+from mainspring.domain.states import RunState
+from mainspring.domain.values.plain_json import format_iso
+from mainspring.domain.values.sealing import PLAIN_SEALING, split_sealed
+from mainspring.store.commands.inbox import DeliverFact
+from mainspring.store.commands.results import DONE, CommandDone, Refused
+from mainspring.store.transaction import Transaction
+
+_FAILURE = msgspec.json.Decoder(Failure)
+_CANCELLED = Failure("Cancelled", "cancelled", "the child was cancelled")
+_NO_REASON = Failure("RunFailed", "run_failed", "the child ended without success and left no failure")
+
+
+def deliver_fact(tx: Transaction, command: DeliverFact) -> CommandDone | Refused:
+    """Put a fact into one run's inbox and wake it."""
+    c = command
+    tx.hold("run", c.run)
+    found = tx.one("read_receiving_state", (c.run,))
+    if found is None:  # or it was pruned, and others continue it
+        heir = tx.one("find_newest_of_chain", (c.run,))
+        missing = Refused("not_found", f"there is no run {c.run}")
+        return missing if heir is None else deliver_fact(tx, msgspec.structs.replace(c, run=heir[0]))
+    if tx.again and tx.one("has_fact_receipt", (c.run, c.kind, c.source)) is not None:
+        return DONE
+    if found[1]:
+        heir = tx.one("find_newest_of_chain", (c.run,))
+        if heir is None or heir[0] == c.run:
+            return Refused("finished", f"run {c.run} is {found[0]}")
+        return deliver_fact(tx, msgspec.structs.replace(c, run=heir[0]))
+    if c.payload is not None and not _fits(c.payload, found[5]):
+        return Refused(
+            "sealed_otherwise", f"the values of run {c.run} are sealed by codec {found[5]!r}, this one is not"
+        )
+    ident = c.ident
+    if c.kind is FactKind.ANSWER:
+        if tx.one("has_fact_receipt", (c.run, c.kind, c.source)) is not None:
+            return DONE
+        question = _find_question(tx, c.run, ident)
+        if isinstance(question, Refused):
+            return question
+        ident = question
+        tx.change("fill_wait", (1, c.run, ident))
+    insert_fact_once(tx, c.run, c.kind, c.name, c.source, ident=ident, payload=c.payload, failure=c.failure)
+    return DONE
+
+
+def _find_question(tx: Transaction, run: str, ident: str | None) -> str | Refused:
+    """Return the identity of the question that an answer of this instant is for."""
+    rows = tx.all("list_open_questions", (run, ident))
+    questions = [question for question, until_at in rows if until_at is None or until_at > tx.now]
+    if len(questions) == 1:
+        return str(questions[0])
+    if rows and not questions:
+        question, until_at = max(rows, key=lambda row: row[1])
+        return Refused("question_over", f"run {run}: the time of question {question} ended at {format_iso(until_at)}")
+    what = "more than one question; name one" if questions else "no such open question"
+    return Refused("no_such_question", f"run {run} has {what}")
+
+
+def _fits(payload: bytes, codec: str) -> bool:
+    """Tell whether whoever works on a run of this codec can read the value. A run that began plain may get sealed ones."""
+    sealed = split_sealed(payload)
+    return codec == PLAIN_SEALING.id or (sealed is not None and sealed.codec == codec)
+
+
+def insert_fact_once(
+    tx: Transaction,
+    run: str,
+    kind: FactKind,
+    name: str,
+    source: str,
+    *,
+    ident: str | None = None,
+    payload: bytes | None = None,
+    failure: Failure | None = None,
+    at: int | None = None,
+) -> bool:
+    """Write a fact and wake its run. False = this source was given to this run before. `at` = when it happened, if that was before."""
+    tx.hold("run", run)
+    if not tx.change("insert_fact_receipt", (run, kind, source)):
+        return False
+    insert_fact(tx, run, kind, name, ident, payload, failure, source, at)
+    return True
+
+
+def insert_fact(
+    tx: Transaction,
+    run: str,
+    kind: FactKind,
+    name: str,
+    ident: str | None,
+    payload: bytes | None,
+    failure: Failure | None,
+    source: str,
+    at: int | None = None,
+) -> None:
+    """Write a fact, tell an owner, wake a run that waits."""
+    tx.hold("run", run)
+    encoded = None if failure is None else msgspec.json.encode(failure)
+    tx.change("insert_fact", (run, kind, name, ident, payload, encoded, source, tx.now if at is None else at))
+    tx.facts = True
+    if tx.change("wake_run", (tx.now, run)):
+        tx.ready = True
+
+
+def cancel_fact(tx: Transaction, run: str, source: str, why: str | None, *, undo: bool | None) -> None:
+    """Tell a run that it shall stop, and whether it shall take back what it did."""
+    payload = None if undo is None else msgspec.json.encode(undo)
+    insert_fact_once(tx, run, FactKind.CANCEL, why or "", source, payload=payload)
+
+
+def deliver_end_to_parent(
+    tx: Transaction,
+    child: str,
+    automation: str,
+    parent: str,
+    ident: str,
+    state: RunState,
+    result: bytes | None,
+    failure: Failure | None,
+) -> None:
+    """Deliver a child's end to the run that asked for it; a failure stands in it exactly if the child did not succeed.
+
+    A child may end more than once (a person continued it): the last end replaces one that was not yet taken in.
+    """
+    tx.hold("run", parent)
+    found = tx.one("read_receiving_state", (parent,))
+    if found is None or found[1]:
+        return
+    if state is RunState.CANCELLED:
+        failure = failure or _CANCELLED
+    elif state is RunState.FAILED:
+        failure = failure or _NO_REASON
+    tx.change("delete_child_fact", (parent, child))
+    insert_fact(tx, parent, FactKind.CHILD, automation, ident, result, failure, child)
+
+
+def redeliver_end_to_parent(tx: Transaction, child: str) -> None:
+    """Deliver the end of a child that was asked for again (its first outcome no longer counts), unless it lies in the inbox.
+
+    The fact that lies there is left as it is: its owner may be about to take it in by its number, and a second one would stay for ever.
+    """
+    row = tx.one("read_ended_child", (child,))
+    if row is None:
+        return
+    automation, parent, ident, state, result, failure = row
+    if tx.one("has_child_fact", (parent, child)) is not None:
+        return
+    decoded = None if failure is None else _FAILURE.decode(failure)
+    deliver_end_to_parent(tx, child, automation, parent, ident, RunState(state), result, decoded)
+
+
+def deliver_end_to_waiting_runs(
+    tx: Transaction, run: str, automation: str, state: RunState, result: bytes | None, failure: Failure | None
+) -> None:
+    """Deliver a run's end to the other runs that found it by its key and wait for it."""
+    for watcher, ident in tx.all("list_waits_for_run", (run,)):
+        _tell_watcher(tx, run, automation, watcher, ident, state, result, failure)
+
+
+def deliver_past_end(tx: Transaction, watched: str, watcher: str, ident: str) -> None:
+    """Deliver the end of a run that had ended before somebody began to wait for it."""
+    tx.hold("run", watched)
+    row = tx.one("read_ended_child", (watched,))
+    if row is not None:
+        automation, _, _, state, result, failure = row
+        decoded = None if failure is None else _FAILURE.decode(failure)
+        _tell_watcher(tx, watched, automation, watcher, ident, RunState(state), result, decoded)
+
+
+def _tell_watcher(
+    tx: Transaction,
+    run: str,
+    automation: str,
+    watcher: str,
+    ident: str,
+    state: RunState,
+    result: bytes | None,
+    failure: Failure | None,
+) -> None:
+    if state is RunState.CANCELLED:
+        failure = failure or _CANCELLED
+    elif state is RunState.FAILED:
+        failure = failure or _NO_REASON
+    tx.change("fill_wait", (1, watcher, ident))
+    insert_fact(tx, watcher, FactKind.CHILD, automation, ident, result, failure, f"{run}:{ident}")

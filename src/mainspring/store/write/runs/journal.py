@@ -1,0 +1,118 @@
+"""The journal: outcomes, attempts and checkpoints that a run's owner writes. Each statement proves the claim by itself."""
+
+import msgspec
+
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.states import AttemptState, OutcomeState
+from mainspring.store.commands.journal import (
+    ClearStalledAttempt,
+    RecordStalledAttempt,
+    SaveAttempt,
+    SaveCheckpoint,
+    SaveOutcome,
+)
+from mainspring.store.commands.results import CLAIM_LOST, DONE, CommandDone, Refused
+from mainspring.store.run_end_counts import count_retried_success
+from mainspring.store.transaction import Transaction
+from mainspring.store.write import outbox
+from mainspring.store.write.runs import events
+from mainspring.store.write.runs.ownership import is_claim_released, is_run_owner
+
+_encode = msgspec.json.encode
+STEPS = frozenset({OutcomeKind.STEP, OutcomeKind.UNDO})
+"""The kinds of outcomes that are counted as steps."""
+
+
+def encode_failure(failure: Failure | None) -> bytes | None:
+    """Return the failure as it is kept in a row."""
+    return None if failure is None else _encode(failure)
+
+
+def save_outcome(tx: Transaction, command: SaveOutcome) -> CommandDone | Refused:
+    """Append one outcome, take in its fact, close what stood open for it and send what it sends."""
+    c = command
+    if c.events:
+        tx.hold_all("event", {(event.name,) for event in c.events})
+    run, ident = c.run, c.ident
+    failure = None if c.failure is None else _encode(c.failure)
+    if not tx.change(
+        "save_outcome",
+        (run, c.rank, ident, c.name, c.kind, c.state, c.asked, c.attempt, c.generation, c.claim, c.input, c.output, failure, c.undo,
+         c.started_at, c.at, c.took_us, tx.session, c.asked_after),
+    ):  # fmt: skip
+        return _not_saved(tx, command)
+    if c.inbox is not None:
+        tx.change("consume_fact", (c.inbox, run))
+    if c.marked:
+        _close(tx, run, ident, c.state)
+    for event in c.events:
+        events.publish_event(tx, event)
+    outbox.insert_message(tx, run, ident, c.posts)
+    if c.kind in STEPS:
+        if c.state is OutcomeState.FAILED:
+            tx.count(c.automation, steps=1, step_errors=1)
+        else:
+            tx.count(c.automation, steps=1)
+            if c.state is OutcomeState.SUCCEEDED:
+                count_retried_success(tx, c.automation, c.attempt - c.spent)
+    return DONE
+
+
+def _close(tx: Transaction, run: str, ident: str, state: OutcomeState) -> None:
+    """Close what stood open for a request that has its outcome. A step that did not succeed may be continued: it keeps its checkpoint."""
+    tx.change("delete_started_attempts", (run, ident))
+    tx.change("close_wait", (run, ident))
+    if state is OutcomeState.SUCCEEDED:
+        tx.change("delete_checkpoint", (run, ident))
+
+
+def _not_saved(tx: Transaction, command: SaveOutcome) -> CommandDone | Refused:
+    if tx.one("find_outcome", (command.run, command.rank, command.claim, command.ident)) is not None:
+        if command.marked and is_run_owner(tx, command.run, command.claim):
+            # The group that is sent again may have opened it again before it came here.
+            _close(tx, command.run, command.ident, command.state)
+        return DONE
+    if is_run_owner(tx, command.run, command.claim):
+        return Refused("rank_taken", f"run {command.run} has another outcome at rank {command.rank}")
+    return CLAIM_LOST
+
+
+def save_attempt(tx: Transaction, command: SaveAttempt) -> CommandDone | Refused:
+    """Write or replace one attempt."""
+    c = command
+    if not tx.change(
+        "save_attempt",
+        (c.run, c.ident, c.generation, c.attempt, c.name, c.state, c.asked, c.claim, encode_failure(c.failure), c.undo, c.input,
+         c.started_at, c.ended_at, c.next_at, tx.session),
+    ):  # fmt: skip
+        return is_claim_released(tx, c.run, c.claim)
+    if c.state is AttemptState.FAILED:
+        tx.count(c.automation, step_errors=1)
+    return DONE
+
+
+def save_checkpoint(tx: Transaction, command: SaveCheckpoint) -> CommandDone | Refused:
+    """Keep what a step says of its own progress."""
+    c = command
+    if tx.change("save_checkpoint", (c.run, c.ident, c.claim, c.value, c.done, c.total, tx.now, tx.session)):
+        return DONE
+    return is_claim_released(tx, c.run, c.claim)
+
+
+def record_stalled_attempt(tx: Transaction, command: RecordStalledAttempt) -> CommandDone | Refused:
+    """Put an attempt on record that gives no sign of life."""
+    c = command
+    if tx.change(
+        "record_stalled_attempt",
+        (c.run, c.ident, c.claim, c.name, c.attempt, tx.now - c.silent_ms, _encode(c.stack), tx.session),
+    ):
+        return DONE
+    return is_claim_released(tx, c.run, c.claim)
+
+
+def clear_stalled_attempt(tx: Transaction, command: ClearStalledAttempt) -> CommandDone:
+    """Take it back. Whoever has the run now may have put another attempt on record."""
+    c = command
+    tx.change("clear_stalled_attempt", (c.run, c.ident, c.claim, c.attempt, tx.session))
+    return DONE

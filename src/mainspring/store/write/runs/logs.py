@@ -1,0 +1,47 @@
+"""Lines of log: added at the end of their run, numbered there; the middle goes when there are too many."""
+
+from mainspring.domain.runs.log_chunk import LogChunk
+from mainspring.store.commands.logs import PruneLogs, SaveLogs
+from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer, Refused
+from mainspring.store.transaction import Transaction
+
+
+def save_logs(tx: Transaction, command: SaveLogs) -> CommandDone | Refused:
+    """Add parts to the lines of a run."""
+    c = command
+    last = tx.one("find_last_log", (c.run,))
+    number, upto = (1, 0) if last is None else (last[0] + last[1], last[2])
+    if tx.again and c.parts and tx.one("find_log", _marks(c.run, c.parts[0])) is not None:
+        return DONE
+    for part in c.parts:
+        number += part.skipped
+        upto += part.size
+        row = (
+            c.run,
+            number,
+            part.ident,
+            part.attempt,
+            part.first_at,
+            part.last_at,
+            part.lines,
+            part.size,
+            upto,
+            part.body,
+        )
+        if not tx.change("insert_log", row):
+            return Refused("not_found", f"there is no run {c.run}")
+        number += part.lines
+    if number - 1 > c.most_lines or upto > c.most_bytes:
+        quarter = c.most_bytes // 4
+        tail = number - (c.most_lines - min(c.kept_lines, c.most_lines))
+        tx.change("delete_logs", (c.run, tail, upto - (c.most_bytes - quarter), c.kept_lines, quarter))
+    return DONE
+
+
+def prune_logs(tx: Transaction, command: PruneLogs) -> NumberAnswer:
+    """Delete old parts."""
+    return NumberAnswer(tx.change("prune_old_logs", (command.before_at, command.limit)))
+
+
+def _marks(run: str, part: LogChunk) -> tuple[object, ...]:
+    return run, part.ident, part.attempt, part.first_at, part.last_at, part.lines, part.size

@@ -1,0 +1,48 @@
+"""What the code of a waiting run can read, as JSON schemas: announced with its definition, or recorded with its wait.
+
+Invariant: what is not known for certain is readable. A wait's record counts only while the session whose code stated it lives.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.definitions.definition import read_message_schemas
+from mainspring.domain.runs.journal import FactKind
+from mainspring.domain.values.json_schema import SchemaMismatch, find_mismatch_of_all
+from mainspring.store.commands.results import Refused
+from mainspring.store.transaction import Transaction
+
+_decode = msgspec.json.decode
+
+
+def refuse_unreadable_event(tx: Transaction, waits: Iterable[tuple[str, str]], name: str, data: Any) -> Refused | None:
+    """Refuse an event that none of the runs which wait for it can read; None = at least one can, as far as is known."""
+    first: tuple[str, str, SchemaMismatch] | None = None
+    for run, ident in waits:
+        row = tx.one("read_schema_of_wait", (run, ident))
+        if row is None:
+            return None
+        automation, recorded, is_live = row
+        schemas = _announced(tx, automation).get(name)
+        if schemas is None and recorded is not None and is_live:
+            schemas = [_decode(recorded)]
+        fault = find_mismatch_of_all(schemas, data)
+        if fault is None:
+            return None
+        first = first or (run, automation, fault)
+    if first is None:
+        return None
+    run, automation, fault = first
+    return Refused("unreadable", f"{fault} (run {run} of {automation!r} waits for it and cannot read it)")
+
+
+def _announced(tx: Transaction, automation: str) -> dict[str, list[Any]]:
+    """Return the schemas that today's code states for events by name (asked once a group)."""
+    key = ("message schemas", automation)
+    if key not in tx.cache:
+        row = tx.one("read_definition", (automation,))
+        tx.cache[key] = {} if row is None else read_message_schemas(row[0], FactKind.EVENT)
+    found: dict[str, list[Any]] = tx.cache[key]
+    return found

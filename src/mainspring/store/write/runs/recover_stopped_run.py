@@ -1,0 +1,292 @@
+"""Recover a stopped run: continue it, give a result, cancel it, mark it done, discard it.
+
+Nothing of a journal is deleted: what no longer counts is superseded by the number of the generation that does not count it.
+"""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.incidents.incident_members import Settlement
+from mainspring.domain.runs.journal import FactKind, OutcomeKind
+from mainspring.domain.runs.superseded_outcomes import CountedOutcome, find_superseded_ranks
+from mainspring.domain.states import (
+    REOPENABLE_STATES,
+    AttemptState,
+    FailureReason,
+    OutcomeState,
+    RunMove,
+    RunState,
+    is_move_legal,
+    target_state,
+)
+from mainspring.store.commands.results import DONE, CommandDone, Refused
+from mainspring.store.commands.runs import CancelRun, DiscardRun, GiveResult, MarkRunDone, ReopenRun
+from mainspring.store.transaction import Transaction
+from mainspring.store.write.incidents import members
+from mainspring.store.write.runs import events, inbox, partitions, rejected_facts, rollback, run_keys, run_transitions
+
+_UNSETTLED = {
+    OutcomeState.IN_DOUBT: "in doubt: it may or may not have had its effect",
+    OutcomeState.REFUSED: "done, but its result could not be saved or read",
+}
+_GIVABLE = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT, OutcomeState.FAILED})
+_UNSURE = frozenset({AttemptState.IN_DOUBT, AttemptState.STARTED, AttemptState.LOST, AttemptState.FAILED})
+
+
+class _Stopped(msgspec.Struct):
+    """A run that a person may continue."""
+
+    id: str
+    state: str
+    failed_ident: str | None
+    generation: int
+    automation: str
+    run_key: str | None
+    queue: str
+    partition: str | None
+    parent: str | None
+    detail: bytes | None
+    reason: str | None
+    kind: str
+    undoing: int
+
+
+def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
+    """Continue a run from where it failed or from a chosen request; one that was taken back from the first step that was."""
+    run = _stopped(tx, command.run)
+    if isinstance(run, Refused):
+        is_plain = (
+            not command.accept and command.rename is None and command.from_ident is None and command.due_at is None
+        )
+        return DONE if is_plain and rejected_facts.read_again(tx, command.run) else run
+    rejected_facts.read_again(tx, run.id)
+    generation, chosen = run.generation, None
+    accepts = bool(command.accept or command.rename)
+    if accepts:
+        refusal = _accept(tx, run, command)
+        if refusal is not None:
+            return refusal
+    if command.from_ident is not None:
+        chosen = tx.one("find_current_outcome", (run.id, command.from_ident)) or _begun(tx, run, command.from_ident)
+        if chosen is None:
+            return Refused("no_such_step", f"run {run.id} has no step {command.from_ident!r} that began")
+    undoes = _undoes(tx, run, chosen)
+    undone = None if undoes or accepts else rollback.find_undone_requests(tx, run.id)
+    if undone is not None:
+        # What was taken back is done no more: whatever stood on it is done again too.
+        generation += 1
+        asked = undone.asked if chosen is None else min(undone.asked, chosen[1])
+        rollback.supersede_undone(tx, run.id, generation, asked, undone.handed)
+        run_transitions.supersede_children(tx, run.id, generation, asked)
+        events.supersede_waits(tx, run.id, asked)
+        if chosen is None:
+            _supersede_causes(tx, run, _failing(run), generation)
+    elif chosen is not None:
+        generation += 1
+        tx.change("supersede_requests_from", (generation, run.id, chosen[1]))
+        tx.change("supersede_attempts_from", (generation, run.id, chosen[1]))
+        run_transitions.supersede_children(tx, run.id, generation, chosen[1])
+        events.supersede_waits(tx, run.id, chosen[1])
+    elif not accepts:
+        refusal = _supersede_failing(tx, run, undoes=undoes)
+        if refusal is not None:
+            return refusal
+    if not undoes:
+        # A rollback that goes on needs the cancel or deadline that it began with.
+        tx.change("supersede_stops", (generation, run.id))
+    return _make_ready(tx, run, generation, command.due_at, undoes=undoes)
+
+
+def _begun(tx: Transaction, run: _Stopped, ident: str) -> tuple[Any, ...] | None:
+    """Return what `find_current_outcome` would of a step or child that began and has no outcome."""
+    found = None if ident.startswith("undo:") else tx.one("find_request_of_step", (run.id, ident))
+    return None if found is None else (0, found[0], "", "")
+
+
+def _undoes(tx: Transaction, run: _Stopped, chosen: tuple[Any, ...] | None) -> bool:
+    """Tell whether it is the taking back that goes on: the run stopped at an undo, or is there for nothing else."""
+    found = chosen
+    if chosen is None and run.failed_ident is not None:
+        found = tx.one("find_current_outcome", (run.id, run.failed_ident))
+    return found[3] == OutcomeKind.UNDO if found is not None else bool(run.undoing)
+
+
+def _stopped(tx: Transaction, run: str) -> _Stopped | Refused:
+    tx.hold("run", run)
+    row = tx.one("read_run_to_reopen", (run,))
+    if row is None:
+        return Refused("not_found", f"there is no run {run}")
+    found = _Stopped(run, *row)
+    if found.state not in REOPENABLE_STATES:
+        return Refused("wrong_state", f"run {run} is {found.state}")
+    if found.kind == DefinitionKind.EXEC:  # no worker could ever claim it
+        return Refused("wrapped", f"run {run} is a wrapped command: only its caller can run it again")
+    if found.run_key is not None:
+        tx.hold("key", found.automation, found.run_key)
+        leads = tx.one("find_run_of_key", (found.automation, found.run_key))
+        if leads is not None and leads[0] != run:
+            return Refused("wrong_state", f"key {found.run_key!r} of run {run} belongs to the newer run {leads[0]}")
+    return found
+
+
+def _failing(run: _Stopped) -> list[str]:
+    """Return the requests whose failures led to the end."""
+    told = _told(run).get("failing")
+    if told is not None:
+        return msgspec.convert(told, list[str])
+    return [] if run.failed_ident is None else [run.failed_ident]
+
+
+def _supersede_failing(tx: Transaction, run: _Stopped, *, undoes: bool) -> Refused | None:
+    """Count no longer the failures that led to the end; a step that never had its last word only gets its attempts back."""
+    ident = run.failed_ident
+    found = None if ident is None else tx.one("find_current_outcome", (run.id, ident))
+    if found is not None and found[2] in _UNSETTLED:
+        # Its effect is, or may be, in the world: only a word about this very step may repeat it.
+        return Refused("unsettled", f"step {ident!r} of run {run.id} is {_UNSETTLED[found[2]]}")
+    if ident is not None and (found is None or undoes):
+        tx.change("supersede_attempts_of", (run.generation, run.id, ident))
+    if not undoes:
+        _supersede_causes(tx, run, _failing(run), run.generation)
+    elif ident is not None:
+        tx.change("supersede_step", (run.generation, run.id, ident))
+    return None
+
+
+def _supersede_causes(tx: Transaction, run: _Stopped, failing: list[str], generation: int) -> None:
+    rows = tx.all("list_current_outcomes_from", (run.id, msgspec.json.encode(failing).decode()))
+    ranks = find_superseded_ranks(msgspec.convert(rows, list[CountedOutcome]), failing)
+    if ranks:
+        values = (generation, run.id, msgspec.json.encode(ranks).decode())
+        tx.change("supersede_attempts_of_ranks", values)
+        tx.change("supersede_ranks", values)
+
+
+def _told(run: _Stopped) -> dict[str, Any]:
+    """Return what the engine told of the end beside its failure."""
+    told = msgspec.json.decode(run.detail) if run.detail else {}
+    return told if isinstance(told, dict) else {}
+
+
+def _accept(tx: Transaction, run: _Stopped, command: ReopenRun) -> Refused | None:
+    """Take the new inputs of drifted steps for the saved ones, and a person's word on a step that was renamed or is gone."""
+    told = _told(run)
+    drift, renamed = told.get("drift"), told.get("renamed")
+    drift = drift if isinstance(drift, dict) else {}
+    renamed = renamed if isinstance(renamed, dict) else {}
+    if command.rename is not None:
+        old, new = command.rename
+        if renamed.get("old") != old:
+            return Refused("no_such_step", f"run {run.id} did not stop because of a renamed step {old!r}")
+        tx.change("save_step_rename", (run.id, old, new, tx.now))
+    for ident in command.accept:
+        if ident in drift:
+            tx.change("accept_input", (msgspec.convert(drift[ident], bytes, strict=False), run.id, ident))
+        elif ident == renamed.get("ident"):
+            tx.change("save_step_rename", (run.id, renamed["old"], None, tx.now))
+        else:
+            return Refused("no_such_step", f"run {run.id} has no drift of {ident!r} to accept")
+    return None
+
+
+def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | None, *, undoes: bool) -> CommandDone:
+    if generation > run.generation:
+        tx.change("delete_checkpoints_of_run", (run.id,))  # whatever runs from now on has another key than they tell of
+    blocked = None
+    if run.partition is not None and not partitions.hold_partition(tx, run.queue, run.partition, run.id, run.parent):
+        blocked = "partition"
+    ready = blocked is None and (due_at is None or due_at <= tx.now)
+    values = {
+        "run": run.id,
+        "ready": int(ready),
+        "blocked": blocked,
+        "due_at": due_at,
+        "now": tx.now,
+        "generation": generation,
+        "undoing": int(run.undoing and undoes),
+    }
+    tx.change("reopen_run", values)
+    if run.state == RunState.NEEDS_ATTENTION:
+        members.settle_members_of_run(tx, run.id, Settlement.CONTINUED)
+    run_keys.record_key_state(tx, run.automation, run.run_key, run.id, target_state(RunMove.REOPEN))
+    tx.ready |= blocked is None  # also what is due later: a worker has to hear of the instant
+    return DONE
+
+
+def give_result(tx: Transaction, command: GiveResult) -> CommandDone | Refused:
+    """Put a person's word in the place of an outcome, and continue the run."""
+    c = command
+    if tx.again and tx.one("has_fact_receipt", (c.run, FactKind.RESULT, c.command)) is not None:
+        return DONE
+    run = _stopped(tx, c.run)
+    if isinstance(run, Refused):
+        return run
+    outcome, attempt = tx.one("find_current_outcome", (c.run, c.ident)), tx.one("find_open_attempt", (c.run, c.ident))
+    if not (outcome is not None and outcome[2] in _GIVABLE) and not (
+        outcome is None and attempt is not None and attempt[0] in _UNSURE
+    ):
+        return Refused("no_such_step", f"run {c.run} has no refused, in-doubt or failed {c.ident!r}")
+    undoes = outcome[3] == OutcomeKind.UNDO if outcome is not None else c.ident.startswith("undo:")
+    if not undoes and (run.undoing or rollback.find_undone_requests(tx, c.run) is not None):
+        return Refused("undone", f"run {c.run} has steps that were taken back, so {c.ident!r} cannot stand by itself")
+    if outcome is not None and outcome[2] == OutcomeState.FAILED and not undoes:
+        _supersede_causes(tx, run, [c.ident], run.generation)  # the body was handed this failure, and went on from it
+    elif outcome is not None:
+        tx.change("supersede_step", (run.generation, c.run, c.ident))
+    tx.change("supersede_attempts_of", (run.generation, c.run, c.ident))
+    if not undoes:
+        tx.change("supersede_stops", (run.generation, c.run))
+    done = _make_ready(tx, run, run.generation, None, undoes=undoes)
+    tx.change("insert_fact_receipt", (c.run, FactKind.RESULT, c.command))
+    if not c.again:
+        inbox.insert_fact(tx, c.run, FactKind.RESULT, c.ident, c.ident, c.output, c.failure, c.command)
+    return done
+
+
+def cancel_run(tx: Transaction, command: CancelRun) -> CommandDone | Refused:
+    """Ask a run to stop."""
+    c = command
+    tx.hold("run", c.run)
+    found = tx.one("read_receiving_state", (c.run,))
+    if found is None:
+        return Refused("not_found", f"there is no run {c.run}")
+    if found[1] and (goes_on := run_transitions.find_successor(tx, c.run)) is not None:
+        return run_transitions.request_cancel(tx, goes_on, c.command, c.why, undo=c.undo)
+    if found[1] and not (
+        is_move_legal(RunMove.UNDO, RunState(found[0]))
+        and rollback.read_rollback_state(tx, c.run).wanted(undo=c.undo is True)
+    ):
+        state = target_state(RunMove.CANCEL)
+        return DONE if tx.again and found[0] == state else Refused("finished", f"run {c.run} is {found[0]}")
+    return run_transitions.request_cancel(tx, c.run, c.command, c.why, undo=c.undo)
+
+
+def mark_run_done(tx: Transaction, command: MarkRunDone) -> CommandDone | Refused:
+    """Declare an unfinished, unowned run done."""
+    if run_transitions.end_idle_run(tx, command.run, RunMove.MARK_DONE, result=command.result):
+        return DONE
+    return _not_ended(tx, command.run, RunMove.MARK_DONE)
+
+
+def discard_run(tx: Transaction, command: DiscardRun) -> CommandDone | Refused:
+    """Give up a run that needs attention, or say of one that failed that no one will continue it."""
+    if run_transitions.end_idle_run(tx, command.run, RunMove.DISCARD, reason=FailureReason.DISCARDED):
+        members.settle_members_of_run(tx, command.run, Settlement.DISCARDED, command.by)
+        return DONE
+    found = tx.one("read_receiving_state", (command.run,))
+    if found is None or found[0] != RunState.FAILED:
+        return _not_ended(tx, command.run, RunMove.DISCARD)
+    if members.settle_members_of_run(tx, command.run, Settlement.DISCARDED, command.by) or tx.again:
+        return DONE
+    return Refused("wrong_state", f"run {command.run} failed and is settled already")
+
+
+def _not_ended(tx: Transaction, run: str, move: RunMove) -> CommandDone | Refused:
+    found = tx.one("read_receiving_state", (run,))
+    if found is None:
+        return Refused("not_found", f"there is no run {run}")
+    if tx.again and found[0] == target_state(move):
+        return DONE
+    return Refused("wrong_state", f"run {run} is {found[0]}")

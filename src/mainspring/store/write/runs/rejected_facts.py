@@ -1,0 +1,71 @@
+"""Rejected facts: signals and events that came for a run and that its code cannot read. The run waits on; a person decides.
+
+A rejected fact is out of the inbox, so that it hinders nothing, and counts as given: the run is not given it once more by itself.
+"""
+
+from mainspring.domain.runs.journal import Fact, FactKind
+from mainspring.store.commands.inbox import DropRejectedFacts, RejectFact
+from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer, Refused
+from mainspring.store.read.runs.history import fact_of
+from mainspring.store.transaction import Transaction
+from mainspring.store.write.runs import events, inbox
+from mainspring.store.write.runs.journal import encode_failure
+from mainspring.store.write.runs.ownership import is_claim_released, is_run_owner
+
+
+def reject_fact(tx: Transaction, command: RejectFact) -> CommandDone | Refused:
+    """Take a fact out of the inbox and keep it with the reason; its wait gets the next event that is kept for it."""
+    c = command
+    if c.event is not None:
+        tx.hold("event", c.event)  # whoever publishes one meanwhile does not see the wait as an open one
+    tx.hold("run", c.run)
+    if not is_run_owner(tx, c.run, c.claim):
+        return is_claim_released(tx, c.run, c.claim)
+    if not tx.change("reject_fact", (c.seq, c.run, encode_failure(c.failure), tx.now)):
+        return DONE  # by its first sending
+    wait = tx.one("find_ident_of_fact", (c.seq, c.run))
+    tx.change("consume_fact", (c.seq, c.run))
+    if wait is not None and wait[0] is not None:
+        events.refill_wait(tx, c.run, wait[0])
+        tx.facts = True
+    return DONE
+
+
+def read_again(tx: Transaction, run: str) -> bool:
+    """Give a run again what it could not read, for it may have other code now. False = it has nothing of that."""
+    tx.hold("run", run)
+    found = tx.one("read_receiving_state", (run,))
+    if found is None or found[1]:
+        return False
+    rejected = [fact_of(row[:9]) for row in tx.all("list_rejected_facts", (run,))]
+    tx.change("delete_rejected_facts", (run,))
+    for fact in rejected:
+        if fact.kind is FactKind.EVENT:
+            _offer_event(tx, fact)
+        else:
+            inbox.insert_fact(tx, run, fact.kind, fact.name, None, fact.payload, None, fact.source or "", fact.at)
+    return bool(rejected)
+
+
+def _offer_event(tx: Transaction, fact: Fact) -> None:
+    """Give an event to the wait that had it; where that is over, to any that it fits, if the event is still kept."""
+    run, source = fact.run, fact.source or ""
+    wait = tx.one("find_wait", (run, fact.ident))
+    if wait is not None and not wait[0]:
+        tx.change("fill_wait", (1, run, fact.ident))
+        inbox.insert_fact(tx, run, fact.kind, fact.name, fact.ident, fact.payload, None, source, fact.at)
+        return
+    events.free_event(tx, run, source)
+    for ident, *_ in tx.all("list_event_waits", (run,)):
+        events.refill_wait(tx, run, ident)
+
+
+def drop_rejected_facts(tx: Transaction, command: DropRejectedFacts) -> NumberAnswer | Refused:
+    """Forget what a run could not read: a person says that it does not matter."""
+    tx.hold("run", command.run)
+    if tx.one("read_receiving_state", (command.run,)) is None:
+        return Refused("not_found", f"there is no run {command.run}")
+    number = tx.change("delete_rejected_facts", (command.run,))
+    if not number and not tx.again:
+        return Refused("nothing_rejected", f"run {command.run} has rejected no signal and no event")
+    return NumberAnswer(number)

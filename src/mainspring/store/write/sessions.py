@@ -1,0 +1,265 @@
+"""Handlers of the commands on sessions: opening, draining, closing, and burying a dead one with everything it held, in one commit."""
+
+import json
+
+import msgspec
+
+from mainspring.domain.errors import ConflictError
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.processes.process_finding import ProcessFinding
+from mainspring.domain.processes.stall import BlockedLoop
+from mainspring.domain.processes.worker_loss import LossDetection
+from mainspring.domain.states import AttemptState, FailureReason, RunMove, SessionState, target_state
+from mainspring.store.commands.journal import RecordProcessGroup
+from mainspring.store.commands.results import CLAIM_LOST, DONE, CommandDone, NumberAnswer, Refused
+from mainspring.store.commands.sessions import (
+    ClearProbation,
+    CloseSession,
+    DeclareSessionDead,
+    DrainSession,
+    EndProbation,
+    OpenSession,
+    RecordBlockedLoop,
+    RecordHeartbeat,
+    RecordProcessFindings,
+    WakeWorkers,
+)
+from mainspring.store.transaction import Transaction
+from mainspring.store.write.clock_steps import find_unseen_step
+from mainspring.store.write.runs import run_keys, run_transitions
+from mainspring.store.write.runs.journal import encode_failure
+from mainspring.store.write.runs.queue_capacity import PROBATION_ROLE
+
+_UNASKED = "SIGTERM that no one asked for"
+_MOST_STEPS = 3
+_LIVE = frozenset({SessionState.ALIVE.value, SessionState.DRAINING.value})
+EXEC_ROLE = "exec"
+"""Role of a process that runs one wrapped command itself: nobody can continue that command when the process died."""
+
+
+def open_session(tx: Transaction, command: OpenSession) -> NumberAnswer:
+    """Make the session's row, once, and let this group and all later ones act for it."""
+    tx.change(
+        "insert_session",
+        {
+            "uuid": command.uuid,
+            "role": command.role,
+            "host": command.host,
+            "hostname": command.hostname,
+            "pid": command.pid,
+            "pid_started": command.pid_started,
+            "lock_path": command.lock_path,
+            "lease_ms": command.lease_ms,
+            "posts": json.dumps(command.posts),
+            "capacity": command.capacity,
+            "hash_seed": command.hash_seed,
+            "now": tx.now,
+        },
+    )
+    row = tx.one("find_session", (command.uuid,))
+    session = int(row[0]) if row else 0
+    if tx.session not in (None, session):
+        raise ConflictError("this process has a session already: a process opens one and no other")
+    tx.session = session
+    if tx.clock_known is None:
+        find_unseen_step(tx)
+    return NumberAnswer(session)
+
+
+def record_heartbeat(tx: Transaction, command: RecordHeartbeat) -> CommandDone:
+    """Note when this session was last seen moving, and what its process takes; that it lives was checked by the group."""
+    now = {"now": tx.now, "session": tx.session}
+    usage = {"memory": command.memory, "processor": command.processor, "child_queue": command.child_queue}
+    tx.change("record_heartbeat", now | usage)
+    return DONE
+
+
+def record_blocked_loop(tx: Transaction, command: RecordBlockedLoop) -> CommandDone:
+    """Note what holds the loop of this session's process, or that it turns."""
+    held = None
+    if command.stack:
+        runs = [run for (run,) in tx.all("list_owned_runs", (tx.session,))]
+        loop = BlockedLoop(tx.now - command.blocked_ms, command.stack, runs[0] if len(runs) == 1 else None)
+        held = msgspec.json.encode(loop).decode()
+    tx.change("record_blocked_loop", (held, tx.session))
+    return DONE
+
+
+def record_process_findings(tx: Transaction, command: RecordProcessFindings) -> CommandDone:
+    """Note what this session's process finds wrong with itself."""
+    findings = command.findings
+    if command.kinds and (row := tx.one("read_findings", (tx.session,))) is not None and row[0] is not None:
+        known = msgspec.json.decode(row[0], type=tuple[ProcessFinding, ...])
+        findings = (*(finding for finding in known if finding.kind not in command.kinds), *findings)
+    written = msgspec.json.encode(findings).decode() if findings else None
+    tx.change("record_store_findings", (written, tx.session))
+    return DONE
+
+
+def drain_session(tx: Transaction, command: DrainSession) -> CommandDone | Refused:
+    """Let a session, ours or another's, claim nothing new."""
+    if tx.change("drain_session", (command.session,)):
+        return DONE
+    return Refused("not_found", f"there is no live session {command.session}")
+
+
+def close_session(tx: Transaction, command: CloseSession) -> CommandDone:
+    """End this session. What it still owns is ready again, and no attempt of it is left open."""
+    session = tx.session
+    if session is None:
+        return DONE
+    row = tx.one("read_session_to_end", (session,))
+    steps = {run: _running_steps(tx, run) for run, _ in command.blamed}
+    tx.change("lose_attempts", {"now": tx.now, "session": session})
+    freed = 0
+    if command.blamed and row is not None and row[0] == SessionState.ALIVE:  # else a person asked for the drain
+        freed = _blame(tx, session, command, steps, is_probation=row[1] == PROBATION_ROLE)
+    freed += tx.change("release_owned_runs", {"now": tx.now, "session": session})
+    _end(tx, session, SessionState.CLOSED, freed)
+    tx.session = None
+    return DONE
+
+
+def bury_all(tx: Transaction) -> None:
+    """Declare all sessions dead that did not end: no process uses this store."""
+    for (session,) in tx.all("list_sessions_to_declare_dead"):
+        declare_session_dead(tx, DeclareSessionDead(session))
+    tx.write_counters()
+
+
+def declare_session_dead(tx: Transaction, command: DeclareSessionDead) -> NumberAnswer | Refused:
+    """Declare a session dead and set free what it held. Whoever owned it can write nothing from this commit on."""
+    session = command.session
+    row = tx.one("read_session_to_end", (session,))
+    if row is None or row[0] not in _LIVE or session == tx.session:
+        if tx.again and row is not None and row[0] in (SessionState.DEAD, SessionState.QUARANTINED):
+            return NumberAnswer(row[2] or 0)
+        return Refused("not_alive", f"session {session} has ended already" if row else f"there is no session {session}")
+    if command.silent_ms is not None and tx.one("is_session_silent", (session, tx.now - command.silent_ms)) is None:
+        return Refused("not_silent", f"session {session} was heard of less than {command.silent_ms} ms ago")
+    now = {"now": tx.now, "session": session}
+    steps = "" if command.alone is None else _running_steps(tx, command.alone)
+    noticed, ending = _noticed(command).value, command.how or None
+    tx.change("record_losses", {**now, "noticed": noticed, "ending": ending, "finder": tx.session})
+    tx.change("lose_attempts", now)
+    freed = _fail_here(tx, session) if row[1] == EXEC_ROLE else 0
+    if command.alone is not None:
+        freed += _count_crash(tx, session, command.alone, command.limit, f"{command.how or 'it died'}{steps}")
+    freed += tx.change("lose_owned_runs", {**now, "crashed": int(command.crashed)})
+    _end(tx, session, SessionState.QUARANTINED if command.quarantined else SessionState.DEAD, freed)
+    return NumberAnswer(freed)
+
+
+def end_probation(tx: Transaction, command: EndProbation) -> CommandDone:
+    """Take runs off probation that wait for it."""
+    for run in command.runs:
+        tx.ready |= bool(tx.change("end_probation", (run,)))
+    return DONE
+
+
+def wake_workers(tx: Transaction, _command: WakeWorkers) -> CommandDone:
+    """Let other workers ask for runs."""
+    tx.ready = True
+    return DONE
+
+
+def _noticed(command: DeclareSessionDead) -> LossDetection:
+    if command.quarantined:
+        return LossDetection.QUARANTINE
+    if command.crashed:
+        return LossDetection.CRASH
+    return LossDetection.PROCESS_GONE if command.silent_ms is None else LossDetection.LEASE_EXPIRED
+
+
+def clear_probation(tx: Transaction, command: ClearProbation) -> CommandDone | Refused:
+    """Take a run off probation."""
+    values = {"run": command.run, "claim": command.claim, "session": tx.session, "progressed": int(command.progressed)}
+    return DONE if tx.change("clear_probation", values) else CLAIM_LOST
+
+
+def record_process_group(tx: Transaction, command: RecordProcessGroup) -> CommandDone:
+    """Remember, or forget, a process group of this session."""
+    if command.ended:
+        tx.change("delete_process_group", (tx.session, command.pgid))
+    else:
+        tx.change("record_process_group", (tx.session, command.pgid, command.run, command.ident, command.started))
+    return DONE
+
+
+def _end(tx: Transaction, session: int, state: SessionState, freed: int) -> None:
+    """Write the session's end and drop what only a live one has."""
+    tx.change("end_session", {"state": state.value, "now": tx.now, "freed": freed, "session": session})
+    for query in (
+        "delete_locks_of_session",
+        "delete_process_groups_of_session",
+        "delete_session_automations",
+        "delete_consumers_of_session",
+        "delete_stalled_attempts_of_session",
+    ):
+        tx.change(query, (session,))
+    tx.ready |= freed > 0
+
+
+def _blame(tx: Transaction, session: int, command: CloseSession, steps: dict[str, str], *, is_probation: bool) -> int:
+    """Count and record a drain that no one asked for on each run that was aboard; on probation it is the crash of the one suspect.
+
+    Return how many runs were set apart.
+    """
+    suspects = []
+    drain = {"now": tx.now, "session": session, "noticed": LossDetection.OWN_REPORT.value, "ending": _UNASKED}
+    for run, claim in command.blamed:
+        row = tx.one("count_forced_drain", (run,))
+        if row is None:
+            continue
+        tx.change("record_drain_loss", {**drain, "run": run, "claim": claim})
+        if row[0]:
+            suspects.append(run)
+    if is_probation and len(suspects) == 1:
+        (run,) = suspects
+        row = tx.one("count_crash_by_drain", (run,))
+        if row is not None and row[0] >= command.limit:
+            return _quarantine(tx, session, run, f"{_UNASKED}{steps[run]}")
+    return 0
+
+
+def _running_steps(tx: Transaction, run: str) -> str:
+    """Return " in step NAME" of the attempts of a run that are under way; "" where none is on record."""
+    rows = tx.all("list_open_attempts_of", (json.dumps([run]),))
+    running = dict.fromkeys(row[2] for row in rows if row[5] == AttemptState.STARTED and row[-1] is None)
+    names = list(running)[:_MOST_STEPS]
+    return f" in step {', '.join(names)}" if names else ""
+
+
+def _count_crash(tx: Transaction, session: int, run: str, limit: int, how: str) -> int:
+    """Count the death of a worker that held this run alone; at the limit the run is set apart. Return how many runs were."""
+    row = tx.one("count_crash", (run, session))
+    return 0 if row is None or row[0] < limit else _quarantine(tx, session, run, how)
+
+
+def _quarantine(tx: Transaction, session: int, run: str, how: str) -> int:
+    """Set a run apart whose code ends its workers; `how` = the end of the last one. Return how many were."""
+    reason = FailureReason.CRASHES_WORKER.value
+    failure = Failure("CrashesWorker", reason, f"crashes worker: {how}", kind=FailureKind.PERMANENT)
+    values = {"now": tx.now, "run": run, "session": session, "failure": encode_failure(failure)}
+    halted = tx.one("quarantine_run", values)
+    if halted is None:
+        return 0
+    automation, key = halted
+    tx.ended.append(run)
+    run_keys.record_key_state(tx, automation, key, run, target_state(RunMove.QUARANTINE))
+    tx.count(automation, attention=1)
+    tx.detail(automation, f"reason:{FailureReason.CRASHES_WORKER}")
+    return 1
+
+
+def _fail_here(tx: Transaction, session: int) -> int:
+    """End the wrapped commands of an `exec` process that died: what happened to them is not known, and they are not repeated."""
+    state, reason = target_state(RunMove.FAIL), FailureReason.PROCESS_LOST
+    ended = 0
+    for (run,) in tx.all("list_owned_runs", (session,)):
+        row = tx.one("fail_lost_exec_run", {"now": tx.now, "run": run, "session": session})
+        if row is not None:
+            run_transitions.settle_end(tx, run, row, state, None, None, reason)
+            ended += 1
+    return ended

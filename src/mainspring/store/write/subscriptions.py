@@ -1,0 +1,76 @@
+"""Subscriptions inside: a published event or the end of a run becomes a delivery of each subscribed trigger, in the same commit."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.ids import derive_id
+from mainspring.domain.states import DeliveryState, RunState
+from mainspring.domain.triggers.event_matching import event_hash, match_hash, match_paths
+from mainspring.store.transaction import Transaction
+from mainspring.store.write.delivery_row import InsertedDelivery
+
+_CACHE = "listeners"
+_Listener = tuple[str, Any, int]
+
+
+def has_subscriber(tx: Transaction, name: str, data: Any) -> bool:
+    """Tell whether a trigger listens for an event of this name with this data."""
+    return any(_wants(listener, name, data) for listener in _listeners(tx, "event", name))
+
+
+def deliver_event(tx: Transaction, event: str, name: str, data: Any) -> None:
+    """Let the triggers that listen for an event of this name have it, if its data is what they want."""
+    rows = [
+        _row(tx, listener[0], event, event, name, listener[2])
+        for listener in _listeners(tx, "event", name)
+        if _wants(listener, name, data)
+    ]
+    _insert(tx, rows)
+
+
+def _wants(listener: _Listener, name: str, data: Any) -> bool:
+    where = listener[1]
+    return event_hash(name, match_paths(where), data) == match_hash(name, where)
+
+
+def deliver_run_end(tx: Transaction, run: str, automation: str, state: RunState) -> None:
+    """Let the triggers that listen for the end of a run of this automation have it. A run that was continued ends once more."""
+    _insert(tx, delivery_rows_of_end(tx, run, automation, state))
+
+
+def delivery_rows_of_end(tx: Transaction, run: str, automation: str, state: RunState) -> list[InsertedDelivery]:
+    """Return the deliveries that an end makes."""
+    return [
+        _row(tx, trigger, run, f"{run}@{tx.now}", automation, filtered)
+        for trigger, states, filtered in _listeners(tx, "run", automation)
+        if not states or state in states
+    ]
+
+
+def clear_subscription_cache(tx: Transaction) -> None:
+    """Read anew who listens: it was changed in this group."""
+    tx.cache.pop(_CACHE, None)
+
+
+def _listeners(tx: Transaction, kind: str, name: str) -> list[_Listener]:
+    """Return trigger, condition and whether it has a filter of all that listen; asked once a group."""
+    known: dict[tuple[str, str], list[_Listener]] = tx.cache.setdefault(_CACHE, {})
+    found = known.get((kind, name))
+    if found is None:
+        found = known[kind, name] = [
+            (trigger, msgspec.json.decode(condition), int(bool(msgspec.json.decode(definition).get("filtered"))))
+            for trigger, condition, definition in tx.all("list_subscribed_triggers", (kind, name))
+        ]
+    return found
+
+
+def _row(tx: Transaction, trigger: str, source: str, key: str, name: str, filtered: int) -> InsertedDelivery:
+    delivery, state = derive_id("d", tx.now, trigger, key), DeliveryState.RECEIVED.value
+    return InsertedDelivery(delivery, trigger, key, state, filtered=filtered, name=name, source=source, at=tx.now)
+
+
+def _insert(tx: Transaction, rows: list[InsertedDelivery]) -> None:
+    for row in rows:
+        if tx.change("insert_delivery", row):
+            tx.ready = True

@@ -1,0 +1,1 @@
+"""Handlers of triggers, deliveries and schedules."""

@@ -1,0 +1,133 @@
+"""Deliveries that are held: let go when their time has come, or when the runs that they wait for are all there."""
+
+import json
+
+from mainspring.domain.states import DeliveryState
+from mainspring.domain.triggers import flow_control
+from mainspring.domain.triggers.flow_control import FlowDecision, decide_start
+from mainspring.store.commands.results import DONE, CommandDone, Refused, StartAnswer
+from mainspring.store.commands.triggers import JoinRun, ReleaseHeldDeliveries
+from mainspring.store.transaction import Transaction
+from mainspring.store.write.runs.start import start_run
+from mainspring.store.write.triggers.deliveries import read_flow_control, write_flow_control
+
+_AGAIN_MS = 1_000
+
+
+def release_held_deliveries(tx: Transaction, command: ReleaseHeldDeliveries) -> StartAnswer | CommandDone | Refused:
+    """Start the run for which deliveries were held, if they still are."""
+    c = command
+    tx.hold("pace", c.trigger, c.by)
+    ids = json.dumps(c.deliveries)
+    row = tx.one("count_held_among", (ids,))
+    if row is None or row[0] != len(c.deliveries):
+        return _let_go_before(tx, command)
+    if c.start is None:
+        tx.change("start_deliveries", (DeliveryState.FAILED.value, c.note, None, tx.now, ids))
+        return DONE
+    mark = read_flow_control(tx, c.trigger, c.by)
+    ruling = decide_start(c.pace, mark, tx.now)
+    if ruling.state is DeliveryState.HELD:
+        tx.change("postpone_held_deliveries", (ruling.due_at, c.trigger, c.by))
+        return DONE
+    answer = start_run(tx, c.start)
+    if isinstance(answer, Refused) and answer.code == "busy":
+        tx.change("postpone_held_deliveries", (tx.now + (answer.retry_after_ms or _AGAIN_MS), c.trigger, c.by))
+        return DONE
+    ruling = _ruling(answer, c.start.id)
+    run = c.start.id if ruling.state is DeliveryState.STARTED else None
+    tx.change("start_deliveries", (ruling.state.value, ruling.note, run, tx.now, ids))
+    if run is not None:
+        write_flow_control(tx, c.trigger, c.by, c.pace, flow_control.record_release(c.pace, mark, tx.now))
+    return answer if isinstance(answer, StartAnswer) else DONE
+
+
+def _let_go_before(tx: Transaction, command: ReleaseHeldDeliveries) -> StartAnswer | CommandDone | Refused:
+    """Return what the first try of this command answered; refused if somebody else was first."""
+    row = tx.one("read_delivery_state", (command.deliveries[0],))
+    if tx.again and row is not None and command.start is None and row[0] == DeliveryState.FAILED:
+        return DONE
+    if tx.again and row is not None and command.start is not None and row[1] == command.start.id:
+        found = tx.one("find_run_state", (command.start.id,))
+        if found is not None:
+            return StartAnswer(command.start.id, created=True, state=found[0])
+    return Refused("changed", "another router was first, or a newer arrival counts")
+
+
+def _ruling(answer: StartAnswer | Refused, run: str) -> FlowDecision:
+    if isinstance(answer, Refused):
+        return FlowDecision(DeliveryState.FAILED, note=answer.text)
+    if answer.run != run:
+        return FlowDecision(DeliveryState.DROPPED, note=f"run {answer.run} has its run key")
+    return FlowDecision(DeliveryState.STARTED)
+
+
+def join_run(tx: Transaction, command: JoinRun) -> StartAnswer | CommandDone | Refused:
+    """Put one end to the others; start when all are there."""
+    c = command
+    tx.hold("pace", c.trigger, c.per)
+    if c.delivery is not None:
+        row = tx.one("read_delivery_state", (c.delivery,))
+        if row is None or row[0] != DeliveryState.RECEIVED:
+            return _gathered_before(tx, command) or (
+                DONE if tx.again else Refused("changed", "another router was first")
+            )
+        tx.change("write_gathering", (c.trigger, c.per, c.wanted, c.deadline_at, tx.now))
+    known = tx.one("read_gathering", (c.trigger, c.per))
+    if known is None:
+        return Refused("changed", "there is nothing to start")
+    run = known[3]
+    if c.delivery is not None:
+        _put(tx, command, c.delivery, run)
+    if run is not None:
+        return _gathered_before(tx, command) or DONE
+    tx.change("count_joined_runs", (None, tx.now, c.trigger, c.per))
+    known = tx.one("read_gathering", (c.trigger, c.per))
+    if known is None or known[1] < known[0]:
+        return DONE
+    if c.start is None and c.note is None:
+        # Another router put one of the others here meanwhile: all are there, and whoever looks next starts it.
+        tx.ready = True
+        return DONE
+    return _start_gathered(tx, command)
+
+
+def _put(tx: Transaction, c: JoinRun, delivery: str, run: str | None) -> None:
+    """Let an end stand for its automation. One that counts is not replaced by one that does not; what started already stays so."""
+    before = tx.one("read_joined_run", (c.trigger, c.per, c.automation))
+    state, note = DeliveryState.HELD, None
+    if run is not None:
+        state, note = DeliveryState.DROPPED, f"run {run} was started before" if run else "it was decided before"
+    elif before is not None and before[1] and not c.counts:
+        state, note = DeliveryState.DROPPED, "another end of it counts already"
+    tx.change("settle_delivery", (state.value, note, None, None, c.per, tx.now, delivery))
+    if state is DeliveryState.HELD:
+        if before is not None:
+            tx.change("drop_held_delivery", ("a newer one counts", tx.now, before[0]))
+        row = (c.trigger, c.per, c.automation, c.run, c.state, int(c.counts), delivery, tx.now)
+        tx.change("write_joined_run", row)
+
+
+def _gathered_before(tx: Transaction, c: JoinRun) -> StartAnswer | None:
+    """Return the run that the first try of this command started."""
+    known = tx.one("read_gathering", (c.trigger, c.per)) if tx.again else None
+    if known is None or c.start is None or known[3] != c.start.id:
+        return None
+    found = tx.one("find_run_state", (c.start.id,))
+    return None if found is None else StartAnswer(c.start.id, created=True, state=found[0])
+
+
+def _start_gathered(tx: Transaction, c: JoinRun) -> StartAnswer | CommandDone | Refused:
+    answer: StartAnswer | Refused | None = None
+    ruling, run = FlowDecision(DeliveryState.FAILED, note=c.note), ""
+    if c.start is not None:
+        answer = start_run(tx, c.start)
+        if isinstance(answer, Refused) and answer.code == "busy":
+            return answer  # it is complete, so it is looked at again
+        ruling = _ruling(answer, c.start.id)
+        run = answer.run if isinstance(answer, StartAnswer) else ""
+    ids = json.dumps([row[4] for row in tx.all("list_joined_runs", (c.trigger, c.per))])
+    started = c.start.id if c.start is not None and ruling.state is DeliveryState.STARTED else None
+    tx.change("start_deliveries", (ruling.state.value, ruling.note, started, tx.now, ids))
+    tx.change("count_joined_runs", (run, tx.now, c.trigger, c.per))
+    return answer if isinstance(answer, StartAnswer) else DONE

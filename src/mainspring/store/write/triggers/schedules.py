@@ -1,0 +1,132 @@
+"""Schedules and their slots: a slot is one row, made once, together with its run and the next due time."""
+
+import json
+from datetime import UTC, datetime
+
+from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
+from mainspring.domain.states import RunMove, target_state
+from mainspring.domain.time.slot_verdict import SlotVerdict
+from mainspring.store.commands.automations import (
+    AnnounceDefinitions,
+    BackfillSlot,
+    MakeSlot,
+    PullBackSchedule,
+    ScheduleRow,
+)
+from mainspring.store.commands.results import DONE, CommandDone, Refused, StartAnswer
+from mainspring.store.transaction import Transaction
+from mainspring.store.write.runs.start import start_run
+
+RUN = SlotVerdict.RUN.value
+"""The verdict on a slot that has its run."""
+EARLY_MS = 1_000
+"""So much may a scheduler's clock be ahead of the store's."""
+
+
+def announce_schedules(tx: Transaction, command: AnnounceDefinitions, *, is_new_store: bool = False) -> None:
+    """Write the schedules of the announced automations; one that its automation no longer has, ends."""
+    names: dict[str, list[str]] = {row.name: [] for row in command.automations if row.definition is not None}
+    tx.hold_all("schedule", [(row.name,) for row in command.schedules])  # schedulers make slots of many in one group
+    for row in command.schedules:
+        names.setdefault(row.automation, []).append(row.name)
+        _write(tx, row, is_new_store=is_new_store)
+        tx.change("set_schedule_input", (row.input, row.key or None, row.name))
+    for automation, kept in names.items():
+        tx.change("end_other_schedules", (tx.now, automation, json.dumps(kept)))
+
+
+def _write(tx: Transaction, row: ScheduleRow, *, is_new_store: bool) -> None:
+    """Write one schedule. An unchanged one keeps where it is; a changed one makes no slot of the past, nor does any in a new store.
+
+    One whose data alone were made anew keeps what is due, and computes what is not from the new ones.
+    """
+    known = tx.one("read_schedule", (row.name,))
+    if known is not None and known[1] is None:
+        spec, _, key, next_slot_at = known
+        if spec == row.spec:
+            return
+        if row.key and key == row.key:
+            is_due = next_slot_at is not None and next_slot_at <= tx.now
+            tx.change("change_schedule", (row.spec, next_slot_at if is_due else row.next_slot_at, tx.now, row.name))
+            return
+    retired = tx.one("read_announced_automation", (row.automation,))
+    if retired is not None and retired[1] is not None:
+        return
+    first, low_water = row.next_slot_at, tx.now
+    if known is None and row.first_slot_at is not None and not is_new_store:
+        first = low_water = row.first_slot_at
+    tx.change("write_schedule", (row.name, row.automation, row.spec, low_water, first, tx.now))
+
+
+def make_slot(tx: Transaction, command: MakeSlot) -> StartAnswer | CommandDone | Refused:
+    """Serve one due time, once, whoever else tries."""
+    c = command
+    if c.slot_at > tx.now + EARLY_MS:
+        # Whoever asks has a clock that is wrong: all that follows would wait for that slot.
+        return Refused(
+            "too_early", f"slot {c.slot_at} of {c.schedule!r} is not due before {c.slot_at - tx.now} ms have passed"
+        )
+    tx.hold("schedule", c.schedule)
+    known = tx.one("find_slot", (c.schedule, c.slot_at))
+    if known is not None:
+        # Its schedule is past it, unless it was pulled back to it.
+        tx.change("advance_schedule", (c.slot_at, c.next_slot_at, c.schedule))
+        return _known(tx, command, known)
+    answer: StartAnswer | CommandDone | Refused = DONE
+    if c.start is not None:
+        answer = start_run(tx, c.start)
+        if isinstance(answer, Refused):
+            return answer
+    run = answer.run if isinstance(answer, StartAnswer) else None
+    tx.change("insert_slot", (c.schedule, c.slot_at, c.verdict, run, c.note, tx.now))
+    tx.change("advance_schedule", (c.slot_at, c.next_slot_at, c.schedule))
+    return answer
+
+
+def pull_back_schedule(tx: Transaction, command: PullBackSchedule) -> CommandDone:
+    """Let it go on from now, if it is ahead."""
+    c = command
+    tx.hold("schedule", c.schedule)
+    if tx.change("pull_back_schedule", (c.next_slot_at, tx.now, c.schedule, tx.now + MAX_CLOCK_LEAD_MS)):
+        tx.change("delete_slots_ahead", (c.schedule, tx.now))
+    return DONE
+
+
+def backfill_slot(tx: Transaction, command: BackfillSlot) -> StartAnswer | Refused:
+    """Make up for one due time of the past, once."""
+    c = command
+    tx.hold("schedule", c.schedule)
+    schedule = tx.one("read_schedule", (c.schedule,))
+    if schedule is None:
+        return Refused("not_found", f"there is no schedule {c.schedule!r}")
+    known = tx.one("find_slot", (c.schedule, c.slot_at))
+    if known is not None and known[0] == RUN:
+        return Refused("has_run", f"{c.schedule!r} has its run of {_told(c.slot_at)} already: {known[1]}")
+    if c.slot_at > tx.now or (known is None and schedule[3] is not None and c.slot_at >= schedule[3]):
+        return Refused(
+            "not_past", f"{_told(c.slot_at)} is still to come for {c.schedule!r}: its schedule makes that run"
+        )
+    answer = start_run(tx, c.start)
+    if isinstance(answer, Refused):
+        return answer
+    if known is None:
+        tx.change("insert_slot", (c.schedule, c.slot_at, RUN, answer.run, c.note, tx.now))
+    else:
+        tx.change("change_slot", (RUN, answer.run, c.note, tx.now, c.schedule, c.slot_at))
+    return answer
+
+
+def _told(slot_at: int) -> str:
+    """Return an instant for people: a refusal is read far from the zone of its schedule."""
+    return f"{datetime.fromtimestamp(slot_at / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _known(tx: Transaction, command: MakeSlot, known: tuple[object, ...]) -> StartAnswer | CommandDone | Refused:
+    verdict, run = known
+    if tx.again and verdict == command.verdict:
+        if command.start is None and run is None:
+            return DONE
+        if command.start is not None and run == command.start.id:
+            found = tx.one("find_run_state", (run,))
+            return StartAnswer(str(run), created=True, state=found[0] if found else target_state(RunMove.STAGE))
+    return Refused("taken", f"slot {command.slot_at} of {command.schedule!r} is served already ({verdict})")
