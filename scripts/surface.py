@@ -37,6 +37,7 @@ from mainspring.domain.states import (
     SessionState,
 )
 from mainspring.web.api.document import build_document
+from mainspring.web.api.schema_names import SCHEMA_NAMES
 from mainspring.web.api.table import ROUTES
 
 STATES = (
@@ -57,7 +58,7 @@ def surface() -> Iterator[str]:
     yield from (f"key {'.'.join(path)}" for path in sorted(KNOWN_VALUES))
     yield from (f"option {name}" for name in sorted(OPTIONS))
     for states in STATES:
-        yield from (f"{states.__name__} {state.value}" for state in states)
+        yield from (f"{SCHEMA_NAMES.get(states, states.__name__)} {state.value}" for state in states)
     yield from (f"monitor {monitor.kind.value}{settings(monitor.tuning)}" for monitor in MONITORS.values())
     yield from (f"check {name}" for name in checks_by_name())
     yield from (f"metric {name}" for name in HELP)
