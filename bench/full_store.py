@@ -159,7 +159,7 @@ def fill(store: ProcessStore, clock: Clock, made: Callable[[], Bulk]) -> Full:
     bulk.attempts()
     bulk.rows("logs", _LOG, _logs(ids, now, every))
     failed = [n for n in range(RUNS) if _state(n) in ("failed", "needs_attention")]
-    bulk.rows("faults", _FAULT, (_fault(n, ids[n], names, now, every) for n in failed))
+    bulk.rows("failures", _FAULT, (_fault(n, ids[n], names, now, every) for n in failed))
     bulk.rows("error_groups", _GROUP, _groups(failed, ids, names, now, every))
     incidents = [make_id("i", now - n * 7 * MINUTE, n) for n in range(max(200, RUNS // 200))]
     bulk.rows("incidents", _INCIDENT, (_incident(n, id, names, now) for n, id in enumerate(incidents)))

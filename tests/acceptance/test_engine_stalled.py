@@ -102,7 +102,7 @@ async def test_worker_that_dies_while_a_step_hangs_leaves_nothing_on_record(tmp_
             go.set()
             sign.set()
             await heir.until(run, RunState.SUCCEEDED)
-            assert heir.working.store.reader.read_text("select count(*) from stalls", ()) == [(0,)]
+            assert heir.working.store.reader.read_text("select count(*) from stalled_attempts", ()) == [(0,)]
 
 
 async def test_script_without_a_timeout_is_told_by_its_processes(tmp_path):

@@ -38,7 +38,7 @@ PLANTED = {
         run(),
         "insert into waits (run, ident, kind, name, opened_at) values ('r1', 'w', 'event', 'paid', 0)",
     ],
-    "a partition that an ended run holds": [run(), "insert into holds values ('default', 'p', 'r1', 0)"],
+    "a partition that an ended run holds": [run(), "insert into partition_holds values ('default', 'p', 'r1', 0)"],
     "a queue that counts what has ended": [
         run(),
         "insert into queue_backlogs (queue, session, n) values ('default', 0, 1)",

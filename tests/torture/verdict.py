@@ -13,7 +13,7 @@ LEFT_BEHIND = {
     "an attempt without end": (
         "select run from attempts where state = 'started' and run in (select id from runs where finished_at is not null)"
     ),
-    "a partition that an ended run holds": "select * from holds where run in (select id from runs where finished_at is not null)",
+    "a partition that an ended run holds": "select * from partition_holds where run in (select id from runs where finished_at is not null)",
     "a queue that counts what has ended": "select queue, sum(n) from queue_backlogs group by queue having sum(n) <> 0",
     "two outcomes of one request": (
         "select run, ident from journal where superseded is null group by run, ident having count(*) > 1"

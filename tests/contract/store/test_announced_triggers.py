@@ -130,7 +130,7 @@ def test_a_new_name_takes_along_what_arrived(store):
     assert store.do(taking_in(store, "three", trigger="new/webhook", pace=pace)).state is DeliveryState.HELD
     store.do(event(id="e2"))
     assert len(waiting(store, "new/event")) == 2
-    for table in ("triggers", "topics", "deliveries", "paces", "desks"):
+    for table in ("triggers", "topics", "deliveries", "flow_control", "consumers"):
         column = "name" if table == "triggers" else "trigger"
         assert store.reader.read_text(f"select 1 from {table} where {column} like 'a/%'") == []
 
@@ -150,7 +150,7 @@ def test_a_new_name_leaves_those_alone_whose_names_begin_alike(store):
                 f"select 1 from {table} where substr({column.get(table, 'trigger')}, 1, {len(name) + 1}) = '{name}/'"
                 f" and substr({column.get(table, 'trigger')}, {len(name) + 2}) not like '%/%'"
             )
-            for table in ("triggers", "topics", "deliveries", "paces", "desks", "gatherings", "gathered")
+            for table in ("triggers", "topics", "deliveries", "flow_control", "consumers", "gatherings", "joined_runs")
         }
 
     store.do(announced(*rows("a", "a/b"), names=("a", "a/b", "x", "y")))

@@ -106,7 +106,7 @@ def test_other_ends_leave_none(store, second):
     second.do(DeclareSessionDead(store.session))
     second.claim()
     second.do(CloseSession())
-    assert second.reader.read_text("select count(*) from faults") == [(0,)]
+    assert second.reader.read_text("select count(*) from failures") == [(0,)]
 
 
 def test_what_could_not_be_committed_is_no_row(store, second):

@@ -43,10 +43,10 @@ from tests.contract.store.process import (
 )
 
 TABLES = (
-    *("runs", "journal", "attempts", "checkpoints", "inbox", "waits", "run_keys", "holds", "facts_taken"),
+    *("runs", "journal", "attempts", "checkpoints", "inbox", "waits", "run_keys", "partition_holds", "facts_taken"),
     *("queues", "rollups", "rollup_details", "outbox", "events"),
 )
-ARRIVED = ("triggers", "topics", "deliveries", "paces", "gatherings", "gathered")
+ARRIVED = ("triggers", "topics", "deliveries", "flow_control", "gatherings", "joined_runs")
 SENT_BY = 7
 """The place of the run in a row of the outbox, without its number."""
 NUMBERED = {"runs", "inbox", "outbox", "events", "deliveries"}

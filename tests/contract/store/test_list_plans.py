@@ -14,7 +14,7 @@ from mainspring.store.read.status import change_tokens, status, visible_change_t
 from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
 from tests.contract.store.plans import plans_on_a_file, plans_on_a_server, walked
 
-_LARGE = ("runs", "journal", "deliveries", "rollups", "incidents", "faults")
+_LARGE = ("runs", "journal", "deliveries", "rollups", "incidents", "failures")
 _LIST = re.compile(r"(--.*\n)*select [^()]+? from (runs|deliveries|incidents)\b")
 _RUNNING = "from runs where state = 'running'"
 _HISTORY = """
@@ -34,7 +34,7 @@ insert into incidents (id, automation, kind, fingerprint, state, severity, text,
                        number)
 select 'i_' || n, 'a' || n % 50, 'silence', n, case when n % 500 = 0 then 'open' else 'resolved' end, 'page', 'x', '{}', n, n, n, n, 1, 1
 from generate_series(1, 20000) as n;
-insert into faults (run, automation, state, at, fingerprint)
+insert into failures (run, automation, state, at, fingerprint)
 select 'old-' || n, 'a' || n % 50, 'failed', n, n from generate_series(1, 20000) as n
 """
 

@@ -269,7 +269,7 @@ def test_trouble_of_an_empty_queue_is_forgotten(store, clock):
     store.do(DiscardMessage("m1"))
     clock.forward(5)
     store.do(ApplyRetention(None, None, None, None, None))
-    assert store.reader.read_text("select queue from outlets") == [("b/x",)]
+    assert store.reader.read_text("select queue from outbox_leases") == [("b/x",)]
 
 
 def test_lease_of_an_empty_queue_that_nobody_gave_back_is_forgotten(store, clock):
@@ -280,10 +280,10 @@ def test_lease_of_an_empty_queue_that_nobody_gave_back_is_forgotten(store, clock
     store.do(lease, DiscardMessage("m1"))
     prune = ApplyRetention(None, None, None, None, None)
     store.do(prune)
-    assert store.reader.read_text("select queue from outlets") == [("orders/eu",)]
+    assert store.reader.read_text("select queue from outbox_leases") == [("orders/eu",)]
     clock.forward(lease.lease_ms)
     store.do(prune)
-    assert store.reader.read_text("select queue from outlets") == []
+    assert store.reader.read_text("select queue from outbox_leases") == []
 
 
 def test_end_that_publishes_to_its_own_run_ends_it(store):

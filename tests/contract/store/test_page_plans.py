@@ -9,7 +9,7 @@ insert into runs (id, automation, kind, version, state, queue, place, created_at
                   trigger)
 select 'r_' || n, 'a' || n % 50, 'task', 1, case when n % 10 = 0 then 'failed' else 'succeeded' end, 'default', n, n, n, n, 1, 0, 'json',
        '[]', 'test' from generate_series(1, 20000) as n;
-insert into faults (run, automation, state, at, fingerprint)
+insert into failures (run, automation, state, at, fingerprint)
 select 'r_' || n, 'a' || n % 50, 'failed', n, 'f' || n % 100 from generate_series(1, 20000) as n;
 insert into run_keys (automation, key, run, input_hash, state)
 select 'a' || n % 50, 'key-' || n, 'r_' || n, 'h', 'succeeded' from generate_series(1, 20000) as n;
@@ -30,7 +30,7 @@ insert into incident_moves (incident, move, at) select 'i' || n % 5000, 'open', 
 """
 _LARGE = (
     "runs",
-    "faults",
+    "failures",
     "later",
     "run_keys",
     "events",

@@ -9,7 +9,7 @@ from mainspring.store.read.runs.run_paths import OUTCOMES, RUNS, read_run_paths
 from tests.contract.store.plans import plans_on_a_file, plans_on_a_server, walked
 from tests.contract.store.process import BOOM, audited, fail, finish, halt, outcome
 
-_LARGE = ("runs", "journal", "faults")
+_LARGE = ("runs", "journal", "failures")
 _TEXTS = {"list_last_run_ends": ("a0", RUNS), "list_first_outcomes_of": ('["old-1"]', OUTCOMES)}
 _HISTORY = """
 insert into runs (id, automation, kind, version, state, queue, place, created_at, finished_at, changed_at, claim, fresh, codec, input,
@@ -18,7 +18,7 @@ select 'old-' || n, 'a' || n % 50, 'workflow', 1, 'succeeded', 'default', n, n, 
 from generate_series(1, 20000) as n;
 insert into journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, started_at, at, took_us)
 select 'old-' || n, 1, 's', 's', 'step', 'succeeded', 1, 1, 0, 1, n, n, 1 from generate_series(1, 20000) as n;
-insert into faults (run, automation, state, at, fingerprint)
+insert into failures (run, automation, state, at, fingerprint)
 select 'old-' || n, 'a' || n % 50, 'failed', n, n from generate_series(1, 20000) as n
 """
 

@@ -88,4 +88,4 @@ def test_stall_goes_with_a_session_that_ends(store, second, wrong):
     store.do(stalled(store.begin()))
     store.do(CloseSession())
     assert wrong(second) == []
-    assert second.reader.read_text("select count(*) from stalls", ()) == [(0,)]
+    assert second.reader.read_text("select count(*) from stalled_attempts", ()) == [(0,)]

@@ -32,7 +32,8 @@ LOST = {
         group by automation, run_key having count(*) > 1""",
     "a key is free and somebody waits for it": """
         select id from runs where blocked = 'partition'
-          and not exists (select 1 from holds where holds.queue = runs.queue and holds.partition = runs.partition)""",
+          and not exists (select 1 from partition_holds where partition_holds.queue = runs.queue
+            and partition_holds.partition = runs.partition)""",
     UNTOLD: """
         select parent.id, child.id from runs as child join runs as parent on parent.id = child.parent
         where child.finished_at is not null and parent.finished_at is null and child.superseded is null
@@ -75,7 +76,7 @@ def test_a_storm_loses_doubles_and_blocks_nothing(new_database, clock, theme, se
         assert books.sent_again <= RINGS_PER_GROUP * books.groups
         calm(last)
         assert last.reader.read_text("select id, state from runs where finished_at is null") == []
-        assert last.reader.read_text("select run from holds") == []
+        assert last.reader.read_text("select run from partition_holds") == []
         assert {name: last.reader.read(name) for name in checks()} == {name: [] for name in checks()}
         assert last.read("verify_audit").broken_at is None
     finally:

@@ -79,7 +79,7 @@ class Site:
 
     def about_other_things(self):
         """Let each run be about another thing, as none that is wrapped is."""
-        self.store.tamper("update faults set healthy = 'item', item = run where fingerprint is null")
+        self.store.tamper("update failures set healthy = 'item', item = run where fingerprint is null")
 
     def look_until_told(self):
         """Look until nothing is new; return the longest look in seconds."""
@@ -135,7 +135,7 @@ def test_watcher_that_dies_within_a_look_has_told_what_it_grouped(site):
     site.fail(700, lambda number: ("a", words(number)))
     with pytest.raises(StoreUnavailableError):
         site.watcher(Dying(site.store)).look()
-    assert site.count("select count(*) from faults where fingerprint is not null") == 199, (
+    assert site.count("select count(*) from failures where fingerprint is not null") == 199, (
         "the storm, and what is told with it"
     )
     site.look_until_told()
@@ -185,7 +185,7 @@ def test_ten_thousand_open_incidents_are_looked_at(site):
         )
         site.store.do(RecordEvaluation(looked_at=site.store.clock.now(), found=found))
     site.store.tamper(
-        "insert into faults (run, automation, state, at, fingerprint, item, incident, opened)"
+        "insert into failures (run, automation, state, at, fingerprint, item, incident, opened)"
         " select 'r_' || id, automation, 'failed', 1, fingerprint, id, id, 1 from incidents"
     )
     told = site.count("select count(*) from alerts")

@@ -466,7 +466,7 @@ def test_a_long_dedup_outlives_the_deliveries(store, clock):
     assert store.do(taking_in(store, "two", pace=pace)).state is _D.DROPPED
     clock.forward(2 * DAY)
     store.do(prune(clock.now()))
-    assert store.reader.read_text("select * from paces") == []
+    assert store.reader.read_text("select * from flow_control") == []
 
 
 def test_a_pace_takes_no_more_than_it_can_hold(store, monkeypatch):

@@ -23,7 +23,7 @@ COUNTED: Final = (
     "clock_steps",
     "deliveries",
     "events",
-    "faults",
+    "failures",
     "inbox",
     "rejected_facts",
     "incident_moves",

@@ -220,13 +220,13 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
         case SetQueue() | PauseQueue():
             return {("queue",)}
         case RecordRunConditions():
-            return {("circumstances",)}
+            return {("run_conditions",)}
         case MakeSlot() | BackfillSlot() | DismissSlot() | PullBackSchedule():
             return {("schedule", command.schedule)}
         case AcquireLock(name=name):
             return {("lock", name)}
         case LeaseQueues():
-            return {("outlets",)}
+            return {("outbox_leases",)}
         case LeaseChannels():
             return {("channels",)}
         case LeaseBulkBatch() | RecordBulkBatch() | ChangeBulkOperation():

@@ -40,7 +40,7 @@ def lease_queues(tx: Transaction, command: LeaseQueues) -> LeasedQueues:
     c = command
     if is_store_on_hold(tx):
         return LeasedQueues(())
-    tx.hold("outlets")
+    tx.hold("outbox_leases")
     taken = tx.all("list_leased_outbox_queues", (c.lease,)) if tx.again else []
     if not taken:
         taken = tx.all("list_queues_to_send", (tx.now, c.queues))

@@ -13,7 +13,7 @@ def record_run_conditions(tx: Transaction, command: RecordRunConditions) -> Numb
 
     A host that is seen for the first time (each container is one) is compared with the one noted last; the first of all is no change.
     """
-    tx.hold("circumstances")
+    tx.hold("run_conditions")
     changes = 0
     for found in command.found:
         known = tx.one("find_last_run_condition", (found.kind.value, found.subject))

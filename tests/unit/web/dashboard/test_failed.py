@@ -102,7 +102,7 @@ async def test_rows_of_the_page_are_the_runs_of_the_act(world, is_grouped):
     if is_grouped:
         group(world)
     begun = claimed(world)
-    change(world, f"update faults set at = at - {2 * HOUR}")
+    change(world, f"update failures set at = at - {2 * HOUR}")
     change(world, f"update runs set created_at = created_at - {2 * HOUR}")
     world.store.apply(finish(begun, RunState.FAILED, failure=DENIED))
     fall_of_backup(world, 2)
@@ -131,7 +131,7 @@ async def test_rows_of_the_page_are_the_runs_of_the_act(world, is_grouped):
 async def test_failed_child_is_neither_listed_nor_acted_upon(world):
     """Its failure is its parent's to tell, and to go on from."""
     (run,) = fall(world)
-    change(world, "delete from faults")
+    change(world, "delete from failures")
     assert run in await world.get("/runs?state=failed")
     assert "No run fits" in await world.get("/failed?ask=retry&name=pay")
 

@@ -1,3 +1,3 @@
-select holds.partition from holds left join runs on runs.id = holds.run
+select partition_holds.partition from partition_holds left join runs on runs.id = partition_holds.run
 where runs.id is null or runs.finished_at is not null
-order by holds.partition limit 20
+order by partition_holds.partition limit 20

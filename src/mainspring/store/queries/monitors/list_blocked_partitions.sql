@@ -15,9 +15,9 @@ with recursive lines(seq) as (
 select waits.automation, waits.queue, waits.partition, waits.id, waits.changed_at,
        (select count(*) from (select 1 from runs as each where each.blocked = 'partition' and each.queue = waits.queue
         and each.partition = waits.partition limit 1000) as counted),
-       holder.id, holder.automation, holder.state, holds.held_at
+       holder.id, holder.automation, holder.state, partition_holds.held_at
 from (select seq from lines where seq is not null limit ?2) as line
 join runs as waits on waits.seq = line.seq
-join holds on holds.queue = waits.queue and holds.partition = waits.partition
-join runs as holder on holder.id = holds.run
-where waits.changed_at <= ?1 and holds.held_at <= ?1 and holder.state in ({{waiting}}, {{retrying}}, {{needs_attention}})
+join partition_holds on partition_holds.queue = waits.queue and partition_holds.partition = waits.partition
+join runs as holder on holder.id = partition_holds.run
+where waits.changed_at <= ?1 and partition_holds.held_at <= ?1 and holder.state in ({{waiting}}, {{retrying}}, {{needs_attention}})

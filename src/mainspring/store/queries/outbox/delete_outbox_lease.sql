@@ -1,1 +1,1 @@
-delete from outlets where queue = ? and lease = ?
+delete from outbox_leases where queue = ? and lease = ?

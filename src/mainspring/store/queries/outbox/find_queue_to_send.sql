@@ -6,7 +6,7 @@ with recursive head(queue) as (
     from head where head.queue is not null
 )
 select head.queue
-from head left join outlets on outlets.queue = head.queue left join sessions on sessions.id = outlets.session
-where head.queue is not null and coalesce(outlets.due_at, 0) <= ?1
-  and (outlets.lease is null or outlets.until_at <= ?1 or coalesce(sessions.state, '') not in ({{alive}}, {{draining}}))
+from head left join outbox_leases on outbox_leases.queue = head.queue left join sessions on sessions.id = outbox_leases.session
+where head.queue is not null and coalesce(outbox_leases.due_at, 0) <= ?1
+  and (outbox_leases.lease is null or outbox_leases.until_at <= ?1 or coalesce(sessions.state, '') not in ({{alive}}, {{draining}}))
 limit 1

@@ -6,7 +6,7 @@ with recursive head(queue) as (
 )
 select head.queue,
        (select first.made_at from outbox as first where first.state = {{unsent}} and first.queue = head.queue order by first.seq limit 1) as oldest_at,
-       coalesce(outlets.failures, 0), outlets.since_at, outlets.fault, coalesce(outlets.due_at, 0)
-from head left join outlets on outlets.queue = head.queue
+       coalesce(outbox_leases.failures, 0), outbox_leases.since_at, outbox_leases.fault, coalesce(outbox_leases.due_at, 0)
+from head left join outbox_leases on outbox_leases.queue = head.queue
 where head.queue is not null
 order by oldest_at limit ?

@@ -5,9 +5,9 @@ with recursive head(queue) as (
     select (select next.queue from outbox as next where next.state = {{unsent}} and next.queue > head.queue order by next.queue limit 1)
     from head where head.queue is not null
 )
-select head.queue, coalesce(outlets.failures, 0)
-from head left join outlets on outlets.queue = head.queue left join sessions on sessions.id = outlets.session
-where head.queue is not null and coalesce(outlets.due_at, 0) <= ?1
-  and (outlets.lease is null or outlets.until_at <= ?1 or coalesce(sessions.state, '') not in ({{alive}}, {{draining}}))
+select head.queue, coalesce(outbox_leases.failures, 0)
+from head left join outbox_leases on outbox_leases.queue = head.queue left join sessions on sessions.id = outbox_leases.session
+where head.queue is not null and coalesce(outbox_leases.due_at, 0) <= ?1
+  and (outbox_leases.lease is null or outbox_leases.until_at <= ?1 or coalesce(sessions.state, '') not in ({{alive}}, {{draining}}))
 order by (select first.seq from outbox as first where first.state = {{unsent}} and first.queue = head.queue order by first.seq limit 1)
 limit ?2

@@ -165,7 +165,7 @@ create table checkpoints (
 );
 
 -- Attempts without a sign of life for too long. A row is deleted with the next sign, or when the attempt or its session ends.
-create table stalls (
+create table stalled_attempts (
     run      text collate "C" not null,
     ident    text collate "C" not null,                         -- of the step
     claim    bigint not null,                                   -- the row counts for this claim only
@@ -223,14 +223,14 @@ create table run_keys (
 create index run_keys_expiry on run_keys (expires_at) where expires_at is not null;
 
 -- Which run holds a partition key.
-create table holds (
+create table partition_holds (
     queue     text collate "C" not null,
     partition text collate "C" not null,
     run       text collate "C" not null,
     held_at   bigint not null,
     primary key (queue, partition)
 );
-create index holds_run on holds (run);
+create index partition_holds_run on partition_holds (run);
 
 -- Locks that are held now.
 create table locks (

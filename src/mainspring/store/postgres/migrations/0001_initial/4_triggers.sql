@@ -99,7 +99,7 @@ create index deliveries_replayed on deliveries (replay_of) where replay_of is no
 create index deliveries_short    on deliveries (substr(id, 23));
 
 -- State of flow control, for each key of a trigger: domain.pace.Mark.
-create table paces (
+create table flow_control (
     trigger    text collate "C" not null,
     by_key     text collate "C" not null,
     counted_at bigint,
@@ -125,7 +125,7 @@ create index gatherings_open on gatherings (trigger, deadline_at) where run is n
 create index gatherings_complete on gatherings (deadline_at) where run is null and here >= wanted;
 
 -- The ended runs of such a start.
-create table gathered (
+create table joined_runs (
     trigger    text collate "C" not null,
     per        text collate "C" not null,
     automation text collate "C" not null,
@@ -136,10 +136,10 @@ create table gathered (
     at         bigint not null,
     primary key (trigger, per, automation)
 );
-create index gathered_run on gathered (run);
+create index joined_runs_run on joined_runs (run);
 
 -- The consumers of brokers and folders, and since when each can or cannot read.
-create table desks (
+create table consumers (
     trigger      text collate "C" not null,
     session      bigint not null,
     connected_at bigint,
@@ -168,7 +168,7 @@ create index outbox_refused on outbox (seq) where state = 'refused';
 create index outbox_of_run on outbox (run);
 
 -- Queues of the outbox that are leased by a Sender, or could not be sent to. All others have no row.
-create table outlets (
+create table outbox_leases (
     queue     text collate "C" primary key,
     lease     text collate "C",                                 -- id of the lease; null = free
     session   bigint,                                           -- that has the lease

@@ -8,7 +8,7 @@ with ended as (
       and runs.partition is null and runs.parent is null
     returning wanted.*, runs.automation, runs.run_key, runs.started_at as begun_at,
               exists (select 1 from topics where topics.kind = 'run' and topics.name = runs.automation) as heard,
-              exists (select 1 from faults where faults.automation = runs.automation and faults.settled_at is null) as failing,
+              exists (select 1 from failures where failures.automation = runs.automation and failures.settled_at is null) as failing,
               case when exists (select 1 from queues where queues.name = runs.queue and queues.concurrency is not null) then runs.queue end as limited
 ),
 saved as (

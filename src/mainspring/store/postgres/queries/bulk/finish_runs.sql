@@ -8,5 +8,5 @@ from (select * from unnest(cast(?1 as text[]), cast(?2 as bigint[]), cast(?3 as 
 where runs.id = wanted.run and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?11 and runs.state || '' in {{sources.succeed}}
 returning runs.id, runs.automation, runs.run_key, runs.started_at,
           exists (select 1 from topics where topics.kind = 'run' and topics.name = runs.automation),
-          exists (select 1 from faults where faults.automation = runs.automation and faults.settled_at is null),
+          exists (select 1 from failures where failures.automation = runs.automation and failures.settled_at is null),
           case when exists (select 1 from queues where queues.name = runs.queue and queues.concurrency is not null) then runs.queue end

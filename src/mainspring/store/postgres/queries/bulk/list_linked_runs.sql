@@ -12,6 +12,6 @@ cross join lateral (
     union all
     select 1 from (select 1 from waits where waits.kind = 'run' and waits.filled = 0 and waits.name = wanted.run limit 1) as watchers
     union all
-    select 1 from (select 1 from holds where holds.run = wanted.run limit 1) as held
+    select 1 from (select 1 from partition_holds where partition_holds.run = wanted.run limit 1) as held
     limit 1
 ) as tied

@@ -2,4 +2,4 @@
 select last.seq, last.run, last.automation, last.state, last.reason, last.ident, last.failure, last.at, last.fingerprint, last.settled_how,
        last.settled_at, last.settled_by
 from json_each(?1) as wanted
-join lateral (select * from faults where faults.run = wanted.value order by faults.seq desc limit 1) as last on true
+join lateral (select * from failures where failures.run = wanted.value order by failures.seq desc limit 1) as last on true

@@ -1,1 +1,1 @@
-select value from circumstances where kind = ? and subject like 'host:%' order by at desc limit 1
+select value from run_conditions where kind = ? and subject like 'host:%' order by at desc limit 1

@@ -1,1 +1,1 @@
-select at, kind, subject, was, value from circumstances where at >= ? and was is not null order by at
+select at, kind, subject, was, value from run_conditions where at >= ? and was is not null order by at

@@ -1,1 +1,1 @@
-update faults set automation = ?1 where automation = ?2
+update failures set automation = ?1 where automation = ?2

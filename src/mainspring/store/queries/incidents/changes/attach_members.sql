@@ -1,1 +1,1 @@
-update faults set incident = ?1, opened = ?2 where seq in (select cast(value as bigint) from json_each(?3))
+update failures set incident = ?1, opened = ?2 where seq in (select cast(value as bigint) from json_each(?3))

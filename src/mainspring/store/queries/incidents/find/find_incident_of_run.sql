@@ -1,2 +1,2 @@
-select incidents.id, incidents.state from faults join incidents on incidents.id = faults.incident
-where faults.run = ? order by faults.seq desc limit 1
+select incidents.id, incidents.state from failures join incidents on incidents.id = failures.incident
+where failures.run = ? order by failures.seq desc limit 1

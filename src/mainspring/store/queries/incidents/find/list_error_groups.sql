@@ -4,7 +4,7 @@ where (cast(?1 as text) is null or automation = ?1)
       and (cast(?2 as text) is null or substr(fingerprint, 1, length(?2)) = ?2)
       and last_at >= ?3
       and (cast(?4 as text) is null or exists (
-          select 1 from faults
-          where faults.automation = error_groups.automation and faults.fingerprint = error_groups.fingerprint and faults.state = ?4
+          select 1 from failures
+          where failures.automation = error_groups.automation and failures.fingerprint = error_groups.fingerprint and failures.state = ?4
       ))
 order by last_at desc limit ?5

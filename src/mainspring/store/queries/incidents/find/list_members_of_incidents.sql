@@ -2,10 +2,10 @@
 -- A run that failed once more is a member by its later failure alone, also where somebody had discarded or resolved the earlier one.
 select i.id, count(*), count(case when f.settled_at is null then 1 end),
        count(case when f.settled_how in {{members.fixed}} then 1 end),
-       (select newest.run from faults as newest where newest.incident = i.id and newest.opened = i.opened and newest.settled_how is null
+       (select newest.run from failures as newest where newest.incident = i.id and newest.opened = i.opened and newest.settled_how is null
         order by newest.seq desc limit 1)
 from json_each(?1) as wanted join incidents as i on i.id = wanted.value
-join faults as f on f.incident = i.id and f.opened = i.opened
+join failures as f on f.incident = i.id and f.opened = i.opened
 where coalesce(f.settled_how, '') <> {{member.failed_again}}
-  and not exists (select 1 from faults as later where later.run = f.run and later.incident = i.id and later.opened = i.opened and later.seq > f.seq)
+  and not exists (select 1 from failures as later where later.run = f.run and later.incident = i.id and later.opened = i.opened and later.seq > f.seq)
 group by i.id, i.opened

@@ -2,5 +2,5 @@
 select seq, id, automation, kind, title, state, reason, queue, due_at, created_at, started_at, finished_at, steps, progress, trigger
 from runs where id in (
     select value from json_each(?2)
-    union select run from (select run from faults where incident = ?1 order by seq desc limit ?3) as newest)
+    union select run from (select run from failures where incident = ?1 order by seq desc limit ?3) as newest)
 order by seq desc limit ?3

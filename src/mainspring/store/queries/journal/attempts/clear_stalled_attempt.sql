@@ -1,1 +1,1 @@
-delete from stalls where run = ? and ident = ? and claim = ? and attempt = ? and session = ?
+delete from stalled_attempts where run = ? and ident = ? and claim = ? and attempt = ? and session = ?

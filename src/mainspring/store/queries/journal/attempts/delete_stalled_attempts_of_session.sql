@@ -1,1 +1,1 @@
-delete from stalls where session = ?
+delete from stalled_attempts where session = ?

@@ -1,3 +1,3 @@
-select stalls.run, stalls.ident, stalls.name, stalls.attempt, stalls.since_at, stalls.stack
-from stalls join runs on runs.id = stalls.run and runs.claim = stalls.claim and runs.session = stalls.session
-where stalls.run = ? order by stalls.since_at, stalls.ident
+select stalled_attempts.run, stalled_attempts.ident, stalled_attempts.name, stalled_attempts.attempt, stalled_attempts.since_at, stalled_attempts.stack
+from stalled_attempts join runs on runs.id = stalled_attempts.run and runs.claim = stalled_attempts.claim and runs.session = stalled_attempts.session
+where stalled_attempts.run = ? order by stalled_attempts.since_at, stalled_attempts.ident

@@ -1,6 +1,6 @@
 -- The newest runs of an automation that ended, or stand until a person decides. Of others so many may lie before them that some are looked at only.
 -- A range of one name, put into order by it: a server would else walk down the runs of all automations.
-select id, state, failed_ident, (select fingerprint from faults where faults.run = looked_at.id order by seq desc limit 1)
+select id, state, failed_ident, (select fingerprint from failures where failures.run = looked_at.id order by seq desc limit 1)
 from (
     select id, state, failed_ident, seq from runs indexed by runs_automation
     where automation >= ?1 and automation <= ?1 order by automation desc, seq desc limit 500) as looked_at

@@ -1,1 +1,1 @@
-delete from holds where run = ? returning queue, partition
+delete from partition_holds where run = ? returning queue, partition

@@ -1,1 +1,1 @@
-insert into holds (queue, partition, run, held_at) values (?, ?, ?, ?) on conflict do nothing
+insert into partition_holds (queue, partition, run, held_at) values (?, ?, ?, ?) on conflict do nothing

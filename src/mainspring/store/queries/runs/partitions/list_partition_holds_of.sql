@@ -1,1 +1,1 @@
-select queue, partition from holds where run = ?
+select queue, partition from partition_holds where run = ?

@@ -1,1 +1,1 @@
-select run from holds where queue = ? and partition = ?
+select run from partition_holds where queue = ? and partition = ?

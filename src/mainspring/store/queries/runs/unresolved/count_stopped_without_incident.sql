@@ -4,7 +4,7 @@ select count(*) from (
     select 1 from runs indexed by runs_state
     where runs.state = {{needs_attention}} and runs.state not in ({{running}}, {{succeeded}})
       and (cast(?2 as text) is null or runs.automation in (select value from json_each(?2))) and not exists (
-        select 1 from faults join incidents on incidents.id = faults.incident
-        where faults.run = runs.id and faults.settled_at is null and incidents.state <> {{resolved}}
+        select 1 from failures join incidents on incidents.id = failures.incident
+        where failures.run = runs.id and failures.settled_at is null and incidents.state <> {{resolved}}
     ) limit ?1
 ) as unattended

@@ -1,1 +1,1 @@
-delete from desks where session = ?
+delete from consumers where session = ?

@@ -1,2 +1,2 @@
-select desks.trigger, desks.session, desks.connected_at, desks.away_since, desks.why, sessions.hostname from desks
-left join sessions on sessions.id = desks.session order by desks.trigger, desks.session
+select consumers.trigger, consumers.session, consumers.connected_at, consumers.away_since, consumers.why, sessions.hostname from consumers
+left join sessions on sessions.id = consumers.session order by consumers.trigger, consumers.session

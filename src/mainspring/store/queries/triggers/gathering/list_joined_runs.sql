@@ -1,1 +1,1 @@
-select automation, run, state, counts, delivery, at from gathered where trigger = ? and per = ? order by automation
+select automation, run, state, counts, delivery, at from joined_runs where trigger = ? and per = ? order by automation

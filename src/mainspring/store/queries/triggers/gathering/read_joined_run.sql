@@ -1,1 +1,1 @@
-select delivery, counts from gathered where trigger = ? and per = ? and automation = ?
+select delivery, counts from joined_runs where trigger = ? and per = ? and automation = ?

@@ -1,1 +1,1 @@
-select counted_at, started_at, starts, since_at from paces where trigger = ? and by_key = ?
+select counted_at, started_at, starts, since_at from flow_control where trigger = ? and by_key = ?

@@ -1,2 +1,2 @@
-delete from paces where keep_until < ? and not exists (select 1 from deliveries where deliveries.trigger = paces.trigger
-    and deliveries.by_key = paces.by_key and deliveries.state = {{held}})
+delete from flow_control where keep_until < ? and not exists (select 1 from deliveries where deliveries.trigger = flow_control.trigger
+    and deliveries.by_key = flow_control.by_key and deliveries.state = {{held}})

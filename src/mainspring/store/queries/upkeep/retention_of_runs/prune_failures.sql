@@ -1,1 +1,1 @@
-delete from faults where run in (select value from json_each(?))
+delete from failures where run in (select value from json_each(?))

@@ -158,7 +158,7 @@ create table checkpoints (
 ) strict, without rowid;
 
 -- Attempts without a sign of life for too long. A row is deleted with the next sign, or when the attempt or its session ends.
-create table stalls (
+create table stalled_attempts (
     run      text not null,
     ident    text not null,                         -- of the step
     claim    integer not null,                      -- the row counts for this claim only
@@ -216,14 +216,14 @@ create table run_keys (
 create index run_keys_expiry on run_keys (expires_at) where expires_at is not null;
 
 -- Which run holds a partition key.
-create table holds (
+create table partition_holds (
     queue     text not null,
     partition text not null,
     run       text not null,
     held_at   integer not null,
     primary key (queue, partition)
 ) strict, without rowid;
-create index holds_run on holds (run);
+create index partition_holds_run on partition_holds (run);
 
 -- Locks that are held now.
 create table locks (

@@ -2,7 +2,7 @@
 
 -- Ends of runs that need attention, added by the trigger runs_have_faults in the commit that ends the run. Each row is a member of an incident
 -- (docs/adr/0018-members-of-an-incident.md); it is open until something settles it.
-create table faults (
+create table failures (
     seq         integer primary key autoincrement,
     run         text not null,
     automation  text not null,
@@ -20,12 +20,12 @@ create table faults (
     settled_how text,                               -- domain.member.Settlement
     settled_by  text                                -- the run that succeeded, or the person
 ) strict;
-create index faults_untold on faults (seq) where fingerprint is null;
-create index faults_grouped on faults (automation, fingerprint, seq) where fingerprint is not null;
-create index faults_run on faults (run);
-create index faults_open on faults (automation, healthy, item) where settled_at is null;
-create index faults_open_of_error on faults (automation, fingerprint, seq) where settled_at is null and fingerprint is not null;
-create index faults_of_incident on faults (incident, opened, settled_how) where incident is not null;
+create index failures_untold on failures (seq) where fingerprint is null;
+create index failures_grouped on failures (automation, fingerprint, seq) where fingerprint is not null;
+create index failures_run on failures (run);
+create index failures_open on failures (automation, healthy, item) where settled_at is null;
+create index failures_open_of_error on failures (automation, fingerprint, seq) where settled_at is null and fingerprint is not null;
+create index failures_of_incident on failures (incident, opened, settled_how) where incident is not null;
 
 -- Failures with the same cause.
 create table error_groups (
@@ -127,7 +127,7 @@ create table channel_refs (
 ) strict, without rowid;
 
 -- Conditions that runs depend on besides their input (definition, configuration, versions): one row for each change.
-create table circumstances (
+create table run_conditions (
     kind    text not null,                          -- domain.circumstance.CircumstanceKind
     subject text not null,                          -- "automation:NAME" or "host:NAME"
     at      integer not null,
@@ -135,7 +135,7 @@ create table circumstances (
     value   text not null,                          -- JSON object of short texts, without secrets
     primary key (kind, subject, at)
 ) strict, without rowid;
-create index circumstances_at on circumstances (at) where was is not null;
+create index run_conditions_at on run_conditions (at) where was is not null;
 
 -- The failure of a child is reported by its parent, unless the child needs attention itself or its parent no longer waits for it.
 create trigger runs_have_faults after update of state on runs
@@ -144,9 +144,9 @@ when new.state in ('failed', 'needs_attention') and new.state <> old.state and c
           new.superseded is not null
           or exists (select 1 from runs as parent where parent.id = new.parent and parent.finished_at is not null))))
 begin
-    update faults set settled_at = new.changed_at, settled_how = 'failed_again', settled_by = new.id
+    update failures set settled_at = new.changed_at, settled_how = 'failed_again', settled_by = new.id
     where run = new.id and settled_at is null;
-    insert into faults (run, automation, state, reason, ident, failure, at, healthy, item)
+    insert into failures (run, automation, state, reason, ident, failure, at, healthy, item)
     values (new.id, new.automation, new.state, new.reason, new.failed_ident, new.failure, new.changed_at, new.healthy,
             coalesce(new.item, new.id));
 end;
