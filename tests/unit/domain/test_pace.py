@@ -11,8 +11,8 @@ from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers import flow_control as paces
 from mainspring.domain.triggers.flow_control import (
     FlowControl,
+    FlowControlDecision,
     FlowControlState,
-    FlowDecision,
     HeldDeliveries,
     decide_delivery,
     decide_start,
@@ -195,10 +195,10 @@ _LATER = 100_000_000
 @pytest.mark.parametrize(
     ("pace", "wanted"),
     [
-        (FlowControl.parse(dedup="5s"), FlowDecision(DeliveryState.STARTED)),
-        (FlowControl.parse(throttle="5s"), FlowDecision(DeliveryState.STARTED)),
-        (FlowControl.parse(debounce="5s", within="20s"), FlowDecision(DeliveryState.HELD, 6_000, replaces=True)),
-        (FlowControl.parse(batch=9, within="5s"), FlowDecision(DeliveryState.HELD, 6_000)),
+        (FlowControl.parse(dedup="5s"), FlowControlDecision(DeliveryState.STARTED)),
+        (FlowControl.parse(throttle="5s"), FlowControlDecision(DeliveryState.STARTED)),
+        (FlowControl.parse(debounce="5s", within="20s"), FlowControlDecision(DeliveryState.HELD, 6_000, replaces=True)),
+        (FlowControl.parse(batch=9, within="5s"), FlowControlDecision(DeliveryState.HELD, 6_000)),
     ],
     ids=["dedup", "throttle", "debounce", "batch"],
 )

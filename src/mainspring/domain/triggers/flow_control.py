@@ -129,7 +129,7 @@ class HeldDeliveries(NamedTuple):
     last_due_at: int | None = None
 
 
-class FlowDecision(NamedTuple):
+class FlowControlDecision(NamedTuple):
     """What becomes of an arrival: STARTED, HELD (looked at again at `due_at`) or DROPPED. `replaces` = it takes the place of those held."""
 
     state: DeliveryState
@@ -138,41 +138,45 @@ class FlowDecision(NamedTuple):
     note: str | None = None
 
 
-def decide_delivery(pace: FlowControl, mark: FlowControlState, held: HeldDeliveries, now: int) -> FlowDecision:
+def decide_delivery(pace: FlowControl, mark: FlowControlState, held: HeldDeliveries, now: int) -> FlowControlDecision:
     """Return what becomes of an arrival of a key at the instant `now` (ms)."""
     if pace.dedup is not None and mark.counted_at is not None and _is_within(pace.dedup, mark.counted_at, now):
         ago = _format_ms(max(now - mark.counted_at, 0))
-        return FlowDecision(
+        return FlowControlDecision(
             DeliveryState.DROPPED, note=f"one of its key counted {ago} before; dedup is {_format_ms(pace.dedup)}"
         )
     if pace.debounce is not None:
         quiet_at = now + pace.debounce
         if pace.within is not None:
             quiet_at = min(quiet_at, _held_since(mark, held, now) + pace.within)
-        return FlowDecision(DeliveryState.HELD, max(quiet_at, now), replaces=True)
+        return FlowControlDecision(DeliveryState.HELD, max(quiet_at, now), replaces=True)
     if pace.batch is not None:
         place = held.number % pace.batch  # those before are batches of their own that were not let go yet
         if place + 1 == pace.batch:
-            return FlowDecision(DeliveryState.HELD, now)
+            return FlowControlDecision(DeliveryState.HELD, now)
         due_at = now + (pace.within or 0)
         if place and held.last_due_at is not None:
             due_at = min(due_at, held.last_due_at)
-        return FlowDecision(DeliveryState.HELD, due_at)
+        return FlowControlDecision(DeliveryState.HELD, due_at)
     if pace.throttle is not None:
         free_at = now
         if mark.started_at is not None and _is_within(pace.throttle, mark.started_at, now):
             free_at = mark.started_at + pace.throttle
         if free_at > now or held.number:
-            return FlowDecision(DeliveryState.HELD, max(free_at, now), replaces=True)
-    return FlowDecision(DeliveryState.HELD, now) if held.number else decide_start(pace, mark, now)
+            return FlowControlDecision(DeliveryState.HELD, max(free_at, now), replaces=True)
+    return FlowControlDecision(DeliveryState.HELD, now) if held.number else decide_start(pace, mark, now)
 
 
-def decide_start(pace: FlowControl, mark: FlowControlState, now: int) -> FlowDecision:
+def decide_start(pace: FlowControl, mark: FlowControlState, now: int) -> FlowControlDecision:
     """Return whether a run may start now as far as the rate goes, else when."""
     if pace.rate is None:
-        return FlowDecision(DeliveryState.STARTED)
+        return FlowControlDecision(DeliveryState.STARTED)
     free_at = RateWindow.of(*pace.rate, mark.starts).next_at(now)
-    return FlowDecision(DeliveryState.STARTED) if free_at <= now else FlowDecision(DeliveryState.HELD, free_at)
+    return (
+        FlowControlDecision(DeliveryState.STARTED)
+        if free_at <= now
+        else FlowControlDecision(DeliveryState.HELD, free_at)
+    )
 
 
 def _held_since(mark: FlowControlState, held: HeldDeliveries, now: int) -> int:

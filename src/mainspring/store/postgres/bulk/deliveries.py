@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.triggers.flow_control import FlowDecision
+from mainspring.domain.triggers.flow_control import FlowControlDecision
 from mainspring.store.commands.results import DeliveryStored
 from mainspring.store.commands.triggers import AcceptDelivery, DecideDelivery
 from mainspring.store.postgres.arrays import columns, texts
@@ -34,7 +34,7 @@ def _take_in(tx: PostgresTransaction, commands: list[AcceptDelivery]) -> list[De
     """Store what arrived and start what it starts; a key that is known is left to the handler."""
     known = {(trigger, key) for _, trigger, key, _ in _known_keys(tx, [c for c in commands if c.filtered])}
     rows = [
-        deliveries.row_of(tx, c, FlowDecision(_state(c)), None if c.filtered or c.start is None else c.start.id)
+        deliveries.row_of(tx, c, FlowControlDecision(_state(c)), None if c.filtered or c.start is None else c.start.id)
         for c in commands
         if (c.trigger, c.key) not in known
     ]

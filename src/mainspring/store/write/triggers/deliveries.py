@@ -8,8 +8,8 @@ from mainspring.domain.integrity.lost_interval import LOST_INTERVAL_NOTE
 from mainspring.domain.states import DELIVERY_MOVES, DeliveryState
 from mainspring.domain.triggers.flow_control import (
     FlowControl,
+    FlowControlDecision,
     FlowControlState,
-    FlowDecision,
     HeldDeliveries,
     decide_delivery,
     is_full,
@@ -94,15 +94,15 @@ def accept_delivery(tx: Transaction, command: AcceptDelivery) -> DeliveryStored 
     if found is None:
         return Refused("no_trigger", f"nothing is triggered by {c.trigger!r} any more")
     if c.refused is not None:
-        _insert(tx, command, FlowDecision(DeliveryState.REFUSED, note=c.refused), None)
+        _insert(tx, command, FlowControlDecision(DeliveryState.REFUSED, note=c.refused), None)
         trim_rejected_deliveries(tx, c.trigger, c.verified)
         tx.detail(found[0], "refused:value")
         return DeliveryStored(c.id, DeliveryState.REFUSED, None, first=True, note=c.refused)
     if c.was_kept and is_in_lost_interval(tx, c.happened_at):
-        _insert(tx, command, FlowDecision(DeliveryState.FAILED, note=LOST_INTERVAL_NOTE), None, known)
+        _insert(tx, command, FlowControlDecision(DeliveryState.FAILED, note=LOST_INTERVAL_NOTE), None, known)
         return DeliveryStored(c.id, DeliveryState.FAILED, None, first=True, note=LOST_INTERVAL_NOTE)
     if c.filtered:
-        _insert(tx, command, FlowDecision(DeliveryState.RECEIVED), None, known)
+        _insert(tx, command, FlowControlDecision(DeliveryState.RECEIVED), None, known)
         tx.ready = True
         return DeliveryStored(c.id, DeliveryState.RECEIVED, None, first=True)
     ruling = apply_flow_control(tx, c.trigger, c.by, c.pace, c.start)
@@ -128,10 +128,10 @@ def _known(tx: Transaction, command: AcceptDelivery, known: KnownDelivery) -> De
 
 def apply_flow_control(
     tx: Transaction, trigger: str, by: str, pace: FlowControl, start: StartRun | None
-) -> FlowDecision | Refused:
+) -> FlowControlDecision | Refused:
     """Let the pace rule on one arrival, and start its run if that says so. Refused busy = nothing was changed; it is to come again."""
     if pace.is_plain:
-        return _start(tx, start, FlowDecision(DeliveryState.STARTED))
+        return _start(tx, start, FlowControlDecision(DeliveryState.STARTED))
     tx.hold("pace", trigger, by)
     row = tx.one("count_held_deliveries", (trigger, by))
     held = HeldDeliveries(*row) if row is not None else HeldDeliveries()
@@ -161,14 +161,14 @@ def apply_flow_control(
     return ruling
 
 
-def _start(tx: Transaction, start: StartRun | None, ruling: FlowDecision) -> FlowDecision | Refused:
+def _start(tx: Transaction, start: StartRun | None, ruling: FlowControlDecision) -> FlowControlDecision | Refused:
     if start is None:
-        return FlowDecision(DeliveryState.FAILED, note="no run can be made of it")
+        return FlowControlDecision(DeliveryState.FAILED, note="no run can be made of it")
     answer = start_run(tx, start)
     if isinstance(answer, Refused):
-        return answer if answer.code == "busy" else FlowDecision(DeliveryState.FAILED, note=answer.text)
+        return answer if answer.code == "busy" else FlowControlDecision(DeliveryState.FAILED, note=answer.text)
     if answer.by_key or answer.run != start.id:
-        return FlowDecision(DeliveryState.DROPPED, note=f"run {answer.run} has its run key")
+        return FlowControlDecision(DeliveryState.DROPPED, note=f"run {answer.run} has its run key")
     return ruling
 
 
@@ -187,7 +187,7 @@ def write_flow_control(tx: Transaction, trigger: str, by: str, pace: FlowControl
 
 
 def _insert(
-    tx: Transaction, c: AcceptDelivery, ruling: FlowDecision, run: str | None, known: KnownDelivery | None = None
+    tx: Transaction, c: AcceptDelivery, ruling: FlowControlDecision, run: str | None, known: KnownDelivery | None = None
 ) -> None:
     """Store an arrival, in place of one that was refused."""
     if known is not None:
@@ -195,7 +195,7 @@ def _insert(
     tx.change("insert_delivery", row_of(tx, c, ruling, run))
 
 
-def row_of(tx: Transaction, c: AcceptDelivery, ruling: FlowDecision, run: str | None) -> InsertedDelivery:
+def row_of(tx: Transaction, c: AcceptDelivery, ruling: FlowControlDecision, run: str | None) -> InsertedDelivery:
     """Return the row of an arrival. One that waits for its filter does not hold its key yet."""
     waits = c.filtered and ruling.state is DeliveryState.RECEIVED
     return InsertedDelivery(
@@ -231,7 +231,7 @@ def record_decision(tx: Transaction, command: DecideDelivery) -> DeliveryStored 
     if state != DeliveryState.RECEIVED:
         first = tx.again and run == (None if run is None or c.start is None else c.start.id)
         return DeliveryStored(c.delivery, DeliveryState(state), run, first, note)
-    ruling: FlowDecision | Refused = FlowDecision(c.state, note=c.note)
+    ruling: FlowControlDecision | Refused = FlowControlDecision(c.state, note=c.note)
     if c.state is DeliveryState.STARTED:
         ruling = refuse_other_body(tx, c) or apply_flow_control(tx, c.trigger, c.by, c.pace, c.start)
     if isinstance(ruling, Refused):

@@ -7,7 +7,7 @@ that passes the filter takes the key; deliveries of other bodies that pass later
 from typing import NamedTuple
 
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.triggers.flow_control import FlowDecision
+from mainspring.domain.triggers.flow_control import FlowControlDecision
 from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.store.commands.triggers import AcceptDelivery, DecideDelivery
 from mainspring.store.transaction import Transaction
@@ -44,7 +44,7 @@ def find_known(tx: Transaction, command: AcceptDelivery) -> tuple[KnownDelivery 
     return known, not was_refused or command.refused is not None or any(row.counts for row in rows)
 
 
-def refuse_other_body(tx: Transaction, command: DecideDelivery) -> FlowDecision | None:
+def refuse_other_body(tx: Transaction, command: DecideDelivery) -> FlowControlDecision | None:
     """Refuse a delivery that passed its filter if another delivery holds its key; None = the key is free."""
     if not command.key:
         return None
@@ -54,7 +54,7 @@ def refuse_other_body(tx: Transaction, command: DecideDelivery) -> FlowDecision 
         if other.counts:
             tx.detail(split_trigger_name(command.trigger)[0], "refused:other_body")
             note = f"delivery {other.id} came under this key with another body, and passed the filter first"
-            return FlowDecision(DeliveryState.REFUSED, note=note)
+            return FlowControlDecision(DeliveryState.REFUSED, note=note)
         tx.change("release_delivery_key", (other.id,))
     return None
 

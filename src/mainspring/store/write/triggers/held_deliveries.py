@@ -4,7 +4,7 @@ import json
 
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers import flow_control
-from mainspring.domain.triggers.flow_control import FlowDecision, decide_start
+from mainspring.domain.triggers.flow_control import FlowControlDecision, decide_start
 from mainspring.store.commands.results import DONE, CommandDone, Refused, StartAnswer
 from mainspring.store.commands.triggers import JoinRun, ReleaseHeldDeliveries
 from mainspring.store.transaction import Transaction
@@ -54,12 +54,12 @@ def _let_go_before(tx: Transaction, command: ReleaseHeldDeliveries) -> StartAnsw
     return Refused("changed", "another router was first, or a newer arrival counts")
 
 
-def _ruling(answer: StartAnswer | Refused, run: str) -> FlowDecision:
+def _ruling(answer: StartAnswer | Refused, run: str) -> FlowControlDecision:
     if isinstance(answer, Refused):
-        return FlowDecision(DeliveryState.FAILED, note=answer.text)
+        return FlowControlDecision(DeliveryState.FAILED, note=answer.text)
     if answer.run != run:
-        return FlowDecision(DeliveryState.DROPPED, note=f"run {answer.run} has its run key")
-    return FlowDecision(DeliveryState.STARTED)
+        return FlowControlDecision(DeliveryState.DROPPED, note=f"run {answer.run} has its run key")
+    return FlowControlDecision(DeliveryState.STARTED)
 
 
 def join_run(tx: Transaction, command: JoinRun) -> StartAnswer | CommandDone | Refused:
@@ -119,7 +119,7 @@ def _gathered_before(tx: Transaction, c: JoinRun) -> StartAnswer | None:
 
 def _start_gathered(tx: Transaction, c: JoinRun) -> StartAnswer | CommandDone | Refused:
     answer: StartAnswer | Refused | None = None
-    ruling, run = FlowDecision(DeliveryState.FAILED, note=c.note), ""
+    ruling, run = FlowControlDecision(DeliveryState.FAILED, note=c.note), ""
     if c.start is not None:
         answer = start_run(tx, c.start)
         if isinstance(answer, Refused) and answer.code == "busy":

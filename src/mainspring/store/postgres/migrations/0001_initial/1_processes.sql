@@ -54,7 +54,7 @@ create table sessions (
     capacity    bigint,                                         -- how many runs a worker takes at once; null = it takes none
     opened_at   bigint not null,
     beat_at     bigint not null,                                -- its last heartbeat
-    lease_ms    bigint not null default 10000,                  -- it is dead if it gives no heartbeat for so long
+    lease_ms    bigint not null default 10000,                  -- after this time without a heartbeat it is dead
     ended_at    bigint,
     freed       bigint,                                         -- number of runs that were released when it was declared dead
     blocked     text collate "C",                               -- since when its event loop is blocked, and by which code; null = it is not
