@@ -23,7 +23,7 @@ from tests.crash.effects import ROOT
 from tests.crash.scenarios import ALL
 from tests.crash.stores import open_store
 from tests.crash.trials import World
-from tests.unit.operations.peer import SlackPeer
+from tests.unit.alerting.peer import SlackPeer
 
 pytestmark = pytest.mark.timeout(0 if ALL else 120)
 

@@ -17,8 +17,8 @@ from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.rendering import NotificationContext
 from mainspring.domain.notifications.routing import NotificationRouting, NotificationTarget, read_route
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
-from tests.unit.operations.notices import secrets
-from tests.unit.operations.peer import DROP_AFTER, DROP_BEFORE, Peer, serving
+from tests.unit.alerting.notices import secrets
+from tests.unit.alerting.peer import DROP_AFTER, DROP_BEFORE, Peer, serving
 
 pytestmark = pytest.mark.asyncio
 MINUTE = 60_000

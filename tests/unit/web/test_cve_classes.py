@@ -147,7 +147,8 @@ async def test_no_caller_names_a_credential_or_where_it_is_sent(api):
     "address", ["::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "64:ff9b::a9fe:a9fe", "169.254.169.254"]
 )
 def test_mapped_addresses_lead_nowhere_inside(address):
-    """CVE-2026-42449 (n8n-mcp): the metadata service, in whatever form; the whole corpus is in tests/unit/resources/test_egress.py."""
+    """CVE-2026-42449 (n8n-mcp): the metadata service, in whatever form; the whole corpus is in
+    tests/unit/resources/test_egress_policy.py."""
     assert EGRESS_POLICY.refusal("outside.example", [address]) is not None
 
 

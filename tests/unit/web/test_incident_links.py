@@ -26,7 +26,7 @@ from mainspring.web.pages.incident_pages import IncidentPages
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import fail
 from tests.unit.cli.conftest import Stage
-from tests.unit.web.test_incident_pages import OWN, Site
+from tests.unit.web.pages.test_incident_pages import OWN, Site
 
 pytestmark = pytest.mark.asyncio
 KEY, NEXT = "the key that signed it", "the key of the rotation"

@@ -1,0 +1,359 @@
+"""A lost store is told straight to the channels: once it has lasted, once whoever sees it, and its end to those who heard."""
+
+import asyncio
+import fcntl
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from mainspring.app.alerting.fallback_alerting import FallbackAlerter, notify_store_lost
+from mainspring.config import load
+from mainspring.domain.errors import StoreFullError, StoreReadOnlyError, StoreUnavailableError
+from mainspring.store.base import StoreGoneError
+from tests.contract.store.clock import FakeClock
+from tests.unit.alerting.notices import secrets
+from tests.unit.alerting.peer import DROP_AFTER, Peer, serving
+
+pytestmark = pytest.mark.asyncio
+TELL_AFTER_MS = 60_000
+FAULT = "the disk of the store is full\nat /srv/state.db: disk full"
+
+
+class Hook(Peer):
+    """Takes what is posted; `status` = what it answers."""
+
+    def __init__(self):
+        super().__init__()
+        self.status = 200
+        self.told = []
+
+    def answer(self, path, headers, body):
+        if self.status == 200:
+            self.told.append((headers["webhook-id"], json.loads(body)["data"]))
+        return self.status, {}, {}
+
+    @property
+    def abouts(self):
+        return [data["about"] for _, data in self.told]
+
+
+class Site:
+    """Processes of one machine, all of whom see the same store."""
+
+    def __init__(self, folder, peer):
+        self.folder = folder
+        self.peer = peer
+        self.clock = FakeClock()
+        self.made = []
+        self.faults = secrets(told="whsec_" + "QUJD" * 8)
+        channels = {"MAINSPRING_NOTIFY_CHANNELS__OPS": f"webhook+{peer.url}/t?secret=told"}
+        spool = {"MAINSPRING_EXEC_SPOOL": str(folder / "spool"), "MAINSPRING_STORE_URL": str(folder / "s.db")}
+        self.env = channels | spool
+        self.settings = load(env=self.env, cwd=folder, uid=os.getuid(), flags={})
+        self.file = Path(f"{self.settings.exec.spool}.store-lost.json")
+        self.spare = folder / "shm"
+        self.spare.mkdir()
+
+    def fill(self):
+        """From now on nothing can be written beside the spool."""
+        (self.folder / "taken").write_text("")
+        env = self.env | {"MAINSPRING_EXEC_SPOOL": str(self.folder / "taken" / "spool")}
+        self.settings = load(env=env, cwd=self.folder, uid=os.getuid(), flags={})
+
+    def process(self, commit=None):
+        self.made.append(FallbackAlerter(self.settings, self.faults, self.clock, "sqlite /srv/state.db", commit))
+        return self.made[-1]
+
+    async def lost(self, error):
+        await notify_store_lost(self.settings, self.faults, self.clock, "sqlite /srv/state.db", error)
+
+
+@pytest_asyncio.fixture
+async def site(tmp_path, monkeypatch):
+    async with serving(Hook()) as peer:
+        made = Site(tmp_path, peer)
+        monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", (made.spare,))
+        yield made
+        for process in made.made:
+            await process.close()
+
+
+async def test_hiccup_is_told_to_nobody(site):
+    """What is over within the minute leaves nothing behind, and the next one has its own minute."""
+    one = site.process()
+    for _ in range(2):
+        await one.look(FAULT)
+        site.clock.forward(TELL_AFTER_MS - 1)
+        await one.look(FAULT)
+        await one.over()
+    assert (site.peer.told, site.file.exists()) == ([], False)
+
+
+async def test_lost_store_is_told_once_and_its_end_too(site):
+    """In one line, by what is wrong, not by where in SQLite; the file that remembers goes with the end."""
+    one = site.process()
+    await one.look(FAULT)
+    for _ in range(3):
+        site.clock.forward(TELL_AFTER_MS)
+        await one.look(FAULT)
+    ((_, told),) = site.peer.told
+    assert told["headline"] == ("[page] mainspring: the store cannot be read or written: the disk of the store is full")
+    for _ in range(3):
+        await one.over()
+    assert site.peer.abouts == ["opened", "resolved"]
+    assert site.peer.told[0][1]["key"] == site.peer.told[1][1]["key"]
+    assert not site.file.exists()
+
+
+async def test_processes_that_start_again_count_as_one(site):
+    """None of them lives for a minute, and it is told after a minute all the same; the last one tells its end."""
+    for _ in range(8):
+        await site.process().look(FAULT)
+        site.clock.forward(TELL_AFTER_MS // 4)
+    assert site.peer.abouts == ["opened"]
+    await site.process().over()
+    await site.process().over()
+    assert site.peer.abouts == ["opened", "resolved"]
+
+
+async def test_watcher_and_scheduler_tell_it_once(site):
+    """Both see it for as long as it lasts, and each sees the end in its own time."""
+    watcher, scheduler = site.process(), site.process()
+    for _ in range(5):
+        await watcher.look(FAULT)
+        await scheduler.look(FAULT)
+        site.clock.forward(TELL_AFTER_MS // 2)
+    assert site.peer.abouts == ["opened"]
+    await scheduler.over()
+    await watcher.over()
+    assert site.peer.abouts == ["opened", "resolved"]
+
+
+async def test_who_is_about_to_tell_is_not_disturbed(site):
+    """While another process has the word nobody says the same beside it."""
+    one = site.process()
+    await one.look(FAULT)
+    site.clock.forward(TELL_AFTER_MS)
+    with open(f"{site.file}.lock") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        await one.look(FAULT)
+        await one.over()
+    assert site.peer.told == []
+    await one.look(FAULT)
+    assert site.peer.abouts == ["opened"]
+
+
+async def test_channel_that_is_away_hears_later(site):
+    """Of the loss, and of its end; a notice that came through without our knowing has the same id the second time."""
+    one = site.process()
+    await one.look(FAULT)
+    site.clock.forward(TELL_AFTER_MS)
+    site.peer.status = 503
+    await one.look(FAULT)
+    site.peer.status = 200
+    site.peer.faults = [("/t", DROP_AFTER)]
+    await one.look(FAULT)
+    await one.look(FAULT)
+    assert site.peer.abouts == ["opened", "opened"]
+    assert len({id for id, _ in site.peer.told}) == 1
+    site.peer.status = 503
+    await one.over()
+    assert site.file.exists()
+    site.peer.status = 200
+    await site.process().over()
+    assert site.peer.abouts == ["opened", "opened", "resolved"]
+
+
+async def test_it_is_told_once_where_the_spool_is_on_the_same_disk(site):
+    """A disk that is full has no room for the memory either: it is kept elsewhere, whoever sees the store, and goes with the end."""
+    site.fill()
+    for _ in range(3):
+        watcher, scheduler = site.process(), site.process()
+        await watcher.look(FAULT)
+        await scheduler.look(FAULT)
+        site.clock.forward(TELL_AFTER_MS)
+    assert site.peer.abouts == ["opened"]
+    for _ in range(2):
+        await site.process().over()
+    assert site.peer.abouts == ["opened", "resolved"]
+    assert list(site.spare.rglob("*.json")) == []
+
+
+@pytest.mark.parametrize("error", [StoreFullError("its disk is full"), StoreReadOnlyError("it may only be read")])
+async def test_programs_that_end_remember_where_the_spool_is_on_the_same_disk(site, error):
+    """A crontab tells it once it has lasted, and says it no second time."""
+    site.fill()
+    for _ in range(3):
+        await site.lost(error)
+        site.clock.forward(TELL_AFTER_MS)
+    assert site.peer.abouts == ["opened"]
+    await site.process().over()
+    assert site.peer.abouts == ["opened", "resolved"]
+
+
+async def test_program_that_ends_tells_what_it_can_remember_nowhere(site, monkeypatch):
+    """The next one would not know how long it has lasted: better told too often than never."""
+    site.fill()
+    monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", ())
+    await site.lost(StoreFullError("its disk is full"))
+    assert site.peer.abouts == ["opened"]
+
+
+async def test_it_is_told_where_nothing_can_be_written(site, monkeypatch):
+    """By this process once."""
+    site.fill()
+    monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", ())
+    one = site.process()
+    await one.look(FAULT)
+    site.clock.forward(TELL_AFTER_MS)
+    await one.look(FAULT)
+    await one.look(FAULT)
+    assert site.peer.abouts == ["opened"]
+    await one.over()
+    await one.over()
+    assert site.peer.abouts == ["opened", "resolved"]
+
+
+async def test_damaged_memory_is_no_memory(site):
+    """It is told again rather than never."""
+    site.file.parent.mkdir()
+    site.file.write_bytes(b"\0\0\0")
+    one = site.process()
+    await one.look(FAULT)
+    site.clock.forward(TELL_AFTER_MS)
+    await one.look(FAULT)
+    assert site.peer.abouts == ["opened"]
+
+
+@pytest.mark.parametrize(
+    "error", [StoreGoneError("the store's file is gone"), StoreReadOnlyError("it may only be read")]
+)
+async def test_end_of_all_processes_is_told_at_once_and_once(site, error):
+    """Nobody is left to wait a minute; whoever starts them in vain again and again does not repeat it."""
+    await site.lost(error)
+    await site.lost(error)
+    assert site.peer.abouts == ["opened"]
+    await site.process().over()
+    assert site.peer.abouts == ["opened", "resolved"]
+
+
+async def test_server_that_is_not_there_yet_is_waited_for(site):
+    """A start in vain is no alarm by itself; a minute of them is."""
+    error = StoreUnavailableError("the server is out of reach")
+    await site.lost(error)
+    assert site.peer.told == []
+    site.clock.forward(TELL_AFTER_MS)
+    await site.lost(error)
+    assert site.peer.abouts == ["opened"]
+
+
+async def test_without_channels_the_exit_says_it(site, capfd):
+    """Whoever started it at a terminal reads the error itself; nothing is written down."""
+    site.settings = load(
+        env={"MAINSPRING_EXEC_SPOOL": str(site.folder / "spool")}, cwd=site.folder, uid=os.getuid(), flags={}
+    )
+    await site.lost(StoreGoneError("the store's file is gone"))
+    assert capfd.readouterr().err == ""
+    assert not site.file.exists()
+
+
+class Store:
+    """Takes what is written down, once it is back; `fault` = what it answers instead."""
+
+    def __init__(self):
+        self.lost = []
+        self.fault = None
+
+    async def commit(self, command):
+        if self.fault is not None:
+            raise self.fault
+        self.lost.append(command)
+
+
+async def test_lost_store_is_written_down_when_it_is_back(site):
+    """Once, by whichever process, from the instant at which it was lost; and the end is told all the same."""
+    store = Store()
+    one = site.process(store.commit)
+    begun = site.clock.now()
+    await one.look(FAULT)
+    site.clock.forward(TELL_AFTER_MS)
+    await one.look(FAULT)
+    site.peer.status = 503
+    await one.over()
+    await site.process(store.commit).over()
+    site.peer.status = 200
+    await site.process(store.commit).over()
+    (lost,) = store.lost
+    assert (lost.since_at, lost.over_at) == (begun, begun + TELL_AFTER_MS)
+    assert lost.text == "the store could not be read or written: the disk of the store is full"
+    assert lost.facts["told"] == ["ops"]
+    assert site.peer.abouts == ["opened", "resolved"]
+
+
+async def test_hiccup_is_not_written_down(site):
+    """What nobody was told of is no incident."""
+    store = Store()
+    one = site.process(store.commit)
+    await one.look(FAULT)
+    site.clock.forward(TELL_AFTER_MS - 1)
+    await one.over()
+    assert store.lost == []
+    assert not site.file.exists()
+
+
+async def test_store_that_is_away_again_is_not_over(site):
+    """Its end is told when it is; that it was lost twice meanwhile is one loss."""
+    store = Store()
+    one = site.process(store.commit)
+    await one.look(FAULT)
+    site.clock.forward(TELL_AFTER_MS)
+    await one.look(FAULT)
+    store.fault = StoreUnavailableError("away again")
+    await one.over()
+    assert (store.lost, site.peer.abouts) == ([], ["opened"])
+    await one.look(FAULT)
+    store.fault = None
+    await one.over()
+    assert (len(store.lost), site.peer.abouts) == (1, ["opened", "resolved"])
+
+
+async def test_end_is_told_although_it_cannot_be_written_down(site):
+    """A store that takes commits but not this one keeps nobody waiting for the good news."""
+    store = Store()
+    store.fault = ValueError("a mistake of ours")
+    one = site.process(store.commit)
+    await one.look(FAULT)
+    site.clock.forward(TELL_AFTER_MS)
+    await one.look(FAULT)
+    await one.over()
+    assert site.peer.abouts == ["opened", "resolved"]
+
+
+async def test_how_long_it_may_be_lost_is_a_setting(site):
+    """Zero tells at the first sight of it."""
+    env = {**site.env, "MAINSPRING_NOTIFY_STORE_LOST_AFTER": "0s"}
+    site.settings = load(env=env, cwd=site.folder, uid=os.getuid(), flags={})
+    await site.process().look(FAULT)
+    assert site.peer.abouts == ["opened"]
+
+
+async def test_channel_that_hangs_keeps_no_other_from_hearing(site):
+    """A mail server that never says its first word: whoever ends in ten seconds has told the others by then."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mail = f"smtp://127.0.0.1:{silent.getsockname()[1]}/ana@example.com"
+        site.settings = load(
+            env=site.env | {"MAINSPRING_NOTIFY_CHANNELS__A": mail}, cwd=site.folder, uid=os.getuid(), flags={}
+        )
+        one = site.process()
+        telling = asyncio.create_task(one.look(FAULT, at_once=True))
+        async with asyncio.timeout(60):
+            while not json.loads(site.file.read_bytes() if site.file.exists() else b'{"told": {}}')["told"]:
+                await asyncio.sleep(0)
+        assert not telling.done()
+        telling.cancel()
+        await asyncio.wait([telling])
+    assert json.loads(site.file.read_bytes())["told"].keys() == {"ops"}

@@ -1,0 +1,272 @@
+"""A watcher's life: it stands by while another lives, takes over when that one is gone, goes on after faults, and gives its sign."""
+
+import asyncio
+import os
+import threading
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from mainspring.alerting import watchdog_ping as pulse_module
+from mainspring.app.alerting import watcher
+from mainspring.app.alerting.fallback_alerting import FallbackAlerter
+from mainspring.app.alerting.watcher import STANDBY_TAKES_OVER_MS, Watcher, make_evaluation
+from mainspring.app.stores.store_factory import make_store
+from mainspring.config import load
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.secret_store import SecretStore
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
+from mainspring.store.commands.sessions import RecordHeartbeat
+from mainspring.store.read.incidents import incidents
+from tests.contract.store.clock import FakeClock
+from tests.unit.alerting.peer import Peer, serving
+
+pytestmark = pytest.mark.asyncio
+MINUTE = 60_000
+
+
+class Outside(Peer):
+    """Hears alerts and signs of life."""
+
+    def answer(self, path, headers, body):
+        return 200, {}, {}
+
+    def heard(self, path):
+        return [body for one, _, body in self.requests if one == path]
+
+
+class Site:
+    """Processes on one store, with a clock of their own."""
+
+    def __init__(self, folder, peer):
+        self.peer = peer
+        self.clock = FakeClock()
+        self.looks = 0
+        self.trouble = None
+        self.fault = None
+        self.gate = None
+        env = {
+            "MAINSPRING_NOTIFY_CHANNELS__OPS": f"webhook+{peer.url}/told?secret=told",
+            "MAINSPRING_NOTIFY_WATCHDOG": f"{peer.url}/alive",
+            "MAINSPRING_EXEC_SPOOL": str(folder / "spool"),
+        }
+        self.settings = load(env=env, cwd=folder, uid=os.getuid(), flags={})
+        self.secrets = SecretStore(None, {"MAINSPRING_SECRET_TOLD": "whsec_" + "QUJD" * 8})
+        self._folder = folder
+        self._opened = []
+
+    def process(self, role):
+        loop = asyncio.get_running_loop()
+
+        def deliver(answers):
+            for done, result in answers:
+                loop.call_soon_threadsafe(done, result)
+
+        store = make_store(self._folder / "state.db", clock=self.clock, deliver=deliver)
+        store.open()
+        store.open_session(role)
+        self._opened.append(store.close)
+        return store
+
+    def watching(self, store, **how):
+        reserved = FallbackAlerter(self.settings, ErrorText(self.secrets), self.clock, "sqlite s.db")
+        made = Watcher(self.settings, self.secrets, store, reserved, lambda: self.trouble, **how)
+        look = made._watch.look
+
+        def counted():
+            self.looks += 1
+            if self.gate is not None:
+                self.gate.wait(20)
+            if self.fault is not None:
+                raise self.fault
+            return look()
+
+        made._watch.look = counted
+        return made
+
+    def need_a_scheduler(self, store):
+        rows = (AutomationRow("a", "task", 1, "code", b'{"kind":"task","name":"a","options":{"every":"1h"}}'),)
+        store.apply(
+            AnnounceDefinitions(
+                "code", rows, (ScheduleRow("a", "a", b'{"every":3600000}', self.clock.now() + 86_400_000),)
+            )
+        )
+
+    async def until(self, fact):
+        async with asyncio.timeout(60):
+            while not fact():
+                await asyncio.sleep(0.005)
+
+    async def rounds(self, number=3):
+        """Wait until so many rounds began and ended."""
+        until = self.looks + number
+        await self.until(lambda: self.looks >= until)
+
+    async def close(self):
+        for close in reversed(self._opened):
+            await asyncio.to_thread(close)
+
+
+@pytest_asyncio.fixture
+async def site(tmp_path, monkeypatch):
+    monkeypatch.setattr(watcher, "ROUND_INTERVAL_S", 0.01)
+    monkeypatch.setattr(pulse_module, "EVERY_S", 0.0)
+    async with serving(Outside()) as peer:
+        made = Site(tmp_path, peer)
+        yield made
+        await made.close()
+
+
+async def test_scheduler_takes_over_a_minute_after_the_watcher_is_gone(site, monkeypatch):
+    """Not while it beats, and not before: of two who tell one is enough."""
+    watcher_store, scheduler = site.process("watcher"), site.process("scheduler")
+    asked = 0
+    sessions = watcher.status.sessions
+
+    def counted(*args, **how):
+        nonlocal asked
+        asked += 1
+        return sessions(*args, **how)
+
+    monkeypatch.setattr(watcher.status, "sessions", counted)
+    life = site.watching(scheduler, stands_by=True)
+    life.start()
+    site.clock.forward(STANDBY_TAKES_OVER_MS - 1)
+    watcher_store.apply(RecordHeartbeat())
+    site.clock.forward(STANDBY_TAKES_OVER_MS - 1)
+    before = asked
+    await site.until(lambda: asked > before + 2)
+    assert (site.looks, site.peer.requests) == (0, [])
+    site.clock.forward(1)
+    scheduler.apply(RecordHeartbeat())
+    await site.rounds()
+    await site.until(lambda: site.peer.heard("/alive"))
+    watcher_store.apply(RecordHeartbeat())
+    before = asked
+    await site.until(lambda: asked > before + 1)
+    looks = site.looks
+    await site.until(lambda: asked > before + 4)
+    assert site.looks == looks, "it stands by again"
+    await life.close()
+
+
+async def test_scheduler_watches_at_once_where_no_watcher_ever_was(site):
+    """`mainspring up --role worker,scheduler` is watched too."""
+    life = site.watching(site.process("scheduler"), stands_by=True)
+    began_at = site.clock.now()
+    life.start()
+    await site.rounds()
+    await site.until(lambda: site.peer.heard("/alive"))
+    assert site.clock.now() == began_at, "it watches without waiting for anybody"
+    await life.close()
+
+
+async def test_look_that_fails_is_made_again(site, caplog):
+    """It is logged when it begins and ends, not each time."""
+    life = site.watching(site.process("watcher"))
+    site.fault = StoreUnavailableError("the server is away")
+    life.start()
+    await site.rounds()
+    site.fault = None
+    await site.rounds()
+    said = [one.getMessage() for one in caplog.records if one.name == "mainspring.watching"]
+    assert [text.partition(",")[0].partition(":")[0] for text in said] == ["the watch fails", "the watch goes on"]
+    await life.close()
+
+
+async def test_trouble_is_told_without_the_store_while_a_look_waits_for_it(site):
+    """What is written on a full disk waits for as long as that is full: people hear of it beside that, and of the end."""
+    life = site.watching(site.process("watcher"))
+    life.start()
+    await site.until(lambda: site.peer.heard("/alive"))
+    site.trouble = "the disk of the store is full"
+    await site.until(lambda: (Path(f"{site.settings.exec.spool}.store-lost.json")).exists())
+    site.clock.forward(MINUTE)
+    await site.until(lambda: site.peer.heard("/told"))
+    assert b"the disk of the store is full" in site.peer.heard("/told")[0]
+    signs = len(site.peer.heard("/alive"))
+    await site.rounds(10)
+    assert len(site.peer.heard("/alive")) == signs, "no sign while nothing can be written"
+    site.trouble = None
+    await site.until(lambda: len(site.peer.heard("/told")) == 2)
+    assert b"takes commits again" in site.peer.heard("/told")[1]
+    await life.close()
+
+
+async def test_look_that_does_not_end_is_told_without_the_store(site):
+    """Its process beats, so nobody stands in for it: after five minutes and one in which it may pass, people hear of it, of its end too."""
+    site.gate = threading.Event()
+    life = site.watching(site.process("watcher"))
+    life.start()
+    memory = Path(f"{site.settings.exec.spool}.store-lost.json")
+    await site.until(lambda: site.looks)
+    assert life._hanging() is None
+    site.clock.forward(watcher.LONGEST_ROUND_MS - 1)
+    assert life._hanging() is None
+    site.clock.forward(1)
+    await site.until(memory.exists)
+    site.clock.forward(MINUTE)
+    await site.until(lambda: site.peer.heard("/told"))
+    assert b"a look at it has not ended for 5 minutes" in site.peer.heard("/told")[0]
+    site.gate.set()
+    await site.until(lambda: len(site.peer.heard("/told")) == 2)
+    await life.close()
+
+
+async def test_sign_of_life_stops_when_the_scheduler_stands_still(site):
+    """The watcher lives, the worker beats, the store commits: and yet nothing would start any more."""
+    watcher, worker, scheduler = site.process("watcher"), site.process("worker"), site.process("scheduler")
+    site.need_a_scheduler(worker)
+    life = site.watching(watcher)
+    life.start()
+
+    async def pass_minutes(number, *beating):
+        for _ in range(number * 4):
+            site.clock.forward(MINUTE // 4)
+            for one in beating:
+                one.apply(RecordHeartbeat())
+            await site.rounds(2)
+
+    await pass_minutes(7, watcher, worker, scheduler)
+    signs = len(site.peer.heard("/alive"))
+    assert signs
+    await pass_minutes(6, watcher, worker)
+    signs = len(site.peer.heard("/alive"))
+    await pass_minutes(1, watcher, worker)
+    assert len(site.peer.heard("/alive")) == signs
+    await pass_minutes(1, watcher, worker, scheduler)
+    await site.until(lambda: len(site.peer.heard("/alive")) > signs)
+    await life.close()
+
+
+async def test_secret_that_is_due_is_watched(site):
+    """As the configuration dates it: a look has it on record."""
+    env = {
+        "MAINSPRING_SECRETS_DUE__GH_HOOK": "2001-01-31",
+        "MAINSPRING_EXEC_SPOOL": site.settings.exec.spool.parent.as_posix(),
+    }
+    settings = load(env=env, cwd=site.settings.folder, uid=os.getuid(), flags={})
+    store = site.process("watcher")
+    await asyncio.to_thread(make_evaluation(settings, store).look)
+    (one,) = incidents(store.reader, limit=10)
+    assert (one.subject.kind, one.subject.fingerprint) == (IncidentKind.SECRET_DUE, "gh_hook")
+
+
+async def test_whoever_slept_waits_for_signs_of_life_before_it_looks(site, monkeypatch):
+    """A machine that slept wakes with everybody silent: one more rest, however late that is, and none where all is as usual."""
+    life = site.watching(site.process("watcher"))
+    rests = []
+
+    async def slept(seconds):
+        rests.append(seconds)
+        site.clock.forward(naps.pop(0))
+
+    monkeypatch.setattr(watcher.asyncio, "sleep", slept)
+    for naps, expected in (([5_000], 1), ([600_000, 5_000], 2), ([600_000, 600_000], 2)):
+        rests.clear()
+        await life._rest()
+        assert (len(rests), naps) == (expected, [])
+    await life.close()
