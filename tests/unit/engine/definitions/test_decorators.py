@@ -113,7 +113,7 @@ def test_workflow_that_is_not_async_is_refused(registry):
         def order(run): ...
 
     assert "async def order(run" in refused.value.hint
-    assert "test_definitions.py:" in refused.value.message
+    assert "test_decorators.py:" in refused.value.message
     assert not registry.automations
 
 
@@ -160,7 +160,7 @@ def test_unknown_option_is_refused_where_it_stands():
         lambda: step(timout="1s")(refund),
         lambda: script("x", "./x", timout="1s"),
     ):
-        with pytest.raises(UnknownNameError, match=r"test_definitions\.py") as refused:
+        with pytest.raises(UnknownNameError, match=r"test_decorators\.py") as refused:
             declare()
         assert refused.value.nearest == "timeout"
 
