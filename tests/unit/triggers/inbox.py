@@ -84,7 +84,8 @@ class Inbox:
         return FolderWatcher("in/files", self.files, self.shop, self.shop, self.reports.append, self.clock)
 
     def restart(self) -> None:
-        """Forget all that the desk has in memory."""
+        """Forget all that the desk has in memory, once its thread has let go of the lock of the folder."""
+        self.runner.run(self.desk._thread.do(lambda: None))
         self.desk.close()
         self.desk = self.other_desk()
 
