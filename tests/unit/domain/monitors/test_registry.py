@@ -52,7 +52,7 @@ def test_nothing_is_wrong_where_nobody_expects_anything() -> None:
 def test_judged_figures_are_the_facts_of_the_finding() -> None:
     """What is told of an incident is what it was judged by."""
     for monitor in MONITORS.values():
-        for one in monitor.judge(WRONG, monitor.tuning, T0 + DAY):
+        for one in monitor.evaluate(WRONG, monitor.tuning, T0 + DAY):
             assert isinstance(one, Evaluation)
             assert one.finding is None or (one.finding.facts == one.figures and one.finding.subject == one.subject)
             assert one.finding is None or one.finding.since_at <= T0 + DAY

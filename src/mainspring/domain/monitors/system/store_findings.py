@@ -31,12 +31,12 @@ def _evaluate(facts: MonitorInputs, kind: StoreFindingKind) -> Iterator[Evaluati
 
 
 def evaluate_lost_commits(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Evaluation]:
-    """Judge whether the store lacks commits: until a person releases it."""
+    """Evaluate whether the store lacks commits: until a person releases it."""
     return _evaluate(facts, StoreFindingKind.COMMITS_LOST)
 
 
 def evaluate_damage(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Evaluation]:
-    """Judge whether any process met damage: until the whole file was checked without a finding, or replaced."""
+    """Evaluate whether any process read a damaged page: until the whole file was checked without a finding, or replaced."""
     return _evaluate(facts, StoreFindingKind.DAMAGED)
 
 
@@ -49,7 +49,7 @@ MONITORS = (
             "Healthy once a person has released it (`mainspring db restore --release`), or put back another backup."
         ),
         tuning=Tuning(),
-        judge=evaluate_lost_commits,
+        evaluate=evaluate_lost_commits,
         of_automations=False,
     ),
     Monitor(
@@ -60,7 +60,7 @@ MONITORS = (
             "Healthy once the whole file was checked without a finding (`mainspring db check`), or replaced."
         ),
         tuning=Tuning(),
-        judge=evaluate_damage,
+        evaluate=evaluate_damage,
         of_automations=False,
     ),
 )
