@@ -16,7 +16,7 @@ _STATUS = re.compile(r"(?<![\w.])[1-5][0-9]{2}(?![\w.])")
 
 
 def extract_runbook(doc: str) -> str:
-    """Return what a docstring says below "Runbook", "Runbook:" or "## Runbook", until its next heading; "" where it has none."""
+    """Return the section of a docstring below "Runbook", "Runbook:" or "## Runbook", up to its next heading; "" if it has none."""
     lines = doc.splitlines()
     begin = next((place for place, line in enumerate(lines) if _RUNBOOK_HEADING.fullmatch(line)), None)
     if begin is None:
@@ -46,7 +46,9 @@ def find_anchor(page: str, incident: Incident) -> str | None:
 
 
 def extract_section(page: str, anchor: str | None) -> str:
-    """Return what a Markdown page says below the heading of this anchor, until the next of its rank; None = all of it. It is cut."""
+    """Return the section of a Markdown page below the heading of this anchor, up to the next of its rank; None = the whole page. It is
+    cut.
+    """
     lines = page.splitlines()
     begin, rank = 0, 0
     for place, level, heading in _find_headings(lines):
