@@ -1,6 +1,6 @@
 """Extras: optional packages, and the command that installs them beside this Mainspring.
 
-Before a release, and for an installation from a checkout, no index has the package: the command then names the folder that it came from.
+Before a release, and for an installation from a checkout, no index has the package: the command then names its source folder.
 """
 
 import functools
@@ -17,7 +17,7 @@ def install_command(extra: str) -> str:
 
 @functools.cache
 def _source() -> tuple[str, str]:
-    """Return pip's option and what it is given for the Mainspring that is installed: its name, or the folder that it came from."""
+    """Return pip's option and argument for the Mainspring that is installed: its name, or its source folder."""
     from importlib import metadata
 
     try:
