@@ -96,7 +96,7 @@ def format_duration(span: timedelta) -> str:
         count, microseconds = divmod(microseconds, _MICROSECONDS[unit])
         if count:
             parts.append(f"{count}{unit}")
-    parts.append(_seconds_text(microseconds, alone=not parts))
+    parts.append(_seconds_text(microseconds, is_only_part=not parts))
     return "".join(parts)
 
 
