@@ -1,4 +1,4 @@
-"""Where the bytes of a value are: the path of the part that makes it too large."""
+"""The largest part of a value: the path of the part that makes it too large."""
 
 from collections.abc import Iterator
 from typing import Any

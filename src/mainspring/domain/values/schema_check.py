@@ -1,7 +1,6 @@
-"""Can a schema be obeyed? What a person wrote is refused where `json_schema.misfit` would look at none of it, or could not.
+"""Schema check: can a schema be obeyed? A written schema is refused if `json_schema.find_mismatch` would ignore a part or fail.
 
-That check lets pass what it does not know, which is right for schemas that annotations became, and would be silence here: of a
-misspelt keyword nobody would hear.
+That check ignores unknown keywords, which is right for schemas that annotations became, but here a misspelt keyword would stay unnoticed.
 """
 
 import re
@@ -19,20 +18,20 @@ _TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 
 
 def check_schema(schema: Any) -> None:
-    """Refuse a schema of which a part would change nothing.
+    """Refuse a schema with a part that has no effect.
 
     Raises:
-        UnknownNameError: a keyword is not one that is looked at; shows the nearest.
-        OptionError: the value of a keyword cannot be used; says where it stands.
+        UnknownNameError: a keyword is not checked; shows the nearest.
+        OptionError: the value of a keyword cannot be used; names its place.
     """
     parts = schema.get("$defs", {}) if isinstance(schema, Mapping) else {}
     _check(schema, "$", parts if isinstance(parts, Mapping) else {}, 0)
 
 
 class _Keyword(NamedTuple):
-    """What its value must be, in words and as a check, and which schemas it holds."""
+    """A keyword: its expected value, in words and as a check, and the schemas inside it."""
 
-    wants: str
+    expected_value: str
     fits: Callable[[Any], bool]
     inside: Callable[[Any], Iterator[tuple[Any, Any]]] = lambda value: iter(())
 
@@ -48,7 +47,9 @@ def _check(schema: Any, path: str, parts: Mapping[str, Any], depth: int) -> None
         if known is None:
             raise UnknownNameError(f"keyword of a schema at {path}:", str(name), _KEYWORDS)
         if not known.fits(value):
-            raise OptionError(f"{here} must be {known.wants}", hint="See JSON Schema for what each keyword takes.")
+            raise OptionError(
+                f"{here} must be {known.expected_value}", hint="See JSON Schema for what each keyword takes."
+            )
         if name == "$ref" and value.removeprefix("#/$defs/") not in parts:
             raise OptionError(f"{here} leads nowhere", hint='Write "#/$defs/NAME", and NAME under $defs of the whole.')
         for key, part in known.inside(value):
