@@ -45,7 +45,9 @@ for _name, _section in SECTIONS.items():
 def find_known_key(path: KeyPath) -> KeyPath | None:
     """Return the known key or table that `path` is an instance of, or None."""
     for known in (*KNOWN_TABLES, *KNOWN_VALUES):
-        if len(known) == len(path) and all(want in ("*", have) for want, have in zip(known, path, strict=True)):
+        if len(known) == len(path) and all(
+            known_part in ("*", part) for known_part, part in zip(known, path, strict=True)
+        ):
             return known
     return None
 
@@ -53,7 +55,7 @@ def find_known_key(path: KeyPath) -> KeyPath | None:
 def suggest_key(path: KeyPath) -> str | None:
     """Return the dotted known key that is most like the unknown `path`: of the same table, if that is known."""
     known = [
-        tuple(have if want == "*" else want for want, have in _pair_parts(key, path))
+        tuple(part if known_part == "*" else known_part for known_part, part in _pair_parts(key, path))
         for key in (*KNOWN_TABLES, *KNOWN_VALUES)
     ]
     table = path[:-1] if find_known_key(path[:-1]) else ()
@@ -75,4 +77,4 @@ def list_names_in_table(path: KeyPath) -> list[str]:
 
 def _pair_parts(known: KeyPath, path: KeyPath) -> list[tuple[str, str]]:
     """Pair the parts of a known key with those of `path`; `*` stays where `path` is too short to name it."""
-    return [(want, path[place] if place < len(path) else "NAME") for place, want in enumerate(known)]
+    return [(known_part, path[index] if index < len(path) else "NAME") for index, known_part in enumerate(known)]

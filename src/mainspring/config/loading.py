@@ -132,12 +132,16 @@ def _merge(
 ) -> SettingLayer:
     """Return every value that is set, with the locations filled in; with `only`, nothing but these is read of the file."""
     layers = LayerReader(around)
-    written = layers.of_file(file, only) if file else FileLayers({}, {})
+    file_layers = layers.of_file(file, only) if file else FileLayers({}, {})
     above = {**layers.of_env(), **layers.of_flags(flags)}
-    stated = above.get(ENVIRONMENT_KEY) or written.base.get(ENVIRONMENT_KEY)
+    stated = above.get(ENVIRONMENT_KEY) or file_layers.base.get(ENVIRONMENT_KEY)
     environment = str(stated.value) if stated else locations.PRODUCTION
-    own = {**written.environments.get(environment, {}), **above}
-    shared = written.base if environment == locations.PRODUCTION else _separate_environment(written.base, environment)
+    own = {**file_layers.environments.get(environment, {}), **above}
+    shared = (
+        file_layers.base
+        if environment == locations.PRODUCTION
+        else _separate_environment(file_layers.base, environment)
+    )
     return _add_locations({**shared, **own}, around, environment)
 
 

@@ -118,8 +118,8 @@ def hash_store_url(url: str, env: Mapping[str, str]) -> str:
 
     `env` = the variables from which libpq fills in the missing parts of the URL.
     """
-    place = _server_identity(url, env) if is_server_url(url) else ("file", os.path.realpath(store_path(url)))
-    return hashlib.sha256("\x1f".join(place).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    identity = _server_identity(url, env) if is_server_url(url) else ("file", os.path.realpath(store_path(url)))
+    return hashlib.sha256("\x1f".join(identity).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _server_identity(url: str, env: Mapping[str, str]) -> tuple[str, ...]:
@@ -179,7 +179,7 @@ def resolve_store_url(around: ProcessSurroundings, text: str, folder: Path) -> s
     """Return the canonical URL of the store, `sqlite:////absolute/path`, for any form of `store.url`.
 
     Raises:
-        OptionError: the URL names no file of ours, or a server in a way that cannot be read.
+        OptionError: the URL names no file, or a server in an unreadable form.
     """
     scheme, separator, _ = text.partition("://")
     if is_server_url(text.strip()):
@@ -209,7 +209,7 @@ def resolve_store_url(around: ProcessSurroundings, text: str, folder: Path) -> s
 
 
 def _list_candidates(around: ProcessSurroundings) -> list[Path]:
-    found = [folder / FILE_NAME for folder in (around.cwd, *around.cwd.parents)]
+    candidates = [folder / FILE_NAME for folder in (around.cwd, *around.cwd.parents)]
     with suppress(ConfigError):  # no home folder: then nothing is in it
-        found.append(around.xdg("XDG_CONFIG_HOME", ".config") / "mainspring" / FILE_NAME)
-    return [*found, MACHINE_FILE]
+        candidates.append(around.xdg("XDG_CONFIG_HOME", ".config") / "mainspring" / FILE_NAME)
+    return [*candidates, MACHINE_FILE]

@@ -56,8 +56,8 @@ def read_tuning_overrides(settings: Any) -> TuningOverrides:
 
 
 def _read_stated(entry: Struct) -> dict[IncidentKind, dict[str, Any]]:
-    found = {IncidentKind(name): _read_fields(getattr(entry, name)) for name in _OPTIONAL_SETTINGS}
-    return {kind: settings for kind, settings in found.items() if settings}
+    stated = {IncidentKind(name): _read_fields(getattr(entry, name)) for name in _OPTIONAL_SETTINGS}
+    return {kind: settings for kind, settings in stated.items() if settings}
 
 
 def _read_fields(partly: Struct) -> dict[str, Any]:

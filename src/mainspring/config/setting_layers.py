@@ -22,7 +22,7 @@ from mainspring.resources.secret_variables import STORE_WITHHELD_VARIABLE
 
 VARIABLE_PREFIX = "MAINSPRING_"
 _PREFIX_WORD = "MAINSPRING"
-# Read by other parts, before or beside the settings.
+# Other parts read them, before or in place of the settings.
 NOT_SETTINGS = frozenset(
     {
         *("MAINSPRING_CONFIG", "MAINSPRING_FAILPOINT"),
@@ -164,7 +164,7 @@ class LayerReader:
 
 
 def is_other_variable(name: str) -> bool:
-    """Tell whether a variable of ours is read by other parts, before or beside the settings."""
+    """Tell whether a variable of ours is read by other parts, before or in place of the settings."""
     return name in NOT_SETTINGS or name.startswith(NOT_SETTINGS_PREFIX)
 
 
@@ -175,7 +175,7 @@ def variable_name(path: known_keys.KeyPath) -> str:
 
 def misspelt_variables(env: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return variables that nothing reads and that were meant for us, each with its correct name: MAINSPIRNG_STORE_URL."""
-    found = []
+    misspelt = []
     for name in sorted(env):
         word, _, rest = name.partition("_")
         if name.startswith(VARIABLE_PREFIX) or not rest or abs(len(word) - len(_PREFIX_WORD)) > 1:
@@ -188,8 +188,8 @@ def misspelt_variables(env: Mapping[str, str]) -> list[tuple[str, str]]:
         path = _parse_variable_name(rest)
         near = path if known_keys.find_known_key(path) else known_keys.suggest_key(path)
         if near is not None:
-            found.append((name, variable_name(near if isinstance(near, tuple) else tuple(near.split(".")))))
-    return found
+            misspelt.append((name, variable_name(near if isinstance(near, tuple) else tuple(near.split(".")))))
+    return misspelt
 
 
 def _parse_variable_name(rest: str) -> known_keys.KeyPath:

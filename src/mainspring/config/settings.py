@@ -1,4 +1,4 @@
-"""Settings of `mainspring.toml`, as frozen values: one Struct a section, one field a key, the default beside it.
+"""Settings of `mainspring.toml`, as frozen values: one Struct a section, one field a key with its default.
 
 Invariant: these Structs are the only list of keys. Reading, the environment's variables, `doctor --config` and the check of the reference
 page all walk them, so a new setting is one field here and one row there. `None` means "not set": the user of the value has its own
@@ -245,13 +245,13 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     def describe(self) -> list[tuple[str, Any, str]]:
         """Return (path, value as it is written in a file, source) of every setting, in the order of the sections."""
-        found = (
+        entries = (
             entry
             for section in SECTIONS
             for entry in _walk_settings(getattr(self, section), section, SECTIONS[section])
         )
         # A setting for some automations that is left out has no default: the general one is in force.
-        stated = ((path, value) for path, value in found if value is not None or not path.startswith("monitors.of."))
+        stated = ((path, value) for path, value in entries if value is not None or not path.startswith("monitors.of."))
         return [(path, value, self.sources.get(path, "default")) for path, value in stated]
 
 

@@ -261,8 +261,8 @@ def _read_due_day(value: Any) -> str:
 
 
 def _is_public_url(text: str) -> bool:
-    found = _PUBLIC_URL.fullmatch(text)
-    return found is not None and int(found["port"] or 0) <= _LARGEST_PORT
+    match = _PUBLIC_URL.fullmatch(text)
+    return match is not None and int(match["port"] or 0) <= _LARGEST_PORT
 
 
 def _read_public_url(text: str) -> str:

@@ -69,11 +69,11 @@ def read_milliseconds(option: str, value: SpanInput, least: int = 0) -> int:
     span = parse_duration(value)
     if span % MILLISECOND:
         raise OptionError(f"{option}={value!r} is finer than a millisecond", hint="Use whole milliseconds.")
-    found = span // MILLISECOND
-    if found < least:
+    milliseconds = span // MILLISECOND
+    if milliseconds < least:
         shortest = format_duration(least * MILLISECOND)
         raise OptionError(f"{option}={value!r} is too short", hint=f'Write {option}="{shortest}" or more.')
-    return found
+    return milliseconds
 
 
 def to_milliseconds(span: timedelta) -> int:

@@ -8,17 +8,17 @@
     |- UnknownNameError             no such name; shows the nearest known one
     |  `- UnknownOptionError        ... of a call's options
     |- ConfigError                  the configuration cannot be used
-    |  |- NoStoreError              there is no store where one is looked for
-    |  `- SealedError               a value is sealed by a codec that is not at hand, or that cannot read or write it
+    |  |- NoStoreError              there is no store at the expected place
+    |  `- SealedError               a value is sealed by a codec that is missing here, or that cannot read or write it
     |     `- CodecUnavailableError  ... for a cause that passes: trying again can help
     |- ValueRefusedError            a value cannot be saved or read; names the path inside it
     |- DefinitionError              an automation is declared in a way that cannot work
-    |- ArgumentError                the arguments do not fit what is being started
+    |- ArgumentError                the arguments do not fit the automation or step
     |- NotFoundError                no such run, incident, lock, ...
     |- ConflictError                the operation does not fit the present state
     |  |- AlreadyExistsError        the name or id is taken
     |  `- KeyConflictError          the run key was used with another input
-    |- BusyError                    the backlog is full; says when to come back
+    |- BusyError                    the backlog is full; says when to try again
     |- StoreError                   the store cannot do it
     |  |- StoreUnavailableError     away for now: trying again can help
     |  |- StoreTooNewError          written by a newer version of this program
@@ -31,12 +31,12 @@
     |                               `except StoreError` lets a zombie continue
     |- OutsideStepError             a step was called straight from a workflow's body
     |- BodyError                    a body used a thread, socket or foreign await
-    |- StepFailed                   handed to a body: a step or child ended without success
-    `- RunFailed                    handed to who waits for a run: it ended without success
+    |- StepFailed                   raised in a body: a step or child ended without success
+    `- RunFailed                    raised for the waiter of a run: it ended without success
 
 The last two, which carry a failure, are defined in `failures.saved_error`.
 
-A message's first line says what is wrong, the next ones where, and the hint how to mend it. `code` is
+A message's first line is the problem, the next ones its place, and the hint the fix. `code` is
 stable: scripts and the API may compare it.
 """
 
@@ -166,7 +166,7 @@ class ConfigError(MainspringError):
 
 
 class SealedError(ConfigError):
-    """A value is sealed by a codec that is not at hand here, or that cannot read or write it."""
+    """A value is sealed by a codec that is missing here, or that cannot read or write it."""
 
     code = "sealed"
 
@@ -178,7 +178,7 @@ class CodecUnavailableError(SealedError):
 
 
 class NoStoreError(ConfigError):
-    """There is no store where one is looked for: a question never creates one."""
+    """There is no store at the expected place: a query never creates one."""
 
     code = "no_store"
 
@@ -232,7 +232,7 @@ class KeyConflictError(ConflictError):
 
 
 class BusyError(MainspringError):
-    """The backlog is full; come back after `retry_after`."""
+    """The backlog is full; try again after `retry_after`."""
 
     code = "busy"
 

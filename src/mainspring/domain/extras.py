@@ -21,8 +21,8 @@ def _source() -> tuple[str, str]:
     from importlib import metadata
 
     try:
-        found = json.loads(metadata.distribution("mainspring").read_text("direct_url.json") or "{}")
-        url, folder = urlsplit(found["url"]), found["dir_info"]
+        install_record = json.loads(metadata.distribution("mainspring").read_text("direct_url.json") or "{}")
+        url, folder = urlsplit(install_record["url"]), install_record["dir_info"]
         if url.scheme == "file":
             return ("-e " if folder.get("editable") else ""), unquote(url.path)
     except (metadata.PackageNotFoundError, KeyError, TypeError, AttributeError, ValueError):

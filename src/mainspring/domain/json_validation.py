@@ -33,7 +33,7 @@ def measure_json_depth(data: bytes) -> int:
 
 
 def explain_bad_json(error: Exception, data: bytes) -> str:
-    """Return why a text is no JSON: the decoder's `error`, unless that only says that half of a surrogate pair ends too early."""
+    """Return why a text is no JSON: the decoder's `error`, unless that only means that half of a surrogate pair ends too early."""
     try:
         json.dumps(json.loads(data), ensure_ascii=False).encode()
     except UnicodeEncodeError as fault:

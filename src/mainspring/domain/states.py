@@ -128,7 +128,7 @@ class DeliveryState(StrEnum):
     RECEIVED = "received"
     """Stored, not decided: its filter or the router has to read it."""
     HELD = "held"
-    """Held until its flow control, or the others of its kind, let it start."""
+    """Held until its flow control, or the others of its kind, allow it to start."""
     STARTED = "started"
     """A run was started for it, alone or with others."""
     FILTERED = "filtered"

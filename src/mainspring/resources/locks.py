@@ -102,9 +102,9 @@ class AttemptLocks:
             else:
                 self._release_token(request, result.number)
         elif is_pending and isinstance(result, Refused):
-            left = request.until - self._loop.time()
-            if left > 0:
-                request.timer = self._loop.call_later(min(request.pause, left), self._try_acquire, request)
+            remaining_s = request.until - self._loop.time()
+            if remaining_s > 0:
+                request.timer = self._loop.call_later(min(request.pause, remaining_s), self._try_acquire, request)
                 request.pause = min(request.pause * 2, _LONGEST_PAUSE)
             else:
                 del self._requests[request.owner, request.name]

@@ -44,10 +44,10 @@ async def resolve_host(url: httpx2.URL) -> list[str]:
     Raises:
         httpx2.ConnectError: it may not be called, or has none.
     """
-    found = await _resolve_addresses(url)
-    if not found:
+    addresses = await _resolve_addresses(url)
+    if not addresses:
         raise httpx2.ConnectError(f"{url.host} has no address")
-    return found
+    return addresses
 
 
 async def _check_request(request: httpx2.Request) -> None:
@@ -57,10 +57,10 @@ async def _check_request(request: httpx2.Request) -> None:
 async def _resolve_addresses(url: httpx2.URL) -> list[str]:
     port = url.port or _PORTS.get(url.scheme, 0)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+        entries = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return []
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
     refusal = EGRESS_POLICY.refusal(url.host, addresses)
     if refusal is not None:
         raise httpx2.ConnectError(refusal)

@@ -51,10 +51,10 @@ class SecretStore:
         value = self._env.get(secret_variable_name(name), "").strip()
         if value:
             return self._hide_value(value)
-        found = None if self._folder is None else self._of_file(name, self._folder / name)
-        if found is None:
+        value_in_file = None if self._folder is None else self._of_file(name, self._folder / name)
+        if value_in_file is None:
             raise ConfigError(f"the secret {name!r} is not set", hint=self._suggest_setup(name))
-        return self._hide_value(found)
+        return self._hide_value(value_in_file)
 
     def lines(self, name: str) -> tuple[str, ...]:
         """Return the values of a secret with one a line, as during a rotation. Raises ConfigError as `get` does."""
@@ -79,20 +79,20 @@ class SecretStore:
     def _of_file(self, name: str, path: Path) -> str | None:
         """Return the content of a file, None if there is none; it is read again when it has changed."""
         try:
-            found = path.stat()
+            status = path.stat()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise _make_read_error(name, path, error) from None
-        stamp = (found.st_dev, found.st_ino, found.st_mode, found.st_mtime_ns, found.st_size)
+        stamp = (status.st_dev, status.st_ino, status.st_mode, status.st_mtime_ns, status.st_size)
         known = self._read.get(name)
         if known is not None and known[0] == stamp:
             return known[1]
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_FILE_BYTES:
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_FILE_BYTES:
             raise ConfigError(f"the secret {name!r} is not a file of at most {_MAX_FILE_BYTES:,} bytes\nin {path}")
-        if found.st_mode & _OTHER_USERS_MODE_BITS:
+        if status.st_mode & _OTHER_USERS_MODE_BITS:
             raise ConfigError(
-                f"others can read or change the secret {name!r} (mode {found.st_mode & 0o777:o})\nin {path}",
+                f"others can read or change the secret {name!r} (mode {status.st_mode & 0o777:o})\nin {path}",
                 hint=f"chmod 600 {path}",
             )
         try:

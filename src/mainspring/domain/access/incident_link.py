@@ -32,15 +32,15 @@ class IncidentLinkToken(msgspec.Struct, frozen=True):
 
 def verify_link_token(token: str, keys: Sequence[str], now_s: int) -> IncidentLinkToken | None:
     """Return the permission of a token now; None if no key has signed it, or its time is over."""
-    found = _TOKEN.fullmatch(token)
-    if found is None:
+    match = _TOKEN.fullmatch(token)
+    if match is None:
         return None
     text = token.rpartition(".")[0]
     # All keys are tried, so that the time does not show which key fits.
-    fits = [hmac.compare_digest(_sign(key, text), found[4]) for key in keys if len(key) >= MIN_LINK_KEY_LENGTH]
-    until_s = int(found[3])
+    fits = [hmac.compare_digest(_sign(key, text), match[4]) for key in keys if len(key) >= MIN_LINK_KEY_LENGTH]
+    until_s = int(match[3])
     return (
-        IncidentLinkToken(found[1], int(found[2]), until_s)
+        IncidentLinkToken(match[1], int(match[2]), until_s)
         if any(fits) and now_s < until_s <= now_s + LINK_LIFETIME_S
         else None
     )

@@ -74,19 +74,19 @@ def read_provider(data: bytes, issuer: str) -> OidcProvider:
         ArgumentError: it is invalid, is of another issuer, or names addresses that others on the way could read.
     """
     try:
-        found = msgspec.json.decode(data, type=OidcProvider)
+        provider = msgspec.json.decode(data, type=OidcProvider)
     except DECODE_ERRORS as error:
         raise ArgumentError(f"the provider does not say how it is asked: {error}") from None
-    if found.issuer != issuer:
+    if provider.issuer != issuer:
         raise ArgumentError(
             "the provider speaks for another issuer", hint="Set web.oidc.issuer exactly as it names itself."
         )
-    endpoints = (found.authorization_endpoint, found.token_endpoint, found.jwks_uri)
+    endpoints = (provider.authorization_endpoint, provider.token_endpoint, provider.jwks_uri)
     if not all(map(is_safe_url, endpoints)):
         raise ArgumentError("the provider names an address that is not https")
     if not is_loopback_url(issuer) and any(map(is_loopback_url, endpoints)):
         raise ArgumentError("the provider names an address of this machine, and is not on this machine itself")
-    return found
+    return provider
 
 
 def read_token_response(data: bytes) -> TokenResponse:
@@ -140,5 +140,5 @@ def select_role(claims: Mapping[str, Any], claim: str, roles: Mapping[str, str])
     """Return the role that a person's groups have here, the highest one; None = none."""
     claimed = claims.get(claim)
     groups = [claimed] if isinstance(claimed, str) else claimed if isinstance(claimed, list) else []
-    found = {Role(roles[group]) for group in groups if isinstance(group, str) and group in roles}
-    return max(found, key=list(Role).index, default=None)
+    granted = {Role(roles[group]) for group in groups if isinstance(group, str) and group in roles}
+    return max(granted, key=list(Role).index, default=None)

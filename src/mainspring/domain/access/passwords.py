@@ -73,7 +73,7 @@ def _load_ranks() -> Mapping[str, int]:
 
 
 def hash_password(password: str, salt: bytes, cost: ScryptCost) -> str:
-    """Return the stored form of a password. It takes as long as the cost says: not for an event loop's thread."""
+    """Return the stored form of a password. It takes the time of the cost: not for an event loop's thread."""
     words = (
         "scrypt",
         str(cost.log_n),
@@ -102,8 +102,8 @@ def hash_without_password(cost: ScryptCost) -> str:
 def verify_password(password: str, stored: str) -> bool:
     """Tell whether it is this password. As slow as `hash_password`."""
     _, log_n, r, p, salt, key = stored.split("$")
-    found = _derive_key(password, b64decode(salt), ScryptCost(int(log_n), int(r), int(p)))
-    return hmac.compare_digest(found, b64decode(key))
+    derived = _derive_key(password, b64decode(salt), ScryptCost(int(log_n), int(r), int(p)))
+    return hmac.compare_digest(derived, b64decode(key))
 
 
 def _derive_key(password: str, salt: bytes, cost: ScryptCost) -> bytes:

@@ -111,8 +111,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         """
         names = self._template_names()
         for option in _TEMPLATE_OPTIONS:
-            written = self.option(option)
-            for template in [written] if isinstance(written, str) else written or []:
+            value = self.option(option)
+            for template in [value] if isinstance(value, str) else value or []:
                 try:
                     check_template(template, names)
                     check_fields(template, self.parameters)

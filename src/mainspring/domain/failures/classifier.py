@@ -63,24 +63,24 @@ class Classifier:
                 return verdict
         if isinstance(exc, BaseExceptionGroup):
             return _merge_verdicts([self._classify(part, now, depth + 1) for part in exc.exceptions[:_MOST_PARTS]])
-        own = _apply_tables(exc, now)
-        if own is None or own.kind is FailureKind.TRANSIENT:
-            own = self._classify_wrapped(exc, own or unknown(), now, depth)
+        verdict_of_error = _apply_tables(exc, now)
+        if verdict_of_error is None or verdict_of_error.kind is FailureKind.TRANSIENT:
+            verdict_of_error = self._classify_wrapped(exc, verdict_of_error or unknown(), now, depth)
         cause = exc.__cause__
-        if own.kind is FailureKind.UNKNOWN and own.code == "unknown" and cause is not None:
+        if verdict_of_error.kind is FailureKind.UNKNOWN and verdict_of_error.code == "unknown" and cause is not None:
             return self._classify(cause, now, depth + 1)
-        return own
+        return verdict_of_error
 
-    def _classify_wrapped(self, exc: BaseException, own: Verdict, now: datetime | None, depth: int) -> Verdict:
+    def _classify_wrapped(self, exc: BaseException, outer: Verdict, now: datetime | None, depth: int) -> Verdict:
         """Return the verdict of the first known error that a library's error wraps, else its own."""
         if not any(top_level_module(cls) in _WRAPPERS for cls in type(exc).__mro__):
-            return own
+            return outer
         for part in (*(read_attribute(exc, name) for name in _WRAPPED_ERROR_ATTRIBUTES), *exc.args):
             if isinstance(part, BaseException) and part is not exc:
-                found = self._classify(part, now, depth + 1)
-                if found.kind is not FailureKind.UNKNOWN:
-                    return replace(found, not_sent=found.not_sent or own.not_sent)
-        return own
+                inner = self._classify(part, now, depth + 1)
+                if inner.kind is not FailureKind.UNKNOWN:
+                    return replace(inner, not_sent=inner.not_sent or outer.not_sent)
+        return outer
 
 
 def classify(exc: BaseException, now: datetime | None = None) -> Verdict:

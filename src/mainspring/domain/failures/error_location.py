@@ -31,26 +31,26 @@ class TracebackFrame(NamedTuple):
 
 def locate_function(frames: list[str]) -> str:
     """Return "jobs.py charge": the innermost function that is neither a library's nor ours; else the outermost of a package."""
-    found = _find_user_frame(frames)
-    if found is None:
+    frame = _find_user_frame(frames)
+    if frame is None:
         return ""
     # Some versions of Python give a comprehension a frame of its own, others do not.
-    return f"{found.short_file} {_INLINED.sub('', found.function)}"
+    return f"{frame.short_file} {_INLINED.sub('', frame.function)}"
 
 
 def locate_line(frames: list[str]) -> str:
     """Return "jobs.py:6 in charge"; "" if no frame is the user's. Code that was typed in (`<stdin>`) has a location too."""
-    found = _find_user_frame(frames) or _find_interactive_frame(frames)
-    if found is None:
+    frame = _find_user_frame(frames) or _find_interactive_frame(frames)
+    if frame is None:
         return ""
-    function = _INLINED.sub("", found.function).rpartition("<locals>.")[2]
-    return f"{found.short_file}:{found.line}{'' if function == '<module>' else f' in {function}'}"
+    function = _INLINED.sub("", frame.function).rpartition("<locals>.")[2]
+    return f"{frame.short_file}:{frame.line}{'' if function == '<module>' else f' in {function}'}"
 
 
 def locate_full_path(frames: list[str]) -> str:
     """Return the same with the whole path: "/srv/app/jobs.py:6 in charge"."""
-    found = _find_user_frame(frames) or _find_interactive_frame(frames)
-    return "" if found is None else f"{found.file}:{found.line} in {found.function}"
+    frame = _find_user_frame(frames) or _find_interactive_frame(frames)
+    return "" if frame is None else f"{frame.file}:{frame.line} in {frame.function}"
 
 
 def _find_user_frame(frames: list[str]) -> TracebackFrame | None:
@@ -71,5 +71,5 @@ def _find_interactive_frame(frames: list[str]) -> TracebackFrame | None:
 
 
 def _read_frames(frames: list[str]) -> list[TracebackFrame]:
-    found = [match for match in map(_FRAME.fullmatch, frames) if match is not None]
-    return [TracebackFrame(match[1], int(match[2]), match[3]) for match in found]
+    matches = [match for match in map(_FRAME.fullmatch, frames) if match is not None]
+    return [TracebackFrame(match[1], int(match[2]), match[3]) for match in matches]

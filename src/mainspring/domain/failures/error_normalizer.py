@@ -59,10 +59,10 @@ def normalize_error(text: str, *, names: bool = False) -> str:
     """Return the normal form of an error text; `names` keeps quoted names (of code, of columns) if they are the problem."""
     text = text[:_MAX_INPUT_LENGTH]
     for _ in range(_ROUNDS):
-        found = _normalize_once(text, names=names)
-        if found == text:
-            return found
-        text = found
+        normalized = _normalize_once(text, names=names)
+        if normalized == text:
+            return normalized
+        text = normalized
     # Quotes in quotes without end: the bare words are a normal form of any text.
     return _cut_text(" ".join(re.findall(r"[^\W\d_]+", text)))
 
@@ -101,8 +101,8 @@ def _normalize_quoted(text: str) -> str:
 def _normalize_url(text: str) -> str:
     """Return the scheme, the host without port and digits, and the words of the path."""
     scheme, _, rest = text.rstrip(".,;:)]").partition("://")
-    place = re.split(r"[?#]", rest, maxsplit=1)[0]
-    authority, *segments = place.rpartition("@")[2].split("/")
+    address = re.split(r"[?#]", rest, maxsplit=1)[0]
+    authority, *segments = address.rpartition("@")[2].split("/")
     host = (
         _PLACEHOLDER
         if authority.startswith("[")

@@ -80,7 +80,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     def headline_with(self, words: str) -> str:
         """Return the headline with these words instead of the first line, however long."""
         name = short_type_name(self.type)
-        if self.type in COMMAND_TYPES or (not self.frames and _is_own_type(self.type)):  # the words say it all
+        if self.type in COMMAND_TYPES or (not self.frames and _is_own_type(self.type)):  # the words are complete
             front = ""
         elif words in ("", name, self.type):
             front, words = name, ""
@@ -98,7 +98,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
 def _describe_exception(exc: BaseException, verdict: Verdict, depth: int) -> Failure:
     """Return the failure with at most `depth` levels of causes."""
     name = _type_name(exc)
-    if issubclass(type(exc), SavedError):  # by type: an exception may break when it is asked for its class
+    if issubclass(type(exc), SavedError):  # by type: an exception may raise when its class is read
         return _limit_causes(exc.failure, depth)  # type: ignore[attr-defined]
     try:
         hint, data = _read_hint(exc), _copy_data(exc)

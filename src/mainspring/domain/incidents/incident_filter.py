@@ -53,7 +53,7 @@ def read_incident_filter(value: Any, where: str) -> IncidentFilter:
     """Return the filter that is written, as in `{ severity = "page", team = ["billing", "data"] }`.
 
     Raises:
-        OptionError: a value cannot be used; `where` says in what.
+        OptionError: a value cannot be used; `where` names its place.
         UnknownNameError: no such key, severity or kind.
     """
     if not isinstance(value, Mapping):

@@ -46,7 +46,7 @@ def describe_changes(
     """
     own_subjects = {f"automation:{automation}", f"queue:{queue}"}
     own_changes = {change.at: change.text for change in changes.circumstances if change.subject in own_subjects}
-    found = [
+    changes_at = [
         (
             deployment.at,
             (
@@ -59,18 +59,20 @@ def describe_changes(
         and deployment.number != _FIRST_DEPLOYMENT
         and (deployment.at in own_changes or (started_at is not None and started_at < deployment.at))
     ]
-    found += own_changes.items()
+    changes_at += own_changes.items()
     for operation in changes.acts:
         if operation.subject in own_subjects and operation.verb in _VERB_PARTICIPLES:
             kind, _, name = operation.subject.partition(":")
-            found.append(
+            changes_at.append(
                 (
                     operation.at,
                     f"{'it' if kind == 'automation' else f'queue {name}'} was {_VERB_PARTICIPLES[operation.verb]} by {operation.by}",
                 )
             )
-    found += [
+    changes_at += [
         (change.at, change.text) for change in changes.circumstances if change.kind is not ConditionKind.DEFINITION
     ]
-    recent = sorted((change for change in found if first_at - CHANGE_WINDOW_MS <= change[0] <= first_at), reverse=True)
+    recent = sorted(
+        (change for change in changes_at if first_at - CHANGE_WINDOW_MS <= change[0] <= first_at), reverse=True
+    )
     return "; ".join(f"{text} {format_span(first_at - at)} before" for at, text in recent[:_MAX_LISTED])

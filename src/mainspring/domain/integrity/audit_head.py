@@ -26,12 +26,12 @@ def read_audit_head(text: str) -> AuditHead:
     Raises:
         OptionError: it is no head.
     """
-    found = _HEAD_TEXT.fullmatch(text.strip())
-    if found is None:
+    match = _HEAD_TEXT.fullmatch(text.strip())
+    if match is None:
         raise OptionError(
             f"{text.strip()[:80]!r} is no head of an audit log", hint='Write NUMBER:HASH, as "1234:0123456789abcdef".'
         )
-    return AuditHead(int(found[1]), found[2])
+    return AuditHead(int(match[1]), match[2])
 
 
 def find_truncation(head: AuditHead, last: AuditHead | None, found: str | None) -> str | None:

@@ -115,7 +115,7 @@ class OutputSizes(Struct, frozen=True, kw_only=True):
     days: tuple[tuple[int, int, int], ...]
 
     def usual(self, apart_ms: int) -> int | None:
-        """Return the smallest size that was seen on days so far apart; None if there was none."""
+        """Return the smallest size that was seen on days at least this far apart; None if there was none."""
         first_at, last_at = self.days[0][1:] if self.days else (0, 0)
         for size, size_first_at, size_last_at in self.days:
             first_at, last_at = min(first_at, size_first_at), max(last_at, size_last_at)

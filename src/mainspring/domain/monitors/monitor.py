@@ -42,11 +42,11 @@ class Monitor(Struct, frozen=True, kw_only=True):
 
 
 class EvaluationRound(Struct, frozen=True):
-    """The result of all monitors that are on. `judged` = how many subjects each had figures of; `unsure` subjects keep their state."""
+    """The result of all monitors that are on. `evaluated` = how many subjects each had figures of; `unsure` subjects keep their state."""
 
     findings: tuple[Finding, ...]
     unsure: frozenset[Subject]
-    judged: Mapping[IncidentKind, int]
+    evaluated: Mapping[IncidentKind, int]
 
 
 def evaluate_automation(

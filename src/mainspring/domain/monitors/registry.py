@@ -91,14 +91,14 @@ def evaluate_all(
     """Let every monitor evaluate if it is on."""
     findings: list[Finding] = []
     unsure: set[Subject] = set()
-    judged: dict[IncidentKind, int] = {}
+    evaluated: dict[IncidentKind, int] = {}
     for kind, monitor in MONITORS.items():
         if tunings.get(kind, monitor.tuning).on:
-            judged[kind] = 0
+            evaluated[kind] = 0
         for evaluation in evaluate_monitor(monitor, facts, tunings, now_at, own):
-            judged[kind] = judged.get(kind, 0) + 1
+            evaluated[kind] = evaluated.get(kind, 0) + 1
             if evaluation.finding is not None:
                 findings.append(evaluation.finding)
             elif evaluation.unsure is not None:
                 unsure.add(evaluation.subject)
-    return EvaluationRound(tuple(findings), frozenset(unsure), judged)
+    return EvaluationRound(tuple(findings), frozenset(unsure), evaluated)

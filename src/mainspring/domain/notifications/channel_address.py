@@ -95,12 +95,12 @@ class ChannelAddress(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def secrets(self) -> tuple[str, ...]:
         """The names of all secrets that it needs."""
-        named = (self.secret, *(found[1] for found in _IN_PATH.finditer(self.url)))
+        named = (self.secret, *(match[1] for match in _IN_PATH.finditer(self.url)))
         return tuple(dict.fromkeys(name for name in named if name))
 
     def url_with(self, values: dict[str, str]) -> str:
         """Return `url` with the values of the secrets in it, by name."""
-        return _IN_PATH.sub(lambda found: quote(values[found[1]], safe="/"), self.url)
+        return _IN_PATH.sub(lambda match: quote(values[match[1]], safe="/"), self.url)
 
 
 def check_channel_name(name: str) -> None:
@@ -232,10 +232,10 @@ def _read_api_url(kind: ChannelKind, parts: "re.Match[str]") -> str:
 
 
 def _read_server(kind: ChannelKind, text: str) -> tuple[str, int]:
-    found = _HOST.fullmatch(text)
-    if found is None or int(found["port"] or 0) > _LARGEST_PORT:
+    match = _HOST.fullmatch(text)
+    if match is None or int(match["port"] or 0) > _LARGEST_PORT:
         raise _invalid_address(kind, "the address does not say the host, or in a way that cannot be read")
-    return found["name"], int(found["port"] or 0)
+    return match["name"], int(match["port"] or 0)
 
 
 def _read_parameters(kind: ChannelKind, query: str | None, known: tuple[str, ...]) -> dict[str, str]:

@@ -38,7 +38,9 @@ def render_digest(
         fields.append(
             NotificationField("More", f"{len(listed) - MAX_DIGEST_INCIDENTS} others: mainspring incidents list")
         )
-    fields += [NotificationField(label, _render_warnings(found)) for label, found in group_by_label(signs).items()]
+    fields += [
+        NotificationField(label, _render_warnings(warnings)) for label, warnings in group_by_label(signs).items()
+    ]
     number = len(listed) + len(signs)
     where = "" if around.environment == "production" else f" ({around.environment})"
     count_text = "1 thing" if number == 1 else f"{number} things"

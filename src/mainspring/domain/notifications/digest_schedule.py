@@ -33,10 +33,10 @@ def read_digest_schedule(value: Any) -> str:
 def next_digest_at(when: str, zone: ZoneInfo, at: int) -> int:
     """Return the first instant from `at` on at which a digest of `when` is sent (ms)."""
     day, _, clock = when.rpartition(" ")
-    found = next_clock_time(clock, zone, at)
-    while day and _DAYS[to_local(found, zone).weekday()] != day:
-        found = next_clock_time(clock, zone, found + 1)
-    return found
+    digest_at = next_clock_time(clock, zone, at)
+    while day and _DAYS[to_local(digest_at, zone).weekday()] != day:
+        digest_at = next_clock_time(clock, zone, digest_at + 1)
+    return digest_at
 
 
 def digest_window_ms(whens: Iterable[str], zone: ZoneInfo, at: int) -> int:

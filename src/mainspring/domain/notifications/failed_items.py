@@ -28,7 +28,7 @@ class FailedItems(msgspec.Struct, frozen=True):
 
 
 def collect_failed_items(items: Sequence[str], number: int) -> FailedItems:
-    """Return the names of items, one for each failed run and "" where a run has none; `number` = how many runs failed in all."""
+    """Return the names of items, one for each failed run and "" for a run without one; `number` = how many runs failed in all."""
     lines = [_printable_name(item) for item in items]
     names = tuple(dict.fromkeys(line for line in lines if line))[:MAX_NAMED_ITEMS]
     named = sum(line in names for line in lines)

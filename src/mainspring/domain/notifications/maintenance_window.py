@@ -49,15 +49,15 @@ def read_maintenance_window(value: Any) -> MaintenanceWindow:
         raise OptionError(
             f"{_OBJECT} says from when to when", hint='from = "2026-11-01T22:00", to = "2026-11-02T02:00"'
         )
-    found = MaintenanceWindow(
+    window = MaintenanceWindow(
         begin=_read_moment(value["from"]),
         end=_read_moment(value["to"]),
         match=read_incident_filter(value.get("match", {}), _OBJECT),
         reason=str(value.get("reason", "")),
     )
-    if _instant(found.begin, ZoneInfo("UTC")) >= _instant(found.end, ZoneInfo("UTC")):
-        raise OptionError(f"{_OBJECT} ends before it begins: {found.begin} to {found.end}")
-    return found
+    if _instant(window.begin, ZoneInfo("UTC")) >= _instant(window.end, ZoneInfo("UTC")):
+        raise OptionError(f"{_OBJECT} ends before it begins: {window.begin} to {window.end}")
+    return window
 
 
 def _read_moment(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 All routes that match count, and a channel that several name is notified once, at the earliest of their times. An incident that matches no
 route goes to every channel; without a configured channel the terminal is the only one, so every incident is notified. Invariants: quiet
-hours, digests and maintenance windows put off and never drop; a page is sent at once, whatever they say.
+hours, digests and maintenance windows put off and never drop; a page is sent at once in any case.
 """
 
 from collections.abc import Iterable, Mapping

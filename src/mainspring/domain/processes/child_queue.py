@@ -21,5 +21,5 @@ class ChildQueue(msgspec.Struct, frozen=True):
 
     def place_of(self, run: str) -> tuple[int, str] | None:
         """Return the place (from 1) and the step of a run in the queue; None if it is not listed."""
-        places = ((place, attempt.step) for place, attempt in enumerate(self.waiting, 1) if attempt.run == run)
+        places = ((position, attempt.step) for position, attempt in enumerate(self.waiting, 1) if attempt.run == run)
         return next(places, None)

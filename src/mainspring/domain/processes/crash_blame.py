@@ -26,9 +26,9 @@ class CrashHistory:
     def __init__(self) -> None:
         self._unexplained: deque[float] = deque(maxlen=_DEATHS_PER_EXTRA_CRASH * _MAX_EXTRA_CRASHES)
 
-    def note(self, now: float, found: "CrashBlame") -> None:
+    def note(self, now: float, blame: "CrashBlame") -> None:
         """Record a death; `now` in seconds of any steady clock."""
-        if found.counts and found.alone is None:
+        if blame.counts and blame.alone is None:
             self._unexplained.append(now)
 
     def limit(self, now: float) -> int:
@@ -39,7 +39,7 @@ class CrashHistory:
 
 @dataclass(frozen=True, slots=True)
 class CrashBlame:
-    """The blame: `counts` = the claimed runs go on probation, `alone` = the one of them whose crash is counted."""
+    """The blame: `counts` = the claimed runs are put on probation, `alone` = the one of them whose crash is counted."""
 
     counts: bool = False
     alone: str | None = None
@@ -50,8 +50,8 @@ def assign_blame(
 ) -> CrashBlame:
     """Decide which runs to blame for the death of a worker, however it ended.
 
-    `is_excused` = it was asked to end, or reported that it lost its store; `is_at_work` = its session was neither drained by a person nor
-    declared dead before. `aboard` = the runs that it still owned, `suspects` = those of them that are on probation.
+    `is_excused` = it was requested to end, or reported that it lost its store; `is_at_work` = its session was neither drained by a person
+    nor declared dead before. `aboard` = the runs that it still owned, `suspects` = those of them that are on probation.
     """
     if is_excused or not is_at_work or not aboard:
         return CrashBlame()
@@ -61,6 +61,6 @@ def assign_blame(
     return CrashBlame(counts=True, alone=blamed_run)
 
 
-def next_probation_ms(survive_ms: int, found: CrashBlame) -> int:
+def next_probation_ms(survive_ms: int, blame: CrashBlame) -> int:
     """Return how long a run on probation is watched after such a death."""
-    return PROBATION_MS if found.alone is not None else min(survive_ms * 4, _MAX_PROBATION_MS)
+    return PROBATION_MS if blame.alone is not None else min(survive_ms * 4, _MAX_PROBATION_MS)

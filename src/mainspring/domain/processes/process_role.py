@@ -13,7 +13,7 @@ class ProcessRole(StrEnum):
     WORKER = "worker"
     """Runs the code of users. The only one that imports it."""
     SCHEDULER = "scheduler"
-    """Makes the runs of due slots, from what workers announced."""
+    """Creates the runs of due slots, from the announcements of workers."""
     WATCHER = "watcher"
     """Declares dead processes dead, applies retention, imports the spool."""
     WEB = "web"

@@ -1,4 +1,4 @@
-"""The loss of a worker: which process died with a run, how its death was noticed, who continued the run."""
+"""The loss of a worker: which process died with a run, how its death was noticed, and which worker resumed the run."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -18,7 +18,7 @@ class LossDetection(StrEnum):
     QUARANTINE = "quarantine"
     """A person released its runs."""
     OWN_REPORT = "own_report"
-    """It reported itself that it drained, by a signal that no one had asked for."""
+    """It reported itself that it drained, after a signal that no one had requested."""
 
 
 class WorkerLoss(msgspec.Struct, frozen=True):

@@ -100,7 +100,7 @@ _DETECTORS: tuple[tuple[tuple[str, ...], tuple[tuple[re.Pattern[str], _Replaceme
     (("ms_",), ((_OWN_TOKEN, rf"\1{_MASK}"),)),
     (tuple(prefix.lower() for prefix in _PREFIXES), ((_PREFIXED, _replace_prefixed),)),
 )
-"""Words in small letters, any of which must be there, the expressions, the replacement of each."""
+"""Words in small letters (one of them must be there), the expressions, the replacement of each."""
 
 
 def hide_likely_secrets(text: str) -> str:
@@ -119,9 +119,9 @@ def _hide_private_keys(text: str) -> str:
     """Hide private keys, from their first line to their last, or to the end of the text if there is none."""
     parts: list[str] = []
     end = 0
-    while (begin := _KEY_BEGIN.search(text, end)) is not None:
-        last = _KEY_END.search(text, begin.end())
-        parts += (text[end : begin.end()], _MASK)
+    while (first := _KEY_BEGIN.search(text, end)) is not None:
+        last = _KEY_END.search(text, first.end())
+        parts += (text[end : first.end()], _MASK)
         if last is None:
             return "".join(parts)
         parts.append(last[0])

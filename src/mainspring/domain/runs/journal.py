@@ -139,7 +139,7 @@ class History(msgspec.Struct, frozen=True):
     facts: list[Fact]
     superseded: list[Outcome]
     renames: dict[str, str | None] = {}
-    """The decision of a person on steps that the code could not request any more: old name -> new name, None = it is gone."""
+    """The decision of a person on steps that the code could not request any more: old name -> new name, None = it was removed."""
     children: list[str] = []
     """The requests whose children have not ended."""
     ordered: list[AttemptRecord] = []

@@ -45,7 +45,7 @@ class ConditionChange(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """The change in words; the first few of many."""
         changed = sorted(name for name in self.was.keys() | self.now.keys() if self.was.get(name) != self.now.get(name))
-        place = escape(self.subject.partition(":")[2], _LONGEST)
+        name_of_subject = escape(self.subject.partition(":")[2], _LONGEST)
         match self.kind:
             case ConditionKind.DEFINITION:
                 versions = self.was.get("version"), self.now.get("version")
@@ -55,9 +55,9 @@ class ConditionChange(msgspec.Struct, frozen=True):
                     else "its definition changed"
                 )
             case ConditionKind.CONFIGURATION:
-                return f"the configuration of {place} changed ({_join_texts(changed)})"
+                return f"the configuration of {name_of_subject} changed ({_join_texts(changed)})"
             case ConditionKind.RUNTIME:
-                return f"on {place} {_join_texts([self._move_of(name) for name in changed])}"
+                return f"on {name_of_subject} {_join_texts([self._move_of(name) for name in changed])}"
 
     def _move_of(self, name: str) -> str:
         was, now = self.was.get(name), self.now.get(name)

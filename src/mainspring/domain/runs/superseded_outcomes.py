@@ -32,8 +32,8 @@ class CountedOutcome(msgspec.Struct, frozen=True, array_like=True):
 
 def read_branch(ident: str) -> str:
     """Return the branch in which a request was made; "" is the body's own."""
-    found = _BRANCH.match(ident)
-    return found.group() if found is not None else ""
+    match = _BRANCH.match(ident)
+    return match.group() if match is not None else ""
 
 
 def find_superseded_ranks(counted: Sequence[CountedOutcome], failing: Collection[str]) -> list[int]:

@@ -50,11 +50,11 @@ def format_size(size: int) -> str:
 
 
 def _from_text(text: str) -> int:
-    written = _WRITTEN.fullmatch(text)
-    factor = _FACTORS.get(written[2].lower() or "b") if written else None
-    if written is None or factor is None:
+    match = _WRITTEN.fullmatch(text)
+    factor = _FACTORS.get(match[2].lower() or "b") if match else None
+    if match is None or factor is None:
         raise _refused(text, "is not a size")
-    size = Decimal(written[1]) * factor
+    size = Decimal(match[1]) * factor
     if size != int(size):
         raise _refused(text, "is not a whole number of bytes")
     return int(size)

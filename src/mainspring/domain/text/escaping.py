@@ -1,15 +1,15 @@
 r"""Bad text made printable without loss, so that no message, log line or output can harm a reader or a store.
 
-The scheme, shared by everything that shows or saves text from outside:
+The scheme, shared by all code that shows or saves foreign text:
 
 * C0 and C1 controls and DEL (all but newline and tab; carriage return included) become ``\xHH``,
   lone surrogates and bidirectional overrides become ``\uHHHH``, hexadecimal in lower case;
 * backslashes directly before such an escape, or before text that looks like one, are doubled;
   every other backslash stays as it is (``C:\users`` is unchanged).
 
-Invariants: the result is encodable as UTF-8 and holds no control character but newline and tab;
+Invariants: the result is encodable as UTF-8 and has no control character but newline and tab;
 ``unescape(escape(text)) == text`` for every str; clean text is returned as the same object. Escaping
-is not idempotent: what was escaped is escaped once more when escaped twice, so do it once, at the door.
+is not idempotent: text that is escaped twice has double escapes, so escape it once, where it enters.
 Nothing here raises on any str or bytes.
 """
 
@@ -112,5 +112,5 @@ def _whole_escapes(text: str, end: int) -> int:
         return end
     while start > 0 and text[start - 1] == "\\":
         start -= 1
-    found = _ESCAPED.match(text, start)
-    return start if found is not None and found.end() > end else end
+    match = _ESCAPED.match(text, start)
+    return start if match is not None and match.end() > end else end

@@ -63,17 +63,17 @@ def _bound_pattern(pattern: str) -> _StepBound | None:
 def _bound_choice(pattern: str, at: int) -> tuple[_StepBound, int, int]:
     """Return the bound of a pattern up to its end or a closing bracket, that place, and the number of its branches."""
     total, branches = _StepBound(0, 0), 1
-    here = _ONE_STEP
+    branch = _ONE_STEP
     while at < len(pattern) and pattern[at] != ")":
         if pattern[at] == "|":
-            total, here, at, branches = total.plus(here), _ONE_STEP, at + 1, branches + 1
+            total, branch, at, branches = total.plus(branch), _ONE_STEP, at + 1, branches + 1
             continue
         atom, at = _bound_atom(pattern, at)
         repeat = _REPEAT.match(pattern, at)
         if repeat is not None and repeat[0] not in ("{}", "{,}"):
             atom, at = _bound_repetition(atom, repeat), repeat.end()
-        here = here.times(atom)
-    return total.plus(here), at, branches
+        branch = branch.times(atom)
+    return total.plus(branch), at, branches
 
 
 def _bound_atom(pattern: str, at: int) -> tuple[_StepBound, int]:
@@ -92,10 +92,10 @@ def _bound_atom(pattern: str, at: int) -> tuple[_StepBound, int]:
         return inner, end + 1
     if sign not in "[\\":
         return _ONE_STEP, at + 1
-    found = (_CLASS if sign == "[" else _ESCAPE).match(pattern, at)
-    if found is None:
+    match = (_CLASS if sign == "[" else _ESCAPE).match(pattern, at)
+    if match is None:
         raise _UnboundedError
-    return _ONE_STEP, found.end()
+    return _ONE_STEP, match.end()
 
 
 def _bound_repetition(atom: _StepBound, repeat: re.Match[str]) -> _StepBound:

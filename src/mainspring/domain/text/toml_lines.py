@@ -11,7 +11,7 @@ from typing import Any
 
 def locate_keys(text: str) -> dict[tuple[str, ...], int]:
     """Return the line (from 1) on which each key path of the valid TOML `text` is set first."""
-    found: dict[tuple[str, ...], int] = {}
+    line_numbers: dict[tuple[str, ...], int] = {}
     header: tuple[str, ...] = ()
     for number, source, tree in _statements(text.replace("\r\n", "\n").split("\n")):
         if source.lstrip().startswith("["):
@@ -20,8 +20,8 @@ def locate_keys(text: str) -> dict[tuple[str, ...], int]:
         else:
             paths = [(*header, *path) for path in _key_paths(tree)]
         for path in paths:
-            found.setdefault(path, number)
-    return found
+            line_numbers.setdefault(path, number)
+    return line_numbers
 
 
 def _statements(lines: list[str]) -> Iterator[tuple[int, str, dict[str, Any]]]:

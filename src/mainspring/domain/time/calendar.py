@@ -96,8 +96,8 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return True
         if _is_in_ranges(day, self.exclude):
             return False
-        place = bisect_left(self.dates, day)
-        if place < len(self.dates) and self.dates[place] == day:
+        index = bisect_left(self.dates, day)
+        if index < len(self.dates) and self.dates[index] == day:
             return False
         return day.weekday() in self.weekdays
 
@@ -149,9 +149,9 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
         Of each of those days only the first slot that comes after `at` when moved counts.
         """
-        begin = _start_of_day(day, zone)
-        own = bare(max(at, begin - 1))
-        found = own if own is not None and own < _start_of_day(day + _ONE_DAY, zone) else None
+        start_of_day = _start_of_day(day, zone)
+        own_slot = bare(max(at, start_of_day - 1))
+        first_slot = own_slot if own_slot is not None and own_slot < _start_of_day(day + _ONE_DAY, zone) else None
         local = to_local(at, zone)
         time_from = local.time() if local.date() == day else datetime.min.time()
         closed = self._closed_before(day)
@@ -160,13 +160,13 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             while slot is not None and (on := to_local(slot, zone)).date() == closed:
                 moved = instant_of(datetime.combine(day, on.time()), zone)
                 if moved > at:
-                    found = moved if found is None else min(found, moved)
+                    first_slot = moved if first_slot is None else min(first_slot, moved)
                     break
                 slot = bare(slot)
             if slot is None:
                 break
             closed = max(closed + _ONE_DAY, to_local(slot, zone).date())
-        return found
+        return first_slot
 
     def _closed_before(self, day: date) -> date:
         """Return the first of the closed days right before an open one; the open one if there are none."""

@@ -9,7 +9,7 @@ the slots are one fixed set of instants and the next one never depends on how it
   time. A fixed time fires once, in the first pass.
 
 This is Debian cron's rule, with one fix: Debian skips `*/15 2 * * *` on the day without 02:00-02:59. Six fields begin with the
-seconds; the rule looks at minute and hour all the same.
+seconds; the rule still uses minute and hour.
 Invariant: `next_after(at) > at`, and it is the smallest such slot.
 """
 

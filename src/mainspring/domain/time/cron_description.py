@@ -89,8 +89,8 @@ def _range_of(part: str) -> tuple[int, int] | None:
     ends = [_DAYS.get(end, int(end) if _NUMBER.fullmatch(end) else None) for end in part.split("-")]
     if len(ends) > 2 or any(end is None for end in ends):
         return None
-    found = [end % 7 for end in ends if end is not None]
-    return found[0], found[-1]
+    days = [end % 7 for end in ends if end is not None]
+    return days[0], days[-1]
 
 
 def _day_name(number: int) -> str:

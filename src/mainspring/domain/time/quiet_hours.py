@@ -21,10 +21,10 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 def read_quiet_hours(value: Any) -> str:
     """Return quiet hours in canonical form, "22:00-07:00". Raises OptionError."""
-    found = _HOURS.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None or _time(found[1]) == _time(found[4]):
+    match = _HOURS.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None or _time(match[1]) == _time(match[4]):
         raise OptionError(f"{str(value)[:40]!r} are no quiet hours", hint='Write "22:00-07:00".')
-    return f"{_time(found[1]):%H:%M}-{_time(found[4]):%H:%M}"
+    return f"{_time(match[1]):%H:%M}-{_time(match[4]):%H:%M}"
 
 
 def read_clock_time(value: Any) -> str:
@@ -37,7 +37,7 @@ def read_clock_time(value: Any) -> str:
 def next_clock_time(clock: str, zone: ZoneInfo, at: int) -> int:
     """Return the first instant from `at` on at which the wall clock shows the time `clock`; of two passes the first counts."""
     walls = _wall_times(to_local(at, zone).date(), _time(clock))
-    return min(found for wall in walls if (found := instant_of(wall, zone)) >= at)
+    return min(instant for wall in walls if (instant := instant_of(wall, zone)) >= at)
 
 
 def postpone(hours: str, zone: ZoneInfo, at: int) -> int:

@@ -42,12 +42,12 @@ def parse_rate(value: str | Rate) -> Rate:
     """
     if isinstance(value, Rate):
         return value
-    written = _WRITTEN.fullmatch(value) if isinstance(value, str) else None
-    if written is None:
+    match = _WRITTEN.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
         raise OptionError(f"{repr(value)[:_MAX_QUOTED_LENGTH]} is not a rate", hint=_HINT)
-    per = _WORDS.get(written[2].lower(), written[2])
+    per = _WORDS.get(match[2].lower(), match[2])
     try:
         span = parse_duration(f"1{per}" if per.isalpha() else per)
     except OptionError as error:
         raise OptionError(f"{value[:_MAX_QUOTED_LENGTH]!r} is not a rate: {error.message}", hint=_HINT) from None
-    return Rate(int(written[1]), span)
+    return Rate(int(match[1]), span)

@@ -2,7 +2,7 @@
 
 A slot is an instant in integer milliseconds (UTC). Slots are a fixed set that follows from the spec alone, so the next
 one is computed from (spec, last slot) and never chained from when a run happened to start. `cron` follows the wall
-clock of its zone (see `cron.py` for what changes of the clocks do); `every` counts elapsed time on a grid that is
+clock of its zone (see `cron.py` for changes of the clocks); `every` counts elapsed time on a grid that is
 anchored at the epoch plus `offset`, whatever the clocks do; `at` is one slot. A calendar closes days (see `calendar.py`).
 """
 
@@ -152,10 +152,10 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the newest `count` slots with after < slot <= until, oldest first, without walking through all of them."""
         span = _SHORTEST * 60
         while True:
-            begin = max(after, until - span)
-            found = self.slots_between(begin, until, limit=sys.maxsize)
-            if begin == after or len(found) >= count:
-                return found[-count:] if count else []
+            start = max(after, until - span)
+            slots = self.slots_between(start, until, limit=sys.maxsize)
+            if start == after or len(slots) >= count:
+                return slots[-count:] if count else []
             span *= 2
 
     def local(self, slot: int) -> datetime:

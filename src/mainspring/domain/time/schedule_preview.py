@@ -41,7 +41,7 @@ def preview_schedule(
     `name` is the schedule's as it is announced, on which the jitter of its slots depends.
     """
     zone = find_zone(schedule.tz)
-    found = [
+    open_times = [
         PreviewSlot(
             due_at=slot,
             slot_at=slot,
@@ -51,14 +51,15 @@ def preview_schedule(
         for slot in schedule.slots_between(first_at - 1, end_at - 1, limit)
     ]
     return sorted(
-        [*found, *_find_closed(schedule, first_at, end_at, limit)], key=lambda slot: (slot.due_at, slot.slot_at is None)
+        [*open_times, *_find_closed(schedule, first_at, end_at, limit)],
+        key=lambda slot: (slot.due_at, slot.slot_at is None),
     )
 
 
 def find_clock_change(day: date, zone: ZoneInfo) -> ClockChange:
     """Return the change of the clocks on a day."""
-    begin, end = (datetime.combine(start_day, datetime.min.time()) for start_day in (day, day + _ONE_DAY))
-    length = timedelta(milliseconds=instant_of(end, zone) - instant_of(begin, zone))
+    start, end = (datetime.combine(start_day, datetime.min.time()) for start_day in (day, day + _ONE_DAY))
+    length = timedelta(milliseconds=instant_of(end, zone) - instant_of(start, zone))
     if length == _ONE_DAY:
         return ClockChange.NONE
     return ClockChange.FORWARD if length < _ONE_DAY else ClockChange.BACK
@@ -67,17 +68,17 @@ def find_clock_change(day: date, zone: ZoneInfo) -> ClockChange:
 def _find_closed(schedule: Schedule, first_at: int, end_at: int, limit: int) -> list[PreviewSlot]:
     """Return the times that fall on closed days."""
     calendar, zone = schedule.calendar, find_zone(schedule.tz)
-    found: list[PreviewSlot] = []
+    closed_times: list[PreviewSlot] = []
     at = schedule.bare_next_after(first_at - 1) if calendar is not None else None
-    while calendar is not None and at is not None and at < end_at and len(found) < limit:
+    while calendar is not None and at is not None and at < end_at and len(closed_times) < limit:
         day = schedule.local(at).date()
         if not calendar.is_open(day):
             moves = calendar.on_closed == "next" and schedule.has_time_of_day
             moved = calendar.open_from(day) if moves else None
-            found.append(
+            closed_times.append(
                 PreviewSlot(
                     due_at=at, slot_at=None, starts_at=None, change=find_clock_change(day, zone), moved_to=moved
                 )
             )
         at = schedule.bare_next_after(at)
-    return found
+    return closed_times

@@ -68,14 +68,14 @@ def count_due(schedule: Schedule, from_at: int, until_at: int) -> int:
 
 @lru_cache(maxsize=65_536)  # while it is silent every evaluation asks for the same ones
 def _list_due(schedule: Schedule, at: int, most: int) -> tuple[int, ...]:
-    found: list[int] = []
-    while len(found) < most:
+    due_times: list[int] = []
+    while len(due_times) < most:
         due_at = _next_due(schedule, at)
         if due_at is None:
             break
-        found.append(due_at)
+        due_times.append(due_at)
         at = due_at
-    return tuple(found)
+    return tuple(due_times)
 
 
 def find_overdue(
@@ -95,13 +95,15 @@ def find_overdue(
     from_at = since_at if succeeded_at is None else max(since_at, succeeded_at)
     if silence is not None:
         due_at = from_at + silence // MILLISECOND
-        late = [SuccessDeadline(due_at, due_at)]
+        deadlines = [SuccessDeadline(due_at, due_at)]
     else:
-        late = [deadline for schedule in schedules if (deadline := next_deadline(schedule, from_at, grace)) is not None]
+        deadlines = [
+            deadline for schedule in schedules if (deadline := next_deadline(schedule, from_at, grace)) is not None
+        ]
         jitter_ms = (jitter or timedelta()) // MILLISECOND
-        late = [SuccessDeadline(deadline.due_at, deadline.late_at + jitter_ms) for deadline in late]
+        deadlines = [SuccessDeadline(deadline.due_at, deadline.late_at + jitter_ms) for deadline in deadlines]
     return min(
-        (deadline for deadline in late if deadline.late_at <= now_at),
+        (deadline for deadline in deadlines if deadline.late_at <= now_at),
         key=lambda deadline: deadline.late_at,
         default=None,
     )

@@ -26,13 +26,13 @@ def match_hash(name: str, where: Mapping[str, object]) -> str:
 
 def event_hash(name: str, shape: Iterable[str], data: Any) -> str | None:
     """Return the hash of an event's values at these paths; None if it lacks one, so that no wait of this shape matches it."""
-    found: dict[str, object] = {}
+    values: dict[str, object] = {}
     for path in shape:
         value = _value_at(data, path)
         if value is _MISSING:
             return None
-        found[path] = value
-    return match_hash(name, found)
+        values[path] = value
+    return match_hash(name, values)
 
 
 def _value_at(data: Any, path: str) -> Any:

@@ -114,7 +114,7 @@ class FlowControl(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class FlowControlState(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one key: when a delivery of it last counted and last started (ms), and the starts of the rate's span.
 
-    `since_at` = when the first of the held ones came, of which the newest will start.
+    `since_at` = when the first of the held ones came; the newest will start.
     """
 
     counted_at: int | None = None
@@ -159,11 +159,13 @@ def decide_delivery(
             quiet_at = min(quiet_at, _held_since(state, held, now) + flow_control.within)
         return FlowControlDecision(DeliveryState.HELD, max(quiet_at, now), replaces=True)
     if flow_control.batch is not None:
-        place = held.number % flow_control.batch  # earlier ones are batches of their own that were not released yet
-        if place + 1 == flow_control.batch:
+        place_in_batch = (
+            held.number % flow_control.batch
+        )  # earlier ones are batches of their own that were not released yet
+        if place_in_batch + 1 == flow_control.batch:
             return FlowControlDecision(DeliveryState.HELD, now)
         due_at = now + (flow_control.within or 0)
-        if place and held.last_due_at is not None:
+        if place_in_batch and held.last_due_at is not None:
             due_at = min(due_at, held.last_due_at)
         return FlowControlDecision(DeliveryState.HELD, due_at)
     if flow_control.throttle is not None:
@@ -218,7 +220,7 @@ def record_release(flow_control: FlowControl, state: FlowControlState, now: int)
 
 
 def is_full(held: HeldDeliveries) -> bool:
-    """Whether no more deliveries of a key are accepted until some have started: the sender is told to wait."""
+    """Whether no more deliveries of a key are accepted until some have started: the sender has to wait."""
     return held.number >= _MOST_HELD
 
 

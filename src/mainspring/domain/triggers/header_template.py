@@ -24,7 +24,7 @@ def normalize_template(template: object, known: Iterable[str], *, option: str) -
 
 def normalize_header_names(template: str) -> str:
     """Return a template with its header names in small letters and `_`."""
-    return _FIELD.sub(lambda found: _template_name(found[0]), template)
+    return _FIELD.sub(lambda match: _template_name(match[0]), template)
 
 
 def headers_by_template_name(headers: Mapping[str, str]) -> dict[str, str]:

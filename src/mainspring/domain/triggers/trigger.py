@@ -48,7 +48,7 @@ class EventBinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         A command (no signature) reads it as JSON from its standard input.
 
         Raises:
-            OptionError: a batch is taken field by field or as one event, or a parameter is needed that no event gives.
+            OptionError: a batch is read field by field or as one event, or a parameter is required that no event provides.
         """
         if signature is None:
             return cls(how="stdin", parameter=EVENT_ARGUMENT, many=many)
@@ -166,7 +166,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
     def partition_of(self, event: Mapping[str, Any], delivery: str) -> str | None:
-        """Return the partition of a run that an event starts, beside that of its definition; None = none.
+        """Return the partition of a run that an event starts, in addition to that of its definition; None = none.
 
         The `concurrency` of a flow control spreads the runs of a key over this many partitions.
 

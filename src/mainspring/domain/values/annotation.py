@@ -103,7 +103,7 @@ def get_decoder(annotation: Any) -> msgspec.json.Decoder[Any]:
     """Return the decoder of an annotation.
 
     Raises:
-        TypeError: msgspec cannot read this type back; its message says why.
+        TypeError: msgspec cannot read this type back; its message has the reason.
     """
     try:
         return _decoder(annotation)

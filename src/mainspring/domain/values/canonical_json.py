@@ -77,7 +77,7 @@ class _CanonicalEncoder:
 
     def _container(self, value: Any, children: Iterator[tuple[Any, Any]], path: str, depth: int) -> Any:
         if isinstance(value, list | tuple | set | frozenset):
-            items = [self.plain(item, f"{path}[{place}]", depth) for place, item in children]
+            items = [self.plain(item, f"{path}[{index}]", depth) for index, item in children]
             return sorted(items, key=_ENCODER.encode) if isinstance(value, set | frozenset) else items
         entries: dict[str, Any] = {}
         for key, item in children:
@@ -94,12 +94,12 @@ class _CanonicalEncoder:
     def _key(self, key: Any, path: str) -> str:
         if _list_children(key) is not None:
             raise _key_error(self.what, path, key)
-        written = self.plain(key, path, 0)
-        if isinstance(written, msgspec.Raw):
-            written = msgspec.json.decode(written)
-        if not isinstance(written, str | int | float) or isinstance(written, bool):
+        plain_key = self.plain(key, path, 0)
+        if isinstance(plain_key, msgspec.Raw):
+            plain_key = msgspec.json.decode(plain_key)
+        if not isinstance(plain_key, str | int | float) or isinstance(plain_key, bool):
             raise _key_error(self.what, path, key)
-        name = written if isinstance(written, str) else _ENCODER.encode(written).decode()
+        name = plain_key if isinstance(plain_key, str) else _ENCODER.encode(plain_key).decode()
         if not isinstance(key, str) or isinstance(key, enum.Enum):
             self.keys.append((join_path(path, name), type(key).__name__))
         return name
@@ -164,10 +164,10 @@ def _struct_entries(value: msgspec.Struct) -> Iterator[tuple[str, Any]]:
     config = value.__struct_config__
     if config.tag is not None and config.tag_field is not None:
         yield config.tag_field, config.tag
-    for name, written in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
+    for name, encoded_name in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
         item = getattr(value, name)
         if item is not msgspec.UNSET:
-            yield written, item
+            yield encoded_name, item
 
 
 def _list_attributes(value: Any, names: list[str]) -> Iterator[tuple[str, Any]]:

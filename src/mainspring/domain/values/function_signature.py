@@ -197,11 +197,11 @@ _cached_signature = functools.lru_cache(maxsize=4096)(_read_signature)
 def _hinted_parameters(fn: Callable[..., Any]) -> tuple[list[Parameter], Any, str]:
     name = getattr(fn, "__qualname__", None) or type(fn).__qualname__
     try:
-        found = inspect.signature(fn)
+        signature = inspect.signature(fn)
     except (TypeError, ValueError):
         raise DefinitionError(f"{name} has no signature that can be read", hint="Wrap it in a function.") from None
     hints = _resolve_hints(fn)
-    parameters = [Parameter(p.name, p.kind, hints.get(p.name, Any), p.default) for p in found.parameters.values()]
+    parameters = [Parameter(p.name, p.kind, hints.get(p.name, Any), p.default) for p in signature.parameters.values()]
     returns = fn if isinstance(fn, type) else hints.get("return", Any)
     if get_origin(returns) in _AWAITABLE_TYPES:
         returns = (get_args(returns) or (Any,))[-1]

@@ -42,8 +42,8 @@ def find_mismatch(schema: JsonSchema, value: Any, parts: JsonSchema | None = Non
 
 def find_mismatch_of_all(schemas: Sequence[JsonSchema] | None, value: Any) -> SchemaMismatch | None:
     """Return why a value fits none of several schemas, by the first of them; None if it fits one, or none is known."""
-    found = [find_mismatch(schema, value) for schema in schemas or ()]
-    return found[0] if found and None not in found else None
+    mismatches = [find_mismatch(schema, value) for schema in schemas or ()]
+    return mismatches[0] if mismatches and None not in mismatches else None
 
 
 class _SchemaChecker:
@@ -82,9 +82,9 @@ class _SchemaChecker:
                 yield self.find_mismatch(fields.get(name, additional), item, join_path(path, name), depth)
         elif isinstance(value, list):
             first, rest = schema.get("prefixItems", ()), schema.get("items", True)
-            for place, item in enumerate(value):
-                item_schema = first[place] if place < len(first) else rest
-                yield self.find_mismatch(item_schema, item, f"{path}[{place}]", depth)
+            for index, item in enumerate(value):
+                item_schema = first[index] if index < len(first) else rest
+                yield self.find_mismatch(item_schema, item, f"{path}[{index}]", depth)
 
     def _check_choices(self, schema: JsonSchema, value: Any, path: str, depth: int) -> SchemaMismatch | None:
         """Return None if one of the choices fits; else the mismatch of the intended one, if it can be known."""

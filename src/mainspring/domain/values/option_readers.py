@@ -153,10 +153,10 @@ def read_share_or_off(value: Any) -> float | bool:
 def read_share(value: Any) -> float:
     """Read a share from 0 to 1 ("20%" too)."""
     percent = _PERCENT.fullmatch(value) if isinstance(value, str) else None
-    found = float(percent[1]) / 100 if percent else value
-    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found <= 1:
+    share = float(percent[1]) / 100 if percent else value
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
         raise OptionError(f"{value!r} is not a share", hint='Write "20%" or 0.2.')
-    return float(found)
+    return float(share)
 
 
 def read_count_or_off(value: Any) -> int | bool:
@@ -166,10 +166,10 @@ def read_count_or_off(value: Any) -> int | bool:
 
 def read_crons(value: Any) -> list[str]:
     """Read one cron expression or several, each checked."""
-    found = [read_text(item) for item in _as_list(value)]
-    for item in found:
+    crons = [read_text(item) for item in _as_list(value)]
+    for item in crons:
         expand_cron(item, name="any")
-    return found
+    return crons
 
 
 def read_clock_times(value: Any) -> list[str]:
@@ -222,10 +222,10 @@ def read_function(value: Any) -> str:
 
 def _as_list(value: Any) -> list[Any]:
     """Return a single value as a list of one."""
-    found = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
-    if not found:
+    items = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
+    if not items:
         raise OptionError("the list is empty", hint="Leave the option out instead.")
-    return sorted(found) if isinstance(value, set | frozenset) else found
+    return sorted(items) if isinstance(value, set | frozenset) else items
 
 
 def _split_pair(word: str) -> tuple[str, str]:

@@ -69,15 +69,15 @@ def to_plain_json(value: Any, name: str = "") -> Any:
 
 def _plain_fields(view: msgspec.Struct) -> dict[str, Any]:
     """Return the fields of a view; which of them are instants is computed once for all views of its kind."""
-    found = {}
+    fields = {}
     for field, holds_instant in _list_fields(type(view)):
         value = getattr(view, field)
         kind = type(value)
         if kind is int:
-            found[field] = format_iso(value) if holds_instant else value
+            fields[field] = format_iso(value) if holds_instant else value
         else:
-            found[field] = value if kind in _PLAIN_TYPES else to_plain_json(value, field)
-    return found
+            fields[field] = value if kind in _PLAIN_TYPES else to_plain_json(value, field)
+    return fields
 
 
 @cache

@@ -158,10 +158,10 @@ def _find_differences(was: Any, now: Any, path: str) -> Iterator[CallDifference]
         for key in sorted(was.keys() | now.keys()):
             yield from _find_differences(was.get(key, _MISSING), now.get(key, _MISSING), join_path(path, key))
     elif isinstance(was, list) and isinstance(now, list):
-        for place in range(max(len(was), len(now))):
-            before = was[place] if place < len(was) else _MISSING
-            after = now[place] if place < len(now) else _MISSING
-            yield from _find_differences(before, after, f"{path}[{place}]")
+        for index in range(max(len(was), len(now))):
+            before = was[index] if index < len(was) else _MISSING
+            after = now[index] if index < len(now) else _MISSING
+            yield from _find_differences(before, after, f"{path}[{index}]")
     elif type(was) is not type(now) or was != now:
         yield CallDifference(path, _format_json(was), _format_json(now))
 

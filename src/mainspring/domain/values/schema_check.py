@@ -42,18 +42,20 @@ def _check(schema: Any, path: str, parts: Mapping[str, Any], depth: int) -> None
     if not isinstance(schema, Mapping) or depth > _DEEPEST:
         raise OptionError(f"{path} is no schema, or is too deep", hint='Write a table such as {type = "object"}.')
     for name, value in schema.items():
-        here = join_path(path, name)
+        keyword_path = join_path(path, name)
         known = _KEYWORDS.get(name)
         if known is None:
             raise UnknownNameError(f"keyword of a schema at {path}:", str(name), _KEYWORDS)
         if not known.fits(value):
             raise OptionError(
-                f"{here} must be {known.expected_value}", hint="See JSON Schema for what each keyword takes."
+                f"{keyword_path} must be {known.expected_value}", hint="See JSON Schema for what each keyword takes."
             )
         if name == "$ref" and value.removeprefix("#/$defs/") not in parts:
-            raise OptionError(f"{here} leads nowhere", hint='Write "#/$defs/NAME", and NAME under $defs of the whole.')
+            raise OptionError(
+                f"{keyword_path} leads nowhere", hint='Write "#/$defs/NAME", and NAME under $defs of the whole.'
+            )
         for key, part in known.inside(value):
-            _check(part, here if key is None else join_path(here, key), parts, depth + 1)
+            _check(part, keyword_path if key is None else join_path(keyword_path, key), parts, depth + 1)
 
 
 def _is_count(value: Any) -> bool:
@@ -85,7 +87,7 @@ def _list_named(value: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
 
 
 def _list_items(value: list[Any]) -> Iterator[tuple[Any, Any]]:
-    yield from ((str(place), part) for place, part in enumerate(value))
+    yield from ((str(index), part) for index, part in enumerate(value))
 
 
 def _list_single(value: Any) -> Iterator[tuple[Any, Any]]:

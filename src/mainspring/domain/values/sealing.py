@@ -183,7 +183,7 @@ PLAIN_SEALING = Sealing()
 
 
 def drop_failure_text(failure: Failure, error: SealedError) -> Failure:
-    """Return a failure whose words could not be sealed because of `error`: it says that they are lost."""
+    """Return a failure whose words could not be sealed because of `error`: its message states that they are lost."""
     return replace(failure, message=f"(its words were lost: {error.message})", sealed=None)
 
 

@@ -73,13 +73,13 @@ def check_fields(template: str, schema: Mapping[str, Any]) -> None:
                 template, f"{{{name}}}: slot is a time and has no fields; give it a format, {{slot:%F}}"
             )
         kinds = [schema.get("properties", {}).get(first, {})]
-        for place, key in enumerate(keys):
+        for index, key in enumerate(keys):
             kinds = [schema_choice for kind in kinds for schema_choice in _possible_schemas(kind, parts)]
             fields = [_schema_fields(kind) for kind in kinds]
             if None not in fields and fields and not any(key in known for known in fields if known):
                 known = sorted({field for names in fields for field in names or ()})
                 if not known:
-                    owner = ".".join([first, *keys[:place]])
+                    owner = ".".join([first, *keys[:index]])
                     raise _template_error(template, f"{{{name}}}: {owner} is a single value and has no fields")
                 raise UnknownNameError("field in template", key, known)
             kinds = [

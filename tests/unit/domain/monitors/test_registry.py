@@ -29,8 +29,8 @@ def test_round_lets_all_judge_that_are_on() -> None:
     assert kinds >= {IncidentKind.SILENCE, IncidentKind.LOCK_HELD}
     quiet = evaluate_all(WRONG, {**DEFAULT_TUNINGS, IncidentKind.SILENCE: SilenceTuning(on=False)}, T0 + DAY)
     assert IncidentKind.SILENCE not in {one.subject.kind for one in quiet.findings}
-    assert IncidentKind.SILENCE not in quiet.judged
-    assert quiet.judged[IncidentKind.LOCK_HELD] == 1
+    assert IncidentKind.SILENCE not in quiet.evaluated
+    assert quiet.evaluated[IncidentKind.LOCK_HELD] == 1
 
 
 def test_round_tells_who_is_unsure() -> None:

@@ -128,7 +128,7 @@ def _evaluate_subject(
         metrics[MUST_NOTIFY_FACT] = True
     metrics |= describe_outlook(automation, now_at)
     if kind is IncidentKind.NEEDS_ATTENTION:
-        metrics["next_try_at"] = None  # what its schedule starts is another run
+        metrics["next_try_at"] = None  # its schedule starts another run
     return evaluate_automation(
         automation,
         kind,

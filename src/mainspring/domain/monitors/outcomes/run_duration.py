@@ -23,7 +23,7 @@ _NO_HISTORY = "its history is not read yet"
 
 
 class SlowTuning(Tuning, frozen=True, kw_only=True):
-    """`runs` and `over`: how much makes it known; `hangs`: no run that still runs is reported before, unless `slow=` says so."""
+    """`runs` and `over`: how much makes it known; `hangs`: no run that still runs is reported before, unless `slow=` is set."""
 
     runs: TuningCount = 20
     over: TuningSpan = timedelta(days=7)

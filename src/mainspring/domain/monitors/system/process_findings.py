@@ -146,12 +146,12 @@ def _longest_findings(
     facts: MonitorInputs, kind: ProcessFindingKind
 ) -> dict[tuple[str, str], tuple[WatchedProcess, ProcessFinding]]:
     """Return the findings of live processes by name and host: of several the longest."""
-    found: dict[tuple[str, str], tuple[WatchedProcess, ProcessFinding]] = {}
+    longest: dict[tuple[str, str], tuple[WatchedProcess, ProcessFinding]] = {}
     pairs = [(process, finding) for process in facts.processes if not process.gone for finding in process.findings]
     for process, finding in sorted(pairs, key=lambda pair: pair[1].since_at):
         if finding.kind is kind:
-            found.setdefault((finding.name, process.host), (process, finding))
-    return found
+            longest.setdefault((finding.name, process.host), (process, finding))
+    return longest
 
 
 MONITORS = (

@@ -15,19 +15,19 @@ _KINDS = {
 
 
 def _evaluate(facts: MonitorInputs, kind: StoreFindingKind) -> Iterator[Evaluation]:
-    for found in facts.store:
-        if found.kind is kind:
+    for store_finding in facts.store:
+        if store_finding.kind is kind:
             subject = Subject("", _KINDS[kind])
             finding = Finding(
                 subject=subject,
                 severity=Severity.PAGE,
-                text=found.text,
-                since_at=found.since_at,
-                hint=found.hint,
-                facts=found.facts,
+                text=store_finding.text,
+                since_at=store_finding.since_at,
+                hint=store_finding.hint,
+                facts=store_finding.facts,
                 cause="store",
             )
-            yield Evaluation(subject, found.facts, finding)
+            yield Evaluation(subject, store_finding.facts, finding)
 
 
 def evaluate_lost_commits(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Evaluation]:

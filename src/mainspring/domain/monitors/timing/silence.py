@@ -54,7 +54,7 @@ def find_expected_success(automation: WatchedAutomation) -> SuccessDeadline | No
         return find_overdue(
             (), since_at=since_at, succeeded_at=automation.succeeded_at, now_at=_FAR_FUTURE, silence=silence
         )
-    found = (
+    deadlines = (
         find_overdue(
             (cadence.schedule,),
             since_at=max(cadence.since_at, automation.success_from_at),
@@ -66,7 +66,9 @@ def find_expected_success(automation: WatchedAutomation) -> SuccessDeadline | No
         for cadence in automation.cadences
     )
     return min(
-        (deadline for deadline in found if deadline is not None), key=lambda deadline: deadline.late_at, default=None
+        (deadline for deadline in deadlines if deadline is not None),
+        key=lambda deadline: deadline.late_at,
+        default=None,
     )
 
 

@@ -51,10 +51,10 @@ def measure_gaps(hours: Sequence[tuple[int, int]], tz: str) -> SuccessGaps:
     )
 
 
-def _quantile(counted: Counter[int], share: float) -> int:
+def _quantile(gap_counts: Counter[int], share: float) -> int:
     """Return the gap at this share of all, from the shortest; 0 if there is none."""
-    target_rank, rank = math.ceil(counted.total() * share), 0
-    for gap, n in sorted(counted.items()):
+    target_rank, rank = math.ceil(gap_counts.total() * share), 0
+    for gap, n in sorted(gap_counts.items()):
         rank += n
         if rank >= target_rank:
             return gap

@@ -173,8 +173,8 @@ def resolve_server(server: str, secret: Callable[[str], str]) -> BrokerServer:
     assert parts is not None and userinfo is not None, "the address was read before"
 
     def resolve(text: str | None) -> str:
-        found = _SECRET.fullmatch(text or "")
-        return values[found[1]] if found else unquote(text or "")
+        match = _SECRET.fullmatch(text or "")
+        return values[match[1]] if match else unquote(text or "")
 
     return BrokerServer(
         scheme=parts["scheme"],
@@ -182,7 +182,7 @@ def resolve_server(server: str, secret: Callable[[str], str]) -> BrokerServer:
         password=resolve(userinfo["password"]),
         hosts=[_read_host(host) for host in parts["hosts"].split(",")],
         path=unquote(parts["path"] or ""),
-        url=_SECRET.sub(lambda found: quote(values[found[1]], safe=""), server),
+        url=_SECRET.sub(lambda match: quote(values[match[1]], safe=""), server),
     )
 
 
@@ -195,7 +195,7 @@ def _read_host(text: str) -> tuple[str, int]:
 
 def list_secrets(server: str) -> list[str]:
     """Return the names of the secrets in an address."""
-    return [found[1] for found in _SECRET.finditer(server)]
+    return [match[1] for match in _SECRET.finditer(server)]
 
 
 def is_single_subject(subject: str) -> bool:
@@ -218,9 +218,9 @@ def _reject_password(url: str, broker: Broker) -> None:
     user, at, _ = url.partition("://")[2].rpartition("@")
     if not at:
         return
-    written = _USERINFO.fullmatch(user)
-    is_token = broker is Broker.NATS and written is not None and written["password"] is None
-    if written is None or (is_token and not _SECRET.fullmatch(written["user"])):
+    userinfo = _USERINFO.fullmatch(user)
+    is_token = broker is Broker.NATS and userinfo is not None and userinfo["password"] is None
+    if userinfo is None or (is_token and not _SECRET.fullmatch(userinfo["user"])):
         raise OptionError(
             "the address of the queue has a password or token in it, which would be stored and shown",
             hint="Set it as a secret, MAINSPRING_SECRET_NAME, and write its name in its place: "

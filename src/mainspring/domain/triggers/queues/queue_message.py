@@ -34,7 +34,7 @@ def make_delivery(queue: BrokerQueue, message: QueueMessage) -> IncomingDelivery
     """Return the delivery of a message.
 
     Raises:
-        OptionError: a template needs what this message does not have, or its body is not of the kind that `body` states.
+        OptionError: a template needs a missing field, or its body is not of the kind that `body` states.
     """
     values = _template_values(queue, message)
     key = message.id if queue.key is None else expand_template(queue.key, values)

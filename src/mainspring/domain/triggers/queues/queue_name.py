@@ -64,7 +64,7 @@ def check_broker_name(name: str) -> None:
 
 def check_broker_url(url: str) -> None:
     """Do nothing if this may be the address of a broker. Raises OptionError, UnknownNameError."""
-    if any(f"{place}=" in url.partition("?")[2] for place in _QUEUE_PARAMETERS.values()):
+    if any(f"{parameter}=" in url.partition("?")[2] for parameter in _QUEUE_PARAMETERS.values()):
         raise OptionError("the address of a broker names no queue", hint="Leave it out: each message says its own.")
     _check_single_queue(read_queue_address(join_queue_address(url, "x/x" if _has_no_stream(url) else "x")))
 
@@ -94,13 +94,13 @@ def join_queue_address(broker: str, rest: str) -> str:
     kind = server.partition("://")[0]
     if kind == "sqs":
         return f"{server}/{rest}{separator}{query}"
-    place = {"amqp": "queue", "amqps": "queue", "postgresql": "table", "postgres": "table"}.get(kind, "stream")
+    parameter = {"amqp": "queue", "amqps": "queue", "postgresql": "table", "postgres": "table"}.get(kind, "stream")
     if kind in ("nats", "tls"):
-        place = "subject"
+        parameter = "subject"
         if _has_no_stream(broker):
             stream, _, rest = rest.partition("/")
             server = f"{server}/{stream}"
-    return f"{server}?{query}{'&' if query else ''}{place}={quote(rest, safe='')}"
+    return f"{server}?{query}{'&' if query else ''}{parameter}={quote(rest, safe='')}"
 
 
 def _has_no_stream(broker: str) -> bool:

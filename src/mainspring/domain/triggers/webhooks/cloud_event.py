@@ -62,8 +62,8 @@ def _decode_base64_data(text: str, kind: Any) -> Any:
         body = base64.b64decode(text, validate=True)
     except ValueError:
         return RequestError(422, "cloud_event", "data_base64 is not base 64", "$.data_base64")
-    found = read_json(body)
-    return msgspec.structs.replace(found, at="$.data_base64") if isinstance(found, RequestError) else found
+    data = read_json(body)
+    return msgspec.structs.replace(data, at="$.data_base64") if isinstance(data, RequestError) else data
 
 
 def _make_event(attributes: Mapping[str, Any], data: Any) -> CloudEvent | RequestError:

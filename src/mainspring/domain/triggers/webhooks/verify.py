@@ -135,9 +135,9 @@ def _check_header(name: str) -> str:
 
 
 def _check_tolerance(span: SpanInput) -> timedelta:
-    found = parse_duration(span)
-    if not timedelta(seconds=1) <= found <= _LONGEST_TOLERANCE:
+    tolerance = parse_duration(span)
+    if not timedelta(seconds=1) <= tolerance <= _LONGEST_TOLERANCE:
         raise OptionError(
             f"the tolerance {span!r} cannot be used", hint='Write a span from "1s" to "7d"; five minutes is usual.'
         )
-    return found
+    return tolerance

@@ -72,7 +72,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, tag="webhook"):
         """Return the stated webhook, of Python or a file. `respond` = "run" if left out, for Slack "nothing".
 
         Raises:
-            OptionError: an option cannot be used; a verifier has to be stated, be it `ms.verify.none()`.
+            OptionError: an option cannot be used; a verifier must be stated, at least `ms.verify.none()`.
             UnknownNameError: no such verifier, or a key over a field that no delivery has.
         """
         verifier = read_verifier(verify)

@@ -32,8 +32,8 @@ _TOO_DEEP = RequestError(400, "too_deep", f"the JSON is nested deeper than {MAX_
 def content_type(headers: Mapping[str, str]) -> tuple[str, str]:
     """Return (type/subtype, charset) in lower case; "" if none is stated."""
     kind, _, rest = headers.get("content-type", "").partition(";")
-    found = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", rest, re.IGNORECASE)
-    return kind.strip().lower(), found[1].lower() if found else ""
+    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", rest, re.IGNORECASE)
+    return kind.strip().lower(), charset[1].lower() if charset else ""
 
 
 def read_webhook_body(body: bytes, headers: Mapping[str, str], *, forms: bool) -> Any:
