@@ -1,9 +1,8 @@
-"""Configuration, read once at the top into a frozen value; lower floors take what they need as arguments.
+"""Configuration, read once at the top into a frozen value; lower layers get their settings as arguments.
 
-settings  what can be set, with types and defaults      keys     the known keys, taken from there
-places    where the file, the store and the spool live  lines    the line of each key in a file
-values    one value: text or TOML to its type           layers   file, variables, flags
-loading   the merge
+settings  all settings, with types and defaults          known_keys      the known keys, taken from there
+locations where the file, the store and the spool are   value_reader    one value: text or TOML to its type
+loading   the merge of the layers                        setting_layers  file, variables, flags
 """
 
 from mainspring.config.loading import find_spool_without_settings, load

@@ -1,4 +1,4 @@
-"""`[secrets.due]`: which secrets have to be renewed by when, and what the configuration itself needs them for."""
+"""Due secrets, `[secrets.due]`: the days by which secrets have to be renewed, and the settings that need them."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, time
@@ -30,7 +30,7 @@ def read_due_secrets(settings: Settings) -> tuple[DueSecret, ...]:
 
 
 def _list_secret_uses(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield the secrets that settings refer to, each with what needs it."""
+    """Yield the secrets that settings refer to, each with its user."""
     for name, address in settings.notify.channels.items():
         yield from ((secret, f"channel {name}") for secret in read_channel_address(address).secrets)
     for name, broker in settings.brokers.items():

@@ -1,6 +1,6 @@
-"""The known keys, taken from the Structs of `settings`: what is a table, what is a value, and what was meant by a wrong one.
+"""The known keys, taken from the Structs of `settings`: which key is a table, which a value, and the suggestion for an unknown one.
 
-A path is a tuple of keys, `("worker", "queues", "mail", "rate")`. Where a user chooses the name (a queue) the known key has `*`.
+A path is a tuple of keys, `("worker", "queues", "mail", "rate")`. If a user chooses the name (a queue), the known key has `*`.
 """
 
 from difflib import get_close_matches
@@ -27,8 +27,8 @@ SHORTHANDS: dict[KeyPath, str] = {
 def _collect(path: KeyPath, annotation: Any, tables: set[KeyPath], values: dict[KeyPath, Any]) -> None:
     if isinstance(annotation, type) and issubclass(annotation, Struct):
         tables.add(path)
-        for one in fields(annotation):
-            _collect((*path, one.name), one.type, tables, values)
+        for field in fields(annotation):
+            _collect((*path, field.name), field.type, tables, values)
     elif get_origin(annotation) is dict:
         tables.add(path)
         _collect((*path, "*"), get_args(annotation)[1], tables, values)
@@ -45,34 +45,36 @@ for _name, _section in SECTIONS.items():
 def find_known_key(path: KeyPath) -> KeyPath | None:
     """Return the known key or table that `path` is an instance of, or None."""
     for known in (*KNOWN_TABLES, *KNOWN_VALUES):
-        if len(known) == len(path) and all(want in ("*", have) for want, have in zip(known, path, strict=True)):
+        if len(known) == len(path) and all(
+            known_part in ("*", part) for known_part, part in zip(known, path, strict=True)
+        ):
             return known
     return None
 
 
 def suggest_key(path: KeyPath) -> str | None:
-    """Return the dotted known key that is most like the unknown `path`: of the same table, where that is known."""
+    """Return the dotted known key that is most like the unknown `path`: of the same table, if that is known."""
     known = [
-        tuple(have if want == "*" else want for want, have in _pair_parts(one, path))
-        for one in (*KNOWN_TABLES, *KNOWN_VALUES)
+        tuple(part if known_part == "*" else known_part for known_part, part in _pair_parts(key, path))
+        for key in (*KNOWN_TABLES, *KNOWN_VALUES)
     ]
     table = path[:-1] if find_known_key(path[:-1]) else ()
-    inner = {".".join(one[len(table) :]) for one in known if one[: len(table)] == table and len(one) > len(table)}
+    inner = {".".join(key[len(table) :]) for key in known if key[: len(table)] == table and len(key) > len(table)}
     close = get_close_matches(".".join(path[len(table) :]), sorted(inner), n=1, cutoff=0.6)
     return ".".join((*table, close[0])) if close else None
 
 
 def list_names_in_table(path: KeyPath) -> list[str]:
-    """Return the names that are known in the table that `path` was looked for in; none where it is no table, or names are free."""
+    """Return the names that are known in the table of `path`; none if it is no table, or names are free."""
     form = find_known_key(path[:-1])
     if form not in KNOWN_TABLES or form is None:
         return []
     names = dict.fromkeys(
-        one[len(form)] for one in (*KNOWN_TABLES, *KNOWN_VALUES) if len(one) > len(form) and one[: len(form)] == form
+        key[len(form)] for key in (*KNOWN_TABLES, *KNOWN_VALUES) if len(key) > len(form) and key[: len(form)] == form
     )
     return sorted(name for name in names if name != "*")
 
 
 def _pair_parts(known: KeyPath, path: KeyPath) -> list[tuple[str, str]]:
     """Pair the parts of a known key with those of `path`; `*` stays where `path` is too short to name it."""
-    return [(want, path[place] if place < len(path) else "NAME") for place, want in enumerate(known)]
+    return [(known_part, path[index] if index < len(path) else "NAME") for index, known_part in enumerate(known)]

@@ -1,4 +1,4 @@
-"""From layers to Settings: flags over variables over the file over the defaults, each value with its source.
+"""Loading: from layers to Settings. Flags win over variables, these over the file, that over the defaults; each value has its source.
 
 Invariant: no environment but production ever gets a place (store, spool, backups, databases, brokers, channels) that was named for all of
 them.
@@ -46,7 +46,7 @@ NOTIFY_SECTION = "notify"
 ADDRESS_KEYS = {(NOTIFY_SECTION, "channels"), (NOTIFY_SECTION, "route")}
 DEFAULT_SOURCE = "default"
 UNCLAIMED_SPOOL_PREFIX = "unclaimed-"
-"""How the folders begin that hold records of which no one knows the store."""
+"""The prefix of folders with records whose store is unknown."""
 _LOCATION_KEYS = frozenset({STORE_URL_KEY, SPOOL_KEY, ENVIRONMENT_KEY})
 _WITHHELD = """this command was started by mainspring, which did not hand on the address of its store (MAINSPRING_STORE_URL)
 and no configuration names one"""
@@ -63,12 +63,12 @@ def load(
     flags: Mapping[str, Any] = MappingProxyType({}),
     config: Path | None = None,
 ) -> Settings:
-    """Return the settings of this process: nothing but files is read, and nothing is created.
+    """Return the settings of this process: only files are read, and nothing is created.
 
     `flags` maps dotted keys to values (None = not given), `config` is `--config`.
 
     Raises:
-        ConfigError: a named file is missing or unreadable, a key is unknown, a value is wrong.
+        ConfigError: a named file is missing or unreadable, a key is unknown, a value is invalid.
     """
     around = locations.ProcessSurroundings(env, cwd, uid)
     file = locations.find_file(around, config)
@@ -94,16 +94,18 @@ def load(
 def find_spool_without_settings(
     *, env: Mapping[str, str], cwd: Path, uid: int, flags: Mapping[str, Any], config: Path | None
 ) -> tuple[Path, bool]:
-    """Return where records go when the settings cannot be read, and whether that is the spool of a store that is named.
+    """Return the folder of records when the settings cannot be read, and whether that is the spool of a named store.
 
-    The store is known although something else is wrong. Where it is not, the folder belongs to this broken configuration alone, and no
-    store ever takes it in by itself: it might be another project's.
+    The store may be known although another setting is invalid. If it is not, the folder belongs to this broken configuration alone, and
+    no store imports it by itself: it might be another project's.
 
     Raises:
         ConfigError: the user has no home folder.
     """
-    of_places = {variable_name(path) for path in _LOCATION_KEYS}
-    known = {name: text for name, text in env.items() if not name.startswith(VARIABLE_PREFIX) or name in of_places}
+    location_variables = {variable_name(path) for path in _LOCATION_KEYS}
+    known = {
+        name: text for name, text in env.items() if not name.startswith(VARIABLE_PREFIX) or name in location_variables
+    }
     around = locations.ProcessSurroundings(known, cwd, uid)
     file: Path | None = None
     with suppress(ConfigError, OSError):
@@ -112,13 +114,13 @@ def find_spool_without_settings(
         merged = _merge(around, named, file, only=_LOCATION_KEYS)
         if merged[STORE_URL_KEY].source != DEFAULT_SOURCE:
             return merged[SPOOL_KEY].value, True
-    ours = (
+    variables = (
         f"{name}={text}"
         for name, text in sorted(env.items())
         if name.startswith(VARIABLE_PREFIX) and not is_other_variable(name)
     )
-    what = "\x1f".join((str(flags.get("store.url")), str(config), str(file), *ours))
-    mark = hashlib.sha256(what.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    identity = "\x1f".join((str(flags.get("store.url")), str(config), str(file), *variables))
+    mark = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return locations.state_folder(around) / f"{UNCLAIMED_SPOOL_PREFIX}{mark}", False
 
 
@@ -128,20 +130,24 @@ def _merge(
     file: Path | None,
     only: frozenset[KeyPath] | None = None,
 ) -> SettingLayer:
-    """Return every value that is set, with the places filled in; with `only`, nothing but these is read of the file."""
+    """Return every value that is set, with the locations filled in; with `only`, nothing but these is read of the file."""
     layers = LayerReader(around)
-    written = layers.of_file(file, only) if file else FileLayers({}, {})
+    file_layers = layers.of_file(file, only) if file else FileLayers({}, {})
     above = {**layers.of_env(), **layers.of_flags(flags)}
-    stated = above.get(ENVIRONMENT_KEY) or written.base.get(ENVIRONMENT_KEY)
+    stated = above.get(ENVIRONMENT_KEY) or file_layers.base.get(ENVIRONMENT_KEY)
     environment = str(stated.value) if stated else locations.PRODUCTION
-    own = {**written.environments.get(environment, {}), **above}
-    shared = written.base if environment == locations.PRODUCTION else _separate_environment(written.base, environment)
+    own = {**file_layers.environments.get(environment, {}), **above}
+    shared = (
+        file_layers.base
+        if environment == locations.PRODUCTION
+        else _separate_environment(file_layers.base, environment)
+    )
     return _add_locations({**shared, **own}, around, environment)
 
 
 def _separate_environment(base: SettingLayer, environment: str) -> SettingLayer:
     """Give `environment` its own names for the places that the file names for all."""
-    # What a broker is sent, or a person is told, cannot be called back.
+    # A message to a broker, or a notification, cannot be recalled.
     own = {path: given for path, given in base.items() if path[0] != BROKERS_SECTION and path[:2] not in ADDRESS_KEYS}
     databases = (path for path in base if path[0] == DATABASES_SECTION and path[-1] == "url" and len(path) == 3)
     for path in (STORE_URL_KEY, BACKUP_FOLDER_KEY, SPOOL_KEY, *databases):
@@ -159,7 +165,7 @@ def _separate_environment(base: SettingLayer, environment: str) -> SettingLayer:
 
 
 def _add_locations(layer: SettingLayer, around: locations.ProcessSurroundings, environment: str) -> SettingLayer:
-    """Add the default store, and the spool: beside a file; else, and in a folder that was named, one for each store."""
+    """Add the default store, and the spool: beside a file; else, and in a named folder, one for each store."""
     if STORE_URL_KEY not in layer:
         if STORE_WITHHELD_VARIABLE in around.env:
             raise ConfigError(_WITHHELD, hint=_WITHHELD_HINT)
@@ -178,14 +184,14 @@ def _add_locations(layer: SettingLayer, around: locations.ProcessSurroundings, e
 
 
 def _check_databases(databases: Mapping[str, DatabaseSettings], store: str, layer: SettingLayer) -> None:
-    """Raise ConfigError for a database without a place, or one in the place of the store, which is never lent out."""
+    """Raise ConfigError for a database without a place, or one in the place of the store, which no one else may use."""
     for name, database in databases.items():
         if database.url and database.url != store:
             continue
         given = layer.get((DATABASES_SECTION, name, "url")) or layer[DATABASES_SECTION, name]
-        why = "this is the engine's own store" if database.url else "it names no database"
+        problem = "this is the engine's own store" if database.url else "it names no database"
         hint = "Name one of your own: sqlite:///relative.db, sqlite:////absolute.db or postgresql://USER@HOST:PORT/DATABASE."
-        raise ConfigError(f"`{DATABASES_SECTION}.{name}.url`: {why}\nset by {given.source}", hint=hint)
+        raise ConfigError(f"`{DATABASES_SECTION}.{name}.url`: {problem}\nset by {given.source}", hint=hint)
 
 
 def _check_brokers(brokers: Mapping[str, BrokerSettings], layer: SettingLayer) -> None:
@@ -203,7 +209,7 @@ def _check_brokers(brokers: Mapping[str, BrokerSettings], layer: SettingLayer) -
 
 
 def _check_notify(notify: NotifySettings, layer: SettingLayer) -> None:
-    """Raise ConfigError for a channel with a name that none can have, or a route that leads to no channel."""
+    """Raise ConfigError for a channel with an invalid name, or a route that leads to no channel."""
     path: tuple[str, ...] = (NOTIFY_SECTION,)
     try:
         for name in notify.channels:
@@ -212,16 +218,16 @@ def _check_notify(notify: NotifySettings, layer: SettingLayer) -> None:
         path = (NOTIFY_SECTION, "route")
         check_routes(notify.route, notify.channels)
     except (OptionError, UnknownNameError) as error:
-        why = f"`{'.'.join(path)}`: {error.message}\nset by {layer[path].source}"
-        raise ConfigError(why, hint=error.hint) from None
+        problem = f"`{'.'.join(path)}`: {error.message}\nset by {layer[path].source}"
+        raise ConfigError(problem, hint=error.hint) from None
 
 
 def _check_due(secrets: SecretsSettings, layer: SettingLayer) -> None:
-    """Raise ConfigError for the date of a secret that cannot be called so."""
+    """Raise ConfigError for the date of a secret with an invalid name."""
     for name in secrets.due:
         if not SECRET_NAME.fullmatch(name):
-            why = f"`{'.'.join(DUE_KEY)}.{escape(name, 60)}`: no secret can be called so\nset by {layer[(*DUE_KEY, name)].source}"
-            raise ConfigError(why, hint="Use a letter, then letters, digits and _ . -, such as GITHUB_HOOK.")
+            problem = f"`{'.'.join(DUE_KEY)}.{escape(name, 60)}`: no secret can be called so\nset by {layer[(*DUE_KEY, name)].source}"
+            raise ConfigError(problem, hint="Use a letter, then letters, digits and _ . -, such as GITHUB_HOOK.")
 
 
 def _build_struct(kind: Any, path: tuple[str, ...], layer: SettingLayer) -> Any:
@@ -231,13 +237,13 @@ def _build_struct(kind: Any, path: tuple[str, ...], layer: SettingLayer) -> Any:
         names = dict.fromkeys(key[len(path)] for key in layer if len(key) > len(path) and key[: len(path)] == path)
         return {name: _build_struct(get_args(kind)[1], (*path, name), layer) for name in names}
     values: dict[str, Any] = {}
-    for one in fields(kind):
-        at = (*path, one.name)
-        if isinstance(one.type, type) and issubclass(one.type, Struct):
-            values[one.name] = _build_struct(one.type, at, layer)
-        elif get_origin(one.type) is dict:
-            if named := _build_struct(one.type, at, layer):  # none: the field's own default
-                values[one.name] = named
+    for field in fields(kind):
+        at = (*path, field.name)
+        if isinstance(field.type, type) and issubclass(field.type, Struct):
+            values[field.name] = _build_struct(field.type, at, layer)
+        elif get_origin(field.type) is dict:
+            if named := _build_struct(field.type, at, layer):  # none: the field's own default
+                values[field.name] = named
         elif at in layer:
-            values[one.name] = layer[at].value
+            values[field.name] = layer[at].value
     return kind(**values)

@@ -1,4 +1,4 @@
-"""Where things live: the configuration file, the store, the spool.
+"""Locations of the configuration file, the store and the spool.
 
 Relative paths count from the folder of the file that states them. Nothing is created or opened here.
 """
@@ -24,10 +24,10 @@ MACHINE_STATE = Path("/var/lib/mainspring")
 PRODUCTION = "production"
 _SQLITE = "sqlite:///"
 _LONGEST_NAME = 200
-"""In bytes. File systems take 255; files beside the store, and backups of it, are named after it."""
+"""In bytes. File systems allow 255; files beside the store, and backups of it, are named after it."""
 _SERVER_PREFIXES = ("postgresql://", "postgres://")
 _LIKELY_SERVER_URL = re.compile(r"postgres(ql)?:|(.*\s)?(host|dbname|password)=|[^/\s]+:\d+/")
-"""Slips of the pen, such as HOST:5432/DATABASE: each would be a file without a word, and might hold a password in its name."""
+"""Typing errors, such as HOST:5432/DATABASE: each would silently be a file, and might contain a password in its name."""
 _STORE_URL_FORMS = (
     "Write sqlite:///relative.db, sqlite:////absolute.db, a plain path, or postgresql://USER@HOST:PORT/DATABASE."
 )
@@ -35,14 +35,14 @@ _STORE_URL_FORMS = (
 
 @dataclass(frozen=True, slots=True)
 class ProcessSurroundings:
-    """What of the process decides where things live."""
+    """The properties of the process that decide on locations."""
 
     env: Mapping[str, str]
     cwd: Path
     uid: int
 
     def home(self) -> Path:
-        """The user's home folder. Raises ConfigError when there is none."""
+        """The user's home folder. Raises ConfigError if there is none."""
         named = self.env.get("HOME")
         if named:
             return Path(named)
@@ -55,7 +55,7 @@ class ProcessSurroundings:
             ) from None
 
     def xdg(self, variable: str, default: str) -> Path:
-        """The base folder named by an XDG variable; a relative one is ignored, as its standard says."""
+        """The base folder named by an XDG variable; a relative one is ignored, as its standard requires."""
         named = Path(self.env.get(variable, ""))
         return named if named.is_absolute() else self.home() / default
 
@@ -66,7 +66,7 @@ class ProcessSurroundings:
 
 
 def find_file(around: ProcessSurroundings, config: Path | None) -> Path | None:
-    """Return the configuration file: the named one, or the first found; None when there is none.
+    """Return the configuration file: the named one, or the first found; None if there is none.
 
     Raises:
         ConfigError: `--config` or MAINSPRING_CONFIG names no file.
@@ -89,12 +89,12 @@ def find_file(around: ProcessSurroundings, config: Path | None) -> Path | None:
 
 
 def default_store_path(around: ProcessSurroundings, environment: str) -> Path:
-    """Return the store's file when nothing names one; each environment has its own."""
+    """Return the store's default file; each environment has its own."""
     return store_path_for_environment(state_folder(around) / "state.db", environment)
 
 
 def state_folder(around: ProcessSurroundings) -> Path:
-    """Return the folder of what this user, or this machine, keeps between calls."""
+    """Return the folder of the state that this user, or this machine, keeps between calls."""
     return MACHINE_STATE if around.uid == 0 else around.xdg("XDG_STATE_HOME", ".local/state") / "mainspring"
 
 
@@ -104,22 +104,22 @@ def store_path_for_environment(store: Path, environment: str) -> Path:
 
 
 def default_spool_path(store: Path) -> Path:
-    """Return the folder beside `store` for records made while it was away: a store of its own, a spool of its own."""
+    """Return the folder beside `store` for records made while it was unavailable: each store has its own spool."""
     return store.with_name(f"{store.name}.spool")
 
 
 def fallback_spool_path(around: ProcessSurroundings, url: str) -> Path:
-    """Return the spool of a store beside which nothing can be made: it is on a server, or a folder is in its place."""
+    """Return the spool of a store beside which nothing can be created: it is on a server, or a folder is in its place."""
     return state_folder(around) / f"spool-{hash_store_url(url, around.env)}"
 
 
 def hash_store_url(url: str, env: Mapping[str, str]) -> str:
-    """Return 16 hex digits that stand for one store, whoever asks: who signs in and how is no part of them.
+    """Return 16 hex digits that identify one store; the user and the password do not count.
 
-    `env` = the variables from which libpq fills in what the URL leaves out.
+    `env` = the variables from which libpq fills in the missing parts of the URL.
     """
-    place = _server_identity(url, env) if is_server_url(url) else ("file", os.path.realpath(store_path(url)))
-    return hashlib.sha256("\x1f".join(place).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    identity = _server_identity(url, env) if is_server_url(url) else ("file", os.path.realpath(store_path(url)))
+    return hashlib.sha256("\x1f".join(identity).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _server_identity(url: str, env: Mapping[str, str]) -> tuple[str, ...]:
@@ -129,12 +129,12 @@ def _server_identity(url: str, env: Mapping[str, str]) -> tuple[str, ...]:
     user, _, hosts = parts.netloc.rpartition("@")
     named = [host.rpartition(":") if re.search(r":\d*$", host) else (host, "", "") for host in hosts.split(",")]
     service = query.get("service") or env.get("PGSERVICE", "")
-    usual = {} if service else env  # a service names the rest itself
+    defaults = {} if service else env  # a service names the rest itself
     host = ",".join(unquote(host[0]) for host in named) or query.get("host") or query.get("hostaddr")
-    port = ",".join(host[2] for host in named).strip(",") or query.get("port") or usual.get("PGPORT") or "5432"
-    who = unquote(user.partition(":")[0]) or query.get("user") or usual.get("PGUSER", "")
-    database = unquote(parts.path.lstrip("/")) or query.get("dbname") or usual.get("PGDATABASE") or who
-    host = host or usual.get("PGHOST") or usual.get("PGHOSTADDR") or ""
+    port = ",".join(host[2] for host in named).strip(",") or query.get("port") or defaults.get("PGPORT") or "5432"
+    user_name = unquote(user.partition(":")[0]) or query.get("user") or defaults.get("PGUSER", "")
+    database = unquote(parts.path.lstrip("/")) or query.get("dbname") or defaults.get("PGDATABASE") or user_name
+    host = host or defaults.get("PGHOST") or defaults.get("PGHOSTADDR") or ""
     return ("server", host.lower(), port, database, service, schema or "mainspring")
 
 
@@ -165,7 +165,7 @@ def is_server_url(url: str) -> bool:
 def store_url_for_environment(url: str, environment: str, *, schema: str = "mainspring") -> str:
     """Return the URL of the store beside this one that belongs to `environment`: another file, or another schema.
 
-    `schema` = where it is on a server that names none.
+    `schema` = its schema on a server URL that names none.
     """
     if not is_server_url(url):
         return store_url(store_path_for_environment(store_path(url), environment))
@@ -176,17 +176,17 @@ def store_url_for_environment(url: str, environment: str, *, schema: str = "main
 
 
 def resolve_store_url(around: ProcessSurroundings, text: str, folder: Path) -> str:
-    """Return `sqlite:////absolute/path` for any form that `store.url` may have.
+    """Return the canonical URL of the store, `sqlite:////absolute/path`, for any form of `store.url`.
 
     Raises:
-        OptionError: the URL names no file of ours, or a server in a way that cannot be read.
+        OptionError: the URL names no file, or a server in an unreadable form.
     """
     scheme, separator, _ = text.partition("://")
     if is_server_url(text.strip()):
-        text = text.strip()  # what stands around it came with what was pasted, or read from a file
-        why = explain_unreadable_url(text)
-        if why is not None:
-            raise OptionError(f"the address of the server cannot be read: {why}", hint=SERVER_HINT)
+        text = text.strip()  # whitespace around it came from pasting, or from a file
+        problem = explain_unreadable_url(text)
+        if problem is not None:
+            raise OptionError(f"the address of the server cannot be read: {problem}", hint=SERVER_HINT)
         return text
     if _LIKELY_SERVER_URL.match(text):
         raise OptionError("this is meant for a server, and would be the name of a file", hint=_STORE_URL_FORMS)
@@ -209,7 +209,7 @@ def resolve_store_url(around: ProcessSurroundings, text: str, folder: Path) -> s
 
 
 def _list_candidates(around: ProcessSurroundings) -> list[Path]:
-    found = [folder / FILE_NAME for folder in (around.cwd, *around.cwd.parents)]
+    candidates = [folder / FILE_NAME for folder in (around.cwd, *around.cwd.parents)]
     with suppress(ConfigError):  # no home folder: then nothing is in it
-        found.append(around.xdg("XDG_CONFIG_HOME", ".config") / "mainspring" / FILE_NAME)
-    return [*found, MACHINE_FILE]
+        candidates.append(around.xdg("XDG_CONFIG_HOME", ".config") / "mainspring" / FILE_NAME)
+    return [*candidates, MACHINE_FILE]

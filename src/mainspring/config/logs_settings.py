@@ -1,4 +1,4 @@
-"""`[logs]`: how processes write lines, and what is kept of the lines of runs."""
+"""Settings of `[logs]`: how processes write lines, and how many lines of runs are stored."""
 
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -9,9 +9,9 @@ from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES
 
 
 class LogsSettings(Struct, frozen=True, kw_only=True):
-    """`auto` = JSON unless a terminal reads it. `max_lines` = lines kept of a run; 0 = none, and nothing is captured.
+    """`auto` = JSON unless a terminal reads it. `max_lines` = stored lines of a run; 0 = none, and nothing is captured.
 
-    `values` = lines of the engine itself show the beginning of inputs and outputs.
+    `values` = lines of the engine itself show the start of inputs and outputs.
     """
 
     format: Literal["auto", "json", "text"] = "auto"

@@ -1,4 +1,4 @@
-"""`[monitors]`: whether each monitor is on, and what is set of it, for all and for some automations alone.
+"""Settings of monitors, `[monitors]`: whether each is on, and its tuning, for all automations and for some.
 
 Made of the table of monitors, so that there is one list of them.
 """
@@ -16,7 +16,7 @@ from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 
 def _make_optional(tuning: type[Tuning]) -> type[Struct]:
     """Return the Struct in which each setting of a monitor may be left out."""
-    settings = [(one.name, one.type | None, None) for one in fields(tuning)]
+    settings = [(setting.name, setting.type | None, None) for setting in fields(tuning)]
     return defstruct(f"Own{tuning.__name__}", settings, frozen=True, kw_only=True, module=__name__)
 
 
@@ -31,7 +31,7 @@ OwnMonitorsSettings = defstruct(
     kw_only=True,
     module=__name__,
 )
-"""One entry of `[monitors.of]`: what is set for the automations of that name or pattern alone."""
+"""One entry of `[monitors.of]`: the settings for the automations of that name or pattern alone."""
 
 MonitorsSettings = defstruct(
     "MonitorsSettings",
@@ -46,18 +46,18 @@ MonitorsSettings = defstruct(
 
 
 def read_tunings(settings: Struct) -> dict[IncidentKind, Tuning]:
-    """Return what is in force of each monitor."""
+    """Return the tuning of each monitor."""
     return {kind: getattr(settings, kind.value) for kind in MONITORS}
 
 
 def read_tuning_overrides(settings: Any) -> TuningOverrides:
-    """Return what is in force for some automations alone."""
+    """Return the tunings for some automations alone."""
     return TuningOverrides({name: _read_stated(entry) for name, entry in settings.of.items()})
 
 
 def _read_stated(entry: Struct) -> dict[IncidentKind, dict[str, Any]]:
-    found = {IncidentKind(name): _read_fields(getattr(entry, name)) for name in _OPTIONAL_SETTINGS}
-    return {kind: settings for kind, settings in found.items() if settings}
+    stated = {IncidentKind(name): _read_fields(getattr(entry, name)) for name in _OPTIONAL_SETTINGS}
+    return {kind: settings for kind, settings in stated.items() if settings}
 
 
 def _read_fields(partly: Struct) -> dict[str, Any]:

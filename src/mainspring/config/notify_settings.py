@@ -1,4 +1,4 @@
-"""`[notify]` of the configuration: who is told what, and when."""
+"""Settings of `[notify]`: who is notified of what, and when."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -21,8 +21,8 @@ PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
 class NotifySettings(Struct, frozen=True, kw_only=True):
     """`[notify]`: the channels by name, the routes that lead to them, and the times that all of them share.
 
-    `channels` empty = the terminal; `route` empty = everything to every channel. `watchdog` = who hears outside that all moves, and alarms
-    when nothing is heard. `store_lost_after` = how long the store may be lost before that is told; what is over sooner is told to nobody.
+    `channels` empty = the terminal; `route` empty = everything to every channel. `watchdog` = an outside service that gets a regular
+    ping, and alarms if it stops. `store_lost_after` = how long the store may be lost before a notification; a shorter loss sends none.
     """
 
     channels: dict[str, ChannelAddress] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""`[otel]` of the configuration: where traces and metrics go."""
+"""Settings of `[otel]`: the collector of traces and metrics."""
 
 from datetime import timedelta
 from typing import Annotated

@@ -1,7 +1,6 @@
-"""The layers that say what is set: the file, the environment's variables, the flags. Each becomes {key path: value with its source}.
+"""The setting layers: the file, the environment's variables, the flags. Each becomes {key path: value with its source}.
 
-Every key is checked and every value typed here, so that a mistake is reported with the place where it was made, and
-merging is a plain `dict.update`.
+Every key is checked and every value typed here, so that an error is reported with its place, and merging is a plain `dict.update`.
 """
 
 import tomllib
@@ -23,11 +22,11 @@ from mainspring.resources.secret_variables import STORE_WITHHELD_VARIABLE
 
 VARIABLE_PREFIX = "MAINSPRING_"
 _PREFIX_WORD = "MAINSPRING"
-# Read by other parts, before or beside the settings.
+# Other parts read them, before or in place of the settings.
 NOT_SETTINGS = frozenset(
     {
         *("MAINSPRING_CONFIG", "MAINSPRING_FAILPOINT"),
-        # What a command gets that we run: it may call us again.
+        # Variables for a command that we run: it may call us again.
         *(
             "MAINSPRING_RUN_ID",
             "MAINSPRING_ATTEMPT",
@@ -41,12 +40,12 @@ NOT_SETTINGS_PREFIX = "MAINSPRING_SECRET_"
 ENVIRONMENT_KEY = ("project", "environment")
 DUE_KEY = ("secrets", "due")
 _USER_NAMED_TABLES = (DUE_KEY, ("web", "oidc", "roles"))
-"""Tables in which a name of the user's stands beside a day or a role: it says nothing of what stands there."""
+"""Tables in which a user's name is beside a day or a role: the name does not show what the value is."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingValue:
-    """A typed value, and where it was set."""
+    """A typed value, and its source."""
 
     value: Any
     source: str
@@ -57,9 +56,9 @@ SettingLayer = dict[known_keys.KeyPath, SettingValue]
 
 @dataclass(frozen=True, slots=True)
 class LayerOrigin:
-    """Where the values of one layer come from: how a place is told, from which folder relative paths count."""
+    """The origin of one layer's values: how a source is named, and from which folder relative paths count."""
 
-    tell: Callable[[known_keys.KeyPath], str]
+    locate: Callable[[known_keys.KeyPath], str]
     folder: Path
     is_text: bool = False
     spell: Callable[[known_keys.KeyPath], str] = ".".join
@@ -67,7 +66,7 @@ class LayerOrigin:
 
 @dataclass(frozen=True, slots=True)
 class FileLayers:
-    """What one file sets: for every environment, and for each named one."""
+    """The settings of one file: for every environment, and for each named one."""
 
     base: SettingLayer
     environments: dict[str, SettingLayer]
@@ -113,7 +112,7 @@ class LayerReader:
         return layer
 
     def of_flags(self, flags: Mapping[str, Any]) -> SettingLayer:
-        """Read `{"store.url": value}`; None is not set, text is read as a variable's is."""
+        """Read `{"store.url": value}`; None is not set, text is read like that of a variable."""
         layer: SettingLayer = {}
         for name, value in flags.items():
             if value is not None:
@@ -135,7 +134,7 @@ class LayerReader:
             if form in known_keys.KNOWN_VALUES:
                 annotation = known_keys.KNOWN_VALUES[form]
                 plain = parse_text(annotation, value) if origin.is_text and isinstance(value, str) else value
-                layer[path] = SettingValue(self._reader.read(annotation, plain, origin.folder), origin.tell(path))
+                layer[path] = SettingValue(self._reader.read(annotation, plain, origin.folder), origin.locate(path))
                 return
             if origin.is_text and isinstance(value, str) and value.lstrip().startswith("{"):
                 value = parse_toml_value(value)
@@ -147,21 +146,25 @@ class LayerReader:
         self, layer: SettingLayer, path: known_keys.KeyPath, value: Any, origin: LayerOrigin, form: known_keys.KeyPath
     ) -> None:
         if isinstance(value, Mapping):
-            # A table whose name the user chose exists even when nothing is set in it.
+            # A table whose name the user chose exists even if nothing is set in it.
             if form[-1] == "*":
-                layer[path] = SettingValue(None, origin.tell(path))
+                layer[path] = SettingValue(None, origin.locate(path))
             for key, inner in value.items():
                 self._take(layer, (*path, str(key)), inner, origin)
         elif form in known_keys.SHORTHANDS:
             self._take(layer, (*path, known_keys.SHORTHANDS[form]), value, origin)
         else:
-            beside = known_keys.list_names_in_table((*path, "*"))
-            hint = f"Known in it: {', '.join(beside)}." if beside else f"Write {origin.spell((*path, 'NAME'))} = ..."
+            known_names = known_keys.list_names_in_table((*path, "*"))
+            hint = (
+                f"Known in it: {', '.join(known_names)}."
+                if known_names
+                else f"Write {origin.spell((*path, 'NAME'))} = ..."
+            )
             raise _setting_error(path, origin, f"expected a table, got {value!r}", hint)
 
 
 def is_other_variable(name: str) -> bool:
-    """Tell whether a variable of ours is read by other parts, before or beside the settings."""
+    """Tell whether a variable of ours is read by other parts, before or in place of the settings."""
     return name in NOT_SETTINGS or name.startswith(NOT_SETTINGS_PREFIX)
 
 
@@ -171,30 +174,32 @@ def variable_name(path: known_keys.KeyPath) -> str:
 
 
 def misspelt_variables(env: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return variables that nothing reads and that were meant for us, each with the name that it should have: MAINSPIRNG_STORE_URL."""
-    found = []
+    """Return variables that nothing reads and that were meant for us, each with its correct name: MAINSPIRNG_STORE_URL."""
+    misspelt = []
     for name in sorted(env):
         word, _, rest = name.partition("_")
         if name.startswith(VARIABLE_PREFIX) or not rest or abs(len(word) - len(_PREFIX_WORD)) > 1:
             continue
-        have, want = Counter(word.upper()), Counter(_PREFIX_WORD)
-        if (have - want).total() + (want - have).total() > 2:  # two letters changed place, or one is wrong
+        found_letters, expected_letters = Counter(word.upper()), Counter(_PREFIX_WORD)
+        if (found_letters - expected_letters).total() + (
+            expected_letters - found_letters
+        ).total() > 2:  # two letters changed place, or one is wrong
             continue
         path = _parse_variable_name(rest)
         near = path if known_keys.find_known_key(path) else known_keys.suggest_key(path)
         if near is not None:
-            found.append((name, variable_name(near if isinstance(near, tuple) else tuple(near.split(".")))))
-    return found
+            misspelt.append((name, variable_name(near if isinstance(near, tuple) else tuple(near.split(".")))))
+    return misspelt
 
 
 def _parse_variable_name(rest: str) -> known_keys.KeyPath:
-    """Return the key that a variable's name means, without its prefix."""
+    """Return the key of a variable's name, without its prefix."""
     section, _, inner = rest.lower().partition("_")
     return (section, *inner.split("__")) if inner else (section,)
 
 
 def _select_values(tree: Mapping[str, Any], only: frozenset[known_keys.KeyPath] | None) -> Mapping[str, Any]:
-    """Return the tree with nothing but the values that are asked for, each in a section."""
+    """Return the tree with nothing but the requested values, each in a section."""
     if only is None:
         return tree
     sections = ((section, key) for section, key in only if isinstance(tree.get(section), Mapping))
@@ -206,17 +211,17 @@ def _select_values(tree: Mapping[str, Any], only: frozenset[known_keys.KeyPath] 
 
 
 def _file_origin(path: Path, lines: Mapping[known_keys.KeyPath, int], prefix: known_keys.KeyPath) -> LayerOrigin:
-    def tell(key: known_keys.KeyPath) -> str:
+    def locate(key: known_keys.KeyPath) -> str:
         whole = (*prefix, *key)
         known = (lines[whole[:depth]] for depth in range(len(whole), 0, -1) if whole[:depth] in lines)
         line = next(known, None)
         return f"{path}:{line}" if line else str(path)
 
-    return LayerOrigin(tell, path.parent, spell=lambda key: ".".join((*prefix, *key)))
+    return LayerOrigin(locate, path.parent, spell=lambda key: ".".join((*prefix, *key)))
 
 
 def _list_environments(environments: Any, path: Path) -> list[tuple[str, Mapping[str, Any]]]:
-    if not isinstance(environments, Mapping) or not all(isinstance(one, Mapping) for one in environments.values()):
+    if not isinstance(environments, Mapping) or not all(isinstance(table, Mapping) for table in environments.values()):
         raise ConfigError(
             f"`environments` holds a table for each environment\nin {path}",
             hint="Write [environments.development.store] and the keys below it.",
@@ -235,13 +240,13 @@ def _read_text(path: Path) -> str:
         ) from None
 
 
-def _setting_error(path: known_keys.KeyPath, origin: LayerOrigin, why: str, hint: str | None = None) -> ConfigError:
-    return ConfigError(f"`{'.'.join(path)}`: {why}\nset by {origin.tell(path)}", hint=hint)
+def _setting_error(path: known_keys.KeyPath, origin: LayerOrigin, problem: str, hint: str | None = None) -> ConfigError:
+    return ConfigError(f"`{'.'.join(path)}`: {problem}\nset by {origin.locate(path)}", hint=hint)
 
 
 def _unknown_key_error(path: known_keys.KeyPath, origin: LayerOrigin) -> ConfigError:
     return ConfigError(
-        f"unknown setting `{origin.spell(path)}`\nset by {origin.tell(path)}", hint=_suggest_correction(path, origin)
+        f"unknown setting `{origin.spell(path)}`\nset by {origin.locate(path)}", hint=_suggest_correction(path, origin)
     )
 
 
@@ -251,12 +256,12 @@ def _suggest_correction(path: known_keys.KeyPath, origin: LayerOrigin) -> str:
     if path[0] == "monitors" and len(path) > 1 and path[1] in FIXED_MONITORS:
         return FIXED_MONITORS[IncidentKind(path[1])].why
     if path[:2] == ("monitors", "of") and len(path) > 3 and known_keys.find_known_key(("monitors", path[3])):
-        beside = known_keys.list_names_in_table(path[:4])
-        if path[3] not in beside:  # no slip in a name
+        known_names = known_keys.list_names_in_table(path[:4])
+        if path[3] not in known_names:  # no slip in a name
             general = origin.spell(("monitors", path[3]))
-            return f"It is set for all automations: {general}. Known there: {', '.join(beside)}."
+            return f"It is set for all automations: {general}. Known there: {', '.join(known_names)}."
     near = known_keys.suggest_key(path)
     if near:
         return f"Did you mean {origin.spell(tuple(near.split('.')))}?"
-    beside = known_keys.list_names_in_table(path)
-    return f"Known there: {', '.join(beside)}." if beside else f"Sections: {', '.join(SECTIONS)}."
+    known_names = known_keys.list_names_in_table(path)
+    return f"Known there: {', '.join(known_names)}." if known_names else f"Sections: {', '.join(SECTIONS)}."

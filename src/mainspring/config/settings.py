@@ -1,8 +1,8 @@
-"""What can be set in `mainspring.toml`, as frozen values: one Struct a section, one field a key, the default beside it.
+"""Settings of `mainspring.toml`, as frozen values: one Struct a section, one field a key with its default.
 
-Invariant: these Structs are the only list of keys. Reading, the environment's variables, `doctor --config` and the check
-of the reference page all walk them, so a new setting is one field here and one row there. `None` means "not set": whoever
-uses the value has its own default.
+Invariant: these Structs are the only list of keys. Reading, the environment's variables, `doctor --config` and the check of the reference
+page all walk them, so a new setting is one field here and one row there. `None` means "not set": the user of the value has its own
+default.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ from mainspring.domain.values.codec import DEFAULT_LIMIT
 
 Count = Annotated[int, Meta(ge=1)]
 PoolSize = Annotated[int, Meta(ge=1, le=1_000)]
-"""Threads or processes: more of them than any machine can feed is a slip of the pen."""
+"""Threads or processes: more than any machine can use is a typing error."""
 Size = Annotated[int, Meta(title="size")]
 PayloadSize = Annotated[int, Meta(title="payload size")]
 CodecName = Annotated[str, Meta(title="codec")]
@@ -54,9 +54,9 @@ MIB = 1024 * 1024
 
 
 class ProjectSettings(Struct, frozen=True, kw_only=True):
-    """`[project]`: what this is and where its automations are.
+    """`[project]`: its name and where its automations are.
 
-    `allowed_networks` = those that are not public and that notices, the watchdog and the sign-in may call all the same.
+    `allowed_networks` = non-public ones that notifications, the watchdog and the sign-in may call all the same.
     """
 
     name: Name | None = None
@@ -68,7 +68,7 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
-    """`[store.retention]`: how long finished runs and events are kept."""
+    """`[store.retention]`: how long finished runs and events are stored."""
 
     succeeded: Span = timedelta(days=30)
     failed: Span = timedelta(days=180)
@@ -95,7 +95,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def path(self) -> Path:
-        """The store's file. Raises ConfigError where it is on a server."""
+        """The store's file. Raises ConfigError if it is on a server."""
         return store_path(self.url)
 
     @property
@@ -105,7 +105,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def shown(self) -> str:
-        """Where the store is, for people: without a password."""
+        """The location of the store, for people: without a password."""
         return redact_url(self.url) if self.is_remote else str(self.path)
 
 
@@ -118,7 +118,7 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):
-    """`[worker]`: what it takes, how much runs at once, and how long a silent or stopping worker is borne."""
+    """`[worker]`: what it claims, how much runs at once, and how long a silent or stopping worker is tolerated."""
 
     queues: dict[str, QueueSettings] = field(default_factory=lambda: {"default": QueueSettings()})
     tags: tuple[Name, ...] = ()
@@ -133,7 +133,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
 
 
 class UpSettings(Struct, frozen=True, kw_only=True):
-    """`[up]`: which processes `mainspring up` keeps on this machine, and what its workers take from."""
+    """`[up]`: which processes `mainspring up` keeps on this machine, and the queues of its workers."""
 
     roles: tuple[RoleName, ...] = tuple(role.value for role in ProcessRole)
     processes: PoolSize = 1
@@ -141,7 +141,7 @@ class UpSettings(Struct, frozen=True, kw_only=True):
 
 
 class SecretsSettings(Struct, frozen=True, kw_only=True):
-    """`[secrets]`: the folder with a file for each secret, by which day each is to be renewed, and what commands may inherit.
+    """`[secrets]`: the folder with a file for each secret, the day by which each is to be renewed, and inherited variables.
 
     `pass_env` = variables that hold secrets and that commands and steps get all the same.
     """
@@ -158,18 +158,18 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def path(self) -> Path:
-        """The database's file. Raises ConfigError where it is on a server."""
+        """The database's file. Raises ConfigError if it is on a server."""
         return store_path(self.url)
 
 
 class BrokerSettings(Struct, frozen=True, kw_only=True):
-    """One entry of `[brokers]`; bare text there is `url`: where the broker is, without a queue and without a password."""
+    """One entry of `[brokers]`; bare text there is `url`: the address of the broker, without a queue and without a password."""
 
     url: BrokerUrl = ""
 
 
 class CalendarSettings(Struct, frozen=True, kw_only=True):
-    """One entry of `[calendars]`: which days are open, and what becomes of a start on a closed one."""
+    """One entry of `[calendars]`: which days are open, and what happens to a start on a closed one."""
 
     weekdays: tuple[WeekdayName, ...] = ("MON-FRI",)
     holidays: tuple[HolidayCode, ...] = ()
@@ -178,7 +178,7 @@ class CalendarSettings(Struct, frozen=True, kw_only=True):
     on_closed: Literal["skip", "next"] = "skip"
 
 
-# `[defaults]`: what each definition may state and the others then share. These belong to one definition only.
+# `[defaults]`: the options that all definitions may share. These belong to one definition only.
 _INDIVIDUAL_OPTIONS = {
     "name",
     "title",
@@ -206,14 +206,14 @@ DefaultSettings = defstruct(
 
 
 class ExecSettings(Struct, frozen=True, kw_only=True):
-    """`[exec]`: how `mainspring exec` behaves when the store is away; `spool` is always absolute once loaded."""
+    """`[exec]`: how `mainspring exec` behaves if the store is unavailable; `spool` is always absolute once loaded."""
 
     spool: Path = Path()
     fail_open: bool = True
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """Everything that was set, read once. `file` is None when no file was found; `sources` names where each value came from."""
+    """All settings, read once. `file` is None if no file was found; `sources` names the source of each value."""
 
     project: ProjectSettings = ProjectSettings()
     store: StoreSettings = StoreSettings()
@@ -234,7 +234,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     file: Path | None = None
     folder: Path = Path("/")
     spare_spool: Path | None = None
-    """The spool of this store for when nothing can be made beside it; where that is `exec.spool` itself, None."""
+    """The spool of this store if nothing can be created beside it; None if that is `exec.spool` itself."""
     sources: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -245,13 +245,13 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     def describe(self) -> list[tuple[str, Any, str]]:
         """Return (path, value as it is written in a file, source) of every setting, in the order of the sections."""
-        found = (
+        entries = (
             entry
             for section in SECTIONS
             for entry in _walk_settings(getattr(self, section), section, SECTIONS[section])
         )
-        # Of what is set for some automations alone, what is left out is no default: it is as for all.
-        stated = ((path, value) for path, value in found if value is not None or not path.startswith("monitors.of."))
+        # A setting for some automations that is left out has no default: the general one is in force.
+        stated = ((path, value) for path, value in entries if value is not None or not path.startswith("monitors.of."))
         return [(path, value, self.sources.get(path, "default")) for path, value in stated]
 
 
@@ -277,22 +277,22 @@ SECTIONS: dict[str, Any] = {
 
 def _walk_settings(value: Any, path: str, annotation: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Struct):
-        for one in fields(value):
-            yield from _walk_settings(getattr(value, one.name), f"{path}.{one.name}", one.type)
+        for setting in fields(value):
+            yield from _walk_settings(getattr(value, setting.name), f"{path}.{setting.name}", setting.type)
     elif get_origin(annotation) is dict:
         for key, entry in value.items():
             yield from _walk_settings(entry, f"{path}.{key}", get_args(annotation)[1])
     else:
-        shown = redact_url(value) if annotation == StoreUrl else value
-        yield path, _format_setting(shown, is_size=annotation in (Size, PayloadSize))
+        visible = redact_url(value) if annotation == StoreUrl else value
+        yield path, _format_setting(visible, is_size=annotation in (Size, PayloadSize))
 
 
 def _format_setting(value: Any, *, is_size: bool) -> Any:
-    """Spans, sizes, rates and paths are text."""
+    """Return a setting as in a file: spans, sizes, rates and paths are text."""
     if isinstance(value, timedelta):
         return format_duration(value)
     if isinstance(value, Rate | Path):
         return str(value)
     if is_size:
         return format_size(value)
-    return [to_builtins(one) for one in value] if isinstance(value, tuple) else value
+    return [to_builtins(item) for item in value] if isinstance(value, tuple) else value

@@ -1,6 +1,6 @@
-"""One value: from what was written (TOML, or text of a variable or flag) to its type, or an error that says what is wrong.
+"""The reader of one value: from TOML, or the text of a variable or flag, to its type, or an error with the problem.
 
-Who calls adds which key it was and where it stands.
+The caller adds the key and its place.
 """
 
 import re
@@ -50,7 +50,7 @@ _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 class ValueReader:
-    """Reads values; relative paths count from the folder that is given with each."""
+    """Reads values; relative paths count from the folder that is passed with each."""
 
     def __init__(self, around: ProcessSurroundings) -> None:
         self._around = around
@@ -89,7 +89,7 @@ class ValueReader:
         }
 
     def read(self, annotation: Any, value: Any, folder: Path) -> Any:
-        """Return `value` as `annotation` wants it. Raises OptionError or UnknownNameError."""
+        """Return `value` as `annotation` requires it. Raises OptionError or UnknownNameError."""
         kind = _strip_none(annotation)
         special = self._special.get(_read_title(kind))
         if special is not None:
@@ -110,13 +110,13 @@ class ValueReader:
             raise OptionError(f"{error}".replace("Expected", "expected", 1).replace("`", "")) from None
 
     def _automations(self, text: str, folder: Path) -> str:
-        """Modules stay as they are; files and patterns become absolute."""
+        """Return a module unchanged, a file or pattern as an absolute path."""
         is_module = _MODULE.fullmatch(text) and not text.endswith((".py", ".toml"))
         return text if is_module else str(self._around.resolve(text, folder))
 
 
 def parse_text(annotation: Any, text: str) -> Any:
-    """Return the value that `text`, of a variable or flag, would be in a file: numbers, switches and lists are read. Raises OptionError."""
+    """Return the value that `text`, of a variable or flag, would be in a file: numbers, switches and lists. Raises OptionError."""
     kind = _strip_none(annotation)
     if (option := _find_option(kind)) is not None:
         return _parse_option_text(option, text)
@@ -140,7 +140,7 @@ def parse_text(annotation: Any, text: str) -> Any:
 
 
 def parse_toml_value(text: str) -> Any:
-    """Return the value that `text` is in TOML. Raises OptionError."""
+    """Return the value of `text` in TOML. Raises OptionError."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -155,12 +155,15 @@ def is_literal_secret(key: str, value: Any) -> bool:
 
 def _strip_none(annotation: Any) -> Any:
     if get_origin(annotation) in (Union, UnionType):
-        return next(one for one in get_args(annotation) if one is not type(None))
+        return next(member for member in get_args(annotation) if member is not type(None))
     return annotation
 
 
 def _read_title(kind: Any) -> str:
-    return next((one.title or "" for one in getattr(kind, "__metadata__", ()) if isinstance(one, msgspec.Meta)), "")
+    return next(
+        (metadata.title or "" for metadata in getattr(kind, "__metadata__", ()) if isinstance(metadata, msgspec.Meta)),
+        "",
+    )
 
 
 def _find_option(kind: Any) -> Option | None:
@@ -168,7 +171,7 @@ def _find_option(kind: Any) -> Option | None:
 
 
 def _parse_option_text(option: Option, text: str) -> Any:
-    """Text is taken as it is where the option reads text (`20m`), and as TOML where it wants more (`5`, `{ attempts = 5 }`)."""
+    """Return text unchanged if the option reads it (`20m`), else as TOML (`5`, `{ attempts = 5 }`)."""
     try:
         option.read(text)
     except MainspringError:
@@ -183,22 +186,22 @@ def _read_text(value: Any) -> str:
     return value
 
 
-def _read_object_name(text: str, what: str, example: str) -> str:
+def _read_object_name(text: str, kind: str, example: str) -> str:
     module, _, name = text.rpartition(":")
     if not _MODULE.fullmatch(module) or not _MODULE.fullmatch(name):
-        raise OptionError(f"{text!r} names no {what}", hint=f'Write "module:name", such as "{example}".')
+        raise OptionError(f"{text!r} names no {kind}", hint=f'Write "module:name", such as "{example}".')
     return text
 
 
 def _read_lease(span: timedelta) -> timedelta:
-    """A lease has to outlast a hiccup of the network, and a dead machine's runs must not wait for ever."""
+    """Return a lease that outlasts a hiccup of the network, and after which a dead machine's runs do not wait for ever."""
     if not _SHORTEST_LEASE <= span <= _LONGEST_LEASE:
         raise OptionError("expected a span from 2s to 10m")
     return span
 
 
 def _read_bind(text: str) -> str:
-    """Return `host:port`; a bare port is one of loopback, an address of IPv6 stands in brackets."""
+    """Return `host:port`; a bare port is one of loopback, an address of IPv6 is in brackets."""
     host, _, port = text.rpartition(":")
     host = host or "127.0.0.1"
     if not port.isascii() or not port.isdigit() or int(port) > _LARGEST_PORT or (":" in host) != (host[:1] == "["):
@@ -215,7 +218,7 @@ def _read_variable_name(text: str) -> str:
 
 
 def _read_host_name(text: str) -> str:
-    """Return the name of a host, in small letters; without a port, for the Host header may have any."""
+    """Return the name of a host, in small letters; without a port, because the Host header may have any."""
     if not _HOST_NAME.fullmatch(text):
         raise OptionError(f"{text[:80]!r} is no name of a host", hint='Write "ops.internal", without a port.')
     return text.lower()
@@ -228,13 +231,13 @@ def _read_weekdays(value: Any) -> str:
 
 
 def _read_days(value: Any) -> str:
-    """Return a date, or the first and the last of several in a row; TOML's own dates are taken too."""
+    """Return a date, or the first and the last of several in a row; TOML's own dates are accepted too."""
     first, last = read_days(value)
     return first.isoformat() if first == last else f"{first.isoformat()}..{last.isoformat()}"
 
 
 def _read_secret(text: str) -> str:
-    """Return `secret:NAME`; what stands there else is perhaps the secret itself, and not repeated."""
+    """Return `secret:NAME`; any other text may be the secret itself, and is not repeated."""
     if not text.startswith(_REFERENCE) or not SECRET_NAME.fullmatch(text.removeprefix(_REFERENCE)):
         raise OptionError(
             "it refers to no secret", hint='Write "secret:NAME": a letter, then letters, digits and _ . -'
@@ -243,7 +246,7 @@ def _read_secret(text: str) -> str:
 
 
 def _read_due_day(value: Any) -> str:
-    """Return a date; what stands there else is perhaps the secret itself, and not repeated."""
+    """Return a date; any other text may be the secret itself, and is not repeated."""
     day = value
     if isinstance(value, str):
         with suppress(ValueError):
@@ -258,8 +261,8 @@ def _read_due_day(value: Any) -> str:
 
 
 def _is_public_url(text: str) -> bool:
-    found = _PUBLIC_URL.fullmatch(text)
-    return found is not None and int(found["port"] or 0) <= _LARGEST_PORT
+    match = _PUBLIC_URL.fullmatch(text)
+    return match is not None and int(match["port"] or 0) <= _LARGEST_PORT
 
 
 def _read_public_url(text: str) -> str:

@@ -1,4 +1,4 @@
-"""`[web]` and `[hooks]`: where the web process listens, and what it takes in."""
+"""Web settings, `[web]` and `[hooks]`: the addresses of the web process, and its limits."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,10 +20,10 @@ MIB = 1024 * 1024
 
 
 class OidcSettings(Struct, frozen=True, kw_only=True):
-    """`[web.oidc]`: a provider of identities that says who is who; none until `issuer` and `client_id` are set.
+    """`[web.oidc]`: a provider of identities for the sign-in; none until `issuer` and `client_id` are set.
 
-    `client_secret` = `secret:NAME`. `roles` = the role of each group (of the claim `groups_claim`); who is in several has the one that may
-    most, who is in none is not let in.
+    `client_secret` = `secret:NAME`. `roles` = the role of each group (of the claim `groups_claim`); a person in several has the highest
+    one, a person in none may not sign in.
     """
 
     issuer: Issuer | None = None
@@ -35,10 +35,10 @@ class OidcSettings(Struct, frozen=True, kw_only=True):
 
 
 class WebSettings(Struct, frozen=True, kw_only=True):
-    """`[web]`: where the web process listens (once loaded `host:port`), and the file of the token for its figures.
+    """`[web]`: the address of the web process (once loaded `host:port`), and the file of the token for its figures.
 
-    `public_url` is what people see of it, without a slash at its end: links in messages begin so. `trusted_proxies` = who may
-    say for whom it asks; `allowed_hosts` = more names by which a listener on loopback may be called.
+    `public_url` is its address for people, without a slash at its end: links in messages begin so. `trusted_proxies` = proxies that may
+    name the client; `allowed_hosts` = more names by which a listener on loopback may be called.
     """
 
     bind: Bind = "127.0.0.1:7171"
@@ -50,14 +50,14 @@ class WebSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def seen_as(self) -> str:
-        """Where browsers find the pages, without a slash at its end."""
+        """The address of the pages for browsers, without a slash at its end."""
         return self.public_url or _local_url(self.bind)
 
 
 class HooksSettings(Struct, frozen=True, kw_only=True):
-    """`[hooks]`: where webhooks are taken in (once loaded `host:port`), and how much of them at once.
+    """`[hooks]`: the address for webhooks (once loaded `host:port`), and how many connections at once.
 
-    `public_url` is what senders see of it, without a slash at its end.
+    `public_url` is its address for senders, without a slash at its end.
     """
 
     bind: Bind = "127.0.0.1:7172"
@@ -67,11 +67,11 @@ class HooksSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def seen_as(self) -> str:
-        """Where senders find it, without a slash at its end."""
+        """Its address for senders, without a slash at its end."""
         return self.public_url or _local_url(self.bind)
 
 
 def _local_url(bind: str) -> str:
-    """Return how this machine reaches a listener: nobody can ask for all addresses."""
+    """Return the address of a listener on this machine: no client can call all addresses."""
     host, _, port = bind.rpartition(":")
     return f"http://{ {'0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"  # noqa: S104 - compared, not bound

@@ -1,6 +1,6 @@
-"""The clock as an argument: instants are integer milliseconds UTC, and chance comes from the same place.
+"""The clock as an argument: instants are integer milliseconds UTC, and random numbers come from the same place.
 
-Nothing in the engine or the stores reads time or randomness by itself; whoever composes them hands in a `Clock`, so that the
+Nothing in the engine or the stores reads time or randomness by itself; the code that composes them passes a `Clock`, so that the
 simulation and production share every line.
 """
 
@@ -10,18 +10,18 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 MAX_CLOCK_LEAD_MS: Final = 60_000
-"""What is on record as written so much later than now was written by a clock that has been put back since."""
+"""A record written this much later than now was written by a clock that has been put back since."""
 
 
 class Clock(Protocol):
-    """Tells the time and throws the dice."""
+    """The source of time and random numbers."""
 
     def now(self) -> int:
         """Return the present instant in milliseconds UTC."""
         ...
 
     def random_bits(self, bits: int) -> int:
-        """Return a random number of so many bits."""
+        """Return a random number of this many bits."""
         ...
 
 
@@ -50,5 +50,5 @@ def elapsed_seconds() -> float:
 
 
 def find_elapsed_clock(clock: Clock) -> Callable[[], float] | None:
-    """Return what tells the seconds that pass beside a clock and that no one can set; None beside a clock that only a program moves."""
+    """Return a function of the seconds that pass and that no one can set; None for a clock that only a program moves."""
     return getattr(clock, "passed", None)

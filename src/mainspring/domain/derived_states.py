@@ -1,23 +1,23 @@
-"""States that people are told: judged by what is known and stored nowhere, so that there is no table of their moves."""
+"""Derived states, which people see: computed from known facts and stored nowhere, so there is no table of their moves."""
 
 from enum import StrEnum
 
 
 class TriggerState(StrEnum):
-    """Whether a trigger hears what arrives, as people are told: it is judged by what is known of it, and stored nowhere."""
+    """The state of a trigger, as people see it: derived from known facts, and stored nowhere."""
 
     LISTENING = "listening"
-    """What arrives is taken in."""
+    """Deliveries are accepted."""
     AWAY = "away"
-    """Nobody listens at present, or what is listened to is out of reach."""
+    """No process listens at present, or the source is unreachable."""
     PAUSED = "paused"
     """Its automation is paused."""
     PROBLEM = "problem"
-    """It cannot listen before a person mends it."""
+    """It cannot listen before a person fixes it."""
 
 
 class AutomationState(StrEnum):
-    """How an automation stands, as people are told: judged by what is known of it, and stored nowhere."""
+    """The state of an automation, as people see it: derived from known facts, and stored nowhere."""
 
     ON_TIME = "on_time"
     """It succeeds within the window in which that is expected."""
@@ -28,10 +28,10 @@ class AutomationState(StrEnum):
     LEARNING = "learning"
     """Too few successes are known to say when the next is due."""
     ON_DEMAND = "on_demand"
-    """Nobody expects it at any time."""
+    """It is not expected at any time."""
     PAUSED = "paused"
     """A person keeps it from starting."""
     RETIRED = "retired"
-    """It is gone for good."""
+    """It has ended for good."""
     PROBLEM = "problem"
     """It does not load: the last good definition is shown."""

@@ -12,7 +12,7 @@ from decimal import Decimal
 from mainspring.domain.errors import OptionError
 
 SpanInput = str | int | float | timedelta
-"""A span as people state it; see `parse_duration`."""
+"""A span as people write it; see `parse_duration`."""
 MILLISECOND = timedelta(milliseconds=1)
 _MICROSECONDS = {
     "w": 604_800_000_000,
@@ -34,12 +34,12 @@ _RANK = {unit: rank for rank, unit in enumerate(_MICROSECONDS)}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|us|[wdhms])\s*", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _LONGEST_TEXT = 64
-_SHOWN_TEXT = 80
+_MAX_QUOTED_LENGTH = 80
 _HINT = "Write a number with a unit: 250ms, 30s, 20m, 24h, 3d, 2w, or parts from large to small such as 1h30m."
 
 
 def parse_duration(value: SpanInput) -> timedelta:
-    """Return the span that `value` stands for; bare numbers are seconds.
+    """Return the span of `value`; bare numbers are seconds.
 
     Text is one or more parts from the largest unit to the smallest, each unit at most once:
     `w d h m s ms us` (`m` is minutes). A span is never negative, and is rounded to the microsecond.
@@ -69,11 +69,11 @@ def read_milliseconds(option: str, value: SpanInput, least: int = 0) -> int:
     span = parse_duration(value)
     if span % MILLISECOND:
         raise OptionError(f"{option}={value!r} is finer than a millisecond", hint="Use whole milliseconds.")
-    found = span // MILLISECOND
-    if found < least:
+    milliseconds = span // MILLISECOND
+    if milliseconds < least:
         shortest = format_duration(least * MILLISECOND)
         raise OptionError(f"{option}={value!r} is too short", hint=f'Write {option}="{shortest}" or more.')
-    return found
+    return milliseconds
 
 
 def to_milliseconds(span: timedelta) -> int:
@@ -88,15 +88,15 @@ def format_duration(span: timedelta) -> str:
     """
     if span < timedelta(0):
         return "-" + format_duration(-span)
-    rest = _microseconds(span)
-    if rest and rest % _MICROSECONDS["w"] == 0:
-        return f"{rest // _MICROSECONDS['w']}w"
+    microseconds = _microseconds(span)
+    if microseconds and microseconds % _MICROSECONDS["w"] == 0:
+        return f"{microseconds // _MICROSECONDS['w']}w"
     parts = []
     for unit in ("d", "h", "m"):
-        count, rest = divmod(rest, _MICROSECONDS[unit])
+        count, microseconds = divmod(microseconds, _MICROSECONDS[unit])
         if count:
             parts.append(f"{count}{unit}")
-    parts.append(_seconds_text(rest, alone=not parts))
+    parts.append(_seconds_text(microseconds, is_only_part=not parts))
     return "".join(parts)
 
 
@@ -124,11 +124,11 @@ def _pair_text(ms: int, large: int, small: int, limit: float, names: str) -> str
     return f"{whole}{names[0]}{rest // small}{names[1]}" if rest else f"{whole}{names[0]}"
 
 
-def _seconds_text(rest: int, *, alone: bool) -> str:
-    """Return the part below a minute, "" if it is zero and not alone."""
-    seconds, micro = divmod(rest, 1_000_000)
+def _seconds_text(microseconds: int, *, is_only_part: bool) -> str:
+    """Return the part below a minute, "" if it is zero and not the only part."""
+    seconds, micro = divmod(microseconds, 1_000_000)
     if not micro:
-        return f"{seconds}s" if seconds or alone else ""
+        return f"{seconds}s" if seconds or is_only_part else ""
     if not seconds and micro % 1_000 == 0:
         return f"{micro // 1_000}ms"
     if not seconds:
@@ -154,7 +154,7 @@ def _from_text(text: str) -> timedelta:
 
 
 def _make_span(microseconds: Decimal, text: str) -> timedelta:
-    """Return the span, or say that it is too long."""
+    """Return the span, or raise that it is too long."""
     try:
         return timedelta(microseconds=round(microseconds))
     except (OverflowError, ArithmeticError):
@@ -173,7 +173,7 @@ def _not_negative(span: timedelta, value: object) -> timedelta:
     return span
 
 
-def _duration_error(value: object, why: str) -> OptionError:
+def _duration_error(value: object, problem: str) -> OptionError:
     """Return the error that names the value as it was written."""
-    shown = repr(value)
-    return OptionError(f"{shown[:_SHOWN_TEXT]} {why}", hint=_HINT)
+    text = repr(value)
+    return OptionError(f"{text[:_MAX_QUOTED_LENGTH]} {problem}", hint=_HINT)

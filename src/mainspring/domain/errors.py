@@ -8,17 +8,17 @@
     |- UnknownNameError             no such name; shows the nearest known one
     |  `- UnknownOptionError        ... of a call's options
     |- ConfigError                  the configuration cannot be used
-    |  |- NoStoreError              there is no store where one is looked for
-    |  `- SealedError               a value is sealed by a codec that is not at hand, or that cannot read or write it
+    |  |- NoStoreError              there is no store at the expected place
+    |  `- SealedError               a value is sealed by a codec that is missing here, or that cannot read or write it
     |     `- CodecUnavailableError  ... for a cause that passes: trying again can help
     |- ValueRefusedError            a value cannot be saved or read; names the path inside it
     |- DefinitionError              an automation is declared in a way that cannot work
-    |- ArgumentError                the arguments do not fit what is being started
+    |- ArgumentError                the arguments do not fit the automation or step
     |- NotFoundError                no such run, incident, lock, ...
-    |- ConflictError                the act does not fit the present state
+    |- ConflictError                the operation does not fit the present state
     |  |- AlreadyExistsError        the name or id is taken
     |  `- KeyConflictError          the run key was used with another input
-    |- BusyError                    the backlog is full; says when to come back
+    |- BusyError                    the backlog is full; says when to try again
     |- StoreError                   the store cannot do it
     |  |- StoreUnavailableError     away for now: trying again can help
     |  |- StoreTooNewError          written by a newer version of this program
@@ -28,15 +28,15 @@
     |  |- StoreHeldError            another process holds it
     |  `- UnsafeSqliteError         this SQLite could damage the file
     |- FencedError                  this session was declared dead; outside StoreError, so that no
-    |                               `except StoreError` lets a zombie go on
+    |                               `except StoreError` lets a zombie continue
     |- OutsideStepError             a step was called straight from a workflow's body
     |- BodyError                    a body used a thread, socket or foreign await
-    |- StepFailed                   handed to a body: a step or child ended without success
-    `- RunFailed                    handed to who waits for a run: it ended without success
+    |- StepFailed                   raised in a body: a step or child ended without success
+    `- RunFailed                    raised for the waiter of a run: it ended without success
 
 The last two, which carry a failure, are defined in `failures.saved_error`.
 
-A message's first line says what is wrong, the next ones where, and the hint how to mend it. `code` is
+A message's first line is the problem, the next ones its place, and the hint the fix. `code` is
 stable: scripts and the API may compare it.
 """
 
@@ -46,9 +46,9 @@ from typing import ClassVar
 
 from mainspring.domain.json_validation import find_json_error
 
-_SHOWN_NAMES = 8
+_MAX_LISTED_NAMES = 8
 _PREFIX, _PROPOSED = 3, 2
-"""A part of a name has so many characters at least; up to so many names that begin with it are proposed."""
+"""The shortest part of a name; how many names that begin with it are proposed."""
 
 
 class MainspringError(Exception):
@@ -69,7 +69,7 @@ class Transient(MainspringError):
     """Raise it in a step when trying again later can help.
 
     `retry_after` is a span ("30s", seconds, timedelta) before which trying again is useless. The text of a
-    `Retry-After` header that holds a date is taken too: it is kept in `retry_at` until the time is known.
+    `Retry-After` header that holds a date is accepted too: it is stored in `retry_at` until the time is known.
 
     Raises:
         OptionError: `retry_after` is neither.
@@ -92,7 +92,7 @@ class Transient(MainspringError):
 
 
 class NotSent(Transient):
-    """Raise it in a step when it is certain that no outside effect was begun.
+    """Raise it in a step when it is certain that no outside effect was started.
 
     Only this, and failures that prove the same (DNS, connection refused), let a step that is delivered at
     most once try again.
@@ -140,7 +140,7 @@ class UnknownNameError(MainspringError):
         names = sorted(set(known))
         longer = [known_name for known_name in names if len(name) >= _PREFIX and known_name.startswith(name)]
         near = longer[:_PROPOSED] or get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f"Known: {', '.join(names[:_SHOWN_NAMES])}{', ...' if len(names) > _SHOWN_NAMES else ''}."
+        hint = f"Known: {', '.join(names[:_MAX_LISTED_NAMES])}{', ...' if len(names) > _MAX_LISTED_NAMES else ''}."
         if near:
             hint = f"Did you mean {' or '.join(map(repr, near))}?"
         super().__init__(f"unknown {kind} {name!r}", hint=hint if names else None)
@@ -166,7 +166,7 @@ class ConfigError(MainspringError):
 
 
 class SealedError(ConfigError):
-    """A value is sealed by a codec that is not at hand here, or that cannot read or write it."""
+    """A value is sealed by a codec that is missing here, or that cannot read or write it."""
 
     code = "sealed"
 
@@ -178,7 +178,7 @@ class CodecUnavailableError(SealedError):
 
 
 class NoStoreError(ConfigError):
-    """There is no store where one is looked for: a question never creates one."""
+    """There is no store at the expected place: a query never creates one."""
 
     code = "no_store"
 
@@ -214,7 +214,7 @@ class NotFoundError(MainspringError):
 
 
 class ConflictError(MainspringError):
-    """The act does not fit the present state of what it is done to."""
+    """The operation does not fit the present state of its object."""
 
     code = "conflict"
 
@@ -232,7 +232,7 @@ class KeyConflictError(ConflictError):
 
 
 class BusyError(MainspringError):
-    """The backlog is full; come back after `retry_after`."""
+    """The backlog is full; try again after `retry_after`."""
 
     code = "busy"
 
@@ -244,13 +244,13 @@ class BusyError(MainspringError):
 
 
 class StoreError(MainspringError):
-    """The store cannot do what was asked."""
+    """The store cannot do what was requested."""
 
     code = "store"
 
 
 class StoreUnavailableError(StoreError):
-    """The store is away for now: trying again can help."""
+    """The store is unavailable for now: trying again can help."""
 
     code = "store_unavailable"
 
@@ -262,7 +262,7 @@ class StoreTooNewError(StoreError):
 
 
 class StoreFullError(StoreError):
-    """There is no room left for the store to grow."""
+    """There is no space left for the store to grow."""
 
     code = "store_full"
 

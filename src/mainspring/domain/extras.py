@@ -1,6 +1,6 @@
 """Extras: optional packages, and the command that installs them beside this Mainspring.
 
-Before a release, and for an installation from a checkout, no index has the package: the command then names the folder that it came from.
+Before a release, and for an installation from a checkout, no index has the package: the command then names its source folder.
 """
 
 import functools
@@ -17,12 +17,12 @@ def install_command(extra: str) -> str:
 
 @functools.cache
 def _source() -> tuple[str, str]:
-    """Return pip's option and what it is given for the Mainspring that is installed: its name, or the folder that it came from."""
+    """Return pip's option and argument for the Mainspring that is installed: its name, or its source folder."""
     from importlib import metadata
 
     try:
-        found = json.loads(metadata.distribution("mainspring").read_text("direct_url.json") or "{}")
-        url, folder = urlsplit(found["url"]), found["dir_info"]
+        install_record = json.loads(metadata.distribution("mainspring").read_text("direct_url.json") or "{}")
+        url, folder = urlsplit(install_record["url"]), install_record["dir_info"]
         if url.scheme == "file":
             return ("-e " if folder.get("editable") else ""), unquote(url.path)
     except (metadata.PackageNotFoundError, KeyError, TypeError, AttributeError, ValueError):

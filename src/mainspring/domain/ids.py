@@ -1,4 +1,4 @@
-"""Identities: run ids that sort by time, derived ids that are found instead of doubled, idempotency keys.
+"""Ids: run ids that sort by time, derived ids that are found instead of doubled, idempotency keys.
 
 A run id is `r_` and 26 characters of Crockford base 32: 48 bits of milliseconds, then 80 bits that are random or derived.
 """
@@ -10,7 +10,7 @@ _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS: Final = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 MIN_SHORT_ID_LENGTH: Final = 6
-"""So many of an id's last characters are shown of it at least."""
+"""The fewest of an id's last characters that are shown."""
 _LENGTH: Final = 28
 
 
@@ -29,17 +29,17 @@ def make_id(prefix: str, now_at: int, randomness: int) -> str:
 
 
 def is_regular_id(id: str) -> bool:
-    """Tell whether an id was made here, so that its last characters tell it from others."""
+    """Tell whether an id was made here, so that its last characters identify it."""
     return len(id) == _LENGTH and id[1] == "_"
 
 
 def matches_short_id(text: str, id: str) -> bool:
-    """Tell whether a text is the end of an id, and long enough to mean it."""
+    """Tell whether a text is the end of an id, and long enough to identify it."""
     return MIN_SHORT_ID_LENGTH <= len(text) < len(id) and is_regular_id(id) and id.endswith(text)
 
 
 def derive_id(prefix: str, base_at: int, *parts: str) -> str:
-    """Make the id that these parts always give: whoever makes it twice finds the first."""
+    """Make the id that follows from these parts: a second call makes the same one."""
     digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
     return make_id(prefix, base_at, int.from_bytes(digest[:10], "big"))
 

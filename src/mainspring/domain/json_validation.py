@@ -1,4 +1,4 @@
-"""Find what keeps a value, or a text, from being JSON: the path of the first fault, and why."""
+"""JSON validation: find what keeps a value, or a text, from being JSON: the path of the first error, and the reason."""
 
 import json
 import re
@@ -12,19 +12,19 @@ _BRACKETS = re.compile(rb"[\[{]|([\]}])")
 
 
 def find_json_error(value: object, path: str = "$", depth: int = _DEEPEST) -> tuple[str, str] | None:
-    """Return (path, why) of the first part that is not JSON, None if all is.
+    """Return (path, reason) of the first part that is not JSON, None if all is.
 
     JSON is None, bool, int of 64 bits, finite float, str that is valid Unicode, list, tuple and dict by str, at
-    most 64 levels deep (so a value that holds itself is refused too).
+    most 64 levels deep (so a value that contains itself is refused too).
     """
     if isinstance(value, list | tuple | dict):
         return (path, "it is nested too deeply") if depth == 0 else _find_error_inside(value, path, depth)
-    why = _scalar_error(value)
-    return None if why is None else (path, why)
+    reason = _scalar_error(value)
+    return None if reason is None else (path, reason)
 
 
 def measure_json_depth(data: bytes) -> int:
-    """Return how many levels of arrays and objects a JSON text has; without calling itself, so of any text."""
+    """Return how many levels of arrays and objects a JSON text has; without recursion, so it works on any text."""
     depth = deepest = 0
     for bracket in _BRACKETS.finditer(_TEXT.sub(b"", data)):
         depth += -1 if bracket[1] else 1
@@ -33,7 +33,7 @@ def measure_json_depth(data: bytes) -> int:
 
 
 def explain_bad_json(error: Exception, data: bytes) -> str:
-    """Return why a text is no JSON: the decoder's `error`, unless that would only say that half of a surrogate pair ends too early."""
+    """Return why a text is no JSON: the decoder's `error`, unless that only means that half of a surrogate pair ends too early."""
     try:
         json.dumps(json.loads(data), ensure_ascii=False).encode()
     except UnicodeEncodeError as fault:
@@ -47,7 +47,7 @@ def explain_bad_json(error: Exception, data: bytes) -> str:
 def _find_error_inside(
     value: list[object] | tuple[object, ...] | dict[object, object], path: str, depth: int
 ) -> tuple[str, str] | None:
-    """Return the first fault of a container."""
+    """Return the first error of a container."""
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str) or not _is_unicode(key):

@@ -1,7 +1,7 @@
-"""Options that cannot be used: an unknown one of a public call, and a setting that is wrong while a file is loaded.
+"""Option errors: an unknown option of a public call, and an invalid setting while a file is loaded.
 
-Such a setting carries its error to the declaration that uses it, so that the rest of the file loads. Elsewhere its constructor raises. What
-no declaration has used by the end of the file is reported with its place.
+Such a setting carries its error to the declaration that uses it, so that the rest of the file loads. Elsewhere its constructor raises. A
+setting that no declaration has used by the end of the file is reported with its place.
 """
 
 import inspect
@@ -17,7 +17,7 @@ from mainspring.domain.errors import MainspringError, UnknownOptionError
 
 
 class DeferredSettingError(msgspec.Struct, eq=False):
-    """`where` = the line that constructs it, as "file:line"; `is_used` = a declaration has reported it."""
+    """A deferred error of a setting. `where` = the line that constructs it, as "file:line"; `is_used` = a declaration has reported it."""
 
     error: MainspringError
     where: str
@@ -36,7 +36,7 @@ _deferred_errors: ContextVar[list[DeferredSettingError] | None] = ContextVar(
 
 @contextmanager
 def collect_setting_errors() -> Iterator[list[DeferredSettingError]]:
-    """Collect what is refused while a file is loaded."""
+    """Collect the settings that are refused while a file is loaded."""
     refusals: list[DeferredSettingError] = []
     token = _deferred_errors.set(refusals)
     try:
@@ -46,10 +46,10 @@ def collect_setting_errors() -> Iterator[list[DeferredSettingError]]:
 
 
 def defer_setting_error(error: MainspringError) -> DeferredSettingError:
-    """Return what the caller, a constructor, keeps in place of raising.
+    """Return the error that the caller, a constructor, stores in place of raising.
 
     Raises:
-        MainspringError: `error`, where no file is loaded.
+        MainspringError: `error`, if no file is loaded.
     """
     refusals = _deferred_errors.get()
     if refusals is None:
@@ -61,14 +61,16 @@ def defer_setting_error(error: MainspringError) -> DeferredSettingError:
 
 
 def reject_unknown_options(call: str, function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:
-    """Refuse what `function` took in its `**unknown`; `call` = how users write it: "run.map".
+    """Refuse the options in `**unknown` of `function`; `call` = the name that users write: "run.map".
 
     Raises:
-        UnknownOptionError: there is something.
+        UnknownOptionError: there is one.
     """
     if unknown:
         parameters = inspect.signature(function).parameters.values()
-        raise UnknownOptionError(call, next(iter(unknown)), [one.name for one in parameters if _is_option(one)])
+        raise UnknownOptionError(
+            call, next(iter(unknown)), [parameter.name for parameter in parameters if _is_option(parameter)]
+        )
 
 
 def _is_option(parameter: inspect.Parameter) -> bool:

@@ -1,7 +1,7 @@
-"""Every state there is and the one table of legal moves; no state literal stands anywhere else (what is stored nowhere: `derived_states`).
+"""All states and the one table of legal moves; no state literal is anywhere else (states that are not stored: `derived_states`).
 
-The states of a run are drawn in docs/states.md. A move is named by its verb; `MOVES` says from which states it may start and in which
-state it ends. Stores guard each statement with `sources(move)`, so a move that is not in the table cannot be made.
+The states of a run are drawn in docs/states.md. A move is named by its verb; `RUN_MOVES` gives the states from which it may start and the
+one in which it ends. Stores guard each statement with `source_states(move)`, so a move that is not in the table cannot be made.
 """
 
 from enum import StrEnum
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class RunState(StrEnum):
-    """Where a run stands."""
+    """The state of a run."""
 
     QUEUED = "queued"
     """Waits for its due time, its place in the queue, its partition key or a worker."""
@@ -33,34 +33,34 @@ TERMINAL_STATES: Final = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunStat
 """States that end a run."""
 
 IDLE_STATES: Final = frozenset({RunState.QUEUED, RunState.WAITING, RunState.RETRYING})
-"""Nobody owns the run; a claim may take it when it is ready."""
+"""No session owns the run; a claim may take it when it is ready."""
 
 REOPENABLE_STATES: Final = frozenset({RunState.FAILED, RunState.NEEDS_ATTENTION})
-"""States from which a person may continue a run."""
+"""States from which a person may resume a run."""
 
 
 class OutcomeState(StrEnum):
     """How a saved outcome of a run ended; the body sees it once."""
 
     SUCCEEDED = "succeeded"
-    """The value is handed to the body."""
+    """The value is returned to the body."""
     FAILED = "failed"
-    """The failure is handed to the body as an error."""
+    """The failure is raised in the body as an error."""
     CANCELLED = "cancelled"
-    """The body gave the request up; kept for the record, handed to nobody."""
+    """The body cancelled the request; stored for the record, returned to no one."""
     REFUSED = "refused"
     """Done, but its value could not be saved: a person must give the result."""
     IN_DOUBT = "in_doubt"
-    """An at-most-once step may or may not have had its effect: a person must say."""
+    """An at-most-once step may or may not have had its effect: a person must decide."""
 
 
 class AttemptState(StrEnum):
-    """How one attempt of a step stands."""
+    """The state of one attempt of a step."""
 
     STARTED = "started"
     """A start mark was committed; no end is known yet."""
     FAILED = "failed"
-    """Ended with an error; whether another follows is told by its `next_at`."""
+    """Ended with an error; `next_at` shows whether another follows."""
     LOST = "lost"
     """Its worker died. Never counts against the retry policy."""
     IN_DOUBT = "in_doubt"
@@ -68,19 +68,19 @@ class AttemptState(StrEnum):
 
 
 class MessageState(StrEnum):
-    """How a message of the outbox stands; one that was sent is gone."""
+    """The state of a message of the outbox; one that was sent is deleted."""
 
     UNSENT = "unsent"
     """It waits for a Sender, and for its broker."""
     REFUSED = "refused"
-    """Its broker will not take it: a person sends it again or discards it."""
+    """Its broker does not accept it: a person sends it again or discards it."""
 
 
 class FailureReason(StrEnum):
-    """Why a run failed or needs attention."""
+    """The reason why a run failed or needs attention."""
 
     PERMANENT_ERROR = "permanent_error"
-    """An error that another try cannot mend."""
+    """An error that another try cannot fix."""
     RETRIES_EXHAUSTED = "retries_exhausted"
     """A passing error that outlasted its retry policy."""
     DEADLINE = "deadline"
@@ -88,9 +88,9 @@ class FailureReason(StrEnum):
     ROLLED_BACK = "rolled_back"
     """The body chose to undo what it had done."""
     CRASHES_WORKER = "crashes_worker"
-    """Its code took its worker process down three times, alone."""
+    """Its code ended its worker process three times, as the only run."""
     DRIFT = "drift"
-    """The code asks for a saved step with another input, or cannot ask for it any more."""
+    """The code requests a saved step with another input, or cannot request it any more."""
     IN_DOUBT = "in_doubt"
     """An at-most-once step ended without proof of what happened."""
     VALUE_REFUSED = "value_refused"
@@ -104,11 +104,11 @@ class FailureReason(StrEnum):
     PROCESS_LOST = "process_lost"
     """The process that held a wrapped command died."""
     DISCARDED = "discarded"
-    """A person gave it up."""
+    """A person discarded it."""
 
 
 class SessionState(StrEnum):
-    """Where a process's session stands."""
+    """The state of a process's session."""
 
     ALIVE = "alive"
     """May claim and write."""
@@ -117,53 +117,55 @@ class SessionState(StrEnum):
     CLOSED = "closed"
     """Ended by itself."""
     DEAD = "dead"
-    """Declared dead by another process; whatever it still sends is refused."""
+    """Declared dead by another process; everything it still sends is refused."""
     QUARANTINED = "quarantined"
-    """As dead, because a person said so: its supervisor starts no other in its place."""
+    """As dead, by a person: its supervisor starts no other in its place."""
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands: what arrived for a trigger, from the moment it was stored."""
+    """The state of a delivery for a trigger, from the moment it was stored."""
 
     RECEIVED = "received"
-    """Stored, not decided: its filter or the router has to look at it."""
+    """Stored, not decided: its filter or the router has to read it."""
     HELD = "held"
-    """Kept until its pace, or the others of its kind, let it start."""
+    """Held until its flow control, or the others of its kind, allow it to start."""
     STARTED = "started"
     """A run was started for it, alone or with others."""
     FILTERED = "filtered"
-    """Its filter said no."""
+    """Its filter rejected it."""
     DROPPED = "dropped"
     """Another one counts in its place, or a person dismissed it."""
     REFUSED = "refused"
-    """It may not count: its signature, its value, or another body under its key."""
+    """It is rejected: its signature, its value, or another body under its key."""
     FAILED = "failed"
     """Its filter raised, or no run can be started for it; a person may replay it."""
 
 
 UNDECIDED_STATES: Final = frozenset({DeliveryState.RECEIVED, DeliveryState.HELD})
-"""States in which something still becomes of a delivery by itself."""
+"""States in which a delivery still proceeds by itself."""
 
-_D = DeliveryState
+_Delivery = DeliveryState
 DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
-    _D.RECEIVED: frozenset({_D.HELD, _D.STARTED, _D.FILTERED, _D.DROPPED, _D.REFUSED, _D.FAILED}),
-    _D.HELD: frozenset({_D.STARTED, _D.DROPPED, _D.FAILED}),
-    _D.FAILED: frozenset({_D.DROPPED}),
+    _Delivery.RECEIVED: frozenset(
+        {_Delivery.HELD, _Delivery.STARTED, _Delivery.FILTERED, _Delivery.DROPPED, _Delivery.REFUSED, _Delivery.FAILED}
+    ),
+    _Delivery.HELD: frozenset({_Delivery.STARTED, _Delivery.DROPPED, _Delivery.FAILED}),
+    _Delivery.FAILED: frozenset({_Delivery.DROPPED}),
 }
 """THE table of deliveries: state -> states that may follow. A state that is not in it is final."""
 
 
 class IncidentState(StrEnum):
-    """Where an incident stands."""
+    """The state of an incident."""
 
     OPEN = "open"
-    """It is wrong, and nobody said that they look after it."""
+    """It is failing, and no one has acknowledged it."""
     ACKNOWLEDGED = "acknowledged"
-    """It is wrong, and somebody looks after it."""
+    """It is failing, and a person looks after it."""
     SNOOZED = "snoozed"
-    """It is wrong, and somebody said when to be told again."""
+    """It is failing, and a person chose the time of the next notification."""
     RESOLVED = "resolved"
-    """It is well again, or somebody said so."""
+    """It is healthy again, or a person resolved it."""
 
 
 class IncidentMove(StrEnum):
@@ -177,45 +179,45 @@ class IncidentMove(StrEnum):
     RESOLVE = "resolve"
 
 
-_I = IncidentState
-_OPEN_INCIDENT_STATES = frozenset({_I.OPEN, _I.ACKNOWLEDGED, _I.SNOOZED})
+_Incident = IncidentState
+_OPEN_INCIDENT_STATES = frozenset({_Incident.OPEN, _Incident.ACKNOWLEDGED, _Incident.SNOOZED})
 INCIDENT_MOVES: Final[dict[IncidentMove, tuple[frozenset[IncidentState], IncidentState]]] = {
-    IncidentMove.OPEN: (frozenset(), _I.OPEN),
-    IncidentMove.REOPEN: (frozenset({_I.RESOLVED}), _I.OPEN),
-    IncidentMove.ACKNOWLEDGE: (frozenset({_I.OPEN, _I.SNOOZED}), _I.ACKNOWLEDGED),
-    IncidentMove.SNOOZE: (_OPEN_INCIDENT_STATES, _I.SNOOZED),
-    IncidentMove.WAKE: (frozenset({_I.SNOOZED, _I.ACKNOWLEDGED}), _I.OPEN),
-    IncidentMove.RESOLVE: (_OPEN_INCIDENT_STATES, _I.RESOLVED),
+    IncidentMove.OPEN: (frozenset(), _Incident.OPEN),
+    IncidentMove.REOPEN: (frozenset({_Incident.RESOLVED}), _Incident.OPEN),
+    IncidentMove.ACKNOWLEDGE: (frozenset({_Incident.OPEN, _Incident.SNOOZED}), _Incident.ACKNOWLEDGED),
+    IncidentMove.SNOOZE: (_OPEN_INCIDENT_STATES, _Incident.SNOOZED),
+    IncidentMove.WAKE: (frozenset({_Incident.SNOOZED, _Incident.ACKNOWLEDGED}), _Incident.OPEN),
+    IncidentMove.RESOLVE: (_OPEN_INCIDENT_STATES, _Incident.RESOLVED),
 }
 """THE table of incidents: verb -> (states it may start from, state it ends in)."""
 
 
 class AlertState(StrEnum):
-    """How one thing to be told to one channel stands."""
+    """The state of one notification for one channel."""
 
     UNSENT = "unsent"
     """It waits for its time, or for its channel."""
     SENT = "sent"
-    """The channel took it."""
+    """The channel accepted it."""
     REFUSED = "refused"
-    """The channel will never take it."""
+    """The channel will never accept it."""
     DROPPED = "dropped"
-    """What it was to tell was over, or told by another, before its time."""
+    """Its subject was over, or covered by another notification, before its time."""
 
 
 class BulkState(StrEnum):
-    """Where one act on many runs stands: it goes on piece by piece, until it is paused."""
+    """The state of an operation on many runs: it continues piece by piece, until it is paused."""
 
     RUNNING = "running"
     PAUSED = "paused"
     STOPPED = "stopped"
-    """Somebody ended it: what was done is done, the rest is left as it is."""
+    """A person ended it: finished parts stay, the rest is left as it is."""
     DONE = "done"
-    """Each of its runs was acted upon or refused."""
+    """Each of its runs was operated on or refused."""
 
 
 class BulkMove(StrEnum):
-    """The verbs that change a bulk act."""
+    """The verbs that change a bulk operation."""
 
     PAUSE = "pause"
     RESUME = "resume"
@@ -229,7 +231,7 @@ BULK_MOVES: Final[dict[BulkMove, tuple[frozenset[BulkState], BulkState]]] = {
     BulkMove.STOP: (frozenset({BulkState.RUNNING, BulkState.PAUSED}), BulkState.STOPPED),
     BulkMove.END: (frozenset({BulkState.RUNNING, BulkState.PAUSED}), BulkState.DONE),
 }
-"""THE table of bulk acts. A paused one ends if its last piece was under way."""
+"""THE table of bulk operations. A paused one ends if its last piece was in progress."""
 
 
 class RunMove(StrEnum):
@@ -254,28 +256,28 @@ class RunMove(StrEnum):
     DISCARD = "discard"
 
 
-_S = RunState
+_Run = RunState
 NO_STATES: Final[frozenset[RunState]] = frozenset()
 """Sources of a move that makes a run."""
 
 RUN_MOVES: Final[dict[RunMove, tuple[frozenset[RunState], RunState]]] = {
-    RunMove.STAGE: (NO_STATES, _S.QUEUED),
-    RunMove.START_HERE: (NO_STATES, _S.RUNNING),
-    RunMove.CLAIM: (IDLE_STATES, _S.RUNNING),
-    RunMove.SUSPEND: (frozenset({_S.RUNNING}), _S.WAITING),
-    RunMove.RETRY_LATER: (frozenset({_S.RUNNING}), _S.RETRYING),
-    RunMove.RELEASE: (frozenset({_S.RUNNING}), _S.QUEUED),
-    RunMove.LOSE: (frozenset({_S.RUNNING}), _S.QUEUED),
-    RunMove.QUARANTINE: (frozenset({_S.QUEUED, _S.RUNNING}), _S.NEEDS_ATTENTION),
-    RunMove.HALT: (frozenset({_S.RUNNING}), _S.NEEDS_ATTENTION),
-    RunMove.SUCCEED: (frozenset({_S.RUNNING}), _S.SUCCEEDED),
-    RunMove.FAIL: (frozenset({_S.RUNNING}), _S.FAILED),
-    RunMove.CANCEL: (frozenset({_S.RUNNING}), _S.CANCELLED),
-    RunMove.CANCEL_IDLE: (frozenset({_S.QUEUED, _S.NEEDS_ATTENTION}), _S.CANCELLED),
-    RunMove.UNDO: (REOPENABLE_STATES, _S.QUEUED),
-    RunMove.REOPEN: (REOPENABLE_STATES, _S.QUEUED),
-    RunMove.MARK_DONE: (IDLE_STATES | {_S.NEEDS_ATTENTION}, _S.SUCCEEDED),
-    RunMove.DISCARD: (frozenset({_S.NEEDS_ATTENTION}), _S.FAILED),
+    RunMove.STAGE: (NO_STATES, _Run.QUEUED),
+    RunMove.START_HERE: (NO_STATES, _Run.RUNNING),
+    RunMove.CLAIM: (IDLE_STATES, _Run.RUNNING),
+    RunMove.SUSPEND: (frozenset({_Run.RUNNING}), _Run.WAITING),
+    RunMove.RETRY_LATER: (frozenset({_Run.RUNNING}), _Run.RETRYING),
+    RunMove.RELEASE: (frozenset({_Run.RUNNING}), _Run.QUEUED),
+    RunMove.LOSE: (frozenset({_Run.RUNNING}), _Run.QUEUED),
+    RunMove.QUARANTINE: (frozenset({_Run.QUEUED, _Run.RUNNING}), _Run.NEEDS_ATTENTION),
+    RunMove.HALT: (frozenset({_Run.RUNNING}), _Run.NEEDS_ATTENTION),
+    RunMove.SUCCEED: (frozenset({_Run.RUNNING}), _Run.SUCCEEDED),
+    RunMove.FAIL: (frozenset({_Run.RUNNING}), _Run.FAILED),
+    RunMove.CANCEL: (frozenset({_Run.RUNNING}), _Run.CANCELLED),
+    RunMove.CANCEL_IDLE: (frozenset({_Run.QUEUED, _Run.NEEDS_ATTENTION}), _Run.CANCELLED),
+    RunMove.UNDO: (REOPENABLE_STATES, _Run.QUEUED),
+    RunMove.REOPEN: (REOPENABLE_STATES, _Run.QUEUED),
+    RunMove.MARK_DONE: (IDLE_STATES | {_Run.NEEDS_ATTENTION}, _Run.SUCCEEDED),
+    RunMove.DISCARD: (frozenset({_Run.NEEDS_ATTENTION}), _Run.FAILED),
 }
 """THE table: verb -> (states it may start from, state it ends in)."""
 

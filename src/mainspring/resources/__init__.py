@@ -1,1 +1,1 @@
-"""What a running step may ask for: locks, flags, the ledger of effects, secrets."""
+"""Resources of a running step: locks, flags, the ledger of effects, secrets."""

@@ -1,4 +1,4 @@
-"""Which addresses this process may call for others: of the configured ones only those that are public, or allowed by name.
+"""Egress policy: which configured addresses this process may call. Only public ones, or those allowed by name.
 
 It is for addresses that lead out of the project (webhooks to people, the watchdog, a provider of identities): a name that resolves to an
 address inside, such as the metadata service of a cloud, is refused (`pinned_client`).
@@ -28,12 +28,12 @@ _PRIVATE_NETWORKS: Final = [
         ),
     )
 ]
-"""Networks that are not public, also where an older Python takes one of them for public."""
+"""Networks that are not public, even if an older Python classifies one of them as public."""
 _NAT64, _6TO4 = ip_network("64:ff9b::/32"), ip_network("2002::/16")
 
 
 class EgressPolicy:
-    """`allow` adds networks that are not public and may be called all the same."""
+    """The policy of a process. `allow` adds networks that are not public and may be called all the same."""
 
     def __init__(self) -> None:
         self._allowed: frozenset[str] = frozenset()
@@ -55,7 +55,7 @@ class EgressPolicy:
 
 
 def is_public_address(address: IpAddress) -> bool:
-    """Tell whether anyone may be at an address; one of IPv6 that carries one of IPv4 counts as that."""
+    """Tell whether anyone may be at an address; one of IPv6 that contains one of IPv4 counts as that."""
     if isinstance(address, IPv6Address):
         if address in _NAT64:
             return is_public_address(IPv4Address(address.packed[-4:]))
@@ -69,4 +69,4 @@ def is_public_address(address: IpAddress) -> bool:
 
 
 EGRESS_POLICY = EgressPolicy()
-"""That of this process."""
+"""The policy of this process."""

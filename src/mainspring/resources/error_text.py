@@ -1,4 +1,4 @@
-"""What went wrong outside, as one line for people, without the secrets that a library may have put into it."""
+"""Error texts of outside calls, as one line for people, without the secrets that a library may have put into it."""
 
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.redaction.secret_name import SecretReader
@@ -6,30 +6,30 @@ from mainspring.domain.text.escaping import escape
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 MAX_ERROR_TEXT_LENGTH = 400
-"""Characters of such a line."""
+"""Characters of an error text."""
 
 
 class ErrorText:
-    """Also the secrets: it knows what to hide because it is asked for them."""
+    """Formats errors, and reads secrets: so it knows which values to hide."""
 
     def __init__(self, secrets: SecretReader) -> None:
         self._secrets = secrets
 
     def get(self, name: str) -> str:
-        """Return a secret; raises as what it asks."""
+        """Return a secret; raises like its reader."""
         value = self._secrets.get(name)
         self.hide(value)
         return value
 
     def hide(self, value: str) -> None:
-        """Let a part of a secret be told by no error."""
+        """Hide a part of a secret in every error."""
         KNOWN_SECRETS.add([value])
 
     def of(self, error: BaseException) -> str:
         """Return an error in one line."""
         if type(error) is TimeoutError:
             return "no answer in time"
-        # Hidden before the text is cut, for a secret may have several lines.
+        # Hidden before the text is cut, because a secret may have several lines.
         if isinstance(error, MainspringError):
             text = KNOWN_SECRETS.redact(_join_hint(error)).replace("\n", " ")
         else:
@@ -38,7 +38,7 @@ class ErrorText:
 
 
 def _join_hint(error: MainspringError) -> str:
-    """Return what is wrong and how to mend it as sentences."""
+    """Return the problem and its fix as sentences."""
     if not error.hint:
         return str(error)
     ends = error.message.endswith((".", "!", "?", ":"))

@@ -1,7 +1,7 @@
-"""The secrets that this process has seen, and the way in which it hides them: one for all of its outlets.
+"""Known secrets of this process, and the way in which it hides them: one for all of its output.
 
-Role: whoever learns a secret tells it here; whoever lets text out (lines of log, failures, the process's own output) asks here.
-Invariant: what was told once stays hidden until the process ends, also a value that was replaced meanwhile. Any thread may use it.
+Role: code that reads a secret adds it here; code that writes text (lines of log, failures, the process's own output) redacts it here.
+Invariant: an added value stays hidden until the process ends, even if it was replaced meanwhile. Any thread may use it.
 """
 
 import threading
@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from mainspring.domain.redaction.redactor import MIN_SECRET_LENGTH, Redactor
 
 SECRET_VARIABLE_PREFIX = "MAINSPRING_SECRET_"
-"""Variables of the environment whose names begin so hold secrets."""
+"""The prefix of environment variables with secrets."""
 _MAX_SECRETS = 1_000
-"""Values; a secret that changes more often than that is none that is worth hiding for ever."""
+"""Values; a secret that changes more often is not worth hiding for ever."""
 
 
 class KnownSecrets:
-    """`redactor` hides what was told so far."""
+    """The known secrets. `redactor` hides those added so far."""
 
     def __init__(self) -> None:
         self.redactor = Redactor()
@@ -44,4 +44,4 @@ class KnownSecrets:
 
 
 KNOWN_SECRETS = KnownSecrets()
-"""That of this process."""
+"""The known secrets of this process."""

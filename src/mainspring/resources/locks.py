@@ -1,9 +1,9 @@
-"""Locks that running attempts hold: asked for, waited for, and let go whatever happens.
+"""Locks of running attempts: requested, awaited, and released in any case.
 
-Role: makes of "this attempt wants that lock" the commands of the store, again and again until it has it or its patience is over. Used in
-the loop's thread only. Invariants: a lock is taken under the name of one attempt, so that no other has it for the same; what is granted to
-an attempt that is over is let go at once; of those that wait in one process who came first is next. A process that dies lets go of
-nothing by itself: the burial of its session does.
+Role: turns the request of an attempt for a lock into commands of the store, repeated until it has the lock or its time is over. Used in
+the loop's thread only. Invariants: a lock belongs to one attempt, so that no other has it at the same time; a lock granted to an attempt
+that is over is released at once; waiters of one process get it in their order. A process that dies releases nothing by itself: its
+session is declared dead.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ from mainspring.store.commands.automations import AcquireLock, ReleaseLock
 from mainspring.store.commands.results import NumberAnswer, Refused
 
 LockCallback = Callable[[int | BaseException], None]
-"""Told once: the fencing token, or why there is none."""
+"""Called once: with the fencing token, or the error."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
 
 
 class LockHeldError(Transient):
-    """Somebody else held the lock for as long as it was waited for."""
+    """Another owner held the lock for the whole wait."""
 
     code = "lock_held"
 
 
 class _PendingLock:
-    """One attempt that wants one lock, or has it (`token`)."""
+    """One attempt that waits for one lock, or has it (`token`)."""
 
     __slots__ = ("answer", "name", "number", "owner", "pause", "timer", "token", "until")
 
@@ -44,77 +44,81 @@ class _PendingLock:
 
 
 class AttemptLocks:
-    """The locks of one worker's attempts. An attempt is called by a text that no other attempt has: it is the lock's owner for people."""
+    """The locks of one worker's attempts. `owner` is a text that identifies the attempt, also for people."""
 
     def __init__(self, store: Store, loop: asyncio.AbstractEventLoop) -> None:
         self._store = store
         self._loop = loop
-        self._wishes: dict[tuple[str, str], _PendingLock] = {}
+        self._requests: dict[tuple[str, str], _PendingLock] = {}
         self._is_closed = False
 
     def ask(self, owner: str, number: int, name: str, within_s: float, answer: LockCallback) -> None:
-        """Take a lock for an attempt, waiting for it at most so many seconds. `number` is that of no other request of the attempt.
+        """Acquire a lock for an attempt, after a wait of at most this many seconds. `number` is that of no other request of the attempt.
 
-        Answers ConflictError where the attempt has it, or waits for it, already; LockHeldError when the time is over.
+        Passes ConflictError if the attempt has it, or waits for it, already; LockHeldError when the time is over.
         """
         if self._is_closed:
             return
-        if (owner, name) in self._wishes:
-            held = f"this attempt holds lock {name!r} already, or waits for it"
-            answer(ConflictError(held, hint="Take it once, around all that needs it."))
+        if (owner, name) in self._requests:
+            message = f"this attempt holds lock {name!r} already, or waits for it"
+            answer(ConflictError(message, hint="Take it once, around all that needs it."))
             return
-        wish = self._wishes[owner, name] = _PendingLock(owner, number, name, self._loop.time() + within_s, answer)
-        self._try(wish)
+        request = self._requests[owner, name] = _PendingLock(owner, number, name, self._loop.time() + within_s, answer)
+        self._try_acquire(request)
 
-    def let_go(self, owner: str, number: int | None = None) -> None:
-        """Let go of what one request of an attempt gave, or all of them, and wait for it no longer: who still waits is answered so."""
-        for key in [k for k, wish in self._wishes.items() if wish.owner == owner and number in (None, wish.number)]:
-            wish = self._wishes.pop(key)
-            if wish.timer is not None:
-                wish.timer.cancel()
-            if wish.token is not None:
-                self._release(wish, wish.token)
+    def release(self, owner: str, number: int | None = None) -> None:
+        """Release the locks of one request of an attempt, or all of them, and end their waits: these get ConflictError."""
+        for key in [
+            key
+            for key, request in self._requests.items()
+            if request.owner == owner and number in (None, request.number)
+        ]:
+            request = self._requests.pop(key)
+            if request.timer is not None:
+                request.timer.cancel()
+            if request.token is not None:
+                self._release_token(request, request.token)
             else:
-                wish.answer(ConflictError(f"the wait for lock {wish.name!r} was given up"))
+                request.answer(ConflictError(f"the wait for lock {request.name!r} was given up"))
 
     def close(self) -> None:
-        """Do nothing more: the end of the session frees what is held."""
+        """Do nothing more: the end of the session releases the locks."""
         self._is_closed = True
-        for wish in self._wishes.values():
-            if wish.timer is not None:
-                wish.timer.cancel()
-        self._wishes.clear()
+        for request in self._requests.values():
+            if request.timer is not None:
+                request.timer.cancel()
+        self._requests.clear()
 
-    def _try(self, wish: _PendingLock) -> None:
-        wish.timer = None
-        self._store.submit(AcquireLock(wish.name, wish.owner), functools.partial(self._answered, wish))
+    def _try_acquire(self, request: _PendingLock) -> None:
+        request.timer = None
+        self._store.submit(AcquireLock(request.name, request.owner), functools.partial(self._on_result, request))
 
-    def _answered(self, wish: _PendingLock, result: Any) -> None:
-        is_wanted = self._wishes.get((wish.owner, wish.name)) is wish
+    def _on_result(self, request: _PendingLock, result: Any) -> None:
+        is_pending = self._requests.get((request.owner, request.name)) is request
         if isinstance(result, NumberAnswer):
-            if is_wanted:
-                wish.token = result.number
-                wish.answer(result.number)
+            if is_pending:
+                request.token = result.number
+                request.answer(result.number)
             else:
-                self._release(wish, result.number)
-        elif is_wanted and isinstance(result, Refused):
-            left = wish.until - self._loop.time()
-            if left > 0:
-                wish.timer = self._loop.call_later(min(wish.pause, left), self._try, wish)
-                wish.pause = min(wish.pause * 2, _LONGEST_PAUSE)
+                self._release_token(request, result.number)
+        elif is_pending and isinstance(result, Refused):
+            remaining_s = request.until - self._loop.time()
+            if remaining_s > 0:
+                request.timer = self._loop.call_later(min(request.pause, remaining_s), self._try_acquire, request)
+                request.pause = min(request.pause * 2, _LONGEST_PAUSE)
             else:
-                del self._wishes[wish.owner, wish.name]
-                wish.answer(LockHeldError(result.text or f"lock {wish.name!r} is held"))
-        elif is_wanted:
-            del self._wishes[wish.owner, wish.name]
-            wish.answer(result)
+                del self._requests[request.owner, request.name]
+                request.answer(LockHeldError(result.text or f"lock {request.name!r} is held"))
+        elif is_pending:
+            del self._requests[request.owner, request.name]
+            request.answer(result)
 
-    def _release(self, wish: _PendingLock, token: int) -> None:
+    def _release_token(self, request: _PendingLock, token: int) -> None:
         if self._is_closed:
             return
-        self._store.submit(ReleaseLock(wish.name, token), lambda _result: None)
-        for other in self._wishes.values():
-            if other.name == wish.name and other.timer is not None:
+        self._store.submit(ReleaseLock(request.name, token), lambda _result: None)
+        for other in self._requests.values():
+            if other.name == request.name and other.timer is not None:
                 other.timer.cancel()
-                self._try(other)  # in the same group as what lets it go
+                self._try_acquire(other)  # in the same commit group as the release
                 break

@@ -1,7 +1,7 @@
-"""Secrets by name: a variable of the environment, or a file that nobody else can read.
+"""The secret store: secrets by name, from a variable of the environment, or a file that no one else can read.
 
-Definitions, the store and every message hold names only. A value is looked up when it is needed, so that a file that was replaced counts
-from the next look on. Invariants: no value is part of an error or of a repr; each that was handed out is hidden (`known_secrets`).
+Definitions, the store and every message contain names only. A value is read when it is needed, so that a replaced file counts from the
+next read on. Invariants: no value is part of an error or of a repr; each value that was returned is hidden (`known_secrets`).
 """
 
 import os
@@ -15,7 +15,7 @@ from mainspring.domain.errors import ConfigError
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.resources.known_secrets import KNOWN_SECRETS, SECRET_VARIABLE_PREFIX
 
-_OTHERS_MODE_BITS = 0o027
+_OTHER_USERS_MODE_BITS = 0o027
 _MAX_FILE_BYTES = 64 * 1024
 _FileStamp = tuple[int, int, int, int, int]
 
@@ -26,7 +26,7 @@ def secret_variable_name(name: str) -> str:
 
 
 class SecretStore:
-    """The secrets of one process. `folder` = where their files are (None: there are no files)."""
+    """The secrets of one process. `folder` = the folder of their files (None: there are no files)."""
 
     def __init__(self, folder: Path | None, env: Mapping[str, str]) -> None:
         self._folder = folder
@@ -41,27 +41,27 @@ class SecretStore:
         """Return the secret, without blank lines and blanks around it.
 
         Raises:
-            ConfigError: it is not set, or it is in a file that cannot be read or that others can read; never with its value.
+            ConfigError: it is not set, or its file cannot be read or is readable by others; never with its value.
         """
         if not SECRET_NAME.fullmatch(name):
             raise ConfigError(
                 f"{name[:100]!r} is no name of a secret",
                 hint="Use a letter, then letters, digits and _ . -, such as GITHUB_HOOK.",
             )
-        said = self._env.get(secret_variable_name(name), "").strip()
-        if said:
-            return self._hidden(said)
-        found = None if self._folder is None else self._of_file(name, self._folder / name)
-        if found is None:
-            raise ConfigError(f"the secret {name!r} is not set", hint=self._how_to_set(name))
-        return self._hidden(found)
+        value = self._env.get(secret_variable_name(name), "").strip()
+        if value:
+            return self._hide_value(value)
+        value_in_file = None if self._folder is None else self._of_file(name, self._folder / name)
+        if value_in_file is None:
+            raise ConfigError(f"the secret {name!r} is not set", hint=self._suggest_setup(name))
+        return self._hide_value(value_in_file)
 
     def lines(self, name: str) -> tuple[str, ...]:
-        """Return the values of a secret that holds one a line, as during a rotation. Raises ConfigError as `get` does."""
+        """Return the values of a secret with one a line, as during a rotation. Raises ConfigError as `get` does."""
         return tuple(line.strip() for line in self.get(name).splitlines() if line.strip())
 
     def hide_all(self) -> None:
-        """Look up every secret of the folder, so that this process hides each of them. What cannot be read, it cannot give away."""
+        """Read every secret of the folder, so that this process hides each of them. A file that it cannot read, it cannot disclose."""
         try:
             names = [] if self._folder is None else [path.name for path in self._folder.iterdir()]
         except OSError:
@@ -71,28 +71,28 @@ class SecretStore:
                 self.get(name)
 
     @staticmethod
-    def _hidden(value: str) -> str:
-        """Return a value; whatever this process lets out does not hold it from here on."""
+    def _hide_value(value: str) -> str:
+        """Return a value; the output of this process does not contain it from here on."""
         KNOWN_SECRETS.add([value])
         return value
 
     def _of_file(self, name: str, path: Path) -> str | None:
-        """Return what a file holds, None where there is none; it is read again when it has changed."""
+        """Return the content of a file, None if there is none; it is read again when it has changed."""
         try:
-            found = path.stat()
+            status = path.stat()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise _make_read_error(name, path, error) from None
-        stamp = (found.st_dev, found.st_ino, found.st_mode, found.st_mtime_ns, found.st_size)
+        stamp = (status.st_dev, status.st_ino, status.st_mode, status.st_mtime_ns, status.st_size)
         known = self._read.get(name)
         if known is not None and known[0] == stamp:
             return known[1]
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_FILE_BYTES:
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_FILE_BYTES:
             raise ConfigError(f"the secret {name!r} is not a file of at most {_MAX_FILE_BYTES:,} bytes\nin {path}")
-        if found.st_mode & _OTHERS_MODE_BITS:
+        if status.st_mode & _OTHER_USERS_MODE_BITS:
             raise ConfigError(
-                f"others can read or change the secret {name!r} (mode {found.st_mode & 0o777:o})\nin {path}",
+                f"others can read or change the secret {name!r} (mode {status.st_mode & 0o777:o})\nin {path}",
                 hint=f"chmod 600 {path}",
             )
         try:
@@ -104,7 +104,7 @@ class SecretStore:
         self._read[name] = (stamp, text)
         return text
 
-    def _how_to_set(self, name: str) -> str:
+    def _suggest_setup(self, name: str) -> str:
         place = (
             "a file of this name in the folder that secrets.dir names" if self._folder is None else self._folder / name
         )
@@ -112,5 +112,5 @@ class SecretStore:
 
 
 def _make_read_error(name: str, path: Path, error: Exception) -> ConfigError:
-    why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it is not text in UTF-8"
-    return ConfigError(f"the secret {name!r} cannot be read: {why}\nin {path}")
+    problem = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it is not text in UTF-8"
+    return ConfigError(f"the secret {name!r} cannot be read: {problem}\nin {path}")

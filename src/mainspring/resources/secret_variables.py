@@ -1,7 +1,7 @@
-"""Variables of the environment that hold secrets: commands and steps do not get them unless they are allowed by name.
+"""Secret variables of the environment: commands and steps do not get them unless they are allowed by name.
 
-One for all of a process. A worker takes them out of its own environment, so that steps in threads and loops, and what they start, do not
-get them either. Mainspring itself finds them in `own`.
+One for a whole process. A worker removes them from its own environment, so that steps in threads and loops, and the programs they start,
+do not get them either. Mainspring itself finds them in `own`.
 """
 
 from collections import ChainMap
@@ -11,17 +11,17 @@ from mainspring.resources.known_secrets import SECRET_VARIABLE_PREFIX
 
 STORE_URL_VARIABLE = "MAINSPRING_STORE_URL"
 STORE_WITHHELD_VARIABLE = "MAINSPRING_STORE_WITHHELD"
-"""Set instead of the store's address, so that a command that calls mainspring is told so, and does not use another store by default."""
+"""Set instead of the store's address, so that a command that calls mainspring reports it, and does not use another store by default."""
 PASSWORD_VARIABLE = "PGPASSWORD"
 _SECRET_VARIABLE_NAMES = (PASSWORD_VARIABLE, STORE_URL_VARIABLE)
 
 
 class SecretVariables:
-    """`allowed` = the names that are passed on all the same."""
+    """The secret variables of a process. `allowed` = the names that are passed on all the same."""
 
     def __init__(self) -> None:
         self.allowed: frozenset[str] = frozenset()
-        self._taken: dict[str, str] = {}
+        self._withheld: dict[str, str] = {}
 
     def allow(self, names: Iterable[str]) -> None:
         """Pass these variables on from now on, and those that were allowed before."""
@@ -36,38 +36,38 @@ class SecretVariables:
         ]
 
     def take(self, env: MutableMapping[str, str]) -> None:
-        """Take the variables that are not passed on out of this process's environment."""
+        """Remove the variables that are not passed on from this process's environment."""
         names = self.names_in(env)
-        self._taken |= {name: env.pop(name) for name in names}
+        self._withheld |= {name: env.pop(name) for name in names}
         if STORE_URL_VARIABLE in names:
             env[STORE_WITHHELD_VARIABLE] = "1"
 
     def give_back(self, env: MutableMapping[str, str]) -> None:
         """Put them back into the environment, when this process runs no automation any more."""
-        if STORE_URL_VARIABLE in self._taken:
+        if STORE_URL_VARIABLE in self._withheld:
             env.pop(STORE_WITHHELD_VARIABLE, None)
-        env.update(self._taken)
-        self._taken = {}
+        env.update(self._withheld)
+        self._withheld = {}
 
     def own(self, env: Mapping[str, str]) -> Mapping[str, str]:
-        """Return the environment as this process was given it, for Mainspring itself."""
-        if not self._taken:
+        """Return the original environment of this process, for Mainspring itself."""
+        if not self._withheld:
             return env
         return ChainMap(
-            self._taken,
+            self._withheld,
             {
                 name: value
                 for name, value in env.items()
-                if name != STORE_WITHHELD_VARIABLE or STORE_URL_VARIABLE not in self._taken
+                if name != STORE_WITHHELD_VARIABLE or STORE_URL_VARIABLE not in self._withheld
             },
         )
 
     def without(self, env: Mapping[str, str]) -> dict[str, str]:
         """Return an environment without them."""
         names = set(self.names_in(env))
-        kept = {name: value for name, value in env.items() if name not in names}
-        return kept | ({STORE_WITHHELD_VARIABLE: "1"} if STORE_URL_VARIABLE in names else {})
+        passed_on = {name: value for name, value in env.items() if name not in names}
+        return passed_on | ({STORE_WITHHELD_VARIABLE: "1"} if STORE_URL_VARIABLE in names else {})
 
 
 SECRET_VARIABLES = SecretVariables()
-"""That of this process."""
+"""The variables of this process."""

@@ -1,4 +1,4 @@
-"""For tests of programs that use Mainspring: a clock that is told the time, and an event loop that does not wait for it."""
+"""Testing of programs that use Mainspring: a clock that a test sets, and an event loop that does not wait for it."""
 
 from mainspring.testing.clock import FakeClock
 from mainspring.testing.virtual_loop import DeadlockError, VirtualLoop

@@ -1,4 +1,4 @@
-"""A clock that stands still until it is told to go on; its chance comes from a seed, so that a test repeats itself."""
+"""A clock that moves only when a test advances it; its random numbers come from a seed, so that a test repeats itself."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -22,13 +22,13 @@ class FakeClock:
         return self._us
 
     def random_bits(self, bits: int) -> int:
-        """Return the seed's next random number of so many bits."""
+        """Return the seed's next random number of this many bits."""
         return self._dice.getrandbits(bits)
 
     def advance(self, span: timedelta) -> None:
-        """Go on by a span; a negative one is a clock that was set back."""
+        """Advance by a span; a negative one is a clock that was set back."""
         self._us += span // timedelta(microseconds=1)
 
     def advance_us(self, span_us: int) -> None:
-        """Go on by so many microseconds."""
+        """Advance by this many microseconds."""
         self._us += span_us

@@ -1,4 +1,4 @@
-"""An asyncio event loop on a FakeClock: where nothing is ready, time jumps to the next timer. A day of waiting takes no time.
+"""A virtual event loop (asyncio) on a FakeClock: if nothing is ready, time jumps to the next timer. A day of waiting takes no time.
 
 Nothing outside can wake it: no threads, no sockets, no processes. If nothing is ready and no timer is set it raises instead of waiting
 for ever.
@@ -24,16 +24,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
-        self._began_us = clock.now_us()
+        self._started_us = clock.now_us()
         super().__init__(_JumpingSelector(clock))
 
     def time(self) -> float:
         """Return the seconds since the loop was made."""
-        return (self.clock.now_us() - self._began_us) / 1_000_000
+        return (self.clock.now_us() - self._started_us) / 1_000_000
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Instead of waiting it moves the clock."""
+    """Moves the clock instead of waiting."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__()

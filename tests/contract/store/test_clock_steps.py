@@ -373,7 +373,7 @@ def test_clock_that_is_set_forward_makes_nothing_silent_late_or_slow(site, clock
     assert {one.name: one.running_since_at for one in facts.automations}["a"] == clock.at - MINUTE - 1_000
     site.store.do(finish(running))
     ends = {one.name: one.ends for one in FactsReader(site.store.reader).read(clock.at).automations}
-    assert [end.took_ms for end in ends["a"]] == [MINUTE + 1_000, 0]
+    assert [end.duration_ms for end in ends["a"]] == [MINUTE + 1_000, 0]
     for _ in range(12):
         site.look(10 * MINUTE)
     assert open_kinds(site) & late
@@ -387,7 +387,7 @@ def test_run_during_which_the_clock_was_put_back_took_an_unknown_time(site, cloc
     clock.put(-HOUR)
     site.store.do(finish(running))
     ends = {one.name: one.ends for one in FactsReader(site.store.reader).read(clock.at).automations}
-    assert [end.took_ms for end in ends["b"]] == [None]
+    assert [end.duration_ms for end in ends["b"]] == [None]
 
 
 def test_clock_that_is_set_right_again_ends_the_incident(site, clock):

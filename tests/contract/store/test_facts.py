@@ -70,7 +70,7 @@ def test_ends_are_read_newest_first(store, clock, facts):
     last = run_once(store, clock, 3_000, fail)
     found = one(facts())
     assert len(found.ends) == 8
-    assert (found.ends[0].run, found.ends[0].failed, found.ends[0].took_ms) == (last.id, True, 3_000)
+    assert (found.ends[0].run, found.ends[0].failed, found.ends[0].duration_ms) == (last.id, True, 3_000)
     assert (found.recent.succeeded, found.recent.failed, found.recent.started) == (7, 1, 8)
     assert one(facts(window=timedelta(hours=2))).recent == found.recent
     assert one(facts(), "b").ends == ()

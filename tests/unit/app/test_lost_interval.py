@@ -267,7 +267,7 @@ def silent(reader, now):
     return {
         one.subject.automation
         for kind in (IncidentKind.SILENCE, IncidentKind.LATE_START)
-        for one in MONITORS[kind].judge(facts, DEFAULT_TUNINGS[kind], now)
+        for one in MONITORS[kind].evaluate(facts, DEFAULT_TUNINGS[kind], now)
         if one.finding is not None
     }
 

@@ -84,7 +84,7 @@ def test_patience_has_an_end(scene: Scene) -> None:
 def test_lock_that_is_granted_too_late_is_let_go(scene: Scene) -> None:
     """The attempt ended while the store was asked: it is told of no lock but that it gave up, and the lock is free again."""
     scene.ask("a")
-    scene.desk.let_go("a")
+    scene.desk.release("a")
     scene.store.answer(NumberAnswer(3))
     assert scene.store.answer(DONE) == ReleaseLock("l", 3)
     ((_, error),) = scene.told
@@ -99,7 +99,7 @@ def test_end_of_an_attempt_lets_all_of_its_locks_go_and_no_other(scene: Scene) -
         scene.store.answer(NumberAnswer(token))
     scene.ask("a", name="o")
     scene.store.answer(HELD)
-    scene.desk.let_go("a")
+    scene.desk.release("a")
     scene.pass_time(5)
     assert [command for command, _ in scene.store.sent] == [ReleaseLock("l", 1), ReleaseLock("m", 2)]
 
@@ -111,7 +111,7 @@ def test_who_waits_longest_here_is_next(scene: Scene) -> None:
     for owner in ("b", "c"):
         scene.ask(owner)
         scene.store.answer(HELD)
-    scene.desk.let_go("a", number)
+    scene.desk.release("a", number)
     assert [command for command, _ in scene.store.sent] == [ReleaseLock("l", 1), AcquireLock("l", "b")]
 
 
@@ -129,7 +129,7 @@ def test_second_wish_of_one_attempt_is_refused(scene: Scene) -> None:
     scene.ask("a")
     second = scene.ask("a")
     assert isinstance(scene.told[0][1], ConflictError)
-    scene.desk.let_go("a", second)
+    scene.desk.release("a", second)
     scene.store.answer(NumberAnswer(4))
     assert scene.told[1:] == [("a", 4)]
 
@@ -141,7 +141,7 @@ def test_closed_desk_says_and_sends_nothing(scene: Scene) -> None:
     scene.ask("b")
     scene.store.answer(HELD)
     scene.desk.close()
-    scene.desk.let_go("a")
+    scene.desk.release("a")
     scene.ask("c")
     scene.pass_time(5)
     assert scene.store.sent == []

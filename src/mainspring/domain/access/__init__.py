@@ -1,1 +1,1 @@
-"""Who may do what: roles, passwords, sign-in through a provider, and links in messages."""
+"""Access: roles, passwords, sign-in through a provider, and links in messages."""

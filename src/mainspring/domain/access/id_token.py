@@ -1,7 +1,7 @@
-"""What proves that a provider said something of somebody: an id token, signed by a key that the provider shows. Pure.
+"""The id token: the proof of a provider about a person, signed by a key that the provider publishes. Pure.
 
-joserfc checks the signature and authlib the claims (OpenID Connect Core 3.1.3.7). Invariant: what is returned was signed by a private key,
-for us, for this very sign-in, and lately. Imported late: it needs the extra `oidc`.
+joserfc checks the signature and authlib the claims (OpenID Connect Core 3.1.3.7). Invariant: returned claims were signed by a private
+key, for us, for this very sign-in, and lately. Imported late: it needs the extra `oidc`.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class _KeySet(msgspec.Struct, frozen=True):
 
 
 class _SignatureRegistry(JWSRegistry):
-    """Knows our algorithms alone, and warns of none: joserfc calls EdDSA deprecated for its name."""
+    """Registry of our algorithms alone, without warnings: joserfc calls EdDSA deprecated for its name."""
 
     def get_alg(self, name: str) -> Any:
         if name not in ALGORITHMS:
@@ -47,32 +47,32 @@ class _SignatureRegistry(JWSRegistry):
         return self.algorithms[name]
 
 
-_SIGNATURES: Final = _SignatureRegistry(strict_check_header=False)  # what a header says besides is not looked at
+_SIGNATURES: Final = _SignatureRegistry(strict_check_header=False)  # other header fields are ignored
 
 
 def read_signing_keys(data: bytes) -> KeySet:
-    """Return the keys that a provider signs with; those of kinds that are not known here are left out.
+    """Return the signing keys of a provider; unknown kinds are left out.
 
     Raises:
         ArgumentError: there is none.
     """
     try:
-        shown = msgspec.json.decode(data, type=_KeySet).keys
+        entries = msgspec.json.decode(data, type=_KeySet).keys
     except DECODE_ERRORS:
-        shown = []
-    keys = [key for one in shown if (key := _read_signing_key(one)) is not None]
+        entries = []
+    keys = [key for entry in entries if (key := _read_signing_key(entry)) is not None]
     if not keys:
         raise ArgumentError("the provider shows no key that it could sign with")
     return KeySet(keys)
 
 
 def verify_claims(
-    answer: TokenResponse, keys: KeySet, asked: PendingSignIn, *, issuer: str, client_id: str, now_s: int
+    answer: TokenResponse, keys: KeySet, pending: PendingSignIn, *, issuer: str, client_id: str, now_s: int
 ) -> Mapping[str, Any] | None:
     """Return the claims of an id token; None = it names a key that is not among these.
 
     Raises:
-        ArgumentError: it is not signed by the provider, or not for us, this sign-in or this time; says which of it.
+        ArgumentError: it is not signed by the provider, or not for us, this sign-in or this time; names which.
     """
     try:
         read = jwt.decode(answer.id_token, keys, registry=_SIGNATURES)
@@ -83,8 +83,8 @@ def verify_claims(
     except (JoseError, ValueError, TypeError, AttributeError, RecursionError):
         raise ArgumentError("the provider's answer is not signed by the provider") from None
     options: Any = {"iss": {"essential": True, "value": issuer}, "aud": {"essential": True, "value": client_id}}
-    proved = {"client_id": client_id, "nonce": asked.nonce, "access_token": answer.access_token}
-    claims = CodeIDToken(read.claims, read.header, options, proved)
+    expected = {"client_id": client_id, "nonce": pending.nonce, "access_token": answer.access_token}
+    claims = CodeIDToken(read.claims, read.header, options, expected)
     try:
         claims.validate(now_s, _SKEW_S)
     except ClaimError as error:
@@ -96,10 +96,10 @@ def verify_claims(
     return read.claims
 
 
-def _read_signing_key(said: dict[str, Any]) -> Key | None:
+def _read_signing_key(entry: dict[str, Any]) -> Key | None:
     try:
-        key = import_key(said)
-    except Exception:  # noqa: BLE001 - a key that cannot be read signs nothing here; those beside it do
+        key = import_key(entry)
+    except Exception:  # noqa: BLE001 - a key that cannot be read signs nothing here; the others do
         return None
     if key.get("use") not in (None, "sig") or not isinstance(key, RSAKey | ECKey | OKPKey):
         return None

@@ -1,6 +1,6 @@
-"""Links in messages: a grant to see one opening of an incident and to act on it, signed, for a while.
+"""Incident links in messages: a signed permission to see one opening of an incident and to operate on it, for a while.
 
-Pure. A token is `incident.opened.until.signature`; it holds nothing that is not in the message beside it.
+Pure. A token is `incident.opened.until.signature`; it contains nothing that is not in the message beside it.
 """
 
 import hmac
@@ -18,7 +18,7 @@ _TOKEN = re.compile(r"(i_[0-9a-z]{1,40})\.([0-9]{1,9})\.([0-9]{1,12})\.([A-Za-z0
 
 
 class IncidentLinkToken(msgspec.Struct, frozen=True):
-    """What a link opens: one opening of an incident, until an instant (s since the epoch)."""
+    """The permission of a link: one opening of an incident, until an instant (s since the epoch)."""
 
     incident: str
     opened: int
@@ -31,16 +31,16 @@ class IncidentLinkToken(msgspec.Struct, frozen=True):
 
 
 def verify_link_token(token: str, keys: Sequence[str], now_s: int) -> IncidentLinkToken | None:
-    """Return what a token grants now; None where no key has signed it, or its time is over."""
-    found = _TOKEN.fullmatch(token)
-    if found is None:
+    """Return the permission of a token now; None if no key has signed it, or its time is over."""
+    match = _TOKEN.fullmatch(token)
+    if match is None:
         return None
     text = token.rpartition(".")[0]
-    # All keys are tried: the time that it takes tells nothing of which one fits.
-    fits = [hmac.compare_digest(_sign(key, text), found[4]) for key in keys if len(key) >= MIN_LINK_KEY_LENGTH]
-    until_s = int(found[3])
+    # All keys are tried, so that the time does not show which key fits.
+    fits = [hmac.compare_digest(_sign(key, text), match[4]) for key in keys if len(key) >= MIN_LINK_KEY_LENGTH]
+    until_s = int(match[3])
     return (
-        IncidentLinkToken(found[1], int(found[2]), until_s)
+        IncidentLinkToken(match[1], int(match[2]), until_s)
         if any(fits) and now_s < until_s <= now_s + LINK_LIFETIME_S
         else None
     )

@@ -1,4 +1,4 @@
-"""What is said between us and a provider of identities (OpenID Connect, authorisation code with PKCE), without what is signed. Pure."""
+"""OpenID Connect (OIDC): messages to and from a provider of identities (authorisation code with PKCE), except signed ones. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from mainspring.domain.extras import install_command
 from mainspring.domain.redaction.secret_url import is_loopback_url, is_safe_url
 
 DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What reading JSON of others raises."""
+"""Errors of decoding foreign JSON."""
 _ERROR_CODE: Final = re.compile(r"[a-z_]{1,40}")
 _CLIENT_HINT: Final = "See web.oidc.client_id and web.oidc.client_secret: the provider does not know us by them."
 _HINTS: Final = {
@@ -23,7 +23,7 @@ _HINTS: Final = {
 
 
 class OidcProvider(msgspec.Struct, frozen=True):
-    """What a provider says of itself; other keys are not looked at."""
+    """The metadata of a provider; other keys are ignored."""
 
     issuer: str
     authorization_endpoint: str
@@ -38,26 +38,26 @@ class OidcProvider(msgspec.Struct, frozen=True):
 
 
 class PendingSignIn(msgspec.Struct, frozen=True):
-    """One sign-in under way: what has to come back with it, and what proves that it was ours."""
+    """One sign-in in progress: the values that must come back with it, and the proof that it was ours."""
 
     state: str
     nonce: str
     verifier: str
     browser: str
-    """Hash of the key that the browser was given when it left."""
+    """Hash of the key that the browser got when it left."""
     next: str
     until_at: int
 
 
 class TokenResponse(msgspec.Struct, frozen=True):
-    """What a provider gives for a code; the access token is not used, but the id token may vouch for it."""
+    """The answer of a provider to a code; the access token is not used, but the id token may vouch for it."""
 
     id_token: str
     access_token: str | None = None
 
 
 def check_installed() -> None:
-    """Do nothing if what reads an id token is there. Raises ConfigError with the line that installs what is missing."""
+    """Do nothing if the packages that read an id token are installed. Raises ConfigError with the command that installs them."""
     try:
         import authlib.oidc.core  # noqa: F401, PLC0415 - an extra
         import joserfc.jwt  # noqa: F401, PLC0415 - likewise
@@ -68,29 +68,29 @@ def check_installed() -> None:
 
 
 def read_provider(data: bytes, issuer: str) -> OidcProvider:
-    """Return what a provider says of itself.
+    """Return the metadata of a provider.
 
     Raises:
-        ArgumentError: it is none, speaks for another issuer, or names addresses that others on the way could read.
+        ArgumentError: it is invalid, is of another issuer, or names addresses that others on the way could read.
     """
     try:
-        found = msgspec.json.decode(data, type=OidcProvider)
+        provider = msgspec.json.decode(data, type=OidcProvider)
     except DECODE_ERRORS as error:
         raise ArgumentError(f"the provider does not say how it is asked: {error}") from None
-    if found.issuer != issuer:
+    if provider.issuer != issuer:
         raise ArgumentError(
             "the provider speaks for another issuer", hint="Set web.oidc.issuer exactly as it names itself."
         )
-    endpoints = (found.authorization_endpoint, found.token_endpoint, found.jwks_uri)
+    endpoints = (provider.authorization_endpoint, provider.token_endpoint, provider.jwks_uri)
     if not all(map(is_safe_url, endpoints)):
         raise ArgumentError("the provider names an address that is not https")
     if not is_loopback_url(issuer) and any(map(is_loopback_url, endpoints)):
         raise ArgumentError("the provider names an address of this machine, and is not on this machine itself")
-    return found
+    return provider
 
 
 def read_token_response(data: bytes) -> TokenResponse:
-    """Return what a provider gives for a code.
+    """Return the answer of a provider to a code.
 
     Raises:
         ArgumentError: there is no id token in it.
@@ -101,27 +101,27 @@ def read_token_response(data: bytes) -> TokenResponse:
         raise ArgumentError("the provider's answer holds no id token") from None
 
 
-def provider_refusal(told: str, word: Any) -> ArgumentError:
-    """Return that a provider refuses, and by which word (RFC 6749 4.1.2.1 and 5.2); whatever else stands in its place is not repeated."""
-    if not isinstance(word, str) or not _ERROR_CODE.fullmatch(word):
-        return ArgumentError(told)
-    return ArgumentError(f"{told}: {word}", hint=_HINTS.get(word))
+def provider_refusal(message: str, error_code: Any) -> ArgumentError:
+    """Return the error that a provider refuses, with its code (RFC 6749 4.1.2.1 and 5.2); any other text in its place is not repeated."""
+    if not isinstance(error_code, str) or not _ERROR_CODE.fullmatch(error_code):
+        return ArgumentError(message)
+    return ArgumentError(f"{message}: {error_code}", hint=_HINTS.get(error_code))
 
 
 def read_error_code(data: bytes) -> Any:
-    """Return the word by which a provider refuses to give anything; None = it says none."""
+    """Return the code by which a provider refuses; None = there is none."""
     try:
-        said = msgspec.json.decode(data)
+        answer = msgspec.json.decode(data)
     except DECODE_ERRORS:
         return None
-    return said.get("error") if isinstance(said, dict) else None
+    return answer.get("error") if isinstance(answer, dict) else None
 
 
 def read_person_name(claims: Mapping[str, Any], claim: str) -> str:
-    """Return under which name somebody comes in.
+    """Return the name of the person who signs in.
 
     Raises:
-        ArgumentError: the claim is missing, or it is an address that nobody has proved to have.
+        ArgumentError: the claim is missing, or it is an address that is not verified.
     """
     name = claims.get(claim)
     if not isinstance(name, str) or not name:
@@ -137,8 +137,8 @@ def read_person_name(claims: Mapping[str, Any], claim: str) -> str:
 
 
 def select_role(claims: Mapping[str, Any], claim: str, roles: Mapping[str, str]) -> Role | None:
-    """Return the role that somebody's groups have here, the one that may most; None = none."""
-    said = claims.get(claim)
-    groups = [said] if isinstance(said, str) else said if isinstance(said, list) else []
-    found = {Role(roles[group]) for group in groups if isinstance(group, str) and group in roles}
-    return max(found, key=list(Role).index, default=None)
+    """Return the role that a person's groups have here, the highest one; None = none."""
+    claimed = claims.get(claim)
+    groups = [claimed] if isinstance(claimed, str) else claimed if isinstance(claimed, list) else []
+    granted = {Role(roles[group]) for group in groups if isinstance(group, str) and group in roles}
+    return max(granted, key=list(Role).index, default=None)

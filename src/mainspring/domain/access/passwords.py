@@ -1,4 +1,4 @@
-"""Passwords: which are taken, the form in which they are kept, and comparing one so that time tells nothing.
+"""Passwords: which are accepted, their stored form, and a comparison in constant time.
 
 Pure. The stored form is `scrypt$17$8$1$SALT$KEY`: it names its own cost, so that a higher one counts for new passwords only.
 """
@@ -24,12 +24,12 @@ _PROJECT_PASSWORDS = frozenset(
 )
 """Besides the lists of stolen passwords."""
 _COMMON_STEM_COUNT = 3_000
-"""So many of the commonest are refused with digits and marks behind them too ("dragon2026!")."""
+"""This many of the commonest are refused with digits and marks behind them too ("dragon2026!")."""
 _ENDINGS = "0123456789!.?#*_-"
 
 
 class ScryptCost(msgspec.Struct, frozen=True):
-    """What one comparison takes: 128 * r * 2**log_n bytes, and the time to fill them."""
+    """The cost of one comparison: 128 * r * 2**log_n bytes, and the time to fill them."""
 
     log_n: int = 17
     r: int = 8
@@ -37,10 +37,10 @@ class ScryptCost(msgspec.Struct, frozen=True):
 
 
 def check_password(password: str, name: str) -> None:
-    """Take a new password for this name, or say what it lacks. No rules of which characters: length is what counts.
+    """Check a new password for this name. Only its length counts, not its kinds of characters.
 
     Raises:
-        OptionError: it is too short or too long, among the first that everybody tries, the name, or one character over and over.
+        OptionError: it is too short or too long, among the first that attackers try, the name, or one character over and over.
     """
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise OptionError(
@@ -66,14 +66,14 @@ def is_common(plain: str) -> bool:
 
 @cache
 def _load_ranks() -> Mapping[str, int]:
-    """Return the stolen passwords, each with its rank from 0. Read when the first password is set: nothing else needs them."""
+    """Return the stolen passwords, each with its rank from 0. Read when the first password is set: only that needs them."""
     from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - 30,000 words that most processes never need
 
     return {word: rank for rank, word in enumerate(FREQUENCY_LISTS["passwords"])}
 
 
 def hash_password(password: str, salt: bytes, cost: ScryptCost) -> str:
-    """Return what is kept of a password. It takes as long as the cost says: not for an event loop's thread."""
+    """Return the stored form of a password. It takes the time of the cost: not for an event loop's thread."""
     words = (
         "scrypt",
         str(cost.log_n),
@@ -86,7 +86,7 @@ def hash_password(password: str, salt: bytes, cost: ScryptCost) -> str:
 
 
 def hash_without_password(cost: ScryptCost) -> str:
-    """Return a stored form that no password fits: a name that does not exist is compared with it, at the same price."""
+    """Return a stored form that no password matches: an unknown name is compared with it, at the same cost."""
     return "$".join(
         (
             "scrypt",
@@ -100,10 +100,10 @@ def hash_without_password(cost: ScryptCost) -> str:
 
 
 def verify_password(password: str, stored: str) -> bool:
-    """Tell whether it is this password. As slow as `stored_form`."""
+    """Tell whether it is this password. As slow as `hash_password`."""
     _, log_n, r, p, salt, key = stored.split("$")
-    found = _derive_key(password, b64decode(salt), ScryptCost(int(log_n), int(r), int(p)))
-    return hmac.compare_digest(found, b64decode(key))
+    derived = _derive_key(password, b64decode(salt), ScryptCost(int(log_n), int(r), int(p)))
+    return hmac.compare_digest(derived, b64decode(key))
 
 
 def _derive_key(password: str, salt: bytes, cost: ScryptCost) -> bytes:

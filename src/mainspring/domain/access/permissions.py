@@ -1,6 +1,6 @@
-"""Who may see and do what: roles, and the visitor that the gate makes of a request.
+"""Permissions: roles, and the visitor that the authenticator makes of a request.
 
-Pure. A visitor says only what it may, never whether a thing exists: what it may not see is for it as if it were not there.
+Pure. A visitor has only its permissions, not what exists: an object that it may not see does not exist for it.
 """
 
 from collections.abc import Sequence
@@ -13,38 +13,38 @@ from mainspring.domain.errors import OptionError, UnknownNameError
 from mainspring.domain.text.escaping import escape, is_plain_line
 
 WEB = "web"
-"""The door of people at the pages."""
+"""The entry point of people at the pages."""
 API = "api"
-"""The door of programs, which hold a token."""
+"""The entry point of programs with a token."""
 LOCAL = "local"
-"""Who followed the start-up link on this machine."""
+"""The visitor who followed the start-up link on this machine."""
 IDLE_TIMEOUT_MS = 12 * 3_600_000
-"""A session that asked for nothing for so long is over."""
+"""A session without a request for this long ends."""
 SESSION_LIFETIME_MS = 7 * 86_400_000
-"""So long does a session last at most, whatever it asks for."""
+"""The longest life of a session, whatever it requests."""
 STARTUP_LINK_LIFETIME_MS = 600_000
-"""So long does a start-up link open the pages, once."""
+"""How long a start-up link opens the pages, once."""
 _LONGEST_PATTERN = 200
 _MOST_PATTERNS = 100
 
 
 class Role(StrEnum):
-    """Each may what those before it may."""
+    """The role of a visitor. Each may do all that those before it may."""
 
     VIEWER = "viewer"
-    """Looks."""
+    """Reads."""
     OPERATOR = "operator"
-    """Acts on runs, incidents, automations and queues."""
+    """Operates on runs, incidents, automations and queues."""
     ADMIN = "admin"
-    """Changes who may do what."""
+    """Changes permissions."""
 
     def reaches(self, least: "Role") -> bool:
-        """Whether it is this role or one that may more."""
+        """Whether it is this role or a higher one."""
         return _ROLE_RANKS[self] >= _ROLE_RANKS[least]
 
 
 class EntryPoint(StrEnum):
-    """By which door an act came in."""
+    """The entry point of an operation."""
 
     CLI = "cli"
     WEB = WEB
@@ -56,22 +56,23 @@ class EntryPoint(StrEnum):
 
 
 class SignInMethod(StrEnum):
-    """By what somebody came in at the pages."""
+    """The method by which a person signed in at the pages."""
 
     PASSWORD = "password"
     LINK = "link"
-    """The start-up link, which whoever reads this machine's terminal can follow."""
+    """The start-up link, which anyone who reads this machine's terminal can follow."""
     PROVIDER = "provider"
-    """A provider of identities said who it is."""
+    """A provider of identities named the person."""
 
 
 _ROLE_RANKS = {role: place for place, role in enumerate(Role)}
 
 
 class Visitor(msgspec.Struct, frozen=True, kw_only=True):
-    """Whoever asks: a person who signed in ("web:ana"), the holder of a token ("api:deploy-bot"), the start-up link ("web:local").
+    """The sender of a request: a person who signed in ("web:ana"), the holder of a token ("api:deploy-bot"), the start-up link
+    ("web:local").
 
-    `automations` = patterns of what it sees ("billing-*"); None = it is for all.
+    `automations` = patterns of the automations that it may see ("billing-*"); None = all.
     """
 
     door: str
@@ -89,17 +90,17 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def may_read_audit_log(self) -> bool:
-        """Whether it sees what others did: that is of all automations, and not for who only looks."""
+        """Whether it may read the operations of others: they are of all automations, and not for viewers."""
         return self.is_for_all and self.may(Role.OPERATOR)
 
     def may_see(self, automation: str | None) -> bool:
-        """Whether it sees what belongs to an automation; None = to no automation, which only those see who are for all."""
+        """Whether it may see what belongs to an automation; None = to no automation, which only visitors for all may see."""
         if self.automations is None:
             return True
         return automation is not None and any(fnmatchcase(automation, pattern) for pattern in self.automations)
 
     def may(self, role: Role) -> bool:
-        """Whether it may what needs at least this role, of what it sees."""
+        """Whether it may do what needs at least this role, on what it sees."""
         return self.role.reaches(role)
 
 
@@ -107,7 +108,7 @@ def read_role(text: str) -> Role:
     """Return the role of this name.
 
     Raises:
-        UnknownNameError: there is none of this name; tells the nearest.
+        UnknownNameError: there is none of this name; names the nearest.
     """
     if text not in set(Role):
         raise UnknownNameError("role", text, [role.value for role in Role])
@@ -115,10 +116,10 @@ def read_role(text: str) -> Role:
 
 
 def read_automations(words: Sequence[str] | None, role: Role) -> tuple[str, ...] | None:
-    """Return patterns as they are kept: each once, in order; None = all.
+    """Return patterns as they are stored: each once, in order; None = all.
 
     Raises:
-        OptionError: there is none, too many, or one that matches nothing; or they are for an admin, who could lift them.
+        OptionError: there is none, too many, or one that matches nothing; or they are for an admin, who could remove them.
     """
     if words is None:
         return None

@@ -1,4 +1,4 @@
-"""A command as a list of words. No shell ever reads it: what a shell would do must be asked for in plain sight."""
+"""Command words: a command as a list of words. No shell ever reads it: a feature of a shell needs an explicit shell."""
 
 import shlex
 from typing import Any
@@ -29,7 +29,7 @@ def parse_command(value: Any) -> list[str]:
 
 
 def _split_words(text: str) -> list[str]:
-    """Split text into words, and refuse what a shell would have to do."""
+    """Split text into words, and refuse features of a shell."""
     try:
         words = shlex.split(text)
     except ValueError as error:

@@ -1,8 +1,8 @@
 """A definition: everything about an automation that can be written down as data.
 
 The worker writes it to the store, so that web and watcher know webhooks, schedules, options and parameters without
-importing anybody's code, and go on from the last good one when the worker is down. Invariant: `from_data(to_data())`
-is the same definition. `fingerprint` tells "what changed"; it never decides whether a run may go on.
+importing user code, and use the last good one when the worker is down. Invariant: `from_data(to_data())`
+is the same definition. `fingerprint` shows changes; it never decides whether a run may continue.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,12 +26,12 @@ _NO_VALUE = "?"
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
-    """What one automation is; `options` holds canonical values of what was written, without defaults."""
+    """The definition of one automation; `options` holds canonical values of the written options, without defaults."""
 
     kind: DefinitionKind
     name: str
     module: str = ""
-    """Where the function is: a module's name, or the file it was loaded from."""
+    """The place of the function: a module's name, or the file it was loaded from."""
     qualname: str = ""
     version: int = 1
     options: dict[str, Any] = {}
@@ -41,9 +41,10 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
     """JSON schema of the arguments; empty for commands."""
     message_schemas: dict[str, dict[str, list[Any]]] = {}
-    """What its code can read: kind ("signal", "event"), name -> JSON schemas, one for each place that waits for it.
+    """The messages that its code can read: kind ("signal", "event"), name -> JSON schemas, one for each place that waits for it.
 
-    A name is left out where the code does not say all of it. Found when it is announced."""
+    A name is left out if the code does not state its whole schema. Found when it is announced.
+    """
     fingerprint: str = ""
     command: list[str] = []
     """The words of a script's command; no shell reads them."""
@@ -67,30 +68,30 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         return self.options.get(name, OPTIONS[name].default)
 
     def span(self, name: str) -> timedelta | None:
-        """Return an option that is a span; None where it is left out or off."""
+        """Return an option that is a span; None if it is left out or off."""
         value = self.option(name)
         return None if value is None or value is False else parse_duration(value)
 
     def title_for(self, arguments: Mapping[str, Any], slot: int | None = None) -> str:
-        """Return how one run is called in lists. A title never keeps a run from starting: what is missing reads "?"."""
+        """Return the title of one run in lists. A title never keeps a run from starting: a missing value is "?"."""
         title = self.option("title")
         if title is None:
             return self.name
-        done: list[str] = []
+        parts: list[str] = []
         for literal, name, spec in split_template(title):
-            done.append(literal)
+            parts.append(literal)
             if name:
                 field = f"{{{name}:{spec}}}" if spec else f"{{{name}}}"
                 try:
-                    done.append(self.expand(field, arguments, slot))
+                    parts.append(self.expand(field, arguments, slot))
                 except OptionError:
-                    done.append(_NO_VALUE)
-        return "".join(done)
+                    parts.append(_NO_VALUE)
+        return "".join(parts)
 
     def expand(self, template: str, arguments: Mapping[str, Any], slot: int | None = None) -> str:
         """Return a template filled with decoded JSON arguments and the slot's time in the schedule's zone.
 
-        A run that no schedule started has no slot: pass the instant at which it was asked for instead.
+        A run that no schedule started has no slot: pass the instant at which it was requested instead.
 
         Raises:
             OptionError: a name has no value, or a value does not fit its format.
@@ -103,15 +104,15 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         return expand_template(template, values)
 
     def check_templates(self) -> None:
-        """Refuse a template that names what no run of this definition will have.
+        """Refuse a template that uses a name which no run of this definition will have.
 
         Raises:
-            OptionError: names the option, the automation and where it stands.
+            OptionError: names the option, the automation and its place.
         """
         names = self._template_names()
         for option in _TEMPLATE_OPTIONS:
-            written = self.option(option)
-            for template in [written] if isinstance(written, str) else written or []:
+            value = self.option(option)
+            for template in [value] if isinstance(value, str) else value or []:
                 try:
                     check_template(template, names)
                     check_fields(template, self.parameters)
@@ -121,7 +122,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
                     ) from None
 
     def _template_names(self) -> list[str] | None:
-        """Return the names a template may use; None where any argument may be given."""
+        """Return the names a template may use; None if any argument may be given."""
         if self.parameters.get("additionalProperties", False) not in (False, None):
             return None
         return [*self.parameters.get("properties", {}), "slot"]
@@ -154,25 +155,27 @@ def read_message_schemas(definition: bytes, kind: str) -> dict[str, list[Any]]:
 def build_schedules(
     options: Mapping[str, Any], name: str, more: Iterable[Schedule] = (), calendar: Calendar | None = None
 ) -> tuple[Schedule, ...]:
-    """Return the schedules that canonical options ask for, then `more` of them, all kept to `calendar`; equal ones once.
+    """Return the schedules of canonical options, then `more` of them, all restricted to `calendar`; equal ones once.
 
     Raises:
-        OptionError: a value cannot be used, no slot is ever on an open day, or `tz` stands beside no wall-clock time.
+        OptionError: a value cannot be used, no slot is ever on an open day, or `tz` is given without a wall-clock time.
     """
     tz, times = options.get("tz"), options.get("at", ())
     once = [at for at in times if "T" in at]
-    walls = [*options.get("cron", ()), *(_daily_cron(at) for at in times if at not in once)]
-    found = [Schedule.parse(cron=cron, tz=tz, name=name) for cron in walls]
-    found += [Schedule.parse(at=at, tz=tz) for at in once]
+    crons = [*options.get("cron", ()), *(_daily_cron(at) for at in times if at not in once)]
+    own_schedules = [Schedule.parse(cron=cron, tz=tz, name=name) for cron in crons]
+    own_schedules += [Schedule.parse(at=at, tz=tz) for at in once]
     if "every" in options:
-        found.append(Schedule.parse(every=options["every"], tz=None if found or calendar is not None else tz))
-    kept = [schedule.kept_to(calendar, tz) for schedule in (*found, *more)]
-    _check_jitter(options.get("jitter"), kept)
-    return tuple({schedule.key: schedule for schedule in kept}.values())
+        own_schedules.append(
+            Schedule.parse(every=options["every"], tz=None if own_schedules or calendar is not None else tz)
+        )
+    schedules = [schedule.kept_to(calendar, tz) for schedule in (*own_schedules, *more)]
+    _check_jitter(options.get("jitter"), schedules)
+    return tuple({schedule.key: schedule for schedule in schedules}.values())
 
 
 def _check_jitter(jitter: str | None, schedules: Iterable[Schedule]) -> None:
-    """Refuse to spread the starts of an interval so far that one could come after the next slot."""
+    """Refuse a jitter that could move a start past the next slot of an interval."""
     for schedule in schedules if jitter is not None else ():
         if schedule.every is not None and parse_duration(jitter or 0) >= timedelta(milliseconds=schedule.every):
             raise OptionError(

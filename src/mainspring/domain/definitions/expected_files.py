@@ -1,6 +1,6 @@
-"""Did a command make what it promised: files that exist, are not empty and are newer than its start?
+"""Expected files of a command: files that exist, are not empty and are newer than its start.
 
-Pure: whoever looked at the file system passes in what each pattern matched.
+Pure: the caller reads the file system and passes the matches of each pattern.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 _TIMESTAMP_TOLERANCE_MS = 2_000
-"""File systems round the time of a change down, FAT to two seconds: a file may look older than the start by so much."""
+"""File systems round the time of a change down, FAT to two seconds: a file may look older than the start by this much."""
 
 
 class FoundFile(msgspec.Struct, frozen=True):
@@ -26,7 +26,7 @@ class FoundFile(msgspec.Struct, frozen=True):
 def find_missing_files(
     patterns: Sequence[str], matches: Mapping[str, Iterable[FoundFile]], started_at: int
 ) -> list[str]:
-    """Return one sentence for each pattern that no good product matches; empty = all was produced."""
+    """Return one sentence for each pattern that no good file matches; empty = all files were made."""
     return [
         sentence
         for pattern in patterns
@@ -35,7 +35,7 @@ def find_missing_files(
 
 
 def count_new_bytes(matches: Iterable[FoundFile], started_at: int) -> int:
-    """Return the bytes of what was made since the start; what several patterns match counts once."""
+    """Return the bytes of the files made since the start; a file that several patterns match counts once."""
     return sum({product.path: product.weight for product in _select_new(matches, started_at)}.values())
 
 
@@ -44,7 +44,7 @@ def _select_new(products: Iterable[FoundFile], started_at: int) -> list[FoundFil
 
 
 def _explain_mismatch(pattern: str, products: list[FoundFile], started_at: int) -> str | None:
-    """Return why the pattern is not met, judged by its newest match; None if it is."""
+    """Return why the pattern is not met, by its newest match; None if it is."""
     if not products:
         return f"{pattern}: nothing matches"
     fresh = _select_new(products, started_at)

@@ -1,8 +1,8 @@
 """THE one table of options of every definition: name, group, reader, default, help, and which kinds take it.
 
-The same names stand in `ms.script`, `ms.task`, `ms.workflow`, `[script.NAME]` and `auto show`; a test compares them with
-this table. Values come from Python or TOML alike and leave as the same canonical data (see `option_values.py`).
-Invariant: what is not here is no option: an unknown name is an error that shows the nearest one.
+The same names are in `ms.script`, `ms.task`, `ms.workflow`, `[script.NAME]` and `auto show`; a test compares them with
+this table. Values come from Python or TOML alike and become the same canonical data (see `option_readers.py`).
+Invariant: only these are options; an unknown name is an error that shows the nearest one.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.errors import DefinitionError, OptionError, UnknownNameError
-from mainspring.domain.values import option_readers as read
+from mainspring.domain.values import option_readers
 
 
 class DefinitionKind(StrEnum):
-    """What a definition or its options belong to."""
+    """The kind of a definition, or of what its options belong to."""
 
     SCRIPT = "script"
     """A command, run as one durable step."""
@@ -25,7 +25,7 @@ class DefinitionKind(StrEnum):
     WORKFLOW = "workflow"
     """An async function that is driven through its steps."""
     EXEC = "exec"
-    """A command wrapped by `mainspring exec`; nobody schedules it but its caller."""
+    """A command wrapped by `mainspring exec`; only its caller starts it."""
     STEP = "step"
     """A function called by `run.step`: never an automation, but it takes options."""
 
@@ -42,11 +42,11 @@ class OptionGroup(StrEnum):
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the table; `read` turns what was written into the canonical value or raises OptionError."""
+    """One row of the table; `read` turns the written value into the canonical one or raises OptionError."""
 
     name: str
     group: OptionGroup
-    read: read.OptionReader
+    read: option_readers.OptionReader
     default: Any = None
     help: str
     kinds: frozenset[DefinitionKind]
@@ -58,126 +58,156 @@ _AUTOMATION_KINDS = frozenset(
 _ALL_KINDS = _AUTOMATION_KINDS | {DefinitionKind.STEP}
 _STEP_KIND = frozenset({DefinitionKind.STEP})
 # (name, reader, default, one line of help, kinds), grouped.
-_OptionRow = tuple[str, read.OptionReader, Any, str, frozenset[DefinitionKind]]
+_OptionRow = tuple[str, option_readers.OptionReader, Any, str, frozenset[DefinitionKind]]
 _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
     OptionGroup.WHO: (
-        ("name", read.read_name, None, "the name it is known by (default: the function's)", _ALL_KINDS),
+        ("name", option_readers.read_name, None, "the name it is known by (default: the function's)", _ALL_KINDS),
         (
             "title",
-            read.read_template,
+            option_readers.read_template,
             None,
             "how one run is called in lists, in braces: arguments and {slot}",
             _AUTOMATION_KINDS,
         ),
-        ("owner", read.read_text, None, "who answers for it", _AUTOMATION_KINDS),
-        ("team", read.read_text, None, "the team it belongs to", _AUTOMATION_KINDS),
-        ("tags", read.read_tags, {}, "words to find it by", _AUTOMATION_KINDS),
+        ("owner", option_readers.read_text, None, "who answers for it", _AUTOMATION_KINDS),
+        ("team", option_readers.read_text, None, "the team it belongs to", _AUTOMATION_KINDS),
+        ("tags", option_readers.read_tags, {}, "words to find it by", _AUTOMATION_KINDS),
         (
             "tier",
-            read.choice_reader("page", "notify", "digest"),
+            option_readers.choice_reader("page", "notify", "digest"),
             "notify",
             "how loudly its incidents are told",
             _AUTOMATION_KINDS,
         ),
-        ("runbook", read.read_text, None, "the page that says what to do when it fails", _AUTOMATION_KINDS),
-        ("was", read.read_names, [], "its former names: history, runs and monitors are carried over", _ALL_KINDS),
+        ("runbook", option_readers.read_text, None, "the page that says what to do when it fails", _AUTOMATION_KINDS),
+        (
+            "was",
+            option_readers.read_names,
+            [],
+            "its former names: history, runs and monitors are carried over",
+            _ALL_KINDS,
+        ),
         (
             "gone",
-            read.read_step_names,
+            option_readers.read_step_names,
             [],
             "names of steps that its code asks for no more: runs that have them continue",
             _AUTOMATION_KINDS - {DefinitionKind.EXEC},
         ),
     ),
     OptionGroup.WHEN: (
-        ("cron", read.read_crons, [], "when it starts, as five or six cron fields", _AUTOMATION_KINDS),
-        ("every", read.read_span, None, "the elapsed time between starts", _AUTOMATION_KINDS),
+        ("cron", option_readers.read_crons, [], "when it starts, as five or six cron fields", _AUTOMATION_KINDS),
+        ("every", option_readers.read_span, None, "the elapsed time between starts", _AUTOMATION_KINDS),
         (
             "at",
-            read.read_clock_times,
+            option_readers.read_clock_times,
             [],
             "the time of day at which it starts, or the date and time of one start",
             _AUTOMATION_KINDS,
         ),
-        ("tz", read.read_zone, None, "the time zone of cron, at and calendar (default: UTC)", _AUTOMATION_KINDS),
-        ("calendar", read.read_text, None, "the calendar whose days it keeps to", _AUTOMATION_KINDS),
+        (
+            "tz",
+            option_readers.read_zone,
+            None,
+            "the time zone of cron, at and calendar (default: UTC)",
+            _AUTOMATION_KINDS,
+        ),
+        ("calendar", option_readers.read_text, None, "the calendar whose days it keeps to", _AUTOMATION_KINDS),
         (
             "jitter",
-            read.read_span_from_zero,
+            option_readers.read_span_from_zero,
             None,
             "the span over which the starts of slots are spread",
             _AUTOMATION_KINDS,
         ),
-        ("misfire", read.read_misfire, "last", "which missed slots are made up for", _AUTOMATION_KINDS),
+        ("misfire", option_readers.read_misfire, "last", "which missed slots are made up for", _AUTOMATION_KINDS),
         (
             "overlap",
-            read.choice_reader("skip", "queue", "replace", "allow"),
+            option_readers.choice_reader("skip", "queue", "replace", "allow"),
             "skip",
             "what a slot does while the last run goes on",
             _AUTOMATION_KINDS,
         ),
     ),
     OptionGroup.WHERE: (
-        ("queue", read.read_name, "default", "the queue its runs wait in", _ALL_KINDS),
-        ("priority", read.integer_reader(-1_000, 1_000), 0, "higher goes first; waiting raises it", _AUTOMATION_KINDS),
-        ("partition", read.read_template, None, "runs of one partition go one after the other", _AUTOMATION_KINDS),
-        ("version", read.integer_reader(1, 2**31 - 1), 1, "the version a run is continued by", _AUTOMATION_KINDS),
-        ("tag", read.read_name, None, "only workers with this tag take it", _ALL_KINDS),
+        ("queue", option_readers.read_name, "default", "the queue its runs wait in", _ALL_KINDS),
+        (
+            "priority",
+            option_readers.integer_reader(-1_000, 1_000),
+            0,
+            "higher goes first; waiting raises it",
+            _AUTOMATION_KINDS,
+        ),
+        (
+            "partition",
+            option_readers.read_template,
+            None,
+            "runs of one partition go one after the other",
+            _AUTOMATION_KINDS,
+        ),
+        (
+            "version",
+            option_readers.integer_reader(1, 2**31 - 1),
+            1,
+            "the version a run is continued by",
+            _AUTOMATION_KINDS,
+        ),
+        ("tag", option_readers.read_name, None, "only workers with this tag take it", _ALL_KINDS),
     ),
     OptionGroup.HOW: (
-        ("timeout", read.read_span, None, "the longest one attempt may take", _ALL_KINDS),
-        ("deadline", read.read_span, None, "the longest a run may take, waiting included", _AUTOMATION_KINDS),
-        ("retry", read.read_retry, None, "how often and how far apart attempts are", _ALL_KINDS),
-        ("key", read.read_template, None, "the key under which it counts once", _ALL_KINDS),
+        ("timeout", option_readers.read_span, None, "the longest one attempt may take", _ALL_KINDS),
+        ("deadline", option_readers.read_span, None, "the longest a run may take, waiting included", _AUTOMATION_KINDS),
+        ("retry", option_readers.read_retry, None, "how often and how far apart attempts are", _ALL_KINDS),
+        ("key", option_readers.read_template, None, "the key under which it counts once", _ALL_KINDS),
         (
             "delivery",
-            read.choice_reader("at_least_once", "at_most_once", "transactional"),
+            option_readers.choice_reader("at_least_once", "at_most_once", "transactional"),
             "at_least_once",
             "what happens after a crash between effect and commit",
             _ALL_KINDS,
         ),
-        ("isolate", read.choice_reader("thread", "process"), None, "where a plain function runs", _ALL_KINDS),
+        ("isolate", option_readers.choice_reader("thread", "process"), None, "where a plain function runs", _ALL_KINDS),
         (
             "on_failure",
-            read.choice_reader("keep", "undo"),
+            option_readers.choice_reader("keep", "undo"),
             "keep",
             "what a failed run does with finished steps",
             _AUTOMATION_KINDS,
         ),
         (
             "on_cancel",
-            read.choice_reader("keep", "undo"),
+            option_readers.choice_reader("keep", "undo"),
             "keep",
             "what a cancelled run does with finished steps",
             _AUTOMATION_KINDS,
         ),
         (
             "on_deadline",
-            read.choice_reader("keep", "undo"),
+            option_readers.choice_reader("keep", "undo"),
             "keep",
             "what a run past its deadline does with them",
             _AUTOMATION_KINDS,
         ),
         (
             "on_blocked",
-            read.choice_reader("hold", "pass"),
+            option_readers.choice_reader("hold", "pass"),
             "hold",
             "whether a stuck run holds its partition",
             _AUTOMATION_KINDS,
         ),
-        ("undo", read.read_function, None, "the function that takes the step back", _STEP_KIND),
+        ("undo", option_readers.read_function, None, "the function that takes the step back", _STEP_KIND),
     ),
     OptionGroup.SUCCESS: (
         (
             "produces",
-            read.read_templates,
+            option_readers.read_templates,
             [],
             "what must be there, new and not empty, after success",
             _AUTOMATION_KINDS,
         ),
         (
             "expect",
-            read.read_schema,
+            option_readers.read_schema,
             None,
             "the JSON schema that the result must fit; of a script the JSON that it prints",
             _AUTOMATION_KINDS - {DefinitionKind.EXEC},
@@ -186,32 +216,44 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
     OptionGroup.WATCH: (
         (
             "silence",
-            read.read_span_or_off,
+            option_readers.read_span_or_off,
             None,
             "no success for this long is an incident (default: from the schedule)",
             _AUTOMATION_KINDS,
         ),
-        ("grace", read.read_span_from_zero, None, "how late a success may be before that", _AUTOMATION_KINDS),
-        ("slow", read.read_span_or_off, None, "a run that takes longer is reported", _AUTOMATION_KINDS),
-        ("fail_rate", read.read_share_or_off, None, "the share of failed runs that is an incident", _AUTOMATION_KINDS),
+        ("grace", option_readers.read_span_from_zero, None, "how late a success may be before that", _AUTOMATION_KINDS),
+        ("slow", option_readers.read_span_or_off, None, "a run that takes longer is reported", _AUTOMATION_KINDS),
+        (
+            "fail_rate",
+            option_readers.read_share_or_off,
+            None,
+            "the share of failed runs that is an incident",
+            _AUTOMATION_KINDS,
+        ),
         (
             "healthy",
-            read.choice_reader("item", "automation", "rate"),
+            option_readers.choice_reader("item", "automation", "rate"),
             None,
             "what settles a failed run: a success of its item, or the next one (default: by how it starts)",
             _AUTOMATION_KINDS - {DefinitionKind.EXEC},
         ),
         (
             "item",
-            read.read_template,
+            option_readers.read_template,
             None,
             "what a run is about, in braces: a later success of the same item settles its failure",
             _AUTOMATION_KINDS - {DefinitionKind.EXEC},
         ),
-        ("backlog", read.read_count_or_off, None, "the number of waiting runs that is an incident", _AUTOMATION_KINDS),
+        (
+            "backlog",
+            option_readers.read_count_or_off,
+            None,
+            "the number of waiting runs that is an incident",
+            _AUTOMATION_KINDS,
+        ),
         (
             "stalled",
-            read.read_span_or_off,
+            option_readers.read_span_or_off,
             None,
             "an attempt that no timeout ends and that gives no sign of life for this long is an incident",
             _AUTOMATION_KINDS - {DefinitionKind.EXEC},
@@ -226,7 +268,10 @@ OPTIONS: dict[str, Option] = {
 }
 
 
-_STEP_READERS: dict[str, read.OptionReader] = {"name": read.read_step_name, "was": read.read_step_names}
+_STEP_READERS: dict[str, option_readers.OptionReader] = {
+    "name": option_readers.read_step_name,
+    "was": option_readers.read_step_names,
+}
 _STEP_OPTION_HINT = (
     "They are for one attempt of a step: @ms.step({0}=...) above its function, or run.options({0}=...).step(...)."
 )
@@ -234,7 +279,7 @@ _OWN_PROCESS = "a command is always a process of its own"
 
 
 def _find_conflict(kind: DefinitionKind, name: str, value: Any) -> tuple[str, str] | None:
-    """Return why an option cannot be in force there, and what to do instead; None if it can."""
+    """Return why an option has no effect there, and what to do instead; None if it has."""
     if kind is DefinitionKind.WORKFLOW and name == "timeout":
         return (
             "a workflow has no attempts of its own",
@@ -257,16 +302,16 @@ def is_option_effective(kind: DefinitionKind, name: str, value: Any) -> bool:
 
 
 def list_options(kind: DefinitionKind) -> tuple[Option, ...]:
-    """Return the options that this kind takes, in the order in which they are shown."""
+    """Return the options of this kind, in the order in which they are shown."""
     return tuple(option for option in OPTIONS.values() if kind in option.kinds)
 
 
 def parse_options(kind: DefinitionKind, values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return the canonical data of what was written; None means left out, and defaults are not filled in.
+    """Return the canonical data of written options; None means left out, and defaults are not filled in.
 
     Raises:
         UnknownNameError: a name is no option of this kind; shows the nearest.
-        OptionError: a value cannot be used; says which option and `where` it stands.
+        OptionError: a value cannot be used; names the option and `where` it is.
         DefinitionError: this kind cannot obey it.
     """
     known = {option.name: option for option in list_options(kind)}

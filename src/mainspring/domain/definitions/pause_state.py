@@ -1,10 +1,10 @@
-"""Whether somebody keeps an automation from starting, until an instant or until it is resumed. Pure."""
+"""Pause state of an automation or queue: until an instant, or until it is resumed. Pure."""
 
 from typing import Protocol
 
 
 class Pausable(Protocol):
-    """What can be paused. `paused_at` None = it is not; `paused_until` None = until somebody resumes it."""
+    """An object that can be paused. `paused_at` None = it is not; `paused_until` None = until a person resumes it."""
 
     @property
     def paused_at(self) -> int | None: ...
@@ -12,6 +12,6 @@ class Pausable(Protocol):
     def paused_until(self) -> int | None: ...
 
 
-def is_paused(one: Pausable, now: int) -> bool:
+def is_paused(pausable: Pausable, now: int) -> bool:
     """Tell whether it is paused at an instant."""
-    return one.paused_at is not None and (one.paused_until is None or one.paused_until > now)
+    return pausable.paused_at is not None and (pausable.paused_until is None or pausable.paused_until > now)

@@ -1,4 +1,4 @@
-"""How long to wait for something that is away."""
+"""Backoff: how long to wait for a service that is unavailable."""
 
 from typing import Final
 
@@ -8,11 +8,11 @@ _FIRST_S = 0.1
 _LONGEST_S = 30.0
 
 MAX_CHANNEL_BACKOFF_MS: Final = 3_600_000
-"""So long a channel is left alone, whatever it asks for: one that is put off for longer was so by a clock that was ahead."""
+"""The longest pause of a channel, whatever it asks for: a longer one was set by a clock that was ahead."""
 
 
 def backoff_seconds(failures: int, share: float) -> float:
-    """Return the seconds to wait after so many failures: doubled each time up to half a minute, with jitter over a floor.
+    """Return the seconds to wait after this many failures: doubled each time up to half a minute, with jitter over a floor.
 
     `share` = a random number from 0 to 1, see share_of.
     """
@@ -21,5 +21,5 @@ def backoff_seconds(failures: int, share: float) -> float:
 
 
 def draw_share(clock: Clock) -> float:
-    """Return a random number from 0 to 1, so that those who lost the same server do not come back together."""
+    """Return a random number from 0 to 1, so that clients of one lost server do not return together."""
     return clock.random_bits(32) / 2**32

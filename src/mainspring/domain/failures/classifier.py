@@ -1,12 +1,11 @@
-"""Decide from an exception whether trying again can help, and whether it proves that nothing was sent.
+"""Classifier of exceptions: whether trying again can help, and whether an exception proves that nothing was sent.
 
-The order of the questions: the user's rules, newest first; a group (permanent if any part is, transient if all
-parts are); what the exception itself tells (`_RULES`, each reading one table of `error_tables`); for errors of
-libraries that wrap others, what is inside; at last, for an unknown one, the `__cause__` it was raised from.
-`__context__` is not followed: it is only what happened to be handled at that time.
+The order of the rules: the user's, newest first; a group (permanent if any part is, transient if all parts are); the exception itself
+(`_RULES`, each reading one table of `error_tables`); for errors of libraries that wrap others, the wrapped error; at last, for an unknown
+one, the `__cause__` it was raised from. `__context__` is not followed: it is only the exception that happened to be handled at that time.
 
-Invariants: never raises, whatever the exception or a rule does; no authentication or validation error is
-transient; `not_sent` of a group needs it of all parts.
+Invariants: never raises, whatever the exception or a rule does; no authentication or validation error is transient; `not_sent` of a group
+needs it of all parts.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -38,24 +37,24 @@ _WRAPPED_ERROR_ATTRIBUTES = ("reason", "orig", "os_error", "certificate_error", 
 
 
 class Classifier:
-    """The table, and in front of it the user's rules; immutable."""
+    """A classifier: the built-in table after the user's rules; immutable."""
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self.rules = tuple(rules)
 
     def extended(self, rule: Rule) -> "Classifier":
-        """Return a classifier that asks `rule` before all others. A rule that raises counts as "knows nothing"."""
+        """Return a classifier that applies `rule` before all others. A rule that raises counts as "knows nothing"."""
         return Classifier((rule, *self.rules))
 
     def classify(self, exc: BaseException, now: datetime | None = None) -> Verdict:
         """Return the verdict; a `Retry-After` that is a date needs `now` (with a time zone)."""
         try:
-            return self._look(exc, now, 0)
-        except BaseException:  # noqa: BLE001 - whatever its attributes raise, the failure it stands for must be kept
+            return self._classify(exc, now, 0)
+        except BaseException:  # noqa: BLE001 - whatever its attributes raise, the failure itself must be stored
             return unknown()
 
-    def _look(self, exc: BaseException, now: datetime | None, depth: int) -> Verdict:
-        """Ask the questions of the module's docstring in their order."""
+    def _classify(self, exc: BaseException, now: datetime | None, depth: int) -> Verdict:
+        """Apply the rules of the module's docstring in their order."""
         if depth > _DEEPEST:
             return unknown()
         for rule in self.rules:
@@ -63,25 +62,25 @@ class Classifier:
             if verdict is not None:
                 return verdict
         if isinstance(exc, BaseExceptionGroup):
-            return _merge_verdicts([self._look(part, now, depth + 1) for part in exc.exceptions[:_MOST_PARTS]])
-        own = _look_up(exc, now)
-        if own is None or own.kind is FailureKind.TRANSIENT:
-            own = self._inside(exc, own or unknown(), now, depth)
+            return _merge_verdicts([self._classify(part, now, depth + 1) for part in exc.exceptions[:_MOST_PARTS]])
+        verdict_of_error = _apply_tables(exc, now)
+        if verdict_of_error is None or verdict_of_error.kind is FailureKind.TRANSIENT:
+            verdict_of_error = self._classify_wrapped(exc, verdict_of_error or unknown(), now, depth)
         cause = exc.__cause__
-        if own.kind is FailureKind.UNKNOWN and own.code == "unknown" and cause is not None:
-            return self._look(cause, now, depth + 1)
-        return own
+        if verdict_of_error.kind is FailureKind.UNKNOWN and verdict_of_error.code == "unknown" and cause is not None:
+            return self._classify(cause, now, depth + 1)
+        return verdict_of_error
 
-    def _inside(self, exc: BaseException, own: Verdict, now: datetime | None, depth: int) -> Verdict:
+    def _classify_wrapped(self, exc: BaseException, outer: Verdict, now: datetime | None, depth: int) -> Verdict:
         """Return the verdict of the first known error that a library's error wraps, else its own."""
         if not any(top_level_module(cls) in _WRAPPERS for cls in type(exc).__mro__):
-            return own
+            return outer
         for part in (*(read_attribute(exc, name) for name in _WRAPPED_ERROR_ATTRIBUTES), *exc.args):
             if isinstance(part, BaseException) and part is not exc:
-                found = self._look(part, now, depth + 1)
-                if found.kind is not FailureKind.UNKNOWN:
-                    return replace(found, not_sent=found.not_sent or own.not_sent)
-        return own
+                inner = self._classify(part, now, depth + 1)
+                if inner.kind is not FailureKind.UNKNOWN:
+                    return replace(inner, not_sent=inner.not_sent or outer.not_sent)
+        return outer
 
 
 def classify(exc: BaseException, now: datetime | None = None) -> Verdict:
@@ -90,7 +89,7 @@ def classify(exc: BaseException, now: datetime | None = None) -> Verdict:
 
 
 def classify_exit(code: int) -> Verdict:
-    """Return what a process's exit code says; negative, or above 128 from a shell, is the signal that ended it."""
+    """Return the verdict on a process's exit code; negative, or above 128 from a shell, is the signal that ended it."""
     if code < 0 or 128 < code <= 192:
         return unknown("killed_by_signal")
     return EXIT_CODES.get(code) or unknown("exit_code")
@@ -100,7 +99,7 @@ def _apply_rule(rule: Rule, exc: BaseException) -> Verdict | None:
     """Return the answer of a user's rule, None if it raises."""
     try:
         verdict = rule(exc)
-    except Exception:  # noqa: BLE001 - someone else's code: its fault must not change what happens to the step
+    except Exception:  # noqa: BLE001 - the code of others: its error must not change the outcome of the step
         return None
     return verdict if isinstance(verdict, Verdict) else None
 
@@ -108,16 +107,18 @@ def _apply_rule(rule: Rule, exc: BaseException) -> Verdict | None:
 def _merge_verdicts(parts: Sequence[Verdict]) -> Verdict:
     """Return the verdict of a group."""
     not_sent = all(part.not_sent for part in parts)
-    stays = sorted((part for part in parts if part.kind is FailureKind.PERMANENT), key=lambda part: part.is_presumed)
-    if stays:
-        return replace(stays[0], not_sent=not_sent)
+    permanent_parts = sorted(
+        (part for part in parts if part.kind is FailureKind.PERMANENT), key=lambda part: part.is_presumed
+    )
+    if permanent_parts:
+        return replace(permanent_parts[0], not_sent=not_sent)
     if any(part.kind is not FailureKind.TRANSIENT for part in parts):
         return unknown()
     waits = [part.retry_after for part in parts if part.retry_after is not None]
     return transient(parts[0].code, retry_after=max(waits, default=None), not_sent=not_sent)
 
 
-def _look_up(exc: BaseException, now: datetime | None) -> Verdict | None:
+def _apply_tables(exc: BaseException, now: datetime | None) -> Verdict | None:
     """Return the first answer of the rules below, None if no table knows the exception."""
     for rule in _RULES:
         verdict = rule(exc, now)
@@ -151,7 +152,7 @@ def _errno_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
     if not isinstance(exc, OSError) or top_level_module(type(exc)) in ("socket", "ssl"):
         return None
     if exc.errno is None:
-        # What asyncio raises when each address of a host refused: only ever while connecting.
+        # asyncio raises this if each address of a host refused: only ever while connecting.
         several = type(exc) is OSError and str(exc).startswith("Multiple exceptions: [Errno ")
         return transient("connection_refused", not_sent=True) if several else None
     return ERRNO_CODES.get(exc.errno) if isinstance(exc.errno, int) else None
@@ -160,7 +161,7 @@ def _errno_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
 _EXPLICIT_RULES = (_process_verdict, _own_error_verdict)
 """A command chooses its exit code (sysexits.h), as a step raises `ms.Permanent`: no table presumes it."""
 _RULES: tuple[Callable[[BaseException, datetime | None], Verdict | None], ...] = (
-    _process_verdict,  # before ours: a failed command is told by its exit code
+    _process_verdict,  # before ours: a failed command is classified by its exit code
     _own_error_verdict,
     http_verdict,
     database_verdict,

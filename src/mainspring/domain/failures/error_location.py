@@ -1,4 +1,4 @@
-"""The place of an error: the frame of the user's code in which it was raised, found among lines "file:line function"."""
+"""Location of an error: the frame of the user's code in which it was raised, found among lines "file:line function"."""
 
 import re
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 _FRAME = re.compile(r"(.+):([0-9]+) (.+)", re.DOTALL)
 _PACKAGE = re.compile(r"[\\/](?:site|dist)-packages[\\/]")
 _STANDARD = re.compile(r"[\\/]lib(?:64)?/(?:python|pypy)[0-9.]+/|[\\/]Python[0-9]+[\\/]Lib[\\/]|\.zip[\\/]")
-# Its folders are named, for a project of the user may be in a folder src/mainspring too.
+# Its folders are named, because a project of the user may be in a folder src/mainspring too.
 _OWN_FOLDERS = "alerting|app|cli|config|domain|engine|insight|resources|service|store|testing|triggers|web"
 _OWN_FILE = re.compile(
     rf"[\\/](?:src|site-packages|dist-packages)[\\/]mainspring[\\/](?:(?:{_OWN_FOLDERS})[\\/](?:[a-z_]+[\\/])*[a-z_0-9]+|__init__|__main__)\.py$"
@@ -24,43 +24,43 @@ class TracebackFrame(NamedTuple):
 
     @property
     def short_file(self) -> str:
-        """The file's name; with its folder where that is what tells it apart."""
+        """The file's name; with its folder if that identifies it."""
         parts = re.split(r"[\\/]", self.file)
         return "/".join(parts[-2:] if parts[-1] in _FOLDER_NAMES_IT else parts[-1:])
 
 
 def locate_function(frames: list[str]) -> str:
     """Return "jobs.py charge": the innermost function that is neither a library's nor ours; else the outermost of a package."""
-    found = _find_user_frame(frames)
-    if found is None:
+    frame = _find_user_frame(frames)
+    if frame is None:
         return ""
     # Some versions of Python give a comprehension a frame of its own, others do not.
-    return f"{found.short_file} {_INLINED.sub('', found.function)}"
+    return f"{frame.short_file} {_INLINED.sub('', frame.function)}"
 
 
 def locate_line(frames: list[str]) -> str:
-    """Return "jobs.py:6 in charge"; "" if no frame is the user's. Code that was typed in (`<stdin>`) has a place too."""
-    found = _find_user_frame(frames) or _find_interactive_frame(frames)
-    if found is None:
+    """Return "jobs.py:6 in charge"; "" if no frame is the user's. Code that was typed in (`<stdin>`) has a location too."""
+    frame = _find_user_frame(frames) or _find_interactive_frame(frames)
+    if frame is None:
         return ""
-    function = _INLINED.sub("", found.function).rpartition("<locals>.")[2]
-    return f"{found.short_file}:{found.line}{'' if function == '<module>' else f' in {function}'}"
+    function = _INLINED.sub("", frame.function).rpartition("<locals>.")[2]
+    return f"{frame.short_file}:{frame.line}{'' if function == '<module>' else f' in {function}'}"
 
 
 def locate_full_path(frames: list[str]) -> str:
     """Return the same with the whole path: "/srv/app/jobs.py:6 in charge"."""
-    found = _find_user_frame(frames) or _find_interactive_frame(frames)
-    return "" if found is None else f"{found.file}:{found.line} in {found.function}"
+    frame = _find_user_frame(frames) or _find_interactive_frame(frames)
+    return "" if frame is None else f"{frame.file}:{frame.line} in {frame.function}"
 
 
 def _find_user_frame(frames: list[str]) -> TracebackFrame | None:
-    theirs = [
+    foreign_frames = [
         frame for frame in _read_frames(frames) if not (frame.file.startswith("<") or _OWN_FILE.search(frame.file))
     ]
-    for frame in reversed(theirs):
+    for frame in reversed(foreign_frames):
         if not (_PACKAGE.search(frame.file) or _STANDARD.search(frame.file)):
             return frame
-    return next((frame for frame in theirs if _PACKAGE.search(frame.file)), None)
+    return next((frame for frame in foreign_frames if _PACKAGE.search(frame.file)), None)
 
 
 def _find_interactive_frame(frames: list[str]) -> TracebackFrame | None:
@@ -71,5 +71,5 @@ def _find_interactive_frame(frames: list[str]) -> TracebackFrame | None:
 
 
 def _read_frames(frames: list[str]) -> list[TracebackFrame]:
-    found = [match for match in map(_FRAME.fullmatch, frames) if match is not None]
-    return [TracebackFrame(match[1], int(match[2]), match[3]) for match in found]
+    matches = [match for match in map(_FRAME.fullmatch, frames) if match is not None]
+    return [TracebackFrame(match[1], int(match[2]), match[3]) for match in matches]

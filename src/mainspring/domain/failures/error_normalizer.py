@@ -1,7 +1,8 @@
-"""The words of an error without what differs each time that it happens.
+"""Normalizer of error texts: it removes the parts that differ each time.
 
-Numbers, times, ids, addresses, paths, quoted text and e-mail addresses become `…`; of a URL its scheme, host and words stay.
-Invariants: never raises; takes time linear in the text; the result is one line of at most `LONGEST` characters, and is its own normal form.
+Numbers, times, ids, addresses, paths, quoted text and e-mail addresses become `…`; of a URL its scheme, host and words stay. Invariants:
+never raises; takes time linear in the text; the result is one line of at most `MAX_NORMALIZED_LENGTH` characters, and is its own normal
+form.
 """
 
 import re
@@ -55,13 +56,13 @@ _EXTENSION = lazy_pattern(r"\.[A-Za-z]\w{0,5}$")
 
 
 def normalize_error(text: str, *, names: bool = False) -> str:
-    """Return the normal form of what an error says; `names` keeps quoted names (of code, of columns): where they are what is wrong."""
+    """Return the normal form of an error text; `names` keeps quoted names (of code, of columns) if they are the problem."""
     text = text[:_MAX_INPUT_LENGTH]
     for _ in range(_ROUNDS):
-        found = _normalize_once(text, names=names)
-        if found == text:
-            return found
-        text = found
+        normalized = _normalize_once(text, names=names)
+        if normalized == text:
+            return normalized
+        text = normalized
     # Quotes in quotes without end: the bare words are a normal form of any text.
     return _cut_text(" ".join(re.findall(r"[^\W\d_]+", text)))
 
@@ -90,7 +91,7 @@ def _replace_token_keep_names(match: re.Match[str]) -> str:
 
 
 def _normalize_quoted(text: str) -> str:
-    """Return what stays of quoted text: a URL, as it would stay outside of quotes, and what only code is quoted by."""
+    """Return the normal form of quoted text: a URL as outside of quotes, and code, which only backquotes mark."""
     if _CODE.fullmatch(text):
         return _DIGITS.sub(_PLACEHOLDER, text)
     inside = text.lstrip("bruBRU")[1:-1]
@@ -100,8 +101,8 @@ def _normalize_quoted(text: str) -> str:
 def _normalize_url(text: str) -> str:
     """Return the scheme, the host without port and digits, and the words of the path."""
     scheme, _, rest = text.rstrip(".,;:)]").partition("://")
-    place = re.split(r"[?#]", rest, maxsplit=1)[0]
-    authority, *segments = place.rpartition("@")[2].split("/")
+    address = re.split(r"[?#]", rest, maxsplit=1)[0]
+    authority, *segments = address.rpartition("@")[2].split("/")
     host = (
         _PLACEHOLDER
         if authority.startswith("[")
@@ -112,7 +113,7 @@ def _normalize_url(text: str) -> str:
 
 
 def _normalize_path(text: str) -> str:
-    """Return the words of what may be a path: `application/json` and `and/or` are none."""
+    """Return the words of a possible path: `application/json` and `and/or` are none."""
     parts = text.split("/")
     if len(parts) > 2 or _EXTENSION.search(text) or not parts[-1]:
         return _PLACEHOLDER

@@ -1,4 +1,4 @@
-"""What numbers and names of failures mean: errno, HTTP, SQLSTATE, SQLite, exit codes, cloud codes, classes.
+"""Tables of error numbers and names with their verdicts: errno, HTTP, SQLSTATE, SQLite, exit codes, cloud codes, classes.
 
 Data only. Classes are named "top-level module.Class", so that no library is imported to know its errors.
 Invariant (tested over every entry): nothing about authentication or validation is transient.
@@ -36,7 +36,7 @@ _CERTIFICATE = permanent("tls_certificate", not_sent=True)
 _RATE_LIMITED = transient("rate_limited")
 _INTEGRITY = permanent("integrity")
 _BAD_QUERY = permanent("bad_query")
-_DATABASE_AWAY = transient("database_unavailable")
+_DATABASE_UNAVAILABLE = transient("database_unavailable")
 
 ERRNO_CODES: dict[int, Verdict] = {
     **_expand_errnos("ECONNREFUSED", transient("connection_refused", not_sent=True)),
@@ -68,7 +68,7 @@ HTTP_STATUSES: dict[int, Verdict] = {
 
 SQLSTATE_CODES: dict[str, Verdict] = {
     # Whole states are looked up first, then the class (first two characters).
-    "08": _DATABASE_AWAY,
+    "08": _DATABASE_UNAVAILABLE,
     "08001": transient("database_unavailable", not_sent=True),
     "0A": _BAD_QUERY,
     "21": _BAD_QUERY,
@@ -93,10 +93,10 @@ SQLSTATE_CODES: dict[str, Verdict] = {
     "55006": transient("locked"),
     "55P03": transient("locked"),
     "57014": _TIMEOUT,
-    "57P01": _DATABASE_AWAY,
-    "57P02": _DATABASE_AWAY,
-    "57P03": _DATABASE_AWAY,
-    "57P05": _DATABASE_AWAY,
+    "57P01": _DATABASE_UNAVAILABLE,
+    "57P02": _DATABASE_UNAVAILABLE,
+    "57P03": _DATABASE_UNAVAILABLE,
+    "57P05": _DATABASE_UNAVAILABLE,
     "72000": transient("serialization"),
 }
 
@@ -123,14 +123,14 @@ SQLITE_CODES: dict[int, Verdict] = {  # primary result codes
 MYSQL_CODES: dict[int, Verdict] = {
     **dict.fromkeys((1044, 1045, 1142, 1227, 1698), _AUTH),
     **dict.fromkeys((1205, 1213), transient("locked")),
-    **dict.fromkeys((1040, 1053, 1203, 2006, 2013), _DATABASE_AWAY),
+    **dict.fromkeys((1040, 1053, 1203, 2006, 2013), _DATABASE_UNAVAILABLE),
     **dict.fromkeys((2002, 2003, 2005), transient("database_unavailable", not_sent=True)),
     **dict.fromkeys((1048, 1062, 1451, 1452), _INTEGRITY),
     **dict.fromkeys((1049, 1054, 1064, 1146), _BAD_QUERY),
 }
 
 TLS_REASONS: dict[str, Verdict] = {
-    # Of an alert the words behind "_ALERT_". What is left out is transient: ends of connections, records that cannot be read.
+    # Of an alert the words behind "_ALERT_". All others are transient: ends of connections, records that cannot be read.
     **_expand(
         "CERTIFICATE_REQUIRED BAD_CERTIFICATE UNKNOWN_CA CERTIFICATE_EXPIRED CERTIFICATE_REVOKED CERTIFICATE_UNKNOWN "
         "UNSUPPORTED_CERTIFICATE ACCESS_DENIED NO_CERTIFICATE UNKNOWN_PSK_IDENTITY",
@@ -250,7 +250,7 @@ ERROR_CLASSES: dict[str, Verdict] = {
     **_expand(" ".join(f"{name}.IntegrityError" for name in _DATABASES), _INTEGRITY),
     **_expand(" ".join(f"{name}.ProgrammingError {name}.NotSupportedError" for name in _DATABASES), _BAD_QUERY),
     **_expand(" ".join(f"{name}.DataError" for name in _DATABASES), _INVALID),
-    **_expand("psycopg.OperationalError psycopg2.OperationalError psycopg_pool.PoolTimeout", _DATABASE_AWAY),
+    **_expand("psycopg.OperationalError psycopg2.OperationalError psycopg_pool.PoolTimeout", _DATABASE_UNAVAILABLE),
     **_expand("apsw.BusyError apsw.LockedError", transient("locked")),
     **_expand("apsw.FullError", transient("disk_full")),
     **_expand("apsw.ConstraintError", _INTEGRITY),

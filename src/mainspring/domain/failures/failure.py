@@ -1,4 +1,4 @@
-"""A failure as data: what is saved, shown and compared of an exception.
+"""A failure as data: the parts of an exception that are saved, shown and compared.
 
 Invariants: `Failure.of` never raises, whatever the exception's own methods do; all text is printable (escaped)
 and bounded, so that a failure is always small and can always be saved; local variables are never in it, for
@@ -21,7 +21,7 @@ from mainspring.domain.failures.saved_error import RunFailed, SavedError, StepFa
 from mainspring.domain.text.escaping import escape
 
 COMMAND_TYPES = frozenset({"mainspring.CommandFailed", "ChildDied"})
-"""Types of failures of a command or child process: frames of ours say nothing of them."""
+"""Types of failures of a command or child process: frames of Mainspring do not explain them."""
 _MESSAGE_BYTES = 8192
 _HEADLINE_LENGTH = 300
 _HINT_LENGTH = 2048
@@ -30,24 +30,24 @@ _DATA_BYTES = 65_536
 _MOST_FRAMES = 30
 _DEEPEST_CAUSE = 5
 _MOST_NOTES = 10
-_SHOWN_PARTS = 5
+_MAX_LISTED_PARTS = 5
 _COUNTED_PARTS = 1000
 _PART_LENGTH = 300
 
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is kept of an exception."""
+    """A failure: the stored parts of an exception."""
 
     type: str
     """Qualified name of the exception's class, without "builtins."; an error of Mainspring is "mainspring.NAME"."""
     code: str
     """Stable snake_case word of the verdict."""
     message: str
-    """Printable, at most 8 KiB; the class's name if the exception says nothing."""
+    """Printable, at most 8 KiB; the class's name if the exception has no text."""
     kind: FailureKind = FailureKind.UNKNOWN
     """Whether trying again can help."""
     hint: str | None = None
-    """How to mend it, if the exception said so."""
+    """How to fix it, if the exception has a hint."""
     data: Any = None
     """JSON value given by `Permanent(data=)`."""
     retry_after_ms: int | None = None
@@ -57,13 +57,13 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     frames: list[str] = []
     """Lines "file:line function", outermost first, the innermost 30."""
     cause: "Failure | None" = None
-    """What it was raised from, at most five levels."""
+    """The failure it was raised from, at most five levels."""
     sealed: bytes | None = None
     """The whole failure, sealed by a codec: message, hint, data and cause are not outside of it then."""
 
     @property
     def place(self) -> str:
-        """The innermost frame of the user's code, "jobs.py:6 in charge"; "" where there is none, as for a command."""
+        """The innermost frame of the user's code, "jobs.py:6 in charge"; "" if there is none, as for a command."""
         return "" if self.type in COMMAND_TYPES else locate_line(self.frames)
 
     @property
@@ -80,7 +80,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     def headline_with(self, words: str) -> str:
         """Return the headline with these words instead of the first line, however long."""
         name = short_type_name(self.type)
-        if self.type in COMMAND_TYPES or (not self.frames and _is_own_type(self.type)):  # the words say it all
+        if self.type in COMMAND_TYPES or (not self.frames and _is_own_type(self.type)):  # the words are complete
             front = ""
         elif words in ("", name, self.type):
             front, words = name, ""
@@ -91,14 +91,14 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def of(cls, exc: BaseException, verdict: Verdict) -> "Failure":
-        """Return what is to be kept of `exc`; never raises."""
+        """Return the failure of `exc`; never raises."""
         return _describe_exception(exc, verdict, _DEEPEST_CAUSE)
 
 
 def _describe_exception(exc: BaseException, verdict: Verdict, depth: int) -> Failure:
     """Return the failure with at most `depth` levels of causes."""
     name = _type_name(exc)
-    if issubclass(type(exc), SavedError):  # by type: an exception may break when it is asked for its class
+    if issubclass(type(exc), SavedError):  # by type: an exception may raise when its class is read
         return _limit_causes(exc.failure, depth)  # type: ignore[attr-defined]
     try:
         hint, data = _read_hint(exc), _copy_data(exc)
@@ -114,12 +114,12 @@ def _describe_exception(exc: BaseException, verdict: Verdict, depth: int) -> Fai
             frames=_read_frames(exc.__traceback__),
             cause=_read_cause(exc, depth),
         )
-    except BaseException:  # noqa: BLE001 - properties of a foreign class; the failure itself must be kept
+    except BaseException:  # noqa: BLE001 - properties of a foreign class; the failure itself must be stored
         return Failure(type=name, code="undescribable", message=name, kind=verdict.kind, not_sent=verdict.not_sent)
 
 
 def shorten_headline(text: str, longest: int) -> str:
-    """Return a headline in at most so many characters: its words are cut, and the place at its end stays."""
+    """Return a headline in at most this many characters: its words are cut, and the place at its end stays."""
     if len(text) <= longest:
         return text
     _, mark, place = text.rpartition(" (")
@@ -133,7 +133,7 @@ def _is_own_type(type: str) -> bool:
 
 
 def short_type_name(type: str) -> str:
-    """Return the type of a failure as whoever raises it writes it: without its module."""
+    """Return the type of a failure as code writes it: without its module."""
     return type.rpartition(".")[2]
 
 
@@ -150,7 +150,7 @@ def _type_name(exc: BaseException) -> str:
 
 
 def _full_message(exc: BaseException) -> str:
-    """Return what the exception says, then its notes, then the parts of a group."""
+    """Return the text of the exception, then its notes, then the parts of a group."""
     lines = [_exception_text(exc)]
     notes = getattr(exc, "__notes__", None)
     if isinstance(notes, list | tuple):
@@ -174,10 +174,10 @@ def _group_part_text(leaf: BaseException) -> str:
     return _safe_text(leaf)
 
 
-def _safe_text(thing: object) -> str:
-    """Return `str(thing)` as a plain str, or a word on why there is none."""
+def _safe_text(value: object) -> str:
+    """Return `str(value)` as a plain str, or the reason why there is none."""
     try:
-        return str.__getitem__(str(thing), slice(None))
+        return str.__getitem__(str(value), slice(None))
     except BaseException as error:  # noqa: BLE001 - __str__ of a foreign class may raise anything
         return f"(its text cannot be read: __str__ raised {type(error).__name__})"
 
@@ -186,28 +186,28 @@ def _group_lines(group: BaseExceptionGroup[BaseException]) -> list[str]:
     """Return one line for each of the first leaves of a group, and how many more there are."""
     leaves: list[BaseException] = []
     waiting: deque[BaseException] = deque([group])
-    seen = 0
-    while waiting and seen < _COUNTED_PARTS:
+    part_count = 0
+    while waiting and part_count < _COUNTED_PARTS:
         part = waiting.popleft()
-        seen += 1
+        part_count += 1
         if isinstance(part, BaseExceptionGroup):
             waiting.extend(part.exceptions[:_COUNTED_PARTS])
         else:
             leaves.append(part)
-    lines = [f"- {_type_name(leaf)}: {_group_part_text(leaf)[:_PART_LENGTH]}" for leaf in leaves[:_SHOWN_PARTS]]
-    if len(leaves) > _SHOWN_PARTS or waiting:
-        lines.append(f"- and {len(leaves) - _SHOWN_PARTS}{' or' if waiting else ''} more")
+    lines = [f"- {_type_name(leaf)}: {_group_part_text(leaf)[:_PART_LENGTH]}" for leaf in leaves[:_MAX_LISTED_PARTS]]
+    if len(leaves) > _MAX_LISTED_PARTS or waiting:
+        lines.append(f"- and {len(leaves) - _MAX_LISTED_PARTS}{' or' if waiting else ''} more")
     return lines
 
 
 def _limit_text(text: str) -> str:
-    """Return the text printable and within the bytes that a message may have."""
+    """Return the text printable and within the size limit of a message."""
     limit = _MESSAGE_BYTES
-    shown = escape(text, limit)
-    while len(shown.encode()) > _MESSAGE_BYTES:
+    printable = escape(text, limit)
+    while len(printable.encode()) > _MESSAGE_BYTES:
         limit //= 2
-        shown = escape(text, limit)
-    return shown
+        printable = escape(text, limit)
+    return printable
 
 
 def _read_hint(exc: BaseException) -> str | None:
@@ -223,7 +223,7 @@ def _copy_data(exc: BaseException) -> Any:
         return None
     try:
         encoded = msgspec.json.encode(data)
-    except Exception as error:  # noqa: BLE001 - what cannot be saved is said, the failure is kept
+    except Exception as error:  # noqa: BLE001 - data that cannot be saved is reported, the failure is stored
         return {"refused": escape(f"the data is not JSON: {_safe_text(error)}", _PART_LENGTH)}
     if len(encoded) > _DATA_BYTES:
         return {"refused": f"the data has {len(encoded)} bytes, more than {_DATA_BYTES}"}
@@ -231,7 +231,7 @@ def _copy_data(exc: BaseException) -> Any:
 
 
 def _milliseconds(span: timedelta | None) -> int | None:
-    """Return whole milliseconds, rounded up: coming back too early is useless."""
+    """Return whole milliseconds, rounded up: an earlier try is useless."""
     return None if span is None else -(-span // MILLISECOND)
 
 
@@ -247,7 +247,7 @@ def _read_frames(traceback: TracebackType | None) -> list[str]:
 
 
 def _read_cause(exc: BaseException, depth: int) -> Failure | None:
-    """Return what the exception was raised from, as Python would show it."""
+    """Return the failure that the exception was raised from, as Python would show it."""
     if depth == 0:
         return None
     if isinstance(exc, StepFailed | RunFailed) and exc.failure is not None:

@@ -1,8 +1,7 @@
-"""Read an HTTP answer out of an exception of any library, without importing one.
+"""HTTP errors: read an HTTP answer out of an exception of any library, without importing one.
 
-The status is looked for where libraries keep it: `exc.response.status_code` (requests, httpx), `.status`
-(aiohttp, urllib3, Kubernetes), `.status_code` (SDKs), `.code` (urllib). Nothing here raises, whatever the
-attributes do.
+The status is read where libraries store it: `exc.response.status_code` (requests, httpx), `.status` (aiohttp, urllib3, Kubernetes),
+`.status_code` (SDKs), `.code` (urllib). Nothing here raises, whatever the attributes do.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,7 @@ def read_attribute(obj: object, name: str) -> object:
 
 
 def status_verdict(status: int) -> Verdict | None:
-    """Return what an HTTP status says, None below 400."""
+    """Return the verdict on an HTTP status, None below 400."""
     if status in HTTP_STATUSES:
         return HTTP_STATUSES[status]
     if 400 <= status < 500:
@@ -32,17 +31,17 @@ def status_verdict(status: int) -> Verdict | None:
 
 
 def http_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
-    """Return what the answer inside `exc` says, with its `Retry-After` if trying again can help."""
+    """Return the verdict on the answer inside `exc`, with its `Retry-After` if trying again can help."""
     response = read_attribute(exc, "response")
-    places = [
+    statuses = [
         read_attribute(response, "status_code"),
         read_attribute(response, "status"),
         read_attribute(exc, "status_code"),
         read_attribute(exc, "status"),
     ]
     if any("http" in cls.__name__.lower() or cls.__module__.startswith("google.") for cls in type(exc).__mro__):
-        places.append(read_attribute(exc, "code"))
-    for status in places:
+        statuses.append(read_attribute(exc, "code"))
+    for status in statuses:
         if isinstance(status, int) and not isinstance(status, bool):
             verdict = status_verdict(int(status))
             if verdict is not None:
@@ -51,26 +50,25 @@ def http_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
 
 
 def add_retry_after(verdict: Verdict, text: object, now: datetime | None) -> Verdict:
-    """Return the verdict with the span that a `Retry-After` header's text asks for; permanent ones unchanged."""
+    """Return the verdict with the span of a `Retry-After` header; permanent ones unchanged."""
     if verdict.kind is FailureKind.PERMANENT or text is None:
         return verdict
     return Verdict(verdict.kind, verdict.code, parse_retry_after(text, now), verdict.not_sent)
 
 
 def parse_retry_after(text: object, now: datetime | None) -> timedelta | None:
-    """Return the span that the header asks for: seconds, or an HTTP date counted from `now`.
+    """Return the span of the header: seconds, or an HTTP date counted from `now`.
 
-    None when it is neither, or is a date and `now` (with a time zone) is not given. A date in the past is no
-    wait at all.
+    None if it is neither, or is a date and `now` (with a time zone) is not given. A date in the past is a span of zero.
     """
     try:
-        shown = text.decode("ascii") if isinstance(text, bytes) else str(text).strip()
-        if len(shown) > _LONGEST_TEXT:
+        text_value = text.decode("ascii") if isinstance(text, bytes) else str(text).strip()
+        if len(text_value) > _LONGEST_TEXT:
             return None
-        if shown.replace(".", "", 1).isdecimal():
-            return min(timedelta(seconds=min(float(shown), 1e9)), _LONGEST_WAIT)
-        return None if now is None else _time_until(shown, now)
-    except Exception:  # noqa: BLE001 - a foreign object as header, or a date that is none
+        if text_value.replace(".", "", 1).isdecimal():
+            return min(timedelta(seconds=min(float(text_value), 1e9)), _LONGEST_WAIT)
+        return None if now is None else _time_until(text_value, now)
+    except Exception:  # noqa: BLE001 - a foreign object as header, or an invalid date
         return None
 
 

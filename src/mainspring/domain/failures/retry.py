@@ -1,9 +1,8 @@
-"""When the next attempt is due: pure policy, nothing sleeps; the caller saves the time that comes out.
+"""Retry policy: when the next attempt is due. Pure, nothing sleeps; the caller saves the resulting time.
 
-Invariants: never more than `attempts` attempts; the same (policy, attempt, elapsed, verdict, seed) gives the same
-wait on every machine; a failure that the code itself calls permanent is never tried again, and one that the built-in
-table calls so only if the policy was given for this very step. Lost attempts (their worker died) are not
-failures and are never asked for here.
+Invariants: never more than `attempts` attempts; the same (policy, attempt, elapsed, verdict, seed) gives the same wait on every machine;
+a failure that the code itself calls permanent is never tried again, and one that only the built-in table calls so is tried again only if
+the policy was given for this very step. Lost attempts (their worker died) are not failures and are never counted here.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,9 +18,9 @@ from mainspring.domain.failures.verdict import FailureKind, Verdict
 from mainspring.domain.option_errors import DeferredSettingError, defer_setting_error, reject_unknown_options
 
 MAX_RETRY_AFTER = timedelta(hours=24)
-"""A `Retry-After` is obeyed up to this; a server must not park a run for ever."""
+"""A `Retry-After` is obeyed up to this; a server must not suspend a run for ever."""
 MAX_ATTEMPTS = 10_000
-"""Bound of `attempts`, and its value where only `stop` is given."""
+"""Bound of `attempts`, and its value if only `stop` is given."""
 
 _DEFAULT_ATTEMPTS = 5
 _INITIAL = timedelta(seconds=2)
@@ -56,9 +55,9 @@ class Retry:
     max: timedelta
     jitter: bool
     is_default: bool = field(default=False, compare=False, repr=False)
-    """Nobody gave this policy for the step: what the table calls permanent is not tried again."""
+    """The policy was not given for the step: a failure that the table calls permanent is not tried again."""
     refused: DeferredSettingError | None = field(default=None, compare=False, repr=False)
-    """While a file is loaded, why this is no policy: the declaration that uses it says so."""
+    """While a file is loaded, the error of an invalid policy: the declaration that uses it reports it."""
 
     def __init__(
         self,
@@ -82,7 +81,7 @@ class Retry:
             object.__setattr__(self, name, value)
 
     def as_default(self) -> "Retry":
-        """Return the same policy as one that nobody gave for a step."""
+        """Return the same policy, marked as not given for a step."""
         same = copy(self)
         object.__setattr__(same, "is_default", True)
         return same
@@ -93,7 +92,7 @@ class Retry:
         """Return how long to wait after failed attempt number `attempt` (from 1); None for no more attempts.
 
         `elapsed` counts from the start of the first attempt; `seed` names run and step; `exc` is only for waits
-        and stops that look at the exception. The server's `Retry-After` wins over every wait, up to 24 hours.
+        and stops that read the exception. The server's `Retry-After` wins over every wait, up to 24 hours.
         """
         is_over = verdict.kind is FailureKind.PERMANENT and (self.is_default or not verdict.is_presumed)
         if is_over or attempt >= self.attempts:
@@ -113,8 +112,8 @@ class Retry:
         if self.wait is not None or self.stop is not None:
             from mainspring.domain.failures.tenacity_policy import describe_policy  # noqa: PLC0415 - tenacity costs 46 ms
 
-            shown = {"wait": self.wait, "stop": self.stop}
-            data |= {name: describe_policy(policy) for name, policy in shown.items() if policy is not None}
+            policies = {"wait": self.wait, "stop": self.stop}
+            data |= {name: describe_policy(policy) for name, policy in policies.items() if policy is not None}
         return data
 
     @classmethod
@@ -130,10 +129,10 @@ class Retry:
             OptionError: it is none of these, or a parameter is out of bounds.
             UnknownNameError: the table has another key.
         """
-        made = value if isinstance(value, Retry) else cls._parse(value)
-        if made.refused is not None:
-            raise made.refused.report()
-        return made
+        policy = value if isinstance(value, Retry) else cls._parse(value)
+        if policy.refused is not None:
+            raise policy.refused.report()
+        return policy
 
     @classmethod
     def _parse(cls, value: "str | int | Mapping[str, Any]") -> "Retry":
@@ -156,12 +155,12 @@ class Retry:
             state = tenacity_policy.make_call_state(attempt, elapsed=elapsed, exc=exc)
             try:
                 return tenacity_policy.compute_wait(self.wait, state, seed=f"{seed}/{attempt}")
-            except Exception:  # noqa: BLE001 - a policy that breaks must not strand the run
+            except Exception:  # noqa: BLE001 - a policy that raises must not block the run
                 return _backoff(attempt, _INITIAL, _MAX, seed, jitter=True)
         return _backoff(attempt, self.initial, self.max, seed, jitter=self.jitter)
 
     def _stops(self, attempt: int, elapsed: timedelta, exc: BaseException, delay: timedelta) -> bool:
-        """Return whether the tenacity object says that it is enough."""
+        """Return whether the tenacity object ends the retries."""
         if self.stop is None:
             return False
         from mainspring.domain.failures import tenacity_policy  # noqa: PLC0415 - tenacity costs 46 ms
@@ -169,7 +168,7 @@ class Retry:
         state = tenacity_policy.make_call_state(attempt, elapsed=elapsed, exc=exc, upcoming=delay)
         try:
             return bool(self.stop(state))
-        except Exception:  # noqa: BLE001 - a policy that breaks must not strand the run; attempts still bound it
+        except Exception:  # noqa: BLE001 - a policy that raises must not block the run; attempts still bound it
             return False
 
 
@@ -216,5 +215,5 @@ def _backoff(attempt: int, initial: timedelta, longest: timedelta, seed: str, *,
     high = min((initial // microsecond) << doublings, longest // microsecond)
     if not jitter:
         return high * microsecond
-    drawn = int.from_bytes(blake2b(f"{seed}/{attempt}".encode("utf-8", "surrogatepass"), digest_size=8).digest())
-    return (high * drawn >> 64) * microsecond
+    random_part = int.from_bytes(blake2b(f"{seed}/{attempt}".encode("utf-8", "surrogatepass"), digest_size=8).digest())
+    return (high * random_part >> 64) * microsecond

@@ -1,7 +1,7 @@
-"""Saved errors: exceptions that stand for one which was raised in another process, or before a replay.
+"""Saved errors: exceptions that represent one which was raised in another process, or before a replay.
 
 Role: the `__cause__` of `StepFailed` and `RunFailed`. It is made of the saved failure alone, so a replay gets the same one as the first
-execution, and nothing is in it that redaction or a codec has taken out.
+execution, and it contains nothing that redaction or a codec has removed.
 """
 
 import builtins
@@ -13,21 +13,21 @@ from mainspring.domain.errors import MainspringError
 if TYPE_CHECKING:
     from mainspring.domain.failures.failure import Failure
 
-_SHOWN_FRAMES = 10
+_MAX_FRAMES = 10
 _UNSAFE_BASES = (StopIteration, StopAsyncIteration, BaseExceptionGroup)
-"""Python itself acts on these when they are raised, or makes them of other arguments."""
+"""Python itself handles these specially when they are raised, or makes them of other arguments."""
 
 
 class SavedError(Exception):
-    """An exception as the journal keeps it. `isinstance` finds the built-in class that was raised; `failure` is all that is known."""
+    """An exception as the journal stores it. `isinstance` finds the built-in class that was raised; only `failure` is known."""
 
     def __init__(self, failure: "Failure") -> None:
         Exception.__init__(self, failure.message)
         self.failure = failure
         self.__cause__ = None if failure.cause is None else make_saved_error(failure.cause)
         if failure.frames:
-            shown = failure.frames[-_SHOWN_FRAMES:]
-            self.add_note("raised at, innermost last:\n" + "\n".join(f"  {frame}" for frame in shown))
+            frames = failure.frames[-_MAX_FRAMES:]
+            self.add_note("raised at, innermost last:\n" + "\n".join(f"  {frame}" for frame in frames))
 
     def __str__(self) -> str:
         place = self.failure.place
@@ -35,7 +35,7 @@ class SavedError(Exception):
 
 
 def make_saved_error(failure: "Failure") -> SavedError:
-    """Return the exception that stands for a failure; its class has the name of the one that was raised."""
+    """Return the exception that represents a failure; its class has the name of the one that was raised."""
     return _make_error_class(failure.type)(failure)
 
 
@@ -54,7 +54,7 @@ def _make_error_class(type_name: str) -> type[SavedError]:
 class StepFailed(MainspringError):
     """A step or child of this run ended without success; the same content live and in replay.
 
-    `__cause__` stands for the error that ended it: its type, words and place, as they were saved.
+    `__cause__` represents the error that ended it: its type, words and place, as they were saved.
     """
 
     def __init__(self, step: str, failure: "Failure") -> None:
@@ -71,16 +71,16 @@ class StepFailed(MainspringError):
 class RunFailed(MainspringError):
     """The run ended in `state`, which is not success; `failure` is None when nothing was raised (cancelled).
 
-    `__cause__` stands for the error that ended it: its type, words and place, as they were saved.
+    `__cause__` represents the error that ended it: its type, words and place, as they were saved.
     """
 
     code = "run_failed"
 
     def __init__(self, run_id: str, state: str, failure: "Failure | None" = None) -> None:
-        why, words = ("", "") if failure is None else (f": {failure.headline}", f": {failure.message}")
-        super().__init__(f"run {run_id} is {state}{why}", hint=failure.hint if failure is not None else None)
+        headline_text, message_text = ("", "") if failure is None else (f": {failure.headline}", f": {failure.message}")
+        super().__init__(f"run {run_id} is {state}{headline_text}", hint=failure.hint if failure is not None else None)
         self.__cause__ = None if failure is None else make_saved_error(failure)
-        self.words = f"run {run_id} is {state}{words}"
+        self.words = f"run {run_id} is {state}{message_text}"
         self.run_id = run_id
         self.state = state
         self.failure = failure

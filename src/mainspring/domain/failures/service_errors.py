@@ -1,7 +1,7 @@
-"""Read what a service answered out of an exception of its client, without importing one: databases, clouds, mail, brokers, TLS.
+"""Service errors: answers of databases, clouds, mail, brokers and TLS, read out of an exception of their client without importing one.
 
-Each looks where the clients keep the code that the service gave; the text only where there is no code. Nothing here raises for what an
-attribute holds; one that raises itself is the caller's to catch.
+Each reads the code of the service where the clients store it; the text only if there is no code. Nothing here raises for the value of an
+attribute; if the attribute itself raises, the caller catches it.
 """
 
 from datetime import datetime
@@ -24,7 +24,7 @@ _MISSING_OBJECT_TEXTS = ("does not exist",)
 _REDIS_TEMPORARY_CODES = frozenset(
     {"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "TRYAGAIN"}
 )
-"""What a server that fails over, loads or has no replica answers."""
+"""Answers of a server that fails over, loads or has no replica."""
 _REJECTED_SIGN_IN_CODES = frozenset({530, 534, 535, 538})
 _AUTH_ERROR_NAME = lazy_pattern(
     "Authentication|Authorization|Unauthori[sz]ed|Forbidden|(?:Access|Permission)(?:Denied|Refused)|(?:Bad|Invalid)(?:Credential|Token|Signature)"
@@ -34,7 +34,7 @@ _TEMPORARY_ERROR_NAME = lazy_pattern("Timeout|Unavailable|Pending|Temporar")
 
 
 def class_verdict(exc: BaseException, now: datetime | None = None) -> Verdict | None:
-    """The class, or the nearest base class, that the table knows or whose name says that a log-in or a value was refused."""
+    """Return the verdict on the class, or the nearest base class, that the table knows or whose name means a refused log-in or value."""
     for cls in type(exc).__mro__:
         root = top_level_module(cls)
         verdict = ERROR_CLASSES.get(f"{root}.{cls.__name__}")
@@ -48,7 +48,7 @@ def class_verdict(exc: BaseException, now: datetime | None = None) -> Verdict | 
 
 
 def _name_verdict(name: str) -> Verdict | None:
-    """Libraries without end name these two alike, and neither may ever be tried again."""
+    """Return the verdict on a class name: many libraries name these two alike, and neither may ever be tried again."""
     if _TEMPORARY_ERROR_NAME.search(name):
         return None
     if _AUTH_ERROR_NAME.search(name):
@@ -62,7 +62,7 @@ def top_level_module(cls: type) -> str:
 
 
 def database_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
-    """SQLSTATE, SQLite's result codes, MySQL's numbers, and what libpq says only in words."""
+    """Return the verdict on SQLSTATE, SQLite's result codes, MySQL's numbers, and texts of libpq without a code."""
     for state in (read_attribute(exc, "sqlstate"), read_attribute(exc, "pgcode")):
         if isinstance(state, str) and len(state) == 5:
             known = SQLSTATE_CODES.get(state) or SQLSTATE_CODES.get(state[:2])
@@ -87,7 +87,7 @@ def database_verdict(exc: BaseException, now: datetime | None) -> Verdict | None
 
 
 def _database_text(text: str) -> Verdict | None:
-    """A refused log-in has no SQLSTATE in libpq, a hand-made SQLite error no code: only words."""
+    """Return the verdict on a text: a refused log-in has no SQLSTATE in libpq, a hand-made SQLite error no code."""
     if any(words in text for words in _AUTH_TEXTS):
         return permanent("auth")
     if "does not support ssl" in text:
@@ -100,7 +100,7 @@ def _database_text(text: str) -> Verdict | None:
 
 
 def cloud_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
-    """`exc.response["Error"]["Code"]` as botocore has it; else the status beside it."""
+    """Return the verdict on `exc.response["Error"]["Code"]` of botocore; else on the status beside it."""
     response = read_attribute(exc, "response")
     if not isinstance(response, dict) or not isinstance(response.get("Error"), dict):
         return None
@@ -116,7 +116,7 @@ def cloud_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
 
 
 def reply_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
-    """SMTP's reply numbers, gRPC's `exc.code()`, the first word of Redis, and what NATS says only in words."""
+    """Return the verdict on SMTP's reply numbers, gRPC's `exc.code()`, the first word of Redis, and texts of NATS."""
     root = next(
         (name for name in map(top_level_module, type(exc).__mro__) if name in ("smtplib", "grpc", "nats", "redis")),
         None,
@@ -127,10 +127,14 @@ def reply_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
     refused = read_attribute(exc, "recipients")
     if root == "smtplib" and isinstance(refused, dict):
         numbers = [
-            told[0] for told in refused.values() if isinstance(told, tuple) and told and isinstance(told[0], int)
+            answer[0]
+            for answer in refused.values()
+            if isinstance(answer, tuple) and answer and isinstance(answer[0], int)
         ]
-        # All were refused: one that may be taken later is reason enough to try again, but never one that asks for a log-in.
-        first = next((one for one in numbers if one in _REJECTED_SIGN_IN_CODES), None) or min(numbers, default=0)
+        # All were refused: one that may be accepted later is reason enough to try again, but never one that needs a log-in.
+        first = next((number for number in numbers if number in _REJECTED_SIGN_IN_CODES), None) or min(
+            numbers, default=0
+        )
         return _smtp_verdict(exc, first) if 400 <= first < 600 else None
     if root == "redis" and str(exc).partition(" ")[0] in _REDIS_TEMPORARY_CODES:
         return transient("unavailable")
@@ -150,7 +154,7 @@ def _smtp_verdict(exc: BaseException, reply: int) -> Verdict:
 
 
 def tls_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
-    """`exc.reason` of TLS: the name that OpenSSL has for an alert of the other side, or for what it made of its answer."""
+    """Return the verdict on `exc.reason` of TLS: OpenSSL's name of an alert of the other side, or of an answer that it cannot use."""
     reason = read_attribute(exc, "reason")
     if not isinstance(reason, str):
         return None

@@ -1,12 +1,11 @@
-"""Ask tenacity's wait and stop objects as pure functions: they compute, nothing sleeps.
+"""Tenacity policies: call tenacity's wait and stop objects as pure functions. They compute, nothing sleeps.
 
-They read a `RetryCallState`: the attempt's number, its outcome, the seconds since the start, and for stops the
-wait that comes next. tenacity asks for the wait first and then for the stop, and so do we.
+They read a `RetryCallState`: the attempt's number, its outcome, the seconds since the start, and for stops the next wait. tenacity calls
+the wait first and then the stop, and so does this module.
 
-tenacity's random waits take their numbers from the global name `random` inside `tenacity.wait`. While one is
-asked, that name stands for a source seeded from (run, step, attempt), for this thread only: other threads that
-use tenacity get the real module through it. The random numbers of a user's own callables are not seeded;
-nothing depends on it, for the time that was computed is saved.
+tenacity's random waits take their numbers from the global name `random` inside `tenacity.wait`. During a call, that name is a source
+seeded from (run, step, attempt), for this thread only: other threads that use tenacity get the real module through it. The random numbers
+of a user's own callables are not seeded; nothing depends on it, because the computed time is saved.
 
 This module, and with it tenacity (46 ms), is imported only when such an object is used.
 """
@@ -27,7 +26,7 @@ WaitFunction = Callable[[tenacity.RetryCallState], float]
 StopFunction = Callable[[tenacity.RetryCallState], bool]
 
 _LONGEST = timedelta(days=365)
-_SHOWN_TEXT = 400
+_MAX_TEXT_LENGTH = 400
 _DEEPEST_TEXT = 4
 _RANDOM_LOCK = threading.Lock()
 
@@ -49,7 +48,7 @@ def compute_wait(wait: WaitFunction, state: tenacity.RetryCallState, *, seed: st
     """Return the wait that the object computes, within [0, 365 days], the same for the same seed.
 
     Raises:
-        ValueError: it computed something that is no number, or "not a number".
+        ValueError: it computed no number, or "not a number".
     """
     with _RANDOM_LOCK:
         setattr(tenacity.wait, "random", _SeededRandom(random.Random(seed)))  # noqa: B010 - typed as private
@@ -67,18 +66,18 @@ def describe_policy(policy: object, depth: int = _DEEPEST_TEXT) -> str:
     if isinstance(policy, list | tuple):
         return f"[{', '.join(describe_policy(part, depth - 1) for part in policy)}]" if depth else "[...]"
     if policy is None or isinstance(policy, bool | int | float | str):
-        return escape(repr(policy), _SHOWN_TEXT)
+        return escape(repr(policy), _MAX_TEXT_LENGTH)
     if not isinstance(policy, tenacity.wait.wait_base | tenacity.stop.stop_base):
         # Not repr(): it may show anything, and holds an address that differs each time.
-        return escape(str(getattr(policy, "__qualname__", type(policy).__qualname__)), _SHOWN_TEXT)
+        return escape(str(getattr(policy, "__qualname__", type(policy).__qualname__)), _MAX_TEXT_LENGTH)
     if depth == 0:
         return f"{type(policy).__name__}(...)"
     parts = (f"{name}={describe_policy(value, depth - 1)}" for name, value in sorted(vars(policy).items()))
-    return escape(f"{type(policy).__name__}({', '.join(parts)})", _SHOWN_TEXT)
+    return escape(f"{type(policy).__name__}({', '.join(parts)})", _MAX_TEXT_LENGTH)
 
 
 class _SeededRandom:
-    """Stands for the module `random`: seeded for the thread that made it, the real one for all others."""
+    """Replaces the module `random`: seeded for the thread that made it, the real one for all others."""
 
     def __init__(self, source: random.Random) -> None:
         self._source = source

@@ -1,4 +1,4 @@
-"""What is known of one failure: can trying again help, when, and did anything leave this machine."""
+"""The verdict on one failure: can trying again help, when, and did anything leave this machine."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,14 +8,14 @@ from typing import Self
 
 
 class FailureKind(StrEnum):
-    """What a failure says about trying again."""
+    """Whether trying again can help after a failure."""
 
     TRANSIENT = "transient"
     """The cause can pass by itself: time-outs, connections, overload, locks."""
     PERMANENT = "permanent"
     """The same call fails again for sure: validation, authentication, a mistake in the code."""
     UNKNOWN = "unknown"
-    """Nothing tells; tried again, but only within the bounds of the step's policy."""
+    """Nothing is known; tried again, but only within the bounds of the step's policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Verdict:
     retry_after: timedelta | None = None
     not_sent: bool = False
     is_presumed: bool = field(default=False, compare=False)
-    """It is of the built-in table: nobody who wrote the code said so."""
+    """It comes from the built-in table, not from the author of the code."""
 
     @classmethod
     def transient(cls, code: str, *, retry_after: timedelta | None = None, not_sent: bool = False) -> Self:
@@ -49,5 +49,5 @@ permanent = Verdict.permanent
 
 
 def unknown(code: str = "unknown") -> Verdict:
-    """Return the verdict that nothing tells."""
+    """Return the verdict that nothing is known."""
     return Verdict(FailureKind.UNKNOWN, code)

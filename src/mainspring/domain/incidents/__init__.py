@@ -1,1 +1,1 @@
-"""Incidents: what is wrong, which failed runs belong to it, and which incident explains another."""
+"""Incidents: the problems, the failed runs that belong to each, and the incidents that explain others."""

@@ -1,6 +1,6 @@
-"""What is wrong, as data: findings of one look, and the incidents that they are about.
+"""Incidents as data, with the findings of one evaluation that they are about.
 
-An incident is the one thing that is wrong: automation, kind and fingerprint name it, and there is one row for each, for ever.
+An incident is one problem: automation, kind and fingerprint name it. There is one row for each, which is never deleted.
 """
 
 from enum import StrEnum
@@ -11,26 +11,26 @@ import msgspec
 from mainspring.domain.states import IncidentState
 
 MEMBERS_FACT = "members"
-"""The fact that says how many runs failed, were fixed and are open, in words."""
+"""The fact with the number of runs that failed, were fixed and are open, in words."""
 DECISION_FACT = "decided"
-"""The fact of one that is over that says what became of its failed runs, where not all are fixed."""
+"""The fact of a resolved incident with the outcome of its failed runs, if not all are fixed."""
 MUST_NOTIFY_FACT = "owed"
-"""The fact that people are told of it even if it is over before they would be."""
+"""The fact that people must be notified even if the incident is over before that."""
 
 
 class IncidentKind(StrEnum):
-    """What kind of thing is wrong: judged by the monitor of this name, but for those that say otherwise."""
+    """The kind of problem. The monitor of this name evaluates it, unless stated otherwise."""
 
     SILENCE = "silence"
     """No success in the window in which one was expected."""
     LATE_START = "late_start"
     """A slot came and its run did not begin."""
     PERMANENT_ERROR = "permanent_error"
-    """A run failed by an error that another try cannot mend."""
+    """A run failed by an error that another try cannot fix."""
     RETRIES_EXHAUSTED = "retries_exhausted"
     """A run failed by a passing error that outlasted its retries."""
     NEEDS_ATTENTION = "needs_attention"
-    """A run cannot go on before a person decides."""
+    """A run cannot continue before a person decides."""
     FAIL_RATE = "fail_rate"
     """Too large a share of the runs fails."""
     TOO_SLOW = "too_slow"
@@ -54,7 +54,7 @@ class IncidentKind(StrEnum):
     WORKER_LOST = "worker_lost"
     """A process that is needed is dead, blocked or missing."""
     STORE_LOST = "store_lost"
-    """The store cannot be read or written; told without it, see app/alerting/fallback_alerting.py."""
+    """The store cannot be read or written; reported without it, see app/alerting/fallback_alerting.py."""
     COMMITS_LOST = "commits_lost"
     """The store went back in time: it lacks commits that were acknowledged."""
     STORE_DAMAGED = "store_damaged"
@@ -62,15 +62,15 @@ class IncidentKind(StrEnum):
     DEFINITION_LOST = "definition_lost"
     """An automation that ran is no longer defined, or fails to load."""
     SOURCE_AWAY = "source_away"
-    """A broker or folder cannot be reached, or a webhook is turned away."""
+    """A broker or folder cannot be reached, or a webhook is rejected."""
     DELIVERY_REJECTED = "delivery_rejected"
     """A delivery of a known sender was rejected: another body under its key, or a value that does not fit."""
     DELIVERY_FAILED = "delivery_failed"
     """The filter of a delivery raised, or no run could be made of it."""
     SENDER_REJECTED = "sender_rejected"
-    """A webhook rejects the sender that it knew: its secret was changed on one side."""
+    """A webhook rejects a sender that it knew: its secret was changed on one side."""
     SECRET_MISSING = "secret_missing"
-    """No secret of a webhook is set, so it takes nothing."""
+    """No secret of a webhook is set, so it accepts nothing."""
     CODEC_UNAVAILABLE = "codec_unavailable"
     ADDRESS_TAKEN = "address_taken"
     """An address that a process should listen on is taken."""
@@ -79,7 +79,7 @@ class IncidentKind(StrEnum):
     OUTBOX_BLOCKED = "outbox_blocked"
     """Messages that steps have sent do not reach their broker."""
     DEBOUNCE_HELD = "debounce_held"
-    """A debounce lets nothing go."""
+    """A debounce starts nothing."""
     PARTITION_HELD = "partition_held"
     """Runs wait behind one that holds their partition and does not run."""
     UNSERVED = "unserved"
@@ -97,17 +97,17 @@ class IncidentKind(StrEnum):
     PAUSED = "paused"
     """It was paused without an end, and seems forgotten."""
     NOTIFIER_BROKEN = "notifier_broken"
-    """A channel does not take what it is to tell; judged by alerting/channel_findings.py."""
+    """A channel does not accept notifications; evaluated by alerting/channel_findings.py."""
     RECURRING = "recurring"
     """The same error came back three times."""
     HELPED_BY_HAND = "helped_by_hand"
     """Too many of its runs need a person."""
     STORM = "storm"
-    """Many incidents with one cause; made by folding.py."""
+    """Many incidents with one cause; made by incident_correlation.py."""
 
 
 class Severity(StrEnum):
-    """How loudly it is told, loudest first."""
+    """How loudly it is notified, loudest first."""
 
     PAGE = "page"
     NOTIFY = "notify"
@@ -115,16 +115,16 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 is the loudest."""
+        """The rank of the severity: 0 is the loudest."""
         return list(Severity).index(self)
 
     def at_most(self, other: "Severity") -> "Severity":
         """Return the quieter of the two."""
-        return max(self, other, key=lambda one: one.rank)
+        return max(self, other, key=lambda severity: severity.rank)
 
 
 class Subject(msgspec.Struct, frozen=True, order=True):
-    """What an incident is of. `automation` "" = Mainspring itself; `fingerprint` "" = the automation has one of this kind."""
+    """The subject of an incident. `automation` "" = Mainspring itself; `fingerprint` "" = the automation has one of this kind."""
 
     automation: str
     kind: IncidentKind
@@ -132,26 +132,26 @@ class Subject(msgspec.Struct, frozen=True, order=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What a monitor says is wrong at the instant of its look."""
+    """A problem that a monitor finds at the instant of its evaluation."""
 
     subject: Subject
     severity: Severity
     text: str
-    """The first line of what is told, without the automation's name: "no success for 26 h (expected daily 03:00 Europe/Berlin)"."""
+    """The first line of the notification, without the automation's name: "no success for 26 h (expected daily 03:00 Europe/Berlin)"."""
     since_at: int
-    """Since when it is wrong (ms UTC)."""
+    """The instant from which it has been failing (ms UTC)."""
     hint: str | None = None
-    """What to do, with the command that does it."""
+    """The next step, with its command."""
     facts: dict[str, Any] = {}
-    """What it was judged by, as JSON: figures, the arithmetic, ids of runs."""
+    """The values it was evaluated by, as JSON: figures, the arithmetic, ids of runs."""
     cause: str | None = None
-    """What it shares with others that went wrong for the same reason ("host:a", "store", "queue:mail"); None = nothing known."""
+    """The cause shared with other findings ("host:a", "store", "queue:mail"); None = nothing known."""
     number: int = 1
-    """How many new failures it stands for."""
+    """How many new failures it covers."""
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
-    """An incident as it stands. Instants are ms UTC."""
+    """An incident in its present state. Instants are ms UTC."""
 
     id: str
     subject: Subject
@@ -164,27 +164,27 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: int
     changed_at: int
     seen_at: int
-    """When a look found it last."""
+    """The last evaluation that found it."""
     resolved_at: int | None = None
     snoozed_until: int | None = None
-    """When it is told again: of one that is snoozed, or acknowledged for a time."""
+    """The time of the next notification, if it is snoozed, or acknowledged for a time."""
     opened: int = 1
     """How many times it was opened; 2 = it came back once."""
     number: int = 1
-    """How many failures it stands for since it was opened."""
+    """How many failures it covers since it was opened."""
     by: str | None = None
-    """Who acknowledged, snoozed or resolved it last."""
+    """The person who acknowledged, snoozed or resolved it last."""
     note: str | None = None
     parent: str | None = None
-    """The storm it is folded into."""
+    """The storm it is grouped into."""
 
     @property
     def said(self) -> str:
-        """Return its first line, with what became of its failed runs: "failed: KeyError: 'b' (3 runs failed, 1 fixed, 2 open)"."""
+        """Return its first line, with the outcome of its failed runs: "failed: KeyError: 'b' (3 runs failed, 1 fixed, 2 open)"."""
         members = self.facts.get(MEMBERS_FACT) or self.facts.get(DECISION_FACT)
         return f"{self.text} ({members})" if isinstance(members, str) else self.text
 
     @property
     def dedup_key(self) -> str:
-        """What receivers know it by, over all that is told of one opening."""
+        """The key by which receivers know all notifications of one opening."""
         return f"mainspring:{self.id}:{self.opened}"

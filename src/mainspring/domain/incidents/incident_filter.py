@@ -1,6 +1,6 @@
-"""What a route or a maintenance window is for: incidents of some severities, teams, tags, automations, owners or kinds.
+"""Incident filters of routes and maintenance windows: by severity, team, tag, automation, owner or kind.
 
-What is left out is not looked at; of several values one has to fit; all that is stated has to fit. Names of automations are patterns:
+A key that is left out is not checked; one of several values has to match; all keys have to match. Names of automations are patterns:
 `billing-*`.
 """
 
@@ -16,7 +16,7 @@ from mainspring.domain.text.escaping import is_plain_line
 
 
 class IncidentAttributes(msgspec.Struct, frozen=True, kw_only=True):
-    """What of an incident, and of the definition of its automation, decides who is told."""
+    """The attributes of an incident, and of the definition of its automation, that decide on its notifications."""
 
     subject: Subject
     severity: Severity
@@ -26,7 +26,7 @@ class IncidentAttributes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IncidentFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What has to fit; a tag is "key" or "key=value"."""
+    """The values that have to match; a tag is "key" or "key=value"."""
 
     severity: tuple[Severity, ...] = ()
     team: tuple[str, ...] = ()
@@ -35,25 +35,25 @@ class IncidentFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     owner: tuple[str, ...] = ()
     kind: tuple[IncidentKind, ...] = ()
 
-    def fits(self, told: IncidentAttributes) -> bool:
-        """Whether it is for this incident."""
-        tags = {*told.tags, *(f"{key}={value}" for key, value in told.tags.items())}
-        name = told.subject.automation
+    def fits(self, attributes: IncidentAttributes) -> bool:
+        """Whether it matches this incident."""
+        tags = {*attributes.tags, *(f"{key}={value}" for key, value in attributes.tags.items())}
+        name = attributes.subject.automation
         return (
-            (not self.severity or told.severity in self.severity)
-            and (not self.kind or told.subject.kind in self.kind)
-            and (not self.team or told.team in self.team)
-            and (not self.owner or told.owner in self.owner)
+            (not self.severity or attributes.severity in self.severity)
+            and (not self.kind or attributes.subject.kind in self.kind)
+            and (not self.team or attributes.team in self.team)
+            and (not self.owner or attributes.owner in self.owner)
             and (not self.tag or not tags.isdisjoint(self.tag))
             and (not self.automation or any(fnmatchcase(name, pattern) for pattern in self.automation))
         )
 
 
 def read_incident_filter(value: Any, where: str) -> IncidentFilter:
-    """Return what was written, as in `{ severity = "page", team = ["billing", "data"] }`.
+    """Return the filter that is written, as in `{ severity = "page", team = ["billing", "data"] }`.
 
     Raises:
-        OptionError: a value cannot be used; `where` says in what.
+        OptionError: a value cannot be used; `where` names its place.
         UnknownNameError: no such key, severity or kind.
     """
     if not isinstance(value, Mapping):
@@ -63,26 +63,26 @@ def read_incident_filter(value: Any, where: str) -> IncidentFilter:
         "severity": lambda text: _read_choice(Severity, "severity", text),
         "kind": lambda text: _read_choice(IncidentKind, "kind of incident", text),
     }
-    said: dict[str, Any] = {}
-    for key, given in value.items():
+    values: dict[str, Any] = {}
+    for key, value_read in value.items():
         if key not in readers:
             raise UnknownNameError(f"key in the match of {where}:", key, readers)
-        said[key] = tuple(readers[key](text) for text in read_texts(given, f"{key} in the match of {where}"))
-    return IncidentFilter(**said)
+        values[key] = tuple(readers[key](text) for text in read_texts(value_read, f"{key} in the match of {where}"))
+    return IncidentFilter(**values)
 
 
-def read_texts(value: Any, what: str) -> tuple[str, ...]:
+def read_texts(value: Any, place: str) -> tuple[str, ...]:
     """Return one text or several, none of them empty. Raises OptionError."""
-    found = (value,) if isinstance(value, str) else value
-    if not isinstance(found, list | tuple) or not found:
-        raise OptionError(f"{what}: expected a text or several, got {str(value)[:40]!r}")
-    if not all(isinstance(one, str) and one and is_plain_line(one) for one in found):
-        raise OptionError(f"{what}: each is one line of text that is not empty")
-    return tuple(found)
+    texts = (value,) if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not texts:
+        raise OptionError(f"{place}: expected a text or several, got {str(value)[:40]!r}")
+    if not all(isinstance(text, str) and text and is_plain_line(text) for text in texts):
+        raise OptionError(f"{place}: each is one line of text that is not empty")
+    return tuple(texts)
 
 
-def _read_choice(kind: type[Any], what: str, text: str) -> Any:
+def _read_choice(kind: type[Any], place: str, text: str) -> Any:
     try:
         return kind(text)
     except ValueError:
-        raise UnknownNameError(what, text, [one.value for one in kind]) from None
+        raise UnknownNameError(place, text, [choice.value for choice in kind]) from None

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class HealthRule(StrEnum):
-    """When a failed run counts as healthy again although no one has continued it; `healthy=` of a definition."""
+    """When a failed run counts as healthy again although no one has resumed it; `healthy=` of a definition."""
 
     ITEM = "item"
     """Each run is about another thing: a later run of the same item has to succeed."""
@@ -18,7 +18,7 @@ class HealthRule(StrEnum):
 
 
 class Settlement(StrEnum):
-    """Why a member is open no more."""
+    """The reason why a member is no longer open."""
 
     SUCCEEDED = "succeeded"
     """That run succeeded in the end, or a person declared it done."""
@@ -39,7 +39,7 @@ class Settlement(StrEnum):
 
 
 class SettledCount(NamedTuple):
-    """So many members that were settled so (None = they are open), by whom and why; `incident` = where their later failure belongs."""
+    """How many members were settled in one way (`how` None = they are open), by whom and why; `incident` = that of their later failure."""
 
     how: str | None
     by: str | None
@@ -56,7 +56,7 @@ FIXED_SETTLEMENTS = frozenset(
         Settlement.CONTINUED,
     }
 )
-"""Settled by the work itself. All other settlements are a person's word."""
+"""Settled by the work itself. All other settlements are the decision of a person."""
 
 WHOLE_AUTOMATION = ""
 """The item of runs that are all about the same thing."""
@@ -65,17 +65,17 @@ _SEVERAL = 2
 
 
 def describe_members(failed: int, open_: int, fixed: int, *, halted: bool = False) -> str | None:
-    """Return what became of the members of an incident: "3 runs failed, 1 fixed, 2 open"; None where there is one at most.
+    """Return the state of an incident's members: "3 runs failed, 1 fixed, 2 open"; None if there is at most one.
 
     `halted` = they stopped and need a person.
     """
     if failed < _SEVERAL:
         return None
-    stopped, mended = ("stopped", "continued") if halted else ("failed", "fixed")
+    failed_verb, fixed_verb = ("stopped", "continued") if halted else ("failed", "fixed")
     decided = failed - fixed - open_
     parts = [
-        f"{failed:,} runs {stopped}",
-        f"{fixed:,} {mended}" if fixed else "",
+        f"{failed:,} runs {failed_verb}",
+        f"{fixed:,} {fixed_verb}" if fixed else "",
         f"{decided:,} discarded" if decided > 0 else "",
         f"{open_:,} open" if open_ else "",
     ]
@@ -90,7 +90,7 @@ _ENDED = {
 
 
 def describe_decisions(settled: Sequence[SettledCount]) -> str | None:
-    """Return how an incident ended where not all of its runs are fixed: "2 fixed, 1 discarded", or of a single run by whom and why.
+    """Return how an incident ended if not all of its runs are fixed: "2 fixed, 1 discarded", or for a single run by whom and why.
 
     None = all of them are fixed, or there is none.
     """
@@ -100,15 +100,19 @@ def describe_decisions(settled: Sequence[SettledCount]) -> str | None:
         return None if where is None else f"failed again with another error: see {where}"
     counted = Counter[str]()
     for group in members:
-        how = None if group.how is None else Settlement(group.how)
-        counted["open" if how is None else "fixed" if how in FIXED_SETTLEMENTS else _ENDED.get(how, "settled")] += (
-            group.number
-        )
+        settlement = None if group.how is None else Settlement(group.how)
+        counted[
+            "open"
+            if settlement is None
+            else "fixed"
+            if settlement in FIXED_SETTLEMENTS
+            else _ENDED.get(settlement, "settled")
+        ] += group.number
     if counted.keys() <= {"fixed"}:
         return None
     if counted.total() > 1:
         return ", ".join(
-            f"{number:,} {how}" for how, number in sorted(counted.items(), key=lambda each: each[0] != "fixed")
+            f"{number:,} {word}" for word, number in sorted(counted.items(), key=lambda item: item[0] != "fixed")
         )
     (word,), (only,) = counted, members
     return f"{word}{f' by {only.by}' if only.by else ''}{f': {only.reason}' if only.reason else ''}"

@@ -1,4 +1,4 @@
-"""What changed just before something failed: code, configuration and versions, and what people paused or let go on. Pure."""
+"""Recent changes before a failure: code, configuration and versions, and what people paused or resumed. Pure."""
 
 import msgspec
 
@@ -6,21 +6,21 @@ from mainspring.domain.runs.run_conditions import ConditionChange, ConditionKind
 from mainspring.domain.text.phrases import format_span
 
 CHANGE_WINDOW_MS = 3_600_000
-"""So long before a failure a change may have caused it."""
-_SHOWN = 3
+"""A change may have caused a failure that comes within this time."""
+_MAX_LISTED = 3
 _FIRST_DEPLOYMENT = 1
 _VERB_PARTICIPLES = {"pause": "paused", "resume": "resumed", "retire": "retired"}
 
 
 class Deployment(msgspec.Struct, frozen=True):
-    """That code which no process had before was announced."""
+    """An announcement of code that no process had before."""
 
     number: int
     at: int
 
 
 class RecordedOperation(msgspec.Struct, frozen=True):
-    """What a person or program did: `verb` pause, resume or retire, `subject` "automation:backup" or "queue:mail"."""
+    """An operation by a person or program: `verb` pause, resume or retire, `subject` "automation:backup" or "queue:mail"."""
 
     at: int
     by: str
@@ -29,7 +29,7 @@ class RecordedOperation(msgspec.Struct, frozen=True):
 
 
 class RecentChanges(msgspec.Struct, frozen=True):
-    """All that changed in a while."""
+    """All changes of a period."""
 
     deployments: tuple[Deployment, ...] = ()
     acts: tuple[RecordedOperation, ...] = ()
@@ -37,34 +37,42 @@ class RecentChanges(msgspec.Struct, frozen=True):
 
 
 def describe_changes(
-    changes: RecentChanges, first_at: int, automation: str, queue: str, deploy: int, began_at: int | None = None
+    changes: RecentChanges, first_at: int, automation: str, queue: str, deploy: int, started_at: int | None = None
 ) -> str:
-    """Return what changed in the hour before `first_at` of an automation whose code is that of deployment `deploy`; "" = nothing known.
+    """Return the changes in the hour before `first_at` of an automation whose code is that of deployment `deploy`; "" = nothing known.
 
-    `began_at` = when its oldest run was started, None = unknown. Its first deployment changed nothing: there was nothing before it.
-    The newest first, with the time from it to the failure: "deployment 7 was announced 12 min before".
+    `started_at` = when its oldest run was started, None = unknown. Its first deployment changed nothing: there was nothing before it. The
+    newest first, with the time from it to the failure: "deployment 7 was announced 12 min before".
     """
-    mine = {f"automation:{automation}", f"queue:{queue}"}
-    own = {one.at: one.text for one in changes.circumstances if one.subject in mine}
-    found = [
-        (one.at, f"deployment {one.number} was announced{', and ' + own.pop(one.at) if one.at in own else ''}")
-        for one in changes.deployments
-        if one.number == deploy
-        and one.number != _FIRST_DEPLOYMENT
-        and (one.at in own or (began_at is not None and began_at < one.at))
+    own_subjects = {f"automation:{automation}", f"queue:{queue}"}
+    own_changes = {change.at: change.text for change in changes.circumstances if change.subject in own_subjects}
+    changes_at = [
+        (
+            deployment.at,
+            (
+                f"deployment {deployment.number} was announced"
+                f"{', and ' + own_changes.pop(deployment.at) if deployment.at in own_changes else ''}"
+            ),
+        )
+        for deployment in changes.deployments
+        if deployment.number == deploy
+        and deployment.number != _FIRST_DEPLOYMENT
+        and (deployment.at in own_changes or (started_at is not None and started_at < deployment.at))
     ]
-    found += own.items()
-    for act in changes.acts:
-        if act.subject in mine and act.verb in _VERB_PARTICIPLES:
-            kind, _, name = act.subject.partition(":")
-            found.append(
+    changes_at += own_changes.items()
+    for operation in changes.acts:
+        if operation.subject in own_subjects and operation.verb in _VERB_PARTICIPLES:
+            kind, _, name = operation.subject.partition(":")
+            changes_at.append(
                 (
-                    act.at,
-                    f"{'it' if kind == 'automation' else f'queue {name}'} was {_VERB_PARTICIPLES[act.verb]} by {act.by}",
+                    operation.at,
+                    f"{'it' if kind == 'automation' else f'queue {name}'} was {_VERB_PARTICIPLES[operation.verb]} by {operation.by}",
                 )
             )
-    found += [
+    changes_at += [
         (change.at, change.text) for change in changes.circumstances if change.kind is not ConditionKind.DEFINITION
     ]
-    just = sorted((one for one in found if first_at - CHANGE_WINDOW_MS <= one[0] <= first_at), reverse=True)
-    return "; ".join(f"{text} {format_span(first_at - at)} before" for at, text in just[:_SHOWN])
+    recent = sorted(
+        (change for change in changes_at if first_at - CHANGE_WINDOW_MS <= change[0] <= first_at), reverse=True
+    )
+    return "; ".join(f"{text} {format_span(first_at - at)} before" for at, text in recent[:_MAX_LISTED])

@@ -16,19 +16,19 @@ _STATUS = re.compile(r"(?<![\w.])[1-5][0-9]{2}(?![\w.])")
 
 
 def extract_runbook(doc: str) -> str:
-    """Return what a docstring says below "Runbook", "Runbook:" or "## Runbook", until its next heading; "" where it has none."""
+    """Return the section of a docstring below "Runbook", "Runbook:" or "## Runbook", up to its next heading; "" if it has none."""
     lines = doc.splitlines()
-    begin = next((place for place, line in enumerate(lines) if _RUNBOOK_HEADING.fullmatch(line)), None)
-    if begin is None:
+    start = next((index for index, line in enumerate(lines) if _RUNBOOK_HEADING.fullmatch(line)), None)
+    if start is None:
         return ""
-    found: list[str] = []
-    for line, after in zip(lines[begin + 1 :], [*lines[begin + 2 :], ""], strict=True):
-        if not found and _RULE.fullmatch(line):
+    section_lines: list[str] = []
+    for line, after in zip(lines[start + 1 :], [*lines[start + 2 :], ""], strict=True):
+        if not section_lines and _RULE.fullmatch(line):
             continue
         if _NEXT_HEADING.fullmatch(line) or (line.strip() and _RULE.fullmatch(after)):
             break
-        found.append(line)
-    return dedent("\n".join(found)).strip()[:_LONGEST]
+        section_lines.append(line)
+    return dedent("\n".join(section_lines)).strip()[:_LONGEST]
 
 
 def find_anchor(page: str, incident: Incident) -> str | None:
@@ -46,15 +46,17 @@ def find_anchor(page: str, incident: Incident) -> str | None:
 
 
 def extract_section(page: str, anchor: str | None) -> str:
-    """Return what a Markdown page says below the heading of this anchor, until the next of its rank; None = all of it. It is cut."""
+    """Return the section of a Markdown page below the heading of this anchor, up to the next of its rank; None = the whole page. It is
+    cut.
+    """
     lines = page.splitlines()
-    begin, rank = 0, 0
-    for place, level, heading in _find_headings(lines):
+    start, rank = 0, 0
+    for index, level, heading in _find_headings(lines):
         if not rank and _make_slug(heading) == anchor:
-            begin, rank = place, level
+            start, rank = index, level
         elif rank and level <= rank:
-            return _limit_lines(lines[begin:place])
-    return _limit_lines(lines[begin:])
+            return _limit_lines(lines[start:index])
+    return _limit_lines(lines[start:])
 
 
 def _limit_lines(lines: list[str]) -> str:
@@ -80,11 +82,11 @@ def _heading_texts(page: str) -> Iterable[str]:
 def _find_headings(lines: list[str]) -> Iterator[tuple[int, int, str]]:
     """Yield the line, rank and words of each heading."""
     is_code = False
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         if _FENCE.match(line):
             is_code = not is_code
-        elif not is_code and (found := _HEADING.fullmatch(line)):
-            yield place, len(line) - len(line.lstrip("#")), found[1]
+        elif not is_code and (match := _HEADING.fullmatch(line)):
+            yield index, len(line) - len(line.lstrip("#")), match[1]
 
 
 def _make_slug(heading: str) -> str:

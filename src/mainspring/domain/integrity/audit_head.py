@@ -1,4 +1,4 @@
-"""The head of the audit log: the number and the hash of its last act, as it is kept elsewhere to see later that nothing was cut off."""
+"""The audit head: number and hash of the last operation in the audit log. It is kept elsewhere, to notice later if the log was cut off."""
 
 import re
 
@@ -7,41 +7,41 @@ import msgspec
 from mainspring.domain.errors import OptionError
 
 _HEAD_TEXT = re.compile(r"([1-9][0-9]{0,17}):([0-9a-f]{16,64})", re.ASCII)
-_SHOWN_HASH_LENGTH = 16
+_PRINTED_HASH_LENGTH = 16
 
 
 class AuditHead(msgspec.Struct, frozen=True):
-    """The last act of a log at some time; `hash` may be the beginning of one."""
+    """The last operation of a log at some time; `hash` may be the beginning of one."""
 
     seq: int
     hash: str
 
     def __str__(self) -> str:
-        return f"{self.seq}:{self.hash[:_SHOWN_HASH_LENGTH]}"
+        return f"{self.seq}:{self.hash[:_PRINTED_HASH_LENGTH]}"
 
 
 def read_audit_head(text: str) -> AuditHead:
-    """Return a head as it is written in messages, by `status` and in files: "1234:0123456789abcdef".
+    """Return the head that is written in messages, by `status` and in files: "1234:0123456789abcdef".
 
     Raises:
-        OptionError: it is none.
+        OptionError: it is no head.
     """
-    found = _HEAD_TEXT.fullmatch(text.strip())
-    if found is None:
+    match = _HEAD_TEXT.fullmatch(text.strip())
+    if match is None:
         raise OptionError(
             f"{text.strip()[:80]!r} is no head of an audit log", hint='Write NUMBER:HASH, as "1234:0123456789abcdef".'
         )
-    return AuditHead(int(found[1]), found[2])
+    return AuditHead(int(match[1]), match[2])
 
 
 def find_truncation(head: AuditHead, last: AuditHead | None, found: str | None) -> str | None:
-    """Return why a log does not continue a head that was kept; None = it does.
+    """Return why a log does not continue a head that was stored; None = it does.
 
-    `last` = the log's own head, `found` = the hash of its act of that number.
+    `last` = the log's own head, `found` = the hash of its operation of that number.
     """
     if found is None:
-        rest = "is empty" if last is None else f"ends with act {last.seq}"
-        return f"act {head.seq} was there and the log {rest}: its end was cut off"
+        ending = "is empty" if last is None else f"ends with act {last.seq}"
+        return f"act {head.seq} was there and the log {ending}: its end was cut off"
     if not found.startswith(head.hash):
         return f"act {head.seq} is another one than it was: the log was cut off and written anew"
     return None

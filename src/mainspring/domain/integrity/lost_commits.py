@@ -1,4 +1,4 @@
-"""Lost commits: what a mark outside the store knows and the store does not."""
+"""Lost commits: those that a mark outside the store knows and the store does not."""
 
 from datetime import UTC, datetime
 
@@ -6,10 +6,11 @@ import msgspec
 
 
 class LostCommits(msgspec.Struct, frozen=True, kw_only=True):
-    """`stored` = the number of the writer's last commit in the store (None = the store does not know the writer), `marked` = the number of
-    its last commit that was known. The lost commits lie between `since_at` and `until_at` (ms UTC; `since_at` None = unknown).
+    """Lost commits of one writer. `stored` = the number of the writer's last commit in the store (None = the store does not know the
+    writer), `marked` = the number of its last known commit. The lost commits lie between `since_at` and `until_at` (ms UTC; `since_at`
+    None = unknown).
 
-    `act` = an act of the audit log that is missing, or is another one: its number. `where` = whose mark it is. `server` = the server that
+    `act` = the number of an operation in the audit log that is missing or differs. `where` = whose mark it is. `server` = the server that
     committed them, `server_now` the one that lacks them.
     """
 
@@ -28,25 +29,25 @@ class LostCommits(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """What is wrong, in one line."""
+        """The problem in one line."""
         if self.stored is None:
-            every = (
+            all_commits = (
                 "the one commit of a process is" if self.marked == 1 else f"all {self.marked} commits of a process are"
             )
-            what = f"the store went back in time: {every} missing"
+            problem = f"the store went back in time: {all_commits} missing"
         elif self.stored < self.marked:
             missing = self.marked - self.stored
-            what = f"the store went back in time: {missing} commit{'' if missing == 1 else 's'} missing"
+            problem = f"the store went back in time: {missing} commit{'' if missing == 1 else 's'} missing"
         else:
-            what = "the store is not the one that was used here last: commits of that one are missing"
+            problem = "the store is not the one that was used here last: commits of that one are missing"
         span = f"up to {_format_instant(self.until_at)}"
         if self.since_at is not None and self.since_at <= self.until_at:
             span = f"between {_format_instant(self.since_at)} and {_format_instant(self.until_at)}"
-        acts = "" if self.act is None else f"; the audit log lacks act {self.act}"
-        moved = ""
+        audit_text = "" if self.act is None else f"; the audit log lacks act {self.act}"
+        server_text = ""
         if self.server and self.server_now and self.server != self.server_now:
-            moved = f"; they were made on server {self.server}, this is server {self.server_now}"
-        return f"{what}, {span}{acts}{moved}"
+            server_text = f"; they were made on server {self.server}, this is server {self.server_now}"
+        return f"{problem}, {span}{audit_text}{server_text}"
 
 
 def _format_instant(at: int) -> str:

@@ -1,15 +1,15 @@
-"""The lost interval of a restored store, from its backup to its restoring: what of it may have been done already."""
+"""The lost interval of a restored store, from its backup to its restore: which of its work may be done already."""
 
 from typing import Final
 
 LOST_INTERVAL_NOTE: Final = "it may have been done after the backup was made, so a person decides"
-"""What is on record beside a slot, delivery or message of the interval that was set aside."""
+"""The note on record for a slot, delivery or message of the interval that was set aside."""
 
 
 def may_be_lost(happened_at: int | None, *, restored_at: int, is_held: bool) -> bool:
-    """Tell whether a file or message may have been taken in before, by the store that was replaced.
+    """Tell whether a file or message may have been imported before, by the store that was replaced.
 
-    `happened_at` = when the file was changed last, or the message published (ms). Of what has no date nobody can tell: it is set aside
-    until the store is released.
+    `happened_at` = when the file was changed last, or the message published (ms). An input without a date is set aside until the store is
+    released.
     """
     return is_held if happened_at is None else happened_at <= restored_at

@@ -1,4 +1,4 @@
-"""What is wrong with the store itself, as its file, and what lies beside it, show."""
+"""Findings about the store itself, from its file and the files beside it."""
 
 from enum import StrEnum
 from typing import Any
@@ -7,7 +7,7 @@ import msgspec
 
 
 class StoreFindingKind(StrEnum):
-    """What is wrong."""
+    """The kind of problem."""
 
     DAMAGED = "damaged"
     """A page of the file cannot be read as it was written."""
@@ -16,7 +16,7 @@ class StoreFindingKind(StrEnum):
 
 
 class StoreFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """`text` is one line without a stop; `since_at` in ms UTC; `hint` names the command."""
+    """A problem of the store. `text` is one line without a stop; `since_at` in ms UTC; `hint` names the command."""
 
     kind: StoreFindingKind
     text: str

@@ -1,4 +1,4 @@
-"""What is watched whatever the configuration says: the way to people itself, and the store that everything else is judged by."""
+"""Fixed monitors, which no configuration changes: of the notification channels, and of the store on which all other monitors depend."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from mainspring.domain.incidents.incident import IncidentKind
 
 
 class FixedMonitor(Struct, frozen=True, kw_only=True):
-    """A monitor that nobody can switch or tune under `[monitors]`; `why` says so to people."""
+    """A monitor that cannot be switched off or tuned under `[monitors]`; `why` shows the reason to people."""
 
     kind: IncidentKind
     line: str
@@ -17,8 +17,8 @@ class FixedMonitor(Struct, frozen=True, kw_only=True):
 
 
 FIXED_MONITORS: Final[dict[IncidentKind, FixedMonitor]] = {
-    one.kind: one
-    for one in (
+    monitor.kind: monitor
+    for monitor in (
         FixedMonitor(
             kind=IncidentKind.NOTIFIER_BROKEN,
             line="A channel does not take what it is to tell.",

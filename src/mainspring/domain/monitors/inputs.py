@@ -1,6 +1,6 @@
-"""What one look read, for all monitors: plain values, one Struct a noun. Instants are ms UTC, spans in figures are ms.
+"""Inputs of all monitors for one evaluation: plain values, one Struct a noun. Instants are ms UTC, spans in figures are ms.
 
-Invariant: everything follows from the store and the instant of the look, whoever reads it.
+Invariant: everything follows from the store and the instant of the evaluation, in whatever process it is read.
 """
 
 import shlex
@@ -23,14 +23,16 @@ from mainspring.domain.time.clock_step import ClockRegression
 from mainspring.domain.time.punctuality import Punctuality
 from mainspring.domain.time.schedule import Schedule
 
-_LONGEST_WHY = 160
+_LONGEST_REASON = 160
 
 
 class WatchedSchedule(Struct, frozen=True, kw_only=True):
-    """A schedule that has not ended. `since_at` = nothing before it is expected; `written_at` = since when it is as it is: the first slot
-    of an interval is the one that was under way then.
+    """A schedule that has not ended.
 
-    `unbegun_at`, `unbegun_run` = the oldest slot of which the run has not begun.
+    `since_at` = nothing before it is expected; `written_at` = when it got its present form: the first slot of an interval is the one
+    that was under way then.
+
+    `unbegun_at`, `unbegun_run` = the oldest slot whose run has not begun.
     """
 
     name: str
@@ -43,7 +45,7 @@ class WatchedSchedule(Struct, frozen=True, kw_only=True):
 
 
 class RunCompletion(Struct, frozen=True):
-    """The end of a run that is still kept; `size` = bytes of what it put out, None = unknown."""
+    """The end of a run that is still stored; `size` = bytes of its output, None = unknown."""
 
     run: str
     succeeded: bool
@@ -53,15 +55,15 @@ class RunCompletion(Struct, frozen=True):
     size: int | None = None
 
     @property
-    def took_ms(self) -> int | None:
-        """How long it took; None = it never began, or the clock was put back while it ran."""
+    def duration_ms(self) -> int | None:
+        """The duration of the run; None = it never began, or the clock was put back while it ran."""
         if self.started_at is None or self.started_at > self.finished_at:
             return None
         return self.finished_at - self.started_at
 
 
 class RecentCounts(Struct, frozen=True):
-    """What ended in the window that ends now, and what began in the last hour."""
+    """Runs that ended in the window that ends now, and runs that began in the last hour."""
 
     succeeded: int = 0
     failed: int = 0
@@ -69,7 +71,7 @@ class RecentCounts(Struct, frozen=True):
 
 
 class SuccessGaps(Struct, frozen=True, kw_only=True):
-    """What the successes up to the last one tell: how many, over how long, and the gaps between hours that had some.
+    """Successes up to the last one: how many, over how long, and the gaps between hours that had some.
 
     `on_weekends` = one of them was on a Saturday or Sunday.
     """
@@ -84,7 +86,7 @@ class SuccessGaps(Struct, frozen=True, kw_only=True):
 
 
 class DurationHistory(Struct, frozen=True, kw_only=True):
-    """What ended days tell: how often a run took at most 2^k ms, over how long, and the most starts in one hour."""
+    """Durations on ended days: how often a run took at most 2^k ms, over how long, and the most starts in one hour."""
 
     buckets: tuple[tuple[int, int], ...]
     over_ms: int
@@ -96,37 +98,34 @@ class DurationHistory(Struct, frozen=True, kw_only=True):
         return sum(n for _, n in self.buckets)
 
     def bucket_at(self, share: float) -> int:
-        """Return the k of the run that stands at this share of all, from the shortest; there must be runs."""
-        place, wanted = 0, share * self.runs
+        """Return the k of the run at this share of all, from the shortest; there must be runs."""
+        rank, target_rank = 0, share * self.runs
         for k, n in self.buckets:
-            place += n
-            if place >= wanted:
+            rank += n
+            if rank >= target_rank:
                 return k
         return self.buckets[-1][0]
 
 
 class OutputSizes(Struct, frozen=True, kw_only=True):
-    """What ended days tell of what successes put out: how many, over how long, and on which days as little as that.
-
-    `days` = (bytes that the smallest output of a day had at least, first such day, last such day), the smallest first.
-    """
+    """Output of successes on ended days: how many, over how long, and which sizes on which days."""
 
     successes: int
     over_ms: int
     days: tuple[tuple[int, int, int], ...]
 
     def usual(self, apart_ms: int) -> int | None:
-        """Return the smallest size that was seen on days so far apart; None where none was."""
+        """Return the smallest size that was seen on days at least this far apart; None if there was none."""
         first_at, last_at = self.days[0][1:] if self.days else (0, 0)
-        for size, of_first, of_last in self.days:
-            first_at, last_at = min(first_at, of_first), max(last_at, of_last)
+        for size, size_first_at, size_last_at in self.days:
+            first_at, last_at = min(first_at, size_first_at), max(last_at, size_last_at)
             if last_at - first_at >= apart_ms:
                 return size
         return None
 
 
 class WaitingRuns(Struct, frozen=True):
-    """Runs that could be claimed and are not: `queue` = the one in which the oldest waits since `since_at`."""
+    """Runs that could be claimed and are not: `queue` = the queue of the oldest, which waits since `since_at`."""
 
     number: int
     since_at: int
@@ -134,7 +133,7 @@ class WaitingRuns(Struct, frozen=True):
 
 
 class OpenQuestion(Struct, frozen=True):
-    """A question that nobody answered."""
+    """A question without an answer."""
 
     run: str
     opened_at: int
@@ -142,7 +141,7 @@ class OpenQuestion(Struct, frozen=True):
 
 
 class RejectedMessage(Struct, frozen=True):
-    """A signal or event that an unfinished run could not read, and that no person has decided on."""
+    """A signal or event that an unfinished run could not read, with no decision of a person yet."""
 
     run: str
     kind: str
@@ -151,20 +150,20 @@ class RejectedMessage(Struct, frozen=True):
 
 
 class UnreachableSource(Struct, frozen=True):
-    """A desk that cannot reach its source."""
+    """A consumer that cannot reach its source."""
 
     trigger: str
     host: str
     since_at: int
     why: str | None
     source: str | None = None
-    """What several desks have in common: the broker."""
+    """The broker, which several consumers may share."""
 
 
 class UndecidedDeliveries(Struct, frozen=True, kw_only=True):
     """Deliveries of one trigger that start nothing until a person decides: rejected, or failed.
 
-    `newest`, `why` and `is_kept` are of the newest; `is_kept` = it can be replayed.
+    `newest`, `why` and `is_kept` belong to the newest; `is_kept` = it can be replayed.
     """
 
     trigger: str
@@ -182,16 +181,16 @@ class UndecidedDeliveries(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """What is wrong, in one line."""
+        """The problem in one line."""
         number = f"{self.number:,} deliver{'y' if self.number == 1 else 'ies'}"
         state = f"w{'as' if self.number == 1 else 'ere'} rejected" if self.is_rejected else "failed"
-        return f"{number} of {self.trigger} {state} and started nothing: {escape(self.why, _LONGEST_WHY)}"
+        return f"{number} of {self.trigger} {state} and started nothing: {escape(self.why, _LONGEST_REASON)}"
 
 
 class RejectedSender(Struct, frozen=True, kw_only=True):
-    """Requests of one trigger that carried a signature which does not fit, since the last delivery of a known sender.
+    """Requests to one trigger whose signature does not fit, since the last delivery of a known sender.
 
-    `dense` = more than five of them came within ten minutes; `was_known` = the trigger took deliveries of a known sender before.
+    `dense` = more than five came within ten minutes; `was_known` = the trigger accepted deliveries of a known sender before.
     """
 
     trigger: str
@@ -202,7 +201,7 @@ class RejectedSender(Struct, frozen=True, kw_only=True):
 
 
 class HeldDebounce(Struct, frozen=True, kw_only=True):
-    """A key whose debounce (`span_ms`) has let nothing go since `since_at`; its newest arrival is due at `due_at`."""
+    """A key whose debounce (`span_ms`) has released nothing since `since_at`; its newest delivery is due at `due_at`."""
 
     trigger: str
     by: str
@@ -212,7 +211,7 @@ class HeldDebounce(Struct, frozen=True, kw_only=True):
 
 
 class HeldPartition(Struct, frozen=True, kw_only=True):
-    """Runs that wait behind a run which holds their partition and does not run. `since_at` = since when the first is behind this one."""
+    """Runs that wait behind a run which holds their partition and does not run. `since_at` = when the first began to wait."""
 
     queue: str
     partition: str
@@ -224,7 +223,7 @@ class HeldPartition(Struct, frozen=True, kw_only=True):
 
 
 class ReadyRuns(Struct, frozen=True, kw_only=True):
-    """Runs that are ready and that no live worker takes. `why` names what is missing; `fix` is a command."""
+    """Runs that are ready and that no live worker claims. `why` names the missing condition; `fix` is a command."""
 
     queue: str
     version: int
@@ -240,7 +239,7 @@ class UnsentQueue(Struct, frozen=True, kw_only=True):
 
     queue: str
     oldest_at: int
-    away_since_at: int | None = None
+    unreachable_since_at: int | None = None
     why: str | None = None
     refused: int = 0
 
@@ -253,13 +252,13 @@ class WatchedAutomation(Struct, frozen=True, kw_only=True):
     tier: Severity = Severity.NOTIFY
     options: dict[str, Any] = {}
     file: str = ""
-    """Where it is declared; "" = not in a file."""
+    """The file that declares it; "" = not in a file."""
     announced_at: int = 0
     deploy: int = 0
-    """The number of the deployment that its code is of."""
+    """The number of the deployment of its code."""
     expected_from_at: int = 0
     silent_from_at: int | None = None
-    """The same for a success, where a silence is open: no hold of the store ends that. None = expected_from_at."""
+    """The same for a success, if a silence is open: no hold of the store ends that. None = expected_from_at."""
     paused_at: int | None = None
     paused_until: int | None = None
     paused_by: str | None = None
@@ -290,7 +289,7 @@ class WatchedAutomation(Struct, frozen=True, kw_only=True):
 
     @property
     def success_from_at(self) -> int:
-        """From when on a success is expected (ms UTC)."""
+        """The instant from which a success is expected (ms UTC)."""
         return self.expected_from_at if self.silent_from_at is None else self.silent_from_at
 
     @property
@@ -299,16 +298,16 @@ class WatchedAutomation(Struct, frozen=True, kw_only=True):
         return f"mainspring up -m {shlex.quote(self.file)}" if self.file else "mainspring up"
 
     def is_off(self, now_at: int) -> bool:
-        """Whether nothing is expected of it: it is retired, or paused for now."""
+        """Whether no runs are expected: it is retired, or paused for now."""
         paused = self.paused_at is not None and (self.paused_until is None or self.paused_until > now_at)
         return self.retired_at is not None or paused
 
     @property
     def is_about_one_thing(self) -> bool:
         """Whether all its runs are about the same thing, so that its next success makes it healthy."""
-        said = self.option("healthy")
-        if said is not None:
-            return bool(said == HealthRule.AUTOMATION)
+        stated = self.option("healthy")
+        if stated is not None:
+            return bool(stated == HealthRule.AUTOMATION)
         return self.option("item") is None and (bool(self.cadences) or self.kind == DefinitionKind.EXEC)
 
     def option(self, name: str) -> Any:
@@ -316,13 +315,13 @@ class WatchedAutomation(Struct, frozen=True, kw_only=True):
         return self.options.get(name, OPTIONS[name].default)
 
     def span(self, name: str) -> timedelta | None:
-        """Return an option that is a span; None where it is left out or off."""
+        """Return an option that is a span; None if it is left out or off."""
         value = self.option(name)
         return None if value is None or value is False else parse_duration(value)
 
 
 class WatchedProcess(Struct, frozen=True, kw_only=True):
-    """A session that is not ended on record. `gone` = its process is known to be dead; `posts` = the roles that a supervisor keeps."""
+    """A session that has not ended on record. `gone` = its process is known to be dead; `posts` = the roles that a supervisor keeps."""
 
     session: int
     role: str
@@ -333,16 +332,16 @@ class WatchedProcess(Struct, frozen=True, kw_only=True):
     gone: bool = False
     draining: bool = False
     serves: bool = False
-    """It announced automations; a worker may have found none that it could."""
+    """It announced automations; a worker may have found none to announce."""
     posts: tuple[str, ...] = ()
     blocked: BlockedLoop | None = None
-    """What it says itself of its loop."""
+    """Its own report about its event loop."""
     findings: tuple[ProcessFinding, ...] = ()
-    """What else it finds wrong with itself."""
+    """Its own reports about other problems."""
 
 
 class DueSecret(Struct, frozen=True):
-    """A secret that has to be renewed by the begin of a day, `due_at`; `used_by` = what is known to need it, in words."""
+    """A secret that has to be renewed by the start of a day, `due_at`; `used_by` = its known users, in words."""
 
     name: str
     day: str
@@ -351,7 +350,7 @@ class DueSecret(Struct, frozen=True):
 
 
 class HeldLock(Struct, frozen=True):
-    """A lock; `live` = its holder's session lives."""
+    """A lock; `live` = its holder's session is alive."""
 
     name: str
     owner: str
@@ -360,7 +359,7 @@ class HeldLock(Struct, frozen=True):
 
 
 class WatchedQueue(Struct, frozen=True, kw_only=True):
-    """A queue. `arrived` and `ended` are runs of the last hour, counted where its backlog is worth it, up to a cap."""
+    """A queue. `arrived` and `ended` are runs of the last hour, counted up to a cap, and only if its backlog is large enough."""
 
     name: str
     backlog: int = 0
@@ -372,7 +371,7 @@ class WatchedQueue(Struct, frozen=True, kw_only=True):
 
 
 class NewFailure(Struct, frozen=True, kw_only=True):
-    """A failure that nobody was told of yet. `state` and `reason` as the run has them; `text` is one line, made harmless.
+    """A failure that was not notified yet. `state` and `reason` are those of the run; `text` is one line, escaped.
 
     `code` = of its error, `settled` = what settled it already; None = it is open.
     """
@@ -392,7 +391,7 @@ class NewFailure(Struct, frozen=True, kw_only=True):
 class OpenFailure(Struct, frozen=True, kw_only=True):
     """An incident of failed runs that is not resolved: how many runs failed since it was opened, how many are open and how many fixed.
 
-    `newest` = an open one. With `open` 0 nothing is wrong any more.
+    `newest` = an open one. With `open` 0 no failure is left.
     """
 
     incident: Incident
@@ -403,7 +402,7 @@ class OpenFailure(Struct, frozen=True, kw_only=True):
 
 
 class Reopening(Struct, frozen=True):
-    """That an incident came back."""
+    """An incident that was opened again."""
 
     automation: str
     kind: IncidentKind
@@ -412,18 +411,18 @@ class Reopening(Struct, frozen=True):
 
 
 class ManualHelp(Struct, frozen=True):
-    """Runs of 30 days that a person started, continued or gave a result, and all that began."""
+    """Runs of 30 days that a person started, resumed or gave a result, and all runs that began."""
 
     helped: int
     started: int
 
 
 class MonitorInputs(Struct, frozen=True, kw_only=True):
-    """All of one look. `by_hand` is by automation; `open` = incidents that are not resolved.
+    """All inputs of one evaluation. `by_hand` is by automation; `open` = incidents that are not resolved.
 
-    `last_seen`, `last_ended` and `last_died`: by role, the last sign of life of any process (of one that died only if it had lived for a
-    while), the last end of one, and the last death. `changed` = what changed just before the faults of a subject began. `punctual` = how
-    each schedule kept its times up to the begin of the day, None = it had too few slots; one that is left out is not read yet.
+    `last_seen`, `last_ended` and `last_died`: by role, the last heartbeat of any process (of one that died only if it had lived for a
+    while), the last end of one, and the last death. `changed` = what changed just before the failures of a subject began. `punctual` = the
+    punctuality of each schedule up to the start of the day, None = it had too few slots; a missing schedule is not read yet.
     """
 
     automations: tuple[WatchedAutomation, ...] = ()
@@ -439,7 +438,7 @@ class MonitorInputs(Struct, frozen=True, kw_only=True):
     secrets: tuple[DueSecret, ...] = ()
     unsent: tuple[UnsentQueue, ...] = ()
     store: tuple[StoreFinding, ...] = ()
-    """What is wrong with the store itself."""
+    """Problems of the store itself."""
     clock: ClockRegression | None = None
     """The clock was put back, no person has decided on it, and it has not passed the old instant yet."""
     open: frozenset[Subject] = frozenset()
@@ -448,15 +447,15 @@ class MonitorInputs(Struct, frozen=True, kw_only=True):
     last_died: dict[str, int] = {}
 
     def expected(self, now_at: int) -> tuple[WatchedAutomation, ...]:
-        """Return the automations of which something is expected now."""
-        return tuple(one for one in self.automations if not one.is_off(now_at))
+        """Return the automations that are expected to run or succeed now."""
+        return tuple(automation for automation in self.automations if not automation.is_off(now_at))
 
     def of(self, names: Container[str]) -> "MonitorInputs":
-        """Return what there is to judge these automations by."""
+        """Return the inputs that concern these automations."""
         return replace(
             self,
-            automations=tuple(one for one in self.automations if one.name in names),
-            faults=tuple(one for one in self.faults if one.automation in names),
-            failing=tuple(one for one in self.failing if one.incident.subject.automation in names),
-            reopenings=tuple(one for one in self.reopenings if one.automation in names),
+            automations=tuple(automation for automation in self.automations if automation.name in names),
+            faults=tuple(failure for failure in self.faults if failure.automation in names),
+            failing=tuple(failing for failing in self.failing if failing.incident.subject.automation in names),
+            reopenings=tuple(reopening for reopening in self.reopenings if reopening.automation in names),
         )

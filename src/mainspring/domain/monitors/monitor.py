@@ -1,4 +1,4 @@
-"""What monitors say, and what a monitor is."""
+"""Monitors and their evaluations."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -11,9 +11,9 @@ from mainspring.domain.monitors.tuning import Tuning
 
 
 class Evaluation(Struct, frozen=True):
-    """One subject: the figures that it was judged by, what is wrong (None = well), or why nothing can be said yet.
+    """The state of one subject: the figures it was evaluated by, the problem (None = healthy), or why the state is not known yet.
 
-    Names of figures tell their unit: `_at` an instant, `_ms` a span, `_bytes` a size, `_share` a part of one; everything else is as it is.
+    Names of figures give their unit: `_at` an instant, `_ms` a span, `_bytes` a size, `_share` a part of one; all others are plain values.
     """
 
     subject: Subject
@@ -23,36 +23,36 @@ class Evaluation(Struct, frozen=True):
 
 
 Evaluator = Callable[[MonitorInputs, Any, int], Iterator[Evaluation]]
-"""judge(facts, tuning, now_at): what it has figures of. Pure."""
+"""evaluate(facts, tuning, now_at): the subjects it has figures of. Pure."""
 
 
 class Monitor(Struct, frozen=True, kw_only=True):
-    """`line` says what is wrong when it finds something, `rule` how that follows from the figures.
+    """A monitor: `line` describes its problem, `rule` how that follows from the figures.
 
-    What it finds is a state: whatever is not found wrong, nor unsure, is well.
-    `of_automations` = what it judges is an automation's, so that one may have a tuning of its own.
+    A finding is a state: a subject that is neither failing nor unsure is healthy. `of_automations` = it evaluates automations, so that one
+    may have a tuning of its own.
     """
 
     kind: IncidentKind
     line: str
     rule: str
     tuning: Tuning
-    judge: Evaluator
+    evaluate: Evaluator
     of_automations: bool = True
 
 
 class EvaluationRound(Struct, frozen=True):
-    """What all monitors that are on say. `judged` = how many subjects each had figures of; who is `unsure` stays as it is."""
+    """The result of all monitors that are on. `evaluated` = how many subjects each had figures of; `unsure` subjects keep their state."""
 
     findings: tuple[Finding, ...]
     unsure: frozenset[Subject]
-    judged: Mapping[IncidentKind, int]
+    evaluated: Mapping[IncidentKind, int]
 
 
 def evaluate_automation(
-    one: WatchedAutomation,
+    automation: WatchedAutomation,
     kind: IncidentKind,
-    figures: dict[str, Any],
+    metrics: dict[str, Any],
     since_at: int | None,
     text: str,
     *,
@@ -62,15 +62,15 @@ def evaluate_automation(
     fingerprint: str = "",
     number: int = 1,
 ) -> Evaluation:
-    """Return what is said of an automation: well where `since_at` is None, else wrong since then, as loudly as its tier."""
-    subject, severity = Subject(one.name, kind, fingerprint), one.tier.at_most(at_most)
-    return evaluate_subject(subject, severity, figures, since_at, text, hint=hint, cause=cause, number=number)
+    """Return the evaluation of an automation: healthy if `since_at` is None, else failing since then, at most as severe as its tier."""
+    subject, severity = Subject(automation.name, kind, fingerprint), automation.tier.at_most(at_most)
+    return evaluate_subject(subject, severity, metrics, since_at, text, hint=hint, cause=cause, number=number)
 
 
 def evaluate_subject(
     subject: Subject,
     severity: Severity,
-    figures: dict[str, Any],
+    metrics: dict[str, Any],
     since_at: int | None,
     text: str,
     *,
@@ -78,22 +78,22 @@ def evaluate_subject(
     cause: str | None = None,
     number: int = 1,
 ) -> Evaluation:
-    """Return the verdict on a subject, which may be Mainspring's own: healthy where `since_at` is None, else failing since then."""
+    """Return the evaluation of a subject, which may be Mainspring's own: healthy if `since_at` is None, else failing since then."""
     if since_at is None:
-        return Evaluation(subject, figures)
+        return Evaluation(subject, metrics)
     finding = Finding(
         subject=subject,
         severity=severity,
         text=text,
         since_at=since_at,
         hint=hint,
-        facts=figures,
+        facts=metrics,
         cause=cause,
         number=number,
     )
-    return Evaluation(subject, figures, finding)
+    return Evaluation(subject, metrics, finding)
 
 
 def highest_tier(automations: tuple[WatchedAutomation, ...]) -> Severity:
-    """Return the loudest tier among those that need what is Mainspring's own; `notify` where nobody does."""
-    return min((one.tier for one in automations), key=lambda tier: tier.rank, default=Severity.NOTIFY)
+    """Return the most severe tier of these automations; `notify` if there are none."""
+    return min((automation.tier for automation in automations), key=lambda tier: tier.rank, default=Severity.NOTIFY)

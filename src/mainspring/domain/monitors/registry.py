@@ -1,4 +1,4 @@
-"""THE table of monitors, and one round of all that are on."""
+"""The registry of monitors, and one evaluation of all that are on."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -69,32 +69,36 @@ NO_OVERRIDES: Final = TuningOverrides()
 def evaluate_monitor(
     monitor: Monitor, facts: MonitorInputs, tunings: TuningTable, now_at: int, own: TuningOverrides = NO_OVERRIDES
 ) -> Iterator[Evaluation]:
-    """Let a monitor judge each automation by the tuning that is its own, all others together by the general one."""
+    """Let a monitor evaluate each automation by its own tuning, all others together by the general one."""
     general = tunings.get(monitor.kind, monitor.tuning)
-    groups = own.groups(monitor.kind, general, (one.name for one in facts.automations))
+    groups = own.groups(monitor.kind, general, (automation.name for automation in facts.automations))
     if general.on:
-        apart = set().union(*groups.values())
-        yield from (one for one in monitor.judge(facts, general, now_at) if one.subject.automation not in apart)
+        overridden = set().union(*groups.values())
+        yield from (
+            evaluation
+            for evaluation in monitor.evaluate(facts, general, now_at)
+            if evaluation.subject.automation not in overridden
+        )
     for tuning, names in groups.items():
         if tuning.on:
-            judged = monitor.judge(facts.of(names), tuning, now_at)
-            yield from (one for one in judged if one.subject.automation in names)
+            evaluations = monitor.evaluate(facts.of(names), tuning, now_at)
+            yield from (evaluation for evaluation in evaluations if evaluation.subject.automation in names)
 
 
 def evaluate_all(
     facts: MonitorInputs, tunings: TuningTable, now_at: int, own: TuningOverrides = NO_OVERRIDES
 ) -> EvaluationRound:
-    """Let every monitor judge where it is on."""
+    """Let every monitor evaluate if it is on."""
     findings: list[Finding] = []
     unsure: set[Subject] = set()
-    judged: dict[IncidentKind, int] = {}
+    evaluated: dict[IncidentKind, int] = {}
     for kind, monitor in MONITORS.items():
         if tunings.get(kind, monitor.tuning).on:
-            judged[kind] = 0
-        for one in evaluate_monitor(monitor, facts, tunings, now_at, own):
-            judged[kind] = judged.get(kind, 0) + 1
-            if one.finding is not None:
-                findings.append(one.finding)
-            elif one.unsure is not None:
-                unsure.add(one.subject)
-    return EvaluationRound(tuple(findings), frozenset(unsure), judged)
+            evaluated[kind] = 0
+        for evaluation in evaluate_monitor(monitor, facts, tunings, now_at, own):
+            evaluated[kind] = evaluated.get(kind, 0) + 1
+            if evaluation.finding is not None:
+                findings.append(evaluation.finding)
+            elif evaluation.unsure is not None:
+                unsure.add(evaluation.subject)
+    return EvaluationRound(tuple(findings), frozenset(unsure), evaluated)

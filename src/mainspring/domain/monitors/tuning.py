@@ -1,4 +1,4 @@
-"""What can be set of a monitor. Each has a Struct of its own beside its arithmetic; `[monitors]` of the configuration is made of them."""
+"""Tuning of monitors. Each monitor has its own Struct beside its arithmetic; `[monitors]` of the configuration is made of them."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -13,7 +13,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 class Tuning(Struct, frozen=True, kw_only=True):
-    """What every monitor has: whether it is on."""
+    """The tuning that every monitor has: whether it is on."""
 
     on: bool = True
 

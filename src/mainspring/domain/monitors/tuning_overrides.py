@@ -1,4 +1,4 @@
-"""What is set of monitors for some automations alone, by name or pattern. Each setting that is left out is as for all."""
+"""Tuning overrides for some automations, by name or pattern. Each setting that is left out keeps its general value."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -11,11 +11,11 @@ from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.tuning import Tuning
 
 MonitorSettings = Mapping[IncidentKind, Mapping[str, Any]]
-"""What is set of each monitor."""
+"""The settings of each monitor."""
 
 
 class TuningOverrides:
-    """`written` = what is set under each name or pattern. Of two that fit, the later pattern wins; an exact name wins over all."""
+    """`written` = the settings under each name or pattern. Of two that match, the later pattern wins; an exact name wins over all."""
 
     def __init__(self, written: Mapping[str, MonitorSettings] | None = None) -> None:
         self._written = dict(written or {})
@@ -23,20 +23,20 @@ class TuningOverrides:
         self._merged: dict[str, dict[IncidentKind, dict[str, Any]]] = {}
 
     def set_of(self, automation: str, kind: IncidentKind) -> Mapping[str, Any]:
-        """Return what is set of a monitor for this automation alone."""
+        """Return the settings of a monitor for this automation alone."""
         if kind not in self._kinds:
             return {}
         merged = self._merged.get(automation)
-        if merged is None:  # kept: a look asks for each automation and monitor
+        if merged is None:  # cached: every evaluation needs it for each automation and monitor
             merged = self._merged[automation] = self._merge(automation)
         return merged.get(kind, {})
 
     def of(self, automation: str, kind: IncidentKind, general: Tuning) -> Tuning:
-        """Return the tuning by which this automation is judged; `general` is that of all others."""
+        """Return the tuning of this automation; `general` is that of all others."""
         return msgspec.structs.replace(general, **self.set_of(automation, kind))
 
     def groups(self, kind: IncidentKind, general: Tuning, automations: Iterable[str]) -> dict[Tuning, set[str]]:
-        """Return those of the automations that are judged by another tuning than the general one."""
+        """Return the automations that have another tuning than the general one, by it."""
         groups: dict[Tuning, set[str]] = defaultdict(set)
         if kind in self._kinds:
             for name in automations:
@@ -46,16 +46,20 @@ class TuningOverrides:
         return dict(groups)
 
     def fit_nobody(self, automations: Iterable[str]) -> list[str]:
-        """Return the names and patterns that fit none of these automations."""
+        """Return the names and patterns that match none of these automations."""
         names = set(automations)
-        return [one for one in self._written if one not in names and not any(fnmatchcase(name, one) for name in names)]
+        return [
+            pattern
+            for pattern in self._written
+            if pattern not in names and not any(fnmatchcase(name, pattern) for name in names)
+        ]
 
     def _merge(self, automation: str) -> dict[IncidentKind, dict[str, Any]]:
-        fitting = [one for one in self._written if one != automation and fnmatchcase(automation, one)]
+        patterns = [pattern for pattern in self._written if pattern != automation and fnmatchcase(automation, pattern)]
         if automation in self._written:
-            fitting.append(automation)
+            patterns.append(automation)
         merged: dict[IncidentKind, dict[str, Any]] = {}
-        for one in fitting:
-            for kind, settings in self._written[one].items():
+        for pattern in patterns:
+            for kind, settings in self._written[pattern].items():
                 merged[kind] = merged.get(kind, {}) | dict(settings)
         return merged

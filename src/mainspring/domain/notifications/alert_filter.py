@@ -1,7 +1,7 @@
-"""Which of the alerts that are due on a channel are still worth telling: what is over, or told by a later one, is not.
+"""Alert filter: whether a due alert of a channel should still be sent. One that is over, or covered by a later alert, is not.
 
-Invariant: of each incident that lasted longer than the time in which things may mend by themselves the channel is told that it was wrong.
-What was part of another one lasts from the end of that: only then anybody was to hear of it.
+Invariant: the channel is notified of each incident that lasted longer than the time in which problems may fix themselves. An incident
+that was part of another one lasts from the end of that: only then it was due for a notification.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.states import IncidentState
 
 _REMINDER_EVENTS = frozenset({NotificationEvent.REPEATED, NotificationEvent.ESCALATED})
-"""What calls for somebody: over as soon as one has answered."""
+"""Events that call for a person: over as soon as one has answered."""
 _OPENING_EVENTS = frozenset({NotificationEvent.OPENED, NotificationEvent.REOPENED})
 _HANDLED_STATES = frozenset({IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED})
 
@@ -19,10 +19,10 @@ _HANDLED_STATES = frozenset({IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED})
 def should_send_alert(
     about: NotificationEvent, opened: int, incident: Incident, *, is_told: bool, brief_ms: int, since_at: int = 0
 ) -> bool:
-    """Tell whether an alert about the `opened`th opening of `incident` still has to be told.
+    """Tell whether an alert about the `opened`th opening of `incident` still has to be sent.
 
-    `is_told` = whether the channel was told of this opening before; an incident that it was not told of, and that lasted no longer than
-    `brief_ms` from `since_at` on, when it was to be told of it, is passed over.
+    `is_told` = whether the channel was notified of this opening before. An incident without a notification that lasted no longer than
+    `brief_ms` from `since_at` on, when it was due, is skipped.
     """
     if about in (NotificationEvent.TEST, NotificationEvent.DIGEST):
         return True
@@ -33,17 +33,17 @@ def should_send_alert(
         if is_told:
             return True
         ended_at = incident.resolved_at or incident.changed_at
-        # An instant after its end is that of a clock that has been put back.
-        begun_at = max(incident.opened_at, since_at if since_at <= ended_at else 0)
-        return incident.opened == opened and ended_at - begun_at > brief_ms
+        # An instant after its end comes from a clock that was put back.
+        started_at = max(incident.opened_at, since_at if since_at <= ended_at else 0)
+        return incident.opened == opened and ended_at - started_at > brief_ms
     return not is_over and not (about in _REMINDER_EVENTS and incident.state in _HANDLED_STATES)
 
 
 def _must_be_reported(opened: int, incident: Incident) -> bool:
-    """Tell whether this opening has to be told although it is over: of a failed run that only another run's success has settled."""
+    """Tell whether this opening must be reported although it is over: a failed run that only the success of another run has settled."""
     return incident.opened == opened and incident.facts.get(MUST_NOTIFY_FACT) is True and incident.by is None
 
 
 def sort_by_severity(incidents: Iterable[Incident]) -> list[Incident]:
     """Return incidents in the order of a list for people: loudest first, then the oldest."""
-    return sorted(incidents, key=lambda one: (one.severity.rank, one.since_at, one.id))
+    return sorted(incidents, key=lambda incident: (incident.severity.rank, incident.since_at, incident.id))

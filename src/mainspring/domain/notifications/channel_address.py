@@ -1,13 +1,13 @@
-"""The address of a channel, one line of text for each kind: taken apart, checked, and never with a secret in it.
+"""The address of a channel, one line of text for each kind: parsed, checked, and never with a secret in it.
 
     slack://secret:NAME/#channel                       the secret = a bot's token; C0123ABC names the channel by its id
     pagerduty://secret:NAME                            the secret = an integration key of Events v2
     smtps://secret:NAME@HOST:465/ops@example.com       the secret = USER:PASSWORD; also starttls://, and smtp:// without a password
     webhook+https://HOST/PATH?secret=NAME              the secret = whsec_..., Standard Webhooks sign with it
     apprise://secret:NAME                              the secret = an address of apprise
-    terminal                                           the standard error of the process that tells
+    terminal                                           the standard error of the process that sends
 
-Invariant: what was accepted holds names of secrets only, so it may be stored and shown as it is.
+Invariant: an accepted address holds only names of secrets, so it may be stored and shown as it is.
 """
 
 import re
@@ -22,7 +22,7 @@ from mainspring.domain.text.escaping import escape, is_plain_line
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 TERMINAL = "terminal"
-"""The address of the terminal, and the name of the channel that is there when none is configured."""
+"""The address of the terminal, and the name of the channel that is used when none is configured."""
 _LONGEST = 1_000
 _NAME = lazy_pattern(r"[a-z][a-z0-9_-]{0,39}", re.ASCII)
 _URL = lazy_pattern(
@@ -40,7 +40,7 @@ _LARGEST_PORT = 65_535
 
 
 class ChannelKind(StrEnum):
-    """What a channel is."""
+    """The kind of a channel."""
 
     SLACK = "slack"
     PAGERDUTY = "pagerduty"
@@ -51,7 +51,7 @@ class ChannelKind(StrEnum):
 
 
 class MailSecurity(StrEnum):
-    """How mail is kept from others on its way to the first server."""
+    """How mail is protected on its way to the first server."""
 
     NONE = "smtp"
     STARTTLS = "starttls"
@@ -69,7 +69,7 @@ ADDRESS_FORMS = {
 _SCHEMES = {
     "slack": ChannelKind.SLACK,
     "pagerduty": ChannelKind.PAGERDUTY,
-    **dict.fromkeys((one.value for one in MailSecurity), ChannelKind.MAIL),
+    **dict.fromkeys((security.value for security in MailSecurity), ChannelKind.MAIL),
     "webhook+https": ChannelKind.WEBHOOK,
     "webhook+http": ChannelKind.WEBHOOK,
     "apprise": ChannelKind.APPRISE,
@@ -79,14 +79,14 @@ _APIS = {ChannelKind.SLACK: "https://slack.com/api", ChannelKind.PAGERDUTY: "htt
 
 
 class ChannelAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """An address taken apart. `secret` = a name ("" = none)."""
+    """A parsed address. `secret` = a name ("" = none)."""
 
     kind: ChannelKind
     secret: str = ""
     to: tuple[str, ...] = ()
-    """Slack: its one channel; mail: who gets it."""
+    """Slack: its one channel; mail: the recipients."""
     url: str = ""
-    """Slack and PagerDuty: where their API is; webhook: where it goes, with `{secret:NAME}` for what is secret of it."""
+    """Slack and PagerDuty: the URL of their API; webhook: its URL, with `{secret:NAME}` for each secret part."""
     host: str = ""
     port: int = 0
     security: MailSecurity = MailSecurity.NONE
@@ -95,16 +95,16 @@ class ChannelAddress(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def secrets(self) -> tuple[str, ...]:
         """The names of all secrets that it needs."""
-        named = (self.secret, *(found[1] for found in _IN_PATH.finditer(self.url)))
+        named = (self.secret, *(match[1] for match in _IN_PATH.finditer(self.url)))
         return tuple(dict.fromkeys(name for name in named if name))
 
     def url_with(self, values: dict[str, str]) -> str:
         """Return `url` with the values of the secrets in it, by name."""
-        return _IN_PATH.sub(lambda found: quote(values[found[1]], safe="/"), self.url)
+        return _IN_PATH.sub(lambda match: quote(values[match[1]], safe="/"), self.url)
 
 
 def check_channel_name(name: str) -> None:
-    """Do nothing if a channel can be called so. Raises OptionError."""
+    """Do nothing if this may be the name of a channel. Raises OptionError."""
     if not _NAME.fullmatch(name):
         raise OptionError(
             f"{escape(name, 60)!r} cannot name a channel", hint="Use small letters, digits, _ and -, at most 40."
@@ -112,10 +112,10 @@ def check_channel_name(name: str) -> None:
 
 
 def read_channel_address(address: object) -> ChannelAddress:
-    """Take the address of a channel apart.
+    """Parse the address of a channel.
 
     Raises:
-        OptionError: it is none, or has a secret in it, which is not repeated.
+        OptionError: it is invalid, or has a secret in it, which is not repeated.
         UnknownNameError: it has a parameter that this kind does not know.
     """
     if not isinstance(address, str) or len(address) > _LONGEST or not is_plain_line(address):
@@ -173,10 +173,10 @@ def _read_mail(parts: "re.Match[str]") -> ChannelAddress:
         raise _invalid_address(
             kind, "the password would go over the network for all to read: use smtps:// or starttls://"
         )
-    to = tuple(one.strip() for one in unquote(parts["path"] or "").split(","))
-    said = _read_parameters(kind, parts["query"], ("from",))
-    sender = said.get("from", to[0])
-    if not all(_MAIL.fullmatch(one) for one in (*to, sender)):
+    to = tuple(recipient.strip() for recipient in unquote(parts["path"] or "").split(","))
+    parameters = _read_parameters(kind, parts["query"], ("from",))
+    sender = parameters.get("from", to[0])
+    if not all(_MAIL.fullmatch(mailbox) for mailbox in (*to, sender)):
         raise _invalid_address(kind, "the address does not say who gets the mail, or whom it is from")
     return ChannelAddress(
         kind=kind,
@@ -197,14 +197,14 @@ def _read_webhook(parts: "re.Match[str]") -> ChannelAddress:
     names = [value for key, value in pairs if key == "secret"]
     if len(names) != 1 or not SECRET_NAME.fullmatch(names[0]):
         raise _invalid_address(kind, "the address does not name the secret that signs what is sent")
-    others = [(key, value) for key, value in pairs if key != "secret"]
-    texts = [*(parts["path"] or "").split("/"), *(part for pair in others for part in pair)]
+    other_parameters = [(key, value) for key, value in pairs if key != "secret"]
+    texts = [*(parts["path"] or "").split("/"), *(part for pair in other_parameters for part in pair)]
     if any(_KEY.search(_IN_PATH.sub("", unquote(text))) for text in texts):
         raise OptionError(
             "a part of the address looks like a key, and a secret is never written here",
             hint="Set it as a secret, MAINSPRING_SECRET_NAME, and write {secret:NAME} in its place.",
         )
-    query = "&".join(f"{quote(key)}={quote(value, safe='{}:')}" for key, value in others)
+    query = "&".join(f"{quote(key)}={quote(value, safe='{}:')}" for key, value in other_parameters)
     path = f"/{parts['path'] or ''}{'?' if query else ''}{query}"
     return ChannelAddress(
         kind=kind, secret=names[0], url=f"{parts['scheme'].removeprefix('webhook+')}://{parts['host']}{path}"
@@ -212,7 +212,7 @@ def _read_webhook(parts: "re.Match[str]") -> ChannelAddress:
 
 
 def _read_secret_name(kind: ChannelKind, text: str) -> str:
-    """Return the name behind `secret:`; what stands there else is perhaps the secret itself, and not repeated."""
+    """Return the name behind `secret:`; any other text may be the secret itself, and is not repeated."""
     name = text.removeprefix("secret:")
     if name == text or not SECRET_NAME.fullmatch(name):
         raise OptionError(
@@ -223,7 +223,7 @@ def _read_secret_name(kind: ChannelKind, text: str) -> str:
 
 
 def _read_api_url(kind: ChannelKind, parts: "re.Match[str]") -> str:
-    """Return where the API is; a secret goes there, so it is on this machine or spoken to over TLS."""
+    """Return the URL of the API; a secret goes there, so it is on this machine or uses TLS."""
     url = _read_parameters(kind, parts["query"], ("api",)).get("api", _APIS[kind]).rstrip("/")
     host = url.partition("://")[2].partition("/")[0]
     if not _API.fullmatch(url) or (url.startswith("http:") and not _LOOPBACK.fullmatch(_read_server(kind, host)[0])):
@@ -232,24 +232,24 @@ def _read_api_url(kind: ChannelKind, parts: "re.Match[str]") -> str:
 
 
 def _read_server(kind: ChannelKind, text: str) -> tuple[str, int]:
-    found = _HOST.fullmatch(text)
-    if found is None or int(found["port"] or 0) > _LARGEST_PORT:
+    match = _HOST.fullmatch(text)
+    if match is None or int(match["port"] or 0) > _LARGEST_PORT:
         raise _invalid_address(kind, "the address does not say the host, or in a way that cannot be read")
-    return found["name"], int(found["port"] or 0)
+    return match["name"], int(match["port"] or 0)
 
 
 def _read_parameters(kind: ChannelKind, query: str | None, known: tuple[str, ...]) -> dict[str, str]:
-    said: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     for key, value in parse_qsl(query or "", keep_blank_values=True):
         if key not in known:
-            shown = key if _PARAMETER.fullmatch(key) else "..."  # anything else may be a secret in the wrong place
-            raise UnknownNameError("parameter in the address of a channel", shown, known)
-        if key in said or not value:
+            name = key if _PARAMETER.fullmatch(key) else "..."  # anything else may be a secret in the wrong place
+            raise UnknownNameError("parameter in the address of a channel", name, known)
+        if key in parameters or not value:
             raise _invalid_address(
-                kind, f"the address of the channel says {key}= {'twice' if key in said else 'without a value'}"
+                kind, f"the address of the channel says {key}= {'twice' if key in parameters else 'without a value'}"
             )
-        said[key] = value
-    return said
+        parameters[key] = value
+    return parameters
 
 
 def _reject_user(kind: ChannelKind, parts: "re.Match[str]") -> None:
@@ -262,8 +262,8 @@ def _reject_path(kind: ChannelKind, parts: "re.Match[str]") -> None:
         raise _invalid_address(kind, "something stands after the / in the address of the channel")
 
 
-def _invalid_address(kind: ChannelKind, why: str) -> OptionError:
-    return OptionError(why, hint=f"Write {ADDRESS_FORMS[kind]}")
+def _invalid_address(kind: ChannelKind, problem: str) -> OptionError:
+    return OptionError(problem, hint=f"Write {ADDRESS_FORMS[kind]}")
 
 
 def _list_forms() -> str:

@@ -1,4 +1,4 @@
-"""The digest: one notice for all that needs nobody now, instead of one for each; incidents first, then early signs."""
+"""The digest: one notification for all that is not urgent, instead of one for each; incidents first, then early warnings."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ from mainspring.domain.notifications.rendering import LONGEST_FIELD, Notificatio
 from mainspring.domain.states import IncidentState
 
 MAX_DIGEST_INCIDENTS = 40
-"""Incidents of which a digest tells more than their number."""
+"""Incidents that a digest lists; of more it gives the number."""
 _LONGEST_LINE, _LONGEST_ITEMS = 300, 90
 _MAX_NAMED_AUTOMATIONS = 8
 """Automations that are named beside one label."""
@@ -25,29 +25,31 @@ def render_digest(
     signs: Sequence[EarlyWarning] = (),
     items_of: Callable[[Incident], FailedItems] = lambda _: FailedItems(),
 ) -> Notification:
-    """Return the digest of these incidents, each of which stands in it once, and signs; `id` and `at` are those of its first alert.
+    """Return the digest of these incidents, each listed once, and early warnings; `id` and `at` are those of its first alert.
 
-    `items_of` = what the failed runs of an incident are about.
+    `items_of` = the items of the failed runs of an incident.
     """
-    listed = sort_by_severity({one.id: one for one in incidents}.values())
+    listed = sort_by_severity({incident.id: incident for incident in incidents}.values())
     fields = [
-        NotificationField(_display_name(one), _render_line(one, around, items_of(one)))
-        for one in listed[:MAX_DIGEST_INCIDENTS]
+        NotificationField(_display_name(incident), _render_line(incident, around, items_of(incident)))
+        for incident in listed[:MAX_DIGEST_INCIDENTS]
     ]
     if len(listed) > MAX_DIGEST_INCIDENTS:
         fields.append(
             NotificationField("More", f"{len(listed) - MAX_DIGEST_INCIDENTS} others: mainspring incidents list")
         )
-    fields += [NotificationField(label, _render_warnings(found)) for label, found in group_by_label(signs).items()]
+    fields += [
+        NotificationField(label, _render_warnings(warnings)) for label, warnings in group_by_label(signs).items()
+    ]
     number = len(listed) + len(signs)
     where = "" if around.environment == "production" else f" ({around.environment})"
-    things = "1 thing" if number == 1 else f"{number} things"
+    count_text = "1 thing" if number == 1 else f"{number} things"
     return Notification(
         id=id,
         key=f"mainspring:digest:{id}",
         about=NotificationEvent.DIGEST,
         severity=Severity.DIGEST,
-        headline=f"[digest]{where} {things} to look at when there is time",
+        headline=f"[digest]{where} {count_text} to look at when there is time",
         fields=tuple(fields),
         environment=around.environment,
         project=around.project,
@@ -55,10 +57,10 @@ def render_digest(
     )
 
 
-def _render_warnings(found: Sequence[EarlyWarning]) -> str:
-    told = [f"{one.automation}: {one.text}" for one in found[:_MAX_NAMED_AUTOMATIONS]]
-    more = f"; {len(found) - _MAX_NAMED_AUTOMATIONS} others" if len(found) > _MAX_NAMED_AUTOMATIONS else ""
-    return fit_line("; ".join(told) + more, LONGEST_FIELD)
+def _render_warnings(warnings: Sequence[EarlyWarning]) -> str:
+    lines = [f"{warning.automation}: {warning.text}" for warning in warnings[:_MAX_NAMED_AUTOMATIONS]]
+    more = f"; {len(warnings) - _MAX_NAMED_AUTOMATIONS} others" if len(warnings) > _MAX_NAMED_AUTOMATIONS else ""
+    return fit_line("; ".join(lines) + more, LONGEST_FIELD)
 
 
 def _display_name(incident: Incident) -> str:

@@ -1,4 +1,4 @@
-"""When a digest is told: each day at a time ("08:30"), or each week on a day ("monday 08:30"), on the wall clock of a zone. Pure."""
+"""Digest schedule: each day at a time ("08:30"), or each week on a day ("monday 08:30"), on the wall clock of a zone. Pure."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,10 +17,10 @@ _HINT = 'Write "08:30" or "daily 08:30" for each day, "monday 08:30" or "weekly 
 
 
 def read_digest_schedule(value: Any) -> str:
-    """Return when a digest is told in its one form, "08:30" or "monday 08:30". Raises OptionError."""
+    """Return a digest schedule in its canonical form, "08:30" or "monday 08:30". Raises OptionError."""
     words = value.lower().split() if isinstance(value, str) else []
     often = words.pop(0) if words and words[0] in ("daily", "weekly") else ""
-    day = next((one for one in _DAYS if len(words) > 1 and words[0] in (one, one[:_DAY_ABBREVIATION_LENGTH])), "")
+    day = next((name for name in _DAYS if len(words) > 1 and words[0] in (name, name[:_DAY_ABBREVIATION_LENGTH])), "")
     try:
         if len(words) != 1 + bool(day) or (often and (often == "weekly") != bool(day)):
             raise OptionError("a word too many, or too few")
@@ -31,19 +31,19 @@ def read_digest_schedule(value: Any) -> str:
 
 
 def next_digest_at(when: str, zone: ZoneInfo, at: int) -> int:
-    """Return the first instant from `at` on at which a digest of `when` is told (ms)."""
+    """Return the first instant from `at` on at which a digest of `when` is sent (ms)."""
     day, _, clock = when.rpartition(" ")
-    found = next_clock_time(clock, zone, at)
-    while day and _DAYS[to_local(found, zone).weekday()] != day:
-        found = next_clock_time(clock, zone, found + 1)
-    return found
+    digest_at = next_clock_time(clock, zone, at)
+    while day and _DAYS[to_local(digest_at, zone).weekday()] != day:
+        digest_at = next_clock_time(clock, zone, digest_at + 1)
+    return digest_at
 
 
 def digest_window_ms(whens: Iterable[str], zone: ZoneInfo, at: int) -> int:
-    """Return over how long the digest of an instant looks back: a week on the day of a weekly digest and on Mondays, else a day.
+    """Return the period that the digest of an instant covers: a week on the day of a weekly digest and on Mondays, else a day.
 
-    One that was put off counts for a day, so that its day may be over.
+    A digest that was put off covers a day, so that its day may be over.
     """
-    weekly = (one for one in whens if " " in one)
-    is_week = any(next_digest_at(one, zone, at - _DAY_MS + 1) <= at + _AHEAD_MS for one in weekly)
+    weekly_schedules = (schedule for schedule in whens if " " in schedule)
+    is_week = any(next_digest_at(schedule, zone, at - _DAY_MS + 1) <= at + _AHEAD_MS for schedule in weekly_schedules)
     return 7 * _DAY_MS if is_week or to_local(at, zone).weekday() == 0 else _DAY_MS

@@ -1,4 +1,4 @@
-"""Early signs: what is not wrong, and worth a look when there is time. Told in the digest, of a day or of a week. Pure."""
+"""Early warnings: signs that are no incident, and worth a check when there is time. Sent in the digest, of a day or of a week. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -15,7 +15,7 @@ _SLOWDOWN_FACTOR = 2
 
 
 class RunTotals(msgspec.Struct, frozen=True):
-    """Figures of one automation over the span: attempts of steps that failed, and how runs ended."""
+    """Totals of one automation over the period: failed attempts of steps, and how runs ended."""
 
     errors: int
     succeeded: int
@@ -24,7 +24,7 @@ class RunTotals(msgspec.Struct, frozen=True):
 
 
 class EarlyWarning(msgspec.Struct, frozen=True):
-    """`label` = what kind of sign it is, the same for all of one kind."""
+    """An early warning; `label` = its kind, the same for all of one kind."""
 
     label: str
     automation: str
@@ -32,12 +32,12 @@ class EarlyWarning(msgspec.Struct, frozen=True):
 
 
 def find_early_warnings(facts: MonitorInputs, ended: Mapping[str, RunTotals], now: int) -> tuple[EarlyWarning, ...]:
-    """Return the signs at the instant `now` (ms), of each kind by automation; what is an incident already is left out.
+    """Return the warnings at the instant `now` (ms), of each kind by automation; a problem with an open incident is left out.
 
-    `ended` = the figures of the span that ends then.
+    `ended` = the totals of the period that ends then.
     """
-    wrong = {one.automation for one in facts.open}
-    found = (
+    with_incident = {subject.automation for subject in facts.open}
+    warnings = (
         *_find_healed_errors(ended),
         *_find_slower_runs(facts, now),
         *_find_missing_first_success(facts, now),
@@ -45,74 +45,83 @@ def find_early_warnings(facts: MonitorInputs, ended: Mapping[str, RunTotals], no
         *_find_paused(facts, now),
         *_find_unknown_senders(facts),
     )
-    return tuple(one for one in found if one.automation not in wrong)
+    return tuple(warning for warning in warnings if warning.automation not in with_incident)
 
 
 def _find_healed_errors(ended: Mapping[str, RunTotals]) -> Iterator[EarlyWarning]:
-    for name, one in sorted(ended.items()):
-        if one.errors and one.succeeded and not one.bad:
-            attempts = f"{format_count(one.errors, 'attempt')} failed"
+    for name, totals in sorted(ended.items()):
+        if totals.errors and totals.succeeded and not totals.bad:
+            attempts = f"{format_count(totals.errors, 'attempt')} failed"
             yield EarlyWarning("Healed by retry", name, f"{attempts}, and every run succeeded")
 
 
 def _find_slower_runs(facts: MonitorInputs, now: int) -> Iterator[EarlyWarning]:
-    histories = {one.name: one.history for one in facts.automations}
-    for judged in run_duration.evaluate_slow(facts, run_duration.SlowTuning(), now):
-        history, took_ms = histories[judged.subject.automation], judged.figures.get("half_took_ms")
-        if judged.finding is not None or history is None or took_ms is None or judged.figures.get("learning", True):
+    histories = {automation.name: automation.history for automation in facts.automations}
+    for evaluation in run_duration.evaluate_slow(facts, run_duration.SlowTuning(), now):
+        history, duration_ms = histories[evaluation.subject.automation], evaluation.figures.get("half_took_ms")
+        if (
+            evaluation.finding is not None
+            or history is None
+            or duration_ms is None
+            or evaluation.figures.get("learning", True)
+        ):
             continue
         usual_ms = 2 ** history.bucket_at(0.5)
-        if took_ms > _SLOWDOWN_FACTOR * usual_ms:
-            text = f"half of the last runs took {format_span(took_ms)} or more, half of all at most {format_span(usual_ms)}"
-            yield EarlyWarning("Slower than usual", judged.subject.automation, text)
+        if duration_ms > _SLOWDOWN_FACTOR * usual_ms:
+            text = f"half of the last runs took {format_span(duration_ms)} or more, half of all at most {format_span(usual_ms)}"
+            yield EarlyWarning("Slower than usual", evaluation.subject.automation, text)
 
 
 def _find_missing_first_success(facts: MonitorInputs, now: int) -> Iterator[EarlyWarning]:
-    for one in facts.expected(now):
-        if one.succeeded_at is None and one.ends and now - one.announced_at >= DAY_MS:
+    for automation in facts.expected(now):
+        if automation.succeeded_at is None and automation.ends and now - automation.announced_at >= DAY_MS:
             yield EarlyWarning(
                 "Never succeeded",
-                one.name,
-                f"known for {format_span(now - one.announced_at)}, and no run has succeeded",
+                automation.name,
+                f"known for {format_span(now - automation.announced_at)}, and no run has succeeded",
             )
 
 
 def _find_near_silence(facts: MonitorInputs, now: int) -> Iterator[EarlyWarning]:
-    for judged in silence.evaluate(facts, silence.SilenceTuning(), now):
-        figures, late_at = judged.figures, judged.figures.get("late_at")
-        if judged.finding is not None or not isinstance(late_at, int) or late_at <= now or figures.get("learning"):
+    for evaluation in silence.evaluate(facts, silence.SilenceTuning(), now):
+        metrics, late_at = evaluation.figures, evaluation.figures.get("late_at")
+        if evaluation.finding is not None or not isinstance(late_at, int) or late_at <= now or metrics.get("learning"):
             continue
-        due_at, window_ms = figures.get("due_at"), figures.get("window_ms")
+        due_at, window_ms = metrics.get("due_at"), metrics.get("window_ms")
         is_near = due_at < now if due_at is not None else now > late_at - (1 - _NEAR_SILENCE_SHARE) * (window_ms or 0)
         if is_near:
             yield EarlyWarning(
                 "Nearly silent",
-                judged.subject.automation,
+                evaluation.subject.automation,
                 f"without a success it is an incident in {format_span(late_at - now)}",
             )
 
 
 def _find_paused(facts: MonitorInputs, now: int) -> Iterator[EarlyWarning]:
-    for one in facts.automations:
-        paused = one.paused_at is not None and one.retired_at is None and (one.paused_until or now + 1) > now
-        if paused and now - (one.paused_at or now) >= DAY_MS:
+    for automation in facts.automations:
+        is_paused = (
+            automation.paused_at is not None
+            and automation.retired_at is None
+            and (automation.paused_until or now + 1) > now
+        )
+        if is_paused and now - (automation.paused_at or now) >= DAY_MS:
             yield EarlyWarning(
                 "Paused long",
-                one.name,
-                f"for {format_span(now - (one.paused_at or now))} by {one.paused_by or 'somebody'}",
+                automation.name,
+                f"for {format_span(now - (automation.paused_at or now))} by {automation.paused_by or 'somebody'}",
             )
 
 
 def _find_unknown_senders(facts: MonitorInputs) -> Iterator[EarlyWarning]:
-    for one in facts.automations:
-        for sender in one.rejected_senders:
+    for automation in facts.automations:
+        for sender in automation.rejected_senders:
             text = f"{format_count(sender.number, 'request')} to {sender.trigger} carried a wrong signature (401)"
-            yield EarlyWarning("Wrong signatures", one.name, text)
+            yield EarlyWarning("Wrong signatures", automation.name, text)
 
 
 def group_by_label(signs: Iterable[EarlyWarning]) -> dict[str, list[EarlyWarning]]:
-    """Return signs by their label, in the order in which they come."""
-    found: dict[str, list[EarlyWarning]] = {}
-    for one in signs:
-        found.setdefault(one.label, []).append(one)
-    return found
+    """Return warnings by their label, in the order in which they come."""
+    groups: dict[str, list[EarlyWarning]] = {}
+    for warning in signs:
+        groups.setdefault(warning.label, []).append(warning)
+    return groups

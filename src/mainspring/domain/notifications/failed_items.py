@@ -1,4 +1,4 @@
-"""The items of failed runs, as a message names them: a few of them, and how many failed runs follow."""
+"""Failed items, as a notification names them: some items of failed runs, and how many failed runs follow."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ MAX_ITEM_LENGTH = 120
 
 
 class FailedItems(msgspec.Struct, frozen=True):
-    """`names` = at most MOST_NAMED items, the newest first, each on one printable line; `more` = how many other runs failed."""
+    """`names` = at most MAX_NAMED_ITEMS items, the newest first, each on one printable line; `more` = how many other runs failed."""
 
     names: tuple[str, ...] = ()
     more: int = 0
@@ -28,7 +28,7 @@ class FailedItems(msgspec.Struct, frozen=True):
 
 
 def collect_failed_items(items: Sequence[str], number: int) -> FailedItems:
-    """Return the names of items, one for each failed run and "" where a run has none; `number` = how many runs failed in all."""
+    """Return the names of items, one for each failed run and "" for a run without one; `number` = how many runs failed in all."""
     lines = [_printable_name(item) for item in items]
     names = tuple(dict.fromkeys(line for line in lines if line))[:MAX_NAMED_ITEMS]
     named = sum(line in names for line in lines)
@@ -36,7 +36,7 @@ def collect_failed_items(items: Sequence[str], number: int) -> FailedItems:
 
 
 def _printable_name(item: str) -> str:
-    # Of a long item the end is what tells: the file of a path.
+    # A long item is known by its end: the file of a path.
     line = _shorten_start(" ".join(item.split()), MAX_ITEM_LENGTH)
     return line if is_plain_line(line) else _shorten_start(escape(line), MAX_ITEM_LENGTH)
 

@@ -1,4 +1,4 @@
-"""Maintenance windows: spans in which it is known that things are wrong. What is found then is told after them; a page is told at once."""
+"""Maintenance windows: periods of expected problems. Notifications wait for the end; a page is sent at once."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,22 +19,22 @@ _KEYS = ("from", "to", "match", "reason")
 class MaintenanceWindow(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"begin": "from", "end": "to"}
 ):
-    """A window, begin included and end not: dates and times of the project's zone, or with an offset of their own."""
+    """A window that includes its start but not its end: dates and times of the project's zone, or with an offset of their own."""
 
     begin: str
     end: str
     match: IncidentFilter = IncidentFilter()
     reason: str = ""
 
-    def ends_at(self, told: IncidentAttributes, zone: ZoneInfo, at: int) -> int | None:
+    def ends_at(self, attributes: IncidentAttributes, zone: ZoneInfo, at: int) -> int | None:
         """Return when it ends, if an incident at the instant `at` falls into it."""
-        if not self.match.fits(told) or not _instant(self.begin, zone) <= at < (end := _instant(self.end, zone)):
+        if not self.match.fits(attributes) or not _instant(self.begin, zone) <= at < (end := _instant(self.end, zone)):
             return None
         return end
 
 
 def read_maintenance_window(value: Any) -> MaintenanceWindow:
-    """Return the window that was written.
+    """Return the maintenance window that is written.
 
     Raises:
         OptionError: a value cannot be used.
@@ -49,15 +49,15 @@ def read_maintenance_window(value: Any) -> MaintenanceWindow:
         raise OptionError(
             f"{_OBJECT} says from when to when", hint='from = "2026-11-01T22:00", to = "2026-11-02T02:00"'
         )
-    found = MaintenanceWindow(
+    window = MaintenanceWindow(
         begin=_read_moment(value["from"]),
         end=_read_moment(value["to"]),
         match=read_incident_filter(value.get("match", {}), _OBJECT),
         reason=str(value.get("reason", "")),
     )
-    if _instant(found.begin, ZoneInfo("UTC")) >= _instant(found.end, ZoneInfo("UTC")):
-        raise OptionError(f"{_OBJECT} ends before it begins: {found.begin} to {found.end}")
-    return found
+    if _instant(window.begin, ZoneInfo("UTC")) >= _instant(window.end, ZoneInfo("UTC")):
+        raise OptionError(f"{_OBJECT} ends before it begins: {window.begin} to {window.end}")
+    return window
 
 
 def _read_moment(value: Any) -> str:

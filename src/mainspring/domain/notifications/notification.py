@@ -1,6 +1,6 @@
-"""What a channel is given: finished text about one incident, the same fields on every channel.
+"""Notifications as channels receive them: finished text about one incident, the same fields on every channel.
 
-The first line is made for a lock screen. Invariant: all text was redacted and made printable before; a channel adds its form only.
+The first line fits a lock screen. Invariant: all text was redacted and made printable before; a channel adds its form only.
 """
 
 from enum import StrEnum
@@ -11,25 +11,25 @@ from mainspring.domain.incidents.incident import Severity
 
 
 class NotificationEvent(StrEnum):
-    """What a notice tells of its incident."""
+    """The event of the incident that a notification is about."""
 
     OPENED = "opened"
     REOPENED = "reopened"
     REPEATED = "repeated"
     """It has been open for long, or has become louder."""
     ESCALATED = "escalated"
-    """Nobody has acknowledged it in time."""
+    """No one has acknowledged it in time."""
     ACKNOWLEDGED = "acknowledged"
     SNOOZED = "snoozed"
     RESOLVED = "resolved"
     TEST = "test"
     """A person tries the channel; there is no incident."""
     DIGEST = "digest"
-    """A summary of many things that need nobody now."""
+    """A summary of many items that need no one now."""
 
 
 FINAL_EVENTS = frozenset({NotificationEvent.RESOLVED})
-"""After these a receiver may put the incident away."""
+"""After these a receiver may close the incident."""
 
 
 class NotificationField(msgspec.Struct, frozen=True):
@@ -40,14 +40,14 @@ class NotificationField(msgspec.Struct, frozen=True):
 
 
 class NotificationLink(msgspec.Struct, frozen=True):
-    """A page to open: it only shows, acts are buttons on it."""
+    """A page to open: it only shows, operations are buttons on it."""
 
     text: str
     url: str
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to be told. `key` is the same for all that is told of one opening of an incident, `id` for this notice alone."""
+    """One notification. `key` is the same for all notifications of one opening of an incident, `id` for this one alone."""
 
     id: str
     key: str
@@ -65,7 +65,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     environment: str = "production"
     project: str | None = None
     at: int = 0
-    """When what it tells of happened (ms UTC)."""
+    """The instant of the event (ms UTC)."""
 
     @property
     def body(self) -> str:

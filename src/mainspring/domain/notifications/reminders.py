@@ -1,7 +1,7 @@
-"""What is told once more of incidents that are open: again after a while, to others when nobody acknowledged, when a snooze or the time of
-an acknowledgement is over, and on the day of what was told ahead of it.
+"""Reminders of open incidents: again after a while, to others if no one acknowledged, at the end of a snooze or of the time of an
+acknowledgement, and on the day of an advance notice.
 
-Pure. A reminder has a number that follows from the time, and the store tells each number once, so it does no harm to say it in every look.
+Pure. The number of a reminder follows from the time, and the store sends each number once, so every evaluation may list it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,27 +16,30 @@ from mainspring.domain.states import IncidentState
 
 
 class DueReminder(msgspec.Struct, frozen=True):
-    """One thing that is to be told of an incident now, its `number`th of the kind."""
+    """One reminder of an incident that is due now, the `number`th of its kind."""
 
     incident: Incident
     about: NotificationEvent
     number: int
     to: tuple[NotificationTarget, ...]
     wakes: bool = False
-    """Whether it is told although somebody acknowledged it, and is open again by that."""
+    """Whether it is sent although the incident was acknowledged, and opens it again."""
 
 
 def list_reminders(
-    wrong: Iterable[Incident], routing: NotificationRouting, told_of: Callable[[Incident], IncidentAttributes], now: int
+    open_incidents: Iterable[Incident],
+    routing: NotificationRouting,
+    attributes_of: Callable[[Incident], IncidentAttributes],
+    now: int,
 ) -> Iterator[DueReminder]:
-    """Return what is due for all incidents that are not resolved. What is part of one of them is not repeated by itself."""
-    every = list(wrong)
-    held_by = {incident.id for incident in every}
-    for incident in every:
-        if incident.parent in held_by:
+    """Yield the reminders that are due for unresolved incidents. An incident that is part of one of them has none of its own."""
+    incidents = list(open_incidents)
+    open_ids = {incident.id for incident in incidents}
+    for incident in incidents:
+        if incident.parent in open_ids:
             continue
         for about, number in _list_due(incident, routing, now):
-            to = routing.targets(told_of(incident), about, now)
+            to = routing.targets(attributes_of(incident), about, now)
             if to:
                 yield DueReminder(incident, about, number, to, wakes=incident.state is IncidentState.ACKNOWLEDGED)
 
@@ -51,7 +54,7 @@ def _list_due(incident: Incident, routing: NotificationRouting, now: int) -> Ite
     since_at = incident.opened_at
     due_at = incident.facts.get("due_at") if incident.subject.kind is IncidentKind.SECRET_DUE else None
     if due_at is not None and since_at < due_at:
-        # It was told ahead: until its day it is no trouble, and on that day it is, whoever took note of it before.
+        # It was notified in advance: it is no problem until its day, and on that day it is, even if it was acknowledged before.
         if now < due_at:
             return
         if incident.state is IncidentState.OPEN or incident.changed_at < due_at:

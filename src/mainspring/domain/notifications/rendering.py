@@ -1,4 +1,4 @@
-"""From an incident to what channels are given: the same finished text everywhere, a first line for a lock screen, then what to do.
+"""Rendering of incidents as notifications: the same finished text everywhere, a first line for a lock screen, then what to do.
 
     [page] backup: no success for 26 h (expected daily 03:00 Europe/Berlin)
     What      3 runs failed at step upload: 403 AccessDenied (permanent)
@@ -36,10 +36,10 @@ LONGEST_HEADLINE = 200
 LONGEST_FIELD = 1_000
 LONGEST_NAME = 200
 _LONGEST_ITEMS = 90
-"""What of a headline may name items."""
+"""The part of a headline that may name items."""
 _NO_ITEMS = FailedItems()
 _MAX_ESCAPE_LENGTH = 8
-"""So many characters may become one, where there is much white space."""
+"""This many characters may become one, if there is much white space."""
 _PRODUCTION = "production"
 _STATES = {
     NotificationEvent.ACKNOWLEDGED: "acknowledged",
@@ -54,7 +54,7 @@ _HEADLINE_PREFIXES = {
 
 
 class NotificationContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What is told beside the incident: from the definition of its automation, and from the configuration."""
+    """Context of a notification beside the incident: from the definition of its automation, and from the configuration."""
 
     owner: str | None = None
     team: str | None = None
@@ -63,7 +63,7 @@ class NotificationContext(msgspec.Struct, frozen=True, kw_only=True):
     project: str | None = None
     environment: str = _PRODUCTION
     link: str | None = None
-    """Where the incident can be seen and acted on; None = nowhere that others can reach."""
+    """The page of the incident, with its buttons; None = none that others can reach."""
 
 
 def render_notification(
@@ -74,7 +74,9 @@ def render_notification(
     around: NotificationContext,
     items: FailedItems = _NO_ITEMS,
 ) -> Notification:
-    """Return what is told of an incident as it stands; `id` and `at` are those of the alert, `items` those of its failed runs."""
+    """Return the notification of an incident in its present state; `id` and `at` are those of the alert, `items` those of its failed
+    runs.
+    """
     fields = _list_fields(about, incident, around, at, items)
     return Notification(
         id=id,
@@ -109,18 +111,18 @@ def render_headline(
 
 
 def _describe_end(incident: Incident) -> str:
-    """Return how an incident ended that is over without being fixed: by whose word, or by what became of its runs."""
+    """Return how an incident ended that is over without being fixed: by whose decision, or by the outcome of its runs."""
     if incident.by:
         return f"resolved by {incident.by}{f': {incident.note}' if incident.note else ''}"
     return _format_fact(incident.facts.get(DECISION_FACT))
 
 
 def fit_line(text: str, longest: int) -> str:
-    """Return text as one printable line of at most so many characters."""
-    # Of a megabyte no more is looked at than may be shown: this is done in the loop that tells people.
+    """Return text as one printable line of at most this many characters."""
+    # Of a megabyte only as much is read as may be shown: this runs in the loop that sends notifications.
     head = text if len(text) <= longest * _MAX_ESCAPE_LENGTH else text[: longest * _MAX_ESCAPE_LENGTH]
     line = " ".join(head.split())
-    if not is_plain_line(line):  # it was made printable before: this is for the one that was forgotten
+    if not is_plain_line(line):  # it was made printable before: this catches a caller that forgot
         line = escape(line)
     return line if head is text and len(line) <= longest else f"{line[: longest - 1]}…"
 
@@ -155,11 +157,11 @@ def _list_fields(
 
 
 def _describe_problem(incident: Incident) -> str:
-    what = _format_fact(incident.facts.get("what"))
+    problem = _format_fact(incident.facts.get("what"))
     count = _format_fact(incident.facts.get(MEMBERS_FACT))
     if not count and incident.number > 1:
         count = f"{incident.number} failures since it was opened"
-    return "; ".join(part for part in (what, count) if part)
+    return "; ".join(part for part in (problem, count) if part)
 
 
 def _describe_start(incident: Incident, zone: ZoneInfo) -> str:
@@ -178,7 +180,7 @@ def _describe_note(incident: Incident) -> str:
 
 
 def describe_impact(facts: dict[str, Any]) -> str:
-    """Return what is missing, in words; "" where nothing is known of that."""
+    """Return what is missing, in words; "" if nothing is known."""
     missed = facts.get("missed")
     slots = ""
     if isinstance(missed, int) and missed:
@@ -188,13 +190,13 @@ def describe_impact(facts: dict[str, Any]) -> str:
 
 
 def describe_next_try(facts: dict[str, Any], zone: ZoneInfo, at: int) -> str:
-    """Return when it is tried again by itself, as it looks at an instant; "" where nothing is known of that."""
+    """Return when the next try starts by itself, as seen at an instant; "" if nothing is known."""
     if "next_try_at" not in facts:
         return ""
     next_at = facts["next_try_at"]
     if not isinstance(next_at, int):
         return "none, needs a person"
-    # What is told again was judged before: it is no promise any more.
+    # A repeated notification was evaluated before: it is no promise any more.
     return f"was due {format_moment(next_at, zone)}" if next_at < at else format_moment(next_at, zone)
 
 

@@ -1,8 +1,8 @@
-"""Who is told of an incident, and when: a pure function of the incident, the routes and the time.
+"""Routing of notifications: which channels get an incident, and when. A pure function of the incident, the routes and the time.
 
-All routes that fit count, and a channel that several name is told once, at the earliest of their times. What no route is for is told to
-every channel, and where no channel is configured the terminal is the only one: nothing is told to nobody.
-Invariants: quiet hours, digests and maintenance windows put off and never drop; a page is told at once, whatever they say.
+All routes that match count, and a channel that several name is notified once, at the earliest of their times. An incident that matches no
+route goes to every channel; without a configured channel the terminal is the only one, so every incident is notified. Invariants: quiet
+hours, digests and maintenance windows put off and never drop; a page is sent at once in any case.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,11 +32,11 @@ from mainspring.domain.time.quiet_hours import postpone, read_quiet_hours
 
 _KEYS = ("match", "to", "quiet", "digest", "escalate")
 _DELAYED_EVENTS = frozenset({NotificationEvent.OPENED, NotificationEvent.REOPENED})
-"""What waits a moment, so that what is over at once is told to nobody."""
+"""Events that wait a moment, so that no notification is sent of a problem that ends at once."""
 
 
 class NotificationRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One `[[notify.route]]`; `quiet` and `digest` in the zone of the project, None = what `[notify]` says."""
+    """One `[[notify.route]]`; `quiet` and `digest` in the zone of the project, None = as in `[notify]`."""
 
     to: tuple[str, ...]
     match: IncidentFilter = IncidentFilter()
@@ -46,14 +46,14 @@ class NotificationRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
 
 class NotificationTarget(msgspec.Struct, frozen=True, order=True):
-    """A channel that is to be told, and when (ms UTC)."""
+    """A channel to notify, and when (ms UTC)."""
 
     due_at: int
     channel: str
 
 
 class NotificationRouting(msgspec.Struct, frozen=True, kw_only=True):
-    """All that `[notify]` says; `channels` = the names of those that are configured."""
+    """All of `[notify]`; `channels` = the names of the configured ones."""
 
     channels: tuple[str, ...] = ()
     routes: tuple[NotificationRoute, ...] = ()
@@ -64,66 +64,72 @@ class NotificationRouting(msgspec.Struct, frozen=True, kw_only=True):
     repeat_ms: int = 4 * 3_600_000
     escalate_after_ms: int = 15 * 60_000
 
-    def targets(self, told: IncidentAttributes, about: NotificationEvent, now: int) -> tuple[NotificationTarget, ...]:
-        """Return who is told what is known from `now` on, the first to be told first.
+    def targets(
+        self, attributes: IncidentAttributes, about: NotificationEvent, now: int
+    ) -> tuple[NotificationTarget, ...]:
+        """Return the channels that are notified of an event known from `now` on, the earliest first.
 
-        An escalation goes to the channels that the routes name for it: to nobody where they name none.
+        An escalation goes to the channels that the routes name for it: to none if they name none.
         """
         due: dict[str, int] = {}
-        for route in self._routes_of(told):
-            at = self._due_at(told, about, route, now)
+        for route in self._routes_of(attributes):
+            at = self._due_at(attributes, about, route, now)
             for channel in route.escalate if about is NotificationEvent.ESCALATED else route.to:
                 due[channel] = min(at, due.get(channel, at))
         return tuple(sorted(NotificationTarget(at, channel) for channel, at in due.items()))
 
     def digests(self, now: int, within_ms: int, ahead_ms: int) -> tuple[tuple[int, NotificationTarget], ...]:
-        """Return the digests of early signs whose time was within so long before `now`, or comes within `ahead_ms`: with that time.
+        """Return the digests of early warnings whose time was within this long before `now`, or comes within `ahead_ms`: with that time.
 
-        They go where routes lead that look at nothing but the severity, and where there is none for this one to every channel. Quiet
-        hours put them off.
+        They go where routes lead that filter by nothing but the severity, and to every channel if there is none for this one. Quiet hours
+        put them off.
         """
-        found = [one for one in self.routes if _is_for_digests(one.match)]
+        routes = [route for route in self.routes if _is_for_digests(route.match)]
         due: dict[str, tuple[int, NotificationTarget]] = {}
-        for route in found or [NotificationRoute(to=self.channels or (TERMINAL,))]:
+        for route in routes or [NotificationRoute(to=self.channels or (TERMINAL,))]:
             at = next_digest_at(route.digest or self.digest, self.zone, now - within_ms)
             if at <= now + ahead_ms:
-                told_at = at if route.quiet is None else postpone(route.quiet, self.zone, at)
+                sent_at = at if route.quiet is None else postpone(route.quiet, self.zone, at)
                 due |= {
-                    channel: (at, NotificationTarget(told_at, channel)) for channel in route.to if channel not in due
+                    channel: (at, NotificationTarget(sent_at, channel)) for channel in route.to if channel not in due
                 }
         return tuple(due[channel] for channel in sorted(due))
 
     def looks_back_ms(self, now: int) -> int:
-        """Return over how long the digest of an instant looks back."""
-        return digest_window_ms((self.digest, *(one.digest for one in self.routes if one.digest)), self.zone, now)
+        """Return the period that the digest of an instant covers."""
+        return digest_window_ms((self.digest, *(route.digest for route in self.routes if route.digest)), self.zone, now)
 
-    def fitting(self, told: IncidentAttributes) -> tuple[NotificationRoute, ...]:
-        """Return the routes that are for an incident."""
-        return tuple(route for route in self.routes if route.match.fits(told))
+    def fitting(self, attributes: IncidentAttributes) -> tuple[NotificationRoute, ...]:
+        """Return the routes that match an incident."""
+        return tuple(route for route in self.routes if route.match.fits(attributes))
 
-    def _routes_of(self, told: IncidentAttributes) -> Iterable[NotificationRoute]:
-        """Return the routes that fit without the channel that the incident is of: it cannot tell of itself."""
-        channels = tuple(name for name in self.channels if not _is_about_channel(told, name))
-        found = [_without_own_channel(route, told) for route in self.fitting(told)]
-        if not any(route.to for route in found):
-            found.append(NotificationRoute(to=channels or (TERMINAL,)))
-        return found
+    def _routes_of(self, attributes: IncidentAttributes) -> Iterable[NotificationRoute]:
+        """Return the matching routes without the channel that the incident is about: it cannot report itself."""
+        channels = tuple(name for name in self.channels if not _is_about_channel(attributes, name))
+        routes = [_without_own_channel(route, attributes) for route in self.fitting(attributes)]
+        if not any(route.to for route in routes):
+            routes.append(NotificationRoute(to=channels or (TERMINAL,)))
+        return routes
 
-    def _due_at(self, told: IncidentAttributes, about: NotificationEvent, route: NotificationRoute, now: int) -> int:
-        if told.severity is Severity.PAGE:
+    def _due_at(
+        self, attributes: IncidentAttributes, about: NotificationEvent, route: NotificationRoute, now: int
+    ) -> int:
+        if attributes.severity is Severity.PAGE:
             return now
         at = now
-        if told.severity is Severity.DIGEST:
+        if attributes.severity is Severity.DIGEST:
             at = next_digest_at(route.digest or self.digest, self.zone, now)
         elif about in _DELAYED_EVENTS:
             at = now + self.group_wait_ms
-        return self._allowed_at(told, route, at)
+        return self._allowed_at(attributes, route, at)
 
-    def _allowed_at(self, told: IncidentAttributes, route: NotificationRoute, at: int) -> int:
+    def _allowed_at(self, attributes: IncidentAttributes, route: NotificationRoute, at: int) -> int:
         """Return the first instant from `at` on that is neither in a maintenance window nor in a quiet hour."""
         while True:
-            ends = [end for window in self.maintenance if (end := window.ends_at(told, self.zone, at)) is not None]
-            later = max(ends, default=at)
+            window_ends = [
+                end for window in self.maintenance if (end := window.ends_at(attributes, self.zone, at)) is not None
+            ]
+            later = max(window_ends, default=at)
             if route.quiet is not None:
                 later = postpone(route.quiet, self.zone, later)
             if later == at:
@@ -132,7 +138,7 @@ class NotificationRouting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_route(value: Any) -> NotificationRoute:
-    """Return the route that was written.
+    """Return the route that is written.
 
     Raises:
         OptionError: a value cannot be used.
@@ -155,7 +161,7 @@ def read_route(value: Any) -> NotificationRoute:
 
 
 def check_routes(routes: Iterable[NotificationRoute], channels: Iterable[str]) -> None:
-    """Do nothing if every route leads to a channel that there is. Raises UnknownNameError."""
+    """Do nothing if every route leads to a known channel. Raises UnknownNameError."""
     known = {*channels, TERMINAL}
     for route in routes:
         for name in (*route.to, *route.escalate):
@@ -169,12 +175,12 @@ def _is_for_digests(match: IncidentFilter) -> bool:
     )
 
 
-def _is_about_channel(told: IncidentAttributes, channel: str) -> bool:
-    return told.subject.kind is IncidentKind.NOTIFIER_BROKEN and told.subject.fingerprint == channel
+def _is_about_channel(attributes: IncidentAttributes, channel: str) -> bool:
+    return attributes.subject.kind is IncidentKind.NOTIFIER_BROKEN and attributes.subject.fingerprint == channel
 
 
-def _without_own_channel(route: NotificationRoute, told: IncidentAttributes) -> NotificationRoute:
+def _without_own_channel(route: NotificationRoute, attributes: IncidentAttributes) -> NotificationRoute:
     to, escalate = (
-        tuple(name for name in names if not _is_about_channel(told, name)) for names in (route.to, route.escalate)
+        tuple(name for name in names if not _is_about_channel(attributes, name)) for names in (route.to, route.escalate)
     )
     return msgspec.structs.replace(route, to=to, escalate=escalate)

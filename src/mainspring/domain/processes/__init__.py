@@ -1,1 +1,1 @@
-"""Processes of Mainspring: roles, what they report about themselves, and what their death means."""
+"""Processes of Mainspring: roles, their reports about themselves, and the meaning of their deaths."""

@@ -13,7 +13,7 @@ class WaitingAttempt(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ChildQueue(msgspec.Struct, frozen=True):
-    """`children` = how many there are and all are busy; `waiting` = the first of the `count` attempts that wait, in order."""
+    """`children` = how many there are, all busy; `waiting` = the first of the `count` attempts that wait, in order."""
 
     children: int
     count: int
@@ -21,5 +21,5 @@ class ChildQueue(msgspec.Struct, frozen=True):
 
     def place_of(self, run: str) -> tuple[int, str] | None:
         """Return the place (from 1) and the step of a run in the queue; None if it is not listed."""
-        found = ((place, one.step) for place, one in enumerate(self.waiting, 1) if one.run == run)
-        return next(found, None)
+        places = ((position, attempt.step) for position, attempt in enumerate(self.waiting, 1) if attempt.run == run)
+        return next(places, None)

@@ -1,14 +1,14 @@
-"""The death of a worker: whether it counts against the runs that were aboard, and which of them is to blame."""
+"""Blame for the crash of a worker: whether it counts against the runs that it had claimed, and which of them caused it."""
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 PROBATION_MS, _MAX_PROBATION_MS = 2_000, 600_000
-"""On probation a run that has lived so long no longer keeps the next one waiting. The span grows while no death there tells which
-run it was."""
+"""A run on probation that has lived this long no longer blocks the next one. The time grows while no death there shows which run it was.
+"""
 SHUTDOWN_WINDOW_S = 2.0
-"""A supervisor that gets a SIGTERM so long after a death, or before, shows that everything is being ended: then no run is to blame."""
+"""A SIGTERM of a supervisor this soon before or after a death shows that everything is shut down: then no run is to blame."""
 
 
 CRASH_LIMIT = 3
@@ -19,27 +19,27 @@ _MAX_EXTRA_CRASHES = 7
 
 
 class CrashHistory:
-    """The deaths that one supervisor saw within ten minutes and that no run explains. Where they are many, something else kills: then
-    a run must die on probation more often before it is taken for the cause.
+    """The deaths within ten minutes that one supervisor saw and that no run explains. If they are many, something else kills: then a run
+    must die on probation more often before it counts as the cause.
     """
 
     def __init__(self) -> None:
         self._unexplained: deque[float] = deque(maxlen=_DEATHS_PER_EXTRA_CRASH * _MAX_EXTRA_CRASHES)
 
-    def note(self, now: float, found: "CrashBlame") -> None:
-        """Remember a death; `now` in seconds of any steady clock."""
-        if found.counts and found.alone is None:
+    def note(self, now: float, blame: "CrashBlame") -> None:
+        """Record a death; `now` in seconds of any steady clock."""
+        if blame.counts and blame.alone is None:
             self._unexplained.append(now)
 
     def limit(self, now: float) -> int:
-        """Return how many deaths alone set a run apart now."""
+        """Return how many single deaths set a run apart now."""
         recent = sum(1 for at in self._unexplained if now - at <= _REMEMBERED_S)
         return CRASH_LIMIT + recent // _DEATHS_PER_EXTRA_CRASH
 
 
 @dataclass(frozen=True, slots=True)
 class CrashBlame:
-    """`counts` = the runs aboard become suspects, `alone` = the one of them whose crash is counted."""
+    """The blame: `counts` = the claimed runs are put on probation, `alone` = the one of them whose crash is counted."""
 
     counts: bool = False
     alone: str | None = None
@@ -48,19 +48,19 @@ class CrashBlame:
 def assign_blame(
     *, is_excused: bool, is_at_work: bool, on_probation: bool, aboard: Sequence[str], suspects: Sequence[str]
 ) -> CrashBlame:
-    """Judge the death of a worker, however it ended.
+    """Decide which runs to blame for the death of a worker, however it ended.
 
-    `is_excused` = it was asked to end, or said that it lost its store; `is_at_work` = its session was neither drained by a person
+    `is_excused` = it was requested to end, or reported that it lost its store; `is_at_work` = its session was neither drained by a person
     nor declared dead before. `aboard` = the runs that it still owned, `suspects` = those of them that are on probation.
     """
     if is_excused or not is_at_work or not aboard:
         return CrashBlame()
-    alone = None
+    blamed_run = None
     if on_probation:
-        alone = aboard[0] if len(aboard) == 1 else suspects[0] if len(suspects) == 1 else None
-    return CrashBlame(counts=True, alone=alone)
+        blamed_run = aboard[0] if len(aboard) == 1 else suspects[0] if len(suspects) == 1 else None
+    return CrashBlame(counts=True, alone=blamed_run)
 
 
-def next_probation_ms(survive_ms: int, found: CrashBlame) -> int:
-    """Return how long a run on probation is watched after such a death there."""
-    return PROBATION_MS if found.alone is not None else min(survive_ms * 4, _MAX_PROBATION_MS)
+def next_probation_ms(survive_ms: int, blame: CrashBlame) -> int:
+    """Return how long a run on probation is watched after such a death."""
+    return PROBATION_MS if blame.alone is not None else min(survive_ms * 4, _MAX_PROBATION_MS)

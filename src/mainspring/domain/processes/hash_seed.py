@@ -1,7 +1,7 @@
 """The hash seed of this process: a workflow that iterates a set of text may take another order under another seed.
 
-Python cannot be given another seed while it runs. So a session and each run that begins record a fingerprint of it, and a process
-whose seed is drawn at random says so.
+The seed cannot change while Python runs. So a session and each run that begins record a fingerprint of it, and a process whose seed is
+drawn at random reports it.
 """
 
 import os
@@ -13,7 +13,7 @@ _PROBE = "mainspring"
 
 
 def hash_seed_fingerprint() -> str:
-    """Return what is the same in two processes of one kind of Python if, and only if, their hash seed is."""
+    """Return a fingerprint that two processes of one kind of Python share if, and only if, their hash seed is the same."""
     return f"{hash(_PROBE) & 0xFFFF_FFFF_FFFF_FFFF:016x}"
 
 

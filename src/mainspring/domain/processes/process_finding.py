@@ -1,4 +1,4 @@
-"""What a process finds wrong with itself: it stands on record with its session, and is read by monitors."""
+"""Process findings: problems that a process reports about itself. They are stored with its session, and monitors read them."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class ProcessFindingKind(StrEnum):
-    """What is wrong."""
+    """The kind of problem."""
 
     ADDRESS = "address"
     """An address that it should listen on is taken."""

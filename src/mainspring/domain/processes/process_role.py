@@ -1,4 +1,4 @@
-"""What a process of `mainspring up` is for."""
+"""Roles of processes: the purpose of each process of `mainspring up`."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -8,28 +8,28 @@ from mainspring.domain.errors import OptionError, UnknownNameError
 
 
 class ProcessRole(StrEnum):
-    """Any number of machines keep any mix of these; none of them leads."""
+    """The role of a process. Any number of machines keep any mix of these; none of them leads."""
 
     WORKER = "worker"
     """Runs the code of users. The only one that imports it."""
     SCHEDULER = "scheduler"
-    """Makes the runs of due slots, from what workers announced."""
+    """Creates the runs of due slots, from the announcements of workers."""
     WATCHER = "watcher"
-    """Buries the dead, deletes what is past its retention, takes in the spool."""
+    """Declares dead processes dead, applies retention, imports the spool."""
     WEB = "web"
-    """Answers probes and tells figures over HTTP."""
+    """Answers probes and serves figures over HTTP."""
 
 
 SUPERVISOR: Final = "supervisor"
 HEARTBEAT_ROLES: Final = frozenset({*ProcessRole, SUPERVISOR, "dev", "app"})
-"""Of processes that say again and again that they live; one that wraps a command need not."""
+"""Roles of processes that send heartbeats; one that wraps a command need not."""
 
 
 def read_process_role(text: str) -> str:
-    """Return a role's name as it is kept.
+    """Return a role's name as it is stored.
 
     Raises:
-        UnknownNameError: there is none of this name; tells the nearest.
+        UnknownNameError: there is none of this name; names the nearest.
     """
     if text not in set(ProcessRole):
         raise UnknownNameError("role", text, [role.value for role in ProcessRole])

@@ -1,12 +1,12 @@
-"""What gives no sign of life, as it stands on record: an attempt, or the loop of a process."""
+"""Stalls on record: an attempt, or the loop of a process, without a sign of life."""
 
 from msgspec import Struct
 
 
 class Stall(Struct, frozen=True):
-    """`since_at` = its last sign of life, or its start (ms UTC).
+    """An attempt without a sign of life. `since_at` = its last one, or its start (ms UTC).
 
-    `stack` = where it stood when that was found: frames "file:line function" outermost first, or the processes of its command.
+    `stack` = its position when that was found: frames "file:line function" outermost first, or the processes of its command.
     """
 
     run: str
@@ -18,9 +18,9 @@ class Stall(Struct, frozen=True):
 
 
 class BlockedLoop(Struct, frozen=True):
-    """A loop that does not turn since `since_at` (ms UTC). `run` = the one that its process has, where it is the only one.
+    """A loop that has been blocked since `since_at` (ms UTC). `run` = the run of its process, if it has only one.
 
-    `stack` = what held it when that was found: frames "file:line function", outermost first.
+    `stack` = what blocked it when that was found: frames "file:line function", outermost first.
     """
 
     since_at: int

@@ -1,4 +1,4 @@
-"""The loss of a worker: which process died with a run, how its death was noticed, who continued the run."""
+"""The loss of a worker: which process died with a run, how its death was noticed, and which worker resumed the run."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -7,25 +7,25 @@ import msgspec
 
 
 class LossDetection(StrEnum):
-    """How the death of a process was noticed."""
+    """The way in which the death of a process was noticed."""
 
     CRASH = "crash"
-    """Its supervisor saw it end while it lived itself."""
+    """Its supervisor saw it end."""
     PROCESS_GONE = "process_gone"
     """Another process of its host found that it was gone."""
     LEASE_EXPIRED = "lease_expired"
-    """It had not been heard of for longer than its lease."""
+    """It had sent no heartbeat for longer than its lease."""
     QUARANTINE = "quarantine"
-    """A person took its runs away from it."""
+    """A person released its runs."""
     OWN_REPORT = "own_report"
-    """It reported itself that it drained, by a signal that no one had asked for."""
+    """It reported itself that it drained, after a signal that no one had requested."""
 
 
 class WorkerLoss(msgspec.Struct, frozen=True):
     """One run and one process that died with it. `claim` = the claim that ended so; instants are ms UTC.
 
     `seen_at` = its last sign of life on record, `found_at` = when its death was noticed, by the process `finder_*` (None = by a person, or
-    one that has no session). `resumed_*` = who continued the run; `resumed_at` None = no one yet. `ending` = how the process ended
+    one that has no session). `resumed_*` = who resumed the run; `resumed_at` None = no one yet. `ending` = how the process ended
     ("exit 0", "SIGSEGV", "SIGTERM that no one asked for"); None = no one saw that.
     """
 
@@ -50,7 +50,7 @@ class WorkerLoss(msgspec.Struct, frozen=True):
 
     @property
     def resumed_after_ms(self) -> int | None:
-        """From the last sign of life to the instant at which another worker had the run; None = not yet."""
+        """From the last heartbeat to the instant at which another worker had the run; None = not yet."""
         return None if self.resumed_at is None else max(self.resumed_at - self.seen_at, 0)
 
 
@@ -76,7 +76,7 @@ def describe_detection(loss: WorkerLoss) -> str:
 
 
 def describe_death(loss: WorkerLoss, at: Callable[[int], str]) -> str:
-    """Return who died, how, when, and how that was noticed; `at` writes an instant."""
+    """Return which process died, how, when, and how that was noticed; `at` writes an instant."""
     died = f"{describe_process(loss.role, loss.hostname, loss.pid, loss.session)} died"
     ending = f" ({loss.ending})" if loss.ending else ""
     if loss.noticed is LossDetection.OWN_REPORT:

@@ -1,1 +1,1 @@
-"""Redaction: names and values of secrets, and how text is kept free of them."""
+"""Redaction: names and values of secrets, and their removal from text."""

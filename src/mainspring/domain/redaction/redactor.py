@@ -1,9 +1,9 @@
-"""The one door for text that may hold secrets: values that are known are hidden in whatever form, and so is what looks like a secret.
+"""The redactor, which all text passes that may hold secrets: it hides known values in every form, and likely secrets.
 
 Role: lines of log, failures, messages to people go through a `Redactor` before they are stored or shown. Invariants: time is linear in
-the text (values are found by plain search, looks by expressions whose parts are bounded or cannot be split in two ways); a text without
-secrets is returned as the same object; nothing here raises on any str. Values shorter than `SHORTEST` are not hidden: they would be found
-everywhere.
+the text (values are found by plain search, likely secrets by expressions whose parts are bounded or cannot be split in two ways); a text
+without secrets is returned as the same object; nothing here raises on any str. Values shorter than `MIN_SECRET_LENGTH` are not hidden:
+they would be found everywhere.
 """
 
 import json
@@ -26,23 +26,23 @@ _MOST_LINES = 100
 _MOST_KEY_LINES = 200
 _LONGEST_OVERLAP = 4096
 _MIN_CERTAIN_OVERLAP = 4
-"""So many characters at the end of a text are taken for the beginning of a secret, where nothing follows that could tell."""
+"""This many characters at the end of a text count as the start of a secret, if nothing follows that could decide it."""
 _BREAK = re.compile(r"[\r\n]+[ \t]*")
 _CUT = re.compile(r"…\[\+\d+ characters\]\Z")
 _DEEPEST = 50
 _IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
-"""As the standard library's `html` has it, which would take longer to load than all of this."""
+"""As in the standard library's `html`, which would take longer to load than all of this."""
 _ALIGNMENTS = ((0, 0), (1, 2), (2, 3))
 """Bytes before a value in a group of three, and how many characters of base64 they reach into."""
 
 
 class Redactor:
-    """Hides these values, and what looks like a secret. Immutable."""
+    """Hides these values, and likely secrets. Immutable."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self.values = frozenset(values)
         forms = {form for value in self.values for part in _list_parts(value) for form in list_encodings(part)}
-        # The longest first, so that one is not taken apart by another that it holds.
+        # The longest first, so that one is not split by another that it contains.
         self._needles = sorted(
             (form for form in forms if len(form) >= MIN_SECRET_LENGTH), key=lambda form: (-len(form), form)
         )
@@ -57,7 +57,7 @@ class Redactor:
         return hide_likely_secrets(text)
 
     def redact_data(self, data: Any, depth: int = 0) -> Any:
-        """Return JSON data with the secrets in its texts hidden, and whole what stands under a name such as `password`."""
+        """Return JSON data with the secrets in its texts hidden, and whole values under a name such as `password`."""
         if isinstance(data, str):
             return self.redact(data)
         if depth > _DEEPEST:
@@ -94,7 +94,7 @@ class Redactor:
         )
 
     def overlap(self, text: str) -> int:
-        """Return how many characters at the end of `text` could be the beginning of a value; line ends within are counted."""
+        """Return how many characters at the end of `text` could be the start of a value; line ends within are counted."""
         most = 0
         for needle in self._needles:
             tail = text[-min(len(needle) - 1, _LONGEST_OVERLAP) :]
@@ -114,40 +114,40 @@ class Redactor:
         return text
 
     def _hide_over_lines(self, text: str) -> str:
-        """Hide values that line ends may divide: looked for in the text without its line ends, found again in the whole one."""
+        """Hide values that line ends may divide: found in the text without its line ends, then located in the whole one."""
         breaks = [match.span() for match in _BREAK.finditer(text)]
         flat = _BREAK.sub("", text)
         spans = sorted(span for needle in self._needles for span in _find_all(flat, needle))
         if not spans:
             return text
-        shown: list[str] = []
+        redacted: list[str] = []
         end = removed = index = 0
 
-        def whole(place: int) -> int:
-            """Return where a place of the flat text is in the whole one; what is removed before it is counted once, in order."""
+        def to_whole(position: int) -> int:
+            """Return the position in the whole text of one in the flat text; removed line ends before it are counted once, in order."""
             nonlocal removed, index
-            while index < len(breaks) and breaks[index][0] - removed <= place:
+            while index < len(breaks) and breaks[index][0] - removed <= position:
                 removed += breaks[index][1] - breaks[index][0]
                 index += 1
-            return place + removed
+            return position + removed
 
         for start, stop in _merge_spans(spans):
-            first = whole(start)
-            shown += (text[end:first], MASK)
-            end = whole(stop - 1) + 1
-        return "".join((*shown, text[end:]))
+            first = to_whole(start)
+            redacted += (text[end:first], MASK)
+            end = to_whole(stop - 1) + 1
+        return "".join((*redacted, text[end:]))
 
 
 class LineRedactor:
-    """Redacts the lines of one stream. What could be the beginning of a value is held back until the next line comes."""
+    """Redacts the lines of one stream. A possible start of a value is held back until the next line comes."""
 
     def __init__(self) -> None:
         self._held = ""
         self._key_lines = 0
-        """How many lines a private key may still have that was begun; only its last line tells its end."""
+        """How many lines an open private key may still have; only its last line marks its end."""
 
     def feed(self, redactor: Redactor, line: str) -> list[str]:
-        """Take the next line; return those that can be shown now. Lines over which a value went become one."""
+        """Add the next line; return those that can be shown now. Lines that a value spans become one."""
         text = f"{self._held}\n{line}" if self._held else line
         self._held = ""
         hidden = redactor.redact(text)
@@ -161,15 +161,15 @@ class LineRedactor:
 
     @property
     def is_holding(self) -> bool:
-        """Whether something is held back."""
+        """Whether text is held back."""
         return bool(self._held)
 
     def settle(self, redactor: Redactor) -> list[str]:
-        """Return what was held back although hardly anything speaks for it: the next line has been waited for long enough."""
+        """Return the held text if it is hardly a secret: the next line has not come for long enough."""
         return [] if redactor.overlap(_BREAK.sub("", self._held)) >= _MIN_CERTAIN_OVERLAP else self.end(redactor)
 
     def end(self, redactor: Redactor) -> list[str]:
-        """Return what was held back; nothing follows, so that what may be most of a value is hidden."""
+        """Return the held text; nothing follows, so a part that may be most of a value is hidden."""
         held, self._held = self._held, ""
         if not held:
             return []
@@ -180,22 +180,22 @@ class LineRedactor:
 
     def _without_key(self, lines: list[str]) -> list[str]:
         """Leave out the lines of a private key that was printed line by line; its first one was redacted to the end."""
-        shown = []
+        visible_lines = []
         for line in lines:
             if self._key_lines:
                 self._key_lines = 0 if "-----END" in line else self._key_lines - 1
                 continue
-            shown.append(line)
+            visible_lines.append(line)
             if line.endswith(f"PRIVATE KEY-----{MASK}"):
                 self._key_lines = _MOST_KEY_LINES
-        return shown
+        return visible_lines
 
 
 def list_encodings(value: str) -> set[str]:
-    """Return the forms in which programs write a value: as it is, and encoded for URLs, JSON, Python, HTML, base64 and hex."""
+    """Return the forms in which programs write a value: unchanged, and encoded for URLs, JSON, Python, HTML, base64 and hex."""
     raw = value.encode("utf-8", "surrogatepass")
     percent, plus = quote(raw, safe=""), quote_plus(raw)
-    written = json.dumps(value)[1:-1]
+    json_text = json.dumps(value)[1:-1]
     forms = {
         value,
         escape(value),
@@ -207,10 +207,10 @@ def list_encodings(value: str) -> set[str]:
         _lower_escapes(plus),
     }
     forms |= {
-        written,
+        json_text,
         json.dumps(value, ensure_ascii=False)[1:-1],
-        json.dumps(written)[1:-1],
-        written.replace("/", r"\/"),
+        json.dumps(json_text)[1:-1],
+        json_text.replace("/", r"\/"),
     }
     forms |= {repr(value)[1:-1], value.translate(_IN_HTML), raw.hex(), raw.hex().upper()}
     for before, reached in _ALIGNMENTS:
@@ -221,7 +221,7 @@ def list_encodings(value: str) -> set[str]:
 
 
 def _list_parts(value: str) -> Iterator[str]:
-    """Return a value, and the lines of one that has several: a rotated secret holds one a line, a program prints them one by one."""
+    """Return a value, and the lines of one that has several: a rotated secret has one a line, a program prints them one by one."""
     for whole in {value, value.strip()}:
         if len(whole) >= MIN_SECRET_LENGTH:
             yield whole

@@ -1,7 +1,7 @@
-"""What looks like a secret although nobody told its value: headers, `password=`, URLs with a password, keys with a well-known beginning.
+"""Detection of secrets whose value is not known: headers, `password=`, URLs with a password, keys with a well-known prefix.
 
-Invariant: each expression is tried only where a word that it needs is in the text, and takes linear time: a repetition is bounded, or is
-followed by what it cannot match itself. What is found keeps its name, so that a reader sees what was hidden.
+Invariant: each expression is tried only if a word that it needs is in the text, and takes linear time: a repetition is bounded, or is
+followed by a part that it cannot match itself. A hidden secret keeps its name, so that a reader sees what was hidden.
 """
 
 import re
@@ -15,7 +15,7 @@ _NAME = (
     r"|secret[_-]?access[_-]?key)"
 )
 SECRET_FIELD_NAME = lazy_pattern(rf"(?i)(?:{_NAME}|authorization|\bcookie)\w{{0,20}}\Z")
-"""The end of a name under which a secret is kept."""
+"""The end of a name under which a secret is stored."""
 
 _Replacement = str | Callable[[re.Match[str]], str]
 _HEADER = lazy_pattern(
@@ -65,12 +65,12 @@ def _replace_header(match: re.Match[str]) -> str:
 
 
 def _replace_prefixed(match: re.Match[str]) -> str:
-    """A word with digits in it is a key; one of letters alone is a word (`sk-learn-something-or-other`)."""
+    """Replace a word with digits, which is a key; one of letters alone is a word (`sk-learn-something-or-other`)."""
     return f"{match[1]}{_MASK}" if any(char.isdigit() for char in match[0][len(match[1]) :]) else match[0]
 
 
 def _replace_userinfo(match: re.Match[str]) -> str:
-    """A name without a password stays: it is a user's, unless it is as long as a key."""
+    """Replace a password; a name without one is a user's and stays, unless it is as long as a key."""
     if match[2] is None and len(match[0]) - len(match[1]) <= _LONGEST_USER:
         return match[0]
     return f"{match[1]}{match[2] or ''}{_MASK}@"
@@ -100,28 +100,28 @@ _DETECTORS: tuple[tuple[tuple[str, ...], tuple[tuple[re.Pattern[str], _Replaceme
     (("ms_",), ((_OWN_TOKEN, rf"\1{_MASK}"),)),
     (tuple(prefix.lower() for prefix in _PREFIXES), ((_PREFIXED, _replace_prefixed),)),
 )
-"""Words in small letters of which one is there, the expressions, what takes the place of each."""
+"""Words in small letters (one of them must be there), the expressions, the replacement of each."""
 
 
 def hide_likely_secrets(text: str) -> str:
-    """Return the text with what looks like a secret replaced."""
+    """Return the text with likely secrets replaced."""
     low = text.lower()
-    for words, looks in _DETECTORS:
+    for words, patterns in _DETECTORS:
         for word in words:
             if word in low:
-                for expression, shown in looks:
-                    text = expression.sub(shown, text)
+                for expression, replacement in patterns:
+                    text = expression.sub(replacement, text)
                 break
     return _hide_private_keys(text) if "private key-----" in low else text
 
 
 def _hide_private_keys(text: str) -> str:
-    """Hide private keys, from their first line to their last, or to the end of the text where there is none."""
+    """Hide private keys, from their first line to their last, or to the end of the text if there is none."""
     parts: list[str] = []
     end = 0
-    while (begin := _KEY_BEGIN.search(text, end)) is not None:
-        last = _KEY_END.search(text, begin.end())
-        parts += (text[end : begin.end()], _MASK)
+    while (first := _KEY_BEGIN.search(text, end)) is not None:
+        last = _KEY_END.search(text, first.end())
+        parts += (text[end : first.end()], _MASK)
         if last is None:
             return "".join(parts)
         parts.append(last[0])

@@ -1,13 +1,13 @@
-"""The name of a secret, and where its value comes from."""
+"""The name of a secret, and the source of its value."""
 
 import re
 from typing import Protocol
 
 SECRET_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", re.ASCII)
-"""What a secret can be called: it is part of the name of a variable, and of a file."""
+"""Valid names of a secret: it is part of the name of a variable, and of a file."""
 
 
 class SecretReader(Protocol):
-    """Returns the value of a secret; raises ConfigError where it is not set."""
+    """Returns the value of a secret; raises ConfigError if it is not set."""
 
     def get(self, name: str) -> str: ...

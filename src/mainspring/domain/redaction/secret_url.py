@@ -1,4 +1,4 @@
-"""An address that may be a secret itself: `https://...` as it is, or `secret:NAME`, whose value is looked up when it is used."""
+"""Secret URLs: an address that may be a secret itself, `https://...` or `secret:NAME`, whose value is read when it is used."""
 
 from urllib.parse import urlsplit
 
@@ -11,10 +11,10 @@ LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def read_secret_url(text: str) -> str:
-    """Return what was written.
+    """Return the written text.
 
     Raises:
-        OptionError: it is neither an address that can be trusted on its way nor the name of a secret.
+        OptionError: it is neither an address that is safe in transit nor the name of a secret.
     """
     if text.startswith(_SECRET_PREFIX) and SECRET_NAME.fullmatch(text.removeprefix(_SECRET_PREFIX)):
         return text
@@ -27,7 +27,7 @@ def read_secret_url(text: str) -> str:
 
 
 def is_safe_url(text: str) -> bool:
-    """Whether nobody on the way can read or change what is asked."""
+    """Whether no one in between can read or change the request."""
     try:
         url = urlsplit(text)
         host = url.hostname
@@ -37,7 +37,7 @@ def is_safe_url(text: str) -> bool:
 
 
 def is_loopback_url(text: str) -> bool:
-    """Tell whether an address says itself that it is of this machine."""
+    """Tell whether the address itself is one of this machine."""
     try:
         host = (urlsplit(text).hostname or "").rstrip(".")
     except ValueError:
@@ -47,5 +47,5 @@ def is_loopback_url(text: str) -> bool:
 
 
 def resolve_secret_url(text: str, secrets: SecretReader) -> str:
-    """Return the address; raises ConfigError where its secret is not set."""
+    """Return the address; raises ConfigError if its secret is not set."""
     return secrets.get(text.removeprefix(_SECRET_PREFIX)) if text.startswith(_SECRET_PREFIX) else text

@@ -1,7 +1,7 @@
-"""A value in a few words, for a line of log: the beginning of its JSON, without its secrets.
+"""Value summary for a line of log: the start of its JSON, without its secrets.
 
-Invariants: secrets are taken out while the value still has its names, and before it is cut; of a large value only so much is looked at as
-could be shown.
+Invariants: secrets are removed while the value still has its names, and before it is cut; of a large value only as much is read as could
+be shown.
 """
 
 from typing import Any
@@ -20,17 +20,17 @@ _ELLIPSIS = "…"
 
 
 def summarize_value(data: bytes, redactor: Redactor) -> str:
-    """Return the beginning of the JSON `data`; "" of what is none, for nobody knows then what it holds."""
+    """Return the start of the JSON `data`; "" if it is invalid, because its content is unknown then."""
     try:
         value = msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
-    shown = redactor.redact_data(_ValuePruner().pruned(value, 0))
-    return escape(msgspec.json.encode(shown).decode(), MAX_SUMMARY_LENGTH)
+    redacted = redactor.redact_data(_ValuePruner().pruned(value, 0))
+    return escape(msgspec.json.encode(redacted).decode(), MAX_SUMMARY_LENGTH)
 
 
 class _ValuePruner:
-    """Cuts a value down to the parts that come first."""
+    """Cuts a value down to its first parts."""
 
     def __init__(self) -> None:
         self._left = _MOST_PARTS
@@ -39,7 +39,7 @@ class _ValuePruner:
         self._left -= 1
         if isinstance(value, str):
             more = len(value) - _LONGEST_PART
-            # The mark tells the redactor that the text went on: the beginning of a secret is one.
+            # The mark shows the redactor that the text continued: the start of a secret is one.
             return value if more <= 0 else f"{value[:_LONGEST_PART]}…[+{more} characters]"
         if not isinstance(value, dict | list):
             return value
@@ -48,19 +48,19 @@ class _ValuePruner:
         return self._of_dict(value, depth) if isinstance(value, dict) else self._of_list(value, depth)
 
     def _of_dict(self, value: dict[str, Any], depth: int) -> dict[str, Any]:
-        kept: dict[str, Any] = {}
+        pruned: dict[str, Any] = {}
         for name, part in value.items():
             if self._left <= 0:
-                kept[_ELLIPSIS] = _ELLIPSIS
+                pruned[_ELLIPSIS] = _ELLIPSIS
                 break
-            kept[name] = self.pruned(part, depth + 1)
-        return kept
+            pruned[name] = self.pruned(part, depth + 1)
+        return pruned
 
     def _of_list(self, value: list[Any], depth: int) -> list[Any]:
-        kept: list[Any] = []
+        pruned: list[Any] = []
         for part in value:
             if self._left <= 0:
-                kept.append(_ELLIPSIS)
+                pruned.append(_ELLIPSIS)
                 break
-            kept.append(self.pruned(part, depth + 1))
-        return kept
+            pruned.append(self.pruned(part, depth + 1))
+        return pruned

@@ -1,4 +1,4 @@
-"""What a run has behind it: saved outcomes in rank order, and facts from outside that it has not yet taken in."""
+"""The journal of a run: saved outcomes in rank order, and external facts that the run has not yet read."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from mainspring.domain.states import AttemptState, OutcomeState
 
 
 class OutcomeKind(StrEnum):
-    """What was asked for."""
+    """The kind of a request."""
 
     STEP = "step"
     TIMER = "timer"
@@ -19,13 +19,13 @@ class OutcomeKind(StrEnum):
     CHILD = "child"
     UNDO = "undo"
     CANCEL = "cancel"
-    """A cancel taken in: handed to the body as CancelledError."""
+    """A received cancel: raised in the body as CancelledError."""
     DEADLINE = "deadline"
-    """The run's deadline: handed to the body as CancelledError, the run then fails."""
+    """The run's deadline: raised in the body as CancelledError, the run then fails."""
 
 
 class FactKind(StrEnum):
-    """What may lie in the inbox of a run."""
+    """The kind of a fact in the inbox of a run."""
 
     SIGNAL = "signal"
     EVENT = "event"
@@ -39,7 +39,7 @@ class FactKind(StrEnum):
 class Outcome(msgspec.Struct, frozen=True):
     """One row of the journal.
 
-    `rank` counts from 1 within a run; `asked` is the order of asking; `at` is the run time (ms UTC) from its handing over on; values are
+    `rank` counts from 1 within a run; `asked` is the order of requests; `at` is the run time (ms UTC) once the body has it; values are
     codec bytes.
     """
 
@@ -64,10 +64,10 @@ class Outcome(msgspec.Struct, frozen=True):
 def origin_of(outcome: Outcome) -> tuple[int, str | int | None]:
     """Return when the event or signal of an outcome happened (ms), and the event's id or the signal's place in the inbox.
 
-    Runs of earlier versions kept less: the time alone, or nothing.
+    Runs of earlier versions stored less: the time alone, or nothing.
     """
-    kept = None if outcome.input is None else msgspec.json.decode(outcome.input)
-    match kept:
+    stored = None if outcome.input is None else msgspec.json.decode(outcome.input)
+    match stored:
         case [int(at), str() | int() as source]:
             return at, source
         case int(at):
@@ -76,7 +76,7 @@ def origin_of(outcome: Outcome) -> tuple[int, str | int | None]:
 
 
 class AttemptRecord(msgspec.Struct, frozen=True):
-    """One row of `attempts`: what the journal does not tell of a step."""
+    """One row of `attempts`: facts about a step that are not in the journal."""
 
     ident: str
     name: str
@@ -94,7 +94,7 @@ class AttemptRecord(msgspec.Struct, frozen=True):
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """One row of the inbox. `ident` names the request it answers, where it answers one."""
+    """One row of the inbox. `ident` names the request it answers, if it answers one."""
 
     seq: int
     run: str
@@ -108,7 +108,7 @@ class Fact(msgspec.Struct, frozen=True):
 
 
 class RejectedFact(msgspec.Struct, frozen=True):
-    """A signal or event that a run's code could not read, kept until a person decides; `failure` says why."""
+    """A signal or event that a run's code could not read, stored until a person decides; `failure` is the reason."""
 
     seq: int
     run: str
@@ -131,7 +131,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """All that is needed to continue a run: counted outcomes by rank, attempts of open steps, checkpoints, facts."""
+    """All that is needed to resume a run: counted outcomes by rank, attempts of open steps, checkpoints, facts."""
 
     outcomes: list[Outcome]
     attempts: list[AttemptRecord]
@@ -139,8 +139,8 @@ class History(msgspec.Struct, frozen=True):
     facts: list[Fact]
     superseded: list[Outcome]
     renames: dict[str, str | None] = {}
-    """What a person decided on steps that the code could not ask for any more: old name -> new name, None = it is gone."""
+    """The decision of a person on steps that the code could not request any more: old name -> new name, None = it was removed."""
     children: list[str] = []
     """The requests whose children have not ended."""
     ordered: list[AttemptRecord] = []
-    """Attempts of steps that a person told to run again: each may have had its effect."""
+    """Attempts of steps that a person requested to run again: each may have had its effect."""

@@ -1,7 +1,7 @@
-"""Lines as they are kept: parts of one attempt's lines, compressed; and how many lines of a run are kept.
+"""Log chunks, the stored form of lines: parts of one attempt's lines, compressed; and how many lines of a run are stored.
 
-A part's number is that of its first line among all lines of the run, from 1. A gap between the numbers is what was lost or dropped:
-readers say so. Invariant: reading a damaged part fails with one kind of error, and holds at most `LARGEST` bytes of it in memory.
+A chunk's number is that of its first line among all lines of the run, from 1. A gap between the numbers means lost or dropped lines:
+readers show it. Invariant: reading a damaged chunk fails with one kind of error, and holds at most `MAX_UNPACKED_BYTES` of it in memory.
 """
 
 import zlib
@@ -14,13 +14,13 @@ from msgspec.structs import replace
 from mainspring.domain.runs.log_line import LogLine
 
 CHUNK_BYTES = 64 * 1024
-"""Stored bytes of lines after which a part is closed."""
+"""Stored bytes of lines after which a chunk is closed."""
 MAX_UNPACKED_BYTES = 16 * 1024 * 1024
 DEFAULT_MAX_LINES = 10_000
 MAX_RUN_BYTES = 4 * 1024 * 1024
 """Of one run: lines, and their bytes before they are compressed."""
 KEPT_LINES = 1_000
-"""So many of the first lines of a run are never dropped, as long as they take no more than a quarter of its bytes."""
+"""This many of the first lines of a run are never dropped, as long as they use no more than a quarter of its bytes."""
 
 _FASTEST = 1
 _decode = msgspec.json.Decoder(LogLine).decode
@@ -37,7 +37,7 @@ class LogChunk(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     """Bytes of the lines before they are compressed."""
     body: bytes
-    """Packed, and sealed once it is on its way to the store."""
+    """Packed, and sealed before it is stored."""
     skipped: int = 0
 
 
@@ -47,7 +47,7 @@ def pack_lines(lines: Sequence[bytes]) -> bytes:
 
 
 def unpack_lines(data: bytes, **known: Any) -> list[LogLine]:
-    """Return the lines again; `known` = the fields that the part's row tells of all of them.
+    """Return the lines again; `known` = the fields of all of them, from the chunk's row.
 
     Raises:
         ValueError: the data is damaged.
@@ -60,6 +60,6 @@ def unpack_lines(data: bytes, **known: Any) -> list[LogLine]:
 
 
 def describe_dropped_lines(count: int) -> str:
-    """Return what stands where lines are missing."""
-    what = "1 line is" if count == 1 else f"{count:,} lines are"
-    return f"--- {what} missing here: more was written than a run may keep, or the store was away ---"
+    """Return the line that replaces missing lines."""
+    subject = "1 line is" if count == 1 else f"{count:,} lines are"
+    return f"--- {subject} missing here: more was written than a run may keep, or the store was away ---"

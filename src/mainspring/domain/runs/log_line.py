@@ -1,7 +1,7 @@
-"""One line of log as a value, and its one written form: a JSON object on one line.
+"""One log line as a value, and its one written form: a JSON object on one line.
 
-Invariants: text and fields are printable and bounded, so that a written line is at most `LONGEST` bytes and no reader, terminal or parser
-is harmed by it; who makes a line has taken the secrets out of it before (`domain.redaction.redactor`).
+Invariants: text and fields are printable and bounded, so that a written line has at most `MAX_LINE_BYTES` and harms no reader, terminal
+or parser; the caller has removed the secrets before (`domain.redaction.redactor`).
 """
 
 from datetime import UTC, datetime
@@ -16,11 +16,11 @@ from mainspring.domain.text.escaping import escape
 MAX_LINE_BYTES = 8 * 1024
 """Bytes of a written line."""
 _TIME = 40
-"""Bytes that `time` takes."""
+"""Bytes of `time`."""
 _LONGEST_NAME = 200
 _LONGEST_FIELD = 1024
 _MOST_FIELDS = 50
-_WIDEST_INT = 64  # bits; wider ones become text, for readers of logs know no others
+_WIDEST_INT = 64  # bits; wider ones become text, because readers of logs know no others
 
 
 class Level(StrEnum):
@@ -33,7 +33,7 @@ class Level(StrEnum):
 
     @property
     def number(self) -> int:
-        """The number that the standard library's logging has for it."""
+        """The number of this level in the standard library's logging."""
         return _NUMBERS[self]
 
     @classmethod
@@ -43,12 +43,12 @@ class Level(StrEnum):
 
 
 STREAM_LEVELS = {"stdout": Level.INFO, "stderr": Level.WARNING}
-"""The level of what is printed."""
+"""The level of printed lines."""
 _NUMBERS = {Level.DEBUG: 10, Level.INFO: 20, Level.WARNING: 30, Level.ERROR: 40}
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line, and what it belongs to; what is not known is left out where it is written."""
+    """A line, and its origin; unknown fields are left out when it is written."""
 
     at: int
     """When (ms UTC); written as `time` too, for people and collectors."""
@@ -58,7 +58,7 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """ISO 8601 with UTC; only in a written line."""
     logger: str = ""
     stream: str | None = None
-    """"stdout" or "stderr" of what printed it."""
+    """"stdout" or "stderr" of a printed line."""
     environment: str = ""
     worker: str = ""
     run: str = ""
@@ -67,13 +67,13 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     step: str = ""
     attempt: int = 0
     state: str = ""
-    """What became of the attempt or run, where the line tells of its end."""
+    """The end state of the attempt or run, if the line reports its end."""
     code: str = ""
-    """Of the error that it tells of."""
+    """Of the error that it reports."""
     fingerprint: str = ""
     duration_ms: int | None = None
     input: str = ""
-    """The beginning of what the attempt or run was given, as JSON."""
+    """The start of the input of the attempt or run, as JSON."""
     output: str = ""
     fields: dict[str, Any] = {}
 
@@ -83,16 +83,16 @@ encode_json = msgspec.json.Encoder().encode
 
 
 def encode_line(line: LogLine) -> bytes:
-    """Return a line as one JSON object, without a line end, of at most `LONGEST` bytes."""
+    """Return a line as one JSON object, without a line end, of at most `MAX_LINE_BYTES`."""
     data = encode_json(replace(line, time=format_iso_instant(line.at)))
-    room = MAX_LINE_BYTES
-    while len(data) > MAX_LINE_BYTES and room > 1:  # a character takes four bytes at most
-        room //= 2
+    limit = MAX_LINE_BYTES
+    while len(data) > MAX_LINE_BYTES and limit > 1:  # a character takes four bytes at most
+        limit //= 2
         data = encode_json(
             replace(
                 line,
                 time=format_iso_instant(line.at),
-                text=_cut_text(line.text, room),
+                text=_cut_text(line.text, limit),
                 fields=_OMITTED_FIELDS if line.fields else {},
             )
         )
@@ -100,7 +100,7 @@ def encode_line(line: LogLine) -> bytes:
 
 
 def fit_line(line: LogLine) -> tuple[LogLine, bytes]:
-    """Return a line that is written in at most `LONGEST` bytes, and its JSON; one that is short enough is returned as it is."""
+    """Return a line that fits into `MAX_LINE_BYTES`, and its JSON; one that is short enough is returned unchanged."""
     data = encode_json(line)
     if len(data) > MAX_LINE_BYTES - _TIME:
         line = replace(msgspec.json.decode(encode_line(line), type=LogLine), time="")
@@ -109,7 +109,7 @@ def fit_line(line: LogLine) -> tuple[LogLine, bytes]:
 
 
 def bound_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return fields as something that every log can hold: text, numbers and truth values, bounded and printable."""
+    """Return fields in a form that every log can store: text, numbers and truth values, bounded and printable."""
     most = list(fields.items())[:_MOST_FIELDS] if len(fields) > _MOST_FIELDS else fields.items()
     return {escape(str(name), _LONGEST_NAME): _bound_value(value) for name, value in most}
 
@@ -118,7 +118,7 @@ def format_value(value: object) -> str:
     """Return a value as text, whatever its own methods do."""
     try:
         return value if type(value) is str else str(value)
-    except Exception as error:  # noqa: BLE001 - the log must not fail for what it is asked to show
+    except Exception as error:  # noqa: BLE001 - the log must not fail for a value that it shows
         return f"<{type(value).__qualname__} that cannot be printed: {type(error).__qualname__}>"
 
 
@@ -140,5 +140,5 @@ def _bound_value(value: Any) -> Any:
 _OMITTED_FIELDS = {"left_out": "the fields: the line was too long"}
 
 
-def _cut_text(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[:room]}…[+{len(text) - room} characters]"
+def _cut_text(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}…[+{len(text) - limit} characters]"

@@ -1,7 +1,7 @@
-"""What a step sends: messages for queues of brokers, and events; recorded by the step's code, committed with its outcome.
+"""The outbox of a step: messages for queues of brokers, and events; recorded by the step's code, committed with its outcome.
 
-Invariant: the id of each is derived from the step's key and from its place among what the attempt recorded, so it is the same however often
-the step runs, or the message is sent.
+Invariant: the id of each entry is derived from the step's key and from its place among the entries of the attempt, so it is the same
+however often the step runs, or the message is sent.
 """
 
 import re
@@ -16,19 +16,19 @@ from mainspring.domain.triggers.queues.queue_name import check_queue_name
 from mainspring.domain.values.sealing import MAX_PAYLOAD_BYTES
 
 MAX_ENTRIES = 1_000
-"""So many may one step send."""
+"""The most entries of one step."""
 MAX_ENTRY_BYTES = MAX_PAYLOAD_BYTES
-"""So many bytes of JSON may they have together."""
+"""The most bytes of JSON in all of them."""
 EVENT_RETENTION_MS = 7 * 86_400_000
-"""How long an event is kept for who waits for it later, where nobody says otherwise."""
+"""How long an event is stored for later waits, unless stated otherwise."""
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
 
 
 class QueuedMessage(msgspec.Struct, frozen=True, tag="message"):
-    """For a queue. `body` is JSON; `is_raw` = it is bytes, as JSON writes them. `headers` is a JSON object of texts, or None.
+    """A message for a queue. `body` is JSON; `is_raw` = it is bytes, as JSON writes them. `headers` is a JSON object of texts, or None.
 
-    Both are sealed on their way into the store.
+    Both are sealed before they are stored.
     """
 
     id: str
@@ -40,7 +40,7 @@ class QueuedMessage(msgspec.Struct, frozen=True, tag="message"):
 
 
 class PublishedEvent(msgspec.Struct, frozen=True, tag="publication"):
-    """An event, for whoever waits for it here, in the store. `data` is JSON."""
+    """An event, for waits here, in the store. `data` is JSON."""
 
     id: str
     name: str
@@ -52,12 +52,12 @@ OutboxEntry = QueuedMessage | PublishedEvent
 
 
 def outbox_entry_id(step_key: str, number: int) -> str:
-    """Return the id of the `number`th thing that the step of this key sends, from 1."""
+    """Return the id of the `number`th entry that the step of this key sends, from 1."""
     return derive_id("m", 0, step_key, str(number))
 
 
 def entry_size(outgoing: OutboxEntry) -> int:
-    """Return how many bytes of JSON it carries."""
+    """Return the bytes of JSON in it."""
     if isinstance(outgoing, PublishedEvent):
         return len(outgoing.data)
     return len(outgoing.body) + len(outgoing.headers or b"")
@@ -69,9 +69,9 @@ def check_event_name(name: str, key: str | None) -> None:
     Raises:
         ArgumentError: one is empty, longer than 1,000 characters, or cannot be printed.
     """
-    for what, text in (("name", name), ("key", key)):
+    for part, text in (("name", name), ("key", key)):
         if text is not None:
-            _check_text(text, f"the {what} of an event")
+            _check_text(text, f"the {part} of an event")
 
 
 def check_signal_name(name: str) -> None:
@@ -84,10 +84,10 @@ def check_signal_name(name: str) -> None:
 
 
 def check_message(queue: str, key: str | None, headers: dict[str, str] | None) -> None:
-    """Do nothing if a message can be sent so.
+    """Do nothing if such a message can be sent.
 
     Raises:
-        ArgumentError: the queue is no address, or holds a password; the key or a header is no plain text.
+        ArgumentError: the queue is no address, or contains a password; the key or a header is no plain text.
     """
     check_queue_name(queue)
     if key is not None:
@@ -104,9 +104,9 @@ def check_message(queue: str, key: str | None, headers: dict[str, str] | None) -
             )
 
 
-def _check_text(text: str, what: str) -> None:
+def _check_text(text: str, purpose: str) -> None:
     if not isinstance(text, str) or not fits_key(text):
         raise ArgumentError(
-            f"{escape(repr(text), 80)} cannot be {what}",
+            f"{escape(repr(text), 80)} cannot be {purpose}",
             hint=f"Use printable characters in one line, at most {MAX_KEY_LENGTH} and 2,000 bytes.",
         )

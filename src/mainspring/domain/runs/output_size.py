@@ -1,6 +1,6 @@
-"""How much a run put out, in bytes: 0 = nothing, which a result says by null, "", [] or {}.
+"""The output size of a run, in bytes: 0 = nothing, which a result states by null, "", [] or {}.
 
-Many sizes are counted by powers of two: of one in the bucket k is known that it was at most 2^k, and more than half of that.
+Sizes are counted by powers of two: one in the bucket k was at most 2^k, and more than half of that.
 """
 
 _EMPTY = frozenset({b"null", b'""', b"[]", b"{}"})
@@ -15,12 +15,12 @@ def measure_result(encoded: bytes) -> int:
 
 
 def size_bucket(size: int) -> str:
-    """Return under which name a size is counted."""
+    """Return the name under which a size is counted."""
     return _BUCKETS[(size - 1).bit_length()] if size > 0 else _NOTHING
 
 
 def bucket_minimum(bucket: str) -> int:
-    """Return how many bytes whatever is counted under this name had at least."""
+    """Return the least bytes of a size that is counted under this name."""
     if bucket == _NOTHING:
         return 0
     k = int(bucket.removeprefix(_BUCKET))

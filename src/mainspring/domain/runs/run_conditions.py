@@ -1,6 +1,6 @@
-"""What a run happens under besides its input: its definition, the configuration and the Python of its host. Pure.
+"""Run conditions besides the input: the definition, the configuration and the Python of the host. Pure.
 
-A circumstance is names with short values. Where one differs from what was on record before, that is a change, and may be why a run fails.
+A condition is names with short values. If one differs from the recorded one, that is a change, and may be the reason why a run fails.
 """
 
 from enum import StrEnum
@@ -9,12 +9,12 @@ import msgspec
 
 from mainspring.domain.text.escaping import escape
 
-_SHOWN = 3
+_MAX_LISTED = 3
 _LONGEST = 60
 
 
 class ConditionKind(StrEnum):
-    """What a circumstance is about."""
+    """The subject of a condition."""
 
     DEFINITION = "definition"
     """Version and fingerprint of an automation; its subject is "automation:backup"."""
@@ -25,7 +25,7 @@ class ConditionKind(StrEnum):
 
 
 class ConditionSnapshot(msgspec.Struct, frozen=True):
-    """What was found."""
+    """The condition as it was found."""
 
     kind: ConditionKind
     subject: str
@@ -33,7 +33,7 @@ class ConditionSnapshot(msgspec.Struct, frozen=True):
 
 
 class ConditionChange(msgspec.Struct, frozen=True):
-    """That a circumstance is another one since `at` (ms UTC)."""
+    """A change of a condition at `at` (ms UTC)."""
 
     at: int
     kind: ConditionKind
@@ -43,9 +43,9 @@ class ConditionChange(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """What changed, in words; the first few of many."""
+        """The change in words; the first few of many."""
         changed = sorted(name for name in self.was.keys() | self.now.keys() if self.was.get(name) != self.now.get(name))
-        place = escape(self.subject.partition(":")[2], _LONGEST)
+        name_of_subject = escape(self.subject.partition(":")[2], _LONGEST)
         match self.kind:
             case ConditionKind.DEFINITION:
                 versions = self.was.get("version"), self.now.get("version")
@@ -55,9 +55,9 @@ class ConditionChange(msgspec.Struct, frozen=True):
                     else "its definition changed"
                 )
             case ConditionKind.CONFIGURATION:
-                return f"the configuration of {place} changed ({_join_texts(changed)})"
+                return f"the configuration of {name_of_subject} changed ({_join_texts(changed)})"
             case ConditionKind.RUNTIME:
-                return f"on {place} {_join_texts([self._move_of(name) for name in changed])}"
+                return f"on {name_of_subject} {_join_texts([self._move_of(name) for name in changed])}"
 
     def _move_of(self, name: str) -> str:
         was, now = self.was.get(name), self.now.get(name)
@@ -67,6 +67,6 @@ class ConditionChange(msgspec.Struct, frozen=True):
 
 
 def _join_texts(texts: list[str]) -> str:
-    shown = [escape(text, _LONGEST) for text in texts[:_SHOWN]]
-    more = len(texts) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+    listed = [escape(text, _LONGEST) for text in texts[:_MAX_LISTED]]
+    more = len(texts) - len(listed)
+    return ", ".join(listed) + (f" and {more} more" if more else "")

@@ -1,9 +1,9 @@
-"""Which saved outcomes a plain retry counts no longer: pure functions over the counted outcomes of a run.
+"""Superseded outcomes, which a plain retry no longer counts: pure functions over the counted outcomes of a run.
 
-Kept is whatever succeeded and had, or may have had, an effect: steps, undos, children, and what is in doubt. Not counted any more are
-the failures that led to the end, a stop (cancel, deadline) that was taken in, what was given up afterwards, and the timers,
-messages and answers that were asked for in the same line of code after such a failure: the pause or question that followed a failure
-does not answer the one that follows success.
+Outcomes that succeeded and had, or may have had, an effect stay counted: steps, undos, children, and those in doubt. No longer counted
+are the failures that led to the end, a received stop (cancel, deadline), requests that were cancelled afterwards, and the timers,
+messages and answers that were requested in the same branch after such a failure: the pause or question that followed a failure does not
+answer the one that follows success.
 """
 
 import re
@@ -17,11 +17,11 @@ from mainspring.domain.states import OutcomeState
 _STOP_KINDS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 _EFFECT_KINDS = frozenset({OutcomeKind.STEP, OutcomeKind.UNDO, OutcomeKind.CHILD})
 _BRANCH = re.compile(r"(?:[^/\[]+#\d+/)*")
-"""Branches at the head of an identity; a key, which stands in brackets at its end, may hold anything."""
+"""Branches at the start of an identity; a key, which is in brackets at its end, may contain anything."""
 
 
 class CountedOutcome(msgspec.Struct, frozen=True, array_like=True):
-    """What of a counted outcome matters here."""
+    """The fields of a counted outcome that matter here."""
 
     rank: int
     ident: str
@@ -32,18 +32,22 @@ class CountedOutcome(msgspec.Struct, frozen=True, array_like=True):
 
 def read_branch(ident: str) -> str:
     """Return the branch in which a request was made; "" is the body's own."""
-    found = _BRANCH.match(ident)
-    return found.group() if found is not None else ""
+    match = _BRANCH.match(ident)
+    return match.group() if match is not None else ""
 
 
 def find_superseded_ranks(counted: Sequence[CountedOutcome], failing: Collection[str]) -> list[int]:
-    """Return the ranks of the outcomes that no longer count when a run is continued whose end these failed requests led to."""
-    causes = [o for o in counted if o.kind in _STOP_KINDS or (o.ident in failing and o.state is OutcomeState.FAILED)]
+    """Return the ranks of the outcomes that no longer count when a run is resumed; `failing` = the failed requests that led to its end."""
+    causes = [
+        outcome
+        for outcome in counted
+        if outcome.kind in _STOP_KINDS or (outcome.ident in failing and outcome.state is OutcomeState.FAILED)
+    ]
     if not causes:
         return []
     first = causes[0].rank
-    ranks = {o.rank for o in causes}
-    lines = [(o.rank, "" if o.kind in _STOP_KINDS else read_branch(o.ident)) for o in causes]
+    ranks = {outcome.rank for outcome in causes}
+    lines = [(outcome.rank, "" if outcome.kind in _STOP_KINDS else read_branch(outcome.ident)) for outcome in causes]
     for outcome in counted:
         if outcome.state is OutcomeState.CANCELLED:
             follows = outcome.rank > first
@@ -55,7 +59,7 @@ def find_superseded_ranks(counted: Sequence[CountedOutcome], failing: Collection
 
 
 def _is_same_line(outcome: CountedOutcome, lines: Sequence[tuple[int, str]]) -> bool:
-    """Tell whether it was asked for after one of these, in its branch, in one above it or in one below."""
+    """Tell whether it was requested after one of these, in its branch, in one above it or in one below."""
     branch = read_branch(outcome.ident)
     return any(
         outcome.asked_after >= rank and (branch.startswith(line) or line.startswith(branch)) for rank, line in lines

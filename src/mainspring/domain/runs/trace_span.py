@@ -1,4 +1,4 @@
-"""Spans: what a tracing backend is told of a run, with ids that every process gives alike."""
+"""Trace spans of a run for a tracing backend, with ids that are the same in every process."""
 
 import hashlib
 from functools import lru_cache
@@ -16,7 +16,7 @@ class SpanLink(msgspec.Struct, frozen=True):
 
 
 class TraceSpan(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that ended. `error` = what to call what went wrong; instants are ns UTC, ids 16 and 8 bytes."""
+    """A finished span. `error` = the name of the problem; instants are ns UTC, ids 16 and 8 bytes."""
 
     trace_id: bytes
     span_id: bytes
@@ -43,12 +43,12 @@ def run_span_id(run: str) -> bytes:
 
 
 def work_span_id(run: str, claim: int) -> bytes:
-    """Return the id of what one worker did of a run under one claim."""
+    """Return the id of the span of one worker's work on a run under one claim."""
     return _hash_parts("work", run, str(claim))[:8]
 
 
 def step_span_id(run: str, ident: str, generation: int, attempt: int | None = None) -> bytes:
-    """Return the id of what was asked for, or of one attempt at it."""
+    """Return the id of the span of a request, or of one attempt at it."""
     return _hash_parts("step", run, ident, str(generation), "" if attempt is None else str(attempt))[:8]
 
 

@@ -1,7 +1,7 @@
-"""Sealed history made readable: the same rows, with the values in them opened.
+"""Unsealing of stored history: the same rows, with the values in them opened.
 
-Role: the engine opens what it continues and stops at what it cannot read; for people (`lenient`) a value that cannot be read stays
-sealed and is said to be so, for a screen that shows the rest is worth more than an error.
+Role: the engine opens a run that it resumes and stops at a value it cannot read; for people (`lenient`) a value that cannot be read stays
+sealed and is marked, because a screen that shows the rest is worth more than an error.
 """
 
 from typing import TypeVar
@@ -18,7 +18,7 @@ Row = TypeVar("Row", bound=msgspec.Struct)
 
 
 class RowUnsealer:
-    """Opens rows with one program's codec. `closed` says, each once, why something could not be read."""
+    """Opens rows with one program's codec. `closed` has the reasons, each once, why a value could not be read."""
 
     def __init__(self, sealing: Sealing, *, lenient: bool = False) -> None:
         self._sealing = sealing
@@ -34,7 +34,7 @@ class RowUnsealer:
             return data
 
     def text(self, text: str | None) -> str | None:
-        """Open a text; None stands for one that stays closed."""
+        """Open a text; None = it stays closed."""
         try:
             return None if text is None else self._sealing.open_text(text)
         except SealedError as error:
@@ -42,7 +42,7 @@ class RowUnsealer:
             return None
 
     def failure(self, failure: Failure | None) -> Failure | None:
-        """Open the words of a failure; one that stays closed says so itself."""
+        """Open the words of a failure; one that stays closed states so itself."""
         try:
             return self._sealing.open_failure(failure)
         except SealedError as error:
@@ -68,7 +68,7 @@ class RowUnsealer:
         return _replace_fields(row, payload=self.value(row.payload), failure=self.failure(row.failure))
 
     def history(self, history: History) -> History:
-        """Open all that a run is continued from, but for its inbox: a fact is opened when the run takes it in."""
+        """Open all values that a run is resumed from, except its inbox: a fact is opened when the run reads it."""
         return replace(
             history,
             outcomes=[self.outcome(row) for row in history.outcomes],
@@ -84,7 +84,7 @@ class RowUnsealer:
 
 
 def _replace_fields(row: Row, **values: object) -> Row:
-    """Return the row with these values; itself if they are its own, as in a store that nobody seals."""
+    """Return the row with these values; itself if they are its own, as in a store without a codec."""
     if all(getattr(row, name) is value for name, value in values.items()):
         return row
     return replace(row, **values)

@@ -22,12 +22,12 @@ UNITS = {
 }
 _FACTORS = {unit.lower(): factor for unit, factor in UNITS.items()}
 _WRITTEN = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([A-Za-z]{0,3})\s*", re.ASCII)
-_SHOWN_TEXT = 80
+_MAX_QUOTED_LENGTH = 80
 _HINT = f"Write a number of bytes, or a number and one of {', '.join(UNITS)}, such as 256kB."
 
 
 def parse_size(value: str | int) -> int:
-    """Return the bytes that `value` means; a bare number counts bytes.
+    """Return the bytes of `value`; a bare number counts bytes.
 
     Raises:
         OptionError: the value is no size, is negative, or is not a whole number of bytes.
@@ -50,15 +50,15 @@ def format_size(size: int) -> str:
 
 
 def _from_text(text: str) -> int:
-    written = _WRITTEN.fullmatch(text)
-    factor = _FACTORS.get(written[2].lower() or "b") if written else None
-    if written is None or factor is None:
+    match = _WRITTEN.fullmatch(text)
+    factor = _FACTORS.get(match[2].lower() or "b") if match else None
+    if match is None or factor is None:
         raise _refused(text, "is not a size")
-    size = Decimal(written[1]) * factor
+    size = Decimal(match[1]) * factor
     if size != int(size):
         raise _refused(text, "is not a whole number of bytes")
     return int(size)
 
 
-def _refused(value: object, why: str) -> OptionError:
-    return OptionError(f"{repr(value)[:_SHOWN_TEXT]} {why}", hint=_HINT)
+def _refused(value: object, problem: str) -> OptionError:
+    return OptionError(f"{repr(value)[:_MAX_QUOTED_LENGTH]} {problem}", hint=_HINT)

@@ -1,15 +1,15 @@
 r"""Bad text made printable without loss, so that no message, log line or output can harm a reader or a store.
 
-The scheme, shared by everything that shows or saves text from outside:
+The scheme, shared by all code that shows or saves foreign text:
 
 * C0 and C1 controls and DEL (all but newline and tab; carriage return included) become ``\xHH``,
   lone surrogates and bidirectional overrides become ``\uHHHH``, hexadecimal in lower case;
 * backslashes directly before such an escape, or before text that looks like one, are doubled;
   every other backslash stays as it is (``C:\users`` is unchanged).
 
-Invariants: the result is encodable as UTF-8 and holds no control character but newline and tab;
+Invariants: the result is encodable as UTF-8 and has no control character but newline and tab;
 ``unescape(escape(text)) == text`` for every str; clean text is returned as the same object. Escaping
-is not idempotent: what was escaped is escaped once more when escaped twice, so do it once, at the door.
+is not idempotent: text that is escaped twice has double escapes, so escape it once, where it enters.
 Nothing here raises on any str or bytes.
 """
 
@@ -18,7 +18,7 @@ from functools import lru_cache
 
 _BODY = r"(?:x(?:0[0-8b-f]|1[0-9a-f]|7f|[89][0-9a-f])|u(?:d[89a-f][0-9a-f]{2}|202[a-e]|206[6-9]))"
 _BAD = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
-# A run of backslashes is looked at whole and once: possessive, and only from its start.
+# A run of backslashes is matched whole and once: possessive, and only from its start.
 _RAW = re.compile(rf"(?<!\\)(\\++)(?:({_BAD})|(?={_BODY}))|({_BAD})")
 _DIRTY = re.compile(rf"{_BAD}|\\{_BODY}")
 _ESCAPED = re.compile(rf"(?<!\\)(\\++)({_BODY})")
@@ -38,28 +38,28 @@ def escape(text: str, limit: int | None = None) -> str:
         return text if _is_clean(text) else _RAW.sub(_escape_match, text)
     limit = max(limit, 0)
     head = text if len(text) <= limit else text[:limit]
-    shown = head if _is_clean(head) else _RAW.sub(_escape_match, head)
-    if head is text and len(shown) <= limit:
-        return shown
-    room = limit - len(_cut_mark(len(text)))
-    if room <= 0:
-        return shown[: _whole_escapes(shown, limit)]
-    kept = shown[: _whole_escapes(shown, room)]
-    return kept + _cut_mark(len(text) - len(unescape(kept)))
+    escaped = head if _is_clean(head) else _RAW.sub(_escape_match, head)
+    if head is text and len(escaped) <= limit:
+        return escaped
+    space = limit - len(_cut_mark(len(text)))
+    if space <= 0:
+        return escaped[: _whole_escapes(escaped, limit)]
+    prefix = escaped[: _whole_escapes(escaped, space)]
+    return prefix + _cut_mark(len(text) - len(unescape(prefix)))
 
 
 def is_plain_line(text: str) -> bool:
-    """Tell whether text can be shown as it is, as a part of one line: no control character, line end or override is in it."""
+    """Tell whether text can be shown unchanged, as a part of one line: it has no control character, line end or override."""
     return text.isprintable() or _NOT_IN_A_LINE.search(text) is None
 
 
 def is_valid_name(text: str) -> bool:
-    """Tell whether text can be a name that is chosen freely (a lock's, a key's): 1 to 500 characters of one plain line, not all blank."""
+    """Tell whether text is valid as a freely chosen name (a lock's, a key's): 1 to 500 characters of one plain line, not all blank."""
     return bool(text.strip()) and len(text) <= MAX_NAME_LENGTH and is_plain_line(text)
 
 
 def unescape(text: str) -> str:
-    """Return the text that `escape` was given. Text that holds no escape is returned unchanged."""
+    """Return the text that was passed to `escape`. Text without an escape is returned unchanged."""
     return _ESCAPED.sub(_unescape_match, text) if "\\" in text else text
 
 
@@ -69,7 +69,7 @@ def decode_bytes(data: bytes) -> str:
 
 
 def encode_decoded(text: str) -> bytes:
-    """Return the bytes that `decode_bytes` was given."""
+    """Return the bytes that were passed to `decode_bytes`."""
     raw = unescape(text)
     try:
         return raw.encode("utf-8", "surrogateescape")
@@ -112,5 +112,5 @@ def _whole_escapes(text: str, end: int) -> int:
         return end
     while start > 0 and text[start - 1] == "\\":
         start -= 1
-    found = _ESCAPED.match(text, start)
-    return start if found is not None and found.end() > end else end
+    match = _ESCAPED.match(text, start)
+    return start if match is not None and match.end() > end else end

@@ -23,7 +23,7 @@ def read_network(text: str) -> str:
 
 
 def parse_address(text: str) -> IpAddress | None:
-    """Return an address, one of IPv4 also where it is written as IPv6 (`::ffff:10.0.0.7`); None = the text is none."""
+    """Return an address, one of IPv4 also if it is written as IPv6 (`::ffff:10.0.0.7`); None = the text is none."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -33,7 +33,7 @@ def parse_address(text: str) -> IpAddress | None:
 
 
 class IpNetworks:
-    """A set of networks, for the question whether an address is in one of them."""
+    """A set of networks, to check whether an address is in one of them."""
 
     def __init__(self, networks: Iterable[str]) -> None:
         self._networks = [ip_network(text) for text in networks]

@@ -1,4 +1,4 @@
-"""A regular expression that is compiled at its first use: a process imports many more patterns than it uses."""
+"""A lazy pattern: a regular expression that is compiled at its first use. A process imports many more patterns than it uses."""
 
 import re
 from typing import Any, cast
@@ -10,12 +10,12 @@ class _LazyPattern:
         self._flags = flags
 
     def __getattr__(self, name: str) -> Any:
-        """Compile it and keep the method or value: the next use costs as much as that of a compiled pattern."""
+        """Compile it and cache the method or value: the next use costs as much as that of a compiled pattern."""
         value = getattr(re.compile(self.pattern, self._flags), name)
         setattr(self, name, value)
         return value
 
 
 def lazy_pattern(pattern: str, flags: int = 0) -> re.Pattern[str]:
-    """Return what `re.compile` returns, compiled at its first use."""
+    """Return the result of `re.compile`, compiled at its first use."""
     return cast("re.Pattern[str]", _LazyPattern(pattern, flags))

@@ -1,4 +1,4 @@
-"""Phrases for people: choices, and figures as the first line of an incident says them."""
+"""Phrases for people: choices, and figures as in the first line of an incident."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -31,13 +31,13 @@ def format_count(number: int, noun: str) -> str:
 
 
 def join_choices(words: Iterable[str]) -> str:
-    """Return "a, b or c" of one word or more."""
-    *others, last = words
-    return f"{', '.join(others)} or {last}" if others else last
+    """Return "a, b or c" of one or more words."""
+    *first_words, last = words
+    return f"{', '.join(first_words)} or {last}" if first_words else last
 
 
 def format_figure(name: str, value: Any) -> str:
-    """Return a figure of a monitor as text, by the unit that its name tells; instants are for whoever knows a time zone."""
+    """Return a figure of a monitor as text, by the unit in its name; instants need a caller that knows a time zone."""
     if value is None:
         return "-"
     if name.endswith("_ms"):

@@ -1,6 +1,7 @@
-"""What may be a key: a text by which both stores find a row again, and which can be shown in a line.
+"""Printable keys: texts by which both stores find a row again, and which can be shown in a line.
 
-PostgreSQL finds nothing by a text of more than some 2,700 bytes, nor by one with a NUL: a key that it refused would come back for ever.
+PostgreSQL finds nothing by a text of more than about 2,700 bytes, nor by one with a NUL: a key that it refused would be redelivered for
+ever.
 """
 
 from mainspring.domain.ids import hash_parts
@@ -20,12 +21,12 @@ def is_key_size(text: str) -> bool:
 
 
 def fits_key(text: str) -> bool:
-    """Tell whether a text can be a key as it is."""
+    """Tell whether a text is valid as a key unchanged."""
     return is_key_size(text) and is_plain_line(text)
 
 
 def make_printable_key(text: str) -> str:
-    """Return a text as a key may be ("" stays ""). What cannot be printed is escaped; what is too long is told apart by its hash."""
+    """Return a text as a valid key ("" stays ""). Unprintable characters are escaped; a text that is too long is replaced by its hash."""
     plain = escape(text)
     if not plain or fits_key(plain):
         return plain

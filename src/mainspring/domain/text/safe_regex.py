@@ -1,8 +1,8 @@
-"""Which regular expressions are done soon with a text, whatever is in it.
+"""Safe regular expressions (regex): those that finish soon on any text.
 
-Python's go back over what they tried, some of them for years, and nothing else of the process runs meanwhile, in no thread. So the
-ways that one could go are bounded before it is used: each repetition of one character or fixed group has as many as the text is long,
-and they multiply. What repeats something that has ways of its own, as `(a+)+` does, or refers back, has no such bound.
+Python's engine backtracks, sometimes for years, and no other thread of the process runs meanwhile. So the paths of a search are bounded
+before it is used: each repetition of one character or fixed group has as many as the text is long, and they multiply. A repetition of a
+part that has several paths, such as `(a+)+`, or a back reference has no such bound.
 """
 
 import re
@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _MAX_STEPS = 100_000
-"""Some milliseconds."""
+"""A few milliseconds."""
 _MAX_FACTOR = 10**9
 _CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _GROUP = re.compile(r"\((?!\?)|\(\?(?::|P<\w+>|[=!>]|<[=!]|[aimsu]+:)")
@@ -21,7 +21,7 @@ _ANCHORS = ("^", r"\A")
 
 
 class _StepBound(NamedTuple):
-    """At most `factor * (length of the text + 1) ** power`."""
+    """A bound: at most `factor * (length of the text + 1) ** power` steps."""
 
     factor: int
     power: int
@@ -41,43 +41,43 @@ class _UnboundedError(Exception):
 
 
 def is_safe_regex(pattern: str, length: int) -> bool:
-    """Tell whether `re.search(pattern, text)` takes no more than some milliseconds on any text of so many characters."""
-    ways = _bound_pattern(pattern)
-    return ways is not None and ways.factor * (length + 1) ** ways.power <= _MAX_STEPS
+    """Tell whether `re.search(pattern, text)` takes no more than a few milliseconds on any text of this many characters."""
+    bound = _bound_pattern(pattern)
+    return bound is not None and bound.factor * (length + 1) ** bound.power <= _MAX_STEPS
 
 
 @lru_cache(maxsize=1024)
 def _bound_pattern(pattern: str) -> _StepBound | None:
-    """Return the ways of a search, None where they have no bound that is known."""
+    """Return the bound of a search, None if none is known."""
     try:
-        re.compile(pattern)  # one of another dialect, as pydantic writes them, is left to whoever reads the value
-        ways, at, branches = _bound_choice(pattern, 0)
+        re.compile(pattern)  # one of another dialect, as pydantic writes them, is left to the reader of the value
+        bound, at, branches = _bound_choice(pattern, 0)
     except (_UnboundedError, re.error, OverflowError, RecursionError):
         return None
     if at < len(pattern):
         return None
     is_anchored = branches == 1 and pattern.startswith(_ANCHORS)
-    return ways if is_anchored else ways.times(_StepBound(1, 1))  # it begins at each character
+    return bound if is_anchored else bound.times(_StepBound(1, 1))  # it begins at each character
 
 
 def _bound_choice(pattern: str, at: int) -> tuple[_StepBound, int, int]:
-    """Return the ways of what stands up to the end or a closing bracket, where that is, and between how many branches it chooses."""
+    """Return the bound of a pattern up to its end or a closing bracket, that place, and the number of its branches."""
     total, branches = _StepBound(0, 0), 1
-    here = _ONE_STEP
+    branch = _ONE_STEP
     while at < len(pattern) and pattern[at] != ")":
         if pattern[at] == "|":
-            total, here, at, branches = total.plus(here), _ONE_STEP, at + 1, branches + 1
+            total, branch, at, branches = total.plus(branch), _ONE_STEP, at + 1, branches + 1
             continue
         atom, at = _bound_atom(pattern, at)
         repeat = _REPEAT.match(pattern, at)
         if repeat is not None and repeat[0] not in ("{}", "{,}"):
             atom, at = _bound_repetition(atom, repeat), repeat.end()
-        here = here.times(atom)
-    return total.plus(here), at, branches
+        branch = branch.times(atom)
+    return total.plus(branch), at, branches
 
 
 def _bound_atom(pattern: str, at: int) -> tuple[_StepBound, int]:
-    """Return the ways of what a repetition would repeat, and where it ends."""
+    """Return the bound of the part that a repetition would repeat, and its end."""
     sign = pattern[at]
     if sign == "(":
         flags = _FLAGS.match(pattern, at)
@@ -92,10 +92,10 @@ def _bound_atom(pattern: str, at: int) -> tuple[_StepBound, int]:
         return inner, end + 1
     if sign not in "[\\":
         return _ONE_STEP, at + 1
-    found = (_CLASS if sign == "[" else _ESCAPE).match(pattern, at)
-    if found is None:
+    match = (_CLASS if sign == "[" else _ESCAPE).match(pattern, at)
+    if match is None:
         raise _UnboundedError
-    return _ONE_STEP, found.end()
+    return _ONE_STEP, match.end()
 
 
 def _bound_repetition(atom: _StepBound, repeat: re.Match[str]) -> _StepBound:

@@ -1,7 +1,7 @@
-"""Addresses of servers as text: what a person may see of one, and whether one can be read at all.
+"""Server URLs as text: the part that a person may see, and whether one can be read at all.
 
-A password with a `/`, `#` or `@` in it, written as it is, makes another address of the whole: parts of it would become host, port or
-database, and be told in errors. Such an address is refused before anything looks at it, and never repeated.
+A password with a raw `/`, `#` or `@` changes the whole address: parts of it would become host, port or database, and appear in errors.
+Such an address is refused before it is used, and never repeated.
 """
 
 import re
@@ -19,18 +19,18 @@ _SECRETS = lazy_pattern(r"(?<=[?&])[a-z_]*(?:password|secret)=[^&#]*&?", re.IGNO
 _HOST_END = lazy_pattern(r"[/?]")
 _BAD_PERCENT = lazy_pattern(r"%(?![0-9A-Fa-f]{2})")
 _UNSAFE_CHARACTER = lazy_pattern(r"[\s#\x00-\x1f\x7f]")
-"""What must be written as %XX wherever it stands."""
+"""Characters that must be written as %XX everywhere."""
 _UNSAFE_USER_CHARACTER = lazy_pattern(r"[@\[\]]")
 _HOST = lazy_pattern(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d*)?")
 
 
 def redact_url(url: str) -> str:
-    """Return a URL without its passwords, also where it is one that cannot be read."""
+    """Return a URL without its passwords, even if it cannot be read."""
     return _SECRETS.sub("", _PASSWORD.sub(r"\1", url))
 
 
 def explain_unreadable_url(url: str) -> str | None:
-    """Return what of a server's URL cannot be read, and how to write it, in words that repeat nothing of it; None if it can be."""
+    """Return which part of a server's URL cannot be read, and how to write it, in words that repeat no part of it; None if it can be."""
     rest = url.partition("://")[2]
     end = _HOST_END.search(rest)
     authority, tail = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
@@ -46,21 +46,21 @@ def explain_unreadable_url(url: str) -> str | None:
 
 
 def split_schema(url: str) -> tuple[str, str | None]:
-    """Return the address without `schema`, which libpq does not know, and what that was; all else stays as it was written.
+    """Return the address without `schema`, which libpq does not know, and its value; the rest is unchanged.
 
     Raises:
-        ConfigError: two are named.
+        ConfigError: it names two.
     """
     start, _, query = url.partition("?")
     words = [word for word in query.split("&") if word]
     named = {word.removeprefix("schema=") for word in words if word.startswith("schema=")}
     if len(named) > 1:
         raise ConfigError("the address of the store names more than one schema", hint="Write ?schema=NAME once.")
-    others = "&".join(word for word in words if not word.startswith("schema="))
-    return f"{start}?{others}" if others else start, next(iter(named), None)
+    other_parameters = "&".join(word for word in words if not word.startswith("schema="))
+    return f"{start}?{other_parameters}" if other_parameters else start, next(iter(named), None)
 
 
 def replace_schema(url: str, schema: str) -> str:
     """Return the address of another schema of this database."""
-    start, mark, others = split_schema(url)[0].partition("?")
-    return f"{start}?schema={schema}{'&' if mark else ''}{others}"
+    start, separator, other_parameters = split_schema(url)[0].partition("?")
+    return f"{start}?schema={schema}{'&' if separator else ''}{other_parameters}"

@@ -1,4 +1,4 @@
-"""Where each key of a TOML file stands. `tomllib` tells no lines, so the file is read again statement by statement.
+"""Lines of the keys in a TOML file. `tomllib` reports no lines, so the file is read again statement by statement.
 
 A statement is the fewest lines from here on that `tomllib` accepts: a header, or a key with its (perhaps many-line) value.
 Nothing of TOML's grammar is repeated here.
@@ -11,7 +11,7 @@ from typing import Any
 
 def locate_keys(text: str) -> dict[tuple[str, ...], int]:
     """Return the line (from 1) on which each key path of the valid TOML `text` is set first."""
-    found: dict[tuple[str, ...], int] = {}
+    line_numbers: dict[tuple[str, ...], int] = {}
     header: tuple[str, ...] = ()
     for number, source, tree in _statements(text.replace("\r\n", "\n").split("\n")):
         if source.lstrip().startswith("["):
@@ -20,8 +20,8 @@ def locate_keys(text: str) -> dict[tuple[str, ...], int]:
         else:
             paths = [(*header, *path) for path in _key_paths(tree)]
         for path in paths:
-            found.setdefault(path, number)
-    return found
+            line_numbers.setdefault(path, number)
+    return line_numbers
 
 
 def _statements(lines: list[str]) -> Iterator[tuple[int, str, dict[str, Any]]]:
@@ -39,7 +39,7 @@ def _statements(lines: list[str]) -> Iterator[tuple[int, str, dict[str, Any]]]:
 
 
 def _key_paths(tree: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Yield the path of each key in `tree`, tables before what they hold; `[[name]]` counts as a table."""
+    """Yield the path of each key in `tree`, tables before their contents; `[[name]]` counts as a table."""
     for key, value in tree.items():
         yield (key,)
         inner = value[-1] if isinstance(value, list) and value else value

@@ -1,9 +1,9 @@
-"""Calendars: which days are open, and what becomes of a slot on a closed one.
+"""Calendars: which days are open, and what happens to a slot on a closed one.
 
-A calendar is data: weekdays, holidays whose dates were looked up when the automation was loaded, and dates that somebody named. So every
-process that computes slots comes to the same ones, without configuration or package. Days are those of the schedule's zone.
+A calendar is data: weekdays, holidays whose dates were computed when the automation was loaded, and dates that a person named. So every
+process computes the same slots, without configuration or package. Days are those of the schedule's zone.
 
-Order of judgement: a day that is included is open, one that is excluded is closed, a holiday is closed, the rest is told by its weekday.
+Order: a day that is included is open, one that is excluded is closed, a holiday is closed, the rest is decided by its weekday.
 """
 
 import re
@@ -19,7 +19,7 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.time.cron import instant_of, to_local
 
 BUSINESS_DAYS = "business-days"
-"""The calendar that is there without configuration: Monday to Friday."""
+"""The calendar that exists without configuration: Monday to Friday."""
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 _CODE = re.compile(r"[A-Z]{2,6}(-[A-Z0-9]{1,12})?", re.ASCII)
@@ -34,7 +34,7 @@ NextSlot = Callable[[int], int | None]
 
 
 class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Open and closed days. `weekdays`: 0 = Monday; `holidays`: what was asked for, `dates`: what came of it to the year `known_until`."""
+    """Open and closed days. `weekdays`: 0 = Monday; `holidays`: the requested ones, `dates`: their dates up to the year `known_until`."""
 
     name: str
     weekdays: tuple[int, ...] = (0, 1, 2, 3, 4)
@@ -57,14 +57,14 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         exclude: Iterable[str] = (),
         on_closed: str = "skip",
     ) -> Self:
-        """Return the calendar that was written, without dates of holidays.
+        """Return the calendar that is written, without dates of holidays.
 
         Raises:
             OptionError: a value cannot be used, or no day is ever open.
         """
         if on_closed not in ("skip", "next"):
             raise OptionError(f"on_closed={on_closed!r} is none of the choices", hint='Choose "skip" or "next".')
-        made = cls(
+        calendar = cls(
             name=name,
             weekdays=tuple(sorted({number for item in weekdays for number in read_weekdays(item)})),
             holidays=tuple(dict.fromkeys(read_holidays(item) for item in holidays)),
@@ -72,11 +72,11 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             exclude=tuple(sorted(read_days(item) for item in exclude)),
             on_closed="next" if on_closed == "next" else "skip",
         )
-        if not made.weekdays and not made.include:
+        if not calendar.weekdays and not calendar.include:
             raise OptionError(
                 f"calendar {name!r} has no open day", hint='Write weekdays = ["MON-FRI"] or include days.'
             )
-        return made
+        return calendar
 
     def with_dates(self, dates: Iterable[date], known_from: int, known_until: int) -> Self:
         """Return it with the dates of its holidays for whole years."""
@@ -91,18 +91,18 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.json.encode(rules, order="deterministic").decode()
 
     def is_open(self, day: date) -> bool:
-        """Whether slots of this day are made on it."""
+        """Whether slots of this day are created on it."""
         if _is_in_ranges(day, self.include):
             return True
         if _is_in_ranges(day, self.exclude):
             return False
-        place = bisect_left(self.dates, day)
-        if place < len(self.dates) and self.dates[place] == day:
+        index = bisect_left(self.dates, day)
+        if index < len(self.dates) and self.dates[index] == day:
             return False
         return day.weekday() in self.weekdays
 
     def open_from(self, day: date) -> date | None:
-        """Return the first open day from `day` on; None where none follows."""
+        """Return the first open day from `day` on; None if none follows."""
         end = _add_days(day, _FARTHEST)
         while not self.is_open(day):
             if day >= end:
@@ -111,7 +111,7 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return day
 
     def next_after(self, at: int, bare: NextSlot, zone: ZoneInfo, *, moves: bool) -> int | None:
-        """Return the first slot after `at` (ms) of a schedule that keeps to it; `moves` = its slots have a time of day to be moved by."""
+        """Return the first slot after `at` (ms) of a schedule with this calendar; `moves` = its slots have a time of day to be moved by."""
         try:
             if moves and self.on_closed == "next":
                 return self._next_moved(at, bare, zone)
@@ -120,7 +120,7 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return None
 
     def _next_open(self, at: int, bare: NextSlot, zone: ZoneInfo) -> int | None:
-        """Leave out what falls on closed days."""
+        """Return the next slot, without those on closed days."""
         slot = bare(at)
         end = _add_days(to_local(at, zone).date(), _FARTHEST)
         while slot is not None and (day := to_local(slot, zone).date()) < end:
@@ -131,7 +131,7 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return None
 
     def _next_moved(self, at: int, bare: NextSlot, zone: ZoneInfo) -> int | None:
-        """Move what falls on closed days to the same time of the next open day; what meets there is one slot."""
+        """Return the next slot, with those on closed days moved to the same time of the next open day; slots that meet there are one."""
         today = to_local(at, zone).date()
         end, day = _add_days(today, _FARTHEST), self.open_from(today)
         while day is not None and day < end:
@@ -147,11 +147,11 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def _next_of(self, day: date, at: int, bare: NextSlot, zone: ZoneInfo) -> int | None:
         """Return the first slot after `at` on an open day: one of its own, or of the closed days right before it.
 
-        Of each of those days no more is looked at than its first slot that comes after `at` when moved.
+        Of each of those days only the first slot that comes after `at` when moved counts.
         """
-        begin = _start_of_day(day, zone)
-        own = bare(max(at, begin - 1))
-        found = own if own is not None and own < _start_of_day(day + _ONE_DAY, zone) else None
+        start_of_day = _start_of_day(day, zone)
+        own_slot = bare(max(at, start_of_day - 1))
+        first_slot = own_slot if own_slot is not None and own_slot < _start_of_day(day + _ONE_DAY, zone) else None
         local = to_local(at, zone)
         time_from = local.time() if local.date() == day else datetime.min.time()
         closed = self._closed_before(day)
@@ -160,16 +160,16 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             while slot is not None and (on := to_local(slot, zone)).date() == closed:
                 moved = instant_of(datetime.combine(day, on.time()), zone)
                 if moved > at:
-                    found = moved if found is None else min(found, moved)
+                    first_slot = moved if first_slot is None else min(first_slot, moved)
                     break
                 slot = bare(slot)
             if slot is None:
                 break
             closed = max(closed + _ONE_DAY, to_local(slot, zone).date())
-        return found
+        return first_slot
 
     def _closed_before(self, day: date) -> date:
-        """Return the first of the closed days right before an open one; the open one where there are none."""
+        """Return the first of the closed days right before an open one; the open one if there are none."""
         farthest = day - _FARTHEST_MOVE
         while day > farthest and not self.is_open(day - _ONE_DAY):
             day -= _ONE_DAY
@@ -187,7 +187,7 @@ def read_weekdays(value: Any) -> tuple[int, ...]:
 
 
 def read_days(value: Any) -> DateRange:
-    """Read a date, or "2026-12-24..2026-12-31" with both ends in it. Raises OptionError."""
+    """Read a date, or "2026-12-24..2026-12-31" with both ends included. Raises OptionError."""
     if isinstance(value, date) and not isinstance(value, datetime):
         return value, value
     first, dots, last = value.partition("..") if isinstance(value, str) else ("", "", "")
@@ -209,8 +209,8 @@ def read_holidays(value: Any) -> str:
     return code
 
 
-def _is_in_ranges(day: date, runs: tuple[DateRange, ...]) -> bool:
-    return any(first <= day <= last for first, last in runs)
+def _is_in_ranges(day: date, ranges: tuple[DateRange, ...]) -> bool:
+    return any(first <= day <= last for first, last in ranges)
 
 
 def _add_days(day: date, span: timedelta) -> date:

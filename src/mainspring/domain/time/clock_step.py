@@ -1,7 +1,7 @@
-"""Steps of a wall clock: how a living process notices one, and how far the timers of a run move by those that were recorded.
+"""Clock steps, changes of a wall clock: how a living process notices one, and how far the timers of a run move by recorded steps.
 
-Seconds that only grow (CLOCK_BOOTTIME) say how much time has passed. A wall clock that differs from them by more than `STEP_MS` between two
-looks was set. See docs/adr/0021-durations-survive-a-clock-that-is-set.md.
+Monotonic seconds (CLOCK_BOOTTIME) show how much time has passed. A wall clock that differs from them by more than `STEP_MS` between two
+readings was set. See docs/adr/0021-durations-survive-a-clock-that-is-set.md.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ STEP_MS: Final = 2_000
 """A smaller difference is slewing, or the noise of a measurement."""
 _SAME_MS: Final = 1_500
 _DRIFT: Final = 1_000
-"""Two clocks may drift apart by one part in so many."""
+"""Two clocks may drift apart by one part in this many."""
 
 
 class ClockStep(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class ClockStep(msgspec.Struct, frozen=True):
 
     @property
     def old_at(self) -> int:
-        """What the clock would show now, had no one set it."""
+        """The time that the clock would show now, had no one set it."""
         return self.at - self.by_ms
 
 
@@ -47,7 +47,7 @@ class PendingRequests(msgspec.Struct, frozen=True):
 class ClockRegression(msgspec.Struct, frozen=True, kw_only=True):
     """The clock was put back from `from_at` to `to_at` (ms), and has not passed `from_at` yet.
 
-    `is_lived` = a process lived through it; else it went back by so much at least. `moved` = runs whose waits moved with it.
+    `is_lived` = a process lived through it; else it went back by at least this much. `moved` = runs whose waits moved with it.
     `slots` = slots that lie ahead and have their run.
     """
 
@@ -60,19 +60,19 @@ class ClockRegression(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def by_ms(self) -> int:
-        """How far it was put back."""
+        """The length of the regression."""
         return self.from_at - self.to_at
 
 
 class ClockWatch:
-    """Compares a wall clock with seconds that only grow. Used by one thread. `passed` None = steps are not looked for.
+    """Compares a wall clock with monotonic seconds. Used by one thread. `passed` None = steps are not detected.
 
     `known` is the number of the last step that this process knows to be recorded in its store.
     """
 
     def __init__(self, passed: Callable[[], float] | None) -> None:
         self._passed = passed
-        self._began: float | None = None
+        self._started_s: float | None = None
         self._last: tuple[int, float] | None = None
         self._seen: tuple[int, float] | None = None
         self._may_be_recorded = False
@@ -81,7 +81,7 @@ class ClockWatch:
         """Whether a recorded step may still have durations to move."""
 
     def find_step(self, now: int, rough_ms: int = 0) -> ClockStep | None:
-        """Return the step since the last noted look, if there is one; `rough_ms` = how exact `now` is. Nothing is noted.
+        """Return the step since the last noted reading, if there is one; `rough_ms` = how exact `now` is. Nothing is noted.
 
         A step that was found and not noted may be recorded: whether that commit succeeded is not known. If the clock was set right
         since, this returns a step of (nearly) nothing.
@@ -90,7 +90,7 @@ class ClockWatch:
             return None
         passed = self._passed()
         self._seen = now, passed
-        if self._last is None or self._began is None:
+        if self._last is None or self._started_s is None:
             return None
         last_now, last_passed = self._last
         elapsed_ms = round((passed - last_passed) * 1000)
@@ -99,14 +99,14 @@ class ClockWatch:
         if not is_step and not self._may_be_recorded:
             return None
         self._may_be_recorded = True
-        return ClockStep(by_ms, now, elapsed_ms + rough_ms, round((passed - self._began) * 1000))
+        return ClockStep(by_ms, now, elapsed_ms + rough_ms, round((passed - self._started_s) * 1000))
 
     def note(self) -> None:
-        """Note the last look: what it found was committed."""
+        """Note the last reading: the step that it found was committed."""
         if self._seen is not None:
             self._last = self._seen
             self._may_be_recorded = False
-            self._began = self._seen[1] if self._began is None else self._began
+            self._started_s = self._seen[1] if self._started_s is None else self._started_s
 
 
 def merge_steps(first: ClockStep | None, second: ClockStep | None) -> ClockStep | None:
@@ -132,7 +132,7 @@ def unrecorded_ms(by_ms: int, recorded: Sequence[int]) -> int:
 
 
 class RunClockSteps:
-    """The steps of its store's clock that a run lived through: (rank of its last outcome then, by, at) each, oldest first."""
+    """The steps of its store's clock during a run: (rank of its last outcome then, by, at) each, oldest first."""
 
     def __init__(self, written: str | None = None) -> None:
         parts = (entry.split(":") for entry in (written or "").split())
@@ -153,11 +153,11 @@ class RunClockSteps:
 
     @property
     def sums(self) -> list[int]:
-        """By how much all may have moved since an instant: the newest step, the newest two, and so on."""
+        """The possible moves since an instant: the newest step, the newest two, and so on."""
         return list(accumulate(by_ms for _, by_ms, _ in reversed(self._steps)))
 
     def raise_last(self, rank: int) -> None:
-        """Say of the newest step that outcomes up to `rank` were still written by the clock as it was before."""
+        """Note that outcomes up to `rank` were still written by the clock as it was before the newest step."""
         if self._steps:
             last_rank, by_ms, at = self._steps[-1]
             self._steps[-1] = max(last_rank, rank), by_ms, at

@@ -1,15 +1,15 @@
 """Cron expressions as sets of instants.
 
-cronsim walks the calendar in plain wall-clock time; what a change of the clocks does to it is decided here, so that
-the slots are one fixed set of instants and the next one never depends on how it was asked for:
+cronsim walks the calendar in plain wall-clock time; this module decides how a change of the clocks affects it, so that
+the slots are one fixed set of instants and the next one never depends on how it is requested:
 
 * A change forward (gap). A wall-clock time that does not exist fires once, at the first minute after the gap.
-  Only where the hour field starts with `*` is it left out: such a schedule counts elapsed time and fires again anyway.
-* A change back (fold). Where minute or hour starts with `*` both passes count, because the schedule counts elapsed
+  It is left out only if the hour field starts with `*`: such a schedule counts elapsed time and fires again anyway.
+* A change back (fold). If minute or hour starts with `*`, both passes count, because the schedule counts elapsed
   time. A fixed time fires once, in the first pass.
 
-This is Debian cron's rule, with one mend: Debian runs `*/15 2 * * *` not at all on the day without 02:00-02:59. Six fields begin with the
-seconds; the rule looks at minute and hour all the same.
+This is Debian cron's rule, with one fix: Debian skips `*/15 2 * * *` on the day without 02:00-02:59. Six fields begin with the
+seconds; the rule still uses minute and hour.
 Invariant: `next_after(at) > at`, and it is the smallest such slot.
 """
 
@@ -41,7 +41,7 @@ _NICKNAMES = {
     "@hourly": "0 * * * *",
 }
 _FIELDS = ("minute", "hour", "day-of-month", "month", "day-of-week", "second")
-# Days stop at 28, so that a hashed day exists in each month. The seconds come last, so that whatever has none is spread as it always was.
+# Days stop at 28, so that a hashed day exists in each month. The seconds come last, so that five fields are spread as before.
 _HASHED_RANGES = ((0, 59), (0, 23), (1, 28), (1, 12), (0, 6), (0, 59))
 _HASHED = re.compile(r"H(?:\(([0-9]{1,2})-([0-9]{1,2})\))?(?:/([0-9]{1,2}))?", re.ASCII | re.IGNORECASE)
 
@@ -91,7 +91,7 @@ def to_local(at: int, zone: ZoneInfo) -> datetime:
     return (_EPOCH + timedelta(milliseconds=at)).astimezone(zone)
 
 
-@lru_cache(maxsize=1_024)  # a page of automations tells fifty of them, each time it moves
+@lru_cache(maxsize=1_024)  # a page of automations describes fifty of them, each time it moves
 def _normalize(expr: str) -> str:
     return describe_cron(expr) or str(_make_iterator(expr, expr).explain())
 
@@ -106,7 +106,7 @@ class Cron:
         self._zone = zone
         self._skips_gaps = hour.startswith("*")
         self.counts_elapsed = self._skips_gaps or minute.startswith("*")
-        """Whether it goes on evenly whatever the clocks do, rather than at fixed times of the day."""
+        """Whether it counts elapsed time whatever the clocks do, rather than fixed times of the day."""
 
     @lru_cache(maxsize=4_096)  # noqa: B019 - of few expressions, and a page walks from slot to slot each time it moves
     def next_after(self, at: int) -> int | None:
@@ -119,7 +119,7 @@ class Cron:
             return None
 
     def in_words(self) -> str:
-        """Return it in words, such as "every day at 03:00"; an unusual one as cronsim says it."""
+        """Return it in words, such as "every day at 03:00"; an unusual one as cronsim describes it."""
         return _normalize(self._expr)
 
     def _second_pass(self, local: datetime) -> timedelta:
@@ -158,7 +158,7 @@ class Cron:
 
 
 def _make_iterator(plain: str, written: str) -> CronSim:
-    """Return cronsim's walker, or say what is wrong with what was written."""
+    """Return cronsim's walker, or raise the error of the expression as written."""
     try:
         walker = CronSim(plain, _FIXED_START)
         next(copy.copy(walker))
@@ -169,21 +169,21 @@ def _make_iterator(plain: str, written: str) -> CronSim:
     except CronSimError as error:
         raise _field_error(plain, written, str(error)) from None
     except (AssertionError, TypeError, ValueError):
-        # Mixed forms such as "L,MON#2/3" leave cronsim's parser by other doors.
+        # Mixed forms such as "L,MON#2/3" raise other errors in cronsim's parser.
         raise _cron_error(written, "is not a cron expression", "Write one simple form per field.") from None
     return walker
 
 
-def _field_error(plain: str, written: str, why: str) -> OptionError:
-    """Tell a date that never comes from a field that cannot be read."""
+def _field_error(plain: str, written: str, problem: str) -> OptionError:
+    """Return the error of a date that never comes, or else of a field that cannot be read."""
     *times, day, month, weekday = plain.split(" ")
-    if "day-of-month" in why:
+    if "day-of-month" in problem:
         try:
             CronSim(" ".join([*times, day, "*", weekday]), _FIXED_START)
             return _cron_error(written, "never fires", f"Month {month} has no such day. Use L for its last day.")
         except CronSimError:
             pass
-    return _cron_error(written, f"is not a cron expression: {why.lower()}", 'Example: "0 3 * * MON-FRI".')
+    return _cron_error(written, f"is not a cron expression: {problem.lower()}", 'Example: "0 3 * * MON-FRI".')
 
 
 def _resolve_hash(field: str, number: int, name: str, written: str) -> str:
@@ -209,8 +209,8 @@ def _resolve_hash(field: str, number: int, name: str, written: str) -> str:
 
 def _is_imaginary(local: datetime) -> bool:
     """Whether the clocks jumped over this wall-clock time."""
-    there_and_back = local.astimezone(UTC).astimezone(local.tzinfo)
-    return there_and_back.replace(tzinfo=None, fold=0) != local.replace(tzinfo=None, fold=0)
+    round_trip = local.astimezone(UTC).astimezone(local.tzinfo)
+    return round_trip.replace(tzinfo=None, fold=0) != local.replace(tzinfo=None, fold=0)
 
 
 def instant_of(wall: datetime, zone: ZoneInfo) -> int:
@@ -228,6 +228,6 @@ def _to_ms(local: datetime) -> int:
     return (local.astimezone(UTC) - _EPOCH) // MILLISECOND
 
 
-def _cron_error(expr: object, why: str, hint: str) -> OptionError:
+def _cron_error(expr: object, problem: str, hint: str) -> OptionError:
     """Return the error that names the expression as it was written."""
-    return OptionError(f"cron {str(expr)[:_LONGEST]!r} {why}", hint=hint)
+    return OptionError(f"cron {str(expr)[:_LONGEST]!r} {problem}", hint=hint)

@@ -1,4 +1,4 @@
-"""Cron words: what the usual cron expressions say, in a few words; all others are for cronsim's own sentence."""
+"""Cron descriptions: the usual cron expressions in a few words; all others are described by cronsim's own sentence."""
 
 import calendar
 import re
@@ -35,13 +35,15 @@ def describe_cron(expression: str) -> str | None:
         past = f" at :{int(minute):02}" if int(minute) else ""
         return None if step is None else f"{step}{past}" + ("" if is_each_day else f", {days}")
     times = (
-        [f"{int(one):02}:{int(minute):02}" for one in sorted(hour.split(","), key=int)] if _LIST.fullmatch(hour) else []
+        [f"{int(hour_text):02}:{int(minute):02}" for hour_text in sorted(hour.split(","), key=int)]
+        if _LIST.fullmatch(hour)
+        else []
     )
     return f"{days} at {_join_words(times)}" if times else None
 
 
 def _step_words(field: str, whole: int, unit: str) -> str | None:
-    """Return "every 5 minutes" of a step that comes out even; others are not evenly apart."""
+    """Return "every 5 minutes" of a step that divides the range; others are not evenly apart."""
     step = _STEP.fullmatch(field)
     count = 1 if field == "*" else int(step[1]) if step else 0
     if not count or whole % count or count == whole:
@@ -60,7 +62,7 @@ def _hours_words(field: str) -> str | None:
 
 
 def _days_words(day: str, month: str, weekday: str) -> str | None:
-    """Return on which days: "every day", "every Monday", "Monday to Friday", "on day 1 of every month", "on 24 December"."""
+    """Return the days in words: "every day", "every Monday", "Monday to Friday", "on day 1 of every month", "on 24 December"."""
     if day == month == weekday == "*":
         return _EVERY_DAY
     if weekday == "*" and _NUMBER.fullmatch(day):
@@ -87,8 +89,8 @@ def _range_of(part: str) -> tuple[int, int] | None:
     ends = [_DAYS.get(end, int(end) if _NUMBER.fullmatch(end) else None) for end in part.split("-")]
     if len(ends) > 2 or any(end is None for end in ends):
         return None
-    found = [end % 7 for end in ends if end is not None]
-    return found[0], found[-1]
+    days = [end % 7 for end in ends if end is not None]
+    return days[0], days[-1]
 
 
 def _day_name(number: int) -> str:

@@ -1,7 +1,7 @@
-"""Which of the slots that nobody made in time are made up for: a pure function of the schedule, the policy and the time.
+"""Misfires: which missed slots run later. A pure function of the schedule, the policy and the time.
 
-A slot that is at most a minute old is on time. What is older was missed, and runs as the policy says: "none" of it, the "last" one
-where nothing is on time, "all", or the newest n of them ("all:n").
+A slot that is at most a minute old is on time. An older one was missed, and runs by the policy: "none" of them, the "last" one if nothing
+is on time, "all", or the newest n of them ("all:n").
 """
 
 import sys
@@ -11,12 +11,12 @@ import msgspec
 from mainspring.domain.time.schedule import Schedule
 
 MISFIRE_AFTER_MS = 60_000
-"""A slot that is older than this was missed: nobody was there to make it."""
+"""A slot that is older than this was missed: no scheduler created its run."""
 _EARLY_MS = 1
 
 
 class DueSlots(msgspec.Struct, frozen=True):
-    """Slots that are due and not made, oldest first, and what follows the last of them; `is_whole` = they are all that are due."""
+    """Slots that are due and not created, oldest first, and the slot after the last of them; `is_whole` = they are all that are due."""
 
     slots: list[int]
     following: int | None
@@ -24,7 +24,7 @@ class DueSlots(msgspec.Struct, frozen=True):
 
 
 def find_due_slots(schedule: Schedule, first_at: int, now_at: int, limit: int = sys.maxsize) -> DueSlots:
-    """Return `first_at`, whatever made it, and what follows: at most `limit` more. Each slot is computed once."""
+    """Return `first_at`, whatever created it, and the slots after it: at most `limit` more. Each slot is computed once."""
     slots, until = [first_at], now_at + _EARLY_MS
     following = schedule.next_after(first_at)
     while following is not None and following <= until and len(slots) <= limit:
@@ -55,7 +55,7 @@ def _is_any_on_time(schedule: Schedule, due: DueSlots, now_at: int) -> bool:
 
 
 def _newest_missed(schedule: Schedule, due: DueSlots, until_at: int, count: int) -> list[int]:
-    """Return the newest missed ones, oldest first."""
+    """Return the newest missed slots, oldest first."""
     if due.is_whole:
         return [slot for slot in due.slots if slot < until_at][-count:]
     return schedule.newest_between(due.slots[0] - 1, until_at - 1, count)

@@ -1,7 +1,7 @@
-"""How often a schedule really starts something, against how often it says: a cadence that slips is seen by nobody who looks at single runs.
+"""Punctuality: how often a schedule really starts runs, compared with its declaration. Single runs do not show a cadence that slips.
 
-A run that outlasts its interval makes every other slot be skipped, or lets a line of runs grow: "every 20 s" has become every 60 s.
-Slots that were missed because nobody scheduled, or that a pause took, are told elsewhere and count for nothing here.
+A run that outlasts its interval makes every other slot be skipped, or lets a line of runs grow: "every 20 s" has become every 60 s. Slots
+that were missed because no scheduler ran, or that a pause skipped, are reported elsewhere and do not count here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,13 +14,13 @@ from mainspring.domain.time.schedule import compute_jitter
 from mainspring.domain.time.slot_verdict import SlotVerdict
 
 MIN_SLOTS = 8
-"""With fewer slots nothing is said."""
+"""With fewer slots nothing is reported."""
 DEFAULT_SHARE = 0.5
-"""By so much starts may lie further apart than their slots, before somebody should know."""
+"""The share by which starts may lie further apart than their slots before it is reported."""
 
 
 class ServedSlot(msgspec.Struct, frozen=True):
-    """A slot that was run or skipped: when its run was to begin, and when it did (None = skipped, or it has not yet)."""
+    """A slot that was run or skipped: when its run was due to begin, and when it did (None = skipped, or it has not yet)."""
 
     slot_at: int
     due_at: int
@@ -39,7 +39,7 @@ class Punctuality(msgspec.Struct, frozen=True):
 
     @property
     def slips(self) -> bool:
-        """Whether it starts so much less often, or so much later, than it says, that somebody should know."""
+        """Whether it starts so much less often, or so much later, than declared that a person should know."""
         return self.slips_by(DEFAULT_SHARE)
 
     def slips_by(self, share: float) -> bool:
@@ -54,7 +54,7 @@ class Punctuality(msgspec.Struct, frozen=True):
 
 
 class SlotStart(msgspec.Struct, frozen=True):
-    """A slot and what became of it: `verdict` as the scheduler has it, instants of its run, as far as that is known."""
+    """A slot and its outcome: `verdict` of the scheduler, instants of its run, if known."""
 
     slot_at: int
     verdict: str
@@ -63,29 +63,29 @@ class SlotStart(msgspec.Struct, frozen=True):
 
 
 def list_served_slots(schedule: str, starts: Iterable[SlotStart], jitter: timedelta | None) -> list[ServedSlot]:
-    """Return the slots that were run or skipped; one whose run ended before it began counts for nothing."""
+    """Return the slots that were run or skipped; one whose run ended before it began does not count."""
     return [
         ServedSlot(
-            one.slot_at,
-            one.slot_at + compute_jitter(schedule, one.slot_at, jitter),
-            one.started_at,
-            one.verdict == SlotVerdict.SKIPPED,
+            start.slot_at,
+            start.slot_at + compute_jitter(schedule, start.slot_at, jitter),
+            start.started_at,
+            start.verdict == SlotVerdict.SKIPPED,
         )
-        for one in starts
-        if one.verdict != SlotVerdict.MISSED
-        and (one.verdict == SlotVerdict.SKIPPED or one.started_at is not None or one.finished_at is None)
+        for start in starts
+        if start.verdict != SlotVerdict.MISSED
+        and (start.verdict == SlotVerdict.SKIPPED or start.started_at is not None or start.finished_at is None)
     ]
 
 
 def measure_punctuality(served: Sequence[ServedSlot], now_at: int) -> Punctuality | None:
-    """Return how a schedule keeps its times; None where there are too few slots to have a time between them."""
+    """Return the punctuality of a schedule; None if there are too few slots to have a time between them."""
     if len(served) < 2:
         return None
-    times = sorted(one.slot_at for one in served)
-    lasts = times[-1] - times[0]
-    started = [one for one in served if not one.is_skipped]
-    lags = [max((now_at if one.started_at is None else one.started_at) - one.due_at, 0) for one in started]
-    declared = lasts // (len(times) - 1)
+    times = sorted(slot.slot_at for slot in served)
+    period = times[-1] - times[0]
+    started = [slot for slot in served if not slot.is_skipped]
+    lags = [max((now_at if slot.started_at is None else slot.started_at) - slot.due_at, 0) for slot in started]
+    declared = period // (len(times) - 1)
     return Punctuality(
         slots=len(served),
         skipped=len(served) - len(started),

@@ -12,7 +12,7 @@ from mainspring.domain.errors import OptionError
 
 _WRITTEN = re.compile(r"\s*([0-9]{1,9})\s*/\s*([0-9A-Za-z.]{1,40})\s*", re.ASCII)
 _WORDS = {"sec": "s", "second": "s", "min": "m", "minute": "m", "hour": "h", "day": "d"}
-_SHOWN_TEXT = 80
+_MAX_QUOTED_LENGTH = 80
 _HINT = "Write a count and a span: 10/s, 60/m, 1000/h, or 5/30s."
 
 
@@ -35,19 +35,19 @@ class Rate:
 
 
 def parse_rate(value: str | Rate) -> Rate:
-    """Return the rate that `value` means.
+    """Return the rate of `value`.
 
     Raises:
         OptionError: the value is no rate, or lets nothing through.
     """
     if isinstance(value, Rate):
         return value
-    written = _WRITTEN.fullmatch(value) if isinstance(value, str) else None
-    if written is None:
-        raise OptionError(f"{repr(value)[:_SHOWN_TEXT]} is not a rate", hint=_HINT)
-    per = _WORDS.get(written[2].lower(), written[2])
+    match = _WRITTEN.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise OptionError(f"{repr(value)[:_MAX_QUOTED_LENGTH]} is not a rate", hint=_HINT)
+    per = _WORDS.get(match[2].lower(), match[2])
     try:
         span = parse_duration(f"1{per}" if per.isalpha() else per)
     except OptionError as error:
-        raise OptionError(f"{value[:_SHOWN_TEXT]!r} is not a rate: {error.message}", hint=_HINT) from None
-    return Rate(int(written[1]), span)
+        raise OptionError(f"{value[:_MAX_QUOTED_LENGTH]!r} is not a rate: {error.message}", hint=_HINT) from None
+    return Rate(int(match[1]), span)

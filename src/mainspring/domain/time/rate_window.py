@@ -1,8 +1,8 @@
-"""How much of a rate is used up: the starts of the last span, so that in *any* span no more than the count are let through.
+"""Rate window: how much of a rate is used up, by the starts of the last span, so that no span has more than the count.
 
-A bucket that refills evenly would let nearly twice the count through in the span after it was full; a service that counts our calls counts
-any span. Starts are kept in parts of a fiftieth of the span, each counted until its last instant is a whole span ago: a large rate gives
-at least 98 % of what it says, and one of up to fifty starts is exact. All instants and spans are milliseconds.
+A bucket that refills evenly would allow nearly twice the count in the span after it was full; a service that counts our calls counts any
+span. Starts are stored in parts of a fiftieth of the span, each counted until its last instant is a whole span ago: a large rate allows
+at least 98 % of its count, and one of up to fifty starts is exact. All instants and spans are milliseconds.
 """
 
 import msgspec
@@ -20,11 +20,11 @@ class RateWindow(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, count: int, per_ms: int, written: str) -> "RateWindow":
-        """Return the window that `write` made, for a rate that may be another one since."""
+        """Return the window that `write` made, for a rate that may have changed since."""
         return cls(count, per_ms, tuple(msgspec.json.decode(written, type=list[_PART])))
 
     def write(self) -> str:
-        """Return the parts as text, at most some fifty of them."""
+        """Return the parts as text, at most about fifty of them."""
         return msgspec.json.encode(self.parts).decode()
 
     def free(self, now: int) -> int:
@@ -32,17 +32,17 @@ class RateWindow(msgspec.Struct, frozen=True):
         return max(0, self.count - sum(starts for last, starts in self.parts if self._counts(last, now)))
 
     def spend(self, starts: int, now: int) -> "RateWindow":
-        """Return the window after so many starts now."""
+        """Return the window after this many starts now."""
         if not starts:
             return self
         width = max(1, self.per_ms // _PARTS) if self.count > _PARTS else 1
         last = now - now % width + width - 1
-        kept = [part for part in self.parts if self._counts(part[0], now)]
-        if kept and kept[-1][0] >= last:  # equal, or the clock went back: nothing is forgotten for that
-            kept[-1] = (kept[-1][0], kept[-1][1] + starts)
+        parts = [part for part in self.parts if self._counts(part[0], now)]
+        if parts and parts[-1][0] >= last:  # equal, or the clock went back: nothing is forgotten for that
+            parts[-1] = (parts[-1][0], parts[-1][1] + starts)
         else:
-            kept.append((last, starts))
-        return msgspec.structs.replace(self, parts=tuple(kept))
+            parts.append((last, starts))
+        return msgspec.structs.replace(self, parts=tuple(parts))
 
     def next_at(self, now: int) -> int:
         """Return the earliest instant, from now on, at which one more may start."""
@@ -56,5 +56,5 @@ class RateWindow(msgspec.Struct, frozen=True):
         return now + self.per_ms
 
     def _counts(self, last: int, now: int) -> bool:
-        # What lies more than a span ahead was written by a clock that was put back since: it holds nothing up.
+        # A part more than a span ahead was written by a clock that was put back since: it blocks nothing.
         return -self.per_ms <= now - last < self.per_ms

@@ -2,7 +2,7 @@
 
 A slot is an instant in integer milliseconds (UTC). Slots are a fixed set that follows from the spec alone, so the next
 one is computed from (spec, last slot) and never chained from when a run happened to start. `cron` follows the wall
-clock of its zone (see `cron.py` for what changes of the clocks do); `every` counts elapsed time on a grid that is
+clock of its zone (see `cron.py` for changes of the clocks); `every` counts elapsed time on a grid that is
 anchored at the epoch plus `offset`, whatever the clocks do; `at` is one slot. A calendar closes days (see `calendar.py`).
 """
 
@@ -22,7 +22,7 @@ from mainspring.domain.time.cron import Cron, expand_cron, find_zone, instant_of
 
 _SHORTEST = 1_000
 _LONG_AGO = 946_684_800_000
-"""The year 2000: from here on a schedule that keeps to a calendar must have a slot."""
+"""The year 2000: from here on a schedule with a calendar must have a slot."""
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -34,7 +34,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: str | None = None
     tz: str = "UTC"
     written: str = ""
-    """The cron expression as its author wrote it, where that differs (`@daily`, `H`)."""
+    """The cron expression as its author wrote it, if that differs (`@daily`, `H`)."""
     calendar: Calendar | None = None
 
     @classmethod
@@ -71,21 +71,23 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return cls(cron=plain, tz=zone, written="" if cron is None or cron == plain else " ".join(cron.split()))
 
     def kept_to(self, calendar: Calendar | None, tz: str | None = None) -> Self:
-        """Return it with a calendar, whose days are those of its zone; `tz` gives elapsed time one.
+        """Return the schedule with a calendar, whose days are those of its zone; `tz` gives elapsed time one.
 
         Raises:
             OptionError: it has no slot on any open day.
         """
         if calendar is None:
             return self
-        kept = msgspec.structs.replace(self, calendar=calendar, tz=tz if self.every is not None and tz else self.tz)
+        restricted = msgspec.structs.replace(
+            self, calendar=calendar, tz=tz if self.every is not None and tz else self.tz
+        )
         first = _LONG_AGO if self.at is None else _instant(self.at, self.tz) - 1
-        if kept.next_after(first) is None:
+        if restricted.next_after(first) is None:
             raise OptionError(
                 f"{self.describe()} never comes: calendar {calendar.name!r} has no such open day",
                 hint='Change the schedule, or let the calendar say on_closed = "next".',
             )
-        return kept
+        return restricted
 
     @classmethod
     def _parse_every(cls, every: SpanInput, tz: str | None, offset: SpanInput | None) -> Self:
@@ -104,20 +106,20 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def key(self) -> str:
-        """Text that is equal for equal schedules only, stable over restarts. The known years of a calendar are no part of it."""
+        """Text that is equal for equal schedules only, stable over restarts. It does not depend on the known years of a calendar."""
         days = f" {self.calendar.key}" if self.calendar is not None else ""
         if self.every is not None:
             return f"every {self.every}+{self.offset}{f' {self.tz}' if days else ''}{days}"
         return f"at {self.at} {self.tz}{days}" if self.at is not None else f"cron {self.cron} {self.tz}{days}"
 
     def next_after(self, at: int) -> int | None:
-        """Return the first slot strictly after the instant `at`; None where none follows."""
+        """Return the first slot strictly after the instant `at`; None if none follows."""
         if self.calendar is None:
             return self.bare_next_after(at)
         return self.calendar.next_after(at, self.bare_next_after, find_zone(self.tz), moves=self.has_time_of_day)
 
     def bare_next_after(self, at: int) -> int | None:
-        """Return the first slot strictly after `at` that there would be if no day were closed."""
+        """Return the first slot strictly after `at` if no day were closed."""
         if self.every is not None:
             return at - (at - self.offset) % self.every + self.every
         if self.at is not None:
@@ -150,10 +152,10 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the newest `count` slots with after < slot <= until, oldest first, without walking through all of them."""
         span = _SHORTEST * 60
         while True:
-            begin = max(after, until - span)
-            found = self.slots_between(begin, until, limit=sys.maxsize)
-            if begin == after or len(found) >= count:
-                return found[-count:] if count else []
+            start = max(after, until - span)
+            slots = self.slots_between(start, until, limit=sys.maxsize)
+            if start == after or len(slots) >= count:
+                return slots[-count:] if count else []
             span *= 2
 
     def local(self, slot: int) -> datetime:
@@ -182,7 +184,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def compute_jitter(schedule: str, slot_at: int, span: timedelta | None) -> int:
-    """Return by how many milliseconds the run of a slot is put off: the same for whoever asks, from 0 to less than `span`."""
+    """Return by how many milliseconds the run of a slot is delayed: the same in each process, from 0 to less than `span`."""
     width = 0 if span is None else span // MILLISECOND
     if not width:
         return 0
@@ -190,7 +192,7 @@ def compute_jitter(schedule: str, slot_at: int, span: timedelta | None) -> int:
 
 
 def read_moment(value: Any) -> str:
-    """Return the one form of a date and time of day, with or without an offset: "2026-12-24T18:00". Raises OptionError."""
+    """Return the canonical form of a date and time of day, with or without an offset: "2026-12-24T18:00". Raises OptionError."""
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     except (TypeError, ValueError):

@@ -1,16 +1,16 @@
-"""What became of a slot."""
+"""The verdict on a slot."""
 
 from enum import StrEnum
 
 
 class SlotVerdict(StrEnum):
-    """The answer of the scheduler to a slot that is due."""
+    """The verdict of the scheduler on a slot that is due."""
 
     RUN = "run"
     """It has its run."""
     SKIPPED = "skipped"
-    """The run before still went on."""
+    """The run before was still running."""
     MISSED = "missed"
-    """Nobody looked in time, and it is not made up for."""
+    """No scheduler ran in time, and it does not run later."""
     LOST = "lost"
-    """It was due between a backup and its restoring: a person decides whether it gets a run."""
+    """It was due between a backup and its restore: a person decides whether it gets a run."""

@@ -1,8 +1,8 @@
-"""Is a success overdue? A pure function of the schedules, the last success and the time.
+"""The deadline of the next success: is it overdue? A pure function of the schedules, the last success and the time.
 
-A success is expected after each slot of `cron`, and within each `every` since the last one (nobody knows at which minute a foreign
-scheduler counts). It may be late by the grace. Invariants: a success never makes anything overdue sooner; once overdue it stays so until
-a success; nothing that nobody expects is ever overdue.
+A success is expected after each slot of `cron`, and within each `every` since the last one (the minute at which a foreign scheduler
+counts is unknown). It may be late by the grace. Invariants: a success never makes anything overdue sooner; once overdue it stays so until
+a success; an unexpected success is never overdue.
 """
 
 from bisect import bisect_right
@@ -16,12 +16,12 @@ from mainspring.domain.duration import MILLISECOND
 from mainspring.domain.time.schedule import Schedule
 
 MAX_GRACE = timedelta(hours=6)
-"""Bound of the default grace, which is one period: what runs hourly is missed after two hours, what runs daily after thirty."""
+"""Bound of the default grace, which is one period: an hourly run is missed after two hours, a daily one after thirty."""
 
 MAX_MISSED_COUNT = 100
-"""Slots that nothing came of are counted no further."""
+"""Missed slots are counted up to this."""
 _FIRST_COUNTED = 2
-"""So many are reckoned at first, then twice as many each time: ten thousand may become silent together, with one slot each."""
+"""How many are computed at first, then twice as many each time: ten thousand may become silent together, with one slot each."""
 
 
 class SuccessDeadline(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ class SuccessDeadline(msgspec.Struct, frozen=True):
     late_at: int
 
 
-@lru_cache(maxsize=65_536)  # it moves with each success only, and every look asks
+@lru_cache(maxsize=65_536)  # it moves with each success only, and every evaluation asks
 def next_deadline(schedule: Schedule, from_at: int, grace: timedelta | None = None) -> SuccessDeadline | None:
     """Return the success that is expected next after `from_at` (the last success, or when expecting began); None = never."""
     due_at = _next_due(schedule, from_at)
@@ -45,7 +45,7 @@ def next_deadline(schedule: Schedule, from_at: int, grace: timedelta | None = No
 
 
 def _next_due(schedule: Schedule, at: int) -> int | None:
-    """Return when the next success is due after one: on an open day, where a calendar closes some."""
+    """Return when the next success is due after one: on an open day, if a calendar closes some."""
     if schedule.every is None:
         return schedule.next_after(at)
     due_at = at + schedule.every
@@ -55,7 +55,7 @@ def _next_due(schedule: Schedule, at: int) -> int | None:
 
 
 def count_due(schedule: Schedule, from_at: int, until_at: int) -> int:
-    """Return how many successes were due after one instant and up to another, at most `MOST_COUNTED`."""
+    """Return how many successes were due after one instant and up to another, at most `MAX_MISSED_COUNT`."""
     number, most, at = 0, _FIRST_COUNTED, from_at
     while number < MAX_MISSED_COUNT:
         dues = _list_due(schedule, at, most)
@@ -66,16 +66,16 @@ def count_due(schedule: Schedule, from_at: int, until_at: int) -> int:
     return min(number, MAX_MISSED_COUNT)
 
 
-@lru_cache(maxsize=65_536)  # while it is silent the same ones are asked for at every look
+@lru_cache(maxsize=65_536)  # while it is silent every evaluation asks for the same ones
 def _list_due(schedule: Schedule, at: int, most: int) -> tuple[int, ...]:
-    found: list[int] = []
-    while len(found) < most:
+    due_times: list[int] = []
+    while len(due_times) < most:
         due_at = _next_due(schedule, at)
         if due_at is None:
             break
-        found.append(due_at)
+        due_times.append(due_at)
         at = due_at
-    return tuple(found)
+    return tuple(due_times)
 
 
 def find_overdue(
@@ -88,16 +88,22 @@ def find_overdue(
     silence: timedelta | None = None,
     jitter: timedelta | None = None,
 ) -> SuccessDeadline | None:
-    """Return the success that is overdue at `now_at`, the one that should have come first; None if all is well. `jitter` delays starts.
+    """Return the success that is overdue at `now_at`, the one that should have come first; None if none is. `jitter` delays starts.
 
-    `since_at` = when it began to be expected. `silence` set takes the place of the schedules: so long without a success is too long.
+    `since_at` = when it began to be expected. `silence` set replaces the schedules: the longest time without a success.
     """
     from_at = since_at if succeeded_at is None else max(since_at, succeeded_at)
     if silence is not None:
         due_at = from_at + silence // MILLISECOND
-        late = [SuccessDeadline(due_at, due_at)]
+        deadlines = [SuccessDeadline(due_at, due_at)]
     else:
-        late = [one for schedule in schedules if (one := next_deadline(schedule, from_at, grace)) is not None]
-        put_off = (jitter or timedelta()) // MILLISECOND
-        late = [SuccessDeadline(one.due_at, one.late_at + put_off) for one in late]
-    return min((one for one in late if one.late_at <= now_at), key=lambda one: one.late_at, default=None)
+        deadlines = [
+            deadline for schedule in schedules if (deadline := next_deadline(schedule, from_at, grace)) is not None
+        ]
+        jitter_ms = (jitter or timedelta()) // MILLISECOND
+        deadlines = [SuccessDeadline(deadline.due_at, deadline.late_at + jitter_ms) for deadline in deadlines]
+    return min(
+        (deadline for deadline in deadlines if deadline.late_at <= now_at),
+        key=lambda deadline: deadline.late_at,
+        default=None,
+    )

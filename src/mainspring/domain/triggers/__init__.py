@@ -1,1 +1,1 @@
-"""Triggers: what starts runs from outside, and how many deliveries become how many runs."""
+"""Triggers: the external starts of runs, and how many deliveries become how many runs."""

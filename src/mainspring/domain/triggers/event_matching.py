@@ -1,7 +1,7 @@
-"""Which waits an event meets, without comparing it with each: event and wait are brought to the same hash.
+"""Matching of events with waits, without comparing each pair: event and wait are reduced to the same hash.
 
 A wait states values for dotted paths (`{"charge": "c_1", "card.country": "DE"}`); the sorted paths are its shape. An event has, for each
-shape in use under its name, the hash of its own values at these paths. Equal hashes = the event is waited for.
+shape in use under its name, the hash of its own values at these paths. Equal hashes = the event is expected.
 """
 
 import hashlib
@@ -25,18 +25,18 @@ def match_hash(name: str, where: Mapping[str, object]) -> str:
 
 
 def event_hash(name: str, shape: Iterable[str], data: Any) -> str | None:
-    """Return the hash of an event's values at these paths; None if it lacks one, so that no wait of this shape meets it."""
-    found: dict[str, object] = {}
+    """Return the hash of an event's values at these paths; None if it lacks one, so that no wait of this shape matches it."""
+    values: dict[str, object] = {}
     for path in shape:
         value = _value_at(data, path)
         if value is _MISSING:
             return None
-        found[path] = value
-    return match_hash(name, found)
+        values[path] = value
+    return match_hash(name, values)
 
 
 def _value_at(data: Any, path: str) -> Any:
-    """Return the value at a dotted path. A key that itself holds the dots wins; digits index a list."""
+    """Return the value at a dotted path. A key that itself contains the dots wins; digits index a list."""
     if isinstance(data, dict) and path in data:
         return data[path]
     value = data
@@ -51,7 +51,7 @@ def _value_at(data: Any, path: str) -> Any:
 
 
 def _normalize_value(value: Any) -> Any:
-    """Return the value as JSON gives it back, whole floats as integers."""
+    """Return the value as after a JSON round trip, whole floats as integers."""
     value = msgspec.to_builtins(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)

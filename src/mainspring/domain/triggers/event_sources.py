@@ -1,4 +1,4 @@
-"""What is listened for inside: published events, and the ends of other automations' runs."""
+"""Internal event sources of triggers: published events, and the ends of other automations' runs."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Self
@@ -22,15 +22,15 @@ class EventSource(msgspec.Struct, frozen=True, kw_only=True, tag="event", omit_d
 
     @classmethod
     def parse(cls, name: str, where: Mapping[str, Any] | None = None) -> Self:
-        """Return what is listened for.
+        """Return the source.
 
         Raises:
-            OptionError: the name is empty, or `where` is no table of values that JSON has.
+            OptionError: the name is empty, or `where` is no table of JSON values.
         """
         return cls(name=_read_name(name, "event"), where=_read_where(where))
 
     def takes(self, data: Any) -> bool:
-        """Tell whether an event with this data is meant."""
+        """Tell whether an event with this data matches."""
         return event_hash(self.name, match_paths(self.where), data) == match_hash(self.name, self.where)
 
 
@@ -42,16 +42,16 @@ class RunEndSource(msgspec.Struct, frozen=True, kw_only=True, tag="run", omit_de
 
     @classmethod
     def parse(cls, automation: str, state: str | Iterable[str] | None = None) -> Self:
-        """Return what is listened for; state None = succeeded, "any" = each end.
+        """Return the source; state None = succeeded, "any" = each end.
 
         Raises:
-            OptionError: a state is none in which a run ends.
+            OptionError: a state is no end state of a run.
         """
         return cls(automation=_read_name(automation, "automation"), states=read_end_states(state))
 
 
 class JoinedRunsSource(msgspec.Struct, frozen=True, kw_only=True, tag="runs", omit_defaults=True):
-    """All of `automations` ended in one of `states` for one slot, or under one run key; `within` (ms) of the first."""
+    """The end of all `automations` in one of `states` for one slot, or under one run key; `within` (ms) of the first."""
 
     automations: tuple[str, ...]
     states: tuple[str, ...] = (RunState.SUCCEEDED.value,)
@@ -66,7 +66,7 @@ class JoinedRunsSource(msgspec.Struct, frozen=True, kw_only=True, tag="runs", om
         per: str = "slot",
         within: SpanInput | None = None,
     ) -> Self:
-        """Return what is listened for.
+        """Return the source.
 
         Raises:
             OptionError: fewer than two names, one of them twice, or a value that cannot be used.
@@ -88,20 +88,20 @@ class JoinedRunsSource(msgspec.Struct, frozen=True, kw_only=True, tag="runs", om
 
 
 def read_end_states(state: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Return the ends that are meant.
+    """Return the requested end states.
 
     Raises:
-        OptionError: one is none in which a run ends.
+        OptionError: one is no end state of a run.
     """
     if state is None:
         return (RunState.SUCCEEDED.value,)
     if state == "any":
         return END_STATES
-    stated = _read_several("state", state)
-    for one in stated:
-        if one not in END_STATES:
-            raise OptionError(f"no run ends as {one!r}", hint=f"Choose of: {', '.join(END_STATES)}, any.")
-    return tuple(sorted({str(one) for one in stated})) or END_STATES
+    requested = _read_several("state", state)
+    for end_state in requested:
+        if end_state not in END_STATES:
+            raise OptionError(f"no run ends as {end_state!r}", hint=f"Choose of: {', '.join(END_STATES)}, any.")
+    return tuple(sorted({str(end_state) for end_state in requested})) or END_STATES
 
 
 def _read_where(value: Any) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _read_where(value: Any) -> dict[str, Any]:
 
 
 def _read_several(option: str, value: Any) -> tuple[Any, ...]:
-    """Return a lone text as one of several."""
+    """Return one text as a tuple."""
     if isinstance(value, str):
         return (value,)
     if not isinstance(value, Iterable) or isinstance(value, Mapping):
@@ -126,7 +126,7 @@ def _read_several(option: str, value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def _read_name(name: Any, what: str) -> str:
+def _read_name(name: Any, kind: str) -> str:
     if not isinstance(name, str) or not name.strip():
-        raise OptionError(f"{name!r} is not the name of an {what}", hint='Write it as text: "orders.paid".')
+        raise OptionError(f"{name!r} is not the name of an {kind}", hint='Write it as text: "orders.paid".')
     return name

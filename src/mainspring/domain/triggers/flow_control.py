@@ -1,8 +1,8 @@
-"""How many arrivals become how many runs: debounce, throttle, batch, dedup and rate, each by key.
+"""Flow control: how many deliveries become how many runs: debounce, throttle, batch, dedup and rate, each by key.
 
-Pure functions of what was there, and of time.
+Pure functions of the earlier state and of time.
 
-Invariant: whatever a pace holds has an instant at which it is looked at again, so that nothing that was taken in waits for ever.
+Invariant: every held delivery has an instant at which it is evaluated again, so that no accepted delivery waits for ever.
 """
 
 from typing import NamedTuple, Self
@@ -17,18 +17,19 @@ from mainspring.domain.time.rate_window import RateWindow
 from mainspring.domain.triggers.header_template import normalize_template
 
 TEMPLATE_FIELDS = ("data", "headers", "name", "key", "trigger")
-"""What a template of a trigger may name of an event."""
+"""Fields of an event that a template of a trigger may use."""
 _MOST_IN_A_BATCH = 1_000
 _MOST_HELD = 10_000
 
 
 class FlowControl(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The plain one starts a run for each arrival. Spans are milliseconds.
+    """The flow control of a trigger; the plain one starts a run for each delivery. Spans are milliseconds.
 
     `by` = template of the key by which all of it counts (default: the trigger as a whole). `debounce` = start with the newest once
-    nothing came for so long; `throttle` = at most one start a span, the newest of those that came meanwhile at its end; `batch` = one
-    run for so many arrivals, or for those of `within` after the first. `dedup` = what comes so soon after an arrival of its key that
-    counted is dropped. `rate` = (count, per): what would start too soon waits. `concurrency` = at most so many runs of a key at once.
+    nothing came for this long; `throttle` = at most one start a span, the newest of those that came meanwhile at its end; `batch` = one
+    run for this many deliveries, or for those of `within` after the first. `dedup` = a delivery this soon after another of its key that
+    counted is dropped. `rate` = (count, per): a start that would be too early waits. `concurrency` = at most this many runs of a key at
+    once.
     """
 
     by: str | None = None
@@ -53,7 +54,7 @@ class FlowControl(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         rate: str | None = None,
         concurrency: int | None = None,
     ) -> Self:
-        """Return the pace that options describe.
+        """Return the flow control that options describe.
 
         Raises:
             OptionError: a value cannot be used, or two options exclude each other.
@@ -89,31 +90,31 @@ class FlowControl(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     @property
     def remembers(self) -> int:
-        """How long (ms) after it changed the mark of a key still says something."""
+        """How long (ms) after its change the state of a key still matters."""
         return max(self.dedup or 0, self.throttle or 0, self.rate[1] if self.rate is not None else 0)
 
     @property
     def takes_many(self) -> bool:
-        """Whether a run is given a list of arrivals."""
+        """Whether a run gets a list of deliveries."""
         return self.batch is not None
 
     def words(self) -> list[str]:
-        """Return the pace in words, for people."""
+        """Return the flow control in words, for people."""
         spans = {"debounce": self.debounce, "throttle": self.throttle, "within": self.within, "dedup": self.dedup}
-        said = [f"{name} {_format_ms(ms)}" for name, ms in spans.items() if ms is not None]
+        parts = [f"{name} {_format_ms(ms)}" for name, ms in spans.items() if ms is not None]
         if self.batch is not None:
-            said.insert(0, f"batch of {self.batch}")
+            parts.insert(0, f"batch of {self.batch}")
         if self.rate is not None:
-            said.append(f"at most {self.rate[0]} in {_format_ms(self.rate[1])}")
+            parts.append(f"at most {self.rate[0]} in {_format_ms(self.rate[1])}")
         if self.concurrency is not None:
-            said.append(f"at most {self.concurrency} at once")
-        return [*said, f"by {self.by}"] if said and self.by is not None else said
+            parts.append(f"at most {self.concurrency} at once")
+        return [*parts, f"by {self.by}"] if parts and self.by is not None else parts
 
 
 class FlowControlState(msgspec.Struct, frozen=True, kw_only=True):
-    """What is remembered of one key: when one of it last counted and last started (ms), and the starts of the rate's span.
+    """The state of one key: when a delivery of it last counted and last started (ms), and the starts of the rate's span.
 
-    `since_at` = when the first of those came of which the newest is held.
+    `since_at` = when the first of the held ones came; the newest will start.
     """
 
     counted_at: int | None = None
@@ -123,14 +124,14 @@ class FlowControlState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HeldDeliveries(NamedTuple):
-    """What is held of one key: how many, and when the last of them is due."""
+    """The held deliveries of one key: how many, and when the last of them is due."""
 
     number: int = 0
     last_due_at: int | None = None
 
 
 class FlowControlDecision(NamedTuple):
-    """What becomes of an arrival: STARTED, HELD (looked at again at `due_at`) or DROPPED. `replaces` = it takes the place of those held."""
+    """The decision on a delivery: STARTED, HELD (evaluated again at `due_at`) or DROPPED. `replaces` = it replaces the held ones."""
 
     state: DeliveryState
     due_at: int | None = None
@@ -138,40 +139,49 @@ class FlowControlDecision(NamedTuple):
     note: str | None = None
 
 
-def decide_delivery(pace: FlowControl, mark: FlowControlState, held: HeldDeliveries, now: int) -> FlowControlDecision:
-    """Return what becomes of an arrival of a key at the instant `now` (ms)."""
-    if pace.dedup is not None and mark.counted_at is not None and _is_within(pace.dedup, mark.counted_at, now):
-        ago = _format_ms(max(now - mark.counted_at, 0))
+def decide_delivery(
+    flow_control: FlowControl, state: FlowControlState, held: HeldDeliveries, now: int
+) -> FlowControlDecision:
+    """Return the decision on a delivery of a key at the instant `now` (ms)."""
+    if (
+        flow_control.dedup is not None
+        and state.counted_at is not None
+        and _is_within(flow_control.dedup, state.counted_at, now)
+    ):
+        ago = _format_ms(max(now - state.counted_at, 0))
         return FlowControlDecision(
-            DeliveryState.DROPPED, note=f"one of its key counted {ago} before; dedup is {_format_ms(pace.dedup)}"
+            DeliveryState.DROPPED,
+            note=f"one of its key counted {ago} before; dedup is {_format_ms(flow_control.dedup)}",
         )
-    if pace.debounce is not None:
-        quiet_at = now + pace.debounce
-        if pace.within is not None:
-            quiet_at = min(quiet_at, _held_since(mark, held, now) + pace.within)
+    if flow_control.debounce is not None:
+        quiet_at = now + flow_control.debounce
+        if flow_control.within is not None:
+            quiet_at = min(quiet_at, _held_since(state, held, now) + flow_control.within)
         return FlowControlDecision(DeliveryState.HELD, max(quiet_at, now), replaces=True)
-    if pace.batch is not None:
-        place = held.number % pace.batch  # those before are batches of their own that were not let go yet
-        if place + 1 == pace.batch:
+    if flow_control.batch is not None:
+        place_in_batch = (
+            held.number % flow_control.batch
+        )  # earlier ones are batches of their own that were not released yet
+        if place_in_batch + 1 == flow_control.batch:
             return FlowControlDecision(DeliveryState.HELD, now)
-        due_at = now + (pace.within or 0)
-        if place and held.last_due_at is not None:
+        due_at = now + (flow_control.within or 0)
+        if place_in_batch and held.last_due_at is not None:
             due_at = min(due_at, held.last_due_at)
         return FlowControlDecision(DeliveryState.HELD, due_at)
-    if pace.throttle is not None:
+    if flow_control.throttle is not None:
         free_at = now
-        if mark.started_at is not None and _is_within(pace.throttle, mark.started_at, now):
-            free_at = mark.started_at + pace.throttle
+        if state.started_at is not None and _is_within(flow_control.throttle, state.started_at, now):
+            free_at = state.started_at + flow_control.throttle
         if free_at > now or held.number:
             return FlowControlDecision(DeliveryState.HELD, max(free_at, now), replaces=True)
-    return FlowControlDecision(DeliveryState.HELD, now) if held.number else decide_start(pace, mark, now)
+    return FlowControlDecision(DeliveryState.HELD, now) if held.number else decide_start(flow_control, state, now)
 
 
-def decide_start(pace: FlowControl, mark: FlowControlState, now: int) -> FlowControlDecision:
-    """Return whether a run may start now as far as the rate goes, else when."""
-    if pace.rate is None:
+def decide_start(flow_control: FlowControl, state: FlowControlState, now: int) -> FlowControlDecision:
+    """Return whether a run may start now under the rate, else when."""
+    if flow_control.rate is None:
         return FlowControlDecision(DeliveryState.STARTED)
-    free_at = RateWindow.of(*pace.rate, mark.starts).next_at(now)
+    free_at = RateWindow.of(*flow_control.rate, state.starts).next_at(now)
     return (
         FlowControlDecision(DeliveryState.STARTED)
         if free_at <= now
@@ -179,32 +189,38 @@ def decide_start(pace: FlowControl, mark: FlowControlState, now: int) -> FlowCon
     )
 
 
-def _held_since(mark: FlowControlState, held: HeldDeliveries, now: int) -> int:
-    return min(mark.since_at, now) if held.number and mark.since_at is not None else now
+def _held_since(state: FlowControlState, held: HeldDeliveries, now: int) -> int:
+    return min(state.since_at, now) if held.number and state.since_at is not None else now
 
 
 def _is_within(span: int, at: int, now: int) -> bool:
-    """Tell whether an instant is less than a span ago. One that is further ahead is of a clock that was set back, and says nothing."""
+    """Tell whether an instant is less than a span ago. A future instant further away comes from a clock that was set back, and is
+    ignored.
+    """
     return -span <= now - at < span
 
 
 def record_delivery(
-    pace: FlowControl, mark: FlowControlState, held: HeldDeliveries, now: int, *, started: bool
+    flow_control: FlowControl, state: FlowControlState, held: HeldDeliveries, now: int, *, started: bool
 ) -> FlowControlState:
-    """Return the mark after an arrival counted, and perhaps started a run; `held` = what was held before it."""
+    """Return the state after a delivery counted, and perhaps started a run; `held` = the deliveries held before it."""
     if started:
-        return msgspec.structs.replace(record_release(pace, mark, now), counted_at=now)
-    return msgspec.structs.replace(mark, counted_at=now, since_at=_held_since(mark, held, now))
+        return msgspec.structs.replace(record_release(flow_control, state, now), counted_at=now)
+    return msgspec.structs.replace(state, counted_at=now, since_at=_held_since(state, held, now))
 
 
-def record_release(pace: FlowControl, mark: FlowControlState, now: int) -> FlowControlState:
-    """Return the mark after a run was started for what was held."""
-    starts = mark.starts if pace.rate is None else RateWindow.of(*pace.rate, mark.starts).spend(1, now).write()
-    return msgspec.structs.replace(mark, started_at=now, starts=starts, since_at=None)
+def record_release(flow_control: FlowControl, state: FlowControlState, now: int) -> FlowControlState:
+    """Return the state after a run was started for the held deliveries."""
+    starts = (
+        state.starts
+        if flow_control.rate is None
+        else RateWindow.of(*flow_control.rate, state.starts).spend(1, now).write()
+    )
+    return msgspec.structs.replace(state, started_at=now, starts=starts, since_at=None)
 
 
 def is_full(held: HeldDeliveries) -> bool:
-    """Whether no more of a key is taken in until some of it has started: whoever sends is told to wait."""
+    """Whether no more deliveries of a key are accepted until some have started: the sender has to wait."""
     return held.number >= _MOST_HELD
 
 

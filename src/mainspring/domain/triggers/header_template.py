@@ -1,6 +1,6 @@
-"""How templates name a header: as senders write it or with `_` for `-`; `{headers.X-Request-Id}` and `{headers.x_request_id}` are one.
+"""Header names in templates: as senders write them or with `_` for `-`; `{headers.X-Request-Id}` and `{headers.x_request_id}` are one.
 
-Templates are kept in the second form, in which every dotted name is one of a template.
+Templates are stored in the second form, in which every dotted name is one of a template.
 """
 
 import re
@@ -12,23 +12,23 @@ _FIELD = re.compile(r"(?<!\{)(?:\{\{)*\{headers\.[A-Za-z][A-Za-z0-9_-]*")
 
 
 def normalize_template(template: object, known: Iterable[str], *, option: str) -> str:
-    """Return a template over what arrives as it is kept.
+    """Return a template over a delivery in its stored form.
 
     Raises:
-        OptionError, UnknownNameError: it cannot be read, or names what is not `known`; see `check_template`.
+        OptionError, UnknownNameError: it cannot be read, or uses a name that is not `known`; see `check_template`.
     """
-    kept = normalize_header_names(template) if isinstance(template, str) else template
-    check_template(kept, known, option=option)
-    return str(kept)
+    normalized = normalize_header_names(template) if isinstance(template, str) else template
+    check_template(normalized, known, option=option)
+    return str(normalized)
 
 
 def normalize_header_names(template: str) -> str:
-    """Return a template with the headers that it names in small letters and `_`."""
-    return _FIELD.sub(lambda found: _template_name(found[0]), template)
+    """Return a template with its header names in small letters and `_`."""
+    return _FIELD.sub(lambda match: _template_name(match[0]), template)
 
 
 def headers_by_template_name(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return headers by the names that templates have for them. One with a `-` counts before one that only looks like it with a `_`."""
+    """Return headers by their names in templates. One with a `-` wins over one with a `_` in its place."""
     names = sorted(headers, key=lambda name: "-" in name)
     return {_template_name(name): headers[name] for name in names}
 

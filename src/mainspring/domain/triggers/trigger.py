@@ -1,6 +1,6 @@
-"""A trigger as data: what it listens to, how many arrivals become one run, and how an event becomes a run's arguments.
+"""A trigger as data: its source, how many deliveries become one run, and how an event becomes a run's arguments.
 
-Workers announce it; web, scheduler and everybody else read it from the store, without anybody's code.
+Workers announce it; web, scheduler and all others read it from the store, without user code.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,18 +23,18 @@ from mainspring.domain.values.template import expand_template
 TriggerSource = Webhook | BrokerQueue | WatchedFolder | EventSource | RunEndSource | JoinedRunsSource
 ArgumentMapping = Literal["nothing", "event", "data", "fields", "stdin"]
 EVENT_ARGUMENT = "event"
-"""The argument of a command's run that holds what started it."""
+"""The argument of a command's run that holds the event that started it."""
 _SHORT = frozenset({str, int, float, bool, type(None)})
 
 
 def split_trigger_name(name: str) -> tuple[str, str]:
-    """Return the automation in the name of a trigger, and its end ("webhook", "files#2"). An automation's own name may hold a "/"."""
+    """Return the automation in the name of a trigger, and its end ("webhook", "files#2"). An automation's own name may contain a "/"."""
     automation, _, end = name.rpartition("/")
     return automation, end
 
 
 class EventBinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How arguments are made of an event: the whole event, its data, or the fields of its data by name; `many` = a list of them."""
+    """How an event becomes arguments: the whole event, its data, or the fields of its data by name; `many` = a list of them."""
 
     how: ArgumentMapping = "nothing"
     parameter: str = ""
@@ -48,21 +48,21 @@ class EventBinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         A command (no signature) reads it as JSON from its standard input.
 
         Raises:
-            OptionError: a batch is taken field by field or as one event, or a parameter is needed that no event gives.
+            OptionError: a batch is read field by field or as one event, or a parameter is required that no event provides.
         """
         if signature is None:
             return cls(how="stdin", parameter=EVENT_ARGUMENT, many=many)
         parameters = signature.parameters
-        several = list[event_type]  # type: ignore[valid-type]
-        for p in parameters:
-            if p.annotation in (event_type, several):
-                if many and p.annotation != several:
+        event_list = list[event_type]  # type: ignore[valid-type]
+        for parameter in parameters:
+            if parameter.annotation in (event_type, event_list):
+                if many and parameter.annotation != event_list:
                     raise OptionError(
-                        f"parameter {p.name!r} is one event, but batch= gives several",
-                        hint=f"Annotate it as a list: {p.name}: list[ms.Event].",
+                        f"parameter {parameter.name!r} is one event, but batch= gives several",
+                        hint=f"Annotate it as a list: {parameter.name}: list[ms.Event].",
                     )
-                _check_other_parameters([one for one in parameters if one is not p], p.name)
-                return cls(how="event", parameter=p.name, many=p.annotation == several)
+                _check_other_parameters([other for other in parameters if other is not parameter], parameter.name)
+                return cls(how="event", parameter=parameter.name, many=parameter.annotation == event_list)
         if len(parameters) == 1 and (many or parameters[0].annotation not in _SHORT):
             return cls(how="data", parameter=parameters[0].name, many=many)
         if not parameters:
@@ -72,13 +72,13 @@ class EventBinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
                 f"batch= gives several events, and there are {len(parameters)} parameters for the fields of one",
                 hint="Take them by one parameter: events: list[ms.Event].",
             )
-        return cls(how="fields", names=tuple(p.name for p in parameters))
+        return cls(how="fields", names=tuple(parameter.name for parameter in parameters))
 
     def arguments(self, events: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the arguments of a run that was started by these events, oldest first (one, but for a batch).
 
         Raises:
-            MisfitError: the data has no fields, but fields are asked for.
+            MisfitError: the data has no fields, but fields are needed.
         """
         match self.how:
             case "nothing":
@@ -108,7 +108,7 @@ class EventBinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         if fault is None:
             return
         inside = f"$.{self.parameter}"
-        if self.many and len(arguments[self.parameter]) == 1:  # whoever sent the one knows nothing of a list
+        if self.many and len(arguments[self.parameter]) == 1:  # the sender of a single one knows nothing of a list
             inside += "[0]"
         path = "$" + fault.path[len(inside) :] if self.parameter and fault.path.startswith(inside) else fault.path
         raise MisfitError(
@@ -117,29 +117,29 @@ class EventBinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class MisfitError(ArgumentError):
-    """What arrived does not fit what it would start; `at` = the place inside the event or its data (JSON path)."""
+    """The data does not fit the automation that it would start; `at` = the place inside the event or its data (JSON path)."""
 
     def __init__(self, message: str, *, hint: str, at: str) -> None:
         super().__init__(message, hint=hint)
         self.at = at
 
 
-def _check_other_parameters(others: Iterable[Parameter], taken: str) -> None:
-    for other in others:
+def _check_other_parameters(other_parameters: Iterable[Parameter], event_parameter: str) -> None:
+    for other in other_parameters:
         if other.is_required:
             raise OptionError(
-                f"parameter {other.name!r} has no default, and a trigger gives the event to {taken!r} alone",
+                f"parameter {other.name!r} has no default, and a trigger gives the event to {event_parameter!r} alone",
                 hint=f"Give {other.name!r} a default, or read it from the event.",
             )
 
 
 def _with_header_names(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an event whose headers a template can name: {headers.x_tenant} is x-tenant."""
+    """Return an event whose headers a template can use: {headers.x_tenant} is x-tenant."""
     return {**event, "headers": headers_by_template_name(event.get("headers", {}))}
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One trigger of one automation. `filtered` = a function of the user's decides in a worker.
+    """One trigger of one automation. `filtered` = a function of the user decides in a worker.
 
     `partition` = template: runs of one partition go one after the other.
     """
@@ -152,11 +152,11 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def kind(self) -> str:
-        """What it listens to, as one word."""
+        """The kind of its source, as one word."""
         return str(self.source.__struct_config__.tag)
 
     def by_of(self, event: Mapping[str, Any]) -> str:
-        """Return the key by which the pace counts an event.
+        """Return the key by which the flow control counts an event.
 
         Raises:
             OptionError: the template has no value for a name.
@@ -166,9 +166,9 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
     def partition_of(self, event: Mapping[str, Any], delivery: str) -> str | None:
-        """Return the partition of a run that an event starts, beside that of its definition; None = none.
+        """Return the partition of a run that an event starts, in addition to that of its definition; None = none.
 
-        A pace's `concurrency` spreads the runs of a key over so many partitions.
+        The `concurrency` of a flow control spreads the runs of a key over this many partitions.
 
         Raises:
             OptionError: a template has no value for a name.
@@ -177,8 +177,8 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return expand_template(self.partition, _with_header_names(event))
         if self.pace.concurrency is None:
             return None
-        lane = int.from_bytes(delivery.encode()[-4:], "big") % self.pace.concurrency
-        return f"{self.by_of(event)}~{lane}"
+        partition_number = int.from_bytes(delivery.encode()[-4:], "big") % self.pace.concurrency
+        return f"{self.by_of(event)}~{partition_number}"
 
 
 class _StoredTrigger(msgspec.Struct, frozen=True):
@@ -198,7 +198,7 @@ def read_debounce(data: bytes) -> int | None:
 
 
 def read_source(data: bytes) -> TriggerSource | None:
-    """Return what a stored trigger listens to; None of one of another version, which this one does not understand."""
+    """Return the source of a stored trigger; None if it is of another version, which this one does not know."""
     try:
         return _STORED_DECODER.decode(data).source
     except msgspec.MsgspecError:

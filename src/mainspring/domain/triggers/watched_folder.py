@@ -1,4 +1,4 @@
-"""A watched folder as its author declares it: which files of it count, when, and where they go afterwards."""
+"""A watched folder as its author declares it: which of its files count, when, and where they go afterwards."""
 
 import re
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from mainspring.domain.text.byte_size import parse_size
 
 KEEP, DELETE = "keep", "delete"
 DEFAULT_IGNORED = (".*", "*.part", "*.partial", "*.filepart", "*.crdownload", "*.tmp", "*~")
-"""Names that are not looked at unless it is said otherwise: hidden ones, and what programs call a file that they still write."""
+"""Names that are ignored by default: hidden ones, and the usual names of files that are still being written."""
 _SHORTEST_EVERY = 100
 _LONGEST_PATH = 4_095
 _ANY_DEPTH = re.compile("")
-"""Stands for `**`; compared by identity."""
+"""Represents `**`; compared by identity."""
 
 
 class WatchedFolder(msgspec.Struct, frozen=True, kw_only=True, tag="files"):
     """`folder` counts from the project's folder unless it is absolute; `after_success` and `after_failure` count from `folder`.
 
     `pattern` is a glob of the name, or of the path below `folder` if it holds a slash (`**` = any number of folders). `settle` = how long
-    size and time of a file must stay the same before it counts; `every` = how often the folder is looked through; both in milliseconds.
-    `ignore` = globs of names, of files and folders alike, that are not looked at. `max_size` in bytes.
+    size and time of a file must stay the same before it counts; `every` = how often the folder is scanned; both in milliseconds.
+    `ignore` = globs of names, of files and folders alike, that are ignored. `max_size` in bytes.
     """
 
     folder: str
@@ -81,7 +81,7 @@ class WatchedFolder(msgspec.Struct, frozen=True, kw_only=True, tag="files"):
         return msgspec.structs.replace(self, folder=str(PurePosixPath(base, self.folder)))
 
     def ignores(self, name: str) -> bool:
-        """Tell whether a file or folder of this name is not looked at."""
+        """Tell whether a file or folder of this name is ignored."""
         return _join_globs(self.ignore).match(name) is not None
 
     def matches(self, parts: Sequence[str]) -> bool:
@@ -104,7 +104,7 @@ def _compile_globs(globs: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
 
 
 def _matches_globs(globs: Sequence[re.Pattern[str]], parts: Sequence[str]) -> bool:
-    """Tell whether the parts of a path, one by one, can be taken by the globs; time is bounded by their product."""
+    """Tell whether the globs match the parts of a path, one by one; time is bounded by their product."""
     reached = _skip_any_depth({0}, globs)
     for part in parts:
         stays = {at for at in reached if at < len(globs) and globs[at] is _ANY_DEPTH}
@@ -114,7 +114,7 @@ def _matches_globs(globs: Sequence[re.Pattern[str]], parts: Sequence[str]) -> bo
 
 
 def _skip_any_depth(reached: set[int], globs: Sequence[re.Pattern[str]]) -> set[int]:
-    """Return the places in `globs` that can be reached from these by letting `**` take nothing."""
+    """Return the places in `globs` that can be reached from these if `**` matches nothing."""
     for at, glob in enumerate(globs):
         if at in reached and glob is _ANY_DEPTH:
             reached.add(at + 1)
@@ -157,7 +157,7 @@ def _read_target(option: str, value: Any) -> str:
 
 
 def _read_glob(option: str, value: Any, also: str = "") -> str:
-    """Read a glob; `also` = a character that it may hold although no name does."""
+    """Read a glob; `also` = a character that it may contain although no name does."""
     if not isinstance(value, str) or not value or "\0" in value or ("/" in value and not also):
         raise OptionError(f"{option}={str(value)[:80]!r} is not a glob of names", hint='Write one such as "*.csv".')
     if any(part in ("", ".", "..") for part in value.split("/")):
@@ -169,7 +169,7 @@ def _read_glob(option: str, value: Any, also: str = "") -> str:
 
 
 def _read_recursive(value: Any, pattern: str) -> bool:
-    """Return whether folders below are looked through; a pattern with a slash needs that."""
+    """Return whether folders below are scanned; a pattern with a slash needs that."""
     if value is not None and not isinstance(value, bool):
         raise OptionError(f"recursive={repr(value)[:80]} is neither true nor false", hint="Write it without quotes.")
     if value is False and "/" in pattern:

@@ -1,9 +1,8 @@
-"""What an annotation means for a saved value: decoders by type, and the types msgspec does not know itself.
+"""Annotations of saved values: decoders by type, and the types msgspec does not know itself.
 
-Role: the one place that teaches msgspec about paths, subclasses of str, int and float, pydantic models (only if
-the program already uses pydantic) and unions that msgspec cannot tell apart by itself. Such a union gives the
-first member, in the order written, that reads the value and writes it back to the same bytes.
-Invariant: decoders and encoders are made once per annotation.
+Role: the one place that teaches msgspec about paths, subclasses of str, int and float, pydantic models (only if the program already uses
+pydantic) and unions that msgspec cannot resolve by itself. Such a union gives the first member, in the order written, that reads the
+value and writes it back to the same bytes. Invariant: decoders and encoders are made once per annotation.
 """
 
 import enum
@@ -28,14 +27,14 @@ class _AnyInstance(type):
 
 
 class OneOf(Generic[T], metaclass=_AnyInstance):
-    """Stands for a union or enum that msgspec refuses; `read_hook` resolves it, so any value is an instance."""
+    """Represents a union or enum that msgspec refuses; `read_hook` resolves it, so any value is an instance."""
 
 
 def encode_unknown(value: Any) -> Any:
-    """Return what stands in JSON for a value that msgspec does not know.
+    """Return the JSON form of a value that msgspec does not know.
 
     Raises:
-        NotImplementedError: there is nothing that could stand for it.
+        NotImplementedError: it has no JSON form.
     """
     if isinstance(value, PurePath):
         return str(value)
@@ -47,32 +46,32 @@ def encode_unknown(value: Any) -> Any:
     raise NotImplementedError(type(value).__qualname__)
 
 
-def decode_unknown(wanted: Any, value: Any) -> Any:
-    """Build the `wanted` type, one that msgspec does not know, from plain JSON data.
+def decode_unknown(expected: Any, value: Any) -> Any:
+    """Build the `expected` type, one that msgspec does not know, from plain JSON data.
 
     Raises:
         ValueError: the data does not fit (msgspec adds the path).
     """
-    origin = get_origin(wanted)
+    origin = get_origin(expected)
     if origin is OneOf:
-        inner = get_args(wanted)[0]
+        inner = get_args(expected)[0]
         return inner(value) if isinstance(inner, enum.EnumType) else _read_union(get_args(inner), value)
-    if not isinstance(wanted, type) or origin is not None:
+    if not isinstance(expected, type) or origin is not None:
         return value
-    if issubclass(wanted, PurePath) and isinstance(value, str):
-        return wanted(value)
-    if wanted is os.PathLike and isinstance(value, str):
+    if issubclass(expected, PurePath) and isinstance(value, str):
+        return expected(value)
+    if expected is os.PathLike and isinstance(value, str):
         return Path(value)
     for base in (str, int, float):
-        if issubclass(wanted, base) and type(value) is base:
-            return wanted(value)
-    if _is_pydantic(wanted):
-        return wanted.model_validate(value)  # type: ignore[attr-defined]
+        if issubclass(expected, base) and type(value) is base:
+            return expected(value)
+    if _is_pydantic(expected):
+        return expected.model_validate(value)  # type: ignore[attr-defined]
     return value
 
 
 def make_readable(annotation: Any) -> Any:
-    """Return the annotation as msgspec can read it."""
+    """Return the annotation in a form that msgspec can read."""
     origin, args = get_origin(annotation), get_args(annotation)
     if annotation is NoReturn or annotation is Never:
         return None
@@ -91,7 +90,7 @@ def make_readable(annotation: Any) -> Any:
         return list[make_readable(args[0])]  # type: ignore[misc]
     try:
         return origin[tuple(make_readable(arg) if _is_type(arg) else arg for arg in args)]
-    except TypeError:  # Literal values, Final and the like hold no type to rewrite
+    except TypeError:  # Literal values, Final and the like contain no type to rewrite
         return annotation
 
 
@@ -104,7 +103,7 @@ def get_decoder(annotation: Any) -> msgspec.json.Decoder[Any]:
     """Return the decoder of an annotation.
 
     Raises:
-        TypeError: msgspec cannot read this type back; its message says why.
+        TypeError: msgspec cannot read this type back; its message has the reason.
     """
     try:
         return _decoder(annotation)

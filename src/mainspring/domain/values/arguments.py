@@ -1,16 +1,16 @@
-"""Arguments that a person or another program gives: JSON or `name=value` words become typed arguments.
+"""Arguments from a person or another program: JSON or `name=value` words become typed arguments.
 
-Role: the front door of `run NAME ...`, the API and forms. All faults are told at once, each with the argument's name,
-the wanted type, what was given and the path inside it; unknown names show the nearest known one.
+Role: the entry point of `run NAME ...`, the API and forms. All errors are reported at once, each with the argument's name, the expected
+type, the given value and the path inside it; unknown names show the nearest known one.
 """
 
-import datetime as dt
 import difflib
 import functools
 import inspect
 import math
 import operator
 import types
+from datetime import datetime, time, timedelta
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
@@ -32,14 +32,14 @@ _EXAMPLES = {
 }
 
 
-_FORMATS = {dt.datetime: "date-time", dt.time: "time"}
+_FORMATS = {datetime: "date-time", time: "time"}
 
 
 def bind_json(sig: Signature, obj: dict[str, Any], what: str = "arguments") -> dict[str, Any]:
     """Return {parameter: typed argument} of decoded JSON; `sig.spread` makes (args, kwargs) of it.
 
     Raises:
-        ArgumentError: telling every unknown, missing and ill-typed argument.
+        ArgumentError: names every unknown, missing and ill-typed argument.
     """
     if not isinstance(obj, dict):
         raise ArgumentError(f"{what}: wanted a JSON object of arguments, got {_describe_given(obj)}")
@@ -50,7 +50,7 @@ def bind_words(sig: Signature, words: list[str], what: str = "arguments") -> dic
     """Return {parameter: typed argument} of words such as `day=2026-01-05`; lists and objects are written as JSON.
 
     Raises:
-        ArgumentError: telling every unknown, missing, repeated and ill-typed argument.
+        ArgumentError: names every unknown, missing, repeated and ill-typed argument.
     """
     given: dict[str, Any] = {}
     faults: list[str] = []
@@ -85,9 +85,9 @@ def make_arguments_schema(sig: Signature) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=1024)
 def make_value_schema(annotation: Any) -> bytes | None:
-    """Return the JSON Schema of one value of this type as JSON; None where nothing can be said for certain.
+    """Return the JSON Schema of one value of this type as JSON; None if no certain schema exists.
 
-    A type that reads more than its schema says (a pydantic model turns text into numbers) has none.
+    A type that reads more than its schema states (a pydantic model turns text into numbers) has none.
     """
     if annotation is Any or annotation is None:
         return None
@@ -112,23 +112,25 @@ def _bind_arguments(sig: Signature, given: dict[str, Any], what: str, read: Any)
     faults: list[str] = []
     values: dict[str, Any] = {}
     for name, raw in given.items():
-        p = sig.by_name.get(name)
-        if p is None and sig.extra is not None:
-            p = sig.by_name[sig.extra]._replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        if p is None or name == sig.extra:
+        parameter = sig.by_name.get(name)
+        if parameter is None and sig.extra is not None:
+            parameter = sig.by_name[sig.extra]._replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        if parameter is None or name == sig.extra:
             near = difflib.get_close_matches(name, sig.by_name, n=1, cutoff=0.5)
             faults.append(f"unknown argument {escape(name, 60)!r}" + (f", did you mean {near[0]!r}?" if near else ""))
             continue
         try:
-            values[name] = read(p, raw)
+            values[name] = read(parameter, raw)
         except (msgspec.MsgspecError, ValueError, TypeError, RecursionError, MainspringError) as error:
-            why, _, place = str(error).splitlines()[0].partition(" - at `$")
+            reason, _, place = str(error).splitlines()[0].partition(" - at `$")
             path = f"{name}{place.rstrip('`')}"
             faults.append(
-                f"{name}: wanted {format_annotation(p.annotation)}, got {_describe_given(raw)}: {why}, at {path}"
+                f"{name}: wanted {format_annotation(parameter.annotation)}, got {_describe_given(raw)}: {reason}, at {path}"
             )
     missing = [
-        f"{p.name} ({format_annotation(p.annotation)})" for p in sig.parameters if p.is_required and p.name not in given
+        f"{parameter.name} ({format_annotation(parameter.annotation)})"
+        for parameter in sig.parameters
+        if parameter.is_required and parameter.name not in given
     ]
     if missing:
         faults.append(f"missing: {', '.join(missing)}")
@@ -137,28 +139,28 @@ def _bind_arguments(sig: Signature, given: dict[str, Any], what: str, read: Any)
     return values
 
 
-def _from_json(p: Parameter, raw: Any) -> Any:
+def _from_json(parameter: Parameter, raw: Any) -> Any:
     return msgspec.json.decode(
-        msgspec.json.encode(raw), type=make_readable(_parameter_type(p)), dec_hook=decode_unknown
+        msgspec.json.encode(raw), type=make_readable(_parameter_type(parameter)), dec_hook=decode_unknown
     )
 
 
-def _from_text(p: Parameter, text: str) -> Any:
-    wanted = make_readable(_parameter_type(p))
-    members = _union_members(_parameter_type(p))
+def _from_text(parameter: Parameter, text: str) -> Any:
+    expected = make_readable(_parameter_type(parameter))
+    members = _union_members(_parameter_type(parameter))
     if str in members:
-        return _parse_if_json(text, wanted) if len(members) > 1 and text[:1] in ("{", "[") else text
-    if dt.timedelta in members and not text.startswith(("P", "-P")):
+        return _parse_if_json(text, expected) if len(members) > 1 and text[:1] in ("{", "[") else text
+    if timedelta in members and not text.startswith(("P", "-P")):
         return parse_duration(text)
     try:
-        value = msgspec.json.decode(text, type=wanted, dec_hook=decode_unknown)
+        value = msgspec.json.decode(text, type=expected, dec_hook=decode_unknown)
     except msgspec.MsgspecError as error:
-        if text[:1] in ("{", "[", '"') and wanted is not Any:
+        if text[:1] in ("{", "[", '"') and expected is not Any:
             raise
-        if wanted is Any:
+        if expected is Any:
             return text
         try:
-            value = msgspec.convert(text, wanted, strict=False, dec_hook=decode_unknown)
+            value = msgspec.convert(text, expected, strict=False, dec_hook=decode_unknown)
         except msgspec.ValidationError as second:
             raise second from error
     if isinstance(value, float) and not math.isfinite(value):
@@ -167,7 +169,7 @@ def _from_text(p: Parameter, text: str) -> Any:
 
 
 def _union_members(annotation: Any) -> list[Any]:
-    """Return the types that a union is made of, else the type itself, without what is annotated to them."""
+    """Return the types of a union, else the type itself, without their metadata."""
     if get_origin(annotation) is Annotated:
         return _union_members(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
@@ -175,24 +177,24 @@ def _union_members(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def _parse_if_json(text: str, wanted: Any) -> Any:
-    """Return what begins like JSON as the list or object that may be given in place of a text, else the text."""
+def _parse_if_json(text: str, expected: Any) -> Any:
+    """Return text that begins like JSON as the list or object that may replace a text, else the text."""
     try:
-        return msgspec.json.decode(text, type=wanted, dec_hook=decode_unknown)
+        return msgspec.json.decode(text, type=expected, dec_hook=decode_unknown)
     except (msgspec.MsgspecError, ValueError):
         return text
 
 
-def _parameter_type(p: Parameter) -> Any:
-    return list[p.annotation] if p.kind is inspect.Parameter.VAR_POSITIONAL else p.annotation  # type: ignore[name-defined]
+def _parameter_type(parameter: Parameter) -> Any:
+    return list[parameter.annotation] if parameter.kind is inspect.Parameter.VAR_POSITIONAL else parameter.annotation  # type: ignore[name-defined]
 
 
 def _with_date_formats(annotation: Any) -> Any:
-    """Return an annotation whose schema says that it is an instant or a time of day: msgspec says so only where a zone has to be."""
+    """Return an annotation whose schema states that it is an instant or a time of day: msgspec states so only if a zone is required."""
     if annotation in _FORMATS:
         return Annotated[annotation, msgspec.Meta(extra_json_schema={"format": _FORMATS[annotation]})]
     if get_origin(annotation) is Annotated:
-        is_zoneless = any(getattr(one, "tz", None) is False for one in annotation.__metadata__)
+        is_zoneless = any(getattr(constraint, "tz", None) is False for constraint in annotation.__metadata__)
         inner = get_args(annotation)[0]
         return Annotated[(inner if is_zoneless else _with_date_formats(inner), *annotation.__metadata__)]
     if get_origin(annotation) in (Union, types.UnionType):

@@ -1,10 +1,9 @@
-"""The careful way to JSON: slower than msgspec alone, but it names the place of whatever cannot be saved.
+"""Canonical JSON, the careful way: slower than msgspec alone, but it names the place of a part that cannot be saved.
 
-Role: the codec comes here only when the fast encoder failed, may have hidden something or left a field out. It writes
-what the fast encoder refuses without need (sets whose members have no order: enums, data classes) and keys that are
-not text where an annotation restores them.
-Invariants: what both ways can write, they write as the same bytes; it never calls itself on a container that it is
-still inside, so cycles end in a clear error.
+Role: the codec comes here only when the fast encoder failed, may have hidden a value or left a field out. It writes values that the fast
+encoder refuses without need (sets whose members have no order: enums, data classes) and keys that are not text if an annotation restores
+them. Invariants: a value that both ways can write gets the same bytes; it never calls itself on a container that it is still inside, so
+cycles end in a clear error.
 """
 
 import dataclasses
@@ -43,7 +42,7 @@ def join_path(path: str, key: str) -> str:
 
 
 class _CanonicalEncoder:
-    """One pass over one value: where it is, what it is inside of, which keys were not text."""
+    """One pass over one value: its place, the containers around it, the keys that were not text."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -78,7 +77,7 @@ class _CanonicalEncoder:
 
     def _container(self, value: Any, children: Iterator[tuple[Any, Any]], path: str, depth: int) -> Any:
         if isinstance(value, list | tuple | set | frozenset):
-            items = [self.plain(item, f"{path}[{place}]", depth) for place, item in children]
+            items = [self.plain(item, f"{path}[{index}]", depth) for index, item in children]
             return sorted(items, key=_ENCODER.encode) if isinstance(value, set | frozenset) else items
         entries: dict[str, Any] = {}
         for key, item in children:
@@ -95,12 +94,12 @@ class _CanonicalEncoder:
     def _key(self, key: Any, path: str) -> str:
         if _list_children(key) is not None:
             raise _key_error(self.what, path, key)
-        written = self.plain(key, path, 0)
-        if isinstance(written, msgspec.Raw):
-            written = msgspec.json.decode(written)
-        if not isinstance(written, str | int | float) or isinstance(written, bool):
+        plain_key = self.plain(key, path, 0)
+        if isinstance(plain_key, msgspec.Raw):
+            plain_key = msgspec.json.decode(plain_key)
+        if not isinstance(plain_key, str | int | float) or isinstance(plain_key, bool):
             raise _key_error(self.what, path, key)
-        name = written if isinstance(written, str) else _ENCODER.encode(written).decode()
+        name = plain_key if isinstance(plain_key, str) else _ENCODER.encode(plain_key).decode()
         if not isinstance(key, str) or isinstance(key, enum.Enum):
             self.keys.append((join_path(path, name), type(key).__name__))
         return name
@@ -109,8 +108,8 @@ class _CanonicalEncoder:
         try:
             value.encode()
         except UnicodeEncodeError:
-            why = f"the text {escape(value, 60)!r} holds a lone surrogate"
-            raise self._refused(path, why, "Save bytes, or escape the text first.") from None
+            reason = f"the text {escape(value, 60)!r} holds a lone surrogate"
+            raise self._refused(path, reason, "Save bytes, or escape the text first.") from None
         return value
 
     def _int(self, value: int, path: str) -> int:
@@ -125,23 +124,23 @@ class _CanonicalEncoder:
 
     def _leaf(self, value: Any, path: str, depth: int) -> Any:
         try:
-            stand_in = encode_unknown(value)
+            json_value = encode_unknown(value)
         except NotImplementedError:
             return self._known_leaf(value, path)
         except Exception as error:
             raise self._refused(path, f"{type(value).__qualname__} could not be written: {error}", None) from error
-        return self.plain(stand_in, path, depth + 1)
+        return self.plain(json_value, path, depth + 1)
 
     def _known_leaf(self, value: Any, path: str) -> msgspec.Raw:
         try:
             return msgspec.Raw(_ENCODER.encode(value))
-        except Exception:  # noqa: BLE001 - whatever it was, it cannot be written
-            why = f"a value of type {type(value).__qualname__} cannot be written as JSON"
+        except Exception:  # noqa: BLE001 - the value cannot be written, whatever the reason
+            reason = f"a value of type {type(value).__qualname__} cannot be written as JSON"
             hint = "Save plain data: a data class, dict, list, text, number, datetime; or an id to find the object by."
-            raise self._refused(path, why, hint) from None
+            raise self._refused(path, reason, hint) from None
 
-    def _refused(self, path: str, why: str, hint: str | None) -> ValueRefusedError:
-        return ValueRefusedError(self.what, path, why, hint=hint)
+    def _refused(self, path: str, reason: str, hint: str | None) -> ValueRefusedError:
+        return ValueRefusedError(self.what, path, reason, hint=hint)
 
 
 def _list_children(value: Any) -> Iterator[tuple[Any, Any]] | None:
@@ -165,10 +164,10 @@ def _struct_entries(value: msgspec.Struct) -> Iterator[tuple[str, Any]]:
     config = value.__struct_config__
     if config.tag is not None and config.tag_field is not None:
         yield config.tag_field, config.tag
-    for name, written in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
+    for name, encoded_name in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
         item = getattr(value, name)
         if item is not msgspec.UNSET:
-            yield written, item
+            yield encoded_name, item
 
 
 def _list_attributes(value: Any, names: list[str]) -> Iterator[tuple[str, Any]]:
@@ -182,7 +181,7 @@ def _encode_in_order(fields: dict[str, Any]) -> msgspec.Raw:
 
 
 def _check_keys(walk: _CanonicalEncoder, data: bytes, restore: Callable[[bytes], object] | None) -> None:
-    """Let keys be other than text only where reading by the annotation gives keys of the same types back."""
+    """Allow keys other than text only if reading by the annotation returns keys of the same types."""
     again = _CanonicalEncoder(walk.what)
     path, kind = walk.keys[0]
     if restore is not None:

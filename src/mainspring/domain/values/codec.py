@@ -1,9 +1,8 @@
-"""Values as bytes: typed JSON that says no rather than save something else than was given.
+"""The codec: values as bytes, in typed JSON that refuses a value rather than save another one.
 
-Role: what crosses from user code to the store goes through `encode`, what comes back through `decode`. The usual way
-is one call of msgspec; only when that fails, may have hidden a NaN (written as null) or leaves a field out, is the
-value walked.
-Invariants: the same value gives the same bytes; nothing is pickled; what `encode` accepts, `decode` reads.
+Role: values from user code to the store go through `encode`, values back through `decode`. The usual way is one call of msgspec; only
+when that fails, may have hidden a NaN (written as null) or leaves a field out, is the value walked. Invariants: the same value gives the
+same bytes; nothing is pickled; `decode` reads everything that `encode` accepts.
 """
 
 import re
@@ -26,7 +25,7 @@ _find_not_finite = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]").search
 
 
 class SealedParts(NamedTuple):
-    """A sealed value taken apart: the id of the codec that reads it, and the bytes which that codec wrote."""
+    """The parts of a sealed value: the id of the codec that reads it, and the bytes which that codec wrote."""
 
     codec: str
     data: bytes
@@ -38,16 +37,16 @@ class Codec(Protocol):
     id: str
 
     def encode(self, data: bytes) -> bytes:
-        """Return what is stored for the JSON `data`."""
+        """Return the stored form of the JSON `data`."""
         ...
 
     def decode(self, data: bytes) -> bytes:
-        """Return the JSON that `encode` was given."""
+        """Return the JSON that was passed to `encode`."""
         ...
 
 
 class JsonCodec:
-    """Stores the JSON as it is."""
+    """Stores the JSON unchanged."""
 
     id = "json"
 
@@ -63,10 +62,10 @@ class JsonCodec:
 def encode(value: object, *, what: str = "value", limit: int = DEFAULT_LIMIT, annotation: Any = Any) -> bytes:
     """Return the canonical JSON of `value`, at most `limit` bytes; `what` names it in errors.
 
-    Keys other than text are taken only if `annotation` brings them back.
+    Keys other than text are accepted only if `annotation` restores them.
 
     Raises:
-        ValueRefusedError: it holds NaN, an infinity, a cycle, a lone surrogate, a key that is not text or an
+        ValueRefusedError: it contains NaN, an infinity, a cycle, a lone surrogate, a key that is not text or an
             object without JSON form, or it is too large. The error names the path inside the value.
     """
     data = encode_fast(value)
@@ -79,12 +78,12 @@ def encode(value: object, *, what: str = "value", limit: int = DEFAULT_LIMIT, an
 
 
 def encode_fast(value: object) -> bytes | None:
-    """Return the JSON of `value`, None if only the careful way (`canonical_bytes`) can tell."""
+    """Return the JSON of `value`, None if only the careful way (`encode_canonical`) can decide."""
     try:
         data = _encode_json(value)
         if not is_lossless(value):
             return None
-    except Exception:  # noqa: BLE001 - whatever it was, the careful way finds it again and names its place
+    except Exception:  # noqa: BLE001 - the careful way finds the error again and names its place
         return None
     if b"null" in data and value is not None:
         try:
@@ -96,7 +95,7 @@ def encode_fast(value: object) -> bytes | None:
 
 
 def decode(data: bytes, annotation: Any = Any, *, what: str = "value") -> Any:
-    """Return the value that `encode` was given, as `annotation` types it (plain JSON data for Any).
+    """Return the value that was passed to `encode`, as `annotation` types it (plain JSON data for Any).
 
     Raises:
         ValueRefusedError: the bytes do not fit the annotation.
@@ -109,14 +108,14 @@ def decode(data: bytes, annotation: Any = Any, *, what: str = "value") -> Any:
 
 def make_read_error(error: Exception, what: str, annotation: Any) -> ValueRefusedError:
     """Return our error for a failed decode, with the path that msgspec found."""
-    why, _, place = str(error).partition(" - at `")
+    reason, _, place = str(error).partition(" - at `")
     path = place.rstrip("`") or "$"
     hint = (
         None
         if annotation is Any
         else f"It is annotated as {format_annotation(annotation)}: make value and annotation agree."
     )
-    return ValueRefusedError(what, path, why, hint=hint)
+    return ValueRefusedError(what, path, reason, hint=hint)
 
 
 def make_size_error(data: bytes, what: str, limit: int) -> ValueRefusedError:

@@ -1,4 +1,4 @@
-"""An event as users' code sees it: what was published, posted, queued, dropped into a folder, or ended."""
+"""An event as users' code sees it: published, posted, queued, dropped into a folder, or the end of a run."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,9 +8,9 @@ import msgspec
 
 
 class Event(msgspec.Struct, frozen=True):
-    """A fact from outside: attributes are the fields of its data, as far as the event has no attribute of that name itself.
+    """An external fact: attributes are the fields of its data, unless the event itself has an attribute of that name.
 
-    `at` = when it was published or received. `id`, `key`, `headers` and `trigger` say where it came from, if a trigger took it in.
+    `at` = when it was published or received. `id`, `key`, `headers` and `trigger` are its origin, if a trigger received it.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class AwaitedEvent(Event, frozen=True):
-    """An event that a run waited for. No trigger took it in, so `id`, `key`, `headers` and `trigger` are fields of its data, or nothing.
+    """An event that a run waited for. No trigger received it, so `id`, `key`, `headers` and `trigger` are fields of its data, or nothing.
 
     A field of the data that is called `at` hides the instant.
     """

@@ -1,4 +1,4 @@
-"""A file that came into a watched folder, as the value that a run is given."""
+"""A file that arrived in a watched folder, as the input of a run."""
 
 import base64
 import os
@@ -13,15 +13,15 @@ from mainspring.domain.ids import hash_parts
 from mainspring.domain.text.printable_key import is_key_size
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MAX_SHOWN_LENGTH = 900
-_KEPT_PATH_LENGTH = 200
+_MAX_PRINTABLE_LENGTH = 900
+_PATH_PREFIX_LENGTH = 200
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """One content of one file. It crosses JSON; `open(file)` and `Path(file)` find it by its exact name, whatever bytes that is made of.
+    """One content of one file. It crosses JSON; `open(file)` and `Path(file)` find it by its exact name, of whatever bytes.
 
     `path` = the absolute path as text for people: bytes that are not UTF-8 are shown as U+FFFD. `raw` = the exact bytes of the path in
-    base64, where they are not UTF-8. `size` in bytes, `sha256` in hex and `modified` (UTC) tell what it was when it was taken in.
+    base64, if they are not UTF-8. `size` in bytes, `sha256` in hex and `modified` (UTC) describe it at its import.
     """
 
     path: str
@@ -65,17 +65,22 @@ def is_encoded_file(fields: Collection[str]) -> bool:
 def make_file_key(path: str, sha256: str) -> str:
     """Return the key under which one content at one path counts; `path` = below the watched folder, undecodable bytes as surrogates.
 
-    Different paths never share a key. What cannot be printed is written as %XX; of a very long path its beginning and its hash are kept.
+    Different paths never share a key. Unprintable characters are written as %XX; of a very long path its start and its hash are stored.
     """
-    shown = "".join(c if c.isprintable() and c != "%" else "".join(f"%{b:02X}" for b in os.fsencode(c)) for c in path)
-    key = f"{shown}@{sha256}"
-    if len(shown) > _MAX_SHOWN_LENGTH or not is_key_size(key):
-        key = f"{shown[:_KEPT_PATH_LENGTH]}~{hash_parts(os.fsencode(path))}@{sha256}"
+    printable = "".join(
+        character
+        if character.isprintable() and character != "%"
+        else "".join(f"%{b:02X}" for b in os.fsencode(character))
+        for character in path
+    )
+    key = f"{printable}@{sha256}"
+    if len(printable) > _MAX_PRINTABLE_LENGTH or not is_key_size(key):
+        key = f"{printable[:_PATH_PREFIX_LENGTH]}~{hash_parts(os.fsencode(path))}@{sha256}"
     return key
 
 
 def _to_instant(nanoseconds: int) -> datetime:
-    """Return the instant; a date that no calendar holds, as file systems may tell, becomes the nearest one that does."""
+    """Return the instant; a date outside of every calendar, as file systems may report, becomes the nearest valid one."""
     try:
         return _EPOCH + timedelta(microseconds=nanoseconds // 1_000)
     except OverflowError:

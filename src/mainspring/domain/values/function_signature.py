@@ -1,9 +1,8 @@
-"""What a function takes and returns, read once: names, kinds, types and defaults of its own arguments.
+"""The signature of a function, read once: names, kinds, types and defaults of its own arguments, and its result.
 
-Role: the one place that looks at signatures. A function's own arguments are those after the `skip` first ones (a
-workflow's run, a transactional step's tx), which the engine passes itself.
-Invariants: a signature is made once per function; an annotation that cannot be resolved counts as Any; one that
-could be written but never read back is refused here, before anything runs.
+Role: the one place that reads signatures. A function's own arguments are those after the `skip` first ones (a workflow's run, a
+transactional step's tx), which the engine passes itself. Invariants: a signature is made once per function; an annotation that cannot be
+resolved counts as Any; one that could be written but never read back is refused here, before anything runs.
 """
 
 import functools
@@ -32,7 +31,7 @@ NO_DEFAULT: Any = inspect.Parameter.empty
 
 
 class Parameter(NamedTuple):
-    """One argument of a function; `kind` as in `inspect`, `default` is EMPTY where there is none."""
+    """One argument of a function; `kind` as in `inspect`, `default` is NO_DEFAULT if there is none."""
 
     name: str
     kind: Any
@@ -41,7 +40,7 @@ class Parameter(NamedTuple):
 
     @property
     def is_required(self) -> bool:
-        """Whether a call must give it."""
+        """Whether a call must pass it."""
         return self.default is NO_DEFAULT and self.kind not in (
             inspect.Parameter.VAR_POSITIONAL,
             inspect.Parameter.VAR_KEYWORD,
@@ -49,7 +48,7 @@ class Parameter(NamedTuple):
 
 
 class Signature:
-    """A function's own arguments and its result; made by `signature_of`."""
+    """A function's own arguments and its result; made by `read_signature`."""
 
     def __init__(
         self, name: str, leading: tuple[tuple[str, Any], ...], parameters: tuple[Parameter, ...], returns: Any
@@ -81,7 +80,7 @@ class Signature:
 
     @functools.cached_property
     def call_decoder(self) -> "msgspec.json.Decoder[msgspec.Struct]":
-        """Reads all arguments at once: a struct with one field per parameter, in their order."""
+        """The decoder of all arguments at once: a struct with one field per parameter, in their order."""
         fields: list[Any] = [(f"p{n}", *_struct_field(p)) for n, p in enumerate(self.parameters)]
         rename = {f"p{n}": p.name for n, p in enumerate(self.parameters)}
         call = msgspec.defstruct("Call", fields, kw_only=True, rename=rename)
@@ -126,16 +125,19 @@ class Signature:
         return tuple(args), kwargs | extra
 
     def arguments_of(self, call: msgspec.Struct) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return (args, kwargs) of what `call_decoder` read."""
+        """Return (args, kwargs) of a call that `call_decoder` read."""
         values = msgspec.structs.astuple(call)
         if len(values) == len(self.positional):
             return values, {}
         count = len(self.positional)
-        args, others = values[:count], dict(zip([p.name for p in self.parameters[count:]], values[count:], strict=True))
+        args, keyword_values = (
+            values[:count],
+            dict(zip([p.name for p in self.parameters[count:]], values[count:], strict=True)),
+        )
         if self.rest is not None:
-            args += tuple(others.pop(self.rest))
-        extra = others.pop(self.extra) if self.extra is not None else {}
-        return args, others | extra
+            args += tuple(keyword_values.pop(self.rest))
+        extra = keyword_values.pop(self.extra) if self.extra is not None else {}
+        return args, keyword_values | extra
 
     def values_of(self, data: bytes) -> dict[str, Any]:
         """Return {parameter: argument} of a saved call, as today's annotations read it."""
@@ -144,14 +146,14 @@ class Signature:
 
     def _bind_any(self, args: tuple[Any, ...], kwargs: dict[str, Any], what: str) -> dict[str, Any]:
         kinds = [inspect.Parameter(p.name, p.kind, default=p.default) for p in self.parameters]
-        wanted = inspect.Signature(kinds)
+        expected = inspect.Signature(kinds)
         try:
-            bound = wanted.bind(*args, **kwargs)
+            bound = expected.bind(*args, **kwargs)
         except TypeError as error:
-            said = what if what.endswith("arguments") else f"arguments of {what}"
+            subject = what if what.endswith("arguments") else f"arguments of {what}"
             unknown = sorted(kwargs.keys() - self._named) if self.extra is None else []
             more = f"; it has no parameter {unknown[0]!r}" if unknown and unknown[0] not in str(error) else ""
-            raise ArgumentError(f"{said} do not fit {self.name}{wanted}: {error}{more}") from None
+            raise ArgumentError(f"{subject} do not fit {self.name}{expected}: {error}{more}") from None
         values = self.defaults | bound.arguments
         for name, default in self.opaque.items():
             if values.get(name) is default:
@@ -195,11 +197,11 @@ _cached_signature = functools.lru_cache(maxsize=4096)(_read_signature)
 def _hinted_parameters(fn: Callable[..., Any]) -> tuple[list[Parameter], Any, str]:
     name = getattr(fn, "__qualname__", None) or type(fn).__qualname__
     try:
-        found = inspect.signature(fn)
+        signature = inspect.signature(fn)
     except (TypeError, ValueError):
         raise DefinitionError(f"{name} has no signature that can be read", hint="Wrap it in a function.") from None
     hints = _resolve_hints(fn)
-    parameters = [Parameter(p.name, p.kind, hints.get(p.name, Any), p.default) for p in found.parameters.values()]
+    parameters = [Parameter(p.name, p.kind, hints.get(p.name, Any), p.default) for p in signature.parameters.values()]
     returns = fn if isinstance(fn, type) else hints.get("return", Any)
     if get_origin(returns) in _AWAITABLE_TYPES:
         returns = (get_args(returns) or (Any,))[-1]
@@ -207,13 +209,13 @@ def _hinted_parameters(fn: Callable[..., Any]) -> tuple[list[Parameter], Any, st
 
 
 def _resolve_hints(fn: Any) -> dict[str, Any]:
-    """Return the resolved annotations of `fn`; what cannot be resolved is left out."""
+    """Return the resolved annotations of `fn`; unresolvable ones are left out."""
     while isinstance(fn, functools.partial):
         fn = fn.func
     if isinstance(fn, type):
         fn = fn.__init__  # type: ignore[misc]
     elif not isinstance(fn, types.FunctionType | types.MethodType) and not hasattr(fn, "__wrapped__"):
-        fn = getattr(type(fn), "__call__", fn)  # noqa: B004 - its function is wanted
+        fn = getattr(type(fn), "__call__", fn)  # noqa: B004 - its function is needed
     fn = inspect.unwrap(getattr(fn, "__func__", fn))
     scope = getattr(fn, "__globals__", {})
     closure = _read_closure(fn)
@@ -229,7 +231,7 @@ def _resolve_hints_singly(raw: dict[str, Any], scope: dict[str, Any], closure: d
         holder: Any = types.SimpleNamespace(__annotations__={name: annotation})
         try:
             hints |= get_type_hints(holder, scope, closure, include_extras=True)
-        except Exception:  # noqa: BLE001 - whatever an annotation raises, it says nothing about the value
+        except Exception:  # noqa: BLE001 - an annotation may raise anything, and then does not constrain the value
             hints[name] = Any
     return hints
 

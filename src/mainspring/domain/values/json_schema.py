@@ -1,9 +1,8 @@
-"""Does a JSON value fit a schema? For the part of JSON Schema that annotations become, and nothing else.
+"""JSON Schema check: does a JSON value fit a schema? For the part of JSON Schema that annotations become, and nothing else.
 
-Role: what a door takes in is checked before anybody's code is there to read it. Schemas come from `arguments.json_schema`; a keyword
-that is not known here refuses nothing, and neither does a reference that leads nowhere. `format`, and a `pattern` that could take
-long, are left to whoever reads the value.
-Invariant: what the annotation itself would read is never refused; 1.0 is no integer here either.
+Role: incoming data is checked before user code reads it. Schemas come from `arguments.make_arguments_schema`; a keyword that is not known
+here refuses nothing, and neither does a reference that leads nowhere. `format`, and a `pattern` that could take long, are left to the
+reader of the value. Invariant: a value that the annotation itself would read is never refused; 1.0 is no integer here either.
 """
 
 import re
@@ -21,13 +20,13 @@ from mainspring.domain.values.canonical_json import join_path
 
 JsonSchema = Mapping[str, Any]
 _DEEPEST = 400
-_SHOWN = 60
+_MAX_TEXT_LENGTH = 60
 _COMPARED = 20
 _REFERENCE = "#/$defs/"
 
 
 class SchemaMismatch(NamedTuple):
-    """Where a value does not fit (JSON path), and why."""
+    """The place where a value does not fit (JSON path), and the reason."""
 
     path: str
     why: str
@@ -38,85 +37,85 @@ class SchemaMismatch(NamedTuple):
 
 def find_mismatch(schema: JsonSchema, value: Any, parts: JsonSchema | None = None) -> SchemaMismatch | None:
     """Return the first place where decoded JSON does not fit, None if all of it does. `parts` = the `$defs` (default: the schema's own)."""
-    return _SchemaChecker(schema.get("$defs", {}) if parts is None else parts).look(schema, value, "$", 0)
+    return _SchemaChecker(schema.get("$defs", {}) if parts is None else parts).find_mismatch(schema, value, "$", 0)
 
 
 def find_mismatch_of_all(schemas: Sequence[JsonSchema] | None, value: Any) -> SchemaMismatch | None:
     """Return why a value fits none of several schemas, by the first of them; None if it fits one, or none is known."""
-    found = [find_mismatch(schema, value) for schema in schemas or ()]
-    return found[0] if found and None not in found else None
+    mismatches = [find_mismatch(schema, value) for schema in schemas or ()]
+    return mismatches[0] if mismatches and None not in mismatches else None
 
 
 class _SchemaChecker:
-    """One check; it knows what references lead to."""
+    """One check; it knows the targets of references."""
 
     def __init__(self, parts: JsonSchema) -> None:
         self._parts = parts
 
-    def look(self, schema: Any, value: Any, path: str, depth: int) -> SchemaMismatch | None:
-        """Return the first misfit at or below `path`."""
+    def find_mismatch(self, schema: Any, value: Any, path: str, depth: int) -> SchemaMismatch | None:
+        """Return the first mismatch at or below `path`."""
         if schema is False:
             return SchemaMismatch(path, f"nothing is expected here, got {_format_json(value)}")
         if schema is True or depth > _DEEPEST:
             return None
         if "$ref" in schema:
             part = self._parts.get(str(schema["$ref"]).removeprefix(_REFERENCE))
-            found = None if part is None else self.look(part, value, path, depth + 1)
+            found = None if part is None else self.find_mismatch(part, value, path, depth + 1)
             if found is not None:
                 return found
         if "anyOf" in schema:
-            return self._one_of(schema, value, path, depth + 1)
-        wrong = _check_type(schema, value) or _check_value(schema, value)
-        if wrong is not None:
-            return SchemaMismatch(path, wrong)
+            return self._check_choices(schema, value, path, depth + 1)
+        error = _check_type(schema, value) or _check_value(schema, value)
+        if error is not None:
+            return SchemaMismatch(path, error)
         return next((found for found in self._inside(schema, value, path, depth + 1) if found is not None), None)
 
     def _inside(self, schema: JsonSchema, value: Any, path: str, depth: int) -> Iterator[SchemaMismatch | None]:
         if isinstance(value, dict):
-            fields, others = schema.get("properties", {}), schema.get("additionalProperties", True)
+            fields, additional = schema.get("properties", {}), schema.get("additionalProperties", True)
             for name in schema.get("required", ()):
                 if name not in value:
                     yield SchemaMismatch(path, f"{name!r} is missing{_suggest_field(name, value, fields)}")
             for name, item in value.items():
-                if name not in fields and others is False:
+                if name not in fields and additional is False:
                     yield SchemaMismatch(join_path(path, name), "no field of this name is known")
-                yield self.look(fields.get(name, others), item, join_path(path, name), depth)
+                yield self.find_mismatch(fields.get(name, additional), item, join_path(path, name), depth)
         elif isinstance(value, list):
             first, rest = schema.get("prefixItems", ()), schema.get("items", True)
-            for place, item in enumerate(value):
-                wanted = first[place] if place < len(first) else rest
-                yield self.look(wanted, item, f"{path}[{place}]", depth)
+            for index, item in enumerate(value):
+                item_schema = first[index] if index < len(first) else rest
+                yield self.find_mismatch(item_schema, item, f"{path}[{index}]", depth)
 
-    def _one_of(self, schema: JsonSchema, value: Any, path: str, depth: int) -> SchemaMismatch | None:
-        """Return None if one of the choices fits; else the misfit of the one that was meant, as far as that can be told."""
+    def _check_choices(self, schema: JsonSchema, value: Any, path: str, depth: int) -> SchemaMismatch | None:
+        """Return None if one of the choices fits; else the mismatch of the intended one, if it can be known."""
         choices = schema["anyOf"]
         tag = schema.get("discriminator", {})
         if tag and isinstance(value, dict):
             name, mapping = tag.get("propertyName", ""), tag.get("mapping", {})
             if name not in value:
                 return SchemaMismatch(path, f"{name!r} is missing")
-            meant = mapping.get(value[name]) if isinstance(value[name], str) else None
-            if mapping and meant is None:
+            chosen = mapping.get(value[name]) if isinstance(value[name], str) else None
+            if mapping and chosen is None:
                 return SchemaMismatch(
                     join_path(path, name),
                     f"expected {join_choices(map(_format_json, mapping))}, got {_format_json(value[name])}",
                 )
-            if meant is not None:
-                return self.look({"$ref": meant}, value, path, depth)
-        found: list[SchemaMismatch] = []
+            if chosen is not None:
+                return self.find_mismatch({"$ref": chosen}, value, path, depth)
+        mismatches: list[SchemaMismatch] = []
         for choice in choices:
-            wrong = self.look(choice, value, path, depth)
-            if wrong is None:
+            mismatch = self.find_mismatch(choice, value, path, depth)
+            if mismatch is None:
                 return None
-            found.append(wrong)
-        deeper = [one for one in found if one.path != path or " is missing" in one.why]
+            mismatches.append(mismatch)
+        deeper = [mismatch for mismatch in mismatches if mismatch.path != path or " is missing" in mismatch.why]
         if len(deeper) == 1:
             return deeper[0]
         kinds = list(dict.fromkeys(self._kind(choice) for choice in choices))
         return SchemaMismatch(path, f"expected {join_choices(kinds)}, got {_format_json(value)}")
 
     def _kind(self, schema: Any, depth: int = 0) -> str:
-        """Return in a word what a schema wants that did not fit."""
+        """Return in a word what a schema expects."""
         if schema is False:
             return "nothing"
         if "$ref" in schema and depth < _DEEPEST:
@@ -140,17 +139,17 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
 
 
 def _suggest_field(name: str, value: dict[str, Any], fields: JsonSchema) -> str:
-    """Return which unknown field was probably meant to be the missing one; of a large object only the first few are compared."""
-    unknown = (other for other in value if other not in fields and len(other) <= _SHOWN)
+    """Return the unknown field that was probably meant to be the missing one; of a large object only the first few are compared."""
+    unknown = (other for other in value if other not in fields and len(other) <= _MAX_TEXT_LENGTH)
     near = get_close_matches(name, [*islice(unknown, _COMPARED)], n=1)
-    return f" (got {escape(near[0], _SHOWN)!r}: is it a misspelling?)" if near else ""
+    return f" (got {escape(near[0], _MAX_TEXT_LENGTH)!r}: is it a misspelling?)" if near else ""
 
 
 def _check_type(schema: JsonSchema, value: Any) -> str | None:
-    wanted = schema.get("type")
-    if wanted is None:
+    expected = schema.get("type")
+    if expected is None:
         return None
-    kinds = wanted if isinstance(wanted, list) else [wanted]
+    kinds = expected if isinstance(expected, list) else [expected]
     if any(_TYPES.get(kind, lambda _: True)(value) for kind in kinds):
         return None
     if schema.get("format") == "decimal" and _TYPES["number"](
@@ -161,8 +160,8 @@ def _check_type(schema: JsonSchema, value: Any) -> str | None:
 
 
 def _check_value(schema: JsonSchema, value: Any) -> str | None:
-    """Return what is wrong with a value of the right type."""
-    if "enum" in schema and not any(_is_same(one, value) for one in schema["enum"]):
+    """Return the error of a value of the right type."""
+    if "enum" in schema and not any(_is_same(allowed, value) for allowed in schema["enum"]):
         return f"expected {join_choices(map(_format_json, schema['enum']))}, got {_format_json(value)}"
     if "const" in schema and not _is_same(schema["const"], value):
         return f"expected {_format_json(schema['const'])}, got {_format_json(value)}"
@@ -187,11 +186,11 @@ def _check_text(schema: JsonSchema, text: str) -> str | None:
     return _check_length(schema, len(text), "characters", "minLength", "maxLength")
 
 
-def _check_length(schema: JsonSchema, length: int, what: str, fewest: str, most: str) -> str | None:
+def _check_length(schema: JsonSchema, length: int, noun: str, fewest: str, most: str) -> str | None:
     if length < schema.get(fewest, 0):
-        return f"expected at least {schema[fewest]} {what}, got {length}"
+        return f"expected at least {schema[fewest]} {noun}, got {length}"
     if most in schema and length > schema[most]:
-        return f"expected at most {schema[most]} {what}, got {length}"
+        return f"expected at most {schema[most]} {noun}, got {length}"
     return None
 
 
@@ -212,13 +211,13 @@ def _check_number(schema: JsonSchema, number: int | float) -> str | None:
 def _is_multiple(number: int | float, of: int | float) -> bool:
     try:
         return number % of == 0
-    except OverflowError:  # of digits more than a float holds, whose remainder by one nobody knows
+    except OverflowError:  # of digits more than a float holds, whose remainder by one is unknown
         return True
 
 
-def _is_same(one: Any, other: Any) -> bool:
+def _is_same(value: Any, other_value: Any) -> bool:
     """Compare JSON values as readers of choices do: true is not 1, and neither is 1.0."""
-    return type(one) is type(other) and bool(one == other)
+    return type(value) is type(other_value) and bool(value == other_value)
 
 
 def _format_json(value: Any) -> str:
@@ -226,4 +225,4 @@ def _format_json(value: Any) -> str:
     if isinstance(value, list | dict):
         return "an array" if isinstance(value, list) else "an object"
     text = msgspec.json.encode(value).decode()
-    return escape(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}...", _SHOWN)
+    return escape(text if len(text) <= _MAX_TEXT_LENGTH else f"{text[: _MAX_TEXT_LENGTH - 3]}...", _MAX_TEXT_LENGTH)

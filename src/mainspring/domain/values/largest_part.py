@@ -1,4 +1,4 @@
-"""Where the bytes of a value are: the path of the part that makes it too large."""
+"""The largest part of a value: the path of the part that makes it too large."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,9 @@ def find_largest_part(data: bytes) -> str:
     """Return the path of the innermost part that holds most of the bytes of the JSON `data`; "$" if no part does."""
     path, value, size = "$", msgspec.json.decode(data), len(data)
     for _ in range(_DEEPEST):
-        weight, step, part = max(_list_parts(value, path), key=lambda found: found[0], default=(0, path, None))
+        weight, step, part = max(
+            _list_parts(value, path), key=lambda part_entry: part_entry[0], default=(0, path, None)
+        )
         if weight * 2 <= size:
             break
         path, value, size = step, part, weight
@@ -27,5 +29,5 @@ def _list_parts(value: Any, path: str) -> Iterator[tuple[int, str, Any]]:
         for key, part in value.items():
             yield len(_encode(part)), join_path(path, key), part
     elif isinstance(value, list):
-        for place, part in enumerate(value):
-            yield len(_encode(part)), f"{path}[{place}]", part
+        for index, part in enumerate(value):
+            yield len(_encode(part)), f"{path}[{index}]", part

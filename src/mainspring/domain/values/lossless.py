@@ -1,16 +1,16 @@
-"""Whether msgspec writes all of a value: it leaves out a data class's field while its value is only the class's default.
+"""Lossless encoding: whether msgspec writes all of a value. It leaves out a field of a data class that has only the class's default.
 
-Role: the codec asks before it trusts the fast encoder. A field that is not written is read back as whatever default the
-code has by then, so a committed value would change with the code. A Struct with `omit_defaults` does the same on purpose.
-Invariant: called for values that were encoded already, so there are no cycles.
+Role: the codec checks this before it trusts the fast encoder. A field that is not written is read back as the default of the later code,
+so a committed value would change with the code. A Struct with `omit_defaults` does the same on purpose. Invariant: called for values that
+were encoded already, so there are no cycles.
 """
 
 import dataclasses
-import datetime as dt
 import decimal
 import types
 import uuid
 from collections.abc import Callable, Iterable
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ import msgspec
 _LEAVES = frozenset(
     {
         *(type(None), bool, int, str, float, bytes, bytearray, decimal.Decimal, uuid.UUID),
-        *(dt.datetime, dt.date, dt.time, dt.timedelta),
+        *(datetime, date, time, timedelta),
     }
 )
 _SLOT = types.MemberDescriptorType
@@ -34,7 +34,7 @@ def is_lossless(value: Any) -> bool:
 
 
 def _get_check(kind: type) -> _LosslessCheck:
-    """Find out, once a type, how to look at its values."""
+    """Make the check of a type, once."""
     if len(_checks) >= _MOST_KINDS:
         _checks.clear()  # a program that makes classes without end
         _checks.update(dict.fromkeys(_LEAVES, _always))
@@ -57,7 +57,7 @@ def _make_check(kind: type) -> _LosslessCheck:
 
 
 def _are_lossless(items: Iterable[Any]) -> bool:
-    # Most containers hold nothing but leaves: that is seen without a call for each item.
+    # Most containers hold nothing but leaves: this needs no call for each item.
     if _LEAVES.issuperset(map(type, items)):
         return True
     for item in items:
@@ -81,13 +81,13 @@ def _make_data_class_check(kind: type) -> _LosslessCheck:
         return _make_attribute_check(names)
     # A slot, or an attribute that only the instance has, is always written.
     on_class = frozenset(name for name in names if hasattr(kind, name) and not isinstance(getattr(kind, name), _SLOT))
-    look_closer = _make_attribute_check(names)
+    check_attributes = _make_attribute_check(names)
 
     def check(value: Any) -> bool:
         own = value.__dict__
         if not on_class <= own.keys():
             return False
-        return look_closer(value) if len(own) < len(names) else _are_lossless(own.values())
+        return check_attributes(value) if len(own) < len(names) else _are_lossless(own.values())
 
     return check
 

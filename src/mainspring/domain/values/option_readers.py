@@ -1,7 +1,7 @@
-"""Readers of option values: each takes what Python or TOML gives and returns the one canonical form, or refuses.
+"""Readers of option values: each converts a value of Python or TOML to its canonical form, or refuses it.
 
-Canonical values are JSON: spans are their shortest exact text ("20m"), choices are text, several things are a list. Invariant:
-reading a canonical value again returns it, but for a retry policy made of live objects, which is kept as readable text.
+Canonical values are JSON: spans are their shortest exact text ("20m"), choices are text, several values are a list. Invariant: reading a
+canonical value again returns it, except a retry policy of live objects, which is stored as readable text.
 """
 
 import re
@@ -32,7 +32,7 @@ _LONGEST_STEP_NAME = 200
 
 
 def read_name(value: Any) -> str:
-    """Read a name that can stand in a command line, a path and a page."""
+    """Read a name that is valid in a command line, a path and a page."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise OptionError(
             f"{repr(value)[:80]} is not a name", hint="Use letters, digits and _ . : / - only, no blanks."
@@ -41,7 +41,7 @@ def read_name(value: Any) -> str:
 
 
 def read_step_name(value: Any) -> str:
-    """Read the name of a step: any printable text of one line, for it is only compared and shown."""
+    """Read the name of a step: any printable text of one line, because it is only compared and shown."""
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_STEP_NAME or not is_plain_line(value):
         raise OptionError(
             f"{repr(value)[:80]} is not a name of a step",
@@ -153,10 +153,10 @@ def read_share_or_off(value: Any) -> float | bool:
 def read_share(value: Any) -> float:
     """Read a share from 0 to 1 ("20%" too)."""
     percent = _PERCENT.fullmatch(value) if isinstance(value, str) else None
-    found = float(percent[1]) / 100 if percent else value
-    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found <= 1:
+    share = float(percent[1]) / 100 if percent else value
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
         raise OptionError(f"{value!r} is not a share", hint='Write "20%" or 0.2.')
-    return float(found)
+    return float(share)
 
 
 def read_count_or_off(value: Any) -> int | bool:
@@ -166,10 +166,10 @@ def read_count_or_off(value: Any) -> int | bool:
 
 def read_crons(value: Any) -> list[str]:
     """Read one cron expression or several, each checked."""
-    found = [read_text(item) for item in _as_list(value)]
-    for item in found:
+    crons = [read_text(item) for item in _as_list(value)]
+    for item in crons:
         expand_cron(item, name="any")
-    return found
+    return crons
 
 
 def read_clock_times(value: Any) -> list[str]:
@@ -178,7 +178,7 @@ def read_clock_times(value: Any) -> list[str]:
 
 
 def read_misfire(value: Any) -> str:
-    """Read which missed slots are made up for: "none", "last", "all", or the newest n: "all:50"."""
+    """Read the policy for missed slots: "none", "last", "all", or the newest n: "all:50"."""
     if not isinstance(value, str) or not _MISFIRE.fullmatch(value):
         raise OptionError(
             f"{value!r} is none of the choices",
@@ -199,7 +199,7 @@ def read_retry(value: Any) -> Any:
 
 
 def read_schema(value: Any) -> Any:
-    """Read a JSON schema of which every keyword is obeyed."""
+    """Read a JSON schema whose every keyword is checked."""
     if not isinstance(value, Mapping) or not value:
         raise OptionError(f"{value!r} is no JSON schema", hint='Write a table such as {type = "object"}.')
     try:
@@ -211,7 +211,7 @@ def read_schema(value: Any) -> Any:
 
 
 def read_function(value: Any) -> str:
-    """Read a function as "module:qualname"; the live one is kept beside the definition."""
+    """Read a function as "module:qualname"; the live one is stored beside the definition."""
     if isinstance(value, str) and re.fullmatch(r"[\w.]+:[\w.]+", value):
         return value
     named = getattr(value, "__qualname__", None)
@@ -221,11 +221,11 @@ def read_function(value: Any) -> str:
 
 
 def _as_list(value: Any) -> list[Any]:
-    """Return a lone value as a list of one."""
-    found = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
-    if not found:
+    """Return a single value as a list of one."""
+    items = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
+    if not items:
         raise OptionError("the list is empty", hint="Leave the option out instead.")
-    return sorted(found) if isinstance(value, set | frozenset) else found
+    return sorted(items) if isinstance(value, set | frozenset) else items
 
 
 def _split_pair(word: str) -> tuple[str, str]:
@@ -240,9 +240,9 @@ def _is_datetime(value: Any) -> bool:
 
 
 def _read_clock_time(value: Any) -> str:
-    """Return "HH:MM" with both digits; TOML's own times of day are taken too."""
-    shown = value.strftime("%H:%M") if hasattr(value, "strftime") and not getattr(value, "second", 0) else value
-    match = _CLOCK.fullmatch(shown) if isinstance(shown, str) else None
+    """Return "HH:MM" with both digits; TOML's own times of day are accepted too."""
+    clock_text = value.strftime("%H:%M") if hasattr(value, "strftime") and not getattr(value, "second", 0) else value
+    match = _CLOCK.fullmatch(clock_text) if isinstance(clock_text, str) else None
     if match is None:
         raise OptionError(
             f"{value!r} is not a time of day", hint='Write at="03:00", or at="2026-12-24T18:00" for once.'

@@ -1,7 +1,7 @@
-"""Views of the store as plain JSON data: one rule for `--json` and the API, so that they look alike everywhere.
+"""Plain JSON of the store's views: one rule for `--json` and the API, so that they look alike everywhere.
 
-Instants are ISO 8601 text in UTC; values of runs are what they are in JSON; a value that is sealed by a codec which is not at hand is
-{"sealed": its name, "base64": ...}.
+Instants are ISO 8601 text in UTC; values of runs keep their JSON; a value that is sealed by a missing codec is {"sealed": its name,
+"base64": ...}.
 """
 
 import base64
@@ -17,12 +17,12 @@ from mainspring.domain.duration import format_duration
 from mainspring.domain.values.sealing import split_sealed
 
 _INSTANTS = frozenset({"at", "paused_until", "keep_until", "snoozed_until", "away_since"})
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - what is told of it ends in Z
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - every text made of it ends in Z
 _SECONDS = [f":{second:02}." for second in range(60)]
 _MILLISECONDS = [f"{ms:03}Z" for ms in range(1_000)]
 _PLAIN_TYPES = frozenset({str, bool, float, type(None)})
 LATEST_INSTANT: Final = 253_370_764_800_000
-"""The year 9999 begins: what is later (ms UTC) cannot be written down in every zone."""
+"""The start of the year 9999: a later instant (ms UTC) cannot be written in every zone."""
 
 
 def is_instant(name: str) -> bool:
@@ -31,8 +31,8 @@ def is_instant(name: str) -> bool:
 
 
 def format_iso(at: int) -> str:
-    """Return an instant as JSON has it: "2026-01-05T03:15:00.120Z"; one that no calendar reaches, as LATEST: lists tell of others too."""
-    # Put together of parts: an answer has thousands, and a datetime each takes six times as long.
+    """Return an instant in JSON form: "2026-01-05T03:15:00.120Z"; one beyond all calendars as LATEST_INSTANT."""
+    # Joined from parts: a response has thousands, and a datetime each takes six times as long.
     minute, rest = divmod(min(at, LATEST_INSTANT), 60_000)
     second, ms = divmod(rest, 1_000)
     return f"{_format_minute(minute)}{_SECONDS[second]}{_MILLISECONDS[ms]}"
@@ -44,9 +44,9 @@ def _format_minute(minute: int) -> str:
 
 
 def to_plain_json(value: Any, name: str = "") -> Any:
-    """Return JSON data for any view, list or value; `name` is the field it stands in."""
+    """Return JSON data for any view, list or value; `name` is its field."""
     kind = type(value)
-    if kind in _PLAIN_TYPES:  # nearly all there is
+    if kind in _PLAIN_TYPES:  # nearly all values
         return value
     if kind is int:
         return format_iso(value) if is_instant(name) else value
@@ -68,16 +68,16 @@ def to_plain_json(value: Any, name: str = "") -> Any:
 
 
 def _plain_fields(view: msgspec.Struct) -> dict[str, Any]:
-    """Return the fields of a view; what is told of the name alone is asked once for all views of its kind."""
-    found = {}
+    """Return the fields of a view; which of them are instants is computed once for all views of its kind."""
+    fields = {}
     for field, holds_instant in _list_fields(type(view)):
         value = getattr(view, field)
         kind = type(value)
         if kind is int:
-            found[field] = format_iso(value) if holds_instant else value
+            fields[field] = format_iso(value) if holds_instant else value
         else:
-            found[field] = value if kind in _PLAIN_TYPES else to_plain_json(value, field)
-    return found
+            fields[field] = value if kind in _PLAIN_TYPES else to_plain_json(value, field)
+    return fields
 
 
 @cache
@@ -86,7 +86,7 @@ def _list_fields(kind: type[msgspec.Struct]) -> list[tuple[str, bool]]:
 
 
 def decode_value(data: bytes | None) -> Any:
-    """Return the value that stored bytes are, if they are JSON."""
+    """Return the value of stored bytes, if they are JSON."""
     if data is None:
         return None
     sealed = split_sealed(data)

@@ -1,9 +1,8 @@
-"""Calls and results as bytes, and whether a saved call is still the one the code makes today.
+"""Saved calls and results as bytes, and whether a saved call is still the one the code makes today.
 
-Role: between user functions and the journal. A call is the JSON object {parameter: argument} with defaults filled in.
-Invariants: what the code gets live is what a replay would read (decode of encode); two calls are the same if both,
-read by today's annotations and written again, give the same bytes, so a new parameter or field with a default is
-no drift.
+Role: between user functions and the journal. A call is the JSON object {parameter: argument} with defaults filled in. Invariants: the
+code gets live the values that a replay would read (decode of encode); two calls are the same if both, read by today's annotations and
+written again, give the same bytes, so a new parameter or field with a default is no drift.
 """
 
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from mainspring.domain.values.canonical_json import encode_canonical, join_path
 from mainspring.domain.values.codec import DEFAULT_LIMIT, encode_fast, make_read_error, make_size_error
 from mainspring.domain.values.function_signature import Signature
 
-_SHOWN = 200
+_MAX_TEXT_LENGTH = 200
 _ABSENT_TEXT = "(absent)"
 _MISSING: Any = object()
 
@@ -51,7 +50,7 @@ def decode_call(sig: Signature, data: bytes, what: str = "arguments") -> tuple[t
     """Return (args, kwargs) of a saved call, typed by today's annotations.
 
     Raises:
-        ValueRefusedError: today's annotations do not fit what was saved.
+        ValueRefusedError: today's annotations do not fit the saved call.
     """
     try:
         return sig.arguments_of(sig.call_decoder.decode(data))
@@ -82,7 +81,7 @@ def roundtrip_call(
 
 
 def is_same_call(sig: Signature, saved: bytes, now: bytes) -> bool:
-    """Return whether both are one call in the eyes of today's code; False if the saved one cannot be read."""
+    """Return whether both are one call by today's code; False if the saved one cannot be read."""
     if saved == now:
         return True
     try:
@@ -118,7 +117,7 @@ def decode_result(sig: Signature, data: bytes, what: str = "result") -> Any:
     """Return a saved result, typed by today's annotation.
 
     Raises:
-        ValueRefusedError: today's annotation does not fit what was saved.
+        ValueRefusedError: today's annotation does not fit the saved result.
     """
     try:
         return sig.result_decoder.decode(data)
@@ -159,10 +158,10 @@ def _find_differences(was: Any, now: Any, path: str) -> Iterator[CallDifference]
         for key in sorted(was.keys() | now.keys()):
             yield from _find_differences(was.get(key, _MISSING), now.get(key, _MISSING), join_path(path, key))
     elif isinstance(was, list) and isinstance(now, list):
-        for place in range(max(len(was), len(now))):
-            before = was[place] if place < len(was) else _MISSING
-            after = now[place] if place < len(now) else _MISSING
-            yield from _find_differences(before, after, f"{path}[{place}]")
+        for index in range(max(len(was), len(now))):
+            before = was[index] if index < len(was) else _MISSING
+            after = now[index] if index < len(now) else _MISSING
+            yield from _find_differences(before, after, f"{path}[{index}]")
     elif type(was) is not type(now) or was != now:
         yield CallDifference(path, _format_json(was), _format_json(now))
 
@@ -170,4 +169,4 @@ def _find_differences(was: Any, now: Any, path: str) -> Iterator[CallDifference]
 def _format_json(value: Any) -> str:
     if value is _MISSING:
         return _ABSENT_TEXT
-    return escape(msgspec.json.encode(value, order="deterministic").decode(), _SHOWN)
+    return escape(msgspec.json.encode(value, order="deterministic").decode(), _MAX_TEXT_LENGTH)

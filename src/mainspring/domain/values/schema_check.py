@@ -1,7 +1,6 @@
-"""Can a schema be obeyed? What a person wrote is refused where `json_schema.misfit` would look at none of it, or could not.
+"""Schema check: can a schema be obeyed? A written schema is refused if `json_schema.find_mismatch` would ignore a part or fail.
 
-That check lets pass what it does not know, which is right for schemas that annotations became, and would be silence here: of a
-misspelt keyword nobody would hear.
+That check ignores unknown keywords, which is right for schemas that annotations became, but here a misspelt keyword would stay unnoticed.
 """
 
 import re
@@ -19,20 +18,20 @@ _TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 
 
 def check_schema(schema: Any) -> None:
-    """Refuse a schema of which a part would change nothing.
+    """Refuse a schema with a part that has no effect.
 
     Raises:
-        UnknownNameError: a keyword is not one that is looked at; shows the nearest.
-        OptionError: the value of a keyword cannot be used; says where it stands.
+        UnknownNameError: a keyword is not checked; shows the nearest.
+        OptionError: the value of a keyword cannot be used; names its place.
     """
     parts = schema.get("$defs", {}) if isinstance(schema, Mapping) else {}
     _check(schema, "$", parts if isinstance(parts, Mapping) else {}, 0)
 
 
 class _Keyword(NamedTuple):
-    """What its value must be, in words and as a check, and which schemas it holds."""
+    """A keyword: its expected value, in words and as a check, and the schemas inside it."""
 
-    wants: str
+    expected_value: str
     fits: Callable[[Any], bool]
     inside: Callable[[Any], Iterator[tuple[Any, Any]]] = lambda value: iter(())
 
@@ -43,16 +42,20 @@ def _check(schema: Any, path: str, parts: Mapping[str, Any], depth: int) -> None
     if not isinstance(schema, Mapping) or depth > _DEEPEST:
         raise OptionError(f"{path} is no schema, or is too deep", hint='Write a table such as {type = "object"}.')
     for name, value in schema.items():
-        here = join_path(path, name)
+        keyword_path = join_path(path, name)
         known = _KEYWORDS.get(name)
         if known is None:
             raise UnknownNameError(f"keyword of a schema at {path}:", str(name), _KEYWORDS)
         if not known.fits(value):
-            raise OptionError(f"{here} must be {known.wants}", hint="See JSON Schema for what each keyword takes.")
+            raise OptionError(
+                f"{keyword_path} must be {known.expected_value}", hint="See JSON Schema for what each keyword takes."
+            )
         if name == "$ref" and value.removeprefix("#/$defs/") not in parts:
-            raise OptionError(f"{here} leads nowhere", hint='Write "#/$defs/NAME", and NAME under $defs of the whole.')
+            raise OptionError(
+                f"{keyword_path} leads nowhere", hint='Write "#/$defs/NAME", and NAME under $defs of the whole.'
+            )
         for key, part in known.inside(value):
-            _check(part, here if key is None else join_path(here, key), parts, depth + 1)
+            _check(part, keyword_path if key is None else join_path(keyword_path, key), parts, depth + 1)
 
 
 def _is_count(value: Any) -> bool:
@@ -84,7 +87,7 @@ def _list_named(value: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
 
 
 def _list_items(value: list[Any]) -> Iterator[tuple[Any, Any]]:
-    yield from ((str(place), part) for place, part in enumerate(value))
+    yield from ((str(index), part) for index, part in enumerate(value))
 
 
 def _list_single(value: Any) -> Iterator[tuple[Any, Any]]:

@@ -1,10 +1,9 @@
-"""How values go to the store and come back: within which size, and sealed by which codec.
+"""Sealing of values on their way to the store and back: their largest size, and their codec.
 
-Role: between the JSON of `domain.values.codec` and what is stored. A sealed value names its codec in front of the codec's bytes, so
-that plain and sealed values can stand side by side (a store that was plain before) and nobody guesses. JSON never
-begins with a zero byte, nor text that may be shown with a control character.
-Invariants: what does not change what the engine decides stays inside the seal; a failure keeps outside it the words by which it
-is counted and classified. A codec that fails never lets anything out in plain.
+Role: between the JSON of `domain.values.codec` and the stored bytes. A sealed value names its codec in front of the codec's bytes, so
+that plain and sealed values can be mixed (a store that was plain before) without guessing. JSON never begins with a zero byte, nor does a
+printable text with a control character. Invariants: data that does not affect the decisions of the engine stays inside the seal; a
+failure keeps the words outside by which it is counted and classified. A codec that fails never writes plain data.
 """
 
 import re
@@ -28,7 +27,7 @@ _SEALED_PREFIX = b"\x00"
 _SEALED_TEXT_PREFIX = "\x01"
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
-"""A child process is told a value in one frame, which has bounds of its own."""
+"""A child process receives a value in one frame, which has bounds of its own."""
 
 _HINT = 'Name it where this program can import it: [store] codec = "module:name", or MAINSPRING_STORE_CODEC; in Python App(codec=...).'
 _RETRY_HINT = "Check that its key service can be reached, then try again."
@@ -45,10 +44,10 @@ def split_sealed(data: bytes) -> SealedParts | None:
 
 
 def read_payload_limit(size: int | str) -> int:
-    """Return a largest value in bytes as a person states it.
+    """Return the largest size of a value in bytes, as a person writes it.
 
     Raises:
-        OptionError: it is no size, or none that can be kept.
+        OptionError: it is no size, or out of bounds.
     """
     limit = parse_size(size)
     if not 1 <= limit <= MAX_PAYLOAD_BYTES:
@@ -60,7 +59,7 @@ def read_payload_limit(size: int | str) -> int:
 
 
 class Sealing:
-    """What one program does with values: `limit` in bytes of JSON, before they are sealed; the codec may be the plain one."""
+    """Seals and opens the values of one program: `limit` in bytes of JSON, before they are sealed; the codec may be the plain one."""
 
     def __init__(
         self, codec: Codec | None = None, limit: int = DEFAULT_LIMIT, classifier: "Classifier | None" = None
@@ -77,12 +76,12 @@ class Sealing:
             )
         self._front = _SEALED_PREFIX + self.id.encode() + _SEALED_PREFIX
 
-    def judged_by(self, classifier: "Classifier | None") -> "Sealing":
-        """Return the same with another table of errors, which says whether a fault of the codec passes; None = the usual one."""
+    def with_classifier(self, classifier: "Classifier | None") -> "Sealing":
+        """Return the same with another table of errors, which decides whether an error of the codec passes; None = the usual one."""
         return self if self.is_plain or classifier is None else Sealing(self.codec, self.limit, classifier)
 
     def seal(self, data: bytes) -> bytes:
-        """Return what the store keeps for the JSON `data`.
+        """Return the stored form of the JSON `data`.
 
         Raises:
             SealedError: the codec failed; nothing may be stored then.
@@ -108,7 +107,7 @@ class Sealing:
         return self.seal(data)
 
     def open(self, data: bytes) -> bytes:
-        """Return the JSON of what the store keeps; what was stored plain is returned as it is.
+        """Return the JSON of a stored value; a plain one is returned unchanged.
 
         Raises:
             SealedError: another codec sealed it, or ours cannot read it.
@@ -133,23 +132,23 @@ class Sealing:
         return not self.is_plain and data.startswith(self._front)
 
     def _error_type(self, error: Exception) -> type[SealedError]:
-        """Return what a codec's error means: an unknown one passes only if the system raised it, for a wrong key is unknown as well."""
-        from mainspring.domain.failures.classifier import Classifier  # noqa: PLC0415 - its tables are for a fault alone
+        """Return the error type of a codec's error: an unknown one passes only if the system raised it: a wrong key is unknown, too."""
+        from mainspring.domain.failures.classifier import Classifier  # noqa: PLC0415 - its tables are only needed after an error
 
         kind = (self.classifier or Classifier()).classify(error).kind
         passes = kind is FailureKind.TRANSIENT or (kind is FailureKind.UNKNOWN and isinstance(error, OSError))
         return CodecUnavailableError if passes else SealedError
 
     def seal_if(self, data: bytes | None) -> bytes | None:
-        """Seal what may be absent."""
+        """Seal a value that may be absent."""
         return None if data is None else self.seal(data)
 
     def open_if(self, data: bytes | None) -> bytes | None:
-        """Open what may be absent."""
+        """Open a value that may be absent."""
         return None if data is None else self.open(data)
 
     def seal_text(self, text: str) -> str:
-        """Return what a column of text keeps for `text`. Raises SealedError."""
+        """Return the stored form of a text. Raises SealedError."""
         if self.is_plain:
             return text
         return self._as_text(self.seal(text.encode("utf-8", "surrogatepass")))
@@ -184,10 +183,10 @@ PLAIN_SEALING = Sealing()
 
 
 def drop_failure_text(failure: Failure, error: SealedError) -> Failure:
-    """Return a failure whose words could not be sealed because of `error`: it says that they are lost."""
+    """Return a failure whose words could not be sealed because of `error`: its message states that they are lost."""
     return replace(failure, message=f"(its words were lost: {error.message})", sealed=None)
 
 
 def is_sealed_text(text: str) -> bool:
-    """Tell whether a column of text holds a sealed one."""
+    """Tell whether a stored text is sealed."""
     return text.startswith(_SEALED_TEXT_PREFIX)

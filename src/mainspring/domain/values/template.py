@@ -1,8 +1,8 @@
 """Templates in braces: "{slot:%F}", "order {order.id}".
 
-They are filled from decoded JSON and the slot, and reach nothing else: a name, then keys of JSON objects, then a
+They are filled from decoded JSON and the slot, and access nothing else: a name, then keys of JSON objects, then a
 format. No index, no conversion, no underscore, no attribute of a live object, no width that could fill the memory.
-Invariant: what `check_template` accepts can only fail later over a value that is missing or of another shape.
+Invariant: an accepted template can only fail later over a value that is missing or of another shape.
 """
 
 import re
@@ -21,7 +21,7 @@ _LONGEST_SPEC = 60
 
 
 def split_template(template: str) -> Iterator[tuple[str, str, str]]:
-    """Yield (literal text, field name, format) for each part; the name is "" where no field follows.
+    """Yield (literal text, field name, format) for each part; the name is "" if no field follows.
 
     Raises:
         OptionError: the braces do not pair, or a field is more than a dotted name and a format.
@@ -46,7 +46,7 @@ def split_template(template: str) -> Iterator[tuple[str, str, str]]:
 def check_template(template: object, known: Iterable[str] | None = None, *, option: str = "template") -> None:
     """Refuse a template that cannot be read, or whose first names are not among the `known` (None: not checked).
 
-    `option` = how it is called where it is no text.
+    `option` = its name in the error if it is no text.
     """
     if not isinstance(template, str):
         raise OptionError(f"{option}={repr(template)[:80]} is not a text", hint='Write it in quotes: "{data.id}".')
@@ -60,7 +60,7 @@ def check_template(template: object, known: Iterable[str] | None = None, *, opti
 def check_fields(template: str, schema: Mapping[str, Any]) -> None:
     """Refuse a template with a field, "{order.id}", that no value of this JSON schema of the arguments has.
 
-    What a schema leaves open is accepted.
+    Fields that a schema leaves open are accepted.
 
     Raises:
         OptionError, UnknownNameError: names the field.
@@ -73,13 +73,13 @@ def check_fields(template: str, schema: Mapping[str, Any]) -> None:
                 template, f"{{{name}}}: slot is a time and has no fields; give it a format, {{slot:%F}}"
             )
         kinds = [schema.get("properties", {}).get(first, {})]
-        for place, key in enumerate(keys):
-            kinds = [whole for kind in kinds for whole in _possible_schemas(kind, parts)]
+        for index, key in enumerate(keys):
+            kinds = [schema_choice for kind in kinds for schema_choice in _possible_schemas(kind, parts)]
             fields = [_schema_fields(kind) for kind in kinds]
             if None not in fields and fields and not any(key in known for known in fields if known):
                 known = sorted({field for names in fields for field in names or ()})
                 if not known:
-                    owner = ".".join([first, *keys[:place]])
+                    owner = ".".join([first, *keys[:index]])
                     raise _template_error(template, f"{{{name}}}: {owner} is a single value and has no fields")
                 raise UnknownNameError("field in template", key, known)
             kinds = [
@@ -89,16 +89,16 @@ def check_fields(template: str, schema: Mapping[str, Any]) -> None:
 
 
 def _possible_schemas(kind: Mapping[str, Any], parts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the schemas that a value may have, references followed; null is none of them."""
+    """Return the schemas that a value may have, references followed; null is excluded."""
     if "$ref" in kind:
         return _possible_schemas(parts.get(kind["$ref"].rpartition("/")[2], {}), parts)
     if "anyOf" in kind:
-        return [whole for one in kind["anyOf"] for whole in _possible_schemas(one, parts)]
+        return [resolved for choice in kind["anyOf"] for resolved in _possible_schemas(choice, parts)]
     return [] if kind.get("type") == "null" else [kind]
 
 
 def _schema_fields(kind: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the fields of a value of this schema, each with its own schema; None where it may have any."""
+    """Return the fields of a value of this schema, each with its own schema; None if it may have any."""
     if kind.get("type") in ("string", "integer", "number", "boolean", "array"):
         return {}
     if kind.get("type") != "object" or kind.get("additionalProperties") not in (None, False):
@@ -113,15 +113,15 @@ def expand_template(template: str, values: Mapping[str, Any]) -> str:
     Raises:
         OptionError: a value is missing, is a list or object, or does not fit its format.
     """
-    done: list[str] = []
+    parts: list[str] = []
     for literal, name, spec in split_template(template):
-        done.append(literal)
+        parts.append(literal)
         if name:
-            done.append(_format_value(template, name, spec, _look_up(template, name, values)))
-    return "".join(done)
+            parts.append(_format_value(template, name, spec, _resolve_field(template, name, values)))
+    return "".join(parts)
 
 
-def _look_up(template: str, name: str, values: Mapping[str, Any]) -> Any:
+def _resolve_field(template: str, name: str, values: Mapping[str, Any]) -> Any:
     """Follow a dotted name through JSON objects."""
     value: Any = values
     for key in name.split("."):
@@ -151,13 +151,13 @@ def _format_value(template: str, name: str, spec: str, value: Any) -> str:
 
 
 def _parse_moment(value: Any) -> Any:
-    """Return ISO text as the moment it stands for, so that arguments take the formats that `slot` takes."""
+    """Return ISO text as a moment, so that arguments accept the formats of `slot`."""
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
-def _template_error(template: str, why: str) -> OptionError:
+def _template_error(template: str, problem: str) -> OptionError:
     """Return the error that shows the template."""
     return OptionError(
-        f"template {template[:200]!r}: {why}",
+        f"template {template[:200]!r}: {problem}",
         hint='Write {name}, {name.key} or {slot:%F}; double the braces that are meant as text: "{{".',
     )

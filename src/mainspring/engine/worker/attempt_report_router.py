@@ -46,7 +46,7 @@ class AttemptReportRouter:
             if isinstance(sign, LockReport):
                 self._locks.ask(owner, sign.number, sign.name, sign.within_s, sign.answer)
             else:
-                self._locks.let_go(owner, sign.number)
+                self._locks.release(owner, sign.number)
             return
         if spec is not None and isinstance(sign, StartReport):
             self._lines.life.attempt_began(spec)

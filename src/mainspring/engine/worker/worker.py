@@ -68,7 +68,7 @@ class Worker(RunServices):
         off_loop: BlockingCaller | None = None,
         on_crash_point: Callable[[], None] = lambda: None,
     ) -> None:
-        sealing = (sealing or PLAIN_SEALING).judged_by(classifier)
+        sealing = (sealing or PLAIN_SEALING).with_classifier(classifier)
         self.codec = CodecOutage(loop, store, sealing, clock, self.want)
         super().__init__(self.codec.store, clock, self.codec.sealing, classifier, transactional)
         store = self.store

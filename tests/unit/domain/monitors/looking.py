@@ -26,7 +26,7 @@ def look(
 ) -> list[Evaluation]:
     """What one monitor says."""
     known = MonitorInputs(automations=(facts,)) if isinstance(facts, WatchedAutomation) else facts
-    return list(MONITORS[kind].judge(known, tuning or DEFAULT_TUNINGS[kind], now_at))
+    return list(MONITORS[kind].evaluate(known, tuning or DEFAULT_TUNINGS[kind], now_at))
 
 
 def found(

@@ -29,8 +29,8 @@ def test_round_lets_all_judge_that_are_on() -> None:
     assert kinds >= {IncidentKind.SILENCE, IncidentKind.LOCK_HELD}
     quiet = evaluate_all(WRONG, {**DEFAULT_TUNINGS, IncidentKind.SILENCE: SilenceTuning(on=False)}, T0 + DAY)
     assert IncidentKind.SILENCE not in {one.subject.kind for one in quiet.findings}
-    assert IncidentKind.SILENCE not in quiet.judged
-    assert quiet.judged[IncidentKind.LOCK_HELD] == 1
+    assert IncidentKind.SILENCE not in quiet.evaluated
+    assert quiet.evaluated[IncidentKind.LOCK_HELD] == 1
 
 
 def test_round_tells_who_is_unsure() -> None:
@@ -52,7 +52,7 @@ def test_nothing_is_wrong_where_nobody_expects_anything() -> None:
 def test_judged_figures_are_the_facts_of_the_finding() -> None:
     """What is told of an incident is what it was judged by."""
     for monitor in MONITORS.values():
-        for one in monitor.judge(WRONG, monitor.tuning, T0 + DAY):
+        for one in monitor.evaluate(WRONG, monitor.tuning, T0 + DAY):
             assert isinstance(one, Evaluation)
             assert one.finding is None or (one.finding.facts == one.figures and one.finding.subject == one.subject)
             assert one.finding is None or one.finding.since_at <= T0 + DAY

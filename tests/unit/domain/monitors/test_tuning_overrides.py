@@ -64,8 +64,8 @@ def test_monitor_that_is_off_for_all_judges_whom_it_is_on_for() -> None:
     own = TuningOverrides({"a": {SILENCE: {"on": True}}})
     judged = evaluate_all(facts, tunings, T0 + DAY, own)
     assert [one.subject.automation for one in judged.findings if one.subject.kind is SILENCE] == ["a"]
-    assert judged.judged[SILENCE] == 1
-    assert SILENCE not in evaluate_all(facts, tunings, T0 + DAY).judged
+    assert judged.evaluated[SILENCE] == 1
+    assert SILENCE not in evaluate_all(facts, tunings, T0 + DAY).evaluated
 
 
 def test_who_judges_no_automation_says_so() -> None:

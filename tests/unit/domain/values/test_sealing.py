@@ -153,6 +153,6 @@ def test_rules_of_the_user_judge_a_fault_of_the_codec_first():
 
         decode = encode
 
-    judged = Sealing(Failing()).judged_by(Classifier([lambda error: transient("throttled")]))
+    judged = Sealing(Failing()).with_classifier(Classifier([lambda error: transient("throttled")]))
     with pytest.raises(CodecUnavailableError):
         judged.seal(b"1")

@@ -1,4 +1,4 @@
-"""Outbox: messages that steps have sent do not reach their broker."""
+"""Outbox blocked: messages that steps have sent do not reach their broker."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,27 +11,27 @@ from mainspring.domain.text.phrases import format_count, format_span
 
 
 class OutboxTuning(Tuning, frozen=True, kw_only=True):
-    """`away`: so long may a broker be away while messages wait for it."""
+    """`away`: how long a broker may be unreachable while messages wait for it."""
 
     away: TuningSpan = timedelta(minutes=3)
 
 
 def evaluate(facts: MonitorInputs, tuning: OutboxTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each queue of a broker for which messages wait, or which refused some."""
+    """Evaluate each queue of a broker with messages that wait or were refused."""
     severity = highest_tier(facts.expected(now_at))
     for queue in facts.unsent:
         subject = Subject("", IncidentKind.OUTBOX_BLOCKED, queue.queue)
         waits_ms, longest_ms = now_at - queue.oldest_at, to_ms(tuning.away)
-        figures = {
+        metrics = {
             "queue": queue.queue,
             "refused": queue.refused,
             "oldest_ms": waits_ms,
             "longest_ms": longest_ms,
             "why": queue.why,
         }
-        is_away = not queue.refused and queue.why is not None and waits_ms >= longest_ms
-        if not queue.refused and not is_away:
-            yield Evaluation(subject, figures)
+        is_unreachable = not queue.refused and queue.why is not None and waits_ms >= longest_ms
+        if not queue.refused and not is_unreachable:
+            yield Evaluation(subject, metrics)
             continue
         finding = Finding(
             subject=subject,
@@ -39,10 +39,10 @@ def evaluate(facts: MonitorInputs, tuning: OutboxTuning, now_at: int) -> Iterato
             text=_describe_queue(queue, waits_ms),
             since_at=queue.oldest_at,
             hint=_suggest_command(queue),
-            facts=figures,
+            facts=metrics,
             cause=f"source:{queue.queue}",
         )
-        yield Evaluation(subject, figures, finding)
+        yield Evaluation(subject, metrics, finding)
 
 
 def _describe_queue(queue: UnsentQueue, waits_ms: int) -> str:
@@ -68,6 +68,6 @@ MONITOR = Monitor(
         "the broker is not known, or takes a message not as it is."
     ),
     tuning=OutboxTuning(),
-    judge=evaluate,
+    evaluate=evaluate,
     of_automations=False,
 )

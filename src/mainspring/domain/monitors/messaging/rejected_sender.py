@@ -1,4 +1,4 @@
-"""Senders: a webhook that rejects the sender it knew, as after a secret was changed on one side alone."""
+"""Rejected sender: a webhook rejects a sender that it knew, as after a secret was changed on one side alone."""
 
 from collections.abc import Iterator
 
@@ -8,22 +8,22 @@ from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_aut
 from mainspring.domain.monitors.tuning import Tuning
 
 MAX_REQUESTS, REQUEST_WINDOW_MS = 5, 10 * 60_000
-"""More requests than that within this span are no accident."""
+"""More requests than that within this window are no accident."""
 SETTLE_TIME_MS = 2 * 60_000
-"""So long a delivery of a known sender is waited for: several may share a webhook, and one of them may be wrong."""
+"""How long to wait for a delivery of a known sender: several may share a webhook, and one of them may be misconfigured."""
 
 
 def evaluate(facts: MonitorInputs, _: Tuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each trigger with requests whose signature does not fit."""
-    for one in facts.expected(now_at):
-        for sender in one.rejected_senders:
-            figures = {"trigger": sender.trigger, "number": sender.number, "was_known": sender.was_known}
-            is_wrong = sender.was_known and sender.dense and now_at - sender.since_at >= SETTLE_TIME_MS
+    """Evaluate each trigger with requests whose signature does not fit."""
+    for automation in facts.expected(now_at):
+        for sender in automation.rejected_senders:
+            metrics = {"trigger": sender.trigger, "number": sender.number, "was_known": sender.was_known}
+            is_failing = sender.was_known and sender.dense and now_at - sender.since_at >= SETTLE_TIME_MS
             yield evaluate_automation(
-                one,
+                automation,
                 IncidentKind.SENDER_REJECTED,
-                figures,
-                sender.since_at if is_wrong else None,
+                metrics,
+                sender.since_at if is_failing else None,
                 f"{sender.trigger} rejects its sender: at least {sender.number} requests carried a wrong signature (401),"
                 " no delivery passed since",
                 hint=(
@@ -43,5 +43,5 @@ MONITOR = Monitor(
         "address. What comes to a webhook that never knew its sender is a line in the digest."
     ),
     tuning=Tuning(),
-    judge=evaluate,
+    evaluate=evaluate,
 )

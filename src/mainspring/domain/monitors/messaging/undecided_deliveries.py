@@ -1,4 +1,4 @@
-"""Deliveries that a person has to decide on: rejected although their sender is known, or failed in their filter."""
+"""Undecided deliveries: rejected although their sender is known, or failed in their filter. A person has to decide on them."""
 
 from collections.abc import Iterator
 
@@ -9,27 +9,27 @@ from mainspring.domain.monitors.tuning import Tuning
 
 
 def evaluate_rejected(facts: MonitorInputs, _: Tuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each trigger of which deliveries were rejected."""
+    """Evaluate each trigger with rejected deliveries."""
     return _evaluate_kind(facts, IncidentKind.DELIVERY_REJECTED, now_at)
 
 
 def evaluate_failed(facts: MonitorInputs, _: Tuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each trigger of which deliveries failed."""
+    """Evaluate each trigger with failed deliveries."""
     return _evaluate_kind(facts, IncidentKind.DELIVERY_FAILED, now_at)
 
 
 def _evaluate_kind(facts: MonitorInputs, kind: IncidentKind, now_at: int) -> Iterator[Evaluation]:
-    for one in facts.expected(now_at):
-        for lost in one.lost_deliveries:
+    for automation in facts.expected(now_at):
+        for lost in automation.lost_deliveries:
             if lost.kind is kind:
-                act = f"mainspring triggers replay {lost.newest}, or " if lost.is_kept else ""
+                replay_command = f"mainspring triggers replay {lost.newest}, or " if lost.is_kept else ""
                 yield evaluate_automation(
-                    one,
+                    automation,
                     kind,
                     {"trigger": lost.trigger, "number": lost.number, "delivery": lost.newest, "why": lost.why},
                     lost.since_at,
                     lost.text,
-                    hint=f"mainspring triggers show {lost.trigger}; then: {act}mainspring incidents resolve",
+                    hint=f"mainspring triggers show {lost.trigger}; then: {replay_command}mainspring incidents resolve",
                     at_most=Severity.NOTIFY,
                     fingerprint=lost.trigger,
                 )
@@ -46,7 +46,7 @@ MONITORS = (
             "of that moment when a person resolves the incident."
         ),
         tuning=Tuning(),
-        judge=evaluate_rejected,
+        evaluate=evaluate_rejected,
     ),
     Monitor(
         kind=IncidentKind.DELIVERY_FAILED,
@@ -56,6 +56,6 @@ MONITORS = (
             "replayed, and all of that moment when a person resolves the incident."
         ),
         tuning=Tuning(),
-        judge=evaluate_failed,
+        evaluate=evaluate_failed,
     ),
 )

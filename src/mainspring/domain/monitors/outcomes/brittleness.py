@@ -1,4 +1,4 @@
-"""Signs of a brittle automation: the same error comes back, and too many runs need a person."""
+"""Brittleness of an automation: the same error comes back, or too many runs need a person."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,35 +13,39 @@ _IGNORED_KINDS = frozenset({IncidentKind.RECURRING, IncidentKind.HELPED_BY_HAND,
 
 
 class RecurringTuning(Tuning, frozen=True, kw_only=True):
-    """`times` that an incident of one fingerprint may come back in `over`."""
+    """`times` = how often an incident of one fingerprint may come back within `over`."""
 
     times: TuningCount = 3
     over: TuningSpan = timedelta(days=14)
 
 
 class ManualHelpTuning(Tuning, frozen=True, kw_only=True):
-    """`share` of the runs of 30 days that a person may have to help, of `least` at least."""
+    """`share` of the runs of 30 days that a person may have to help, if there were `least` or more."""
 
     share: TuningShare = 0.2
     least: TuningCount = 10
 
 
 def evaluate_recurring(facts: MonitorInputs, tuning: RecurringTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each fingerprint of which an incident came back."""
-    known = {one.name: one for one in facts.expected(now_at)}
+    """Evaluate each fingerprint with an incident that came back."""
+    known = {automation_inputs.name: automation_inputs for automation_inputs in facts.expected(now_at)}
     groups: dict[tuple[str, str, str], list[Reopening]] = {}
-    for each in facts.reopenings:
-        if each.automation in known and each.kind not in _IGNORED_KINDS and now_at - each.at < to_ms(tuning.over):
-            groups.setdefault((each.automation, each.kind, each.fingerprint), []).append(each)
-    for (automation, kind, fingerprint), those in groups.items():
-        last_at = max(each.at for each in those)
-        figures = {"kind": str(kind), "reopened": len(those), "limit": tuning.times, "over_ms": to_ms(tuning.over)}
+    for reopening in facts.reopenings:
+        if (
+            reopening.automation in known
+            and reopening.kind not in _IGNORED_KINDS
+            and now_at - reopening.at < to_ms(tuning.over)
+        ):
+            groups.setdefault((reopening.automation, reopening.kind, reopening.fingerprint), []).append(reopening)
+    for (automation, kind, fingerprint), reopenings in groups.items():
+        last_at = max(reopening.at for reopening in reopenings)
+        metrics = {"kind": str(kind), "reopened": len(reopenings), "limit": tuning.times, "over_ms": to_ms(tuning.over)}
         yield evaluate_automation(
             known[automation],
             IncidentKind.RECURRING,
-            figures | {"last_at": last_at},
-            last_at if len(those) >= tuning.times else None,
-            f"the same {kind} came back {len(those)} times in {tuning.over.days} days",
+            metrics | {"last_at": last_at},
+            last_at if len(reopenings) >= tuning.times else None,
+            f"the same {kind} came back {len(reopenings)} times in {tuning.over.days} days",
             hint=f"mainspring incidents list --name {automation}",
             at_most=Severity.DIGEST,
             fingerprint=f"{kind}:{fingerprint}" if fingerprint else str(kind),
@@ -49,25 +53,25 @@ def evaluate_recurring(facts: MonitorInputs, tuning: RecurringTuning, now_at: in
 
 
 def evaluate_manual_help(facts: MonitorInputs, tuning: ManualHelpTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each automation that a person helped."""
-    for one in facts.expected(now_at):
-        counted = facts.by_hand.get(one.name)
-        if counted is not None and counted.started >= tuning.least:
-            yield _evaluate_automation(one, counted.helped, counted.started, tuning, now_at)
+    """Evaluate each automation that a person helped."""
+    for automation in facts.expected(now_at):
+        help_counts = facts.by_hand.get(automation.name)
+        if help_counts is not None and help_counts.started >= tuning.least:
+            yield _evaluate_automation(automation, help_counts.helped, help_counts.started, tuning, now_at)
 
 
 def _evaluate_automation(
-    one: WatchedAutomation, helped: int, started: int, tuning: ManualHelpTuning, now_at: int
+    automation: WatchedAutomation, helped: int, started: int, tuning: ManualHelpTuning, now_at: int
 ) -> Evaluation:
     share = min(helped / started, 1.0)
-    figures = {"helped": helped, "started": started, "helped_share": share, "limit_share": tuning.share}
+    metrics = {"helped": helped, "started": started, "helped_share": share, "limit_share": tuning.share}
     return evaluate_automation(
-        one,
+        automation,
         IncidentKind.HELPED_BY_HAND,
-        figures,
+        metrics,
         now_at if share > tuning.share else None,
         f"{format_percent(share)} of its runs in 30 days needed a person ({helped:,} of {started:,})",
-        hint=f"mainspring runs list --name {one.name} --since 30d",
+        hint=f"mainspring runs list --name {automation.name} --since 30d",
         at_most=Severity.DIGEST,
     )
 
@@ -78,7 +82,7 @@ MONITORS = (
         line="The same error came back three times.",
         rule="Wrong, in the digest, while an incident of one fingerprint was reopened limit times or more within over_ms.",
         tuning=RecurringTuning(),
-        judge=evaluate_recurring,
+        evaluate=evaluate_recurring,
     ),
     Monitor(
         kind=IncidentKind.HELPED_BY_HAND,
@@ -88,6 +92,6 @@ MONITORS = (
             "started, retried or gave a result, of all that were started; 10 at least."
         ),
         tuning=ManualHelpTuning(),
-        judge=evaluate_manual_help,
+        evaluate=evaluate_manual_help,
     ),
 )

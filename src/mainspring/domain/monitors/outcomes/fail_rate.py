@@ -10,13 +10,13 @@ from mainspring.domain.monitors.tuning import Tuning, TuningCount, TuningShare, 
 from mainspring.domain.text.phrases import format_percent, format_span
 
 LAST_RUN_COUNT = 20
-"""Where fewer ended in the window, the last ends are judged, so many at most."""
+"""If fewer ended in the window, up to this many of the last ends are evaluated."""
 HEALED_RUN_COUNT = 5
-"""So many successes in a row, up to now: what failed before them was told when it failed, and is over."""
+"""This many successes in a row, up to now: failures before them were notified when they happened, and are over."""
 
 
 class FailRateTuning(Tuning, frozen=True, kw_only=True):
-    """`share` from which on it is wrong (`fail_rate=` of a definition takes its place), of the ends in `window`, `least` at least."""
+    """`share` of failures that opens an incident (or `fail_rate=` of a definition), of `least` or more ends in `window`."""
 
     share: TuningShare = 0.5
     window: TuningSpan = timedelta(hours=1)
@@ -24,55 +24,55 @@ class FailRateTuning(Tuning, frozen=True, kw_only=True):
 
 
 def evaluate(facts: MonitorInputs, tuning: FailRateTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each automation of which enough runs ended."""
-    for one in facts.expected(now_at):
-        stated = one.option("fail_rate")
+    """Evaluate each automation with enough ended runs."""
+    for automation in facts.expected(now_at):
+        stated = automation.option("fail_rate")
         if stated is False:
             continue
-        ended = one.recent.succeeded + one.recent.failed
-        failed, over = one.recent.failed, f"in {format_span(tuning.window // timedelta(milliseconds=1))}"
+        ended = automation.recent.succeeded + automation.recent.failed
+        failed, over = automation.recent.failed, f"in {format_span(tuning.window // timedelta(milliseconds=1))}"
         if ended < LAST_RUN_COUNT:
-            ends = [end for end in one.ends if end.succeeded or end.failed][:LAST_RUN_COUNT]
+            ends = [end for end in automation.ends if end.succeeded or end.failed][:LAST_RUN_COUNT]
             ended, failed = len(ends), sum(end.failed for end in ends)
             over = f"of the last {ended}"
         if ended >= tuning.least:
             share = tuning.share if stated is None else stated
-            yield _evaluate_automation(one, ended, failed, over, share, facts, now_at)
+            yield _evaluate_automation(automation, ended, failed, over, share, facts, now_at)
 
 
 def _evaluate_automation(
-    one: WatchedAutomation, ended: int, failed: int, over: str, limit: float, facts: MonitorInputs, now_at: int
+    automation: WatchedAutomation, ended: int, failed: int, over: str, limit: float, facts: MonitorInputs, now_at: int
 ) -> Evaluation:
-    # Who is told of it already is told that it is well only once it clearly is.
-    is_open = Subject(one.name, IncidentKind.FAIL_RATE) in facts.open
+    # Hysteresis: an open incident resolves only when the rate is clearly lower.
+    is_open = Subject(automation.name, IncidentKind.FAIL_RATE) in facts.open
     limit_in_force = limit / 2 if is_open else limit
-    newest = [end.succeeded for end in one.ends if end.succeeded or end.failed][:HEALED_RUN_COUNT]
-    is_over = (not is_open and len(newest) == HEALED_RUN_COUNT and all(newest)) or _is_one_outage(one)
+    newest = [end.succeeded for end in automation.ends if end.succeeded or end.failed][:HEALED_RUN_COUNT]
+    is_over = (not is_open and len(newest) == HEALED_RUN_COUNT and all(newest)) or _is_one_outage(automation)
     share = failed / ended
-    figures = {
+    metrics = {
         "ended": ended,
         "failed": failed,
         "counted": over,
         "failed_share": share,
         "limit_share": limit_in_force,
     }
-    failures = [end.finished_at for end in one.ends if end.failed]
+    failures = [end.finished_at for end in automation.ends if end.failed]
     return evaluate_automation(
-        one,
+        automation,
         IncidentKind.FAIL_RATE,
-        figures,
+        metrics,
         min(failures, default=now_at) if share >= limit_in_force and not is_over else None,
         f"{format_percent(share)} of the runs fail ({failed:,} {over})",
-        hint=f"mainspring runs list --name {one.name} --state failed",
+        hint=f"mainspring runs list --name {automation.name} --state failed",
         at_most=Severity.NOTIFY,
     )
 
 
-def _is_one_outage(one: WatchedAutomation) -> bool:
-    """Tell whether one thing failed for a while: the incident of its failures says so, and ends with the next success."""
-    ends = [end.failed for end in one.ends if end.succeeded or end.failed]
+def _is_one_outage(automation: WatchedAutomation) -> bool:
+    """Tell whether all failures are one outage: the incident of its failures covers them, and ends with the next success."""
+    ends = [end.failed for end in automation.ends if end.succeeded or end.failed]
     outages = sum(failed and not before for failed, before in zip(ends, [False, *ends], strict=False))
-    return one.is_about_one_thing and outages <= 1
+    return automation.is_about_one_thing and outages <= 1
 
 
 MONITOR = Monitor(
@@ -86,5 +86,5 @@ MONITOR = Monitor(
         " below half of the limit."
     ),
     tuning=FailRateTuning(),
-    judge=evaluate,
+    evaluate=evaluate,
 )

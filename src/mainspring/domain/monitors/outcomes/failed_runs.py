@@ -1,7 +1,7 @@
-"""Runs that failed, by a permanent error or with their retries used up, and runs that need a person.
+"""Failed runs: by a permanent error or with their retries used up, and runs that need a person.
 
-One finding for each incident. It stands for its members, the failed runs that belong to it, and lasts while one of them is open.
-Runs of one error belong together; where all runs are about the same thing (`healthy = "automation"`) all failures of the automation do.
+One finding for each incident. It covers its members, the failed runs that belong to it, and lasts while one of them is open. Runs of one
+error belong together; if all runs are about the same thing (`healthy = "automation"`), all failures of the automation do.
 """
 
 from collections.abc import Container, Iterator, Sequence
@@ -23,14 +23,14 @@ from mainspring.domain.monitors.timing.success_outlook import describe_outlook
 from mainspring.domain.monitors.tuning import Tuning
 from mainspring.domain.states import FailureReason, RunState
 
-_SHOWN = 5
+_MAX_LISTED_RUNS = 5
 _FAILED_KINDS: Final = (IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED)
 _END_TEXTS = {
     IncidentKind.PERMANENT_ERROR: "failed",
     IncidentKind.RETRIES_EXHAUSTED: "failed after all retries",
     IncidentKind.NEEDS_ATTENTION: "needs a person",
 }
-"""How many runs did so is the incident's number, which grows while this line stays."""
+"""The number of such runs is the incident's number, which grows while this line stays."""
 FAILURE_KINDS: Final = frozenset(_END_TEXTS)
 """The incidents that have members."""
 _UNREPORTED_REASONS = frozenset({FailureReason.DISCARDED.value})
@@ -45,51 +45,57 @@ class _RunCount(NamedTuple):
     fixed: int = 0
 
 
-def incident_kind(fault: NewFailure) -> IncidentKind | None:
-    """Return the kind of incident that a fault is; None = nobody needs to be told."""
-    if fault.state == RunState.NEEDS_ATTENTION:
+def incident_kind(failure: NewFailure) -> IncidentKind | None:
+    """Return the kind of incident of a failure; None = no notification is needed."""
+    if failure.state == RunState.NEEDS_ATTENTION:
         return IncidentKind.NEEDS_ATTENTION
-    if fault.state != RunState.FAILED or fault.reason in _UNREPORTED_REASONS:
+    if failure.state != RunState.FAILED or failure.reason in _UNREPORTED_REASONS:
         return None
-    exhausted = fault.reason == FailureReason.RETRIES_EXHAUSTED
+    exhausted = failure.reason == FailureReason.RETRIES_EXHAUSTED
     return IncidentKind.RETRIES_EXHAUSTED if exhausted else IncidentKind.PERMANENT_ERROR
 
 
-def assign_subjects(faults: Sequence[NewFailure], known: Container[Subject]) -> list[Subject | None]:
-    """Return the incident that each fault belongs to, in their order; `known` = incidents that are open. None = no one needs to be told."""
-    found: list[Subject | None] = []
-    whole: dict[str, Subject] = {}
-    for fault in faults:
-        kind = incident_kind(fault)
+def assign_subjects(failures: Sequence[NewFailure], known: Container[Subject]) -> list[Subject | None]:
+    """Return the incident of each failure, in their order; None = no notification is needed. `known` = incidents that are open."""
+    subjects: list[Subject | None] = []
+    by_automation: dict[str, Subject] = {}
+    for failure in failures:
+        kind = incident_kind(failure)
         if kind is None:
-            found.append(None)
-        elif kind is IncidentKind.NEEDS_ATTENTION or fault.healthy is not HealthRule.AUTOMATION:
-            found.append(Subject(fault.automation, kind, fault.fingerprint))
+            subjects.append(None)
+        elif kind is IncidentKind.NEEDS_ATTENTION or failure.healthy is not HealthRule.AUTOMATION:
+            subjects.append(Subject(failure.automation, kind, failure.fingerprint))
         else:
-            same = (Subject(fault.automation, one) for one in _FAILED_KINDS)
-            opened = next((one for one in same if one in known), Subject(fault.automation, kind))
-            found.append(whole.setdefault(fault.automation, opened))
-    return found
+            candidates = (Subject(failure.automation, failed_kind) for failed_kind in _FAILED_KINDS)
+            opened = next((subject for subject in candidates if subject in known), Subject(failure.automation, kind))
+            subjects.append(by_automation.setdefault(failure.automation, opened))
+    return subjects
 
 
 def evaluate(kind: IncidentKind, facts: MonitorInputs, _tuning: Tuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge the new failures, the first of each incident first, then the incidents whose members are still open.
+    """Evaluate the new failures, the first of each incident first, then the incidents whose members are still open.
 
-    If all new failures of an incident are settled already, no one needs to be notified of them.
+    If all new failures of an incident are settled already, no notification is needed.
     """
-    faults = sorted(facts.faults, key=lambda fault: (fault.at, fault.run))
+    failures = sorted(facts.faults, key=lambda failure: (failure.at, failure.run))
     groups: dict[Subject, list[NewFailure]] = {}
-    for fault, subject in zip(faults, assign_subjects(faults, facts.open), strict=True):
+    for failure, subject in zip(failures, assign_subjects(failures, facts.open), strict=True):
         if subject is not None and subject.kind is kind:
-            groups.setdefault(subject, []).append(fault)
-    groups = {subject: group for subject, group in groups.items() if any(fault.settled is None for fault in group)}
-    failing = {one.incident.subject: one for one in facts.failing if one.incident.subject.kind is kind}
+            groups.setdefault(subject, []).append(failure)
+    groups = {subject: group for subject, group in groups.items() if any(failure.settled is None for failure in group)}
+    failing = {
+        open_failure.incident.subject: open_failure
+        for open_failure in facts.failing
+        if open_failure.incident.subject.kind is kind
+    }
     if not groups and not failing:
         return
-    known = {one.name: one for one in facts.automations}
-    for subject, found in groups.items():
-        one = known.get(subject.automation, WatchedAutomation(name=subject.automation))
-        yield _evaluate_subject(subject, one, found, failing.get(subject), facts.changed.get(subject), now_at)
+    known = {automation.name: automation for automation in facts.automations}
+    for subject, new_failures in groups.items():
+        automation = known.get(subject.automation, WatchedAutomation(name=subject.automation))
+        yield _evaluate_subject(
+            subject, automation, new_failures, failing.get(subject), facts.changed.get(subject), now_at
+        )
     for subject, before in failing.items():
         if subject not in groups:
             yield _evaluate_unchanged(before, known.get(subject.automation))
@@ -97,76 +103,76 @@ def evaluate(kind: IncidentKind, facts: MonitorInputs, _tuning: Tuning, now_at: 
 
 def _evaluate_subject(
     subject: Subject,
-    one: WatchedAutomation,
-    faults: list[NewFailure],
+    automation: WatchedAutomation,
+    failures: list[NewFailure],
     before: OpenFailure | None,
     changed: str | None,
     now_at: int,
 ) -> Evaluation:
-    kind, newest = subject.kind, next(fault for fault in reversed(faults) if fault.settled is None)
-    was = {} if before is None else before.incident.facts
-    runs = list(dict.fromkeys(fault.run for fault in faults))
-    figures: dict[str, Any] = {
-        "faults": len(faults),
-        "first_at": min(faults[0].at, was.get("first_at", faults[0].at)),
+    kind, newest = subject.kind, next(failure for failure in reversed(failures) if failure.settled is None)
+    facts_before = {} if before is None else before.incident.facts
+    runs = list(dict.fromkeys(failure.run for failure in failures))
+    metrics: dict[str, Any] = {
+        "faults": len(failures),
+        "first_at": min(failures[0].at, facts_before.get("first_at", failures[0].at)),
         "last_at": newest.at,
         "reason": newest.reason,
-        "runs": runs[-_SHOWN:],
+        "runs": runs[-_MAX_LISTED_RUNS:],
     }
     if newest.code:
-        figures["code"] = newest.code
+        metrics["code"] = newest.code
     if changed:
-        figures["changed"] = changed
-    figures |= _describe_runs(kind, _count_runs(faults), before)
+        metrics["changed"] = changed
+    metrics |= _describe_runs(kind, _count_runs(failures), before)
     if kind is IncidentKind.PERMANENT_ERROR and newest.healthy is HealthRule.AUTOMATION:
-        figures[MUST_NOTIFY_FACT] = True
-    figures |= describe_outlook(one, now_at)
+        metrics[MUST_NOTIFY_FACT] = True
+    metrics |= describe_outlook(automation, now_at)
     if kind is IncidentKind.NEEDS_ATTENTION:
-        figures["next_try_at"] = None  # what its schedule starts is another run
+        metrics["next_try_at"] = None  # its schedule starts another run
     return evaluate_automation(
-        one,
+        automation,
         kind,
-        figures,
-        faults[0].at,
-        f"{_describe_end(incident_kind(newest) or kind, one)}: {newest.text}",
+        metrics,
+        failures[0].at,
+        f"{_describe_end(incident_kind(newest) or kind, automation)}: {newest.text}",
         hint=_suggest_command(kind, newest.run),
         cause=f"fingerprint:{newest.fingerprint}" if newest.fingerprint else None,
         at_most=Severity.PAGE,
         fingerprint=subject.fingerprint,
-        number=len(faults),
+        number=len(failures),
     )
 
 
-def _evaluate_unchanged(before: OpenFailure, one: WatchedAutomation | None) -> Evaluation:
-    """Say of an incident of which nothing is new that its members are open, or that none is."""
+def _evaluate_unchanged(before: OpenFailure, automation: WatchedAutomation | None) -> Evaluation:
+    """Evaluate an incident without new failures: some members are open, or none is."""
     incident = before.incident
     subject, facts = incident.subject, dict(incident.facts)
-    figures = facts | _describe_runs(subject.kind, _RunCount(), before)
+    metrics = facts | _describe_runs(subject.kind, _RunCount(), before)
     if not before.open or before.newest is None:
-        return Evaluation(subject, figures)
-    runs = [run for run in figures.get("runs", ()) if run != before.newest]
-    figures["runs"] = [*runs, before.newest][-_SHOWN:]
+        return Evaluation(subject, metrics)
+    runs = [run for run in metrics.get("runs", ()) if run != before.newest]
+    metrics["runs"] = [*runs, before.newest][-_MAX_LISTED_RUNS:]
     finding = Finding(
         subject=subject,
-        severity=incident.severity if one is None else one.tier,
+        severity=incident.severity if automation is None else automation.tier,
         text=incident.text,
         since_at=incident.since_at,
         hint=_suggest_command(subject.kind, before.newest),
-        facts=figures,
+        facts=metrics,
         cause=f"fingerprint:{subject.fingerprint}" if subject.fingerprint else None,
     )
-    return Evaluation(subject, figures, finding)
+    return Evaluation(subject, metrics, finding)
 
 
-def _count_runs(faults: Sequence[NewFailure]) -> _RunCount:
-    """Count the runs of these failures, by what became of each. A run that failed once more is counted by its later failure."""
-    last = {fault.run: fault.settled for fault in faults if fault.settled is not Settlement.FAILED_AGAIN}
+def _count_runs(failures: Sequence[NewFailure]) -> _RunCount:
+    """Count the runs of these failures by settlement. A run that failed once more is counted by its later failure."""
+    last = {failure.run: failure.settled for failure in failures if failure.settled is not Settlement.FAILED_AGAIN}
     settled = list(last.values())
-    return _RunCount(len(settled), settled.count(None), sum(how in FIXED_SETTLEMENTS for how in settled))
+    return _RunCount(len(settled), settled.count(None), sum(settlement in FIXED_SETTLEMENTS for settlement in settled))
 
 
 def _describe_runs(kind: IncidentKind, new: _RunCount, before: OpenFailure | None) -> dict[str, Any]:
-    """Return how many runs failed, are fixed and are open, in words, where there is more than one."""
+    """Return how many runs failed, are fixed and are open, in words, if there is more than one."""
     failed, open_, fixed = new
     if before is not None:
         failed, open_, fixed = failed + before.failed, open_ + before.open, fixed + before.fixed
@@ -178,10 +184,10 @@ def _suggest_command(kind: IncidentKind, run: str) -> str:
     return f"mainspring {'explain' if kind is IncidentKind.NEEDS_ATTENTION else 'runs show'} {run}"
 
 
-def _describe_end(kind: IncidentKind, one: WatchedAutomation) -> str:
-    """Return what became of it in words; a command that is tried once had no other tries that could be used up."""
-    retry = one.option("retry")
-    tries = retry.get("attempts") if isinstance(retry, dict) else 1 if one.kind == "exec" else None
+def _describe_end(kind: IncidentKind, automation: WatchedAutomation) -> str:
+    """Return how the run ended, in words; a command that is tried once had no retries to use up."""
+    retry = automation.option("retry")
+    tries = retry.get("attempts") if isinstance(retry, dict) else 1 if automation.kind == "exec" else None
     return (
         _END_TEXTS[IncidentKind.PERMANENT_ERROR]
         if kind is IncidentKind.RETRIES_EXHAUSTED and tries == 1
@@ -189,13 +195,13 @@ def _describe_end(kind: IncidentKind, one: WatchedAutomation) -> str:
     )
 
 
-def _make_monitor(kind: IncidentKind, line: str, which: str) -> Monitor:
+def _make_monitor(kind: IncidentKind, line: str, condition: str) -> Monitor:
     return Monitor(
         kind=kind,
         line=line,
-        rule=f"Wrong while a run is an open member of the incident: {which}, and nothing has settled it.",
+        rule=f"Wrong while a run is an open member of the incident: {condition}, and nothing has settled it.",
         tuning=Tuning(),
-        judge=partial(evaluate, kind),
+        evaluate=partial(evaluate, kind),
     )
 
 

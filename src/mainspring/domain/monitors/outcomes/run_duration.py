@@ -1,7 +1,7 @@
-"""Too slow and too fast: runs beside what they may take, and beside what they took so far.
+"""Run duration: too slow and too fast, compared with the stated limit and with earlier runs.
 
-Durations are kept by powers of two: of a run in the bucket k is known that it took at most 2^k ms and more than half of it. What is said
-here holds for every duration in the bucket.
+Durations are stored by powers of two: a run in the bucket k took at most 2^k ms and more than half of it. Every rule here holds for every
+duration in the bucket.
 """
 
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ from mainspring.domain.monitors.tuning import Tuning, TuningCount, TuningSpan, t
 from mainspring.domain.text.phrases import format_span
 
 NEWEST_COUNT = 5
-"""The newest successes that are looked at: half of them must be slow."""
+"""The newest successes that are checked: half of them must be slow."""
 _SLOW_FACTOR, _HANG_FACTOR = 2, 4
 _FASTEST = 0.1
-"""More of the runs than one that was too fast itself, so that the second of that kind is told, too."""
+"""A larger share of the runs than one that was too fast itself, so that the second of that kind is reported, too."""
 _NO_HISTORY = "its history is not read yet"
 
 
 class SlowTuning(Tuning, frozen=True, kw_only=True):
-    """`runs` and `over`: from when on it is learned; `hangs`: no run that goes on is told of before, unless `slow=` says so."""
+    """`runs` and `over`: how much makes it known; `hangs`: no run that still runs is reported before, unless `slow=` is set."""
 
     runs: TuningCount = 20
     over: TuningSpan = timedelta(days=7)
@@ -31,7 +31,7 @@ class SlowTuning(Tuning, frozen=True, kw_only=True):
 
 
 class FastTuning(Tuning, frozen=True, kw_only=True):
-    """`runs` and `over`: from when on it is learned; `least`: what usually takes less is not judged."""
+    """`runs` and `over`: how much makes it known; `least`: runs that usually take less are not evaluated."""
 
     runs: TuningCount = 20
     over: TuningSpan = timedelta(days=7)
@@ -39,44 +39,44 @@ class FastTuning(Tuning, frozen=True, kw_only=True):
 
 
 def evaluate_slow(facts: MonitorInputs, tuning: SlowTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each automation that runs or ran."""
-    for one in facts.expected(now_at):
-        stated = one.option("slow")
-        if stated is False or (one.running_since_at is None and not one.ends):
+    """Evaluate each automation that runs or ran."""
+    for automation in facts.expected(now_at):
+        stated = automation.option("slow")
+        if stated is False or (automation.running_since_at is None and not automation.ends):
             continue
-        slow = one.span("slow")
+        slow = automation.span("slow")
         yield (
-            _evaluate_stated_limit(one, to_ms(slow), now_at)
+            _evaluate_stated_limit(automation, to_ms(slow), now_at)
             if slow is not None
-            else _evaluate_learned_limit(one, tuning, now_at)
+            else _evaluate_learned_limit(automation, tuning, now_at)
         )
 
 
 def evaluate_fast(facts: MonitorInputs, tuning: FastTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge the newest success of each automation."""
+    """Evaluate the newest success of each automation."""
     kind = IncidentKind.TOO_FAST
-    for one in facts.expected(now_at):
-        newest = next((end for end in one.ends if end.succeeded), None)
-        if newest is None or newest.took_ms is None:
+    for automation in facts.expected(now_at):
+        newest = next((end for end in automation.ends if end.succeeded), None)
+        if newest is None or newest.duration_ms is None:
             continue
-        figures: dict[str, Any] = {"took_ms": newest.took_ms, "run": newest.run}
-        if one.history is None:
-            yield Evaluation(Subject(one.name, kind), figures, unsure=_NO_HISTORY)
+        metrics: dict[str, Any] = {"took_ms": newest.duration_ms, "run": newest.run}
+        if automation.history is None:
+            yield Evaluation(Subject(automation.name, kind), metrics, unsure=_NO_HISTORY)
             continue
-        learned = _is_learned(one.history, tuning.runs, tuning.over)
-        figures |= {"learning": not learned, "runs": one.history.runs, "over_ms": one.history.over_ms}
-        if not learned:
-            yield Evaluation(Subject(one.name, kind), figures)
+        is_learned = _is_learned(automation.history, tuning.runs, tuning.over)
+        metrics |= {"learning": not is_learned, "runs": automation.history.runs, "over_ms": automation.history.over_ms}
+        if not is_learned:
+            yield Evaluation(Subject(automation.name, kind), metrics)
             continue
-        usual_ms = 2 ** max(one.history.bucket_at(_FASTEST) - 1, 0)
-        figures |= {"usual_ms": usual_ms, "limit_ms": usual_ms // _SLOW_FACTOR}
-        wrong = usual_ms >= to_ms(tuning.least) and newest.took_ms < usual_ms // _SLOW_FACTOR
+        usual_ms = 2 ** max(automation.history.bucket_at(_FASTEST) - 1, 0)
+        metrics |= {"usual_ms": usual_ms, "limit_ms": usual_ms // _SLOW_FACTOR}
+        is_too_fast = usual_ms >= to_ms(tuning.least) and newest.duration_ms < usual_ms // _SLOW_FACTOR
         yield evaluate_automation(
-            one,
+            automation,
             kind,
-            figures,
-            newest.finished_at if wrong else None,
-            f"succeeded after {format_span(newest.took_ms)}, nine in ten runs took more than {format_span(usual_ms)}",
+            metrics,
+            newest.finished_at if is_too_fast else None,
+            f"succeeded after {format_span(newest.duration_ms)}, nine in ten runs took more than {format_span(usual_ms)}",
             hint=f"mainspring runs diff {newest.run} compares it with the last good one.",
             at_most=Severity.NOTIFY,
         )
@@ -86,49 +86,51 @@ def _is_learned(history: DurationHistory, runs: int, over: timedelta) -> bool:
     return history.runs >= runs and history.over_ms >= to_ms(over)
 
 
-def _evaluate_stated_limit(one: WatchedAutomation, slow_ms: int, now_at: int) -> Evaluation:
-    running_ms = None if one.running_since_at is None else now_at - one.running_since_at
-    newest = next((end for end in one.ends if end.succeeded), None)
-    took_ms = None if newest is None else newest.took_ms
-    figures = {"running_ms": running_ms, "took_ms": took_ms, "limit_ms": slow_ms}
+def _evaluate_stated_limit(automation: WatchedAutomation, slow_ms: int, now_at: int) -> Evaluation:
+    running_ms = None if automation.running_since_at is None else now_at - automation.running_since_at
+    newest = next((end for end in automation.ends if end.succeeded), None)
+    duration_ms = None if newest is None else newest.duration_ms
+    metrics = {"running_ms": running_ms, "took_ms": duration_ms, "limit_ms": slow_ms}
     since_at, text = None, ""
-    if one.running_since_at is not None and (running_ms or 0) > slow_ms:
-        since_at = one.running_since_at + slow_ms
+    if automation.running_since_at is not None and (running_ms or 0) > slow_ms:
+        since_at = automation.running_since_at + slow_ms
         text = f"a run goes on for {format_span(running_ms or 0)}, {format_span(slow_ms)} is slow"
-    elif newest is not None and (took_ms or 0) > slow_ms:
+    elif newest is not None and (duration_ms or 0) > slow_ms:
         since_at, text = (
             newest.finished_at,
-            f"the last run took {format_span(took_ms or 0)}, {format_span(slow_ms)} is slow",
+            f"the last run took {format_span(duration_ms or 0)}, {format_span(slow_ms)} is slow",
         )
-    hint = f"mainspring runs list --name {one.name}"
-    return evaluate_automation(one, IncidentKind.TOO_SLOW, figures, since_at, text, hint=hint)
+    hint = f"mainspring runs list --name {automation.name}"
+    return evaluate_automation(automation, IncidentKind.TOO_SLOW, metrics, since_at, text, hint=hint)
 
 
-def _evaluate_learned_limit(one: WatchedAutomation, tuning: SlowTuning, now_at: int) -> Evaluation:
-    kind, history = IncidentKind.TOO_SLOW, one.history
-    running_ms = None if one.running_since_at is None else now_at - one.running_since_at
-    newest = [end.took_ms for end in one.ends if end.succeeded and end.took_ms is not None]
-    took = sorted(newest[:NEWEST_COUNT])
-    half_ms = took[(len(took) - 1) // 2] if took else None
-    figures: dict[str, Any] = {"running_ms": running_ms, "half_took_ms": half_ms}
+def _evaluate_learned_limit(automation: WatchedAutomation, tuning: SlowTuning, now_at: int) -> Evaluation:
+    kind, history = IncidentKind.TOO_SLOW, automation.history
+    running_ms = None if automation.running_since_at is None else now_at - automation.running_since_at
+    newest = [end.duration_ms for end in automation.ends if end.succeeded and end.duration_ms is not None]
+    durations = sorted(newest[:NEWEST_COUNT])
+    half_ms = durations[(len(durations) - 1) // 2] if durations else None
+    metrics: dict[str, Any] = {"running_ms": running_ms, "half_took_ms": half_ms}
     if history is None:
-        return Evaluation(Subject(one.name, kind), figures, unsure=_NO_HISTORY)
-    learned = _is_learned(history, tuning.runs, tuning.over)
-    figures |= {"learning": not learned, "runs": history.runs, "over_ms": history.over_ms}
-    if not learned:
-        return Evaluation(Subject(one.name, kind), figures)
+        return Evaluation(Subject(automation.name, kind), metrics, unsure=_NO_HISTORY)
+    is_learned = _is_learned(history, tuning.runs, tuning.over)
+    metrics |= {"learning": not is_learned, "runs": history.runs, "over_ms": history.over_ms}
+    if not is_learned:
+        return Evaluation(Subject(automation.name, kind), metrics)
     p99_ms = 2 ** history.bucket_at(0.99)
     hangs_ms = max(_HANG_FACTOR * p99_ms, to_ms(tuning.hangs))
-    figures |= {"p99_ms": p99_ms, "limit_ms": _SLOW_FACTOR * p99_ms, "hangs_ms": hangs_ms}
-    hint = f"mainspring runs list --name {one.name}"
-    if one.running_since_at is not None and (running_ms or 0) > hangs_ms:
+    metrics |= {"p99_ms": p99_ms, "limit_ms": _SLOW_FACTOR * p99_ms, "hangs_ms": hangs_ms}
+    hint = f"mainspring runs list --name {automation.name}"
+    if automation.running_since_at is not None and (running_ms or 0) > hangs_ms:
         text = f"a run goes on for {format_span(running_ms or 0)}, 99 % of its runs took at most {format_span(p99_ms)}"
-        return evaluate_automation(one, kind, figures, one.running_since_at + hangs_ms, text, hint=hint)
+        return evaluate_automation(automation, kind, metrics, automation.running_since_at + hangs_ms, text, hint=hint)
     since_at = (
-        max(end.finished_at for end in one.ends) if half_ms is not None and half_ms > _SLOW_FACTOR * p99_ms else None
+        max(end.finished_at for end in automation.ends)
+        if half_ms is not None and half_ms > _SLOW_FACTOR * p99_ms
+        else None
     )
     text = f"half of the last runs took {format_span(half_ms or 0)} or more, 99 % took at most {format_span(p99_ms)} so far"
-    return evaluate_automation(one, kind, figures, since_at, text, hint=hint, at_most=Severity.DIGEST)
+    return evaluate_automation(automation, kind, metrics, since_at, text, hint=hint, at_most=Severity.DIGEST)
 
 
 MONITORS = (
@@ -141,7 +143,7 @@ MONITORS = (
             "digest, while half of the newest 5 successes took longer than limit_ms, twice p99_ms."
         ),
         tuning=SlowTuning(),
-        judge=evaluate_slow,
+        evaluate=evaluate_slow,
     ),
     Monitor(
         kind=IncidentKind.TOO_FAST,
@@ -151,6 +153,6 @@ MONITORS = (
             "nine in ten runs took at least. What usually takes less than 8 s is not judged."
         ),
         tuning=FastTuning(),
-        judge=evaluate_fast,
+        evaluate=evaluate_fast,
     ),
 )

@@ -1,4 +1,4 @@
-"""Stalled: a step that nothing ends gives no sign of life."""
+"""Stalled: a step without a time-out gives no sign of life."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,25 +11,25 @@ from mainspring.domain.monitors.tuning import Tuning
 from mainspring.domain.processes.stall import Stall
 from mainspring.domain.text.phrases import format_span
 
-_SHOWN_FRAMES = 5
+_MAX_FRAMES = 5
 _MAX_LISTED_RUNS = 20
 
 
 def evaluate(facts: MonitorInputs, _tuning: Tuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each step with attempts on record, by the one that has been silent longest."""
-    for one in facts.expected(now_at):
+    """Evaluate each step with attempts on record, by the one that has been silent longest."""
+    for automation in facts.expected(now_at):
         steps: dict[str, list[Stall]] = defaultdict(list)
-        for stall in one.stalls:
+        for stall in automation.stalls:
             steps[stall.step].append(stall)
         for step, stalls in steps.items():
-            yield _evaluate_step(one, step, stalls, now_at)
+            yield _evaluate_step(automation, step, stalls, now_at)
 
 
-def _evaluate_step(one: WatchedAutomation, step: str, stalls: list[Stall], now_at: int) -> Evaluation:
+def _evaluate_step(automation: WatchedAutomation, step: str, stalls: list[Stall], now_at: int) -> Evaluation:
     first = min(stalls, key=lambda stall: (stall.since_at, stall.run))
-    innermost = [line.strip() for line in reversed(first.stack)][:_SHOWN_FRAMES]
+    innermost = [line.strip() for line in reversed(first.stack)][:_MAX_FRAMES]
     place, silent_ms = locate_function(list(first.stack)), now_at - first.since_at
-    figures = {
+    metrics = {
         "step": step,
         "silent_ms": silent_ms,
         "attempts": len(stalls),
@@ -39,13 +39,13 @@ def _evaluate_step(one: WatchedAutomation, step: str, stalls: list[Stall], now_a
         "runs": sorted({stall.run for stall in stalls})[-_MAX_LISTED_RUNS:],
     }
     more = len(stalls) - 1
-    others = f", nor {'does' if more == 1 else 'do'} {more} more" if more else ""
+    other_attempts = f", nor {'does' if more == 1 else 'do'} {more} more" if more else ""
     return evaluate_automation(
-        one,
+        automation,
         IncidentKind.STALLED,
-        figures,
+        metrics,
         first.since_at,
-        f"step {step} gives no sign of life for {format_span(silent_ms)}{others}: it stands at {place or innermost[0]}",
+        f"step {step} gives no sign of life for {format_span(silent_ms)}{other_attempts}: it stands at {place or innermost[0]}",
         hint=(
             f"mainspring runs show {first.run}; if it hangs, mainspring runs cancel {first.run}. A timeout= of the step ends "
             "such an attempt by itself; ms.progress() or a line of log tells that it works"
@@ -63,5 +63,5 @@ MONITOR = Monitor(
         "log nor progress nor a checkpoint for stalled=, else worker.stalled_after; well with the next sign, or its end."
     ),
     tuning=Tuning(),
-    judge=evaluate,
+    evaluate=evaluate,
 )

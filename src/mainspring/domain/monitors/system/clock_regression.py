@@ -1,6 +1,6 @@
 """Clock regression: the clock of the store was put back, and has not passed the old instant yet.
 
-Durations go on by seconds that no one can set. What is requested for an instant of the wall clock waits for it.
+Durations use seconds that no one can set, so they are not affected. Work that is due at an instant of the wall clock waits for it.
 """
 
 from collections.abc import Iterator
@@ -22,18 +22,18 @@ _COMMANDS = {
 
 
 class ClockRegressionTuning(Tuning, frozen=True, kw_only=True):
-    """`least`: a clock that was put back by no more is a note in `status` alone."""
+    """`least`: a clock that was put back by this or less is only a note in `status`."""
 
     least: TuningSpan = timedelta(minutes=5)
 
 
 def evaluate(facts: MonitorInputs, tuning: ClockRegressionTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge the clock, if it was put back."""
+    """Evaluate the clock, if it was put back."""
     clock = facts.clock
     if clock is None:
         return
     subject = Subject("", IncidentKind.CLOCK_REGRESSION)
-    figures: dict[str, Any] = {
+    metrics: dict[str, Any] = {
         "from_at": clock.from_at,
         "to_at": clock.to_at,
         "by_ms": clock.by_ms,
@@ -45,7 +45,7 @@ def evaluate(facts: MonitorInputs, tuning: ClockRegressionTuning, now_at: int) -
     yield evaluate_subject(
         subject,
         highest_tier(facts.expected(now_at)),
-        figures,
+        metrics,
         clock.to_at if clock.by_ms > to_ms(tuning.least) else None,
         _describe(clock),
         hint=_suggest_commands(clock),
@@ -87,6 +87,6 @@ MONITOR = Monitor(
         "from_at, or a person resolves the incident."
     ),
     tuning=ClockRegressionTuning(),
-    judge=evaluate,
+    evaluate=evaluate,
     of_automations=False,
 )

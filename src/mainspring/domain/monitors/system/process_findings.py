@@ -1,4 +1,4 @@
-"""Process findings: a taken address, a missing secret, a silent codec, a log that stays large, failing upkeep. A process itself says so."""
+"""Process findings: a taken address, a missing secret, a silent codec, a large log, failing upkeep. Each process reports its own."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,26 +18,26 @@ _LONGEST = 120
 
 
 class ProcessFindingTuning(Tuning, frozen=True, kw_only=True):
-    """`longest`: so long may it last; a process that is restarted holds its address for some seconds."""
+    """`longest`: how long a finding may last; a process that is restarted holds its address for some seconds."""
 
     longest: TuningSpan = timedelta(minutes=1)
 
 
 class WalHeldTuning(Tuning, frozen=True, kw_only=True):
-    """`longest`: so long may the log be large, or may a process read without a pause; a backup takes less."""
+    """`longest`: how long the log may be large, or a process may read without a pause; a backup takes less."""
 
     longest: TuningSpan = timedelta(minutes=5)
 
 
 def evaluate_addresses(facts: MonitorInputs, tuning: ProcessFindingTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each address that a process cannot listen on."""
+    """Evaluate each address that a process cannot listen on."""
     severity = highest_tier(facts.expected(now_at))
     for (name, host), (process, finding) in _longest_findings(facts, ProcessFindingKind.ADDRESS).items():
-        figures, since_at = _read_finding(process, finding, tuning, now_at)
+        metrics, since_at = _read_finding(process, finding, tuning, now_at)
         yield evaluate_subject(
             Subject("", IncidentKind.ADDRESS_TAKEN, f"{name} of {host}"),
             severity,
-            {"setting": name, **figures},
+            {"setting": name, **metrics},
             since_at,
             f"{host}: {finding.why}",
             hint=f"End the other process (ss -ltnp shows it), or choose another address: {name} in mainspring.toml",
@@ -45,40 +45,40 @@ def evaluate_addresses(facts: MonitorInputs, tuning: ProcessFindingTuning, now_a
 
 
 def evaluate_secrets(facts: MonitorInputs, tuning: ProcessFindingTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each webhook that cannot check its senders."""
-    known = {one.name: one for one in facts.expected(now_at)}
+    """Evaluate each webhook that cannot check its senders."""
+    known = {automation.name: automation for automation in facts.expected(now_at)}
     seen: set[str] = set()
-    for (trigger, host), (_, found) in _longest_findings(facts, ProcessFindingKind.SECRET).items():
-        one = known.get(split_trigger_name(trigger)[0])
-        if one is None or trigger in seen:
+    for (trigger, host), (_, finding) in _longest_findings(facts, ProcessFindingKind.SECRET).items():
+        automation = known.get(split_trigger_name(trigger)[0])
+        if automation is None or trigger in seen:
             continue
         seen.add(trigger)
-        lasts_ms, longest_ms = now_at - found.since_at, to_ms(tuning.longest)
-        figures = {"trigger": trigger, "host": host, "lasts_ms": lasts_ms, "longest_ms": longest_ms, "why": found.why}
+        lasts_ms, longest_ms = now_at - finding.since_at, to_ms(tuning.longest)
+        metrics = {"trigger": trigger, "host": host, "lasts_ms": lasts_ms, "longest_ms": longest_ms, "why": finding.why}
         yield evaluate_automation(
-            one,
+            automation,
             IncidentKind.SECRET_MISSING,
-            figures,
-            found.since_at if lasts_ms >= longest_ms else None,
-            f"{trigger} takes nothing on {host}: {found.why}",
+            metrics,
+            finding.since_at if lasts_ms >= longest_ms else None,
+            f"{trigger} takes nothing on {host}: {finding.why}",
             hint=f"Set it where the web process runs, then restart it: mainspring triggers show {trigger} names the variable",
             fingerprint=trigger,
         )
 
 
 def evaluate_codecs(facts: MonitorInputs, tuning: ProcessFindingTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each codec that does not answer workers."""
+    """Evaluate each codec that does not answer workers."""
     severity = highest_tier(facts.expected(now_at))
     seen: set[str] = set()
     for (codec, host), (process, finding) in _longest_findings(facts, ProcessFindingKind.CODEC).items():
         if codec in seen:
             continue
         seen.add(codec)
-        figures, since_at = _read_finding(process, finding, tuning, now_at)
+        metrics, since_at = _read_finding(process, finding, tuning, now_at)
         yield evaluate_subject(
             Subject("", IncidentKind.CODEC_UNAVAILABLE, codec),
             severity,
-            {"codec": codec, **figures},
+            {"codec": codec, **metrics},
             since_at,
             f"{finding.why}, on {host}: its runs wait and continue by themselves",
             hint="Check the service that holds the codec's keys. You need not retry anything; mainspring status shows when it is over",
@@ -86,14 +86,14 @@ def evaluate_codecs(facts: MonitorInputs, tuning: ProcessFindingTuning, now_at: 
 
 
 def evaluate_upkeep(facts: MonitorInputs, tuning: ProcessFindingTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each part of upkeep that a process cannot do."""
+    """Evaluate each part of upkeep that a process cannot do."""
     severity = highest_tier(facts.expected(now_at))
     for (part, host), (process, finding) in _longest_findings(facts, ProcessFindingKind.UPKEEP).items():
-        figures, since_at = _read_finding(process, finding, tuning, now_at)
+        metrics, since_at = _read_finding(process, finding, tuning, now_at)
         yield evaluate_subject(
             Subject("", IncidentKind.UPKEEP_FAILING, f"{part} on {host}"),
             severity,
-            {"part": part, **figures},
+            {"part": part, **metrics},
             since_at,
             f"{host}: upkeep of {part} fails: {finding.why}",
             hint=f"Fix the cause. The log of process {process.pid} shows where it fails; for more: mainspring doctor",
@@ -101,30 +101,30 @@ def evaluate_upkeep(facts: MonitorInputs, tuning: ProcessFindingTuning, now_at: 
 
 
 def evaluate_wal(facts: MonitorInputs, tuning: WalHeldTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge the write-ahead log of the store's file: what has lasted too long, with the processes that read it now."""
+    """Evaluate the write-ahead log of the store's file: findings that have lasted too long, with the processes that read it now."""
     subject, longest_ms = Subject("", IncidentKind.WAL_HELD), to_ms(tuning.longest)
-    found = {name: finding for (name, _), (_, finding) in _longest_findings(facts, ProcessFindingKind.WAL).items()}
-    if not found:
+    findings = {name: finding for (name, _), (_, finding) in _longest_findings(facts, ProcessFindingKind.WAL).items()}
+    if not findings:
         return
-    large = found.pop(_SIZE, None)
-    since_at = min(finding.since_at for finding in (*found.values(), *([large] if large else [])))
-    readers = sorted(found.values(), key=lambda finding: finding.since_at)
+    large = findings.pop(_SIZE, None)
+    since_at = min(finding.since_at for finding in (*findings.values(), *([large] if large else [])))
+    readers = sorted(findings.values(), key=lambda finding: finding.since_at)
     if large is None or now_at - large.since_at < longest_ms:
         readers = [finding for finding in readers if now_at - finding.since_at >= longest_ms]
     names = [escape(finding.why, _LONGEST) for finding in readers]
-    figures = {
+    metrics = {
         "readers": names,
         "is_large": large is not None,
         "lasts_ms": now_at - since_at,
         "longest_ms": longest_ms,
     }
-    who = ", ".join(names[:_MOST_NAMED])
-    reads = f"{who} read{'s' if len(readers) == 1 else ''} the store all the time" if who else ""
+    reader_names = ", ".join(names[:_MOST_NAMED])
+    reads = f"{reader_names} read{'s' if len(readers) == 1 else ''} the store all the time" if reader_names else ""
     text = large.why if large else "the write-ahead log cannot be emptied"
     yield evaluate_subject(
         subject,
         highest_tier(facts.expected(now_at)).at_most(Severity.NOTIFY),
-        figures,
+        metrics,
         since_at if now_at - since_at >= longest_ms else None,
         f"{text}: {reads}" if reads else f"{text} and is not emptied",
         hint=f"{'End that read, or the process' if reads else 'Find who reads it: lsof STORE-wal'}. See: mainspring doctor",
@@ -137,21 +137,21 @@ def _read_finding(
 ) -> tuple[dict[str, Any], int | None]:
     """Return the figures of a finding, and since when it is a failure; None = it has not lasted long enough."""
     lasts_ms, longest_ms = now_at - finding.since_at, to_ms(tuning.longest)
-    figures = {"host": process.host, "pid": process.pid, "why": finding.why}
-    figures |= {"lasts_ms": lasts_ms, "longest_ms": longest_ms}
-    return figures, finding.since_at if lasts_ms >= longest_ms else None
+    metrics = {"host": process.host, "pid": process.pid, "why": finding.why}
+    metrics |= {"lasts_ms": lasts_ms, "longest_ms": longest_ms}
+    return metrics, finding.since_at if lasts_ms >= longest_ms else None
 
 
 def _longest_findings(
     facts: MonitorInputs, kind: ProcessFindingKind
 ) -> dict[tuple[str, str], tuple[WatchedProcess, ProcessFinding]]:
-    """Return what living processes find wrong, by name and host: of several the longest."""
-    found: dict[tuple[str, str], tuple[WatchedProcess, ProcessFinding]] = {}
-    pairs = [(process, one) for process in facts.processes if not process.gone for one in process.findings]
-    for process, one in sorted(pairs, key=lambda pair: pair[1].since_at):
-        if one.kind is kind:
-            found.setdefault((one.name, process.host), (process, one))
-    return found
+    """Return the findings of live processes by name and host: of several the longest."""
+    longest: dict[tuple[str, str], tuple[WatchedProcess, ProcessFinding]] = {}
+    pairs = [(process, finding) for process in facts.processes if not process.gone for finding in process.findings]
+    for process, finding in sorted(pairs, key=lambda pair: pair[1].since_at):
+        if finding.kind is kind:
+            longest.setdefault((finding.name, process.host), (process, finding))
+    return longest
 
 
 MONITORS = (
@@ -163,7 +163,7 @@ MONITORS = (
             "to apply retention, to import the spool, to run bulk operations. The other parts go on."
         ),
         tuning=ProcessFindingTuning(),
-        judge=evaluate_upkeep,
+        evaluate=evaluate_upkeep,
         of_automations=False,
     ),
     Monitor(
@@ -174,7 +174,7 @@ MONITORS = (
             "codec asks is out of reach."
         ),
         tuning=ProcessFindingTuning(),
-        judge=evaluate_codecs,
+        evaluate=evaluate_codecs,
         of_automations=False,
     ),
     Monitor(
@@ -185,7 +185,7 @@ MONITORS = (
             "where a webhook is declared."
         ),
         tuning=ProcessFindingTuning(),
-        judge=evaluate_addresses,
+        evaluate=evaluate_addresses,
         of_automations=False,
     ),
     Monitor(
@@ -193,7 +193,7 @@ MONITORS = (
         line="No secret of a webhook is set.",
         rule="Wrong while a living web process finds no secret for a webhook, or none that can be used, for longest_ms.",
         tuning=ProcessFindingTuning(),
-        judge=evaluate_secrets,
+        evaluate=evaluate_secrets,
     ),
     Monitor(
         kind=IncidentKind.WAL_HELD,
@@ -203,7 +203,7 @@ MONITORS = (
             "The readers are named."
         ),
         tuning=WalHeldTuning(),
-        judge=evaluate_wal,
+        evaluate=evaluate_wal,
         of_automations=False,
     ),
 )

@@ -8,39 +8,39 @@ from mainspring.domain.monitors.inputs import DueSecret, MonitorInputs
 from mainspring.domain.monitors.monitor import Evaluation, Monitor
 from mainspring.domain.monitors.tuning import Tuning, TuningSpan, to_ms
 
-_SHOWN = 5
+_MAX_LISTED_USERS = 5
 
 
 class SecretDueTuning(Tuning, frozen=True, kw_only=True):
-    """`before`: how long ahead it is told."""
+    """`before`: how long before the day the notification is sent."""
 
     before: TuningSpan = timedelta(days=14)
 
 
 def evaluate(facts: MonitorInputs, tuning: SecretDueTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each secret that has a date."""
-    for one in facts.secrets:
-        yield _evaluate_secret(one, tuning, now_at)
+    """Evaluate each secret that has a date."""
+    for secret in facts.secrets:
+        yield _evaluate_secret(secret, tuning, now_at)
 
 
-def _evaluate_secret(one: DueSecret, tuning: SecretDueTuning, now_at: int) -> Evaluation:
-    subject = Subject("", IncidentKind.SECRET_DUE, one.name)
-    since_at = one.due_at - to_ms(tuning.before)
-    figures = {"due_at": one.due_at, "before_ms": to_ms(tuning.before), "used_by": list(one.used_by)}
+def _evaluate_secret(secret: DueSecret, tuning: SecretDueTuning, now_at: int) -> Evaluation:
+    subject = Subject("", IncidentKind.SECRET_DUE, secret.name)
+    since_at = secret.due_at - to_ms(tuning.before)
+    metrics = {"due_at": secret.due_at, "before_ms": to_ms(tuning.before), "used_by": list(secret.used_by)}
     if since_at > now_at:
-        return Evaluation(subject, figures)
-    when = "was to be renewed" if one.due_at <= now_at else "has to be renewed"
-    more = f" and {len(one.used_by) - _SHOWN} more" if len(one.used_by) > _SHOWN else ""
-    users = f" (used by {', '.join(one.used_by[:_SHOWN])}{more})" if one.used_by else ""
+        return Evaluation(subject, metrics)
+    when = "was to be renewed" if secret.due_at <= now_at else "has to be renewed"
+    more = f" and {len(secret.used_by) - _MAX_LISTED_USERS} more" if len(secret.used_by) > _MAX_LISTED_USERS else ""
+    users = f" (used by {', '.join(secret.used_by[:_MAX_LISTED_USERS])}{more})" if secret.used_by else ""
     finding = Finding(
         subject=subject,
         severity=Severity.NOTIFY,
-        text=f"the secret {one.name} {when} by {one.day}{users}",
+        text=f"the secret {secret.name} {when} by {secret.day}{users}",
         since_at=since_at,
-        hint=f"Renew it, then move its date: {one.name} in [secrets.due] of the configuration.",
-        facts=figures,
+        hint=f"Renew it, then move its date: {secret.name} in [secrets.due] of the configuration.",
+        facts=metrics,
     )
-    return Evaluation(subject, figures, finding)
+    return Evaluation(subject, metrics, finding)
 
 
 MONITOR = Monitor(
@@ -48,6 +48,6 @@ MONITOR = Monitor(
     line="A secret has to be renewed.",
     rule="Wrong from before_ms ahead of due_at on, the begin of the day that [secrets.due] states, until that is moved.",
     tuning=SecretDueTuning(),
-    judge=evaluate,
+    evaluate=evaluate,
     of_automations=False,
 )

@@ -15,28 +15,28 @@ _KINDS = {
 
 
 def _evaluate(facts: MonitorInputs, kind: StoreFindingKind) -> Iterator[Evaluation]:
-    for found in facts.store:
-        if found.kind is kind:
+    for store_finding in facts.store:
+        if store_finding.kind is kind:
             subject = Subject("", _KINDS[kind])
             finding = Finding(
                 subject=subject,
                 severity=Severity.PAGE,
-                text=found.text,
-                since_at=found.since_at,
-                hint=found.hint,
-                facts=found.facts,
+                text=store_finding.text,
+                since_at=store_finding.since_at,
+                hint=store_finding.hint,
+                facts=store_finding.facts,
                 cause="store",
             )
-            yield Evaluation(subject, found.facts, finding)
+            yield Evaluation(subject, store_finding.facts, finding)
 
 
 def evaluate_lost_commits(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Evaluation]:
-    """Judge whether the store lacks commits: until a person releases it."""
+    """Evaluate whether the store lacks commits: until a person releases it."""
     return _evaluate(facts, StoreFindingKind.COMMITS_LOST)
 
 
 def evaluate_damage(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Evaluation]:
-    """Judge whether any process met damage: until the whole file was checked without a finding, or replaced."""
+    """Evaluate whether any process read a damaged page: until the whole file was checked without a finding, or replaced."""
     return _evaluate(facts, StoreFindingKind.DAMAGED)
 
 
@@ -49,7 +49,7 @@ MONITORS = (
             "Healthy once a person has released it (`mainspring db restore --release`), or put back another backup."
         ),
         tuning=Tuning(),
-        judge=evaluate_lost_commits,
+        evaluate=evaluate_lost_commits,
         of_automations=False,
     ),
     Monitor(
@@ -60,7 +60,7 @@ MONITORS = (
             "Healthy once the whole file was checked without a finding (`mainspring db check`), or replaced."
         ),
         tuning=Tuning(),
-        judge=evaluate_damage,
+        evaluate=evaluate_damage,
         of_automations=False,
     ),
 )

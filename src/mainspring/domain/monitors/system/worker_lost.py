@@ -1,9 +1,9 @@
 """Worker lost: a process that is needed is dead, blocked or missing.
 
-A worker is needed for what has a schedule, listens or waits, a scheduler for what has a next slot, and whatever a living
-supervisor keeps. Who gives no sign of life for long is not taken for alive, and a moment of life after a death is none:
-what dies whenever it is started is there each time that somebody looks. A process that says itself that its loop is blocked is told by
-what blocks it: whoever takes its runs next is blocked there too, and that is one cause.
+A worker is needed by automations with a schedule, a listener or waiting runs, a scheduler by those with a next slot, and every role that a
+living supervisor keeps. A process without a heartbeat for long does not count as alive, and a short life after a death does not count
+either: a process that dies at each start would look alive at each check. A process that reports that its loop is blocked is named by the
+place that blocks it: the next process that claims its runs is blocked there too, and that is one cause.
 """
 
 from collections import defaultdict
@@ -20,59 +20,61 @@ from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.domain.text.phrases import format_span
 
 COMMAND_KINDS = frozenset({"exec"})
-"""Nobody but their caller starts them."""
+"""Only their caller starts them."""
 _EQUIVALENT_ROLES = {
     ProcessRole.WORKER: frozenset({"worker", "app", "dev"}),
     ProcessRole.SCHEDULER: frozenset({"scheduler", "app", "dev"}),
 }
 _SUPERVISOR = "supervisor"
 STEADY_AFTER_MS = 30_000
-"""So long has a process to live until it counts, where one of its role died as shortly before it began."""
+"""How long a process has to live until it counts, if one of its role died that shortly before it began."""
 _RESTART_WINDOW_MS = 10 * 60_000
-"""Whoever starts something again and again waits no longer in between: once it is told, a life within it has to last too."""
+"""Once an incident is open, a restarted process has to last too if the last death was within this time."""
 
 _BLOCKED_PREFIX = "blocked:"
 _SUCCESSOR_WINDOW_MS = 60_000
-"""So long after the death of one that was blocked it shows whether the next one, which takes its run, is."""
+"""How long after the death of a blocked process it shows whether the next one, which claims its run, is blocked."""
 
 
 class WorkerLostTuning(Tuning, frozen=True, kw_only=True):
-    """`missing`: so long may nobody of a role be there; `silent`: so long may a process give no sign of life."""
+    """`missing`: how long no process of a role may be alive; `silent`: how long a process may give no heartbeat."""
 
     missing: TuningSpan = timedelta(minutes=5)
     silent: TuningSpan = timedelta(seconds=30)
 
 
 def evaluate(facts: MonitorInputs, tuning: WorkerLostTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge what is blocked, then each role that is needed, then each process of a role of which others are well."""
+    """Evaluate each place that blocks a loop, then each role that is needed, then each silent process of a role that others fill."""
     severity = highest_tier(facts.expected(now_at))
     blocked = list(_evaluate_blocked(facts, severity, tuning, now_at))
     yield from blocked
-    is_explained = any(one.finding is not None or one.unsure for one in blocked)
-    posts = {
-        role: _describe_role(role, why, since_at, facts, tuning, now_at)
-        for role, (why, since_at) in sorted(_find_needed_roles(facts, now_at).items())
+    is_explained = any(place.finding is not None or place.unsure for place in blocked)
+    needed_roles = {
+        role: _describe_role(role, reason, since_at, facts, tuning, now_at)
+        for role, (reason, since_at) in sorted(_find_needed_roles(facts, now_at).items())
     }
-    together = set() if is_explained else _roles_lost_with_worker(posts, facts, tuning)
-    for role, post in posts.items():
-        judged = _evaluate_role(post, together if role is ProcessRole.WORKER else (), severity, tuning, now_at)
-        is_told_by_other = role in together or (is_explained and role is ProcessRole.WORKER)
-        yield Evaluation(judged.subject, judged.figures) if is_told_by_other else judged
-        if post.alive:
+    lost_together = set() if is_explained else _roles_lost_with_worker(needed_roles, facts, tuning)
+    for role, needed in needed_roles.items():
+        evaluation = _evaluate_role(
+            needed, lost_together if role is ProcessRole.WORKER else (), severity, tuning, now_at
+        )
+        is_reported_elsewhere = role in lost_together or (is_explained and role is ProcessRole.WORKER)
+        yield Evaluation(evaluation.subject, evaluation.figures) if is_reported_elsewhere else evaluation
+        if needed.alive:
             yield from (
-                _evaluate_process(one, severity, tuning, now_at)
-                for one in post.those
-                if not one.gone and one.blocked is None and not _is_alive(one, tuning, now_at)
+                _evaluate_process(process, severity, tuning, now_at)
+                for process in needed.processes
+                if not process.gone and process.blocked is None and not _is_alive(process, tuning, now_at)
             )
 
 
 class _NeededRole(NamedTuple):
-    """A role that is needed: why, when somebody of it was last seen, who has it or had it, who of them lives, when the last one died."""
+    """A role that is needed: the reason, its last heartbeat, its processes, the live ones, and the last death."""
 
     role: ProcessRole
-    why: str
+    reason: str
     seen_at: int
-    those: list[WatchedProcess]
+    processes: list[WatchedProcess]
     alive: list[WatchedProcess]
     died_at: int
 
@@ -82,57 +84,61 @@ class _NeededRole(NamedTuple):
 
 
 def _describe_role(
-    role: ProcessRole, why: str, since_at: int, facts: MonitorInputs, tuning: WorkerLostTuning, now_at: int
+    role: ProcessRole, reason: str, since_at: int, facts: MonitorInputs, tuning: WorkerLostTuning, now_at: int
 ) -> _NeededRole:
-    stands_for = _EQUIVALENT_ROLES.get(role, frozenset({role.value}))
-    those = [one for one in facts.processes if one.role in stands_for]
+    equivalent_roles = _EQUIVALENT_ROLES.get(role, frozenset({role.value}))
+    processes = [process for process in facts.processes if process.role in equivalent_roles]
     died_at = facts.last_died.get(role.value, 0)
-    is_told = Subject("", IncidentKind.WORKER_LOST, role.value) in facts.open
-    within_ms = _RESTART_WINDOW_MS if is_told else STEADY_AFTER_MS
-    counted = [one for one in those if _is_steady(one) or not _follows_death(one, died_at, within_ms)]
-    alive = [one for one in counted if _is_alive(one, tuning, now_at)]
-    # A supervisor that is started again and again begins no new waiting each time.
-    begun_at = 0 if is_told and facts.last_seen.get(role.value) else since_at
-    seen_at = max([begun_at, *(one.beat_at for one in counted), facts.last_seen.get(role.value, 0)])
-    return _NeededRole(role, why, seen_at, those, alive, died_at)
+    is_open = Subject("", IncidentKind.WORKER_LOST, role.value) in facts.open
+    within_ms = _RESTART_WINDOW_MS if is_open else STEADY_AFTER_MS
+    counted = [
+        process for process in processes if _is_steady(process) or not _follows_death(process, died_at, within_ms)
+    ]
+    alive = [process for process in counted if _is_alive(process, tuning, now_at)]
+    # A supervisor that is started again and again does not reset the wait each time.
+    expected_from_at = 0 if is_open and facts.last_seen.get(role.value) else since_at
+    seen_at = max([expected_from_at, *(process.beat_at for process in counted), facts.last_seen.get(role.value, 0)])
+    return _NeededRole(role, reason, seen_at, processes, alive, died_at)
 
 
 def _roles_lost_with_worker(
-    posts: Mapping[ProcessRole, _NeededRole], facts: MonitorInputs, tuning: WorkerLostTuning
+    needed_roles: Mapping[ProcessRole, _NeededRole], facts: MonitorInputs, tuning: WorkerLostTuning
 ) -> set[ProcessRole]:
-    """Return the roles that were lost when the worker was, as where `mainspring up` ended: that is one thing, told of the worker.
+    """Return the roles that were lost together with the worker, as when `mainspring up` ended: one problem, reported for the worker.
 
-    What was told by itself before stays so.
+    A role with an open incident of its own keeps it.
     """
-    worker = posts.get(ProcessRole.WORKER)
+    worker = needed_roles.get(ProcessRole.WORKER)
     if worker is None or worker.alive:
         return set()
     return {
         role
-        for role, post in posts.items()
+        for role, needed in needed_roles.items()
         if role is not ProcessRole.WORKER
-        and not post.alive
-        and abs(post.seen_at - worker.seen_at) < to_ms(tuning.silent)
-        and post.subject not in facts.open
+        and not needed.alive
+        and abs(needed.seen_at - worker.seen_at) < to_ms(tuning.silent)
+        and needed.subject not in facts.open
     }
 
 
 def _evaluate_blocked(
     facts: MonitorInputs, severity: Severity, tuning: WorkerLostTuning, now_at: int
 ) -> Iterator[Evaluation]:
-    """Judge each place at which processes say that they are blocked, by the one that has been so longest."""
+    """Evaluate each place at which processes report that they are blocked, by the one that has been blocked longest."""
     places: dict[str, list[WatchedProcess]] = defaultdict(list)
-    for one in facts.processes:
-        if one.blocked is not None and not one.gone:
-            places[locate_function(list(one.blocked.stack)) or one.blocked.stack[-1]].append(one)
-    works = any(
-        one.role in _EQUIVALENT_ROLES[ProcessRole.WORKER] and one.blocked is None and _is_alive(one, tuning, now_at)
-        for one in facts.processes
+    for process in facts.processes:
+        if process.blocked is not None and not process.gone:
+            places[locate_function(list(process.blocked.stack)) or process.blocked.stack[-1]].append(process)
+    has_working_process = any(
+        process.role in _EQUIVALENT_ROLES[ProcessRole.WORKER]
+        and process.blocked is None
+        and _is_alive(process, tuning, now_at)
+        for process in facts.processes
     )
-    for place, those in sorted(places.items()):
-        first = min(those, key=lambda one: (_blocked_since_ms(one), one.session))
+    for place, processes in sorted(places.items()):
+        first = min(processes, key=lambda process: (_blocked_since_ms(process), process.session))
         yield _evaluate_place(
-            place, first, severity.at_most(Severity.NOTIFY) if works else severity, facts, tuning, now_at
+            place, first, severity.at_most(Severity.NOTIFY) if has_working_process else severity, facts, tuning, now_at
         )
     died_at = max(facts.last_died.get("worker", 0), facts.last_died.get("probation", 0))
     if now_at - died_at < _SUCCESSOR_WINDOW_MS:
@@ -143,140 +149,150 @@ def _evaluate_blocked(
                 yield Evaluation(subject, {"died_at": died_at}, unsure=unsure)
 
 
-def _blocked_since_ms(one: WatchedProcess) -> int:
-    return 0 if one.blocked is None else one.blocked.since_at
+def _blocked_since_ms(process: WatchedProcess) -> int:
+    return 0 if process.blocked is None else process.blocked.since_at
 
 
 def _evaluate_place(
-    place: str, one: WatchedProcess, severity: Severity, facts: MonitorInputs, tuning: WorkerLostTuning, now_at: int
+    place: str, process: WatchedProcess, severity: Severity, facts: MonitorInputs, tuning: WorkerLostTuning, now_at: int
 ) -> Evaluation:
     subject = Subject("", IncidentKind.WORKER_LOST, f"{_BLOCKED_PREFIX}{place}")
-    since_at = _blocked_since_ms(one)
-    stack, run = ((), None) if one.blocked is None else (one.blocked.stack, one.blocked.run)
+    since_at = _blocked_since_ms(process)
+    stack, run = ((), None) if process.blocked is None else (process.blocked.stack, process.blocked.run)
     where = next((line for line in reversed(stack) if locate_function([line]) == place), place)
-    figures = {
-        "role": one.role,
-        "pid": one.pid,
-        "host": one.host,
+    metrics = {
+        "role": process.role,
+        "pid": process.pid,
+        "host": process.host,
         "blocked_ms": now_at - since_at,
         "longest_ms": to_ms(tuning.silent),
         "place": where,
         "run": run,
     }
-    # What was told is not over while the next process that takes the run comes to the same place.
+    # The incident stays open while the next process that claims the run may come to the same place.
     if now_at - since_at < to_ms(tuning.silent) and subject not in facts.open:
-        return Evaluation(subject, figures)
+        return Evaluation(subject, metrics)
     finding = Finding(
         subject=subject,
         severity=severity,
         text=(
-            f"{one.role} pid {one.pid} of {one.host} is blocked for {format_span(now_at - since_at)} at {where}"
+            f"{process.role} pid {process.pid} of {process.host} is blocked for {format_span(now_at - since_at)} at {where}"
             f"{f', run {run}' if run else ''}"
         ),
         since_at=since_at,
         hint=(
             "Code that blocks belongs in a plain def, which has a thread of its own; to end it now: "
             + (f"mainspring runs cancel {run}, then " if run else "")
-            + f"mainspring workers quarantine {one.session}"
+            + f"mainspring workers quarantine {process.session}"
         ),
-        facts=figures,
+        facts=metrics,
         cause=f"place:{place}",
     )
-    return Evaluation(subject, figures, finding)
+    return Evaluation(subject, metrics, finding)
 
 
 def _find_needed_roles(facts: MonitorInputs, now_at: int) -> dict[ProcessRole, tuple[str, int]]:
-    """Return why each role is needed, and since when."""
-    found: dict[ProcessRole, tuple[str, int]] = {}
+    """Return the reason why each role is needed, and since when."""
+    needed: dict[ProcessRole, tuple[str, int]] = {}
     for process in facts.processes:
         if process.role == _SUPERVISOR and not process.gone and not process.draining:
-            why = f"pid {process.pid} of {process.host} keeps one"
-            found |= {ProcessRole(post): (why, process.opened_at) for post in process.posts}
-    needy = [
-        one
-        for one in facts.expected(now_at)
-        if one.kind not in COMMAND_KINDS and (one.cadences or one.listens or one.waiting)
+            reason = f"pid {process.pid} of {process.host} keeps one"
+            needed |= {ProcessRole(role): (reason, process.opened_at) for role in process.posts}
+    waiting = [
+        automation
+        for automation in facts.expected(now_at)
+        if automation.kind not in COMMAND_KINDS and (automation.cadences or automation.listens or automation.waiting)
     ]
-    for one in sorted(needy, key=lambda one: one.announced_at):
-        found.setdefault(ProcessRole.WORKER, (f"{one.name} needs one", one.announced_at))
-        if any(cadence.next_slot_at is not None for cadence in one.cadences):
-            found.setdefault(ProcessRole.SCHEDULER, (f"{one.name} has a schedule", one.announced_at))
-    return found
+    for automation in sorted(waiting, key=lambda automation: automation.announced_at):
+        needed.setdefault(ProcessRole.WORKER, (f"{automation.name} needs one", automation.announced_at))
+        if any(cadence.next_slot_at is not None for cadence in automation.cadences):
+            needed.setdefault(ProcessRole.SCHEDULER, (f"{automation.name} has a schedule", automation.announced_at))
+    return needed
 
 
-def _is_alive(one: WatchedProcess, tuning: WorkerLostTuning, now_at: int) -> bool:
-    return not one.gone and not one.draining and not _is_silent(one, tuning, now_at)
+def _is_alive(process: WatchedProcess, tuning: WorkerLostTuning, now_at: int) -> bool:
+    return not process.gone and not process.draining and not _is_silent(process, tuning, now_at)
 
 
-def _is_silent(one: WatchedProcess, tuning: WorkerLostTuning, now_at: int) -> bool:
-    return now_at - one.beat_at >= to_ms(tuning.silent)
+def _is_silent(process: WatchedProcess, tuning: WorkerLostTuning, now_at: int) -> bool:
+    return now_at - process.beat_at >= to_ms(tuning.silent)
 
 
-def _is_steady(one: WatchedProcess) -> bool:
-    return one.beat_at - one.opened_at >= STEADY_AFTER_MS
+def _is_steady(process: WatchedProcess) -> bool:
+    return process.beat_at - process.opened_at >= STEADY_AFTER_MS
 
 
-def _follows_death(one: WatchedProcess, died_at: int, within_ms: int) -> bool:
+def _follows_death(process: WatchedProcess, died_at: int, within_ms: int) -> bool:
     """Whether this life may be no more than a moment between two deaths."""
-    return one.gone or one.opened_at - died_at < within_ms
+    return process.gone or process.opened_at - died_at < within_ms
 
 
 def _evaluate_role(
-    post: _NeededRole, together: Collection[ProcessRole], severity: Severity, tuning: WorkerLostTuning, now_at: int
+    needed: _NeededRole,
+    lost_together: Collection[ProcessRole],
+    severity: Severity,
+    tuning: WorkerLostTuning,
+    now_at: int,
 ) -> Evaluation:
-    """Judge a role; `together` = those that were lost with it."""
-    role, why, seen_at, those, alive, died_at = post
-    subject = post.subject
-    figures: dict[str, Any] = {"role": role.value, "needed": why, "alive": len(alive), "seen_at": seen_at}
-    figures["missing_ms"] = 0 if alive else now_at - seen_at
-    figures["longest_ms"] = to_ms(tuning.missing)
+    """Evaluate a role; `lost_together` = the roles that were lost with it."""
+    role, reason, seen_at, processes, alive, died_at = needed
+    subject = needed.subject
+    metrics: dict[str, Any] = {"role": role.value, "needed": reason, "alive": len(alive), "seen_at": seen_at}
+    metrics["missing_ms"] = 0 if alive else now_at - seen_at
+    metrics["longest_ms"] = to_ms(tuning.missing)
     if alive or now_at - seen_at < to_ms(tuning.missing):
-        return Evaluation(subject, figures)
+        return Evaluation(subject, metrics)
     blocked = next(
-        (one for one in those if not one.gone and not one.draining and _is_silent(one, tuning, now_at)), None
+        (
+            process
+            for process in processes
+            if not process.gone and not process.draining and _is_silent(process, tuning, now_at)
+        ),
+        None,
     )
-    what, why_so, hint = "gives a sign of life", "", "mainspring up"
+    missing_sign, explanation, hint = "gives a sign of life", "", "mainspring up"
     if blocked is not None:
-        why_so = f": pid {blocked.pid} of {blocked.host} is stopped or blocked"
+        explanation = f": pid {blocked.pid} of {blocked.host} is stopped or blocked"
         hint = "mainspring down, then mainspring up"
     elif died_at > seen_at:
-        what, why_so = "stays alive", f": the last one died {format_span(now_at - died_at)} ago"
+        missing_sign, explanation = "stays alive", f": the last one died {format_span(now_at - died_at)} ago"
         hint = "What mainspring up writes to its log tells how it ends"
     finding = Finding(
         subject=subject,
         severity=severity,
-        text=f"{' and '.join(f'no {one}' for one in (role.value, *sorted(together)))} {what} "
-        f"for {format_span(now_at - seen_at)}{why_so} ({why})",
+        text=f"{' and '.join(f'no {name}' for name in (role.value, *sorted(lost_together)))} {missing_sign} "
+        f"for {format_span(now_at - seen_at)}{explanation} ({reason})",
         since_at=seen_at,
         hint=hint,
-        facts=figures,
+        facts=metrics,
         cause=None if blocked is None else f"host:{blocked.host}",
     )
-    return Evaluation(subject, figures, finding)
+    return Evaluation(subject, metrics, finding)
 
 
-def _evaluate_process(one: WatchedProcess, severity: Severity, tuning: WorkerLostTuning, now_at: int) -> Evaluation:
-    subject = Subject("", IncidentKind.WORKER_LOST, f"{one.role}:{one.session}")
-    silent_ms = now_at - one.beat_at
-    figures = {
-        "role": one.role,
-        "pid": one.pid,
-        "host": one.host,
+def _evaluate_process(process: WatchedProcess, severity: Severity, tuning: WorkerLostTuning, now_at: int) -> Evaluation:
+    subject = Subject("", IncidentKind.WORKER_LOST, f"{process.role}:{process.session}")
+    silent_ms = now_at - process.beat_at
+    metrics = {
+        "role": process.role,
+        "pid": process.pid,
+        "host": process.host,
         "silent_ms": silent_ms,
         "longest_ms": to_ms(tuning.silent),
     }
-    if one.draining or silent_ms < to_ms(tuning.silent):
-        return Evaluation(subject, figures)
+    if process.draining or silent_ms < to_ms(tuning.silent):
+        return Evaluation(subject, metrics)
     finding = Finding(
         subject=subject,
         severity=severity.at_most(Severity.NOTIFY),
-        text=f"{one.role} pid {one.pid} of {one.host} gives no sign of life for {format_span(silent_ms)}: it is stopped or blocked",
-        since_at=one.beat_at,
-        hint=f"Let it go on: kill -CONT {one.pid}; or: mainspring workers quarantine {one.session}",
-        facts=figures,
-        cause=f"host:{one.host}",
+        text=f"{process.role} pid {process.pid} of {process.host} gives no sign of life "
+        f"for {format_span(silent_ms)}: it is stopped or blocked",
+        since_at=process.beat_at,
+        hint=f"Let it go on: kill -CONT {process.pid}; or: mainspring workers quarantine {process.session}",
+        facts=metrics,
+        cause=f"host:{process.host}",
     )
-    return Evaluation(subject, figures, finding)
+    return Evaluation(subject, metrics, finding)
 
 
 MONITOR = Monitor(
@@ -291,6 +307,6 @@ MONITOR = Monitor(
         "What was lost within 30 s of the last worker is told with that."
     ),
     tuning=WorkerLostTuning(),
-    judge=evaluate,
+    evaluate=evaluate,
     of_automations=False,
 )

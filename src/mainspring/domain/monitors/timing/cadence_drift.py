@@ -1,7 +1,7 @@
-"""Cadence drift: a schedule that really starts less often, or later, than it says, as when runs outlast its interval.
+"""Cadence drift: a schedule starts less often, or later, than it declares, as when runs outlast its interval.
 
-Single runs look well: each succeeds. Slots that nobody made, or that a pause took, are told elsewhere; those that a definition says are to
-be skipped (overlap="skip" in it) are as it wants them.
+Single runs look healthy: each succeeds. Slots that were never created, or that a pause skipped, are reported by other monitors; slots that
+a definition skips on purpose (overlap="skip" in it) do not count.
 """
 
 from collections.abc import Iterator
@@ -25,55 +25,64 @@ class CadenceDriftTuning(Tuning, frozen=True, kw_only=True):
 
 
 def evaluate(facts: MonitorInputs, tuning: CadenceDriftTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each automation with a schedule that had slots, by the one that is furthest off."""
-    for one in facts.expected(now_at):
-        names = [cadence.name for cadence in one.cadences]
-        known = [(name, kept) for name in names if (kept := facts.punctual.get(name)) is not None]
+    """Evaluate each automation with a schedule that had slots, by the one that is furthest off."""
+    for automation in facts.expected(now_at):
+        names = [cadence.name for cadence in automation.cadences]
+        known = [(name, punctuality) for name in names if (punctuality := facts.punctual.get(name)) is not None]
         if any(name not in facts.punctual for name in names):
-            yield Evaluation(Subject(one.name, _KIND), {}, unsure="its slots are not read yet")
+            yield Evaluation(Subject(automation.name, _KIND), {}, unsure="its slots are not read yet")
         elif known:
-            yield _evaluate_schedule(one, *max(known, key=lambda pair: _measure_drift(pair[1])), tuning, facts, now_at)
+            yield _evaluate_schedule(
+                automation, *max(known, key=lambda pair: _measure_drift(pair[1])), tuning, facts, now_at
+            )
 
 
-def _measure_drift(kept: Punctuality) -> float:
-    if kept.effective_ms is None:
+def _measure_drift(punctuality: Punctuality) -> float:
+    if punctuality.effective_ms is None:
         return float("inf")
-    return max(kept.effective_ms - kept.declared_ms, kept.lag_ms / 2) / max(kept.declared_ms, 1)
+    return max(punctuality.effective_ms - punctuality.declared_ms, punctuality.lag_ms / 2) / max(
+        punctuality.declared_ms, 1
+    )
 
 
 def _evaluate_schedule(
-    one: WatchedAutomation, name: str, kept: Punctuality, tuning: CadenceDriftTuning, facts: MonitorInputs, now_at: int
+    automation: WatchedAutomation,
+    name: str,
+    punctuality: Punctuality,
+    tuning: CadenceDriftTuning,
+    facts: MonitorInputs,
+    now_at: int,
 ) -> Evaluation:
-    # Who is told of it already is told that it is well only once it clearly is.
-    share = tuning.share / 2 if Subject(one.name, _KIND) in facts.open else tuning.share
-    figures: dict[str, Any] = {
+    # Hysteresis: an open incident resolves only when the schedule is clearly back.
+    share = tuning.share / 2 if Subject(automation.name, _KIND) in facts.open else tuning.share
+    metrics: dict[str, Any] = {
         "schedule": name,
-        "slots": kept.slots,
-        "skipped": kept.skipped,
-        "declared_ms": kept.declared_ms,
-        "effective_ms": kept.effective_ms,
-        "lag_ms": kept.lag_ms,
-        "limit_ms": round(kept.declared_ms * (1 + share)),
-        "lag_limit_ms": round(kept.declared_ms * 2 * share),
+        "slots": punctuality.slots,
+        "skipped": punctuality.skipped,
+        "declared_ms": punctuality.declared_ms,
+        "effective_ms": punctuality.effective_ms,
+        "lag_ms": punctuality.lag_ms,
+        "limit_ms": round(punctuality.declared_ms * (1 + share)),
+        "lag_limit_ms": round(punctuality.declared_ms * 2 * share),
     }
     return evaluate_automation(
-        one,
+        automation,
         _KIND,
-        figures,
-        now_at - now_at % _DAY_MS if kept.slips_by(share) else None,
-        _describe_drift(kept),
+        metrics,
+        now_at - now_at % _DAY_MS if punctuality.slips_by(share) else None,
+        _describe_drift(punctuality),
         hint="Make its runs shorter or its interval longer; overlap= says what a slot does while the last run goes on.",
         at_most=Severity.DIGEST,
     )
 
 
-def _describe_drift(kept: Punctuality) -> str:
-    declared = f"one each {format_span(kept.declared_ms)} as declared"
-    if kept.effective_ms is None:
-        return f"none of the last {kept.slots} slots was run, {declared}"
-    late = f", begun {format_span(kept.lag_ms)} late" if kept.lag_ms >= kept.declared_ms else ""
-    skipped = f"{kept.skipped} of {kept.slots} slots skipped"
-    return f"one start each {format_span(kept.effective_ms)} in effect, {declared}: {skipped}{late}"
+def _describe_drift(punctuality: Punctuality) -> str:
+    declared = f"one each {format_span(punctuality.declared_ms)} as declared"
+    if punctuality.effective_ms is None:
+        return f"none of the last {punctuality.slots} slots was run, {declared}"
+    late = f", begun {format_span(punctuality.lag_ms)} late" if punctuality.lag_ms >= punctuality.declared_ms else ""
+    skipped = f"{punctuality.skipped} of {punctuality.slots} slots skipped"
+    return f"one start each {format_span(punctuality.effective_ms)} in effect, {declared}: {skipped}{late}"
 
 
 MONITOR = Monitor(
@@ -86,5 +95,5 @@ MONITOR = Monitor(
         "half of the share."
     ),
     tuning=CadenceDriftTuning(),
-    judge=evaluate,
+    evaluate=evaluate,
 )

@@ -1,4 +1,4 @@
-"""Late start: a slot came and its run did not begin, because nobody made it or nobody took it."""
+"""Late start: a slot came and its run did not begin, because no run was created or no worker claimed it."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,18 +13,20 @@ from mainspring.domain.time.success_deadline import next_deadline
 
 
 class LateStartTuning(Tuning, frozen=True, kw_only=True):
-    """Bounds of the default grace, which is a quarter of the period; `grace=` of a definition takes its place."""
+    """Bounds of the default grace, which is a quarter of the period; `grace=` of a definition replaces it."""
 
     least: TuningSpan = timedelta(minutes=1)
     most: TuningSpan = timedelta(minutes=30)
 
 
 def evaluate(facts: MonitorInputs, tuning: LateStartTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge the slot of each automation that should have begun first."""
-    for one in facts.expected(now_at):
-        slots = [(slot_at, cadence) for cadence in one.cadences if (slot_at := _oldest_open_slot(cadence)) is not None]
+    """Evaluate the slot of each automation that should have begun first."""
+    for automation in facts.expected(now_at):
+        slots = [
+            (slot_at, cadence) for cadence in automation.cadences if (slot_at := _oldest_open_slot(cadence)) is not None
+        ]
         if slots:
-            yield _evaluate_slot(one, *min(slots, key=lambda slot: slot[0]), tuning, facts, now_at)
+            yield _evaluate_slot(automation, *min(slots, key=lambda slot: slot[0]), tuning, facts, now_at)
 
 
 def _oldest_open_slot(cadence: WatchedSchedule) -> int | None:
@@ -32,37 +34,39 @@ def _oldest_open_slot(cadence: WatchedSchedule) -> int | None:
 
 
 def _evaluate_slot(
-    one: WatchedAutomation,
+    automation: WatchedAutomation,
     slot_at: int,
     cadence: WatchedSchedule,
     tuning: LateStartTuning,
     facts: MonitorInputs,
     now_at: int,
 ) -> Evaluation:
-    subject = Subject(one.name, IncidentKind.LATE_START)
-    put_off = compute_jitter(cadence.name, slot_at, one.span("jitter"))
-    due_at = max(slot_at + put_off, cadence.written_at, one.expected_from_at)
-    figures = {"schedule": cadence.name, "slot_at": slot_at, "jitter_ms": put_off, "due_at": due_at}
+    subject = Subject(automation.name, IncidentKind.LATE_START)
+    jitter_ms = compute_jitter(cadence.name, slot_at, automation.span("jitter"))
+    due_at = max(slot_at + jitter_ms, cadence.written_at, automation.expected_from_at)
+    metrics = {"schedule": cadence.name, "slot_at": slot_at, "jitter_ms": jitter_ms, "due_at": due_at}
     if due_at > now_at:
-        return evaluate_automation(one, IncidentKind.LATE_START, figures, None, "")
-    grace_ms = _compute_grace(one, cadence, slot_at, tuning)
-    figures |= {"grace_ms": grace_ms, "late_at": due_at + grace_ms, "run": cadence.unbegun_run}
-    made = cadence.unbegun_run
+        return evaluate_automation(automation, IncidentKind.LATE_START, metrics, None, "")
+    grace_ms = _compute_grace(automation, cadence, slot_at, tuning)
+    metrics |= {"grace_ms": grace_ms, "late_at": due_at + grace_ms, "run": cadence.unbegun_run}
+    run_id = cadence.unbegun_run
     if cadence.unbegun_at is not None and due_at + grace_ms > now_at and subject in facts.open:
-        return Evaluation(subject, figures, unsure="a slot before it was late, and neither has begun")
-    why = f"its run {made} was made and nobody takes it" if made else "no run was made for it"
+        return Evaluation(subject, metrics, unsure="a slot before it was late, and neither has begun")
+    reason = f"its run {run_id} was made and nobody takes it" if run_id else "no run was made for it"
     return evaluate_automation(
-        one,
+        automation,
         IncidentKind.LATE_START,
-        figures,
+        metrics,
         due_at if due_at + grace_ms <= now_at else None,
-        f"not started for {format_span(now_at - due_at)} ({cadence.schedule.describe()}): {why}",
-        hint=f"mainspring explain {made}" if made else "Is a scheduler running? mainspring status",
+        f"not started for {format_span(now_at - due_at)} ({cadence.schedule.describe()}): {reason}",
+        hint=f"mainspring explain {run_id}" if run_id else "Is a scheduler running? mainspring status",
     )
 
 
-def _compute_grace(one: WatchedAutomation, cadence: WatchedSchedule, slot_at: int, tuning: LateStartTuning) -> int:
-    stated = one.span("grace")
+def _compute_grace(
+    automation: WatchedAutomation, cadence: WatchedSchedule, slot_at: int, tuning: LateStartTuning
+) -> int:
+    stated = automation.span("grace")
     if stated is not None:
         return to_ms(stated)
     expected = next_deadline(cadence.schedule, slot_at - 1)
@@ -78,5 +82,5 @@ MONITOR = Monitor(
         "quarter of the period, 1 minute at least and 30 at most. Once it is told, it is well when a run began."
     ),
     tuning=LateStartTuning(),
-    judge=evaluate,
+    evaluate=evaluate,
 )

@@ -1,7 +1,7 @@
 """Silence: no success in the window in which one was expected.
 
-The window follows from `silence=`, else from the schedules with their grace, else from the gaps between the successes so far. Who has never
-succeeded, has no schedule and states no `silence=` is expected by nobody.
+The window follows from `silence=`, else from the schedules with their grace, else from the gaps between the successes so far. No success is
+expected of an automation that has never succeeded, has no schedule and states no `silence=`.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _FAR_FUTURE = 2**63 - 1
 
 
 class SilenceTuning(Tuning, frozen=True, kw_only=True):
-    """`successes` and `over`: from when on a window is learned; `learning`: the silence that is told before."""
+    """`successes` and `over`: how much must be known before a window is learned; `learning`: the silence that is reported before."""
 
     successes: TuningCount = 20
     over: TuningSpan = timedelta(days=7)
@@ -34,93 +34,99 @@ class SilenceTuning(Tuning, frozen=True, kw_only=True):
 
 
 def evaluate(facts: MonitorInputs, tuning: SilenceTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each automation that has a cadence, stated or learned."""
-    for one in facts.expected(now_at):
-        silence = one.option("silence")
+    """Evaluate each automation that has a cadence, stated or learned."""
+    for automation in facts.expected(now_at):
+        silence = automation.option("silence")
         if silence is False:
             continue
-        if silence is not None or one.cadences:
-            yield _evaluate_schedule(one, now_at)
-        elif one.succeeded_at is not None:
-            yield _evaluate_learned_window(one, one.succeeded_at, tuning, now_at)
+        if silence is not None or automation.cadences:
+            yield _evaluate_schedule(automation, now_at)
+        elif automation.succeeded_at is not None:
+            yield _evaluate_learned_window(automation, automation.succeeded_at, tuning, now_at)
 
 
-def find_expected_success(one: WatchedAutomation) -> SuccessDeadline | None:
-    """Return the success that `silence=` or the schedules expect next, the one that is overdue first; None = none is expected any more."""
-    grace, silence, jitter = (one.span(name) for name in ("grace", "silence", "jitter"))
+def find_expected_success(automation: WatchedAutomation) -> SuccessDeadline | None:
+    """Return the success that `silence=` or the schedules expect next, the first overdue one first; None = none is expected any more."""
+    grace, silence, jitter = (automation.span(name) for name in ("grace", "silence", "jitter"))
     if silence is not None:
-        begun = min((cadence.since_at for cadence in one.cadences), default=one.announced_at)
-        since_at = max(begun, one.success_from_at)
-        return find_overdue((), since_at=since_at, succeeded_at=one.succeeded_at, now_at=_FAR_FUTURE, silence=silence)
-    found = (
+        schedule_start = min((cadence.since_at for cadence in automation.cadences), default=automation.announced_at)
+        since_at = max(schedule_start, automation.success_from_at)
+        return find_overdue(
+            (), since_at=since_at, succeeded_at=automation.succeeded_at, now_at=_FAR_FUTURE, silence=silence
+        )
+    deadlines = (
         find_overdue(
             (cadence.schedule,),
-            since_at=max(cadence.since_at, one.success_from_at),
-            succeeded_at=one.succeeded_at,
+            since_at=max(cadence.since_at, automation.success_from_at),
+            succeeded_at=automation.succeeded_at,
             now_at=_FAR_FUTURE,
             grace=grace,
             jitter=jitter,
         )
-        for cadence in one.cadences
+        for cadence in automation.cadences
     )
-    return min((late for late in found if late is not None), key=lambda late: late.late_at, default=None)
+    return min(
+        (deadline for deadline in deadlines if deadline is not None),
+        key=lambda deadline: deadline.late_at,
+        default=None,
+    )
 
 
-def describe_expectation(one: WatchedAutomation) -> str:
+def describe_expectation(automation: WatchedAutomation) -> str:
     """Return what `silence=` or the schedules expect, in words."""
-    silence = one.option("silence")
+    silence = automation.option("silence")
     return (
         f"within {silence}"
         if silence is not None
-        else " or ".join(_describe_schedule(each.schedule) for each in one.cadences)
+        else " or ".join(_describe_schedule(cadence.schedule) for cadence in automation.cadences)
     )
 
 
-@lru_cache(maxsize=65_536)  # a cron expression takes long to say, and every look asks
+@lru_cache(maxsize=65_536)  # describing a cron expression takes long, and every evaluation asks
 def _describe_schedule(schedule: Schedule) -> str:
     return schedule.describe()
 
 
-def _evaluate_schedule(one: WatchedAutomation, now_at: int) -> Evaluation:
-    next_one = find_expected_success(one)
-    figures: dict[str, Any] = {"expected": describe_expectation(one), "last_good_at": one.succeeded_at}
-    if next_one is None:
-        return evaluate_automation(one, IncidentKind.SILENCE, figures, None, "")
-    grace_ms = next_one.late_at - next_one.due_at
-    figures |= {"due_at": next_one.due_at, "grace_ms": grace_ms, "late_at": next_one.late_at}
-    if next_one.late_at > now_at:
-        return evaluate_automation(one, IncidentKind.SILENCE, figures, None, "")
-    if one.cadences:
-        figures |= {"missed": count_missed_slots(one, now_at - grace_ms), **describe_outlook(one, now_at)}
+def _evaluate_schedule(automation: WatchedAutomation, now_at: int) -> Evaluation:
+    deadline = find_expected_success(automation)
+    metrics: dict[str, Any] = {"expected": describe_expectation(automation), "last_good_at": automation.succeeded_at}
+    if deadline is None:
+        return evaluate_automation(automation, IncidentKind.SILENCE, metrics, None, "")
+    grace_ms = deadline.late_at - deadline.due_at
+    metrics |= {"due_at": deadline.due_at, "grace_ms": grace_ms, "late_at": deadline.late_at}
+    if deadline.late_at > now_at:
+        return evaluate_automation(automation, IncidentKind.SILENCE, metrics, None, "")
+    if automation.cadences:
+        metrics |= {"missed": count_missed_slots(automation, now_at - grace_ms), **describe_outlook(automation, now_at)}
     return evaluate_automation(
-        one,
+        automation,
         IncidentKind.SILENCE,
-        figures,
-        next_one.due_at,
-        f"{_describe_silence(one, now_at)} (expected {figures['expected']})",
-        hint=_suggest_command(one),
+        metrics,
+        deadline.due_at,
+        f"{_describe_silence(automation, now_at)} (expected {metrics['expected']})",
+        hint=_suggest_command(automation),
     )
 
 
-def _suggest_command(one: WatchedAutomation) -> str:
-    if one.file and not one.served and one.kind not in COMMAND_KINDS:
-        over = f"If it is not to run any more: mainspring auto retire {one.name}"
-        return f"No worker has loaded it. Start one that does: {one.up_command}. {over}."
-    return f"mainspring runs list --name {one.name} shows what became of it."
+def _suggest_command(automation: WatchedAutomation) -> str:
+    if automation.file and not automation.served and automation.kind not in COMMAND_KINDS:
+        over = f"If it is not to run any more: mainspring auto retire {automation.name}"
+        return f"No worker has loaded it. Start one that does: {automation.up_command}. {over}."
+    return f"mainspring runs list --name {automation.name} shows what became of it."
 
 
 def _evaluate_learned_window(
-    one: WatchedAutomation, succeeded_at: int, tuning: SilenceTuning, now_at: int
+    automation: WatchedAutomation, succeeded_at: int, tuning: SilenceTuning, now_at: int
 ) -> Evaluation:
-    from_at = max(succeeded_at, one.success_from_at)
-    gaps, silent_ms = one.gaps, now_at - from_at
-    figures: dict[str, Any] = {"last_good_at": succeeded_at, "silent_ms": silent_ms}
+    from_at = max(succeeded_at, automation.success_from_at)
+    gaps, silent_ms = automation.gaps, now_at - from_at
+    metrics: dict[str, Any] = {"last_good_at": succeeded_at, "silent_ms": silent_ms}
     if gaps is None:
         unsure = None if silent_ms < SHORTEST_WINDOW_MS else "its history is not read yet"
-        return Evaluation(Subject(one.name, IncidentKind.SILENCE), figures, unsure=unsure)
+        return Evaluation(Subject(automation.name, IncidentKind.SILENCE), metrics, unsure=unsure)
     learning = gaps.successes < tuning.successes or gaps.over_ms < to_ms(tuning.over)
-    window_ms = _first_window(one, from_at, gaps, to_ms(tuning.learning)) if learning else _usual_window(gaps)
-    figures |= {
+    window_ms = _first_window(automation, from_at, gaps, to_ms(tuning.learning)) if learning else _usual_window(gaps)
+    metrics |= {
         "learning": learning,
         "successes": gaps.successes,
         "over_ms": gaps.over_ms,
@@ -134,12 +140,12 @@ def _evaluate_learned_window(
     }
     is_silent = gaps.successes > 1 and silent_ms >= window_ms  # one success may have been meant to be the only one
     return evaluate_automation(
-        one,
+        automation,
         IncidentKind.SILENCE,
-        figures,
+        metrics,
         from_at + window_ms if is_silent else None,
-        f"{_describe_silence(one, now_at)} ({'still learning' if learning else 'usually'} within {format_span(window_ms)})",
-        hint=f"If it is not to run any more: mainspring auto retire {one.name}. Another window: silence= of its definition.",
+        f"{_describe_silence(automation, now_at)} ({'still learning' if learning else 'usually'} within {format_span(window_ms)})",
+        hint=f"If it is not to run any more: mainspring auto retire {automation.name}. Another window: silence= of its definition.",
         at_most=Severity.DIGEST if learning else Severity.PAGE,
     )
 
@@ -148,19 +154,23 @@ def _usual_window(gaps: SuccessGaps) -> int:
     return max(_TIMES_P99 * gaps.p99_ms, _TIMES_LARGEST * gaps.largest_ms, SHORTEST_WINDOW_MS)
 
 
-def _first_window(one: WatchedAutomation, from_at: int, gaps: SuccessGaps, learning_ms: int) -> int:
-    """Return what may pass while little is known: a gap as long as one that was seen, and to the hour at that, is no silence.
+def _first_window(automation: WatchedAutomation, from_at: int, gaps: SuccessGaps, learning_ms: int) -> int:
+    """Return how long may pass while little is known: up to a gap as long as one that was seen, and to the hour at that, is no silence.
 
     Nor is a weekend, of an automation that has not succeeded on any.
     """
     if not gaps.on_weekends:
-        learning_ms = extend_over_weekends(from_at, learning_ms, find_zone(one.option("tz") or "UTC"))
+        learning_ms = extend_over_weekends(from_at, learning_ms, find_zone(automation.option("tz") or "UTC"))
     seen_ms = gaps.largest_ms + HOUR_MS
     return learning_ms if seen_ms <= learning_ms else max(seen_ms, gaps.largest_ms * 5 // 4)
 
 
-def _describe_silence(one: WatchedAutomation, now_at: int) -> str:
-    return "no success yet" if one.succeeded_at is None else f"no success for {format_span(now_at - one.succeeded_at)}"
+def _describe_silence(automation: WatchedAutomation, now_at: int) -> str:
+    return (
+        "no success yet"
+        if automation.succeeded_at is None
+        else f"no success for {format_span(now_at - automation.succeeded_at)}"
+    )
 
 
 MONITOR = Monitor(
@@ -174,5 +184,5 @@ MONITOR = Monitor(
         "success on one. After a single success, which may have been the only one meant, nothing."
     ),
     tuning=SilenceTuning(),
-    judge=evaluate,
+    evaluate=evaluate,
 )

@@ -1,6 +1,6 @@
-"""What the times of successes tell about the next one: gaps between hours in which there was one.
+"""Success gaps: the time between hours that had a success, from which the next one is expected.
 
-Figures of more than two days ago are kept by the hour, so all are read so: a gap of k hours was longer than k - 1 and shorter than k + 1.
+Counts of more than two days ago are stored by the hour, so all are read so: a gap of k hours was longer than k - 1 and shorter than k + 1.
 """
 
 import math
@@ -13,11 +13,11 @@ from mainspring.domain.time.cron import find_zone, to_local
 
 HOUR_MS = 3_600_000
 GAP_HISTORY_MS = 28 * 24 * HOUR_MS
-"""So far before the last success is looked."""
+"""How far back successes are read before the last one."""
 MIN_GAPS = 20
-"""A class with fewer gaps is judged by all of them."""
+"""A class with fewer gaps is compared with all of them."""
 SHORTEST_WINDOW_MS = 3 * HOUR_MS
-"""No learned window is shorter: the shortest gap that is told apart is an hour."""
+"""No learned window is shorter: the shortest measurable gap is an hour."""
 
 _DAY_MS = 24 * HOUR_MS
 _SATURDAY = 5
@@ -26,37 +26,37 @@ _QUARTERS = ("night", "morning", "afternoon", "evening")
 
 
 def measure_gaps(hours: Sequence[tuple[int, int]], tz: str) -> SuccessGaps:
-    """Return what is learned of (start of an hour, its successes), oldest first, with at least one; the last one ends it."""
+    """Return the gaps of (start of an hour, its successes), oldest first, with at least one; the last one ends it."""
     zone = find_zone(tz)
-    found: dict[str, Counter[int]] = {}
-    for place, (at, n) in enumerate(hours):
-        of_class = found.setdefault(hour_class(at, zone), Counter())
+    gaps_by_class: dict[str, Counter[int]] = {}
+    for index, (at, n) in enumerate(hours):
+        class_gaps = gaps_by_class.setdefault(hour_class(at, zone), Counter())
         if n > 1:  # gaps of less than an hour, each; an hour is what they count for
-            of_class[HOUR_MS] += n - 1
-        if place + 1 < len(hours):
-            of_class[hours[place + 1][0] - at] += 1
-    everything = sum(found.values(), Counter[int]())
-    present = hour_class(hours[-1][0], zone)
-    counted = found[present]
-    if counted.total() < MIN_GAPS:
-        present, counted = _ALL_HOURS, everything
+            class_gaps[HOUR_MS] += n - 1
+        if index + 1 < len(hours):
+            class_gaps[hours[index + 1][0] - at] += 1
+    all_gaps = sum(gaps_by_class.values(), Counter[int]())
+    last_class = hour_class(hours[-1][0], zone)
+    gap_counts = gaps_by_class[last_class]
+    if gap_counts.total() < MIN_GAPS:
+        last_class, gap_counts = _ALL_HOURS, all_gaps
     return SuccessGaps(
         successes=sum(n for _, n in hours),
         over_ms=hours[-1][0] - hours[0][0],
-        class_name=present,
-        class_gaps=counted.total(),
-        p99_ms=_quantile(counted, 0.99),
-        largest_ms=max(everything, default=0),
+        class_name=last_class,
+        class_gaps=gap_counts.total(),
+        p99_ms=_quantile(gap_counts, 0.99),
+        largest_ms=max(all_gaps, default=0),
         on_weekends=any(is_weekend(at, zone) for at, _ in hours),
     )
 
 
-def _quantile(counted: Counter[int], share: float) -> int:
-    """Return the gap that stands at this share of all, from the shortest; 0 where there is none."""
-    wanted, place = math.ceil(counted.total() * share), 0
-    for gap, n in sorted(counted.items()):
-        place += n
-        if place >= wanted:
+def _quantile(gap_counts: Counter[int], share: float) -> int:
+    """Return the gap at this share of all, from the shortest; 0 if there is none."""
+    target_rank, rank = math.ceil(gap_counts.total() * share), 0
+    for gap, n in sorted(gap_counts.items()):
+        rank += n
+        if rank >= target_rank:
             return gap
     return 0
 
@@ -73,7 +73,7 @@ def is_weekend(at: int, zone: ZoneInfo) -> bool:
 
 
 def extend_over_weekends(from_at: int, span_ms: int, zone: ZoneInfo) -> int:
-    """Return how long it takes from an instant until so much of working days has passed."""
+    """Return how long it takes from an instant until this span of working days has passed."""
     at, left_ms = from_at, span_ms
     while left_ms:
         local = to_local(at, zone)

@@ -1,4 +1,4 @@
-"""Too often: more starts than schedules or experience allow, as of an automation that publishes the event that it listens to."""
+"""Too often: more starts than schedules or history allow, as of an automation that publishes the event that it listens to."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,52 +15,53 @@ _EXCESS_FACTOR_UNLEARNED = 10
 
 
 class TooOftenTuning(Tuning, frozen=True, kw_only=True):
-    """`least`: so many starts in an hour are never too many; `over`: from when on the busiest hour is known."""
+    """`least`: this many starts in an hour are never too many; `over`: how long until the busiest hour is known."""
 
     least: TuningCount = 60
     over: TuningSpan = timedelta(days=7)
 
 
 def evaluate(facts: MonitorInputs, tuning: TooOftenTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each automation that was started in the last hour."""
-    for one in facts.expected(now_at):
-        if one.recent.started:
-            yield _evaluate_automation(one, tuning, facts, now_at)
+    """Evaluate each automation that was started in the last hour."""
+    for automation in facts.expected(now_at):
+        if automation.recent.started:
+            yield _evaluate_automation(automation, tuning, facts, now_at)
 
 
 def _evaluate_automation(
-    one: WatchedAutomation, tuning: TooOftenTuning, facts: MonitorInputs, now_at: int
+    automation: WatchedAutomation, tuning: TooOftenTuning, facts: MonitorInputs, now_at: int
 ) -> Evaluation:
-    kind, started = IncidentKind.TOO_OFTEN, one.recent.started
-    figures: dict[str, Any] = {"started": started, "least": tuning.least}
-    is_open = Subject(one.name, kind) in facts.open
+    kind, started = IncidentKind.TOO_OFTEN, automation.recent.started
+    metrics: dict[str, Any] = {"started": started, "least": tuning.least}
+    is_open = Subject(automation.name, kind) in facts.open
     if started <= tuning.least // (2 if is_open else 1):
-        return evaluate_automation(one, kind, figures, None, "")
-    if one.history is None:
-        return Evaluation(Subject(one.name, kind), figures, unsure="its history is not read yet")
+        return evaluate_automation(automation, kind, metrics, None, "")
+    if automation.history is None:
+        return Evaluation(Subject(automation.name, kind), metrics, unsure="its history is not read yet")
     slots = sum(
-        len(each.schedule.slots_between(now_at - START_WINDOW_MS, now_at, limit=started)) for each in one.cadences
+        len(cadence.schedule.slots_between(now_at - START_WINDOW_MS, now_at, limit=started))
+        for cadence in automation.cadences
     )
-    learned = one.history.over_ms >= to_ms(tuning.over)
-    limit = max(tuning.least, _EXCESS_FACTOR * slots, _EXCESS_FACTOR * one.history.busiest_hour)
-    if not learned and not one.cadences:
+    is_learned = automation.history.over_ms >= to_ms(tuning.over)
+    limit = max(tuning.least, _EXCESS_FACTOR * slots, _EXCESS_FACTOR * automation.history.busiest_hour)
+    if not is_learned and not automation.cadences:
         limit *= _EXCESS_FACTOR_UNLEARNED
-    # Who is told of it already is told that it is well only once it clearly is.
+    # Hysteresis: an open incident resolves only when the starts are clearly fewer.
     limit_in_force = limit // 2 if is_open else limit
-    figures |= {
+    metrics |= {
         "slots": slots,
-        "learning": not learned,
-        "busiest_hour": one.history.busiest_hour,
+        "learning": not is_learned,
+        "busiest_hour": automation.history.busiest_hour,
         "limit": limit_in_force,
     }
     return evaluate_automation(
-        one,
+        automation,
         kind,
-        figures,
+        metrics,
         now_at - START_WINDOW_MS if started > limit_in_force else None,
         f"started {started:,} times in an hour, {limit:,} at most are usual",
-        hint=f"Does it cause what starts it? mainspring auto graph shows it; mainspring auto pause {one.name} stops it.",
-        at_most=Severity.NOTIFY if learned or one.cadences else Severity.DIGEST,
+        hint=f"Does it cause what starts it? mainspring auto graph shows it; mainspring auto pause {automation.name} stops it.",
+        at_most=Severity.NOTIFY if is_learned or automation.cadences else Severity.DIGEST,
     )
 
 
@@ -73,5 +74,5 @@ MONITOR = Monitor(
         "that, in the digest. Once it is told, it is well only at half of the limit."
     ),
     tuning=TooOftenTuning(),
-    judge=evaluate,
+    evaluate=evaluate,
 )

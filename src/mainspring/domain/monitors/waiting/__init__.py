@@ -1,1 +1,1 @@
-"""Monitors of what waits too long: runs, questions, locks and pauses."""
+"""Monitors of long waiting: runs, questions, locks and pauses."""

@@ -1,4 +1,4 @@
-"""Backlog: too much waits, or for too long; and queues that fill faster than they are emptied."""
+"""Backlog: too many runs wait, or for too long; and queues that fill faster than they are emptied."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,40 +14,42 @@ RATE_WINDOW_MS = 3_600_000
 
 
 class BacklogTuning(Tuning, frozen=True, kw_only=True):
-    """`age`: so long may a run wait that could run. A number is stated by `backlog=` of a definition only."""
+    """`age`: how long a run that could run may wait. A number is stated by `backlog=` of a definition only."""
 
     age: TuningSpan = timedelta(hours=6)
 
 
 class GrowingTuning(Tuning, frozen=True, kw_only=True):
-    """`within`: so near may the limit of a queue be; `least`: a smaller backlog is not judged."""
+    """`within`: how near the limit of a queue may be; `least`: a smaller backlog is not evaluated."""
 
     within: TuningSpan = timedelta(hours=24)
     least: TuningCount = 100
 
 
 def evaluate(facts: MonitorInputs, tuning: BacklogTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each automation of which runs wait that could run."""
-    paused = {queue.name: queue for queue in facts.queues if queue.paused_at is not None}
-    for one in facts.expected(now_at):
-        if one.waiting is not None and one.option("backlog") is not False:
-            yield _evaluate_automation(one, one.waiting, paused.get(one.waiting.queue), tuning, facts, now_at)
+    """Evaluate each automation with waiting runs that could run."""
+    paused_queues = {queue.name: queue for queue in facts.queues if queue.paused_at is not None}
+    for automation in facts.expected(now_at):
+        if automation.waiting is not None and automation.option("backlog") is not False:
+            yield _evaluate_automation(
+                automation, automation.waiting, paused_queues.get(automation.waiting.queue), tuning, facts, now_at
+            )
 
 
 def _evaluate_automation(
-    one: WatchedAutomation,
+    automation: WatchedAutomation,
     waiting: WaitingRuns,
     paused: WatchedQueue | None,
     tuning: BacklogTuning,
     facts: MonitorInputs,
     now_at: int,
 ) -> Evaluation:
-    limit = one.option("backlog")
-    # Who is told of it already is told that it is well only once it clearly is.
-    is_open = Subject(one.name, IncidentKind.BACKLOG) in facts.open
+    limit = automation.option("backlog")
+    # Hysteresis: an open incident resolves only when the backlog is clearly smaller.
+    is_open = Subject(automation.name, IncidentKind.BACKLOG) in facts.open
     limit_in_force = limit if limit is None or not is_open else max(limit // 2, 1)
     age_ms = now_at - waiting.since_at
-    figures: dict[str, Any] = {
+    metrics: dict[str, Any] = {
         "waiting": waiting.number,
         "limit": limit_in_force,
         "queue": waiting.queue,
@@ -59,27 +61,27 @@ def _evaluate_automation(
         since_at = waiting.since_at + to_ms(tuning.age)
     elif limit_in_force is not None and waiting.number >= limit_in_force:
         since_at = waiting.since_at
-    why = f": queue {waiting.queue} is paused by {paused.paused_by}" if paused else f" in queue {waiting.queue}"
+    place = f": queue {waiting.queue} is paused by {paused.paused_by}" if paused else f" in queue {waiting.queue}"
     hint = f"mainspring queues resume {waiting.queue}" if paused else f"mainspring queues show {waiting.queue}"
-    text = f"{format_count(waiting.number, 'run')} wait{'s' if waiting.number == 1 else ''}, the oldest for {format_span(age_ms)}{why}"
+    text = f"{format_count(waiting.number, 'run')} wait{'s' if waiting.number == 1 else ''}, the oldest for {format_span(age_ms)}{place}"
     return evaluate_automation(
-        one, IncidentKind.BACKLOG, figures, since_at, text, hint=hint, cause=f"queue:{waiting.queue}"
+        automation, IncidentKind.BACKLOG, metrics, since_at, text, hint=hint, cause=f"queue:{waiting.queue}"
     )
 
 
 def evaluate_growing(facts: MonitorInputs, tuning: GrowingTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each queue with a backlog: how long until it takes nothing any more."""
+    """Evaluate each queue with a backlog: how long until it is full."""
     severity = highest_tier(facts.expected(now_at)).at_most(Severity.NOTIFY)
     for queue in facts.queues:
         if queue.backlog < tuning.least or queue.max_backlog is None:
             continue
         subject = Subject("", IncidentKind.BACKLOG_GROWING, queue.name)
         growth = queue.arrived - queue.ended
-        room = max(queue.max_backlog - queue.backlog, 0)
-        left_ms = room * RATE_WINDOW_MS // growth if growth > 0 else None
-        # Who is told of it already is told that it is well only once it clearly is.
+        free_slots = max(queue.max_backlog - queue.backlog, 0)
+        left_ms = free_slots * RATE_WINDOW_MS // growth if growth > 0 else None
+        # Hysteresis: an open incident resolves only when the limit is clearly further away.
         within_ms = to_ms(tuning.within) * (2 if subject in facts.open else 1)
-        figures = {
+        metrics = {
             "backlog": queue.backlog,
             "max_backlog": queue.max_backlog,
             "arrived": queue.arrived,
@@ -88,19 +90,19 @@ def evaluate_growing(facts: MonitorInputs, tuning: GrowingTuning, now_at: int) -
             "within_ms": within_ms,
         }
         if left_ms is None or left_ms > within_ms:
-            yield Evaluation(subject, figures)
+            yield Evaluation(subject, metrics)
             continue
-        when = f"full in {format_span(left_ms)}" if room else "full: it takes nothing more"
+        when = f"full in {format_span(left_ms)}" if free_slots else "full: it takes nothing more"
         finding = Finding(
             subject=subject,
             severity=severity,
             text=f"queue {queue.name}: {queue.arrived:,} came and {queue.ended:,} ended in an hour, {queue.backlog:,} wait; {when}",
             since_at=now_at - RATE_WINDOW_MS,
             hint="Add workers, or let less come: mainspring queues list",
-            facts=figures,
+            facts=metrics,
             cause=f"queue:{queue.name}",
         )
-        yield Evaluation(subject, figures, finding)
+        yield Evaluation(subject, metrics, finding)
 
 
 MONITORS = (
@@ -112,7 +114,7 @@ MONITORS = (
             "of the definition) or more. Once it is told, it is well only below half of the limit."
         ),
         tuning=BacklogTuning(),
-        judge=evaluate,
+        evaluate=evaluate,
     ),
     Monitor(
         kind=IncidentKind.BACKLOG_GROWING,
@@ -123,7 +125,7 @@ MONITORS = (
             "the time."
         ),
         tuning=GrowingTuning(),
-        judge=evaluate_growing,
+        evaluate=evaluate_growing,
         of_automations=False,
     ),
 )

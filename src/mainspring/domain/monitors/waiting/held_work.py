@@ -1,4 +1,4 @@
-"""Held work: a debounce that lets nothing go, a partition whose holder does not run, runs that no live worker serves."""
+"""Held work: a debounce that starts nothing, a partition whose holder does not run, runs that no live worker serves."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,15 +17,15 @@ _LONGEST_KEY = 80
 
 
 class DebounceTuning(Tuning, frozen=True, kw_only=True):
-    """`times`: so many of its spans may a debounce let nothing go."""
+    """`times`: how many of its spans a debounce may hold deliveries."""
 
     times: TuningCount = DEBOUNCE_FACTOR
 
 
 class PartitionTuning(Tuning, frozen=True, kw_only=True):
-    """`backlog`: so long may a run wait behind the holder of its partition; longer where the holder's automation usually takes longer.
+    """`backlog`: how long a run may wait behind the holder of its partition; longer if the holder's automation usually takes longer.
 
-    `runs`: of so many ends it is known how long it takes.
+    `runs`: how many ends make its usual duration known.
     """
 
     backlog: TuningSpan = timedelta(hours=1)
@@ -33,25 +33,27 @@ class PartitionTuning(Tuning, frozen=True, kw_only=True):
 
 
 class UnservedTuning(Tuning, frozen=True, kw_only=True):
-    """`missing`: so long may runs be ready while no live worker serves them."""
+    """`missing`: how long runs may be ready while no live worker serves them."""
 
     missing: TuningSpan = timedelta(minutes=4)
 
 
 def evaluate_debounces(facts: MonitorInputs, tuning: DebounceTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each trigger with a debounce that has let nothing go for long, by the key that waits longest."""
-    for one in facts.expected(now_at):
+    """Evaluate each trigger with a debounce that has started nothing for long, by the key that waits longest."""
+    for automation in facts.expected(now_at):
         first: dict[str, HeldDebounce] = {}
-        for held in sorted(one.held_debounces, key=lambda held: held.since_at):
+        for held in sorted(automation.held_debounces, key=lambda held: held.since_at):
             first.setdefault(held.trigger, held)
         for held in first.values():
             held_ms, longest_ms = now_at - held.since_at, tuning.times * held.span_ms
             is_due = held.due_at <= now_at - held.span_ms
             span = format_duration(timedelta(milliseconds=held.span_ms))
-            why = "it is due, and no scheduler starts it" if is_due else f"something comes more often than every {span}"
+            reason = (
+                "it is due, and no scheduler starts it" if is_due else f"something comes more often than every {span}"
+            )
             key = f" of {escape(held.by, _LONGEST_KEY)}" if held.by else ""
             yield evaluate_automation(
-                one,
+                automation,
                 IncidentKind.DEBOUNCE_HELD,
                 {
                     "trigger": held.trigger,
@@ -61,7 +63,7 @@ def evaluate_debounces(facts: MonitorInputs, tuning: DebounceTuning, now_at: int
                     "due_at": held.due_at,
                 },
                 held.since_at if held_ms >= longest_ms else None,
-                f"{held.trigger} has started nothing{key} for {format_span(held_ms)}: {why}",
+                f"{held.trigger} has started nothing{key} for {format_span(held_ms)}: {reason}",
                 hint=f"within= is the longest that a debounce waits; mainspring triggers show {held.trigger}",
                 at_most=Severity.NOTIFY,
                 fingerprint=held.trigger,
@@ -69,14 +71,14 @@ def evaluate_debounces(facts: MonitorInputs, tuning: DebounceTuning, now_at: int
 
 
 def evaluate_partitions(facts: MonitorInputs, tuning: PartitionTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each partition in which runs wait behind one that does not run."""
-    known = {one.name: one for one in facts.automations}
-    for one in facts.expected(now_at):
-        for held in one.held_partitions:
+    """Evaluate each partition in which runs wait behind one that does not run."""
+    known = {automation.name: automation for automation in facts.automations}
+    for automation in facts.expected(now_at):
+        for held in automation.held_partitions:
             limit_ms = _limit_ms(known.get(held.holder_automation), tuning)
             held_ms = now_at - held.since_at
             fingerprint = f"{held.queue}:{held.partition}"
-            figures = {
+            metrics = {
                 "partition": held.partition,
                 "queue": held.queue,
                 "waiting": held.number,
@@ -85,15 +87,15 @@ def evaluate_partitions(facts: MonitorInputs, tuning: PartitionTuning, now_at: i
                 "longest_ms": limit_ms,
             }
             state = "waits" if held.holder_state == "waiting" else f"is {held.holder_state.replace('_', ' ')}"
-            whose = "" if held.holder_automation == one.name else f" of {held.holder_automation}"
+            holder_text = "" if held.holder_automation == automation.name else f" of {held.holder_automation}"
             partition = escape(held.partition, _LONGEST_KEY)
             yield evaluate_automation(
-                one,
+                automation,
                 IncidentKind.PARTITION_HELD,
-                figures,
+                metrics,
                 held.since_at if held_ms >= limit_ms else None,
                 f"{format_count(held.number, 'run')} wait{'s' if held.number == 1 else ''} for partition {partition} "
-                f"for {format_span(held_ms)}: run {held.holder}{whose} holds it and {state}",
+                f"for {format_span(held_ms)}: run {held.holder}{holder_text} holds it and {state}",
                 hint=f"mainspring explain {held.holder} says what it waits for; mainspring runs cancel {held.holder} frees the partition",
                 cause=f"run:{held.holder}",
                 fingerprint=fingerprint,
@@ -102,18 +104,18 @@ def evaluate_partitions(facts: MonitorInputs, tuning: PartitionTuning, now_at: i
 
 def _limit_ms(holder: WatchedAutomation | None, tuning: PartitionTuning) -> int:
     """Return how long a run may wait behind a run of this automation."""
-    took = [end.took_ms for end in ([] if holder is None else holder.ends) if end.took_ms is not None]
-    usual_ms = max(took) if len(took) >= tuning.runs else 0
+    durations = [end.duration_ms for end in ([] if holder is None else holder.ends) if end.duration_ms is not None]
+    usual_ms = max(durations) if len(durations) >= tuning.runs else 0
     return max(to_ms(tuning.backlog), _LONGER_THAN_USUAL * usual_ms)
 
 
 def evaluate_unserved(facts: MonitorInputs, tuning: UnservedTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge the runs of each automation that are ready and that no live worker serves."""
-    for one in facts.expected(now_at):
-        for ready in one.unserved:
+    """Evaluate the runs of each automation that are ready and that no live worker serves."""
+    for automation in facts.expected(now_at):
+        for ready in automation.unserved:
             waits_ms, longest_ms = now_at - ready.since_at, to_ms(tuning.missing)
             yield evaluate_automation(
-                one,
+                automation,
                 IncidentKind.UNSERVED,
                 {
                     "queue": ready.queue,
@@ -138,7 +140,7 @@ MONITORS = (
         line="A debounce lets nothing go.",
         rule="Wrong while the arrivals of a key have been held by their debounce for longest_ms: 10 x its span.",
         tuning=DebounceTuning(),
-        judge=evaluate_debounces,
+        evaluate=evaluate_debounces,
     ),
     Monitor(
         kind=IncidentKind.PARTITION_HELD,
@@ -149,7 +151,7 @@ MONITORS = (
             "`concurrency=` of a trigger is a partition too."
         ),
         tuning=PartitionTuning(),
-        judge=evaluate_partitions,
+        evaluate=evaluate_partitions,
     ),
     Monitor(
         kind=IncidentKind.UNSERVED,
@@ -159,6 +161,6 @@ MONITORS = (
             "carries their tag or has their version. What is paused waits for another reason."
         ),
         tuning=UnservedTuning(),
-        judge=evaluate_unserved,
+        evaluate=evaluate_unserved,
     ),
 )

@@ -11,21 +11,21 @@ from mainspring.domain.text.phrases import format_count, format_span
 
 
 class HumanWaitTuning(Tuning, frozen=True, kw_only=True):
-    """`most`: how long a question may wait where half of its time is longer, or it has no end."""
+    """`most`: how long a question may wait if half of its time is longer, or it has no end."""
 
     most: TuningSpan = timedelta(hours=24)
 
 
 def evaluate(facts: MonitorInputs, tuning: HumanWaitTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge the open questions of each automation by the one that is late first."""
-    for one in facts.expected(now_at):
-        if not one.questions:
+    """Evaluate the open questions of each automation by the one that is late first."""
+    for automation in facts.expected(now_at):
+        if not automation.questions:
             continue
-        first = min(one.questions, key=lambda question: _late_at(question, tuning))
+        first = min(automation.questions, key=lambda question: _late_at(question, tuning))
         late_at = _late_at(first, tuning)
-        late = sum(_late_at(question, tuning) <= now_at for question in one.questions)
-        figures = {
-            "questions": len(one.questions),
+        late = sum(_late_at(question, tuning) <= now_at for question in automation.questions)
+        metrics = {
+            "questions": len(automation.questions),
             "late": late,
             "run": first.run,
             "opened_at": first.opened_at,
@@ -34,9 +34,9 @@ def evaluate(facts: MonitorInputs, tuning: HumanWaitTuning, now_at: int) -> Iter
         }
         ends = "" if first.until_at is None else f", until {format_span(max(first.until_at - now_at, 0))} from now"
         yield evaluate_automation(
-            one,
+            automation,
             IncidentKind.HUMAN_WAIT,
-            figures,
+            metrics,
             late_at if late else None,
             f"{format_count(late, 'question')} unanswered, the oldest for {format_span(now_at - first.opened_at)}{ends}",
             hint=f"mainspring runs answer {first.run}",
@@ -56,5 +56,5 @@ MONITOR = Monitor(
     line="A question has waited for its answer too long.",
     rule="Wrong from late_at on, of the question that is late first: half of its time, from opened_at to until_at, 24 hours at most.",
     tuning=HumanWaitTuning(),
-    judge=evaluate,
+    evaluate=evaluate,
 )

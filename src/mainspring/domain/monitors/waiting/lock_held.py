@@ -11,23 +11,23 @@ from mainspring.domain.text.phrases import format_span
 
 
 class LockHeldTuning(Tuning, frozen=True, kw_only=True):
-    """`longest`: so long may a living process hold a lock; `gone`: so long may one be held whose holder is gone."""
+    """`longest`: how long a living process may hold a lock; `gone`: how long a lock may be held after its holder died."""
 
     longest: TuningSpan = timedelta(hours=24)
     gone: TuningSpan = timedelta(minutes=10)
 
 
 def evaluate(facts: MonitorInputs, tuning: LockHeldTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each lock."""
+    """Evaluate each lock."""
     severity = highest_tier(facts.expected(now_at)).at_most(Severity.NOTIFY)
     for lock in facts.locks:
         subject = Subject("", IncidentKind.LOCK_HELD, lock.name)
         held_ms, longest_ms = now_at - lock.taken_at, to_ms(tuning.longest if lock.live else tuning.gone)
-        figures = {"owner": lock.owner, "live": lock.live, "held_ms": held_ms, "longest_ms": longest_ms}
+        metrics = {"owner": lock.owner, "live": lock.live, "held_ms": held_ms, "longest_ms": longest_ms}
         yield evaluate_subject(
             subject,
             severity,
-            figures,
+            metrics,
             lock.taken_at if held_ms >= longest_ms else None,
             f"lock {lock.name} is held for {format_span(held_ms)} by {lock.owner}{'' if lock.live else ', which is gone'}",
             hint=f"If nobody works under it: mainspring locks break {lock.name}",
@@ -39,6 +39,6 @@ MONITOR = Monitor(
     line="A lock is held for very long, or its holder is gone.",
     rule="Wrong while held_ms is longest_ms or more: 24 hours, or 10 minutes where its holder is gone.",
     tuning=LockHeldTuning(),
-    judge=evaluate,
+    evaluate=evaluate,
     of_automations=False,
 )

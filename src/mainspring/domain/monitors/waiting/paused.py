@@ -11,18 +11,18 @@ from mainspring.domain.text.phrases import format_span
 
 
 class PausedTuning(Tuning, frozen=True, kw_only=True):
-    """`longest`: so long may a pause without an end last."""
+    """`longest`: how long a pause without an end may last."""
 
     longest: TuningSpan = timedelta(days=7)
 
 
 def evaluate(facts: MonitorInputs, tuning: PausedTuning, now_at: int) -> Iterator[Evaluation]:
-    """Judge each pause that has no end."""
-    for one in facts.automations:
-        if one.paused_at is not None and one.paused_until is None and one.retired_at is None:
-            subject = Subject(one.name, IncidentKind.PAUSED)
-            hint = f"mainspring auto resume {one.name}, or mainspring auto retire {one.name}"
-            yield _evaluate_pause(subject, "", one.paused_at, one.paused_by, hint, tuning, now_at)
+    """Evaluate each pause that has no end."""
+    for automation in facts.automations:
+        if automation.paused_at is not None and automation.paused_until is None and automation.retired_at is None:
+            subject = Subject(automation.name, IncidentKind.PAUSED)
+            hint = f"mainspring auto resume {automation.name}, or mainspring auto retire {automation.name}"
+            yield _evaluate_pause(subject, "", automation.paused_at, automation.paused_by, hint, tuning, now_at)
     for queue in facts.queues:
         if queue.paused_at is not None:
             subject = Subject("", IncidentKind.PAUSED, queue.name)
@@ -33,21 +33,21 @@ def evaluate(facts: MonitorInputs, tuning: PausedTuning, now_at: int) -> Iterato
 
 
 def _evaluate_pause(
-    subject: Subject, what: str, paused_at: int, by: str | None, hint: str, tuning: PausedTuning, now_at: int
+    subject: Subject, prefix: str, paused_at: int, by: str | None, hint: str, tuning: PausedTuning, now_at: int
 ) -> Evaluation:
     paused_ms = now_at - paused_at
-    figures = {"paused_at": paused_at, "by": by, "paused_ms": paused_ms, "longest_ms": to_ms(tuning.longest)}
+    metrics = {"paused_at": paused_at, "by": by, "paused_ms": paused_ms, "longest_ms": to_ms(tuning.longest)}
     if paused_ms < to_ms(tuning.longest):
-        return Evaluation(subject, figures)
+        return Evaluation(subject, metrics)
     finding = Finding(
         subject=subject,
         severity=Severity.DIGEST,
-        text=f"{what}paused without an end for {format_span(paused_ms)} by {by or 'somebody'}",
+        text=f"{prefix}paused without an end for {format_span(paused_ms)} by {by or 'somebody'}",
         since_at=paused_at + to_ms(tuning.longest),
         hint=hint,
-        facts=figures,
+        facts=metrics,
     )
-    return Evaluation(subject, figures, finding)
+    return Evaluation(subject, metrics, finding)
 
 
 MONITOR = Monitor(
@@ -55,5 +55,5 @@ MONITOR = Monitor(
     line="It was paused without an end, and seems forgotten.",
     rule="Wrong, in the digest, while a pause without an end has lasted longest_ms or more.",
     tuning=PausedTuning(),
-    judge=evaluate,
+    evaluate=evaluate,
 )

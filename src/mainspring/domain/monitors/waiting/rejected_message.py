@@ -10,18 +10,18 @@ from mainspring.domain.text.phrases import format_count
 
 
 def evaluate(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Evaluation]:
-    """Judge what the unfinished runs of each automation have rejected, by the oldest of it."""
+    """Evaluate the messages that unfinished runs of each automation have rejected, by the oldest."""
     for automation in facts.automations:
         if not automation.rejected:
             continue
         first = automation.rejected[0]
         runs = list(dict.fromkeys(fact.run for fact in automation.rejected))
-        figures = {"rejected": len(automation.rejected), "first_at": first.at, "runs": runs[:5]}
+        metrics = {"rejected": len(automation.rejected), "first_at": first.at, "runs": runs[:5]}
         more = "" if len(automation.rejected) == 1 else f", the oldest of {len(automation.rejected)}"
         yield evaluate_automation(
             automation,
             IncidentKind.REJECTED_MESSAGE,
-            figures,
+            metrics,
             first.at,
             f"{format_count(len(runs), 'run')} cannot read what came: {first.kind} {first.name!r}{more}",
             hint=f"mainspring explain {first.run}",
@@ -33,5 +33,5 @@ MONITOR = Monitor(
     line="A run rejected a signal or event that its code cannot read.",
     rule="Wrong from first_at on, while an unfinished run has rejected something that no person has decided on.",
     tuning=Tuning(),
-    judge=evaluate,
+    evaluate=evaluate,
 )

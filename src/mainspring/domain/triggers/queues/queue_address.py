@@ -1,4 +1,4 @@
-"""The address of a queue, one URL for each broker, as text: taken apart, checked, and never with a password in it.
+"""The address of a queue, one URL for each broker, as text: parsed, checked, and never with a password in it.
 
     nats://HOST:4222/STREAM?subject=orders.created
     amqp://USER:{secret:RABBIT}@HOST:5672/VHOST?queue=orders
@@ -6,7 +6,7 @@
     sqs://eu-west-1/orders.fifo?endpoint=http://127.0.0.1:5000
     postgresql://USER:{secret:SHOP_DB}@HOST:5432/DATABASE?table=outbox&channel=outbox
 
-Invariant: what was accepted holds names of secrets only, so it may be stored and shown as it is.
+Invariant: an accepted address holds only names of secrets, so it may be stored and shown as it is.
 """
 
 import re
@@ -24,7 +24,7 @@ from mainspring.domain.text.server_url import explain_unreadable_url
 
 
 class Broker(StrEnum):
-    """What keeps the messages."""
+    """The broker that stores the messages."""
 
     NATS = "nats"
     """A stream of NATS JetStream."""
@@ -97,7 +97,7 @@ _LONGEST = 2_000
 
 
 class QueueAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """A URL taken apart: `server` = how to reach the broker, `name` = stream, queue or table there, `detail` = what else was said."""
+    """A parsed URL: `server` = the address of the broker, `name` = stream, queue or table there, `detail` = the other details."""
 
     broker: Broker
     server: str
@@ -106,10 +106,10 @@ class QueueAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_queue_address(url: object) -> QueueAddress:
-    """Take the address of a queue apart.
+    """Parse the address of a queue.
 
     Raises:
-        OptionError: it is none, or has a password in it, which is not repeated.
+        OptionError: it is invalid, or has a password in it, which is not repeated.
         UnknownNameError: it has a parameter that this broker does not know.
     """
     if not isinstance(url, str) or len(url) > _LONGEST or not is_plain_line(url):
@@ -120,30 +120,35 @@ def read_queue_address(url: object) -> QueueAddress:
         raise OptionError(f"no broker is spoken to by {quote_part(start, 23)}", hint=_list_forms())
     _reject_password(url, broker)
     parts = _URL.fullmatch(url)
-    why = explain_unreadable_url(url)
-    if parts is None or why is not None:
-        raise _invalid_address(broker, f"the address of the queue cannot be read: {why or 'something stands after it'}")
-    said = _read_parameters(broker, parts["query"] or "")
+    problem = explain_unreadable_url(url)
+    if parts is None or problem is not None:
+        raise _invalid_address(
+            broker, f"the address of the queue cannot be read: {problem or 'something stands after it'}"
+        )
+    parameters = _read_parameters(broker, parts["query"] or "")
     path = parts["path"] or ""
     name = {
         Broker.NATS: unquote(path),
         Broker.SQS: unquote(path),
-        Broker.AMQP: said.get("queue", ""),
-        Broker.REDIS: said.get("stream", ""),
-        Broker.POSTGRESQL: said.get("table", ""),
+        Broker.AMQP: parameters.get("queue", ""),
+        Broker.REDIS: parameters.get("stream", ""),
+        Broker.POSTGRESQL: parameters.get("table", ""),
     }[broker]
     _check_parts(broker, parts["hosts"], path, name)
     server = url.partition("?")[0]
     if broker in (Broker.NATS, Broker.SQS):
         server = server.removesuffix("/" + path)
-    rest = "&".join(f"{key}={quote(value)}" for key, value in said.items() if key in _LIBPQ_PARAMETERS)
+    libpq_query = "&".join(f"{key}={quote(value)}" for key, value in parameters.items() if key in _LIBPQ_PARAMETERS)
     return QueueAddress(
-        broker=broker, server=f"{server}?{rest}" if rest else server, name=name, detail=_read_detail(broker, said, name)
+        broker=broker,
+        server=f"{server}?{libpq_query}" if libpq_query else server,
+        name=name,
+        detail=_read_detail(broker, parameters, name),
     )
 
 
 class BrokerServer(msgspec.Struct, frozen=True, kw_only=True):
-    """How a broker is reached, with its secrets: never stored and never shown. `hosts` = (host, port), 0 for the usual port."""
+    """The connection to a broker, with its secrets: never stored and never shown. `hosts` = (host, port), 0 for the usual port."""
 
     scheme: str
     user: str
@@ -157,27 +162,27 @@ class BrokerServer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def resolve_server(server: str, secret: Callable[[str], str]) -> BrokerServer:
-    """Return the address with the values of its secrets, taken apart and whole, there written as a URL needs it.
+    """Return the address with the values of its secrets, parsed and as a whole, encoded as a URL.
 
     Raises:
         ConfigError: `secret` does not know one of them.
     """
     values = {name: secret(name) for name in list_secrets(server)}
     parts = _URL.fullmatch(server)
-    written = _USERINFO.fullmatch((parts["user"] if parts else None) or "")
-    assert parts is not None and written is not None, "the address was read before"
+    userinfo = _USERINFO.fullmatch((parts["user"] if parts else None) or "")
+    assert parts is not None and userinfo is not None, "the address was read before"
 
-    def plain(text: str | None) -> str:
-        found = _SECRET.fullmatch(text or "")
-        return values[found[1]] if found else unquote(text or "")
+    def resolve(text: str | None) -> str:
+        match = _SECRET.fullmatch(text or "")
+        return values[match[1]] if match else unquote(text or "")
 
     return BrokerServer(
         scheme=parts["scheme"],
-        user=plain(written["user"]),
-        password=plain(written["password"]),
+        user=resolve(userinfo["user"]),
+        password=resolve(userinfo["password"]),
         hosts=[_read_host(host) for host in parts["hosts"].split(",")],
         path=unquote(parts["path"] or ""),
-        url=_SECRET.sub(lambda found: quote(values[found[1]], safe=""), server),
+        url=_SECRET.sub(lambda match: quote(values[match[1]], safe=""), server),
     )
 
 
@@ -190,7 +195,7 @@ def _read_host(text: str) -> tuple[str, int]:
 
 def list_secrets(server: str) -> list[str]:
     """Return the names of the secrets in an address."""
-    return [found[1] for found in _SECRET.finditer(server)]
+    return [match[1] for match in _SECRET.finditer(server)]
 
 
 def is_single_subject(subject: str) -> bool:
@@ -199,23 +204,23 @@ def is_single_subject(subject: str) -> bool:
 
 
 def quote_part(text: str, limit: int = 80) -> str:
-    """Return a part of what should be an address, for an error; not repeated where a password may be in it."""
+    """Return a part of what should be an address, for an error; not repeated if a password may be in it."""
     return "what stands there" if _may_hold_password(text) else repr(escape(text, limit))
 
 
 def _may_hold_password(text: str) -> bool:
-    """Tell whether a user and a password may stand in it, in front of an `@` that may be written %40, or twice so."""
+    """Tell whether it may contain a user and a password, in front of an `@` that may be written %40, or twice so."""
     return "@" in unquote(unquote(text))
 
 
 def _reject_password(url: str, broker: Broker) -> None:
-    """Refuse a URL with a password; looked for up to the last `@`, for a password may hold anything."""
+    """Refuse a URL with a password; searched up to the last `@`, because a password may contain anything."""
     user, at, _ = url.partition("://")[2].rpartition("@")
     if not at:
         return
-    written = _USERINFO.fullmatch(user)
-    is_token = broker is Broker.NATS and written is not None and written["password"] is None
-    if written is None or (is_token and not _SECRET.fullmatch(written["user"])):
+    userinfo = _USERINFO.fullmatch(user)
+    is_token = broker is Broker.NATS and userinfo is not None and userinfo["password"] is None
+    if userinfo is None or (is_token and not _SECRET.fullmatch(userinfo["user"])):
         raise OptionError(
             "the address of the queue has a password or token in it, which would be stored and shown",
             hint="Set it as a secret, MAINSPRING_SECRET_NAME, and write its name in its place: "
@@ -225,24 +230,24 @@ def _reject_password(url: str, broker: Broker) -> None:
 
 
 def _read_parameters(broker: Broker, query: str) -> dict[str, str]:
-    """Return what stands behind the `?`, each name once and known."""
+    """Return the parameters after the `?`, each name once and known."""
     known = _PARAMETERS[broker] | (_LIBPQ_PARAMETERS if broker is Broker.POSTGRESQL else set())
-    said: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key not in known:
             if _may_hold_password(key):
                 raise _invalid_address(broker, "the address of the queue has a parameter that is none of this broker's")
             raise UnknownNameError("parameter in the address of a queue", escape(key, 80), known)
-        if key in said or not value:
+        if key in parameters or not value:
             raise _invalid_address(
-                broker, f"the address of the queue says {key}= {'twice' if key in said else 'without a value'}"
+                broker, f"the address of the queue says {key}= {'twice' if key in parameters else 'without a value'}"
             )
-        said[key] = value
-    return said
+        parameters[key] = value
+    return parameters
 
 
 def _check_parts(broker: Broker, hosts: str, path: str, name: str) -> None:
-    """Refuse what can be seen to lead nowhere."""
+    """Refuse parts that cannot lead to a queue."""
     if not hosts and broker is not Broker.POSTGRESQL:
         raise _invalid_address(
             broker, "the address of the queue names no host" if broker is not Broker.SQS else "it names no region"
@@ -257,24 +262,24 @@ def _check_parts(broker: Broker, hosts: str, path: str, name: str) -> None:
         raise _invalid_address(broker, f"{quote_part(name)} cannot be the name of one")
 
 
-def _read_detail(broker: Broker, said: dict[str, str], name: str) -> str:
+def _read_detail(broker: Broker, parameters: dict[str, str], name: str) -> str:
     """Return the subject, endpoint or channel."""
     match broker:
         case Broker.NATS:
-            found, form = said.get("subject", ""), _SUBJECT
+            detail, form = parameters.get("subject", ""), _SUBJECT
         case Broker.SQS:
-            found, form = said.get("endpoint", ""), _ENDPOINT
+            detail, form = parameters.get("endpoint", ""), _ENDPOINT
         case Broker.POSTGRESQL:
-            found, form = said.get("channel", name.rpartition(".")[2]), _CHANNEL
+            detail, form = parameters.get("channel", name.rpartition(".")[2]), _CHANNEL
         case _:
             return ""
-    if found and not form.fullmatch(found):
-        raise _invalid_address(broker, f"{quote_part(found)} cannot be used in the address of a queue")
-    return found
+    if detail and not form.fullmatch(detail):
+        raise _invalid_address(broker, f"{quote_part(detail)} cannot be used in the address of a queue")
+    return detail
 
 
-def _invalid_address(broker: Broker, why: str) -> OptionError:
-    return OptionError(why, hint=f"Write {QUEUE_ADDRESS_FORMS[broker]}")
+def _invalid_address(broker: Broker, problem: str) -> OptionError:
+    return OptionError(problem, hint=f"Write {QUEUE_ADDRESS_FORMS[broker]}")
 
 
 def _list_forms() -> str:

@@ -1,4 +1,4 @@
-"""A message as its broker gave it out, and the arrival that it is."""
+"""A queue message as its broker delivered it, and the delivery made of it."""
 
 from base64 import b64encode
 from typing import Any
@@ -15,9 +15,9 @@ from mainspring.domain.values.template import expand_template, split_template
 
 
 class QueueMessage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """One message. `id` = what its sender or its broker calls it, the same each time it is given out. `group` = the order that its broker
-    itself keeps ("" for none). `redelivered` = how often it was given out before. `published_at` (ms), as far as
-    broker or sender say. `receipt` = what its broker wants to see again.
+    """One message. `id` = the name that its sender or its broker gives it, the same at each redelivery. `group` = the order that its
+    broker itself keeps ("" for none). `redelivered` = how often it was delivered before. `published_at` (ms), if broker or sender
+    state it. `receipt` = the value that its broker needs for the acknowledgement.
     """
 
     id: str
@@ -31,10 +31,10 @@ class QueueMessage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 def make_delivery(queue: BrokerQueue, message: QueueMessage) -> IncomingDelivery:
-    """Return what is taken in for a message.
+    """Return the delivery of a message.
 
     Raises:
-        OptionError: a template needs what this message does not have, or its body is not what `body` says.
+        OptionError: a template needs a missing field, or its body is not of the kind that `body` states.
     """
     values = _template_values(queue, message)
     key = message.id if queue.key is None else expand_template(queue.key, values)
@@ -57,7 +57,7 @@ def make_delivery(queue: BrokerQueue, message: QueueMessage) -> IncomingDelivery
 
 
 def make_display_delivery(message: QueueMessage) -> IncomingDelivery:
-    """Return what people are shown of a message that cannot be taken in."""
+    """Return the delivery that people see of a message that cannot be accepted."""
     headers = {**_printable_headers(message), "message-id": escape(message.id, MAX_KEY_LENGTH)}
     return IncomingDelivery(
         key="-",
@@ -73,7 +73,7 @@ def _printable_headers(message: QueueMessage) -> dict[str, str]:
 
 
 def _read_data(queue: BrokerQueue, body: bytes) -> bytes | None:
-    """Return the JSON that a run is given, None where that is the body."""
+    """Return the JSON that a run gets, None if that is the body."""
     if queue.body == "json":
         return None
     if queue.body == "bytes":
@@ -87,7 +87,7 @@ def _read_data(queue: BrokerQueue, body: bytes) -> bytes | None:
 
 
 def _template_values(queue: BrokerQueue, message: QueueMessage) -> dict[str, Any]:
-    """Return what templates may name; the body is only decoded where one does."""
+    """Return the values of template names; the body is only decoded if a template uses it."""
     values: dict[str, Any] = {
         "id": message.id,
         "subject": message.subject,

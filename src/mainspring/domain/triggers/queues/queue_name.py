@@ -1,6 +1,6 @@
-"""What a step names as the queue of a message: "BROKER/NAME", where the configuration says what BROKER is, or a whole address.
+"""Queue names of steps: "BROKER/NAME", with BROKER from the configuration, or a whole address.
 
-Invariant: what was accepted holds no password, so it may be stored and shown as it is.
+Invariant: an accepted name holds no password, so it may be stored and shown as it is.
 """
 
 import re
@@ -21,18 +21,18 @@ from mainspring.domain.triggers.queues.queue_address import (
 _BROKER = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _HINT = 'Write "NAME/QUEUE", with NAME = "nats://..." under [brokers] in mainspring.toml, or a whole address.'
 _QUEUE_PARAMETERS = {Broker.AMQP: "queue", Broker.REDIS: "stream", Broker.POSTGRESQL: "table", Broker.NATS: "subject"}
-"""Which parameter of an address says which queue it is."""
+"""The parameter of an address that names the queue."""
 
 
 def check_queue_name(queue: str) -> None:
     """Do nothing if a message can be sent there.
 
     Raises:
-        ArgumentError: it is no name of a queue; it names several; it holds a password.
+        ArgumentError: it is no name of a queue; it names several; it contains a password.
     """
     if not isinstance(queue, str) or not (0 < len(queue) <= MAX_KEY_LENGTH and is_plain_line(queue)):
-        shown = quote_part(queue) if isinstance(queue, str) else escape(repr(queue), 80)
-        raise ArgumentError(f"{shown} is no queue", hint=_HINT)
+        quoted = quote_part(queue) if isinstance(queue, str) else escape(repr(queue), 80)
+        raise ArgumentError(f"{quoted} is no queue", hint=_HINT)
     if "://" in queue:
         try:
             _check_single_queue(read_queue_address(queue))
@@ -55,7 +55,7 @@ def check_broker(name: str, url: str) -> None:
 
 
 def check_broker_name(name: str) -> None:
-    """Do nothing if a broker can be called so. Raises OptionError."""
+    """Do nothing if this may be the name of a broker. Raises OptionError."""
     if not _BROKER.fullmatch(name):
         raise OptionError(
             f"{escape(name, 60)!r} cannot name a broker", hint="Use small letters, digits, _ and -, at most 40."
@@ -63,8 +63,8 @@ def check_broker_name(name: str) -> None:
 
 
 def check_broker_url(url: str) -> None:
-    """Do nothing if this is where a broker can be. Raises OptionError, UnknownNameError."""
-    if any(f"{place}=" in url.partition("?")[2] for place in _QUEUE_PARAMETERS.values()):
+    """Do nothing if this may be the address of a broker. Raises OptionError, UnknownNameError."""
+    if any(f"{parameter}=" in url.partition("?")[2] for parameter in _QUEUE_PARAMETERS.values()):
         raise OptionError("the address of a broker names no queue", hint="Leave it out: each message says its own.")
     _check_single_queue(read_queue_address(join_queue_address(url, "x/x" if _has_no_stream(url) else "x")))
 
@@ -89,18 +89,18 @@ def resolve_queue_address(queue: str, brokers: Mapping[str, str]) -> str:
 
 def join_queue_address(broker: str, rest: str) -> str:
     """Return the address of the queue `rest` on a broker. On NATS without a stream `rest` is STREAM/SUBJECT."""
-    server, mark, said = broker.partition("?")
+    server, separator, query = broker.partition("?")
     server = server.rstrip("/")
     kind = server.partition("://")[0]
     if kind == "sqs":
-        return f"{server}/{rest}{mark}{said}"
-    place = {"amqp": "queue", "amqps": "queue", "postgresql": "table", "postgres": "table"}.get(kind, "stream")
+        return f"{server}/{rest}{separator}{query}"
+    parameter = {"amqp": "queue", "amqps": "queue", "postgresql": "table", "postgres": "table"}.get(kind, "stream")
     if kind in ("nats", "tls"):
-        place = "subject"
+        parameter = "subject"
         if _has_no_stream(broker):
             stream, _, rest = rest.partition("/")
             server = f"{server}/{stream}"
-    return f"{server}?{said}{'&' if said else ''}{place}={quote(rest, safe='')}"
+    return f"{server}?{query}{'&' if query else ''}{parameter}={quote(rest, safe='')}"
 
 
 def _has_no_stream(broker: str) -> bool:

@@ -1,4 +1,4 @@
-"""A queue of a broker as what starts runs: where it is and how it is read, as data that workers announce and desks act on."""
+"""The queue of a broker as a source of runs: its address and how it is read, as data that workers announce and consumers use."""
 
 import re
 from datetime import timedelta
@@ -14,7 +14,7 @@ from mainspring.domain.triggers.queues.queue_address import Broker, list_secrets
 from mainspring.domain.values.option_readers import choice_reader, integer_reader
 
 QUEUE_TEMPLATE_FIELDS = ("id", "subject", "group", "headers", "body")
-"""What templates of a queue may name."""
+"""Fields that templates of a queue may use."""
 BODY_FORMATS = ("json", "text", "bytes")
 _GROUP = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 _NON_GROUP_CHARACTER = re.compile(r"[^A-Za-z0-9_-]+", re.ASCII)
@@ -26,9 +26,9 @@ class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
     """One queue, stream or table.
 
     `server` may name secrets, never hold them. `detail` = the subject (NATS), endpoint (SQS) or channel (PostgreSQL). `group` = the name
-    under which the broker keeps how far it was read, "" for `mainspring-AUTOMATION`. At most `prefetch` messages are held at once, each for
-    `ack_wait` before the broker gives it to somebody else. A message that was refused `max_deliveries` times is set aside. `key` and
-    `partition` are templates over FIELDS; without `key` it is the message's own id. `body` = how bytes become what a run is given.
+    under which the broker stores the read position, "" for `mainspring-AUTOMATION`. At most `prefetch` messages are held at once, each for
+    `ack_wait` before the broker redelivers it. A message that was refused `max_deliveries` times is set aside. `key` and
+    `partition` are templates over FIELDS; without `key` the message's own id is the key. `body` = how bytes become the input of a run.
     """
 
     broker: Broker
@@ -56,10 +56,10 @@ class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
         key: str | None = None,
         body: str = "json",
     ) -> "BrokerQueue":
-        """Read what a person wrote.
+        """Return the queue that is written.
 
         Raises:
-            OptionError: a value cannot be used; the address holds a password.
+            OptionError: a value cannot be used; the address contains a password.
             UnknownNameError: the address has an unknown parameter, or a template an unknown name.
         """
         address = read_queue_address(url)
@@ -84,7 +84,7 @@ class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
         )
 
     def group_of(self, automation: str) -> str:
-        """Return the name under which the broker knows who reads for this automation."""
+        """Return the name by which the broker knows the consumers of this automation."""
         if self.group:
             return self.group
         plain = _NON_GROUP_CHARACTER.sub("_", automation)
@@ -99,13 +99,13 @@ class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
 
     @property
     def shown(self) -> str:
-        """The queue in one line; it holds names of secrets only."""
+        """The queue in one line; it contains only names of secrets."""
         at = " ".join(part for part in (self.name, self.detail) if part)
         return f"{at} at {self.server}"
 
 
 def _read_ack_wait(value: Any) -> timedelta:
-    """Read how long a message is held: in the bounds that every broker keeps."""
+    """Read how long a message is held: within the bounds of every broker."""
     span = parse_duration(value)
     if not _SHORTEST_WAIT <= span <= _LONGEST_WAIT or span % timedelta(seconds=1):
         raise OptionError(f"ack_wait of {value!r} cannot be kept", hint="Write whole seconds, from 1s to 12h.")

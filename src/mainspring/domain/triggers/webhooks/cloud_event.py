@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 over HTTP: an event in its own envelope (structured), or with its attributes in headers (binary)."""
+"""Cloud events (CloudEvents 1.0) over HTTP: an event in its own envelope (structured), or with its attributes in headers (binary)."""
 
 import base64
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class CloudEvent(msgspec.Struct, frozen=True):
 
 
 def read_cloud_event(headers: Mapping[str, str], value: Any, *, binary: bool) -> CloudEvent | RequestError | None:
-    """Return the event in a request with this decoded body; None where it is not one.
+    """Return the event in a request with this decoded body; None if it is not one.
 
     `binary` = headers count too: no sender signs them, so that they must not replace an id that is signed.
     """
@@ -34,12 +34,12 @@ def read_cloud_event(headers: Mapping[str, str], value: Any, *, binary: bool) ->
     if kind == STRUCTURED_TYPE:
         return _read_structured(value)
     if binary and "ce-specversion" in headers:
-        said = {
+        attributes = {
             name: unquote(headers[_PREFIX + name], errors="replace")
             for name in _REQUIRED_ATTRIBUTES
             if _PREFIX + name in headers
         }
-        return _make_event(said, value)
+        return _make_event(attributes, value)
     return None
 
 
@@ -55,21 +55,21 @@ def _read_structured(envelope: Any) -> CloudEvent | RequestError:
 
 
 def _decode_base64_data(text: str, kind: Any) -> Any:
-    """Return JSON that was sent as base 64, as strict as any other; anything else stays the text that it is."""
+    """Return JSON that was sent as base 64, as strict as any other; other data stays text."""
     if kind is not None and "json" not in str(kind):
         return text
     try:
         body = base64.b64decode(text, validate=True)
     except ValueError:
         return RequestError(422, "cloud_event", "data_base64 is not base 64", "$.data_base64")
-    found = read_json(body)
-    return msgspec.structs.replace(found, at="$.data_base64") if isinstance(found, RequestError) else found
+    data = read_json(body)
+    return msgspec.structs.replace(data, at="$.data_base64") if isinstance(data, RequestError) else data
 
 
-def _make_event(said: Mapping[str, Any], data: Any) -> CloudEvent | RequestError:
+def _make_event(attributes: Mapping[str, Any], data: Any) -> CloudEvent | RequestError:
     for name in _REQUIRED_ATTRIBUTES:
-        if not isinstance(said.get(name), str) or not said[name]:
+        if not isinstance(attributes.get(name), str) or not attributes[name]:
             return RequestError(422, "cloud_event", f"an event needs {name}", f"$.{name}")
-    if said["specversion"] != "1.0":
+    if attributes["specversion"] != "1.0":
         return RequestError(422, "cloud_event", "version 1.0 of CloudEvents is understood", "$.specversion")
-    return CloudEvent(said["id"], said["source"], said["type"], data)
+    return CloudEvent(attributes["id"], attributes["source"], attributes["type"], data)

@@ -1,4 +1,4 @@
-"""Signing what goes out, as Standard Webhooks say; `verification` checks the same of what comes in."""
+"""Signing of outgoing messages, by Standard Webhooks; `verification` checks the same of incoming ones."""
 
 import base64
 import hmac
@@ -9,10 +9,10 @@ from mainspring.domain.triggers.webhooks.verification import decode_standard_key
 
 
 def sign_message(secrets: Iterable[str], id: str, now_at: int, body: bytes) -> dict[str, str]:
-    """Return the headers of a message: signed by each secret, so that a receiver may still, or already, know only one of them.
+    """Return the headers of a message, signed by each secret, so that a receiver needs to know only one of them.
 
     Raises:
-        OptionError: no secret is base 64; the value is not told.
+        OptionError: no secret is base 64; the value is not repeated.
     """
     stamp = str(now_at // 1000)
     content = f"{id}.{stamp}.".encode() + body

@@ -1,4 +1,4 @@
-"""Which headers of a request are kept: none that proves who sent it, for whoever read it could send as much.
+"""Stored headers of a request: none that proves who sent it, because any reader of the store could then send as much.
 
 Names may be written with `_` for `-`, as templates and some senders do.
 """
@@ -11,35 +11,37 @@ from mainspring.domain.triggers.webhooks.verifier import BearerVerifier, HmacVer
 from mainspring.domain.values.template import split_template
 
 _SECRET_HEADERS = frozenset({"cookie", "set-cookie", "cf-access-jwt-assertion", "x-goog-iap-jwt-assertion"})
-"""Of senders, and of proxies that add who is logged in there; besides all whose names look like it."""
+"""Of senders, and of proxies that add who is signed in there; besides all with suspicious names."""
 _SECRET_WORDS = re.compile(r"token|secret|passw|credential|keys?(?:$|-)|(?:^|-)auth(?!or(?:$|-|s))")
-"""In the name of a header that may prove who sends."""
+"""Words in the name of a header that may prove the sender."""
 _PUBLIC_HEADERS = frozenset({"idempotency-key", "x-idempotency-key", "x-event-key"})
-"""They end in "key" and prove nothing: the key of a delivery, and what Bitbucket calls the kind of an event."""
+"""They end in "key" and prove nothing: the key of a delivery, and Bitbucket's name for the kind of an event."""
 _SIGNATURE = re.compile(r"signature|hmac|(?:^|-)sig(?:$|-)")
 
 
 def is_secret_header(verifier: Verifier, name: str) -> bool:
-    """Tell whether a header is, or carries, a secret."""
+    """Tell whether a header is, or contains, a secret."""
     dashed = _with_dashes(name)
-    looks_so = dashed in _SECRET_HEADERS or (dashed not in _PUBLIC_HEADERS and _SECRET_WORDS.search(dashed) is not None)
-    return looks_so or (isinstance(verifier, BearerVerifier) and dashed == verifier.header)
+    is_likely_secret = dashed in _SECRET_HEADERS or (
+        dashed not in _PUBLIC_HEADERS and _SECRET_WORDS.search(dashed) is not None
+    )
+    return is_likely_secret or (isinstance(verifier, BearerVerifier) and dashed == verifier.header)
 
 
 def is_stored_header(verifier: Verifier, name: str) -> bool:
-    """Tell whether a header is kept: no secret and no signature is."""
+    """Tell whether a header is stored: no secret and no signature is."""
     dashed = _with_dashes(name)
     is_own = isinstance(verifier, HmacVerifier) and dashed == verifier.header
     return not (is_secret_header(verifier, name) or is_own or _SIGNATURE.search(dashed))
 
 
 def select_stored_headers(verifier: Verifier, headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers that are kept."""
-    return {name: said for name, said in headers.items() if is_stored_header(verifier, name)}
+    """Return the headers that are stored."""
+    return {name: value for name, value in headers.items() if is_stored_header(verifier, name)}
 
 
 def check_secrets_in_key(verifier: Verifier, template: str) -> None:
-    """Refuse a key with a secret in it. A signature may be one: it is another for each delivery. Raises OptionError."""
+    """Refuse a key that contains a secret. A signature may be one: it differs for each delivery. Raises OptionError."""
     for name in _list_headers(template):
         if is_secret_header(verifier, name):
             raise OptionError(
@@ -49,7 +51,7 @@ def check_secrets_in_key(verifier: Verifier, template: str) -> None:
 
 
 def check_headers_are_stored(verifier: Verifier, template: str, *, option: str) -> None:
-    """Refuse a template over stored headers that names one that is not kept. Raises OptionError."""
+    """Refuse a template over stored headers that uses one that is not stored. Raises OptionError."""
     for name in _list_headers(template):
         if not is_stored_header(verifier, name):
             raise OptionError(

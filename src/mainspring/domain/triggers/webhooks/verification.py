@@ -1,7 +1,7 @@
-"""Checking a request against its verifier: raw bytes, constant time, no clock of its own.
+"""Verification of a request: raw bytes, constant time, no clock of its own.
 
-Invariants: whoever calls has bounded the body before; every secret is compared with every signature, so that time tells nothing of which
-one failed; what is refused tells no part of what would have been right.
+Invariants: the caller has bounded the body before; every secret is compared with every signature, so that time does not show which one
+failed; a rejection shows no part of the right value.
 """
 
 import base64
@@ -35,7 +35,7 @@ _LONGEST_HEADER = 8_192
 
 
 class RejectedRequest(msgspec.Struct, frozen=True):
-    """The request is not from whom it should be, or too old. `code` is stable; `text` may be shown to whoever sent it."""
+    """The request is not from its stated sender, or too old. `code` is stable; `text` may be shown to the sender."""
 
     code: str
     text: str
@@ -44,7 +44,7 @@ class RejectedRequest(msgspec.Struct, frozen=True):
 def verify_request(
     verifier: Verifier, body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now_at: int
 ) -> RejectedRequest | None:
-    """Return why a request is refused, None if it is genuine. `headers` have lower-case names, `secrets` are values, `now_at` is ms UTC.
+    """Return why a request is rejected, None if it is genuine. `headers` have lower-case names, `secrets` are values, `now_at` is ms UTC.
 
     A secret that has a `secret_fault` fits no request.
     """
@@ -70,7 +70,7 @@ def verify_request(
 
 
 def explain_bad_secret(verifier: Verifier, secret: str) -> str | None:
-    """Return why a verifier cannot use the value of a secret, in words that repeat nothing of it; None if it can."""
+    """Return why a verifier cannot use the value of a secret, in words that repeat no part of it; None if it can."""
     if isinstance(verifier, StandardWebhooks) and decode_standard_key(secret) is None:
         return "it is not whsec_ and base 64, as secrets of Standard Webhooks are"
     return None
@@ -80,10 +80,12 @@ def _verify_standard(
     verifier: StandardWebhooks, body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now_at: int
 ) -> RejectedRequest | None:
     identity, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    said = headers.get("webhook-signature", "")
-    if not identity or not stamp or not said:
+    signature_header = headers.get("webhook-signature", "")
+    if not identity or not stamp or not signature_header:
         return RejectedRequest(NO_SIGNATURE, "webhook-id, webhook-timestamp and webhook-signature are needed")
-    signatures = [_decode_base64(text[3:]) for text in said[:_LONGEST_HEADER].split(" ") if text.startswith("v1,")]
+    signatures = [
+        _decode_base64(text[3:]) for text in signature_header[:_LONGEST_HEADER].split(" ") if text.startswith("v1,")
+    ]
     content = _encode_header(f"{identity}.{stamp}.") + body
     keys = [key for secret in secrets if (key := decode_standard_key(secret)) is not None]
     return _check_timestamp(stamp, verifier.tolerance, now_at) or _compare_all(
@@ -92,7 +94,7 @@ def _verify_standard(
 
 
 def decode_standard_key(secret: str) -> bytes | None:
-    """Return the key that a secret of Standard Webhooks stands for; None where it is not base 64."""
+    """Return the key of a secret of Standard Webhooks; None if it is not base 64."""
     text = secret.removeprefix(_WHSEC)
     return _decode_base64(text + "=" * (-len(text) % 4)) or None
 
@@ -100,8 +102,8 @@ def decode_standard_key(secret: str) -> bytes | None:
 def _verify_stripe(
     verifier: Stripe, body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now_at: int
 ) -> RejectedRequest | None:
-    said = headers.get("stripe-signature", "")[:_LONGEST_HEADER]
-    parts = [part.strip().partition("=")[::2] for part in said.split(",")]
+    signature_header = headers.get("stripe-signature", "")[:_LONGEST_HEADER]
+    parts = [part.strip().partition("=")[::2] for part in signature_header.split(",")]
     stamps = [value for name, value in parts if name == "t"]
     signatures = [_decode_hex(value) for name, value in parts if name == "v1"]
     if len(stamps) != 1 or not signatures:
@@ -131,9 +133,9 @@ def _verify_hmac(
     if stamp is not None:
         if not stamp:
             return RejectedRequest(NO_SIGNATURE, f"{verifier.timestamp_header} is needed")
-        late = _check_timestamp(stamp, verifier.tolerance, now_at)
-        if late is not None:
-            return late
+        rejection = _check_timestamp(stamp, verifier.tolerance, now_at)
+        if rejection is not None:
+            return rejection
     before, after = verifier.over.replace("{timestamp}", stamp or "").split("{body}")
     content = _encode_header(before) + body + _encode_header(after)
     return _verify_signature(
@@ -158,41 +160,41 @@ def _verify_signature(
     is_hex: bool = True,
 ) -> RejectedRequest | None:
     """Compare the one signature of a header."""
-    said = headers.get(header, "")
-    if not said:
+    value = headers.get(header, "")
+    if not value:
         return RejectedRequest(NO_SIGNATURE, f"{header} is needed")
-    text = said[:_LONGEST_HEADER]
-    given = None
+    text = value[:_LONGEST_HEADER]
+    signature = None
     if text.startswith(prefix):
-        given = _decode_hex(text.removeprefix(prefix)) if is_hex else _decode_base64(text.removeprefix(prefix))
-    return _compare_all([given], _compute_digests([secret.encode() for secret in secrets], content, algorithm))
+        signature = _decode_hex(text.removeprefix(prefix)) if is_hex else _decode_base64(text.removeprefix(prefix))
+    return _compare_all([signature], _compute_digests([secret.encode() for secret in secrets], content, algorithm))
 
 
 def _verify_bearer(headers: Mapping[str, str], secrets: Iterable[str]) -> RejectedRequest | None:
-    kind, _, said = headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not said:
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token:
         return RejectedRequest(NO_SIGNATURE, "an Authorization header with a bearer token is needed")
-    return _compare_all([_encode_header(said.strip())], (secret.encode() for secret in secrets))
+    return _compare_all([_encode_header(token.strip())], (secret.encode() for secret in secrets))
 
 
 def _verify_token(headers: Mapping[str, str], header: str, secrets: Iterable[str]) -> RejectedRequest | None:
-    said = headers.get(header, "")
-    if not said:
+    token = headers.get(header, "")
+    if not token:
         return RejectedRequest(NO_SIGNATURE, f"{header} is needed")
-    return _compare_all([_encode_header(said)], (secret.encode() for secret in secrets))
+    return _compare_all([_encode_header(token)], (secret.encode() for secret in secrets))
 
 
 def _compute_digests(keys: Iterable[bytes], content: bytes, algorithm: str) -> Iterator[bytes]:
     return (hmac.digest(key, content, algorithm) for key in keys)
 
 
-def _compare_all(given: Sequence[bytes | None], right: Iterable[bytes]) -> RejectedRequest | None:
+def _compare_all(received: Sequence[bytes | None], expected_signatures: Iterable[bytes]) -> RejectedRequest | None:
     """Compare each with each."""
-    signatures = [one for one in given[:_MOST_SIGNATURES] if one is not None]
+    signatures = [signature for signature in received[:_MOST_SIGNATURES] if signature is not None]
     fits = False
-    for wanted in right:
-        for one in signatures:
-            fits |= hmac.compare_digest(wanted, one)
+    for expected in expected_signatures:
+        for signature in signatures:
+            fits |= hmac.compare_digest(expected, signature)
     return None if fits else RejectedRequest(BAD_SIGNATURE, "the signature does not fit")
 
 
@@ -206,7 +208,7 @@ def _check_timestamp(stamp: str, tolerance: timedelta, now_at: int) -> RejectedR
 
 
 def _encode_header(text: str) -> bytes:
-    """Return the bytes of a header as they came: servers read headers as Latin-1."""
+    """Return the received bytes of a header: servers read headers as Latin-1."""
     return text.encode("latin-1", "replace")
 
 

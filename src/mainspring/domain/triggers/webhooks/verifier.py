@@ -1,7 +1,7 @@
-"""How a webhook knows its sender: verifiers as data, so that the store can hold them and any process can check by them.
+"""Verifiers of a webhook's sender, as data, so that the store can hold them and any process can use them.
 
-`secrets` are names, never values. With several of them, or several lines in one, any that fits counts: that is what a rotation needs.
-`tolerance` = how far the sender's clock, and the way, may be off.
+`secrets` are names, never values. With several of them, or several lines in one, any that fits counts, as a rotation needs it.
+`tolerance` = how far the sender's clock, and the transport, may be off.
 """
 
 from datetime import timedelta
@@ -54,7 +54,7 @@ class BearerVerifier(msgspec.Struct, frozen=True, kw_only=True, tag="bearer"):
 
 
 class HmacVerifier(msgspec.Struct, frozen=True, kw_only=True, tag="hmac"):
-    """Any other HMAC: in which header it stands, after which prefix, how it is written, what it is made over.
+    """Any other HMAC: its header, its prefix, its encoding, its content.
 
     `over` = `{body}`, `{timestamp}` and text, such as "{timestamp}.{body}"; the timestamp (seconds) is read from `timestamp_header`.
     """
@@ -70,7 +70,7 @@ class HmacVerifier(msgspec.Struct, frozen=True, kw_only=True, tag="hmac"):
 
 
 class UnsignedVerifier(msgspec.Struct, frozen=True, kw_only=True, tag="none"):
-    """Anybody may send: stated, never a default."""
+    """No verification, any sender is accepted: stated, never a default."""
 
     secrets: SecretNames = ()
 
@@ -83,5 +83,5 @@ VERIFIER_KINDS: dict[str, type[Any]] = {
 
 
 def verifier_kind(verifier: Verifier) -> str:
-    """Return how the verifier is called: `github`."""
+    """Return the name of the verifier: `github`."""
     return str(type(verifier).__struct_config__.tag)

@@ -1,9 +1,9 @@
-"""`ms.verify`: who may send to a webhook. Each takes the names of one or more secrets, never their values.
+"""`ms.verify`: verifiers of a webhook's sender. Each takes the names of one or more secrets, never their values.
 
     @ms.on.webhook("/github", verify=ms.verify.github("GITHUB_HOOK"))
 
-The process that takes webhooks in finds the secret GITHUB_HOOK in the variable MAINSPRING_SECRET_GITHUB_HOOK or in the folder that
-`secrets.dir` names. Every function raises OptionError for what is no name, and for options that cannot work.
+The process that receives webhooks finds the secret GITHUB_HOOK in the variable MAINSPRING_SECRET_GITHUB_HOOK or in the folder that
+`secrets.dir` names. Every function raises OptionError for an invalid name, and for options that cannot work.
 """
 
 import re
@@ -74,7 +74,7 @@ def hmac(
     timestamp_header: str | None = None,
     tolerance: SpanInput = DEFAULT_TOLERANCE,
 ) -> HmacVerifier:
-    """Check an HMAC of any other sender; see `Hmac` for the options."""
+    """Check an HMAC of any other sender; see `HmacVerifier` for the options."""
     for name, value in (("algorithm", algorithm), ("encoding", encoding)):
         allowed = get_args(get_type_hints(HmacVerifier)[name])
         if value not in allowed:
@@ -106,7 +106,7 @@ def hmac(
 
 
 def none() -> UnsignedVerifier:
-    """Let anybody send: only where the network lets nobody else."""
+    """Accept any sender: only for a network that no one else can reach."""
     return UnsignedVerifier()
 
 
@@ -135,9 +135,9 @@ def _check_header(name: str) -> str:
 
 
 def _check_tolerance(span: SpanInput) -> timedelta:
-    found = parse_duration(span)
-    if not timedelta(seconds=1) <= found <= _LONGEST_TOLERANCE:
+    tolerance = parse_duration(span)
+    if not timedelta(seconds=1) <= tolerance <= _LONGEST_TOLERANCE:
         raise OptionError(
             f"the tolerance {span!r} cannot be used", hint='Write a span from "1s" to "7d"; five minutes is usual.'
         )
-    return found
+    return tolerance

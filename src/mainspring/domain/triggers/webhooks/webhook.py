@@ -1,4 +1,4 @@
-"""A webhook as data: on which path, from whom, under which key each delivery counts once, and what its sender is answered."""
+"""A webhook as data: its path, its verifier, the key under which each delivery counts once, and the response to its sender."""
 
 import re
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import OptionError, UnknownNameError
 from mainspring.domain.text.byte_size import format_size, parse_size
 from mainspring.domain.triggers.header_template import normalize_header_names
-from mainspring.domain.triggers.webhooks import verify as makers
+from mainspring.domain.triggers.webhooks import verify
 from mainspring.domain.triggers.webhooks.stored_headers import check_secrets_in_key
 from mainspring.domain.triggers.webhooks.verifier import VERIFIER_KINDS, Slack, Verifier
 from mainspring.domain.values.template import split_template
 
 RESERVED_PATHS = ("/healthz", "/readyz", "/metrics")
-"""Paths that the listener answers itself, or that people take for it."""
+"""Paths that the listener answers itself, or that people expect there."""
 DEFAULT_RESULT_WAIT = timedelta(seconds=25)
-"""How long a sender waits for a result: shorter than the 30 seconds after which most of them give up."""
+"""How long a sender waits for a result: shorter than the 30 seconds after which most of them time out."""
 MAX_BODY_BYTES = 16 * 1024 * 1024
 _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
 _LONGEST_PATH = 200
@@ -29,18 +29,18 @@ _KEY_FIELDS = ("headers", "data", "name")
 
 
 class ResponseMode(StrEnum):
-    """What the sender of a delivery is answered."""
+    """The response to the sender of a delivery."""
 
     RUN = "run"
     """202 with the ids of run and delivery, as soon as both are stored."""
     RESULT = "result"
-    """The result of the run, if it ends within the wait; else what RUN gives."""
+    """The result of the run, if it ends within the wait; else the response of RUN."""
     NOTHING = "nothing"
-    """200 without a body: for senders that would show it to somebody."""
+    """200 without a body: for senders that would show it to a person."""
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True, tag="webhook"):
-    """One webhook. `key` = a template over {headers.NAME}, {data.NAME} and {name}; None: the id that its sender is known to give, else
+    """One webhook. `key` = a template over {headers.NAME}, {data.NAME} and {name}; None: the id that its sender is known to send, else
     the body's hash.
     """
 
@@ -51,11 +51,11 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, tag="webhook"):
     wait: timedelta = DEFAULT_RESULT_WAIT
     """How long RESULT waits."""
     max_body: int | None = None
-    """Bytes; None: as much as the listener takes."""
+    """Bytes; None: the limit of the listener."""
 
     @property
     def source(self) -> str:
-        """What it is, in a few words: "webhook /github"."""
+        """The source in a few words: "webhook /github"."""
         return f"webhook {self.path}"
 
     @classmethod
@@ -69,26 +69,26 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, tag="webhook"):
         wait: Any = None,
         max_body: Any = None,
     ) -> Self:
-        """Return the webhook that was stated, in Python or in a file. `respond` = "run" where left out, for Slack "nothing".
+        """Return the stated webhook, of Python or a file. `respond` = "run" if left out, for Slack "nothing".
 
         Raises:
-            OptionError: an option cannot be used; a verifier has to be stated, be it `ms.verify.none()`.
-            UnknownNameError: no such verifier, or a key of what no delivery has.
+            OptionError: an option cannot be used; a verifier must be stated, at least `ms.verify.none()`.
+            UnknownNameError: no such verifier, or a key over a field that no delivery has.
         """
         verifier = read_verifier(verify)
-        usual = ResponseMode.NOTHING if isinstance(verifier, Slack) else ResponseMode.RUN
+        default = ResponseMode.NOTHING if isinstance(verifier, Slack) else ResponseMode.RUN
         return cls(
             path=_read_path(path),
             verify=verifier,
             key=None if key is None else _read_key(key, verifier),
-            respond=usual if respond is None else _read_response_mode(respond),
+            respond=default if respond is None else _read_response_mode(respond),
             wait=DEFAULT_RESULT_WAIT if wait is None else _read_wait(wait),
             max_body=None if max_body is None else _read_max_body(max_body),
         )
 
 
 def read_verifier(value: Any) -> Verifier:
-    """Return the verifier that was stated: one of `ms.verify`, text ("github:SECRET_NAME", "none") or a table with `kind`.
+    """Return the stated verifier: one of `ms.verify`, text ("github:SECRET_NAME", "none") or a table with `kind`.
 
     Raises:
         OptionError: it is none of these.
@@ -119,39 +119,39 @@ def read_verifier(value: Any) -> Verifier:
     if not isinstance(secrets, str | list | tuple):
         raise OptionError("these are no names of secrets", hint='Write secrets = ["SECRET_NAME"].')
     try:
-        made: Verifier = getattr(makers, kind)(*([secrets] if isinstance(secrets, str) else secrets), **options)
+        verifier: Verifier = getattr(verify, kind)(*([secrets] if isinstance(secrets, str) else secrets), **options)
     except TypeError as error:
         raise OptionError(
             f"a verifier cannot be made: {error}", hint="docs/how-to/webhooks.md has each of them."
         ) from None
-    return made
+    return verifier
 
 
 def _read_path(value: Any) -> str:
-    """Paths are exact and plain, so that no proxy and no sender reads another one out of them."""
-    shown = repr(value)[:100]
+    """Read a path. Paths are exact and plain, so that no proxy and no sender reads another one out of them."""
+    quoted = repr(value)[:100]
     if not isinstance(value, str) or not value.startswith("/") or value == "/":
-        raise OptionError(f"{shown} is no path of a webhook", hint='Begin with a slash and name something: "/github".')
+        raise OptionError(f"{quoted} is no path of a webhook", hint='Begin with a slash and name something: "/github".')
     if len(value) > _LONGEST_PATH:
         raise OptionError(f"the path has {len(value)} characters", hint=f"At most {_LONGEST_PATH} are possible.")
     segments = value.removeprefix("/").split("/")
     if "" in segments:
-        raise OptionError(f"{shown} has an empty part", hint="Write one slash between two parts, and none at the end.")
+        raise OptionError(f"{quoted} has an empty part", hint="Write one slash between two parts, and none at the end.")
     if "." in segments or ".." in segments:
-        raise OptionError(f"{shown} leads elsewhere", hint='Leave out "." and "..".')
+        raise OptionError(f"{quoted} leads elsewhere", hint='Leave out "." and "..".')
     for segment in segments:
         if not _SEGMENT.fullmatch(segment):
             raise OptionError(
-                f"{shown} has a part that is no plain word: {segment[:60]!r}",
+                f"{quoted} has a part that is no plain word: {segment[:60]!r}",
                 hint="Use letters, digits and . _ ~ - only; what varies belongs into the body.",
             )
     if value in RESERVED_PATHS:
-        raise OptionError(f"{shown} is answered by the listener itself", hint=f'Choose another one: "/hooks{value}".')
+        raise OptionError(f"{quoted} is answered by the listener itself", hint=f'Choose another one: "/hooks{value}".')
     return value
 
 
 def _read_key(value: Any, verifier: Verifier) -> str:
-    """Read the template; `{headers.x-request-id}` may be written as the header is."""
+    """Read the template; `{headers.x-request-id}` may be written like the header."""
     if not isinstance(value, str) or not value.strip():
         raise OptionError(f"{repr(value)[:80]} is no key", hint='Write "{headers.x-request-id}" or "{data.id}".')
     template = normalize_header_names(value)

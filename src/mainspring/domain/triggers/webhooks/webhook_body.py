@@ -1,4 +1,4 @@
-"""The body of a webhook as a value: JSON without a doubt, or a form. Whatever two readers could understand differently is refused."""
+"""The body of a webhook as a value: unambiguous JSON, or a form. A body that two readers could read differently is refused."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _JSON = re.compile(r"(application|text)/([a-z0-9.+-]+\+)?json")
 
 
 class RequestError(msgspec.Struct, frozen=True):
-    """A request that cannot count: HTTP `status`, stable `code`, what is wrong, and where inside the value (JSON path), if it is there."""
+    """A request that cannot count: HTTP `status`, stable `code`, the problem, and its place inside the value (JSON path), if any."""
 
     status: int
     code: str
@@ -30,16 +30,16 @@ _TOO_DEEP = RequestError(400, "too_deep", f"the JSON is nested deeper than {MAX_
 
 
 def content_type(headers: Mapping[str, str]) -> tuple[str, str]:
-    """Return (type/subtype, charset) in lower case; "" where none is stated."""
+    """Return (type/subtype, charset) in lower case; "" if none is stated."""
     kind, _, rest = headers.get("content-type", "").partition(";")
-    found = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", rest, re.IGNORECASE)
-    return kind.strip().lower(), found[1].lower() if found else ""
+    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", rest, re.IGNORECASE)
+    return kind.strip().lower(), charset[1].lower() if charset else ""
 
 
 def read_webhook_body(body: bytes, headers: Mapping[str, str], *, forms: bool) -> Any:
-    """Return the value of a body, or Unfit. `forms` = a form is taken too, and a body whose type is not stated counts as JSON.
+    """Return the value of a body, or RequestError. `forms` = a form is accepted too, and a body without a type counts as JSON.
 
-    A browser sends both from any page without asking first, so they are taken only where a secret proves who sends.
+    A browser sends both from any page without a preflight, so they are accepted only if a secret proves the sender.
     """
     kind, charset = content_type(headers)
     coding = headers.get("content-encoding", "").strip().lower()
@@ -55,7 +55,7 @@ def read_webhook_body(body: bytes, headers: Mapping[str, str], *, forms: bool) -
 
 
 def read_json(body: bytes) -> Any:
-    """Return the value of a JSON text, or Unfit."""
+    """Return the value of a JSON text, or RequestError."""
     try:
         value = msgspec.json.decode(body)
         if _is_too_deep(value):
@@ -65,13 +65,13 @@ def read_json(body: bytes) -> Any:
     except RecursionError:
         return _TOO_DEEP
     except (msgspec.MsgspecError, ValueError) as error:
-        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else explain_bad_json(error, body)
-        return RequestError(400, "bad_json", f"this is no JSON: {why}")
+        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else explain_bad_json(error, body)
+        return RequestError(400, "bad_json", f"this is no JSON: {reason}")
     return value
 
 
 def read_form(body: bytes) -> Any:
-    """Return the fields of a form as a mapping (a field that comes twice is a list), or the JSON of its only field `payload`; or Unfit."""
+    """Return the fields of a form as a mapping (a repeated field is a list), or the JSON of its only field `payload`; or RequestError."""
     try:
         pairs = parse_qsl(
             body.decode("ascii"),
@@ -96,22 +96,22 @@ def read_form(body: bytes) -> Any:
 
 
 def _is_too_deep(value: Any) -> bool:
-    """Tell whether a value has more levels than may be; level by level, so that a wide one takes no longer than a look at it."""
+    """Tell whether a value has too many levels; level by level, so that a wide one takes no longer than reading it."""
     level = [value]
     for _ in range(MAX_JSON_DEPTH):
         level = [
             item
-            for one in level
-            if isinstance(one, list | dict)
-            for item in (one.values() if isinstance(one, dict) else one)
+            for part in level
+            if isinstance(part, list | dict)
+            for item in (part.values() if isinstance(part, dict) else part)
         ]
         if not level:
             return False
-    return any(isinstance(one, list | dict) for one in level)
+    return any(isinstance(part, list | dict) for part in level)
 
 
 def _has_duplicate_keys(body: bytes, value: Any) -> bool:
-    """Tell whether a key was lost: written again, the value has fewer of them. What is escaped could hide one, and is read the slow way."""
+    """Tell whether a key was lost: encoded again, the value has fewer of them. An escape could hide one, and is read the slow way."""
     if b"\\u" not in body:
         return len(_COLON.findall(body)) != len(_COLON.findall(msgspec.json.encode(value)))
     try:

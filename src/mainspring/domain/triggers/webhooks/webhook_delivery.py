@@ -1,4 +1,4 @@
-"""From a request that is genuine to what is stored of it: the value, the key under which it counts once, the kind of event.
+"""The webhook delivery of a genuine request: the value, the key under which it counts once, the kind of event.
 
 Pure, so that a saved request is read again as it was the first time. Headers have lower-case names.
 """
@@ -31,18 +31,18 @@ from mainspring.domain.values.template import expand_template
 
 _KNOWN_IDS = ("webhook-id", "idempotency-key")
 _VERIFIERS_WITHOUT_ID = (BearerVerifier, HmacVerifier, UnsignedVerifier)
-"""What proves nothing about an id in the headers: there those of CloudEvents say as much as any other."""
+"""Verifiers that do not sign an id in the headers: there the id of a CloudEvent is worth as much as any other."""
 
 
 class ReadDelivery(NamedTuple):
-    """What is to be taken in, and its value."""
+    """A delivery to store, and its value."""
 
     arrival: IncomingDelivery
     data: Any
 
 
 class ImmediateResponse(msgspec.Struct, frozen=True):
-    """A question that is answered at once: nothing is stored, nothing starts."""
+    """A request that is answered at once: nothing is stored, nothing starts."""
 
     body: bytes
     content_type: str = "application/json"
@@ -51,13 +51,13 @@ class ImmediateResponse(msgspec.Struct, frozen=True):
 def read_webhook_request(
     webhook: Webhook, body: bytes, headers: Mapping[str, str]
 ) -> ReadDelivery | ImmediateResponse | RequestError:
-    """Return what a verified request brings."""
+    """Return the content of a verified request."""
     value = read_webhook_body(body, headers, forms=not isinstance(webhook.verify, UnsignedVerifier))
     if isinstance(value, RequestError):
         return value
-    said = _answer_handshake(webhook.verify, headers, value)
-    if said is not None:
-        return said
+    handshake = _answer_handshake(webhook.verify, headers, value)
+    if handshake is not None:
+        return handshake
     event = read_cloud_event(headers, value, binary=isinstance(webhook.verify, _VERIFIERS_WITHOUT_ID))
     if isinstance(event, RequestError):
         return event
@@ -67,7 +67,7 @@ def read_webhook_request(
     if isinstance(key, RequestError):
         return key
     is_body = bool(body) and content_type(headers)[0] not in (STRUCTURED_TYPE, "application/x-www-form-urlencoded")
-    arrival = IncomingDelivery(
+    delivery = IncomingDelivery(
         key=key,
         body=body,
         data=None if is_body else msgspec.json.encode(data),
@@ -75,11 +75,11 @@ def read_webhook_request(
         name=name,
         redelivered=_count_redeliveries(headers),
     )
-    return ReadDelivery(arrival, data)
+    return ReadDelivery(delivery, data)
 
 
 def _answer_handshake(verifier: Verifier, headers: Mapping[str, str], value: Any) -> ImmediateResponse | None:
-    """Return the answer to what a sender asks when its webhook is set up."""
+    """Return the answer to a request that a sender makes when its webhook is set up."""
     if isinstance(verifier, GitHub) and headers.get("x-github-event") == "ping":
         return ImmediateResponse(b'{"ping":"pong"}')
     if isinstance(verifier, Slack) and isinstance(value, dict) and value.get("type") == "url_verification":
@@ -110,7 +110,7 @@ def _delivery_key(
             )
         key = key or hash_parts(body)
     if webhook.key is None:
-        key = make_printable_key(key)  # an id of the sender's own is no reason to refuse what it names
+        key = make_printable_key(key)  # an id of the sender's own is no reason to refuse its delivery
     if not fits_key(key) or not key.isprintable() or not key.strip():
         return RequestError(
             422, "no_key", f"the key of a delivery has 1 to {MAX_KEY_LENGTH:,} printable characters, 2,000 bytes"
@@ -119,7 +119,7 @@ def _delivery_key(
 
 
 def _sender_key(verifier: Verifier, headers: Mapping[str, str], data: Any) -> str:
-    """Return the id under which this kind of sender sends a delivery again, "" where there is none."""
+    """Return the id under which this kind of sender sends a delivery again, "" if there is none."""
     match verifier:
         case GitHub():
             return headers.get("x-github-delivery", "")
@@ -154,5 +154,5 @@ def _text_field(data: Any, field: str) -> str:
 
 
 def _count_redeliveries(headers: Mapping[str, str]) -> int:
-    said = headers.get("x-slack-retry-num", "")
-    return int(said) if said.isascii() and said.isdigit() and len(said) <= 6 else 0
+    count = headers.get("x-slack-retry-num", "")
+    return int(count) if count.isascii() and count.isdigit() and len(count) <= 6 else 0
