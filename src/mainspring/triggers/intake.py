@@ -1,4 +1,4 @@
-"""The seam of all doors: an arrival goes in, and what became of it comes back once that is committed."""
+"""The intake of all consumers and endpoints: it stores an incoming delivery and returns the outcome after the commit."""
 
 import secrets
 from typing import Any, Protocol
@@ -19,29 +19,29 @@ _MAX_REJECTED_BODY = 4_096
 
 
 class DeliveryAcceptor(Protocol):
-    """What a door is given."""
+    """The interface for consumers: stores deliveries."""
 
     async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
-        """Store what arrived; return what became of it after the commit, or Refused.
+        """Store a delivery; return the outcome after the commit, or Refused.
 
-        Refused: other_body (same key, another body), bad_value (kept, but no run can be made of it), no_trigger, busy (try again later).
+        Refused: other_body (same key, another body), bad_value (stored, but it cannot become a run), no_trigger, busy (try again later).
 
         Raises:
-            MainspringError: whether it is stored is not known: take it in again, it counts once.
+            MainspringError: it is unknown whether it is stored: repeat the call, it counts once.
         """
         ...
 
 
 class DeliveryReceiver(DeliveryAcceptor, Protocol):
-    """What a door is given that decides itself what it cannot take in."""
+    """The interface for consumers that reject deliveries themselves."""
 
     async def refuse(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
-        """Keep what is not taken in, for people to see. Raises as take_in does."""
+        """Store a rejected delivery, for people to see. Raises as take_in does."""
         ...
 
 
 class DeliveryIntake:
-    """A Door over a store; used in `loop`'s thread. `known` is kept up by its owner."""
+    """A DeliveryReceiver over a store; used in the loop's thread. Its owner refreshes `known`."""
 
     def __init__(self, store: Store, known: TriggerCache, clock: Clock, sealing: Sealing) -> None:
         self._store = store
@@ -50,7 +50,7 @@ class DeliveryIntake:
         self._sealing = sealing
 
     async def take_in(self, trigger: str, arrival: IncomingDelivery) -> DeliveryStored | Refused:
-        """Store what arrived; see DeliveryAcceptor."""
+        """Store a delivery; see DeliveryAcceptor."""
         known = self._known.get(trigger)
         if known is None:
             return Refused("no_trigger", f"nothing is triggered by {trigger!r}")
@@ -60,7 +60,7 @@ class DeliveryIntake:
     def prepare(
         self, known: CachedTrigger, arrival: IncomingDelivery, data: Any, verified: str | None = None
     ) -> PreparedDelivery | Refused:
-        """Return what is to be stored of an arrival of now with this decoded data; any thread may.
+        """Return the delivery to store, received now, with this decoded data; any thread may call it.
 
         Arguments and errors are those of `prepare_delivery`.
         """
@@ -69,14 +69,14 @@ class DeliveryIntake:
         return prepare_delivery(known, arrival, data, id=id, now=now, sealing=self._sealing, verified=verified)
 
     async def store(self, prepared: PreparedDelivery) -> DeliveryStored | Refused:
-        """Store what was made ready; see DeliveryAcceptor."""
+        """Store a prepared delivery; see DeliveryAcceptor."""
         answer: DeliveryStored | Refused = await self.submit(prepared.command)
         if isinstance(answer, DeliveryStored) and prepared.command.refused is not None:
             return Refused("bad_value", prepared.command.refused)
         return answer
 
     async def refuse(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
-        """Keep what was refused at the door, for people to see; cut to a few kilobytes."""
+        """Store a rejected delivery, for people to see; cut to a few kilobytes."""
         now = self._clock.now()
         await self.submit(
             RejectDelivery(
