@@ -21,14 +21,14 @@ class PreparedDelivery(msgspec.Struct, frozen=True):
     `command.refused` = why it cannot become a run; `at` = the place of the cause in its data (JSON path).
     """
 
-    arrival: IncomingDelivery
+    delivery: IncomingDelivery
     command: AcceptDelivery
     at: str | None = None
 
 
 def prepare_delivery(
     known: CachedTrigger,
-    arrival: IncomingDelivery,
+    delivery: IncomingDelivery,
     data: Any,
     *,
     id: str,
@@ -43,32 +43,32 @@ def prepare_delivery(
     Raises:
         SealedError: the codec failed, not the delivery.
     """
-    if not fits_key(arrival.key):
-        size = f"{len(arrival.key)} characters, {len(arrival.key.encode('utf-8', 'replace'))} bytes"
+    if not fits_key(delivery.key):
+        size = f"{len(delivery.key)} characters, {len(delivery.key.encode('utf-8', 'replace'))} bytes"
         problem = f"its key has {size}; 1 to {MAX_KEY_LENGTH} characters can be kept, 2,000 bytes at most, in one line"
         return Refused("bad_value", problem)
     trigger = known.trigger
     command = AcceptDelivery(
         id=id,
         trigger=known.name,
-        key=arrival.key,
-        body_hash=arrival.body_hash,
-        body=sealing.seal(arrival.body),
-        data=sealing.seal_if(arrival.data),
-        headers=seal_headers(sealing, arrival.headers),
-        name=arrival.name,
+        key=delivery.key,
+        body_hash=delivery.body_hash,
+        body=sealing.seal(delivery.body),
+        data=sealing.seal_if(delivery.data),
+        headers=seal_headers(sealing, delivery.headers),
+        name=delivery.name,
         pace=trigger.pace,
         filtered=trigger.filtered,
         verified=verified,
-        redelivered=arrival.redelivered,
-        was_kept=arrival.was_kept,
-        stays=arrival.stays,
-        happened_at=arrival.happened_at,
+        redelivered=delivery.redelivered,
+        was_kept=delivery.was_kept,
+        stays=delivery.stays,
+        happened_at=delivery.happened_at,
     )
     if trigger.filtered:  # a delivery that the filter excludes need not fit
-        return PreparedDelivery(arrival, command)
-    event = build_event(known, id=id, key=arrival.key, name=arrival.name, data=data, at=now, headers=arrival.headers)
-    return _decide_start(known, arrival, command, event, now, sealing)
+        return PreparedDelivery(delivery, command)
+    event = build_event(known, id=id, key=delivery.key, name=delivery.name, data=data, at=now, headers=delivery.headers)
+    return _decide_start(known, delivery, command, event, now, sealing)
 
 
 def seal_headers(sealing: Sealing, headers: dict[str, str]) -> bytes | None:
@@ -78,7 +78,7 @@ def seal_headers(sealing: Sealing, headers: dict[str, str]) -> bytes | None:
 
 def _decide_start(
     known: CachedTrigger,
-    arrival: IncomingDelivery,
+    delivery: IncomingDelivery,
     command: AcceptDelivery,
     event: EventData,
     now: int,
@@ -88,12 +88,12 @@ def _decide_start(
     trigger = known.trigger
     try:
         # Also if it does not start at once: the sender learns at once if it can never become a run.
-        start = build_start(known, [event], command.id, now, sealing, partition=arrival.partition)
+        start = build_start(known, [event], command.id, now, sealing, partition=delivery.partition)
         by = trigger.by_of(event)
     except SealedError:
         raise
     except MainspringError as error:
         at = error.at if isinstance(error, MisfitError) else None
-        return PreparedDelivery(arrival, msgspec.structs.replace(command, refused=error.message), at)
+        return PreparedDelivery(delivery, msgspec.structs.replace(command, refused=error.message), at)
     is_held = trigger.pace.batch is not None or trigger.pace.debounce is not None
-    return PreparedDelivery(arrival, msgspec.structs.replace(command, by=by, start=None if is_held else start))
+    return PreparedDelivery(delivery, msgspec.structs.replace(command, by=by, start=None if is_held else start))

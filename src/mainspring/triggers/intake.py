@@ -21,7 +21,7 @@ _MAX_REJECTED_BODY = 4_096
 class DeliveryAcceptor(Protocol):
     """The interface for consumers: stores deliveries."""
 
-    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
+    async def take_in(self, trigger: str, delivery: IncomingDelivery) -> object:
         """Store a delivery; return the outcome after the commit, or Refused.
 
         Refused: other_body (same key, another body), bad_value (stored, but it cannot become a run), no_trigger, busy (try again later).
@@ -35,7 +35,7 @@ class DeliveryAcceptor(Protocol):
 class DeliveryReceiver(DeliveryAcceptor, Protocol):
     """The interface for consumers that reject deliveries themselves."""
 
-    async def refuse(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
+    async def refuse(self, trigger: str, reason: str, note: str, delivery: IncomingDelivery) -> None:
         """Store a rejected delivery, for people to see. Raises as take_in does."""
         ...
 
@@ -49,16 +49,16 @@ class DeliveryIntake:
         self._clock = clock
         self._sealing = sealing
 
-    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> DeliveryStored | Refused:
+    async def take_in(self, trigger: str, delivery: IncomingDelivery) -> DeliveryStored | Refused:
         """Store a delivery; see DeliveryAcceptor."""
         known = self._known.get(trigger)
         if known is None:
             return Refused("no_trigger", f"nothing is triggered by {trigger!r}")
-        prepared = self.prepare(known, arrival, decode_body(arrival.json))
+        prepared = self.prepare(known, delivery, decode_body(delivery.json))
         return prepared if isinstance(prepared, Refused) else await self.store(prepared)
 
     def prepare(
-        self, known: CachedTrigger, arrival: IncomingDelivery, data: Any, verified: str | None = None
+        self, known: CachedTrigger, delivery: IncomingDelivery, data: Any, verified: str | None = None
     ) -> PreparedDelivery | Refused:
         """Return the delivery to store, received now, with this decoded data; any thread may call it.
 
@@ -66,7 +66,7 @@ class DeliveryIntake:
         """
         now = self._clock.now()
         id = make_id("d", now, secrets.randbits(80))
-        return prepare_delivery(known, arrival, data, id=id, now=now, sealing=self._sealing, verified=verified)
+        return prepare_delivery(known, delivery, data, id=id, now=now, sealing=self._sealing, verified=verified)
 
     async def store(self, prepared: PreparedDelivery) -> DeliveryStored | Refused:
         """Store a prepared delivery; see DeliveryAcceptor."""
@@ -75,17 +75,17 @@ class DeliveryIntake:
             return Refused("bad_value", prepared.command.refused)
         return answer
 
-    async def refuse(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
+    async def refuse(self, trigger: str, reason: str, note: str, delivery: IncomingDelivery) -> None:
         """Store a rejected delivery, for people to see; cut to a few kilobytes."""
         now = self._clock.now()
         await self.submit(
             RejectDelivery(
                 id=make_id("d", now, secrets.randbits(80)),
                 trigger=trigger,
-                why=why,
+                why=reason,
                 note=note,
-                body=self._sealing.seal(arrival.body[:_MAX_REJECTED_BODY]),
-                headers=seal_headers(self._sealing, arrival.headers),
+                body=self._sealing.seal(delivery.body[:_MAX_REJECTED_BODY]),
+                headers=seal_headers(self._sealing, delivery.headers),
             )
         )
 

@@ -22,14 +22,16 @@ _BATCH_SIZE = 100
 class JoinedRuns:
     """Builds the commands of one read. A run end counts for the following ones of its slot or key.
 
-    `tell(trigger, what, why)` is called for starts that cannot be made now.
+    `report(trigger, subject, reason)` is called for starts that cannot be made now.
     """
 
-    def __init__(self, reader: StoreReader, now: int, sealing: Sealing, tell: Callable[[str, str, str], None]) -> None:
+    def __init__(
+        self, reader: StoreReader, now: int, sealing: Sealing, report: Callable[[str, str, str], None]
+    ) -> None:
         self._reader = reader
         self._now = now
         self._sealing = sealing
-        self._report = tell
+        self._report = report
         self._ended_runs: dict[tuple[str, str], dict[str, str]] = {}
         """(trigger, slot or key) -> automation -> run that ended in an expected state."""
 

@@ -102,7 +102,7 @@ class Router:
         )
         unreadable = set(self._known.unreadable)
         self._known.look()  # last: the trigger of each row read above was announced before
-        joined_runs = JoinedRuns(self._reader, now, self._sealing, self._waiting.tell)
+        joined_runs = JoinedRuns(self._reader, now, self._sealing, self._waiting.log_wait)
         commands: list[Any] = []
         for trigger, rows in waiting.items():
             commands += self._decide_received(trigger, rows, joined_runs, now)

@@ -61,9 +61,9 @@ class UndecidedDeliveries:
     def pass_over(self, row: DeliveryRow, reason: str) -> None:
         """Skip a delivery, so that later ones go first; log the reason once."""
         self._after[row.trigger] = max(row.seq, self._after.get(row.trigger, 0))
-        self.tell(row.trigger, f"delivery {row.id}", reason)
+        self.log_wait(row.trigger, f"delivery {row.id}", reason)
 
-    def tell(self, trigger: str, subject: str, reason: str) -> None:
+    def log_wait(self, trigger: str, subject: str, reason: str) -> None:
         """Log once why a delivery of a trigger waits; again if the reason changes or it waits again."""
         self._waiting_triggers.add(trigger)
         if self._logged_reasons.get(trigger) != reason:

@@ -158,8 +158,8 @@ def describe_import_error(target: LoadTarget, error: BaseException) -> LoadProbl
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
         fix = "Put what ends the program under: if __name__ == '__main__'."
     message = _message_of(error)
-    what = f"failed to load: {type(error).__name__}{': ' if message else ''}{message}"
-    return LoadProblem(where=where, what=what, how=fix, target=target.text)
+    description = f"failed to load: {type(error).__name__}{': ' if message else ''}{message}"
+    return LoadProblem(where=where, what=description, how=fix, target=target.text)
 
 
 def describe_declaration_error(where: str, name: str, error: MainspringError) -> LoadProblem:

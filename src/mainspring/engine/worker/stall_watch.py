@@ -68,7 +68,7 @@ class StallWatch:
                 self._on_turn()
             self._marked_at = marked_at = self._now()
             try:
-                self._loop.call_soon_threadsafe(self._turned)
+                self._loop.call_soon_threadsafe(self._clear_mark)
             except RuntimeError:  # the loop is closed, which is no stall
                 self._closing.set()
                 return False
@@ -83,7 +83,7 @@ class StallWatch:
             self._on_limit(since)
         return True
 
-    def _turned(self) -> None:
+    def _clear_mark(self) -> None:
         """Clear the mark; runs in the loop, so the loop turns."""
         self._marked_at = None
         self._is_reported = False

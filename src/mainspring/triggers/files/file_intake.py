@@ -86,7 +86,7 @@ class FileIntake:
                 case None:
                     self.has_more = True
                 case str():
-                    seen.key, seen.hashing, seen.why = outcome, None, None
+                    seen.key, seen.hashing, seen.reason = outcome, None, None
                     ready.append(path)
         return ready
 

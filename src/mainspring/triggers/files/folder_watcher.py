@@ -33,7 +33,7 @@ _MAX_REPORTED, _MAX_LOGGED = 3, 100
 class FolderWatcher:
     """`run` accepts files until it is cancelled. `files.folder` is absolute.
 
-    `report` is called with each change of its state, and must not block; `why` = why the folder is unreachable, or which files are
+    `report` is called with each change of its state, and must not block; `reason` = why the folder is unreachable, or which files are
     excluded. `look` is one poll, for callers with another clock.
     """
 
@@ -154,22 +154,24 @@ class FolderWatcher:
             if self._thread.silent_for >= _SILENCE_TIMEOUT_S:
                 self._report_unreachable("it does not answer")
 
-    def _report_unreachable(self, why: str) -> None:
+    def _report_unreachable(self, reason: str) -> None:
         self._drop_hint()
         self._is_there = False
         since = self._clock.now() if self.state.away_since is None else self.state.away_since
-        self._set(ReportConsumer(self._trigger, None, since, f"{printable_path(self._files.folder)}: {why}"))
+        self._set(ReportConsumer(self._trigger, None, since, f"{printable_path(self._files.folder)}: {reason}"))
 
     def _report_problems(self) -> None:
         """Report the state, and log new problems and excluded files."""
         left_out = {**self._left_out, **dict(self._seen.left_out())}
         lines = [problem for problem in (self._intake.outage, self._move_problem) if problem]
         problems = {("", problem) for problem in lines} | left_out.items()
-        for path, why in sorted(problems - self._logged_problems)[:_MAX_LOGGED]:
-            _LOG.warning("trigger %s: %s", self._trigger, f"{printable_path(path)} is left out: {why}" if path else why)
+        for path, reason in sorted(problems - self._logged_problems)[:_MAX_LOGGED]:
+            _LOG.warning(
+                "trigger %s: %s", self._trigger, f"{printable_path(path)} is left out: {reason}" if path else reason
+            )
         self._logged_problems = problems
         lines += [
-            f"{printable_path(path)} is left out: {why}" for path, why in sorted(left_out.items())[:_MAX_REPORTED]
+            f"{printable_path(path)} is left out: {reason}" for path, reason in sorted(left_out.items())[:_MAX_REPORTED]
         ]
         if len(left_out) > _MAX_REPORTED:
             lines.append(f"{len(left_out) - _MAX_REPORTED} more are left out")

@@ -14,7 +14,7 @@ _LARGE_BYTES = 64 * 1024 * 1024
 class SeenFile:
     """One state of one file. `since_at` = when the mark was first seen; `key` is known once it is hashed."""
 
-    __slots__ = ("again_at", "hashing", "is_over", "key", "mark", "since_at", "taken_at", "why")
+    __slots__ = ("again_at", "hashing", "is_over", "key", "mark", "reason", "since_at", "taken_at")
 
     def __init__(self, mark: FileStamp, since_at: int) -> None:
         self.mark = mark
@@ -25,7 +25,7 @@ class SeenFile:
         self.again_at = 0
         self.is_over = False
         """Whether its run ended and no more work is left."""
-        self.why: str | None = None
+        self.reason: str | None = None
         """Why it is excluded."""
 
     @property
@@ -34,9 +34,9 @@ class SeenFile:
         assert self.key is not None
         return self.key[-64:]
 
-    def put_off(self, why: str, until_at: int) -> None:
+    def put_off(self, reason: str, until_at: int) -> None:
         """Exclude it until an instant."""
-        self.why = why
+        self.reason = reason
         self.again_at = until_at
 
 
@@ -55,11 +55,11 @@ class SeenFiles:
         """Drop a path: the next file there is new."""
         self._files.pop(path, None)
 
-    def stays(self, path: str, mark: FileStamp, why: str, until_at: int) -> None:
+    def stays(self, path: str, mark: FileStamp, reason: str, until_at: int) -> None:
         """Update the mark of an unchanged file, and exclude it until an instant."""
         if (seen := self._files.get(path)) is not None:
             seen.mark = mark
-            seen.put_off(why, until_at)
+            seen.put_off(reason, until_at)
 
     def forget_all(self) -> None:
         """Drop all files, because another folder is there now."""
@@ -99,7 +99,7 @@ class SeenFiles:
 
     def left_out(self) -> Iterator[tuple[str, str]]:
         """Yield the excluded files with their reasons."""
-        return ((path, seen.why) for path, seen in self._files.items() if seen.why is not None)
+        return ((path, seen.reason) for path, seen in self._files.items() if seen.reason is not None)
 
     def _ripe_at(self, seen: SeenFile) -> int:
         due_at = seen.since_at + self._settle_ms if seen.taken_at is None else seen.taken_at + REPEAT_AFTER_MS
