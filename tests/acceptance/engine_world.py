@@ -78,7 +78,7 @@ class Engine:
         self.app.clock.advance(span)  # type: ignore[attr-defined]
         self.working.worker.want()
         if self.working._scheduler is not None:
-            self.working._scheduler.look()
+            self.working._scheduler.poll()
         if self.working._traffic is not None:
             self.working._traffic.changed()
         await asyncio.sleep(0)

@@ -87,7 +87,7 @@ def sentences(engine: Engine, run: str) -> str:
 async def test_idle_children_beyond_a_few_are_ended(tmp_path):
     """The pool shrinks when the load is over, and keeps four warm."""
     loop = asyncio.get_running_loop()
-    children = ChildPool(loop, size=6, on_sign=lambda *_: None)
+    children = ChildPool(loop, size=6, on_report=lambda *_: None)
     try:
         children.warm(6)
         assert len(children.pids) == 6

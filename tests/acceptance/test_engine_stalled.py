@@ -45,7 +45,7 @@ def hanging():
 async def silent(engine, run, span=timedelta(minutes=1)):
     """What is on record of a run after a look; of each step the function that it stands in."""
     await engine.pass_time(span)
-    engine.working.worker.stalled.look()
+    engine.working.worker.stalled.check()
     await engine.app.changed(0.01)
     return {stall.step: stall for stall in engine.story(run).stalls}
 
@@ -113,7 +113,7 @@ async def test_script_without_a_timeout_is_told_by_its_processes(tmp_path):
     async with World(tmp_path, FakeClock()).engine(registry, SETTINGS) as engine:
         runs = [await engine.app.start(name) for name in ("quiet", "ended")]
         await engine.when(lambda: {one.name for one in tmp_path.iterdir()}, lambda names: names >= {"quiet", "ended"})
-        engine.working.worker._straights.take_up_all()
+        engine.working.worker._fast_path_runs.fall_back_all()
         await silent(engine, runs[0])
         (stall,) = await engine.when(lambda: engine.story(runs[0]).stalls, bool)
         assert stall.stack[0].startswith("sh (pid ")

@@ -223,7 +223,7 @@ async def test_long_attempt_gets_its_start_mark(tmp_path):
 
     async with World(tmp_path, clock).engine(registry) as engine:
         run = await engine.start(takes_long)
-        await engine.when(lambda: len(engine.working.worker._straights), lambda count: count == 1)
+        await engine.when(lambda: len(engine.working.worker._fast_path_runs), lambda count: count == 1)
         clock.advance(timedelta(seconds=2))
         attempts = await engine.when(lambda: engine.story(run).attempts, lambda found: found)
         assert [(a.ident, a.state) for a in attempts] == [("takes_long#1", AttemptState.STARTED)]
@@ -324,7 +324,7 @@ async def test_room_is_free_once_the_work_is_done(place):
         runs = [await engine.start(work, n) for n in range(40)]
         assert [await run.result() for run in runs] == list(range(40))
         assert engine.working.worker.active == 0
-        assert engine.working.worker._straights.over_count == 0
+        assert engine.working.worker._fast_path_runs.over_count == 0
     assert most <= 4
 
 
@@ -340,9 +340,9 @@ async def test_end_that_was_refused_lets_the_run_go(place):
 
     async with World(place).engine(registry) as engine:
         run = await engine.start(slow)
-        straights = engine.working.worker._straights
+        straights = engine.working.worker._fast_path_runs
         await engine.when(lambda: len(straights), lambda count: count == 1)
-        (straight,) = straights._aboard.values()
+        (straight,) = straights._runs.values()
         straight.run = msgspec.structs.replace(straight.run, claim=7)
         go_on.set()
         await engine.when(lambda: engine.working.worker.active, lambda count: count == 0)
@@ -389,7 +389,7 @@ async def test_end_that_cannot_be_sealed_needs_a_person(place):
         await engine.when(lambda: engine.working.worker.active, lambda count: count == 0)
         codec.fails = False
         await engine.until(run, RunState.NEEDS_ATTENTION)
-        assert engine.working.worker.room == engine.working.worker.settings.concurrency
+        assert engine.working.worker.free_slots == engine.working.worker.settings.concurrency
 
 
 @pytest.mark.parametrize(
@@ -434,7 +434,7 @@ async def test_run_with_a_fact_goes_the_long_way(place):
     async with world.engine(registry, WorkerOptions(concurrency=1)) as engine:
         sent = Sent(engine)
         claims = engine.working.worker.claims
-        while claims._soon or claims._under_way:  # one that was sent before may still take the run
+        while claims._is_scheduled or claims._open_claims:  # one that was sent before may still take the run
             await asyncio.sleep(0)
         claims.want = lambda **_: None  # type: ignore[method-assign]
         run = await engine.start(work)
@@ -456,12 +456,12 @@ async def test_nothing_goes_straight_on_probation(place, settings):
             return 1
 
     async with World(place).engine(registry, settings) as engine:
-        assert not engine.working.worker.goes_straight
+        assert not engine.working.worker.fast_path_allowed
         engine.working.worker.settings = WorkerOptions()
-        assert engine.working.worker.goes_straight
+        assert engine.working.worker.fast_path_allowed
         engine.working.worker.crash_after = ("work", "work")
-        assert not engine.working.worker.goes_straight
+        assert not engine.working.worker.fast_path_allowed
         engine.working.worker.crash_after = None
         engine.working.worker.draining = True
-        assert not engine.working.worker.goes_straight
+        assert not engine.working.worker.fast_path_allowed
         engine.working.worker.draining = False

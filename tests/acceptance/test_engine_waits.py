@@ -247,7 +247,7 @@ async def test_what_was_committed_in_time_wins_though_the_worker_has_not_read_it
         await engine.when(lambda: engine.story(run).run.state, lambda state: state is RunState.RUNNING)
         driver = await engine.when(lambda: engine.working.worker.drivers.get(run), bool)
         await engine.when(lambda: driver.waits.due.next(), bool)
-        monkeypatch.setattr(engine.working.worker._inboxes, "look", lambda: None)
+        monkeypatch.setattr(engine.working.worker._inboxes, "poll", lambda: None)
         if kind != "receives":
             await engine.when(lambda: engine.story(run).waits, bool)
         clock.advance(_LIMIT - timedelta(milliseconds=1))

@@ -67,7 +67,7 @@ async def idle(*apps: ms.App) -> None:
 
 def _is_idle(working: Any) -> bool:
     claims = working.worker.claims
-    return working.store._database.poll_in == math.inf and not claims._wanted and not claims._under_way
+    return working.store._database.poll_in == math.inf and not claims._may_be_ready and not claims._open_claims
 
 
 async def test_end_wakes_the_worker_whose_tag_the_next_run_carries(store):

@@ -46,12 +46,12 @@ class Bench:
         self.saved = None
         self.ack_error = None
         self.is_acking = True
-        self.children = ChildPool(loop, size=2, on_sign=self.on_sign, settings=ChildSettings(calls_at_most=50))
+        self.children = ChildPool(loop, size=2, on_report=self.on_report, settings=ChildSettings(calls_at_most=50))
         self.attempts = AttemptExecutor(
-            loop, on_sign=self.on_sign, threads=2, children=self.children, grace_after=grace_after
+            loop, on_report=self.on_report, threads=2, children=self.children, grace_after=grace_after
         )
 
-    def on_sign(self, spec, kind, sign):
+    def on_report(self, spec, kind, sign):
         if isinstance(sign, ProcessReport):
             self.processes.append(sign)
             if sign.ack is not None:
@@ -661,8 +661,8 @@ def test_attempts_report_in_the_loops_thread(isolate):
 
     async def scenario(bench):
         threads = set()
-        original = bench.attempts._host.on_sign
-        bench.attempts._host.on_sign = lambda *sign: (threads.add(threading.get_ident()), original(*sign))
+        original = bench.attempts._host.on_report
+        bench.attempts._host.on_report = lambda *sign: (threads.add(threading.get_ident()), original(*sign))
         assert (await bench.run(steps.speaks)).ok
         assert threads == {threading.get_ident()}
 

@@ -16,7 +16,7 @@ from tests.contract.test_isolation import using
 async def where(handle):
     """What an attempt answers."""
     answer = asyncio.get_running_loop().create_future()
-    handle.ask_where(answer.set_result)
+    handle.request_stack(answer.set_result)
     return await answer
 
 

@@ -219,14 +219,14 @@ def timer_twice(patch):
 
 def lost_attempts_count(patch):
     """An attempt that died with its worker counts against the retries."""
-    original = LiveStep.take_up
+    original = LiveStep.restore_attempt
 
-    def take_up(self: LiveStep, records: Any) -> Any:
+    def restore_attempt(self: LiveStep, records: Any) -> Any:
         last = original(self, records)
         self.failures = len(records)
         return last
 
-    patch.setattr(LiveStep, "take_up", take_up)
+    patch.setattr(LiveStep, "restore_attempt", restore_attempt)
 
 
 def other_branches_superseded(patch):

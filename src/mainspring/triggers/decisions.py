@@ -1,4 +1,4 @@
-"""What the router and the filters say of a delivery that was received: the command that moves it on."""
+"""Decisions of the router and the filters about a received delivery: the command that starts it, or does not."""
 
 from typing import Any
 
@@ -12,18 +12,18 @@ from mainspring.triggers.start_from_event import EventData, build_start
 from mainspring.triggers.trigger_cache import CachedTrigger
 
 MAX_NOTE = 300
-SOURCE_IS_GONE = "what it tells of is gone"
+SOURCE_MISSING = "what it tells of is gone"
 
 
 def decide_start(
     known: CachedTrigger, event: EventData, delivery: str, now: int, sealing: Sealing, *, key: str = ""
 ) -> DecideDelivery:
-    """Return the command that lets the trigger's pace decide; FAILED where no run can be made of the event.
+    """Return the command that starts a run within the trigger's flow control; FAILED if the event cannot become a run.
 
-    `key` = that of a delivery that passed its filter: the first one holds it.
+    `key` = that of a delivery that passed its filter: the first one keeps it.
 
     Raises:
-        SealedError: the codec failed, which says nothing of the event: it waits for a codec that works.
+        SealedError: the codec failed, not the event: it waits for a codec that works.
     """
     trigger = known.trigger
     try:
@@ -33,7 +33,7 @@ def decide_start(
         raise
     except MainspringError as error:
         return decide_no_start(known.name, delivery, DeliveryState.FAILED, error.message)
-    except Exception as error:  # noqa: BLE001 - a fault of ours: it must not keep the others waiting for ever
+    except Exception as error:  # noqa: BLE001 - a defect of Mainspring: it must not block the others for ever
         return decide_no_start(known.name, delivery, DeliveryState.FAILED, no_run_note(error))
     return DecideDelivery(
         trigger=known.name,
@@ -47,12 +47,12 @@ def decide_start(
 
 
 def no_run_note(error: Exception) -> str:
-    """Return the note of what no run could be made of, by a fault of ours."""
+    """Return the note of a delivery that a defect of Mainspring keeps from becoming a run."""
     return escape(f"no run could be made of it: {type(error).__name__}: {error}", MAX_NOTE)
 
 
 def decide_unwritten(command: Any, result: Any) -> DecideDelivery | None:
-    """Return the command that fails a delivery whose start the store cannot write, so that it does not come back for ever; else None."""
+    """Return the command that fails a delivery whose start the store cannot write, so that it is not retried for ever; otherwise None."""
     if (
         not isinstance(result, UnwritableCommandError)
         or not isinstance(command, DecideDelivery)
@@ -63,5 +63,5 @@ def decide_unwritten(command: Any, result: Any) -> DecideDelivery | None:
 
 
 def decide_no_start(trigger: str, delivery: str, state: DeliveryState, note: str) -> DecideDelivery:
-    """Return the command that starts nothing for it."""
+    """Return the command that ends a delivery without a start."""
     return DecideDelivery(trigger=trigger, delivery=delivery, state=state, note=note)

@@ -1,4 +1,4 @@
-"""An arrival made ready for the store: the command that stores it with the run that it starts. Pure, so that any thread may do it."""
+"""The command that stores an incoming delivery with the run that it starts. Pure, so that any thread may build it."""
 
 from typing import Any
 
@@ -16,19 +16,19 @@ from mainspring.triggers.trigger_cache import CachedTrigger
 
 
 class PreparedDelivery(msgspec.Struct, frozen=True):
-    """What is to be stored of an arrival.
+    """An incoming delivery, ready to be stored.
 
-    `command.refused` = why no run can be made of it; `at` = the place in its data (JSON path) where that is why.
+    `command.refused` = why it cannot become a run; `at` = the place of the cause in its data (JSON path).
     """
 
-    arrival: IncomingDelivery
+    delivery: IncomingDelivery
     command: AcceptDelivery
     at: str | None = None
 
 
 def prepare_delivery(
     known: CachedTrigger,
-    arrival: IncomingDelivery,
+    delivery: IncomingDelivery,
     data: Any,
     *,
     id: str,
@@ -36,64 +36,64 @@ def prepare_delivery(
     sealing: Sealing,
     verified: str | None = None,
 ) -> PreparedDelivery | Refused:
-    """Return what is to be stored, or that its key can never be.
+    """Return the delivery to store, or Refused if its key can never be stored.
 
-    `data` = the decoded JSON of the arrival, `id` = of its delivery, `now` in ms UTC, `verified` = what its verifier said, for people.
+    `data` = its decoded JSON, `id` = that of the delivery, `now` in ms UTC, `verified` = readable result of its verifier.
 
     Raises:
-        SealedError: the codec failed, which says nothing of what arrived.
+        SealedError: the codec failed, not the delivery.
     """
-    if not fits_key(arrival.key):
-        size = f"{len(arrival.key)} characters, {len(arrival.key.encode('utf-8', 'replace'))} bytes"
-        said = f"its key has {size}; 1 to {MAX_KEY_LENGTH} characters can be kept, 2,000 bytes at most, in one line"
-        return Refused("bad_value", said)
+    if not fits_key(delivery.key):
+        size = f"{len(delivery.key)} characters, {len(delivery.key.encode('utf-8', 'replace'))} bytes"
+        problem = f"its key has {size}; 1 to {MAX_KEY_LENGTH} characters can be kept, 2,000 bytes at most, in one line"
+        return Refused("bad_value", problem)
     trigger = known.trigger
     command = AcceptDelivery(
         id=id,
         trigger=known.name,
-        key=arrival.key,
-        body_hash=arrival.body_hash,
-        body=sealing.seal(arrival.body),
-        data=sealing.seal_if(arrival.data),
-        headers=seal_headers(sealing, arrival.headers),
-        name=arrival.name,
+        key=delivery.key,
+        body_hash=delivery.body_hash,
+        body=sealing.seal(delivery.body),
+        data=sealing.seal_if(delivery.data),
+        headers=seal_headers(sealing, delivery.headers),
+        name=delivery.name,
         pace=trigger.pace,
         filtered=trigger.filtered,
         verified=verified,
-        redelivered=arrival.redelivered,
-        was_kept=arrival.was_kept,
-        stays=arrival.stays,
-        happened_at=arrival.happened_at,
+        redelivered=delivery.redelivered,
+        was_kept=delivery.was_kept,
+        stays=delivery.stays,
+        happened_at=delivery.happened_at,
     )
-    if trigger.filtered:  # what the filter leaves out need not fit
-        return PreparedDelivery(arrival, command)
-    event = build_event(known, id=id, key=arrival.key, name=arrival.name, data=data, at=now, headers=arrival.headers)
-    return _decide_start(known, arrival, command, event, now, sealing)
+    if trigger.filtered:  # a delivery that the filter excludes need not fit
+        return PreparedDelivery(delivery, command)
+    event = build_event(known, id=id, key=delivery.key, name=delivery.name, data=data, at=now, headers=delivery.headers)
+    return _decide_start(known, delivery, command, event, now, sealing)
 
 
 def seal_headers(sealing: Sealing, headers: dict[str, str]) -> bytes | None:
-    """Return headers as the store keeps them, None of none."""
+    """Return sealed headers for the store; None if there are none."""
     return sealing.seal(msgspec.json.encode(headers)) if headers else None
 
 
 def _decide_start(
     known: CachedTrigger,
-    arrival: IncomingDelivery,
+    delivery: IncomingDelivery,
     command: AcceptDelivery,
     event: EventData,
     now: int,
     sealing: Sealing,
 ) -> PreparedDelivery:
-    """Return the command with its key of the pace and its run; one that no run can be made of says so."""
+    """Return the command with its flow control key and its run, or with the reason why it cannot become a run."""
     trigger = known.trigger
     try:
-        # Also where it is not started at once: what can never be a run is told to whoever sent it.
-        start = build_start(known, [event], command.id, now, sealing, partition=arrival.partition)
+        # Also if it does not start at once: the sender learns at once if it can never become a run.
+        start = build_start(known, [event], command.id, now, sealing, partition=delivery.partition)
         by = trigger.by_of(event)
     except SealedError:
         raise
     except MainspringError as error:
         at = error.at if isinstance(error, MisfitError) else None
-        return PreparedDelivery(arrival, msgspec.structs.replace(command, refused=error.message), at)
-    waits = trigger.pace.batch is not None or trigger.pace.debounce is not None
-    return PreparedDelivery(arrival, msgspec.structs.replace(command, by=by, start=None if waits else start))
+        return PreparedDelivery(delivery, msgspec.structs.replace(command, refused=error.message), at)
+    is_held = trigger.pace.batch is not None or trigger.pace.debounce is not None
+    return PreparedDelivery(delivery, msgspec.structs.replace(command, by=by, start=None if is_held else start))

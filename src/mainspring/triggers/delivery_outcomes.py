@@ -1,4 +1,4 @@
-"""What became of what was taken in, asked by the keys under which it came: for whoever tidies up behind a run."""
+"""Outcomes of stored deliveries, by their keys: for code that cleans up after a run."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from mainspring.triggers.intake import DeliveryIntake
 
 
 class DeliveryOutcomes:
-    """Reads beside the loop; lets keys count anew by commits."""
+    """Reads outside the loop; releases keys by commits."""
 
     def __init__(self, reader: StoreReader, intake: DeliveryIntake) -> None:
         self._reader = reader
@@ -23,5 +23,5 @@ class DeliveryOutcomes:
         return {str(key): RunState(state) for key, state in rows}
 
     async def forget(self, trigger: str, key: str) -> None:
-        """Let a key count anew; one that is not there is no error. Raises StoreError."""
+        """Release a key, so that it counts again; a missing key is no error. Raises StoreError."""
         await self._intake.submit(ReleaseSourceKey(trigger, key))

@@ -1,4 +1,4 @@
-"""Deliveries as they are read back: their rows, and the events that stand in them or that they point to."""
+"""Rows of stored deliveries, and the events that they contain or refer to."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from mainspring.triggers.trigger_cache import CachedTrigger
 
 
 class DeliveryRow(NamedTuple):
-    """A row of a delivery that waits: body, data and headers are sealed; `source` = the event, or the run whose end it is."""
+    """A row of a waiting delivery: body, data and headers are sealed; `source` = id of the event, or of the run that ended."""
 
     seq: int
     id: str
@@ -29,13 +29,13 @@ class DeliveryRow(NamedTuple):
 
 
 class UnreadableDelivery(NamedTuple):
-    """A delivery whose event cannot be read here, and why: it waits for somebody who can."""
+    """A delivery whose event cannot be read here, with the reason: it waits for a process that can."""
 
     why: str
 
 
 class RunEndRow(NamedTuple):
-    """How a run ended; result sealed."""
+    """The end of a run; result sealed."""
 
     run: str
     automation: str
@@ -48,19 +48,19 @@ class RunEndRow(NamedTuple):
 
 
 def read_run_ends(reader: StoreReader, rows: Sequence[DeliveryRow]) -> dict[str, RunEndRow]:
-    """Return how the runs ended that these deliveries tell of; one that is gone is not there."""
+    """Return the ends of the runs that these deliveries refer to, without deleted runs."""
     return {row[0]: RunEndRow(*row) for row in _read_sources(reader, "list_run_results_of", rows)}
 
 
 def read_events(
     known: CachedTrigger, rows: Sequence[DeliveryRow], reader: StoreReader, sealing: Sealing
 ) -> list[EventData | UnreadableDelivery | None]:
-    """Return the event of each delivery of one trigger; None if what it points to is gone. Blocking; raises StoreError."""
+    """Return the event of each delivery of one trigger; None if its source was deleted. Blocking; raises StoreError."""
     if known.trigger.kind == "event":
-        told = {row[0]: row for row in _read_sources(reader, "list_events_of", rows)}
+        sources = {row[0]: row for row in _read_sources(reader, "list_events_of", rows)}
     else:
-        told = {run: tuple(end) for run, end in read_run_ends(reader, rows).items()}
-    return [_read_event(known, row, told, sealing) for row in rows]
+        sources = {run: tuple(end) for run, end in read_run_ends(reader, rows).items()}
+    return [_read_event(known, row, sources, sealing) for row in rows]
 
 
 def _read_sources(reader: StoreReader, query: str, rows: Sequence[DeliveryRow]) -> list[tuple[Any, ...]]:
@@ -69,9 +69,9 @@ def _read_sources(reader: StoreReader, query: str, rows: Sequence[DeliveryRow]) 
 
 
 def _read_event(
-    known: CachedTrigger, row: DeliveryRow, told: dict[str, tuple[Any, ...]], sealing: Sealing
+    known: CachedTrigger, row: DeliveryRow, sources: dict[str, tuple[Any, ...]], sealing: Sealing
 ) -> EventData | UnreadableDelivery | None:
-    source = None if row.source is None else told.get(row.source)
+    source = None if row.source is None else sources.get(row.source)
     if row.source is not None and source is None:
         return None
     try:
@@ -89,9 +89,9 @@ def _read_event(
 
 
 def _event_of_delivery(known: CachedTrigger, row: DeliveryRow, sealing: Sealing) -> EventData:
-    given = row.data if row.data is not None else row.body
+    sealed = row.data if row.data is not None else row.body
     headers = {} if row.headers is None else msgspec.json.decode(sealing.open(row.headers))
-    data = None if given is None else decode_body(sealing.open(given))
+    data = None if sealed is None else decode_body(sealing.open(sealed))
     return build_event(known, id=row.id, key=row.key, name=row.name, data=data, at=row.received_at, headers=headers)
 
 

@@ -1,4 +1,4 @@
-"""The asking of one filter: in a worker on a delivery that is stored, at the command line on an event that is tried."""
+"""The call of one filter: in a worker for a stored delivery, at the command line for a dry run."""
 
 import asyncio
 import inspect
@@ -16,9 +16,9 @@ from mainspring.triggers.start_from_event import EventData
 
 
 def call_filter(fn: EventFilter | None, event: EventData) -> tuple[DeliveryState | None, str]:
-    """Ask a filter in this thread, which has no running loop. Return what becomes of its delivery, None = it goes on, and a sentence on it.
+    """Call a filter in this thread, which has no running loop. Return the state of its delivery (None = it passes) and a sentence about it.
 
-    Whatever a filter raises is its answer, an end of the process too; only a person's interrupt passes.
+    Any exception of a filter fails its delivery, also SystemExit; only a person's interrupt is raised.
     """
     if fn is None:
         return DeliveryState.FAILED, "its filter is not in the code any more"
@@ -38,5 +38,5 @@ def _error_text(error: BaseException) -> str:
         return f": {error.message}"
     try:
         return f" {type(error).__name__}: {error}"
-    except BaseException:  # noqa: BLE001  an error of the user's that cannot even be shown
+    except BaseException:  # noqa: BLE001  a user's error whose text cannot be read
         return f" {type(error).__name__}: its text cannot be read"

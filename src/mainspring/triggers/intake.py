@@ -1,4 +1,4 @@
-"""The seam of all doors: an arrival goes in, and what became of it comes back once that is committed."""
+"""The intake of all consumers and endpoints: it stores an incoming delivery and returns the outcome after the commit."""
 
 import secrets
 from typing import Any, Protocol
@@ -19,29 +19,29 @@ _MAX_REJECTED_BODY = 4_096
 
 
 class DeliveryAcceptor(Protocol):
-    """What a door is given."""
+    """The interface for consumers: stores deliveries."""
 
-    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
-        """Store what arrived; return what became of it after the commit, or Refused.
+    async def take_in(self, trigger: str, delivery: IncomingDelivery) -> object:
+        """Store a delivery; return the outcome after the commit, or Refused.
 
-        Refused: other_body (same key, another body), bad_value (kept, but no run can be made of it), no_trigger, busy (try again later).
+        Refused: other_body (same key, another body), bad_value (stored, but it cannot become a run), no_trigger, busy (try again later).
 
         Raises:
-            MainspringError: whether it is stored is not known: take it in again, it counts once.
+            MainspringError: it is unknown whether it is stored: repeat the call, it counts once.
         """
         ...
 
 
 class DeliveryReceiver(DeliveryAcceptor, Protocol):
-    """What a door is given that decides itself what it cannot take in."""
+    """The interface for consumers that reject deliveries themselves."""
 
-    async def refuse(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
-        """Keep what is not taken in, for people to see. Raises as take_in does."""
+    async def refuse(self, trigger: str, reason: str, note: str, delivery: IncomingDelivery) -> None:
+        """Store a rejected delivery, for people to see. Raises as take_in does."""
         ...
 
 
 class DeliveryIntake:
-    """A Door over a store; used in `loop`'s thread. `known` is kept up by its owner."""
+    """A DeliveryReceiver over a store; used in the loop's thread. Its owner refreshes `known`."""
 
     def __init__(self, store: Store, known: TriggerCache, clock: Clock, sealing: Sealing) -> None:
         self._store = store
@@ -49,43 +49,43 @@ class DeliveryIntake:
         self._clock = clock
         self._sealing = sealing
 
-    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> DeliveryStored | Refused:
-        """Store what arrived; see DeliveryAcceptor."""
+    async def take_in(self, trigger: str, delivery: IncomingDelivery) -> DeliveryStored | Refused:
+        """Store a delivery; see DeliveryAcceptor."""
         known = self._known.get(trigger)
         if known is None:
             return Refused("no_trigger", f"nothing is triggered by {trigger!r}")
-        prepared = self.prepare(known, arrival, decode_body(arrival.json))
+        prepared = self.prepare(known, delivery, decode_body(delivery.json))
         return prepared if isinstance(prepared, Refused) else await self.store(prepared)
 
     def prepare(
-        self, known: CachedTrigger, arrival: IncomingDelivery, data: Any, verified: str | None = None
+        self, known: CachedTrigger, delivery: IncomingDelivery, data: Any, verified: str | None = None
     ) -> PreparedDelivery | Refused:
-        """Return what is to be stored of an arrival of now with this decoded data; any thread may.
+        """Return the delivery to store, received now, with this decoded data; any thread may call it.
 
         Arguments and errors are those of `prepare_delivery`.
         """
         now = self._clock.now()
         id = make_id("d", now, secrets.randbits(80))
-        return prepare_delivery(known, arrival, data, id=id, now=now, sealing=self._sealing, verified=verified)
+        return prepare_delivery(known, delivery, data, id=id, now=now, sealing=self._sealing, verified=verified)
 
     async def store(self, prepared: PreparedDelivery) -> DeliveryStored | Refused:
-        """Store what was made ready; see DeliveryAcceptor."""
+        """Store a prepared delivery; see DeliveryAcceptor."""
         answer: DeliveryStored | Refused = await self.submit(prepared.command)
         if isinstance(answer, DeliveryStored) and prepared.command.refused is not None:
             return Refused("bad_value", prepared.command.refused)
         return answer
 
-    async def refuse(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
-        """Keep what was refused at the door, for people to see; cut to a few kilobytes."""
+    async def refuse(self, trigger: str, reason: str, note: str, delivery: IncomingDelivery) -> None:
+        """Store a rejected delivery, for people to see; cut to a few kilobytes."""
         now = self._clock.now()
         await self.submit(
             RejectDelivery(
                 id=make_id("d", now, secrets.randbits(80)),
                 trigger=trigger,
-                why=why,
+                why=reason,
                 note=note,
-                body=self._sealing.seal(arrival.body[:_MAX_REJECTED_BODY]),
-                headers=seal_headers(self._sealing, arrival.headers),
+                body=self._sealing.seal(delivery.body[:_MAX_REJECTED_BODY]),
+                headers=seal_headers(self._sealing, delivery.headers),
             )
         )
 

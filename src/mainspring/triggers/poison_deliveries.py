@@ -1,7 +1,7 @@
-"""Deliveries that an earlier process may have asked a filter for, and that may have ended it.
+"""Poison deliveries: calling their filter may have ended an earlier process.
 
-What arrived while this process lives is asked at once, without a word to the store. What was there before it is written down first: whose
-askers died is asked alone, so that no other delivery is blamed, and after a few of them it is asked no more.
+For deliveries that arrive while this process runs, filters are called at once, without a record. Calls for older deliveries are recorded
+first. If the callers of a delivery died, its filter is called alone, so that no other delivery is blamed, and after some deaths not again.
 """
 
 import json
@@ -12,41 +12,41 @@ from mainspring.store.base import StoreReader
 from mainspring.triggers.delivery_rows import DeliveryRow
 
 MAX_DEATHS = 3
-"""So many processes may end while they ask one filter for one delivery."""
+"""Most processes that may end while they call a filter for one delivery."""
 BUSY = -1
-"""A process that lives is asking."""
+"""A live process is calling the filter."""
 _LIVE = (SessionState.ALIVE, SessionState.DRAINING)
 
 
 class PoisonDeliveries:
-    """Used by one reader at a time."""
+    """Counts deaths by delivery; used by one reader at a time."""
 
     def __init__(self, reader: StoreReader) -> None:
         self._reader = reader
-        self._before: int | None = None
+        self._newest_at_start: int | None = None
         self._noted: set[str] = set()
 
     def deaths(self, rows: Sequence[DeliveryRow]) -> dict[str, int]:
-        """Return, by delivery, how many processes ended while they asked, or BUSY; nothing of those that came since this process looks."""
-        if self._before is None:
-            ((self._before,),) = self._reader.read("find_newest_delivery_number")
-        older = [row.id for row in rows if row.seq <= self._before and row.id not in self._noted]
+        """Return, by delivery, how many processes ended during the call, or BUSY; without deliveries that are newer than this process."""
+        if self._newest_at_start is None:
+            ((self._newest_at_start,),) = self._reader.read("find_newest_delivery_number")
+        older = [row.id for row in rows if row.seq <= self._newest_at_start and row.id not in self._noted]
         if not older:
             return {}
-        found = self._reader.read("list_filter_callers", (json.dumps(older),))
-        askers = {id: {int(session) for session in asked.split(",")} for id, asked in found}
-        everyone = sorted(set().union(*askers.values()))
+        rows_of_callers = self._reader.read("list_filter_callers", (json.dumps(older),))
+        callers = {id: {int(session) for session in sessions.split(",")} for id, sessions in rows_of_callers}
+        all_sessions = sorted(set().union(*callers.values()))
         states: dict[int, str] = (
-            dict(self._reader.read("list_session_states", (json.dumps(everyone),))) if everyone else {}
+            dict(self._reader.read("list_session_states", (json.dumps(all_sessions),))) if all_sessions else {}
         )
-        return {id: _count_deaths([states.get(one) for one in askers.get(id, ())]) for id in older}
+        return {id: _count_deaths([states.get(session) for session in callers.get(id, ())]) for id in older}
 
     def note(self, deliveries: Sequence[str]) -> None:
-        """These were written down for this process."""
+        """Note that the calls for these deliveries are recorded for this process."""
         self._noted.update(deliveries)
 
     def forget(self, delivery: str) -> None:
-        """It was answered."""
+        """Drop a delivery whose filter has answered."""
         self._noted.discard(delivery)
 
 

@@ -1,4 +1,4 @@
-"""How events become the command that stages a run; pure: no store, no clock."""
+"""The start of a run from events: builds its command. Pure: no store, no clock."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from mainspring.store.commands.runs import SlotLink, StartRun
 from mainspring.triggers.trigger_cache import CachedTrigger
 
 EventData = dict[str, Any]
-"""domain.event.Event as JSON data."""
+"""An Event as JSON data."""
 
 
 def build_event(
@@ -31,7 +31,7 @@ def build_event(
     at: int,
     headers: Mapping[str, str] = {},
 ) -> EventData:
-    """Return what a run, a filter and the templates of a trigger get to see of an arrival; `at` in ms UTC."""
+    """Return the event of a delivery for runs, filters and templates of a trigger; `at` in ms UTC."""
     when = datetime.fromtimestamp(at / 1000, UTC).isoformat().replace("+00:00", "Z")
     return {
         "name": name or known.trigger.kind,
@@ -45,7 +45,7 @@ def build_event(
 
 
 def decode_body(body: bytes) -> Any:
-    """Return the JSON of a body; what is no JSON as text, what is no text as base64."""
+    """Return the decoded JSON of a body, otherwise its text, otherwise base64."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -67,10 +67,10 @@ def build_start(
     slot_at: int | None = None,
     key: str | None = None,
 ) -> StartRun:
-    """Return the command that starts one run for these events, oldest first. `delivery` = the first one's, from which the run's id follows.
+    """Return the start of one run for these events, oldest first. `delivery` = the first one's id, from which the run's id follows.
 
-    A run that follows another one serves the slot of that one, so that a whole chain is told apart by it; one that follows several of one
-    key has that `key`, unless its definition says another.
+    A run that follows another one has the same slot, which identifies the whole chain; a run that follows several runs of one
+    key has that `key`, unless its definition sets another.
 
     Raises:
         ArgumentError, OptionError, ValueRefusedError: the events do not fit the automation.
@@ -103,20 +103,20 @@ def build_start(
 
 
 def _find_item(known: CachedTrigger, events: Sequence[EventData], slot_at: int | None) -> str | None:
-    """Return what these events are about: the path of a file, the key of a webhook or message, the slot of the runs that are followed.
+    """Return the item of these events: the path of a file, the key of a webhook or message, the slot of the preceding runs.
 
-    None = nothing that comes again.
+    None = no recurring item.
 
-    A batch of several items is about none of them alone. Where an automation has several triggers their keys are kept apart.
+    A batch of several items has none. If an automation has several triggers, their keys are kept apart.
     """
     if known.trigger.kind == "files":
-        found = {str(event["data"].get("raw") or event["data"]["path"]) for event in events}
+        items = {str(event["data"].get("raw") or event["data"]["path"]) for event in events}
     elif known.trigger.kind in ("webhook", "queue"):
-        found = {str(event["key"]) for event in events}
+        items = {str(event["key"]) for event in events}
     elif slot_at is not None:
-        found = {format_iso(slot_at)}
+        items = {format_iso(slot_at)}
     else:
         return None
     if known.trigger.kind != "files" and len(known.definition.triggers) > 1:
-        found = {f"{known.name}:{key}" for key in found}
-    return found.pop() if len(found) == 1 else None
+        items = {f"{known.name}:{key}" for key in items}
+    return items.pop() if len(items) == 1 else None

@@ -100,9 +100,9 @@ class World:
             life.journal.append(outcome)
             assert len(life.journal) < at_most, "the run does not end"
             if outcome.output is not None and self.dice.random() < 0.5:
-                body.hand(outcome, decode(outcome.output))  # as the driver does it: the value it has already
+                body.deliver(outcome, decode(outcome.output))  # as the driver does it: the value it has already
             else:
-                body.hand(outcome)
+                body.deliver(outcome)
             self._mark(life)
         life.end = end_of(body)
         body.close()
@@ -128,13 +128,13 @@ class World:
         return self.time + self.dice.choice((0, 0, 1, 3, 10, 40, 200))
 
     def _next(self, body: WatchedBody, life: Life) -> Outcome | None:
-        given_up, body.given_up = body.given_up, []
-        for request in given_up:
+        cancelled_requests, body.cancelled_requests = body.cancelled_requests, []
+        for request in cancelled_requests:
             if request.kind is OutcomeKind.STEP and self.dice.random() < 0.7:
                 state = self.dice.choice((OutcomeState.CANCELLED, OutcomeState.SUCCEEDED))
                 late = self._outcome(life, request, state)
                 life.journal.append(late)
-                body.hand(late)
+                body.deliver(late)
                 self._mark(life)
         while self._coming and not self._coming[0][2].open:
             heapq.heappop(self._coming)

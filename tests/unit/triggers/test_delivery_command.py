@@ -57,7 +57,7 @@ def test_what_is_ready_has_all_that_the_store_keeps():
     assert (command.body, command.headers) == (b'{"n":1}', b'{"x-tenant":"t"}')
     assert command.start is not None
     assert b'"n":1' in command.start.input
-    assert found.arrival.body_hash == command.body_hash
+    assert found.delivery.body_hash == command.body_hash
 
 
 def test_what_fits_but_can_be_no_run_has_no_place():

@@ -127,7 +127,7 @@ async def test_filter_is_not_asked_twice_where_its_verdict_cannot_be_sealed_duri
         filtering._waiting.read = read
         found = read(*words)
         worker.gate.set()
-        worker.let_go = any(filtering._unsealed and not filtering._asked for _ in looking.looks(60))
+        worker.let_go = any(filtering._unsealed and not filtering._called for _ in looking.looks(60))
         return found
 
     filtering._waiting.read = read_first
@@ -154,7 +154,7 @@ async def test_looks_of_many_commits_plan_one_later_look(bench, monkeypatch):
     bench.publish()
     for looks in range(1, 8):
         worker.filtering.look()
-        while worker.looks < looks or worker.filtering._looking:
+        while worker.looks < looks or worker.filtering._reading:
             await asyncio.sleep(0)
     assert len([one for one in planned if not one.cancelled() and one.when() > loop.time() + 100]) == 1
     worker.filtering.close()

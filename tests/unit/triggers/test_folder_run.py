@@ -242,7 +242,7 @@ def test_move_that_hangs_is_reported_although_the_listing_answered(
 
         begun, answers = threading.Event(), threading.Event()
         running = Running(tmp_path, "100ms", after_success="done")
-        aside = running.desk._moves._aside
+        aside = running.desk._archiver._archive
         stage = aside.stage
 
         def hang(staged: StagedFile, mark: FileStamp) -> None:

@@ -88,7 +88,7 @@ class ExecProcess:
                 self._plan.told(self._ledger)
                 self._close()
                 return stop.code
-            if end.is_ours and end.failure is not None:
+            if end.is_silent_failure and end.failure is not None:
                 print_notice(f"{self._name}: {end.failure.message}")
             self._tell_withheld(end)
             self._keep(tell.build_whole_run(self._begin, end, self._session), end)

@@ -66,7 +66,7 @@ class WakeupThrottle:
 
     def _look(self) -> None:
         self._planned = False
-        self._scheduler.look()
+        self._scheduler.poll()
 
 
 if __name__ == "__main__":

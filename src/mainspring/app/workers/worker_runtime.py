@@ -148,7 +148,7 @@ class WorkerRuntime:
         )
         if self._settings.max_lines:
             # A worker is a process of ours; in a program of the user's, or before a person, prints are still seen where they were.
-            OUTPUT_CAPTURE.begin(beside=self._role not in ("worker", "probation"))
+            OUTPUT_CAPTURE.begin(echo=self._role not in ("worker", "probation"))
             self._captures = True
         # Before the first commit that can wake the worker: from then on code of users runs in this loop.
         self._watch_loop()
@@ -185,7 +185,7 @@ class WorkerRuntime:
         self._stall = StallWatch(
             self.loop,
             threading.get_ident(),
-            on_stall=record.begun,
+            on_stall=record.started,
             on_limit=lambda since: self._fatal(StalledError(f"the loop has not turned for {since:.0f} s")),
             on_turn=record.ended,
             limit_after=self._stall_limit,
@@ -213,13 +213,13 @@ class WorkerRuntime:
         """Return the children that live."""
         return self._pool.pids if self._pool is not None else []
 
-    def _children(self, on_sign: Any) -> ChildPool:
+    def _children(self, on_report: Any) -> ChildPool:
         lock = self.store.lock
         fds = (lock.descriptor,) if lock is not None else ()
         rules = tuple(import_name_of(rule) for rule in self._classifier.rules) if self._classifier is not None else ()
         settings = ChildSettings(pass_fds=fds, rules=rules, log_level=self._settings.log_level)
         size = compute_child_limit(self._processes, self._settings.concurrency, read_memory_limit())
-        self._pool = ChildPool(self.loop, size=size, on_sign=on_sign, settings=settings)
+        self._pool = ChildPool(self.loop, size=size, on_report=on_report, settings=settings)
         return self._pool
 
     async def drain(self, within: float) -> None:
@@ -288,7 +288,7 @@ class WorkerRuntime:
         if self.is_open:
             self.worker.changed(changes)
         if self._scheduler is not None and changes.ready:
-            self._scheduler.look()
+            self._scheduler.poll()
         if self._traffic is not None and changes.ready:
             self._traffic.changed()
         if self._filtering is not None and changes.ready:

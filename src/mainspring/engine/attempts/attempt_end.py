@@ -1,7 +1,7 @@
-"""How an attempt ended, as the driver is told.
+"""The end of an attempt, as it is reported to the driver.
 
-Invariant: exactly one of these holds: `ok`; `refused` is set (the effect was done, its value cannot be saved: never to be
-repeated); `failure` is set. A time-out and a cancellation are failures too, with their flag.
+Invariant: exactly one of these holds: `ok`; `refused` is set (the effect happened, its value cannot be saved: it must never
+be repeated); `failure` is set. A time-out and a cancellation are failures too, each with its flag.
 """
 
 import signal
@@ -23,9 +23,9 @@ from mainspring.store.effect_database import EarlierAttemptError
 
 
 class AttemptEnd(msgspec.Struct, kw_only=True):
-    """`value` is what decoding `output` gives, so that live and replay see the same. `took_us` counts from the call.
+    """The end of an attempt. `value` is the decoded `output`, so that live runs and replays see the same. `took_us` counts from the call.
 
-    `lost` says that nothing was done, for an earlier attempt that was lost or given up has not ended where it works: it never counts.
+    `lost`: nothing was done, because an earlier attempt that was lost or cancelled has not ended yet. Such an attempt never counts.
     """
 
     ok: bool = False
@@ -39,16 +39,16 @@ class AttemptEnd(msgspec.Struct, kw_only=True):
     cancelled: bool = False
     lost: bool = False
     error: BaseException | None = None
-    """What was raised, without its traceback, for retry policies that look at it; one of a child process is rebuilt here."""
+    """The raised exception without its traceback, for retry policies that check it; that of a child process is rebuilt."""
     outgoing: tuple[OutboxEntry, ...] = ()
-    """What the step sends; only of one that did its work."""
+    """Events and messages that the step sends; only if it succeeded."""
 
 
 def end_with_result(spec: AttemptSpec, value: object, classifier: Classifier, took_us: int) -> AttemptEnd:
     """Return the end of an attempt whose function returned `value`."""
     try:
         output, same = roundtrip_result(spec.signature, value, f"result of step {spec.name!r}", limit=spec.payload_max)
-    except Exception as error:  # noqa: BLE001 - whatever it was: the effect is done, so it must not look like a failed attempt
+    except Exception as error:  # noqa: BLE001 - any error: the effect happened, so this must not count as a failed attempt
         return AttemptEnd(refused=Failure.of(error, classifier.classify(error)), took_us=took_us)
     return AttemptEnd(ok=True, output=output, value=same, took_us=took_us)
 
@@ -78,13 +78,13 @@ def end_with_timeout(spec: AttemptSpec, took_us: int, cause: Failure | None = No
     return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us, timed_out=True, error=error)
 
 
-def end_with_cancellation(spec: AttemptSpec, why: str, took_us: int, cause: Failure | None = None) -> AttemptEnd:
-    """Return the end of an attempt that was told to stop."""
+def end_with_cancellation(spec: AttemptSpec, reason: str, took_us: int, cause: Failure | None = None) -> AttemptEnd:
+    """Return the end of an attempt that was cancelled."""
     verdict = permanent("cancelled")
     failure = Failure(
         type="CancelledError",
         code=verdict.code,
-        message=f"attempt {spec.attempt} of step {spec.name!r} was cancelled: {why}",
+        message=f"attempt {spec.attempt} of step {spec.name!r} was cancelled: {reason}",
         kind=verdict.kind,
         cause=cause,
     )
@@ -94,15 +94,15 @@ def end_with_cancellation(spec: AttemptSpec, why: str, took_us: int, cause: Fail
 def end_with_child_death(spec: AttemptSpec, code: int, last_words: str, took_us: int) -> AttemptEnd:
     """Return the end of an attempt whose child process ended without an answer.
 
-    `code` is negative for a signal; `last_words` is the last line that it printed to stderr, printable.
+    `code` is negative for a signal; `last_words` is its last line on stderr, printable.
     """
     verdict = unknown("child_died")
     by_signal = code < 0
-    how = f"killed by {signal_name(-code)}" if by_signal else f"it ended with exit code {code}"
+    death = f"killed by {signal_name(-code)}" if by_signal else f"it ended with exit code {code}"
     failure = Failure(
         type="ChildDied",
         code=verdict.code,
-        message=f"the child process of step {spec.name!r} died in attempt {spec.attempt}: {how}",
+        message=f"the child process of step {spec.name!r} died in attempt {spec.attempt}: {death}",
         kind=verdict.kind,
         hint=_SIGNAL_HINTS.get(-code) or (f"Its last line on stderr: {last_words}" if last_words else None),
         data={"signal": signal_name(-code)} if by_signal else {"exit_code": code},

@@ -1,6 +1,6 @@
-"""Signs of life: what a running attempt tells the engine before it ends.
+"""Reports of a running attempt to the engine.
 
-They reach `on_sign(spec, kind, sign)` in the loop's thread, in the order in which the step gave them, and all of them
+They reach `on_report(spec, kind, report)` in the loop's thread, in the order in which the step sent them, and all of them
 before the attempt's end. Each kind has one class.
 """
 
@@ -16,12 +16,12 @@ AckCallback = Callable[[BaseException | None], None]
 
 
 class ReportKind(StrEnum):
-    """The kinds of signs."""
+    """The kinds of reports."""
 
     CHECKPOINT = "checkpoint"
     PROGRESS = "progress"
     LOG = "log"
-    BEGAN = "began"
+    STARTED = "began"
     ENDED = "ended"
     ABANDONED = "abandoned"
     PROCESS = "process"
@@ -30,7 +30,7 @@ class ReportKind(StrEnum):
 
 
 class CheckpointReport(msgspec.Struct, frozen=True):
-    """A value to be saved. `ack(None)` says that it is committed, `ack(error)` that it never will be.
+    """A value to save. `ack(None)` means that it is committed, `ack(error)` that it never will be.
 
     `ack` may be called from any thread and more than once: the first call counts.
     """
@@ -41,7 +41,7 @@ class CheckpointReport(msgspec.Struct, frozen=True):
 
 
 class ProgressReport(msgspec.Struct, frozen=True):
-    """So much of the step is done; `total` None = unknown."""
+    """Progress of the step; `total` None = unknown."""
 
     done: int
     total: int | None
@@ -49,9 +49,9 @@ class ProgressReport(msgspec.Struct, frozen=True):
 
 
 class LogReport(msgspec.Struct, frozen=True):
-    """One line: of `ms.log`, of a logger (`logger`), or of what was printed (`stream` "stdout" or "stderr"). All texts are printable.
+    """One line: of `ms.log`, of a logger (`logger`), or of printed output (`stream` "stdout" or "stderr"). All texts are printable.
 
-    `is_out` = the process's own output has it already.
+    `is_out` = the line is in the process's own output already.
     """
 
     level: str
@@ -64,9 +64,9 @@ class LogReport(msgspec.Struct, frozen=True):
 
 
 class EndReport(msgspec.Struct, frozen=True):
-    """An attempt has ended, and nothing follows; told of one that gave lines or did not go well, of others only where somebody listens.
+    """The end of an attempt; no report follows. Sent if the attempt wrote lines or did not succeed, otherwise only with debug logging.
 
-    `failure` None = it did not fail; `stopped` = we ended it.
+    `failure` None = it did not fail; `stopped` = the engine ended it.
     """
 
     failure: Failure | None
@@ -77,23 +77,23 @@ class EndReport(msgspec.Struct, frozen=True):
 
 
 class StartReport(msgspec.Struct, frozen=True):
-    """An attempt begins; told only where somebody listens."""
+    """The start of an attempt; sent only with debug logging."""
 
-    kind = ReportKind.BEGAN
+    kind = ReportKind.STARTED
 
 
 class AbandonReport(msgspec.Struct, frozen=True):
-    """The attempt could not be stopped: its code still runs in this process, which should be recycled."""
+    """An attempt that could not be stopped: its code still runs in this process, which should be recycled."""
 
-    why: str
+    reason: str
     kind = ReportKind.ABANDONED
 
 
 class ProcessReport(msgspec.Struct, frozen=True):
-    """A child process began, or ended; its group is to be killed before a takeover. `started` tells two of one id apart.
+    """The start or end of a child process; its group must be killed before a takeover. `started` distinguishes two processes with one id.
 
-    It comes with `spec` None: a child serves many attempts. `ack`, if there is one, is called as a checkpoint's is: when the group is on
-    record, or never will be.
+    It is sent with `spec` None: a child serves many attempts. `ack`, if set, is called like that of a checkpoint: when the group is
+    recorded, or never will be.
     """
 
     pgid: int
@@ -104,9 +104,9 @@ class ProcessReport(msgspec.Struct, frozen=True):
 
 
 class LockReport(msgspec.Struct, frozen=True):
-    """The attempt wants a lock, and waits for it at most `within_s` seconds. `answer` is called with its fencing token, or with an error.
+    """A request for a lock, awaited for at most `within_s` seconds. `answer` is called with its fencing token or an error.
 
-    `number` tells this request from all others of the attempt. `answer` may be called more than once: the first call counts.
+    `number` is unique within the attempt. `answer` may be called more than once: the first call counts.
     """
 
     number: int
@@ -117,7 +117,7 @@ class LockReport(msgspec.Struct, frozen=True):
 
 
 class UnlockReport(msgspec.Struct, frozen=True):
-    """The attempt lets go of what it asked for under this number, or waits for it no longer; None = of all, for it has ended."""
+    """The release of the lock with this request number, or the end of waiting for it; None = all locks, because the attempt has ended."""
 
     number: int | None
     kind = ReportKind.UNLOCK

@@ -1,4 +1,4 @@
-"""One attempt of one step: what is to be called, how, and within which bounds."""
+"""The spec of one attempt of one step: the function to call, how, and within which limits."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,10 +11,10 @@ from mainspring.domain.values.function_signature import Signature
 
 
 class AttemptSpec(msgspec.Struct, kw_only=True):
-    """`input` are the canonical bytes of the call; `args` and `kwargs` the same call as live values.
+    """One attempt to make. `input` = canonical bytes of the call; `args` and `kwargs` = the same call as live values.
 
-    `isolate` is the answer of `choose_isolation`; `checkpoint` what earlier attempts saved last; `slot_at` the due time
-    (ms UTC) of the schedule's slot that the run serves; `payload_max` the largest result or checkpoint in bytes of JSON.
+    `isolate` = result of `choose_isolation`; `checkpoint` = last value saved by earlier attempts; `slot_at` = due time
+    (ms UTC) of the run's schedule slot; `payload_max` = largest result or checkpoint in bytes of JSON.
     """
 
     run_id: str

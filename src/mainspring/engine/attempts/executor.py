@@ -1,4 +1,4 @@
-"""The attempts of one worker: starts each where it belongs and closes what is left.
+"""The executor of one worker's attempts: starts each with its isolation and closes those that are left.
 
 Role: the only way from the driver to running user code. Invariants: see `live_attempt`.
 """
@@ -25,36 +25,36 @@ _GRACE_PERIOD_S = 5.0
 
 
 class AttemptHandle(Protocol):
-    """An attempt that was started."""
+    """A started attempt."""
 
-    def cancel(self, why: str) -> None:
-        """Stop it. Its end is still reported: cancelled, unless it was already on its way."""
+    def cancel(self, reason: str) -> None:
+        """Stop it. Its end is still reported: as cancelled, unless it had ended already."""
         ...
 
-    def ask_where(self, told: StackCallback) -> None:
-        """Have `told` called in the loop, at once or soon, with where its code stands; never, if the attempt ends before."""
+    def request_stack(self, on_stack: StackCallback) -> None:
+        """Call `on_stack` in the loop, at once or soon, with the current stack; never, if the attempt ends before."""
         ...
 
 
 class AttemptExecutor:
-    """All attempts that run now; made and used in the thread of `loop`.
+    """All running attempts; created and used in the thread of `loop`.
 
     `threads` is the most plain functions in threads at a time; `children` serve those in processes, and are closed with
-    this. A coroutine that ignores its cancellation is abandoned after `grace_after` seconds.
+    this executor. A coroutine that ignores its cancellation is abandoned after `grace_after` seconds.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         *,
-        on_sign: ReportCallback,
+        on_report: ReportCallback,
         classifier: Classifier | None = None,
         threads: int = 16,
         children: ChildPool | None = None,
         clock: Clock | None = None,
         grace_after: float = _GRACE_PERIOD_S,
     ) -> None:
-        self._host = AttemptHost(loop, classifier or Classifier(), clock or SystemClock(), on_sign, grace_after)
+        self._host = AttemptHost(loop, classifier or Classifier(), clock or SystemClock(), on_report, grace_after)
         self._threads = DaemonThreadPool(threads)
         self._children = children
 
@@ -65,22 +65,22 @@ class AttemptExecutor:
 
     @property
     def live_count(self) -> int:
-        """How many attempts have not ended."""
+        """Number of attempts that have not ended."""
         return len(self._host.live)
 
     @property
     def abandoned_count(self) -> int:
-        """How many attempts were given up while their code still runs here: a reason to recycle this process."""
+        """Number of abandoned attempts whose code still runs here: a reason to recycle this process."""
         return len(self._host.abandoned)
 
     def start(self, spec: AttemptSpec, on_end: EndCallback) -> AttemptHandle:
         """Start an attempt. `on_end` is called once, in the loop, never before this returns.
 
         Raises:
-            DefinitionError: the step cannot run in a child and was to.
+            DefinitionError: the step cannot run with its isolation.
         """
         if is_step_debug_enabled():
-            self._host.on_sign(spec, ReportKind.BEGAN, StartReport())
+            self._host.on_report(spec, ReportKind.STARTED, StartReport())
         if spec.isolate == LOOP:
             return LoopAttempt(self._host, spec, on_end)
         if spec.isolate == THREAD:
@@ -90,7 +90,7 @@ class AttemptExecutor:
         raise DefinitionError(f"step {spec.name!r} cannot run here: isolate={spec.isolate!r}")
 
     def close(self) -> None:
-        """Give up what still runs, without a word to its `on_end`."""
+        """Abandon the attempts that still run, without a call of their `on_end`."""
         for attempt in tuple(self._host.live):
             attempt.close()
         self._threads.close()

@@ -1,7 +1,7 @@
-"""Where a step runs: in the engine's loop, in a thread, or in a child process; and the names by which a child finds it.
+"""Isolation of a step: in the engine's loop, in a thread, or in a child process; and the names by which a child imports it.
 
-Invariant: nothing is sent to a child but names and data. What has no name that another process could import is refused when
-it is called, with the way to mend it.
+Invariant: only names and data are sent to a child. A function without a name that another process could import is rejected
+when the step is called, with a hint how to fix it.
 """
 
 import functools
@@ -29,7 +29,7 @@ def is_async(fn: Callable[..., Any]) -> bool:
     """Return whether calling `fn` gives a coroutine."""
     try:
         return _cached_is_async(fn)
-    except TypeError:  # not hashable: nothing to remember it by
+    except TypeError:  # not hashable: it cannot be cached
         return _is_async(fn)
 
 
@@ -44,29 +44,29 @@ _cached_is_async = functools.lru_cache(maxsize=4096)(_is_async)
 
 
 def choose_isolation(fn: Callable[..., Any], options: Mapping[str, Any]) -> str:
-    """Return "loop", "thread" or "process" for a step with these options (`isolate` and `timeout` are looked at).
+    """Return "loop", "thread" or "process" for a step with these options (`isolate` and `timeout` count).
 
     An `async def` runs in the loop, a `def` in a child if it has a time-out, so that the time-out really stops it, else in
     a thread. A stated `isolate` wins.
 
     Raises:
-        DefinitionError: a `def` is to run in the loop, which it would block; or it cannot run in a child.
+        DefinitionError: a `def` should run in the loop, which it would block; or it cannot run in a child.
     """
-    wanted = options.get("isolate")
-    if wanted == LOOP and not is_async(fn):
+    isolation = options.get("isolate")
+    if isolation == LOOP and not is_async(fn):
         raise DefinitionError(
             f"step {_display_name(fn)} is a plain function and cannot run in the loop",
             hint="Use isolate='thread' or 'process', or make it async def.",
         )
-    if wanted is None:
-        wanted = LOOP if is_async(fn) else PROCESS if options.get("timeout") is not None else THREAD
-    if wanted == PROCESS:
+    if isolation is None:
+        isolation = LOOP if is_async(fn) else PROCESS if options.get("timeout") is not None else THREAD
+    if isolation == PROCESS:
         import_name_of(fn)
-    return str(wanted)
+    return str(isolation)
 
 
 def unwrap_function(fn: Any) -> Any:
-    """Return the user's own function inside of a decorated step."""
+    """Return the user's own function of a decorated step."""
     while type(fn).__module__.startswith("mainspring.") and callable(getattr(fn, "fn", None)):
         fn = fn.fn
     return fn
@@ -95,7 +95,7 @@ def import_name_of(fn: Callable[..., Any]) -> str:
 
 
 def _importable_method(fn: Callable[..., Any], method: MethodType) -> str:
-    """Return the name of a bound method: that of its object in a module, and its own."""
+    """Return the name of a bound method: the name of its object in a module, and its own."""
     for module, name in _modules_with(method.__self__):
         reference = f"{name}.{method.__name__}"
         if _resolve_name(sys.modules[module], reference) == method:
@@ -104,16 +104,16 @@ def _importable_method(fn: Callable[..., Any], method: MethodType) -> str:
 
 
 def _modules_with(value: Any) -> Iterator[tuple[str, str]]:
-    """Yield the modules that hold an object, with its name there; that of its class first."""
-    own = type(value).__module__
-    for module in (own, *(name for name in list(sys.modules) if name != own)):
+    """Yield the modules that hold an object, with its name there; the module of its class first."""
+    home = type(value).__module__
+    for module in (home, *(name for name in list(sys.modules) if name != home)):
         for name, found in list(getattr(sys.modules.get(module), "__dict__", {}).items()):
             if found is value and name.isidentifier():
                 yield module, name
 
 
 def load_callable(ref: str) -> Callable[..., Any]:
-    """Return the function of this name, in the child; the user's own one, without our decoration.
+    """Return the user's function of this name, without decoration; for the child.
 
     Raises:
         ImportError: the module has no such name. And whatever the module raises.
@@ -137,7 +137,7 @@ def _load(ref: str) -> Any:
 
 
 def load_in_engine(ref: str) -> Callable[..., Any]:
-    """Return the function of this name in the engine's own process, where the file it was started with must not run again.
+    """Return the user's function of this name in the engine's own process, whose main file must not run again.
 
     Raises:
         ImportError: the module has no such name. And whatever the module raises.
@@ -147,7 +147,7 @@ def load_in_engine(ref: str) -> Callable[..., Any]:
 
 
 def load_decorated(ref: str) -> Any:
-    """Return what stands under this name in the engine's own process, with our decoration.
+    """Return the object of this name in the engine's own process, with decoration.
 
     Raises:
         ImportError: the module has no such name. And whatever the module raises.
@@ -162,7 +162,7 @@ def load_decorated(ref: str) -> Any:
 
 
 def _module_name(fn: Callable[..., Any], name: str) -> str:
-    """Return the name to import a loaded module by, with its file where the name alone would not find it."""
+    """Return the import name of a loaded module, with its file if the name alone would not find it."""
     module = sys.modules[name]
     spec = getattr(module, "__spec__", None)
     if name == "__main__" and spec is not None and spec.name != "__main__":
@@ -181,7 +181,7 @@ def _module_name(fn: Callable[..., Any], name: str) -> str:
 def _is_importable(name: str, file: str) -> bool:
     """Return whether a plain import of the name would load this file."""
     try:
-        # Not the loaded module's own spec, which says only how it was loaded here.
+        # Not the loaded module's own spec: it shows only how the module was loaded here.
         parent, _, _ = name.rpartition(".")
         path = sys.modules[parent].__path__ if parent else None
         for finder in sys.meta_path:
@@ -194,7 +194,7 @@ def _is_importable(name: str, file: str) -> bool:
 
 
 def _is_main(file: str) -> bool:
-    """Return whether this process was started with the file: then it must not run a second time."""
+    """Return whether this process was started with the file, which then must not run a second time."""
     started = getattr(sys.modules.get("__main__"), "__file__", None)
     return started is not None and Path(started).resolve() == Path(file)
 
@@ -208,7 +208,7 @@ def _load_file(name: str, file: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is no Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # before it runs: data classes look their module up
+    sys.modules[name] = module  # before it runs: data classes need their module there
     try:
         spec.loader.exec_module(module)
     except BaseException:
@@ -218,7 +218,7 @@ def _load_file(name: str, file: str) -> ModuleType:
 
 
 def _resolve_name(module: ModuleType | None, qualname: str) -> Any:
-    """Return what stands under a dotted name in a module, None if nothing does."""
+    """Return the object of a dotted name in a module; None if there is none."""
     found: Any = module
     for part in qualname.split("."):
         found = getattr(found, part, None)
@@ -232,5 +232,5 @@ def _display_name(fn: Any) -> str:
     return f"{getattr(inner, '__module__', '?')}.{name}"
 
 
-def _not_importable_error(fn: Callable[..., Any], why: str) -> DefinitionError:
-    return DefinitionError(f"step {_display_name(fn)} cannot run in a child process: it is {why}", hint=_MOVE_HINT)
+def _not_importable_error(fn: Callable[..., Any], reason: str) -> DefinitionError:
+    return DefinitionError(f"step {_display_name(fn)} cannot run in a child process: it is {reason}", hint=_MOVE_HINT)

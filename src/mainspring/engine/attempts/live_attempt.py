@@ -1,7 +1,7 @@
-"""An attempt that runs now: what those in the loop, in a thread and in a child have in common.
+"""A live attempt: the common part of attempts in the loop, in a thread and in a child.
 
 Invariants: `on_end` is called once, from the loop and never inside `start`; after that, or after `close`, the attempt is
-closed: none of its signs gets through and a late result is dropped.
+closed: none of its reports is delivered and a late result is dropped.
 """
 
 import asyncio
@@ -47,16 +47,16 @@ from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 _MAX_PENDING_LINES = 2_000
 _THROTTLE_PAUSE_S, _MAX_THROTTLE_PAUSES = 0.002, 250
-"""A thread with so many lines on their way waits so long for the loop, so many times at most: the loop may be waiting for the thread."""
+"""A thread with more pending lines than `_MAX_PENDING_LINES` pauses this long, up to this many times: the loop may wait for the thread."""
 
 EndCallback = Callable[[AttemptEnd], None]
 ReportCallback = Callable[[AttemptSpec | None, ReportKind, AttemptReport], None]
 StackCallback = Callable[[list[str]], None]
-"""Gets lines, outermost first: frames of a stack, processes, or why nothing can be seen."""
+"""Receives lines, outermost first: frames of a stack, processes, or the reason why none can be read."""
 
 
 class AttemptHost:
-    """What all attempts of one loop share."""
+    """The shared state of all attempts of one loop."""
 
     __slots__ = (
         "abandoned",
@@ -67,7 +67,7 @@ class AttemptHost:
         "live",
         "loop",
         "numbers",
-        "on_sign",
+        "on_report",
         "thread",
     )
 
@@ -76,36 +76,37 @@ class AttemptHost:
         loop: asyncio.AbstractEventLoop,
         classifier: Classifier,
         clock: Clock,
-        on_sign: ReportCallback,
+        on_report: ReportCallback,
         grace_after: float,
     ) -> None:
         self.loop = loop
         self.thread = threading.get_ident()
         self.classifier = classifier
         self.clock = clock
-        self.on_sign = on_sign
+        self.on_report = on_report
         self.grace_after = grace_after
         self.numbers = itertools.count(1)
-        """Of requests for locks: its next one may be taken from any thread."""
+        """Numbers of requests; any thread may take the next one."""
         self.live: set[LiveAttempt] = set()
         self.abandoned: set[LiveAttempt] = set()
-        # Copied once, so that steps see the program's variables but never the body that asked for them.
+        # Copied once, so that steps see the context variables of the program but never those of the body.
         self.context = contextvars.copy_context()
         self.context.run(IN_BODY.set, False)
         self.context.run(CURRENT_STEP.set, None)
 
 
 class LiveAttempt:
-    """One attempt under way; also its own channel for signs, unless a child carries them."""
+    """One running attempt; also its own channel for reports, unless it runs in a child."""
 
     __slots__ = (
-        "_began",
-        "_grants",
+        "_checkpoints",
+        "_is_wake_scheduled",
         "_lines",
+        "_lock_requests",
         "_on_end",
-        "_saves",
+        "_started_ns",
         "_timers",
-        "_wakes",
+        "cancel_reason",
         "closed",
         "has_lines",
         "has_locks",
@@ -113,7 +114,6 @@ class LiveAttempt:
         "is_late",
         "outgoing",
         "spec",
-        "why_cancelled",
     )
 
     def __init__(self, host: AttemptHost, spec: AttemptSpec, on_end: EndCallback) -> None:
@@ -121,33 +121,33 @@ class LiveAttempt:
         self.spec = spec
         self.closed = False
         self.has_lines = False
-        """Whether it has given a line of log."""
+        """Whether it has written a log line."""
         self._lines: deque[LogReport] | None = None
-        """Lines given off the loop's thread, on their way to it."""
-        self._wakes = False
+        """Lines from other threads, on their way to the loop."""
+        self._is_wake_scheduled = False
         self.has_locks = False
-        """Whether it has asked for a lock: then it may hold one at its end."""
+        """Whether it has requested a lock: then it may hold one at its end."""
         self.is_late = False
-        self.why_cancelled: str | None = None
+        self.cancel_reason: str | None = None
         self._on_end = on_end
-        self._began = time.perf_counter_ns()
+        self._started_ns = time.perf_counter_ns()
         self._timers: list[asyncio.TimerHandle] = []
-        self._saves: set[PendingCheckpoint] = set()
-        self._grants: set[LockRequest] = set()
+        self._checkpoints: set[PendingCheckpoint] = set()
+        self._lock_requests: set[LockRequest] = set()
         self.outgoing: list[OutboxEntry] = []
         host.live.add(self)
 
     def begin(self) -> None:
-        """Count the time from here: what came before was waiting for a place to run."""
-        self._began = time.perf_counter_ns()
+        """Restart the time measurement: until now the attempt waited for a place to run."""
+        self._started_ns = time.perf_counter_ns()
 
     @property
     def took_us(self) -> int:
         """Time since the call, in microseconds."""
-        return (time.perf_counter_ns() - self._began) // 1000
+        return (time.perf_counter_ns() - self._started_ns) // 1000
 
     def step_context(self) -> StepContext:
-        """Return what the step's code sees of this attempt."""
+        """Return the context of this attempt for the step's code."""
         spec = self.spec
         return StepContext(
             self,
@@ -161,20 +161,20 @@ class LiveAttempt:
             payload_max=spec.payload_max,
         )
 
-    def cancel(self, why: str) -> None:
-        """Stop the attempt; its end is reported as cancelled, unless it was already on its way."""
+    def cancel(self, reason: str) -> None:
+        """Stop the attempt; its end is reported as cancelled, unless it had ended already."""
         raise NotImplementedError
 
-    def ask_where(self, told: StackCallback) -> None:
-        """Have `told` called in the loop, at once or soon, with where its code stands; never, if the attempt ends before."""
+    def request_stack(self, on_stack: StackCallback) -> None:
+        """Call `on_stack` in the loop, at once or soon, with the current stack; never, if the attempt ends before."""
         raise NotImplementedError
 
     def after(self, seconds: float, callback: Callable[[], None]) -> None:
-        """Call back in the loop after so many seconds, unless the attempt ends first."""
+        """Call back in the loop after a delay, unless the attempt ends first."""
         self._timers.append(self.host.loop.call_later(seconds, callback, context=self.host.context))
 
     def stop_timers(self) -> None:
-        """Take back every `after`."""
+        """Cancel every `after`."""
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
@@ -188,125 +188,125 @@ class LiveAttempt:
                 end.refused = end.refused and redact(end.refused)
             if self.has_lines or not end.ok or is_step_debug_enabled():
                 ended = EndReport(end.failure or end.refused, end.took_us, end.cancelled, end.output)
-                self.host.on_sign(self.spec, ReportKind.ENDED, ended)
+                self.host.on_report(self.spec, ReportKind.ENDED, ended)
             self.close()
             if self.outgoing and end.failure is None:
                 end.outgoing = tuple(self.outgoing)
             self._on_end(end)
 
     def close(self) -> None:
-        """Let nothing of this attempt through any more."""
+        """Close the attempt: none of its reports is delivered any more."""
         self.closed = True
         self.host.live.discard(self)
         if self._timers:
             self.stop_timers()
-        if self._saves or self._grants:
+        if self._checkpoints or self._lock_requests:
             closed = AttemptClosed(f"step {self.spec.name!r} was given up before what it waits for was committed")
-            for save in tuple(self._saves):
-                save.ack(closed)
-            for grant in tuple(self._grants):
-                grant.answer(closed)
+            for checkpoint in tuple(self._checkpoints):
+                checkpoint.ack(closed)
+            for request in tuple(self._lock_requests):
+                request.answer(closed)
         if self.has_locks:
-            self.host.on_sign(self.spec, ReportKind.UNLOCK, UnlockReport(None))
+            self.host.on_report(self.spec, ReportKind.UNLOCK, UnlockReport(None))
 
     @property
     def is_stopped(self) -> bool:
-        """Whether we asked it to end: cancelled or timed out."""
-        return self.is_late or self.why_cancelled is not None
+        """Whether the engine stopped it: cancelled or timed out."""
+        return self.is_late or self.cancel_reason is not None
 
     def stopped(self, cause: Failure | None = None) -> AttemptEnd:
-        """Return the end of an attempt that we stopped. `cause` is what its code then failed with."""
-        if self.why_cancelled is not None:
-            return attempt_end.end_with_cancellation(self.spec, self.why_cancelled, self.took_us, cause)
+        """Return the end of an attempt that the engine stopped. `cause` = the failure of its code afterwards."""
+        if self.cancel_reason is not None:
+            return attempt_end.end_with_cancellation(self.spec, self.cancel_reason, self.took_us, cause)
         return attempt_end.end_with_timeout(self.spec, self.took_us, cause)
 
-    def abandon(self, why: str) -> None:
-        """Report the end of code that goes on running, and that it does."""
+    def abandon(self, reason: str) -> None:
+        """Report the end of an attempt whose code continues to run, and that it does."""
         if self.closed:
             return
         self.host.abandoned.add(self)
-        self.sign(AbandonReport(why))
+        self.send_report(AbandonReport(reason))
         self.finish(self.stopped())
 
-    def sign(self, sign: AttemptReport) -> None:
-        """Hand a sign to the engine; in the loop's thread."""
+    def send_report(self, report: AttemptReport) -> None:
+        """Send a report to the engine; in the loop's thread."""
         if not self.closed:
-            self.has_lines |= isinstance(sign, LogReport)
-            self.host.on_sign(self.spec, sign.kind, sign)
-        elif isinstance(sign, CheckpointReport | ProcessReport) and sign.ack is not None:
-            sign.ack(AttemptClosed("too late"))  # a lock that was asked for is answered by `close`
+            self.has_lines |= isinstance(report, LogReport)
+            self.host.on_report(self.spec, report.kind, report)
+        elif isinstance(report, CheckpointReport | ProcessReport) and report.ack is not None:
+            report.ack(AttemptClosed("too late"))  # `close` answers a requested lock
 
-    def post(self, sign: AttemptReport) -> None:
-        """Hand a sign to the engine; from any thread."""
+    def post(self, report: AttemptReport) -> None:
+        """Send a report to the engine; from any thread."""
         if self.closed:
             raise_attempt_closed(self.spec.name)
         if threading.get_ident() == self.host.thread:
-            self.sign(sign)
-        elif isinstance(sign, LogReport):
-            self._post_line(sign)
+            self.send_report(report)
+        elif isinstance(report, LogReport):
+            self._post_line(report)
         else:
-            self.call_soon(self.sign, sign)
+            self.call_in_loop(self.send_report, report)
 
-    def _post_line(self, sign: LogReport) -> None:
-        """Hand over a line off the loop's thread: many by one call. Who writes faster than the loop reads is slowed down, within bounds."""
+    def _post_line(self, report: LogReport) -> None:
+        """Pass lines to the loop, many with one call. A step that writes faster than the loop reads is slowed down, within bounds."""
         lines = self._lines
         if lines is None:
             lines = self._lines = deque()
-        lines.append(sign)
-        if not self._wakes:
-            self._wakes = True
-            self.call_soon(self._take_lines)
+        lines.append(report)
+        if not self._is_wake_scheduled:
+            self._is_wake_scheduled = True
+            self.call_in_loop(self._send_lines)
         for _ in range(_MAX_THROTTLE_PAUSES):
             if len(lines) < _MAX_PENDING_LINES or self.closed:
                 return
             time.sleep(_THROTTLE_PAUSE_S)
 
-    def _take_lines(self) -> None:
-        self._wakes = False
+    def _send_lines(self) -> None:
+        self._is_wake_scheduled = False
         lines = self._lines
         while lines:
-            self.sign(lines.popleft())
+            self.send_report(lines.popleft())
 
     def save(self, data: bytes) -> SavedCheckpoint | PendingCheckpoint:
-        """Hand a checkpoint to the engine; off the loop's thread, wait for its commit."""
+        """Send a checkpoint to the engine; in another thread than the loop's, wait for its commit."""
         if self.closed:
             raise_attempt_closed(self.spec.name)
-        save = PendingCheckpoint(self.host, self.forget)
-        self._saves.add(save)
-        self.post(CheckpointReport(data, save.ack))
+        checkpoint = PendingCheckpoint(self.host, self.drop_checkpoint)
+        self._checkpoints.add(checkpoint)
+        self.post(CheckpointReport(data, checkpoint.ack))
         if threading.get_ident() == self.host.thread:
-            return save
-        save.wait()
+            return checkpoint
+        checkpoint.wait()
         return SAVED_CHECKPOINT
 
     def record(self, outgoing: OutboxEntry) -> None:
-        """Keep what is to be sent with the end of this attempt; from any thread."""
+        """Add an event or message to send with the end of this attempt; from any thread."""
         if self.closed:
             raise_attempt_closed(self.spec.name)
         self.outgoing.append(outgoing)
 
     def lock(self, name: str, within_s: float) -> LockRequest:
-        """Ask for a lock; from any thread."""
+        """Request a lock; from any thread."""
         if self.closed:
             raise_attempt_closed(self.spec.name)
-        grant = LockRequest(next(self.host.numbers))
-        self._grants.add(grant)
+        request = LockRequest(next(self.host.numbers))
+        self._lock_requests.add(request)
         self.has_locks = True
 
         def answer(result: int | BaseException) -> None:
-            self._grants.discard(grant)
-            grant.answer(result)
+            self._lock_requests.discard(request)
+            request.answer(result)
 
-        self.post(LockReport(grant.number, name, within_s, answer))
-        return grant
+        self.post(LockReport(request.number, name, within_s, answer))
+        return request
 
-    def call_soon(self, callback: Callable[..., None], *args: Any) -> None:
-        """Call back in the loop, from any thread; a loop that is gone ends the attempt's code."""
+    def call_in_loop(self, callback: Callable[..., None], *args: Any) -> None:
+        """Call back in the loop, from any thread; if the loop is closed, this ends the attempt's code."""
         try:
             self.host.loop.call_soon_threadsafe(callback, *args, context=self.host.context)
-        except RuntimeError:  # the loop is closed: nobody is left who could count what we say
+        except RuntimeError:  # the loop is closed: no code is left that could handle the report
             raise_attempt_closed(self.spec.name)
 
-    def forget(self, save: PendingCheckpoint) -> None:
-        """Drop a checkpoint that is settled."""
-        self._saves.discard(save)
+    def drop_checkpoint(self, checkpoint: PendingCheckpoint) -> None:
+        """Drop a settled checkpoint."""
+        self._checkpoints.discard(checkpoint)

@@ -1,4 +1,4 @@
-"""A lock on its way to a step: asked for under a number, answered once from any thread, waited for in a thread or in an event loop."""
+"""The request of a step for a lock: it has a number, is answered once from any thread, and is awaited in a thread or an event loop."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class LockRequest:
-    """One request for a lock. `number` tells it from all others of its attempt; who waits may stop waiting at any time."""
+    """One request for a lock. `number` is unique within its attempt; a waiter may stop waiting at any time."""
 
     __slots__ = ("_token", "number")
 
@@ -17,17 +17,17 @@ class LockRequest:
         self._token: Future[int] = Future()
 
     def answer(self, result: int | BaseException) -> None:
-        """Settle it with the fencing token, or with what kept it back; the first call counts."""
-        with contextlib.suppress(InvalidStateError):  # settled before, or nobody waits any more
+        """Settle it with the fencing token or an error; the first call counts."""
+        with contextlib.suppress(InvalidStateError):  # settled before, or no code waits any more
             if isinstance(result, int):
                 self._token.set_result(result)
             else:
                 self._token.set_exception(result)
 
     def wait(self) -> int:
-        """Block this thread until it is settled; raises what kept it back."""
+        """Block this thread until it is settled; return the token or raise the error."""
         return self._token.result()
 
     def __await__(self) -> Generator[Any, None, int]:
-        """Wait in the loop that runs here, which is not held up and has no thread to join at its end."""
+        """Wait in the running loop, without blocking it and without a thread to join at its end."""
         return asyncio.wrap_future(self._token).__await__()

@@ -1,7 +1,7 @@
-"""An `async def` step in the engine's own loop: one task, one copy of the context, nothing else.
+"""An attempt of an `async def` step in the engine's own loop: one task and one copy of the context.
 
-A coroutine that swallows its cancellation is abandoned after a grace; one that returns a value instead of ending is taken at
-its word: the value is known, so the attempt succeeded.
+A coroutine that swallows its cancellation is abandoned after a grace period. If it returns a value instead of ending, the
+attempt succeeded, because its value is known.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ class LoopAttempt(LiveAttempt):
         super().__init__(host, spec, on_end)
         self._end: AttemptEnd | None = None
         task = host.loop.create_task(self._drive(), context=host.context.copy())
-        # The end is told from a callback: on_end drives bodies, and a task may not be entered inside a task.
+        # The end is reported from a callback: on_end drives bodies, and a task may not be entered inside a task.
         task.add_done_callback(self._done, context=host.context)
         self._task: asyncio.Task[Any] | None = task
         if spec.timeout is not None:
@@ -37,7 +37,7 @@ class LoopAttempt(LiveAttempt):
         spec = self.spec
         try:
             value = await spec.fn(*spec.args, **spec.kwargs)
-        except GeneratorExit:  # the loop is being taken down
+        except GeneratorExit:  # the loop is being closed
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit of one step must not stop the loop
             self._end = self._failed(error)
@@ -53,7 +53,7 @@ class LoopAttempt(LiveAttempt):
         return self.stopped(end.failure) if self.is_stopped else end
 
     def _done(self, task: "asyncio.Task[Any]") -> None:
-        self._task = None  # it holds this attempt through its context: no cycle is left for the collector
+        self._task = None  # it refers to this attempt through its context: leave no cycle for the garbage collector
         self.host.abandoned.discard(self)
         self.finish(self._end or self.stopped())  # without an end it was cancelled before its first turn
 
@@ -61,24 +61,24 @@ class LoopAttempt(LiveAttempt):
         self.is_late = True
         self._stop(f"timed out and ignored its cancellation for {self.host.grace_after:g} s")
 
-    def ask_where(self, told: StackCallback) -> None:
-        """Tell the frames of the coroutine, and of what it waits for."""
+    def request_stack(self, on_stack: StackCallback) -> None:
+        """Report the frames of the coroutine, and of the code that it awaits."""
         if self._task is not None:
-            told(read_task_stack(self._task))
+            on_stack(read_task_stack(self._task))
 
-    def cancel(self, why: str) -> None:
+    def cancel(self, reason: str) -> None:
         """Cancel the coroutine, and abandon it if it does not end."""
-        if not self.closed and self.why_cancelled is None:
-            self.why_cancelled = why
+        if not self.closed and self.cancel_reason is None:
+            self.cancel_reason = reason
             self._stop(f"ignored its cancellation for {self.host.grace_after:g} s")
 
-    def _stop(self, why: str) -> None:
+    def _stop(self, reason: str) -> None:
         if self._task is not None:
             self._task.cancel()
-        self.after(self.host.grace_after, lambda: self.abandon(f"step {self.spec.name!r} {why}"))
+        self.after(self.host.grace_after, lambda: self.abandon(f"step {self.spec.name!r} {reason}"))
 
     def close(self) -> None:
-        """Let nothing through, and stop the coroutine if it still runs."""
+        """Close the attempt, and stop the coroutine if it still runs."""
         super().close()
         if self._task is not None and not self._task.done():
             self._task.cancel()

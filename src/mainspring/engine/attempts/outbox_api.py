@@ -1,7 +1,7 @@
-"""`ms.publish(name, data)` and `ms.send(queue, data)`: what a step wants sent, committed with its outcome or not at all.
+"""The outbox API of a step: `ms.publish(name, data)` and `ms.send(queue, data)`, committed with its outcome or not at all.
 
-Nothing is sent by these calls: they check, encode and record. If the step succeeds, what it recorded is part of the very commit that saves
-its outcome; an attempt that fails leaves nothing. What is sent has an id that is the same on every resend.
+These calls send nothing: they check, encode and record. If the step succeeds, its entries are part of the commit that saves
+its outcome; an attempt that fails sends nothing. Each entry has an id that is the same on every resend.
 """
 
 import threading
@@ -54,16 +54,20 @@ def send(queue: str, data: Any, *, key: str | None = None, headers: Mapping[str,
         ArgumentError: the queue is no address, or holds a password; the key or a header is no plain text.
     """
     step = current_step("send()")
-    said = None if headers is None else dict(headers)
-    check_message(queue, key, said)
+    headers_by_name = None if headers is None else dict(headers)
+    check_message(queue, key, headers_by_name)
     body = encode(data, what=f"message to {queue}", limit=step.payload_max)
-    head = encode(said, what=f"headers of a message to {queue}", limit=step.payload_max) if said else None
+    head = (
+        encode(headers_by_name, what=f"headers of a message to {queue}", limit=step.payload_max)
+        if headers_by_name
+        else None
+    )
     is_raw = isinstance(data, bytes | bytearray | memoryview)
     return _record_outgoing(step, lambda known_as: QueuedMessage(known_as, queue, body, is_raw, key, head))
 
 
 def _record_outgoing(step: StepContext, make: Callable[[str], OutboxEntry]) -> str:
-    with _NUMBER_LOCK:  # threads of one step may send at the same time
+    with _NUMBER_LOCK:  # several threads of one step may send at the same time
         number = len(step.recorded) + 1
         if number > MAX_ENTRIES:
             raise ArgumentError(

@@ -1,4 +1,4 @@
-"""Where the code of this process stands: lines "file:line function", outermost first, printable and bounded."""
+"""Stacks of threads and tasks of this process: lines "file:line function", outermost first, printable and bounded."""
 
 import asyncio
 import gc
@@ -16,9 +16,9 @@ _LOOP_RUNNER_CODE = asyncio.BaseEventLoop.run_until_complete.__code__
 
 
 def read_thread_stack(thread: int) -> list[str]:
-    """Return what a thread (`threading.get_ident()`) is doing: the innermost 40 frames.
+    """Return the stack of a thread (`threading.get_ident()`): the innermost 40 frames.
 
-    Of a loop that waits for something to happen its own frames say nothing: where the task stands for which it runs is told instead.
+    For a loop that waits for events its own frames say nothing: the stack of the task that it runs is returned instead.
     """
     frame: FrameType | None = sys._current_frames().get(thread)  # noqa: SLF001 - the documented way
     waits = frame is not None and frame.f_code.co_filename == selectors.__file__
@@ -36,7 +36,7 @@ def read_thread_stack(thread: int) -> list[str]:
 
 
 def read_task_stack(task: "asyncio.Task[Any]") -> list[str]:
-    """Return where a task that does not run at this moment waits, through the coroutines and tasks that it waits for."""
+    """Return the stack of a task that waits, through the coroutines and tasks that it awaits."""
     lines: list[str] = []
     waits: Any = task
     for _ in range(MAX_FRAMES):
@@ -45,7 +45,7 @@ def read_task_stack(task: "asyncio.Task[Any]") -> list[str]:
             lines.append(_line(frame.f_code, frame.f_lineno))
         if isinstance(waits, asyncio.Task):
             task = waits
-        # A coroutine that waits for a future shows an iterator; its task knows of what.
+        # A coroutine that awaits a future shows an iterator; its task knows the future.
         waits = _awaited_code(inner) or _awaited_task(task)
         if waits is None:
             break
@@ -53,7 +53,7 @@ def read_task_stack(task: "asyncio.Task[Any]") -> list[str]:
 
 
 def _frame_of(code: Any) -> tuple[FrameType | None, Any]:
-    """Return the frame of a coroutine, or of a generator in its place, and what it waits for."""
+    """Return the frame of a coroutine, or of a generator in its place, and the object that it awaits."""
     for prefix, waits in (("cr", "cr_await"), ("gi", "gi_yieldfrom"), ("ag", "ag_await")):
         if hasattr(code, f"{prefix}_frame"):
             return getattr(code, f"{prefix}_frame"), getattr(code, waits)
@@ -61,20 +61,20 @@ def _frame_of(code: Any) -> tuple[FrameType | None, Any]:
 
 
 def _awaited_code(waits: Any) -> Any:
-    """Return the code that is waited for, if it is code; a step of an async generator leads to it by its references alone."""
+    """Return the awaited object if it is code; the step of an async generator refers to it."""
     if hasattr(waits, "cr_frame") or hasattr(waits, "gi_frame"):
         return waits
     if type(waits).__name__ in _GENERATOR_STEPS:
-        return next((one for one in gc.get_referents(waits) if isinstance(one, AsyncGeneratorType)), None)
+        return next((item for item in gc.get_referents(waits) if isinstance(item, AsyncGeneratorType)), None)
     return None
 
 
 def _awaited_task(task: "asyncio.Task[Any]") -> "asyncio.Task[Any] | None":
-    """Return the task that a task waits for, of several that were gathered the first that goes on."""
+    """Return the task that a task awaits; of several gathered ones the first that still runs."""
     waits = getattr(task, "_fut_waiter", None)
     gathered = getattr(waits, "_children", ())
-    found = (one for one in (waits, *gathered) if isinstance(one, asyncio.Task) and not one.done())
-    return next(found, None)
+    running = (item for item in (waits, *gathered) if isinstance(item, asyncio.Task) and not item.done())
+    return next(running, None)
 
 
 def _line(code: CodeType, number: int | None) -> str:

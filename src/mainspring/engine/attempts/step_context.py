@@ -1,9 +1,9 @@
-"""What a running step may ask: `ms.idempotency_key()`, `ms.checkpoint(value)`, `ms.log` and the rest, alike in loop, thread and child.
+"""The context of a running step: `ms.idempotency_key()`, `ms.checkpoint(value)`, `ms.log` and the rest, alike in loop, thread and child.
 
-Role: a context variable holds the attempt that the current code belongs to; the functions here read it. How a sign travels
-is the affair of the `AttemptChannel` that the attempt was given.
-Invariants: once an attempt is closed nothing of it gets through: each `ms.*` call of a zombie raises `AttemptClosed`, which
-is no `Exception`, so that user code does not swallow it. A value is checked and encoded before it is handed over.
+Role: a context variable holds the attempt of the current code; the functions here read it. The `AttemptChannel` of the
+attempt delivers its reports.
+Invariants: after an attempt is closed, none of its reports is delivered: each `ms.*` call of a zombie raises `AttemptClosed`, which
+is no `Exception`, so that user code does not swallow it. A value is checked and encoded before it is sent.
 """
 
 from collections.abc import Awaitable, Callable, Generator
@@ -24,7 +24,7 @@ _MAX_TEXT = 16 * 1024
 
 
 class NotInStepError(MainspringError):
-    """`name` is for the code of a step, and no step is running here."""
+    """Error: `name` is for the code of a step, and no step is running here."""
 
     code = "not_in_step"
 
@@ -45,30 +45,30 @@ _METHODS_OF_RUN = ("progress", "log.debug", "log.info", "log.warning", "log.erro
 
 
 class AttemptClosed(BaseException):
-    """This attempt was given up: nothing it says or returns counts any more. Ends the zombie's code."""
+    """End of the code of a zombie: its attempt is closed, and nothing it reports or returns counts any more."""
 
 
 class AttemptChannel(Protocol):
-    """How the signs of one attempt reach the engine."""
+    """The channel by which the reports of one attempt reach the engine."""
 
-    def post(self, sign: LogReport | ProgressReport | ProcessReport | UnlockReport) -> None:
-        """Hand a sign over; raises AttemptClosed if the attempt is closed."""
+    def post(self, report: LogReport | ProgressReport | ProcessReport | UnlockReport) -> None:
+        """Send a report; raises AttemptClosed if the attempt is closed."""
         ...
 
     def save(self, data: bytes) -> Awaitable[None]:
-        """Hand a checkpoint over. Off the engine's loop this blocks until it is committed."""
+        """Send a checkpoint. Outside the engine's loop this blocks until it is committed."""
         ...
 
     def record(self, outgoing: OutboxEntry) -> None:
-        """Hand over what is to be sent if the attempt succeeds; raises AttemptClosed if it is closed."""
+        """Add an event or message to send if the attempt succeeds; raises AttemptClosed if it is closed."""
 
     def lock(self, name: str, within_s: float) -> LockRequest:
-        """Ask for a lock."""
+        """Request a lock."""
         ...
 
 
 class StepContext:
-    """One attempt as its own code sees it."""
+    """The context of one attempt for its own code."""
 
     __slots__ = (
         "attempt",
@@ -110,17 +110,17 @@ class StepContext:
         self.saved = saved
         self.payload_max = payload_max
         self.printed: dict[tuple[str, bool], str] = {}
-        """The line that has no end yet, of each stream and whether it was written there as well."""
+        """The unfinished line of each stream, by (stream, whether it was also written to the original stream)."""
         self.recorded: list[OutboxEntry] = []
         self.recorded_bytes = 0
-        """What this attempt has recorded to be sent, and its size."""
+        """Size in bytes of the recorded events and messages."""
         self.stopper: Callable[[], None] | None = None
-        """Set by code that can be told to end although its thread cannot be stopped; called from any thread."""
+        """Set by code that can be stopped although its thread cannot; called from any thread."""
         self.processes: Callable[[], list[str]] | None = None
-        """Set by code that waits for processes of its own: tells what they do; called from any thread."""
+        """Set by code that waits for its own processes: returns their states; called from any thread."""
 
     def checkpoint(self, value: object) -> Awaitable[None]:
-        """Encode and hand over."""
+        """Encode a checkpoint and send it."""
         data = encode(value, what=f"checkpoint of step {self.name!r}", limit=self.payload_max)
         saving = self.channel.save(data)
         self.saved = data
@@ -131,7 +131,7 @@ CURRENT_STEP: ContextVar[StepContext | None] = ContextVar("mainspring_step", def
 
 
 class SavedCheckpoint:
-    """What `checkpoint` returns where there is nothing left to wait for."""
+    """The result of `checkpoint` if it is committed already."""
 
     def __await__(self) -> Generator[Any, None, None]:
         """Return at once."""
@@ -143,10 +143,10 @@ SAVED_CHECKPOINT = SavedCheckpoint()
 
 
 def current_step(name: str) -> StepContext:
-    """Return the attempt that the calling code belongs to.
+    """Return the context of the calling code's attempt.
 
     Raises:
-        NotInStepError: it belongs to none.
+        NotInStepError: it belongs to no attempt.
     """
     step = CURRENT_STEP.get()
     if step is None or IN_BODY.get():
@@ -238,5 +238,5 @@ log = StepLog()
 
 
 def raise_attempt_closed(name: str) -> NoReturn:
-    """Raise what ends the code of an attempt that was given up."""
+    """Raise AttemptClosed, which ends the code of a closed attempt."""
     raise AttemptClosed(f"this attempt of step {name!r} was given up: what it does no longer counts")

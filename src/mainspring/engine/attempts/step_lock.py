@@ -1,7 +1,7 @@
-"""`ms.lock(name)`: a named lock that one attempt of all has at a time, in loop, thread and child alike.
+"""The lock of a step, `ms.lock(name)`: a named lock that one attempt has at a time, in loop, thread and child alike.
 
-Invariant: it is let go when the `with` ends, when the attempt ends in whatever way, and when the process dies. None of these can stop
-code that goes on as a zombie: for that each holder has a fencing token, higher than all before it.
+Invariant: it is released when the `with` ends, when the attempt ends in any way, and when the process dies. None of these stops
+the code of a zombie: therefore each holder has a fencing token, higher than all before it.
 """
 
 import asyncio
@@ -55,8 +55,8 @@ class StepLock:
             raise DefinitionError(
                 f"lock {self.name!r} would block the event loop", hint=f"Write: async with ms.lock({self.name!r})"
             )
-        grant = channel.lock(self.name, self._within_s)
-        self._token, self._number = grant.wait(), grant.number
+        request = channel.lock(self.name, self._within_s)
+        self._token, self._number = request.wait(), request.number
         self._channel = channel
         return self
 
@@ -69,12 +69,12 @@ class StepLock:
     async def __aenter__(self) -> Self:
         """Wait for the lock; raises LockHeldError and ConflictError as `with` does."""
         channel = current_step("lock()").channel
-        grant = channel.lock(self.name, self._within_s)
+        request = channel.lock(self.name, self._within_s)
         try:
-            self._token, self._number = await grant, grant.number
+            self._token, self._number = await request, request.number
         except asyncio.CancelledError:
             with contextlib.suppress(AttemptClosed):
-                channel.post(UnlockReport(grant.number))
+                channel.post(UnlockReport(request.number))
             raise
         self._channel = channel
         return self

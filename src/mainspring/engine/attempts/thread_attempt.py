@@ -1,4 +1,4 @@
-"""A `def` step in a thread. A thread cannot be stopped: on a time-out or cancellation its attempt is abandoned at once."""
+"""An attempt of a `def` step in a thread. A thread cannot be stopped: on a time-out or cancellation the attempt is abandoned at once."""
 
 import asyncio
 import contextlib
@@ -22,11 +22,11 @@ class _Phase(Enum):
     QUEUED = 1
     RUNNING = 2
     ENDED = 3
-    GIVEN_UP = 4
+    ABANDONED = 4
 
 
 class ThreadAttempt(LiveAttempt):
-    """Runs one function in a thread of the pool; its time-out counts from when a thread took it."""
+    """Runs one function in a thread of the pool; its time-out counts from the start in the thread."""
 
     __slots__ = ("_ident", "_lock", "_phase", "_step", "_threads")
 
@@ -39,16 +39,16 @@ class ThreadAttempt(LiveAttempt):
         self._phase = _Phase.QUEUED
         threads.submit(self._serve)
 
-    def ask_where(self, told: StackCallback) -> None:
-        """Tell the frames of the thread, or the processes of the command that it waits for."""
+    def request_stack(self, on_stack: StackCallback) -> None:
+        """Report the frames of the thread, or the processes of the command that it waits for."""
         processes = self._step.processes
         if self._ident is None:
-            told(["it waits for a free thread: worker.threads is how many there are"])
+            on_stack(["it waits for a free thread: worker.threads is how many there are"])
         else:
-            told((processes() if processes is not None else []) or read_thread_stack(self._ident))
+            on_stack((processes() if processes is not None else []) or read_thread_stack(self._ident))
 
     def _serve(self) -> bool:
-        """Work of the pool; returns whether the thread was given up meanwhile."""
+        """Run in the pool; return whether the thread was abandoned meanwhile."""
         with self._lock:
             if self.closed or self._phase is not _Phase.QUEUED:
                 return False
@@ -57,18 +57,18 @@ class ThreadAttempt(LiveAttempt):
         self.begin()
         try:
             if self.spec.timeout is not None:
-                self.call_soon(self.after, self.spec.timeout.total_seconds(), self._time_out)
+                self.call_in_loop(self.after, self.spec.timeout.total_seconds(), self._time_out)
             end = self.host.context.copy().run(self._call)
-        except AttemptClosed:  # only from call_soon: the loop is gone
+        except AttemptClosed:  # only from call_in_loop: the loop is closed
             return False
         with self._lock:
-            is_given_up = self._phase is _Phase.GIVEN_UP
+            is_abandoned = self._phase is _Phase.ABANDONED
             self._phase = _Phase.ENDED
-        if is_given_up:
-            self._tell(self.host.abandoned.discard, self)
+        if is_abandoned:
+            self._call_in_loop_if_open(self.host.abandoned.discard, self)
         else:
-            self._tell(self.finish, end)
-        return is_given_up
+            self._call_in_loop_if_open(self.finish, end)
+        return is_abandoned
 
     def _call(self) -> AttemptEnd:
         CURRENT_STEP.set(self._step)
@@ -83,40 +83,40 @@ class ThreadAttempt(LiveAttempt):
                 post_last_lines(self._step)
         return attempt_end.end_with_result(spec, value, self.host.classifier, self.took_us)
 
-    def _tell(self, callback: Callable[[Any], None], argument: object) -> None:
-        with contextlib.suppress(AttemptClosed):  # the loop is gone: nobody is left to be told
-            self.call_soon(callback, argument)
+    def _call_in_loop_if_open(self, callback: Callable[[Any], None], argument: object) -> None:
+        with contextlib.suppress(AttemptClosed):  # the loop is closed: no code is left to handle it
+            self.call_in_loop(callback, argument)
 
     def _time_out(self) -> None:
         self.is_late = True
-        self._give_up("timed out")
+        self._stop("timed out")
 
-    def cancel(self, why: str) -> None:
-        """Report the cancellation at once; a function that runs is abandoned."""
-        if not self.closed and self.why_cancelled is None:
-            self.why_cancelled = why
-            self._give_up("was cancelled")
+    def cancel(self, reason: str) -> None:
+        """Report the cancellation at once; a running function is abandoned."""
+        if not self.closed and self.cancel_reason is None:
+            self.cancel_reason = reason
+            self._stop("was cancelled")
 
-    def _give_up(self, how: str) -> None:
-        """Report from a later turn of the loop. An end that is on its way already comes first."""
+    def _stop(self, cause: str) -> None:
+        """Stop the attempt and report from a later turn of the loop. An end that was reported already comes first."""
         stopper = self._step.stopper
         if stopper is not None and self._phase is _Phase.RUNNING:
             self._step.stopper = None
             stopper()
-            self.after(self.host.grace_after, lambda: self._give_up(how))
+            self.after(self.host.grace_after, lambda: self._stop(cause))
             return
         with self._lock:
-            was, self._phase = self._phase, _Phase.GIVEN_UP
-            if was is _Phase.RUNNING:
+            phase, self._phase = self._phase, _Phase.ABANDONED
+            if phase is _Phase.RUNNING:
                 self._threads.give_up_one()
-                why = f"step {self.spec.name!r} {how}; its thread cannot be stopped"
-                self.host.loop.call_soon(self.abandon, why, context=self.host.context)
-            elif was is _Phase.QUEUED:
+                reason = f"step {self.spec.name!r} {cause}; its thread cannot be stopped"
+                self.host.loop.call_soon(self.abandon, reason, context=self.host.context)
+            elif phase is _Phase.QUEUED:
                 self.host.loop.call_soon(lambda: self.finish(self.stopped()), context=self.host.context)
 
 
 def call_to_end(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call a function off the engine's loop; a coroutine is run to its end in a loop of its own."""
+    """Call a function outside the engine's loop; a coroutine is run to its end in its own loop."""
     if is_async(fn):
         return asyncio.run(fn(*args, **kwargs))
     return fn(*args, **kwargs)

@@ -1,7 +1,7 @@
 """A pool of daemon threads for plain functions.
 
-Unlike the standard pool it never waits for its threads when the program ends, and a thread that hangs in user code is made
-up for by a new one, so that a few hung calls do not use up the pool.
+Unlike the standard pool it never waits for its threads when the program ends, and it replaces a thread that hangs in user
+code, so that a few hung calls do not use up the pool.
 """
 
 import threading
@@ -12,7 +12,7 @@ WorkItem = Callable[[], bool]
 
 
 class DaemonThreadPool:
-    """Runs each submitted piece of work in one of at most `size` threads; work returns whether its thread should end."""
+    """Runs each work item in one of at most `size` threads; an item returns whether its thread should end."""
 
     def __init__(self, size: int) -> None:
         self._queue: SimpleQueue[WorkItem | None] = SimpleQueue()
@@ -31,7 +31,7 @@ class DaemonThreadPool:
                 self._spawn()
 
     def give_up_one(self) -> None:
-        """Make up for a thread whose work hangs; that work must return True once it ends after all."""
+        """Add a thread in place of one whose work hangs; that work must return True when it ends after all."""
         with self._lock:
             self._size += 1
             if not self._queue.empty():
@@ -48,12 +48,12 @@ class DaemonThreadPool:
         threading.Thread(target=self._serve, name=f"mainspring-step-{self._count}", daemon=True).start()
 
     def _serve(self) -> None:
-        """Work until told to end."""
+        """Run work until the pool is closed."""
         while (work := self._queue.get()) is not None:
             if work():
                 with self._lock:
                     self._count -= 1
                     self._size -= 1
                 return
-            del work  # so that an idle thread holds nothing of the user's
+            del work  # so that an idle thread keeps no user objects alive
             self._idle.release()

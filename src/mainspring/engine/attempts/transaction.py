@@ -1,7 +1,7 @@
-"""`ms.Tx`: the transaction that a transactional step writes in, and who may use it until when.
+"""The transaction of a transactional step, `ms.Tx`, and the limits of its use.
 
-Invariants: it is used by one thread at a time; nothing gets through once the step ended or its attempt was given up;
-giving up never waits, and frees the database's lock at once unless a statement is being run, then when it ends.
+Invariants: one thread uses it at a time; nothing is written after the step ended or its attempt was abandoned;
+abandoning never waits, and releases the database's lock at once, or when the running statement ends.
 """
 
 import threading
@@ -25,7 +25,7 @@ DEFAULT_DATABASE = "default"
 
 
 class OpenTransaction:
-    """One attempt's transaction: opened by the attempt, ended by it or by who gives it up, whichever comes first."""
+    """One attempt's transaction: opened by the attempt, ended by it or by `abandon`, whichever comes first."""
 
     def __init__(self, database: EffectDatabase, step: str) -> None:
         self._database = database
@@ -34,7 +34,7 @@ class OpenTransaction:
         self._connection: EffectConnection | None = None
         self._fault: Exception | None = None
         self._ended = False
-        self._given_up = False
+        self._abandoned = False
 
     def begin(self) -> None:
         """Open a connection and begin; `end` is owed even if this raises.
@@ -42,18 +42,18 @@ class OpenTransaction:
         Raises what EffectDatabase.open and EffectConnection.begin raise, and AttemptClosed.
         """
         with self._lock:
-            if self._given_up:
+            if self._abandoned:
                 raise_attempt_closed(self._step)
             self._connection = self._database.open()
             self._connection.begin()
 
     @contextmanager
     def use(self) -> Iterator[EffectConnection]:
-        """Give the connection to one thread for a moment.
+        """Yield the connection to one thread at a time.
 
         Raises:
-            AttemptClosed: the attempt was given up.
-            TransactionError: the step has ended, or the transaction has. What made the database end it is raised again.
+            AttemptClosed: the attempt was abandoned.
+            TransactionError: the step has ended, or the transaction has. The error that ended it is raised again.
         """
         try:
             with self._lock:
@@ -67,7 +67,7 @@ class OpenTransaction:
             self._settle()
 
     def _usable(self) -> EffectConnection:
-        if self._given_up:
+        if self._abandoned:
             raise_attempt_closed(self._step)
         if self._ended or self._connection is None:
             raise TransactionError(
@@ -78,9 +78,9 @@ class OpenTransaction:
             raise self._fault or TransactionError(f"the transaction of step {self._step!r} was ended by its own code")
         return self._connection
 
-    def give_up(self) -> None:
-        """End it for a caller that must not wait; afterwards nothing of it is committed any more, unless it already was."""
-        self._given_up = True
+    def abandon(self) -> None:
+        """End it without waiting; afterwards nothing is committed any more, unless it already was."""
+        self._abandoned = True
         connection = self._connection
         if connection is not None and not self._ended:
             connection.interrupt()
@@ -92,8 +92,8 @@ class OpenTransaction:
             self._close()
 
     def _settle(self) -> None:
-        """Close what was given up. Whoever holds the lock looks again after letting it go, so nothing stays open."""
-        if self._given_up and self._lock.acquire(blocking=False):
+        """Close an abandoned transaction. The holder of the lock checks again after releasing it, so nothing stays open."""
+        if self._abandoned and self._lock.acquire(blocking=False):
             try:
                 self._close()
             finally:
@@ -102,7 +102,7 @@ class OpenTransaction:
     def _close(self) -> None:
         self._ended = True
         if self._connection is not None:
-            self._connection.close()  # again if the step was just using `raw` when it was given up
+            self._connection.close()  # again if the step was just using `raw` when it was abandoned
 
     def find(self, key: str) -> bytes | None:
         """Return the saved result of the effect with this key."""
@@ -118,7 +118,7 @@ class OpenTransaction:
 
 
 class Rows:
-    """What a statement returned: tuples, all of them; iterate, index, or fetch as from a cursor."""
+    """All rows of a statement as tuples; iterate, index, or fetch as from a cursor."""
 
     __slots__ = ("_next", "_rows")
 
@@ -140,7 +140,7 @@ class Rows:
         return rest
 
     def __iter__(self) -> Iterator[Row]:
-        """Go through all rows."""
+        """Iterate over all rows."""
         return iter(self._rows)
 
     def __len__(self) -> int:
@@ -193,21 +193,21 @@ class Tx:
             return connection.raw
 
 
-def database_name(fn: Callable[..., Any], what: str) -> str:
+def database_name(fn: Callable[..., Any], subject: str) -> str:
     """Return the name of the database that a transactional function writes to: "default", or that of `tx: Annotated[ms.Tx, "name"]`.
 
     Raises:
-        DefinitionError: the first parameter is no `ms.Tx`; `what` is how the function is called there.
+        DefinitionError: the first parameter is no `ms.Tx`; `subject` names the function in its message.
     """
     name, annotation = read_first_parameter(fn) or ("", None)
     names = [DEFAULT_DATABASE]
     if get_origin(annotation) is Annotated:
         annotation, *notes = get_args(annotation)
         names = [note for note in notes if isinstance(note, str)] or names
-    # An annotation that only checkers can resolve counts as Any: then the parameter's name has to tell.
+    # An annotation that only type checkers can resolve counts as Any: then the parameter's name decides.
     if annotation is not Tx and not (annotation is Any and name == "tx"):
         raise DefinitionError(
-            f"{what} is transactional, but its first parameter is no ms.Tx",
+            f"{subject} is transactional, but its first parameter is no ms.Tx",
             hint="Write def step(tx: ms.Tx, ...) and let it do all its writing through tx, or choose another delivery.",
         )
     return names[0]

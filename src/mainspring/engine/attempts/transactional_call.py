@@ -1,8 +1,8 @@
-"""Transactional delivery: a step's effect and the row that names it are one commit in the user's own database.
+"""Transactional call: a step's effect and the row that identifies it are one commit in the user's own database.
 
-Invariants: whoever finds the row returns its result and calls nothing, be it a repeat after a crash or a zombie; the
-result is encoded before the commit, so what cannot be saved is not done either; an attempt that was given up does not
-commit (if it is too late to stop it, the row makes it the one effect that the next attempt finds).
+Invariants: an attempt that finds the row returns its result and calls nothing, be it a repeat after a crash or a zombie; the
+result is encoded before the commit, so the effect of a result that cannot be saved is rolled back; an abandoned attempt does not
+commit (if it is too late to stop it, the next attempt finds the row of this one effect).
 """
 
 from collections.abc import Callable, Mapping
@@ -23,26 +23,26 @@ from mainspring.store import failpoints
 from mainspring.store.effect_database import EffectDatabase, StoredEffect
 
 _OUTBOX_SUFFIX = ".sends"
-"""Behind the key of an effect: the row that keeps what its step sends, in the same commit."""
+"""Suffix of an effect's key for the row with the events and messages of its step, in the same commit."""
 _ENCODE = msgspec.json.Encoder().encode
 _DECODE = msgspec.json.Decoder(list[OutboxEntry]).decode
 
 
 class TransactionalCall:
-    """What the thread of one attempt calls in place of the step's function; called once."""
+    """The call that the thread of one attempt makes in place of the step's function; called once."""
 
     def __init__(self, database: EffectDatabase, spec: AttemptSpec, clock: Clock, sealing: Sealing) -> None:
         self._spec = spec
-        self._function = spec.fn  # now: the caller may put this very object in its place
+        self._function = spec.fn  # read now: the caller may replace it by this object
         self._clock = clock
         self._sealing = sealing
         self._transaction = OpenTransaction(database, spec.name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the function's result, or the one that was saved when it ran before.
+        """Return the function's result, or the saved one of an earlier run.
 
         Raises:
-            ValueRefusedError: the result cannot be saved; the effect was rolled back. And whatever the function or the database raises.
+            ValueRefusedError: the result cannot be saved; the effect was rolled back. And all that the function or the database raises.
         """
         try:
             self._transaction.begin()
@@ -52,13 +52,13 @@ class TransactionalCall:
 
     def _serve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         spec, transaction = self._spec, self._transaction
-        what = f"result of step {spec.name!r}"
+        subject = f"result of step {spec.name!r}"
         saved = transaction.find(spec.key)
         if saved is not None:
             self._record_again()
-            return decode_result(spec.signature, self._sealing.open(saved), what)
+            return decode_result(spec.signature, self._sealing.open(saved), subject)
         value = call_to_end(self._function, (Tx(transaction), *args), kwargs)
-        output, same = roundtrip_result(spec.signature, value, what, limit=spec.payload_max)
+        output, same = roundtrip_result(spec.signature, value, subject, limit=spec.payload_max)
         effects = [self._effect(spec.key, output)]
         step = CURRENT_STEP.get()
         if step is not None and step.recorded:
@@ -74,32 +74,32 @@ class TransactionalCall:
         return StoredEffect(key=key, result=sealed, run=self._spec.run_id, step=self._spec.name, at=self._clock.now())
 
     def _record_again(self) -> None:
-        """Record what the function had recorded when it ran: it is not called again."""
+        """Record the saved events and messages of the earlier run: the function is not called again."""
         saved, step = self._transaction.find(self._spec.key + _OUTBOX_SUFFIX), CURRENT_STEP.get()
         if saved is not None and step is not None:
             for outgoing in _DECODE(self._sealing.open(saved)):
                 step.channel.record(outgoing)
 
     def _refuse_closed(self) -> None:
-        """End a zombie whose `give_up` is still on its way; the channel of a thread's attempt says so first."""
+        """End a zombie before its `abandon` arrives; the channel of a thread's attempt is closed first."""
         step = CURRENT_STEP.get()
         if step is not None and getattr(step.channel, "closed", False):
             raise_attempt_closed(self._spec.name)
 
-    def give_up(self) -> None:
-        """Roll back what the attempt holds open, for it no longer counts; from any thread, at any time, without waiting."""
-        self._transaction.give_up()
+    def abandon(self) -> None:
+        """Roll back the open transaction, because the attempt no longer counts; from any thread, at any time, without waiting."""
+        self._transaction.abandon()
 
 
 def build_transactional_call(
     database: EffectDatabase, spec: AttemptSpec, clock: Clock | None = None, sealing: Sealing = PLAIN_SEALING
 ) -> TransactionalCall:
-    """Return what to call in place of `spec.fn`, in a thread. `spec.signature` leaves the `tx` out."""
+    """Return the call to make in place of `spec.fn`, in a thread. `spec.signature` excludes the `tx`."""
     return TransactionalCall(database, spec, clock or SystemClock(), sealing)
 
 
 def find_database(fn: Callable[..., Any], databases: Mapping[str, EffectDatabase]) -> EffectDatabase:
-    """Return the database that a transactional step writes to: "default", or what `tx: Annotated[ms.Tx, "name"]` names.
+    """Return the database that a transactional step writes to: "default", or that of `tx: Annotated[ms.Tx, "name"]`.
 
     Raises:
         DefinitionError: the first parameter is no `ms.Tx`.

@@ -1,8 +1,8 @@
-"""The async generators of one body: their `finally` blocks run as asyncio runs them, and at the same place in each replay.
+"""The async generators of one body: their `finally` blocks run as under asyncio, and at the same place in each replay.
 
-A generator that is left by `break` dies when its last reference goes, which is at a fixed place of the code: a task closes it
-there. One that the garbage collector finds, at a moment by chance, waits for the end of the body with those that are still
-referenced. The interpreter keeps the hooks that a generator began under, so they are set around each drive of the loop.
+A generator that is left by `break` dies with its last reference, which is at a fixed place of the code: a task closes it
+there. A generator that the garbage collector finds, at a random moment, waits for the end of the body with those that are still
+referenced. The interpreter keeps the hooks that were set at a generator's first iteration, so they are set around each drive of the loop.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-_Generator = Any  # of the interpreter's own type: its public one knows neither frame nor name
+_Generator = Any  # of the interpreter's own type: the public type has neither frame nor name
 
 
 class AsyncGenerators:
-    """The generators that the code of one body began. `make_task` makes a task of the body; `task_runs` tells whether one runs now.
+    """The generators that the code of one body started. `make_task` creates a task of the body; `task_runs` returns whether one runs now.
 
-    `closed`: the body is unloaded, so that no `finally` may act any more.
+    `closed`: the body is unloaded, so no `finally` may run any more.
     """
 
     def __init__(self, make_task: Callable[[Any], "asyncio.Task[Any]"], task_runs: Callable[[], bool]) -> None:
@@ -31,50 +31,50 @@ class AsyncGenerators:
         self._collected: list[tuple[int, _Generator]] = []
         self._closings: list[asyncio.Task[Any]] = []
 
-    def begun(self, generator: _Generator) -> None:
-        """Note a generator at its first iteration."""
-        _watch_collector()  # not before there is one: each collection costs a call
+    def on_first_iteration(self, generator: _Generator) -> None:
+        """Add a generator at its first iteration."""
+        _watch_collector()  # only when a generator exists: each collection costs a call
         self._count += 1
         self._living[self._count] = generator
 
-    def left(self, generator: _Generator) -> None:
+    def on_finalize(self, generator: _Generator) -> None:
         """Close a generator that nothing refers to any more."""
         if self.closed:
             return
         if self._task_runs() and _COLLECTING.get("thread") != threading.get_ident():
             coroutine: Any = _close(generator)
             coroutine.__qualname__ = (
-                f"{generator.__qualname__}.aclose"  # names the branch of what its `finally` asks for
+                f"{generator.__qualname__}.aclose"  # names the branch of the requests of its `finally`
             )
-            self._closings = [task for task in self._closings if not _ended_well(task)]
+            self._closings = [task for task in self._closings if not _has_succeeded(task)]
             self._closings.append(self._make_task(coroutine))
         else:
             self._count += 1
             self._collected.append((self._count, generator))
 
     def take(self) -> list[_Generator]:
-        """Return, once, the generators that are neither used up nor in use, in the order of their beginnings."""
-        found = sorted([*self._living.items(), *self._collected])
+        """Return, once, the generators that are neither exhausted nor running, in the order of their first iterations."""
+        generators = sorted([*self._living.items(), *self._collected])
         self._living.clear()
         self._collected.clear()
-        return [generator for _, generator in found if generator.ag_frame is not None and not generator.ag_running]
+        return [generator for _, generator in generators if generator.ag_frame is not None and not generator.ag_running]
 
     def take_closings(self) -> "list[asyncio.Task[Any]]":
-        """Return, once, the tasks that close generators and have not ended well."""
+        """Return, once, the tasks that close generators and have not succeeded."""
         closings, self._closings = self._closings, []
-        return [task for task in closings if not _ended_well(task)]
+        return [task for task in closings if not _has_succeeded(task)]
 
 
 async def _close(generator: _Generator) -> None:
     await generator.aclose()
 
 
-def _ended_well(task: "asyncio.Task[Any]") -> bool:
+def _has_succeeded(task: "asyncio.Task[Any]") -> bool:
     return task.done() and (task.cancelled() or task.exception() is None)
 
 
 _COLLECTING: dict[str, int] = {}
-"""The thread in which the garbage collector works now, under "thread"."""
+"""The thread in which the garbage collector runs now, under "thread"."""
 
 
 @functools.cache

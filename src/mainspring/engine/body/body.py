@@ -1,9 +1,9 @@
-"""One run's code on its own deterministic loop: asks, takes outcomes in rank order, knows no store and no wall clock.
+"""The body of one run: its code on its own deterministic loop. It makes requests and gets outcomes in rank order, without store or clock.
 
-Invariants. Outcomes are handed over one at a time, each when the ready queue is empty, live exactly as in replay.
-Until the saved history is used up no request is shown to the driver. A request's identity is fixed at the call. What
-was saved but is not (or not yet) asked for waits in `unclaimed`; what stays there is listed on the run. Nothing here
-blocks, and nothing is random but by the run's id.
+Invariants. Outcomes are delivered one at a time, each when the ready queue is empty, live exactly as in replay.
+The driver sees no request before the saved history is used up. A request's identity is fixed at the call. Saved
+outcomes that are not (or not yet) requested wait in `unclaimed`; the rest of them is listed on the run. Nothing here
+blocks, and randomness depends only on the run's id.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _STATES_WITHOUT_VALUE = _DOUBTFUL_STATES | {OutcomeState.CANCELLED}
 
 
 class Body:
-    """Drives one coroutine. `main(body)` makes it; `outcomes` is the counted history in rank order; `now_at` the run's first instant."""
+    """Drives one coroutine, made by `main(body)`. `outcomes` = counted history in rank order, `now_at` = the run's first instant."""
 
     def __init__(
         self,
@@ -50,14 +50,14 @@ class Body:
         outcomes: Sequence[Outcome],
         now_at: int,
         payload_max: int = DEFAULT_LIMIT,
-        after: tuple[int, int] = (0, 0),  # what was asked and handed over before
+        after: tuple[int, int] = (0, 0),  # number of earlier requests, rank of the last delivered outcome
     ) -> None:
         self.run_id, self.generation, self.payload_max = run_id, generation, payload_max
         self.now_at = self.base_at = now_at
         self.loop = DeterministicLoop(self, run_id)  # type: ignore[abstract]  # the rest is set by `_refuse`
         self.waiting: dict[str, Request] = {}
         self.new: list[Request] = []
-        self.given_up: list[Request] = []
+        self.cancelled_requests: list[Request] = []
         self.undoable: list[Request] = []
         self.superseded: Sequence[Outcome] = ()
         self.unclaimed: dict[str, Outcome] = {}
@@ -65,7 +65,7 @@ class Body:
         self.notes = RunAnnotations()
         self.drift: Drift | None = None
         self.failures, self.refusals = FailedOutcomes(), RefusalLimit()
-        self.unheard: list[Outcome] = []  # signals and events that were taken in for a wait which was given up by then
+        self.undelivered: list[Outcome] = []  # accepted signals and events whose wait was cancelled by then
         self.stopping: OutcomeKind | None = None
         self.undoes: bool | None = None
         self.rolling_back, self.live = False, not outcomes
@@ -74,17 +74,17 @@ class Body:
         self._requests_done: asyncio.Future[Any] | None = None
         self._main = main
         self._history = outcomes
-        self._saved = {o.ident: o for o in outcomes if o.kind not in _STOP_KINDS}
+        self._saved = {outcome.ident: outcome for outcome in outcomes if outcome.kind not in _STOP_KINDS}
         self._early: list[tuple[int, Outcome]] = []
         self._registered: list[Request] = []
-        self._asked, self._handed = after
+        self._request_count, self._delivered_rank = after
         self._pending_stop: str | None = None
         self.task: BodyTask | None = None
 
     # -- driving -------------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Start the coroutine and hand over the whole history; afterwards `new` holds what is to be started."""
+        """Start the coroutine and deliver the whole history; afterwards `new` holds the requests to start."""
         context = contextvars.copy_context()
         context.run(IN_BODY.set, True)
         self.task = context.run(self.loop.create_task, self._main(self), context=context)
@@ -92,41 +92,45 @@ class Body:
         position = 0
         while self.drift is None and not self.task.done():
             if self._early:
-                self._hand(heapq.heappop(self._early)[1], _UNSET)
+                self._deliver(heapq.heappop(self._early)[1], _UNSET)
                 continue
-            if self._requests_done is not None and self._tell_requests_done():
+            if self._requests_done is not None and self._end_requests_wait():
                 continue
             if position >= len(self._history):
                 break
             outcome = self._history[position]
             position += 1
-            # Also of what nobody waits for now: live it was handed over and ignored.
+            # Also for an outcome that no code awaits now: live it was delivered and ignored.
             self._advance(outcome)
             if outcome.kind in _STOP_KINDS or outcome.state in _STATES_WITHOUT_VALUE or outcome.ident in self.waiting:
-                self._hand(outcome, _UNSET)
-            elif outcome.ident in self._saved:  # else it was asked for and given up
+                self._deliver(outcome, _UNSET)
+            elif outcome.ident in self._saved:  # otherwise it was requested and cancelled
                 self.unclaimed[outcome.ident] = outcome
             else:
-                self._note_unheard(outcome)
+                self._note_undelivered(outcome)
         rest = self._history[position:] if self.done else ()
-        self.unclaimed |= {o.ident: o for o in rest if o.state is not OutcomeState.CANCELLED and o.ident in self._saved}
+        self.unclaimed |= {
+            outcome.ident: outcome
+            for outcome in rest
+            if outcome.state is not OutcomeState.CANCELLED and outcome.ident in self._saved
+        }
         for outcome in rest:
             if outcome.kind in _RETURNABLE_KINDS:
-                self._note_unheard(outcome)
+                self._note_undelivered(outcome)
         self._history, self.live = (), True
 
-    def hand(self, outcome: Outcome, value: Any = _UNSET) -> None:
-        """Hand over one outcome (`value` = its value, if already decoded) and whatever older ones the code then asks for."""
-        self._hand(outcome, value)
+    def deliver(self, outcome: Outcome, value: Any = _UNSET) -> None:
+        """Deliver one outcome (`value` = its value, if already decoded) and the older ones that the code then requests."""
+        self._deliver(outcome, value)
         while self.drift is None and not self.done:
             if self._early:
-                self._hand(heapq.heappop(self._early)[1], _UNSET)
-            elif self._requests_done is None or not self._tell_requests_done():
+                self._deliver(heapq.heappop(self._early)[1], _UNSET)
+            elif self._requests_done is None or not self._end_requests_wait():
                 break
 
-    def _hand(self, outcome: Outcome, value: Any) -> None:
+    def _deliver(self, outcome: Outcome, value: Any) -> None:
         self._advance(outcome)
-        if outcome.state is OutcomeState.CANCELLED:  # given up: whoever asks for it anew gets an outcome of his own
+        if outcome.state is OutcomeState.CANCELLED:  # cancelled: a new request for it gets its own outcome
             return
         if outcome.kind in _STOP_KINDS:
             self._stop(outcome)
@@ -137,31 +141,31 @@ class Body:
             request = self.waiting.pop(outcome.ident, None)
             self.doubts.pop(outcome.ident, None)
             if request is None or not request.open or (self.done and outcome.kind in _MESSAGE_KINDS):
-                self._note_unheard(outcome)
+                self._note_undelivered(outcome)
                 return
-            self._give(request, outcome, value)
+            self._settle(request, outcome, value)
         self._drive()
 
     def _advance(self, outcome: Outcome) -> None:
-        """Let the run's time go on to an outcome. It never goes back; `base_at` does when the clock was put back."""
-        if outcome.rank >= self._handed:
-            self.base_at, self._handed = outcome.at, outcome.rank
+        """Advance the run's time to an outcome. It never goes back; `base_at` does if the clock was put back."""
+        if outcome.rank >= self._delivered_rank:
+            self.base_at, self._delivered_rank = outcome.at, outcome.rank
         self.now_at = max(self.now_at, outcome.at)
 
     @property
-    def handed(self) -> int:
-        """The rank of the newest outcome that was handed over."""
-        return self._handed
+    def delivered_rank(self) -> int:
+        """The rank of the newest delivered outcome."""
+        return self._delivered_rank
 
-    def _note_unheard(self, outcome: Outcome) -> None:
-        self.failures.untold(outcome)
+    def _note_undelivered(self, outcome: Outcome) -> None:
+        self.failures.add_undelivered(outcome)
         if outcome.kind in _RETURNABLE_KINDS and outcome.state is OutcomeState.SUCCEEDED:
-            self.unheard.append(outcome)
+            self.undelivered.append(outcome)
 
-    def _give(self, request: Request, outcome: Outcome, value: Any) -> None:
+    def _settle(self, request: Request, outcome: Outcome, value: Any) -> None:
         request.open, request.outcome = False, outcome
         if outcome.state is OutcomeState.FAILED:
-            self.failures.told(outcome, request.task)
+            self.failures.add_delivered(outcome, request.task)
             request.take(None, outcome.failure)
         elif isinstance(request.call, TimerCall):
             self.loop.fire(request.call.timer)
@@ -173,11 +177,11 @@ class Body:
             request.take(request.decode(outcome.output), None)
         else:
             try:
-                read = request.decode(outcome.output)
-            except Exception as error:  # noqa: BLE001 - whatever the user's type raises: the code has changed since
+                decoded = request.decode(outcome.output)
+            except Exception as error:  # noqa: BLE001 - any error of the user's type: the code has changed since
                 self.drift = self.drift or build_unread_drift(request, outcome, error)
                 return
-            request.take(read, None)
+            request.take(decoded, None)
 
     def _drive(self) -> None:
         self.loop.drive()
@@ -188,17 +192,17 @@ class Body:
                     request.offered = True
                     self.new.append(request)
             registered.clear()
-            # In a replay what was answered meanwhile is not kept.
+            # In a replay drop the requests that were answered meanwhile.
             if len(self.new) > 2 * len(self.waiting) + _MAX_CLOSED:
                 self.new = [request for request in self.new if request.open]
 
     async def requests_done(self) -> None:
-        """Wait until the body is at rest and none of its tasks waits for a step or for a child that is to be waited for."""
+        """Wait until the body is at rest and none of its tasks awaits a step, or a child that must complete."""
         self._requests_done = self.future()
         await self._requests_done
 
-    def _tell_requests_done(self) -> bool:
-        """End that wait if its condition holds; the body is at rest. Return whether it was ended."""
+    def _end_requests_wait(self) -> bool:
+        """End the wait of `requests_done` if its condition holds; call it at rest. Return whether it was ended."""
         waiter = self._requests_done
         if waiter is None or any(request.open and _must_complete(request) for request in self.waiting.values()):
             return False
@@ -209,25 +213,25 @@ class Body:
         self._drive()
         return True
 
-    def detach_kept_children(self) -> None:
-        """Let the children that go on alone start although no task will wait for them."""
+    def detach_independent_children(self) -> None:
+        """Detach the children with close="keep": they start although no task will await them."""
         for request in self.waiting.values():
             request.detached = isinstance(request.call, ChildCall) and request.call.plan.close == "keep"
 
     @property
     def done(self) -> bool:
-        """Tell whether the coroutine has ended."""
+        """Whether the coroutine has ended."""
         return self.task is not None and self.task.done()
 
     @property
     def restarts(self) -> bool:
-        """Whether the coroutine has ended to begin anew."""
+        """Whether the coroutine has ended to restart."""
         task = self.task
         return task is not None and task.done() and not task.cancelled() and isinstance(task.exception(), Restarted)
 
     @property
     def stuck(self) -> bool:
-        """Whether the body waits for something that nobody can give it."""
+        """Whether the body awaits something that is not a request."""
         return not self.done and not self.waiting
 
     def _stop(self, outcome: Outcome) -> None:
@@ -236,43 +240,43 @@ class Body:
         assert self.task is not None
         if self.task.shields:
             self._pending_stop = str(kind)
-        elif not self.task.done() and not self.rolling_back:  # an undoing that has begun is brought to its end
+        elif not self.task.done() and not self.rolling_back:  # a started undo is completed
             self.task.cancel(str(kind))
 
     def close(self) -> bool:
-        """Unload: every further call is refused and records nothing. False if the code fought it, and had to be left standing."""
+        """Unload: every further call is refused and records nothing. False if the code swallowed its end and is left unfinished."""
         self.refusals.renew()
         ended = self.loop.unload()
         self.calls.close()
         self.waiting.clear()
         return ended
 
-    # -- what the loop asks (LoopOwner) --------------------------------------------------------------------------------
+    # -- for the loop (LoopOwner) --------------------------------------------------------------------------------------
 
     def time(self) -> float:
         """Return the run's time in seconds."""
         return self.now_at / 1000
 
-    def timer_set(self, handle: Timer) -> None:
-        """Make a timer of the body a request."""
+    def add_timer(self, handle: Timer) -> None:
+        """Add a request for a timer of the body."""
         ident = handle.request if isinstance(handle.request, str) else self.ident_for("timer", None, handle.task)
         due_at = int(-(-min(handle.when() * 1000, LATEST_INSTANT) // 1))
         request = Request(OutcomeKind.TIMER, ident, "timer", TimerCall(due_at, handle), None, _ignore_value)
         handle.request = request
         self.register(request)
 
-    def timer_cancelled(self, handle: Timer) -> None:
-        """The body gave a timer up."""
+    def cancel_timer(self, handle: Timer) -> None:
+        """Cancel the request of a timer."""
         if isinstance(handle.request, Request):
-            self.give_up(handle.request)
+            self.cancel_request(handle.request)
 
-    def task_made(self, task: BodyTask, coro: Coroutine[Any, Any, Any]) -> None:
+    def name_branch(self, task: BodyTask, coro: Coroutine[Any, Any, Any]) -> None:
         """Name a branch: its coroutine's qualified name and its nth use in the parent."""
         parent = self.loop.current()
         if parent is None:
             return
         task.shields = parent.shields
-        if getattr(coro, "__name__", "") == "_outcome":  # a request wrapped as a task: asks for nothing by itself
+        if getattr(coro, "__name__", "") == "_outcome":  # a request wrapped as a task: it makes no requests itself
             task.branch = parent.branch
             return
         name = getattr(coro, "__qualname__", type(coro).__qualname__).replace("<locals>.", "")
@@ -281,12 +285,12 @@ class Body:
         if self.names.former:
             task.branch = self.names.saved_branch(parent.branch, name, f"#{count}/")
 
-    # -- what the run's API asks ---------------------------------------------------------------------------------------
+    # -- for the API of the run ----------------------------------------------------------------------------------------
 
     def ident_for(self, name: str, key: str | None, task: BodyTask | None = None, was: Sequence[str] = ()) -> str:
         """Fix the identity of a request: branch + name + key, or nth use of the name in the branch.
 
-        What the history has under a name that it had before (`was`) keeps that identity.
+        A step that the history has under an earlier name (`was`) keeps its identity.
         """
         task = task or self.loop.current()
         if task is None:
@@ -307,23 +311,23 @@ class Body:
         return ident
 
     def set_timer(self, ident: str, due_at: int, callback: Callable[[], None]) -> Timer:
-        """Set a timer with an identity of its own."""
+        """Set a timer with its own identity."""
         timer = Timer(due_at / 1000, callback, (), self.loop)
         timer._scheduled = True  # type: ignore[attr-defined]
         timer.request = ident
-        self.timer_set(timer)
+        self.add_timer(timer)
         return timer
 
     def register(self, request: Request) -> None:
-        """Take up a request; it is shown to the driver when the body has come to rest."""
+        """Register a request; the driver sees it when the body is at rest."""
         self.refuse_if_stopped()
         if self.refusals.are_over:
             return
         if request.ident in self.waiting:
-            how = f"give each use its own key, run.options(key=...).step({request.name}, ...)"
-            raise BodyError(f"{request.ident} is asked for twice at the same time: {how}")
-        self._asked += 1
-        request.asked, request.asked_after, request.asked_at = self._asked, self._handed, self.now_at
+            fix = f"give each use its own key, run.options(key=...).step({request.name}, ...)"
+            raise BodyError(f"{request.ident} is asked for twice at the same time: {fix}")
+        self._request_count += 1
+        request.asked, request.asked_after, request.asked_at = self._request_count, self._delivered_rank, self.now_at
         request.base_at = self.base_at
         request.task = self.loop.current()
         self.waiting[request.ident] = request
@@ -336,53 +340,53 @@ class Body:
         self._registered.append(request)
 
     def refuse_if_stopped(self) -> None:
-        """Refuse whoever asks while the body is unloaded, or after a cancel outside `run.shield()`."""
+        """Refuse a request while the body is unloaded, or after a cancel outside `run.shield()`."""
         if self.loop.closed or self.stopping is not None:
             self.refusals.refuse(self)
 
-    def give_up(self, request: Request) -> None:
-        """The body no longer waits for this."""
+    def cancel_request(self, request: Request) -> None:
+        """Cancel a request that the body no longer awaits."""
         if request.open:
             request.open = False
             if self.waiting.get(request.ident) is request:
                 del self.waiting[request.ident]
             if request.offered or request.detached:
-                self.given_up.append(request)
+                self.cancelled_requests.append(request)
 
     def future(self) -> "asyncio.Future[Any]":
-        """Make a future of the body's loop that user code never sees, so that its hash does not matter."""
+        """Create a future of the body's loop that user code never sees, so that its hash does not matter."""
         return asyncio.Future(loop=self.loop)
 
-    def shield_entered(self) -> BodyTask:
-        """Protect the current task from a cancel that is taken in meanwhile."""
+    def enter_shield(self) -> BodyTask:
+        """Protect the current task from a cancel that arrives meanwhile."""
         task = self.loop.current()
         if task is None:
             raise BodyError("run.shield() is for the workflow body")
         task.shields += 1
         return task
 
-    def shield_left(self, task: BodyTask) -> None:
-        """End the protection; a cancel that came meanwhile takes effect now."""
+    def leave_shield(self, task: BodyTask) -> None:
+        """End the protection; a cancel that arrived meanwhile takes effect now."""
         task.shields -= 1
         if self._pending_stop is not None and task is self.task and not task.shields:
             message, self._pending_stop = self._pending_stop, None
             task.cancel(message)
 
-    def draw(self, what: str) -> bytes:
-        """Return 32 bytes that are the same in each replay; `what` keeps kinds of draws apart."""
+    def draw(self, purpose: str) -> bytes:
+        """Return 32 random bytes that are the same in each replay; each `purpose` has its own sequence."""
         task, branch, count = self.loop.current(), "", 0
         if task is not None:
-            branch, count = task.branch, task.uses.get(f"?{what}", 0) + 1
-            task.uses[f"?{what}"] = count
-        return hashlib.sha256(f"{self.run_id}\x1f{branch}\x1f{what}\x1f{count}".encode()).digest()
+            branch, count = task.branch, task.uses.get(f"?{purpose}", 0) + 1
+            task.uses[f"?{purpose}"] = count
+        return hashlib.sha256(f"{self.run_id}\x1f{branch}\x1f{purpose}\x1f{count}".encode()).digest()
 
 
 def _must_complete(request: Request) -> bool:
-    """Whether what was asked for is to happen although the body's function has returned."""
+    """Return whether a request must complete although the body's function has returned."""
     if request.kind is OutcomeKind.CHILD:
         return isinstance(request.call, ChildCall) and request.call.plan.close != "keep"
     return isinstance(request.call, StepCall)
 
 
 def _ignore_value(_value: Any, _failure: Failure | None) -> None:
-    """Timers are fired by the loop itself."""
+    """Do nothing: the loop itself fires timers."""

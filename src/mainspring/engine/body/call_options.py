@@ -1,4 +1,4 @@
-"""Which options of `run.options(...)` apply to which call: one that would do nothing is an error that names what does."""
+"""The options of a call: an option of `run.options(...)` that does not apply to it is an error, which names the right one."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING, NoReturn
@@ -29,10 +29,10 @@ _SPREAD_STEP_HINTS = {
 
 
 def refuse_options_of_child(given: Collection[str], automation: "Automation | str") -> None:
-    """Refuse what a child does not obey.
+    """Refuse options that do not apply to a child.
 
     Raises:
-        OptionError: it names the option, and where the child takes it.
+        OptionError: it names the option, and where to set it for the child.
     """
     for option, fix in _CHILD_HINTS.items():
         if option in given:
@@ -41,7 +41,7 @@ def refuse_options_of_child(given: Collection[str], automation: "Automation | st
 
 
 def refuse_options_of_step(given: Collection[str], plan: "StepPlan", name: str, *, spread: bool = False) -> None:
-    """Refuse what a step does not obey.
+    """Refuse options that do not apply to a step.
 
     Raises:
         OptionError: it names the option, and what to write instead.

@@ -1,4 +1,4 @@
-"""How a body's child becomes the data of a run: another automation, or one step that any worker may take.
+"""Child runs of a body, as data: another automation, or one step that any worker may take.
 
 A spread step is a run of kind "step" under its parent's automation and version; its input names the function as
 `module:qualname`.
@@ -28,7 +28,7 @@ STEP_RUN = "step"
 
 
 class StepInput(msgspec.Struct, frozen=True):
-    """The input of a run of one step."""
+    """The input of a step run."""
 
     function: str
     call: msgspec.Raw
@@ -38,13 +38,13 @@ class StepInput(msgspec.Struct, frozen=True):
 
 
 class RetriedStepInput(StepInput, frozen=True):
-    """The same with a policy that was given for the call: `Retry.to_data`. Without one the input is a StepInput, as it ever was."""
+    """The input with the retry policy of the call (`Retry.to_data`). Without one the input is a StepInput, as in older versions."""
 
     retry: dict[str, Any] | None = None
 
 
 def parse_close_policy(value: Any) -> str:
-    """Return `close=` of a child: what becomes of it when whoever asked for it ends or no longer waits.
+    """Return `close=` of a child: what happens to it when its parent ends or no longer awaits it.
 
     Raises:
         OptionError: it is neither "cancel" nor "keep".
@@ -60,11 +60,11 @@ def parse_close_policy(value: Any) -> str:
 def build_child_call(
     automation: Automation | str, args: tuple[Any, ...], kwargs: dict[str, Any], plan: StepPlan, payload_max: int
 ) -> tuple[ChildCall, Callable[[bytes], Any]]:
-    """Return the call of a child and how its result is read.
+    """Return the call of a child and the decoder of its result.
 
     Raises:
         UnknownNameError: no automation of that name is loaded.
-        DefinitionError: it is something that cannot be a child.
+        DefinitionError: it cannot be a child.
         ArgumentError, ValueRefusedError: the arguments do not fit or cannot be saved.
     """
     if isinstance(automation, str):
@@ -85,7 +85,7 @@ def build_child_call(
 
 
 def build_spread_call(fn: Callable[..., Any], signature: Signature, data: bytes, plan: StepPlan) -> ChildCall:
-    """Return the call of one step as a run of its own.
+    """Return the call of one step as its own run.
 
     Raises:
         DefinitionError: the function cannot be imported by another worker.
@@ -101,7 +101,7 @@ def build_spread_call(fn: Callable[..., Any], signature: Signature, data: bytes,
 
 
 def choose_child_id(run: ClaimedRun, ident: str) -> str:
-    """Return the id of a new child. The store knows which child a request has already: the id only must not be a superseded one's."""
+    """Return the id of a new child. The store knows an existing child of the request; the id must only differ from superseded ones."""
     return derive_id("r", run.created_at, run.id, ident, str(run.generation))
 
 
@@ -112,14 +112,14 @@ def build_child_start(run: ClaimedRun, request: Request, call: ChildCall, now_at
         OptionError: its key or partition cannot be made of its input.
     """
     link = ParentLink(run.id, request.ident, run.claim, call.plan.close, request.asked)
-    new = choose_child_id(run, request.ident)
+    child_id = choose_child_id(run, request.ident)
     plan = call.plan
     if call.definition is not None:
         options = StartOptions(key=plan.run_key, queue=plan.queue, tag=plan.tag)
         return build_start_command(
             call.definition,
             call.input,
-            run=new,
+            run=child_id,
             now_at=now_at,
             trigger=f"child of {run.id}",
             options=options,
@@ -127,7 +127,7 @@ def build_child_start(run: ClaimedRun, request: Request, call: ChildCall, now_at
             sealing=sealing,
         )
     return StartRun(
-        id=new,
+        id=child_id,
         automation=run.automation,
         kind=STEP_RUN,
         version=run.version,
@@ -145,7 +145,7 @@ def build_child_start(run: ClaimedRun, request: Request, call: ChildCall, now_at
 def read_step_run(
     data: bytes,
 ) -> tuple[Callable[..., Any], Signature, tuple[Any, ...], dict[str, Any], RetriedStepInput]:
-    """Return the function of a run of one step, its arguments and the input itself.
+    """Return the function of a step run, its signature, its arguments and the input itself.
 
     Raises:
         DefinitionError: this worker cannot import the function.

@@ -1,7 +1,7 @@
-"""Names of steps that code computes: `run.options(name=f"load_{table}")` can ask for every name that fits `load_*`.
+"""Computed names of steps: `run.options(name=f"load_{table}")` may request every name that matches `load_*`.
 
-Read from the source of a module. A name that is a constant, or a variable of the module that holds text, is not computed. What
-cannot be seen through (a variable of a function, the result of a call, `**options`) may be any name.
+They are read from the source of a module. A name that is a constant, or a text variable of the module, is not computed. An expression
+that cannot be resolved (a variable of a function, the result of a call, `**options`) may be any name.
 """
 
 import ast
@@ -28,7 +28,7 @@ def find_computed_names(file: str, namespace: Mapping[str, Any]) -> list[re.Patt
 
 @functools.lru_cache(maxsize=32)
 def _parsed(source: bytes) -> ast.Module | None:
-    """Parse a module, by its text and not by its path: a process that loads an edited file again must see the new text."""
+    """Parse the text of a module; cached by text, not by path: a process that loads an edited file again must read the new text."""
     try:
         return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
@@ -55,7 +55,7 @@ def _is_known(value: ast.expr, namespace: Mapping[str, Any]) -> bool:
 
 
 def _pattern(value: ast.expr) -> str:
-    """Return the regular expression of the texts that an expression can give."""
+    """Return the regular expression of the texts that an expression may produce."""
     match value:
         case ast.Constant(value=str(text)):
             return re.escape(text)

@@ -1,8 +1,8 @@
-"""Closing the coroutines of a body that is unloaded, those that fight it too.
+"""Close the coroutines of an unloaded body, including those that swallow their end.
 
-Python offers a coroutine its end by raising GeneratorExit in it; code that swallows that and waits for something else goes
-on. It cannot be forced. So it is closed a few times and then left as it stands: never run again, and never freed, for
-freeing it would run it once more, in whatever loop there is then, or in none.
+Python raises GeneratorExit in a coroutine to end it; code that swallows it and awaits something else continues.
+It cannot be forced. So it is closed a few times and then left unfinished: never run again, and never freed, because
+freeing it would run it once more, in any other loop or in none.
 """
 
 import asyncio
@@ -13,32 +13,32 @@ from collections.abc import Iterator
 from typing import Any
 
 _MAX_CLOSES = 3
-"""A `finally` may wait for something; the next time it is closed there, and ends."""
+"""A `finally` may await something; the next close ends it there."""
 
 
 def close_task(task: "asyncio.Task[Any]", loop: asyncio.AbstractEventLoop) -> bool:
-    """Close a task's coroutine as if the task ran, for what its clean-up asks has to see that. False if it was left standing."""
+    """Close a task's coroutine as if the task ran, because its clean-up may use the current task. False if it was left unfinished."""
     coro: Any = task.get_coro()
-    standing: list[Any] = []
+    unfinished: list[Any] = []
     before = _swap_current_task(loop, task)
     try:
         for _ in range(_MAX_CLOSES):
-            standing = list(
-                {id(one): one for one in (*standing, *_awaited_chain(coro)) if _is_unfinished(one)}.values()
+            unfinished = list(
+                {id(item): item for item in (*unfinished, *_awaited_chain(coro)) if _is_unfinished(item)}.values()
             )
             with contextlib.suppress(BaseException):
                 coro.close()
-            if not any(map(_is_unfinished, standing)):
+            if not any(map(_is_unfinished, unfinished)):
                 return True
     finally:
         _swap_current_task(loop, before)
-    for one in filter(_is_unfinished, standing):
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))
+    for coroutine in filter(_is_unfinished, unfinished):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
     return False
 
 
 def _awaited_chain(coro: Any) -> Iterator[Any]:
-    """Yield a coroutine and those that it awaits, one inside the other."""
+    """Yield a coroutine and the chain of coroutines that it awaits."""
     while coro is not None:
         yield coro
         coro = getattr(coro, "cr_await", None)
@@ -49,7 +49,7 @@ def _is_unfinished(coro: Any) -> bool:
 
 
 def _swap_current_task(loop: asyncio.AbstractEventLoop, task: Any) -> Any:
-    """Make a task the one that runs now, whatever ran before; return that."""
+    """Make a task the current one; return the previous one."""
     if sys.version_info >= (3, 12):
         return asyncio.tasks._swap_current_task(loop, task)  # type: ignore[attr-defined]  # noqa: SLF001
     before = asyncio.current_task(loop)

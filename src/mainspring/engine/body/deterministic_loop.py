@@ -1,9 +1,8 @@
-"""A small deterministic asyncio event loop: the body of one run is driven by its own (ADR 0001).
+"""A small deterministic asyncio event loop: each run has its own, which drives its body (ADR 0001).
 
-Invariants. The ready queue runs in order and nothing else runs. Time is the run's time, told by the owner. Timers are
-handed to the owner, who journals them. Tasks and futures hash by creation number, so that sets of them iterate alike
-in each replay. Whatever would reach outside (threads, sockets, processes, signals) raises and shows the `run.step`
-form.
+Invariants. The ready queue runs in order and nothing else runs. Time is the run's time, from the owner. The
+owner journals timers. Tasks and futures hash by creation number, so that sets of them iterate in the same order
+in each replay. Every effect outside (threads, sockets, processes, signals) raises, with a hint to use `run.step`.
 
 The loop is entered from a plain callback, never from inside a task: from Python 3.14 on a task may not be entered
 inside a task.
@@ -28,22 +27,22 @@ from mainspring.engine.body.coroutine_close import close_task
 
 
 class LoopOwner(Protocol):
-    """Who owns a loop: tells the run's time, journals timers, names branches."""
+    """The owner of a loop: knows the run's time, journals timers, names branches."""
 
     def time(self) -> float:
         """Return the run's time in seconds."""
         ...
 
-    def timer_set(self, handle: "Timer") -> None:
-        """A timer was set: hand it back through `DeterministicLoop.fire` when its time has come."""
+    def add_timer(self, handle: "Timer") -> None:
+        """Journal a new timer, and call `DeterministicLoop.fire` with it when it is due."""
         ...
 
-    def timer_cancelled(self, handle: "Timer") -> None:
-        """A timer was given up."""
+    def cancel_timer(self, handle: "Timer") -> None:
+        """Cancel a timer."""
         ...
 
-    def task_made(self, task: "BodyTask", coro: Coroutine[Any, Any, Any]) -> None:
-        """A task was made: give it its branch."""
+    def name_branch(self, task: "BodyTask", coro: Coroutine[Any, Any, Any]) -> None:
+        """Set the branch of a new task."""
         ...
 
 
@@ -55,7 +54,7 @@ class Timer(asyncio.TimerHandle):
 
 
 class BodyFuture(asyncio.Future[Any]):
-    """A future that hashes by its creation number, and by its loop's salt far above that."""
+    """A future that hashes by its creation number, plus its loop's salt in the high bits."""
 
     def __init__(self, *, loop: "DeterministicLoop") -> None:
         self.number = loop.next_number()
@@ -67,7 +66,7 @@ class BodyFuture(asyncio.Future[Any]):
 
 
 class BodyTask(asyncio.Task[Any]):
-    """A task that hashes by its creation number, and by its loop's salt far above that, and knows its branch."""
+    """A task with a branch, which hashes by its creation number, plus its loop's salt in the high bits."""
 
     branch: str = ""
     shields: int = 0
@@ -85,8 +84,8 @@ class BodyTask(asyncio.Task[Any]):
 class DeterministicLoop(asyncio.AbstractEventLoop):
     """The loop of one body. `drive()` runs until the ready queue is empty.
 
-    `run_id` salts the hashes: asyncio keeps the tasks of all loops in one set, where the first tasks of thousands of bodies would all meet
-    in one place. The salt stands so high that sets of one body's tasks iterate by creation numbers alone.
+    `run_id` salts the hashes: asyncio keeps the tasks of all loops in one set, where the first tasks of thousands of bodies would collide.
+    The salt is in such high bits that sets of one body's tasks iterate by creation numbers alone.
     """
 
     def __init__(self, owner: LoopOwner, run_id: str = "") -> None:
@@ -99,29 +98,29 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self.tasks: dict[int, BodyTask] = {}
         self.closed = False
         self.generators = AsyncGenerators(self.create_task, self._task_runs)
-        self._hooks = self.generators.begun, self.generators.left
+        self._hooks = self.generators.on_first_iteration, self.generators.on_finalize
 
     def next_number(self) -> int:
         """Return the next creation number, from 1."""
         self._number += 1
         return self._number
 
-    # -- what asyncio asks of a loop -----------------------------------------------------------------------------------
+    # -- for asyncio ---------------------------------------------------------------------------------------------------
 
     def get_debug(self) -> bool:
-        """Debug mode would make tasks depend on source positions; never on."""
+        """Return False: debug mode would make tasks depend on source positions."""
         return False
 
     def is_running(self) -> bool:
-        """A body only ever sees its loop while it is driven."""
+        """Return True: a body only sees its loop while it is driven."""
         return True
 
     def is_closed(self) -> bool:
-        """Tell whether the body was unloaded."""
+        """Return whether the body was unloaded."""
         return self.closed
 
     def time(self) -> float:
-        """Return the run's time in seconds: the instant of the last outcome handed over."""
+        """Return the run's time in seconds: the instant of the last delivered outcome."""
         return self._owner.time()
 
     def call_soon(  # type: ignore[override]
@@ -140,43 +139,43 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     ) -> Timer:
         """Set a timer on run time; the owner makes it durable."""
         timer = Timer(when, callback, args, self, context)
-        timer._scheduled = True  # type: ignore[attr-defined]  # else a cancel is not reported to `_timer_handle_cancelled`
+        timer._scheduled = True  # type: ignore[attr-defined]  # without it a cancel is not reported to `_timer_handle_cancelled`
         timer.task = self.current()
-        if when != math.inf:  # else it is never due: nothing to make durable
-            self._owner.timer_set(timer)
+        if when != math.inf:  # otherwise it is never due: nothing to make durable
+            self._owner.add_timer(timer)
         return timer
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Timer:
-        """Set a timer so many seconds of run time from now."""
+        """Set a timer `delay` seconds of run time from now."""
         return self.call_at(self._owner.time() + delay, callback, *args, context=context)
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        self._owner.timer_cancelled(handle)  # type: ignore[arg-type]
+        self._owner.cancel_timer(handle)  # type: ignore[arg-type]
 
     def create_future(self) -> BodyFuture:
-        """Make a future of this loop."""
+        """Create a future of this loop."""
         return BodyFuture(loop=self)
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **_: Any) -> BodyTask:
-        """Make a task; its branch is named by its coroutine and its parent."""
-        _refuse_order_by_chance(coro)
+        """Create a task; its branch is named by its coroutine and its parent."""
+        _refuse_random_order(coro)
         task = BodyTask(coro, loop=self, name=name, context=context)
         self.tasks[task.number] = task
-        task.add_done_callback(self._forget)
-        self._owner.task_made(task, coro)
+        task.add_done_callback(self._drop_task)
+        self._owner.name_branch(task, coro)
         return task
 
-    def _forget(self, task: asyncio.Task[Any]) -> None:
+    def _drop_task(self, task: asyncio.Task[Any]) -> None:
         self.tasks.pop(task.number, None)  # type: ignore[attr-defined]
 
     def current(self) -> BodyTask | None:
-        """Return the body's task that runs now."""
+        """Return the current task of the body."""
         return asyncio.current_task(self)  # type: ignore[return-value]
 
     def pending_tasks(self) -> list[BodyTask]:
-        """Return the tasks that have not ended, but the one that runs now, in the order of their making."""
+        """Return the tasks that have not ended, except the current one, in the order of creation."""
         if len(self.tasks) <= 1:
             return []
         current = self.current()
@@ -186,7 +185,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         return events._get_running_loop() is self and self.current() is not None
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Errors that nobody fetched are no concern of the loop: outcomes are in the journal."""
+        """Ignore errors that no code retrieved: outcomes are in the journal."""
 
     def get_exception_handler(self) -> None:
         """There is none."""
@@ -195,27 +194,27 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         """Nothing to do."""
 
     def get_task_factory(self) -> None:
-        """There is none: libraries that make tasks (anyio) ask."""
+        """Return None; libraries that create tasks (anyio) call this."""
 
     async def shutdown_asyncgens(self) -> None:
-        """Async generators end with the body (`body_shutdown`)."""
+        """Do nothing: async generators end with the body (`shutdown`)."""
 
-    # -- what the owner does -------------------------------------------------------------------------------------------
+    # -- for the owner -------------------------------------------------------------------------------------------------
 
     def fire(self, timer: Timer) -> None:
-        """Put a timer whose outcome was handed over into the ready queue."""
+        """Put a timer whose outcome was delivered into the ready queue."""
         timer._scheduled = False  # type: ignore[attr-defined]
         if not timer.cancelled():
             self._ready.append(timer)
 
     def drive(self) -> None:
-        """Run what is ready until nothing is. SystemExit and KeyboardInterrupt of a body stay in its task."""
+        """Run until the ready queue is empty. SystemExit and KeyboardInterrupt of a body stay in its task."""
         outer, hooks = events._get_running_loop(), sys.get_asyncgen_hooks()
         events._set_running_loop(self)
         sys.set_asyncgen_hooks(*self._hooks)
         try:
             self._run_ready()
-            while self._polling:  # until all that they do is to ask for another turn
+            while self._polling:  # until they only schedule themselves again
                 polling, self._polling = self._polling, []
                 for handle in polling:
                     if not handle.cancelled():
@@ -234,20 +233,20 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             if not handle._cancelled:
                 try:
                     handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
-                except BaseException:  # noqa: BLE001, S112  as Handle._run, and a body's SystemExit stays in its task
+                except BaseException:  # noqa: BLE001, S112  like Handle._run; a body's SystemExit stays in its task
                     continue
 
     def unload(self) -> bool:
-        """Close every coroutine that still stands. The owner refuses all its calls from now on.
+        """Close every unfinished coroutine. The owner refuses all its calls from now on.
 
-        Returns False if one goes on in spite of it: that one is never run again, nor freed.
+        Return False if one swallows its end: it is never run again, nor freed.
         """
         self.closed = self.generators.closed = ended = True
         outer, hooks = events._get_running_loop(), sys.get_asyncgen_hooks()
         events._set_running_loop(self)
         sys.set_asyncgen_hooks(None, None)
         try:
-            while self.tasks:  # a finally block may make more of them; they are never begun
+            while self.tasks:  # a finally block may create more tasks; they are never started
                 task = self.tasks.pop(next(iter(self.tasks)))
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 ended &= close_task(task, self)
@@ -260,8 +259,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         return ended
 
 
-def _refuse_order_by_chance(coro: Any) -> None:
-    """Refuse coroutines in asyncio.as_completed: it puts them into a set, which orders them by their places in memory."""
+def _refuse_random_order(coro: Any) -> None:
+    """Refuse coroutines in asyncio.as_completed: it puts them into a set, which orders them by memory address."""
     frame: Any = sys._getframe(2)
     while frame.f_code.co_name in ("ensure_future", "_ensure_future"):
         frame = frame.f_back
@@ -274,9 +273,9 @@ def _refuse_order_by_chance(coro: Any) -> None:
 
 
 _ANYIO_POLL = "_deliver_cancellation"
-"""anyio calls this again and again, as long as a task of a cancelled scope lives: alone it must not keep a body from its rest."""
+"""anyio repeats this call as long as a task of a cancelled scope lives: it must not prevent a body from coming to rest."""
 _AS_COMPLETED = frozenset({"<setcomp>", "as_completed", "__init__"})
-"""Who makes the tasks of it: 3.11, 3.12, and its iterator from 3.13 on."""
+"""The code that creates its tasks: 3.11, 3.12, and its iterator from 3.13 on."""
 
 
 def _refusing_method(name: str) -> Callable[..., NoReturn]:
@@ -307,30 +306,30 @@ _FORBIDDEN_EFFECTS = {
 
 
 def _refuse_effect(event: str, _args: tuple[Any, ...], effects: Mapping[str, str] = _FORBIDDEN_EFFECTS) -> None:
-    """Look at what the interpreter tells of before it happens; it is asked for nothing outside of a drive, and in no other thread."""
-    what = effects.get(event)  # our own: at its end the interpreter tells of events when modules have lost their names
-    if what is not None and type(events._get_running_loop()) is DeterministicLoop:
+    """Audit hook: refuse effects of code in a driven body; other code and other threads are not affected."""
+    effect = effects.get(event)  # a parameter: at its end the interpreter audits events after modules lost their names
+    if effect is not None and type(events._get_running_loop()) is DeterministicLoop:
         raise BodyError(
-            f"a workflow body cannot {what}: it would happen again whenever the run is continued. "
+            f"a workflow body cannot {effect}: it would happen again whenever the run is continued. "
             "Put it into a function and await run.step(function, ...)"
         )
 
 
 @functools.cache
 def _refuse_effects() -> None:
-    """Refuse, from now on and in every body of this process, what code does without asking its loop."""
+    """Refuse, from now on and in every body of this process, effects that bypass the loop."""
     sys.addaudithook(_refuse_effect)
-    if sys.version_info < (3, 12):  # it tells of no thread
+    if sys.version_info < (3, 12):  # it has no audit event for threads
         threading.Thread.start = _audited(threading.Thread.start)  # type: ignore[assignment, method-assign]
 
 
 def _audited(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
     @functools.wraps(start)
-    def told(thread: threading.Thread) -> None:
+    def audited(thread: threading.Thread) -> None:
         _refuse_effect("_thread.start_new_thread", ())
         start(thread)
 
-    return told
+    return audited
 
 
 _IMPLEMENTED = set(vars(DeterministicLoop))

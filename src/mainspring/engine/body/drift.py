@@ -1,4 +1,4 @@
-"""Drift: the code asks for a saved step with another input. Compared after decoding the saved one with today's type and encoding both."""
+"""Drift: the code requests a saved step with another input. The saved input is decoded with the current type before both are compared."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ _WITH_INPUT = (StepCall, ChildCall)
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Which step drifted, what differs, and the input it is asked for with today.
+    """A step that drifted, the differences, and its current input.
 
-    `unread` = why today's type cannot read the saved value of a signal, event or answer; there is no input to accept then.
+    `unread` = why the current type cannot read the saved value of a signal, event or answer; then there is no input to accept.
     """
 
     ident: str
@@ -25,7 +25,7 @@ class Drift:
 
 
 def detect_drift(request: Request, saved: Outcome) -> Drift | None:
-    """Return how a request differs from what was saved under its identity; None if it is the same."""
+    """Return how a request differs from the saved outcome of its identity; None if it is the same."""
     call = request.call
     if saved.kind is not request.kind:
         return Drift(request.ident, request.name, [CallDifference("$", str(saved.kind), str(request.kind))], b"")
@@ -43,13 +43,13 @@ def detect_drift(request: Request, saved: Outcome) -> Drift | None:
 
 
 def build_unread_drift(request: Request, saved: Outcome, error: Exception) -> Drift:
-    """Return the drift of a signal, event or answer that the run took in and that today's type cannot read."""
-    why = str(error).splitlines()[0] if str(error) else type(error).__name__
+    """Return the drift of an accepted signal, event or answer that the current type cannot read."""
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     value = (saved.output or b"").decode(errors="replace")
     return Drift(
         request.ident,
         request.name,
-        [CallDifference("$", value, why)],
+        [CallDifference("$", value, reason)],
         b"",
-        unread=f"the saved {saved.kind} {saved.name!r}: {why}",
+        unread=f"the saved {saved.kind} {saved.name!r}: {reason}",
     )

@@ -1,8 +1,8 @@
-"""The failed outcomes of one body, and which of them led to its end: those a person's retry repeats.
+"""The failed outcomes of one body, and those that caused its end: a person's retry repeats them.
 
-A failure led to the end if the body's error is it, holds it (a group) or was raised from it. So did each later one that
-nobody mended: its own branch ended with it too, or it came for a request that the body had given up by then. A failure
-that the code caught and went on from is settled: what was done instead of it stands, so it must not be tried again.
+A failure caused the end if the body's error is it, contains it (a group) or was raised from it. So did each later failure
+that no code handled: its own branch ended with it too, or its request was cancelled by then. A failure that the code
+caught is settled: the code did something else instead, so the step must not be tried again.
 """
 
 import asyncio
@@ -16,41 +16,45 @@ from mainspring.domain.states import OutcomeState
 
 
 class FailedOutcomes:
-    """Failed outcomes in the order in which they came."""
+    """Failed outcomes in the order of delivery."""
 
     def __init__(self) -> None:
-        self._told: list[tuple[Outcome, asyncio.Task[Any] | None]] = []
-        self._untold: list[Outcome] = []
+        self._delivered: list[tuple[Outcome, asyncio.Task[Any] | None]] = []
+        self._undelivered: list[Outcome] = []
 
-    def told(self, outcome: Outcome, task: "asyncio.Task[Any] | None") -> None:
-        """Note a failure that was handed to the task that had asked."""
-        self._told.append((outcome, task))
+    def add_delivered(self, outcome: Outcome, task: "asyncio.Task[Any] | None") -> None:
+        """Add a failure that was delivered to the requesting task."""
+        self._delivered.append((outcome, task))
 
-    def untold(self, outcome: Outcome) -> None:
-        """Note an outcome that came when nobody waited for it any more, if it is a failure."""
+    def add_undelivered(self, outcome: Outcome) -> None:
+        """Add an outcome that no code awaited any more, if it is a failure."""
         if outcome.state is OutcomeState.FAILED:
-            self._untold.append(outcome)
+            self._undelivered.append(outcome)
 
     def ident_of(self, failure: Failure) -> str | None:
-        """Return the request that this very failure was handed to."""
-        return next((outcome.ident for outcome, _ in self._told if outcome.failure is failure), None)
+        """Return the request to which this failure object was delivered."""
+        return next((outcome.ident for outcome, _ in self._delivered if outcome.failure is failure), None)
 
-    def led_to(self, error: BaseException) -> list[str]:
-        """Return the requests whose failures led to this error, in rank order; none if it is the body's own."""
+    def causes_of(self, error: BaseException) -> list[str]:
+        """Return the requests whose failures caused this error, in rank order; none if it is the body's own error."""
         raised = {id(failure) for failure in _underlying_failures(error)}
-        first = min((outcome.rank for outcome, _ in self._told if id(outcome.failure) in raised), default=None)
+        first = min((outcome.rank for outcome, _ in self._delivered if id(outcome.failure) in raised), default=None)
         if first is None:
             return []
-        found = {outcome.rank: outcome.ident for outcome, _ in self._told if id(outcome.failure) in raised}
-        found |= {o.rank: o.ident for o, task in self._told if o.rank > first and _ended_with(task, o)}
-        found |= {outcome.rank: outcome.ident for outcome in self._untold if outcome.rank > first}
-        return [found[rank] for rank in sorted(found)]
+        idents = {outcome.rank: outcome.ident for outcome, _ in self._delivered if id(outcome.failure) in raised}
+        idents |= {
+            outcome.rank: outcome.ident
+            for outcome, task in self._delivered
+            if outcome.rank > first and _ended_with(task, outcome)
+        }
+        idents |= {outcome.rank: outcome.ident for outcome in self._undelivered if outcome.rank > first}
+        return [idents[rank] for rank in sorted(idents)]
 
     def unawaited(self) -> list[Outcome]:
-        """Return the failures that ended a task which no code has awaited: Python keeps that until the error is retrieved."""
+        """Return the failures that ended a task that no code awaited: Python marks its error until it is retrieved."""
         return [
             outcome
-            for outcome, task in self._told
+            for outcome, task in self._delivered
             if task is not None and getattr(task, "_log_traceback", False) and _ended_with(task, outcome)
         ]
 
@@ -63,16 +67,16 @@ def _ended_with(task: "asyncio.Task[Any] | None", outcome: Outcome) -> bool:
 
 
 def _underlying_failures(error: BaseException) -> Iterator[Failure]:
-    """Yield the failures that an error is, holds or was raised from."""
-    left, seen = [error], set[int]()
-    while left:
-        one = left.pop()
-        if id(one) in seen:
+    """Yield the failures that an error is, contains or was raised from."""
+    pending, seen = [error], set[int]()
+    while pending:
+        current = pending.pop()
+        if id(current) in seen:
             continue
-        seen.add(id(one))
-        if isinstance(one, StepFailed | SavedError):
-            yield one.failure
-        if isinstance(one, BaseExceptionGroup):
-            left.extend(one.exceptions)
-        if one.__cause__ is not None:
-            left.append(one.__cause__)
+        seen.add(id(current))
+        if isinstance(current, StepFailed | SavedError):
+            yield current.failure
+        if isinstance(current, BaseExceptionGroup):
+            pending.extend(current.exceptions)
+        if current.__cause__ is not None:
+            pending.append(current.__cause__)

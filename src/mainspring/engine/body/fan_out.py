@@ -1,7 +1,7 @@
-"""Durable fan-out: one request an item, a window of them open at a time, no task an item.
+"""Durable fan-out: one request per item, a window of them open at a time, no task per item.
 
-Identity of an item = the identity of the fan + its place: `load#1[17]`. Items are started in order; as outcomes are
-handed over in rank order, the window moves alike in each replay. 100,000 items are ordinary.
+Identity of an item = the identity of the fan + its index: `load#1[17]`. Items start in order; because outcomes are
+delivered in rank order, the window moves alike in each replay. 100,000 items are normal.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ class Fan:
         self._decode = functools.partial(decode_result, signature, what=f"result of {name}")
 
     async def run(self, number: int) -> list[Any]:
-        """Work through the items; `number` is that of the call.
+        """Run the step for all items; `number` is that of the call.
 
         Raises:
             StepFailed: an item failed and `collect` is off; its message names the item.
@@ -83,7 +83,7 @@ class Fan:
             await self._finished
         finally:
             for request in list(self._open.values()):
-                self._body.give_up(request)
+                self._body.cancel_request(request)
         return self._results
 
     def _fill(self) -> None:
@@ -97,9 +97,9 @@ class Fan:
                 self._body.undoable.append(request)
 
     def _request(self, index: int) -> Request:
-        what = f"{self._name}[{index}]"
+        subject = f"{self._name}[{index}]"
         data, args, kwargs = roundtrip_call(
-            self._signature, (self._items[index],), {}, what, limit=self._body.payload_max
+            self._signature, (self._items[index],), {}, subject, limit=self._body.payload_max
         )
         ident = f"{self._ident}[{index}]"
         if self._spread:
@@ -130,5 +130,5 @@ class Fan:
             return
         try:
             self._fill()
-        except Exception as error:  # noqa: BLE001  an item that cannot be encoded is the body's error, at its await
+        except Exception as error:  # noqa: BLE001  an item that cannot be encoded raises at the await of the body
             self._finished.set_exception(error)

@@ -1,6 +1,6 @@
-"""What a run runs: the coroutine its body drives, made of a workflow, a task, a script or one spread step.
+"""Programs of runs: the coroutine that a body drives, built from a workflow, a task, a script or one spread step.
 
-A task, a script and a spread step are bodies of one step, so that all four live by the same rules.
+A task, a script and a spread step are bodies of one step, so that all four follow the same rules.
 """
 
 import asyncio
@@ -39,11 +39,11 @@ _ENGINE_EXCEPTIONS = (RolledBack, Restarted, Unloaded, GeneratorExit)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`main(body)` is the coroutine; `retry` the policy of steps that have none of their own.
+    """The program of a run: `main(body)` is the coroutine, `retry` the default policy of its steps.
 
-    `measure` tells how many bytes a result says that the run put out (None = unknown), where nothing that it was to make tells that.
-    `check` = what the definition expects of a result, looked at by `main` at the end; None = nothing.
-    `single()` returns the only step that a body of one step asks for, as it would ask for it; None for any other body.
+    `measure` returns how many bytes of output a result reports (None = unknown), if the definition promises no output files.
+    `check` = what the definition expects of a result, checked by `main` at the end; None = nothing.
+    `single()` returns the only step call of a body of one step; None for any other body.
     """
 
     main: Callable[[Body], Coroutine[Any, Any, Any]]
@@ -56,7 +56,7 @@ class Program:
     check: ResultCheck | None = None
 
     def fits(self, encoded: bytes | None) -> bool:
-        """Whether a result is what the definition expects."""
+        """Return whether a result is what the definition expects."""
         try:
             if self.check is not None:
                 self.check(encoded or b"null")
@@ -71,7 +71,7 @@ def build_program(run: ClaimedRun, registry: Registry, data: bytes, payload_max:
     Raises:
         UnknownNameError: no automation of that name is loaded here.
         DefinitionError: a spread step's function cannot be imported here.
-        ValueRefusedError: the input does not fit today's annotations.
+        ValueRefusedError: the input does not fit the current annotations.
     """
     if run.kind == STEP_RUN:
         return _step_program(run, data, payload_max)
@@ -95,20 +95,20 @@ def _workflow_program(
     check = build_result_check(options.get("expect"))
 
     async def main(body: Body) -> Any:
-        registry.take_over()  # a child that is named by its name is one of those that were loaded together
+        registry.take_over()  # a child that is given by name is one of those that were loaded together
         try:
             result = await run_to_end(fn(Run(body, facts, signature), *args, **kwargs), body)
             if check is not None:
-                check(encode_it(result))
-            body.notes.made = await request_output_check(
+                check(encode_value(result))
+            body.notes.reported_size = await request_output_check(
                 Run(body, facts, signature).step_with, promised, run.started_at
             )
             return result
         except _ENGINE_EXCEPTIONS:
             raise
         except asyncio.CancelledError:
-            which = "on_deadline" if body.stopping is OutcomeKind.DEADLINE else "on_cancel"
-            undoes = options.get(which) == "undo" if body.undoes is None else body.undoes
+            option = "on_deadline" if body.stopping is OutcomeKind.DEADLINE else "on_cancel"
+            undoes = options.get(option) == "undo" if body.undoes is None else body.undoes
             if body.stopping is not None and undoes:
                 await undo_all(body)
             raise
@@ -117,10 +117,10 @@ def _workflow_program(
                 await undo_all(body)
             raise
 
-    def encode_it(value: Any) -> bytes:
+    def encode_value(value: Any) -> bytes:
         return encode_result(signature, value, f"result of {run.automation}", limit=payload_max)
 
-    return Program(main, encode_it, automation.retry, options.get("on_blocked", "hold"), automation, check=check)
+    return Program(main, encode_value, automation.retry, options.get("on_blocked", "hold"), automation, check=check)
 
 
 def _task_program(
@@ -194,27 +194,27 @@ def _single_step_program(
     promised: Sequence[str] = (),
     check: ResultCheck | None = None,
 ) -> Program:
-    """Return a program of one step, and of the look at what a function promised (`promised`)."""
+    """Return a program of one step, followed by the check of the promised output files (`promised`)."""
 
     async def main(body: Body) -> Any:
-        ask = Run(body, _run_facts(run), signature).step_with
-        result = await ask(fn, signature, plan, args, kwargs)
+        run_step = Run(body, _run_facts(run), signature).step_with
+        result = await run_step(fn, signature, plan, args, kwargs)
         if check is not None:
-            check(encode_it(result))
-        body.notes.made = await request_output_check(ask, promised, run.started_at)
+            check(encode_value(result))
+        body.notes.reported_size = await request_output_check(run_step, promised, run.started_at)
         return result
 
-    def encode_it(value: Any) -> bytes:
+    def encode_value(value: Any) -> bytes:
         return encode_result(signature, value, f"result of {run.automation}", limit=payload_max)
 
     def call() -> StepCall:
-        # Copies: what the step does to its arguments must not reach a body that asks for it later.
-        what = plan.name or fn.__name__
-        data, own, own_kw = roundtrip_call(signature, args, kwargs, what, limit=payload_max)
-        return StepCall(fn, signature, own, own_kw, data, plan)
+        # Copies: changes of the step to its arguments must not reach a body that makes the same call later.
+        subject = plan.name or fn.__name__
+        data, own_args, own_kwargs = roundtrip_call(signature, args, kwargs, subject, limit=payload_max)
+        return StepCall(fn, signature, own_args, own_kwargs, data, plan)
 
     single = None if promised else call
-    return Program(main, encode_it, plan.retry, on_blocked, automation, single, check=check)
+    return Program(main, encode_value, plan.retry, on_blocked, automation, single, check=check)
 
 
 def _run_facts(run: ClaimedRun) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""The names that a workflow's code can reach: those by which today's code could ask for a step.
+"""The reachable names of a workflow's code: those by which the current code could request a step.
 
-Read from code objects: global and attribute names, constants and nested functions of the workflow's function, of whatever it refers
-to, and of all functions of their modules. The user's own modules only: of the standard library and installed packages the name alone
-counts. Of tables (lists, dicts, ...) only functions count: text in them may be data.
+They are read from code objects: global and attribute names, constants and nested functions of the workflow's function, of all that it
+refers to, and of all functions of their modules. Only the user's own modules are searched; of the standard library and installed
+packages only the name counts. In tables (lists, dicts, ...) only functions count: text in them may be data.
 """
 
 import enum
@@ -24,13 +24,13 @@ _GENERATED = "<string>"
 
 @dataclass(frozen=True, slots=True)
 class ReachableNames:
-    """The names that code can reach, and the patterns of those that it computes."""
+    """The names that code can reach, and the patterns of the names that it computes."""
 
     names: frozenset[str]
     computed: tuple[re.Pattern[str], ...]
 
     def __contains__(self, name: object) -> bool:
-        """Whether the code can ask for a step of this name."""
+        """Return whether the code can request a step of this name."""
         return name in self.names or any(pattern.fullmatch(str(name)) for pattern in self.computed)
 
 
@@ -38,7 +38,7 @@ class ReachableNames:
 def find_reachable_names(function: Callable[..., Any]) -> ReachableNames:
     """Return the names that a workflow's function can reach."""
     search = _Search()
-    search.see(function)
+    search.visit(function)
     search.run()
     return ReachableNames(frozenset(search.names), tuple(search.computed))
 
@@ -48,7 +48,7 @@ class _Search:
         self.names: set[str] = set()
         self.computed: list[re.Pattern[str]] = []
         self._functions: list[FunctionType] = []
-        self._seen: set[int] = set()
+        self._visited: set[int] = set()
         self._namespaces: set[int] = set()
 
     def run(self) -> None:
@@ -57,84 +57,84 @@ class _Search:
             used = set(_names_of(function.__code__))
             self.names |= used
             for cell in function.__closure__ or ():
-                self._see_cell(cell)
+                self._visit_cell(cell)
             for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
-                self.see(value)
+                self.visit(value)
             namespace = function.__globals__
             for name in used:
                 if name in namespace:
-                    self.see(namespace[name])
-            self._see_module(namespace, function.__module__)
+                    self.visit(namespace[name])
+            self._visit_module(namespace, function.__module__)
 
-    def see(self, value: Any) -> None:
-        """Take the names of a value, and what else it leads to."""
+    def visit(self, value: Any) -> None:
+        """Collect the names of a value, and of the values that it refers to."""
         if isinstance(value, str):
             self.names.add(value)
             return
-        if id(value) in self._seen or value is None or isinstance(value, int | float | bytes):
+        if id(value) in self._visited or value is None or isinstance(value, int | float | bytes):
             return
-        self._seen.add(id(value))
+        self._visited.add(id(value))
         match value:
             case Step():
                 self.names |= {value.name, *value.was}
-                self.see(value.fn)
+                self.visit(value.fn)
             case Automation():
                 self.names |= {value.name, *value.was}
-                self.see(value.fn)
+                self.visit(value.fn)
             case functools.partial():
-                self.see(value.func)
+                self.visit(value.func)
             case MethodType():
-                self.see(value.__func__)
+                self.visit(value.__func__)
             case FunctionType():
-                self._see_function(value)
+                self._visit_function(value)
             case type():
-                self._see_class(value)
+                self._visit_class(value)
             case ModuleType():
                 if _is_own(value.__name__, getattr(value, "__file__", None)):
-                    self._see_module(vars(value), value.__name__)
+                    self._visit_module(vars(value), value.__name__)
             case dict() | list() | tuple() | set() | frozenset():
-                self._see_items(value)
+                self._visit_items(value)
             case _:
-                self._see_class(type(value))
+                self._visit_class(type(value))
                 self.names |= {str(name) for name in [getattr(value, "__name__", "")] if name}
 
-    def _see_function(self, function: FunctionType) -> None:
+    def _visit_function(self, function: FunctionType) -> None:
         self.names.add(function.__name__)
         if function.__code__.co_filename != _GENERATED and _is_own(function.__module__, function.__code__.co_filename):
             self._functions.append(function)
         wrapped = getattr(function, "__wrapped__", None)
         if wrapped is not None:
-            self.see(wrapped)
+            self.visit(wrapped)
 
-    def _see_class(self, cls: type) -> None:
+    def _visit_class(self, cls: type) -> None:
         self.names.add(cls.__name__)
         module = sys.modules.get(cls.__module__)
         if not _is_own(cls.__module__, getattr(module, "__file__", None)):
             return
-        self._seen.add(id(cls))
+        self._visited.add(id(cls))
         if issubclass(cls, enum.Enum):
             self.names |= {str(member.value) for member in cls}
         for base in cls.__mro__[1:-1]:
-            self.see(base)
+            self.visit(base)
         for value in vars(cls).values():
             function = getattr(value, "__func__", value)
             if isinstance(function, FunctionType):
-                self.see(function)
+                self.visit(function)
 
-    def _see_items(self, values: Any) -> None:
+    def _visit_items(self, values: Any) -> None:
         items: list[Any] = [*values.keys(), *values.values()] if isinstance(values, dict) else list(values)
         for item in items[:_MAX_ITEMS]:
             if not isinstance(item, str):
-                self.see(item)
+                self.visit(item)
 
-    def _see_cell(self, cell: Any) -> None:
+    def _visit_cell(self, cell: Any) -> None:
         try:
-            self.see(cell.cell_contents)
+            self.visit(cell.cell_contents)
         except ValueError:  # not filled yet
             return
 
-    def _see_module(self, namespace: Mapping[str, Any], module: str | None) -> None:
-        """Take the functions that a module itself defines."""
+    def _visit_module(self, namespace: Mapping[str, Any], module: str | None) -> None:
+        """Visit the functions that a module itself defines."""
         if id(namespace) in self._namespaces:
             return
         self._namespaces.add(id(namespace))
@@ -145,11 +145,11 @@ class _Search:
             if getattr(value, "__module__", None) == module and isinstance(
                 value, FunctionType | type | Step | Automation
             ):
-                self.see(value)
+                self.visit(value)
 
 
 def _names_of(code: CodeType) -> Iterator[str]:
-    """Yield the names and text constants of a code object and of those within it; names of local variables are none."""
+    """Yield the names and text constants of a code object and its nested ones, without names of local variables."""
     yield code.co_name
     yield from code.co_names
     yield from code.co_freevars
@@ -168,7 +168,7 @@ def _texts_of(constant: Any) -> Iterator[str]:
 
 
 def _is_own(module: str | None, file: str | None) -> bool:
-    """Whether a module is the user's, not of the standard library, an installed package, or ours."""
+    """Return whether a module is the user's, not of the standard library, an installed package or Mainspring."""
     top = (module or "").partition(".")[0]
     if top == "mainspring" or top in sys.stdlib_module_names - {"__main__"}:
         return False

@@ -1,8 +1,8 @@
-"""Whoever asks for something although the body was told to end is refused; a body that will not hear it is left standing.
+"""The limit of refusals: requests of a body that must end are refused; a body that ignores this gets no answer any more.
 
-A loop of `try: ... except BaseException: pass` swallows every refusal and asks again, for ever and in one go, so that
-the worker's loop would never turn again. Code that cleans up is refused now and then; after far more than that the
-refusals stop, and who asks gets no answer at all: he waits, which gives the worker its loop back.
+A loop of `try: ... except BaseException: pass` swallows every refusal and repeats its request without end, so that
+the worker's loop would never turn again. Code that cleans up gets a few refusals; far beyond that number the
+refusals stop, and a request gets no answer at all: the code waits, and the worker's loop turns again.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ _MAX_REFUSALS, _MAX_REFUSALS_PER_TASK = 1_000, 100
 
 
 class RefusalLimit:
-    """Of one body. `are_over` = it fights its end: nothing that it asks for is taken up any more."""
+    """The refusals of one body. `are_over` = the limit is reached: none of its requests is registered any more."""
 
     def __init__(self) -> None:
         self.are_over = False
         self._left: int | None = None
 
     def refuse(self, body: "Body") -> None:
-        """Raise what tells whoever asks now that the body ends, unless it goes on, is shielded, or has heard it too often."""
+        """Raise the error that ends the requesting code, unless the body may continue, is shielded, or reached the limit."""
         task = body.loop.current()
         if body.loop.closed:
             refusal: BaseException = Unloaded()
@@ -40,5 +40,5 @@ class RefusalLimit:
             raise refusal
 
     def renew(self) -> None:
-        """Count anew: from a cancel on, then from the unloading on."""
+        """Reset the count: it starts at a cancel, and again at the unloading."""
         self._left = None

@@ -1,4 +1,4 @@
-"""What a body asks for. A request has its identity from the call on and waits until its outcome is handed over or it is given up.
+"""Requests of a body. A request has its identity from the call on and waits until its outcome is delivered or it is cancelled.
 
 Identity = branch + name + explicit key, or nth use of that name in that branch; never a position.
 """
@@ -18,11 +18,11 @@ from mainspring.engine.body.deterministic_loop import Timer
 from mainspring.engine.definitions.step_plan import StepPlan
 
 WAIT_TIMER_SUFFIX = "!within"
-"""What the timer that ends a wait is called by, behind the identity of the wait."""
+"""Suffix of a wait's identity for the timer that ends the wait."""
 
 
-class StepCall(msgspec.Struct, frozen=True):  # made for each step: a frozen data class takes longer to make
-    """One call of a step: the live function, its arguments as a replay would read them, and their bytes."""
+class StepCall(msgspec.Struct, frozen=True):  # created for each step: a frozen data class is slower
+    """One call of a step: the live function, its arguments as a replay reads them, and their bytes."""
 
     fn: Callable[..., Any]
     signature: Signature
@@ -42,7 +42,7 @@ class TimerCall:
 
 @dataclass(frozen=True, slots=True)
 class SignalCall:
-    """The next message of this name to this run; `schema` = the JSON schema of the type that the code states."""
+    """The next message of this name to this run; `schema` = the JSON schema of the type in the code."""
 
     until_at: int
     schema: bytes | None = None
@@ -50,7 +50,7 @@ class SignalCall:
 
 @dataclass(frozen=True, slots=True)
 class EventCall:
-    """The next event of this name whose data has these values at these dotted paths; `since_at` None = from the run's beginning on."""
+    """The next event of this name whose data has these values at these dotted paths; `since_at` None = from the start of the run."""
 
     where: Mapping[str, Any]
     since_at: int | None
@@ -77,7 +77,7 @@ class ChildCall:
 
     @property
     def automation(self) -> str:
-        """The child's name, for people."""
+        """The readable name of the child."""
         return self.definition.name if self.definition is not None else self.step or ""
 
 
@@ -85,12 +85,12 @@ RequestCall = StepCall | TimerCall | SignalCall | EventCall | AskCall | ChildCal
 
 
 class Request:
-    """One thing a body waits for.
+    """One request of a body.
 
-    `take(value, failure)` gives the outcome to the body; `decode` reads a saved value with today's type. `offered` turns true when the body
-    first came to rest with the request open: from then on its effect may have begun. `asked_at` is the run time of the asking, `base_at`
-    the instant of the newest outcome then: behind it where the clock was put back.
-    `detached`: a child that is to be started although the body no longer waits for it.
+    `take(value, failure)` delivers the outcome to the body; `decode` reads a saved value with the current type. `offered` turns true when
+    the body first comes to rest with the request open: from then on its effect may have started. `asked` = number of the request,
+    `asked_after` = rank of the newest outcome then, `asked_at` = run time of the request, `base_at` = instant of that outcome: behind
+    `asked_at` if the clock was put back. `detached`: a child that must start although the body no longer awaits it.
     """
 
     __slots__ = (
@@ -140,11 +140,11 @@ class Request:
 
 
 class Unloaded(BaseException):
-    """Thrown at whatever asks while a body is being unloaded; records nothing."""
+    """Raised for each request while a body is being unloaded; records nothing."""
 
 
 class RolledBack(BaseException):
-    """The body undid what it had done and ends; not for user code to catch."""
+    """Raised when the body has undone its steps and ends; not for user code to catch."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -152,7 +152,7 @@ class RolledBack(BaseException):
 
 
 class Restarted(BaseException):
-    """The body ends and begins anew with another input under the same key."""
+    """Raised when the body ends and the run restarts with another input under the same key."""
 
     def __init__(self, input: bytes) -> None:
         super().__init__("restarted")

@@ -1,6 +1,6 @@
-"""`ms.Run`: what a workflow body can ask of its run. Steps, children and maps are in `asking.py`; this adds everything else.
+"""`ms.Run`: the API of a run for its workflow body. Steps, children and maps are in `step_calls.py`; this adds everything else.
 
-All of it is deterministic: the same history gives the same answers. Nothing here blocks; each await ends by an
+All of it is deterministic: the same history returns the same answers. Nothing here blocks; each await ends with an
 outcome of the journal.
 """
 
@@ -40,7 +40,7 @@ T = TypeVar("T")
 Choice = TypeVar("Choice", bound=str)
 Otherwise = TypeVar("Otherwise", bound=str | None)
 DEFAULT_WAIT = timedelta(days=7)
-"""How long a wait lasts that says nothing else."""
+"""How long a wait lasts by default."""
 
 _NO_DEFAULT: Any = object()
 
@@ -52,13 +52,13 @@ class Shield:
         self._body = body
 
     async def __aenter__(self) -> Self:
-        self._task = self._body.shield_entered()
+        self._task = self._body.enter_shield()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._body.shield_left(self._task)
+        self._body.leave_shield(self._task)
 
 
 class Run(StepCaller):
@@ -255,23 +255,23 @@ class Run(StepCaller):
             if not future.done():
                 future.set_result(value)
 
-        def late() -> None:
+        def expire() -> None:
             if not future.done():
                 future.set_exception(TimeoutError(f"{name} did not come in time"))
 
         request = Request(kind, ident, name, call, read, take)
         body.register(request)
-        timer = body.set_timer(f"{ident}{WAIT_TIMER_SUFFIX}", until_at, late)
+        timer = body.set_timer(f"{ident}{WAIT_TIMER_SUFFIX}", until_at, expire)
         try:
-            found = await future
-            if isinstance(found, AwaitedEvent):
+            value = await future
+            if isinstance(value, AwaitedEvent):
                 happened_at, _ = origin_of(request.outcome)
-                return AwaitedEvent(found.name, found.data, _instant(happened_at))
-            return found
+                return AwaitedEvent(value.name, value.data, _instant(happened_at))
+            return value
         finally:
             timer.cancel()
             if request.open:
-                body.give_up(request)
+                body.cancel_request(request)
 
     # -- ends ----------------------------------------------------------------------------------------------------------
 
@@ -288,9 +288,9 @@ class Run(StepCaller):
             ArgumentError, ValueRefusedError: the input does not fit the workflow.
         """
         signature = self._restart_signature
-        what = f"restart of {self.automation}"
+        subject = f"restart of {self.automation}"
         limit = self._body.payload_max
-        raise Restarted(encode({}) if signature is None else encode_call(signature, args, kwargs, what, limit=limit))
+        raise Restarted(encode({}) if signature is None else encode_call(signature, args, kwargs, subject, limit=limit))
 
     def shield(self) -> Shield:
         """Return a context in which clean-up goes on although the run is cancelled."""
@@ -299,7 +299,7 @@ class Run(StepCaller):
     async def as_completed(self, awaitables: Iterable[Awaitable[T]]) -> AsyncIterator[T]:
         """Yield results in the order in which they are there; an error is raised at its turn."""
         loop = self._body.loop
-        tasks = [asyncio.ensure_future(a, loop=loop) for a in awaitables]
+        tasks = [asyncio.ensure_future(awaitable, loop=loop) for awaitable in awaitables]
         queue: asyncio.Queue[asyncio.Future[T]] = asyncio.Queue()
         for task in tasks:
             task.add_done_callback(queue.put_nowait)
@@ -315,7 +315,7 @@ class Run(StepCaller):
     def tag(self, **tags: object) -> None:
         """Set words to find this run by."""
         notes = self._body.notes
-        notes.tags.update({k: str(v) for k, v in tags.items()})
+        notes.tags.update({name: str(value) for name, value in tags.items()})
         notes.changed = True
 
     def publish_state(self, value: Any) -> None:

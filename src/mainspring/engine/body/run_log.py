@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 class RunLog:
-    """Lines that are kept with the run; silent while saved history is handed over."""
+    """Writes lines that are stored with the run; none while saved history is delivered."""
 
     def __init__(self, body: "Body") -> None:
         self._body = body

@@ -1,8 +1,8 @@
 """The shutdown of a body whose function has ended: its tasks and its async generators end as under `asyncio.run`.
 
-One thing differs from `asyncio.run`: a step or child that a task has asked for is begun and awaited first, for asking is a
-promise. Timers and other waits of tasks hold nothing. Every move here happens when the body is at rest, so that a replay
-makes it at the same place of the history.
+One thing differs from `asyncio.run`: a step or child that a task has requested is started and awaited first, because a
+request is a promise. Timers and other waits of tasks delay nothing. Each action here happens when the body is at rest, so that
+a replay does it at the same place of the history.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ T = TypeVar("T")
 
 
 async def run_to_end(function: Coroutine[Any, Any, T], body: "Body") -> T:
-    """Return or raise what a workflow's function does, once what it left behind has ended too.
+    """Return or raise the result of a workflow's function, after its remaining tasks and generators have ended too.
 
     Raises:
         BodyError: it returned and left a `run.*` coroutine that was never awaited.
-        Exception: whatever the function raises, else the `finally` of an async generator that it left.
+        Exception: the error of the function, otherwise that of the `finally` of an async generator that it left.
     """
     try:
         result = await function
@@ -45,7 +45,7 @@ async def _shut_down(body: "Body") -> None:
     if loop.pending_tasks():
         await body.requests_done()
         body.calls.refuse_any()
-        body.detach_kept_children()
+        body.detach_independent_children()
         for task in loop.pending_tasks():
             task.cancel()
         await body.requests_done()
@@ -54,14 +54,14 @@ async def _shut_down(body: "Body") -> None:
 
 
 async def _close_generators(body: "Body") -> None:
-    """Run the `finally` of each async generator that was begun and not used up, in the order of their beginnings; raise the first error."""
+    """Run the `finally` of each started, unexhausted async generator, in the order of their starts; raise the first error."""
     generators = body.loop.generators
     errors: list[BaseException] = []
-    while left := [*map(_close, generators.take()), *generators.take_closings()]:
-        for closing in left:
+    while closings := [*map(_close, generators.take()), *generators.take_closings()]:
+        for closing in closings:
             try:
                 await closing
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  the others are closed all the same
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  close the others all the same
                 errors.append(error)
     if errors:
         raise errors[0]

@@ -1,7 +1,7 @@
-"""How a body asks for steps and children: options first, then the function and its own arguments.
+"""Calls of steps and children in a body: options first, then the function and its own arguments.
 
-`run.step(fn, ...)` fixes the request's identity at the call and returns a real coroutine; the request is made when
-that coroutine is first awaited. What it returns is what a replay would read: decode(encode(value)).
+`run.step(fn, ...)` fixes the request's identity at the call and returns a real coroutine, which makes the request when
+it is first awaited. Its result is what a replay reads: decode(encode(value)).
 """
 
 import asyncio
@@ -40,13 +40,13 @@ _DEFAULT_PLAN = StepPlan()
 
 
 class StepCaller:
-    """Asks on behalf of a body with a fixed plan."""
+    """Makes the requests of a body with a fixed plan."""
 
     def __init__(self, body: "Body", plan: StepPlan = _DEFAULT_PLAN, given: Collection[str] = ()) -> None:
         self._body = body
         self._plan = plan
         self._given = given
-        """Names of the options that were given, whatever their values."""
+        """Names of the given options, with any values."""
 
     def options(
         self,
@@ -65,21 +65,21 @@ class StepCaller:
         was: str | Sequence[str] | None = None,
         **unknown: Never,
     ) -> "StepCaller":
-        """Return the same asker with these options for what is asked through it.
+        """Return a caller with these options for its steps and children.
 
         Raises:
-            OptionError: a value cannot be used. What is asked for raises it if an option does not apply to that.
+            OptionError: a value cannot be used. The call of a step or child raises it if an option does not apply to it.
             UnknownOptionError: there is no such option.
         """
         reject_unknown_options("run.options", StepCaller.options, unknown)
-        said = {"key": key, "timeout": timeout, "name": name, "delivery": delivery}
-        said |= {"isolate": isolate, "queue": queue, "tag": tag, "was": was}
-        said = {k: v for k, v in said.items() if v is not None}
-        read = parse_options(DefinitionKind.STEP, said, "run.options(...)")
-        others = {"retry": retry, "undo": undo, "run_key": run_key, "close": close}
-        given = {*self._given, *said, *(k for k, v in others.items() if v is not None)}
+        values = {"key": key, "timeout": timeout, "name": name, "delivery": delivery}
+        values |= {"isolate": isolate, "queue": queue, "tag": tag, "was": was}
+        values = {option: value for option, value in values.items() if value is not None}
+        parsed = parse_options(DefinitionKind.STEP, values, "run.options(...)")
+        objects = {"retry": retry, "undo": undo, "run_key": run_key, "close": close}
+        given = {*self._given, *values, *(option for option, value in objects.items() if value is not None)}
         plan = _build_plan(
-            read, retry if isinstance(retry, Retry) else Retry.parse(retry) if retry is not None else None, undo
+            parsed, retry if isinstance(retry, Retry) else Retry.parse(retry) if retry is not None else None, undo
         )
         plan = replace(plan, run_key=run_key, close=plan.close if close is None else parse_close_policy(close))
         return StepCaller(self._body, self._plan.but(plan), given)
@@ -99,9 +99,9 @@ class StepCaller:
     @overload
     def step(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
     def step(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-        """Ask for one durable step; await it for the function's result.
+        """Request one durable step; await it for the function's result.
 
-        Raises (at the call): ArgumentError, ValueRefusedError. Raises (when awaited): StepFailed once the policy gives up.
+        Raises (at the call): ArgumentError, ValueRefusedError. Raises (when awaited): StepFailed after the last attempt failed.
         """
         live, signature, own = _resolve_step(fn)
         plan = own
@@ -118,7 +118,7 @@ class StepCaller:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Coroutine[Any, Any, Any]:
-        """Ask for a step whose function, signature and plan are known."""
+        """Request a step whose function, signature and plan are known."""
         body = self._body
         body.refuse_if_stopped()
         if plan.delivery == "transactional":
@@ -148,7 +148,7 @@ class StepCaller:
     @overload
     def child(self, automation: str, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]: ...
     def child(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-        """Ask for another automation as a child of this run; await it for its result.
+        """Request another automation as a child of this run; await it for its result.
 
         Raises (when awaited): StepFailed if the child ends without success.
         """
@@ -231,9 +231,9 @@ class StepCaller:
         spread: bool = False,
         **unknown: Any,
     ) -> Coroutine[Any, Any, Any]:
-        """Ask for one step an item, at most `concurrency` at a time; await it for the results in the order of the items.
+        """Request one step per item, at most `concurrency` at a time; await it for the results in the order of the items.
 
-        on_error "stop": the first failure gives up the rest and is raised. "collect": a failed item's place holds an `ItemFailed`.
+        on_error "stop": the first failure cancels the rest and is raised. "collect": a failed item's result is an `ItemFailed`.
         `spread`: each item is a child run that any worker may take.
         """
         reject_unknown_options("run.map", StepCaller.map, unknown)
@@ -273,7 +273,7 @@ async def _outcome(
     call: Any,
     decode: Callable[[bytes], Any] | None,
 ) -> Any:
-    """Make a request with this identity and wait for its outcome; `number` is that of the call."""
+    """Make a request with this identity and await its outcome; `number` is that of the call."""
     body.calls.started(number)
     future = body.future()
     request = Request(kind, ident, name, call, decode, functools.partial(_settle, future, name))
@@ -284,7 +284,7 @@ async def _outcome(
         return await future
     finally:
         if request.open:
-            body.give_up(request)
+            body.cancel_request(request)
 
 
 def _settle(future: "asyncio.Future[Any]", name: str, value: Any, failure: Failure | None) -> None:
@@ -295,25 +295,25 @@ def _settle(future: "asyncio.Future[Any]", name: str, value: Any, failure: Failu
             future.set_exception(StepFailed(name, failure))
 
 
-def _build_plan(read: Mapping[str, Any], retry: Retry | None, undo: Callable[..., Any] | None) -> StepPlan:
-    timeout = read.get("timeout")
+def _build_plan(options: Mapping[str, Any], retry: Retry | None, undo: Callable[..., Any] | None) -> StepPlan:
+    timeout = options.get("timeout")
     return StepPlan(
-        key=read.get("key"),
+        key=options.get("key"),
         timeout=parse_duration(timeout) if timeout is not None else None,
         retry=retry,
         undo=undo,
-        name=read.get("name"),
-        delivery=read.get("delivery", "at_least_once"),
-        isolate=read.get("isolate"),
-        queue=read.get("queue"),
-        tag=read.get("tag"),
-        was=tuple(read.get("was", ())),
+        name=options.get("name"),
+        delivery=options.get("delivery", "at_least_once"),
+        isolate=options.get("isolate"),
+        queue=options.get("queue"),
+        tag=options.get("tag"),
+        was=tuple(options.get("was", ())),
     )
 
 
 @functools.lru_cache(maxsize=4096)
 def _resolve_step(fn: Any) -> tuple[Callable[..., Any], Signature, StepPlan]:
-    """Return the live function, its signature and the plan it carries."""
+    """Return the live function, its signature and its plan."""
     if isinstance(fn, Automation | Step) and fn.error is not None:
         raise fn.error
     if isinstance(fn, Workflow):

@@ -1,9 +1,9 @@
-"""The names of a run's saved steps beside those of today's code: a renamed step must not run a second time.
+"""The names of a run's saved steps, compared with those of the current code: a renamed step must not run a second time.
 
-A renamed, an inserted and a removed step look alike when a step is asked for. So before the first step or child of a new name starts,
-each saved step that the code has not asked for must be one that it still can ask for: its name, and the names of its branch, are
-reachable from the code, or `was=`, `gone=` or a person named it. Under `was=` and a person's word the new name keeps the identity,
-and with it the idempotency key, of the old one.
+When a step is requested, a renamed, an inserted and a removed step look alike. So before the first step or child of a new name starts,
+the code must still be able to request each saved step that it has not requested: its name, and the names of its branch, are
+reachable from the code, or `was=`, `gone=` or a person named it. With `was=` and a person's decision the new name keeps the identity
+of the old one, and with it the idempotency key.
 """
 
 import re
@@ -26,12 +26,12 @@ _REPEATABLE = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD})
 _DONE = frozenset({OutcomeState.SUCCEEDED, OutcomeState.IN_DOUBT, OutcomeState.REFUSED})
 _UNSETTLED = frozenset({OutcomeState.IN_DOUBT, OutcomeState.REFUSED})
 _OWN_BRANCHES = ("Fan.", "Run.")
-"""Branches of coroutines that the engine itself makes."""
+"""Branches of coroutines that the engine itself creates."""
 
 
 @dataclass(frozen=True, slots=True)
 class MissingStep:
-    """A saved step whose name `old` the code cannot ask for, and the new name that it asks for instead."""
+    """A saved step whose name `old` the code cannot request, and the new name that it requests instead."""
 
     ident: str
     old: str
@@ -40,10 +40,10 @@ class MissingStep:
 
 @dataclass(slots=True)
 class StepNames:
-    """Of one loaded run. `renames` = what a person decided: old name -> new name, or None for a step that is gone.
+    """The step names of one loaded run. `renames` = decisions of a person: old name -> new name, or None for a removed step.
 
-    `marked` = name by identity of what has begun and has no outcome, as far as the code has not asked for it: steps with a start mark,
-    children, and steps whose result a person gave or that a person told to run again.
+    `marked` = name by identity of all that has started, has no outcome, and was not requested by the code: steps with a start mark,
+    children, and steps whose result a person entered or whose repetition a person ordered.
     """
 
     renames: Mapping[str, str | None] = field(default_factory=dict)
@@ -63,7 +63,9 @@ class StepNames:
         ended = [fact.ident for fact in history.facts if fact.kind is FactKind.CHILD and fact.ident is not None]
         marked |= {ident: _name_of(ident) for ident in (*history.children, *ended) if ident not in saved}
         marked |= {
-            ident: name for ident, name in (*_given_results(history), *_ordered_repeats(history)) if ident not in saved
+            ident: name
+            for ident, name in (*_entered_results(history), *_ordered_repeats(history))
+            if ident not in saved
         }
         former: dict[str, list[str]] = {}
         for old, new in history.renames.items():
@@ -72,7 +74,7 @@ class StepNames:
         return cls(history.renames, former, marked, saved | marked)
 
     def saved_ident(self, new: str, branch: str, name: str, was: Sequence[str]) -> str | None:
-        """Return the identity that a step has in the history under a name it had before, if it is there; `new` = that of today."""
+        """Return the identity of a step in the history under an earlier name, if it is there; `new` = its current identity."""
         if new in self._saved:
             return None
         suffix = new.removeprefix(f"{branch}{name}")
@@ -83,7 +85,7 @@ class StepNames:
         return None
 
     def saved_branch(self, parent: str, name: str, suffix: str) -> str:
-        """Return a branch as the history has it, under a name it had before if a person said so."""
+        """Return a branch as in the history, under an earlier name if a person decided so."""
         head, dot, last = name.rpartition(".")
         for old in self.former.get(last, ()):
             branch = f"{parent}{head}{dot}{old}{suffix}"
@@ -92,10 +94,10 @@ class StepNames:
         return f"{parent}{name}{suffix}"
 
     def missing_step(self, body: "Body", program: "Program", request: Request) -> MissingStep | None:
-        """Return a saved step that the code cannot ask for any more, if this request is the first of a new name."""
+        """Return a saved step that the code cannot request any more, if this request is the first of a new name."""
         if self._is_settled or request.kind not in _REPEATABLE or request.ident in self._saved:
             return None
-        if next(self._unasked(body), None) is None:
+        if next(self._unrequested(body), None) is None:
             self._is_settled = True
             return None
         call, automation = request.call, program.automation
@@ -109,15 +111,15 @@ class StepNames:
         if not new:
             return None
         reachable, decided = find_reachable_names(automation.fn), {*automation.definition.option("gone"), *self.renames}
-        for ident, step in self._unasked(body):
+        for ident, step in self._unrequested(body):
             for name in _names_in(ident, step):
                 if name not in reachable and name not in decided:
                     return MissingStep(ident, name, new[0])
         self._is_settled = True
         return None
 
-    def _unasked(self, body: "Body") -> Iterator[tuple[str, str]]:
-        """Yield identity and name of what has, or may have, had its effect, and that the code has not asked for."""
+    def _unrequested(self, body: "Body") -> Iterator[tuple[str, str]]:
+        """Yield identity and name of each step that had, or may have had, its effect, and that the code has not requested."""
         done: list[Outcome] = [outcome for outcome in body.unclaimed.values() if outcome.state in _DONE]
         done += [outcome for outcome in body.doubts.values() if outcome.ident not in body.waiting]
         for outcome in sorted(done, key=lambda outcome: outcome.rank):
@@ -126,8 +128,8 @@ class StepNames:
         yield from self.marked.items()
 
 
-def _given_results(history: History) -> Iterator[tuple[str, str]]:
-    """Yield identity and name of each step or child whose result a person gave and no one has taken in."""
+def _entered_results(history: History) -> Iterator[tuple[str, str]]:
+    """Yield identity and name of each step or child whose result a person entered and the run has not accepted."""
     replaced = {outcome.ident: outcome for outcome in history.superseded}
     for fact in history.facts:
         if fact.kind is FactKind.RESULT and fact.ident is not None and not fact.ident.startswith("undo:"):
@@ -137,7 +139,7 @@ def _given_results(history: History) -> Iterator[tuple[str, str]]:
 
 
 def _ordered_repeats(history: History) -> Iterator[tuple[str, str]]:
-    """Yield identity and name of each step that a person told to run again, under the same idempotency key, though it may be done."""
+    """Yield identity and name of each step whose repetition a person ordered, under the same idempotency key, although it may be done."""
     for outcome in history.superseded:
         if outcome.kind in _REPEATABLE and outcome.state in _UNSETTLED and outcome.superseded == outcome.generation:
             yield outcome.ident, outcome.name
@@ -152,7 +154,7 @@ def _name_of(ident: str) -> str:
 
 
 def _names_in(ident: str, step: str) -> list[str]:
-    """Return the name of a step and those of the coroutines in which it was asked for."""
+    """Return the name of a step and those of the coroutines that requested it."""
     names = [step]
     for part in filter(None, read_branch(ident).split("/")):
         name = part.rpartition("#")[0].removesuffix(".aclose")

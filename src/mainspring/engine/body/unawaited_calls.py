@@ -1,8 +1,8 @@
-"""The `run.*` calls of a body that no code has awaited: `run.step(mail, 1)` without `await` does nothing.
+"""The unawaited `run.*` calls of a body: `run.step(mail, 1)` without `await` does nothing.
 
-Each call makes a coroutine and notes its place here; the coroutine takes the note away when it starts. What is left
-when the body has returned never happened, and is an error that names the line. A coroutine that was closed is none:
-code that closes it says that it is not wanted.
+Each call creates a coroutine and adds its place here; the coroutine removes it when it starts. The calls that remain
+when the body has returned never happened: an error names their lines. A closed coroutine does not count:
+code closes it on purpose.
 """
 
 import functools
@@ -18,7 +18,7 @@ from mainspring.domain.errors import BodyError
 P = ParamSpec("P")
 T = TypeVar("T")
 caller_frame = sys._getframe  # noqa: SLF001 - inspect.currentframe takes no depth
-_MAX_SHOWN = 3
+_MAX_LISTED = 3
 _PRUNED_FROM = 1_000
 _HINT = (
     "Write `await` before it, or asyncio.create_task(...) around it to do something else meanwhile. "
@@ -27,7 +27,7 @@ _HINT = (
 
 
 _CallEntry = tuple[Coroutine[Any, Any, Any], str, str, CodeType, int]
-"""The coroutine, the verb, what it was asked for, and the code and instruction that made the call: made for each step, so a plain tuple."""
+"""The coroutine, the verb, the name of the step or child, and code and instruction of the call. One per step, so a plain tuple."""
 
 
 def _is_unawaited(call: _CallEntry) -> bool:
@@ -35,12 +35,12 @@ def _is_unawaited(call: _CallEntry) -> bool:
 
 
 def _call_text(call: _CallEntry) -> str:
-    """Return a call with the file and line that made it, and the function it stands in."""
+    """Return a call with its file, line and function."""
     _, verb, name, code, instruction = call
     lines = (line for begin, end, line in code.co_lines() if begin <= instruction < end)
     line = next(lines, None) or code.co_firstlineno
-    what = f"run.{verb}({name}, ...)" if name else f"run.{verb}(...)"
-    return f"{what} ({PurePath(code.co_filename).name}:{line} in {code.co_name})"
+    call_text = f"run.{verb}({name}, ...)" if name else f"run.{verb}(...)"
+    return f"{call_text} ({PurePath(code.co_filename).name}:{line} in {code.co_name})"
 
 
 class UnawaitedCalls:
@@ -52,7 +52,7 @@ class UnawaitedCalls:
         self._pruned_at = _PRUNED_FROM
 
     def next_number(self) -> int:
-        """Return the number of a new call; its coroutine gives it to `started`."""
+        """Return the number of a new call; its coroutine passes it to `started`."""
         self._last += 1
         return self._last
 
@@ -67,7 +67,7 @@ class UnawaitedCalls:
         return coroutine
 
     def started(self, number: int) -> None:
-        """Remove a call, because its coroutine begins."""
+        """Remove a call, because its coroutine starts."""
         self._calls.pop(number, None)
 
     def refuse_any(self) -> None:
@@ -81,15 +81,15 @@ class UnawaitedCalls:
         unawaited = [call for call in self._calls.values() if _is_unawaited(call)]
         self.close()
         if unawaited:
-            named = ", ".join(map(_call_text, unawaited[:_MAX_SHOWN]))
-            more = f" and {len(unawaited) - _MAX_SHOWN} more" if len(unawaited) > _MAX_SHOWN else ""
-            what = "was never awaited, so it did not happen"
+            named = ", ".join(map(_call_text, unawaited[:_MAX_LISTED]))
+            more = f" and {len(unawaited) - _MAX_LISTED} more" if len(unawaited) > _MAX_LISTED else ""
+            problem = "was never awaited, so it did not happen"
             raise BodyError(
-                f"{named}{more} {what}" if len(unawaited) == 1 else f"never awaited: {named}{more}", hint=_HINT
+                f"{named}{more} {problem}" if len(unawaited) == 1 else f"never awaited: {named}{more}", hint=_HINT
             )
 
     def close(self) -> None:
-        """Close what is left, so that Python does not warn of it as well."""
+        """Close the remaining coroutines, so that Python does not warn of them as well."""
         calls, self._calls = self._calls, {}
         for call in calls.values():
             if _is_unawaited(call):
@@ -97,12 +97,12 @@ class UnawaitedCalls:
 
 
 def track_calls(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Make the calls of a coroutine method of a run known to its body; its coroutine keeps the method's name, which names branches."""
+    """Track the calls of a coroutine method of a run; the coroutine keeps the method's name, which names branches."""
 
     @functools.wraps(method)
     def call(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
-        asker: Any = args[0]
-        calls: UnawaitedCalls = asker._body.calls  # noqa: SLF001
+        run: Any = args[0]
+        calls: UnawaitedCalls = run._body.calls  # noqa: SLF001
         number = calls.next_number()
         coroutine: Any = _begin(calls, number, method, args, kwargs)
         coroutine.__name__, coroutine.__qualname__ = method.__name__, method.__qualname__

@@ -1,9 +1,9 @@
-"""Undo: each finished or in-doubt step of a run is taken back, newest first, by saved steps of their own.
+"""Undo: each finished or in-doubt step of a run is undone, newest first, by its own saved undo step.
 
-A step counts as in doubt if the body once came to rest while it was open: from then on its effect may have begun. A
-step that failed for good did not do its work, unless the failure leaves that open (a time-out or a broken connection
-that is not proven unsent). What superseded generations did under keys of their own is taken back after that; it is
-known by its saved input and the name of its undo, for the code may no longer ask for it.
+A step counts as in doubt if the body once came to rest while it was open: from then on its effect may have started. A
+step that failed for good had no effect, unless the failure leaves that open (a time-out or a broken connection
+that is not proven unsent). Effects of superseded generations, which had their own keys, are undone after that; they are
+known by the saved input and the name of the undo, because the code may no longer request them.
 """
 
 import inspect
@@ -32,12 +32,12 @@ _NO_PLAN = StepPlan()
 
 
 def may_have_happened(request: Request) -> bool:
-    """Tell whether the effect of a request is, or may be, in the world."""
+    """Return whether a request had, or may have had, its effect."""
     outcome = request.outcome
-    return request.offered if outcome is None else _may_have(outcome)
+    return request.offered if outcome is None else _may_have_effect(outcome)
 
 
-def _may_have(outcome: Outcome) -> bool:
+def _may_have_effect(outcome: Outcome) -> bool:
     if outcome.state is OutcomeState.FAILED:
         failure: Failure | None = outcome.failure
         return failure is not None and failure.kind is not FailureKind.PERMANENT and not failure.not_sent
@@ -45,7 +45,7 @@ def _may_have(outcome: Outcome) -> bool:
 
 
 class StepEffect(msgspec.Struct, frozen=True):
-    """What may be in the world by a saved step: the identity of its undo, the step's outcome, and the same step as the code asks for it."""
+    """A possible effect of a saved step: the identity of its undo, the step's outcome, and the request of the current code, if any."""
 
     ident: str
     outcome: Outcome
@@ -53,22 +53,22 @@ class StepEffect(msgspec.Struct, frozen=True):
 
 
 async def undo_all(body: "Body") -> None:
-    """Call the undo of each step that may have happened, newest first; open steps are given up before."""
+    """Call the undo of each step that may have happened, newest first; open steps are cancelled before."""
     body.rolling_back = True
-    for request in [r for r in body.undoable if r.open]:
-        body.give_up(request)
-    asked = sorted(body.undoable, key=lambda r: r.asked, reverse=True)
-    counted = [request.outcome for request in asked if request.outcome is not None]
-    now = {(request.ident, body.generation) for request in asked if request.outcome is None}
-    now |= {(outcome.ident, outcome.generation) for outcome in counted}
+    for request in [request for request in body.undoable if request.open]:
+        body.cancel_request(request)
+    requests = sorted(body.undoable, key=lambda request: request.asked, reverse=True)
+    counted = [request.outcome for request in requests if request.outcome is not None]
+    current = {(request.ident, body.generation) for request in requests if request.outcome is None}
+    current |= {(outcome.ident, outcome.generation) for outcome in counted}
     known = [*counted, *body.superseded]
-    earlier = _of_earlier_generations(body.superseded, known, now, {request.ident: request for request in asked})
-    for request in asked:
+    earlier = _of_earlier_generations(body.superseded, known, current, {request.ident: request for request in requests})
+    for request in requests:
         if may_have_happened(request):
             call = request.call
             assert isinstance(call, StepCall) and call.plan.undo is not None
             undo = getattr(call.plan.undo, "fn", call.plan.undo)
-            kwargs = dict(call.kwargs) | ({"result": _result_of(request)} if takes_result(undo) else {})
+            kwargs = dict(call.kwargs) | ({"result": _result_of(request)} if accepts_result(undo) else {})
             await _undo(body, f"undo:{request.ident}", request.name, undo, call.args, kwargs, call.plan)
     await undo_each(body, earlier)
     body.undoable.clear()
@@ -111,89 +111,100 @@ def find_effects(
     known: Sequence[Outcome],
     requests: Mapping[str, Request],
 ) -> list[StepEffect]:
-    """Return what the steps of a run may have left in the world and no undo took back, newest first; superseded ones after the counted."""
+    """Return the possible effects of a run's steps that no undo has undone, newest first; superseded ones after the counted."""
     done = _undone_effects(known)
-    found: list[StepEffect] = []
-    for outcome in sorted(counted, key=lambda o: o.asked, reverse=True):
+    effects: list[StepEffect] = []
+    for outcome in sorted(counted, key=lambda outcome: outcome.asked, reverse=True):
         request = requests.get(outcome.ident)
-        if (outcome.undo is not None or request is not None) and _may_have(outcome):
+        if (outcome.undo is not None or request is not None) and _may_have_effect(outcome):
             if (outcome.ident, outcome.generation) not in done:
-                found.append(StepEffect(f"undo:{outcome.ident}", outcome, request))
+                effects.append(StepEffect(f"undo:{outcome.ident}", outcome, request))
             done.add((outcome.ident, outcome.generation))
-    return found + _of_earlier_generations(superseded, known, done, requests)
+    return effects + _of_earlier_generations(superseded, known, done, requests)
 
 
 def _of_earlier_generations(
     superseded: Sequence[Outcome],
     known: Sequence[Outcome],
-    now: AbstractSet[tuple[str, int]],
+    current: AbstractSet[tuple[str, int]],
     requests: Mapping[str, Request],
 ) -> list[StepEffect]:
-    """Return what superseded outcomes may have left in the world, newest first, each effect once; `now` = those of this generation."""
-    done = set(now) | _undone_effects(known)
-    found: list[StepEffect] = []
-    for outcome in sorted(superseded, key=lambda o: (o.generation, o.asked, o.rank), reverse=True):
+    """Return the possible effects of superseded outcomes, newest first, each once; `current` = the effects of this generation."""
+    done = set(current) | _undone_effects(known)
+    effects: list[StepEffect] = []
+    for outcome in sorted(
+        superseded, key=lambda outcome: (outcome.generation, outcome.asked, outcome.rank), reverse=True
+    ):
         effect = (outcome.ident, outcome.generation)
-        if outcome.undo is not None and outcome.kind is OutcomeKind.STEP and effect not in done and _may_have(outcome):
+        if (
+            outcome.undo is not None
+            and outcome.kind is OutcomeKind.STEP
+            and effect not in done
+            and _may_have_effect(outcome)
+        ):
             done.add(effect)
-            found.append(StepEffect(f"undo:{outcome.ident}@{outcome.generation}", outcome, requests.get(outcome.ident)))
-    return found
+            effects.append(
+                StepEffect(f"undo:{outcome.ident}@{outcome.generation}", outcome, requests.get(outcome.ident))
+            )
+    return effects
 
 
 def _undone_effects(known: Sequence[Outcome]) -> set[tuple[str, int]]:
-    """Return which effects (identity, generation) saved undos took back.
+    """Return the effects (identity, generation) that saved undos have undone.
 
-    An undo that names no generation took back what then counted: the newest that was not made after it.
+    An undo without a generation undid the outcome that then counted: the newest one not created after it.
     """
-    made: dict[str, set[int]] = {}
+    generations: dict[str, set[int]] = {}
     for outcome in known:
         if outcome.kind is OutcomeKind.STEP:
-            made.setdefault(outcome.ident, set()).add(outcome.generation)
+            generations.setdefault(outcome.ident, set()).add(outcome.generation)
     done: set[tuple[str, int]] = set()
     for outcome in known:
         if outcome.kind is OutcomeKind.UNDO and outcome.state is OutcomeState.SUCCEEDED:
             ident, _, generation = outcome.ident.removeprefix("undo:").rpartition("@")
-            if ident in made and generation.isdecimal():
+            if ident in generations and generation.isdecimal():
                 done.add((ident, int(generation)))
             else:
                 ident = outcome.ident.removeprefix("undo:")
-                before = [g for g in made.get(ident, ()) if g <= outcome.generation]
+                before = [number for number in generations.get(ident, ()) if number <= outcome.generation]
                 done.add((ident, max(before, default=outcome.generation)))
     return done
 
 
-def _build_saved_undo(outcome: Outcome, twin: Request | None) -> tuple[Any, tuple[Any, ...], dict[str, Any], StepPlan]:
-    """Return the undo of a saved step with its arguments: by the same step as today's code asks for it, else by names alone."""
+def _build_saved_undo(
+    outcome: Outcome, request: Request | None
+) -> tuple[Any, tuple[Any, ...], dict[str, Any], StepPlan]:
+    """Return the undo of a saved step with its arguments: from the current code's request of the step, otherwise by names alone."""
     data, result = outcome.input or b"{}", outcome.output if outcome.state is OutcomeState.SUCCEEDED else None
     plan, args = _NO_PLAN, ()
     undo: Any
     try:
-        if twin is not None and isinstance(twin.call, StepCall) and twin.call.plan.undo is not None:
-            plan = twin.call.plan
+        if request is not None and isinstance(request.call, StepCall) and request.call.plan.undo is not None:
+            plan = request.call.plan
             undo = getattr(plan.undo, "fn", plan.undo)
-            args, kwargs = decode_call(twin.call.signature, data, f"input of {outcome.name}")
-            value = twin.decode(result) if result is not None and twin.decode is not None else None
+            args, kwargs = decode_call(request.call.signature, data, f"input of {outcome.name}")
+            value = request.decode(result) if result is not None and request.decode is not None else None
         else:
             undo = load_in_engine(outcome.undo or "")
             kwargs = msgspec.json.decode(data)
             value = decode(result) if result is not None else None
-        kwargs = dict(kwargs) | ({"result": value} if takes_result(undo) else {})
+        kwargs = dict(kwargs) | ({"result": value} if accepts_result(undo) else {})
         read_signature(undo).bind(args, kwargs, outcome.name)
-    except Exception as error:  # noqa: BLE001 - what cannot be called any more is a person's matter
+    except Exception as error:  # noqa: BLE001 - an undo that cannot be called any more needs a person
         return fail_not_callable, (outcome.name, outcome.undo or "its undo", str(error)), {}, _NO_PLAN
     return undo, args, kwargs, plan
 
 
 def fail_not_callable(step: str, undo: str, why: str) -> None:
-    """Stand for the undo of a saved step that today's code does not have, or calls otherwise."""
+    """Fail in place of the undo of a saved step that the current code does not have, or calls otherwise."""
     hint = "Take the step back by hand, then give the undo's result: runs give-result RUN null."
     raise Permanent(f"step {step!r} cannot be taken back by {undo}: {why}", hint=hint)
 
 
-def takes_result(undo: Any) -> bool:
-    """Tell whether an undo has a parameter for the step's result."""
+def accepts_result(undo: Any) -> bool:
+    """Return whether an undo has a parameter for the step's result."""
     parameters = inspect.signature(undo).parameters.values()
-    return any(p.name == "result" or p.kind is p.VAR_KEYWORD for p in parameters)
+    return any(parameter.name == "result" or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
 def _result_of(request: Request) -> Any:

@@ -1,9 +1,9 @@
-"""A run that is loaded only to take back what it did: it was cancelled where it had stopped, so its code is not gone on with.
+"""The undo program: undoes a run that was cancelled while it was stopped. Its code does not continue.
 
-What was done is read from the journal, for the code may have drifted since, or fail, or crash its worker. The code is asked only for the
-functions: it is driven through its history once, nothing of it is started, and however far it comes, the undo of each step that it asks
-for is known. Code that crashed its worker is not driven, and what the code does not ask for is known by the name of its undo. A step that
-was under way for less than a second when its worker died is on no record: it is known only if the code still asks for it.
+The steps are read from the journal, because the code may have drifted since, or fail, or crash its worker. The code only provides the
+functions: it is driven through its history once, none of its requests starts, and the undo of each step that it requests becomes
+known. Code that crashed its worker is not driven; steps that the code does not request are known by the name of their undo. A step
+that ran for less than a second when its worker died has no record: it is known only if the code still requests it.
 """
 
 import asyncio
@@ -25,58 +25,60 @@ from mainspring.store.commands.runs import ClaimedRun
 def choose_program(
     run: ClaimedRun, registry: Registry, data: bytes, payload_max: int, history: History | None
 ) -> Program:
-    """Return the program of a claimed run, or what takes it back if it is loaded for that. Raises as `build_program`."""
+    """Return the program of a claimed run, or its undo program if it is loaded for that. Raises as `build_program`."""
     if run.undoing and history is not None:
         return build_undo_program(run, registry, data, payload_max, history)
     return build_program(run, registry, data, payload_max)
 
 
 def build_undo_program(run: ClaimedRun, registry: Registry, data: bytes, payload_max: int, history: History) -> Program:
-    """Return the program that takes back what a run did and ends it as cancelled.
+    """Return the program that undoes a run and ends it as cancelled.
 
     Raises:
         UnknownNameError: no automation of that name is loaded here.
     """
     automation = registry.get(run.automation)
-    asked: Sequence[Request] = ()
+    requested: Sequence[Request] = ()
     if not run.crashes:
-        with contextlib.suppress(MainspringError):  # its input does not fit today's code
-            asked = _requests_with_undo(build_program(run, registry, data, payload_max), run, payload_max, history)
+        with contextlib.suppress(MainspringError):  # its input does not fit the current code
+            requested = _requests_with_undo(build_program(run, registry, data, payload_max), run, payload_max, history)
 
     async def main(body: Body) -> Any:
         body.stopping = OutcomeKind.CANCEL
-        await undo_each(body, find_effects_to_undo(history, asked, run.generation))
+        await undo_each(body, find_effects_to_undo(history, requested, run.generation))
         raise asyncio.CancelledError
 
     on_blocked = automation.definition.options.get("on_blocked", "hold")
     return Program(main, _encode_no_result, automation.retry, on_blocked, automation)
 
 
-def find_effects_to_undo(history: History, asked: Sequence[Request], generation: int) -> list[StepEffect]:
-    """Return what a run may have left in the world and has not taken back, newest first; `asked` = what its code asks for."""
-    requests = {request.ident: request for request in asked}
+def find_effects_to_undo(history: History, requested: Sequence[Request], generation: int) -> list[StepEffect]:
+    """Return the possible effects of a run that are not undone, newest first; `requested` = the requests of its code."""
+    requests = {request.ident: request for request in requested}
     steps = [outcome for outcome in history.outcomes if outcome.kind is OutcomeKind.STEP]
     ended = {outcome.ident for outcome in history.outcomes}
     tried = {attempt.ident: _outcome_of_attempt(attempt) for attempt in history.attempts if attempt.ident not in ended}
-    begun = [
-        _outcome_of_request(r, generation) for r in asked if r.offered and r.ident not in ended and r.ident not in tried
+    started = [
+        _outcome_of_request(request, generation)
+        for request in requested
+        if request.offered and request.ident not in ended and request.ident not in tried
     ]
-    unsure = [*tried.values(), *begun]
+    unsure = [*tried.values(), *started]
     known = [*history.outcomes, *history.superseded, *unsure]
     return find_effects([*steps, *unsure], history.superseded, known, requests)
 
 
 def last_request_number(history: History) -> int:
-    """Return the highest place in the order of asking that a history knows."""
+    """Return the highest request number in a history."""
     outcomes = max((outcome.asked for outcome in (*history.outcomes, *history.superseded)), default=0)
     return max((attempt.asked for attempt in history.attempts), default=outcomes)
 
 
 def _requests_with_undo(program: Program, run: ClaimedRun, payload_max: int, history: History) -> list[Request]:
-    """Return the steps with an undo that the code asks for, as far as it comes."""
+    """Return the steps with an undo that the code requests, as far as it runs."""
     body = Body(run.id, run.generation, program.main, history.outcomes, run.started_at, payload_max)
     try:
-        with contextlib.suppress(Exception):  # a saved value that today's type cannot read
+        with contextlib.suppress(Exception):  # a saved value that the current type cannot read
             body.begin()
         return list(body.undoable)
     finally:

@@ -1,4 +1,4 @@
-"""A command to run, how it ended, and the environment that it gets: values only."""
+"""A command to run, its end, and its environment: values only."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ _OWN_VARIABLES = ("MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", "MAINSPRING_IDEMPOT
 
 
 class CommandFailed(MainspringError):
-    """The command did not end well; `returncode` is its exit code, negative for the signal that ended it."""
+    """Error: the command failed; `returncode` is its exit code, negative for the signal that ended it."""
 
     code = "command_failed"
 
@@ -24,9 +24,9 @@ class CommandFailed(MainspringError):
 
 
 class CommandSpec(msgspec.Struct, kw_only=True, frozen=True):
-    """What to run. `env` is the whole environment (see `build_environment`); `kill_after` = seconds from TERM to KILL.
+    """The command to run. `env` is the whole environment (see `build_environment`); `kill_after` = seconds from TERM to KILL.
 
-    `has_stdin` lets the command read our stdin; `stdin` is what it reads instead.
+    `has_stdin` lets the command read this process's stdin; `stdin` is the data that it reads instead.
     """
 
     words: list[str]
@@ -40,9 +40,9 @@ class CommandSpec(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class CommandEnd(msgspec.Struct, kw_only=True, frozen=True):
-    """How it ended: exit code (negative = by that signal), the end of its output as printable text, the time it took.
+    """The end of a command: exit code (negative = by that signal), the end of its output as printable text, its duration.
 
-    `printed` = bytes on its standard output. `lost` = why some of that could not be passed on, None if all was.
+    `printed` = bytes on its standard output. `lost` = the error that kept some of them from being forwarded, or None.
     """
 
     code: int
@@ -63,7 +63,7 @@ def build_environment(
     key: str,
     slot_at: int | None = None,
 ) -> dict[str, str]:
-    """Return the environment of a command: ours without what is withheld, then `additions`, then what names this attempt.
+    """Return the environment of a command: that of this process without withheld variables, then `additions`, then the attempt's variables.
 
     `MAINSPRING_SLOT` is the due time of the schedule's slot, in ISO 8601 with UTC.
     """

@@ -1,10 +1,10 @@
-"""Running one command to its end: the synchronous core that scripts and `exec` share.
+"""The process of one command, run to its end: the synchronous core that scripts and `exec` share.
 
-Role: starts the command in a process group of its own, reads what it prints, ends it on time. No asyncio, no store.
-Invariants: no shell reads the words. On Linux the command dies with the process that started it: a small Python program asks
-the kernel for that and then becomes the command, since code between fork and exec is not safe beside threads. It waits for a word
-before: the command begins only when `on_group` has returned, so that whoever takes over knows its group. On a time-out or
-`stop` the whole group is told to end, then killed.
+Role: starts the command in its own process group, reads its output, ends it on time. No asyncio, no store.
+Invariants: no shell parses the words. On Linux the command dies with the process that started it: a small Python program requests
+that from the kernel and then becomes the command, because code between fork and exec is not safe in a process with threads. It waits
+for a go byte first: the command starts only after `on_group` has returned, so that a takeover knows its group. On a time-out or
+`stop` the whole group gets SIGTERM, then SIGKILL.
 """
 
 import contextlib
@@ -29,12 +29,12 @@ from mainspring.engine.commands.output_tail import OutputTail
 from mainspring.engine.commands.stream_forwarder import StreamForwarder
 
 _CHUNK = 64 * 1024
-_MAX_PIECES = 8
+_MAX_CHUNKS = 8
 _UNREAD_TIMEOUT_S = 1.0
 
 
 class CommandProcess:
-    """One command; `run` blocks until it ended, `stop` and `forward` may be called from any thread or signal handler."""
+    """Runs one command; `run` blocks until it has ended, `stop` and `forward` may be called from any thread or signal handler."""
 
     def __init__(
         self,
@@ -43,17 +43,17 @@ class CommandProcess:
         on_line: Callable[[str, str], None] | None = None,
         on_data: Callable[[str, bytes], None] | None = None,
         on_group: Callable[[int, str, bool], None] | None = None,
-        outlets: Mapping[str, StreamForwarder] | None = None,
+        forwarders: Mapping[str, StreamForwarder] | None = None,
     ) -> None:
-        """`on_line(stream, text)` gets each line, `on_data(stream, data)` each piece; `on_group(pgid, started, ended)` hears of the group.
+        """`on_line(stream, text)` gets each line, `on_data(stream, data)` each chunk, `on_group(pgid, started, ended)` the process group.
 
-        `outlets` by the names stdout and stderr: the output is passed on there as well.
+        `forwarders` by the names stdout and stderr: the output is also written there.
         """
         self._command = command
         self._on_line = on_line
         self._on_data = on_data
         self._on_group = on_group
-        self._outlets = outlets or {}
+        self._forwarders = forwarders or {}
         self._paused: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._is_stopped = False
@@ -62,32 +62,32 @@ class CommandProcess:
         self._kill_at: float | None = None
         self._tail = OutputTail()
         self._printed = 0
-        self._cutters = {"stdout": LineSplitter(), "stderr": LineSplitter()}
+        self._splitters = {"stdout": LineSplitter(), "stderr": LineSplitter()}
         self._wake_read, self._wake_write = os.pipe()
-        self._word_write = -1
-        self._lock = threading.RLock()  # guards the wake pipe; a signal handler may come in between
+        self._go_write = -1
+        self._lock = threading.RLock()  # guards the wake pipe; a signal handler may interrupt
 
     def run(self) -> CommandEnd:
-        """Run it to its end.
+        """Run the command to its end.
 
         Raises:
-            CommandFailed: it cannot be started (no such folder, too many words).
+            CommandFailed: it cannot be started (missing folder, too many words).
         """
-        began = time.monotonic()
+        started = time.monotonic()
         try:
             process = self._process = self._spawn()
             try:
                 mark = read_start_mark(process.pid)
-                self._tell_group(process.pid, mark, ended=False)
-                self._give_word()
-                self._watch(process, began)
+                self._report_group(process.pid, mark, ended=False)
+                self._send_go()
+                self._watch(process, started)
             finally:
                 self._end(process)
-            self._tell_group(process.pid, mark, ended=True)
-            took = time.monotonic() - began
-            self._deliver()
+            self._report_group(process.pid, mark, ended=True)
+            duration_s = time.monotonic() - started
+            self._finish_forwarding()
         finally:
-            self._drop_word()
+            self._close_go()
             with self._lock:
                 wake_write, self._wake_write = self._wake_write, -1
                 os.close(wake_write)
@@ -97,13 +97,13 @@ class CommandProcess:
             timed_out=self._is_late,
             stopped=self._is_stopped,
             tail=self._tail.text(),
-            took_us=int(took * 1_000_000),
+            took_us=int(duration_s * 1_000_000),
             printed=self._printed,
-            lost=self._outlets["stdout"].fault if "stdout" in self._outlets else None,
+            lost=self._forwarders["stdout"].fault if "stdout" in self._forwarders else None,
         )
 
     def stop(self) -> None:
-        """Have the command and its group end; `run` returns when it did."""
+        """End the command and its group; `run` returns when they have ended."""
         self._is_stopped = True
         self._wake()
 
@@ -116,7 +116,7 @@ class CommandProcess:
         self._wake()
 
     def processes(self) -> list[str]:
-        """Return what its processes do, as `describe_process_tree`; empty before they began."""
+        """Return the states of its processes, as `describe_process_tree`; empty before the start."""
         return describe_process_tree(self._process.pid) if self._process is not None else []
 
     def _wake(self) -> None:
@@ -124,43 +124,43 @@ class CommandProcess:
             if self._wake_write >= 0:
                 os.write(self._wake_write, b"!")
 
-    def _give_word(self) -> None:
-        """Let the command begin, unless it was told to stop before."""
+    def _send_go(self) -> None:
+        """Let the command start, unless it was stopped before."""
         if not self._is_stopped:
-            with contextlib.suppress(BrokenPipeError):  # somebody killed it: its exit code says so
-                os.write(self._word_write, b"!")
-        self._drop_word()
+            with contextlib.suppress(BrokenPipeError):  # it was killed: its exit code shows it
+                os.write(self._go_write, b"!")
+        self._close_go()
 
-    def _drop_word(self) -> None:
-        word_write, self._word_write = self._word_write, -1
-        if word_write >= 0:
-            os.close(word_write)
+    def _close_go(self) -> None:
+        go_write, self._go_write = self._go_write, -1
+        if go_write >= 0:
+            os.close(go_write)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         command = self._command
         locale = "given" if "LC_CTYPE" in (os.environ if command.env is None else command.env) else "none"
-        word, self._word_write = os.pipe()
-        given = _open_stdin(command)
+        go_read, self._go_write = os.pipe()
+        stdin = _open_stdin(command)
         try:
             return subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", EXEC_SHIM, str(os.getpid()), locale, str(word), *command.words],
+                [sys.executable, "-I", "-S", "-c", EXEC_SHIM, str(os.getpid()), locale, str(go_read), *command.words],
                 cwd=command.cwd,
                 env=command.env,
-                stdin=given,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                pass_fds=(word, *command.pass_fds),
+                pass_fds=(go_read, *command.pass_fds),
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
             raise CommandFailed(f"cannot start {command.words[0]!r}: {error}", NOT_EXECUTABLE) from error
         finally:
-            os.close(word)
-            if given is not None and given != subprocess.DEVNULL:
-                os.close(given)
+            os.close(go_read)
+            if stdin is not None and stdin != subprocess.DEVNULL:
+                os.close(stdin)
 
-    def _watch(self, process: subprocess.Popen[bytes], began: float) -> None:
-        """Read and wait until the process itself has ended; what it left running may keep the pipes."""
+    def _watch(self, process: subprocess.Popen[bytes], started: float) -> None:
+        """Read and wait until the process itself has ended; its remaining children may keep the pipes."""
         with selectors.DefaultSelector() as selector, open_exit_descriptor(process) as exit_fd:
             selector.register(self._wake_read, selectors.EVENT_READ)
             if exit_fd is not None:
@@ -169,40 +169,40 @@ class CommandProcess:
                 os.set_blocking(stream.fileno(), False)
                 selector.register(stream.fileno(), selectors.EVENT_READ, name)
             while not has_ended(process):
-                for key, _ in selector.select(self._patience(began, has_exit_fd=exit_fd is not None)):
+                for key, _ in selector.select(self._next_timeout_s(started, has_exit_fd=exit_fd is not None)):
                     if key.data is not None:
-                        self._take(selector, key.data, key.fd)
+                        self._read_chunk(selector, key.data, key.fd)
                     elif key.fd == self._wake_read:
                         os.read(self._wake_read, _CHUNK)
-                for name in [name for name in self._paused if not self._outlets[name].is_full]:
+                for name in [name for name in self._paused if not self._forwarders[name].is_full]:
                     selector.register(self._paused.pop(name), selectors.EVENT_READ, name)
                 self._close_unread(selector, process)
-                self._enforce(process, began)
+                self._enforce(process, started)
 
-    def _take(self, selector: selectors.BaseSelector, name: str, pipe: int) -> None:
-        """Read one piece; read no further where it ended, and while it cannot be passed on."""
+    def _read_chunk(self, selector: selectors.BaseSelector, name: str, pipe: int) -> None:
+        """Read one chunk; stop reading at the end, and while it cannot be forwarded."""
         data = self._read(name, pipe)
         if data == b"":
             selector.unregister(pipe)
-        elif name in self._outlets and self._outlets[name].is_full:
+        elif name in self._forwarders and self._forwarders[name].is_full:
             selector.unregister(pipe)
             self._paused[name] = pipe
 
     def _close_unread(self, selector: selectors.BaseSelector, process: subprocess.Popen[bytes]) -> None:
-        """Close what the command writes to a stream of ours whose reader has gone: it gets SIGPIPE, as it would without us."""
+        """Close a pipe if the reader of its forwarder has closed: the command gets SIGPIPE, as without Mainspring."""
         for name, stream in _open_pipes(process):
-            if name in self._outlets and self._outlets[name].has_no_reader:
+            if name in self._forwarders and self._forwarders[name].has_no_reader:
                 self._paused.pop(name, None)
                 if stream.fileno() in selector.get_map():
                     selector.unregister(stream)
                 stream.close()
 
-    def _deliver(self) -> None:
-        """Wait until what was printed is passed on; once the command had to end before its time, only briefly."""
+    def _finish_forwarding(self) -> None:
+        """Wait until all output is forwarded; only briefly if the command was stopped early."""
         until: float | None = None
         with selectors.DefaultSelector() as selector:
             selector.register(self._wake_read, selectors.EVENT_READ)
-            while not all(outlet.is_empty for outlet in self._outlets.values()):
+            while not all(forwarder.is_empty for forwarder in self._forwarders.values()):
                 now = time.monotonic()
                 if until is None and (self._kill_at is not None or self._is_stopped or self._is_signalled):
                     until = now + _UNREAD_TIMEOUT_S
@@ -210,47 +210,47 @@ class CommandProcess:
                     break
                 if selector.select(None if until is None else until - now):
                     os.read(self._wake_read, _CHUNK)
-        for outlet in self._outlets.values():
-            outlet.drop()
+        for forwarder in self._forwarders.values():
+            forwarder.drop()
 
-    def _patience(self, began: float, *, has_exit_fd: bool) -> float | None:
-        """Return how long to wait for output at most."""
+    def _next_timeout_s(self, started: float, *, has_exit_fd: bool) -> float | None:
+        """Return how long to wait for output, in seconds; None = without limit."""
         ends = [] if has_exit_fd else [time.monotonic() + 0.02]
         if self._kill_at is not None:
             ends.append(self._kill_at)
         elif self._command.timeout is not None:
-            ends.append(began + self._command.timeout.total_seconds())
+            ends.append(started + self._command.timeout.total_seconds())
         return max(0.0, min(ends) - time.monotonic()) if ends else None
 
-    def _enforce(self, process: subprocess.Popen[bytes], began: float) -> None:
-        """Ask the group to end when its time is up or we were told to stop; then kill it."""
+    def _enforce(self, process: subprocess.Popen[bytes], started: float) -> None:
+        """Send SIGTERM to the group after its time-out or `stop`, then SIGKILL."""
         now, timeout = time.monotonic(), self._command.timeout
         if self._kill_at is not None:
             if now >= self._kill_at:
                 kill_group(process.pid, signal.SIGKILL)
                 self._kill_at = now + 1
             return
-        is_late = timeout is not None and now - began >= timeout.total_seconds()
+        is_late = timeout is not None and now - started >= timeout.total_seconds()
         if is_late or self._is_stopped:
             self._is_late = is_late and not self._is_stopped
             kill_group(process.pid, signal.SIGTERM)
             self._kill_at = now + self._command.kill_after
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
-        """Reap; after a stop (or an error of ours) kill what is left of the group first, while its number is surely ours."""
+        """Reap; after a stop (or an error here) kill the rest of the group first, while its id cannot belong to another group."""
         if self._kill_at is not None or not has_ended(process):
             kill_group(process.pid, signal.SIGKILL)
         process.wait()
         for name, stream in _open_pipes(process):
-            for _ in range(_MAX_PIECES):
+            for _ in range(_MAX_CHUNKS):
                 if not self._read(name, stream.fileno()):
                     break
             stream.close()
-        for name, cutter in self._cutters.items():
-            self._tell_lines(name, cutter.end())
+        for name, splitter in self._splitters.items():
+            self._report_lines(name, splitter.end())
 
     def _read(self, name: str, descriptor: int) -> bytes | None:
-        """Take one piece of output; b"" at its end, None if there is nothing now."""
+        """Read one chunk of output; b"" at its end, None if there is none now."""
         try:
             data = os.read(descriptor, _CHUNK)
         except BlockingIOError:
@@ -258,20 +258,20 @@ class CommandProcess:
         self._tail.feed(data)
         if name == "stdout":
             self._printed += len(data)
-        if data and name in self._outlets:
-            self._outlets[name].write(data, self._wake)
+        if data and name in self._forwarders:
+            self._forwarders[name].write(data, self._wake)
         if data and self._on_data is not None:
             self._on_data(name, data)
         if self._on_line is not None:
-            self._tell_lines(name, self._cutters[name].feed(data))
+            self._report_lines(name, self._splitters[name].feed(data))
         return data
 
-    def _tell_lines(self, name: str, texts: list[str]) -> None:
+    def _report_lines(self, name: str, texts: list[str]) -> None:
         if self._on_line is not None:
             for text in texts:
                 self._on_line(name, text)
 
-    def _tell_group(self, pgid: int, mark: str, *, ended: bool) -> None:
+    def _report_group(self, pgid: int, mark: str, *, ended: bool) -> None:
         if self._on_group is not None:
             self._on_group(pgid, mark, ended)
 
@@ -283,9 +283,9 @@ def _open_pipes(process: subprocess.Popen[bytes]) -> list[tuple[str, IO[bytes]]]
 
 
 def _open_stdin(command: CommandSpec) -> int | None:
-    """Return what the command has for its standard input: a descriptor to close afterwards, DEVNULL, or None for ours.
+    """Return the command's standard input: a descriptor to close afterwards, DEVNULL, or None for that of this process.
 
-    A file without a name, for a pipe would keep a command waiting that reads nothing.
+    It is an unnamed file, because writing to a pipe would block if the command reads nothing.
     """
     if command.stdin is None:
         return None if command.has_stdin else subprocess.DEVNULL

@@ -1,6 +1,6 @@
-"""The step that runs a script's command: its output becomes log lines, its exit code a failure that can be classified.
+"""The step of a script's command: its output becomes log lines, its exit code a failure that can be classified.
 
-It runs in a thread and can be told to end: the attempt's cancellation ends the command's whole group.
+It runs in a thread and can be stopped: the attempt's cancellation ends the command's whole group.
 """
 
 import functools
@@ -35,9 +35,9 @@ from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 
 class CommandResult(msgspec.Struct, frozen=True):
-    """What is saved of a command that ended well; `tail` is the end of its output, printable.
+    """The saved result of a successful command; `tail` is the end of its output, printable.
 
-    `output_bytes` = of the files that it was to make, else of its standard output; None = saved by an older version.
+    `output_bytes` = size of the promised files, otherwise of its standard output; None = saved by an older version.
     """
 
     exit_code: int
@@ -47,7 +47,7 @@ class CommandResult(msgspec.Struct, frozen=True):
 
 
 def read_output_bytes(encoded: bytes) -> int | None:
-    """Return how much a command put out, of its result as it is saved."""
+    """Return the bytes of a command's output, from its saved result."""
     return msgspec.json.decode(encoded, type=CommandResult).output_bytes
 
 
@@ -60,12 +60,12 @@ def run_command(
     stdin: str | None = None,
     expect: dict[str, Any] | None = None,
 ) -> CommandResult:
-    """Run the command in this step; `stdin` is what it can read.
+    """Run the command in this step; `stdin` is its standard input.
 
     Raises:
-        CommandFailed: it ended with another exit code than 0, by a signal, or took longer than `timeout_s`.
-        ResultNotExpected: what it printed is not what the schema `expect` says.
-        NotProduced: a pattern of `produces` (relative to `cwd`) matches nothing new and filled.
+        CommandFailed: its exit code is not 0, a signal ended it, or it took longer than `timeout_s`.
+        ResultNotExpected: its standard output does not match the schema `expect`.
+        NotProduced: a pattern of `produces` (relative to `cwd`) matches no new, non-empty file.
         NotInStepError: no step is running.
     """
     step = current_step("run_command()")
@@ -88,7 +88,7 @@ def run_command(
         on_group=lambda pgid, mark, ended: _report_group(step.channel, pgid, mark, ended=ended),
     )
     step.stopper, step.processes = running.stop, running.processes
-    started_at = time.time_ns() // 1_000_000  # compared with what the file system says, so it is the machine's clock
+    started_at = time.time_ns() // 1_000_000  # compared with times of the file system, so it is the machine's clock
     try:
         end = running.run()
     finally:
@@ -96,29 +96,29 @@ def run_command(
     raise_unless_succeeded(command, end, timeout)
     if expect is not None:
         check_printed(expect, bytes(printed))
-    made = check_output_files(produces or [], cwd, started_at)
-    size = made if produces else end.printed
+    produced = check_output_files(produces or [], cwd, started_at)
+    size = produced if produces else end.printed
     return CommandResult(end.code, KNOWN_SECRETS.redact(end.tail), end.took_us // 1000, size)
 
 
 def bind_folder(folder: str | None) -> Callable[..., CommandResult]:
-    """Return `run_command` for a folder that is no part of its input: a project may move while its runs go on."""
+    """Return `run_command` for a folder that is not part of its input: a project may move while its runs continue."""
     signature = inspect.signature(run_command)
 
     @functools.wraps(run_command)
     def run(*args: Any, **kwargs: Any) -> CommandResult:
-        given = signature.bind(*args, **kwargs)
-        given.arguments["cwd"] = given.arguments.get("cwd") or folder
-        return run_command(*given.args, **given.kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.arguments["cwd"] = bound.arguments.get("cwd") or folder
+        return run_command(*bound.args, **bound.kwargs)
 
     return run
 
 
 def _report_group(channel: AttemptChannel, pgid: int, mark: str, *, ended: bool) -> None:
-    """Tell of the command's group; when it begins, return once that is on record, so that a takeover knows whom to kill.
+    """Report the command's process group; at its start return once that is recorded, so that a takeover can kill it.
 
     Raises:
-        AttemptClosed, StoreError: it never will be.
+        AttemptClosed, StoreError: it cannot be recorded.
     """
     answers: SimpleQueue[BaseException | None] = SimpleQueue()
     channel.post(ProcessReport(pgid, mark, ended, None if ended else answers.put))
@@ -128,21 +128,21 @@ def _report_group(channel: AttemptChannel, pgid: int, mark: str, *, ended: bool)
 
 
 def raise_unless_succeeded(words: list[str], end: CommandEnd, timeout: timedelta | None) -> None:
-    """Raise CommandFailed unless the command ended well and all it printed was passed on; the error tells its last line."""
+    """Raise CommandFailed unless the command succeeded and all its output was forwarded; the error has its last line."""
     last = end.tail.rstrip("\n").rpartition("\n")[2]
-    said = f"Its last line: {unescape(last)}" if last else None  # a failure escapes what it keeps
+    hint = f"Its last line: {unescape(last)}" if last else None  # a failure escapes its text
     if end.timed_out and timeout is not None:
-        raise CommandFailed(f"{words[0]} took longer than {format_duration(timeout)}", TIMED_OUT, hint=said)
+        raise CommandFailed(f"{words[0]} took longer than {format_duration(timeout)}", TIMED_OUT, hint=hint)
     if end.stopped:
-        raise CommandFailed(f"{words[0]} was told to stop", end.code, hint=said)
+        raise CommandFailed(f"{words[0]} was told to stop", end.code, hint=hint)
     if isinstance(end.lost, BrokenPipeError) and end.code in (0, -signal.SIGPIPE):
         raise CommandFailed(
             f"{words[0]} was ended by SIGPIPE: the reader of its output closed it before the end",
             -signal.SIGPIPE,
-            hint=said,
+            hint=hint,
         )
     if end.lost is not None and end.code == 0:
-        raise CommandFailed(f"the output of {words[0]} was lost: {end.lost.strerror}", OUTPUT_LOST, hint=said)
+        raise CommandFailed(f"the output of {words[0]} was lost: {end.lost.strerror}", OUTPUT_LOST, hint=hint)
     if end.code != 0:
-        how = f"was ended by signal {-end.code}" if end.code < 0 else f"ended with exit code {end.code}"
-        raise CommandFailed(f"{words[0]} {how}", end.code, hint=said)
+        ending = f"was ended by signal {-end.code}" if end.code < 0 else f"ended with exit code {end.code}"
+        raise CommandFailed(f"{words[0]} {ending}", end.code, hint=hint)

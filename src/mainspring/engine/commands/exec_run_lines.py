@@ -1,8 +1,8 @@
-"""What a wrapped command prints, as parts of lines: told while it runs, within bounds, without making it wait.
+"""The lines of an exec run's command, as chunks: reported while it runs, within limits, without blocking it.
 
-The beginning is told as it comes. Of what follows only bytes are kept, the newest, and made lines when the attempt has ended: a command
-that prints gigabytes is not held up. Invariants: at most `MOST_BYTES` of an attempt are told, and no more kept here; of very many short
-lines not many more are made than a run keeps.
+The first lines are reported as they arrive. Of the later output only the newest bytes are kept, and split into lines after the attempt:
+a command that prints gigabytes is not slowed down. Invariants: at most `MAX_RUN_BYTES` of an attempt are reported, and no more are kept
+here; of very many short lines not many more are split than a run stores.
 """
 
 from collections import deque
@@ -21,74 +21,76 @@ _MAX_TAIL_BYTES = MAX_RUN_BYTES // 4
 
 
 class ExecRunLines:
-    """The lines of the attempts of one step. `on_part` is called in the thread that runs the command."""
+    """Collects the lines of one step's attempts. `on_part` is called in the thread that runs the command."""
 
     def __init__(self, ident: str, step: str, clock: Clock, on_part: Callable[[LogChunk], None]) -> None:
         self._ident = ident
         self._step = step
         self._clock = clock
         self._on_part = on_part
-        self._told_at = clock.now()
+        self._reported_at = clock.now()
         self._begin()
 
     def _begin(self) -> None:
-        self._cutters = {name: LineSplitter() for name in STREAM_LEVELS}
-        self._redacting = {name: LineRedactor() for name in STREAM_LEVELS}
+        self._splitters = {name: LineSplitter() for name in STREAM_LEVELS}
+        self._redactors = {name: LineRedactor() for name in STREAM_LEVELS}
         self._lines: list[tuple[int, bytes]] = []
-        self._size = self._read = self._begun = self._skipped = self._kept = 0
-        self._last: deque[tuple[int, str, bytes]] = deque()
+        self._size = self._read = self._line_count = self._skipped = self._tail_size = 0
+        self._tail: deque[tuple[int, str, bytes]] = deque()
         self._torn: set[str] = set()
 
     def take(self, attempt: int, stream: str, data: bytes) -> None:
-        """Take what an attempt printed next."""
+        """Add the next output of an attempt."""
         now = self._clock.now()
-        if self._read > _MAX_LIVE_BYTES or self._begun > DEFAULT_MAX_LINES:
-            self._last.append((now, stream, data))
-            self._kept += len(data)
-            while self._kept - len(self._last[0][2]) > _MAX_TAIL_BYTES:
+        if self._read > _MAX_LIVE_BYTES or self._line_count > DEFAULT_MAX_LINES:
+            self._tail.append((now, stream, data))
+            self._tail_size += len(data)
+            while self._tail_size - len(self._tail[0][2]) > _MAX_TAIL_BYTES:
                 self._drop()
             return
         self._read += len(data)
-        self._begun += data.count(b"\n")
+        self._line_count += data.count(b"\n")
         self._cut(attempt, now, stream, data)
-        if now - self._told_at >= _FLUSH_EVERY_MS:
-            self._tell(attempt)
+        if now - self._reported_at >= _FLUSH_EVERY_MS:
+            self._report(attempt)
 
     def end(self, attempt: int) -> None:
-        """Tell what is left of an attempt that has ended."""
-        ends = sum(data.count(b"\n") for _, _, data in self._last)
-        while self._last and ends - (first := self._last[0][2].count(b"\n")) >= DEFAULT_MAX_LINES:
+        """Report the remaining lines of an ended attempt."""
+        ends = sum(data.count(b"\n") for _, _, data in self._tail)
+        while self._tail and ends - (first := self._tail[0][2].count(b"\n")) >= DEFAULT_MAX_LINES:
             ends -= first
             self._drop()
-        for at, stream, data in self._last:
-            self._cut(attempt, at, stream, self._mended(stream, data))
+        for at, stream, data in self._tail:
+            self._cut(attempt, at, stream, self._after_gap(stream, data))
         now = self._clock.now()
-        for stream, cutter in self._cutters.items():
-            lines = [out for text in cutter.end() for out in self._redacting[stream].feed(KNOWN_SECRETS.redactor, text)]
-            self._keep(attempt, now, stream, lines + self._redacting[stream].end(KNOWN_SECRETS.redactor))
-        self._tell(attempt)
+        for stream, splitter in self._splitters.items():
+            lines = [
+                out for text in splitter.end() for out in self._redactors[stream].feed(KNOWN_SECRETS.redactor, text)
+            ]
+            self._keep(attempt, now, stream, lines + self._redactors[stream].end(KNOWN_SECRETS.redactor))
+        self._report(attempt)
         self._begin()
 
     def _drop(self) -> None:
-        """Let go of the oldest bytes."""
-        _, stream, data = self._last.popleft()
-        self._kept -= len(data)
+        """Drop the oldest bytes."""
+        _, stream, data = self._tail.popleft()
+        self._tail_size -= len(data)
         self._skipped += data.count(b"\n")
         self._torn.add(stream)
 
-    def _mended(self, stream: str, data: bytes) -> bytes:
-        """Return what is told after a gap: half a line before it and half a line behind it are no line, and may be half a secret."""
+    def _after_gap(self, stream: str, data: bytes) -> bytes:
+        """Return the output after a gap without the partial lines around it, which may contain part of a secret."""
         if stream not in self._torn:
             return data
         self._torn.discard(stream)
-        self._cutters[stream] = LineSplitter()
+        self._splitters[stream] = LineSplitter()
         _, ended, rest = data.partition(b"\n")
         self._skipped += len(ended)
         return rest if ended else data
 
     def _cut(self, attempt: int, at: int, stream: str, data: bytes) -> None:
-        for text in self._cutters[stream].feed(data):
-            self._keep(attempt, at, stream, self._redacting[stream].feed(KNOWN_SECRETS.redactor, text))
+        for text in self._splitters[stream].feed(data):
+            self._keep(attempt, at, stream, self._redactors[stream].feed(KNOWN_SECRETS.redactor, text))
 
     def _keep(self, attempt: int, at: int, stream: str, texts: list[str]) -> None:
         for text in texts:
@@ -96,10 +98,10 @@ class ExecRunLines:
             self._lines.append((at, line))
             self._size += len(line)
             if self._size >= CHUNK_BYTES:
-                self._tell(attempt)
+                self._report(attempt)
 
-    def _tell(self, attempt: int) -> None:
-        self._told_at = self._clock.now()
+    def _report(self, attempt: int) -> None:
+        self._reported_at = self._clock.now()
         if not self._lines:
             return
         lines, self._lines = self._lines, []

@@ -1,4 +1,4 @@
-"""How a wrapped run becomes commands: its description, its start, its end, or the whole of it afterwards. Pure."""
+"""The record of an exec run as commands: its description, its start, its end, or the whole run afterwards. Pure."""
 
 from typing import Any
 
@@ -20,19 +20,22 @@ from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
 from mainspring.store.commands.runs import FinishRun, RunKey, StartRun
 
 CLAIM = 1
-"""The claim of a run that was started `here`."""
+"""The claim of a run that started in this process."""
 NO_INPUT = b"{}"
 _SLOT_TOLERANCE_MS = 120_000
 
 
 def build_description(definition: Definition) -> DescribeExecAutomation:
-    """Return the command that writes what is wrapped, and when it is expected to succeed."""
+    """Return the command that records the automation, and when it is expected to succeed."""
     several = len(definition.schedules) > 1
     rows = [
         ScheduleRow(
-            f"{definition.name}#{number}" if several else definition.name, definition.name, _describe_spec(one), None
+            f"{definition.name}#{number}" if several else definition.name,
+            definition.name,
+            _describe_spec(schedule),
+            None,
         )
-        for number, one in enumerate(definition.schedules, start=1)
+        for number, schedule in enumerate(definition.schedules, start=1)
     ]
     data = msgspec.json.encode(_printable(definition.to_data()), order="deterministic")
     row = AutomationRow(definition.name, str(definition.kind), definition.version, definition.fingerprint, data)
@@ -40,7 +43,7 @@ def build_description(definition: Definition) -> DescribeExecAutomation:
 
 
 def _printable(value: Any) -> Any:
-    """Return data with all its text escaped: words of a command may be any bytes."""
+    """Return data with all text escaped: words of a command may be any bytes."""
     if isinstance(value, str):
         return escape(value)
     if isinstance(value, dict):
@@ -49,42 +52,42 @@ def _printable(value: Any) -> Any:
 
 
 def _describe_spec(schedule: Schedule) -> bytes:
-    """Return the spec; `expected` says that somebody else starts it."""
+    """Return the spec of a schedule; `expected` means that another program starts the runs."""
     return msgspec.json.encode({**schedule.to_data(), "expected": True}, order="deterministic")
 
 
-def idempotency_key_of(wrapping: ExecRunSpec, run: str) -> str:
-    """Return the idempotency key that the command gets: the same for all runs of one `--key`, since only one of them may succeed."""
-    if wrapping.key is None:
-        return make_idempotency_key(run, wrapping.ident, 0)
-    return make_idempotency_key(f"{wrapping.definition.name}\x1f{wrapping.key}", wrapping.ident, 0)
+def idempotency_key_of(spec: ExecRunSpec, run: str) -> str:
+    """Return the idempotency key of the command: the same for all runs of one `--key`, because only one of them may succeed."""
+    if spec.key is None:
+        return make_idempotency_key(run, spec.ident, 0)
+    return make_idempotency_key(f"{spec.definition.name}\x1f{spec.key}", spec.ident, 0)
 
 
 def find_slot(definition: Definition, now_at: int) -> int | None:
-    """Return the wall-clock slot that a run which starts now serves; None if none was due in the last two minutes."""
+    """Return the cron slot of a run that starts now; None if none was due in the last two minutes."""
     slots = [
         slot
-        for one in definition.schedules
-        if one.cron is not None
-        for slot in one.slots_between(now_at - _SLOT_TOLERANCE_MS, now_at)
+        for schedule in definition.schedules
+        if schedule.cron is not None
+        for slot in schedule.slots_between(now_at - _SLOT_TOLERANCE_MS, now_at)
     ]
     return max(slots, default=None)
 
 
-def build_start(wrapping: ExecRunSpec, run: str, now_at: int, trigger: str) -> StartRun:
+def build_start(spec: ExecRunSpec, run: str, now_at: int, trigger: str) -> StartRun:
     """Return the command that starts the run in this process.
 
     Raises:
         OptionError: the key cannot be one.
     """
-    options = StartOptions(key=wrapping.key, key_policy="restart")
+    options = StartOptions(key=spec.key, key_policy="restart")
     return build_start_command(
-        wrapping.definition, NO_INPUT, run=run, now_at=now_at, trigger=trigger, options=options, here=True
+        spec.definition, NO_INPUT, run=run, now_at=now_at, trigger=trigger, options=options, here=True
     )
 
 
 def build_attempt(run: str, automation: str, record: AttemptRecord) -> SaveAttempt:
-    """Return the command that keeps one attempt."""
+    """Return the command that saves one attempt."""
     r = record
     return SaveAttempt(
         *(run, CLAIM, r.ident, r.name, r.generation, r.attempt, r.state, r.asked, r.started_at, automation),
@@ -94,14 +97,14 @@ def build_attempt(run: str, automation: str, record: AttemptRecord) -> SaveAttem
     )
 
 
-def build_start_mark(wrapping: ExecRunSpec, run: str, now_at: int) -> SaveAttempt:
-    """Return the mark that the first attempt begins."""
-    record = AttemptRecord(wrapping.ident, wrapping.definition.name, 0, 1, AttemptState.STARTED, 1, now_at)
-    return build_attempt(run, wrapping.definition.name, record)
+def build_start_mark(spec: ExecRunSpec, run: str, now_at: int) -> SaveAttempt:
+    """Return the start mark of the first attempt."""
+    record = AttemptRecord(spec.ident, spec.definition.name, 0, 1, AttemptState.STARTED, 1, now_at)
+    return build_attempt(run, spec.definition.name, record)
 
 
 def build_end(run: str, automation: str, end: ExecRunEnd) -> tuple[SaveOutcome, FinishRun]:
-    """Return the commands that end a run which is on record as running."""
+    """Return the commands that end a run that is recorded as running."""
     o = end.outcome
     saved = SaveOutcome(
         *(run, CLAIM, o.rank, o.ident, o.name, o.kind, o.state, o.asked, o.attempt, o.generation, o.started_at, o.at),
@@ -117,17 +120,17 @@ def build_end(run: str, automation: str, end: ExecRunEnd) -> tuple[SaveOutcome, 
     return saved, finish
 
 
-def build_whole_run(begin: StartRun, end: ExecRunEnd, session: int | None) -> RecordExecRun:
-    """Return the command that tells the whole run after its end."""
+def build_whole_run(start: StartRun, end: ExecRunEnd, session: int | None) -> RecordExecRun:
+    """Return the command that records the whole run after its end."""
     return RecordExecRun(
-        *(begin.id, begin.automation, begin.kind, begin.version, begin.title, begin.trigger, begin.codec, begin.input),
+        *(start.id, start.automation, start.kind, start.version, start.title, start.trigger, start.codec, start.input),
         state=end.state,
         started_at=end.started_at,
         finished_at=end.finished_at,
         result=end.result,
         failure=end.failure,
         reason=end.reason,
-        run_key=_store_key(begin.run_key),
+        run_key=_store_key(start.run_key),
         outcome=end.outcome,
         attempts=end.attempts,
         session=session,
@@ -135,17 +138,17 @@ def build_whole_run(begin: StartRun, end: ExecRunEnd, session: int | None) -> Re
     )
 
 
-def build_skipped_run(begin: StartRun, now_at: int, why: str) -> RecordExecRun:
-    """Return the command that tells of a run that did not happen because another one holds its lock."""
+def build_skipped_run(start: StartRun, now_at: int, reason: str) -> RecordExecRun:
+    """Return the command that records a skipped run: another one holds its lock."""
     return RecordExecRun(
-        *(begin.id, begin.automation, begin.kind, begin.version, begin.title, begin.trigger, begin.codec, begin.input),
+        *(start.id, start.automation, start.kind, start.version, start.title, start.trigger, start.codec, start.input),
         state=RunState.CANCELLED,
         started_at=now_at,
         finished_at=now_at,
-        failure=Failure(type="LockHeld", code="lock_held", message=why, kind=FailureKind.TRANSIENT),
+        failure=Failure(type="LockHeld", code="lock_held", message=reason, kind=FailureKind.TRANSIENT),
     )
 
 
 def _store_key(key: RunKey | None) -> RunKey | None:
-    """Return the key with the hash of the plain input, as a start would have it."""
+    """Return the key with the hash of the plain input, as for any start."""
     return None if key is None else RunKey(key.key, hash_parts(NO_INPUT), key.on_failed, key.expires_at)

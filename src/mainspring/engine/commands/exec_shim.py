@@ -1,9 +1,9 @@
-"""The few lines that a new process runs before it becomes the command; they say on stderr why it cannot be run."""
+"""The exec shim: a short program that a new process runs before it becomes the command; it prints to stderr why that fails."""
 
 from mainspring.engine.commands.command import NOT_EXECUTABLE, NOT_FOUND
 
-# PR_SET_PDEATHSIG, wait for the word, then become the command. Python ignores two signals that commands count on, and where
-# there is no locale it sets one, which the command was not given.
+# PR_SET_PDEATHSIG, wait for the go byte, then become the command. Python ignores two signals that commands rely on, and without
+# a locale it sets one that the command should not get.
 EXEC_SHIM = f"""
 import ctypes, errno, os, signal, sys
 parent, locale, word, words = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]

@@ -1,7 +1,7 @@
-"""Products: the files that an automation promises to make, looked at after it ended well.
+"""The check of output files: those that an automation promises, checked after it succeeded.
 
-A command that made nothing is tried again like one that failed. The function of a task or workflow has its results saved,
-and is not run again for it: the look is a step of its own after it, which fails for good.
+A command without its files is retried like one that failed. The function of a task or workflow has saved its results
+and does not run again: the check is its own step after it, which fails permanently.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,19 +25,19 @@ _PLAN = StepPlan(name="produces", isolate="thread")
 
 
 class NotProduced(Transient):
-    """The command ended well, but what it promised is not there."""
+    """Error: the command succeeded, but its promised files are missing."""
 
     code = NOT_PRODUCED
 
 
 class ProductMissing(Permanent):
-    """The function ended well, but what it promised is not there."""
+    """Error: the function succeeded, but its promised files are missing."""
 
     code = NOT_PRODUCED
 
 
 def expand_output_patterns(definition: Definition, run: ClaimedRun, data: bytes) -> list[str]:
-    """Return the patterns that a run must fill; `data` is its input as JSON.
+    """Return the patterns of a run's promised files; `data` is its input as JSON.
 
     Raises:
         OptionError: the input has no value for a name in a pattern.
@@ -52,66 +52,66 @@ def expand_output_patterns(definition: Definition, run: ClaimedRun, data: bytes)
 
 
 def check_output_files(patterns: list[str], cwd: str | None, started_at: int) -> int:
-    """Return the bytes of what was made since the start (ms UTC); raise NotProduced unless each pattern matches such a file, filled."""
-    faults, weight = _check_patterns(patterns, cwd, started_at)
-    if faults:
-        raise NotProduced("the command ended well, but did not produce what it should: " + "\n".join(faults))
-    return weight
+    """Return the bytes of the files created since the start (ms UTC); raise NotProduced unless each pattern matches a non-empty one."""
+    problems, total_bytes = _check_patterns(patterns, cwd, started_at)
+    if problems:
+        raise NotProduced("the command ended well, but did not produce what it should: " + "\n".join(problems))
+    return total_bytes
 
 
 def verify_output_files(patterns: list[str], started_at: int) -> int | None:
-    """Return the bytes of what was made since the start; raise ProductMissing unless each pattern matches some, in the worker's folder.
+    """Return the bytes of the files created since the start; raise ProductMissing unless each pattern matches one, in the worker's folder.
 
-    None is what older versions saved of a look.
+    Older versions saved None as the result.
     """
-    faults, weight = _check_patterns(patterns, None, started_at)
-    if faults:
+    problems, total_bytes = _check_patterns(patterns, None, started_at)
+    if problems:
         hint = "Put in place what is missing, then: runs retry RUN looks again, --from-step runs the step again that makes it."
-        raise ProductMissing("it ended well, but did not produce what it should: " + "\n".join(faults), hint=hint)
-    return weight
+        raise ProductMissing("it ended well, but did not produce what it should: " + "\n".join(problems), hint=hint)
+    return total_bytes
 
 
-async def request_output_check(ask: Callable[..., Any], patterns: Sequence[str], started_at: int) -> int | None:
-    """Ask (`Run.step_with`) for the look, as the last step of a body that ended well; return the bytes of what it found."""
+async def request_output_check(run_step: Callable[..., Any], patterns: Sequence[str], started_at: int) -> int | None:
+    """Request the check with `run_step` (`Run.step_with`), as the last step of a successful body; return the bytes of the files."""
     if not patterns:
         return None
     signature = read_signature(verify_output_files)
-    weight: int | None = await ask(verify_output_files, signature, _PLAN, (list(patterns), started_at), {})
-    return weight
+    total_bytes: int | None = await run_step(verify_output_files, signature, _PLAN, (list(patterns), started_at), {})
+    return total_bytes
 
 
 def _check_patterns(patterns: list[str], cwd: str | None, started_at: int) -> tuple[list[str], int]:
-    """Return what is not met, one sentence each, and the bytes of what was made."""
-    matches, faults = {}, []
+    """Return the problems, one sentence each, and the bytes of the created files."""
+    matches, problems = {}, []
     for pattern in patterns:
         try:
             matches[pattern] = _find_matches(pattern, cwd)
         except PatternTooWideError as error:
-            faults.append(str(error))
-    faults += find_missing_files(list(matches), matches, started_at)
-    return faults, count_new_bytes(chain.from_iterable(matches.values()), started_at)
+            problems.append(str(error))
+    problems += find_missing_files(list(matches), matches, started_at)
+    return problems, count_new_bytes(chain.from_iterable(matches.values()), started_at)
 
 
 def _find_matches(pattern: str, cwd: str | None) -> list[FoundFile]:
-    """Look at what a pattern matches; a file that goes away meanwhile is no match."""
-    products = []
-    for found in find_paths(pattern, cwd):
-        path = Path(cwd or ".", found)
+    """Return the files that match a pattern; a file that disappears meanwhile is no match."""
+    files = []
+    for name in find_paths(pattern, cwd):
+        path = Path(cwd or ".", name)
         try:
             stat = path.stat()
             inside = list(path.iterdir()) if path.is_dir() else None
         except OSError:
             continue
         size = stat.st_size if inside is None else len(inside)
-        weight = stat.st_size if inside is None else sum(map(_size_of, inside))
-        products.append(FoundFile(str(path), size, stat.st_mtime_ns // 1_000_000, weight))
-    return products
+        total_bytes = stat.st_size if inside is None else sum(map(_size_of, inside))
+        files.append(FoundFile(str(path), size, stat.st_mtime_ns // 1_000_000, total_bytes))
+    return files
 
 
 def _size_of(path: Path) -> int:
-    """Return the bytes of a file; what is none, or is gone, has none."""
+    """Return the bytes of a file; 0 if it is no regular file or does not exist."""
     try:
-        found = path.stat()
+        stat = path.stat()
     except OSError:
         return 0
-    return found.st_size if S_ISREG(found.st_mode) else 0
+    return stat.st_size if S_ISREG(stat.st_mode) else 0

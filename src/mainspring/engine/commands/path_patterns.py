@@ -1,6 +1,6 @@
-"""Patterns of paths as the standard library's glob has them, but `**` follows no symbolic link and looks at so many entries at most.
+"""Patterns of paths as in the standard library's glob, but `**` follows no symbolic link and reads at most `MAX_ENTRIES` entries.
 
-Where it stands at the end it does not match the folder in which it begins: that was there before.
+At the end of a pattern `**` does not match its first folder, which existed before.
 """
 
 import glob
@@ -12,27 +12,27 @@ _ANY_DEPTH = "**"
 
 
 class PatternTooWideError(Exception):
-    """Too much lies below where the pattern begins."""
+    """Error: the pattern covers too many entries."""
 
 
 def find_paths(pattern: str, cwd: str | None) -> list[str]:
-    """Return what matches a pattern, relative to the folder unless the pattern is absolute, each path once.
+    """Return the paths that match a pattern, relative to the folder unless the pattern is absolute, each once.
 
     Raises:
-        PatternTooWideError: the pattern looks at more entries than `MAX_ENTRIES`.
+        PatternTooWideError: the pattern covers more than `MAX_ENTRIES` entries.
     """
     return list(dict.fromkeys(_PathSearch(pattern).find(pattern, cwd)))
 
 
 class _PathSearch:
-    """One look, with what it may still see: a `**` within another one counts too."""
+    """One search with its remaining entries: a `**` within another one counts too."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
         self._left = MAX_ENTRIES
 
     def find(self, pattern: str, cwd: str | None) -> Iterator[str]:
-        """Yield what matches, perhaps more than once."""
+        """Yield the matching paths, perhaps more than once."""
         head, tail = _split(pattern)
         if tail is None:
             yield from glob.iglob(pattern, root_dir=cwd)  # noqa: PTH207 - patterns may be absolute
@@ -52,7 +52,7 @@ class _PathSearch:
 
 
 def _split(pattern: str) -> tuple[str, str | None]:
-    """Return what stands before the first `**`, and what after the last one that follows it directly; None = there is none."""
+    """Return the part before the first `**`, and the part after it and the `**` that follow directly; None = there is none."""
     parts = pattern.split("/")
     if _ANY_DEPTH not in parts:
         return pattern, None
@@ -61,12 +61,12 @@ def _split(pattern: str) -> tuple[str, str | None]:
     rest = parts[at:]
     while rest and rest[0] == _ANY_DEPTH:
         rest = rest[1:]
-    tail = "/".join(rest) or ("*/" if rest else "")  # a slash at the end asks for folders
+    tail = "/".join(rest) or ("*/" if rest else "")  # a slash at the end matches folders only
     return (head or "/") if at else "", tail
 
 
 def _walk(top: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield each folder below and its entries; what is hidden is left out, as in glob."""
+    """Yield each folder below and its entries, without hidden ones, as in glob."""
     for folder, folders, files in os.walk(top):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield folder, [*folders, *(name for name in files if not name.startswith("."))]

@@ -1,6 +1,6 @@
-"""What `expect=` says of a result: looked at when the run would end well.
+"""The schema of a result (`expect=`), checked when a run would succeed.
 
-A result that does not fit fails the run for good: the work is done, and nobody knows that doing it again would be safe.
+A result that does not match fails the run permanently: the work is done, and a repetition may be unsafe.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,48 +14,48 @@ from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 NOT_EXPECTED = "not_expected"
 MAX_PRINTED_BYTES = 1024 * 1024
-"""So many bytes of a command's standard output can be a result."""
+"""Largest standard output of a command that can be a result, in bytes."""
 ResultCheck = Callable[[bytes], None]
-"""Given a result as it is saved (JSON); raises ResultNotExpected."""
+"""Checks a saved result (JSON); raises ResultNotExpected."""
 
 
 class ResultNotExpected(Permanent):
-    """It ended well, but its result is not what the definition expects."""
+    """Error: the run succeeded, but its result is not what the definition expects."""
 
     code = NOT_EXPECTED
 
 
 def build_result_check(schema: Mapping[str, Any] | None) -> ResultCheck | None:
-    """Return the check of a definition's `expect`; None where it expects nothing."""
+    """Return the check of a definition's `expect`; None if it expects nothing."""
     return None if schema is None else lambda encoded: check_result(schema, encoded)
 
 
 def check_result(schema: Mapping[str, Any], encoded: bytes) -> None:
-    """Raise ResultNotExpected, with the place inside the value, unless a result fits."""
-    found = find_mismatch(schema, msgspec.json.decode(encoded))
-    if found is not None:
+    """Raise ResultNotExpected, with the path in the value, unless the result matches the schema."""
+    mismatch = find_mismatch(schema, msgspec.json.decode(encoded))
+    if mismatch is not None:
         raise ResultNotExpected(
-            f"it ended well, but its result is not what it should be: {_misfit_text(found, encoded)}",
+            f"it ended well, but its result is not what it should be: {_mismatch_text(mismatch, encoded)}",
             hint="runs retry RUN --from-step STEP makes it anew; if the result is right, mend expect= of the definition.",
         )
 
 
 def check_printed(schema: Mapping[str, Any], printed: bytes) -> None:
-    """Raise ResultNotExpected unless all that a command printed on its standard output is one JSON value that fits."""
-    what = "the command ended well, but what it printed is"
+    """Raise ResultNotExpected unless the standard output of a command is one JSON value that matches the schema."""
+    subject = "the command ended well, but what it printed is"
     hint = "With expect= its standard output is one JSON value; what is meant for people goes to its standard error."
     if len(printed) > MAX_PRINTED_BYTES:
-        raise ResultNotExpected(f"{what} longer than {MAX_PRINTED_BYTES} bytes", hint=hint)
+        raise ResultNotExpected(f"{subject} longer than {MAX_PRINTED_BYTES} bytes", hint=hint)
     try:
         value = msgspec.json.decode(printed)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ResultNotExpected(f"{what} no JSON: {error}", hint=hint) from None
-    found = find_mismatch(schema, value)
-    if found is not None:
-        raise ResultNotExpected(f"{what} not what it should be: {_misfit_text(found, printed)}", hint=hint)
+        raise ResultNotExpected(f"{subject} no JSON: {error}", hint=hint) from None
+    mismatch = find_mismatch(schema, value)
+    if mismatch is not None:
+        raise ResultNotExpected(f"{subject} not what it should be: {_mismatch_text(mismatch, printed)}", hint=hint)
 
 
-def _misfit_text(found: SchemaMismatch, encoded: bytes) -> str:
-    """Return what does not fit; without the value if there is a secret in it: cut short it would not be known for one any more."""
+def _mismatch_text(mismatch: SchemaMismatch, encoded: bytes) -> str:
+    """Return the text of a mismatch; without the value if it contains a secret, which a redactor would miss in a cut value."""
     text = encoded.decode()
-    return str(found) if KNOWN_SECRETS.redact(text) == text else str(found).partition(", got ")[0]
+    return str(mismatch) if KNOWN_SECRETS.redact(text) == text else str(mismatch).partition(", got ")[0]

@@ -1,8 +1,8 @@
-"""Our own stdout or stderr, to which a command's output is passed on by a thread: whoever reads it slowly, or not at all, holds up neither
+"""A forwarder of a command's output stream to this process's stdout or stderr, by a thread: a slow reader delays neither
 time-outs nor signals.
 
-Invariants. What waits is bounded, because a command's output is read no further while the outlet is full. `fault` says why output was
-lost; a terminal that is gone is no fault, the command continues without it.
+Invariants. The waiting output is bounded, because a command's output is read no further while the forwarder is full. `fault` is the error
+that lost output; a closed terminal is no fault, the command continues without it.
 """
 
 import os
@@ -11,54 +11,54 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-_MAX_PIECES = 4
+_MAX_CHUNKS = 4
 
 
 class StreamForwarder:
-    """One descriptor; every attempt of a command writes to the same outlet, so that what they print stays in order."""
+    """Forwards to one descriptor; all attempts of a command use the same forwarder, so that their output stays in order."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._pieces: SimpleQueue[tuple[bytes, Callable[[], None]]] = SimpleQueue()
-        self._waiting = 0
+        self._chunks: SimpleQueue[tuple[bytes, Callable[[], None]]] = SimpleQueue()
+        self._pending_count = 0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._is_terminal = os.isatty(descriptor)
         self.fault: OSError | None = None
-        """Why a piece was lost."""
+        """The error that lost a chunk."""
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing more should be read for it now."""
-        return self._waiting >= _MAX_PIECES
+        """Whether no more output should be read now."""
+        return self._pending_count >= _MAX_CHUNKS
 
     @property
     def has_no_reader(self) -> bool:
-        """Whether its reader has closed it."""
+        """Whether its reader has closed the stream."""
         return isinstance(self.fault, BrokenPipeError)
 
     @property
     def is_empty(self) -> bool:
-        """Whether everything was written."""
-        return not self._waiting
+        """Whether all output is written."""
+        return not self._pending_count
 
     def write(self, data: bytes, then: Callable[[], None]) -> None:
-        """Have a piece written; `then` is called in another thread once it is, or was dropped."""
+        """Write a chunk; `then` is called in another thread once it is written or dropped."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="mainspring-outlet", daemon=True)
             self._thread.start()
         with self._lock:
-            self._waiting += 1
-        self._pieces.put((data, then))
+            self._pending_count += 1
+        self._chunks.put((data, then))
 
     def drop(self) -> None:
-        """Forget what was not begun to be written."""
-        while not self._pieces.empty():
-            self._done(self._pieces.get()[1])
+        """Drop the chunks whose writing has not started."""
+        while not self._chunks.empty():
+            self._done(self._chunks.get()[1])
 
     def _serve(self) -> None:
         while True:
-            data, then = self._pieces.get()
+            data, then = self._chunks.get()
             try:
                 _write_all(self._descriptor, data)
             except OSError as error:
@@ -68,12 +68,12 @@ class StreamForwarder:
 
     def _done(self, then: Callable[[], None]) -> None:
         with self._lock:
-            self._waiting -= 1
+            self._pending_count -= 1
         then()
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    """Pass output on.
+    """Write output to a descriptor.
 
     Raises:
         OSError: the rest of it is lost.
@@ -87,7 +87,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _wait_writable(descriptor: int) -> None:
-    """Wait until a descriptor takes output."""
+    """Wait until a descriptor is writable."""
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_WRITE)
         selector.select()

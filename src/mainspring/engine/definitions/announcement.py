@@ -1,4 +1,4 @@
-"""What a process can run, as data: its definitions, their schedules and the problems that kept others out."""
+"""The announcement of a process: its definitions, their schedules and triggers, and the problems that disabled others, as data."""
 
 import msgspec
 
@@ -20,9 +20,9 @@ from mainspring.store.commands.triggers import TriggerRow, TriggerTopic
 
 
 def build_announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN_SEALING) -> AnnounceDefinitions:
-    """Return the command that writes all definitions; what cannot start by itself becomes a problem of the registry.
+    """Return the command that writes all definitions; a schedule without usable arguments becomes a problem of the registry.
 
-    With each schedule goes what its runs are given, sealed, so that a scheduler needs nobody's code.
+    Each schedule has the sealed input of its runs, so that a scheduler needs no user code.
     """
     rows: list[AutomationRow] = []
     schedules: list[ScheduleRow] = []
@@ -47,12 +47,14 @@ def build_announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN
         )
         if definition.schedules:
             schedules.extend(_build_schedule_rows(automation, registry, now_at, sealing))
-    parts = [f"{row.name}\x1f{row.version}\x1f{row.fingerprint}".encode() for row in sorted(rows, key=lambda r: r.name)]
-    return AnnounceDefinitions(hash_parts(*parts), tuple(rows), tuple(schedules), tuple(triggers))
+    fingerprints = [
+        f"{row.name}\x1f{row.version}\x1f{row.fingerprint}".encode() for row in sorted(rows, key=lambda row: row.name)
+    ]
+    return AnnounceDefinitions(hash_parts(*fingerprints), tuple(rows), tuple(schedules), tuple(triggers))
 
 
 def build_trigger_row(automation: str, end: str, trigger: Trigger) -> TriggerRow:
-    """Return what the store keeps of a trigger; `end` = its name after that of the automation."""
+    """Return the stored row of a trigger; `end` = the part of its name after the automation's."""
     source = trigger.source
     topics: tuple[TriggerTopic, ...] = ()
     match source:
@@ -60,11 +62,11 @@ def build_trigger_row(automation: str, end: str, trigger: Trigger) -> TriggerRow
             topics = (TriggerTopic("event", name, msgspec.json.encode(where, order="deterministic").decode()),)
         case RunEndSource(automation=other, states=states):
             topics = (TriggerTopic("run", other, msgspec.json.encode(states).decode()),)
-        case JoinedRunsSource(automations=others):
-            topics = tuple(TriggerTopic("run", other, "[]") for other in others)
-    written = msgspec.json.encode(trigger, order="deterministic")
+        case JoinedRunsSource(automations=automations):
+            topics = tuple(TriggerTopic("run", other, "[]") for other in automations)
+    encoded = msgspec.json.encode(trigger, order="deterministic")
     path = getattr(source, "path", None)
-    return TriggerRow(f"{automation}/{end}", automation, trigger.kind, written, path, topics)
+    return TriggerRow(f"{automation}/{end}", automation, trigger.kind, encoded, path, topics)
 
 
 def _build_schedule_rows(
@@ -82,12 +84,12 @@ def _build_schedule_rows(
         return []
     try:
         data = encode({}) if signature is None else encode_call(signature, (), {}, definition.name, limit=sealing.limit)
-        given = sealing.seal(data)
+        input = sealing.seal(data)
     except CodecUnavailableError:
         raise
     except MainspringError as error:
-        what = f"{definition.name!r} has a schedule but cannot start by itself: {error.message}"
-        _add_problem(registry, definition.where, what, "Give each parameter a default that can be saved.")
+        problem = f"{definition.name!r} has a schedule but cannot start by itself: {error.message}"
+        _add_problem(registry, definition.where, problem, "Give each parameter a default that can be saved.")
         return []
     several = len(definition.schedules) > 1
     return [
@@ -97,25 +99,25 @@ def _build_schedule_rows(
             msgspec.json.encode(schedule.to_data(), order="deterministic"),
             schedule.next_after(now_at),
             schedule.key,
-            given,
+            input,
             _current_slot(schedule, now_at) if definition.option("misfire") != "none" else None,
         )
         for number, schedule in enumerate(definition.schedules, start=1)
     ]
 
 
-def _add_problem(registry: Registry, where: str, what: str, how: str) -> None:
-    problem = LoadProblem(where=where, what=what, how=how)
+def _add_problem(registry: Registry, where: str, description: str, fix: str) -> None:
+    problem = LoadProblem(where=where, what=description, how=fix)
     if problem not in registry.problems:
         registry.problems.append(problem)
 
 
 def _current_slot(schedule: Schedule, now_at: int) -> int | None:
-    """Return the slot of an interval that is under way now."""
+    """Return the slot of the current interval."""
     if schedule.every is None:
         return None
-    under_way = now_at - (now_at - schedule.offset) % schedule.every
-    return under_way if schedule.next_after(under_way - 1) == under_way else None
+    slot_at = now_at - (now_at - schedule.offset) % schedule.every
+    return slot_at if schedule.next_after(slot_at - 1) == slot_at else None
 
 
 def encode_problems(registry: Registry) -> str:

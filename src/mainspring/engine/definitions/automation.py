@@ -1,7 +1,7 @@
-"""Automations and steps: a definition together with what cannot be written down (the live function, retry, undo).
+"""Automations and steps: a definition together with its live objects (function, retry, undo).
 
-`Automation.definition` is completed when it is first asked for, not at decoration: only then are all classes of the
-module known, so annotations may name classes that stand further down.
+`Automation.definition` is completed when it is first read, not at decoration: only then are all classes of the
+module known, so annotations may name classes that are defined below.
 """
 
 import functools
@@ -31,12 +31,12 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Automation:
-    """Anything named that we run. `fn` is None for a command; `retry` is the live policy or None for the default."""
+    """A named unit of work. `fn` is None for a command; `retry` is the live policy or None for the default."""
 
     error: MainspringError | None = None
-    """Why its declaration cannot be used: it is then in no registry, and stands in its module so that the others load."""
+    """Why its declaration cannot be used: it is then in no registry, but stays in its module so that the others load."""
     skipped = 0
-    """How many leading parameters the engine fills in itself."""
+    """Number of leading parameters that the engine provides."""
 
     def __init__(
         self,
@@ -56,12 +56,12 @@ class Automation:
 
     @property
     def name(self) -> str:
-        """The name it is known by."""
+        """Its name."""
         return self._draft.name
 
     @property
     def was(self) -> list[str]:
-        """The names it had before."""
+        """Its former names."""
         return list(self._draft.option("was"))
 
     @property
@@ -76,7 +76,7 @@ class Automation:
 
     @functools.cached_property
     def plan(self) -> StepPlan:
-        """How the step of a task is to be done."""
+        """The plan of a task's step."""
         options = self._draft.options
         timeout = options.get("timeout")
         return StepPlan(
@@ -89,11 +89,11 @@ class Automation:
 
     @property
     def definition(self) -> Definition:
-        """All of it that is data.
+        """The complete definition: the part of it that is data.
 
         Raises:
             OptionError: a template names an argument that does not exist.
-            DefinitionError: the annotations cannot be read, or a schedule could not give an argument that is needed.
+            DefinitionError: the annotations cannot be read, or it has a schedule and a parameter without default.
             MainspringError: its declaration cannot be used.
         """
         if self.error is not None:
@@ -103,14 +103,18 @@ class Automation:
             triggers = {end: draft.complete(self.signature, self._folder) for end, draft in name_drafts(self._triggers)}
             complete = msgspec.structs.replace(self._draft, parameters=schema, triggers=triggers)
             complete.check_templates()
-            self._refuse_what_never_starts()
+            self._refuse_unstartable_schedule()
             self._refuse_two_orders()
             self._complete = complete
         return self._complete
 
-    def _refuse_what_never_starts(self) -> None:
-        """Refuse a schedule on what needs an argument: a schedule gives none."""
-        needed = [p.name for p in self.signature.parameters if p.is_required] if self.signature is not None else []
+    def _refuse_unstartable_schedule(self) -> None:
+        """Refuse a schedule on an automation with a required argument: a schedule passes none."""
+        needed = (
+            [parameter.name for parameter in self.signature.parameters if parameter.is_required]
+            if self.signature is not None
+            else []
+        )
         if needed and self._draft.schedules:
             raise DefinitionError(
                 f"{self.name!r} has a schedule, but its parameter {needed[0]!r} has no default",
@@ -118,9 +122,10 @@ class Automation:
             )
 
     def _refuse_two_orders(self) -> None:
-        """Refuse a trigger that orders runs which are ordered already."""
+        """Refuse a trigger with an order of runs if the automation has a partition."""
         ordered = next(
-            (end for end, draft in name_drafts(self._triggers) if draft.partition or draft.pace.concurrency), None
+            (end for end, draft in name_drafts(self._triggers) if draft.partition or draft.flow_control.concurrency),
+            None,
         )
         if ordered is not None and self._draft.option("partition") is not None:
             raise DefinitionError(
@@ -129,42 +134,42 @@ class Automation:
             )
 
     def is_again(self, other: "Automation") -> bool:
-        """Whether `other` is this declaration read again, not a second one of the same name."""
+        """Return whether `other` is the same declaration, read again, and not a second one of the same name."""
         if self.fn is None or other.fn is None:
             return self._draft == other._draft  # noqa: SLF001 - the same class
         return self.where == other.where and self.fn.__qualname__ == other.fn.__qualname__
 
     @property
     def is_typed_in(self) -> bool:
-        """Whether a notebook or the interactive interpreter declared it: there is no file to load it from."""
+        """Whether a notebook or the interactive interpreter declared it, so that no file contains it."""
         file = self._draft.file
         return not file or file.startswith("<") or not os.path.exists(file)  # noqa: PTH110 - of text
 
     @property
     def _folder(self) -> str:
-        """The folder of the file that declares it, from which relative paths count."""
+        """The folder of its file, the base of relative paths."""
         file = self._draft.file
         return os.path.dirname(os.path.abspath(file)) if file and not file.startswith("<") else os.getcwd()  # noqa: PTH100, PTH109, PTH120 - of text
 
     def filter_of(self, end: str) -> EventFilter | None:
-        """Return the function that says whether an event counts for the trigger with this end of its name."""
+        """Return the filter of the trigger with this end of its name, if any."""
         return next((draft.filter for known, draft in name_drafts(self._triggers) if known == end), None)
 
     def add_trigger(self, draft: TriggerDraft) -> None:
-        """Let it start by one more trigger, of a decorator above it: the lowest comes first, and they are numbered as they are written."""
+        """Add the trigger of a decorator above it at the front: triggers are numbered in the order in which they are written."""
         self._triggers.insert(0, draft)
         self._complete = None
 
-    def drop_triggers(self, is_meant: Callable[[TriggerSource], bool]) -> None:
-        """Take off the triggers whose source is meant: they cannot be."""
-        self._triggers = [draft for draft in self._triggers if not is_meant(draft.source)]
+    def drop_triggers(self, is_affected: Callable[[TriggerSource], bool]) -> None:
+        """Remove the triggers with an affected source."""
+        self._triggers = [draft for draft in self._triggers if not is_affected(draft.source)]
         self._complete = None
 
     def add_schedule(self, schedule: Schedule) -> None:
-        """Let it start by one more schedule."""
-        kept = schedule.kept_to(find_calendar(self._draft.option("calendar")), self._draft.option("tz"))
+        """Add a schedule."""
+        restricted = schedule.kept_to(find_calendar(self._draft.option("calendar")), self._draft.option("tz"))
         limits = {"jitter": self._draft.option("jitter")}
-        schedules = build_schedules(limits, self.name, [*self._draft.schedules, kept])
+        schedules = build_schedules(limits, self.name, [*self._draft.schedules, restricted])
         self._draft = msgspec.structs.replace(self._draft, schedules=schedules)
         self._complete = None
 
@@ -174,7 +179,7 @@ class Script(Automation):
 
 
 class Task(Automation, Generic[P, R_co]):
-    """One durable step that is an automation of its own; in a unit test call it like the function it is."""
+    """An automation of one durable step; in a unit test call it like its function."""
 
     fn: Callable[P, R_co]
 
@@ -187,7 +192,7 @@ class Task(Automation, Generic[P, R_co]):
 
     @property
     def definition(self) -> Definition:
-        """All of it that is data. Raises as of any automation, and DefinitionError where the `tx` of a transactional task is missing."""
+        """Its definition. Raises as for any automation, and DefinitionError if the `tx` of a transactional task is missing."""
         if self.skipped:
             database_name(self.fn, f"task {self.name!r} at {self.where}")
         return super().definition
@@ -220,14 +225,14 @@ class Workflow(Automation, Generic[P, R]):
         functools.update_wrapper(self, fn)
 
     def __call__(self, run: Any, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-        """Call the async function itself, with whatever stands for the run."""
+        """Call the async function itself, with any object as the run."""
         return self.fn(run, *args, **kwargs)
 
 
 class BrokenAutomation(Automation):
-    """Stands in its module for an automation whose declaration cannot be used, so that the others load.
+    """Replaces an automation whose declaration cannot be used in its module, so that the others load.
 
-    Its function can still be called: only its options are wrong. Whatever starts it raises `error`.
+    Its function can still be called: only its options are invalid. Every start raises `error`.
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -244,12 +249,12 @@ class BrokenAutomation(Automation):
 
 
 class Step(Generic[P, R]):
-    """A function with options for `run.step`; in a unit test call it like the function it is."""
+    """A function with options for `run.step`; in a unit test call it like its function."""
 
     error: MainspringError | None = None
-    """Why its declaration cannot be used: `run.step` raises it, and workflows that name the step are left out."""
+    """Why its declaration cannot be used: `run.step` raises it, and workflows that name the step are not loaded."""
     where = ""
-    """The place of a declaration that cannot be used."""
+    """The place of the declaration, if it cannot be used."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Which automations start which: the graph of dependencies, and what in it cannot be (a cycle, one path twice)."""
+"""The graph of automations that start each other, and its errors: a cycle, or one webhook path twice."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -44,9 +44,11 @@ def find_cycle(upstream: Mapping[str, list[str]]) -> list[str] | None:
 
 
 def drop_impossible_triggers(automations: Iterable[Automation]) -> Iterator[LoadProblem]:
-    """Take the triggers off automations that cannot keep them, and yield why: they would start each other for ever, or share a path."""
-    known = {one.name: one for one in automations}
-    while (cycle := find_cycle({name: find_upstream(_triggers(one)) for name, one in known.items()})) is not None:
+    """Remove impossible triggers and yield the problems: automations that start each other endlessly, or webhooks that share a path."""
+    known = {automation.name: automation for automation in automations}
+    while (
+        cycle := find_cycle({name: find_upstream(_triggers(automation)) for name, automation in known.items()})
+    ) is not None:
         culprit = known[cycle[-1]]
         yield LoadProblem(
             where=culprit.where,
@@ -60,24 +62,24 @@ def drop_impossible_triggers(automations: Iterable[Automation]) -> Iterator[Load
 
 def _drop_duplicate_paths(automations: Iterable[Automation]) -> Iterator[LoadProblem]:
     first: dict[str, Automation] = {}
-    for one in automations:
-        for trigger in _triggers(one):
+    for automation in automations:
+        for trigger in _triggers(automation):
             path = getattr(trigger.source, "path", None)
             if path is None:
                 continue
             if path not in first:
-                first[path] = one
+                first[path] = automation
                 continue
             yield LoadProblem(
-                where=one.where,
+                where=automation.where,
                 what=f"two webhooks on one path: {path} is that of {first[path].name!r} at {first[path].where}",
-                how=f"Give this webhook of {one.name!r} another path.",
+                how=f"Give this webhook of {automation.name!r} another path.",
             )
-            one.drop_triggers(_is_same(trigger.source))
+            automation.drop_triggers(_is_same(trigger.source))
 
 
-def _is_same(meant: Any) -> Callable[[Any], bool]:
-    return lambda source: source is meant
+def _is_same(original: Any) -> Callable[[Any], bool]:
+    return lambda source: source is original
 
 
 def _triggers(automation: Automation) -> list[Any]:

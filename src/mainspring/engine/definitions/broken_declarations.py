@@ -1,7 +1,7 @@
-"""The broken declarations that a workflow's code names: steps, tasks and workflows that it asks for and cannot have.
+"""The broken declarations that a workflow's code names: steps, tasks and workflows that it requests and cannot use.
 
-Followed are the names in the code of the workflow, of its nested functions, and of the plain functions that it names in the user's own
-modules. What code finds in another way (a table, `getattr`) is not found here: `run.step` and `run.child` raise the error then.
+The search follows the names in the code of the workflow, of its nested functions, and of the plain functions that it names in the user's
+own modules. Code that is reached in another way (a table, `getattr`) is not found: then `run.step` and `run.child` raise the error.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def find_broken_declarations(function: Callable[..., Any]) -> list[Step[..., Any
 
 
 def _named_values(function: FunctionType) -> Iterator[Any]:
-    """Yield what the names in a function's code stand for: globals, closure cells, and attributes of modules."""
+    """Yield the values of the names in a function's code: globals, closure cells, and attributes of modules."""
     for cell in function.__closure__ or ():
         try:
             yield cell.cell_contents

@@ -1,6 +1,6 @@
-"""Calendars by name while automations are loaded. They become part of each definition, so that whoever schedules needs no name of one.
+"""Calendars by name while automations are loaded. They become part of each definition, so that a scheduler does not need their names.
 
-Invariant: a name that is not known here never loses its meaning in silence. While a project is loaded it is an error; elsewhere (a child
+Invariant: an unknown name never loses its meaning silently. While a project is loaded it is an error; elsewhere (a child
 process that imports a step) the schedule stays without days, and is not announced.
 """
 
@@ -12,14 +12,14 @@ from mainspring.domain.errors import UnknownNameError
 from mainspring.domain.time.calendar import BUSINESS_DAYS, Calendar
 
 CalendarFactories = Mapping[str, Callable[[], Calendar]]
-"""Each calendar is made when it is first asked for: one that nobody uses needs no package."""
+"""Each calendar is created at its first use: an unused one needs no package."""
 
 _CALENDARS: ContextVar[CalendarFactories | None] = ContextVar("mainspring_calendars", default=None)
 
 
 @contextmanager
 def use_calendars(known: CalendarFactories) -> Iterator[None]:
-    """Let definitions that are declared inside name these, beside the one that is always there."""
+    """Let definitions that are declared inside use these calendars, and business-days, which always exists."""
     token = _CALENDARS.set({BUSINESS_DAYS: lambda: Calendar(name=BUSINESS_DAYS)} | dict(known))
     try:
         yield
@@ -28,11 +28,11 @@ def use_calendars(known: CalendarFactories) -> Iterator[None]:
 
 
 def find_calendar(name: str | None) -> Calendar | None:
-    """Return the calendar; None where no name is given, or where nobody said which there are.
+    """Return the calendar; None without a name, or if no calendars are set and the name is another than business-days.
 
     Raises:
-        UnknownNameError: none has this name; shows the nearest.
-        ConfigError: its holidays cannot be looked up.
+        UnknownNameError: no calendar has this name; shows the nearest.
+        ConfigError: its holidays cannot be read.
     """
     known = _CALENDARS.get()
     if name is None or (known is None and name != BUSINESS_DAYS):

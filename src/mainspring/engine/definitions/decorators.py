@@ -1,7 +1,7 @@
-"""`script`, `task`, `workflow` and `step`: they turn commands and functions into automations and steps.
+"""The decorators `task`, `workflow` and `step`, and `script`: they turn functions and commands into automations and steps.
 
-Each checks at once what can be known at once, makes the definition, and adds the automation to the current registry
-(see `registry.py`). What depends on annotations is checked when the definition is first asked for.
+Each checks its options at once, builds the definition, and adds the automation to the current registry
+(see `registry.py`). All that depends on annotations is checked when the definition is first read.
 """
 
 import hashlib
@@ -123,7 +123,7 @@ def step(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         try:
             _require_function(fn, "step")
             parsed = parse_options(DefinitionKind.STEP, options, f"step {fn.__name__!r} at {_place_of_function(fn)}")
-            made = Step(fn, parsed, _live_retry(options), options.get("undo"))
+            decorated = Step(fn, parsed, _live_retry(options), options.get("undo"))
         except MainspringError as error:
             if not registry.is_loading:
                 raise
@@ -132,17 +132,17 @@ def step(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             registry.report_step(broken)
             return broken
         _log_child_process_hint("step", fn, parsed)
-        return made
+        return decorated
 
     return decorate if fn is None else decorate(fn)
 
 
-def _log_child_process_hint(word: str, fn: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    """Say that a plain function runs in a child process for the sake of its time-out, unless its author has chosen a place."""
+def _log_child_process_hint(kind: str, fn: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Add a hint that a plain function runs in a child process because of its time-out, unless its author chose the isolation."""
     if not _is_isolated_by_timeout(fn, options):
         return
     current_registry().hints.append(
-        f"{word} {fn.__name__!r} runs in a child process, because only there timeout= can stop a plain function: what its module "
+        f"{kind} {fn.__name__!r} runs in a child process, because only there timeout= can stop a plain function: what its module "
         f'holds (connections, caches, counters) is fresh there. isolate="process" says that this is meant; '
         f'isolate="thread" keeps it in the worker, where a time-out gives it up but cannot stop it. ({_place_of_function(fn)})'
     )
@@ -154,7 +154,7 @@ def _is_isolated_by_timeout(fn: Callable[..., Any], options: Mapping[str, Any]) 
 
 
 def _register_declaration(bare: Definition, fn: Callable[..., Any] | None, make: Callable[[], A]) -> A:
-    """Return what `make` declares, registered. While files are loaded, one that cannot be used keeps no other out.
+    """Return the automation of `make`, registered. While files are loaded, an unusable one does not disable others.
 
     Raises:
         MainspringError: it cannot be used, and no file is being loaded.
@@ -171,7 +171,7 @@ def _register_declaration(bare: Definition, fn: Callable[..., Any] | None, make:
 
 
 def _name_and_place(kind: DefinitionKind, fn: Any, options: Mapping[str, Any]) -> Definition:
-    """Return name and place of a declaration, of one that decorates no function too."""
+    """Return a definition with name and place of a declaration, even if it decorates no function."""
     file, _, line = _place_of_function(fn).rpartition(":")
     name = options.get("name") or getattr(fn, "__name__", type(fn).__name__)
     return Definition(kind=kind, name=str(name), file=file, line=int(line))
@@ -180,7 +180,7 @@ def _name_and_place(kind: DefinitionKind, fn: Any, options: Mapping[str, Any]) -
 def _build_draft(
     kind: DefinitionKind, fn: Callable[..., Any], options: Mapping[str, Any]
 ) -> tuple[Definition, list[TriggerDraft]]:
-    """Return the definition of a function, but for what its annotations say, and its triggers."""
+    """Return the definition of a function, without the part from its annotations, and its triggers."""
     where = f"{kind} {fn.__name__!r} at {_place_of_function(fn)}"
     parsed = apply_default_options(kind, parse_options(kind, {"name": fn.__name__, **options}, where))
     name = parsed.pop("name")
@@ -207,26 +207,26 @@ def _build_draft(
     return definition, starts.triggers
 
 
-def _require_function(fn: Any, word: str) -> None:
-    """Refuse what has no name to be found by again, or cannot be called without an object."""
+def _require_function(fn: Any, kind: str) -> None:
+    """Refuse an object that has no import name, or cannot be called without an instance."""
     if not inspect.isfunction(fn):
-        raise DefinitionError(f"@{word} is given {fn!r}, not a function", hint=f"Put @{word} above a def of a module.")
+        raise DefinitionError(f"@{kind} is given {fn!r}, not a function", hint=f"Put @{kind} above a def of a module.")
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
         raise DefinitionError(
-            f"{word} {fn.__name__!r} is a generator\nat {_place_of_function(fn)}",
+            f"{kind} {fn.__name__!r} is a generator\nat {_place_of_function(fn)}",
             hint="Return a list instead of using yield.",
         )
     owner = fn.__qualname__.rpartition("<locals>.")[2].rpartition(".")[0]
     first = next(iter(inspect.signature(fn).parameters), "")
     if owner and first in ("self", "cls"):
         raise DefinitionError(
-            f"{word} {fn.__name__!r} is a method of {owner}\nat {_place_of_function(fn)}",
+            f"{kind} {fn.__name__!r} is a method of {owner}\nat {_place_of_function(fn)}",
             hint="Use a function of the module.",
         )
 
 
 def _require_body(fn: Callable[..., Any]) -> None:
-    """Refuse a workflow that cannot be driven."""
+    """Refuse a workflow that is not async or lacks the run."""
     parameters = list(inspect.signature(fn).parameters.values())
     rest = f", {parameters[0].name}, ..." if parameters else ""
     if not inspect.iscoroutinefunction(fn):
@@ -234,15 +234,15 @@ def _require_body(fn: Callable[..., Any]) -> None:
             f"workflow {fn.__name__!r} is not async\nat {_place_of_function(fn)}",
             hint=f"Write: async def {fn.__name__}(run: ms.Run, ...). For one durable step use @ms.task.",
         )
-    if not parameters or not _takes_run(parameters[0]):
+    if not parameters or not _is_run_parameter(parameters[0]):
         raise DefinitionError(
             f"workflow {fn.__name__!r} does not take the run as its first parameter\nat {_place_of_function(fn)}",
             hint=f"Write: async def {fn.__name__}(run: ms.Run{rest}).",
         )
 
 
-def _takes_run(first: inspect.Parameter) -> bool:
-    """Whether a first parameter is meant for the run: called `run`, annotated with a Run, or left open."""
+def _is_run_parameter(first: inspect.Parameter) -> bool:
+    """Return whether a first parameter is for the run: named `run`, annotated with a Run, or without annotation."""
     if first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
         return False
     note = first.annotation
@@ -259,7 +259,7 @@ def _live_retry(options: Mapping[str, Any]) -> Retry | None:
 
 
 def _module_of(fn: Callable[..., Any]) -> str:
-    """Return what another process can load the function from: a module's name, or a file."""
+    """Return the module name or file from which another process can load the function."""
     names = fn.__globals__
     if FILE_ATTRIBUTE in names:
         return str(names[FILE_ATTRIBUTE])
@@ -269,7 +269,7 @@ def _module_of(fn: Callable[..., Any]) -> str:
 
 
 def _fingerprint(fn: Callable[..., Any]) -> str:
-    """Return the hash of the function's text, of its code where there is no text."""
+    """Return the hash of the function's text, or of its code if there is no text."""
     try:
         content = inspect.getsource(fn).encode("utf-8", "surrogatepass")
     except (OSError, TypeError, SyntaxError):
@@ -288,5 +288,5 @@ def _place_of_function(fn: Any) -> str:
 
 
 def _real_file(file: str) -> str:
-    """Return the absolute path; names such as "<stdin>" are no paths."""
+    """Return the absolute path; names such as "<stdin>" are returned as they are."""
     return file if file.startswith("<") else str(Path(file).resolve())

@@ -1,4 +1,4 @@
-"""Options that definitions share when they state none of their own: `[defaults]` of the configuration, set while automations are loaded."""
+"""Default options of definitions: `[defaults]` of the configuration, set while automations are loaded."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ _DEFAULTS: ContextVar[Mapping[str, Any] | None] = ContextVar("mainspring_default
 
 @contextmanager
 def use_default_options(options: Mapping[str, Any]) -> Iterator[None]:
-    """Let canonical `options` stand under each definition that is declared inside."""
+    """Apply canonical `options` as defaults to each definition that is declared inside."""
     token = _DEFAULTS.set(options)
     try:
         yield
@@ -22,18 +22,18 @@ def use_default_options(options: Mapping[str, Any]) -> Iterator[None]:
 
 
 def apply_default_options(kind: DefinitionKind, parsed: dict[str, Any]) -> dict[str, Any]:
-    """Return the canonical options of a definition with the shared ones under them; a zone needs a time of day to belong to."""
-    shared = _DEFAULTS.get() or {}
-    has_clock = any(parsed.get(name) or shared.get(name) for name in ("cron", "at", "calendar"))
-    under = {
+    """Return the canonical options of a definition with the defaults; a time zone applies only with a time of day."""
+    defaults = _DEFAULTS.get() or {}
+    has_clock = any(parsed.get(name) or defaults.get(name) for name in ("cron", "at", "calendar"))
+    applied = {
         name: value
-        for name, value in shared.items()
+        for name, value in defaults.items()
         if name not in parsed and is_option_effective(kind, name, value) and (name != "tz" or has_clock)
     }
-    return parsed | under
+    return parsed | applied
 
 
 def default_retry() -> Retry | None:
-    """Return the shared retry policy, if there is one."""
+    """Return the default retry policy, if there is one."""
     data = (_DEFAULTS.get() or {}).get("retry")
     return None if data is None else Retry.from_data(data).as_default()

@@ -1,15 +1,15 @@
-"""A problem: something that kept part of the automations from being there. It is shown, not only logged."""
+"""A load problem: it disables some automations. Users see it; it is not only logged."""
 
 import msgspec
 
 PROBLEMS_KEY = "problems"
-"""The entry of `meta` that holds what kept automations from loading, as JSON."""
+"""The entry of `meta` with the load problems, as JSON."""
 
 
 class LoadProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """`where` it stands, `what` is wrong, `how` to mend it.
+    """One problem: `where` = its place, `what` is wrong, `how` to fix it.
 
-    `automation` = the one that it keeps out; `target` = the file or module of which it keeps out all.
+    `automation` = the disabled automation; `target` = the file or module whose automations are all disabled.
     """
 
     where: str
@@ -20,7 +20,7 @@ class LoadProblem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decode_problems(data: str | None) -> list[LoadProblem]:
-    """Return the problems that `problems_as_data` wrote; none of what cannot be read."""
+    """Return the problems that `encode_problems` wrote; none if they cannot be read."""
     try:
         return msgspec.json.decode(data or "[]", type=list[LoadProblem])
     except msgspec.MsgspecError:

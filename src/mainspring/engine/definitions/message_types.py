@@ -1,7 +1,7 @@
-"""Message types: which signals and events a workflow can read, found in the text of its function without running it.
+"""Message types: the signals and events that a workflow can read, found in the text of its function without running it.
 
-`run.receive("approve", Approval)` and `run.event("paid", type=Payment)` state a type. Only what is certain is told: if the function hands
-its run on, or waits for a name that is not written out, what it says of that kind is not all of it, and nothing is told.
+`run.receive("approve", Approval)` and `run.event("paid", type=Payment)` state a type. Only complete results are returned: if the function
+passes its run on, or waits for a computed name, more types of that kind are possible, and none is returned.
 """
 
 import ast
@@ -22,11 +22,11 @@ MessageSchemas = dict[str, dict[str, list[Any]]]
 
 _UNKNOWN: Any = object()
 _WAITS: Final = {"receive": (FactKind.SIGNAL, "signal", 1), "event": (FactKind.EVENT, "name", None)}
-"""By method of the run: what it waits for, the parameter of the name, and the place of the type among the arguments."""
+"""By method of the run: kind of the fact, parameter of the name, and position of the type among the arguments."""
 
 
 def find_message_schemas(fn: Callable[..., Any]) -> MessageSchemas:
-    """Return kind -> name -> JSON schemas of what a workflow's function waits for, as far as its text says all of it."""
+    """Return kind -> name -> JSON schemas of the facts that a workflow's function waits for, for each kind whose text is complete."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(fn)))
         run = next(iter(inspect.signature(fn).parameters))
@@ -40,16 +40,16 @@ def find_message_schemas(fn: Callable[..., Any]) -> MessageSchemas:
     for kind in (FactKind.SIGNAL, FactKind.EVENT):
         stated = [_read_wait(call, names) for call in calls if _WAITS[_method_name(call)][0] is kind]
         if stated and all(name is not None for name, _ in stated):
-            found[kind] = _by_name([(name, wanted) for name, wanted in stated if name is not None])
+            found[kind] = _by_name([(name, annotation) for name, annotation in stated if name is not None])
     return {kind: by_name for kind, by_name in found.items() if by_name}
 
 
 def _by_name(stated: list[tuple[str, Any]]) -> dict[str, list[Any]]:
-    """Return the schemas by name; a name that is also waited for without a type, or with one that has no schema, is left out."""
+    """Return the schemas by name, without names that are also awaited without a type or with one that has no schema."""
     schemas: dict[str, list[Any]] = {}
     open_names: set[str] = set()
-    for name, wanted in stated:
-        schema = None if wanted is _UNKNOWN or isinstance(wanted, str) else _schema_of(wanted)
+    for name, annotation in stated:
+        schema = None if annotation is _UNKNOWN or isinstance(annotation, str) else _schema_of(annotation)
         if schema is None:
             open_names.add(name)
         else:
@@ -57,9 +57,9 @@ def _by_name(stated: list[tuple[str, Any]]) -> dict[str, list[Any]]:
     return {name: found for name, found in schemas.items() if name not in open_names}
 
 
-def _schema_of(wanted: Any) -> bytes | None:
+def _schema_of(annotation: Any) -> bytes | None:
     try:
-        return make_value_schema(wanted)
+        return make_value_schema(annotation)
     except TypeError:  # it cannot be hashed
         return None
 
@@ -69,7 +69,7 @@ def _method_name(call: ast.Call) -> str:
 
 
 def _is_wait(call: ast.Call, run: str) -> bool:
-    """Tell whether this is `run.receive(...)` or `run.options(...).receive(...)`, or the same of `event`."""
+    """Return whether this is `run.receive(...)` or `run.options(...).receive(...)`, or the same with `event`."""
     func = call.func
     if not isinstance(func, ast.Attribute) or func.attr not in _WAITS:
         return False
@@ -80,13 +80,13 @@ def _is_wait(call: ast.Call, run: str) -> bool:
 
 
 def _is_passed_on(tree: ast.AST, run: str) -> bool:
-    """Tell whether the run is used other than to ask it for something: then others may wait by it."""
-    asked = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    return any(isinstance(node, ast.Name) and node.id == run and id(node) not in asked for node in ast.walk(tree))
+    """Return whether the run is used in another way than for its attributes: then other code may wait with it."""
+    owners = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return any(isinstance(node, ast.Name) and node.id == run and id(node) not in owners for node in ast.walk(tree))
 
 
 def _read_wait(call: ast.Call, names: Mapping[str, Any]) -> tuple[str | None, Any]:
-    """Return the name that is waited for (None = it is not written out) and its type."""
+    """Return the awaited name (None = it is computed) and its type."""
     _, parameter, place = _WAITS[_method_name(call)]
     words = {keyword.arg: keyword.value for keyword in call.keywords}
     if None in words or any(isinstance(argument, ast.Starred) for argument in call.args):
@@ -94,14 +94,14 @@ def _read_wait(call: ast.Call, names: Mapping[str, Any]) -> tuple[str | None, An
     name = call.args[0] if call.args else words.get(parameter)
     if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
         return None, _UNKNOWN
-    wanted = words.get("type")
-    if wanted is None and place is not None and len(call.args) > place:
-        wanted = call.args[place]
-    return name.value, _UNKNOWN if wanted is None else _value_of(wanted, names)
+    annotation = words.get("type")
+    if annotation is None and place is not None and len(call.args) > place:
+        annotation = call.args[place]
+    return name.value, _UNKNOWN if annotation is None else _value_of(annotation, names)
 
 
 def _value_of(node: ast.expr, names: Mapping[str, Any]) -> Any:
-    """Return what a written type means: names, dots, brackets and `|`; `_UNKNOWN` for anything else."""
+    """Return the value of a type expression: names, dots, brackets and `|`; `_UNKNOWN` for any other."""
     try:
         match node:
             case ast.Name(id=name):
@@ -116,7 +116,7 @@ def _value_of(node: ast.expr, names: Mapping[str, Any]) -> Any:
                 return _require_value(owner, names)[_require_value(inner, names)]
             case ast.BinOp(left=left, op=ast.BitOr(), right=right):
                 return operator.or_(_require_value(left, names), _require_value(right, names))
-    except Exception:  # noqa: BLE001 - whatever the user's objects raise: it is not known then
+    except Exception:  # noqa: BLE001 - any error of the user's objects: the type is unknown
         return _UNKNOWN
     return _UNKNOWN
 
@@ -129,12 +129,12 @@ def _require_value(node: ast.expr, names: Mapping[str, Any]) -> Any:
 
 
 def _names_of(fn: Callable[..., Any], tree: ast.AST) -> Mapping[str, Any]:
-    """Return what names in the function mean; a name that it sets itself means nothing that is known."""
+    """Return the values of names in the function; a name that it assigns itself is unknown."""
     code = fn.__code__
     cells = zip(code.co_freevars, fn.__closure__ or (), strict=True)
-    closed = {name: cell.cell_contents for name, cell in cells}
-    own = {node.arg: _UNKNOWN for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    own |= {
+    closure = {name: cell.cell_contents for name, cell in cells}
+    local = {node.arg: _UNKNOWN for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    local |= {
         node.id: _UNKNOWN for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
-    return ChainMap(own, closed, fn.__globals__, vars(builtins))
+    return ChainMap(local, closure, fn.__globals__, vars(builtins))

@@ -1,6 +1,6 @@
-"""Loading users' files and modules.
+"""The module loader: imports users' files and modules.
 
-A file is imported under a name that follows from its path alone, never as `__main__`, so that a child process or the
+A file is imported under a name that depends only on its path, never as `__main__`, so that a child process or the
 next start finds the same functions. A file inside a package is imported as part of it, so relative imports work.
 """
 
@@ -25,7 +25,7 @@ from mainspring.engine.definitions.load_problem import LoadProblem
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 FILE_ATTRIBUTE = "__mainspring_file__"
-"""A module loaded from a file carries this name: it can be loaded again from there and not by its module name."""
+"""Attribute of a module that was loaded from a file: it can be loaded again from that file, not by its module name."""
 
 _MAX_MESSAGE = 2_000
 _SUFFIXES = (".py", ".toml")
@@ -33,21 +33,21 @@ _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 
 class LoadTarget(NamedTuple):
-    """One thing to load: what `load_module` takes, and the file if it is one."""
+    """One target to load: the argument of `load_module`, and the file if it is one."""
 
     text: str
     file: Path | None
 
 
 def find_targets(targets: Iterable[str | Path], base_dir: Path) -> tuple[list[LoadTarget], list[LoadProblem]]:
-    """Return what `list_targets` does, and let modules be found in `base_dir`."""
+    """Return `list_targets`, after adding `base_dir` to the import path."""
     if str(base_dir) not in sys.path:
         sys.path.insert(0, str(base_dir))
     return list_targets(targets, base_dir)
 
 
 def list_targets(targets: Iterable[str | Path], base_dir: Path) -> tuple[list[LoadTarget], list[LoadProblem]]:
-    """Return what files, globs, folders and module names stand for, each once, in the order given."""
+    """Return the targets of files, globs, folders and module names, each once, in the order given."""
     found: dict[str, LoadTarget] = {}
     problems: list[LoadProblem] = []
     for target in map(str, targets):
@@ -68,7 +68,7 @@ def list_targets(targets: Iterable[str | Path], base_dir: Path) -> tuple[list[Lo
 
 
 def load_module(target: str, *, before_executing: Callable[[str], object] = lambda file: None) -> ModuleType:
-    """Return the module of a dotted name or a file; one that is already loaded is not loaded again.
+    """Return the module of a dotted name or a file; a loaded module is not loaded again.
 
     `before_executing` is called with the path of a file outside packages that is about to be executed.
     """
@@ -106,27 +106,27 @@ def build_module_name(path: Path) -> str:
 
 @contextmanager
 def distinguish_interrupts() -> Iterator[Callable[[BaseException], bool]]:
-    """Give what tells whether an exception is for us, a Ctrl-C of the person at the keyboard, or one that the user's code raised itself."""
-    pressed = False
+    """Yield a function that returns whether an exception is a Ctrl-C of the user, and not one that the user's code raised itself."""
+    was_interrupted = False
 
     def note(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        pressed = True
+        nonlocal was_interrupted
+        was_interrupted = True
         signal.default_int_handler(number, frame)
 
     watches = current_thread() is main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if watches:
         signal.signal(signal.SIGINT, note)
     try:
-        yield lambda error: pressed and isinstance(error, KeyboardInterrupt)
+        yield lambda error: was_interrupted and isinstance(error, KeyboardInterrupt)
     finally:
-        if watches and signal.getsignal(signal.SIGINT) is note:  # else the user's code wants it otherwise
+        if watches and signal.getsignal(signal.SIGINT) is note:  # otherwise the user's code has set its own handler
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
 def trap_os_exit() -> Iterator[None]:
-    """Let `os._exit` raise while users' code is loaded: it would end this process without a word of where. Forked processes keep it."""
+    """Let `os._exit` raise while users' code is loaded: it would end this process without a trace. Forked processes keep it."""
     real, loading = os._exit, (os.getpid(), get_ident())
 
     def refuse(status: int) -> NoReturn:
@@ -143,27 +143,27 @@ def trap_os_exit() -> Iterator[None]:
 
 
 def describe_import_error(target: LoadTarget, error: BaseException) -> LoadProblem:
-    """Return what a person needs to mend a file or module that failed to import."""
+    """Return the problem of a file or module that failed to import."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if target.file is not None and frame.filename == str(target.file)]
     where = f"{own[-1].filename}:{own[-1].lineno}" if own else target.text
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{error.filename}:{error.lineno}"
     if isinstance(error, MainspringError):
-        how = f"{error.hint or 'Fix this line.'} Until then no automation of the file loads."
-        return LoadProblem(where=where, what=_printable(error.message), how=how, target=target.text)
-    how = "Mend the file; its other automations are left out until it loads."
+        fix = f"{error.hint or 'Fix this line.'} Until then no automation of the file loads."
+        return LoadProblem(where=where, what=_printable(error.message), how=fix, target=target.text)
+    fix = "Mend the file; its other automations are left out until it loads."
     if isinstance(error, ModuleNotFoundError) and error.name:
-        how = f"Install {error.name.partition('.')[0]!r} beside mainspring, or mend the import."
+        fix = f"Install {error.name.partition('.')[0]!r} beside mainspring, or mend the import."
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
-        how = "Put what ends the program under: if __name__ == '__main__'."
+        fix = "Put what ends the program under: if __name__ == '__main__'."
     message = _message_of(error)
-    what = f"failed to load: {type(error).__name__}{': ' if message else ''}{message}"
-    return LoadProblem(where=where, what=what, how=how, target=target.text)
+    description = f"failed to load: {type(error).__name__}{': ' if message else ''}{message}"
+    return LoadProblem(where=where, what=description, how=fix, target=target.text)
 
 
 def describe_declaration_error(where: str, name: str, error: MainspringError) -> LoadProblem:
-    """Return what a person needs to fix one declaration."""
+    """Return the problem of one declaration."""
     return LoadProblem(
         where=where, what=_printable(error.message), how=error.hint or "Fix this declaration.", automation=name
     )
@@ -172,17 +172,17 @@ def describe_declaration_error(where: str, name: str, error: MainspringError) ->
 def _message_of(error: BaseException) -> str:
     try:
         return _printable(str(error))
-    except Exception:  # noqa: BLE001 - an exception of users' code may fail to say what it is
+    except Exception:  # noqa: BLE001 - the text of a user's exception may fail
         return "it cannot be printed"
 
 
 def _printable(text: str) -> str:
-    """Return text as it may be stored and told to people: what a module raises may hold what it was to log in with."""
+    """Return text that may be stored and shown, without secrets: an exception of a module may contain credentials."""
     return escape(KNOWN_SECRETS.redact(text), _MAX_MESSAGE)
 
 
 def _files_of(target: str, base_dir: Path) -> Iterator[Path]:
-    """Yield the files that a path or pattern means."""
+    """Yield the files of a path or pattern."""
     path = base_dir / Path(target).expanduser()
     if path.is_file():
         yield path.resolve()
@@ -201,12 +201,12 @@ def _list_loadable(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _is_package(folder: Path) -> bool:
-    """Whether a folder is imported, not searched."""
+    """Return whether a folder is a package: it is imported, not searched."""
     return (folder / "__init__.py").is_file()
 
 
 def _load_in_package(path: Path) -> ModuleType:
-    """Import a file by its place in the package it lies in."""
+    """Import a file as a module of its package."""
     parts = [path.stem] if path.stem != "__init__" else []
     folder = path.parent
     while _is_package(folder):

@@ -1,4 +1,4 @@
-"""Decorators that say when an automation starts, stacked above or below `task` and `workflow`.
+"""The `ms.on` decorators: they declare when an automation starts, and are stacked above or below `task` and `workflow`.
 
     @ms.on.cron("0 3 * * *", tz="Europe/Berlin")
     @ms.on.every("15m")
@@ -6,8 +6,8 @@
     @ms.task
     def sync() -> None: ...
 
-Below the decorator that makes the automation, the function carries what was said until that decorator takes it;
-what nobody took is found after loading, so that no start is lost in silence.
+Below the decorator of the automation, the function carries its starts until that decorator takes them;
+starts that none took are found after loading, so that no start is lost silently.
 
 Every trigger but `runs` takes the options of flow control: `by` (template of the key), `debounce`, `throttle`, `batch` with `within`,
 `dedup`, `rate`, `concurrency`, and `partition`; and a `filter`, a function of the event that runs in a worker and says whether it counts.
@@ -30,7 +30,7 @@ _STARTS_ATTRIBUTE = "_mainspring_starts"
 
 
 class FlowControlOptions(TypedDict, total=False):
-    """The options of flow control; see domain.pace.Pace. `within` belongs to `batch` and `debounce`."""
+    """The options of flow control; see FlowControl. `within` belongs to `batch` and `debounce`."""
 
     by: str | None
     debounce: SpanInput | None
@@ -43,7 +43,7 @@ class FlowControlOptions(TypedDict, total=False):
 
 
 class StartDeclarations(NamedTuple):
-    """What a function carries: schedules and triggers, in the order in which they are written."""
+    """The starts of a function: schedules and triggers, in the order in which they are written."""
 
     schedules: list[Schedule]
     triggers: list[TriggerDraft]
@@ -214,7 +214,7 @@ def runs(
 
 
 def take_starts(fn: Any, name: str) -> StartDeclarations:
-    """Return what a function carries, in the order in which it is written, and take it off the function.
+    """Return the starts that a function carries, in the order in which they are written, and remove them.
 
     Raises:
         MainspringError: one of them could not be used when it was written.
@@ -231,7 +231,7 @@ def take_starts(fn: Any, name: str) -> StartDeclarations:
 
 
 def has_unclaimed_starts(value: Any) -> bool:
-    """Whether this is a function with starts that no decorator took."""
+    """Return whether this is a function with starts that no decorator took."""
     return type(value) is FunctionType and bool(value.__dict__.get(_STARTS_ATTRIBUTE))
 
 
@@ -241,9 +241,9 @@ def _check_schedule(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _attach(make: Callable[[], dict[str, Any] | TriggerDraft]) -> Callable[[T], T]:
-    """Return the decorator that gives the start that `make` makes to an automation, or to a function that will become one.
+    """Return a decorator that adds the start of `make` to an automation, or to a function that will become one.
 
-    While files are loaded, one that cannot be made keeps its own automation out, and no other.
+    While files are loaded, an invalid start disables only its own automation.
     """
     from mainspring.engine.definitions.registry import current_registry  # noqa: PLC0415 - that module imports this one
 

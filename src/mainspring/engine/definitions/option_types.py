@@ -1,6 +1,6 @@
-"""The options of `domain/definitions/options.py` as keyword arguments, so that editors and type checkers know them.
+"""Types of the options in `domain/definitions/options.py` as keyword arguments, for editors and type checkers.
 
-Invariant: the names are those of the table; a test compares them. What a value may be is decided by the table alone.
+Invariant: the names are those of the table; a test compares them. Only the table decides which values are valid.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ Off = Literal[False, "off"]
 
 
 class AutomationOptions(TypedDict, total=False):
-    """What `script`, `task` and `workflow` take; see DESIGN's words for each."""
+    """The options of `script`, `task` and `workflow`; DESIGN describes each."""
 
     title: str
     owner: str
@@ -59,20 +59,20 @@ class AutomationOptions(TypedDict, total=False):
 
 
 class NamedOptions(AutomationOptions, total=False):
-    """What `task` and `workflow` take: the name may differ from the function's."""
+    """The options of `task` and `workflow`: the name may differ from the function's."""
 
     name: str
 
 
 class CommandOptions(AutomationOptions, total=False):
-    """What `script` takes beside its name: where the command runs."""
+    """The options of `script`: folder and environment of the command."""
 
     cwd: str
     env: Mapping[str, str]
 
 
 class StepOptions(TypedDict, total=False):
-    """What `step` takes; `run.options` takes the same and more."""
+    """The options of `step`; `run.options` has the same and more."""
 
     key: str
     timeout: SpanInput

@@ -1,8 +1,8 @@
-"""The registry: the automations of this process by name, and the problems that kept others out.
+"""The registry: the automations of this process by name, and the problems that disabled others.
 
-Declaring an automation adds it to the current registry: the one of the enclosing `with`, else that of the process.
+A declaration adds its automation to the current registry: that of the enclosing `with`, otherwise that of the process.
 Invariant: one name, one automation. While files are loaded a second one becomes a problem and the first stays;
-elsewhere it is an error. Declaring the same place again (a module loaded twice) replaces.
+elsewhere it is an error. A second declaration at the same place (a module loaded twice) replaces the first.
 """
 
 import sys
@@ -38,15 +38,15 @@ A = TypeVar("A", bound=Automation)
 
 
 class Registry:
-    """Use it as `with Registry() as registry:` to collect what is declared inside."""
+    """Collects automations; `with Registry() as registry:` collects those declared inside."""
 
     def __init__(self) -> None:
         self.automations: dict[str, Automation] = {}
         self.problems: list[LoadProblem] = []
         self.hints: list[str] = []
-        """What is right, but may surprise whoever wrote it; told once by whoever works with it."""
+        """Valid declarations that may surprise their author; the process that loads them reports each once."""
         self.loaded: list[str] = []
-        """The files and modules that loaded as they are named: what is not declared there any more is gone."""
+        """The files and modules that loaded, as they are named: an automation that they no longer declare has been removed."""
         self._loading = False
         self._tokens: list[Token[Registry | None]] = []
 
@@ -60,14 +60,14 @@ class Registry:
         _current.reset(self._tokens.pop())
 
     def take_over(self) -> None:
-        """Be the current registry of this context from here on; for a task of its own, whose context ends with it."""
+        """Become the current registry of this context; for a separate task, whose context ends with it."""
         _current.set(self)
 
     def __iter__(self) -> Iterator[Automation]:
         return iter(list(self.automations.values()))
 
     def add(self, automation: A) -> A:
-        """Add an automation and return it; of a broken one add its problem. Interactive code replaces what it declared before.
+        """Add an automation and return it; for a broken one add its problem. Interactive code replaces its earlier declaration.
 
         Raises:
             DefinitionError: another one has its name; names both places.
@@ -92,7 +92,7 @@ class Registry:
         """Return the automation of this name.
 
         Raises:
-            UnknownNameError: there is none; shows the nearest.
+            UnknownNameError: no automation has this name; shows the nearest.
         """
         if name not in self.automations:
             raise UnknownNameError("automation", name, self.automations)
@@ -102,31 +102,31 @@ class Registry:
     def load(cls, targets: Iterable[str | Path], base_dir: str | Path = ".") -> Self:
         """Return a registry with the automations of files, globs, folders and modules; never raises for one of them."""
         registry = cls()
-        found, problems = find_targets(targets, Path(base_dir).resolve())
+        load_targets, problems = find_targets(targets, Path(base_dir).resolve())
         registry.problems.extend(problems)
         with registry, registry._while_loading():
-            for target in found:
+            for target in load_targets:
                 registry._load_one(target)
         registry.complete()
         return registry
 
     def complete(self) -> None:
-        """Finish each definition and check renames; what is wrong becomes a problem, and that automation is left out."""
+        """Complete each definition and check renames; an invalid automation becomes a problem and is removed."""
         for automation in self:
             try:
                 _ = automation.definition
             except MainspringError as error:
                 del self.automations[automation.name]
-                how = error.hint or "Mend this declaration."
+                fix = error.hint or "Mend this declaration."
                 self.problems.append(
-                    LoadProblem(where=automation.where, what=error.message, how=how, automation=automation.name)
+                    LoadProblem(where=automation.where, what=error.message, how=fix, automation=automation.name)
                 )
-        self._leave_out_what_names_broken_declarations()
+        self._remove_users_of_broken_declarations()
         self.problems.extend(self._rename_problems())
         self.problems.extend(drop_impossible_triggers(self))
 
-    def _leave_out_what_names_broken_declarations(self) -> None:
-        """Leave out each workflow whose code asks for a step, task or workflow that cannot be used: it would fail half-way."""
+    def _remove_users_of_broken_declarations(self) -> None:
+        """Remove each workflow whose code requests a step, task or workflow that cannot be used: it would fail half-way."""
         for automation in self:
             if not isinstance(automation, Workflow):
                 continue
@@ -134,14 +134,14 @@ class Registry:
                 if broken.error is None:
                     continue
                 own = describe_declaration_error(broken.where, "", broken.error)
-                # Of a step this says all that the step's own problem does.
+                # This problem includes that of the step itself.
                 self.problems = [problem for problem in self.problems if problem != own]
-                what = f"{own.what}\nworkflow {automation.name!r} at {automation.where} asks for it"
-                self._report(msgspec.structs.replace(own, what=what, automation=automation.name))
+                description = f"{own.what}\nworkflow {automation.name!r} at {automation.where} asks for it"
+                self._report(msgspec.structs.replace(own, what=description, automation=automation.name))
                 self.automations.pop(automation.name, None)
 
     def _load_one(self, target: LoadTarget) -> None:
-        """Load one file or module; if it fails, nothing of it stays."""
+        """Load one file or module; if it fails, none of its automations stays."""
         before = dict(self.automations)
         if target.file is not None and target.file.suffix == ".toml":
             scripts, problems = load_scripts(target.file)
@@ -151,12 +151,12 @@ class Registry:
             self.loaded.append(target.text)
             return
         try:
-            with distinguish_interrupts() as is_ours, trap_os_exit(), collect_setting_errors() as refused:
+            with distinguish_interrupts() as is_interrupt, trap_os_exit(), collect_setting_errors() as refused:
                 module = load_module(target.text, before_executing=lambda file: _declarations_by_file.pop(file, None))
         except BaseException as error:
-            if is_ours(error):
+            if is_interrupt(error):
                 raise
-            # Whatever users' code raises, the others still load.
+            # After any error of users' code the other targets still load.
             self.automations = before
             _declarations_by_file.pop(target.text, None)
             self.problems.append(describe_import_error(target, error))
@@ -169,20 +169,20 @@ class Registry:
                 self._report(describe_declaration_error(setting.where, "", setting.error))
 
     def _adopt(self, module: ModuleType) -> None:
-        """Add what the module and its parts declared when they were first imported: a second import declares nothing."""
+        """Add the declarations of the module and its parts from their first import: a second import declares nothing."""
         for name, part in list(sys.modules.items()):
             if part is module or name.startswith(f"{module.__name__}."):
                 for automation in list(_declarations_by_file.get(getattr(part, "__file__", None) or "", ())):
                     self.add(automation)
         for value in list(vars(module).values()):
-            # By type: a user's lazy proxy may raise when it is asked what it is.
+            # By type: a user's lazy proxy may raise on isinstance().
             if issubclass(type(value), Automation):
                 self.add(value)
             elif issubclass(type(value), Step):
                 self.report_step(value)
 
     def _report_waiting(self, module: ModuleType) -> None:
-        """Report schedules on a function that is no automation: they would be lost in silence."""
+        """Report schedules and triggers on a function that is no automation: they would be lost silently."""
         for name, value in list(vars(module).items()):
             if has_unclaimed_starts(value) and getattr(value, "__module__", None) == module.__name__:
                 self.problems.append(
@@ -194,27 +194,27 @@ class Registry:
                 )
 
     def _rename_problems(self) -> Iterator[LoadProblem]:
-        """Yield what is wrong with `was`: a name that still lives, or that two automations say they had."""
-        heirs: dict[str, Automation] = {}
+        """Yield the problems of `was`: a name that is still in use, or that two automations claim."""
+        successors: dict[str, Automation] = {}
         for automation in self:
             for old in automation.was:
-                what = ""
+                problem = ""
                 if old == automation.name:
-                    what = f"{old!r} says that it was called {old!r}"
+                    problem = f"{old!r} says that it was called {old!r}"
                 elif old in self.automations:
-                    what = f"{automation.name!r} says that it was {old!r}, which is at {self.automations[old].where}"
-                elif heirs.setdefault(old, automation) is not automation:
-                    what = f"{automation.name!r} and {heirs[old].name!r} both say that they were {old!r}"
-                if what:
+                    problem = f"{automation.name!r} says that it was {old!r}, which is at {self.automations[old].where}"
+                elif successors.setdefault(old, automation) is not automation:
+                    problem = f"{automation.name!r} and {successors[old].name!r} both say that they were {old!r}"
+                if problem:
                     yield LoadProblem(
-                        where=automation.where, what=what, how="Take this name out of was=, or rename the other."
+                        where=automation.where, what=problem, how="Take this name out of was=, or rename the other."
                     )
 
-    def _refuse(self, where: str, what: str, how: str) -> None:
+    def _refuse(self, where: str, description: str, fix: str) -> None:
         """Record a problem while files are loaded, raise elsewhere."""
         if not self.is_loading:
-            raise DefinitionError(what, hint=how)
-        self._report(LoadProblem(where=where, what=what, how=how))
+            raise DefinitionError(description, hint=fix)
+        self._report(LoadProblem(where=where, what=description, how=fix))
 
     def _report(self, problem: LoadProblem) -> None:
         if problem not in self.problems:
@@ -226,7 +226,7 @@ class Registry:
             self._report(describe_declaration_error(step.where, "", step.error))
 
     def withdraw(self, automation: Automation, error: MainspringError) -> None:
-        """Take out an automation whose declaration turned out to be wrong, and keep the problem."""
+        """Remove an automation whose declaration is invalid, and record the problem."""
         if self.automations.get(automation.name) is automation:
             del self.automations[automation.name]
         automation.error = automation.error or error
@@ -249,22 +249,22 @@ class Registry:
 
 _current: ContextVar[Registry | None] = ContextVar("mainspring_registry", default=None)
 _process_registry = Registry()
-# What each file declared, for registries that are made after the file was imported.
+# The declarations of each file, for registries that are created after the import of the file.
 _declarations_by_file: dict[str, list[Automation]] = {}
 
 
 def current_registry() -> Registry:
-    """Return the registry of the enclosing `with`, else the one of the process."""
+    """Return the registry of the enclosing `with`, otherwise that of the process."""
     return _current.get() or _process_registry
 
 
 def _record_declaration(automation: Automation) -> None:
-    """Remember what a Python file declared; what was read again replaces."""
+    """Record the declarations of a Python file; a repeated one replaces the first."""
     file, _, line = automation.where.rpartition(":")
     if line and not file.startswith("<"):
-        others = [
+        other_automations = [
             known
             for known in _declarations_by_file.get(file, [])
             if known is not automation and not known.is_again(automation)
         ]
-        _declarations_by_file[file] = [*others, automation]
+        _declarations_by_file[file] = [*other_automations, automation]

@@ -1,9 +1,9 @@
-"""How a definition, an input and an instant become the command that stages a run.
+"""The start of a run: builds its command from a definition, an input and an instant.
 
-Role: the one place where options (queue, priority, partition, key, deadline, version, tag, title, tags, healthy, item) are applied
-to a start, whoever starts: a person (through the service, audited), the scheduler for a slot, a body for its child.
-Pure: no store, no clock. Invariant: the key's hash is over the plain JSON, so that a codec that encrypts differently
-each time keeps keys usable.
+Role: the one place that applies options (queue, priority, partition, key, deadline, version, tag, title, tags, healthy, item)
+to a start by anyone: a person (through the service, audited), the scheduler for a slot, a body for its child.
+Pure: no store, no clock. Invariant: the key's hash is over the plain JSON, so that keys stay usable with a codec that encrypts
+differently each time.
 """
 
 from typing import Any, Literal, get_args
@@ -28,11 +28,11 @@ _MAX_TITLE = 500
 
 
 class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What one start says beside its input; None = as the definition says.
+    """The options of one start; None = as in the definition.
 
     `key_policy`: a key whose run failed or was cancelled answers with that run ("reuse") or starts a new one ("restart");
-    "replace" is for a run that begins anew as its own successor, and never for people. `due_at` = the
-    earliest instant (ms UTC). `tags` are added to the definition's. `item` = what the run is about, where its definition does not say it;
+    "replace" is for a run that restarts as its own successor, and never for people. `due_at` = the
+    earliest instant (ms UTC). `tags` are added to the definition's. `item` = the subject of the run, if its definition has none;
     `awaited` = the caller waits for the result.
     """
 
@@ -67,7 +67,7 @@ def build_start_command(
 ) -> StartRun:
     """Return the command that stages run `run` of a definition with the plain JSON `data` as its input.
 
-    `now_at` (ms) stands for `{slot}` where no schedule started it. `trigger` is what started it, for people.
+    `now_at` (ms) replaces `{slot}` if no schedule started it. `trigger` = the readable cause of the start.
 
     Raises:
         OptionError: a value of `options` cannot be used, or a template (key, partition, produces) has no value for a name.
@@ -97,7 +97,7 @@ def build_start_command(
         tag=chosen["tag"],
         partition=_fill_template(definition, "partition", arguments, at),
         due_at=due_at,
-        # A run that is meant to start later has its whole deadline from then on.
+        # A run with a later start has its whole deadline from then on.
         deadline_at=due_at + deadline_ms if due_at is not None and is_later and deadline_ms is not None else None,
         deadline_after_ms=None if is_later else deadline_ms,
         title=None if title is None else sealing.seal_text(escape(title, _MAX_TITLE)),
@@ -113,9 +113,9 @@ def build_start_command(
 
 
 def _title(definition: Definition, arguments: Any, at: int, options: StartOptions) -> str | None:
-    """Return the run's title. One that is blank is none: the run is called by its automation's name, which may change."""
-    own = "" if definition.option("title") is None else definition.title_for(arguments, at)
-    return next((text for text in (options.title, own) if text and text.strip()), None)
+    """Return the run's title. A blank one counts as none: then the run is shown with its automation's name, which may change."""
+    default = "" if definition.option("title") is None else definition.title_for(arguments, at)
+    return next((text for text in (options.title, default) if text and text.strip()), None)
 
 
 def _choose_health_rule(
@@ -126,11 +126,11 @@ def _choose_health_rule(
     slot: SlotLink | None,
     key: str | None,
 ) -> tuple[HealthRule, str | None]:
-    """Return when a failure of this run counts as healthy again, and what the run is about (None = itself)."""
+    """Return the rule by which a failure of this run becomes healthy again, and the run's item (None = the run itself)."""
     item = _fill_template(definition, "item", arguments, at)
-    said = definition.option("healthy")
-    if said is not None:
-        rule = HealthRule(said)
+    stated_rule = definition.option("healthy")
+    if stated_rule is not None:
+        rule = HealthRule(stated_rule)
     elif item is not None:
         rule = HealthRule.ITEM
     elif _is_of_schedule(slot) or definition.kind is DefinitionKind.EXEC or _is_as_scheduled(definition, arguments):
@@ -143,12 +143,12 @@ def _choose_health_rule(
 
 
 def _is_of_schedule(slot: SlotLink | None) -> bool:
-    """Tell whether a schedule makes this run, and not a run that it follows: then each run has the work of another one to continue."""
+    """Return whether a schedule made this run. A run that follows another run continues that run's work."""
     return slot is not None and slot.schedule is not None
 
 
 def _is_as_scheduled(definition: Definition, arguments: dict[str, Any]) -> bool:
-    """Tell whether a start has the arguments that the automation's own schedules give it: its defaults."""
+    """Return whether a start has the arguments of the automation's own schedules: its defaults."""
     known = definition.parameters.get("properties", {})
     return bool(definition.schedules) and all(
         name in known and "default" in known[name] and known[name]["default"] == value
@@ -157,7 +157,7 @@ def _is_as_scheduled(definition: Definition, arguments: dict[str, Any]) -> bool:
 
 
 def _choose_routing(definition: Definition, options: StartOptions) -> dict[str, Any]:
-    """Return queue, priority and tag of this start, and the tags that it adds."""
+    """Return queue, priority, tag and additional tags of this start."""
     if options.key_policy not in _POLICIES:
         raise OptionError(f"key policy {options.key_policy!r} is none", hint='Choose "reuse" or "restart".')
     given = {name: getattr(options, name) for name in ("queue", "priority", "tag", "tags")}
@@ -166,13 +166,13 @@ def _choose_routing(definition: Definition, options: StartOptions) -> dict[str, 
 
 
 def _arguments(data: bytes) -> dict[str, Any]:
-    """Return the arguments that templates may name."""
+    """Return the arguments for templates."""
     decoded = msgspec.json.decode(data)
     return decoded if isinstance(decoded, dict) else {}
 
 
 def _fill_template(definition: Definition, name: str, arguments: dict[str, Any], at: int) -> str | None:
-    """Return the expanded template of an option; None where there is none or where it is empty for these arguments."""
+    """Return the expanded template of an option; None if there is none or it is empty for these arguments."""
     template = definition.option(name)
     if template is None:
         return None
@@ -190,7 +190,7 @@ def _expand_template(definition: Definition, name: str, template: str, arguments
 
 
 def _explicit_key(options: StartOptions) -> str:
-    """Return the key that somebody chose: a program or a person, who can choose another, so nothing in it is escaped."""
+    """Return the key that a program or a person chose. They can choose another one, so it is not escaped."""
     key = options.key or ""
     if options.key_policy != "replace" and not is_plain_line(key):
         raise OptionError(
@@ -200,13 +200,13 @@ def _explicit_key(options: StartOptions) -> str:
     return _checked_key(key)
 
 
-def _checked_key(key: str, what: str = "key") -> str:
-    """Return a key that can be compared and shown; bad text in it is escaped, so that two keys stay two."""
-    shown = escape(key)
-    if not is_key_size(shown):
+def _checked_key(key: str, option: str = "key") -> str:
+    """Return a key that can be compared and displayed; unprintable text is escaped, so that different keys stay different."""
+    printable = escape(key)
+    if not is_key_size(printable):
         hint = f"Use a text of 1 to {MAX_KEY_LENGTH} characters and 2,000 bytes, for example a hash of the longer one."
-        raise OptionError(f"{what} {escape(key, 80)!r} has {len(shown)} characters", hint=hint)
-    return shown
+        raise OptionError(f"{option} {escape(key, 80)!r} has {len(printable)} characters", hint=hint)
+    return printable
 
 
 def _run_key(key: str, data: bytes, options: StartOptions) -> RunKey:

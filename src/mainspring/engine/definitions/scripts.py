@@ -4,7 +4,7 @@
     cmd = "./backup.sh"
     cron = "0 3 * * *"
 
-Invariant: each script of a file stands alone: one that is wrong becomes a problem, the others are there.
+Invariant: the scripts of a file are independent: an invalid one becomes a problem, the others load.
 """
 
 import hashlib
@@ -72,13 +72,13 @@ def build_command_definition(
 
 
 def load_scripts(path: Path) -> tuple[list[Automation], list[LoadProblem]]:
-    """Return the scripts of a TOML file, and what is wrong with the others."""
+    """Return the scripts of a TOML file, and the problems of invalid ones."""
     try:
         text = path.read_text(encoding="utf-8")
         data, lines = tomllib.loads(text), locate_keys(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        how = "Mend the file; it must be TOML in UTF-8."
-        return [], [LoadProblem(where=str(path), what=f"cannot be read: {error}", how=how, target=str(path))]
+        fix = "Mend the file; it must be TOML in UTF-8."
+        return [], [LoadProblem(where=str(path), what=f"cannot be read: {error}", how=fix, target=str(path))]
     scripts: list[Automation] = []
     problems = [
         LoadProblem(where=str(path), what=f"unknown table [{key}]", how="Write [script.NAME] for each script.")
@@ -87,16 +87,16 @@ def load_scripts(path: Path) -> tuple[list[Automation], list[LoadProblem]]:
     ]
     tables = data.get("script", {})
     if not isinstance(tables, dict):
-        how = 'Write [script.NAME] and cmd = "...".'
-        return [], [LoadProblem(where=str(path), what="script is not a table", how=how, target=str(path))]
+        fix = 'Write [script.NAME] and cmd = "...".'
+        return [], [LoadProblem(where=str(path), what="script is not a table", how=fix, target=str(path))]
     for name, table in tables.items():
         line = lines.get(("script", name), 0)
         where = f"{path}:{line} [script.{name}]"
         try:
             scripts.append(_read_script(name, table, path, line))
         except MainspringError as error:
-            how = error.hint or "Mend this table."
-            problems.append(LoadProblem(where=where, what=error.message, how=how, automation=name))
+            fix = error.hint or "Mend this table."
+            problems.append(LoadProblem(where=where, what=error.message, how=fix, automation=name))
     return scripts, problems
 
 
@@ -117,7 +117,7 @@ def _read_script(name: str, table: Any, path: Path, line: int) -> Automation:
 
 
 def _resolve_cwd(value: Any, file: str) -> str | None:
-    """Return the folder a command runs in: `cwd` counted from the folder of the declaring file, else that folder."""
+    """Return the folder of a command: `cwd` relative to the folder of the declaring file, otherwise that folder."""
     if value is not None and (not isinstance(value, str | Path) or not str(value)):
         raise OptionError(f"cwd={value!r} is not a folder", hint='Write cwd = "/srv/backup".')
     if not file or file.startswith("<"):
@@ -126,7 +126,7 @@ def _resolve_cwd(value: Any, file: str) -> str | None:
 
 
 def _read_env(value: Any) -> dict[str, str]:
-    """Return environment variables as text; numbers are taken as they are written."""
+    """Return environment variables as text; numbers are converted as written."""
     if value is None:
         return {}
     if not isinstance(value, Mapping) or not all(_is_variable(key, item) for key, item in value.items()):
@@ -135,7 +135,7 @@ def _read_env(value: Any) -> dict[str, str]:
 
 
 def _is_variable(key: Any, item: Any) -> bool:
-    """Whether an operating system takes this as a variable."""
+    """Return whether an operating system accepts this as a variable."""
     if not isinstance(key, str) or not key or "=" in key or "\0" in key:
         return False
     return isinstance(item, str | int) and not isinstance(item, bool) and "\0" not in str(item)

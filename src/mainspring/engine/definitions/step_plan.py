@@ -1,4 +1,4 @@
-"""The plan of a step: how it is to be done, by the options of its definition and of its call."""
+"""The plan of a step, from the options of its definition and of its call."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from mainspring.domain.failures.retry import Retry
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """How one step is to be done; None = not said."""
+    """The options of one step; None = not set."""
 
     key: str | None = None
     timeout: timedelta | None = None
@@ -25,7 +25,7 @@ class StepPlan:
     close: str = "cancel"
     was: tuple[str, ...] = ()
     has_end: bool = False
-    """Its code keeps a time-out itself."""
+    """Its code enforces a time-out itself."""
 
     @property
     def is_endless(self) -> bool:
@@ -33,13 +33,13 @@ class StepPlan:
         return self.timeout is None and not self.has_end
 
     def but(self, over: "StepPlan") -> "StepPlan":
-        """Return this plan with whatever `over` says."""
-        said = {
+        """Return this plan, overridden by the options that `over` sets."""
+        overrides = {
             name: value
             for name in self.__slots__
             if (value := getattr(over, name)) is not None and value != getattr(_EMPTY_PLAN, name)
         }
-        return replace(self, **said) if said else self
+        return replace(self, **overrides) if overrides else self
 
 
 _EMPTY_PLAN = StepPlan()

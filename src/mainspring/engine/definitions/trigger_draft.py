@@ -1,4 +1,4 @@
-"""A trigger as it is declared, before the signature of its automation is known; from a decorator or from a table of TOML."""
+"""A draft of a trigger, from a decorator or a TOML table, before the signature of its automation is known."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from mainspring.domain.values.function_signature import Signature
 
 EventFilter = Callable[[Event], Any]
 FLOW_CONTROL_OPTIONS = ("by", "debounce", "throttle", "batch", "within", "dedup", "rate", "concurrency")
-"""The options of flow control, which every kind of trigger takes but `runs`, which starts once by itself."""
+"""The options of flow control, for every kind of trigger except `runs`, which starts once by itself."""
 
 TRIGGER_KINDS: Mapping[str, tuple[Callable[..., TriggerSource], tuple[str, ...], tuple[str, ...]]] = {
     "event": (EventSource.parse, ("name",), ("where",)),
@@ -35,41 +35,41 @@ TRIGGER_KINDS: Mapping[str, tuple[Callable[..., TriggerSource], tuple[str, ...],
     ),
     "runs": (JoinedRunsSource.parse, ("automations",), ("state", "per", "within")),
 }
-"""Kind -> what reads its options, those that must be given, and those that may be."""
+"""Kind -> parser of its options, required options, optional ones."""
 _KIND_WITHOUT_FLOW_CONTROL = "runs"
 
 
 class TriggerDraft(NamedTuple):
-    """A trigger without the way in which its automation reads an event."""
+    """A trigger without the binding of events to parameters of its automation."""
 
     source: TriggerSource
-    pace: FlowControl
+    flow_control: FlowControl
     filter: EventFilter | None = None
     partition: str | None = None
 
     @property
     def kind(self) -> str:
-        """What it listens to."""
+        """The kind of its source."""
         return str(self.source.__struct_config__.tag)
 
     def complete(self, signature: Signature | None, base: str) -> Trigger:
-        """Return the trigger of an automation with this signature (None for a command); folders count from `base`."""
+        """Return the trigger of an automation with this signature (None for a command); folders are relative to `base`."""
         source = self.source
         return Trigger(
             source=source.counted_from(base) if isinstance(source, WatchedFolder) else source,
-            pace=self.pace,
+            pace=self.flow_control,
             filtered=self.filter is not None,
             partition=self.partition,
-            reading=EventBinding.of(signature, Event, many=self.pace.takes_many),
+            reading=EventBinding.of(signature, Event, many=self.flow_control.takes_many),
         )
 
 
 def build_trigger_draft(kind: str, options: Mapping[str, Any], filter: EventFilter | None = None) -> TriggerDraft:
-    """Return the trigger that options of a kind describe; None = left out.
+    """Return the draft of a trigger from the options of its kind; None = not set.
 
     Raises:
-        UnknownNameError: an option is none of this kind; shows the nearest.
-        OptionError: one is missing, or its value cannot be used.
+        UnknownNameError: the kind has no such option; shows the nearest.
+        OptionError: an option is missing, or its value cannot be used.
     """
     parse, needed, optional = TRIGGER_KINDS[kind]
     paced = () if kind == _KIND_WITHOUT_FLOW_CONTROL else FLOW_CONTROL_OPTIONS
@@ -83,11 +83,11 @@ def build_trigger_draft(kind: str, options: Mapping[str, Any], filter: EventFilt
             raise OptionError(f"a trigger of kind {kind!r} needs {name}", hint=f"Write {name}=...")
     try:
         source = parse(**{name: given[name] for name in (*needed, *optional) if name in given})
-        pace = FlowControl.parse(**{name: given[name] for name in paced if name in given})
+        flow_control = FlowControl.parse(**{name: given[name] for name in paced if name in given})
     except MainspringError:
         raise
     except Exception as error:
-        # A value that no parser thought of must not take the other triggers of a file with it.
+        # A value that no parser expects must not disable the other triggers of the file.
         raise OptionError(
             f"a trigger of kind {kind!r} cannot be made: {error}",
             hint="One of its options is of a type that is not taken: see docs/reference/triggers.md.",
@@ -96,7 +96,7 @@ def build_trigger_draft(kind: str, options: Mapping[str, Any], filter: EventFilt
     if partition is not None:
         partition = normalize_template(partition, TEMPLATE_FIELDS, option="partition")
     if isinstance(source, Webhook):
-        for option, template in (("by", pace.by), ("partition", partition)):
+        for option, template in (("by", flow_control.by), ("partition", partition)):
             if template is not None:
                 check_headers_are_stored(source.verify, template, option=option)
     if "partition" in given and "concurrency" in given:
@@ -104,16 +104,16 @@ def build_trigger_draft(kind: str, options: Mapping[str, Any], filter: EventFilt
             "partition and concurrency exclude each other: each says which runs go one after the other",
             hint="Keep partition, or concurrency with by.",
         )
-    return TriggerDraft(source, pace, filter, partition)
+    return TriggerDraft(source, flow_control, filter, partition)
 
 
 def read_trigger_drafts(table: Mapping[str, Any]) -> list[TriggerDraft]:
-    """Return the triggers of a script's table of TOML: each kind is one table, or several.
+    """Return the triggers of a script's TOML table: each kind is one table, or several.
 
     Raises:
-        OptionError, UnknownNameError: one cannot be used.
+        OptionError, UnknownNameError: a trigger cannot be used.
     """
-    found: list[TriggerDraft] = []
+    drafts: list[TriggerDraft] = []
     for kind in TRIGGER_KINDS:
         if kind not in table:
             continue
@@ -123,8 +123,8 @@ def read_trigger_drafts(table: Mapping[str, Any]) -> list[TriggerDraft]:
                 raise OptionError(
                     f"{kind} is not a table", hint=f"Write [script.NAME.{kind}] and its options below it."
                 )
-            found.append(build_trigger_draft(kind, _with_dashes(options)))
-    return found
+            drafts.append(build_trigger_draft(kind, _with_dashes(options)))
+    return drafts
 
 
 def _with_dashes(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Automations that a problem keeps out of this process although the store knows them: announced with it, so that people are told why.
+"""Unloaded automations: the store knows them, but a problem disables them in this process. They are announced with the problem.
 
-A file or module that fails to load does not say what it would have declared: what was last announced from there is what is missing.
+A file or module that fails to load does not show what it would declare: the automations last announced from there are missing.
 """
 
 from collections.abc import Iterable
@@ -17,33 +17,37 @@ _PREFIX = "failed to load: "
 
 
 class _DefinitionPlace(msgspec.Struct, frozen=True):
-    """Where a definition stood."""
+    """The place of a definition."""
 
     module: str = ""
     file: str = ""
 
 
 def find_unloaded_automations(registry: Registry, known: Iterable[AutomationView]) -> tuple[AutomationRow, ...]:
-    """Return a row for each automation of the store that is not in the registry because of a problem, with that; `known` is theirs.
+    """Return a row with the problem for each automation of the store (`known`) that is not in the registry because of it.
 
-    And one without a problem for each that had one which is over: what it stood in loads by now and declares it no more, or is gone.
+    And a row without a problem for each whose problem is resolved: its file loads now and does not declare it, or does not exist.
     """
     missing = [
-        one for one in known if one.retired_at is None and one.definition and one.name not in registry.automations
+        automation
+        for automation in known
+        if automation.retired_at is None and automation.definition and automation.name not in registry.automations
     ]
     rows = []
-    for one in missing:
-        place = msgspec.json.decode(one.definition, type=_DefinitionPlace)
-        problem = next((problem for problem in registry.problems if _blocks(problem, one.name, place)), None)
+    for automation in missing:
+        place = msgspec.json.decode(automation.definition, type=_DefinitionPlace)
+        problem = next((problem for problem in registry.problems if _blocks(problem, automation.name, place)), None)
         if problem is not None:
-            rows.append(_build_row(one, f"{problem.where}\n{problem.what.removeprefix(_PREFIX)}"))
-        elif one.problem is not None and _is_resolved(place, registry):
-            rows.append(_build_row(one, None))
+            rows.append(_build_row(automation, f"{problem.where}\n{problem.what.removeprefix(_PREFIX)}"))
+        elif automation.problem is not None and _is_resolved(place, registry):
+            rows.append(_build_row(automation, None))
     return tuple(rows)
 
 
-def _build_row(one: AutomationView, problem: str | None) -> AutomationRow:
-    return AutomationRow(*(one.name, one.kind, one.version, one.fingerprint, None), problem=problem)
+def _build_row(automation: AutomationView, problem: str | None) -> AutomationRow:
+    return AutomationRow(
+        *(automation.name, automation.kind, automation.version, automation.fingerprint, None), problem=problem
+    )
 
 
 def _is_resolved(place: _DefinitionPlace, registry: Registry) -> bool:

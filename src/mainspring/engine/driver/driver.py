@@ -1,8 +1,8 @@
-"""The driver of one loaded run: joins its body to the store. It is the only writer of that run's journal.
+"""The driver of one loaded run: connects its body to the store. It is the only writer of that run's journal.
 
-Invariants. Ranks are given in the order of submission, which is the order of commit and of handing over. Nothing is
-handed to the body before it is committed. A refused owner's command means that another process owns the run: the
-driver lets go at once and writes no more. A body is driven from plain callbacks only.
+Invariants. Ranks are assigned in the order of submission, which is the order of commit and of delivery. Nothing is
+delivered to the body before it is committed. A refused owner's command means that another process owns the run: the
+driver unloads at once and writes no more. A body is driven from plain callbacks only.
 """
 
 import functools
@@ -44,15 +44,15 @@ _DOUBT_REASONS = {OutcomeState.IN_DOUBT: FailureReason.IN_DOUBT, OutcomeState.RE
 class Driver:
     """Drives one run from claim to suspend, halt or end."""
 
-    def __init__(self, hosting: DriverHost, run: ClaimedRun, program: Program, history: History | None) -> None:
-        self.hosting = hosting
+    def __init__(self, host: DriverHost, run: ClaimedRun, program: Program, history: History | None) -> None:
+        self.host = host
         self.run = run
         self.claim = run.claim
-        self.loaded_at = hosting.clock.now()
+        self.loaded_at = host.clock.now()
         self.clock_steps = RunClockSteps(run.clock_steps)
         self.program = program
         self.spent: dict[str, int] = {}
-        """Attempts that outcomes took which answer nobody any more: numbers go on after them."""
+        """Attempts of outcomes that no request uses any more: attempt numbers continue after them."""
         for outcome in (*history.superseded, *history.outcomes) if history is not None else ():
             if outcome.superseded is not None or outcome.state is OutcomeState.CANCELLED:
                 self.spent[outcome.ident] = max(self.spent.get(outcome.ident, 0), outcome.attempt)
@@ -62,83 +62,83 @@ class Driver:
         self.checkpoints: dict[str, Checkpoint] = dict(history.checkpoints) if history is not None else {}
         for record in history.attempts if history is not None else ():
             self.attempts.setdefault(record.ident, []).append(record)
-        self.gone = False
-        self.parked = False
+        self.is_unloaded = False
+        self.is_suspended = False
         self.draining = False
         self.halt: RunHalt | None = None
         self.busy = False
         self.awaits_codec = False
-        """Whether something that came for it cannot be opened yet: it does not rest before it can."""
+        """Whether a fact for the run cannot be opened yet: the run is not suspended before it can."""
         self.steps = StepRunner(self)
         self.waits = RunWaits(self)
         outcomes, after = (history.outcomes, (0, 0)) if history is not None else ([], (0, 0))
         if run.undoing and history is not None:
             outcomes, after = [], (last_request_number(history), run.rank)
-        largest = hosting.payload_max
+        largest = host.payload_max
         self.body = Body(run.id, run.generation, program.main, outcomes, run.started_at, largest, after)
         self.body.names = StepNames.of(history)
         self.body.superseded = history.superseded if history is not None else ()
         if history is not None and not run.crashes:
-            self.body.live = False  # also of what comes before the first outcome the lines were written
-        self.body.notes.on_line = functools.partial(hosting.lines.take_of_body, run)
+            self.body.live = False  # the lines before the first outcome were written too
+        self.body.notes.on_line = functools.partial(host.lines.take_of_body, run)
         self.waits.add_facts(run.facts)
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Drive the body through its history and start what it asks for."""
+        """Drive the body through its history and start what it requests."""
         self.body.begin()
         if self.run.deadline_at is not None:
             self.waits.watch_deadline(self.run.deadline_at)
-        self.waits.return_unheard()
+        self.waits.return_undelivered_facts()
         self.advance()
 
     def resume(self, run: ClaimedRun) -> None:
-        """Go on after parking, without replay, under a new claim."""
+        """Continue a suspended run, without replay, under a new claim."""
         self.run = run
         self.claim = run.claim
-        self.parked = False
+        self.is_suspended = False
         self.waits.add_facts(run.facts)
         self.waits.rearm()
         self.advance()
 
-    def let_go(self) -> None:
-        """Forget the run: it is another's, or parked out of memory. Nothing more is written."""
-        if not self.gone:
-            self.gone = True
+    def unload(self) -> None:
+        """Unload the run: another worker owns it, or it is dropped from memory. Nothing more is written."""
+        if not self.is_unloaded:
+            self.is_unloaded = True
             self.steps.cancel_all("the run is no longer this worker's")
             self.waits.close()
             if not self.body.close() and self.halt is None:
                 warn_of_unstoppable(self.run)
-            self.hosting.gone(self)
+            self.host.driver_unloaded(self)
 
     def meet_clock_step(self, step: ClockStep) -> None:
-        """Move what the run waits for in memory by as much as the clock was set; its rows are moved in the store."""
-        new_from, now = step.at - step.unseen_ms, self.hosting.clock.now()
+        """Move the waits in memory by as much as the clock was set; the store moves the rows of the run."""
+        new_from, now = step.at - step.unseen_ms, self.host.clock.now()
         self.steps.meet_clock_step(step.by_ms, new_from, now)
-        if not new_from <= self.loaded_at <= now:  # else it was claimed by the new clock
-            handed = self.body.handed
+        if not new_from <= self.loaded_at <= now:  # otherwise it was claimed by the new clock
+            delivered = self.body.delivered_rank
             is_new = new_from <= self.body.base_at <= now
-            self.clock_steps.add(handed - 1 if is_new else handed, step.by_ms, step.at)
+            self.clock_steps.add(delivered - 1 if is_new else delivered, step.by_ms, step.at)
             self.waits.due.move(step.by_ms, new_from)
 
     def drain(self) -> None:
-        """Start nothing new; give the run back once what is in flight is saved."""
+        """Start nothing new; release the run once open outcomes are saved."""
         self.draining = True
         self.awaits_codec = False
         self.advance()
 
     def await_codec(self) -> None:
-        """Go on when the codec answers again."""
+        """Continue when the codec answers again."""
         if not self.awaits_codec:
             self.awaits_codec = True
-            self.hosting.await_codec(self)
+            self.host.await_codec(self)
 
     @halt_run_on_error
     def codec_answered(self) -> None:
-        """Look again at what could not be opened."""
+        """Retry the facts that could not be opened."""
         self.awaits_codec = False
-        if not self.gone:
+        if not self.is_unloaded:
             self.waits.expire_again()
             self.advance()
 
@@ -146,22 +146,22 @@ class Driver:
 
     @halt_run_on_error
     def advance(self) -> None:
-        """Look at where the body stands and do what follows; called after each handing over."""
-        if self.gone or self.busy or self.parked:
+        """Handle the state of the body: halt, finish, start requests or suspend. Called after each delivery."""
+        if self.is_unloaded or self.busy or self.is_suspended:
             return
         body = self.body
         if body.drift is not None and self.halt is None:
             try:
-                self.halt = add_seed_hint(build_drift_halt(body.drift, self.hosting.seal_now), self.run.hash_seed)
+                self.halt = add_seed_hint(build_drift_halt(body.drift, self.host.seal_now), self.run.hash_seed)
             except CodecUnavailableError:
                 self.await_codec()
                 return
         if body.refusals.are_over and self.halt is None:
             self.halt = build_unstoppable_halt()
-        if body.given_up:
-            given_up, body.given_up = body.given_up, []
-            for request in given_up:
-                self._give_up(request)
+        if body.cancelled_requests:
+            cancelled, body.cancelled_requests = body.cancelled_requests, []
+            for request in cancelled:
+                self._cancel(request)
         if body.done and self.halt is None:
             self._finish()
             return
@@ -172,7 +172,7 @@ class Driver:
                 self.waits.match_facts()
         is_idle = not self.journal.saving and not self.steps.in_flight
         if is_idle and (not self.awaits_codec or self.halt is not None):
-            self._rest()
+            self._settle()
 
     def _start_new(self) -> None:
         for request in self.body.new:
@@ -192,14 +192,14 @@ class Driver:
             else:
                 self.waits.start(request)
 
-    def _give_up(self, request: Request) -> None:
+    def _cancel(self, request: Request) -> None:
         if isinstance(request.call, StepCall):
-            self.steps.give_up(request)
+            self.steps.cancel(request)
         else:
-            self.waits.give_up(request)
+            self.waits.cancel(request)
 
-    def _rest(self) -> None:
-        """Nothing is in flight: halt, release, fail a stuck body, or suspend until something is due."""
+    def _settle(self) -> None:
+        """Halt, release, fail a stuck body, or suspend until something is due; called when nothing is in flight."""
         if self.halt is not None:
             self._halt(self.halt)
         elif self.draining:
@@ -208,34 +208,34 @@ class Driver:
             self._finish()
         else:
             due_at = self.waits.due.next()
-            now = self.hosting.clock.now()
-            if due_at is not None and due_at - now <= self.hosting.suspend_after_ms:
+            now = self.host.clock.now()
+            if due_at is not None and due_at - now <= self.host.suspend_after_ms:
                 self.waits.due.arm(due_at)
                 return
-            self.body.notes.tell_hints()
+            self.body.notes.mark_new_hints()
             self.send_notes()
             state = RunState.RETRYING if self.waits.due.retries else RunState.WAITING
             command = SuspendRun(
                 self.run.id, self.claim, state, due_at, self.waits.seen, self.journal.rank, self.waits.describe()
             )
-            self.parked = True
+            self.is_suspended = True
             self.waits.due.disarm()
-            self.hosting.store.submit(command, self._suspended)
+            self.host.store.submit(command, self._suspended)
 
     def _suspended(self, result: Any) -> None:
         if isinstance(result, Refused):
-            self.let_go()
+            self.unload()
         elif isinstance(result, Exception):
-            self.hosting.broken(self, result)
+            self.host.broken(self, result)
         else:
-            self.hosting.park(self)
+            self.host.park(self)
 
     # -- saving and handing over ---------------------------------------------------------------------------------------
 
     @halt_run_on_error
     def committed(self, outcome: Outcome, value: Any, *, has_value: bool) -> None:
-        """Hand over an outcome of the journal."""
-        self.hosting.progressed(self, outcome.name)
+        """Deliver a committed outcome of the journal to the body."""
+        self.host.progressed(self, outcome.name)
         if outcome.state in _DOUBT_REASONS:
             self.body.doubts[outcome.ident] = outcome
             self.halt_for_doubt(outcome)
@@ -244,90 +244,90 @@ class Driver:
         else:
             try:
                 if has_value:
-                    self.body.hand(outcome, value)
+                    self.body.deliver(outcome, value)
                 else:
-                    self.body.hand(outcome)
-            except Exception as error:  # noqa: BLE001  a saved value that today's type cannot read
+                    self.body.deliver(outcome)
+            except Exception as error:  # noqa: BLE001  a saved value that the current type cannot read
                 self.halt = self.halt or RunHalt(
-                    FailureReason.BODY_ERROR, self.hosting.failure_of(error), outcome.ident, {}
+                    FailureReason.BODY_ERROR, self.host.failure_of(error), outcome.ident, {}
                 )
-            self.waits.taking.pop(outcome.ident, None)
-            if self.body.unheard:
-                self.waits.return_unheard()
+            self.waits.accepting.pop(outcome.ident, None)
+            if self.body.undelivered:
+                self.waits.return_undelivered_facts()
         self.advance()
 
     def accepts(self, result: Any) -> bool:
-        """Take the answer to an owner's command: whether the run is still ours. If not, it is let go here."""
-        if self.gone:
+        """Return whether an owner's command was accepted. If not, another worker owns the run, and it is unloaded here."""
+        if self.is_unloaded:
             return False
         if isinstance(result, Refused):
-            self.let_go()
+            self.unload()
             return False
         if isinstance(result, Exception):
-            self.hosting.broken(self, result)
+            self.host.broken(self, result)
             return False
         return True
 
     def halt_for_doubt(self, outcome: Outcome) -> None:
-        """Ask for a person because of an outcome that nobody can know or save."""
+        """Halt for a person because of an outcome that is unknown or cannot be saved."""
         if self.halt is None:
             self.halt = RunHalt(_DOUBT_REASONS[outcome.state], outcome.failure, outcome.ident, {"step": outcome.name})
 
     @halt_run_on_error
-    def look_after(self, now: int) -> None:
-        """Do what is done twice a second: marks of long attempts, notes."""
+    def run_periodic_tasks(self, now: int) -> None:
+        """Do the tasks of twice a second: start marks of long attempts, notes."""
         self.steps.mark_long(now)
         self.send_notes()
 
     # -- notes and ends ------------------------------------------------------------------------------------------------
 
     def send_notes(self) -> None:
-        """Commit what the body says about itself, if it changed."""
+        """Commit the notes of the body about its run, if they changed."""
         notes = self.body.notes
-        if notes.changed and not self.gone:
+        if notes.changed and not self.is_unloaded:
             progress = msgspec.json.encode(list(notes.progress)) if notes.progress is not None else None
             detail = msgspec.json.encode({"hints": sorted(notes.hints)}) if notes.hints else None
-            seal = self.hosting.seal
+            seal = self.host.seal
             tags = seal(msgspec.json.encode(notes.tags)) if notes.tags else None
             command = AnnotateRun(self.run.id, self.claim, tags, progress, seal(notes.published), detail)
             notes.changed = False
-            self.hosting.store.submit(command, self._noted)
+            self.host.store.submit(command, self._notes_sent)
 
-    def _noted(self, result: Any) -> None:
+    def _notes_sent(self, result: Any) -> None:
         if isinstance(result, Refused):
-            self.let_go()
+            self.unload()
 
     def _halt(self, halted: RunHalt) -> None:
         detail = msgspec.json.encode(halted.detail) if halted.detail else None
         passes = self.program.on_blocked == "pass"
-        failure = self.hosting.seal_failure(halted.failure)
+        failure = self.host.seal_failure(halted.failure)
         rank = self.journal.rank
-        self.hosting.lines.life.run_ended(self.run, RunState.NEEDS_ATTENTION, None, halted.failure, halted.reason)
+        self.host.lines.life.run_ended(self.run, RunState.NEEDS_ATTENTION, None, halted.failure, halted.reason)
         self._send_last(HaltRun(self.run.id, self.claim, halted.reason, rank, failure, halted.ident, detail, passes))
 
     def _finish(self) -> None:
         if self.journal.saving:
-            return  # outcomes on their way belong before the end
+            return  # pending outcomes must be committed before the end
         self.steps.cancel_all("the run has ended")
         self.send_notes()
-        end = build_run_end(self.body, self.program, self.hosting.failure_of)
+        end = build_run_end(self.body, self.program, self.host.failure_of)
         then: StartRun | None = None
         if end.restart is not None:
-            then = self.hosting.restart_of(self.run, self.program, end.restart)
+            then = self.host.restart_of(self.run, self.program, end.restart)
             end.detail["restarted_as"] = then.id
         if self.body.notes.hints:
             end.detail["hints"] = sorted(self.body.notes.hints)
         warn_of_unawaited(self.run, end.detail)
         detail = msgspec.json.encode(end.detail) if end.detail else None
-        self.hosting.lines.life.run_ended(self.run, end.state, end.result, end.failure, end.reason)
+        self.host.lines.life.run_ended(self.run, end.state, end.result, end.failure, end.reason)
         self._send_last(
             FinishRun(
                 self.run.id,
                 self.claim,
                 end.state,
                 self.journal.rank,
-                self.hosting.seal(end.result),
-                self.hosting.seal_failure(end.failure),
+                self.host.seal(end.result),
+                self.host.seal_failure(end.failure),
                 end.reason,
                 end.failed_ident,
                 detail,
@@ -338,18 +338,18 @@ class Driver:
         )
 
     def _send_last(self, command: FinishRun | HaltRun | ReleaseRun) -> None:
-        """Send the driver's last command and let go whatever it answers."""
+        """Send the driver's last command, and unload after any answer."""
         self.busy = True
 
         def answered(result: Any) -> None:
             if isinstance(result, Exception):
-                self.hosting.broken(self, result)
-            self.let_go()
+                self.host.broken(self, result)
+            self.unload()
 
-        self.hosting.store.submit(command, answered)
+        self.host.store.submit(command, answered)
 
     @halt_run_on_error
     def add_facts(self, facts: list[Fact]) -> None:
-        """Take note of what came from outside while the run is loaded."""
+        """Accept facts that arrived while the run is loaded."""
         self.waits.add_facts(facts)
         self.advance()

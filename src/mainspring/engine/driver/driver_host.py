@@ -1,4 +1,4 @@
-"""What a driver needs of the worker around it: the store, time, attempts, and where to go when it rests."""
+"""The host of a driver: what it needs from its worker: store, clock, attempts, and calls for suspended and unloaded runs."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 
 class DriverLookup(Protocol):
-    """The runs that are aboard of a worker, as whoever brings them news sees them."""
+    """The loaded runs of a worker, for code that delivers reports and facts to them."""
 
     drivers: "dict[str, Driver]"
 
     @property
     def active(self) -> int:
-        """How many there are."""
+        """Number of runs that the worker works on."""
         ...
 
     def driver_of(self, run: str) -> "Driver | None":
-        """Return the driver of a run that is aboard and to which something happened."""
+        """Return the driver of a loaded run that something happened to."""
         ...
 
 
 class DriverHost(Protocol):
-    """The worker, as a driver sees it."""
+    """The worker as a driver uses it."""
 
     loop: asyncio.AbstractEventLoop
     store: Store
@@ -43,32 +43,32 @@ class DriverHost(Protocol):
     attempts: AttemptExecutor
     lines: LogProcessor
     suspend_after_ms: int
-    """A wait shorter than this is waited out in memory."""
+    """A run with a shorter wait is not suspended: it waits in memory."""
     payload_max: int
     """The largest value, in bytes of JSON."""
 
     def seal(self, data: bytes | None) -> bytes | None:
-        """Make a value's bytes what the store keeps (codec), as a field of a command: while the codec is out of reach the command waits."""
+        """Seal the bytes of a value as a field of a command; while the codec does not answer, the command waits."""
         ...
 
     def seal_now(self, data: bytes | None) -> bytes | None:
-        """Make a value's bytes what the store keeps, where they are more than a field of a command. Raises CodecUnavailableError."""
+        """Seal the bytes of a value that are not a whole field of a command. Raises CodecUnavailableError."""
         ...
 
     def await_codec(self, driver: "Driver") -> None:
-        """Let a driver's `codec_answered` be called when the codec answers again."""
+        """Call the driver's `codec_answered` when the codec answers again."""
         ...
 
     def seal_failure(self, failure: Failure | None) -> Failure | None:
-        """Make a failure what the store keeps."""
+        """Seal a failure for the store."""
         ...
 
     def open_fact(self, fact: Fact) -> Fact:
-        """Make a fact of the inbox readable."""
+        """Open a sealed fact of the inbox."""
         ...
 
     def refusal_of(self, name: str, refused: Refused) -> Failure:
-        """Return a refused start of a child as data."""
+        """Return a refused start of a child as a failure."""
         ...
 
     def child_of(self, run: ClaimedRun, request: Request, call: ChildCall) -> StartRun:
@@ -76,11 +76,11 @@ class DriverHost(Protocol):
         ...
 
     def cancel_child(self, run: ClaimedRun, request: Request) -> None:
-        """Ask a child that nobody waits for any more to stop."""
+        """Cancel a child that no code awaits any more."""
         ...
 
     def failure_of(self, error: BaseException) -> Failure:
-        """Return an exception as data."""
+        """Return an exception as a failure."""
         ...
 
     def restart_of(self, run: ClaimedRun, program: "Program", data: bytes) -> StartRun:
@@ -88,7 +88,7 @@ class DriverHost(Protocol):
         ...
 
     def transactional(self, spec: Any) -> Callable[..., Any]:
-        """Return what to call for a step in the user's own database."""
+        """Return the call that runs a step in the user's own database."""
         ...
 
     def park(self, driver: "Driver") -> None:
@@ -96,17 +96,17 @@ class DriverHost(Protocol):
         ...
 
     def progressed(self, driver: "Driver", name: str) -> None:
-        """An outcome of the run was committed: that of a request of this name."""
+        """Note that the outcome of a request of this name was committed."""
         ...
 
-    def look_for_facts(self) -> None:
-        """Read the inboxes of loaded runs soon."""
+    def read_inboxes(self) -> None:
+        """Start to read the inboxes of loaded runs."""
         ...
 
-    def gone(self, driver: "Driver") -> None:
-        """Forget a driver."""
+    def driver_unloaded(self, driver: "Driver") -> None:
+        """Drop an unloaded driver."""
         ...
 
     def broken(self, driver: "Driver", error: Exception) -> None:
-        """A command of this run cannot be executed at all: a defect of ours; the run is let go and reported."""
+        """Unload and halt a run with a command that can never be executed: a defect of Mainspring."""
         ...

@@ -1,7 +1,7 @@
-"""Fresh runs of one step that go straight from their claims to their ends, without a body: the step's outcome ends the run in one commit.
+"""The fast path of new runs with one step: no body is driven, and the step's outcome ends the run in the same commit.
 
-The journal does not tell the difference: a replay finds the same outcome under the same identity and key. Whatever else happens (its
-attempt fails, or tells of itself; a fact comes; the worker drains; it takes long) makes it an ordinary run, whose driver takes it up.
+The journal is the same as without the fast path: a replay finds the same outcome under the same identity and key. In every other case
+(the attempt fails or reports, a fact arrives, the worker drains, the attempt takes long) the run becomes an ordinary one with a driver.
 """
 
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,36 +24,36 @@ if TYPE_CHECKING:
     from mainspring.engine.driver.step_runner import StepRunner
 
 FALL_BACK_AFTER_MS = 500
-"""An attempt that runs longer is an ordinary one: it gets its start mark, and is looked after."""
+"""A longer attempt becomes part of an ordinary run: it gets its start mark and is monitored."""
 
 
 class FastPathHost(DriverHost, Protocol):
-    """The worker, as its straight runs see it."""
+    """The worker as its fast path runs use it."""
 
     @property
-    def goes_straight(self) -> bool:
-        """Whether nobody has to see an outcome before the end of its run."""
+    def fast_path_allowed(self) -> bool:
+        """Whether no one needs an outcome before the end of its run."""
         ...
 
-    def load_adopted(self, straight: "FastPathRun") -> "Driver | None":
-        """Load a straight run as an ordinary one that adopts the attempt; None if it cannot be loaded."""
+    def load_adopted(self, fast_run: "FastPathRun") -> "Driver | None":
+        """Load a fast path run as an ordinary run that adopts its attempt; None if it cannot be loaded."""
         ...
 
     def freed(self) -> None:
-        """There is room for another run."""
+        """Claim again: a slot is free for another run."""
         ...
 
     def unsaved(self, run: ClaimedRun, error: Exception) -> None:
-        """A command of this run cannot be executed at all: it is halted, so that a person sees it."""
+        """Halt a run with a command that can never be executed, so that a person sees it."""
         ...
 
 
 class FastPathRun:
-    """One such run. `steps` = those of the driver that took it up. `is_over` = its end is on its way to the store, or it was let go."""
+    """One run on the fast path. `steps` = those of the driver after a fallback. `is_over` = its end is being saved, or unloaded."""
 
     __slots__ = (
-        "_among",
-        "_hosting",
+        "_fast_path_runs",
+        "_host",
         "call",
         "handle",
         "ident",
@@ -66,16 +66,16 @@ class FastPathRun:
     )
 
     def __init__(
-        self, hosting: DriverHost, among: "FastPathRuns", run: ClaimedRun, program: Program, call: StepCall
+        self, host: DriverHost, fast_path_runs: "FastPathRuns", run: ClaimedRun, program: Program, call: StepCall
     ) -> None:
-        self._hosting = hosting
-        self._among = among
+        self._host = host
+        self._fast_path_runs = fast_path_runs
         self.run = run
         self.program = program
         self.call = call
         self.name = call.plan.name or call.fn.__name__
         self.ident = f"{self.name}#1"
-        self.started_at = hosting.clock.now()
+        self.started_at = host.clock.now()
         self.handle: AttemptHandle | None = None
         self.steps: StepRunner | None = None
         self.is_over = False
@@ -102,37 +102,41 @@ class FastPathRun:
             timeout=call.plan.timeout,
             slot_at=run.slot_at,
             automation=run.automation,
-            payload_max=self._hosting.payload_max,
+            payload_max=self._host.payload_max,
         )
-        self.handle = self._hosting.attempts.start(spec, self._ended)
+        self.handle = self._host.attempts.start(spec, self._ended)
 
-    def let_go(self) -> None:
-        """Stop the attempt; nothing more is written."""
+    def unload(self) -> None:
+        """Unload the run and stop its attempt; nothing more is written."""
         self.is_over = True
         if self.handle is not None:
             self.handle.cancel("the run is no longer this worker's")
 
     def _ended(self, end: AttemptEnd) -> None:
-        if self.steps is None and not self.is_over and not (self._ends_well(end) and self._among.are_allowed):
-            self._among.take_up(self)
+        if (
+            self.steps is None
+            and not self.is_over
+            and not (self._may_complete(end) and self._fast_path_runs.is_allowed)
+        ):
+            self._fast_path_runs.fall_back(self)
         self.handle = None  # it holds this run: no cycle is left for the collector
         if self.steps is not None:
             self.steps.adopted_ended(self.ident, end)
         elif not self.is_over:
             self.is_over = True
-            self._among.ended()
-            self._hosting.lines.life.run_ended(self.run, RunState.SUCCEEDED, end.output)
+            self._fast_path_runs.ended()
+            self._host.lines.life.run_ended(self.run, RunState.SUCCEEDED, end.output)
             try:
-                self._hosting.store.submit(self._completion(end), self._answered)
-            except Exception as error:  # noqa: BLE001  a codec that fails; whatever it is, a person must see it on the run
+                self._host.store.submit(self._completion(end), self._answered)
+            except Exception as error:  # noqa: BLE001  a codec that fails, or any other error: a person must see it on the run
                 self._answered(error)
 
-    def _ends_well(self, end: AttemptEnd) -> bool:
-        """Whether nothing is left to do but to end; of a result that does not fit an ordinary run knows what to say."""
+    def _may_complete(self, end: AttemptEnd) -> bool:
+        """Whether this end completes the run. An ordinary run reports a result that does not fit."""
         return end.ok and self.program.fits(end.output)
 
     def _completion(self, end: AttemptEnd) -> CompleteRun:
-        run, hosting = self.run, self._hosting
+        run, host = self.run, self._host
         return CompleteRun(
             run.id,
             run.claim,
@@ -140,97 +144,99 @@ class FastPathRun:
             self.ident,
             self.name,
             self.started_at,
-            hosting.clock.now(),
+            host.clock.now(),
             end.took_us,
-            hosting.seal(self.call.input),
-            hosting.seal(end.output),
+            host.seal(self.call.input),
+            host.seal(end.output),
             run.parent,
-            *encode_outbox(hosting, end.outgoing),
+            *encode_outbox(host, end.outgoing),
             None if end.output is None else self.program.measure(end.output),
         )
 
     def _answered(self, result: Any) -> None:
-        self._among.over(self, result if isinstance(result, Exception) and not isinstance(result, Refused) else None)
+        self._fast_path_runs.drop(
+            self, result if isinstance(result, Exception) and not isinstance(result, Refused) else None
+        )
 
 
 class FastPathRuns:
-    """The straight runs of a worker: which may be, and how one becomes an ordinary run again. Used in the loop's thread."""
+    """The fast path runs of a worker: starts them, and makes them ordinary runs again. Used in the loop's thread."""
 
     def __init__(self, host: FastPathHost) -> None:
         self._host = host
-        self._aboard: dict[str, FastPathRun] = {}
+        self._runs: dict[str, FastPathRun] = {}
         self.over_count = 0
-        """Of how many the work is done, and the end on its way to the store."""
+        """Number of runs whose work is done and whose end is being committed."""
 
     def __len__(self) -> int:
-        return len(self._aboard)
+        return len(self._runs)
 
     @property
     def claims(self) -> dict[str, int]:
         """The claims of the runs whose work is not done."""
-        return {run_id: straight.run.claim for run_id, straight in self._aboard.items() if not straight.is_over}
+        return {run_id: fast_run.run.claim for run_id, fast_run in self._runs.items() if not fast_run.is_over}
 
     @property
-    def are_allowed(self) -> bool:
-        """Whether nobody has to see an outcome before the end of its run."""
-        return self._host.goes_straight
+    def is_allowed(self) -> bool:
+        """Whether no one needs an outcome before the end of its run."""
+        return self._host.fast_path_allowed
 
     def start(self, run: ClaimedRun, program: Program) -> bool:
-        """Start a freshly claimed run, if it is one step and nothing else so far.
+        """Start a newly claimed run, if it has one step and nothing else so far.
 
-        False also for what cannot be started: an ordinary run knows what to say of that.
+        False also if it cannot be started: an ordinary run reports why.
         """
         if program.single is None or not run.fresh or run.generation or run.crashes or run.undoing or run.facts:
             return False
-        if run.deadline_at is not None or not self.are_allowed:
+        if run.deadline_at is not None or not self.is_allowed:
             return False
         try:
             call = program.single()
             if call.plan.delivery != "at_least_once":
                 return False
-            straight = FastPathRun(self._host, self, run, program, call)
-            straight.begin()
+            fast_run = FastPathRun(self._host, self, run, program, call)
+            fast_run.begin()
         except Exception:  # noqa: BLE001
             return False
-        self._aboard[run.id] = straight
+        self._runs[run.id] = fast_run
         return True
 
-    def take_up(self, straight: FastPathRun) -> None:
-        """Make a run an ordinary one; one that cannot be loaded is halted, and its attempt stopped."""
-        del self._aboard[straight.run.id]
-        driver = self._host.load_adopted(straight)
+    def fall_back(self, fast_run: FastPathRun) -> None:
+        """Make a run an ordinary one; if it cannot be loaded, it is halted and its attempt stopped."""
+        del self._runs[fast_run.run.id]
+        driver = self._host.load_adopted(fast_run)
         if driver is None:
-            straight.let_go()
+            fast_run.unload()
         else:
-            straight.steps = driver.steps
+            fast_run.steps = driver.steps
 
-    def take_up_run(self, run: str) -> None:
-        """Make this run an ordinary one, unless it is over."""
-        straight = self._aboard.get(run)
-        if straight is not None and not straight.is_over:
-            self.take_up(straight)
+    def fall_back_run(self, run: str) -> None:
+        """Make the run of this id an ordinary one, unless it is over."""
+        fast_run = self._runs.get(run)
+        if fast_run is not None and not fast_run.is_over:
+            self.fall_back(fast_run)
 
-    def take_up_all(self, now: int | None = None) -> None:
-        """Make all ordinary runs that are not over; at an instant `now` only those that have run long."""
-        for straight in list(self._aboard.values()):
-            if not straight.is_over and (now is None or now - straight.started_at >= FALL_BACK_AFTER_MS):
-                self.take_up(straight)
+    def fall_back_all(self, now: int | None = None) -> None:
+        """Make all runs that are not over ordinary ones; with `now`, only those that have run long."""
+        for fast_run in list(self._runs.values()):
+            if not fast_run.is_over and (now is None or now - fast_run.started_at >= FALL_BACK_AFTER_MS):
+                self.fall_back(fast_run)
 
-    def let_go(self) -> None:
-        """Forget all; nothing more is written."""
-        aboard, self._aboard = self._aboard, {}
-        for straight in aboard.values():
-            straight.let_go()
+    def unload_all(self) -> None:
+        """Unload all runs; nothing more is written."""
+        fast_runs, self._runs = self._runs, {}
+        for fast_run in fast_runs.values():
+            fast_run.unload()
 
     def ended(self) -> None:
-        """The work of a run is done: there is room for another one while its end is on its way."""
+        """Free the slot of a run whose work is done, while its end is being committed."""
         self.over_count += 1
         self._host.freed()
 
-    def over(self, straight: FastPathRun, fault: Exception | None) -> None:
-        """The end of a run is committed, or it is another's; `fault`: its end cannot be committed at all."""
-        if self._aboard.pop(straight.run.id, None) is not None:
+    def drop(self, fast_run: FastPathRun, error: Exception | None) -> None:
+        """Drop a run whose end is committed, or that another worker owns; `error` = its end can never be committed."""
+        if self._runs.pop(fast_run.run.id, None) is not None:
             self.over_count -= 1
-            if fault is not None:
-                self._host.unsaved(straight.run, fault)
+            if error is not None:
+                self._host.unsaved(fast_run.run, error)
             self._host.freed()

@@ -1,4 +1,4 @@
-"""Appends outcomes to the journal of one loaded run: gives ranks in the order of submission and hands over what was committed."""
+"""The writer of one loaded run's journal: assigns ranks in the order of submission and delivers committed outcomes."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class JournalWriter:
-    """`rank` is the last one given; `saving` counts what is on its way to the store; `value_bytes` is the size of all outputs."""
+    """Appends outcomes. `rank` = the last assigned rank, `saving` = number of pending commits, `value_bytes` = size of all outputs."""
 
     def __init__(self, driver: "Driver", history: History | None) -> None:
         self._driver = driver
@@ -24,8 +24,8 @@ class JournalWriter:
         self.rank = 0
         self.value_bytes = 0
         if history is not None:
-            self.rank = max((o.rank for o in (*history.outcomes[-1:], *history.superseded)), default=0)
-            self.value_bytes = sum(len(o.output) for o in history.outcomes if o.output is not None)
+            self.rank = max((outcome.rank for outcome in (*history.outcomes[-1:], *history.superseded)), default=0)
+            self.value_bytes = sum(len(outcome.output) for outcome in history.outcomes if outcome.output is not None)
 
     def save(
         self,
@@ -47,8 +47,8 @@ class JournalWriter:
         outgoing: tuple[OutboxEntry, ...] = (),
         first_at: int | None = None,
     ) -> None:
-        """Submit the outcome of a request; once committed it is handed to the body."""
-        now = self._driver.hosting.clock.now() if at is None else at
+        """Submit the outcome of a request; it is delivered to the body once it is committed."""
+        now = self._driver.host.clock.now() if at is None else at
         outcome = Outcome(
             self.rank + 1,
             request.ident,
@@ -95,7 +95,7 @@ class JournalWriter:
         self.saving += 1
         if outcome.output is not None:
             self.value_bytes += len(outcome.output)
-        seal = driver.hosting.seal
+        seal = driver.host.seal
         command = SaveOutcome(
             driver.run.id,
             driver.claim,
@@ -113,30 +113,30 @@ class JournalWriter:
             driver.run.automation,
             seal(outcome.input),
             seal(outcome.output),
-            driver.hosting.seal_failure(outcome.failure),
+            driver.host.seal_failure(outcome.failure),
             outcome.undo,
             inbox,
             marked,
             asked_after,
-            *encode_outbox(driver.hosting, outgoing),
+            *encode_outbox(driver.host, outgoing),
             first_at,
             driver.spent.get(outcome.ident, 0),
         )
 
         def saved(result: Any) -> None:
             self.saving -= 1
-            if driver.gone:
+            if driver.is_unloaded:
                 return
             if isinstance(result, Refused):
-                driver.let_go()
+                driver.unload()
             elif isinstance(result, Exception):
-                driver.hosting.broken(driver, result)
+                driver.host.broken(driver, result)
             else:
                 driver.committed(outcome, value, has_value=has_value)
 
-        driver.hosting.store.submit(command, saved)
+        driver.host.store.submit(command, saved)
 
 
 def _started_at_of(request: Request, now: int) -> int:
-    """Return when a wait began; of what was never attempted that is its end."""
+    """Return when a wait started; for a step or undo that was never attempted, its end."""
     return now if request.kind in (OutcomeKind.STEP, OutcomeKind.UNDO) else min(request.asked_at, now)

@@ -1,4 +1,4 @@
-"""A step whose attempt is in flight or has a time, and how it is written down."""
+"""A live step: its attempt runs or is due at a known time. Builds its attempt and its records."""
 
 import contextlib
 from typing import Any
@@ -20,7 +20,7 @@ _MAX_WAIT_FOR_EARLIER_MS = 60_000
 
 
 class LiveStep:
-    """One step under way. `failures` counts what the retry policy counts; `attempt` counts all."""
+    """One running step. `failures` counts the attempts that the retry policy counts; `attempt` counts all."""
 
     __slots__ = (
         "attempt",
@@ -29,8 +29,8 @@ class LiveStep:
         "first_at",
         "handle",
         "marked",
+        "reported_at",
         "request",
-        "signed_at",
         "started_at",
         "stopped",
         "transaction",
@@ -45,13 +45,13 @@ class LiveStep:
         self.started_at = 0
         self.handle: AttemptHandle | None = None
         self.marked = False
-        self.signed_at = 0
+        self.reported_at = 0
         self.stopped = False
         self.transaction: Any = None
 
     @property
     def undo_name(self) -> str | None:
-        """The name of its undo, by which a later generation finds it again; of a local function only its name for people."""
+        """The import name of its undo, by which a later generation finds it; for a local function only a readable name."""
         undo = self.call.plan.undo
         if undo is None:
             return None
@@ -60,17 +60,17 @@ class LiveStep:
         return f"{getattr(undo, '__module__', '?')}:{getattr(undo, '__qualname__', repr(undo))}"
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return what this attempt is called with: what an earlier one did to its arguments is not what was asked for."""
+        """Return the arguments of this attempt; a retry decodes them again, because an earlier attempt may have changed them."""
         call = self.call
         if self.attempt == 1:
             return call.args, call.kwargs
         return decode_call(call.signature, call.input, f"input of step {self.request.name!r}")
 
     def spec(self, run: ClaimedRun, key: str, checkpoint: Checkpoint | None, payload_max: int) -> AttemptSpec:
-        """Return what this attempt is.
+        """Return the spec of this attempt.
 
         Raises:
-            DefinitionError: it cannot run where it was told to.
+            DefinitionError: the step cannot run with its isolation.
         """
         call, request = self.call, self.request
         isolate = choose_step_isolation(call)
@@ -95,29 +95,29 @@ class LiveStep:
         )
 
     def wait_for_earlier_ms(self) -> int:
-        """Return how long to leave an earlier attempt alone that is still being ended elsewhere: the longer, the oftener it was."""
+        """Return how long (ms) to wait for an earlier attempt that is still being ended elsewhere; grows with each such attempt."""
         return min(1000 << min(self.attempt - self.failures - 1, 10), _MAX_WAIT_FOR_EARLIER_MS)
 
-    def stop(self, why: str) -> None:
-        """Stop the attempt, and free what it holds in the user's database."""
+    def stop(self, reason: str) -> None:
+        """Stop the attempt, and release its transaction in the user's database."""
         if self.handle is not None:
-            self.handle.cancel(why)
+            self.handle.cancel(reason)
         if self.transaction is not None:
-            self.transaction.give_up()
+            self.transaction.abandon()
 
     def move(self, by_ms: int, new_from: int, now: int) -> None:
-        """Move its instants by as much as the clock was set; those from `new_from` to `now` are of the new clock."""
-        for name in ("first_at", "started_at", "signed_at"):
+        """Move its instants by as much as the clock was set, except those from `new_from` to `now`: the new clock wrote them."""
+        for name in ("first_at", "started_at", "reported_at"):
             at = getattr(self, name)
             if at and not new_from <= at <= now:
                 setattr(self, name, at + by_ms)
 
-    def take_up(self, records: list[AttemptRecord]) -> AttemptRecord:
-        """Go on after the attempts on record; returns the last of them."""
-        last = max(records, key=lambda r: r.attempt)
+    def restore_attempt(self, records: list[AttemptRecord]) -> AttemptRecord:
+        """Continue after the recorded attempts; return the last of them."""
+        last = max(records, key=lambda record: record.attempt)
         self.attempt = last.attempt + 1
-        self.failures = sum(1 for r in records if r.state is AttemptState.FAILED)
-        self.first_at = min(r.started_at for r in records)
+        self.failures = sum(1 for record in records if record.state is AttemptState.FAILED)
+        self.first_at = min(record.started_at for record in records)
         self.marked = True
         return last
 
@@ -147,8 +147,8 @@ class LiveStep:
         )
 
 
-def build_attempt_command(hosting: DriverHost, run: ClaimedRun, claim: int, record: AttemptRecord) -> SaveAttempt:
-    """Return the command that writes an attempt down."""
+def build_attempt_command(host: DriverHost, run: ClaimedRun, claim: int, record: AttemptRecord) -> SaveAttempt:
+    """Return the command that saves an attempt."""
     return SaveAttempt(
         *(run.id, claim, record.ident, record.name),
         record.generation,
@@ -159,17 +159,17 @@ def build_attempt_command(hosting: DriverHost, run: ClaimedRun, claim: int, reco
         run.automation,
         record.ended_at,
         record.next_at,
-        hosting.seal_failure(record.failure),
-        hosting.seal(record.input),
+        host.seal_failure(record.failure),
+        host.seal(record.input),
         record.undo,
     )
 
 
 def choose_step_isolation(call: StepCall) -> str:
-    """Return where a step runs.
+    """Return the isolation of a step: "loop", "thread" or "process".
 
     Raises:
-        DefinitionError: it cannot run where it was told to.
+        DefinitionError: the step cannot run with its isolation.
     """
     plan = call.plan
     if plan.delivery != "transactional":
@@ -183,13 +183,13 @@ def choose_step_isolation(call: StepCall) -> str:
 
 
 def build_in_doubt_failure(name: str, last: AttemptState) -> Failure:
-    """Return why an at-most-once step is in doubt whose last attempt was lost with its worker, or given up by the workflow."""
-    what = f"the worker died while {name!r} was under way"
+    """Return the failure of an at-most-once step in doubt: its last attempt was lost with its worker, or cancelled by the workflow."""
+    cause = f"the worker died while {name!r} was under way"
     if last is AttemptState.IN_DOUBT:
-        what = f"the workflow gave {name!r} up while it was under way, and asks for it again"
+        cause = f"the workflow gave {name!r} up while it was under way, and asks for it again"
     return Failure(
         type="InDoubt",
         code="in_doubt",
-        message=f"{what}; it may or may not have had its effect",
+        message=f"{cause}; it may or may not have had its effect",
         hint="Look at the target, then: runs give-result RUN JSON, or runs retry RUN --again STEP to do it again under the same key.",
     )

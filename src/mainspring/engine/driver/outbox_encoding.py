@@ -1,4 +1,4 @@
-"""What a step sends as the store takes it: sealed, events apart from messages."""
+"""Encoding of a step's outbox for the store: sealed, events separate from messages."""
 
 from msgspec.structs import replace
 
@@ -8,7 +8,7 @@ from mainspring.store.commands.inbox import PublishEvent
 
 
 def encode_outbox(
-    hosting: DriverHost, outgoing: tuple[OutboxEntry, ...]
+    host: DriverHost, outgoing: tuple[OutboxEntry, ...]
 ) -> tuple[tuple[PublishEvent, ...], tuple[QueuedMessage, ...]]:
     """Return the events and the messages, each in order.
 
@@ -17,13 +17,13 @@ def encode_outbox(
     """
     if not outgoing:
         return (), ()
-    keep_until = hosting.clock.now() + EVENT_RETENTION_MS
+    keep_until = host.clock.now() + EVENT_RETENTION_MS
     events: list[PublishEvent] = []
     messages: list[QueuedMessage] = []
-    for one in outgoing:
-        if isinstance(one, QueuedMessage):
-            sealed = hosting.seal(one.body) or b""
-            messages.append(replace(one, body=sealed, headers=hosting.seal(one.headers)))
+    for entry in outgoing:
+        if isinstance(entry, QueuedMessage):
+            sealed = host.seal(entry.body) or b""
+            messages.append(replace(entry, body=sealed, headers=host.seal(entry.headers)))
         else:
-            events.append(PublishEvent(one.id, one.name, hosting.seal(one.data) or b"", keep_until, one.key))
+            events.append(PublishEvent(entry.id, entry.name, host.seal(entry.data) or b"", keep_until, entry.key))
     return tuple(events), tuple(messages)

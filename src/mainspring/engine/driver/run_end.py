@@ -1,4 +1,4 @@
-"""How a body's end becomes the end of its run: pure functions over the finished body."""
+"""The end of a run, derived from the end of its body: pure functions over the finished body."""
 
 import asyncio
 import logging
@@ -38,7 +38,7 @@ _MAY_AWAIT = (
 
 @dataclass(frozen=True, slots=True)
 class RunHalt:
-    """Why a run needs a person."""
+    """The reason why a run needs a person."""
 
     reason: FailureReason
     failure: Failure | None
@@ -48,9 +48,9 @@ class RunHalt:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How a run ends. `restart` = the input with which it starts again; `size` = bytes of what it put out.
+    """The end of a run. `restart` = the input with which it starts again; `size` = bytes of its output.
 
-    `unheard` = requests of children that failed and that nothing awaited.
+    `unheard` = requests of failed children that no code awaited.
     """
 
     state: RunState
@@ -65,10 +65,10 @@ class RunEnd:
 
 
 def build_drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None]) -> RunHalt:
-    """Return why a run with drift needs a person: which step, and what differs."""
+    """Return the halt of a run with drift: the step, and the differences."""
     if drift.unread is not None:
         return _build_unread_halt(drift)
-    changes = [{"path": c.path, "was": c.was, "now": c.now} for c in drift.changes]
+    changes = [{"path": change.path, "was": change.was, "now": change.now} for change in drift.changes]
     failure = Failure(
         type="Drift",
         code="drift",
@@ -86,7 +86,7 @@ def build_drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None
 
 
 def _build_unread_halt(drift: "Drift") -> RunHalt:
-    """Return why a run needs a person whose code cannot read what the run took in before."""
+    """Return the halt of a run whose code cannot read a fact that the run accepted before."""
     failure = Failure(
         type="Drift",
         code="drift",
@@ -98,9 +98,9 @@ def _build_unread_halt(drift: "Drift") -> RunHalt:
     return RunHalt(FailureReason.DRIFT, failure, drift.ident, {"unread": drift.ident})
 
 
-def add_seed_hint(halted: RunHalt, began_under: str | None) -> RunHalt:
-    """Name the hash seed as the likely cause of a drift, if the run began in a process with another one."""
-    if halted.failure is None or began_under in (None, hash_seed_fingerprint()):
+def add_seed_hint(halted: RunHalt, started_under: str | None) -> RunHalt:
+    """Name the hash seed as the likely cause of a drift, if the run started in a process with another one."""
+    if halted.failure is None or started_under in (None, hash_seed_fingerprint()):
         return halted
     cause = (
         "The run began in a process with another hash seed, and so with another order of sets: that is the likely cause. "
@@ -111,7 +111,7 @@ def add_seed_hint(halted: RunHalt, began_under: str | None) -> RunHalt:
 
 
 def build_renamed_step_halt(missing: "MissingStep") -> RunHalt:
-    """Return why a run needs a person that has a saved step which today's code cannot ask for, and asks for a new one."""
+    """Return the halt of a run with a saved step that the current code cannot request, while it requests a new one."""
     old, new = missing.old, missing.new
     failure = Failure(
         type="Drift",
@@ -134,7 +134,7 @@ _UNSTOPPABLE_HINT = (
 
 
 def build_unstoppable_halt() -> RunHalt:
-    """Return why a run whose body goes on after its cancel needs a person."""
+    """Return the halt of a run whose body continues after its cancel."""
     failure = Failure(
         type="BodyError",
         code=BodyError.code,
@@ -146,14 +146,14 @@ def build_unstoppable_halt() -> RunHalt:
 
 
 def warn_of_unstoppable(run: ClaimedRun) -> None:
-    """Warn of a body that was unloaded and went on: the run is not harmed, but its code stays in memory."""
+    """Warn of a body that continues after it was unloaded: the run is not harmed, but its code stays in memory."""
     _LOG.warning(
         "run %s: the code of %s goes on although it is being unloaded. %s", run.id, run.automation, _UNSTOPPABLE_HINT
     )
 
 
 def build_run_end(body: "Body", program: "Program", failure_of: FailureBuilder) -> RunEnd:
-    """Return how the run ends, from how its coroutine ended."""
+    """Return the end of the run from the end of its coroutine."""
     unasked = sorted(body.unclaimed)
     detail: dict[str, Any] = {"unasked": unasked[:100]} if unasked else {}
     if not body.done:
@@ -167,7 +167,7 @@ def build_run_end(body: "Body", program: "Program", failure_of: FailureBuilder) 
     if error_raised is None:
         try:
             result = program.encode_result(task.result())
-            size = program.measure(result) if body.notes.made is None else body.notes.made
+            size = program.measure(result) if body.notes.reported_size is None else body.notes.reported_size
             unawaited = body.failures.unawaited()
             if unawaited:
                 detail["unawaited"] = [_unawaited_failure(outcome) for outcome in unawaited[:100]]
@@ -178,7 +178,7 @@ def build_run_end(body: "Body", program: "Program", failure_of: FailureBuilder) 
                 RunState.FAILED, failure=failure_of(refused), reason=FailureReason.VALUE_REFUSED, detail=detail
             )
     if isinstance(error_raised, Restarted):
-        if body.stopping is not None:  # a stop that was taken in beside the restart holds for what would have gone on
+        if body.stopping is not None:  # a stop that arrived with the restart also stops the restarted run
             return _cancelled_end(body, detail, failure_of)
         return RunEnd(RunState.SUCCEEDED, restart=error_raised.input, detail=detail)
     return _failed_end(body, error_raised, detail, failure_of)
@@ -190,18 +190,18 @@ def _unawaited_failure(outcome: Outcome) -> str:
 
 
 def warn_of_unawaited(run: ClaimedRun, detail: dict[str, Any]) -> None:
-    """Warn of failures that the run succeeded without: a task that no code awaits ends in silence."""
+    """Warn of failures in a run that succeeded: a task that no code awaits fails silently."""
     for failure in detail.get("unawaited", ()):
         _LOG.warning("run %s of %s succeeded, but %s", run.id, run.automation, failure)
 
 
 def _safe_error(error: BaseException | None) -> BaseException | None:
-    """Return the error, or one that stands for it if asking for its class breaks: users' classes may."""
+    """Return the error, or a BodyError in its place if reading its class raises: users' classes may."""
     try:
         _ = error.__class__
     except BaseException as fault:  # noqa: BLE001 - whatever it raises
-        told = f"the workflow raised {type(error).__name__}, which breaks when it is asked for its class: {type(fault).__name__}"
-        return BodyError(told, hint="Raise an ordinary exception.")
+        message = f"the workflow raised {type(error).__name__}, which breaks when it is asked for its class: {type(fault).__name__}"
+        return BodyError(message, hint="Raise an ordinary exception.")
     return error
 
 
@@ -226,7 +226,7 @@ def _failed_end(body: "Body", error: BaseException, detail: dict[str, Any], fail
         failure = Failure(type="RolledBack", code="rolled_back", message=error.reason, kind=FailureKind.PERMANENT)
         return RunEnd(RunState.FAILED, failure=failure, reason=FailureReason.ROLLED_BACK, detail=detail)
     failed = _step_failure(error)
-    failing = body.failures.led_to(error)
+    failing = body.failures.causes_of(error)
     if failing:
         detail["failing"] = failing
     if isinstance(error, RuntimeError) and "attached to a different loop" in str(error):  # asyncio's own words
@@ -250,7 +250,7 @@ def _failed_end(body: "Body", error: BaseException, detail: dict[str, Any], fail
 
 
 def _step_failure(error: BaseException) -> StepFailed | None:
-    """Return the failed step behind an error: itself, or the first in a group."""
+    """Return the failed step that an error stands for: the error itself, or the first in a group."""
     if isinstance(error, StepFailed):
         return error
     if isinstance(error, BaseExceptionGroup):

@@ -1,7 +1,7 @@
-"""What one loaded run waits for: timers, retries, its deadline, signals, events, answers, children; and its inbox.
+"""The waits of one loaded run: timers, retries, its deadline, signals, events, answers, children; and its inbox.
 
-Facts stay in the inbox until the body asks for them, except a cancel and a result given by a person, which are taken
-in at once. Taking in is an outcome like any other: it gets its rank, and the fact is deleted by the same commit.
+Facts stay in the inbox until the body requests them, except a cancel and a result entered by a person, which are accepted
+at once. An accepted fact is an outcome like any other: it gets its rank, and the same commit deletes it from the inbox.
 """
 
 import functools
@@ -41,33 +41,33 @@ _FACT_KINDS = {
 }
 
 _MESSAGE_FACTS = frozenset({FactKind.SIGNAL, FactKind.EVENT})
-"""What anybody may send, of whatever type."""
+"""Facts that any sender may send, with data of any type."""
 
 
 class RunWaits:
-    """Open waits of one run."""
+    """The open waits of one run."""
 
     def __init__(self, driver: "Driver") -> None:
         self._driver = driver
-        self.due = RunWakeups(driver.hosting, self._wake)
+        self.due = RunWakeups(driver.host, self._wake)
         self._open: dict[str, Request] = {}
-        self._expired_meanwhile: list[tuple[int, Request]] = []
-        """Timers that passed while a fact could not be opened."""
+        self._deferred_timers: list[tuple[int, Request]] = []
+        """Timers that expired while a fact could not be opened."""
         self._facts: dict[int, Fact] = {}
         self._returning = 0
-        self.taking: dict[str, Request] = {}
-        """Waits whose signal is on its way into the journal."""
+        self.accepting: dict[str, Request] = {}
+        """Waits whose signal is being written to the journal."""
         self.seen = 0
         self.stop_sent = False
-        """A cancel or the deadline is on its way into the journal: nothing new starts before it."""
+        """Whether a cancel or the deadline is being written to the journal: nothing new starts before it."""
 
-    # -- starting and giving up ----------------------------------------------------------------------------------------
+    # -- starting and cancelling ---------------------------------------------------------------------------------------
 
     def start(self, request: Request) -> None:
-        """Begin to wait."""
+        """Start a wait."""
         call = request.call
         if isinstance(call, TimerCall):
-            self.due.push(self._on_wall(request, call.due_at), request)
+            self.due.push(self._to_wall_time(request, call.due_at), request)
             return
         self._open[request.ident] = request
         driver = self._driver
@@ -76,21 +76,21 @@ class RunWaits:
                 request,
                 "event",
                 request.name,
-                self._on_wall(request, call.until_at),
+                self._to_wall_time(request, call.until_at),
                 call.since_at,
                 dict(call.where),
                 schema=call.schema,
             )
         elif isinstance(call, AskCall):
-            until_at = self._on_wall(request, call.until_at)
-            self._open_wait(request, "ask", request.name, until_at, question=driver.hosting.seal(call.question))
+            until_at = self._to_wall_time(request, call.until_at)
+            self._open_wait(request, "ask", request.name, until_at, question=driver.host.seal(call.question))
         elif isinstance(call, ChildCall):
             self._start_child(request, call)
 
-    def _on_wall(self, request: Request, run_at: int) -> int:
-        """Return what the clock shows at an instant of run time, which was asked for as a span from the newest outcome.
+    def _to_wall_time(self, request: Request, run_at: int) -> int:
+        """Return the clock time of an instant of run time, which was requested as a span from the newest outcome.
 
-        Run time never goes back: where the clock was put back, it is ahead of that outcome's instant. The clock may have been set since.
+        Run time never goes back: after the clock was put back, it is ahead of that outcome's instant. The clock may have been set since.
         """
         ahead_ms = request.asked_at - request.base_at
         moved_ms = self._driver.clock_steps.moved(request.asked_after)
@@ -99,7 +99,7 @@ class RunWaits:
     def _start_child(self, request: Request, call: ChildCall) -> None:
         driver = self._driver
         driver.journal.saving += 1
-        driver.hosting.store.submit(driver.hosting.child_of(driver.run, request, call), self._child_started(request))
+        driver.host.store.submit(driver.host.child_of(driver.run, request, call), self._child_started(request))
 
     def _open_wait(
         self,
@@ -127,24 +127,24 @@ class RunWaits:
             None if schema is None else schema.decode(),
         )
         driver.journal.saving += 1
-        driver.hosting.store.submit(command, self._waiting)
+        driver.host.store.submit(command, self._wait_saved)
 
     @halt_run_on_error
-    def _waiting(self, result: Any) -> None:
+    def _wait_saved(self, result: Any) -> None:
         self._driver.journal.saving -= 1
         if self._answered(result):
-            self._driver.hosting.look_for_facts()
+            self._driver.host.read_inboxes()
             self._driver.advance()
 
     def _child_started(self, request: Request) -> Any:
         def started(result: Any) -> None:
             driver = self._driver
             driver.journal.saving -= 1
-            if driver.gone:
+            if driver.is_unloaded:
                 return
             if isinstance(result, Refused) and result.code != "claim_lost":
-                failure = driver.hosting.refusal_of(request.name, result)
-                if request.detached:  # nothing of the body hears of it any more
+                failure = driver.host.refusal_of(request.name, result)
+                if request.detached:  # the body no longer awaits it
                     driver.halt = driver.halt or RunHalt(FailureReason.BODY_ERROR, failure, request.ident, {})
                     driver.advance()
                     return
@@ -154,64 +154,64 @@ class RunWaits:
                 driver.journal.save(request, OutcomeState.FAILED, failure=failure, input=call.input)
             elif self._answered(result):
                 if isinstance(result, StartAnswer) and result.by_key:
-                    # Its run key found a run that is nobody's child, or another's: wait for its end all the same.
+                    # Its run key matches a run that is not a child, or a child of another run: wait for its end all the same.
                     self._open_wait(request, "run", result.run, None)
-                driver.hosting.look_for_facts()
+                driver.host.read_inboxes()
                 driver.advance()
 
         return started
 
-    def give_up(self, request: Request) -> None:
-        """The body no longer waits for this. What a replay gives up is told again: a crash may have come before the word."""
+    def cancel(self, request: Request) -> None:
+        """Close a wait that the body cancelled. A replay sends the command again: a crash may have come before the first."""
         is_started = self._open.pop(request.ident, None) is not None
         driver, call = self._driver, request.call
         if request.kind in (OutcomeKind.EVENT, OutcomeKind.ANSWER):
-            driver.hosting.store.submit(CloseWait(driver.run.id, driver.claim, request.ident), self._answered)
+            driver.host.store.submit(CloseWait(driver.run.id, driver.claim, request.ident), self._answered)
         elif isinstance(call, ChildCall) and call.plan.close == "cancel":
-            driver.hosting.cancel_child(driver.run, request)
+            driver.host.cancel_child(driver.run, request)
         elif isinstance(call, ChildCall) and request.detached and not is_started:
             self._start_child(request, call)
 
     # -- due times -----------------------------------------------------------------------------------------------------
 
     def retry_at(self, request: Request, call: StepCall, due_at: int) -> None:
-        """Attempt the step again at this instant, which is committed."""
+        """Retry the step at this committed instant."""
         self.due.retries[request.ident] = (request, call)
         self.due.push(due_at, request)
 
     def drop_retry(self, request: Request) -> None:
-        """The body gave up a step that waited for its next attempt."""
+        """Cancel the retry of a step that the body cancelled."""
         if self.due.retries.pop(request.ident, None) is not None:
             call = request.call
             assert isinstance(call, StepCall)
-            last = max((r.attempt for r in self._driver.attempts.get(request.ident, ())), default=1)
+            last = max((record.attempt for record in self._driver.attempts.get(request.ident, ())), default=1)
             self._driver.journal.save(request, OutcomeState.CANCELLED, attempt=last, marked=True, input=call.input)
 
     def watch_deadline(self, deadline_at: int) -> None:
-        """End the run when its deadline passes; at once, and before any step starts, if it has passed."""
+        """End the run when its deadline passes; at once, before any step starts, if it has passed already."""
         if self._driver.body.stopping is not None or self._driver.body.done:
             return
         self.due.deadline_at = deadline_at
-        self._take_due(self._driver.hosting.clock.now())
+        self._handle_due(self._driver.host.clock.now())
         self.due.arm_first()
 
     def rearm(self) -> None:
-        """Look at what became due while the run was parked."""
+        """Handle what became due while the run was suspended."""
         self.due.disarm()
         self._wake()
 
     @halt_run_on_error
     def _wake(self) -> None:
         driver = self._driver
-        if driver.gone or driver.parked:
+        if driver.is_unloaded or driver.is_suspended:
             return
-        now = driver.hosting.clock.now()
+        now = driver.host.clock.now()
         if driver.halt is None and not driver.draining:
-            self._take_due(now)
+            self._handle_due(now)
         self.due.arm_first(after=now)
         driver.advance()
 
-    def _take_due(self, now: int) -> None:
+    def _handle_due(self, now: int) -> None:
         deadline_at = self.due.deadline_at
         if deadline_at is not None and deadline_at <= now:
             self._stop(OutcomeKind.DEADLINE, max(now, deadline_at), None)
@@ -228,11 +228,11 @@ class RunWaits:
                     self._expire(wait, request, due_at)
 
     def _expire(self, wait: Request, timer: Request, due_at: int) -> None:
-        """End a wait with its time, unless what it waits for was committed before: the store decides that, not the order of reading."""
+        """End a wait whose time is over, unless its fact was committed before: the store decides that, not the order of reading."""
         driver = self._driver
         driver.journal.saving += 1
         command = ExpireWait(driver.run.id, driver.claim, wait.ident)
-        driver.hosting.store.submit(command, functools.partial(self._expired, wait, timer, due_at))
+        driver.host.store.submit(command, functools.partial(self._expired, wait, timer, due_at))
 
     @halt_run_on_error
     def _expired(self, wait: Request, timer: Request, due_at: int, result: Any) -> None:
@@ -246,17 +246,17 @@ class RunWaits:
             saving = driver.journal.saving
             self.match_facts()
             if driver.awaits_codec:
-                self._expired_meanwhile.append((due_at, timer))
+                self._deferred_timers.append((due_at, timer))
             elif self._is_returning() or (wait.ident in self._open and driver.journal.saving > saving):
                 self.due.push(due_at, timer)  # a signal or an event may still come back to this wait
             elif wait.ident in self._open and timer.open:
                 self._open.pop(wait.ident)
-                driver.journal.save(timer, OutcomeState.SUCCEEDED, at=max(driver.hosting.clock.now(), due_at))
+                driver.journal.save(timer, OutcomeState.SUCCEEDED, at=max(driver.host.clock.now(), due_at))
         driver.advance()
 
     def expire_again(self) -> None:
-        """Let the timers pass that passed while a fact could not be opened: the fact may be what was waited for."""
-        expired, self._expired_meanwhile = self._expired_meanwhile, []
+        """Repeat the timers that expired while a fact could not be opened: the wait may be for that fact."""
+        expired, self._deferred_timers = self._deferred_timers, []
         for due_at, timer in expired:
             self.due.push(due_at, timer)
         if expired:
@@ -277,39 +277,39 @@ class RunWaits:
     # -- facts ---------------------------------------------------------------------------------------------------------
 
     def add_facts(self, facts: Any) -> None:
-        """Note what came from outside; nothing is taken in yet."""
+        """Note new facts; none is accepted yet."""
         for fact in facts:
             if fact.seq > self.seen:
                 self.seen = fact.seq
                 self._facts[fact.seq] = fact
 
     def match_facts(self) -> None:
-        """Take in what the body waits for, in the order of arrival."""
+        """Accept the facts that the body waits for, in the order of arrival."""
         if not self._facts:
             return
         for fact in list(self._facts.values()):
             if fact.kind is FactKind.SIGNAL and self._is_returning():
-                continue  # one that came before it may be on its way back
+                continue  # an earlier signal may still be returned to the inbox
             if fact.kind is FactKind.CANCEL:
                 del self._facts[fact.seq]
                 if not self.stop_sent and self._driver.body.stopping is None:
-                    self._stop(OutcomeKind.CANCEL, self._driver.hosting.clock.now(), fact)
+                    self._stop(OutcomeKind.CANCEL, self._driver.host.clock.now(), fact)
                 continue
-            request = self._wanted_by(fact)
+            request = self._request_for(fact)
             if request is not None:
                 try:
-                    opened = self._driver.hosting.open_fact(fact)
-                except CodecUnavailableError:  # facts keep their order: what came later waits too
+                    opened = self._driver.host.open_fact(fact)
+                except CodecUnavailableError:  # facts keep their order: later ones wait too
                     self._driver.await_codec()
                     return
                 del self._facts[fact.seq]
-                self._take_in(request, opened)
+                self._accept(request, opened)
 
     def _is_returning(self) -> bool:
-        """Whether a signal that was taken in is put back, or will be: the body gave its wait up meanwhile."""
-        return self._returning > 0 or any(not request.open for request in self.taking.values())
+        """Whether an accepted signal is being returned to the inbox, or will be, because the body cancelled its wait."""
+        return self._returning > 0 or any(not request.open for request in self.accepting.values())
 
-    def _wanted_by(self, fact: Fact) -> Request | None:
+    def _request_for(self, fact: Fact) -> Request | None:
         if fact.kind is FactKind.RESULT:
             return self._driver.body.waiting.get(fact.ident or "")
         if fact.ident is not None:
@@ -322,18 +322,18 @@ class RunWaits:
         return None
 
     def _is_in_time(self, request: Request, signal: Fact) -> bool:
-        """Tell whether a signal was committed before the time of its wait ended; of answers and events the store gives no late ones.
+        """Return whether a signal was committed before the time of its wait ended; the store filters late answers and events.
 
-        One that seems to come from the future was written before the clock was put back.
+        A signal from the future was written before the clock was put back.
         """
         call = request.call
         if not isinstance(call, SignalCall):
             return True
-        return signal.at < self._on_wall(request, call.until_at) or signal.at > self._driver.hosting.clock.now()
+        return signal.at < self._to_wall_time(request, call.until_at) or signal.at > self._driver.host.clock.now()
 
-    def _take_in(self, request: Request, fact: Fact) -> None:
+    def _accept(self, request: Request, fact: Fact) -> None:
         self.due.retries.pop(request.ident, None)
-        if fact.kind is FactKind.RESULT:  # a person gave it: the step is not begun, also not once more
+        if fact.kind is FactKind.RESULT:  # a person entered it: the step does not start, nor is it retried
             self._driver.body.new = [new for new in self._driver.body.new if new is not request]
         call = request.call
         value: Any = None
@@ -341,18 +341,18 @@ class RunWaits:
         if has_value:
             try:
                 value = request.decode(fact.payload)  # type: ignore[misc, arg-type]
-            except Exception as error:  # noqa: BLE001 - whatever the user's type raises: it cannot be read
+            except Exception as error:  # noqa: BLE001 - any error of the user's type: the fact cannot be read
                 self._reject(request, fact, error)
                 return
         self._open.pop(request.ident, None)
         if fact.kind is FactKind.SIGNAL:
-            self.taking[request.ident] = request
+            self.accepting[request.ident] = request
         state, output, failure = OutcomeState.SUCCEEDED, fact.payload, fact.failure
         if failure is not None:
             state = OutcomeState.FAILED
-        elif fact.kind is FactKind.RESULT and (misfit := self._misfit(request, output)) is not None:
-            # Whoever gave it did not know the step's type. The step stays unsettled: nothing is repeated for that.
-            state, output, failure = OutcomeState.REFUSED, None, misfit
+        elif fact.kind is FactKind.RESULT and (mismatch := self._result_mismatch(request, output)) is not None:
+            # The person did not know the step's type. The step stays unsettled: it is not repeated.
+            state, output, failure = OutcomeState.REFUSED, None, mismatch
         self._driver.journal.save(
             request,
             state,
@@ -366,64 +366,66 @@ class RunWaits:
         )
 
     def _reject(self, request: Request, fact: Fact, error: Exception) -> None:
-        """Keep for a person what the code cannot read, and wait on; the time of the wait goes on too."""
+        """Reject a fact that the code cannot read, for a person to see. The wait and its time-out continue."""
         driver = self._driver
-        failure = driver.hosting.failure_of(error)
-        driver.hosting.lines.life.fact_rejected(driver.run, fact, failure)
-        sealed = driver.hosting.seal_failure(failure)
+        failure = driver.host.failure_of(error)
+        driver.host.lines.life.fact_rejected(driver.run, fact, failure)
+        sealed = driver.host.seal_failure(failure)
         assert sealed is not None
         event = request.name if fact.kind is FactKind.EVENT else None
         driver.journal.saving += 1
-        driver.hosting.store.submit(RejectFact(driver.run.id, driver.claim, fact.seq, sealed, event), self._waiting)
+        driver.host.store.submit(RejectFact(driver.run.id, driver.claim, fact.seq, sealed, event), self._wait_saved)
 
-    def return_unheard(self) -> None:
-        """Put back what was taken in for a wait that the body had given up by then: the next wait of the run or its chain gets it."""
+    def return_undelivered_facts(self) -> None:
+        """Return facts to the inbox whose wait the body had cancelled: the next wait of the run or its chain gets them."""
         driver = self._driver
-        unheard, driver.body.unheard = driver.body.unheard, []
+        undelivered, driver.body.undelivered = driver.body.undelivered, []
         if driver.halt is not None or driver.body.drift is not None or (driver.body.done and not driver.body.restarts):
             return
-        for outcome in unheard:
+        for outcome in undelivered:
             at, source = origin_of(outcome)
             if source is None:
-                continue  # of an earlier version, which did not keep it
+                continue  # written by an earlier version without the source
             event, seq = (None, source) if isinstance(source, int) else (source, 0)
-            payload = driver.hosting.seal(outcome.output)
+            payload = driver.host.seal(outcome.output)
             command = ReturnFact(driver.run.id, driver.claim, outcome.rank, outcome.name, payload, at, seq, event)
             driver.journal.saving += 1
             self._returning += 1
             signal = Fact(seq, driver.run.id, FactKind.SIGNAL, outcome.name, at, payload=outcome.output)
-            driver.hosting.store.submit(command, self._returned(signal if event is None else None))
+            driver.host.store.submit(command, self._returned(signal if event is None else None))
 
     def _returned(self, signal: Fact | None) -> Any:
         def returned(result: Any) -> None:
             self._returning -= 1
-            if signal is not None and not self._driver.gone:
+            if signal is not None and not self._driver.is_unloaded:
                 self._facts[signal.seq] = signal
                 self._facts = dict(sorted(self._facts.items()))
-            self._waiting(result)
+            self._wait_saved(result)
 
         return returned
 
-    def _misfit(self, request: Request, output: bytes | None) -> Failure | None:
-        """Tell why a result given by hand is not of the step's type, if it is not."""
+    def _result_mismatch(self, request: Request, output: bytes | None) -> Failure | None:
+        """Return the failure if a result entered by hand does not have the step's type."""
         if output is None or request.decode is None:
             return None
         try:
             request.decode(output)
         except ValueRefusedError as error:
-            said = ValueRefusedError(f"the {error.what} that was given by hand", error.path, error.why, hint=error.hint)
-            return self._driver.hosting.failure_of(said)
+            refused = ValueRefusedError(
+                f"the {error.what} that was given by hand", error.path, error.why, hint=error.hint
+            )
+            return self._driver.host.failure_of(refused)
         return None
 
     # -- for people ----------------------------------------------------------------------------------------------------
 
     def describe(self) -> bytes | None:
-        """Return what the run waits for, as JSON for `runs show` and `explain`."""
+        """Return the open waits as JSON for `runs show` and `explain`."""
         waiting: list[dict[str, Any]] = []
-        for request in sorted(self._driver.body.waiting.values(), key=lambda r: r.asked)[:20]:
+        for request in sorted(self._driver.body.waiting.values(), key=lambda request: request.asked)[:20]:
             call = request.call
             run_at = call.due_at if isinstance(call, TimerCall) else getattr(call, "until_at", None)
-            until_at = None if run_at is None else self._on_wall(request, run_at)
+            until_at = None if run_at is None else self._to_wall_time(request, run_at)
             if request.ident in self.due.retries:
                 until_at = self.due.due_at_of(request)
             if isinstance(call, TimerCall) and request.ident.endswith(WAIT_TIMER_SUFFIX):
@@ -431,12 +433,12 @@ class RunWaits:
             kind = "retry" if request.ident in self.due.retries else str(request.kind)
             entry: dict[str, Any] = {"kind": kind, "name": request.name, "ident": request.ident, "until_at": until_at}
             if isinstance(call, SignalCall) and call.schema is not None:
-                entry |= {"schema": msgspec.Raw(call.schema), "session": self._driver.hosting.store.session}
+                entry |= {"schema": msgspec.Raw(call.schema), "session": self._driver.host.store.session}
             waiting.append(entry)
         return msgspec.json.encode(waiting) if waiting else None
 
     def close(self) -> None:
-        """End all waiting in memory."""
+        """Drop all waits in memory."""
         self.due.clear()
         self._open.clear()
 
@@ -445,7 +447,7 @@ class RunWaits:
 
 
 def _input_of(call: Any, fact: Fact) -> bytes | None:
-    """Return what is kept beside the outcome: what was asked for, or when (ms) a message was sent and which it is."""
+    """Return the input to save with the outcome: that of the call, or when (ms) a message was sent and its number or source."""
     if isinstance(call, StepCall | ChildCall):
         return call.input
     if fact.kind is FactKind.SIGNAL:

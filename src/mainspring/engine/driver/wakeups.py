@@ -1,4 +1,4 @@
-"""The instants at which something of one loaded run is due, and the one timer in memory that wakes its driver for the earliest."""
+"""Wakeups of one loaded run: the instants at which something is due, and one timer in memory that wakes the driver for the earliest."""
 
 import heapq
 from collections.abc import Callable
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 class RunWakeups:
     """Timers and retries of open requests, and the run's deadline."""
 
-    def __init__(self, hosting: "DriverHost", wake: Callable[[], None]) -> None:
-        self._hosting = hosting
+    def __init__(self, host: "DriverHost", wake: Callable[[], None]) -> None:
+        self._host = host
         self._wake = wake
         self._heap: list[tuple[int, int, int, Request]] = []
-        """When it is due, a number that keeps the order, when that was written, the request."""
+        """Due instant, a number that keeps the order, when the entry was written, the request."""
         self._count = 0
         self._handle: TimerHandle | None = None
         self._armed_at: int | None = None
@@ -27,14 +27,14 @@ class RunWakeups:
         self.deadline_at: int | None = None
 
     def push(self, due_at: int, request: Request) -> None:
-        """Note when a request is due."""
+        """Add the due instant of a request."""
         self._count += 1
-        heapq.heappush(self._heap, (due_at, self._count, self._hosting.clock.now(), request))
+        heapq.heappush(self._heap, (due_at, self._count, self._host.clock.now(), request))
         self.arm_first()
 
     def move(self, by_ms: int, new_from: int) -> None:
-        """Move what was written by the clock as it was before it was set; what was written from `new_from` to now is of the new clock."""
-        now = self._hosting.clock.now()
+        """Move all instants by as much as the clock was set, except those written from `new_from` to now: they are of the new clock."""
+        now = self._host.clock.now()
         self._heap = [
             (due_at if new_from <= written_at <= now else due_at + by_ms, number, now, request)
             for due_at, number, written_at, request in self._heap
@@ -46,7 +46,7 @@ class RunWakeups:
         self.arm_first()
 
     def due_at_of(self, request: Request) -> int | None:
-        """Return when a request is due."""
+        """Return when a request is due; None if it has no due instant."""
         return next((due_at for due_at, _, _, waiting in self._heap if waiting is request), None)
 
     def next(self) -> int | None:
@@ -59,7 +59,7 @@ class RunWakeups:
         return due_at
 
     def pop(self, now: int) -> tuple[int, Request] | None:
-        """Return and forget one open request that is due by now."""
+        """Remove and return one open request that is due by now."""
         while self._heap and self._heap[0][0] <= now:
             due_at, _, _, request = heapq.heappop(self._heap)
             if request.open:
@@ -73,16 +73,16 @@ class RunWakeups:
             self.arm(due_at)
 
     def arm(self, due_at: int) -> None:
-        """Wake the driver at an instant, or earlier if it is armed so."""
+        """Arm the timer for an instant, unless it is armed for an earlier one."""
         if self._armed_at is not None and self._armed_at <= due_at:
             return
         self.disarm()
         self._armed_at = due_at
-        delay = max(0, due_at - self._hosting.clock.now()) / 1000
-        self._handle = self._hosting.loop.call_later(delay, self._fire)
+        delay = max(0, due_at - self._host.clock.now()) / 1000
+        self._handle = self._host.loop.call_later(delay, self._fire)
 
     def disarm(self) -> None:
-        """Wake nobody."""
+        """Disarm the timer."""
         if self._handle is not None:
             self._handle.cancel()
         self._handle, self._armed_at = None, None
@@ -92,7 +92,7 @@ class RunWakeups:
         self._wake()
 
     def clear(self) -> None:
-        """Forget all."""
+        """Drop all instants."""
         self.disarm()
         self._heap.clear()
         self.retries.clear()

@@ -1,6 +1,6 @@
-"""Where the signs of running attempts arrive.
+"""Route each report of a running attempt to its receiver.
 
-Lines go to their desk, child processes are recorded, locks are asked for; the rest goes to the driver.
+Log lines go to the log processor, child processes are recorded, locks are requested. The driver gets all other reports.
 """
 
 from mainspring.engine.attempts.attempt_reports import (
@@ -24,45 +24,45 @@ from mainspring.store.commands.journal import RecordProcessGroup
 
 
 class AttemptReportRouter:
-    """Used in the loop's thread."""
+    """Routes reports; used in the loop's thread."""
 
-    def __init__(self, store: Store, aboard: DriverLookup, locks: AttemptLocks, lines: LogProcessor) -> None:
+    def __init__(self, store: Store, lookup: DriverLookup, locks: AttemptLocks, lines: LogProcessor) -> None:
         self._store = store
         self._lines = lines
-        self._aboard = aboard
+        self._lookup = lookup
         self._locks = locks
 
-    def take(self, spec: AttemptSpec | None, _kind: ReportKind, sign: AttemptReport) -> None:
-        """Take a sign of life of an attempt (`spec`) or of a child process."""
-        if isinstance(sign, ProcessReport):
-            ack = sign.ack
-            known = (
+    def take(self, spec: AttemptSpec | None, _kind: ReportKind, report: AttemptReport) -> None:
+        """Accept a report of an attempt (`spec`) or of a child process (`spec` is None)."""
+        if isinstance(report, ProcessReport):
+            ack = report.ack
+            on_recorded = (
                 ignore_answer if ack is None else lambda result: ack(result if isinstance(result, Exception) else None)
             )
-            self._store.submit(RecordProcessGroup(sign.pgid, sign.started, ended=sign.ended), known)
+            self._store.submit(RecordProcessGroup(report.pgid, report.started, ended=report.ended), on_recorded)
             return
-        if spec is not None and isinstance(sign, LockReport | UnlockReport):
+        if spec is not None and isinstance(report, LockReport | UnlockReport):
             owner = f"{spec.run_id}/{spec.ident} (attempt {spec.attempt})"
-            if isinstance(sign, LockReport):
-                self._locks.ask(owner, sign.number, sign.name, sign.within_s, sign.answer)
+            if isinstance(report, LockReport):
+                self._locks.ask(owner, report.number, report.name, report.within_s, report.answer)
             else:
-                self._locks.release(owner, sign.number)
+                self._locks.release(owner, report.number)
             return
-        if spec is not None and isinstance(sign, StartReport):
-            self._lines.life.attempt_began(spec)
+        if spec is not None and isinstance(report, StartReport):
+            self._lines.life.attempt_started(spec)
             return
-        if spec is not None and isinstance(sign, EndReport):
-            self._lines.end(spec, sign)
+        if spec is not None and isinstance(report, EndReport):
+            self._lines.end(spec, report)
             return
-        is_line = isinstance(sign, LogReport)
-        find = self._aboard.drivers.get if is_line else self._aboard.driver_of  # a line of log changes nothing
+        is_line = isinstance(report, LogReport)
+        find = self._lookup.drivers.get if is_line else self._lookup.driver_of  # a log line does not end the fast path
         driver = find(spec.run_id) if spec is not None else None
         if driver is not None and spec is not None:
             try:
-                driver.steps.sign(spec, sign)
+                driver.steps.add_report(spec, report)
             except Exception as error:
-                if not isinstance(sign, CheckpointReport):
+                if not isinstance(report, CheckpointReport):
                     raise
-                sign.ack(error)
-        if spec is not None and isinstance(sign, LogReport):
-            self._lines.take(spec, sign)
+                report.ack(error)
+        if spec is not None and isinstance(report, LogReport):
+            self._lines.take(spec, report)

@@ -1,15 +1,15 @@
-"""Reads that block, beside the loop of the process."""
+"""Calls that block, run outside the loop."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
 BlockingCaller = Callable[[Callable[[], Any], Callable[[Any], None]], None]
-"""Runs a blocking read elsewhere and hands its result (or exception) to the second function, in the loop."""
+"""Runs a blocking read elsewhere and passes its result (or exception) to the second function, in the loop."""
 
 
 def executor_caller(loop: asyncio.AbstractEventLoop) -> BlockingCaller:
-    """Return what makes blocking calls on the loop's own threads."""
+    """Return a caller that runs blocking calls on the loop's default executor."""
 
     def run(read: Callable[[], Any], then: Callable[[Any], None]) -> None:
         def finished(future: "asyncio.Future[Any]") -> None:

@@ -1,9 +1,9 @@
-"""A codec outage: what a worker keeps sealed values waiting for while the service behind its codec does not answer.
+"""Commands and runs that wait during a codec outage: the service behind the codec does not answer.
 
-Role: between the engine, which makes commands with sealed values, and the store. A value that cannot be sealed now stands in its command
-as an `UnsealedValue`. The command waits here, in memory, with those that follow it for the same run, until the codec answers.
-A run that cannot be opened waits to be loaded. Invariants: the codec is called once in each pause and not for each value; nothing
-unsealed reaches the store; commands of one run keep their order. Used in the loop's thread.
+Role: stands between the engine, which builds commands with sealed values, and the store. A value that cannot be sealed now is put into its
+command as an `UnsealedValue`. The command waits here, in memory, with later commands of the same run, until the codec answers. A run whose
+values cannot be opened waits to be loaded. Invariants: the codec is called once per pause, not once per value; nothing unsealed reaches the
+store; commands of one run keep their order. Used in the loop's thread.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ AnswerCallback = Callable[[Any], object]
 
 
 class UnsealedValue:
-    """A value that waits for the codec, in the place of its sealed form. No database takes it."""
+    """A value that waits for the codec, in the place of its sealed form. No database accepts it."""
 
     __slots__ = ("data", "is_text")
 
@@ -43,9 +43,9 @@ class UnsealedValue:
 
 
 class DeferringSealing(Sealing):
-    """The sealing of a worker: what cannot be sealed now becomes an `UnsealedValue`.
+    """The sealing of a worker: a value that cannot be sealed now becomes an `UnsealedValue`.
 
-    Only the deferring store may take a command that holds one.
+    Only the deferring store accepts a command that holds one.
     """
 
     def __init__(self, sealing: Sealing, outage: "CodecOutage") -> None:
@@ -53,7 +53,7 @@ class DeferringSealing(Sealing):
         self._outage = outage
 
     def seal(self, data: bytes) -> bytes:
-        """Seal a value, or let it wait. Raises SealedError where waiting cannot help."""
+        """Seal a value, or let it wait. Raises SealedError if waiting cannot help."""
         if self._outage.is_open:
             return cast("bytes", UnsealedValue(data))
         try:
@@ -86,7 +86,7 @@ class DeferringSealing(Sealing):
 
 
 class DeferringStore:
-    """A store whose commands may hold an `UnsealedValue`: they wait, and are given to the real store once they are sealed."""
+    """A store that accepts commands with an `UnsealedValue`: they wait, and go to the real store once they are sealed."""
 
     def __init__(self, store: Store, outage: "CodecOutage") -> None:
         self._store = store
@@ -94,7 +94,7 @@ class DeferringStore:
 
     def submit(self, command: Any, on_done: AnswerCallback) -> None:
         """Let the next group commit the command; see base.Store.submit."""
-        if self._outage.is_open and self._outage.keeps(command, on_done):
+        if self._outage.is_open and self._outage.defer(command, on_done):
             return
         self._store.submit(command, on_done)
 
@@ -103,7 +103,7 @@ class DeferringStore:
 
 
 class CodecOutage:
-    """Whether the codec answers, and what waits until it does. `on_end` is called when it answers again."""
+    """State of the codec, and the commands and runs that wait for it. `on_end` is called when it answers again."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, store: Store, sealing: Sealing, clock: Clock, on_end: Callable[[], None]
@@ -117,17 +117,17 @@ class CodecOutage:
         self.error = CodecUnavailableError(f"codec {sealing.id!r} does not answer")
         self._commands: deque[tuple[Any, AnswerCallback]] = deque()
         self._runs: set[str] = set()
-        """Runs of which a command waits: what follows it waits too."""
+        """Runs with a waiting command: their later commands wait too."""
         self._loads: dict[str, Callable[[], None]] = {}
         self._pause_s = _FIRST_PAUSE_S
         self._timer: asyncio.TimerHandle | None = None
-        self._is_told = False
+        self._is_reported = False
         self.sealing = sealing if sealing.is_plain else DeferringSealing(sealing, self)
         self.store = store if sealing.is_plain else cast("Store", DeferringStore(store, self))
 
     @property
     def loads(self) -> frozenset[str]:
-        """The runs that wait to be loaded, or to take in what came for them."""
+        """The runs that wait to be loaded, or to read facts that came for them."""
         return frozenset(self._loads)
 
     def begin(self, error: CodecUnavailableError) -> None:
@@ -137,13 +137,15 @@ class CodecOutage:
             return
         self.is_open = True
         self._arm()
-        if not self._is_told:
-            self._is_told = True
+        if not self._is_reported:
+            self._is_reported = True
             _LOG.warning("%s\nRuns wait for it and continue by themselves.", error.message)
-            self._tell((ProcessFinding(ProcessFindingKind.CODEC, self._sealing.id, error.message, self._clock.now()),))
+            self._record_findings(
+                (ProcessFinding(ProcessFindingKind.CODEC, self._sealing.id, error.message, self._clock.now()),)
+            )
 
-    def keeps(self, command: Any, on_done: AnswerCallback) -> bool:
-        """Keep a command if it holds something unsealed, or follows one of its run that does."""
+    def defer(self, command: Any, on_done: AnswerCallback) -> bool:
+        """Defer a command if it holds an unsealed value, or follows a deferred command of its run; return whether it was deferred."""
         run = _run_of(command)
         if run not in self._runs and not _holds_unsealed(command):
             return False
@@ -153,15 +155,15 @@ class CodecOutage:
         return True
 
     def load_later(self, run: str, load: Callable[[], None]) -> None:
-        """Call this when the codec answers: it begins, or continues, a run."""
+        """Call `load` when the codec answers: it starts or continues a run."""
         self._loads[run] = load
 
     def drop_load(self, run: str) -> bool:
-        """Forget to load a run; tell whether it waited."""
+        """Drop the load of a run; return whether it waited."""
         return self._loads.pop(run, None) is not None
 
     def close(self) -> None:
-        """Forget everything; nothing is written."""
+        """Drop everything that waits; nothing is written."""
         if self._timer is not None:
             self._timer.cancel()
         self._commands.clear()
@@ -172,7 +174,7 @@ class CodecOutage:
         self._pause_s = min(2 * self._pause_s, _MAX_PAUSE_S)
 
     def _try(self) -> None:
-        """Seal what waits, in order; whatever fails for a while leaves the rest waiting."""
+        """Seal the waiting commands in order; if the codec still does not answer, the rest keeps waiting."""
         try:
             if not self._commands:
                 self._seal_or_explain(UnsealedValue(_PROBE))
@@ -193,15 +195,15 @@ class CodecOutage:
         loads, self._loads = self._loads, {}
         for load in loads.values():
             load()
-        if self.is_open:  # what was sealed before cannot be opened yet
+        if self.is_open:  # a sealed value cannot be opened yet
             return
-        self._pause_s, self._is_told = _FIRST_PAUSE_S, False
+        self._pause_s, self._is_reported = _FIRST_PAUSE_S, False
         _LOG.warning("codec %r answers again", self._sealing.id)
-        self._tell(())
+        self._record_findings(())
         self._on_end()
 
     def _seal_or_explain(self, value: Any) -> Any:
-        """Return the value sealed, or why no waiting helps it: a person must see that. Raises CodecUnavailableError."""
+        """Return the sealed value, or the error if waiting cannot help: a person must see it. Raises CodecUnavailableError."""
         try:
             return _seal_waiting(value, self._sealing)
         except CodecUnavailableError:
@@ -209,13 +211,13 @@ class CodecOutage:
         except SealedError as error:
             return error
 
-    def _tell(self, findings: tuple[ProcessFinding, ...]) -> None:
+    def _record_findings(self, findings: tuple[ProcessFinding, ...]) -> None:
         if self._real_store.session is not None:
             self._real_store.submit(RecordProcessFindings(findings, (ProcessFindingKind.CODEC,)), lambda _answer: None)
 
 
 def _run_of(command: Any) -> str | None:
-    """Return the run among whose commands this one keeps its place: the start of a child is a command of its parent."""
+    """Return the run whose order of commands this one keeps: the start of a child is a command of its parent."""
     if isinstance(command, StartRun):
         return None if command.parent is None else command.parent.run
     return getattr(command, "run", None)
@@ -230,7 +232,7 @@ def _holds_unsealed(value: Any) -> bool:
 
 
 def _seal_waiting(value: Any, sealing: Sealing) -> Any:
-    """Return the value with all that waits in it sealed. Raises SealedError."""
+    """Return the value with each waiting part sealed. Raises SealedError."""
     if isinstance(value, UnsealedValue):
         return (
             sealing.seal_text(value.data.decode("utf-8", "surrogatepass"))
@@ -240,16 +242,16 @@ def _seal_waiting(value: Any, sealing: Sealing) -> Any:
     if isinstance(value, Failure) and isinstance(value.sealed, UnsealedValue):
         return _seal_failure(value, sealing)
     if isinstance(value, msgspec.Struct):
-        found = {name: getattr(value, name) for name in value.__struct_fields__}
-        new = {name: _seal_waiting(one, sealing) for name, one in found.items()}
-        return replace(value, **{name: one for name, one in new.items() if one is not found[name]})
+        fields = {name: getattr(value, name) for name in value.__struct_fields__}
+        sealed = {name: _seal_waiting(field, sealing) for name, field in fields.items()}
+        return replace(value, **{name: field for name, field in sealed.items() if field is not fields[name]})
     if isinstance(value, tuple) and _holds_unsealed(value):
         return tuple(_seal_waiting(item, sealing) for item in value)
     return value
 
 
 def _seal_failure(failure: Failure, sealing: Sealing) -> Failure:
-    """Return the failure sealed, or without its words where no waiting helps: what it is about is written all the same."""
+    """Return the failure sealed, or without its text if waiting cannot help: its kind and code are written all the same."""
     try:
         return replace(failure, sealed=_seal_waiting(failure.sealed, sealing))
     except CodecUnavailableError:

@@ -1,7 +1,7 @@
-"""Reads the histories of claimed runs in bulk, in the order of their claims, and gives each to the worker.
+"""Read the histories of claimed runs in bulk, in the order of their claims, and pass each to the worker.
 
-After an outage thousands of runs are claimed at once: one read brings many. Invariants. One read is under way at a time, and the next one
-begins before the runs of the last are loaded, so that at most two reads' worth of histories is in memory. Between the runs of two
+After an outage a worker claims thousands of runs at once: one read brings many. Invariants. One read runs at a time, and the next one
+starts before the runs of the last are loaded, so that at most two reads' worth of histories is in memory. Between the runs of two
 reads the loop is free for everything else. A history that cannot be read keeps only its own run from being loaded.
 """
 
@@ -25,7 +25,7 @@ HistoryCallback = Callable[[ClaimedRun, History | Exception], None]
 
 
 class HistoryReader:
-    """Made and used in the loop's thread. `on_read` is called once for each run, with its history or what keeps it from being read."""
+    """Created and used in the loop's thread. `on_read` is called once for each run, with its history or with the error of the read."""
 
     def __init__(
         self, reads: EngineReads, off_loop: BlockingCaller, later: CallLater, on_read: HistoryCallback
@@ -35,34 +35,34 @@ class HistoryReader:
         self._later = later
         self._on_read = on_read
         self._waiting: deque[ClaimedRun] = deque()
-        self._alone: deque[ClaimedRun] = deque()
+        self._single: deque[ClaimedRun] = deque()
         self._reading = self._closed = False
         self._steps: list[ClockStep] = []
-        """Steps of the clock since the read that is under way began."""
+        """Steps of the clock since the current read started."""
         self.count = 0
-        """How many runs wait for their history."""
+        """Number of runs that wait for their history."""
 
     def read(self, run: ClaimedRun) -> None:
-        """Read the history of a run, with those of others that wait."""
+        """Read the history of a run, together with the histories of other waiting runs."""
         self.count += 1
         self._waiting.append(run)
         self._next()
 
     def read_again(self, step: ClockStep) -> None:
-        """Read again what is being read: the clock was set since its runs were claimed, and their rows have moved."""
+        """Repeat the current read: the clock was set since its runs were claimed, and their rows have moved."""
         self._waiting = deque(_apply_clock_step(run, step) for run in self._waiting)
-        self._alone = deque(_apply_clock_step(run, step) for run in self._alone)
+        self._single = deque(_apply_clock_step(run, step) for run in self._single)
         self._steps += [step] if self._reading else []
 
     def close(self) -> None:
-        """Give nothing to anybody any more."""
+        """Stop: pass nothing more to `on_read`."""
         self._closed = True
 
     def _next(self) -> None:
         if self._reading or self._closed:
             return
-        if self._alone:
-            runs = [self._alone.popleft()]
+        if self._single:
+            runs = [self._single.popleft()]
         elif self._waiting:
             runs = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH_SIZE))]
         else:
@@ -77,7 +77,7 @@ class HistoryReader:
     def _ended(self, runs: list[ClaimedRun], read: Any) -> None:
         if self._closed:
             return
-        if isinstance(read, StoreUnavailableError):  # the runs are ours: they wait until the store is back
+        if isinstance(read, StoreUnavailableError):  # this worker owns the runs: they wait until the store is back
             self._later(lambda: self._begin(runs))
             return
         self._reading = False
@@ -91,8 +91,8 @@ class HistoryReader:
             self._waiting.extendleft(reversed(runs[len(read) :]))
         elif len(runs) == 1:
             read = [read]
-        else:  # one of them is to blame: each by itself
-            self._alone.extend(runs)
+        else:  # one of them fails: read each by itself
+            self._single.extend(runs)
             read = []
         self._next()
         for run, history in zip(runs, read, strict=False):
@@ -101,7 +101,7 @@ class HistoryReader:
 
 
 def _apply_clock_step(run: ClaimedRun, step: ClockStep) -> ClaimedRun:
-    """Return a claimed run whose rows have moved with a step."""
+    """Return a claimed run moved with a step of the clock, as its rows were."""
     steps = RunClockSteps(run.clock_steps)
     steps.add(run.rank, step.by_ms, step.at)
     deadline_at = None if run.deadline_at is None else run.deadline_at + step.by_ms

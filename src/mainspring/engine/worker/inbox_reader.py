@@ -1,4 +1,4 @@
-"""Reads what came into the inboxes of loaded runs, one read at a time, and gives each fact to its driver."""
+"""Read the inboxes of loaded runs, one read at a time, and pass each fact to its driver."""
 
 import logging
 from collections.abc import Callable
@@ -12,37 +12,37 @@ from mainspring.store.base import EngineReads, Store
 _LOG = logging.getLogger("mainspring.worker")
 
 CallLater = Callable[[Callable[[], None]], Any]
-"""Calls a function after a while."""
+"""Calls a function after a delay."""
 
 
 class InboxReader:
-    """Made and used in the loop's thread. A fact that is read twice is known by its number."""
+    """Created and used in the loop's thread. A driver recognizes a fact that is read twice by its number."""
 
     def __init__(
-        self, store: Store, reads: EngineReads, aboard: DriverLookup, off_loop: BlockingCaller, later: CallLater
+        self, store: Store, reads: EngineReads, lookup: DriverLookup, off_loop: BlockingCaller, later: CallLater
     ) -> None:
         self._store = store
         self._reads = reads
-        self._aboard = aboard
+        self._lookup = lookup
         self._off_loop = off_loop
         self._later = later
         self._reading = False
-        self._wanted = False
+        self._read_again = False
         self._missed: frozenset[str] = frozenset()
-        """Runs that were not loaded when facts of theirs were read last."""
+        """Runs that were not loaded when their facts were read last."""
 
     def run_loaded(self, run: str) -> None:
         """Read again if facts of this run were read before it was loaded."""
         if run in self._missed:
-            self.look()
+            self.poll()
 
-    def look(self) -> None:
-        """Read now, or once more after the read that is under way."""
+    def poll(self) -> None:
+        """Read now, or once more after the current read."""
         if self._reading:
-            self._wanted = True
+            self._read_again = True
             return
         session = self._store.session
-        if session is None or not self._aboard.active:
+        if session is None or not self._lookup.active:
             return
         self._reading = True
         self._off_loop(lambda: self._reads.facts_after(session, 0), self._read)
@@ -51,20 +51,20 @@ class InboxReader:
         self._reading = False
         if isinstance(read, Exception):
             _LOG.error("the inboxes cannot be read: %s", read)
-            self._wanted = False
-            self._later(self.look)
+            self._read_again = False
+            self._later(self.poll)
             return
         by_run: dict[str, list[Fact]] = {}
         for fact in read:
             by_run.setdefault(fact.run, []).append(fact)
         missed = set()
         for run_id, facts in by_run.items():
-            driver = self._aboard.driver_of(run_id)
+            driver = self._lookup.driver_of(run_id)
             if driver is None:
                 missed.add(run_id)
             else:
                 driver.add_facts(facts)
         self._missed = frozenset(missed)
-        if self._wanted:
-            self._wanted = False
-            self.look()
+        if self._read_again:
+            self._read_again = False
+            self.poll()

@@ -1,9 +1,9 @@
-"""What a worker asks the store for: ready runs, as many as there is room for, when something may be ready and when it becomes due.
+"""Claims of a worker: ready runs, up to its free slots, when something may be ready and when it becomes due.
 
-Invariants. A Claim is sent when something may be ready: at news of the store, at an instant that was planned, with each heartbeat, and
-after the end of a run if that may have made room for another. One Claim is under way at a time, a second one only while more is ready
-than the last one took. At most half of the worker's concurrency is asked for at once: while one half runs, the ends of the other are
-committed, and the next is fetched.
+Invariants. The worker sends a ClaimRuns when something may be ready: on a change in the store, at a planned instant, with each heartbeat,
+and after the end of a run if that may have freed a slot for another. One claim is open at a time, a second one only while more is ready
+than the last one returned. One claim requests at most half of the worker's concurrency: while one half runs, the ends of the other are
+committed, and the next runs are fetched.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from mainspring.store.commands.runs import ClaimedRun, ClaimedRuns, ClaimRuns
 _LOG = logging.getLogger("mainspring.worker")
 _MAX_PLAN_S, _RETRY_AFTER_S, _EARLY_TOLERANCE_S = 60.0, 1.0, 0.001
 YIELD_S = 0.1
-"""So long the room in a limited queue is left to older runs that only other workers can take."""
+"""How long a worker leaves a free slot of a limited queue to older runs that only other workers can take."""
 RECLAIM_S = 1.0
-"""So long it is taken after that, for no other worker came: one may be unable to in a way that the store does not know of."""
+"""How long the worker then claims that slot, because no other worker came: one may be unable to in a way that the store does not know."""
 
 
 class ClaimHost(Protocol):
-    """The worker, as its claims see it."""
+    """The worker as RunClaimer uses it."""
 
     loop: asyncio.AbstractEventLoop
     store: Store
@@ -34,74 +34,85 @@ class ClaimHost(Protocol):
     draining: bool
 
     @property
-    def room(self) -> int:
-        """How many runs it could take now."""
+    def free_slots(self) -> int:
+        """Number of runs it could take now."""
         ...
 
     def take(self, run: ClaimedRun) -> None:
-        """Begin to work on a run."""
+        """Start work on a run."""
         ...
 
     def drain(self) -> None:
-        """Take nothing new and give back what it has."""
+        """Take no new runs and release the claimed ones."""
         ...
 
 
 class RunClaimer:
-    """Used in the loop's thread."""
+    """Sends claims; used in the loop's thread."""
 
     def __init__(self, worker: ClaimHost) -> None:
         self._worker = worker
-        self._wanted = self._soon = False
-        self._under_way: deque[int] = deque()
-        """How many runs each Claim asks for that is not answered."""
-        self._more = False
-        """Whether more was ready than the last Claim could take."""
+        self._may_be_ready = self._is_scheduled = False
+        self._open_claims: deque[int] = deque()
+        """Number of requested runs of each claim that is not answered."""
+        self._has_more = False
+        """Whether more was ready than the last claim could take."""
         self._is_limited = False
-        """Whether the last Claim saw ready runs of a queue that limits how many run at once."""
-        self._gave_way: dict[str, float] = {}
-        """Limited queues in which room is left to others until an instant (seconds of the loop), and taken after it for INSIST_S."""
+        """Whether the last claim saw ready runs of a queue with limited concurrency."""
+        self._yielded: dict[str, float] = {}
+        """Limited queues whose free slots are left to other workers until an instant (seconds of the loop), then claimed for RECLAIM_S."""
         self._only: str | None = None
         self._due: asyncio.TimerHandle | None = None
         self._due_at: int | None = None
-        """The instant that is planned."""
+        """The planned instant."""
         self.count = 0
-        """How many Claims were sent."""
+        """Number of claims sent."""
 
     def want(self, *, only: str | None = None) -> None:
-        """Claim as soon as there is room; from now on this run and what it asks for, if `only` names one."""
+        """Claim as soon as a slot is free. If `only` names a run, claim from now on only this run and those it starts."""
         self._only = only or self._only
-        self._wanted = True
-        if not self._soon:
-            self._soon = True
+        self._may_be_ready = True
+        if not self._is_scheduled:
+            self._is_scheduled = True
             self._worker.loop.call_soon(self._claim)
 
     def claim_after_end(self) -> None:
-        """Claim, now that a run has ended, if its room or its place in a queue may be what another waits for.
+        """Claim after the end of a run, if another run may wait for its slot or its place in a queue.
 
-        What else is ready is news of the store. A Claim that finds nothing would keep the next start waiting for its commit.
+        The store announces everything else that is ready. A claim that finds nothing would delay the next start until it is committed.
         """
-        if self._wanted or self._more or self._is_limited:
+        if self._may_be_ready or self._has_more or self._is_limited:
             self.want()
 
     def _claim(self) -> None:
-        self._soon = False
-        worker, s = self._worker, self._worker.settings
-        room = worker.room - sum(self._under_way)
-        if worker.draining or room <= 0 or (s.one_run and self._only is None) or len(self._under_way) > self._more:
+        self._is_scheduled = False
+        worker, settings = self._worker, self._worker.settings
+        free_slots = worker.free_slots - sum(self._open_claims)
+        if (
+            worker.draining
+            or free_slots <= 0
+            or (settings.one_run and self._only is None)
+            or len(self._open_claims) > self._has_more
+        ):
             return
-        self._wanted = False
+        self._may_be_ready = False
         self.count += 1
-        limit = min(room, (s.concurrency + 1) // 2)
-        self._under_way.append(limit)
-        insists = tuple(self._insisted())
+        limit = min(free_slots, (settings.concurrency + 1) // 2)
+        self._open_claims.append(limit)
+        reclaims = tuple(self._reclaimed_queues())
         claim = ClaimRuns(
-            f"{worker.store.session}:{self.count}", limit, s.tags, s.queues, s.suspects, self._only, insists
+            f"{worker.store.session}:{self.count}",
+            limit,
+            settings.tags,
+            settings.queues,
+            settings.suspects,
+            self._only,
+            reclaims,
         )
         worker.store.submit(claim, self._claimed)
 
     def _claimed(self, result: Any) -> None:
-        self._under_way.popleft()
+        self._open_claims.popleft()
         worker = self._worker
         if not isinstance(result, ClaimedRuns):
             if isinstance(result, Exception):
@@ -114,28 +125,28 @@ class RunClaimer:
         for run in result.runs:
             worker.take(run)
         self.plan(result.next_due_at)
-        self._more, self._is_limited = result.more, result.is_limited
-        self._give_way(result.gave_way)
-        if result.more or self._wanted:
-            self._claim()  # at once, before what was taken runs
+        self._has_more, self._is_limited = result.more, result.is_limited
+        self._yield_queues(result.gave_way)
+        if result.more or self._may_be_ready:
+            self._claim()  # at once, before the claimed runs start
 
-    def _insisted(self) -> dict[str, float]:
-        """Return the limited queues in which others have had their time just now."""
+    def _reclaimed_queues(self) -> dict[str, float]:
+        """Return the limited queues that other workers did not use in their time."""
         now = self._worker.loop.time()
-        return {queue: at for queue, at in self._gave_way.items() if at - _EARLY_TOLERANCE_S <= now < at + RECLAIM_S}
+        return {queue: at for queue, at in self._yielded.items() if at - _EARLY_TOLERANCE_S <= now < at + RECLAIM_S}
 
-    def _give_way(self, queues: tuple[str, ...]) -> None:
-        """Note the queues in which room was left to others, and claim again when they have had their time."""
-        loop, insisted = self._worker.loop, self._insisted()
+    def _yield_queues(self, queues: tuple[str, ...]) -> None:
+        """Note the queues whose free slots are left to other workers, and claim again when their time is over."""
+        loop, reclaimed = self._worker.loop, self._reclaimed_queues()
         now = loop.time()
-        begun = {queue: at for queue, at in self._gave_way.items() if at > now}
-        waiting = {queue: begun.get(queue, now + YIELD_S) for queue in queues if queue not in insisted}
-        self._gave_way = insisted | waiting
+        still_yielded = {queue: at for queue, at in self._yielded.items() if at > now}
+        waiting = {queue: still_yielded.get(queue, now + YIELD_S) for queue in queues if queue not in reclaimed}
+        self._yielded = reclaimed | waiting
         if waiting:
             loop.call_at(min(waiting.values()), self.want)
 
     def plan(self, due_at: int | None) -> None:
-        """Claim at an instant (ms UTC) at which something becomes due, and at no other that was planned."""
+        """Plan a claim at an instant (ms UTC), in place of the planned one."""
         self.close()
         if due_at is not None:
             delay = max(0.001, (due_at - self._worker.clock.now()) / 1000)
@@ -143,12 +154,12 @@ class RunClaimer:
             self._due_at = due_at
 
     def plan_also(self, due_at: int | None) -> None:
-        """Claim at this instant (ms UTC) too: a run was suspended until then, and no Claim has seen it since."""
+        """Plan a claim at this instant (ms UTC) if it is earlier: a run was suspended until then, and no claim has seen it since."""
         if due_at is not None and (self._due_at is None or due_at < self._due_at):
             self.plan(due_at)
 
     def close(self) -> None:
-        """Plan nothing any more."""
+        """Cancel the planned claim."""
         if self._due is not None:
             self._due.cancel()
         self._due = self._due_at = None

@@ -1,4 +1,4 @@
-"""What every driver of a worker shares and that needs no state of the worker: values in and out, failures as data, starts of other runs."""
+"""Services for all runs of a worker that need no state of the worker: sealing of values, failures as data, starts of other runs."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ TransactionalCallBuilder = Callable[[AttemptSpec], Callable[..., Any]]
 
 
 class RunServices:
-    """The part of `Hosting` that only looks things up and makes commands."""
+    """The part of `DriverHost` that only reads and builds commands."""
 
     def __init__(
         self,
@@ -41,37 +41,37 @@ class RunServices:
         self.clock = clock
         self.sealing = sealing or PLAIN_SEALING
         self.payload_max = self.sealing.limit
-        self._opening = RowUnsealer(self.sealing)
+        self._unsealer = RowUnsealer(self.sealing)
         self.classifier = classifier or Classifier()
         self._transactional = transactional
 
     def seal(self, data: bytes | None) -> bytes | None:
-        """Make a value's bytes what the store keeps."""
+        """Seal the bytes of a value for the store."""
         return self.sealing.seal_if(data)
 
     def seal_now(self, data: bytes | None) -> bytes | None:
-        """Make a value's bytes what the store keeps; see Hosting. Raises SealedError."""
+        """Seal the bytes of a value now; see DriverHost. Raises SealedError."""
         return None if data is None else self.sealing.seal_now(data)
 
     def seal_failure(self, failure: Failure | None) -> Failure | None:
-        """Make a failure what the store keeps."""
+        """Seal a failure for the store."""
         return self.sealing.seal_failure(failure)
 
     def open_fact(self, fact: Fact) -> Fact:
-        """Make a fact of the inbox readable."""
-        return self._opening.fact(fact)
+        """Open a sealed fact of the inbox."""
+        return self._unsealer.fact(fact)
 
     def opened(self, history: History | None) -> History | None:
-        """Return a history with its values readable."""
-        return None if history is None else self._opening.history(history)
+        """Return a history with its values opened."""
+        return None if history is None else self._unsealer.history(history)
 
     def failure_of(self, error: BaseException) -> Failure:
-        """Return an exception as data."""
+        """Return an exception as a failure."""
         verdict = self.classifier.classify(error, datetime.fromtimestamp(self.clock.now() // 1000, UTC))
         return KNOWN_SECRETS.redactor.redact_failure(Failure.of(error, verdict))
 
     def refusal_of(self, name: str, refused: Refused) -> Failure:
-        """Return a refused start of a child as data."""
+        """Return a refused start of a child as a failure."""
         message = f"child {name!r} was not started: {refused.text or refused.code}"
         return Failure(type="Refused", code=refused.code, message=message, kind=FailureKind.PERMANENT)
 
@@ -80,7 +80,7 @@ class RunServices:
         return build_child_start(run, request, call, self.clock.now(), self.sealing)
 
     def cancel_child(self, run: ClaimedRun, request: Request) -> None:
-        """Ask a child that nobody waits for any more to stop."""
+        """Cancel a child that no code awaits any more."""
         self.store.submit(CancelChild(run.id, run.claim, request.ident), ignore_answer)
 
     def restart_of(self, run: ClaimedRun, program: Program, data: bytes) -> StartRun:
@@ -101,10 +101,10 @@ class RunServices:
         )
 
     def transactional(self, spec: AttemptSpec) -> Callable[..., Any]:
-        """Return what to call for a step in the user's own database.
+        """Return the call that runs a step in the user's own database.
 
         Raises:
-            DefinitionError: this worker was given no databases.
+            DefinitionError: this worker has no databases.
         """
         if self._transactional is None:
             raise DefinitionError(
@@ -115,4 +115,4 @@ class RunServices:
 
 
 def ignore_answer(_result: Any) -> None:
-    """Take an answer that changes nothing."""
+    """Ignore an answer that changes nothing."""

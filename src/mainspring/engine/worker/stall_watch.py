@@ -1,8 +1,8 @@
-"""Watches a loop from outside: a loop that does not turn is reported with the code that holds it.
+"""Watch a loop from outside to detect a stall: a loop that does not turn is reported with the code that blocks it.
 
-Role: a thread sets a mark in the loop and looks whether it was taken. After `report_after` without a turn `on_stall` gets the
-guilty stack, once a stall; after `limit_after` `on_limit` is called, once, so that no wedged worker keeps its runs for ever.
-Invariant: nothing here needs the loop to move; a test drives `check_once` with a clock of its own.
+Role: a thread sets a mark in the loop and checks whether the loop cleared it. After `report_after` without a turn `on_stall` gets the
+blocking stack, once per stall. After `limit_after` `on_limit` is called, once, so that no blocked worker keeps its runs for ever.
+Invariant: nothing here needs the loop to turn; a test drives `check_once` with its own clock.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from mainspring.engine.attempts.stacks import read_thread_stack
 class StallWatch:
     """Watches the loop that runs in `thread` (its `threading.get_ident()`); spans are seconds of `now`.
 
-    `on_stall(frames, since)`, `on_limit(since)` and, when a loop turns of which a stall was reported, `on_turn()` are called from the
+    `on_stall(frames, since)`, `on_limit(since)` and, when a loop turns again after a reported stall, `on_turn()` are called from the
     watching thread, in that order; `since` = seconds without a turn, `frames` = lines "file:line function", outermost first.
     """
 
@@ -43,7 +43,7 @@ class StallWatch:
         self._marked_at: float | None = None
         self._is_reported = False
         self._is_over = False
-        self._is_told = False
+        self._was_stalled = False
         self._closing = threading.Event()
         self._watcher: threading.Thread | None = None
 
@@ -59,16 +59,16 @@ class StallWatch:
             self._watcher.join()
 
     def check_once(self) -> bool:
-        """Look once; return whether the loop stalls."""
-        # Counted from our own mark, so that a machine that slept is no stall.
+        """Check once; return whether the loop stalls."""
+        # Counted from this thread's own mark: a machine that slept is no stall.
         marked_at = self._marked_at
         if marked_at is None:
-            if self._is_told:
-                self._is_told = False
+            if self._was_stalled:
+                self._was_stalled = False
                 self._on_turn()
             self._marked_at = marked_at = self._now()
             try:
-                self._loop.call_soon_threadsafe(self._turned)
+                self._loop.call_soon_threadsafe(self._clear_mark)
             except RuntimeError:  # the loop is closed, which is no stall
                 self._closing.set()
                 return False
@@ -76,20 +76,20 @@ class StallWatch:
         if since < self._report_after:
             return False
         if not self._is_reported:
-            self._is_reported = self._is_told = True
+            self._is_reported = self._was_stalled = True
             self._on_stall(read_thread_stack(self._thread), since)
         if since >= self._limit_after and not self._is_over:
             self._is_over = True
             self._on_limit(since)
         return True
 
-    def _turned(self) -> None:
-        """Runs in the loop: it turns."""
+    def _clear_mark(self) -> None:
+        """Clear the mark; runs in the loop, so the loop turns."""
         self._marked_at = None
         self._is_reported = False
         self._is_over = False
 
     def _watch(self) -> None:
-        # A tenth of the span: the report comes in time, and an idle loop is woken twice a second at most.
+        # A tenth of the span: the report is in time, and an idle loop wakes at most about twice a second.
         while not self._closing.wait(self._report_after / 10):
             self.check_once()

@@ -1,8 +1,8 @@
-"""Attempts without a time-out that give no sign of life: each is put on record with where its code stands, until it gives one or ends.
+"""Stalled attempts: those without a time-out that send no report. Each is recorded with its stack, until it sends one or ends.
 
-Role: one look at all live attempts every few seconds; a sign costs nothing but the instant that is stored anyway. Invariants: the row is
-this session's and of this claim, so whatever happens to the worker it outlives neither. A look that comes very late (the machine slept, the
-process was stopped) starts all spans anew: nothing could be heard meanwhile.
+Role: one check of all live attempts every few seconds; a report costs nothing but storing its instant. Invariants: the row belongs to
+this session and this claim, so it never outlives the worker or the claim. A check that comes very late (the machine slept, the process
+was stopped) restarts all spans: no report could be received meanwhile.
 """
 
 import functools
@@ -24,16 +24,16 @@ from mainspring.store.commands.journal import ClearStalledAttempt, RecordStalled
 _LOG = logging.getLogger("mainspring.worker")
 _MAX_CHECK_DELAY_MS = 300_000
 _MAX_STACK_QUERIES = 4
-"""So many are asked in one look where they stand: each may take some milliseconds of the loop."""
+"""Most stacks to read in one check: each may take some milliseconds of the loop."""
 
 _AttemptKey = tuple[str, int, str, int]
 """Run, claim, identity of the step, attempt."""
 
 
 class StalledAttempts:
-    """Those of one worker; used in the loop's thread. `drivers` = its loaded runs, as they are at each look.
+    """The stalled attempts of one worker; used in the loop's thread. `drivers` = its loaded runs at each check.
 
-    `stalled_ms` holds for all whose automation says nothing else.
+    `stalled_ms` is the limit for automations that set no other.
     """
 
     def __init__(
@@ -49,16 +49,16 @@ class StalledAttempts:
         self._drivers = drivers
         self._automations = automations
         self._stalled_ms = stalled_ms
-        self._looked_at = self._hears_since_at = clock.now()
+        self._checked_at = self._receives_since_at = clock.now()
         self._known: dict[_AttemptKey, bool] = {}
-        """Whether each is on record, or only asked where it stands."""
+        """True = recorded; False = its stack is requested."""
 
-    def look(self) -> None:
-        """Record who became silent, and take back who gave a sign or ended."""
+    def check(self) -> None:
+        """Record attempts that became silent, and clear those that reported or ended."""
         now = self._clock.now()
-        if not 0 <= now - self._looked_at < _MAX_CHECK_DELAY_MS:
-            self._hears_since_at = now
-        self._looked_at = now
+        if not 0 <= now - self._checked_at < _MAX_CHECK_DELAY_MS:
+            self._receives_since_at = now
+        self._checked_at = now
         silent = self._silent(now)
         for key in [key for key in self._known if key not in silent]:
             self._clear(key)
@@ -67,7 +67,7 @@ class StalledAttempts:
             step = silent[key]
             if step.handle is not None:
                 self._known[key] = False
-                step.handle.ask_where(functools.partial(self._record, key, step))
+                step.handle.request_stack(functools.partial(self._record, key, step))
 
     def _silent(self, now: int) -> dict[_AttemptKey, LiveStep]:
         found: dict[_AttemptKey, LiveStep] = {}
@@ -81,7 +81,7 @@ class StalledAttempts:
         return found
 
     def _limit_ms(self, name: str) -> int | None:
-        """Return how long attempts of an automation may be silent; None = for ever."""
+        """Return how long attempts of an automation may be silent; None = without limit."""
         automation = self._automations.get(name)
         stated = None if automation is None else automation.definition.option("stalled")
         if stated is None:
@@ -89,27 +89,27 @@ class StalledAttempts:
         return None if stated is False else to_milliseconds(parse_duration(stated))
 
     def _since_at(self, step: LiveStep) -> int:
-        return max(step.started_at, step.signed_at, self._hears_since_at)
+        return max(step.started_at, step.reported_at, self._receives_since_at)
 
     def _record(self, key: _AttemptKey, step: LiveStep, lines: list[str]) -> None:
         if self._known.get(key) is not False:
-            return  # it gave a sign before it could tell where it stands
+            return  # it reported before its stack was read
         run, claim, ident, attempt = key
         silent_ms = self._clock.now() - self._since_at(step)
-        where = tuple(KNOWN_SECRETS.redact(line) for line in lines[-MAX_FRAMES:]) or (
+        stack = tuple(KNOWN_SECRETS.redact(line) for line in lines[-MAX_FRAMES:]) or (
             "nobody can tell where it stands",
         )
         _LOG.error(
             "run %s: attempt %d of step %s has given no sign of life for %d s; give it a timeout=. It stands at\n  %s",
-            *(run, attempt, step.request.name, silent_ms // 1000, "\n  ".join(where)),
+            *(run, attempt, step.request.name, silent_ms // 1000, "\n  ".join(stack)),
         )
         self._known[key] = True
-        command = RecordStalledAttempt(run, claim, ident, step.request.name, attempt, silent_ms, where)
+        command = RecordStalledAttempt(run, claim, ident, step.request.name, attempt, silent_ms, stack)
         self._store.submit(command, functools.partial(self._recorded, key))
 
     def _recorded(self, key: _AttemptKey, result: Any) -> None:
         if isinstance(result, Exception):
-            self._known.pop(key, None)  # the next look tries again
+            self._known.pop(key, None)  # the next check tries again
 
     def _clear(self, key: _AttemptKey) -> None:
         run, claim, ident, attempt = key

@@ -1,4 +1,4 @@
-"""Suspended runs whose bodies stay in memory, so that a wake seldom replays; the longest parked goes first."""
+"""Cache of suspended runs: their bodies stay in memory, so that waking them seldom needs a replay. The oldest is dropped first."""
 
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -10,56 +10,56 @@ if TYPE_CHECKING:
 
 
 BASE_BYTES = 16 * 1024
-"""What a parked body takes beside its values: driver, loop, coroutine, open requests (measured: 10 to 14 KiB)."""
+"""Memory of a suspended body without its values: driver, loop, coroutine, open requests (measured: 10 to 14 KiB)."""
 
 
 class SuspendedRunCache:
-    """At most `most` drivers, and about `most_bytes` of memory."""
+    """Keeps at most `most` drivers, and about `most_bytes` of memory."""
 
     def __init__(self, most: int, most_bytes: int) -> None:
         self._most = most
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._parked: OrderedDict[str, Driver] = OrderedDict()
+        self._drivers: OrderedDict[str, Driver] = OrderedDict()
 
     def park(self, driver: "Driver") -> None:
-        """Keep a driver; the longest parked is let go when there are too many."""
-        self._parked[driver.run.id] = driver
+        """Keep a driver; unload the oldest ones if there are too many."""
+        self._drivers[driver.run.id] = driver
         self._bytes += _size_of(driver)
-        while self._parked and (len(self._parked) > self._most or self._bytes > self._most_bytes):
-            oldest = next(iter(self._parked.values()))
+        while self._drivers and (len(self._drivers) > self._most or self._bytes > self._most_bytes):
+            oldest = next(iter(self._drivers.values()))
             self._drop(oldest)
-            oldest.let_go()
+            oldest.unload()
 
     def _drop(self, driver: "Driver") -> None:
-        del self._parked[driver.run.id]
+        del self._drivers[driver.run.id]
         self._bytes -= _size_of(driver)
 
     def take(self, run: ClaimedRun) -> "Driver | None":
-        """Return the driver of a claimed run, if what it knows is still all there is; else let it go."""
-        driver = self._parked.get(run.id)
+        """Return the driver of a claimed run if it knows the whole journal; otherwise unload it."""
+        driver = self._drivers.get(run.id)
         if driver is None:
             return None
         self._drop(driver)
-        # An owner in between may have left attempts and checkpoints, which have no rank.
+        # Another owner in between may have left attempts and checkpoints, which have no rank.
         same_owner = run.claim == driver.claim + 1
         if same_owner and driver.journal.rank == run.rank and driver.run.generation == run.generation:
             return driver
-        driver.let_go()
+        driver.unload()
         return None
 
     def forget(self, driver: "Driver") -> None:
-        """Drop a driver that let go by itself."""
-        if self._parked.get(driver.run.id) is driver:
+        """Drop a driver that unloaded itself."""
+        if self._drivers.get(driver.run.id) is driver:
             self._drop(driver)
 
     def clear(self) -> None:
-        """Let all go."""
-        for driver in list(self._parked.values()):
+        """Unload all drivers."""
+        for driver in list(self._drivers.values()):
             self._drop(driver)
-            driver.let_go()
+            driver.unload()
 
 
 def _size_of(driver: "Driver") -> int:
-    """Return about how much memory a parked driver holds: at most all values that its body was ever given."""
+    """Return about how much memory a suspended driver holds: at most all values that its body ever received."""
     return BASE_BYTES + 2 * driver.journal.value_bytes

@@ -1,7 +1,8 @@
-"""The worker: claims runs while it has room, holds their drivers, keeps suspended ones in a bounded memory, drains.
+"""The worker: claims runs while it has free slots, holds their drivers, caches suspended ones within bounds, drains.
 
-Invariants. All state here is touched in the loop's thread only; the store's thread passes things on with `call_soon_threadsafe`. A run is
-loaded once: a claimed run that is still parked here goes on without replay. Each beat looks for what is ready or due, with or without news.
+Invariants. All state here is used in the loop's thread only; the store's thread passes things on with `call_soon_threadsafe`. A run is
+loaded once: a claimed run that is still cached here continues without replay. Each heartbeat claims what is ready or due, whether or not
+the store announced a change.
 """
 
 import asyncio
@@ -50,7 +51,7 @@ _ROUNDS_PER_BEAT = 4
 
 
 class Worker(RunServices):
-    """One process's share of the work; made and used in `loop`'s thread."""
+    """The worker of one process; created and used in the thread of `loop`."""
 
     def __init__(
         self,
@@ -82,21 +83,21 @@ class Worker(RunServices):
         self.drivers: dict[str, Driver] = {}
         self._locks = AttemptLocks(store, loop)
         self.lines = _create_log_processor(loop, store, self.sealing, clock, self.settings)
-        on_sign = AttemptReportRouter(store, self, self._locks, self.lines).take
+        on_report = AttemptReportRouter(store, self, self._locks, self.lines).take
         self.attempts = AttemptExecutor(
             loop,
-            on_sign=on_sign,
+            on_report=on_report,
             classifier=self.classifier,
             threads=self.settings.threads,
-            children=children(on_sign) if children is not None else None,
+            children=children(on_report) if children is not None else None,
             clock=clock,
         )
         self.stalled = StalledAttempts(store, clock, self.drivers, registry.automations, self.settings.stalled_ms)
-        self._parking = SuspendedRunCache(self.settings.parked, self.settings.park_bytes)
+        self._suspended = SuspendedRunCache(self.settings.parked, self.settings.park_bytes)
         self.claims = RunClaimer(self)
         self._round: asyncio.TimerHandle | None = None
         self._inboxes = InboxReader(store, reads, self, self.off_loop, self._later)
-        self._straights = FastPathRuns(self)
+        self._fast_path_runs = FastPathRuns(self)
         self._histories = HistoryReader(reads, self.off_loop, self._later, self._history_read)
         self._unopened: dict[str, ClaimedRun] = {}
         """Claimed runs that wait for the codec, to be loaded."""
@@ -106,7 +107,7 @@ class Worker(RunServices):
         self._child_queue = ""
         self._on_crash_point = on_crash_point
         self.crash_after: tuple[str, str] | None = None
-        """(automation, step): after its commit `on_crash_point` is called, once."""
+        """(automation, step): `on_crash_point` is called once, after the commit of this step."""
         self.draining = False
         self._stopped = False
         self.on_idle: Callable[[], None] | None = None
@@ -114,73 +115,73 @@ class Worker(RunServices):
     # -- life ----------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to claim."""
+        """Start to claim."""
         self._round = self.loop.call_later(_ROUND_S, self._make_round)
         self.want()
 
     def serve_only(self, run: str) -> None:
-        """Take this run and what it asks for, and no other."""
+        """Take this run and the runs it starts, and no other."""
         self.claims.want(only=run)
 
     def drain(self) -> None:
-        """Claim nothing more, give runs back as soon as what is in flight is saved; `on_idle` is called at the end."""
+        """Claim nothing more, and release each run as soon as its open outcomes are saved; `on_idle` is called at the end."""
         self.draining = True
-        self._parking.clear()
-        self._straights.take_up_all()
+        self._suspended.clear()
+        self._fast_path_runs.fall_back_all()
         for driver in list(self.drivers.values()):
             driver.drain()
         for run in list(self._unopened.values()):
             self.codec.drop_load(run.id)
             self.store.submit(ReleaseRun(run.id, run.claim, run.rank), ignore_answer)
         self._unopened.clear()
-        self._tell_idle()
+        self._report_idle()
 
     def hurry(self) -> None:
-        """The time to drain is over: stop the attempts; their runs go on elsewhere."""
+        """Stop the attempts at the end of the time to drain; their runs continue elsewhere."""
         for driver in list(self.drivers.values()):
             driver.steps.stop_all("the worker stops")
 
     def stop(self) -> None:
-        """Forget everything; writes nothing. For the end of the process."""
+        """Unload everything; writes nothing. For the end of the process."""
         self.draining = self._stopped = True
         self._histories.close()
         self.claims.close()
         if self._round is not None:
             self._round.cancel()
-        self._straights.let_go()
+        self._fast_path_runs.unload_all()
         self.codec.close()
         for driver in list(self.drivers.values()):
-            driver.let_go()
-        self._parking.clear()
+            driver.unload()
+        self._suspended.clear()
         self._locks.close()
         self.attempts.close()
         self.lines.close()
 
     @property
     def active(self) -> int:
-        """How many runs this worker works on now."""
-        return len(self.drivers) + self._histories.count + len(self._straights) + len(self._unopened)
+        """Number of runs that this worker works on now."""
+        return len(self.drivers) + self._histories.count + len(self._fast_path_runs) + len(self._unopened)
 
     @property
     def aboard(self) -> dict[str, int]:
-        """The claims of the runs whose code may be at work here now, by run."""
-        return {run_id: driver.claim for run_id, driver in self.drivers.items()} | self._straights.claims
+        """The claims of the runs whose code may run here now, by run."""
+        return {run_id: driver.claim for run_id, driver in self.drivers.items()} | self._fast_path_runs.claims
 
     @property
-    def goes_straight(self) -> bool:
-        """Whether nobody has to see an outcome before the end of its run."""
+    def fast_path_allowed(self) -> bool:
+        """Whether no one needs an outcome before the end of its run."""
         return self.crash_after is None and not self.draining and not self.settings.suspects
 
     def changed(self, changes: CommitChanges) -> None:
-        """The store says that something may have come, or that its clock was set."""
+        """Handle a change in the store: something may be ready, or its clock was set."""
         self._meet_clock_step(changes.clock_step)
-        if changes.ready and self._round is not None:  # before `start` it has announced nothing that it could take
+        if changes.ready and self._round is not None:  # before `start` this worker has announced no automations
             self.want()
         if changes.facts:
-            self.look_for_facts()
+            self.read_inboxes()
 
     def _meet_clock_step(self, step: ClockStep | None) -> None:
-        """Let what waits here be due when its time has passed, whatever the clock shows. What is parked is loaded again."""
+        """Move all waits with a step of the clock, so that each still lasts as long as intended. Cached runs are loaded again."""
         if isinstance(self.clock, StoreClock):
             step = self.clock.take_step()
             if step is not None:
@@ -189,8 +190,8 @@ class Worker(RunServices):
             return
         _LOG.warning("%s: waits, retries and deadlines move with it", describe_step(step.by_ms))
         self._histories.read_again(step)
-        self._parking.clear()
-        self._straights.take_up_all()
+        self._suspended.clear()
+        self._fast_path_runs.fall_back_all()
         for driver in list(self.drivers.values()):
             driver.meet_clock_step(step)
         self.want()
@@ -202,53 +203,53 @@ class Worker(RunServices):
         self._rounds += 1
         if self._rounds % _ROUNDS_PER_BEAT == 0 and self.store.session is not None:
             self.store.submit(self._usage.beat(), ignore_answer)
-            self.want()  # the truth is what a scan finds; news and the timer only make it come sooner
-        self._tell_child_queue(is_beat=self._rounds % _ROUNDS_PER_BEAT == 0)
-        self._straights.take_up_all(now)
+            self.want()  # only a scan is reliable; change notifications and the timer just make it sooner
+        self._record_child_queue(is_beat=self._rounds % _ROUNDS_PER_BEAT == 0)
+        self._fast_path_runs.fall_back_all(now)
         for driver in list(self.drivers.values()):
-            driver.look_after(now)
-            # While it drains, it may be this very run that made it drain: what it is to blame for is not known yet.
+            driver.run_periodic_tasks(now)
+            # While the worker drains, this very run may be the cause: do not clear it yet.
             if self.settings.suspects and not self.draining and now - driver.loaded_at >= self.settings.survive_ms:
                 self._clear(driver.run, progressed=False)
         if self._rounds % _ROUNDS_PER_BEAT == 0:
-            self.stalled.look()
+            self.stalled.check()
 
-    def _tell_child_queue(self, *, is_beat: bool) -> None:
-        """Record which attempts wait for a child: at once when the first does or none does any more, else with each beat."""
+    def _record_child_queue(self, *, is_beat: bool) -> None:
+        """Record which attempts wait for a child: at once when the first waits or none waits any more, otherwise with each heartbeat."""
         queue = self.attempts.child_queue
-        told = "" if queue is None else msgspec.json.encode(queue).decode()
-        is_turn = bool(told) != bool(self._child_queue)
-        if told != self._child_queue and (is_turn or is_beat) and self.store.session is not None:
-            self._child_queue = told
-            self.store.submit(RecordHeartbeat(child_queue=told), ignore_answer)
+        encoded = "" if queue is None else msgspec.json.encode(queue).decode()
+        is_first_or_last = bool(encoded) != bool(self._child_queue)
+        if encoded != self._child_queue and (is_first_or_last or is_beat) and self.store.session is not None:
+            self._child_queue = encoded
+            self.store.submit(RecordHeartbeat(child_queue=encoded), ignore_answer)
 
     def _later(self, call: Callable[[], None]) -> None:
         self.loop.call_later(_ROUND_S, call)
 
-    def _tell_idle(self) -> None:
+    def _report_idle(self) -> None:
         if self.draining and not self.active and self.on_idle is not None:
             self.on_idle()
 
     # -- claiming ------------------------------------------------------------------------------------------------------
 
     def want(self) -> None:
-        """Claim as soon as there is room."""
+        """Claim as soon as a slot is free."""
         self.claims.want()
 
     @property
-    def room(self) -> int:
-        """How many runs it could take now: none while the codec does not answer, another worker may reach it.
+    def free_slots(self) -> int:
+        """Number of runs that it could take now: none while the codec does not answer, because another worker may reach it.
 
-        A run whose work is done takes no room while its end is on its way.
+        A run whose work is done uses no slot while its end is being committed.
         """
         if self.codec.is_open:
             return 0
         if not self.settings.suspects:
-            return self.settings.concurrency - self.active + self._straights.over_count
+            return self.settings.concurrency - self.active + self._fast_path_runs.over_count
         return 1 - self._histories.count - sum(1 for run_id in self.drivers if run_id not in self._cleared)
 
     def progressed(self, driver: Driver, name: str = "") -> None:
-        """An outcome of a run was committed; a run on probation is ordinary again."""
+        """Note that an outcome of a run was committed; this ends its probation."""
         run = driver.run
         if self.crash_after is not None and self.crash_after == (run.automation, name):
             self.crash_after = None
@@ -256,20 +257,20 @@ class Worker(RunServices):
         self._clear(run, progressed=True)
 
     def _clear(self, run: ClaimedRun, *, progressed: bool) -> None:
-        """Take a run off probation, once."""
+        """End the probation of a run, once."""
         if self.settings.suspects and run.id not in self._cleared:
             self._cleared.add(run.id)
             self.store.submit(ClearProbation(run.id, run.claim, progressed), ignore_answer)
             self.want()
 
     def take(self, run: ClaimedRun) -> None:
-        """Begin to work on a claimed run, or go on with it."""
-        parked = self._parking.take(run)
+        """Start work on a claimed run, or continue it."""
+        driver = self._suspended.take(run)
         if run.losses:
             self.lines.life.run_continued(run)
-        if parked is not None:
-            self.drivers[run.id] = parked
-            parked.resume(run)
+        if driver is not None:
+            self.drivers[run.id] = driver
+            driver.resume(run)
         elif run.fresh:
             self._load(run, None)
         else:
@@ -283,23 +284,23 @@ class Worker(RunServices):
             self._load_after_wait(run, read)
 
     def _load_after_wait(self, run: ClaimedRun, history: History | None) -> None:
-        """Load a run that was claimed a while ago, and see to it that it hears of what came meanwhile."""
+        """Load a run that was claimed a while ago, and deliver facts that arrived meanwhile."""
         self._load(run, history)
         self._inboxes.run_loaded(run.id)
 
     def _load(self, run: ClaimedRun, history: History | None) -> None:
         try:
             opened, data = self.opened(history), self.sealing.open(run.input)
-            self.lines.life.run_began(run)
+            self.lines.life.run_started(run)
             program = choose_program(run, self._registry, data, self.payload_max, opened)
-            if opened is None and self._straights.start(run, program):
+            if opened is None and self._fast_path_runs.start(run, program):
                 return
             driver = Driver(self, run, program, opened)
             driver.draining = self.draining
         except CodecUnavailableError:
             self._load_when_codec_answers(run, history)
             return
-        except Exception as error:  # noqa: BLE001  whatever keeps one run from loading must not keep the others
+        except Exception as error:  # noqa: BLE001  one run that cannot be loaded must not block the others
             self.unsaved(run, error)
             return
         self._begin(driver)
@@ -311,23 +312,23 @@ class Worker(RunServices):
 
         if self.draining:
             self.store.submit(ReleaseRun(run.id, run.claim, run.rank), ignore_answer)
-            self._tell_idle()
+            self._report_idle()
         else:
             self._unopened[run.id] = run
             self.codec.load_later(run.id, load)
 
     def await_codec(self, driver: Driver) -> None:
-        """Let a driver look again when the codec answers."""
+        """Call `codec_answered` of a driver when the codec answers."""
         self.codec.load_later(driver.run.id, driver.codec_answered)
 
-    def load_adopted(self, straight: FastPathRun) -> Driver | None:
-        """Load a straight run as an ordinary one that adopts the attempt; None if it cannot be loaded."""
+    def load_adopted(self, fast_run: FastPathRun) -> Driver | None:
+        """Load a fast path run as an ordinary run that adopts its attempt; None if it cannot be loaded."""
         try:
-            driver = Driver(self, straight.run, straight.program, None)
+            driver = Driver(self, fast_run.run, fast_run.program, None)
         except Exception as error:  # noqa: BLE001
-            self.unsaved(straight.run, error)
+            self.unsaved(fast_run.run, error)
             return None
-        driver.steps.adopt(straight.ident, straight.handle, straight.started_at)
+        driver.steps.adopt(fast_run.ident, fast_run.handle, fast_run.started_at)
         return driver if self._begin(driver) else None
 
     def _begin(self, driver: Driver) -> bool:
@@ -335,71 +336,71 @@ class Worker(RunServices):
         try:
             driver.begin()
         except Exception as error:  # noqa: BLE001
-            driver.let_go()
+            driver.unload()
             self.unsaved(driver.run, error)
             return False
         return True
 
     def unsaved(self, run: ClaimedRun, error: Exception) -> None:
-        """Halt a run that cannot be loaded, or of which a command cannot be executed."""
+        """Halt a run that cannot be loaded, or one of whose commands cannot be executed."""
         halt = HaltRun(run.id, run.claim, FailureReason.BODY_ERROR, run.rank, self.seal_failure(self.failure_of(error)))
         self.store.submit(halt, ignore_answer)
 
-    # -- what drivers ask (Hosting; the rest is in RunServices) ------------------------------------------------------------
+    # -- for drivers (DriverHost; the rest is in RunServices) ------------------------------------------------------------
 
     def park(self, driver: Driver) -> None:
-        """Keep a suspended driver in memory; the longest parked goes when there are too many."""
+        """Keep a suspended driver in memory; the oldest ones are unloaded if there are too many."""
         run_id = driver.run.id
         if self.drivers.get(run_id) is driver:
             del self.drivers[run_id]
         if self.draining:
-            driver.let_go()
+            driver.unload()
         else:
             self.claims.plan_also(driver.waits.due.next())
-            self._parking.park(driver)
+            self._suspended.park(driver)
         self.freed()
 
-    def gone(self, driver: Driver) -> None:
-        """Forget a driver."""
+    def driver_unloaded(self, driver: Driver) -> None:
+        """Drop an unloaded driver."""
         run_id = driver.run.id
         if self.drivers.get(run_id) is driver:
             del self.drivers[run_id]
-        self._parking.forget(driver)
+        self._suspended.forget(driver)
         self.freed()
 
     def freed(self) -> None:
-        """There is room for another run."""
+        """Claim again: a slot is free for another run."""
         if self.draining:
             if not self._stopped:
                 self.store.submit(WakeWorkers(), ignore_answer)
-            self._tell_idle()
+            self._report_idle()
         else:
             self.claims.claim_after_end()
 
     def broken(self, driver: Driver, error: Exception) -> None:
-        """A command that cannot be executed: the run is let go, and halted so that a person sees it."""
+        """Unload and halt a run with a command that cannot be executed, so that a person sees it."""
         _LOG.error("run %s was let go: a command of it cannot be executed: %s", driver.run.id, error)
-        driver.let_go()
+        driver.unload()
         self.unsaved(driver.run, error)
 
     def driver_of(self, run: str) -> Driver | None:
-        """Return the driver of a run that is aboard and to which something happened."""
-        self._straights.take_up_run(run)
+        """Return the driver of a loaded run that something happened to; a fast path run becomes an ordinary one first."""
+        self._fast_path_runs.fall_back_run(run)
         return self.drivers.get(run)
 
-    def look_for_facts(self) -> None:
-        """Read what came into the inboxes of loaded runs."""
-        self._inboxes.look()
+    def read_inboxes(self) -> None:
+        """Read the inboxes of loaded runs."""
+        self._inboxes.poll()
 
 
 def _create_log_processor(
     loop: asyncio.AbstractEventLoop, store: Store, sealing: Sealing, clock: Clock, settings: WorkerOptions
 ) -> LogProcessor:
-    """Return the desk of a worker."""
-    keeper = LogWriter(loop, store, sealing, settings.max_lines)
+    """Return the log processor of a worker."""
+    writer = LogWriter(loop, store, sealing, settings.max_lines)
     return LogProcessor(
         loop,
-        keeper,
+        writer,
         clock,
         environment=settings.environment,
         worker=settings.name,

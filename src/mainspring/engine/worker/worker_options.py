@@ -1,4 +1,4 @@
-"""Bounds of one worker."""
+"""Options of one worker."""
 
 from dataclasses import dataclass
 
@@ -8,32 +8,32 @@ from mainspring.domain.runs.log_line import Level
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """How much one worker takes on, of what, and how long it keeps what waits."""
+    """Limits of one worker, the runs it takes, and how long it keeps suspended runs in memory."""
 
     concurrency: int = 64
     threads: int = 32
     parked: int = 100_000
-    """Suspended runs whose bodies stay in memory, at most."""
+    """Most suspended runs whose bodies stay in memory."""
     park_bytes: int = 64 * 1024 * 1024
-    """About how much memory they may take."""
+    """About how much memory they may use."""
     suspend_after_ms: int = 200
-    """A wait shorter than this is waited out in memory."""
+    """A run with a shorter wait is not suspended: it waits in memory."""
     tags: tuple[str, ...] = ()
     queues: tuple[str, ...] | None = None
     stalled_ms: int = 3_600_000
-    """An attempt without time-out that gives no sign of life for so long is put on record."""
+    """An attempt without time-out that sends no report for this long is recorded as stalled."""
     suspects: bool = False
     """Probation: takes only runs that shared a crash, one at a time until each has made progress."""
     one_run: bool = False
-    """Takes only the run that it is told (`Worker.serve_only`) and what that asks for."""
+    """Takes only the run of `Worker.serve_only` and the runs it starts."""
     environment: str = ""
     name: str = ""
-    """Of this worker, in lines of log."""
+    """Name of this worker, in log lines."""
     max_lines: int = DEFAULT_MAX_LINES
-    """How many lines of log are kept of a run; 0 = none."""
+    """Most log lines that are stored of a run; 0 = none."""
     values: bool = True
-    """Whether the engine's own lines show the beginning of inputs and outputs."""
+    """Whether the engine's own lines show the first characters of inputs and outputs."""
     log_level: int = Level.INFO.number
-    """The least level of records of the standard library's logging that child processes hand over."""
+    """The lowest level of standard library log records that child processes send."""
     survive_ms: int = 2_000
-    """On probation a run that has lived so long no longer keeps the next one waiting."""
+    """On probation, a run that has run for this long no longer makes the next one wait."""

@@ -1,4 +1,4 @@
-"""One thread for what blocks: a file system that hangs keeps nobody else waiting, nor the end of the process."""
+"""One thread for blocking calls: a file system that hangs blocks neither other work nor the end of the process."""
 
 import asyncio
 import concurrent.futures
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class BlockingThread:
-    """Does one thing after the other, in the order in which they are given."""
+    """Runs calls one after the other, in the order in which they are given."""
 
     def __init__(self) -> None:
         self._threads = DaemonThreadPool(1)
@@ -20,16 +20,16 @@ class BlockingThread:
 
     @property
     def silent_for(self) -> float:
-        """Seconds since the work under way began or last made progress; 0.0 while there is none."""
+        """Seconds since the current work started or last made progress; 0.0 while there is none."""
         last = self._progress_at
         return 0.0 if last is None else time.monotonic() - last
 
     def report_progress(self) -> None:
-        """Called by work that may rightly take long, each time a part of it is done."""
+        """Report progress; work that may take long calls this after each part."""
         self._progress_at = time.monotonic()
 
     async def do(self, work: Callable[[], T]) -> T:
-        """Return what `work` returns or raise what it raises. What has begun goes on to its end even if nobody waits for it any more."""
+        """Run `work` and return or raise its result. Started work runs to its end even if no code waits for it any more."""
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
 
         def run() -> bool:
@@ -37,7 +37,7 @@ class BlockingThread:
                 self.report_progress()
                 try:
                     result = work()
-                except BaseException as error:  # noqa: BLE001  it belongs to whoever asked
+                except BaseException as error:  # noqa: BLE001  it is raised in the caller
                     self._progress_at = None
                     future.set_exception(error)
                 else:
@@ -49,7 +49,7 @@ class BlockingThread:
         return await asyncio.wrap_future(future)
 
     def post(self, work: Callable[[], None]) -> None:
-        """Do it after all that was given before; nobody waits for it. It must not raise."""
+        """Run `work` after all earlier work, without waiting for it. It must not raise."""
 
         def run() -> bool:
             work()
@@ -58,5 +58,5 @@ class BlockingThread:
         self._threads.submit(run)
 
     def close(self) -> None:
-        """End the thread after what it was given."""
+        """End the thread after all given work."""
         self._threads.close()

@@ -1,4 +1,4 @@
-"""The kernel's word that something happened in a folder: a hint, which may come late, too often or not at all. The look is the truth."""
+"""Hints of the kernel about changes in a folder: they may come late, too often or not at all. Only a listing is reliable."""
 
 import asyncio
 import logging
@@ -20,9 +20,9 @@ async def watch_changes(
     ignored: Sequence[str],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Call `wake` when something changes in the folder, but below the `ignored` paths. Returns where the extra is missing.
+    """Call `wake` when something changes in the folder, except below the `ignored` paths. Return if the extra is missing.
 
-    The watcher ends at names that are not UTF-8, at folders that go away, where the kernel has no watches left: each end is a hint too.
+    The watcher ends on names that are not UTF-8, on deleted folders, or if the kernel has no watches left: each end is a hint too.
     """
     try:
         from watchfiles import awatch  # noqa: PLC0415 - an extra
@@ -43,7 +43,7 @@ async def watch_changes(
             async for _change in changes:
                 wake()
                 pause = _FIRST_PAUSE_S
-        except Exception as error:  # noqa: BLE001  whatever it is, the look goes on without
+        except Exception as error:  # noqa: BLE001  after any error the folder is still polled
             _LOG.debug("no hints for %s: %s", folder, error)
         wake()
         await sleep(pause)
@@ -51,5 +51,5 @@ async def watch_changes(
 
 
 def is_change_hint(path: str, ignored: Sequence[str]) -> bool:
-    """Tell whether a change of `path` is a hint: it lies below none of the ignored paths."""
-    return not any(path == one or path.startswith(f"{one}/") for one in ignored)
+    """Return whether a change of `path` is a hint: it is below none of the ignored paths."""
+    return not any(path == folder or path.startswith(f"{folder}/") for folder in ignored)

@@ -1,6 +1,6 @@
-"""Taking a file out of its folder after its run ended: into another folder, or away. Never over a file that is there.
+"""The archive of a folder: moves a file out of it after its run ended, or deletes it. It never overwrites a file.
 
-Everything here blocks. A file goes three steps, and whoever is killed between them finds it again by `leftovers`:
+Everything here blocks. Moving a file has three steps; after a kill between them `leftovers` finds it again:
 
     stage   renamed into `.mainspring/TRIGGER/VERB-SHA256/PATH` below the folder, which says all that is to be known of it; only then is it
             sure that no other file took its name meanwhile: what is not the file that was taken in is put back
@@ -29,7 +29,7 @@ _LOCK_FILE = "lock"
 
 
 class StagedFile(NamedTuple):
-    """A file on its way out: why (SUCCESS or FAILURE), what it holds, and its path below the watched folder."""
+    """A file that is being moved: the reason (SUCCESS or FAILURE), its hash, and its path below the watched folder."""
 
     verb: str
     sha256: str
@@ -37,10 +37,10 @@ class StagedFile(NamedTuple):
 
 
 class FileArchive:
-    """Takes files of one trigger out of one folder; what changes anything is called while `lock` is held."""
+    """Moves files of one trigger out of one folder; every change needs the lock."""
 
     def __init__(self, folder: FolderReader, trigger: str, progress: Callable[[], None] = lambda: None) -> None:
-        """`progress` is called again and again while a large file is copied."""
+        """`progress` is called repeatedly while a large file is copied."""
         self._folder = folder
         self._progress = progress
         self._base = (STAGING, hash_parts(trigger.encode())[:16])
@@ -48,7 +48,7 @@ class FileArchive:
         self._lock: int | None = None
 
     def lock(self) -> bool:
-        """Take the lock of the folder's moves, for all desks that see this folder; tell whether it is ours now."""
+        """Try to take the lock for moves in this folder, shared by all its watchers; return whether it is taken."""
         with open_folder(self._folder.path, (STAGING,), make=0o700) as staging:
             descriptor = os.open(
                 _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=staging
@@ -65,13 +65,13 @@ class FileArchive:
         return True
 
     def unlock(self) -> None:
-        """Let other desks move files."""
+        """Release the lock."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def has_leftovers(self) -> bool:
-        """Tell whether there may be files of this trigger that were left on their way, without making anything."""
+        """Return whether there may be half-moved files of this trigger, without creating anything."""
         try:
             with open_folder(self._folder.path, self._base):
                 return True
@@ -79,16 +79,16 @@ class FileArchive:
             return False
 
     def leftovers(self) -> list[StagedFile]:
-        """Return the files that somebody who was killed left on their way; what changed on the way is put back."""
-        found = [*self._staged()]
-        return [staged for staged in found if self._is_sound(staged)]
+        """Return the half-moved files of a killed process; a changed file is put back."""
+        staged_files = [*self._staged()]
+        return [staged for staged in staged_files if self._is_sound(staged)]
 
     def stage(self, staged: StagedFile, mark: FileStamp) -> None:
-        """Take the file away from where everybody sees it.
+        """Move the file out of the watched folder to the staging folder.
 
         Raises:
-            FileChangedError: it is not the file that has the mark; then it is where it was, or is gone.
-            OSError: it cannot be taken away.
+            FileChangedError: the file does not have this mark; it is where it was, or does not exist.
+            OSError: it cannot be moved.
         """
         try:
             moved = self._stage(staged, mark)
@@ -100,7 +100,7 @@ class FileArchive:
             raise FileChangedError
 
     def _stage(self, staged: StagedFile, mark: FileStamp) -> FileStamp:
-        """Rename it, and return the mark of what was renamed."""
+        """Rename the file, and return the mark of the renamed file."""
         *parts, name = staged.path.split("/")
         with open_folder(self._folder.path, parts) as folder:
             if FileStamp.of(os.stat(name, dir_fd=folder, follow_symlinks=False)) != mark:
@@ -114,15 +114,15 @@ class FileArchive:
                 return FileStamp.of(os.stat(name, dir_fd=staging, follow_symlinks=False))
 
     def place(self, staged: StagedFile) -> None:
-        """Give a staged file its new name; it may have it already.
+        """Give a staged file its new name, unless it has it already.
 
         Raises:
-            OSError: it cannot be put there; then it is staged as before.
+            OSError: it cannot be placed; it stays staged.
         """
         target = self.targets[staged.verb]
         if target == DELETE:
             return
-        if target == KEEP:  # the definition was changed while the file was on its way
+        if target == KEEP:  # the definition was changed meanwhile
             self.put_back(staged)
             return
         *parts, name = staged.path.split("/")
@@ -139,14 +139,14 @@ class FileArchive:
         failpoints.hit("files.placed")
 
     def clear(self, staged: StagedFile) -> None:
-        """Take the staged name away, and the folders that are empty then."""
+        """Remove the staged name, and the folders that are then empty."""
         with contextlib.suppress(FileNotFoundError), self._staging(staged) as staging:
             os.unlink(staged.path.rpartition("/")[2], dir_fd=staging)
         failpoints.hit("files.cleared")
         self._sweep(staged)
 
     def put_back(self, staged: StagedFile) -> None:
-        """Put a staged file back to where it was; where a newer one is, beside it."""
+        """Put a staged file back to its old place, or next to a newer file there."""
         *parts, name = staged.path.split("/")
         with self._staging(staged) as staging, open_folder(self._folder.path, parts, make=0o777) as folder:
             place_file(name, staging, folder, yield_free_names(name, staged.sha256))
@@ -158,7 +158,7 @@ class FileArchive:
     # -- parts ---------------------------------------------------------------------------------------------------------
 
     def _staged(self) -> Iterator[StagedFile]:
-        """Yield all that is staged."""
+        """Yield all staged files."""
         waiting: list[tuple[str, ...]] = [()]
         while waiting:
             parts = waiting.pop()
@@ -177,7 +177,7 @@ class FileArchive:
                         yield StagedFile(verb, sha256, "/".join((*parts[1:], entry.name)))
 
     def _is_sound(self, staged: StagedFile) -> bool:
-        """Tell whether a staged file holds what was taken in; else it is put back."""
+        """Return whether a staged file has the accepted content; otherwise put it back."""
         with self._staging(staged) as staging:
             if has_content(staged.path.rpartition("/")[2], staging, staged.sha256):
                 return True
@@ -189,9 +189,9 @@ class FileArchive:
         return open_folder(self._folder.path, parts, make=0o700 if make else None)
 
     def _target(self, target: str, parts: list[str]) -> contextlib.AbstractContextManager[int]:
-        """Give the folder below the target.
+        """Return the folder below the target.
 
-        A target below the watched folder may be no link: whoever may write there could lead us anywhere.
+        A target below the watched folder must not be a link: a writer there could redirect the move anywhere.
         """
         below = Path(target).parts
         if Path(target).is_absolute() or ".." in below:
@@ -201,7 +201,7 @@ class FileArchive:
         return open_folder(self._folder.path, [*below, *parts], make=0o777)
 
     def _sweep(self, staged: StagedFile) -> None:
-        """Take away the folders that are empty now."""
+        """Remove the folders that are empty now."""
         parts = (*self._base, f"{staged.verb}-{staged.sha256}", *staged.path.split("/")[:-1])
         with contextlib.suppress(OSError):
             for depth in range(len(parts) - 1, 0, -1):

@@ -1,4 +1,4 @@
-"""Hashing files and giving them to the intake: the part of a folder's desk that begins when files have settled."""
+"""The file intake of a watched folder: hashes settled files and stores them as deliveries."""
 
 import asyncio
 import logging
@@ -23,14 +23,14 @@ _LOG = logging.getLogger("mainspring.files")
 _BATCH_SIZE = 100
 _MAX_FILES = 10_000
 _MAX_BYTES = 256 * 1024 * 1024
-"""Files that are taken in at once and at one look; bytes that are hashed at once. The rest follows at the next look."""
+"""Most files per batch and per poll; most bytes hashed per batch. The rest follows in the next poll."""
 _STORE_RETRY_MS, _BUSY_RETRY_MS, _NO_TRIGGER_RETRY_MS = 1_000, 1_000, 10_000
 
 
 class FileIntake:
-    """Takes in the files of one desk.
+    """Accepts the files of one watcher.
 
-    `trouble` = why nothing is taken in, until `held_until_at`; `has_more` = not all that is ripe was taken in by the last look.
+    `outage` = why no file is accepted, until `held_until_at`; `has_more` = the last poll did not accept all ripe files.
     """
 
     def __init__(
@@ -48,32 +48,32 @@ class FileIntake:
         self._intake = intake
         self._clock = clock
         self._thread = thread
-        self.trouble: str | None = None
+        self.outage: str | None = None
         self.held_until_at = 0
         self.has_more = False
 
     async def look(self, now: int) -> None:
-        """Hash and take in what is ripe; `now` = when the folder was looked at.
+        """Hash and accept the ripe files; `now` = when the folder was listed.
 
         Raises:
             FencedError: this process may write nothing more.
         """
         self.has_more = False
-        if self.held_until_at - RETRY_AFTER_MS <= now < self.held_until_at:  # unless the clock was set back
+        if self.held_until_at - RETRY_AFTER_MS <= now < self.held_until_at:  # unless the clock was put back
             return
-        self.trouble = None
+        self.outage = None
         ripe = self._seen.ripe(now)
         self.has_more = len(ripe) > _MAX_FILES
         for first in range(0, min(len(ripe), _MAX_FILES), _BATCH_SIZE):
             paths = ripe[first : first + _BATCH_SIZE]
             hashed = await self._hash(paths)
             failpoints.hit("files.hashed")
-            await asyncio.gather(*(self._take_in_one(path, self._seen[path]) for path in hashed))
+            await asyncio.gather(*(self._accept_file(path, self._seen[path]) for path in hashed))
             if self.held_until_at > now:
                 return
 
     async def _hash(self, paths: Sequence[str]) -> list[str]:
-        """Hash files, and return those that are ready to be taken in."""
+        """Hash files, and return those that are ready to be accepted."""
         files = [(path, self._seen[path]) for path in paths]
         outcomes = await self._thread.do(lambda: self._hash_now(files))
         ready = []
@@ -86,35 +86,35 @@ class FileIntake:
                 case None:
                     self.has_more = True
                 case str():
-                    seen.key, seen.hashing, seen.why = outcome, None, None
+                    seen.key, seen.hashing, seen.reason = outcome, None, None
                     ready.append(path)
         return ready
 
     def _hash_now(self, files: Sequence[tuple[str, SeenFile]]) -> list[str | OSError | FileChangedError | None]:
-        """Return for each file its key, what kept it from being read, or None: it is too much for once. In the thread."""
-        left, outcomes = _MAX_BYTES, list[str | OSError | FileChangedError | None]()
+        """Return for each file its key, the error of reading it, or None if the batch is full. In the thread."""
+        remaining, outcomes = _MAX_BYTES, list[str | OSError | FileChangedError | None]()
         for path, seen in files:
-            if seen.key is not None or left <= 0:
+            if seen.key is not None or remaining <= 0:
                 outcomes.append(seen.key)
                 continue
             seen.hashing = seen.hashing or FileHash(seen.mark)
-            left += seen.hashing.at
+            remaining += seen.hashing.at
             try:
-                sha256 = self._folder.hash(path, seen.hashing, left - seen.hashing.at)
+                sha256 = self._folder.hash(path, seen.hashing, remaining - seen.hashing.at)
                 outcomes.append(None if sha256 is None else make_file_key(path, sha256))
             except (OSError, FileChangedError) as error:
                 outcomes.append(error)
-            left -= seen.hashing.at
+            remaining -= seen.hashing.at
         return outcomes
 
-    async def _take_in_one(self, path: str, seen: SeenFile) -> None:
+    async def _accept_file(self, path: str, seen: SeenFile) -> None:
         file = File.at(
             os.fsencode(self._folder.absolute(path)),
             size=seen.mark.size,
             sha256=seen.sha256,
             modified_ns=seen.mark.modified_ns,
         )
-        arrival = IncomingDelivery(
+        delivery = IncomingDelivery(
             key=make_file_key(path, seen.sha256),
             body=seen.sha256.encode(),
             data=msgspec.json.encode(file),
@@ -123,7 +123,7 @@ class FileIntake:
             happened_at=seen.mark.changed_ns // 1_000_000,
         )
         try:
-            answer = await self._intake.take_in(self._trigger, arrival)
+            answer = await self._intake.take_in(self._trigger, delivery)
         except FencedError:
             raise
         except UnwritableCommandError as error:
@@ -132,7 +132,7 @@ class FileIntake:
         except MainspringError as error:
             self._hold(f"the store: {error.message}", _STORE_RETRY_MS)
             return
-        except Exception as error:  # noqa: BLE001  a fault of ours with one file must not keep the others out
+        except Exception as error:  # noqa: BLE001  a defect of Mainspring with one file must not block the others
             _LOG.exception("trigger %s: %s was not taken in", self._trigger, printable_path(path))
             seen.put_off(f"it cannot be taken in: {error}", self._clock.now() + RETRY_AFTER_MS)
             return
@@ -146,7 +146,7 @@ class FileIntake:
         else:
             seen.put_off(f"{answer.code}: {answer.text}", self._clock.now() + RETRY_AFTER_MS)
 
-    def _hold(self, why: str, for_ms: int) -> None:
-        """Take nothing in for a while."""
-        self.trouble = why
+    def _hold(self, reason: str, for_ms: int) -> None:
+        """Accept nothing for a while."""
+        self.outage = reason
         self.held_until_at = self._clock.now() + min(for_ms, RETRY_AFTER_MS)

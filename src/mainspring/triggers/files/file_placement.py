@@ -1,7 +1,7 @@
-"""Giving a file a name in another folder, never over what is there; by hard link, by copy, or by rename where there are no links.
+"""The placement of a file in another folder, without overwriting: by hard link, by copy, or by rename where there are no links.
 
-Everything here blocks; folders are open descriptors. The old name stays beside the new one, but after a rename, so that whoever is killed
-in between and does it again finds what it has done.
+Everything here blocks; folders are open descriptors. Except after a rename, the old name stays next to the new one, so that a repetition
+after a kill finds the first one.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from mainspring.store import failpoints
 from mainspring.triggers.files.folder import CHUNK_BYTES
 
 _NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS})
-"""What `link` says where there are no hard links, or none to files of another user."""
+"""Errors of `link` without hard links, or without links to files of another user."""
 _MAX_NAME_BYTES = 255
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -29,12 +29,12 @@ def place_file(name: str, source: int, into: int, names: Iterator[str]) -> None:
     Raises:
         OSError: EXDEV, where `into` is on another file system; whatever else keeps it out.
     """
-    mine = os.stat(name, dir_fd=source, follow_symlinks=False)
+    original = os.stat(name, dir_fd=source, follow_symlinks=False)
     for new in names:
         try:
             os.link(name, new, src_dir_fd=source, dst_dir_fd=into, follow_symlinks=False)
         except FileExistsError:
-            if not _is_same(new, into, mine):
+            if not _is_same(new, into, original):
                 continue
         except OSError as error:
             if error.errno not in _NO_LINKS:
@@ -54,10 +54,10 @@ def copy_file(name: str, source: int, into: int, sha256: str, part: str, progres
     old = os.open(name, _READ_FLAGS, dir_fd=source)
     try:
         size = os.fstat(old).st_size
-        taken = _taken_names(yield_free_names(name, sha256), into)
+        occupied_names = _occupied_names(yield_free_names(name, sha256), into)
         if not any(
-            has_content(there, into, sha256, size) for there in taken
-        ):  # else it was done by one who was killed since
+            has_content(there, into, sha256, size) for there in occupied_names
+        ):  # otherwise a killed process has copied it
             read = _copy_content(old, part, into, progress)
             failpoints.hit("files.copied")
             if read != sha256:
@@ -71,7 +71,7 @@ def copy_file(name: str, source: int, into: int, sha256: str, part: str, progres
 
 
 def yield_free_names(name: str, sha256: str) -> Iterator[str]:
-    """Yield the name, then others that are like it: name-2.csv to name-99.csv, then with the hash of what it holds."""
+    """Yield the name, then similar ones: name-2.csv to name-99.csv, then names with the hash of its content."""
     yield name
     short = sha256[:12]
     for end in chain((f"-{n}" for n in range(2, 100)), (f"-{short}",), (f"-{short}-{n}" for n in count(2))):
@@ -83,7 +83,7 @@ def yield_free_names(name: str, sha256: str) -> Iterator[str]:
 
 
 def has_content(name: str, folder: int, sha256: str, size: int | None = None) -> bool:
-    """Tell whether a regular file of this content, and size if it is known, has the name."""
+    """Return whether the name is a regular file of this content, and of this size if it is given."""
     try:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if not stat.S_ISREG(found.st_mode) or size not in (None, found.st_size):
@@ -96,7 +96,7 @@ def has_content(name: str, folder: int, sha256: str, size: int | None = None) ->
 
 
 def has_entry(name: str, folder: int) -> bool:
-    """Tell whether anything has the name."""
+    """Return whether the name exists."""
     try:
         os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -105,7 +105,7 @@ def has_entry(name: str, folder: int) -> bool:
 
 
 def _copy_content(old: int, part: str, into: int, progress: Callable[[], None]) -> str:
-    """Copy content, mode and time, on to the disk; return the hash of what was copied."""
+    """Copy content, mode and time to the disk; return the hash of the copied content."""
     found, digest = os.fstat(old), hashlib.sha256()
     new = os.open(part, _WRITE_FLAGS, 0o600, dir_fd=into)
     try:
@@ -123,16 +123,16 @@ def _copy_content(old: int, part: str, into: int, progress: Callable[[], None]) 
     return digest.hexdigest()
 
 
-def _is_same(name: str, folder: int, mine: os.stat_result) -> bool:
+def _is_same(name: str, folder: int, original: os.stat_result) -> bool:
     try:
         there = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return False
-    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+    return (there.st_dev, there.st_ino) == (original.st_dev, original.st_ino)
 
 
-def _taken_names(names: Iterator[str], folder: int) -> Iterator[str]:
-    """Yield those of the names that are taken, up to the first free one."""
+def _occupied_names(names: Iterator[str], folder: int) -> Iterator[str]:
+    """Yield the existing names, up to the first free one."""
     for name in names:
         if not has_entry(name, folder):
             return

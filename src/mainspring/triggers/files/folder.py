@@ -1,4 +1,4 @@
-"""A watched folder as it lies on the disk: what is in it, and what its files hold.
+"""A watched folder on the disk: its files and their content.
 
 Everything here blocks. Below the folder no link is followed, not even one that is put in the place of a folder meanwhile: each folder is
 opened from the one above it. What is no regular file is not opened.
@@ -18,7 +18,7 @@ from mainspring.domain.text.escaping import escape
 from mainspring.domain.triggers.watched_folder import DELETE, KEEP, WatchedFolder
 
 STAGING = ".mainspring"
-"""Below the watched folder: files that are on their way out of it."""
+"""Folder below the watched folder for files that are being moved out of it."""
 CHUNK_BYTES = 1024 * 1024
 _MAX_DEPTH = 100
 _MAX_PATH_BYTES = 4_095
@@ -26,11 +26,11 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE_FLAGS = (
     os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 )  # a FIFO that took the file's place does not block
-_MAX_SHOWN_PATH = 200
+_MAX_PRINTED_PATH = 200
 
 
 class FileStamp(NamedTuple):
-    """What tells one state of a file from another without reading it. Two states with one mark hold the same, as far as anybody can see."""
+    """A stamp that distinguishes states of a file without reading it. Two states with one stamp count as the same content."""
 
     device: int
     inode: int
@@ -40,12 +40,12 @@ class FileStamp(NamedTuple):
 
     @classmethod
     def of(cls, found: os.stat_result) -> "FileStamp":
-        """Return the mark of what was found."""
+        """Return the stamp of a stat result."""
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 class FolderListing(msgspec.Struct):
-    """What one look found: files by path below the folder, why others are left out, and which folder it was (device, inode)."""
+    """One listing: files by path below the folder, reasons of excluded ones, and the identity of the folder (device, inode)."""
 
     folder: tuple[int, int]
     files: dict[str, FileStamp] = msgspec.field(default_factory=dict)
@@ -53,7 +53,7 @@ class FolderListing(msgspec.Struct):
 
 
 class FileHash:
-    """The hash of one file, made bit by bit; valid as long as the file has the mark."""
+    """The hash of one file, computed in parts; valid as long as the file has the mark."""
 
     def __init__(self, mark: FileStamp) -> None:
         self.mark = mark
@@ -62,7 +62,7 @@ class FileHash:
 
 
 class FileChangedError(Exception):
-    """The file is not, or not any more, what was seen."""
+    """Error: the file is not, or not any more, the listed one."""
 
 
 class FolderReader:
@@ -71,14 +71,14 @@ class FolderReader:
     def __init__(self, files: WatchedFolder) -> None:
         self.files = files
         self.path = files.folder
-        self._asides = [
+        self._archive_paths = [
             os.path.normpath(Path(self.path, target))
             for target in (files.after_success, files.after_failure)
             if target not in (KEEP, DELETE)
         ]
 
     def listing(self) -> FolderListing:
-        """Look through the folder.
+        """List the folder.
 
         Raises:
             OSError: the folder itself cannot be read.
@@ -86,13 +86,13 @@ class FolderReader:
         with open_folder(self.path) as root:
             found = os.fstat(root)
             listing = FolderListing((found.st_dev, found.st_ino))
-            asides = self._identities()
+            archive_identities = self._archive_identities()
             waiting: list[tuple[str, ...]] = [()]
             while waiting:
                 parts = waiting.pop()
                 try:
                     with open_folder(self.path, parts) as folder:
-                        waiting += self._list(folder, parts, listing, asides)
+                        waiting += self._list(folder, parts, listing, archive_identities)
                 except OSError as error:
                     if not parts:
                         raise
@@ -101,9 +101,9 @@ class FolderReader:
         return listing
 
     def _list(
-        self, folder: int, parts: tuple[str, ...], listing: FolderListing, asides: set[tuple[int, int]]
+        self, folder: int, parts: tuple[str, ...], listing: FolderListing, archive_identities: set[tuple[int, int]]
     ) -> list[tuple[str, ...]]:
-        """Add what lies in one folder, and return the folders to look through next."""
+        """Add the files of one folder, and return the folders to list next."""
         below = []
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -116,7 +116,7 @@ class FolderReader:
                 except FileNotFoundError:
                     continue
                 if stat.S_ISDIR(found.st_mode):
-                    if self.files.recursive and not self._is_aside(here, found, asides):
+                    if self.files.recursive and not self._is_archive(here, found, archive_identities):
                         below.append(here)
                 elif self.files.matches(here):
                     self._add("/".join(here), found, listing)
@@ -141,10 +141,10 @@ class FolderReader:
             listing.files[path] = FileStamp.of(found)
 
     def hash(self, path: str, hashing: FileHash, most: int) -> str | None:
-        """Go on hashing by at most so many bytes; return the SHA-256 in hex once it is complete.
+        """Continue hashing by at most `most` bytes; return the SHA-256 in hex once it is complete.
 
         Raises:
-            FileChangedError: the file changed since the mark was taken, or is gone.
+            FileChangedError: the file changed since it was listed, or does not exist.
             OSError: it cannot be read.
         """
         *parts, name = path.split("/")
@@ -172,7 +172,7 @@ class FolderReader:
         return hashing.sha256.hexdigest()
 
     def mark(self, path: str) -> FileStamp | None:
-        """Return the mark of what has the path; None if nothing has it."""
+        """Return the mark of a path; None if it does not exist."""
         *parts, name = path.split("/")
         try:
             with open_folder(self.path, parts) as folder:
@@ -181,17 +181,17 @@ class FolderReader:
             return None
 
     def absolute(self, path: str) -> str:
-        """Return the absolute path of what lies below the folder."""
+        """Return the absolute path of a path below the folder."""
         return f"{self.path}/{path}"
 
     def _leads_out(self, path: str) -> bool:
         root = os.path.realpath(self.path)
         return os.path.commonpath([root, os.path.realpath(self.absolute(path))]) != root
 
-    def _identities(self) -> set[tuple[int, int]]:
-        """Return which folders hold what was moved aside, whatever name they are met under."""
+    def _archive_identities(self) -> set[tuple[int, int]]:
+        """Return the identities of the archive folders, which may be reached under several names."""
         found = set()
-        for path in self._asides:
+        for path in self._archive_paths:
             try:
                 status = Path(path).stat()
             except OSError:
@@ -199,8 +199,10 @@ class FolderReader:
             found.add((status.st_dev, status.st_ino))
         return found
 
-    def _is_aside(self, here: Sequence[str], found: os.stat_result, asides: set[tuple[int, int]]) -> bool:
-        return (found.st_dev, found.st_ino) in asides or os.path.normpath(self.absolute("/".join(here))) in self._asides
+    def _is_archive(self, here: Sequence[str], found: os.stat_result, archive_identities: set[tuple[int, int]]) -> bool:
+        return (found.st_dev, found.st_ino) in archive_identities or os.path.normpath(
+            self.absolute("/".join(here))
+        ) in self._archive_paths
 
 
 @contextmanager
@@ -225,10 +227,10 @@ def open_folder(root: str, parts: Sequence[str] = (), *, make: int | None = None
 
 
 def error_reason(error: OSError) -> str:
-    """Return why, without the path that stands beside it anyway."""
+    """Return the reason of an error, without the path, which is shown separately."""
     return error.strerror or type(error).__name__
 
 
 def printable_path(path: str) -> str:
     """Return a path as printable text in one line."""
-    return escape(path, _MAX_SHOWN_PATH).replace("\n", "\\n").replace("\t", "\\t")
+    return escape(path, _MAX_PRINTED_PATH).replace("\n", "\\n").replace("\t", "\\t")

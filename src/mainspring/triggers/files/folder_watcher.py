@@ -1,8 +1,8 @@
-"""The desk of one watched folder: takes in each content at each path once, and moves files aside when their runs have ended.
+"""The watcher of one folder: accepts each content at each path once, and archives files when their runs have ended.
 
-Invariants: the look is the truth, hints only make it come sooner; a file counts when it was the same at two looks `settle` apart and
-while it was hashed; what is taken in comes under (path, hash), so the store tells what came before, whoever else looks, and whatever
-this desk forgot; a file is moved only while it is what was taken in. A desk that is killed anywhere goes on where it was.
+Invariants: only listings are reliable, hints just make them come sooner; a file counts if it was the same in two listings `settle`
+apart and while it was hashed; an accepted file has the key (path, hash), so the store recognizes repeats by other watchers or after
+a restart; a file is moved only if it still is the accepted one. A watcher that is killed at any point continues from there.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ _LOG = logging.getLogger("mainspring.files")
 _SILENCE_TIMEOUT_S = 60.0
 _MIN_REST_S = 0.1
 _REST_FACTOR = 4
-"""The desk rests four times as long as it took to look through the folder, even if it gets hints."""
+"""The watcher pauses four times as long as the listing took, even if it gets hints."""
 _MAX_REPORTED, _MAX_LOGGED = 3, 100
 
 
 class FolderWatcher:
-    """`run` it for as long as files are to be taken in; cancel it to stop. `files.folder` is absolute.
+    """`run` accepts files until it is cancelled. `files.folder` is absolute.
 
-    `report` is told each change of how it stands, and must not block; `why` = why the folder is away, or what is left out although it is
-    not. `look` is one look, for whoever has another clock.
+    `report` is called with each change of its state, and must not block; `reason` = why the folder is unreachable, or which files are
+    excluded. `look` is one poll, for callers with another clock.
     """
 
     def __init__(
@@ -57,45 +57,45 @@ class FolderWatcher:
         self._thread = BlockingThread()
         self._seen = SeenFiles(files.settle)
         self._intake = FileIntake(trigger, self._folder, self._seen, intake, clock, self._thread)
-        self._moves = FileArchiver(trigger, self._folder, self._seen, ends, clock, self._thread)
+        self._archiver = FileArchiver(trigger, self._folder, self._seen, ends, clock, self._thread)
         self._left_out: dict[str, str] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._logged_problems: set[tuple[str, str]] = set()
         self._identity: tuple[int, int] | None = None
-        """Which folder was looked at last, there or not."""
+        """Identity of the folder that was listed last."""
         self._is_there = False
         self._hint: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
         self._listed_for_ms = 0
-        self._trouble: str | None = None
-        """Why nothing can be moved aside."""
+        self._move_problem: str | None = None
+        """Why no file can be archived."""
         self.state = ReportConsumer(trigger, None, clock.now(), "it has not looked yet")
 
     async def run(self) -> NoReturn:
-        """Look for ever.
+        """Poll without end.
 
         Raises:
             FencedError: this process may write nothing more.
         """
-        look_at = self._clock.now()
+        poll_at = self._clock.now()
         watch = asyncio.create_task(self._report_silence())
         try:
             while True:
-                began = self._clock.now()
+                started_at = self._clock.now()
                 try:
-                    if not look_at - self._files.every <= began < look_at or self._woken.is_set():
+                    if not poll_at - self._files.every <= started_at < poll_at or self._woken.is_set():
                         self._woken.clear()
                         await self.look()
-                        look_at = self._next_look_at(began)
-                        self._follow()
+                        poll_at = self._next_poll_at(started_at)
+                        self._watch_hints()
                     elif self._is_there:
                         await self._move()
-                        self._tell()
+                        self._report_problems()
                 except FencedError:
                     raise
-                except Exception:  # noqa: BLE001  a fault of ours must not end the looks
+                except Exception:  # noqa: BLE001  a defect of Mainspring must not end the polling
                     _LOG.exception("trigger %s: a look failed", self._trigger)
-                    look_at = self._clock.now() + self._files.every
-                await self._rest(look_at)
+                    poll_at = self._clock.now() + self._files.every
+                await self._rest(poll_at)
         finally:
             watch.cancel()
             if self._hint is not None:
@@ -103,39 +103,39 @@ class FolderWatcher:
             self.close()
 
     def wake(self) -> None:
-        """Look soon."""
+        """Poll soon."""
         self._woken.set()
 
     def close(self) -> None:
-        """End the thread, after what is under way."""
-        self._moves.stop()
+        """End the thread after the current work."""
+        self._archiver.stop()
         self._thread.close()
 
     async def look(self) -> None:
-        """Look once: take in what is ripe, move what has ended, tell how it stands.
+        """Poll once: accept ripe files, move those whose runs ended, report the state.
 
         Raises:
             FencedError: this process may write nothing more.
         """
-        began = self._clock.now()
+        started_at = self._clock.now()
         listing = await self._list()
         if listing is not None:
             now = self._clock.now()
-            self._listed_for_ms = now - began
+            self._listed_for_ms = now - started_at
             self._seen.compare(listing.files, now)
             self._left_out = listing.left_out
-            await self._intake.look(began)
+            await self._intake.look(started_at)
             await self._move()
-            self._tell()
+            self._report_problems()
 
-    # -- looking -------------------------------------------------------------------------------------------------------
+    # -- listing -------------------------------------------------------------------------------------------------------
 
     async def _list(self) -> FolderListing | None:
-        """Look through the folder; None where it is away."""
+        """List the folder; None if it is unreachable."""
         try:
             listing = await self._thread.do(self._folder.listing)
         except OSError as error:
-            self._is_away(error_reason(error))
+            self._report_unreachable(error_reason(error))
             return None
         if listing.folder != self._identity:
             self._identity = listing.folder
@@ -144,35 +144,39 @@ class FolderWatcher:
             self._drop_hint()
         if not self._is_there:
             self._is_there = True
-            self._moves.expect_leftovers()
+            self._archiver.expect_leftovers()
         return listing
 
     async def _report_silence(self) -> NoReturn:
-        """Report the folder away while one call to it does not return: a listing, the reading of a file, or its move."""
+        """Report the folder as unreachable while a call does not return: a listing, the reading of a file, or its move."""
         while True:
             await asyncio.sleep(_SILENCE_TIMEOUT_S / 4)
             if self._thread.silent_for >= _SILENCE_TIMEOUT_S:
-                self._is_away("it does not answer")
+                self._report_unreachable("it does not answer")
 
-    def _is_away(self, why: str) -> None:
+    def _report_unreachable(self, reason: str) -> None:
         self._drop_hint()
         self._is_there = False
         since = self._clock.now() if self.state.away_since is None else self.state.away_since
-        self._set(ReportConsumer(self._trigger, None, since, f"{printable_path(self._files.folder)}: {why}"))
+        self._set(ReportConsumer(self._trigger, None, since, f"{printable_path(self._files.folder)}: {reason}"))
 
-    def _tell(self) -> None:
-        """Report how it stands, and log what is in the way or left out from now on."""
+    def _report_problems(self) -> None:
+        """Report the state, and log new problems and excluded files."""
         left_out = {**self._left_out, **dict(self._seen.left_out())}
-        said = [trouble for trouble in (self._intake.trouble, self._trouble) if trouble]
-        told = {("", trouble) for trouble in said} | left_out.items()
-        for path, why in sorted(told - self._told)[:_MAX_LOGGED]:
-            _LOG.warning("trigger %s: %s", self._trigger, f"{printable_path(path)} is left out: {why}" if path else why)
-        self._told = told
-        said += [f"{printable_path(path)} is left out: {why}" for path, why in sorted(left_out.items())[:_MAX_REPORTED]]
+        lines = [problem for problem in (self._intake.outage, self._move_problem) if problem]
+        problems = {("", problem) for problem in lines} | left_out.items()
+        for path, reason in sorted(problems - self._logged_problems)[:_MAX_LOGGED]:
+            _LOG.warning(
+                "trigger %s: %s", self._trigger, f"{printable_path(path)} is left out: {reason}" if path else reason
+            )
+        self._logged_problems = problems
+        lines += [
+            f"{printable_path(path)} is left out: {reason}" for path, reason in sorted(left_out.items())[:_MAX_REPORTED]
+        ]
         if len(left_out) > _MAX_REPORTED:
-            said.append(f"{len(left_out) - _MAX_REPORTED} more are left out")
+            lines.append(f"{len(left_out) - _MAX_REPORTED} more are left out")
         since = self._clock.now() if self.state.connected_at is None else self.state.connected_at
-        self._set(ReportConsumer(self._trigger, since, None, "; ".join(said) or None))
+        self._set(ReportConsumer(self._trigger, since, None, "; ".join(lines) or None))
 
     def _set(self, state: ReportConsumer) -> None:
         if state != self.state:
@@ -182,32 +186,32 @@ class FolderWatcher:
     # -- resting ------------------------------------------------------------------------------------------------------
 
     async def _move(self) -> None:
-        self._trouble = None
+        self._move_problem = None
         try:
-            await self._moves.look()
+            await self._archiver.look()
         except FencedError:
             raise
         except MainspringError as error:
-            self._trouble = f"the store: {error.message}"
+            self._move_problem = f"the store: {error.message}"
         except OSError as error:
-            self._trouble = f"no file can be moved aside: {error_reason(error)}"
+            self._move_problem = f"no file can be moved aside: {error_reason(error)}"
 
-    def _next_look_at(self, began: int) -> int:
-        """Return when to look again without a hint."""
+    def _next_poll_at(self, started_at: int) -> int:
+        """Return when to poll again without a hint."""
         if self._intake.has_more:
-            return began
+            return started_at
         ripe_at = self._seen.next_at()
-        soonest = began + self._files.every
+        soonest = started_at + self._files.every
         return soonest if ripe_at is None else min(soonest, max(ripe_at, self._intake.held_until_at))
 
-    async def _rest(self, look_at: int) -> None:
+    async def _rest(self, poll_at: int) -> None:
         if self._intake.has_more:
             return
         rest_ms = min(self._listed_for_ms * _REST_FACTOR, self._files.every)
         await self._sleep(max(_MIN_REST_S, rest_ms / 1000))
         self._listed_for_ms = 0
-        asks_at = self._moves.next_at if self._is_there else None
-        until_at = look_at if asks_at is None else min(look_at, asks_at)
+        query_at = self._archiver.next_at if self._is_there else None
+        until_at = poll_at if query_at is None else min(poll_at, query_at)
         try:
             rest_ms = min(max(until_at - self._clock.now(), 0), self._files.every)
             async with asyncio.timeout(rest_ms / 1000):
@@ -215,8 +219,8 @@ class FolderWatcher:
         except TimeoutError:
             pass
 
-    def _follow(self) -> None:
-        """Have hints of the folder that was looked at."""
+    def _watch_hints(self) -> None:
+        """Watch for hints of the listed folder."""
         if self._hint is None and self._is_there:
             asides = (self._files.after_success, self._files.after_failure, STAGING)
             self._hint = asyncio.create_task(

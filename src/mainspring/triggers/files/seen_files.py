@@ -1,20 +1,20 @@
-"""What a desk remembers of the files in its folder, so that one that does not change is read once. Nothing here reads a clock or a disk."""
+"""The files that a watcher has seen, so that an unchanged file is read once. Nothing here reads a clock or a disk."""
 
 from collections.abc import Iterator, Mapping
 
 from mainspring.triggers.files.folder import FileHash, FileStamp
 
 RETRY_AFTER_MS = 60_000
-"""What failed for one file is tried again after this."""
+"""A failure of one file is retried after this time."""
 REPEAT_AFTER_MS = 86_400_000
-"""A file that stays is taken in again so often: the store counts a key for a bounded time from when it last arrived."""
+"""How often a remaining file is accepted again: the store remembers a key for a limited time after its last delivery."""
 _LARGE_BYTES = 64 * 1024 * 1024
 
 
 class SeenFile:
-    """One state of one file. `since_at` = since when it was seen to have the mark; `key` is known once it was hashed."""
+    """One state of one file. `since_at` = when the mark was first seen; `key` is known once it is hashed."""
 
-    __slots__ = ("again_at", "hashing", "is_over", "key", "mark", "since_at", "taken_at", "why")
+    __slots__ = ("again_at", "hashing", "is_over", "key", "mark", "reason", "since_at", "taken_at")
 
     def __init__(self, mark: FileStamp, since_at: int) -> None:
         self.mark = mark
@@ -24,9 +24,9 @@ class SeenFile:
         self.taken_at: int | None = None
         self.again_at = 0
         self.is_over = False
-        """Its run ended, and nothing more is to be done about it."""
-        self.why: str | None = None
-        """Why it is left out."""
+        """Whether its run ended and no more work is left."""
+        self.reason: str | None = None
+        """Why it is excluded."""
 
     @property
     def sha256(self) -> str:
@@ -34,9 +34,9 @@ class SeenFile:
         assert self.key is not None
         return self.key[-64:]
 
-    def put_off(self, why: str, until_at: int) -> None:
-        """Leave it out until an instant."""
-        self.why = why
+    def put_off(self, reason: str, until_at: int) -> None:
+        """Exclude it until an instant."""
+        self.reason = reason
         self.again_at = until_at
 
 
@@ -52,23 +52,23 @@ class SeenFiles:
         return self._files[path]
 
     def forget(self, path: str) -> None:
-        """Whatever has this path next is new."""
+        """Drop a path: the next file there is new."""
         self._files.pop(path, None)
 
-    def stays(self, path: str, mark: FileStamp, why: str, until_at: int) -> None:
-        """The file is what it was, but for its mark, and is left alone until an instant."""
+    def stays(self, path: str, mark: FileStamp, reason: str, until_at: int) -> None:
+        """Update the mark of an unchanged file, and exclude it until an instant."""
         if (seen := self._files.get(path)) is not None:
             seen.mark = mark
-            seen.put_off(why, until_at)
+            seen.put_off(reason, until_at)
 
     def forget_all(self) -> None:
-        """Another folder is there now."""
+        """Drop all files, because another folder is there now."""
         self._files.clear()
 
     def compare(self, found: Mapping[str, FileStamp], now: int) -> None:
-        """Take note of what a look found; `now` = when it was over."""
+        """Compare with a listing; `now` = when it ended."""
         if now < self._last_at:
-            self._clock_went_back(now)
+            self._adjust_to_clock(now)
         self._last_at = now
         for path in self._files.keys() - found.keys():
             del self._files[path]
@@ -78,9 +78,9 @@ class SeenFiles:
                 self._files[path] = SeenFile(mark, now)
 
     def ripe(self, now: int) -> list[str]:
-        """Return what is to be taken in, in order of change; `now` = when the look began.
+        """Return the files to accept, in order of change; `now` = when the poll started.
 
-        Large ones come last, so that nobody waits for them.
+        Large ones come last, so that no other file waits for them.
         """
         found = [path for path, seen in self._files.items() if self._ripe_at(seen) <= now]
         return sorted(found, key=self._order)
@@ -98,8 +98,8 @@ class SeenFiles:
         }
 
     def left_out(self) -> Iterator[tuple[str, str]]:
-        """Yield the files that are left out, and why."""
-        return ((path, seen.why) for path, seen in self._files.items() if seen.why is not None)
+        """Yield the excluded files with their reasons."""
+        return ((path, seen.reason) for path, seen in self._files.items() if seen.reason is not None)
 
     def _ripe_at(self, seen: SeenFile) -> int:
         due_at = seen.since_at + self._settle_ms if seen.taken_at is None else seen.taken_at + REPEAT_AFTER_MS
@@ -109,8 +109,8 @@ class SeenFiles:
         mark = self._files[path].mark
         return (mark.size > _LARGE_BYTES, mark.modified_ns, path)
 
-    def _clock_went_back(self, now: int) -> None:
-        """No file waits for the time that was lost."""
+    def _adjust_to_clock(self, now: int) -> None:
+        """Shorten the waits after the clock was put back."""
         for seen in self._files.values():
             seen.since_at = min(seen.since_at, now)
             seen.again_at = min(seen.again_at, now + RETRY_AFTER_MS)

@@ -1,10 +1,10 @@
-"""Cancelling around the libraries of brokers."""
+"""Cancellation of code that uses brokers' libraries."""
 
 import asyncio
 
 
 def reraise_cancellation() -> None:
-    """Raise CancelledError where this task is being cancelled: a library may have turned it into an error of its own."""
+    """Raise CancelledError if this task is being cancelled: a library may have replaced it by its own error."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

@@ -1,4 +1,4 @@
-"""How the desk of a queue stands, for whoever looks at it."""
+"""The state of a queue's consumer, as it is reported."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,9 @@ import msgspec
 
 
 class QueueConsumerState(msgspec.Struct, frozen=True, kw_only=True):
-    """`since_at` = since when it is connected, or away; `why` = why it is away. `waits_for` = what keeps it from fetching although it is
-    connected. `taken_in`, `refused` = messages since the desk began; `last_refusal` = why the last one of those could not be taken in,
-    until there is none any more. No text holds a secret.
+    """One state. `since_at` = since when it is connected or unreachable; `why` = why it is unreachable. `waits_for` = what blocks fetching
+    although it is connected. `taken_in`, `refused` = messages since the start; `last_refusal` = the newest reason of a refusal, empty
+    again after a batch without one. No text contains a secret.
     """
 
     trigger: str
@@ -23,4 +23,4 @@ class QueueConsumerState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 StateReporter = Callable[[QueueConsumerState], None]
-"""Told each change of a desk but the count of what it took in; must not block."""
+"""Receives each change of a state except the count of accepted messages; must not block."""

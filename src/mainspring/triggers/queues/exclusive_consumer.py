@@ -1,4 +1,4 @@
-"""A desk that must be the only one of its trigger, wherever schedulers run: two would mix the order of a partition."""
+"""An exclusive consumer: the only one of its trigger in all processes, because two would break the order of a partition."""
 
 import asyncio
 import contextlib
@@ -14,26 +14,26 @@ _RELEASE_TIMEOUT_S = 3.0
 
 
 class ExclusiveConsumer:
-    """Waits for a lock of the store, which the death of its session lets go, then runs the desk."""
+    """Waits for a lock of the store, which is released if its session dies, then runs the consumer."""
 
-    def __init__(self, desk: Consumer, trigger: str, intake: DeliveryIntake) -> None:
-        self._desk = desk
+    def __init__(self, consumer: Consumer, trigger: str, intake: DeliveryIntake) -> None:
+        self._consumer = consumer
         self._name = f"desk:{trigger}"
         self._trigger = trigger
         self._intake = intake
 
     async def run(self) -> None:
-        """Run, once nobody else does."""
-        token = await self._take()
+        """Run once no other consumer of the trigger runs."""
+        token = await self._acquire()
         try:
-            await self._desk.run()
+            await self._consumer.run()
         finally:
-            # Within a bound, for the store may be away; the session's end lets go of it too.
+            # With a time limit, because the store may be unreachable; the session's end releases the lock too.
             with contextlib.suppress(MainspringError, TimeoutError):
                 async with asyncio.timeout(_RELEASE_TIMEOUT_S):
                     await self._intake.submit(ReleaseLock(self._name, token))
 
-    async def _take(self) -> int:
+    async def _acquire(self) -> int:
         while True:
             with contextlib.suppress(MainspringError):
                 command = AcquireLock(self._name, f"trigger {self._trigger}", "reads the queue in order")

@@ -1,8 +1,8 @@
-"""The Sender: hands the messages of the outbox to their brokers. Any number may run at once.
+"""The outbox sender: sends the messages of the outbox to their brokers. Any number may run at once.
 
-A queue is leased with its oldest messages; they are sent one after the other; what the broker acknowledged is deleted, what it will not
-take is set aside for a person, and the lease given back, in one commit. Whatever is unknown is sent again under the same id: a connection
-that broke, a Sender that died. A broker that is away makes its own queues wait, for ever.
+It leases a queue with its oldest messages and sends them in order. One commit deletes the acknowledged messages, sets refused ones
+aside for a person, and releases the lease. After a lost connection or a dead sender, messages with an unknown outcome are sent again
+under the same id. If a broker is unreachable, only its own queues wait, without limit.
 """
 
 import asyncio
@@ -38,13 +38,13 @@ from mainspring.triggers.queues.queue_sources import QueueSource
 _LOG = logging.getLogger("mainspring.sender")
 _LEASE_S = 60.0
 _SEND_BUDGET_S = 25.0
-"""So long a leased queue is sent to; with a connection before it and a message after it that take their time it ends within the lease."""
+"""How long to send to a leased queue; with a slow connection before and a slow message after it this still ends within the lease."""
 _ACK_TIMEOUT_S = 10.0
 _MAX_QUEUES = 16
 _BATCH_SIZE = 200
 _CHECK_EVERY_S = 1.0
 _COALESCE_S = 0.01
-"""Many changes make one look."""
+"""Several changes within this time make one read."""
 _CLOSE_TIMEOUT_S = 3.0
 
 _HEADERS = msgspec.json.Decoder(dict[str, str]).decode
@@ -52,7 +52,7 @@ _BYTES = msgspec.json.Decoder(bytes).decode
 
 
 class OutboxSender:
-    """Made and used in `loop`'s thread. `faults` is also where `links` ask for secrets."""
+    """Created and used in the thread of `loop`. `connections` read their secrets through `error_text` too."""
 
     def __init__(
         self,
@@ -61,71 +61,73 @@ class OutboxSender:
         reader: StoreReader,
         clock: Clock,
         sealing: Sealing,
-        links: BrokerConnections,
-        faults: ErrorText,
+        connections: BrokerConnections,
+        error_text: ErrorText,
     ) -> None:
         self._loop = loop
         self._store = store
         self._reader = reader
         self._clock = clock
         self._sealing = sealing
-        self._links = links
-        self._faults = faults
+        self._connections = connections
+        self._error_text = error_text
         self._changed = asyncio.Event()
         self._at_work: dict[str, asyncio.Task[None]] = {}
-        self._told: dict[str, str] = {}
+        self._logged_errors: dict[str, str] = {}
         self._closing = False
-        self._keeping: asyncio.Task[None] | None = None
+        self._poll_task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to send."""
-        self._keeping = self._loop.create_task(self._keep())
+        """Start to send."""
+        self._poll_task = self._loop.create_task(self._poll_forever())
 
     def changed(self) -> None:
-        """Something may be new in the store."""
+        """Read the outbox again: the store has changed."""
         self._changed.set()
 
     async def close(self) -> None:
-        """End: what is being sent is waited for a moment, the rest is another Sender's."""
+        """Stop: wait a moment for running sends; another sender sends the rest."""
         self._closing = True
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+        if self._poll_task is not None:
+            self._poll_task.cancel()
+            await asyncio.gather(self._poll_task, return_exceptions=True)
         if self._at_work:
             await asyncio.wait(self._at_work.values(), timeout=_CLOSE_TIMEOUT_S)
         for task in self._at_work.values():
             task.cancel()
         await asyncio.gather(*self._at_work.values(), return_exceptions=True)
-        await self._links.close()
+        await self._connections.close()
 
-    async def _keep(self) -> None:
-        """Take what can be sent, whenever there is something."""
+    async def _poll_forever(self) -> None:
+        """Lease and send messages whenever there are some."""
         while True:
             self._changed.clear()
             try:
-                await self._look()
+                await self._lease_queues()
             except FencedError:
                 return
-            except Exception as error:  # noqa: BLE001  the store is away: what it holds waits
-                _LOG.warning("the outbox cannot be looked at: %s", self._faults.of(error))
+            except Exception as error:  # noqa: BLE001  the store is unreachable: its messages wait
+                _LOG.warning("the outbox cannot be looked at: %s", self._error_text.of(error))
                 await asyncio.sleep(_CHECK_EVERY_S)
-            await self._links.tidy()
+            await self._connections.tidy()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CHECK_EVERY_S):
                     await self._changed.wait()
                 await asyncio.sleep(_COALESCE_S)
 
-    async def _look(self) -> None:
-        while (room := _MAX_QUEUES - len(self._at_work)) > 0:
+    async def _lease_queues(self) -> None:
+        while (free_slots := _MAX_QUEUES - len(self._at_work)) > 0:
             if not await asyncio.to_thread(can_send, self._reader, self._clock.now()):
                 return
             since = time.monotonic()
             lease = make_id("l", self._clock.now(), self._clock.random_bits(80))
-            taken = await commit_and_wait(self._store, LeaseQueues(lease, round(_LEASE_S * 1000), room, _BATCH_SIZE))
-            if not isinstance(taken, LeasedQueues) or not taken.queues:
+            leased = await commit_and_wait(
+                self._store, LeaseQueues(lease, round(_LEASE_S * 1000), free_slots, _BATCH_SIZE)
+            )
+            if not isinstance(leased, LeasedQueues) or not leased.queues:
                 return
             failpoints.hit("sender.taken")
-            for queue in taken.queues:
+            for queue in leased.queues:
                 task = self._loop.create_task(self._serve(lease, queue, since, self._at_work.get(queue.name)))
                 self._at_work[queue.name] = task
                 task.add_done_callback(lambda done, name=queue.name: self._served(name, done))  # type: ignore[misc]
@@ -135,43 +137,49 @@ class OutboxSender:
             del self._at_work[name]
         self._changed.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.warning("what became of messages to %s could not be saved: %s", name, self._faults.of(error))
+            _LOG.warning("what became of messages to %s could not be saved: %s", name, self._error_text.of(error))
 
     async def _serve(self, lease: str, queue: LeasedQueue, since: float, before: "asyncio.Task[None] | None") -> None:
-        """Send what was leased, and say what became of it; after whoever is `before` with the same queue.
+        """Send the leased messages and commit their outcome, after the task `before` for the same queue.
 
-        That one has given it back and its answer is not heard of yet, or it stood still for longer than its lease.
+        That task has released the queue without its answer yet, or was blocked for longer than its lease.
         """
         if before is not None:
-            with contextlib.suppress(Exception):  # told by `_served`
+            with contextlib.suppress(Exception):  # logged by `_served`
                 await before
         batch = _SendBatch(queue, since + _SEND_BUDGET_S)
         source: QueueSource | None = None
-        away: str | None = None
+        error_reason: str | None = None
         try:
             try:
-                source = await self._links.take(queue.name)
+                source = await self._connections.take(queue.name)
             except (OptionError, UnknownNameError) as error:
-                batch.refuse_all(self._faults.of(error))
+                batch.refuse_all(self._error_text.of(error))
             else:
                 await self._send_all(source, batch)
         except Exception as error:  # noqa: BLE001  a broker's library may raise anything
             reraise_cancellation()
-            away = self._faults.of(error) or type(error).__name__
-        self._tell(queue.name, away)
-        retry_s = 0.0 if away is None else backoff_seconds(0 if batch.sent else queue.failures, draw_share(self._clock))
+            error_reason = self._error_text.of(error) or type(error).__name__
+        self._log_change(queue.name, error_reason)
+        retry_s = (
+            0.0
+            if error_reason is None
+            else backoff_seconds(0 if batch.sent else queue.failures, draw_share(self._clock))
+        )
         if source is not None:
-            if away is None:
-                self._links.give_back(queue.name, source)
+            if error_reason is None:
+                self._connections.give_back(queue.name, source)
             else:
-                await self._links.drop(source)
+                await self._connections.drop(source)
         failpoints.hit("sender.sent")
-        settle = SettleQueue(lease, queue.name, tuple(batch.sent), tuple(batch.refused), away, round(retry_s * 1000))
+        settle = SettleQueue(
+            lease, queue.name, tuple(batch.sent), tuple(batch.refused), error_reason, round(retry_s * 1000)
+        )
         await commit_and_wait(self._store, settle)
         failpoints.hit("sender.settled")
 
     async def _send_all(self, source: QueueSource, batch: "_SendBatch") -> None:
-        """Send in order; whatever is raised leaves the rest unsent."""
+        """Send in order; any exception leaves the rest unsent."""
         for message in batch.queue.messages:
             if self._closing or time.monotonic() > batch.until:
                 return
@@ -179,31 +187,31 @@ class OutboxSender:
                 async with asyncio.timeout(_ACK_TIMEOUT_S):
                     await source.publish(message.key or message.id, *self._opened(message))
             except ValueRefusedError as error:
-                why = self._faults.of(error)
-                _LOG.error("message %s to %s is refused: %s", message.id, batch.queue.name, why)
-                batch.refused.append(MessageRefusal(message.seq, why))
+                reason = self._error_text.of(error)
+                _LOG.error("message %s to %s is refused: %s", message.id, batch.queue.name, reason)
+                batch.refused.append(MessageRefusal(message.seq, reason))
             else:
                 batch.sent.append(message.seq)
             failpoints.hit("sender.message")
 
     def _opened(self, message: UnsentMessage) -> tuple[bytes, dict[str, str]]:
-        """Return body and headers as the broker gets them. Raises SealedError where the codec is not at hand."""
+        """Return body and headers for the broker. Raises SealedError if the codec is not available."""
         body = self._sealing.open(message.body)
         headers = self._sealing.open_if(message.headers)
         return _BYTES(body) if message.is_raw else body, {} if headers is None else _HEADERS(headers)
 
-    def _tell(self, queue: str, away: str | None) -> None:
-        """Tell the log when a queue can no longer be sent to, or can again."""
-        if away is None:
-            if self._told.pop(queue, None) is not None:
+    def _log_change(self, queue: str, error_reason: str | None) -> None:
+        """Log when sending to a queue starts to fail, or works again."""
+        if error_reason is None:
+            if self._logged_errors.pop(queue, None) is not None:
                 _LOG.info("messages to %s are sent again", queue)
-        elif self._told.get(queue) != away:
-            self._told[queue] = away
-            _LOG.warning("messages to %s wait: %s", queue, away)
+        elif self._logged_errors.get(queue) != error_reason:
+            self._logged_errors[queue] = error_reason
+            _LOG.warning("messages to %s wait: %s", queue, error_reason)
 
 
 class _SendBatch:
-    """What became of the messages of a leased queue; `until` = when to stop, on the monotonic clock."""
+    """The outcome of a leased queue's messages; `until` = when to stop, on the monotonic clock."""
 
     def __init__(self, queue: LeasedQueue, until: float) -> None:
         self.queue = queue
@@ -211,8 +219,8 @@ class _SendBatch:
         self.sent: list[int] = []
         self.refused: list[MessageRefusal] = []
 
-    def refuse_all(self, why: str) -> None:
-        """The queue's address leads nowhere, for none of its messages."""
+    def refuse_all(self, reason: str) -> None:
+        """Refuse all messages, because the queue's address is invalid."""
         self.refused = [
-            MessageRefusal(message.seq, escape(why, MAX_ERROR_TEXT_LENGTH)) for message in self.queue.messages
+            MessageRefusal(message.seq, escape(reason, MAX_ERROR_TEXT_LENGTH)) for message in self.queue.messages
         ]

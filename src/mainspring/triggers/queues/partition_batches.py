@@ -1,4 +1,4 @@
-"""What a queue's desk holds, as lanes: each is taken in one after the other, all of them at once."""
+"""Batches by partition: messages of one batch are accepted one after the other, the batches at the same time."""
 
 from collections.abc import Sequence
 
@@ -8,21 +8,21 @@ from mainspring.domain.triggers.queues.queue_message import QueueMessage, make_d
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 
 PartitionBatch = list[tuple[QueueMessage, IncomingDelivery | str]]
-"""Messages in the order of the broker, each with what is taken in for it, or why there is nothing."""
+"""Messages in the order of the broker, each with its delivery, or the reason why it has none."""
 
 
 def batch_by_partition(queue: BrokerQueue, messages: Sequence[QueueMessage]) -> list[PartitionBatch]:
-    """Return a lane for each partition, and one for each message without."""
-    lanes: dict[str, PartitionBatch] = {}
+    """Return a batch for each partition, and one for each message without a partition."""
+    batches: dict[str, PartitionBatch] = {}
     for number, message in enumerate(messages):
-        arrival = _read_arrival(queue, message)
-        partition = arrival.partition if isinstance(arrival, IncomingDelivery) else None
-        lanes.setdefault(f"#{number}" if partition is None else f"={partition}", []).append((message, arrival))
-    return list(lanes.values())
+        delivery = _read_delivery(queue, message)
+        partition = delivery.partition if isinstance(delivery, IncomingDelivery) else None
+        batches.setdefault(f"#{number}" if partition is None else f"={partition}", []).append((message, delivery))
+    return list(batches.values())
 
 
-def _read_arrival(queue: BrokerQueue, message: QueueMessage) -> IncomingDelivery | str:
+def _read_delivery(queue: BrokerQueue, message: QueueMessage) -> IncomingDelivery | str:
     try:
         return make_delivery(queue, message)
-    except OptionError as bad:
-        return bad.message
+    except OptionError as error:
+        return error.message

@@ -1,7 +1,7 @@
-"""The desk of one queue: fetches a bounded batch, takes all of it in, acknowledges after the commit, and never gives up.
+"""The consumer of one queue: fetches a bounded batch, accepts all of it, acknowledges after the commit, and retries without limit.
 
-What may come twice comes with the same key and counts once, so every doubt is answered by doing it again: a broker that is away by
-another connection, a store that is away by the same arrival. Nothing is fetched while something is held: that is the back-pressure.
+A repeated message has the same key and counts once, so every unknown outcome is retried: after a lost broker with a new connection,
+after a lost store with the same delivery. Nothing is fetched while messages are held: that is the backpressure.
 """
 
 import asyncio
@@ -41,12 +41,12 @@ _BUSY_RETRY_MS = 1_000
 
 
 class _MessageOutcome(StrEnum):
-    """What the broker is told of a message. STOPPED = given back for no fault of its own, with all that came after it in its partition."""
+    """The outcome of a message for the broker. STOPPED = given back without its own fault, with all later messages of its partition."""
 
     DONE = "done"
     RETURNED = "returned"
     STOPPED = "stopped"
-    ASIDE = "aside"
+    SET_ASIDE = "aside"
 
 
 _SourceOpener = Callable[[BrokerQueue, BrokerServer, str | None], QueueSource]
@@ -54,10 +54,10 @@ _Sleeper = Callable[[float], Awaitable[None]]
 
 
 class QueueConsumer:
-    """`run` it for as long as messages are to be taken in; cancel it to stop: what was not taken in is given back.
+    """`run` accepts messages until it is cancelled; then messages that were not accepted are given back.
 
-    Messages of one partition are taken in one after the other, in the order in which the broker gives them out; with a partition there
-    must be one desk at a time for the trigger.
+    Messages of one partition are accepted one after the other, in the order of the broker; with a partition the trigger must have
+    only one consumer at a time.
     """
 
     def __init__(
@@ -81,17 +81,17 @@ class QueueConsumer:
         self._sleep = sleep
         self._opens = opens
         self._failures = 0
-        self._chances = RedeliveryLimit(queue.max_deliveries)
+        self._redelivery_limit = RedeliveryLimit(queue.max_deliveries)
         self._source: QueueSource | None = None
         self._held: list[QueueMessage] = []
         self._is_refusing = False
-        """Whether something of the present batch could not be taken in."""
+        """Whether a message of the current batch was refused."""
         self.state = QueueConsumerState(
             trigger=trigger, queue=queue.shown, connected=False, since_at=clock.now(), why="it has not connected yet"
         )
 
     async def run(self) -> NoReturn:
-        """Take in what comes, for ever.
+        """Accept messages without end.
 
         Raises:
             FencedError: this process may write nothing more.
@@ -101,147 +101,149 @@ class QueueConsumer:
                 await self._serve()
             except FencedError:
                 raise
-            except Exception as error:  # noqa: BLE001 - a broker may raise anything, and this desk has to outlive it
+            except Exception as error:  # noqa: BLE001 - a broker may raise anything, and the consumer must survive it
                 reraise_cancellation()
-                self._is_away(error)
+                self._report_unreachable(error)
             finally:
-                await self._let_go()
+                await self._release()
             await self._sleep(self._pause(self._failures))
             self._failures += 1
 
     async def _serve(self) -> NoReturn:
-        """Connect, and take in until something fails."""
+        """Connect, and accept messages until an error."""
         server = resolve_server(self._queue.server, self._text.get)
         self._source = source = self._opens(self._queue, server, self._queue.group_of(self._automation))
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             await source.connect()
-        self._tell(connected=True, since_at=self._clock.now(), why="")
+        self._report_changes(connected=True, since_at=self._clock.now(), why="")
         while True:
             async with asyncio.timeout(_ANSWER_TIMEOUT_S):
                 self._held = await source.fetch(self._queue.prefetch)
             self._failures = 0
             if self._held:
-                await self._take_in_all(source)
+                await self._accept_all(source)
 
-    async def _take_in_all(self, source: QueueSource) -> None:
-        """Take in what is held, and tell the broker."""
+    async def _accept_all(self, source: QueueSource) -> None:
+        """Accept the held messages, and report the outcomes to the broker."""
         self._is_refusing = False
-        keeping = asyncio.create_task(self._keep(source))
-        lanes = [asyncio.create_task(self._take_in_lane(lane)) for lane in batch_by_partition(self._queue, self._held)]
+        keeping = asyncio.create_task(self._extend_hold(source))
+        tasks = [
+            asyncio.create_task(self._accept_batch(batch)) for batch in batch_by_partition(self._queue, self._held)
+        ]
         try:
-            settled = [pair for lane in await asyncio.gather(*lanes) for pair in lane]
+            settled = [pair for batch in await asyncio.gather(*tasks) for pair in batch]
         finally:
-            for task in (keeping, *lanes):
+            for task in (keeping, *tasks):
                 task.cancel()
-        self._waits("")
+        self._report_wait("")
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             done = [message for message, _, outcome in settled if outcome is _MessageOutcome.DONE]
             if done:
                 await source.acknowledge(done)
-            stopped_for_s = self._pause(2)  # the same for all, or they would change places
-            for message, why, outcome in settled:
+            stopped_for_s = self._pause(2)  # the same delay for all, or their order would change
+            for message, reason, outcome in settled:
                 if outcome is _MessageOutcome.STOPPED:
                     await source.give_back(message, stopped_for_s)
                 elif outcome is _MessageOutcome.RETURNED:
-                    await source.give_back(message, self._pause(2 + self._chances.used(message)))
-                elif outcome is _MessageOutcome.ASIDE:
-                    await source.set_aside(message, why)
+                    await source.give_back(message, self._pause(2 + self._redelivery_limit.used(message)))
+                elif outcome is _MessageOutcome.SET_ASIDE:
+                    await source.set_aside(message, reason)
         self._held = []
         self.state = msgspec.structs.replace(self.state, taken_in=self.state.taken_in + len(done))
         if self.state.last_refusal and not self._is_refusing:
-            self._tell(last_refusal="")
+            self._report_changes(last_refusal="")
 
-    async def _take_in_lane(self, lane: PartitionBatch) -> list[tuple[QueueMessage, str, _MessageOutcome]]:
-        """Take messages in, one after the other. Returns of each why it could not be, and what the broker is told."""
+    async def _accept_batch(self, batch: PartitionBatch) -> list[tuple[QueueMessage, str, _MessageOutcome]]:
+        """Accept messages one after the other. Return for each the reason of a refusal, and the outcome for the broker."""
         settled: list[tuple[QueueMessage, str, _MessageOutcome]] = []
-        for message, arrival in lane:
-            why, outcome = await self._take_in(message, arrival)
+        for message, delivery in batch:
+            reason, outcome = await self._accept(message, delivery)
             if outcome is _MessageOutcome.STOPPED:
-                return settled + [(left, why, outcome) for left, _ in lane[len(settled) :]]
-            settled.append((message, why, outcome))
+                return settled + [(left, reason, outcome) for left, _ in batch[len(settled) :]]
+            settled.append((message, reason, outcome))
         return settled
 
-    async def _take_in(self, message: QueueMessage, arrival: IncomingDelivery | str) -> tuple[str, _MessageOutcome]:
-        """Take one message in; wait as long as the store is away or busy. Returns why it could not be, and what the broker is told."""
-        if isinstance(arrival, str):
-            return await self._refused_as(message, "misfit", arrival)
+    async def _accept(self, message: QueueMessage, delivery: IncomingDelivery | str) -> tuple[str, _MessageOutcome]:
+        """Accept one message; wait while the store is unreachable or busy. Return the reason of a refusal and the outcome."""
+        if isinstance(delivery, str):
+            return await self._refused_as(message, "misfit", delivery)
         tries = 0
         while True:
             try:
-                answer = await self._intake.take_in(self._trigger, arrival)
+                answer = await self._intake.take_in(self._trigger, delivery)
             except FencedError:
                 raise
             except UnwritableCommandError as error:
                 return await self._refused_as(message, "not_written", self._text.of(error))
             except StoreError as error:
-                self._waits(f"the store: {self._text.of(error)}")
+                self._report_wait(f"the store: {self._text.of(error)}")
                 await self._sleep(self._pause(tries))
-            except Exception as error:  # noqa: BLE001 - a fault of ours: nothing is lost, and the others go on
+            except Exception as error:  # noqa: BLE001 - a defect of Mainspring: nothing is lost, and the others continue
                 self._refuses(self._text.of(error))
                 return "", _MessageOutcome.STOPPED
             else:
                 if not isinstance(answer, Refused):
-                    self._chances.forget(message)
+                    self._redelivery_limit.forget(message)
                     return "", _MessageOutcome.DONE
                 if answer.code == "other_body":
-                    await self._show(message, answer.code, answer.text)
+                    await self._store_rejected(message, answer.code, answer.text)
                 if answer.code != "busy":
-                    return self._answered(message, answer)
-                self._waits(answer.text or "the store takes in no more for now")
+                    return self._outcome_of_refusal(message, answer)
+                self._report_wait(answer.text or "the store takes in no more for now")
                 wait_s = (answer.retry_after_ms or _BUSY_RETRY_MS) / 1000
                 await self._sleep(wait_s + draw_share(self._clock) * wait_s / 2)
             tries += 1
 
-    async def _show(self, message: QueueMessage, code: str, why: str) -> None:
-        """Keep a message that is about to leave the queue where people see it; a store that is away is waited for."""
+    async def _store_rejected(self, message: QueueMessage, code: str, reason: str) -> None:
+        """Store a message that leaves the queue as rejected, for people to see; wait while the store is unreachable."""
         for tries in itertools.count():
             try:
-                await self._intake.refuse(self._trigger, code, why, make_display_delivery(message))
+                await self._intake.refuse(self._trigger, code, reason, make_display_delivery(message))
                 break
             except FencedError:
                 raise
             except UnwritableCommandError as error:  # waiting does not help
-                said = self._told(message, why)
+                text = self._describe(message, reason)
                 _LOG.error(
-                    "trigger %s lets go of message %s; it is not shown: %s", self._trigger, said, self._text.of(error)
+                    "trigger %s lets go of message %s; it is not shown: %s", self._trigger, text, self._text.of(error)
                 )
                 return
             except StoreError as error:
-                self._waits(f"the store: {self._text.of(error)}")
+                self._report_wait(f"the store: {self._text.of(error)}")
             await self._sleep(self._pause(tries))
 
-    def _answered(self, message: QueueMessage, answer: Refused) -> tuple[str, _MessageOutcome]:
-        """Return what follows from a refusal that waiting does not change."""
-        why = f"{answer.code}: {answer.text}" if answer.text else answer.code
+    def _outcome_of_refusal(self, message: QueueMessage, answer: Refused) -> tuple[str, _MessageOutcome]:
+        """Return the outcome of a refusal that waiting does not change."""
+        reason = f"{answer.code}: {answer.text}" if answer.text else answer.code
         match answer.code:
             case "other_body":
-                self._refuses(self._told(message, why), leaves=True)
-                return why, _MessageOutcome.DONE
+                self._refuses(self._describe(message, reason), leaves=True)
+                return reason, _MessageOutcome.DONE
             case "no_trigger":
-                self._refuses(self._told(message, why))
-                return why, _MessageOutcome.STOPPED
+                self._refuses(self._describe(message, reason))
+                return reason, _MessageOutcome.STOPPED
             case _:
-                return self._refused(message, why)
+                return self._refused(message, reason)
 
-    async def _refused_as(self, message: QueueMessage, code: str, why: str) -> tuple[str, _MessageOutcome]:
-        """Refuse a message that the store does not know, and show it before it leaves."""
-        _, outcome = self._refused(message, why)
-        if outcome is _MessageOutcome.ASIDE:
-            await self._show(message, code, why)
-        return why, outcome
+    async def _refused_as(self, message: QueueMessage, code: str, reason: str) -> tuple[str, _MessageOutcome]:
+        """Refuse a message that the store does not have, and store it as rejected before it leaves."""
+        _, outcome = self._refused(message, reason)
+        if outcome is _MessageOutcome.SET_ASIDE:
+            await self._store_rejected(message, code, reason)
+        return reason, outcome
 
-    def _refused(self, message: QueueMessage, why: str) -> tuple[str, _MessageOutcome]:
-        """Count a message that cannot be taken in as it is; it leaves the queue with its last chance."""
-        is_last = self._chances.use(message)
-        self._refuses(self._told(message, why), leaves=is_last)
-        return why, _MessageOutcome.ASIDE if is_last else _MessageOutcome.RETURNED
+    def _refused(self, message: QueueMessage, reason: str) -> tuple[str, _MessageOutcome]:
+        """Count a refused message; it leaves the queue when it reaches the redelivery limit."""
+        is_last = self._redelivery_limit.use(message)
+        self._refuses(self._describe(message, reason), leaves=is_last)
+        return reason, _MessageOutcome.SET_ASIDE if is_last else _MessageOutcome.RETURNED
 
-    def _refuses(self, said: str, *, leaves: bool = False) -> None:
+    def _refuses(self, text: str, *, leaves: bool = False) -> None:
         self._is_refusing = True
-        self._tell(refused=self.state.refused + leaves, last_refusal=said)
+        self._report_changes(refused=self.state.refused + leaves, last_refusal=text)
 
-    async def _keep(self, source: QueueSource) -> None:
-        """Keep the broker from giving what is held to somebody else. A broker that is away is found by what is told it next."""
+    async def _extend_hold(self, source: QueueSource) -> None:
+        """Keep the broker from delivering held messages to other readers. The next call detects an unreachable broker."""
         while True:
             await self._sleep(self._queue.ack_wait.total_seconds() / 3)
             try:
@@ -251,8 +253,8 @@ class QueueConsumer:
                 reraise_cancellation()
                 return
 
-    async def _let_go(self) -> None:
-        """Give back what was not taken in, and end the connection; within a bound, for the broker may be away."""
+    async def _release(self) -> None:
+        """Give back the held messages, and close the connection, with a time limit, because the broker may be unreachable."""
         source, self._source = self._source, None
         held, self._held = self._held, []
         if source is None:
@@ -264,26 +266,26 @@ class QueueConsumer:
                         await source.give_back(message, 0.0)
                 finally:
                     await source.close()
-        except Exception:  # noqa: BLE001 - what is not given back comes again by itself
+        except Exception:  # noqa: BLE001 - the broker delivers messages again that were not given back
             reraise_cancellation()
 
-    def _is_away(self, error: Exception) -> None:
-        why = self._text.of(error)
+    def _report_unreachable(self, error: Exception) -> None:
+        reason = self._text.of(error)
         if self.state.connected:
-            self._tell(connected=False, since_at=self._clock.now(), why=why, waits_for="")
-        elif why != self.state.why:
-            self._tell(why=why)
+            self._report_changes(connected=False, since_at=self._clock.now(), why=reason, waits_for="")
+        elif reason != self.state.why:
+            self._report_changes(why=reason)
 
-    def _waits(self, what: str) -> None:
-        if what != self.state.waits_for:
-            self._tell(waits_for=what)
+    def _report_wait(self, cause: str) -> None:
+        if cause != self.state.waits_for:
+            self._report_changes(waits_for=cause)
 
-    def _tell(self, **changes: object) -> None:
+    def _report_changes(self, **changes: object) -> None:
         self.state = msgspec.structs.replace(self.state, **changes)
         self._report(self.state)
 
-    def _told(self, message: QueueMessage, why: str) -> str:
-        return escape(f"{message.id[:100]}: {why}", MAX_ERROR_TEXT_LENGTH)
+    def _describe(self, message: QueueMessage, reason: str) -> str:
+        return escape(f"{message.id[:100]}: {reason}", MAX_ERROR_TEXT_LENGTH)
 
     @property
     def _automation(self) -> str:

@@ -1,4 +1,4 @@
-"""What a broker can be asked for, and which part speaks to which broker."""
+"""Queue sources: the interface to a broker's queue, and the choice of the implementation."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -19,14 +19,14 @@ _EXTRAS = {
 
 
 class QueueSource(Protocol):
-    """One connection to one queue. Whatever a call raises, the connection is not used again: `close` it and open another one.
+    """One connection to one queue. After any exception the connection is not used again: `close` it and open another one.
 
-    A message is this reader's until it is acknowledged, given back or set aside, or until `ack_wait` is over since it was fetched or
-    kept; then the broker gives it out again.
+    This reader owns a message until it is acknowledged, given back or set aside, or until `ack_wait` is over since it was fetched or
+    kept; then the broker delivers it again.
     """
 
     async def connect(self) -> None:
-        """Connect, and join the group if there is one. Raises ConfigError where only a person can help."""
+        """Connect, and join the group if there is one. Raises ConfigError for errors that only a person can fix."""
         ...
 
     async def fetch(self, limit: int) -> list[QueueMessage]:
@@ -38,33 +38,33 @@ class QueueSource(Protocol):
         ...
 
     async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
-        """Tell the broker that these are done for ever."""
+        """Acknowledge messages: the broker never delivers them again."""
         ...
 
     async def give_back(self, message: QueueMessage, after_s: float) -> None:
-        """Let the broker give a message out again, after so many seconds where it can wait."""
+        """Let the broker deliver a message again, after a delay if it supports one."""
         ...
 
-    async def set_aside(self, message: QueueMessage, why: str) -> None:
-        """Take a message out of the queue without having taken it in: to where the broker keeps such messages, if it has such a place."""
+    async def set_aside(self, message: QueueMessage, reason: str) -> None:
+        """Remove a message that was not accepted from the queue: to the broker's dead letter queue, if it has one."""
         ...
 
     async def publish(self, key: str, body: bytes, headers: dict[str, str]) -> None:
-        """Send a message, and return when the broker has it for good. Sent twice under one key it counts once, where the broker can tell.
+        """Send a message, and return when the broker has stored it. Two messages with one key count once, if the broker supports that.
 
         Raises:
-            ValueRefusedError: this broker takes no such message; sending it again cannot help.
-            Exception: it is not known whether the broker has it: send it again under the same key.
+            ValueRefusedError: this broker does not accept such a message; a retry cannot help.
+            Exception: it is unknown whether the broker has it: send it again under the same key.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of the connection; never raises for a broker that is away."""
+        """Close the connection; an unreachable broker is no error."""
         ...
 
 
 def open_source(queue: BrokerQueue, server: BrokerServer, group: str | None) -> QueueSource:
-    """Return what speaks to this queue, not yet connected. `group` = who reads, None to publish only.
+    """Return the source of this queue, not yet connected. `group` = the reading group, None to publish only.
 
     Raises:
         ConfigError: the library for this broker is not installed.

@@ -1,4 +1,4 @@
-"""How often messages of a queue could not be taken in: each gets some chances, for the code that reads it may be replaced."""
+"""The redelivery limit of a queue's messages: a refused message is retried some times, because the code may be replaced."""
 
 from mainspring.domain.triggers.queues.queue_message import QueueMessage
 
@@ -6,18 +6,18 @@ _MAX_REMEMBERED = 10_000
 
 
 class RedeliveryLimit:
-    """Counts by message, beside what the broker itself counts; remembers the newest ten thousand."""
+    """Counts refusals by message, in addition to the broker's own count; remembers the newest ten thousand."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._used: dict[str, int] = {}
 
     def used(self, message: QueueMessage) -> int:
-        """Return how often it was refused and given back."""
+        """Return how often a message was refused and given back."""
         return self._used.get(message.id, 0)
 
     def use(self, message: QueueMessage) -> bool:
-        """Count one more refusal; return whether that was its last chance."""
+        """Count one more refusal; return whether the limit is reached."""
         times = max(self.used(message), message.redelivered) + 1
         self.forget(message)
         if times >= self._most:
@@ -28,5 +28,5 @@ class RedeliveryLimit:
         return False
 
     def forget(self, message: QueueMessage) -> None:
-        """It was taken in."""
+        """Drop the count of an accepted message."""
         self._used.pop(message.id, None)

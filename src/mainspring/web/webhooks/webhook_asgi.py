@@ -202,7 +202,7 @@ class WebhookApp:
             return _store_error_reply(hook, error)
         if isinstance(answer, Refused):
             reply = refused_reply(answer)
-            return self._refuse(hook, headers, ready.arrival.body, reply) if reply.status == 409 else reply
+            return self._refuse(hook, headers, ready.delivery.body, reply) if reply.status == 409 else reply
         return await self._accepted(hook, answer)
 
     async def _accepted(self, hook: WebhookEntry, taken: DeliveryStored) -> WebhookReply:

@@ -116,7 +116,7 @@ def test_giving_up_frees_the_database_while_the_step_hangs(path, database, busy)
     thread = threading.Thread(target=serve)
     thread.start()
     assert holds.wait(20)
-    zombie.give_up()
+    zombie.abandon()
     assert call(database, pay, 2)["amount"] == 2
     go.set()
     thread.join(20)
@@ -145,7 +145,7 @@ def test_giving_up_stops_a_statement_on_the_connection_below(path, database):
     thread = threading.Thread(target=serve)
     thread.start()
     assert holds.wait(20)
-    zombie.give_up()
+    zombie.abandon()
     assert call(database, pay, 2)["amount"] == 2
     thread.join(20)
     assert len(ends) == 1

@@ -125,17 +125,17 @@ def test_unknown_commit_is_told_by_the_next_attempt(path, database, at_place):
 def test_given_up_attempt_does_not_commit(path, database, at_place):
     """Whenever it is given up before its commit: nothing of it stays, the key is free."""
     first = build_transactional_call(database, spec_of(pay))
-    at_place("effect_commit.before", first.give_up)
+    at_place("effect_commit.before", first.abandon)
     with pytest.raises(AttemptClosed):
         first(5)
     assert paid(path) == []
     unused = build_transactional_call(database, spec_of(pay))
-    unused.give_up()
+    unused.abandon()
     with pytest.raises(AttemptClosed):
         unused(5)
     failpoints.install(None)
     assert call(database, pay, 6)["amount"] == 6
-    first.give_up()
+    first.abandon()
     assert paid(path) == [6]
 
 
@@ -164,7 +164,7 @@ def test_attempt_in_a_thread_takes_it_as_its_function(path, database):
         return idempotency_key()
 
     async def run():
-        attempts = AttemptExecutor(asyncio.get_running_loop(), on_sign=lambda *_: None)
+        attempts = AttemptExecutor(asyncio.get_running_loop(), on_report=lambda *_: None)
         end = asyncio.get_running_loop().create_future()
         spec = spec_of(step, args=(5,))
         spec.fn = build_transactional_call(database, spec)
@@ -188,7 +188,7 @@ def test_attempt_that_timed_out_does_not_commit(path, database):
         go.wait(20)
 
     async def run():
-        attempts = AttemptExecutor(asyncio.get_running_loop(), on_sign=lambda *_: None)
+        attempts = AttemptExecutor(asyncio.get_running_loop(), on_report=lambda *_: None)
         end = asyncio.get_running_loop().create_future()
         spec = spec_of(step, args=(5,), timeout=timedelta(milliseconds=20))
         inner = build_transactional_call(database, spec)

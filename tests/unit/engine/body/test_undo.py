@@ -10,7 +10,7 @@ from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.body.request import Request
-from mainspring.engine.body.undo import fail_not_callable, may_have_happened, takes_result
+from mainspring.engine.body.undo import accepts_result, fail_not_callable, may_have_happened
 
 CALL: Any = None
 
@@ -65,7 +65,7 @@ def test_open_step_may_have_happened_once_the_body_came_to_rest(offered):
 )
 def test_undo_gets_the_result_if_it_has_a_place_for_it(undo, takes):
     """By name, never by position."""
-    assert takes_result(undo) is takes
+    assert accepts_result(undo) is takes
 
 
 def test_undo_that_cannot_be_called_any_more_says_what_to_do():

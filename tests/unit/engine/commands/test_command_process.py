@@ -141,7 +141,7 @@ def test_what_a_command_leaves_running_does_not_hold_it_up():
 def test_outlets_pass_output_on(capfd):
     """The output appears on our own streams as it is."""
     command = CommandSpec(words=[*SHELL, "printf 'raw \\377'; echo err >&2"])
-    CommandProcess(command, outlets={"stdout": StreamForwarder(1), "stderr": StreamForwarder(2)}).run()
+    CommandProcess(command, forwarders={"stdout": StreamForwarder(1), "stderr": StreamForwarder(2)}).run()
     out = capfd.readouterr()
     assert out.err == "err\n"
     assert out.out.startswith("raw ")
@@ -164,14 +164,14 @@ def unread():
 def test_reader_that_reads_nothing_holds_up_no_time_out(unread):
     """The command is ended in time, and so are we."""
     command = CommandSpec(words=["yes"], timeout=timedelta(milliseconds=200), kill_after=0.2)
-    end = CommandProcess(command, outlets={"stdout": StreamForwarder(unread)}).run()
+    end = CommandProcess(command, forwarders={"stdout": StreamForwarder(unread)}).run()
     assert end.timed_out
 
 
 def test_reader_that_reads_nothing_holds_up_no_signal(unread):
     """Neither while the command runs nor when all that is left is to pass on what it printed."""
     for words, codes in ((["yes"], {-signal.SIGTERM}), (["seq", "10"], {-signal.SIGTERM, 0})):
-        running = CommandProcess(CommandSpec(words=words), outlets={"stdout": StreamForwarder(unread)})
+        running = CommandProcess(CommandSpec(words=words), forwarders={"stdout": StreamForwarder(unread)})
         ends: Queue[CommandEnd] = Queue()
         thread = threading.Thread(target=lambda running=running, ends=ends: ends.put(running.run()))
         thread.start()
@@ -185,7 +185,7 @@ def test_slow_reader_gets_everything():
     """However long after the command's own end."""
     read, write = os.pipe()
     outlet, got = StreamForwarder(write), bytearray()
-    running = CommandProcess(CommandSpec(words=["seq", "200000"]), outlets={"stdout": outlet})
+    running = CommandProcess(CommandSpec(words=["seq", "200000"]), forwarders={"stdout": outlet})
     thread = threading.Thread(target=running.run)
     thread.start()
     expected = b"".join(b"%d\n" % n for n in range(1, 200001))
@@ -202,7 +202,7 @@ def test_command_whose_reader_has_gone_gets_a_broken_pipe(words):
     """It would print for ever if its output were thrown away in silence."""
     read, write = os.pipe()
     os.close(read)
-    end = CommandProcess(CommandSpec(words=words), outlets={"stdout": StreamForwarder(write)}).run()
+    end = CommandProcess(CommandSpec(words=words), forwarders={"stdout": StreamForwarder(write)}).run()
     os.close(write)
     assert end.code == -signal.SIGPIPE
     assert isinstance(end.lost, BrokenPipeError)
@@ -213,7 +213,7 @@ def test_output_that_cannot_be_written_is_lost_output(tmp_path):
     full = os.open("/dev/full", os.O_WRONLY)
     words = [*SHELL, "echo lost; echo done > $0", str(tmp_path / "after")]
     end = CommandProcess(
-        CommandSpec(words=words), outlets={"stdout": StreamForwarder(full), "stderr": StreamForwarder(full)}
+        CommandSpec(words=words), forwarders={"stdout": StreamForwarder(full), "stderr": StreamForwarder(full)}
     ).run()
     os.close(full)
     assert (end.code, end.lost.errno) == (0, errno.ENOSPC)

@@ -18,7 +18,7 @@ from mainspring.domain.time.schedule import Schedule
 from mainspring.engine.commands import exec_run_record as tell
 from mainspring.engine.commands.command import CommandEnd, CommandFailed
 from mainspring.engine.commands.command_step import CommandResult
-from mainspring.engine.commands.exec_run import MAX_KEPT_ATTEMPTS, ExecRun, ExecRunSpec, exit_code_of
+from mainspring.engine.commands.exec_run import MAX_STORED_ATTEMPTS, ExecRun, ExecRunSpec, exit_code_of
 from mainspring.engine.commands.output_file_check import NotProduced
 
 
@@ -125,10 +125,10 @@ def test_signal_before_the_start_runs_nothing() -> None:
 
 def test_attempts_that_are_kept_are_bounded() -> None:
     """However often it is tried, the story stays small: the newest attempts."""
-    wrapped, _ = run("exit 1", retry=at_once(MAX_KEPT_ATTEMPTS + 5))
+    wrapped, _ = run("exit 1", retry=at_once(MAX_STORED_ATTEMPTS + 5))
     end = wrapped.run()
-    assert len(end.attempts) == MAX_KEPT_ATTEMPTS
-    assert end.attempts[-1].attempt == end.outcome.attempt - 1 == MAX_KEPT_ATTEMPTS + 4
+    assert len(end.attempts) == MAX_STORED_ATTEMPTS
+    assert end.attempts[-1].attempt == end.outcome.attempt - 1 == MAX_STORED_ATTEMPTS + 4
     assert end.started_at < end.attempts[0].started_at
 
 

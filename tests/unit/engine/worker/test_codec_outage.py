@@ -208,22 +208,22 @@ def test_run_is_halted_without_its_words_when_the_codec_fails_for_good(bench):
 
 def test_signal_that_waited_to_be_put_back_can_be_read_by_the_next_wait(bench):
     """The body gave its wait up, and the codec went away before the signal was sealed for the inbox."""
-    hosting = SimpleNamespace(store=bench.store, seal=bench.sealing.seal, look_for_facts=list)
+    host = SimpleNamespace(store=bench.store, seal=bench.sealing.seal, read_inboxes=list)
     signal = Outcome(1, "more#1", "more", OutcomeKind.SIGNAL, OutcomeState.SUCCEEDED, 1, 1, 0, 5, 5, 0, b"[5,3]", b"12")
     driver = SimpleNamespace(
         run=SimpleNamespace(id="r_1"),
         claim=1,
-        hosting=hosting,
-        body=SimpleNamespace(unheard=[signal], drift=None, done=False),
+        host=host,
+        body=SimpleNamespace(undelivered=[signal], drift=None, done=False),
         journal=SimpleNamespace(saving=0),
         halt=None,
-        gone=False,
+        is_unloaded=False,
         accepts=lambda answer: answer is DONE,
         advance=list,
     )
     waits = RunWaits(driver)
     bench.service.fault = TimeoutError()
-    waits.return_unheard()
+    waits.return_undelivered_facts()
     bench.service.fault = None
     bench.loop.go_off()
     (command,) = bench.committed

@@ -67,7 +67,7 @@ def store(loop):
 @pytest.fixture
 def claims(loop, store):
     worker = SimpleNamespace(
-        loop=loop, store=store, clock=SystemClock(), settings=WorkerOptions(), draining=False, room=8
+        loop=loop, store=store, clock=SystemClock(), settings=WorkerOptions(), draining=False, free_slots=8
     )
     return RunClaimer(worker)
 

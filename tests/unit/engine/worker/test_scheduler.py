@@ -112,8 +112,8 @@ async def test_schedules_that_cannot_be_served_do_not_hide_the_others(store, cap
     with caplog.at_level(logging.ERROR, "mainspring.scheduler"):
         async with scheduling(store) as scheduler:
             await until(lambda: len(list_runs(store.reader, limit=200).runs) == 4)
-            scheduler.look()
-            await until(lambda: not scheduler._looking)
+            scheduler.poll()
+            await until(lambda: not scheduler._reading)
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == MAX_SLOTS_PER_PASS + 1
     assert "an older version announced it" in told[0]
@@ -126,7 +126,7 @@ async def test_slot_that_is_refused_is_asked_for_again_later(store):
     store.apply(SetQueue("q000", max_backlog=0))
     async with scheduling(store) as scheduler:
         await until(lambda: scheduler._timer is not None)
-        assert scheduler._open == 0
+        assert scheduler._open_commands == 0
         assert scheduler._timer.when() - asyncio.get_running_loop().time() > 0.5
     assert list_runs(store.reader).runs == []
 
@@ -137,7 +137,7 @@ async def test_clock_that_is_put_back_stops_no_schedule(store, caplog):
     announce(store, declared())
 
     def is_up_to_date() -> bool:
-        scheduler.look()
+        scheduler.poll()
         (one,) = schedules(store.reader)
         return 0 < one.next_slot_at - store.clock.now() <= 3_600_000
 
@@ -161,9 +161,9 @@ async def test_slots_are_computed_once_and_off_the_loop(store, monkeypatch):
 
     monkeypatch.setattr(Schedule, "next_after", next_after)
     async with scheduling(store) as scheduler:
-        while not scheduler._open:
+        while not scheduler._open_commands:
             await asyncio.sleep(0)
-        scheduler.look()
+        scheduler.poll()
         await until(lambda: len(list_runs(store.reader).runs) == 20)
     assert len(computed) == 20
     assert threading.get_ident() not in {thread for thread, _, _ in computed}

@@ -21,9 +21,9 @@ def test_blocked_loop_is_logged_and_put_on_record(caplog):
     store = Submitted()
     record = StallRecord(store)
     with caplog.at_level(logging.ERROR):
-        record.begun(["loop.py:1 run", "shop.py:14 poll"], 4.0)
+        record.started(["loop.py:1 run", "shop.py:14 poll"], 4.0)
     assert "blocked for 4.0 s by:\n  loop.py:1 run\n  shop.py:14 poll" in caplog.text
-    record.begun([], 4.5)
+    record.started([], 4.5)
     record.ended()
     first, unknown, last = store.commands
     assert first == RecordBlockedLoop(4_000, ("loop.py:1 run", "shop.py:14 poll"))

@@ -27,12 +27,12 @@ class Step:
         self.request = SimpleNamespace(ident=f"{name}#1", name=name)
         self.attempt = 1
         self.started_at = clock.now()
-        self.signed_at = 0
+        self.reported_at = 0
         self.handle = self
         self.told: list[Any] = []
         self._at_once = at_once
 
-    def ask_where(self, told: Any) -> None:
+    def request_stack(self, told: Any) -> None:
         self.told.append(told)
         if self._at_once:
             self.answer()
@@ -66,7 +66,7 @@ class World:
         """Look every minute."""
         for _ in range(for_ms // MINUTE):
             self.clock.advance_us(MINUTE * 1_000)
-            self.stalled.look()
+            self.stalled.check()
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_sign_takes_it_back_and_a_new_silence_is_a_new_one(world: World) -> None
     """With the first look after the sign."""
     step = world.add()
     world.go(2 * STALLED)
-    step.signed_at = world.clock.now()
+    step.reported_at = world.clock.now()
     world.go(MINUTE)
     assert world.sent[1:] == [ClearStalledAttempt("r", 3, "s0#1", 1)]
     world.go(STALLED)
@@ -114,7 +114,7 @@ def test_answer_that_comes_after_the_sign_is_dropped(world: World) -> None:
     """A child takes its time to say where it stands."""
     step = world.add(at_once=False)
     world.go(STALLED)
-    step.signed_at = world.clock.now()
+    step.reported_at = world.clock.now()
     world.go(MINUTE)
     step.answer()
     assert world.sent == []
@@ -129,7 +129,7 @@ def test_machine_that_slept_is_no_silence(world: World) -> None:
     world.add()
     for jump in (100 * STALLED, -50 * STALLED):
         world.clock.advance_us(jump * 1_000)
-        world.stalled.look()
+        world.stalled.check()
         world.go(STALLED - MINUTE)
         assert world.sent == []
     world.go(MINUTE)
@@ -178,10 +178,10 @@ def test_on_record_is_who_is_silent_for_so_long(gaps: list[int]) -> None:
     for gap in gaps:
         for _ in range(gap):
             world.go(MINUTE)
-            silent = world.clock.now() - max(step.started_at, step.signed_at) >= STALLED
+            silent = world.clock.now() - max(step.started_at, step.reported_at) >= STALLED
             balance = sum(1 if isinstance(one, RecordStalledAttempt) else -1 for one in world.sent)
             assert balance == silent
-        step.signed_at = world.clock.now()
+        step.reported_at = world.clock.now()
 
 
 @pytest.mark.parametrize(

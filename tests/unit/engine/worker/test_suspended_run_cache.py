@@ -14,7 +14,7 @@ class Parked:
         self.journal = SimpleNamespace(value_bytes=value_bytes, rank=rank)
         self.gone = False
 
-    def let_go(self) -> None:
+    def unload(self) -> None:
         self.gone = True
 
 

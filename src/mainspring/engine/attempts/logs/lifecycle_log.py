@@ -1,7 +1,7 @@
-"""What the engine itself says of runs and attempts: that they began, how they ended, what follows.
+"""The lifecycle log: the engine's own lines about runs and attempts: start, end, next attempt.
 
-Role: finds the words; `LogProcessor` takes them as it takes the lines of steps. That something began or went well is said where the level
-of this process's log is `debug`, and costs nothing elsewhere. Ends that need a look are always said.
+Role: builds the texts; `LogProcessor` handles them like the lines of steps. Starts and good ends are logged only if the level of this
+process's log is `debug`, and cost nothing otherwise. Ends that need a check are always logged.
 """
 
 import logging
@@ -29,44 +29,46 @@ _STOPPED = "was stopped"
 
 
 def is_step_debug_enabled() -> bool:
-    """Tell whether somebody listens to beginnings and good ends of attempts."""
+    """Return whether starts and good ends of attempts are logged."""
     return STEP_LOG.isEnabledFor(logging.DEBUG)
 
 
 class LifecycleLog:
-    """`values` = lines carry the beginning of inputs and outputs. Where values are sealed none does: a line is also written in plain."""
+    """Writes the lines. `values` = lines contain the first characters of inputs and outputs, unless values are sealed: lines are plain."""
 
-    def __init__(self, desk: "LogProcessor", sealing: Sealing, *, values: bool) -> None:
-        self._desk = desk
+    def __init__(self, processor: "LogProcessor", sealing: Sealing, *, values: bool) -> None:
+        self._processor = processor
         self._sealing = sealing
         self._has_values = values and sealing.is_plain
 
-    def attempt_began(self, spec: AttemptSpec) -> None:
-        """Say that an attempt begins."""
-        told = self._told(AttemptState.STARTED, input=spec.input)
-        self._desk.put(spec, Level.DEBUG, f"attempt {spec.attempt} started", told)
+    def attempt_started(self, spec: AttemptSpec) -> None:
+        """Log the start of an attempt."""
+        attributes = self._attributes(AttemptState.STARTED, input=spec.input)
+        self._processor.put(spec, Level.DEBUG, f"attempt {spec.attempt} started", attributes)
 
-    def attempt_ended(self, spec: AttemptSpec, sign: EndReport) -> None:
-        """Say how an attempt ended."""
-        duration_ms = sign.took_us // 1000
-        if sign.failure is not None:
-            how, level = (_STOPPED, Level.WARNING) if sign.stopped else (AttemptState.FAILED.value, Level.ERROR)
-            text = f"attempt {spec.attempt} {how}: {_failure_text(sign.failure)}"
-            told = self._told(how, sign.failure, input=spec.input, duration_ms=duration_ms)
-            self._desk.put(spec, level, KNOWN_SECRETS.redact(text), told)
+    def attempt_ended(self, spec: AttemptSpec, report: EndReport) -> None:
+        """Log the end of an attempt."""
+        duration_ms = report.took_us // 1000
+        if report.failure is not None:
+            outcome, level = (_STOPPED, Level.WARNING) if report.stopped else (AttemptState.FAILED.value, Level.ERROR)
+            text = f"attempt {spec.attempt} {outcome}: {_failure_text(report.failure)}"
+            attributes = self._attributes(outcome, report.failure, input=spec.input, duration_ms=duration_ms)
+            self._processor.put(spec, level, KNOWN_SECRETS.redact(text), attributes)
         elif is_step_debug_enabled():
-            told = self._told(OutcomeState.SUCCEEDED, output=sign.output, duration_ms=duration_ms)
-            self._desk.put(spec, Level.DEBUG, f"attempt {spec.attempt} succeeded", told)
+            attributes = self._attributes(OutcomeState.SUCCEEDED, output=report.output, duration_ms=duration_ms)
+            self._processor.put(spec, Level.DEBUG, f"attempt {spec.attempt} succeeded", attributes)
 
     def attempt_follows(self, run: ClaimedRun, name: str, attempt: int, at: int) -> None:
-        """Say when the next attempt of a step is."""
+        """Log when the next attempt of a step is due."""
         text = KNOWN_SECRETS.redact(f"attempt {attempt} of {name} follows at {format_iso_instant(at)}")
-        self._desk.put_of_run(run, Level.INFO, text, {"state": RunState.RETRYING.value, "step": name})
+        self._processor.put_of_run(run, Level.INFO, text, {"state": RunState.RETRYING.value, "step": name})
 
-    def run_began(self, run: ClaimedRun) -> None:
-        """Say that a run begins, if it does not go on and somebody listens."""
+    def run_started(self, run: ClaimedRun) -> None:
+        """Log the start of a new run, if debug lines are logged."""
         if run.fresh and RUN_LOG.isEnabledFor(logging.DEBUG):
-            self._desk.put_of_run(run, Level.DEBUG, "run started", self._told(RunState.RUNNING, input=run.input))
+            self._processor.put_of_run(
+                run, Level.DEBUG, "run started", self._attributes(RunState.RUNNING, input=run.input)
+            )
 
     def run_ended(
         self,
@@ -76,31 +78,31 @@ class LifecycleLog:
         failure: Failure | None = None,
         reason: FailureReason | None = None,
     ) -> None:
-        """Say how a run ended, or why it needs a person; that it succeeded only if somebody listens."""
+        """Log the end of a run, or why it needs a person; success only if debug lines are logged."""
         level = _LEVELS.get(state, Level.ERROR)
         if level is Level.DEBUG and not RUN_LOG.isEnabledFor(logging.DEBUG):
             return
-        why = ": ".join([*([reason.value] if reason else []), *([_failure_text(failure)] if failure else [])])
-        text = f"run {state.value}: {why}" if why else f"run {state.value}"
-        took = max(0, self._desk.now() - run.started_at)
-        told = self._told(state.value, failure, output=result, duration_ms=took)
-        self._desk.put_of_run(run, level, KNOWN_SECRETS.redact(text), told)
-        self._desk.hand_over(run.id)
+        cause = ": ".join([*([reason.value] if reason else []), *([_failure_text(failure)] if failure else [])])
+        text = f"run {state.value}: {cause}" if cause else f"run {state.value}"
+        duration_ms = max(0, self._processor.now() - run.started_at)
+        attributes = self._attributes(state.value, failure, output=result, duration_ms=duration_ms)
+        self._processor.put_of_run(run, level, KNOWN_SECRETS.redact(text), attributes)
+        self._processor.flush(run.id)
 
     def run_continued(self, run: ClaimedRun) -> None:
-        """Say that the run is continued after its worker died: who died, how that was noticed, after how long."""
+        """Log that a run continues after its worker died: which worker, how the death was noticed, after how long."""
         for loss in run.losses:
             after_ms = loss.resumed_after_ms or 0
             text = f"continued after {after_ms / 1000:.1f} s: its {describe_death(loss, format_iso_instant)}"
-            told = {"state": RunState.RUNNING.value, "duration_ms": after_ms}
-            self._desk.put_of_run(run, Level.WARNING, text, told)
+            attributes = {"state": RunState.RUNNING.value, "duration_ms": after_ms}
+            self._processor.put_of_run(run, Level.WARNING, text, attributes)
 
     def fact_rejected(self, run: ClaimedRun, fact: Fact, failure: Failure) -> None:
-        """Say that the run's code cannot read a signal or event, and waits on."""
+        """Log that the run's code cannot read a signal or event; the run still waits."""
         text = KNOWN_SECRETS.redact(f"{fact.kind.value} {fact.name} rejected: {_failure_text(failure)}")
-        self._desk.put_of_run(run, Level.ERROR, text, {"code": failure.code})
+        self._processor.put_of_run(run, Level.ERROR, text, {"code": failure.code})
 
-    def _told(
+    def _attributes(
         self,
         state: str,
         failure: Failure | None = None,
@@ -109,19 +111,19 @@ class LifecycleLog:
         output: bytes | None = None,
         duration_ms: int | None = None,
     ) -> dict[str, Any]:
-        """Return the fields of a line; what is not known is left out."""
-        told: dict[str, Any] = {"state": str(state)}
+        """Return the attributes of a line; unknown ones are omitted."""
+        attributes: dict[str, Any] = {"state": str(state)}
         if duration_ms is not None:
-            told["duration_ms"] = duration_ms
+            attributes["duration_ms"] = duration_ms
         if failure is not None:
-            told["code"] = failure.code
-            told["fingerprint"] = fingerprint_of(self._sealing.seal_failure(failure) or failure).id
+            attributes["code"] = failure.code
+            attributes["fingerprint"] = fingerprint_of(self._sealing.seal_failure(failure) or failure).id
         if self._has_values:
             values = {"input": input, "output": output}
-            told |= {
+            attributes |= {
                 name: summarize_value(data, KNOWN_SECRETS.redactor) for name, data in values.items() if data is not None
             }
-        return told
+        return attributes
 
 
 _LEVELS = {RunState.SUCCEEDED: Level.DEBUG, RunState.CANCELLED: Level.INFO}

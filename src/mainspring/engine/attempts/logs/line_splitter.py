@@ -1,4 +1,4 @@
-"""Cuts the output of a program into printable lines, however it arrives."""
+"""A splitter that cuts the output of a program into printable lines, whatever the chunks are."""
 
 from mainspring.domain.text.escaping import decode_bytes
 
@@ -6,13 +6,13 @@ MAX_LINE_BYTES = 16 * 1024
 
 
 class LineSplitter:
-    """Collects bytes and gives whole lines; a line without an end is cut at `MAX_LINE_BYTES` bytes."""
+    """Collects bytes and returns whole lines; a line without an end is cut at `MAX_LINE_BYTES` bytes."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[str]:
-        """Take bytes, return the lines that are whole now."""
+        """Add bytes; return the lines that are complete now."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         texts = [text for line in lines for text in _split_line(line.removesuffix(b"\r"))]
         if len(self._rest) >= MAX_LINE_BYTES:
@@ -20,7 +20,7 @@ class LineSplitter:
         return texts
 
     def end(self) -> list[str]:
-        """Return what is left, as a line."""
+        """Return the unfinished rest as a line."""
         line, self._rest = self._rest, b""
         return _split_line(line) if line else []
 

@@ -1,8 +1,8 @@
-"""While it is installed, what the code of steps logs and prints belongs to their attempts.
+"""Capture of logs and prints: while it is installed, lines of steps belong to their attempts.
 
-Role: a handler of the standard library's logging and wrappers of `sys.stdout` and `sys.stderr` look at the context variable of the
-attempt; outside of a step everything goes where it went before. Invariants: nothing raised here reaches the code that logs or prints;
-loggers of our own are left out, for what they say is about the attempt and not of it.
+Role: a handler of the standard library's logging and wrappers of `sys.stdout` and `sys.stderr` read the context variable of the
+attempt; outside of a step all output goes where it went before. Invariants: nothing raised here reaches the code that logs or prints;
+Mainspring's own loggers are excluded, because their lines are about the attempt, not of it.
 """
 
 import contextlib
@@ -25,16 +25,16 @@ _print_lock = threading.Lock()
 
 
 class StepLogHandler(logging.Handler):
-    """Hands the records of steps over. `is_out` = this process's own output has them too."""
+    """Posts the records of steps. `is_out` = they are in this process's own output too."""
 
     def __init__(self, *, is_out: bool) -> None:
         super().__init__()
         self._is_out = is_out
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a record."""
+        """Post a record if it belongs to a step."""
         last = logging.lastResort if self._is_out and logging.getLogger().handlers == [self] else None
-        if last is not None and record.levelno >= last.level:  # without us it would have been heard
+        if last is not None and record.levelno >= last.level:  # without this handler it would have been written
             last.handle(record)
         step = CURRENT_STEP.get()
         if step is None or record.name.partition(".")[0] == _OWN_LOGGER:
@@ -48,19 +48,19 @@ class StepLogHandler(logging.Handler):
                     level, escape(text, MAX_LINE_BYTES), fields, logger=escape(record.name, 200), is_out=self._is_out
                 )
             )
-        except AttemptClosed:  # nobody hears it any more
+        except AttemptClosed:  # the attempt is closed: the line is dropped
             return
-        except Exception:  # noqa: BLE001 - as each handler does: arguments that do not fit their format
+        except Exception:  # noqa: BLE001 - like any handler: arguments may not fit their format
             self.handleError(record)
 
 
 class StepStream:
-    """A stream in front of another one: lines of steps are handed over. `beside` = the other one gets them too."""
+    """A stream in front of another one: posts the lines of steps. `echo` = the other stream gets them too."""
 
-    def __init__(self, inner: TextIO, name: str, *, beside: bool) -> None:
+    def __init__(self, inner: TextIO, name: str, *, echo: bool) -> None:
         self.inner = inner
         self._name = name
-        self._beside = beside
+        self._echo = echo
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
@@ -71,11 +71,11 @@ class StepStream:
     def write(self, text: str) -> int:
         """Write text; returns its length."""
         step = CURRENT_STEP.get()
-        if step is None or _is_captured_record(sys._getframe(1)):  # noqa: SLF001 - who writes is known from nowhere else
+        if step is None or _is_captured_record(sys._getframe(1)):  # noqa: SLF001 - only the frame shows the writer
             return self.inner.write(text)
-        if self._beside:
+        if self._echo:
             self.inner.write(text)
-        post_printed_text(step, self._name, text, is_out=self._beside)
+        post_printed_text(step, self._name, text, is_out=self._echo)
         return len(text)
 
     def writelines(self, lines: Any) -> None:
@@ -85,9 +85,9 @@ class StepStream:
 
 
 def post_printed_text(step: StepContext, stream: str, text: str, *, is_out: bool) -> None:
-    """Hand over the whole lines of what a step has printed so far; the rest waits for its end."""
+    """Post the complete lines that a step has printed; the rest waits for the end of its line."""
     text = str(text)
-    if (left_out := len(text) - MAX_RUN_BYTES) > 0:  # no run keeps more
+    if (left_out := len(text) - MAX_RUN_BYTES) > 0:  # no run stores more
         text = f"{text[:MAX_RUN_BYTES]}\n--- {left_out:,} characters of one print are left out here: a run keeps no more ---"
     *lines, rest = text.split("\n")
     with _print_lock:  # a step may print from several threads
@@ -108,32 +108,32 @@ def post_printed_text(step: StepContext, stream: str, text: str, *, is_out: bool
 
 
 def post_last_lines(step: StepContext) -> None:
-    """Hand over the last line of each stream, which has no end."""
+    """Post the last, unfinished line of each stream."""
     for (stream, is_out), rest in list(step.printed.items()):
         if rest:
             post_printed_text(step, stream, "\n", is_out=is_out)
 
 
 class OutputCapture:
-    """What is installed in this process, once, however many engines work in it: to whom a line belongs is told by its context."""
+    """The capture of this process, installed once for all its engines: the context of a line decides to which attempt it belongs."""
 
     def __init__(self) -> None:
         self._users = 0
         self._handler = StepLogHandler(is_out=True)
         self._lock = threading.Lock()
 
-    def begin(self, *, beside: bool) -> None:
-        """Install it. `beside` = what steps print is still written where it was, as in a program of the user's; the first one decides."""
+    def begin(self, *, echo: bool) -> None:
+        """Install it. `echo` = prints of steps are still written to the original stream, as in a user's program; the first user decides."""
         with self._lock:
             self._users += 1
             logging.getLogger().addHandler(self._handler)
             for name in STREAM_LEVELS:
                 stream = getattr(sys, name)
                 if stream is not None and not isinstance(stream, StepStream):
-                    setattr(sys, name, StepStream(stream, name, beside=beside))
+                    setattr(sys, name, StepStream(stream, name, echo=echo))
 
     def end(self) -> None:
-        """Take it away with its last user."""
+        """Remove it with its last user."""
         with self._lock:
             self._users -= 1
             if self._users:
@@ -146,11 +146,11 @@ class OutputCapture:
 
 
 OUTPUT_CAPTURE = OutputCapture()
-"""That of this process."""
+"""The capture of this process."""
 
 
 def install_capture_in_child(level: int) -> None:
-    """Have the records of steps handed over in a child; what it prints goes through pipes that the worker reads."""
+    """Post the records of steps in a child; its prints go through pipes that the worker reads."""
     root = logging.getLogger()
     root.addHandler(StepLogHandler(is_out=False))
     root.setLevel(level)
@@ -164,9 +164,9 @@ def _text_of(record: logging.LogRecord) -> str:
 
 
 def _is_captured_record(frame: Any) -> bool:
-    """Tell whether a handler of the standard library writes a record that reaches our own handler: it is not to be kept twice."""
+    """Return whether a standard library handler writes a record that reaches StepLogHandler too: it must not be stored twice."""
     while frame.f_globals.get("__name__") == "traceback" and frame.f_back is not None:
-        frame = frame.f_back  # a handler that fails reports itself so: that is no line of the step either
+        frame = frame.f_back  # a failing handler reports itself like this, which is no line of the step either
     if frame.f_globals.get("__name__") != "logging":
         return False
     record = frame.f_locals.get("record")

@@ -1,6 +1,6 @@
-"""Where lines of attempts and bodies become values: secrets are taken out, what they belong to is added; then they are kept, and logged.
+"""The processor of log lines of attempts and bodies: removes secrets, adds run and step, then stores and logs each line.
 
-Invariant: no line goes anywhere before its secrets were taken out. Used in the loop's thread.
+Invariant: no line is stored or logged before its secrets are removed. Used in the loop's thread.
 """
 
 import asyncio
@@ -23,16 +23,16 @@ _MAX_TEXT = 16 * 1024
 _FLUSH_AFTER_S = 1.0
 
 StreamStates = dict[str, tuple[LineRedactor, LogReport]]
-"""Of each stream what is held back, and a line as it came."""
+"""By stream: the redactor with its held-back text, and the first line as it came."""
 
 
 class LogProcessor:
-    """`environment` and `worker` are the same in each line of this process; `values` says whether inputs and outputs are shown."""
+    """Processes lines. `environment` and `worker` are the same in each line; `values` = engine lines show inputs and outputs."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        keeper: LogWriter,
+        writer: LogWriter,
         clock: Clock,
         *,
         environment: str = "",
@@ -41,61 +41,63 @@ class LogProcessor:
         values: bool = True,
     ) -> None:
         self._loop = loop
-        self._keeper = keeper
+        self._writer = writer
         self._clock = clock
         self._environment = environment
         self._worker = worker
         self.life = LifecycleLog(self, sealing, values=values)
-        """What the engine says itself."""
+        """The engine's own lines."""
         self._printing: dict[tuple[str, str, int], tuple[AttemptSpec, StreamStates]] = {}
-        """Attempts that print, with what is held back of each stream."""
+        """Attempts that print, with the held-back text of each stream."""
         self._timer: asyncio.TimerHandle | None = None
 
-    def take(self, spec: AttemptSpec, sign: LogReport) -> None:
-        """Take a line of an attempt."""
+    def take(self, spec: AttemptSpec, report: LogReport) -> None:
+        """Process a line of an attempt."""
         redactor = KNOWN_SECRETS.redactor
-        if sign.stream is None:
-            self._put(spec, sign, redactor.redact(sign.text), redactor.redact_data(sign.fields) if sign.fields else {})
+        if report.stream is None:
+            self._put(
+                spec, report, redactor.redact(report.text), redactor.redact_data(report.fields) if report.fields else {}
+            )
             return
         _, streams = self._printing.setdefault((spec.run_id, spec.ident, spec.attempt), (spec, {}))
-        lines, _ = streams.setdefault(sign.stream, (LineRedactor(), sign))
-        for text in lines.feed(redactor, sign.text):
-            self._put(spec, sign, text, {})
+        lines, _ = streams.setdefault(report.stream, (LineRedactor(), report))
+        for text in lines.feed(redactor, report.text):
+            self._put(spec, report, text, {})
         if lines.is_holding and self._timer is None:
-            self._timer = self._loop.call_later(_FLUSH_AFTER_S, self._settle)
+            self._timer = self._loop.call_later(_FLUSH_AFTER_S, self._flush_held_back)
 
-    def end(self, spec: AttemptSpec, sign: EndReport) -> None:
-        """Let out what was held back, say how an attempt ended, and hand its lines over."""
+    def end(self, spec: AttemptSpec, report: EndReport) -> None:
+        """Flush the held-back text, log the end of an attempt, and submit its lines."""
         _, streams = self._printing.pop((spec.run_id, spec.ident, spec.attempt), (spec, {}))
         for lines, line in streams.values():
             for text in lines.end(KNOWN_SECRETS.redactor):
                 self._put(spec, line, text, {})
-        self.life.attempt_ended(spec, sign)
-        self._keeper.hand_over(spec.run_id)
+        self.life.attempt_ended(spec, report)
+        self._writer.flush(spec.run_id)
 
     def take_of_body(self, run: ClaimedRun, level: str, text: object, fields: dict[str, object]) -> None:
-        """Take a line of a body."""
+        """Process a line of a body."""
         plain = KNOWN_SECRETS.redactor.redact_data(bound_fields(fields)) if fields else {}
         self._put_of_run(run, level, KNOWN_SECRETS.redact(escape(format_value(text), _MAX_TEXT)), plain)
 
-    def put(self, spec: AttemptSpec, level: Level, text: str, told: dict[str, Any]) -> None:
-        """Take what the engine says of an attempt, without secrets."""
-        self._put(spec, LogReport(level, text), text, {}, **told)
+    def put(self, spec: AttemptSpec, level: Level, text: str, attributes: dict[str, Any]) -> None:
+        """Process a line of the engine about an attempt, without secrets."""
+        self._put(spec, LogReport(level, text), text, {}, **attributes)
 
-    def put_of_run(self, run: ClaimedRun, level: Level, text: str, told: dict[str, Any]) -> None:
-        """Take what the engine says of a run, without secrets."""
-        self._put_of_run(run, level, text, {}, **told)
+    def put_of_run(self, run: ClaimedRun, level: Level, text: str, attributes: dict[str, Any]) -> None:
+        """Process a line of the engine about a run, without secrets."""
+        self._put_of_run(run, level, text, {}, **attributes)
 
-    def hand_over(self, run: str) -> None:
-        """Hand over what there is of a run."""
-        self._keeper.hand_over(run)
+    def flush(self, run: str) -> None:
+        """Submit the lines of a run."""
+        self._writer.flush(run)
 
     def now(self) -> int:
         """Return the time of lines."""
         return self._clock.now()
 
-    def _settle(self) -> None:
-        """Let out what has waited for its next line long enough."""
+    def _flush_held_back(self) -> None:
+        """Flush the text that was held back long enough."""
         self._timer = None
         for spec, streams in self._printing.values():
             for lines, line in streams.values():
@@ -103,32 +105,32 @@ class LogProcessor:
                     self._put(spec, line, text, {})
 
     def close(self) -> None:
-        """Hand everything over; nothing comes after it."""
+        """Submit all lines; no line comes after this."""
         if self._timer is not None:
             self._timer.cancel()
-        self._keeper.close()
+        self._writer.close()
 
-    def _put(self, spec: AttemptSpec, sign: LogReport, text: str, fields: dict[str, Any], **told: Any) -> None:
+    def _put(self, spec: AttemptSpec, report: LogReport, text: str, fields: dict[str, Any], **attributes: Any) -> None:
         line, data = self._line(
-            sign.level, text, fields, step=spec.name, stream=sign.stream, logger=sign.logger, **told
+            report.level, text, fields, step=spec.name, stream=report.stream, logger=report.logger, **attributes
         )
-        self._keeper.add(spec.run_id, spec.ident, spec.attempt, line.at, data)
-        if sign.is_out or not STEP_LOG.isEnabledFor(line.level.number):
+        self._writer.add(spec.run_id, spec.ident, spec.attempt, line.at, data)
+        if report.is_out or not STEP_LOG.isEnabledFor(line.level.number):
             return
         extra = {"run": spec.run_id, "workflow": spec.automation, "step": spec.name, "attempt": spec.attempt}
-        extra |= told | {"fields": fields, "stream": sign.stream, "is_clean": True}
-        # Outside of the step: whatever handler of the user's writes this to a stream that is captured must not bring it back here.
+        extra |= attributes | {"fields": fields, "stream": report.stream, "is_clean": True}
+        # Outside of the step's context: a user's handler that writes this to a captured stream must not bring it back here.
         token = CURRENT_STEP.set(None)
         try:
             STEP_LOG.log(line.level.number, "%s", line.text, extra=extra)
         finally:
             CURRENT_STEP.reset(token)
 
-    def _put_of_run(self, run: ClaimedRun, level: str, text: str, fields: dict[str, Any], **told: Any) -> None:
-        line, data = self._line(level, text, fields, **told)
-        self._keeper.add(run.id, "", 0, line.at, data)
+    def _put_of_run(self, run: ClaimedRun, level: str, text: str, fields: dict[str, Any], **attributes: Any) -> None:
+        line, data = self._line(level, text, fields, **attributes)
+        self._writer.add(run.id, "", 0, line.at, data)
         if RUN_LOG.isEnabledFor(line.level.number):
-            extra = {"run": run.id, "workflow": run.automation} | told | {"fields": fields, "is_clean": True}
+            extra = {"run": run.id, "workflow": run.automation} | attributes | {"fields": fields, "is_clean": True}
             RUN_LOG.log(line.level.number, "%s", line.text, extra=extra)
 
     def _line(self, level: str, text: str, fields: dict[str, Any], **more: Any) -> tuple[LogLine, bytes]:

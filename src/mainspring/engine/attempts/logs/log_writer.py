@@ -1,8 +1,8 @@
-"""Lines of a worker's runs on their way to the store.
+"""The log writer: sends the log lines of a worker's runs to the store.
 
-Role: gathers encoded lines by run and hands them over in parts: at most once a second, sooner when many came, and at the end of each
-attempt. Invariants: nothing waits for what is handed over, and of each run one command at a time is on its way; while the store is away
-lines are kept up to a bound, the oldest go first, and the next part says how many. Used in the loop's thread.
+Role: gathers encoded lines by run and submits them in chunks: at most once a second, sooner when there are many, and at the end of each
+attempt. Invariants: nothing waits for submitted lines, and each run has at most one open command; while the store is unreachable,
+lines are kept up to a limit, the oldest are dropped first, and the next chunk has their number. Used in the loop's thread.
 """
 
 import asyncio
@@ -32,19 +32,19 @@ class _EncodedLine(msgspec.Struct, frozen=True):
 
 
 class _PendingLines:
-    """The lines of one run that are not handed over yet. `skipped` = lost before the first of them."""
+    """The lines of one run that are not submitted yet. `skipped` = number of lines lost before the first of them."""
 
-    __slots__ = ("due", "lines", "on_way", "size", "skipped")
+    __slots__ = ("is_due", "is_sending", "lines", "size", "skipped")
 
     def __init__(self) -> None:
         self.lines: deque[_EncodedLine] = deque()
         self.size = 0
         self.skipped = 0
-        self.on_way = self.due = False
+        self.is_sending = self.is_due = False
 
 
 class LogWriter:
-    """`most_lines` = how many lines the store keeps of a run; 0 = none."""
+    """Submits lines. `most_lines` = most lines that the store keeps of a run; 0 = none."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, store: Store, sealing: Sealing, most_lines: int = DEFAULT_MAX_LINES
@@ -56,86 +56,86 @@ class LogWriter:
         self._runs: dict[str, _PendingLines] = {}
         self._size = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._told: str | None = None
+        self._logged_error: str | None = None
 
     @property
     def is_off(self) -> bool:
-        """Whether no line is kept."""
+        """Whether no line is stored."""
         return not self._most_lines
 
     def add(self, run: str, ident: str, attempt: int, at: int, data: bytes) -> None:
-        """Take an encoded line of a run, of this attempt of a step ("" and 0 = of its body)."""
+        """Add an encoded line of a run, of this attempt of a step ("" and 0 = of its body)."""
         if self.is_off:
             return
-        waiting = self._runs.get(run)
-        if waiting is None:
-            waiting = self._runs[run] = _PendingLines()
-        waiting.lines.append(_EncodedLine(ident, attempt, at, data))
-        waiting.size += len(data)
+        pending = self._runs.get(run)
+        if pending is None:
+            pending = self._runs[run] = _PendingLines()
+        pending.lines.append(_EncodedLine(ident, attempt, at, data))
+        pending.size += len(data)
         self._size += len(data)
-        while waiting.size > MAX_RUN_BYTES or len(waiting.lines) > self._most_lines:
-            self._drop(waiting)
+        while pending.size > MAX_RUN_BYTES or len(pending.lines) > self._most_lines:
+            self._drop(pending)
         while self._size > _MAX_PENDING_BYTES:
-            self._drop(max(self._runs.values(), key=lambda one: one.size))
-        if waiting.size >= CHUNK_BYTES:
-            self.hand_over(run)
+            self._drop(max(self._runs.values(), key=lambda lines: lines.size))
+        if pending.size >= CHUNK_BYTES:
+            self.flush(run)
         elif self._timer is None:
-            self._timer = self._loop.call_later(_FLUSH_EVERY_S, self._hand_all_over)
+            self._timer = self._loop.call_later(_FLUSH_EVERY_S, self._flush_all)
 
-    def hand_over(self, run: str) -> None:
-        """Hand over what there is of a run; while something of it is on its way, as soon as that has arrived."""
-        waiting = self._runs.get(run)
-        if waiting is None or not waiting.lines:
+    def flush(self, run: str) -> None:
+        """Submit the lines of a run; if a command of it is open, as soon as that is answered."""
+        pending = self._runs.get(run)
+        if pending is None or not pending.lines:
             return
-        if waiting.on_way:
-            waiting.due = True
+        if pending.is_sending:
+            pending.is_due = True
             return
         try:
-            parts = self._parts(waiting)
-        except MainspringError as error:  # the codec fails: what cannot be sealed is not stored
-            self._tell(error)
+            chunks = self._chunks(pending)
+        except MainspringError as error:  # the codec fails: lines that cannot be sealed are not stored
+            self._log_error(error)
             del self._runs[run]
-            self._size -= waiting.size
+            self._size -= pending.size
             return
-        self._size -= waiting.size
-        waiting.lines.clear()
-        waiting.size = waiting.skipped = 0
-        waiting.due, waiting.on_way = False, True
-        command = SaveLogs(run, parts, most_lines=self._most_lines)
-        self._store.submit(command, lambda result: self._arrived(run, result))
+        self._size -= pending.size
+        pending.lines.clear()
+        pending.size = pending.skipped = 0
+        pending.is_due, pending.is_sending = False, True
+        command = SaveLogs(run, chunks, most_lines=self._most_lines)
+        self._store.submit(command, lambda result: self._sent(run, result))
 
     def close(self) -> None:
-        """Hand over everything; nothing comes after it."""
+        """Submit all lines; no line comes after this."""
         if self._timer is not None:
             self._timer.cancel()
-        for run, waiting in list(self._runs.items()):
-            waiting.on_way = False  # its answer may come too late for us
-            self.hand_over(run)
+        for run, pending in list(self._runs.items()):
+            pending.is_sending = False  # its answer may come too late
+            self.flush(run)
 
-    def _hand_all_over(self) -> None:
+    def _flush_all(self) -> None:
         self._timer = None
         for run in list(self._runs):
-            self.hand_over(run)
+            self.flush(run)
 
-    def _parts(self, waiting: _PendingLines) -> tuple[LogChunk, ...]:
-        """Return the lines as parts: each is of one attempt, and no larger than a line beyond PART_BYTES."""
-        parts: list[LogChunk] = []
-        for (ident, attempt), group in groupby(waiting.lines, lambda line: (line.ident, line.attempt)):
+    def _chunks(self, pending: _PendingLines) -> tuple[LogChunk, ...]:
+        """Return the lines as chunks: each is of one attempt, and at most one line larger than CHUNK_BYTES."""
+        chunks: list[LogChunk] = []
+        for (ident, attempt), group in groupby(pending.lines, lambda line: (line.ident, line.attempt)):
             lines: list[_EncodedLine] = []
             size = 0
             for line in group:
                 lines.append(line)
                 size += len(line.data)
                 if size >= CHUNK_BYTES:
-                    parts.append(self._part(ident, attempt, lines, size))
+                    chunks.append(self._chunk(ident, attempt, lines, size))
                     lines, size = [], 0
             if lines:
-                parts.append(self._part(ident, attempt, lines, size))
-        if waiting.skipped:
-            parts[0] = msgspec.structs.replace(parts[0], skipped=waiting.skipped)
-        return tuple(parts)
+                chunks.append(self._chunk(ident, attempt, lines, size))
+        if pending.skipped:
+            chunks[0] = msgspec.structs.replace(chunks[0], skipped=pending.skipped)
+        return tuple(chunks)
 
-    def _part(self, ident: str, attempt: int, lines: list[_EncodedLine], size: int) -> LogChunk:
+    def _chunk(self, ident: str, attempt: int, lines: list[_EncodedLine], size: int) -> LogChunk:
         return LogChunk(
             ident=ident,
             attempt=attempt,
@@ -146,25 +146,25 @@ class LogWriter:
             body=self._sealing.seal(pack_lines([line.data for line in lines])),
         )
 
-    def _drop(self, waiting: _PendingLines) -> None:
-        line = waiting.lines.popleft()
-        waiting.skipped += 1
-        waiting.size -= len(line.data)
+    def _drop(self, pending: _PendingLines) -> None:
+        line = pending.lines.popleft()
+        pending.skipped += 1
+        pending.size -= len(line.data)
         self._size -= len(line.data)
 
-    def _arrived(self, run: str, result: Any) -> None:
-        """Take the answer: of a run that is gone nothing is kept, a fault is told once."""
-        waiting = self._runs.get(run)
-        if waiting is None:
+    def _sent(self, run: str, result: Any) -> None:
+        """Handle the answer: drop a run without lines; log an error once."""
+        pending = self._runs.get(run)
+        if pending is None:
             return
-        waiting.on_way = False
-        self._tell(result if isinstance(result, Exception) else None)
-        if waiting.due:
-            self.hand_over(run)
-        elif not waiting.lines:
+        pending.is_sending = False
+        self._log_error(result if isinstance(result, Exception) else None)
+        if pending.is_due:
+            self.flush(run)
+        elif not pending.lines:
             del self._runs[run]
 
-    def _tell(self, error: Exception | None) -> None:
-        told, self._told = self._told, None if error is None else str(error)
-        if self._told is not None and self._told != told:
-            _LOG.error("lines of log are lost: %s", self._told)
+    def _log_error(self, error: Exception | None) -> None:
+        previous, self._logged_error = self._logged_error, None if error is None else str(error)
+        if self._logged_error is not None and self._logged_error != previous:
+            _LOG.error("lines of log are lost: %s", self._logged_error)

@@ -1,9 +1,9 @@
 """A warm child: `python -m mainspring.engine.attempts.processes.child FD PARENT`, which runs one call at a time for its worker.
 
-Role: imports the user's function by name, runs it in the main thread, and carries `ms.*` over the channel. What it
-prints goes to the pipes that the worker reads. Invariants: it never outlives its parent (the kernel's signal, else
-the end of the channel); each call gets exactly one Ended, unless the process dies; nothing of the user's that fails
-to print or encode can keep that Ended back.
+Role: imports the user's function by name, runs it in the main thread, and sends `ms.*` calls over the channel. Its
+prints go to the pipes that the worker reads. Invariants: it never outlives its parent (the kernel's signal, else
+the end of the channel); each call gets exactly one EndMessage, unless the process dies; no user object that cannot
+be printed or encoded prevents that EndMessage.
 """
 
 import contextlib
@@ -56,25 +56,25 @@ class _ChildServer:
         os.register_at_fork(after_in_child=link.leave)
 
     def serve(self, call: child_protocol.CallMessage) -> None:
-        """Run one call and tell its end."""
+        """Run one call and report its end."""
         threads = threading.active_count()
-        began = time.perf_counter_ns()
+        started_ns = time.perf_counter_ns()
         is_spent = False
         try:
             spec = _build_spec(call)
             self._link.send(child_protocol.StartMessage())
-            began = time.perf_counter_ns()
+            started_ns = time.perf_counter_ns()
             value = contextvars.copy_context().run(self._run, spec)
-        except BaseException as error:  # noqa: BLE001 - whatever ends a step is the step's failure, not ours
-            kind = type(error)  # of the exception itself: one may lie about its class, or break
+        except BaseException as error:  # noqa: BLE001 - any error is the step's failure, not the child's
+            kind = type(error)  # the real type: an exception may lie about its class, or raise
             is_spent = issubclass(kind, MemoryError) or not issubclass(kind, Exception)
-            end = attempt_end.end_with_error(error, self._classifier, self._clock, _elapsed_us(began))
+            end = attempt_end.end_with_error(error, self._classifier, self._clock, _elapsed_us(started_ns))
         else:
-            end = attempt_end.end_with_result(spec, value, self._classifier, _elapsed_us(began))
+            end = attempt_end.end_with_result(spec, value, self._classifier, _elapsed_us(started_ns))
         if os.getpid() != self._pid:
-            os._exit(0)  # a process that the step forked came back here: its answer is nobody's
+            os._exit(0)  # a process that the step forked returned here: it must not answer
         _flush()
-        self._tell(end, is_spent=is_spent or threading.active_count() > threads)
+        self._send_end(end, is_spent=is_spent or threading.active_count() > threads)
 
     def _run(self, spec: AttemptSpec) -> Any:
         CURRENT_STEP.set(
@@ -92,7 +92,7 @@ class _ChildServer:
         )
         return call_to_end(spec.fn, spec.args, spec.kwargs)
 
-    def _tell(self, end: AttemptEnd, *, is_spent: bool) -> None:
+    def _send_end(self, end: AttemptEnd, *, is_spent: bool) -> None:
         message = child_protocol.EndMessage(
             ok=end.ok,
             output=child_protocol.JSON_NULL if end.output is None else msgspec.Raw(end.output),
@@ -107,7 +107,7 @@ class _ChildServer:
         try:
             self._link.send(message)
         except (msgspec.MsgspecError, UnicodeEncodeError, TypeError, RecursionError, MainspringError) as error:
-            # Data inside a failure that has no JSON form: the failure is told without it.
+            # Data of the failure has no JSON form: send the failure without it.
             message.failure = end.failure and _as_text_only(end.failure, error)
             message.refused = end.refused and _as_text_only(end.refused, error)
             message.error = None
@@ -115,7 +115,7 @@ class _ChildServer:
 
 
 def _build_spec(call: child_protocol.CallMessage) -> AttemptSpec:
-    """Return the attempt with its function imported and its arguments read."""
+    """Return the spec of the attempt, with its function imported and its arguments decoded."""
     fn = load_callable(call.fn)
     signature = read_signature(fn, call.skip)
     args, kwargs = decode_call(signature, bytes(call.input), f"arguments of step {call.name!r}")
@@ -149,12 +149,12 @@ def _as_text_only(failure: Failure, error: Exception) -> Failure:
     )
 
 
-def _elapsed_us(began: int) -> int:
-    return (time.perf_counter_ns() - began) // 1000
+def _elapsed_us(started_ns: int) -> int:
+    return (time.perf_counter_ns() - started_ns) // 1000
 
 
 def _read_memory() -> int:
-    """Return the bytes of memory in use (where the system tells only the peak, that)."""
+    """Return the memory in use in bytes (the peak, on systems that report only that)."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except OSError:
@@ -163,21 +163,21 @@ def _read_memory() -> int:
 
 
 def _flush() -> None:
-    """Let what was printed reach the pipes before the end is told."""
+    """Flush prints to the pipes before the end is sent."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # the user may have closed or replaced it
             stream.flush()
 
 
 def _prepare_output() -> None:
-    """Print by line, and never fail for a character."""
+    """Make prints line buffered, without errors for any character."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def _read_hello(link: ChildChannel) -> Classifier:
-    """Take the first message: become the process that the user's code expects."""
+    """Read the first message and apply it: path, environment and logging that the user's code expects."""
     messages: list[child_protocol.MessageToChild] = []
     while not messages:
         messages = link.read()
@@ -200,13 +200,13 @@ def _read_hello(link: ChildChannel) -> Classifier:
 
 
 def main() -> None:
-    """Serve until the worker is gone."""
+    """Serve calls until the worker ends."""
     descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
     die_with_parent(parent)
     os.set_inheritable(descriptor, False)
     sys.argv[1:] = []
     _prepare_output()
-    faulthandler.enable()  # where a library written in C failed becomes log lines
+    faulthandler.enable()  # the stack of a crash in a C library becomes log lines
     link = ChildChannel(socket.socket(fileno=descriptor))
     server = _ChildServer(link, _read_hello(link))
     threading.Thread(target=link.listen, name="mainspring-channel", daemon=True).start()

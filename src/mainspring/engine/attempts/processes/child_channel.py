@@ -1,4 +1,4 @@
-"""A child's end of the channel to its worker: calls come in, the signs of the call that runs go out, answers find who waits for them."""
+"""A child's end of the channel to its worker: receives calls, sends the reports of the running call, passes answers to their waiters."""
 
 import itertools
 import os
@@ -24,19 +24,19 @@ _CHUNK = 256 * 1024
 
 
 class ChildChannel:
-    """The child's end of the channel; also the `AttemptChannel` of the call that runs."""
+    """The child's end of the channel; also the `AttemptChannel` of the running call."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._reader: FrameReader[child_protocol.MessageToChild] = FrameReader(child_protocol.MessageToChild)
         self._send_lock = threading.Lock()
         self._numbers = itertools.count(1)
-        self._saves: dict[int, SimpleQueue[child_protocol.CheckpointAnswer]] = {}
-        self._grants: dict[int, LockRequest] = {}
+        self._checkpoint_answers: dict[int, SimpleQueue[child_protocol.CheckpointAnswer]] = {}
+        self._lock_requests: dict[int, LockRequest] = {}
         self.calls: SimpleQueue[child_protocol.CallMessage] = SimpleQueue()
 
     def read(self) -> list[child_protocol.MessageToChild]:
-        """Return the next messages; when the worker is gone, end with all that we started."""
+        """Return the next messages; if the worker has ended, kill this process and all that it started."""
         data = self._socket.recv(_CHUNK)
         if not data:
             kill_group(os.getpid(), signal.SIGKILL)
@@ -44,21 +44,23 @@ class ChildChannel:
         return self._reader.feed(data)
 
     def leave(self) -> None:
-        """Let go of the channel, in a process that the step forked: only the child itself speaks for the call."""
+        """Close the channel in a process that the step forked: only the child itself may send for the call."""
         self._socket.close()
 
     def listen(self) -> None:
-        """Hand on what comes, for ever."""
+        """Receive and dispatch messages, without end."""
         while True:
             for message in self.read():
                 if isinstance(message, child_protocol.CallMessage):
                     self.calls.put(message)
                 elif isinstance(message, child_protocol.CheckpointAnswer) and (
-                    save := self._saves.pop(message.n, None)
+                    answers := self._checkpoint_answers.pop(message.n, None)
                 ):
-                    save.put(message)
-                elif isinstance(message, child_protocol.LockAnswer) and (grant := self._grants.pop(message.n, None)):
-                    grant.answer(
+                    answers.put(message)
+                elif isinstance(message, child_protocol.LockAnswer) and (
+                    request := self._lock_requests.pop(message.n, None)
+                ):
+                    request.answer(
                         message.token if message.error is None else _rebuild_error(message.code, message.error)
                     )
                 elif isinstance(message, child_protocol.StackRequest):
@@ -72,21 +74,21 @@ class ChildChannel:
         with self._send_lock:
             self._socket.sendall(data)
 
-    def post(self, sign: LogReport | ProgressReport | ProcessReport | UnlockReport) -> None:
-        """Hand a sign over; of groups nothing need be said, for all we start dies with us."""
-        if isinstance(sign, ProcessReport) and sign.ack is not None:
-            sign.ack(None)
-        if isinstance(sign, LogReport):
-            self.send(child_protocol.LogMessage(sign.level, sign.text, sign.fields, sign.logger))
-        elif isinstance(sign, ProgressReport):
-            self.send(child_protocol.ProgressMessage(sign.done, sign.total))
-        elif isinstance(sign, UnlockReport) and sign.number is not None:
-            self.send(child_protocol.UnlockMessage(sign.number))
+    def post(self, report: LogReport | ProgressReport | ProcessReport | UnlockReport) -> None:
+        """Send a report; process groups need none, because all that this process starts dies with it."""
+        if isinstance(report, ProcessReport) and report.ack is not None:
+            report.ack(None)
+        if isinstance(report, LogReport):
+            self.send(child_protocol.LogMessage(report.level, report.text, report.fields, report.logger))
+        elif isinstance(report, ProgressReport):
+            self.send(child_protocol.ProgressMessage(report.done, report.total))
+        elif isinstance(report, UnlockReport) and report.number is not None:
+            self.send(child_protocol.UnlockMessage(report.number))
 
     def save(self, data: bytes) -> SavedCheckpoint:
-        """Hand a checkpoint over and wait for its commit."""
+        """Send a checkpoint and wait for its commit."""
         number = next(self._numbers)
-        answer = self._saves[number] = SimpleQueue()
+        answer = self._checkpoint_answers[number] = SimpleQueue()
         self.send(child_protocol.CheckpointMessage(number, msgspec.Raw(data)))
         error = answer.get().error
         if error is not None:
@@ -94,17 +96,17 @@ class ChildChannel:
         return SAVED_CHECKPOINT
 
     def record(self, outgoing: OutboxEntry) -> None:
-        """Hand over what is to be sent if the call succeeds."""
+        """Add an event or message to send if the call succeeds."""
         self.send(child_protocol.OutgoingMessage(outgoing))
 
     def lock(self, name: str, within_s: float) -> LockRequest:
-        """Ask for a lock."""
-        grant = LockRequest(next(self._numbers))
-        self._grants[grant.number] = grant
-        self.send(child_protocol.LockMessage(grant.number, name, within_s))
-        return grant
+        """Request a lock."""
+        request = LockRequest(next(self._numbers))
+        self._lock_requests[request.number] = request
+        self.send(child_protocol.LockMessage(request.number, name, within_s))
+        return request
 
 
 def _rebuild_error(code: str, text: str) -> MainspringError:
-    """Return the error that the worker was told, in its class as far as steps can tell: code that catches it runs in every place."""
+    """Return the error that the worker sent, in its own class if steps may catch it: so the same code works with every isolation."""
     return {kind.code: kind for kind in (LockHeldError, ConflictError)}.get(code, MainspringError)(text)

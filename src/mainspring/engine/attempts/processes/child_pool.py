@@ -1,6 +1,6 @@
-"""The pool of warm children: each serves one attempt at a time, is used again, and is replaced before it grows old.
+"""The pool of warm child processes: each serves one attempt at a time, is reused, and is replaced after some calls.
 
-Invariant: of each child the engine hears when it began and when it ended, so that a takeover can kill what is left of it.
+Invariant: the engine gets a report of the start and end of each child, so that a takeover can kill its remaining processes.
 """
 
 import asyncio
@@ -24,18 +24,18 @@ class ChildRequester(Protocol):
     spec: AttemptSpec
 
     def take(self, child: ChildProcess) -> None:
-        """Use this child; give it back after its end was heard."""
+        """Use this child; give it back after its EndMessage."""
         ...
 
-    def miss(self, error: OSError) -> None:
-        """Take the news that no child could be started."""
+    def handle_start_error(self, error: OSError) -> None:
+        """Handle the error that no child could be started."""
         ...
 
 
 class ChildPool:
     """At most `size` children of one worker, started as calls need them.
 
-    Made and used in the loop's thread, which must live as long as they do.
+    Created and used in the loop's thread, which must live as long as they do.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class ChildPool:
         loop: asyncio.AbstractEventLoop,
         *,
         size: int,
-        on_sign: ReportCallback,
+        on_report: ReportCallback,
         settings: ChildSettings | None = None,
     ) -> None:
         self.settings = settings or ChildSettings()
         self._loop = loop
         self._size = size
-        self._on_sign = on_sign
+        self._on_sign = on_report
         self._all: set[ChildProcess] = set()
         self._idle: list[ChildProcess] = []
         self._waiting: deque[ChildRequester] = deque()
@@ -58,20 +58,20 @@ class ChildPool:
 
     @property
     def pids(self) -> list[int]:
-        """The numbers of the children that live."""
+        """The pids of the live children."""
         return sorted(child.pid for child in self._all)
 
     @property
     def queue(self) -> ChildQueue | None:
         """The attempts that wait for a child; None if none does."""
-        waiting = [one.spec for one in self._waiting if not one.closed]
+        waiting = [attempt.spec for attempt in self._waiting if not attempt.closed]
         if not waiting:
             return None
         listed = [WaitingAttempt(spec.run_id, spec.name) for spec in waiting[:MAX_LISTED_ATTEMPTS]]
         return ChildQueue(len(self._all), len(waiting), listed)
 
     def warm(self, count: int) -> None:
-        """Start children until so many are there, so that the first calls need not wait for them.
+        """Start children until there are `count`, so that the first calls need not wait for them.
 
         Raises:
             OSError: the system could not start one.
@@ -79,13 +79,13 @@ class ChildPool:
         while len(self._all) < min(count, self._size):
             self._idle.append(self._start())
 
-    def lend(self, borrower: ChildRequester) -> None:
-        """Have `borrower.take` called with a child as soon as one is free; the first to come is the first served."""
-        self._waiting.append(borrower)
+    def lend(self, requester: ChildRequester) -> None:
+        """Call `requester.take` with a child as soon as one is free; requesters are served in order."""
+        self._waiting.append(requester)
         self._serve()
 
     def give_back(self, child: ChildProcess, memory: int, *, is_spent: bool) -> None:
-        """Take a child back after a call, with the bytes of memory that it uses; replace it if it is old."""
+        """Return a child to the pool after a call, with the bytes of memory that it uses; replace it if it is spent."""
         child.tenant = None
         child.calls += 1
         if child.first_memory is None:
@@ -100,7 +100,7 @@ class ChildPool:
             self._trimming = self._loop.call_later(self.settings.idle_after, self._trim)
 
     def _trim(self) -> None:
-        """End the children that were idle the longest, but for a few: the pool grew for a load that is over."""
+        """End all but a few idle children, the longest idle ones first: the pool grew for a load that is over."""
         self._trimming = None
         for child in self._idle[:-_MAX_WARM_CHILDREN]:
             child.terminate()
@@ -116,7 +116,7 @@ class ChildPool:
             child.kill()
 
     def _serve(self) -> None:
-        """Bring together who waits and what is free."""
+        """Assign free or new children to waiting attempts."""
         while self._waiting and not self._is_closed:
             if self._waiting[0].closed:
                 self._waiting.popleft()
@@ -129,13 +129,13 @@ class ChildPool:
             else:
                 return
 
-    def _start_for(self, borrower: ChildRequester) -> None:
+    def _start_for(self, requester: ChildRequester) -> None:
         try:
             child = self._start()
         except OSError as error:  # no memory, too many processes: this attempt fails, later ones may not
-            self._loop.call_soon(borrower.miss, error)
+            self._loop.call_soon(requester.handle_start_error, error)
         else:
-            borrower.take(child)
+            requester.take(child)
 
     def _start(self) -> ChildProcess:
         child = ChildProcess(self._loop, self.settings, self._on_exit)

@@ -1,7 +1,7 @@
-"""One child process as its worker sees it: started, spoken to, listened to, ended with all that it started itself.
+"""One child process, seen from its worker: starts it, exchanges messages, and ends it with all that it started.
 
-Invariants: a child is exec'd, never forked from this process's memory; it leads a session and group of its own, and the group
-is killed before the leader is reaped, so that its number cannot mean another group by then. All runs in the loop's
+Invariants: a child is exec'd, never forked from this process's memory; it leads its own session and group, and the group
+is killed before the leader is reaped, so that its id cannot belong to another group by then. All runs in the loop's
 thread: the kernel's death signal is bound to the thread that started the child.
 """
 
@@ -27,14 +27,14 @@ from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 _CHUNK = 64 * 1024
 _POLL_EVERY_S = 0.02
-_MAX_PIECES = 8
+_MAX_CHUNKS = 8
 
 
 class ChildSettings(msgspec.Struct, kw_only=True, frozen=True):
-    """How children are started and ended.
+    """Settings for the start and end of children.
 
     `pass_fds`: descriptors they inherit (the session's lock file). `rules`: names of the user's classifier rules. `log_level`: of records
-    of logging. `kill_after`: seconds between asking a child to end and killing it. A child is replaced after `calls_at_most` calls, or
+    of logging. `kill_after`: seconds between SIGTERM and SIGKILL. A child is replaced after `calls_at_most` calls, or
     when it grew by more than `growth_at_most` bytes since its first call.
     """
 
@@ -48,18 +48,18 @@ class ChildSettings(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class ChildUser(Protocol):
-    """Who uses a child at present."""
+    """The current user of a child."""
 
-    def hear(self, message: child_protocol.MessageFromChild) -> None:
-        """Take a message."""
+    def receive(self, message: child_protocol.MessageFromChild) -> None:
+        """Handle a message."""
         ...
 
     def read_line(self, stream: str, text: str) -> None:
-        """Take a line that was printed."""
+        """Handle a printed line."""
         ...
 
-    def bury(self, code: int) -> None:
-        """Take the news that the child ended; negative = by that signal."""
+    def handle_exit(self, code: int) -> None:
+        """Handle the end of the child; a negative code = by that signal."""
         ...
 
 
@@ -79,10 +79,10 @@ class ChildProcess:
         self._reader: FrameReader[child_protocol.MessageFromChild] = FrameReader(child_protocol.MessageFromChild)
         self._unsent = bytearray()
         self._timer: asyncio.TimerHandle | None = None
-        self._socket, theirs = socket.socketpair()
+        self._socket, child_socket = socket.socketpair()
         try:
-            with theirs:
-                self._process = self._spawn(theirs.fileno())
+            with child_socket:
+                self._process = self._spawn(child_socket.fileno())
         except OSError:
             self._socket.close()
             raise
@@ -104,14 +104,14 @@ class ChildProcess:
         )
 
     def send(self, message: child_protocol.MessageToChild) -> None:
-        """Send a message; to a child that is gone it goes nowhere."""
+        """Send a message; if the child has ended it is dropped."""
         was_empty = not self._unsent
         self._unsent += child_protocol.encode_frame(message)
         if was_empty:
             self._on_writable()
 
     def terminate(self) -> None:
-        """End the child and what it started: ask, then kill."""
+        """End the child and what it started: SIGTERM, then SIGKILL."""
         if not self.is_ending:
             self.is_ending = True
             kill_group(self.pid, signal.SIGTERM)
@@ -123,10 +123,10 @@ class ChildProcess:
         self.tenant = None
         if self._process.returncode is None:
             kill_group(self.pid, signal.SIGKILL)
-            self._bury()
+            self._handle_exit()
 
     def _spawn(self, descriptor: int) -> subprocess.Popen[bytes]:
-        # PYTHONPATH only lets the child find this package; Hello gives the environment back what it had.
+        # PYTHONPATH only lets the child find this package; HelloMessage restores the environment.
         environ = {
             "PYTHONHASHSEED": "0",
             **SECRET_VARIABLES.without(os.environ),
@@ -157,25 +157,25 @@ class ChildProcess:
         return outputs
 
     def _watch_exit(self) -> None:
-        """Have `_bury` called when the process has ended."""
+        """Call `_handle_exit` when the process has ended."""
         self._pidfd: int | None = None
         if hasattr(os, "pidfd_open"):
             with contextlib.suppress(OSError):  # an old kernel
                 self._pidfd = os.pidfd_open(self.pid)
-                self._loop.add_reader(self._pidfd, self._bury)
+                self._loop.add_reader(self._pidfd, self._handle_exit)
                 return
         self._poll()
 
     def _poll(self) -> None:
         if self._process.returncode is None:
-            # Looked at without reaping: the group must be killed first.
+            # Checked without reaping: the group must be killed first.
             if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-                self._bury()
+                self._handle_exit()
             else:
                 self._loop.call_later(_POLL_EVERY_S, self._poll)
 
-    def _bury(self) -> None:
-        """Take leave of a process that has ended: kill its group, hear its last words, report."""
+    def _handle_exit(self) -> None:
+        """Handle the exit of the process: kill its group, read its last output, report."""
         kill_group(self.pid, signal.SIGKILL)
         code = self._process.wait()
         self.is_ending = True
@@ -187,7 +187,7 @@ class ChildProcess:
         tenant, self.tenant = self.tenant, None
         self._on_exit(self)
         if tenant is not None:
-            tenant.bury(code)
+            tenant.handle_exit(code)
 
     def _close(self) -> None:
         if self._pidfd is not None:
@@ -204,7 +204,7 @@ class ChildProcess:
         self._socket.close()
 
     def drain_outputs(self) -> None:
-        """Read what was printed so far."""
+        """Read the output so far."""
         for output in self._outputs:
             output.drain()
 
@@ -213,7 +213,7 @@ class ChildProcess:
             self.tenant.read_line(stream, text)
 
     def _on_readable(self) -> None:
-        """Hear all that was sent."""
+        """Receive all messages that were sent."""
         while True:
             try:
                 data = self._socket.recv(_CHUNK)
@@ -221,27 +221,29 @@ class ChildProcess:
             except BlockingIOError:
                 return
             except ConnectionError:
-                continue  # told once; what was sent before is still there
-            except child_protocol.FrameError as error:  # its end is told as a failure of the attempt; here is why
+                continue  # reported once; earlier data is still readable
+            except (
+                child_protocol.FrameError
+            ) as error:  # its exit becomes a failure of the attempt; this line is the reason
                 self._on_line("stderr", str(error))
                 data, messages = b"", []
             for message in messages:
                 if isinstance(message, child_protocol.EndMessage):
-                    self.drain_outputs()  # it flushed before it told its end
+                    self.drain_outputs()  # it flushed before it sent its end
                 if self.tenant is not None:
-                    self.tenant.hear(message)
+                    self.tenant.receive(message)
             if not data:
                 self._loop.remove_reader(self._socket)
-                self.terminate()  # a child without a channel is of no use
+                self.terminate()  # a child without a channel is useless
                 return
 
     def _on_writable(self) -> None:
-        """Send what waits, as far as it goes."""
+        """Send as much unsent data as possible."""
         try:
             sent = self._socket.send(self._unsent)
         except BlockingIOError:
             sent = 0
-        except OSError:  # it is gone, as we shall hear soon
+        except OSError:  # the child has ended; its exit is handled soon
             sent = len(self._unsent)
         del self._unsent[:sent]
         if self._unsent:
@@ -260,7 +262,7 @@ class _OutputPipe:
         self._name = name
         self._descriptor = descriptor
         self._on_line = on_line
-        self._cutter = LineSplitter()
+        self._splitter = LineSplitter()
         os.set_blocking(descriptor, False)
         loop.add_reader(descriptor, self._on_readable)
 
@@ -268,7 +270,7 @@ class _OutputPipe:
         self._read()
 
     def _read(self) -> bool:
-        """Read one piece; return whether there may be more."""
+        """Read one chunk; return whether there may be more."""
         try:
             data = os.read(self._descriptor, _CHUNK)
         except BlockingIOError:
@@ -277,13 +279,13 @@ class _OutputPipe:
             self._loop.remove_reader(self._descriptor)
             self._end_line()
             return False
-        for line in self._cutter.feed(data):
+        for line in self._splitter.feed(data):
             self._on_line(self._name, line)
         return True
 
     def drain(self) -> None:
-        """Read all that is there, a line without its end included."""
-        for _ in range(_MAX_PIECES):  # more than a pipe holds, and an end to it where something keeps writing
+        """Read all available data, including an unfinished line."""
+        for _ in range(_MAX_CHUNKS):  # more than a pipe holds, but limited if something keeps writing
             if not self._read():
                 break
         self._end_line()
@@ -293,5 +295,5 @@ class _OutputPipe:
         self._loop.remove_reader(self._descriptor)
 
     def _end_line(self) -> None:
-        for line in self._cutter.end():
+        for line in self._splitter.end():
             self._on_line(self._name, line)

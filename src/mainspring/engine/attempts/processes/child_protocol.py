@@ -1,8 +1,8 @@
-"""What the engine and a child say to each other: JSON messages, each behind four bytes of length.
+"""The protocol between the engine and a child: JSON messages, each behind four bytes of length.
 
-Role: the messages, and how they become bytes and come back from a stream that cuts them anywhere. Values of users travel
+Role: the messages, how they are encoded, and how they are read from a stream that cuts them anywhere. Values of users are sent
 as the JSON they already are (`msgspec.Raw`). No message makes the reader run anything but a function that it imports by name.
-Invariant: a length beyond the limit, or a message that does not fit, ends the channel; nothing is guessed.
+Invariant: a length beyond the limit, or an invalid message, ends the channel; nothing is guessed.
 """
 
 import struct
@@ -20,19 +20,19 @@ MAX_FRAME_BYTES = 64 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 _encode = msgspec.json.Encoder().encode
 M = TypeVar("M")
-JSON_NULL = msgspec.Raw(b"null")  # stands where there is no value; a field cannot be "Raw or None"
+JSON_NULL = msgspec.Raw(b"null")  # used for "no value", because a field cannot be "Raw or None"
 
 
 class FrameError(MainspringError):
-    """The other side of a channel sent what is no message."""
+    """Error: the other side of a channel sent an invalid message."""
 
     code = "bad_frame"
 
 
 class HelloMessage(msgspec.Struct, tag="hello"):
-    """First message to a child: where to import from, the environment as meant, the user's classifier rules, the level of logging.
+    """First message to a child: import path, intended environment, the user's classifier rules, the level of logging.
 
-    `passed` = names of variables that commands get although they hold secrets.
+    `passed` = names of variables that commands receive although they hold secrets.
     """
 
     path: list[str]
@@ -61,14 +61,14 @@ class CallMessage(msgspec.Struct, tag="call", kw_only=True):
 
 
 class CheckpointAnswer(msgspec.Struct, tag="acked"):
-    """Checkpoint number `n` is committed, or (`error`) never will be."""
+    """Answer to a CheckpointMessage: number `n` is committed, or (`error`) never will be."""
 
     n: int
     error: str | None
 
 
 class LockAnswer(msgspec.Struct, tag="locked"):
-    """Lock request number `n` has this fencing token, or (`error`) was in vain; `code` is that of the error's class."""
+    """Answer to a LockMessage: request number `n` has this fencing token, or failed (`error`); `code` is that of the error's class."""
 
     n: int
     token: int = 0
@@ -77,7 +77,7 @@ class LockAnswer(msgspec.Struct, tag="locked"):
 
 
 class StackRequest(msgspec.Struct, tag="place_asked"):
-    """Answer with Place of the same number."""
+    """Answer with a StackAnswer of the same number."""
 
     n: int
 
@@ -96,14 +96,14 @@ class LogMessage(msgspec.Struct, tag="logged"):
 
 
 class ProgressMessage(msgspec.Struct, tag="progressed"):
-    """How much is done."""
+    """Progress of the step."""
 
     done: int
     total: int | None
 
 
 class CheckpointMessage(msgspec.Struct, tag="checkpointed"):
-    """Save this value and answer with Acked."""
+    """Save this value and answer with a CheckpointAnswer."""
 
     n: int
     data: msgspec.Raw
@@ -116,7 +116,7 @@ class OutgoingMessage(msgspec.Struct, tag="recorded"):
 
 
 class LockMessage(msgspec.Struct, tag="lock_asked"):
-    """Take this lock, waiting so many seconds at most, and answer with Locked."""
+    """Acquire this lock, waiting up to `within_s` seconds, and answer with a LockAnswer."""
 
     n: int
     name: str
@@ -124,13 +124,13 @@ class LockMessage(msgspec.Struct, tag="lock_asked"):
 
 
 class UnlockMessage(msgspec.Struct, tag="unlocked"):
-    """Let go of what lock request number `n` gave, or wait for it no longer."""
+    """Release the lock of request number `n`, or stop waiting for it."""
 
     n: int
 
 
 class StackAnswer(msgspec.Struct, tag="place"):
-    """Where the code of the call stands, as lines."""
+    """The stack of the call's code, as lines."""
 
     n: int
     lines: list[str]
@@ -177,7 +177,7 @@ def encode_frame(message: MessageToChild | MessageFromChild) -> bytes:
 
 
 class FrameReader(Generic[M]):
-    """Collects bytes as they come and gives whole messages."""
+    """Collects bytes and returns whole messages."""
 
     def __init__(self, message_type: Any, most_bytes: int = MAX_FRAME_BYTES) -> None:
         self._decode = msgspec.json.Decoder(message_type).decode
@@ -185,10 +185,10 @@ class FrameReader(Generic[M]):
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[M]:
-        """Take bytes, return the messages that are whole now.
+        """Add bytes; return the messages that are complete now.
 
         Raises:
-            FrameError: what came is no message.
+            FrameError: the data is no message.
         """
         self._buffer += data
         messages: list[M] = []

@@ -1,7 +1,7 @@
-"""A step in a child process: the one kind whose time-out really stops plain code, with all that it started.
+"""An attempt in a child process: only here a time-out really stops plain code, with all processes that it started.
 
-The time-out counts from when the function is called; until then (a child is started, modules are imported) it is given
-`_START_ALLOWANCE_S` more. Whatever ends the child without an answer is a failure of this attempt, not of the worker.
+The time-out counts from the call of the function; before it (a child starts, modules are imported) the attempt has
+`_START_ALLOWANCE_S` more. A child that ends without an answer is a failure of this attempt, not of the worker.
 """
 
 import contextlib
@@ -41,17 +41,17 @@ _NO_ANSWER_TEXT = (
 
 
 class ProcessAttempt(LiveAttempt):
-    """Speaks with the child that serves this attempt."""
+    """Exchanges messages with the child that serves this attempt."""
 
-    __slots__ = ("_asked", "_child", "_children", "_last_words", "_ref")
+    __slots__ = ("_child", "_children", "_last_words", "_ref", "_stack_request")
 
     def __init__(self, host: AttemptHost, spec: AttemptSpec, on_end: EndCallback, children: ChildPool) -> None:
         self._ref = import_name_of(spec.fn)
         super().__init__(host, spec, on_end)
         self._child: ChildProcess | None = None
         self._last_words = ""
-        self._asked: tuple[int, StackCallback] | None = None
-        """The question where its code stands, by number, and whom to tell."""
+        self._stack_request: tuple[int, StackCallback] | None = None
+        """The open stack request: its number and its callback."""
         self._children = children
         children.lend(self)
 
@@ -81,12 +81,12 @@ class ProcessAttempt(LiveAttempt):
             )
         )
 
-    def miss(self, error: OSError) -> None:
-        """Fail: there is no child to be had."""
+    def handle_start_error(self, error: OSError) -> None:
+        """Fail, because no child could be started."""
         self.finish(attempt_end.end_with_error(error, self.host.classifier, self.host.clock, self.took_us))
 
-    def hear(self, message: child_protocol.MessageFromChild) -> None:
-        """Take what the child says."""
+    def receive(self, message: child_protocol.MessageFromChild) -> None:
+        """Handle a message of the child."""
         match message:
             case child_protocol.StartMessage():
                 self.begin()
@@ -94,63 +94,63 @@ class ProcessAttempt(LiveAttempt):
                     self.stop_timers()
                     self.after(self.spec.timeout.total_seconds(), self._time_out)
             case child_protocol.LogMessage(level, text, fields, logger):
-                self.sign(LogReport(level, text, fields, logger=logger))
+                self.send_report(LogReport(level, text, fields, logger=logger))
             case child_protocol.ProgressMessage(done, total):
-                self.sign(ProgressReport(done, total))
+                self.send_report(ProgressReport(done, total))
             case child_protocol.CheckpointMessage(number, data):
-                self.sign(CheckpointReport(bytes(data), self._ack_of(number)))
+                self.send_report(CheckpointReport(bytes(data), self._checkpoint_ack(number)))
             case child_protocol.OutgoingMessage(outgoing):
                 self.outgoing.append(outgoing)
             case child_protocol.LockMessage(number, name, within_s):
                 self.has_locks = True
-                self.sign(LockReport(number, name, within_s, self._answer_of(number)))
+                self.send_report(LockReport(number, name, within_s, self._lock_answer(number)))
             case child_protocol.UnlockMessage(number):
-                self.sign(UnlockReport(number))
+                self.send_report(UnlockReport(number))
             case child_protocol.StackAnswer(number, lines):
-                began = describe_process_tree(self._child.pid)[1:] if self._child is not None else []
-                self._tell_place(number, lines + began)
+                descendants = describe_process_tree(self._child.pid)[1:] if self._child is not None else []
+                self._report_stack(number, lines + descendants)
             case child_protocol.EndMessage():
                 self._release(message)
                 self.finish(self._end_of(message))
 
     def read_line(self, stream: str, text: str) -> None:
-        """Keep a line that the step printed."""
+        """Report a line that the step printed."""
         if stream == "stderr":
             self._last_words = text
-        self.sign(LogReport(STREAM_LEVELS[stream], text, stream=stream))
+        self.send_report(LogReport(STREAM_LEVELS[stream], text, stream=stream))
 
-    def bury(self, code: int) -> None:
-        """The child ended without an answer."""
+    def handle_exit(self, code: int) -> None:
+        """Handle a child that ended without an answer."""
         self._child = None
         died = attempt_end.end_with_child_death(self.spec, code, self._last_words, self.took_us)
         self.finish(self.stopped() if self.is_stopped else died)
 
-    def cancel(self, why: str) -> None:
-        """End the child, or give up waiting for one."""
-        if self.closed or self.why_cancelled is not None:
+    def cancel(self, reason: str) -> None:
+        """End the child, or stop waiting for one."""
+        if self.closed or self.cancel_reason is not None:
             return
-        self.why_cancelled = why
+        self.cancel_reason = reason
         if self._child is None:
             self.host.loop.call_soon(lambda: self.finish(self.stopped()), context=self.host.context)
         else:
             self._stop()
 
-    def ask_where(self, told: StackCallback) -> None:
-        """Ask the child, and tell what is seen of it from here if it does not answer."""
+    def request_stack(self, on_stack: StackCallback) -> None:
+        """Request the stack from the child; if it does not answer, report its process tree."""
         child, number = self._child, next(self.host.numbers)
         if child is None:
-            told(["it waits for a free child process: worker.processes is how many there are"])
+            on_stack(["it waits for a free child process: worker.processes is how many there are"])
             return
-        self._asked = number, told
+        self._stack_request = number, on_stack
         child.send(child_protocol.StackRequest(number))
         self.after(
-            _ANSWER_TIMEOUT_S, lambda: self._tell_place(number, [*describe_process_tree(child.pid), _NO_ANSWER_TEXT])
+            _ANSWER_TIMEOUT_S, lambda: self._report_stack(number, [*describe_process_tree(child.pid), _NO_ANSWER_TEXT])
         )
 
-    def _tell_place(self, number: int, lines: list[str]) -> None:
-        if self._asked is not None and self._asked[0] == number:
-            (_, told), self._asked = self._asked, None
-            told(lines)
+    def _report_stack(self, number: int, lines: list[str]) -> None:
+        if self._stack_request is not None and self._stack_request[0] == number:
+            (_, on_stack), self._stack_request = self._stack_request, None
+            on_stack(lines)
 
     def _time_out(self) -> None:
         self.is_late = True
@@ -179,19 +179,19 @@ class ProcessAttempt(LiveAttempt):
         output = bytes(message.output)
         try:
             value = decode_result(self.spec.signature, output, f"result of step {self.spec.name!r}")
-        except ValueRefusedError as error:  # the child imported another version of the code than is loaded here
+        except ValueRefusedError as error:  # the child imported another version of the code than this process
             return AttemptEnd(refused=Failure.of(error, self.host.classifier.classify(error)), took_us=message.took_us)
         return AttemptEnd(ok=True, output=output, value=value, took_us=message.took_us)
 
-    def _ack_of(self, number: int) -> AckCallback:
-        """Return what answers this checkpoint; from any thread."""
+    def _checkpoint_ack(self, number: int) -> AckCallback:
+        """Return the callback that answers this checkpoint; from any thread."""
         send = self._send_to(self._child)
         return lambda error: send(
             child_protocol.CheckpointAnswer(number, None if error is None else _error_text(error))
         )
 
-    def _answer_of(self, number: int) -> Callable[[int | BaseException], None]:
-        """Return what answers this request for a lock; from any thread."""
+    def _lock_answer(self, number: int) -> Callable[[int | BaseException], None]:
+        """Return the callback that answers this request for a lock; from any thread."""
         send = self._send_to(self._child)
 
         def answer(result: int | BaseException) -> None:

@@ -1,4 +1,4 @@
-"""Processes that belong to us: they die with their parent, and a number that was used again is not mistaken for one of them."""
+"""Lifetime of the engine's processes: they die with their parent, and a reused pid is not mistaken for one of them."""
 
 import ctypes
 import os
@@ -11,11 +11,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when `parent` is gone; at once if it already is. Linux only; others see the end of the channel."""
+    """Let the kernel kill this process when `parent` ends; at once if it already has. Linux only; others use the end of the channel."""
     if sys.platform != "linux":
         return
     set_death_signal(signal.SIGKILL)
-    if os.getppid() != parent:  # it died before we asked
+    if os.getppid() != parent:  # it died before the call
         os._exit(1)
 
 
@@ -25,7 +25,7 @@ def set_death_signal(number: int) -> None:
 
 
 def read_start_mark(pid: int) -> str:
-    """Return what tells this process from a later one with its number; "" where the system does not tell."""
+    """Return a mark that distinguishes this process from a later one with its pid; "" if the system has none."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -34,7 +34,7 @@ def read_start_mark(pid: int) -> str:
 
 
 def kill_group(pgid: int, number: int) -> None:
-    """Send a signal to a whole process group, if anything of it is left."""
+    """Send a signal to a whole process group, if a process of it is left."""
     try:
         os.killpg(pgid, number)
     except (ProcessLookupError, PermissionError):  # macOS answers EPERM when only zombies are left

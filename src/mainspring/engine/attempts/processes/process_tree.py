@@ -1,4 +1,4 @@
-"""The processes of a command as /proc tells of them: names and states, never their arguments, which may hold secrets."""
+"""The process tree of a command from /proc: names and states, never arguments, which may hold secrets."""
 
 import sys
 from pathlib import Path
@@ -30,34 +30,34 @@ class _Process(msgspec.Struct, frozen=True):
 
 
 def describe_process_tree(pid: int, proc: Path = _PROC) -> list[str]:
-    """Return a line for a process and each below it, a space further in: "sleep (pid 7): sleeping". Empty = it is gone.
+    """Return a line for a process and each descendant, indented by one space: "sleep (pid 7): sleeping". Empty = it has ended.
 
-    What its group left behind without a parent is told after them. `pid` leads a process group.
+    Processes of its group without a parent follow. `pid` leads a process group.
     """
     if proc is _PROC and sys.platform != "linux":
         return [f"process {pid}: this system does not tell what it does"]
-    every = {one.pid: one for one in map(_read_process, proc.glob("[0-9]*")) if one is not None}
-    if pid not in every:
+    processes = {process.pid: process for process in map(_read_process, proc.glob("[0-9]*")) if process is not None}
+    if pid not in processes:
         return []
     lines: list[str] = []
-    _add_lines(every, pid, 0, lines)
-    for one in sorted(each for each, known in every.items() if known.group == pid):
-        _add_lines(every, one, 1, lines)
+    _add_lines(processes, pid, 0, lines)
+    for member in sorted(other for other, process in processes.items() if process.group == pid):
+        _add_lines(processes, member, 1, lines)
     return lines
 
 
-def _add_lines(every: dict[int, _Process], pid: int, depth: int, lines: list[str]) -> None:
-    """Add a line for this process, and for those that it began; each is taken out of `every`, so that none is told twice."""
-    one = every.pop(pid, None)
-    if one is None or len(lines) >= MAX_PROCESSES:
+def _add_lines(processes: dict[int, _Process], pid: int, depth: int, lines: list[str]) -> None:
+    """Add a line for this process and for its children; each is removed from `processes`, so that none is listed twice."""
+    process = processes.pop(pid, None)
+    if process is None or len(lines) >= MAX_PROCESSES:
         return
-    lines.append(f"{' ' * depth}{one.name} (pid {pid}): {_STATES.get(one.state, one.state)}")
-    for child in sorted(each for each, known in every.items() if known.parent == pid):
-        _add_lines(every, child, depth + 1, lines)
+    lines.append(f"{' ' * depth}{process.name} (pid {pid}): {_STATES.get(process.state, process.state)}")
+    for child in sorted(other for other, process in processes.items() if process.parent == pid):
+        _add_lines(processes, child, depth + 1, lines)
 
 
 def _read_process(folder: Path) -> _Process | None:
-    """Return a process, None if it is gone. Of all its files only this one is never waited for, whatever the process hangs in."""
+    """Return a process, None if it has ended. Reading this file never blocks, even if the process hangs in the kernel."""
     try:
         text = (folder / "stat").read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:

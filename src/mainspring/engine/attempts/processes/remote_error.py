@@ -1,7 +1,7 @@
-"""An exception of a child process as data, and the exception that is rebuilt of it for policies that look at one.
+"""A remote error: an exception of a child process as data, and the exception that is rebuilt from it for retry policies.
 
-Never pickle: the class is looked up among the modules that are loaded already, `__init__` is not called, and only
-arguments and attributes that JSON can hold cross over. So `isinstance`, `args` and plain attributes hold; an attribute
+Never pickle: the class is found among the loaded modules, `__init__` is not called, and only
+arguments and attributes with a JSON form are sent. So `isinstance`, `args` and plain attributes work; an attribute
 such as a response object does not.
 """
 
@@ -26,7 +26,7 @@ class RemoteError(msgspec.Struct, frozen=True):
 
 
 def describe_error(error: BaseException) -> RemoteError | None:
-    """Return an exception as data; None if nothing can be told of it."""
+    """Return an exception as data; None if that fails."""
     try:
         cls = type(error)
         attributes = {key: value for key, value in vars(error).items() if key != "__notes__" and _is_plain(value)}
@@ -38,7 +38,7 @@ def describe_error(error: BaseException) -> RemoteError | None:
 
 
 def rebuild_error(image: RemoteError | None) -> BaseException | None:
-    """Return an exception of the same class; None if the class is not loaded here, or cannot be made."""
+    """Return an exception of the same class; None if the class is not loaded here, or cannot be created."""
     if image is None:
         return None
     found: Any = sys.modules.get("__main__" if image.module == MAIN_ALIAS else image.module)
@@ -60,5 +60,5 @@ def _is_plain(value: Any) -> bool:
         return False
     try:
         return bool(msgspec.json.decode(msgspec.json.encode(value)) == value)
-    except Exception:  # noqa: BLE001 - whatever it is, it is not plain
+    except Exception:  # noqa: BLE001 - any error means that it is not plain
         return False

@@ -22,7 +22,7 @@ _ANSWER_TIMEOUT_S = 5.0
 _FETCH_WAIT_S = 5.0
 _HEARTBEAT_S = 10
 _COALESCE_S = 0.002
-"""What the broker sends together arrives one by one: so long is waited for the others."""
+"""How long to wait for more messages: those that the broker sends together arrive one by one."""
 _BROKER_HEADER_PREFIX = "x-"
 
 
@@ -35,7 +35,7 @@ class AmqpSource:
         self._group = group
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
-        self._arrived: asyncio.Queue[AbstractIncomingMessage | str] = asyncio.Queue()
+        self._received: asyncio.Queue[AbstractIncomingMessage | str] = asyncio.Queue()
         self._returning: set[asyncio.Task[None]] = set()
 
     async def connect(self) -> None:
@@ -79,55 +79,62 @@ class AmqpSource:
         raise ConnectionError("no host was named")
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
-        self._arrived.put_nowait(message)
+        self._received.put_nowait(message)
 
-    def _ended(self, _channel: object, why: BaseException | None) -> None:
-        self._arrived.put_nowait(f"the broker closed the channel: {why}" if why else "the connection ended")
+    def _ended(self, _channel: object, reason: BaseException | None) -> None:
+        self._received.put_nowait(f"the broker closed the channel: {reason}" if reason else "the connection ended")
 
     async def fetch(self, limit: int) -> list[QueueMessage]:
         found: list[AbstractIncomingMessage] = []
         try:
             async with asyncio.timeout(_FETCH_WAIT_S):
-                found.append(_build_message(await self._arrived.get()))
+                found.append(_build_message(await self._received.get()))
         except TimeoutError:
-            await self._look_for_queue()
+            await self._check_queue()
             return []
-        if self._arrived.qsize() + 1 < limit:
+        if self._received.qsize() + 1 < limit:
             await asyncio.sleep(_COALESCE_S)
-        while len(found) < limit and not self._arrived.empty():
-            found.append(_build_message(self._arrived.get_nowait()))
-        return [self._message(one) for one in found]
+        while len(found) < limit and not self._received.empty():
+            found.append(_build_message(self._received.get_nowait()))
+        return [self._message(message) for message in found]
 
-    async def _look_for_queue(self) -> None:
-        """See that the queue and its reader are still there: not every broker tells that a queue was deleted."""
+    async def _check_queue(self) -> None:
+        """Check that the queue and its reader still exist: not every broker reports a deleted queue."""
         assert self._channel is not None
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             found = await self._channel.get_queue(self._queue.name)
         if not found.declaration_result.consumer_count:
             raise ConnectionError(f"the broker took the queue {self._queue.name!r} away from its reader")
 
-    def _message(self, one: AbstractIncomingMessage) -> QueueMessage:
-        headers = {name: _header_text(value) for name, value in one.headers.items()}
-        counted = one.headers.get("x-delivery-count")
-        subject = one.type or one.routing_key or ""
+    def _message(self, message: AbstractIncomingMessage) -> QueueMessage:
+        headers = {name: _header_text(value) for name, value in message.headers.items()}
+        counted = message.headers.get("x-delivery-count")
+        subject = message.type or message.routing_key or ""
         return QueueMessage(
-            id=one.message_id or self._hash(one, headers),
-            body=one.body,
-            headers={**headers, **_properties(one)},
+            id=message.message_id or self._hash(message, headers),
+            body=message.body,
+            headers={**headers, **_properties(message)},
             subject=subject,
-            published_at=None if one.timestamp is None else int(one.timestamp.timestamp() * 1000),
-            redelivered=counted if isinstance(counted, int) else int(bool(one.redelivered)),
-            receipt=one,
+            published_at=None if message.timestamp is None else int(message.timestamp.timestamp() * 1000),
+            redelivered=counted if isinstance(counted, int) else int(bool(message.redelivered)),
+            receipt=message,
         )
 
     @staticmethod
-    def _hash(one: AbstractIncomingMessage, headers: dict[str, str]) -> str:
-        """Return what tells a message without an id of its sender from others: everything that its sender said."""
-        said = [
+    def _hash(message: AbstractIncomingMessage, headers: dict[str, str]) -> str:
+        """Return the hash that identifies a message without an id: over all that its sender set."""
+        own_headers = [
             f"{name}={value}" for name, value in sorted(headers.items()) if not name.startswith(_BROKER_HEADER_PREFIX)
         ]
-        words = [one.exchange, one.routing_key, one.type, one.correlation_id, one.timestamp, *said]
-        return hash_parts(one.body, *(str(word or "").encode("utf-8", "surrogatepass") for word in words))
+        words = [
+            message.exchange,
+            message.routing_key,
+            message.type,
+            message.correlation_id,
+            message.timestamp,
+            *own_headers,
+        ]
+        return hash_parts(message.body, *(str(word or "").encode("utf-8", "surrogatepass") for word in words))
 
     async def keep(self, messages: Sequence[QueueMessage]) -> None:
         """Nothing to do: a message is held as long as the connection lives."""
@@ -150,7 +157,7 @@ class AmqpSource:
         if self._channel is not None and not self._channel.is_closed:
             await message.receipt.nack(requeue=True)
 
-    async def set_aside(self, message: QueueMessage, why: str) -> None:
+    async def set_aside(self, message: QueueMessage, reason: str) -> None:
         """Refuse it for good: it goes to the queue's dead letter exchange, if it has one."""
         await message.receipt.reject(requeue=False)
 
@@ -182,12 +189,12 @@ def _header_text(value: Any) -> str:
     return decode_bytes(bytes(value)) if isinstance(value, bytes | bytearray) else str(value)
 
 
-def _properties(one: AbstractIncomingMessage) -> dict[str, str]:
+def _properties(message: AbstractIncomingMessage) -> dict[str, str]:
     """Return the properties that stand beside the headers, under names of headers."""
     found = {
-        "content-type": one.content_type,
-        "correlation-id": one.correlation_id,
-        "routing-key": one.routing_key,
-        "message-id": one.message_id,
+        "content-type": message.content_type,
+        "correlation-id": message.correlation_id,
+        "routing-key": message.routing_key,
+        "message-id": message.message_id,
     }
     return {name: str(value) for name, value in found.items() if value}

@@ -34,7 +34,7 @@ class NatsSource:
         self._group = group
         self._client = Client()
         self._next = self._inbox = ""
-        self._arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
+        self._received: asyncio.Queue[Msg | None] = asyncio.Queue()
         self._quiet_until = 0.0
 
     async def connect(self) -> None:
@@ -80,10 +80,10 @@ class NatsSource:
         await self._client.subscribe(self._inbox, cb=self._take, pending_bytes_limit=-1, pending_msgs_limit=-1)
 
     async def _take(self, message: Msg) -> None:
-        self._arrived.put_nowait(message)
+        self._received.put_nowait(message)
 
     async def _closed(self) -> None:
-        self._arrived.put_nowait(None)
+        self._received.put_nowait(None)
 
     async def fetch(self, limit: int) -> list[QueueMessage]:
         rest = self._quiet_until - asyncio.get_running_loop().time()
@@ -95,17 +95,17 @@ class NatsSource:
             found = await self._pull(1, wait_s=_FETCH_WAIT_S)
             if found and limit > 1:
                 found += await self._pull(limit - 1)
-        return [self._message(found) for found in found]
+        return [self._message(message) for message in found]
 
     async def _pull(self, limit: int, wait_s: float = 0.0) -> list[Msg]:
         """Ask for messages once; the server ends its answer with a status, or with the last one that was asked for."""
-        asked = {"expires": round(wait_s * 1e9)} if wait_s else {"no_wait": True}
-        await self._client.publish(self._next, msgspec.json.encode({"batch": limit, **asked}), reply=self._inbox)
+        wait_option = {"expires": round(wait_s * 1e9)} if wait_s else {"no_wait": True}
+        await self._client.publish(self._next, msgspec.json.encode({"batch": limit, **wait_option}), reply=self._inbox)
         found: list[Msg] = []
         while len(found) < limit:
             try:
                 async with asyncio.timeout(wait_s + _ANSWER_TIMEOUT_S):
-                    message = await self._arrived.get()
+                    message = await self._received.get()
             except TimeoutError:
                 raise ConnectionError("NATS does not answer") from None
             if message is None:
@@ -130,18 +130,18 @@ class NatsSource:
         )
 
     async def keep(self, messages: Sequence[QueueMessage]) -> None:
-        await self._say(b"+WPI", *messages)
+        await self._send_reply(b"+WPI", *messages)
 
     async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
-        await self._say(b"+ACK", *messages)
+        await self._send_reply(b"+ACK", *messages)
 
     async def give_back(self, message: QueueMessage, after_s: float) -> None:
-        await self._say(b"-NAK " + msgspec.json.encode({"delay": round(after_s * 1e9)}), message)
+        await self._send_reply(b"-NAK " + msgspec.json.encode({"delay": round(after_s * 1e9)}), message)
 
-    async def set_aside(self, message: QueueMessage, why: str) -> None:
-        await self._say(b"+TERM " + why.partition("\n")[0].encode(errors="replace")[:200], message)
+    async def set_aside(self, message: QueueMessage, reason: str) -> None:
+        await self._send_reply(b"+TERM " + reason.partition("\n")[0].encode(errors="replace")[:200], message)
 
-    async def _say(self, word: bytes, *messages: QueueMessage) -> None:
+    async def _send_reply(self, word: bytes, *messages: QueueMessage) -> None:
         for message in messages:
             await self._client.publish(message.receipt, word)
         await self._client.flush(timeout=int(_ANSWER_TIMEOUT_S))

@@ -1,4 +1,4 @@
-"""PostgreSQL: a table of the user's into which a transaction of the user's puts rows, an outbox.
+"""A Postgres queue: an outbox table of the user, into which the user's transactions insert rows.
 
     create table outbox (id bigint generated always as identity primary key, body jsonb not null);
 
@@ -71,14 +71,14 @@ class PostgresSource:
         now = asyncio.get_running_loop().time()
         self._resting = {row: until for row, until in self._resting.items() if until > now}
         named = [name for name in ("headers", "key", "topic", "group_key") if name in self._columns]
-        wanted = [sql.Identifier("id"), self._readable("body"), *(self._readable(name) for name in named)]
+        columns = [sql.Identifier("id"), self._readable("body"), *(self._readable(name) for name in named)]
         conditions: list[sql.Composable] = [
             sql.SQL("{} is null").format(sql.Identifier(name)) for name in self._marks()
         ]
         if self._resting:
             conditions.append(sql.SQL("id <> all(%s)"))
         statement = sql.SQL("select {} from {} where {} order by id limit {}").format(
-            sql.SQL(", ").join(wanted),
+            sql.SQL(", ").join(columns),
             self._table,
             sql.SQL(" and ").join(conditions or [sql.SQL("true")]),
             sql.Literal(limit),
@@ -106,21 +106,23 @@ class PostgresSource:
         )
 
     async def keep(self, messages: Sequence[QueueMessage]) -> None:
-        """Nothing to do: nobody else takes the rows away."""
+        """Do nothing: no other reader removes the rows."""
 
     async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
         await self._end([message.receipt for message in messages], "taken_at", sql.SQL("now()"))
 
-    async def set_aside(self, message: QueueMessage, why: str) -> None:
+    async def set_aside(self, message: QueueMessage, reason: str) -> None:
         """Write the reason into the column `refused` where there is one; else delete the row."""
-        await self._end([message.receipt], "refused", sql.Literal(why))
+        await self._end([message.receipt], "refused", sql.Literal(reason))
 
     async def _end(self, rows: list[Any], mark: str, value: sql.Composable) -> None:
         assert self._connection is not None
-        act = sql.SQL("delete from {} where id = any(%s)").format(self._table)
+        operation = sql.SQL("delete from {} where id = any(%s)").format(self._table)
         if mark in self._columns:
-            act = sql.SQL("update {} set {} = {} where id = any(%s)").format(self._table, sql.Identifier(mark), value)
-        await self._connection.execute(act, [rows])
+            operation = sql.SQL("update {} set {} = {} where id = any(%s)").format(
+                self._table, sql.Identifier(mark), value
+            )
+        await self._connection.execute(operation, [rows])
 
     async def give_back(self, message: QueueMessage, after_s: float) -> None:
         self._resting[message.receipt] = asyncio.get_running_loop().time() + after_s
@@ -154,11 +156,12 @@ class PostgresSource:
 def _headers(text: str) -> dict[str, str]:
     """Return the headers of a row; a value that is no text is its JSON, and what is no object is none."""
     try:
-        said = msgspec.json.decode(text or "{}")
+        headers = msgspec.json.decode(text or "{}")
     except msgspec.DecodeError:
         return {}
-    if not isinstance(said, dict):
+    if not isinstance(headers, dict):
         return {}
     return {
-        name: value if isinstance(value, str) else msgspec.json.encode(value).decode() for name, value in said.items()
+        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for name, value in headers.items()
     }

@@ -38,7 +38,7 @@ class RedisSource:
         self._client: Redis | None = None
         self._hold_ms = to_milliseconds(queue.ack_wait)
         self._cursor: Any = b"0-0"
-        self._look_at = self._quiet_until = 0.0
+        self._claim_at = self._quiet_until = 0.0
 
     async def connect(self) -> None:
         self._client = await self._reach()
@@ -85,7 +85,7 @@ class RedisSource:
     async def fetch(self, limit: int) -> list[QueueMessage]:
         assert self._client is not None
         now = asyncio.get_running_loop().time()
-        if now >= self._look_at and (found := await self._claim(limit)):
+        if now >= self._claim_at and (found := await self._claim(limit)):
             return found
         if now < self._quiet_until:
             await asyncio.sleep(min(self._quiet_until - now, _FETCH_WAIT_S))
@@ -97,7 +97,7 @@ class RedisSource:
         return [self._message(entry, 0) for _, entries in answer or () for entry in entries]
 
     async def _claim(self, limit: int) -> list[QueueMessage]:
-        """Take over what was given out and never acknowledged."""
+        """Claim messages that were delivered and never acknowledged."""
         assert self._client is not None
         self._cursor, entries, *_ = await self._client.xautoclaim(
             self._queue.name, self._group or "", _CONSUMER, self._hold_ms, start_id=self._cursor, count=limit
@@ -105,7 +105,7 @@ class RedisSource:
         entries = [entry for entry in entries if entry[1] is not None]
         if not entries:
             if self._cursor == b"0-0":
-                self._look_at = asyncio.get_running_loop().time() + min(self._hold_ms / 2000, 1.0)
+                self._claim_at = asyncio.get_running_loop().time() + min(self._hold_ms / 2000, 1.0)
             return []
         listed: Any = await self._client.xpending_range(
             self._queue.name, self._group or "", min=entries[0][0], max=entries[-1][0], count=10 * limit
@@ -133,7 +133,7 @@ class RedisSource:
     async def give_back(self, message: QueueMessage, after_s: float) -> None:
         """It stays with the group, so many seconds short of being claimed."""
         await self._hold([message.receipt[0]], max(self._hold_ms - round(after_s * 1000), 0))
-        self._look_at = 0.0
+        self._claim_at = 0.0
 
     async def _hold(self, numbers: list[Any], idle_ms: int) -> None:
         assert self._client is not None
@@ -145,12 +145,12 @@ class RedisSource:
         assert self._client is not None
         await self._client.xack(self._queue.name, self._group or "", *(message.receipt[0] for message in messages))
 
-    async def set_aside(self, message: QueueMessage, why: str) -> None:
+    async def set_aside(self, message: QueueMessage, reason: str) -> None:
         """Move it to the stream `NAME:set-aside`, with the reason."""
         assert self._client is not None
         number, fields = message.receipt
         async with self._client.pipeline(transaction=True) as both:
-            both.xadd(f"{self._queue.name}:set-aside", {**fields, b"set_aside_for": why.encode(errors="replace")})
+            both.xadd(f"{self._queue.name}:set-aside", {**fields, b"set_aside_for": reason.encode(errors="replace")})
             both.xack(self._queue.name, self._group or "", number)
             await both.execute()
 

@@ -80,19 +80,19 @@ class SqsSource:
     async def fetch(self, limit: int) -> list[QueueMessage]:
         found: list[QueueMessage] = []
         while len(found) < limit:
-            few = min(_MAX_PER_CALL, limit - len(found))
+            batch_size = min(_MAX_PER_CALL, limit - len(found))
             answer = await self._call(
                 "receive_message",
                 QueueUrl=self._url,
-                MaxNumberOfMessages=few,
+                MaxNumberOfMessages=batch_size,
                 WaitTimeSeconds=0 if found else _FETCH_WAIT_S,
                 VisibilityTimeout=self._hold_s,
                 MessageAttributeNames=["All"],
                 AttributeNames=_SYSTEM_ATTRIBUTES,
             )
-            messages = [_build_message(one) for one in answer.get("Messages", ())]
+            messages = [_build_message(message) for message in answer.get("Messages", ())]
             found += messages
-            if len(messages) < few:
+            if len(messages) < batch_size:
                 break
         return found
 
@@ -102,14 +102,14 @@ class SqsSource:
     async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
         await self._in_batches("delete_message_batch", messages)
 
-    async def _in_batches(self, act: str, messages: Sequence[QueueMessage], **said: Any) -> None:
+    async def _in_batches(self, operation: str, messages: Sequence[QueueMessage], **attributes_by_name: Any) -> None:
         """Ask for the same of many; one that SQS does not do is given out again, and known by its id."""
         for start in range(0, len(messages), _MAX_PER_CALL):
             entries = [
-                {"Id": str(number), "ReceiptHandle": message.receipt, **said}
+                {"Id": str(number), "ReceiptHandle": message.receipt, **attributes_by_name}
                 for number, message in enumerate(messages[start : start + _MAX_PER_CALL])
             ]
-            await self._call(act, QueueUrl=self._url, Entries=entries)
+            await self._call(operation, QueueUrl=self._url, Entries=entries)
 
     async def give_back(self, message: QueueMessage, after_s: float) -> None:
         await self._call(
@@ -119,7 +119,7 @@ class SqsSource:
             VisibilityTimeout=min(round(after_s), 43_200),
         )
 
-    async def set_aside(self, message: QueueMessage, why: str) -> None:
+    async def set_aside(self, message: QueueMessage, reason: str) -> None:
         """Send a copy to the queue's dead letter queue, if it has one, and delete it here."""
         policy = (await self._call("get_queue_attributes", QueueUrl=self._url, AttributeNames=["RedrivePolicy"])).get(
             "Attributes", {}
@@ -136,33 +136,39 @@ class SqsSource:
 
     async def _send(self, url: str, key: str, body: bytes, headers: dict[str, str], *, is_fifo: bool) -> None:
         group = headers.get(_GROUP) or "mainspring"
-        said = {name: value for name, value in headers.items() if name not in (_GROUP, _ENCODING) and value}
-        said[_MESSAGE_ID] = key
+        attributes_by_name = {
+            name: value for name, value in headers.items() if name not in (_GROUP, _ENCODING) and value
+        }
+        attributes_by_name[_MESSAGE_ID] = key
         text = _encode_body(body)
         if text is None:
             text = b64encode(body).decode()
-            said[_ENCODING] = "base64"
-        what = f"a message for the queue {self._queue.name!r}"
-        if len(said) > _MAX_ATTRIBUTES:
-            raise ValueRefusedError(what, "$.headers", f"SQS takes {_MAX_ATTRIBUTES - 2} headers", hint="Send fewer.")
-        for name, value in said.items():
+            attributes_by_name[_ENCODING] = "base64"
+        subject = f"a message for the queue {self._queue.name!r}"
+        if len(attributes_by_name) > _MAX_ATTRIBUTES:
+            raise ValueRefusedError(
+                subject, "$.headers", f"SQS takes {_MAX_ATTRIBUTES - 2} headers", hint="Send fewer."
+            )
+        for name, value in attributes_by_name.items():
             if not _ATTRIBUTE.fullmatch(name) or not _SQS_TEXT.fullmatch(value):
-                raise ValueRefusedError(what, f"$.headers.{name}", "SQS takes no such header", hint="Use plain text.")
+                raise ValueRefusedError(
+                    subject, f"$.headers.{name}", "SQS takes no such header", hint="Use plain text."
+                )
         plain = key if _DEDUPLICATION_ID.fullmatch(key) else hash_parts(key.encode())
         order = {"MessageGroupId": group, "MessageDeduplicationId": plain} if is_fifo else {}
-        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in said.items()}
+        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in attributes_by_name.items()}
         try:
             await self._call("send_message", QueueUrl=url, MessageBody=text, MessageAttributes=attributes, **order)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") not in ("InvalidParameterValue", "InvalidMessageContents"):
                 raise
-            raise ValueRefusedError(what, "$", error.response["Error"].get("Message", "SQS refuses it")) from None
+            raise ValueRefusedError(subject, "$", error.response["Error"].get("Message", "SQS refuses it")) from None
 
-    async def _call(self, act: str, **said: Any) -> Any:
-        return await self._in_thread(partial(getattr(self._client, act), **said))
+    async def _call(self, operation: str, **attributes_by_name: Any) -> Any:
+        return await self._in_thread(partial(getattr(self._client, operation), **attributes_by_name))
 
-    async def _in_thread(self, act: Callable[[], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, act)
+    async def _in_thread(self, operation: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, operation)
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -170,22 +176,22 @@ class SqsSource:
             self._client.close()
 
 
-def _build_message(one: dict[str, Any]) -> QueueMessage:
-    system = one.get("Attributes", {})
-    headers = {name: _read_header(found) for name, found in one.get("MessageAttributes", {}).items()}
-    body = one["Body"].encode("utf-8", "surrogatepass")
+def _build_message(message: dict[str, Any]) -> QueueMessage:
+    system = message.get("Attributes", {})
+    headers = {name: _read_header(found) for name, found in message.get("MessageAttributes", {}).items()}
+    body = message["Body"].encode("utf-8", "surrogatepass")
     if headers.pop(_ENCODING, "") == "base64":
         body = b64decode(body)
     group, dedup = system.get("MessageGroupId", ""), system.get("MessageDeduplicationId", "")
     order = {"message-deduplication-id": dedup, _GROUP: group} if group else {}
     return QueueMessage(
-        id=headers.get(_MESSAGE_ID) or one["MessageId"],
+        id=headers.get(_MESSAGE_ID) or message["MessageId"],
         body=body,
         headers={**headers, **order},
         group=group,
         redelivered=max(int(system.get("ApproximateReceiveCount", 1)) - 1, 0),
         published_at=int(system["SentTimestamp"]) if "SentTimestamp" in system else None,
-        receipt=one["ReceiptHandle"],
+        receipt=message["ReceiptHandle"],
     )
 
 

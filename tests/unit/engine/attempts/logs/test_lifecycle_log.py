@@ -84,10 +84,10 @@ def test_failed_attempt_tells_cause_and_input(desk_with, caplog):
 def test_values_are_left_out(desk_with, more, listening):
     """Where the setting says so, and where values are sealed; the fingerprint is then that of the sealed failure."""
     desk, kept = desk_with(**more)
-    desk.life.attempt_began(CALL)
+    desk.life.attempt_started(CALL)
     desk.end(CALL, EndReport(OOPS, 1, stopped=False))
     desk.end(CALL, EndReport(None, 1, stopped=False, output=b"[1]"))
-    desk.life.run_began(run_of(FakeClock()))
+    desk.life.run_started(run_of(FakeClock()))
     desk.life.run_ended(run_of(FakeClock()), RunState.SUCCEEDED, b"[1]")
     assert len(kept) == 5
     assert not any("input" in line or "output" in line for line in kept)
@@ -99,8 +99,8 @@ def test_beginnings_and_good_ends_are_told_to_who_listens(desk_with, listening):
     """At the level `debug`, with what went in and what came out."""
     desk, kept = desk_with()
     run = run_of(FakeClock())
-    desk.life.run_began(run)
-    desk.life.attempt_began(CALL)
+    desk.life.run_started(run)
+    desk.life.attempt_started(CALL)
     desk.end(CALL, EndReport(None, 3_000, stopped=False, output=b'{"rows":3}'))
     desk.life.run_ended(run, RunState.SUCCEEDED, b'{"rows":3}')
     assert [(line["text"], line["state"], line["level"]) for line in kept] == [
@@ -117,7 +117,7 @@ def test_beginnings_and_good_ends_are_told_to_who_listens(desk_with, listening):
 def test_nothing_is_said_where_nobody_listens(desk_with):
     """Of what begins and goes well; and a run that goes on does not begin."""
     desk, kept = desk_with()
-    desk.life.run_began(run_of(FakeClock()))
+    desk.life.run_started(run_of(FakeClock()))
     desk.end(CALL, EndReport(None, 1, stopped=False, output=b"1"))
     desk.life.run_ended(run_of(FakeClock()), RunState.SUCCEEDED, b"1")
     assert kept == []
@@ -126,7 +126,7 @@ def test_nothing_is_said_where_nobody_listens(desk_with):
 def test_run_that_goes_on_does_not_begin(desk_with, listening):
     """Another worker said it."""
     desk, kept = desk_with()
-    desk.life.run_began(run_of(FakeClock(), fresh=False))
+    desk.life.run_started(run_of(FakeClock(), fresh=False))
     assert kept == []
 
 

@@ -44,8 +44,8 @@ def step(heard):
     CURRENT_STEP.reset(token)
 
 
-@pytest.fixture(params=[True, False], ids=["beside", "instead"])
-def beside(request):
+@pytest.fixture(params=[True, False], ids=["echo", "instead"])
+def echo(request):
     return request.param
 
 
@@ -60,20 +60,20 @@ def alone(monkeypatch):
 
 
 @pytest.fixture
-def begin(beside):
+def begin(echo):
     """Begins to capture, in the streams that are there when the test runs."""
     captures = []
 
     def start():
         captures.append(OutputCapture())
-        captures[-1].begin(beside=beside)
+        captures[-1].begin(echo=echo)
 
     yield start
     for capture in captures:
         capture.end()
 
 
-def test_prints_of_a_step_become_its_lines(begin, heard, step, beside, capsys):
+def test_prints_of_a_step_become_its_lines(begin, heard, step, echo, capsys):
     """By line, however they were written; the last one at the end."""
     begin()
     print("one", end="")
@@ -82,8 +82,8 @@ def test_prints_of_a_step_become_its_lines(begin, heard, step, beside, capsys):
     assert heard.lines == [("stdout", "info", "one and a half"), ("stderr", "warning", "a"), ("stderr", "warning", "b")]
     post_last_lines(step)
     assert heard.lines[-1] == ("stderr", "warning", "c")
-    assert capsys.readouterr().out == ("one and a half\n" if beside else "")
-    assert {sign.is_out for sign in heard.signs} == {beside}
+    assert capsys.readouterr().out == ("one and a half\n" if echo else "")
+    assert {sign.is_out for sign in heard.signs} == {echo}
 
 
 def test_prints_outside_of_a_step_go_where_they_went(begin, heard, capsys):
@@ -204,8 +204,8 @@ def test_two_users_capture_once(monkeypatch, heard, step):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stdout", stream)
     capture = OutputCapture()
-    capture.begin(beside=False)
-    capture.begin(beside=False)
+    capture.begin(echo=False)
+    capture.begin(echo=False)
     print("once")
     capture.end()
     print("still")

@@ -25,7 +25,7 @@ class Keeper:
         self.lines.append(msgspec.json.decode(data))
         self.texts.append(self.lines[-1]["text"])
 
-    def hand_over(self, run):
+    def flush(self, run):
         self.handed_over += 1
 
     def close(self):

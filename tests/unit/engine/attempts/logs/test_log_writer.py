@@ -79,7 +79,7 @@ def test_end_of_an_attempt_hands_over_at_once_and_many_bytes_do(new):
     """Nobody waits for a second at an end, nor do 64 KiB."""
     kept = new()
     kept.add()
-    kept.keeper.hand_over("r")
+    kept.keeper.flush("r")
     assert len(kept.sent) == 1
     kept.answer()
     kept.add("x" * CHUNK_BYTES)
@@ -90,9 +90,9 @@ def test_one_command_of_a_run_is_on_its_way(new):
     """What comes meanwhile goes when the answer is there, if it is due by then."""
     kept = new()
     kept.add()
-    kept.keeper.hand_over("r")
+    kept.keeper.flush("r")
     kept.add()
-    kept.keeper.hand_over("r")
+    kept.keeper.flush("r")
     assert len(kept.sent) == 1
     kept.answer()
     assert len(kept.sent) == 2
@@ -102,7 +102,7 @@ def test_while_the_store_is_away_lines_are_kept_within_bounds_and_the_loss_is_to
     """The oldest go; the part that comes next says how many."""
     kept = new()
     kept.add("first")
-    kept.keeper.hand_over("r")
+    kept.keeper.flush("r")
     for _ in range(MAX_RUN_BYTES // 1024 + 50):
         kept.add("x" * 1024)
     kept.answer()
@@ -115,7 +115,7 @@ def test_run_that_is_gone_and_a_codec_that_fails_lose_lines_without_an_error(new
     kept = new(Sealing(Broken()))
     for _ in range(3):
         kept.add()
-        kept.keeper.hand_over("r")
+        kept.keeper.flush("r")
     assert kept.sent == []
     assert len([record for record in caplog.records if "lines of log are lost" in record.message]) == 1
 
@@ -132,7 +132,7 @@ def test_close_hands_everything_over(new):
     """What is there at the end of the process goes, though an answer is missing."""
     kept = new()
     kept.add("a")
-    kept.keeper.hand_over("r")
+    kept.keeper.flush("r")
     kept.add("b")
     kept.keeper.close()
     assert len(kept.sent) == 2

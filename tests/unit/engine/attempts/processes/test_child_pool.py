@@ -40,7 +40,7 @@ class Borrower:
     def take(self, child):
         self.child = child
 
-    def miss(self, error):
+    def handle_start_error(self, error):
         self.error = error
 
 
@@ -58,7 +58,7 @@ def pool(loop, monkeypatch):
     told = []
     settings = ChildSettings(calls_at_most=3, growth_at_most=100)
     pool = ChildPool(
-        loop, size=2, on_sign=lambda spec, kind, sign: told.append((spec, sign.pgid, sign.ended)), settings=settings
+        loop, size=2, on_report=lambda spec, kind, sign: told.append((spec, sign.pgid, sign.ended)), settings=settings
     )
     pool.told = told
     return pool
