@@ -79,7 +79,7 @@ class Evaluator:
         self._explain = explain
         self._facts = FactsReader(store.reader, at_once=at_once, secrets=secrets)
         self.seen = MonitorInputs()
-        """What the last evaluation read."""
+        """The facts that the last evaluation read."""
         self.seen_at = 0
         self._reminded: set[tuple[str, int, NotificationEvent, int]] = set()
         self._digested: set[Digest] = set()

@@ -27,7 +27,7 @@ MOST = 10_000
 
 
 class CatchUpResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was started, or would be. `refused` = what could not be, with the reason; `left` = automations that must be named."""
+    """The work that was started, or would be. `refused` = refused parts, with the reason; `left` = automations that must be named."""
 
     dry_run: bool
     slots: tuple[LostSlot, ...]
@@ -84,7 +84,7 @@ def catch_up(
 
 
 class DismissalResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What is dismissed, or would be. `refused` = what could not be dismissed, with the reason."""
+    """The work that was dismissed, or would be. `refused` = refused parts, with the reason."""
 
     dry_run: bool
     slots: tuple[LostSlot, ...]

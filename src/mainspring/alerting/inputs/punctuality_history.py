@@ -21,7 +21,7 @@ _SLOTS = 200
 
 
 class _HistoryBasis(msgspec.Struct, frozen=True):
-    """What a history depends on; `skips` = skipped slots count."""
+    """The values on which a history depends; `skips` = skipped slots count."""
 
     before_at: int
     since_at: int

@@ -1,1 +1,1 @@
-"""What all OTLP requests share: the connection to a collector, and attributes without secrets."""
+"""Common parts of OTLP requests: the connection to a collector, and attributes without secrets."""

@@ -54,7 +54,7 @@ def select_run_ids(reads: ServiceReads, run_filter: RunFilter) -> list[str]:
 
 
 def select_runs(
-    reads: ServiceReads, run_filter: RunFilter, is_visible: Callable[[str], bool] = lambda _: True
+    reads: ServiceReads, run_filter: RunFilter, may_view: Callable[[str], bool] = lambda _: True
 ) -> RunSelection:
     """Return the matching runs whose automations the caller may see."""
     found: list[RunRow] = []
@@ -68,7 +68,7 @@ def select_runs(
             limit=_PAGE,
             cursor=cursor,
         )
-        rows = [row for row in page.runs if _matches(row, run_filter) and is_visible(row.automation)]
+        rows = [row for row in page.runs if _matches(row, run_filter) and may_view(row.automation)]
         found += (
             _filter_by_failure(reads, rows, run_filter)
             if run_filter.stands or run_filter.error or run_filter.has_end

@@ -33,7 +33,7 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def select_deliveries(
-    reader: StoreReader, delivery_filter: DeliveryFilter, is_visible: Callable[[str], bool] = lambda _: True
+    reader: StoreReader, delivery_filter: DeliveryFilter, may_view: Callable[[str], bool] = lambda _: True
 ) -> RunSelection:
     """Return the matching deliveries that can be replayed, of automations that the caller may see.
 
@@ -41,7 +41,7 @@ def select_deliveries(
     a third time.
     """
     names = trigger_names(reader) if delivery_filter.trigger is None else [delivery_filter.trigger]
-    names = [name for name in names if is_visible(split_trigger_name(name)[0])]
+    names = [name for name in names if may_view(split_trigger_name(name)[0])]
     found: list[DeliveryRow] = []
     left_out, cursor = 0, None
     while delivery_filter.limit is None or len(found) < delivery_filter.limit:
