@@ -1,1 +1,1 @@
-"""What looks after automations from outside: the facts of a look, what is wrong, who is told, and how it reaches them."""
+"""Alerting: facts for monitors, evaluation, notifications to people, metrics and traces."""

@@ -1,4 +1,4 @@
-"""The alerts of a leased channel while they are told: what is still worth telling, what is told together, and what became of each."""
+"""The batch of alerts that one lease of a channel delivers: what still needs sending, what goes out together, and each outcome."""
 
 from collections.abc import Iterator
 
@@ -10,94 +10,94 @@ from mainspring.store.commands.alerts import DueAlert, LeasedChannel, RefusedAle
 
 
 class OutgoingNotice(msgspec.Struct, frozen=True):
-    """What one notice tells: one alert, or all those of a digest."""
+    """One notice to send: one alert, or all alerts of a digest."""
 
     alerts: tuple[DueAlert, ...]
     ref: str | None = None
 
     @property
     def is_again(self) -> bool:
-        """Whether it may have been shown before."""
+        """Whether an earlier attempt may have shown it."""
         return any(alert.is_again for alert in self.alerts)
 
 
 class AlertBatch:
-    """Made for one lease."""
+    """The alerts of one lease."""
 
     def __init__(self, channel: LeasedChannel, brief_ms: int) -> None:
         self._channel = channel
         self._brief_ms = brief_ms
         self._refs: dict[tuple[str, int], str] = {}
-        self._told: set[tuple[str, int]] = set()
-        self._begun: set[int] = set()
+        self._notified: set[tuple[str, int]] = set()
+        self._started: set[int] = set()
         self.sent: list[SentAlert] = []
         self._refused: list[RefusedAlert] = []
         self._dropped: list[int] = []
 
-    def to_tell(self) -> Iterator[OutgoingNotice]:
-        """Yield what is to be told, in order: each with what those before it made known. What need not be told is dropped."""
-        digest = tuple(one for one in self._channel.alerts if one.is_digest)
+    def pending(self) -> Iterator[OutgoingNotice]:
+        """Yield the notices to send, in order, each with the reference that earlier ones returned. Drop alerts that need no notice."""
+        digest = tuple(alert for alert in self._channel.alerts if alert.is_digest)
         for alert in self._channel.alerts:
             if alert.is_digest:
                 continue
-            if self._is_worth_telling(alert):
-                yield OutgoingNotice((alert,), self._refs.get(_opening_of(alert), alert.ref))
+            if self._should_send(alert):
+                yield OutgoingNotice((alert,), self._refs.get(_opening_key(alert), alert.ref))
             else:
                 self._dropped.append(alert.seq)
-        worth = tuple(one for one in digest if self._is_worth_telling(one))
-        self._dropped += sorted({one.seq for one in digest} - {one.seq for one in worth})
-        if worth:
-            yield OutgoingNotice(worth)
+        to_send = tuple(alert for alert in digest if self._should_send(alert))
+        self._dropped += sorted({alert.seq for alert in digest} - {alert.seq for alert in to_send})
+        if to_send:
+            yield OutgoingNotice(to_send)
 
-    def begin(self, told: OutgoingNotice) -> None:
-        """From here on it may have been shown."""
-        self._begun |= {alert.seq for alert in told.alerts}
+    def mark_started(self, notice: OutgoingNotice) -> None:
+        """Record that the channel may show this notice from now on."""
+        self._started |= {alert.seq for alert in notice.alerts}
 
-    def take_back(self, told: OutgoingNotice) -> None:
-        """It was certainly not shown this time."""
-        self._begun -= {alert.seq for alert in told.alerts}
+    def unmark_started(self, notice: OutgoingNotice) -> None:
+        """Record that this attempt certainly did not show the notice."""
+        self._started -= {alert.seq for alert in notice.alerts}
 
-    def accept(self, told: OutgoingNotice, ref: str | None) -> None:
-        """The channel took it."""
-        for alert in told.alerts:
-            is_single = len(told.alerts) == 1 and not alert.is_digest
+    def record_sent(self, notice: OutgoingNotice, ref: str | None) -> None:
+        """Record that the channel accepted the notice."""
+        for alert in notice.alerts:
+            is_single = len(notice.alerts) == 1 and not alert.is_digest
             self.sent.append(SentAlert(alert.seq, ref if is_single else None))
-            self._told.add(_opening_of(alert))
+            self._notified.add(_opening_key(alert))
             if ref is not None and is_single:
-                self._refs[_opening_of(alert)] = ref
+                self._refs[_opening_key(alert)] = ref
 
-    def refuse(self, told: OutgoingNotice, why: str) -> None:
-        """The channel will never take it."""
-        self._refused += [RefusedAlert(alert.seq, why) for alert in told.alerts]
+    def record_refused(self, notice: OutgoingNotice, reason: str) -> None:
+        """Record that the channel will never accept the notice."""
+        self._refused += [RefusedAlert(alert.seq, reason) for alert in notice.alerts]
 
-    def settled(self, lease: str, away: ChannelFault | None, retry_after_ms: int) -> SettleAlerts:
-        """Return what became of all."""
-        ended = {one.seq for one in self.sent} | {one.seq for one in self._refused} | set(self._dropped)
-        left = (one for one in self._channel.alerts if one.seq not in ended | self._begun)
+    def build_settlement(self, lease: str, away: ChannelFault | None, retry_after_ms: int) -> SettleAlerts:
+        """Return the outcome of all alerts."""
+        finished_seqs = {alert.seq for alert in self.sent} | {alert.seq for alert in self._refused} | set(self._dropped)
+        remaining = (alert for alert in self._channel.alerts if alert.seq not in finished_seqs | self._started)
         return SettleAlerts(
             lease=lease,
             channel=self._channel.name,
             sent=tuple(self.sent),
             refused=tuple(self._refused),
             dropped=tuple(self._dropped),
-            untried=tuple(one.seq for one in left if not one.is_again),
+            untried=tuple(alert.seq for alert in remaining if not alert.is_again),
             away=None if away is None else away.text,
             retry_after_ms=retry_after_ms,
         )
 
-    def _is_worth_telling(self, alert: DueAlert) -> bool:
+    def _should_send(self, alert: DueAlert) -> bool:
         if alert.incident is None:
             return True
-        is_told = alert.is_told or alert.is_again or _opening_of(alert) in self._told
+        is_notified = alert.is_told or alert.is_again or _opening_key(alert) in self._notified
         return should_send_alert(
             alert.about,
             alert.opened,
             alert.incident,
-            is_told=is_told,
+            is_told=is_notified,
             brief_ms=self._brief_ms,
             since_at=alert.since_at,
         )
 
 
-def _opening_of(alert: DueAlert) -> tuple[str, int]:
+def _opening_key(alert: DueAlert) -> tuple[str, int]:
     return alert.id if alert.incident is None else alert.incident.id, alert.opened

@@ -1,4 +1,4 @@
-"""What is always watched, judged at once for whoever asks: channels as a watcher does, of the store that it could just be read."""
+"""Evaluation of the monitors that are always on, at the time of the request: channels, and that the store can be read."""
 
 from collections.abc import Container, Iterator
 from datetime import timedelta
@@ -14,7 +14,7 @@ from mainspring.store.read.incidents import channels
 def evaluate_always_on(
     kind: IncidentKind, reader: StoreReader, now: int, named: Container[str], store_lost_after: timedelta
 ) -> Iterator[Evaluation]:
-    """Judge what no configuration switches off, see `domain/monitors/fixed_monitors.py`; `named` = the channels that are configured."""
+    """Evaluate a monitor that no setting switches off (`domain/monitors/fixed_monitors.py`). `named` = the configured channels."""
     views = channels(reader)
     if kind is IncidentKind.NOTIFIER_BROKEN:
         yield from evaluate_channels(views, named, now)

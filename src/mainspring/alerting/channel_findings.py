@@ -1,4 +1,4 @@
-"""Failing channels: one that takes nothing is reported through the others (`domain/notifications/routing.py`), never through itself."""
+"""Findings of failing channels. Other channels report such a channel (`domain/notifications/routing.py`), never the channel itself."""
 
 from collections.abc import Container, Iterable, Iterator
 from datetime import timedelta
@@ -10,22 +10,22 @@ from mainspring.domain.notifications.channel_address import TERMINAL
 from mainspring.store.read.incidents import ChannelView
 
 BROKEN_AFTER: Final = timedelta(minutes=2)
-"""So long may a channel take nothing."""
+"""How long a channel may accept nothing."""
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 def evaluate_channels(channels: Iterable[ChannelView], named: Container[str], now: int) -> Iterator[Evaluation]:
-    """Judge each channel: wrong is one that has taken nothing, or refused all, for so long that others have to know.
+    """Evaluate each channel: it fails if it has accepted nothing, or rejected everything, for BROKEN_AFTER.
 
-    `named` = those of the configuration. One that was taken out of it will never take anything again, and nobody could mend that.
+    `named` = the configured channels. A removed channel never accepts anything again and no one can fix that, so it is left out.
     """
     longest_ms = BROKEN_AFTER // _MILLISECOND
-    for channel in (one for one in channels if one.name in named or one.name == TERMINAL):
+    for channel in (channel for channel in channels if channel.name in named or channel.name == TERMINAL):
         subject, since_at = Subject("", IncidentKind.NOTIFIER_BROKEN, channel.name), channel.since_at
         facts = {"failures": channel.failures, "last_told_at": channel.told_at, "oldest_alert_at": channel.oldest_at}
-        figures = facts | {"since_at": since_at, "longest_ms": longest_ms}
+        measured = facts | {"since_at": since_at, "longest_ms": longest_ms}
         if since_at is None or now - since_at < longest_ms:
-            yield Evaluation(subject, figures)
+            yield Evaluation(subject, measured)
             continue
         finding = Finding(
             subject=subject,
@@ -35,4 +35,4 @@ def evaluate_channels(channels: Iterable[ChannelView], named: Container[str], no
             hint=f"mainspring notify test {channel.name}",
             facts=facts,
         )
-        yield Evaluation(subject, figures, finding)
+        yield Evaluation(subject, measured, finding)

@@ -1,4 +1,4 @@
-"""What a Notifier tells: alerts as notices, with what the definition of their automation says of owner and runbook."""
+"""Notices that a notifier sends: alerts as notifications, with owner and runbook from the definition of their automation."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,11 +16,12 @@ from mainspring.store.commands.alerts import DueAlert
 
 
 class NoticeRenderer:
-    """`definition_of` = the last good definition by an automation's name, `runbook_of` = where its runbook speaks of an incident.
+    """Render alerts as notices.
 
-    `signs` = the early signs of now, `around` = what all notices say alike, `link_of` = where an incident can be seen; None = nowhere.
-    `items_of` = what the failed runs of an incident are about.
-    `audit_head` = the last act of the audit log: who keeps a message can see later that none was cut off.
+    `definition_of` = the last good definition by the name of an automation, `runbook_of` = the link into its runbook for an incident.
+    `signs` = the early warnings of now, `around` = what all notices share, `link_of` = the link to an incident; None = no link. `items_of`
+    = the items of the failed runs of an incident. `audit_head` = the last entry of the audit log, so that a reader can later detect that
+    entries were cut off.
     """
 
     def __init__(
@@ -42,26 +43,28 @@ class NoticeRenderer:
         self._items_of = items_of
 
     def __call__(self, alerts: tuple[DueAlert, ...]) -> Notification:
-        """Return the notice of one alert, or the digest of those of the lowest severity; each tells the head of the audit log."""
-        notice, head = self._notice(alerts), self._audit_head()
+        """Return the notice of one alert, or the digest of alerts of the lowest severity; each names the head of the audit log."""
+        notice, head = self._render(alerts), self._audit_head()
         if head is None:
             return notice
         return msgspec.structs.replace(notice, fields=(*notice.fields, NotificationField("Audit log", str(head))))
 
-    def _notice(self, alerts: tuple[DueAlert, ...]) -> Notification:
+    def _render(self, alerts: tuple[DueAlert, ...]) -> Notification:
         first = alerts[0]
         if first.incident is None or first.is_digest:
-            incidents = [one.incident for one in alerts if one.incident is not None]
+            incidents = [alert.incident for alert in alerts if alert.incident is not None]
             signs = self._signs() if len(incidents) < len(alerts) else ()
             return render_digest(first.id, incidents, first.at, self._around, signs, self._items_of)
         items = self._items_of(first.incident)
-        return render_notification(first.id, first.about, first.at, first.incident, self._of(first.incident), items)
+        return render_notification(
+            first.id, first.about, first.at, first.incident, self._build_context(first.incident), items
+        )
 
-    def _of(self, incident: Incident) -> NotificationContext:
+    def _build_context(self, incident: Incident) -> NotificationContext:
         automation = incident.subject.automation
         around = msgspec.structs.replace(self._around, link=self._link_of(incident))
         if not automation:
             return around
         definition = self._definition_of(automation)
-        named = {} if definition is None else {name: definition.option(name) for name in ("owner", "team")}
-        return msgspec.structs.replace(around, runbook=self._runbook_of(definition, incident), **named)
+        owners = {} if definition is None else {name: definition.option(name) for name in ("owner", "team")}
+        return msgspec.structs.replace(around, runbook=self._runbook_of(definition, incident), **owners)

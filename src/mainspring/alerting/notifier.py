@@ -1,8 +1,8 @@
-"""The Notifier: tells channels what is due on them. Any number may run at once.
+"""The notifier: sends due alerts to channels. Any number may run at once.
 
-A channel is leased with its oldest due alerts; they are told one after the other, and what became of each is committed with the end of the
-lease. A channel that is away makes its alerts wait, in order; the others go on. Invariant: an alert whose outcome nobody knows is told
-again as such, so that channels that can look, look first.
+A notifier leases a channel with its oldest due alerts and sends them one after the other. One commit stores each outcome and ends the
+lease. If a channel is unreachable, its alerts wait in order; other channels continue. Invariant: an alert with an unknown outcome is sent
+again and marked as such, so that a channel that can search looks for the first copy.
 """
 
 import asyncio
@@ -30,25 +30,25 @@ T = TypeVar("T")
 _LOG = logging.getLogger("mainspring.notifier")
 _LEASE_S = 60.0
 _SEND_FOR_S = 25.0
-"""So long a leased channel is told; with a notice after it that takes its time it ends within the lease."""
+"""How long a leased channel is served; the last notice then still ends within the lease."""
 _NOTICE_TIMEOUT_S = 30.0
 _MOST = 50
 _POLL_EVERY_S = 1.0
-_SOON_S = 0.01
-"""Many changes make one look."""
+_COALESCE_S = 0.01
+"""Pause that joins several changes into one poll."""
 _ENDS_WITHIN_S = 3.0
 
 
 class RenderNotice(Protocol):
-    """Makes the notice of alerts: of one, or of several that are told together as a digest."""
+    """Renders the notice of one alert, or of the alerts of a digest."""
 
     def __call__(self, alerts: tuple[DueAlert, ...]) -> Notification: ...
 
 
 class Notifier:
-    """Made and used in one event loop. `is_due` says whether any alert may be due; it is asked in a thread.
+    """Sends due alerts; for one event loop. `is_due` returns whether an alert may be due, and runs in a thread.
 
-    `brief_ms` = what lasted no longer is not told of afterwards. `faults` is where `links` ask for secrets.
+    `brief_ms` = an incident that lasted no longer sends no notice afterwards. `faults` resolves the secrets of `links`.
     """
 
     def __init__(
@@ -70,41 +70,41 @@ class Notifier:
         self._faults = faults
         self._brief_ms = brief_ms
         self._changed = asyncio.Event()
-        self._at_work: dict[str, asyncio.Task[None]] = {}
-        self._told_away: dict[str, str] = {}
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._logged_faults: dict[str, str] = {}
         self._ends_at = float("inf")
-        self._keeping: asyncio.Task[None] | None = None
-        # Shared with nobody: what a link does in the threads of the loop may never end.
+        self._run_task: asyncio.Task[None] | None = None
+        # Own threads: what a link does in the threads of the loop may never end.
         self._reads = ThreadPoolExecutor(2, thread_name_prefix="mainspring-notifier")
 
     def start(self) -> None:
-        """Begin to tell what is due, and go on."""
-        self._keeping = asyncio.get_running_loop().create_task(self._keep())
+        """Start sending due alerts, until `close`."""
+        self._run_task = asyncio.get_running_loop().create_task(self._run())
 
     def changed(self) -> None:
-        """Something may be new in the store."""
+        """Announce that the store may have new alerts."""
         self._changed.set()
 
     async def run_once(self, within_s: float) -> None:
-        """Tell what is due now, for at most so long, and close: what is left is another's."""
-        tells_for = max(within_s - _ENDS_WITHIN_S, within_s / 2)
-        self._ends_at = time.monotonic() + tells_for
+        """Send what is due now, for at most `within_s` seconds, and close. Another notifier sends the rest."""
+        send_for_s = max(within_s - _ENDS_WITHIN_S, within_s / 2)
+        self._ends_at = time.monotonic() + send_for_s
         try:
-            async with asyncio.timeout(tells_for):
-                while await self._look():
-                    await asyncio.wait(self._at_work.values())
+            async with asyncio.timeout(send_for_s):
+                while await self._poll():
+                    await asyncio.wait(self._sending.values())
         except TimeoutError:
             pass
         finally:
             await self.close()
 
     async def close(self) -> None:
-        """End: what is being told is waited for a moment, the rest is another Notifier's."""
+        """Stop: wait a moment for notices that are being sent. Another notifier sends the rest."""
         self._ends_at = 0.0
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
-        tasks = list(self._at_work.values())
+        if self._run_task is not None:
+            self._run_task.cancel()
+            await asyncio.gather(self._run_task, return_exceptions=True)
+        tasks = list(self._sending.values())
         if tasks:
             await asyncio.wait(tasks, timeout=_ENDS_WITHIN_S)
         for task in tasks:
@@ -113,17 +113,17 @@ class Notifier:
         await asyncio.gather(*(link.close() for link in self._links.values()), return_exceptions=True)
         self._reads.shutdown(wait=False, cancel_futures=True)
 
-    async def _read(self, what: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._reads, what)
+    async def _read(self, read: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._reads, read)
 
-    async def _keep(self) -> None:
+    async def _run(self) -> None:
         while True:
             self._changed.clear()
             try:
-                await self._look()
+                await self._poll()
             except FencedError:
                 return
-            except Exception as error:  # noqa: BLE001 - the store is away: what it holds waits
+            except Exception as error:  # noqa: BLE001 - the store is unreachable: its alerts wait
                 _LOG.warning("alerts cannot be looked for: %s", self._faults.of(error))
                 await asyncio.sleep(_POLL_EVERY_S)
             try:
@@ -131,89 +131,90 @@ class Notifier:
                     await self._changed.wait()
             except TimeoutError:
                 continue
-            await asyncio.sleep(_SOON_S)
+            await asyncio.sleep(_COALESCE_S)
 
-    async def _look(self) -> bool:
-        """Take what is due and begin to tell it; return whether there was anything."""
-        free = tuple(name for name in self._links if name not in self._at_work)
+    async def _poll(self) -> bool:
+        """Lease what is due and start sending; return whether there was anything."""
+        free = tuple(name for name in self._links if name not in self._sending)
         if not free or not await self._read(self._is_due):
             return False
         since = time.monotonic()
         lease = make_id("l", self._clock.now(), self._clock.random_bits(80))
-        taken = await commit_and_wait(self._store, LeaseChannels(lease, round(_LEASE_S * 1000), free, _MOST))
+        leased = await commit_and_wait(self._store, LeaseChannels(lease, round(_LEASE_S * 1000), free, _MOST))
         failpoints.hit("notifier.taken")
-        if not isinstance(taken, LeasedChannels):
+        if not isinstance(leased, LeasedChannels):
             return False
-        for channel in taken.channels:
-            task = asyncio.get_running_loop().create_task(self._serve(lease, channel, since))
-            self._at_work[channel.name] = task
-            task.add_done_callback(lambda done, name=channel.name: self._served(name, done))  # type: ignore[misc]
-        return bool(taken.channels)
+        for channel in leased.channels:
+            task = asyncio.get_running_loop().create_task(self._serve_channel(lease, channel, since))
+            self._sending[channel.name] = task
+            task.add_done_callback(lambda done, name=channel.name: self._finish_channel(name, done))  # type: ignore[misc]
+        return bool(leased.channels)
 
-    def _served(self, name: str, task: "asyncio.Task[None]") -> None:
-        del self._at_work[name]
+    def _finish_channel(self, name: str, task: "asyncio.Task[None]") -> None:
+        del self._sending[name]
         self._changed.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.warning("what became of alerts to %s could not be saved: %s", name, self._faults.of(error))
 
-    async def _serve(self, lease: str, channel: LeasedChannel, since: float) -> None:
-        """Tell what was leased, and say what became of it."""
+    async def _serve_channel(self, lease: str, channel: LeasedChannel, since: float) -> None:
+        """Send the alerts of one lease and store their outcomes."""
         batch = AlertBatch(channel, self._brief_ms)
         until = min(since + _SEND_FOR_S, self._ends_at)
-        away: ChannelFault | None = None
-        for told in batch.to_tell():
+        fault: ChannelFault | None = None
+        for notice in batch.pending():
             if time.monotonic() > min(until, self._ends_at):
                 break
-            away = await self._tell(channel.name, batch, told)
+            fault = await self._send(channel.name, batch, notice)
             failpoints.hit("notifier.told")
-            if away is not None:
+            if fault is not None:
                 break
-        self._tell_log(channel.name, away)
+        self._log_fault(channel.name, fault)
         failpoints.hit("notifier.sent")
         await commit_and_wait(
-            self._store, batch.settled(lease, away, self._pause_ms(away, 0 if batch.sent else channel.failures))
+            self._store,
+            batch.build_settlement(lease, fault, self._pause_ms(fault, 0 if batch.sent else channel.failures)),
         )
         failpoints.hit("notifier.settled")
 
-    async def _tell(self, name: str, batch: AlertBatch, told: OutgoingNotice) -> ChannelFault | None:
-        """Tell one notice; return what keeps the channel from taking this and any other."""
+    async def _send(self, name: str, batch: AlertBatch, notice: OutgoingNotice) -> ChannelFault | None:
+        """Send one notice; return the fault that keeps the channel from accepting any notice."""
         try:
-            notice = await self._read(partial(self._render, told.alerts))  # a digest reads what history tells
-        except Exception as error:  # noqa: BLE001 - what cannot be put into words must not keep the others waiting
-            batch.refuse(told, self._faults.of(error) or type(error).__name__)
+            rendered = await self._read(partial(self._render, notice.alerts))  # a digest reads history
+        except Exception as error:  # noqa: BLE001 - a notice that cannot be rendered must not block the others
+            batch.record_refused(notice, self._faults.of(error) or type(error).__name__)
             _LOG.exception("an alert to %s cannot be put into words", name)
             return None
-        batch.begin(told)
+        batch.mark_started(notice)
         try:
             async with asyncio.timeout(_NOTICE_TIMEOUT_S):
-                ref = await self._links[name].send(notice, told.ref, is_again=told.is_again)
+                ref = await self._links[name].send(rendered, notice.ref, is_again=notice.is_again)
         except ChannelFault as fault:
             if not fault.is_final:
                 if not fault.is_unknown:
-                    batch.take_back(told)
+                    batch.unmark_started(notice)
                 return fault
             _LOG.error("an alert to %s is refused: %s", name, fault.text)
-            batch.refuse(told, fault.text)
+            batch.record_refused(notice, fault.text)
         except MainspringError as error:  # a secret that is not set, or cannot be used
-            batch.take_back(told)
+            batch.unmark_started(notice)
             return ChannelFault(self._faults.of(error))
         except Exception as error:  # noqa: BLE001 - a library may raise anything
             return ChannelFault(self._faults.of(error) or type(error).__name__)
         else:
-            batch.accept(told, ref)
+            batch.record_sent(notice, ref)
         return None
 
-    def _pause_ms(self, away: ChannelFault | None, failures: int) -> int:
-        if away is None:
+    def _pause_ms(self, fault: ChannelFault | None, failures: int) -> int:
+        if fault is None:
             return 0
-        own = round(backoff_seconds(failures, draw_share(self._clock)) * 1000)
-        return max(own, away.retry_after_ms or 0)
+        pause_ms = round(backoff_seconds(failures, draw_share(self._clock)) * 1000)
+        return max(pause_ms, fault.retry_after_ms or 0)
 
-    def _tell_log(self, name: str, away: ChannelFault | None) -> None:
-        """Tell the log when a channel can no longer be told, or can again."""
-        if away is None:
-            if self._told_away.pop(name, None) is not None:
+    def _log_fault(self, name: str, fault: ChannelFault | None) -> None:
+        """Log when a channel becomes unreachable, and when it accepts alerts again."""
+        if fault is None:
+            if self._logged_faults.pop(name, None) is not None:
                 _LOG.info("channel %s takes alerts again", name)
-        elif self._told_away.get(name) != away.text:
-            self._told_away[name] = away.text
-            _LOG.warning("alerts to channel %s wait: %s", name, away.text)
+        elif self._logged_faults.get(name) != fault.text:
+            self._logged_faults[name] = fault.text
+            _LOG.warning("alerts to channel %s wait: %s", name, fault.text)

@@ -1,4 +1,4 @@
-"""What is asked, told with the incident of a question that nobody answers: so that whoever reads it need not look it up."""
+"""The text of an open question, added to the finding of an unanswered one, so that the reader of a notice need not look it up."""
 
 from typing import Any
 
@@ -14,31 +14,35 @@ _LONGEST_TEXT, _LONGEST_CHOICE, _MOST_CHOICES = 300, 40, 10
 
 
 class _Question(msgspec.Struct, frozen=True):
-    """Of a question, what people are shown; its evidence stays in the store."""
+    """The parts of a question that people see; its evidence stays in the store."""
 
     text: str = ""
     choices: list[Any] | None = None
 
 
 def add_question(finding: Finding, reader: StoreReader, redact: Redact) -> Finding:
-    """Return a finding with `what`, the question that it is about, if it is about one that can be read here: a sealed one cannot."""
+    """Add `what`, the question, to a finding about an unanswered question. A sealed question cannot be read and is left out."""
     if finding.subject.kind is not IncidentKind.HUMAN_WAIT:
         return finding
     run, opened_at = str(finding.facts.get("run")), finding.facts.get("opened_at")
     for wait in waits_of(reader, run):
         if wait.kind == "ask" and not wait.filled and wait.opened_at == opened_at:
-            what = _describe_question(wait.question, redact)
-            return msgspec.structs.replace(finding, facts={"what": what, **finding.facts}) if what else finding
+            description = _describe_question(wait.question, redact)
+            return (
+                msgspec.structs.replace(finding, facts={"what": description, **finding.facts})
+                if description
+                else finding
+            )
     return finding
 
 
 def _describe_question(question: bytes | None, redact: Redact) -> str:
     try:
-        asked = msgspec.json.decode(question or b"{}", type=_Question)
+        decoded = msgspec.json.decode(question or b"{}", type=_Question)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
-    # Hidden first, then cut: half of a secret would not be known for one.
-    choices = [fit_line(redact(str(choice)), _LONGEST_CHOICE) for choice in (asked.choices or [])[:_MOST_CHOICES]]
-    more = ", ..." if len(asked.choices or []) > _MOST_CHOICES else ""
+    # Redact first, then cut: half of a secret would not be recognized.
+    choices = [fit_line(redact(str(choice)), _LONGEST_CHOICE) for choice in (decoded.choices or [])[:_MOST_CHOICES]]
+    more = ", ..." if len(decoded.choices or []) > _MOST_CHOICES else ""
     listed = f" [{', '.join(choices)}{more}]" if choices else ""
-    return f"It asks: {fit_line(redact(asked.text), _LONGEST_TEXT)}{listed}" if asked.text else ""
+    return f"It asks: {fit_line(redact(decoded.text), _LONGEST_TEXT)}{listed}" if decoded.text else ""

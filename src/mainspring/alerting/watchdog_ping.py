@@ -1,4 +1,4 @@
-"""The sign of life to an address outside, as healthchecks.io takes it: given only while all moves that has to; its absence is the alarm."""
+"""The ping to an outside watchdog such as healthchecks.io, sent only while all work moves. A missing ping raises the alarm."""
 
 import logging
 import time
@@ -10,8 +10,7 @@ from mainspring.alerting.notifiers.base import ChannelFault
 from mainspring.alerting.notifiers.http import HttpClient
 from mainspring.domain.clock import Clock
 from mainspring.domain.monitors.inputs import MonitorInputs
-from mainspring.domain.monitors.system.worker_lost import WorkerLostTuning
-from mainspring.domain.monitors.system.worker_lost import evaluate as judge_processes
+from mainspring.domain.monitors.system.worker_lost import WorkerLostTuning, evaluate
 from mainspring.domain.redaction.secret_url import resolve_secret_url
 from mainspring.resources.error_text import ErrorText
 from mainspring.store.read.incidents import UnsentAlerts
@@ -19,95 +18,98 @@ from mainspring.store.read.incidents import UnsentAlerts
 _LOG = logging.getLogger("mainspring.pulse")
 EVERY_S: Final = 60.0
 UNSENT_MS: Final = 10 * 60_000
-"""So long may an alert have waited for its channel at most."""
+"""The longest time that an alert may wait for its channel."""
 _LOST: Final = WorkerLostTuning(missing=timedelta(minutes=1), silent=timedelta(seconds=30))
-"""Sooner than people are told, and whatever monitors are switched off: who listens outside allows for minutes himself."""
+"""Stricter than what notifies people, and independent of switched-off monitors: an outside watchdog allows for minutes itself."""
 _SLOT_MS: Final = 5 * 60_000
 _UNCLAIMED_MS: Final = 60 * 60_000
-"""As long as `Recent.started` counts: a rate may let so much wait for a while, but hardly all of it for an hour."""
+"""As long as `Recent.started` counts: a rate limit may hold runs back for a while, but hardly all of them for an hour."""
 
 
 def find_stuck_work(
     facts: MonitorInputs, channels: Iterable[UnsentAlerts], now: int, session: int | None
 ) -> str | None:
-    """Return what does not move although it has to, by what one look read at `now`; None = all moves. `session` = of who looks."""
-    for one in facts.processes:
-        if one.session == session and now - one.beat_at >= _LOST.silent // timedelta(milliseconds=1):
+    """Return what is stuck, from the facts read at `now`; None = all work moves. `session` = the session of the caller."""
+    for process in facts.processes:
+        if process.session == session and now - process.beat_at >= _LOST.silent // timedelta(milliseconds=1):
             return "the store has taken nothing of this process of late"
-    for judged in judge_processes(facts, _LOST, now):
-        if judged.finding is not None or judged.unsure is not None:
-            return judged.unsure if judged.finding is None else judged.finding.text
-    late = next((one.channel for one in channels if one.due_at is not None and now - one.due_at >= UNSENT_MS), None)
-    if late is not None:
-        return f"channel {late} takes nothing"
+    for evaluation in evaluate(facts, _LOST, now):
+        if evaluation.finding is not None or evaluation.unsure is not None:
+            return evaluation.unsure if evaluation.finding is None else evaluation.finding.text
+    late_channel = next(
+        (alerts.channel for alerts in channels if alerts.due_at is not None and now - alerts.due_at >= UNSENT_MS), None
+    )
+    if late_channel is not None:
+        return f"channel {late_channel} takes nothing"
     return _find_unmade_slot(facts, now) or _find_unclaimed(facts, now)
 
 
 def _find_unmade_slot(facts: MonitorInputs, now: int) -> str | None:
-    """Return what says that a schedule stands still. What nobody serves, or does not load, is a fault of its own, which is told."""
-    for one in facts.expected(now):
-        for cadence in one.cadences if one.served and one.problem is None else ():
+    """Return a schedule that makes no runs. An automation that no worker serves or loads has a finding of its own."""
+    for automation in facts.expected(now):
+        for cadence in automation.cadences if automation.served and automation.problem is None else ():
             if cadence.next_slot_at is not None:
-                due_at = max(cadence.next_slot_at, cadence.written_at, one.expected_from_at)
+                due_at = max(cadence.next_slot_at, cadence.written_at, automation.expected_from_at)
                 if now - due_at >= _SLOT_MS:
                     return f"no run was made for a slot of {cadence.name}"
     return None
 
 
 def _find_unclaimed(facts: MonitorInputs, now: int) -> str | None:
-    """Return what says that nobody takes what waits, although nothing runs, nor began for as long."""
-    if any(one.running_since_at is not None or one.recent.started for one in facts.automations):
+    """Return an automation whose runs no worker claims, although nothing runs and nothing started for as long."""
+    if any(automation.running_since_at is not None or automation.recent.started for automation in facts.automations):
         return None
     paused = {queue.name for queue in facts.queues if queue.paused_at is not None}
-    for one in facts.expected(now):
-        waiting = one.waiting
-        if waiting is None or not one.served or waiting.queue in paused:
+    for automation in facts.expected(now):
+        waiting = automation.waiting
+        if waiting is None or not automation.served or waiting.queue in paused:
             continue
         if now - waiting.since_at >= _UNCLAIMED_MS:
-            return f"nobody takes the runs of {one.name} that wait"
+            return f"nobody takes the runs of {automation.name} that wait"
     return None
 
 
 class WatchdogPing:
-    """Made and used in one event loop. `address` = what `[notify] watchdog` says, None = nobody listens outside."""
+    """Sends the ping; for one event loop. `address` = the setting `[notify] watchdog`; None = no watchdog."""
 
     def __init__(self, address: str | None, faults: ErrorText, clock: Clock) -> None:
         self._address = address
         self._faults = faults
         self._http = HttpClient(faults, clock)
         self._not_before = 0.0
-        self._told: str | None = None
-        self._still: str | None = None
+        self._logged_fault: str | None = None
+        self._stuck_text: str | None = None
 
     @property
     def is_due(self) -> bool:
-        """Whether a sign is to be given now, if all moves."""
+        """Whether a ping is due now, if all work moves."""
         return self._address is not None and time.monotonic() >= self._not_before
 
-    async def look(self, still: str | None) -> None:
-        """Give the sign unless something stands still; that it is kept back is logged when it changes."""
-        if (still is None) != (self._still is None):
+    async def look(self, stuck_text: str | None) -> None:
+        """Send the ping unless work is stuck. Log when pings stop and when they start again."""
+        if (stuck_text is None) != (self._stuck_text is None):
             _LOG.warning(
-                "the sign of life to the watchdog %s", "is given again" if still is None else f"is kept back: {still}"
+                "the sign of life to the watchdog %s",
+                "is given again" if stuck_text is None else f"is kept back: {stuck_text}",
             )
-        self._still = still
-        if still is None:
+        self._stuck_text = stuck_text
+        if stuck_text is None:
             await self.beat()
 
     async def beat(self) -> None:
-        """Give the sign. What goes wrong is logged when it changes: whoever listens outside hears of it by our silence."""
+        """Send the ping. Log a failure when it changes; the watchdog notices the missing ping."""
         self._not_before = time.monotonic() + EVERY_S
         fault = None
         try:
-            answer = await self._http.post(resolve_secret_url(self._address or "", self._faults), b"", {})
-            fault = None if answer.is_ok else f"it answers {answer.status}"
+            response = await self._http.post(resolve_secret_url(self._address or "", self._faults), b"", {})
+            fault = None if response.is_ok else f"it answers {response.status}"
         except ChannelFault as error:
             fault = error.text
-        except Exception as error:  # noqa: BLE001 - whatever it is, the watch goes on
+        except Exception as error:  # noqa: BLE001 - whatever it is, the watcher continues
             fault = self._faults.of(error)
-        if fault is not None and fault != self._told:
+        if fault is not None and fault != self._logged_fault:
             _LOG.warning("the watchdog outside did not take our sign of life: %s", fault)
-        self._told = fault
+        self._logged_fault = fault
 
     async def close(self) -> None:
         """Close the connection."""

@@ -1,1 +1,1 @@
-"""Sentences and figures about what is stored: why a run does not go on, how the project stands. Read by command line, pages and API."""
+"""Insight: sentences and counts on stored data: why a run does not continue, the status of the project, the health of each automation."""

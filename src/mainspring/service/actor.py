@@ -1,7 +1,7 @@
-"""Who acts, why, and under which command id.
+"""The actor of an operation, its reason and its command id.
 
-Role: the three facts that every act carries into the audit log. Invariant: an id given by a caller never equals one that was derived
-from another (`OperationContext.part`), because only derived ones hold a "/".
+Role: the three facts that each operation carries into the audit log. Invariant: an id given by a caller never equals one that was derived
+from another (`OperationContext.part`), because only derived ones contain a "/".
 """
 
 import getpass
@@ -25,7 +25,7 @@ _LONGEST_REASON = 2_000
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """A person or program: `door` is where it came in (cli, api, app, ...), `name` who it is there; written "cli:user@host"."""
+    """A person or program: `door` is its entry point (cli, api, app, ...), `name` its name there; written "cli:user@host"."""
 
     door: str
     name: str
@@ -35,7 +35,7 @@ class Actor(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, written: str) -> Self:
-        """Return the actor that is written so."""
+        """Return the actor of a written form."""
         door, _, name = written.partition(":")
         return cls(door, name)
 
@@ -46,13 +46,13 @@ class Actor(msgspec.Struct, frozen=True):
 
     @classmethod
     def web(cls, name: str) -> Self:
-        """Return the person at the pages."""
+        """Return the person at the web pages."""
         return cls("web", _clean_name(name))
 
     @classmethod
-    def link(cls, said: str) -> Self:
-        """Return whoever pressed a button behind a link; the name is what they say, and proves nothing."""
-        return cls("link", _clean_name(said) or "somebody")
+    def link(cls, claimed_name: str) -> Self:
+        """Return the person who used a button behind a link; the name is their own claim and proves nothing."""
+        return cls("link", _clean_name(claimed_name) or "somebody")
 
     @classmethod
     def app(cls, pid: int, host: str) -> Self:
@@ -61,14 +61,14 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 class OperationContext(msgspec.Struct, frozen=True):
-    """One act's actor, reason and command id; made by `act_of`."""
+    """The actor, reason and command id of one operation; made by `operation_context`."""
 
     actor: Actor
     reason: str | None
     command: str
 
     def part(self, *names: str) -> "OperationContext":
-        """Return the act on one of several subjects; the same names give the same command id."""
+        """Return the context for one of several subjects; the same names give the same command id."""
         return msgspec.structs.replace(self, command="/".join((self.command, *names)))
 
 
@@ -80,7 +80,7 @@ def operation_context(
     command: str | None = None,
     longest: int = _LONGEST_COMMAND,
 ) -> OperationContext:
-    """Return an act with the caller's command id, or a new one. `longest` = the characters that the id may have, 240 at most.
+    """Return a context with the caller's command id, or a new one. `longest` = most characters of the id, up to 240.
 
     Raises:
         OptionError: the command id cannot be one.
@@ -96,12 +96,12 @@ def operation_context(
 
 
 def _clean_name(name: str) -> str:
-    """Return the name on one line, printable and bounded: it may come from anywhere and goes into lists and logs."""
+    """Return the name on one line, printable and bounded: it may have any source and is shown in lists and logs."""
     return escape(" ".join(name.split()), _LONGEST_NAME)
 
 
 def user_name() -> str:
-    """Return the name of this process's user, also where no variable tells it; the number of one without a name."""
+    """Return the name of this process's user, even if no variable has it; for a user without a name the number."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a user id without a name, in a container

@@ -1,4 +1,4 @@
-"""Reading the audit log: what was done, by whom and why, and whether the record is whole."""
+"""Reading of the audit log: what was done, by whom and why, and whether the record is complete."""
 
 from mainspring.service.reads import ServiceReads
 from mainspring.store.read.audit_pages import AuditFilter, AuditPage
@@ -8,15 +8,15 @@ _ALL = AuditFilter()
 
 
 def read_audit_log(
-    reads: ServiceReads, which: AuditFilter = _ALL, *, limit: int = 50, cursor: int | None = None
+    reads: ServiceReads, audit_filter: AuditFilter = _ALL, *, limit: int = 50, cursor: int | None = None
 ) -> AuditPage:
-    """Return a page of the acts that fit, refused ones too."""
-    return reads.audit_page(which, limit=limit, cursor=cursor)
+    """Return a page of the entries that match, including refused operations."""
+    return reads.audit_page(audit_filter, limit=limit, cursor=cursor)
 
 
 def check_audit_chain(reads: ServiceReads) -> AuditCheck:
-    """Walk the chain of hashes from the first act to the last.
+    """Check the chain of hashes from the first entry to the last.
 
-    A whole chain shows that nothing was changed inside; keep `last_hash` elsewhere to see that nothing was cut off or written anew.
+    A valid chain shows that no entry was changed. Store `last_hash` elsewhere to detect that entries were cut off or rewritten.
     """
     return reads.verify_audit()

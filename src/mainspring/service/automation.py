@@ -1,4 +1,4 @@
-"""Acts on an automation as a whole: pause, resume, retire."""
+"""Operations on an automation as a whole: pause, resume, retire."""
 
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
@@ -7,7 +7,7 @@ from mainspring.store.commands.automations import PauseAutomation, ResumeAutomat
 
 
 def pause(store: Store, name: str, *, act: OperationContext, until_at: int | None = None) -> None:
-    """Let nothing of it be made or claimed until it is resumed, or until the instant (ms UTC). A run that a worker holds continues.
+    """Create and claim no runs of it until it is resumed, or until the instant (ms UTC). A run that a worker has continues.
 
     Raises:
         NotFoundError: there is no such automation.
@@ -17,7 +17,7 @@ def pause(store: Store, name: str, *, act: OperationContext, until_at: int | Non
 
 
 def resume(store: Store, name: str, *, act: OperationContext) -> None:
-    """Take a pause, or a retirement, back.
+    """End a pause or a retirement.
 
     Raises:
         NotFoundError: there is no such automation.
@@ -27,7 +27,7 @@ def resume(store: Store, name: str, *, act: OperationContext) -> None:
 
 
 def retire(store: Store, name: str, *, act: OperationContext) -> None:
-    """Declare it gone for good: its schedules end and no one misses it. Its failed runs stay undecided.
+    """End its schedules and monitoring, and keep its history. Its failed runs stay undecided.
 
     Raises:
         NotFoundError: there is no such automation.

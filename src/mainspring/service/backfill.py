@@ -1,7 +1,7 @@
-"""Backfill: making the runs of slots of the past, each once, as acts that are on record.
+"""Backfill: make the runs of past slots, each once, as audited operations.
 
-A schedule makes nothing below its low-water slot by itself. What a backfill makes goes behind all other work (lowest priority), one after
-the other unless runs may overlap, and no due slot waits for what has not begun.
+A schedule itself makes nothing below its low-water slot. Runs of a backfill have the lowest priority and run one after the other unless
+runs may overlap. No due slot waits for a run of a backfill that has not started.
 """
 
 from datetime import timedelta
@@ -28,14 +28,14 @@ from mainspring.store.commands.runs import SlotLink
 from mainspring.store.views import SchedulePlan
 
 MOST: Final = 10_000
-"""Slots of one backfill."""
+"""Most slots of one backfill."""
 _LOWEST_PRIORITY = -1_000
 _ID_BITS = 80
 _RUN = "run"
 
 
 class PastSlot(msgspec.Struct, frozen=True):
-    """A slot of the range. `verdict` = what is on record (run, missed, skipped; None = nothing); `is_to_come` = its schedule makes it."""
+    """A slot of the range. `verdict` = its record (run, missed, skipped; None = none). `is_to_come` = its schedule will make the run."""
 
     schedule: str
     slot_at: int
@@ -50,12 +50,12 @@ class PastSlot(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """What names it in lists, and its run's key."""
+        """Its name in lists, and the key of its run."""
         return f"{self.schedule}@{self.slot_at}"
 
 
 class BackfillAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backfill did, or would do. `refused` = slot's key -> why."""
+    """The result of a backfill or of its dry run. `refused` = key of the slot -> reason."""
 
     slots: tuple[PastSlot, ...]
     dry_run: bool
@@ -64,11 +64,11 @@ class BackfillAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_past_slots(reads: ServiceReads, automation: str, first_at: int, end_at: int, now_at: int) -> list[PastSlot]:
-    """Return the slots of an automation from `first_at` to before `end_at` (ms), oldest first, as its schedules stand now.
+    """Return the slots of an automation from `first_at` to before `end_at` (ms), oldest first, by its present schedules.
 
     Raises:
-        NotFoundError: it has no schedule that could have slots.
-        OptionError: the range is empty, not over, or holds more than MOST of them.
+    NotFoundError: it has no schedule that could have slots.
+    OptionError: the range is empty, not over, or holds more than MOST slots.
     """
     if first_at >= end_at or end_at > now_at:
         raise OptionError(
@@ -79,12 +79,14 @@ def list_past_slots(reads: ServiceReads, automation: str, first_at: int, end_at:
         slots = _find_schedule(plan).slots_between(first_at - 1, end_at - 1, MOST + 1)
         if len(found) + len(slots) > MOST:
             raise OptionError(f"there are more than {MOST:,} slots in this range", hint="Take a shorter one.")
-        known = {one.slot_at: one for one in reads.slots_between(plan.name, first_at, end_at, 2 * MOST)}
-        for at in slots:
-            row = known.get(at)
-            is_to_come = row is None and plan.next_slot_at is not None and at >= plan.next_slot_at
-            found.append(PastSlot(plan.name, at, row.verdict if row else None, row.run if row else None, is_to_come))
-    return sorted(found, key=lambda one: (one.slot_at, one.schedule))
+        known = {slot.slot_at: slot for slot in reads.slots_between(plan.name, first_at, end_at, 2 * MOST)}
+        for slot_at in slots:
+            row = known.get(slot_at)
+            is_to_come = row is None and plan.next_slot_at is not None and slot_at >= plan.next_slot_at
+            found.append(
+                PastSlot(plan.name, slot_at, row.verdict if row else None, row.run if row else None, is_to_come)
+            )
+    return sorted(found, key=lambda slot: (slot.slot_at, slot.schedule))
 
 
 def backfill(
@@ -99,32 +101,32 @@ def backfill(
     sealing: Sealing = PLAIN_SEALING,
     dry_run: bool = False,
 ) -> BackfillAnswer:
-    """Make the runs that are wanted: at once, or when each is `due`. Repeated under the same command id it makes no more.
+    """Make the runs that are missing: at once, or when each is `due`. A repetition under the same command id makes no more.
 
     Raises:
-        NotFoundError: the automation has no schedule.
-        OptionError: the last would be due beyond all calendars.
-        StoreError: the store failed; what was done is done, and repeating the act under the same command id does the rest.
+    NotFoundError: the automation has no schedule.
+    OptionError: the last run would be due beyond all calendars.
+    StoreError: the store failed. Repeat the operation under the same command id to do the rest.
     """
-    lines = {plan.name: _read_schedule_defaults(plan, sealing) for plan in _read_plans(reads, automation)}
-    wanted = {one.key: one for one in slots if one.wants_run and one.schedule in lines}
-    places = {key: place for place, key in enumerate(wanted)}
+    defaults = {plan.name: _read_schedule_defaults(plan, sealing) for plan in _read_plans(reads, automation)}
+    missing = {slot.key: slot for slot in slots if slot.wants_run and slot.schedule in defaults}
+    positions = {key: position for position, key in enumerate(missing)}
     if due is not None:
-        due.check(len(places))
+        due.check(len(positions))
 
     def make(key: str) -> None:
-        slot = wanted[key]
-        due_at = None if due is None else due.at(places[key])
-        command = _build_command(lines[slot.schedule], slot, clock, act, sealing, due_at)
+        slot = missing[key]
+        due_at = None if due is None else due.at(positions[key])
+        command = _build_command(defaults[slot.schedule], slot, clock, act, sealing, due_at)
         detail = {"schedule": slot.schedule, "slot_at": slot.slot_at, "run": command.start.id}
         perform(store, act.part(key), "backfill", f"automation:{automation}", command, detail)
 
-    answer = apply_to_each(list(wanted), make, dry_run=dry_run)
+    answer = apply_to_each(list(missing), make, dry_run=dry_run)
     return BackfillAnswer(slots=tuple(slots), dry_run=dry_run, made=answer.done, refused=answer.refused)
 
 
 class _ScheduleDefaults(msgspec.Struct, frozen=True):
-    """A schedule whose past is made up for: what its runs are and are given, read once for all of them."""
+    """The definition and input of the runs of a schedule, read once for all of them."""
 
     schedule: str
     definition: Definition
@@ -137,28 +139,34 @@ def _read_schedule_defaults(plan: SchedulePlan, sealing: Sealing) -> _ScheduleDe
 
 
 def _build_command(
-    line: _ScheduleDefaults, slot: PastSlot, clock: Clock, act: OperationContext, sealing: Sealing, due_at: int | None
+    defaults: _ScheduleDefaults,
+    slot: PastSlot,
+    clock: Clock,
+    act: OperationContext,
+    sealing: Sealing,
+    due_at: int | None,
 ) -> BackfillSlot:
     """Return the command that makes one run."""
     now = clock.now()
-    if line.given is None:
+    if defaults.given is None:
         raise ConflictError(
-            f"{line.schedule!r} was announced by an older version", hint="Let a worker of this version load it once."
+            f"{defaults.schedule!r} was announced by an older version",
+            hint="Let a worker of this version load it once.",
         )
     start = build_start_command(
-        line.definition,
-        line.given,
+        defaults.definition,
+        defaults.given,
         run=make_id("r", now, clock.random_bits(_ID_BITS)),
         now_at=now,
-        trigger=f"{BACKFILL}{line.schedule} by {act.actor}",
+        trigger=f"{BACKFILL}{defaults.schedule} by {act.actor}",
         options=StartOptions(key=slot.key, key_policy="restart", due_at=due_at, priority=_LOWEST_PRIORITY),
-        slot=SlotLink(line.schedule, slot.slot_at),
+        slot=SlotLink(defaults.schedule, slot.slot_at),
         sealing=sealing,
     )
-    if start.partition is None and line.definition.option("overlap") != "allow":
-        start = msgspec.structs.replace(start, partition=schedule_partition(line.schedule))
+    if start.partition is None and defaults.definition.option("overlap") != "allow":
+        start = msgspec.structs.replace(start, partition=schedule_partition(defaults.schedule))
     late = format_duration(timedelta(seconds=(now - slot.slot_at) // 1000))
-    return BackfillSlot(line.schedule, slot.slot_at, start, f"backfilled by {act.actor}, {late} late")
+    return BackfillSlot(defaults.schedule, slot.slot_at, start, f"backfilled by {act.actor}, {late} late")
 
 
 def _read_plans(reads: ServiceReads, automation: str) -> list[SchedulePlan]:
@@ -171,7 +179,7 @@ def _read_plans(reads: ServiceReads, automation: str) -> list[SchedulePlan]:
 
 
 def _is_expected_only(plan: SchedulePlan) -> bool:
-    """Whether somebody else starts it (exec in a crontab)."""
+    """Whether another program starts it (exec in a crontab)."""
     return bool(msgspec.json.decode(plan.spec).get("expected"))
 
 

@@ -1,4 +1,4 @@
-"""On record that somebody tried a channel, and what it answered. The telling itself is not a part of it: it goes out of the house."""
+"""Record of the last test of a channel and its outcome. Sending the test notice is not part of it."""
 
 import msgspec
 
@@ -12,24 +12,24 @@ _KEY = "channel-tried:"
 
 
 class ChannelTest(msgspec.Struct, frozen=True):
-    """The last try of a channel; `fault` None = it took what it was told."""
+    """The last test of a channel; `fault` None = it accepted the notice."""
 
     at: int
     fault: str | None
 
 
 def was_tested(reads: ServiceReads, channel: str, *, act: OperationContext) -> bool:
-    """Tell whether this act was done before: a channel is told once of each press of a button."""
+    """Whether this operation was done before, so that one press of a button sends one notice."""
     return was_performed(reads, act, "test", f"channel:{channel}")
 
 
-def record_test(store: Store, channel: str, trial: ChannelTest, *, act: OperationContext) -> None:
-    """Put on record what a channel answered."""
-    setting = SetMeta(_KEY + channel, msgspec.json.encode(trial).decode())
-    perform(store, act, "test", f"channel:{channel}", setting, {"fault": trial.fault})
+def record_test(store: Store, channel: str, test: ChannelTest, *, act: OperationContext) -> None:
+    """Record the outcome of a test."""
+    setting = SetMeta(_KEY + channel, msgspec.json.encode(test).decode())
+    perform(store, act, "test", f"channel:{channel}", setting, {"fault": test.fault})
 
 
 def read_last_test(reads: ServiceReads, channel: str) -> ChannelTest | None:
-    """Return the last try of a channel that is on record."""
+    """Return the last recorded test of a channel."""
     found = reads.meta(_KEY + channel)
     return None if found is None else msgspec.json.decode(found, type=ChannelTest)

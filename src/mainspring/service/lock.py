@@ -1,4 +1,4 @@
-"""Acts on a named lock: break."""
+"""Operations on a named lock: break."""
 
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
@@ -7,9 +7,9 @@ from mainspring.store.commands.automations import BreakLock
 
 
 def break_lock(store: Store, name: str, *, act: OperationContext) -> None:
-    """Take a lock away from whoever holds it. The next holder gets a higher fencing token; the old one may still believe in his.
+    """Take a lock away from its holder. The next holder gets a higher fencing token; the old one may continue as if it had the lock.
 
     Raises:
-        NotFoundError: nobody holds a lock of this name.
+    NotFoundError: no one holds a lock of this name.
     """
     perform(store, act, "break", f"lock:{name}", BreakLock(name))

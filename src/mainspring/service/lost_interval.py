@@ -1,6 +1,6 @@
-"""Deciding on the lost interval of a restored store: starting what was set aside, or dismissing it, chosen by a person.
+"""Decisions on the lost interval of a restored store: a person starts or dismisses what was set aside.
 
-Nothing of it starts by itself. What may hold a step that must not happen twice is started only if its automation is named.
+Nothing starts by itself. Work that may contain a step that must not happen twice starts only if its automation is named.
 """
 
 from collections.abc import Collection
@@ -23,11 +23,11 @@ from mainspring.store.commands.triggers import DismissDelivery
 from mainspring.store.read.status.restore_losses import LostDelivery, LostInterval, LostMessage, LostSlot
 
 MOST = 10_000
-"""Of each kind, in one act."""
+"""Most items of each kind in one operation."""
 
 
 class CatchUpResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was started, or would be. `refused` = what could not be, and why; `left` = automations that have to be named."""
+    """The work that was started, or would be. `refused` = refused parts, with the reason; `left` = automations that must be named."""
 
     dry_run: bool
     slots: tuple[LostSlot, ...]
@@ -38,14 +38,14 @@ class CatchUpResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def select_for_catch_up(found: LostInterval, names: Collection[str]) -> CatchUpResult:
-    """Return what would be started for these automations; without names for all that may happen twice."""
+    """Return what would be started for these automations; without names for all work that may happen twice."""
 
-    def is_meant(automation: str | None) -> bool:
+    def is_selected(automation: str | None) -> bool:
         return automation in names if names else automation not in found.by_name_only
 
-    slots = tuple(slot for slot in found.slots if is_meant(slot.automation))
-    deliveries = tuple(delivery for delivery in found.deliveries if is_meant(delivery.automation))
-    # A message keeps its id however often it is sent, so who receives it can tell.
+    slots = tuple(slot for slot in found.slots if is_selected(slot.automation))
+    deliveries = tuple(delivery for delivery in found.deliveries if is_selected(delivery.automation))
+    # A message has the same id each time, so its receiver can deduplicate.
     messages = tuple(message for message in found.messages if not names or message.automation in names)
     left = () if names else tuple(sorted(found.by_name_only))
     return CatchUpResult(dry_run=True, slots=slots, deliveries=deliveries, messages=messages, left=left)
@@ -55,36 +55,36 @@ def catch_up(
     store: Store,
     reads: ServiceReads,
     clock: Clock,
-    meant: CatchUpResult,
+    selected: CatchUpResult,
     *,
     act: OperationContext,
     sealing: Sealing = PLAIN_SEALING,
 ) -> CatchUpResult:
-    """Start what is meant: a run for each slot, each delivery once more, each message again. Each is audited on its own.
+    """Start what is selected: a run for each slot, each delivery again, each message again. Each has its own audit row.
 
     Raises:
-        StoreError: the store failed; what was done is done, and repeating the act under the same command id does the rest.
+    StoreError: the store failed. Repeat the operation under the same command id to do the rest.
     """
     refused: dict[str, str] = {}
-    for automation in dict.fromkeys(slot.automation for slot in meant.slots):
+    for automation in dict.fromkeys(slot.automation for slot in selected.slots):
         past = [
             PastSlot(slot.schedule, slot.slot_at, SlotVerdict.LOST, None, is_to_come=False)
-            for slot in meant.slots
+            for slot in selected.slots
             if slot.automation == automation
         ]
         refused |= backfill(store, reads, clock, automation, past, act=act, sealing=sealing).refused
-    ids = [delivery.id for delivery in meant.deliveries]
+    ids = [delivery.id for delivery in selected.deliveries]
 
-    def repeat(delivery: str) -> None:
+    def replay(delivery: str) -> None:
         replay_delivery(store, clock.now(), delivery, act=act.part(delivery))
 
-    again = apply_to_each(ids, repeat, dry_run=False)
-    sent = resend_each(store, [message.id for message in meant.messages], act=act)
-    return msgspec.structs.replace(meant, dry_run=False, refused=refused | again.refused | sent.refused)
+    replayed = apply_to_each(ids, replay, dry_run=False)
+    sent = resend_each(store, [message.id for message in selected.messages], act=act)
+    return msgspec.structs.replace(selected, dry_run=False, refused=refused | replayed.refused | sent.refused)
 
 
 class DismissalResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What starts no more, or would not. `refused` = what could not be dismissed, and why."""
+    """The work that was dismissed, or would be. `refused` = refused parts, with the reason."""
 
     dry_run: bool
     slots: tuple[LostSlot, ...]
@@ -94,7 +94,7 @@ class DismissalResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def select_for_dismissal(found: LostInterval, names: Collection[str]) -> DismissalResult:
-    """Return what would be dismissed for these automations; without names all of it: nothing can happen twice by that."""
+    """Return what would be dismissed for these automations; without names everything, since that makes nothing happen twice."""
     return DismissalResult(
         dry_run=True,
         slots=tuple(slot for slot in found.slots if not names or slot.automation in names),
@@ -103,16 +103,16 @@ def select_for_dismissal(found: LostInterval, names: Collection[str]) -> Dismiss
     )
 
 
-def dismiss(store: Store, meant: DismissalResult, *, act: OperationContext) -> DismissalResult:
-    """Decide that what is meant starts nothing, and is not sent. Each is audited on its own.
+def dismiss(store: Store, selected: DismissalResult, *, act: OperationContext) -> DismissalResult:
+    """Dismiss what is selected: it starts nothing and is not sent. Each has its own audit row.
 
     Raises:
-        StoreError: the store failed; what was done is done, and repeating the act under the same command id does the rest.
+    StoreError: the store failed. Repeat the operation under the same command id to do the rest.
     """
     note = f"dismissed by {act.actor}: it was due or came in the lost interval"
-    slots = {f"{slot.schedule}@{slot.slot_at}": slot for slot in meant.slots}
-    deliveries = [delivery.id for delivery in meant.deliveries]
-    messages = [message.id for message in meant.messages]
+    slots = {f"{slot.schedule}@{slot.slot_at}": slot for slot in selected.slots}
+    deliveries = [delivery.id for delivery in selected.deliveries]
+    messages = [message.id for message in selected.messages]
 
     def dismiss_slot(key: str) -> None:
         slot = slots[key]
@@ -123,10 +123,10 @@ def dismiss(store: Store, meant: DismissalResult, *, act: OperationContext) -> D
     def dismiss_delivery(id: str) -> None:
         perform(store, act.part(id), "dismiss", f"delivery:{id}", DismissDelivery(id, note))
 
-    answers = (
+    results = (
         apply_to_each(list(slots), dismiss_slot, dry_run=False),
         apply_to_each(deliveries, dismiss_delivery, dry_run=False),
         apply_to_each(messages, lambda id: discard(store, id, act=act.part(id)), dry_run=False),
     )
-    refused = {what: why for answer in answers for what, why in answer.refused.items()}
-    return msgspec.structs.replace(meant, dry_run=False, refused=refused)
+    refused = {key: reason for result in results for key, reason in result.refused.items()}
+    return msgspec.structs.replace(selected, dry_run=False, refused=refused)

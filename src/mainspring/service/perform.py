@@ -1,4 +1,4 @@
-"""The one way in which an act reaches the store: command and audit row in one commit, a refusal as an error."""
+"""Perform an operation: commit the command and its audit row together; raise a refusal as an error."""
 
 from typing import Any
 
@@ -13,30 +13,30 @@ from mainspring.store.commands.results import Refused
 def perform(
     store: Store, act: OperationContext, verb: str, subject: str, inner: Any, detail: dict[str, Any] | None = None
 ) -> Any:
-    """Commit `inner` as an act and return its answer; the same command id again returns the first answer.
+    """Commit `inner` as an operation and return its answer; the same command id again returns the first answer.
 
-    `subject` is "noun:name" ("run:r_..."), `detail` small JSON for whoever reads the audit log; never a secret or a whole value. A refusal
-    is an answer too: who tries again, and means a new try, takes a new command id.
+    `subject` is "noun:name" ("run:r_..."). `detail` is small JSON for readers of the audit log, never a secret or a whole value. A refusal
+    is an answer too: a new try needs a new command id.
 
     Raises:
-        NotFoundError, ConflictError, BusyError: the store refused.
+    NotFoundError, ConflictError, BusyError: the store refused.
     """
-    said = {name: value for name, value in (detail or {}).items() if value is not None}
-    command = AuditedCommand(act.command, str(act.actor), verb, subject, inner, act.reason, said or None)
+    recorded_detail = {name: value for name, value in (detail or {}).items() if value is not None}
+    command = AuditedCommand(act.command, str(act.actor), verb, subject, inner, act.reason, recorded_detail or None)
     return _require_accepted(store.apply(command), f"{verb} {subject}")
 
 
 def was_performed(reads: ServiceReads, act: OperationContext, verb: str, subject: str) -> bool:
-    """Tell whether this act was done before under its command id: for acts that first look at a state which they then change.
+    """Whether this operation was done before under its command id, for operations that read a state before they change it.
 
     Raises:
-        NotFoundError, ConflictError, BusyError: it was refused before.
+    NotFoundError, ConflictError, BusyError: it was refused before.
     """
     answer = reads.answer_of(act.command, verb, subject)
     return answer is not None and _require_accepted(answer, f"command {act.command}") is not None
 
 
-def _require_accepted(answer: Any, what: str) -> Any:
+def _require_accepted(answer: Any, operation: str) -> Any:
     if isinstance(answer, Refused):
-        raise error_for_refusal(answer, what)
+        raise error_for_refusal(answer, operation)
     return answer

@@ -1,4 +1,4 @@
-"""Acts on a queue: pause, resume."""
+"""Operations on a queue: pause, resume."""
 
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
@@ -7,7 +7,7 @@ from mainspring.store.commands.automations import PauseQueue
 
 
 def pause(store: Store, name: str, *, act: OperationContext) -> None:
-    """Claim nothing from the queue until it is resumed; runs may still be put into it.
+    """Pause a queue: workers claim no runs from it until it is resumed; new runs can be queued.
 
     Raises:
         NotFoundError: there is no such queue.
@@ -16,7 +16,7 @@ def pause(store: Store, name: str, *, act: OperationContext) -> None:
 
 
 def resume(store: Store, name: str, *, act: OperationContext) -> None:
-    """Go on with the queue.
+    """Resume a queue.
 
     Raises:
         NotFoundError: there is no such queue.

@@ -1,4 +1,4 @@
-"""What acts look at before they act: reads of a store, each short and blocking."""
+"""The reads that operations need before they change a store, each short and blocking."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -13,10 +13,10 @@ from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, Sch
 
 
 class ServiceReads(Protocol):
-    """The reads of a store that this floor needs; names and shapes are those of the store."""
+    """The reads of a store that this layer needs; names and shapes are those of the store."""
 
     def story(self, run: str) -> RunStory:
-        """Return all there is to know of one run; raises NotFoundError."""
+        """Return all records of one run; raises NotFoundError."""
         ...
 
     def list_runs(
@@ -33,27 +33,27 @@ class ServiceReads(Protocol):
         ...
 
     def failures_of(self, runs: Sequence[str]) -> dict[str, Failure]:
-        """Return why runs failed or need a person, as it is stored; those that are not there, or have no failure, are left out."""
+        """Return the stored failures of these runs, without runs that are missing or have none."""
         ...
 
     def last_faults(self, runs: Sequence[str]) -> list[LastFailure]:
-        """Return the last failure of each of these runs, where somebody may have to hear of it."""
+        """Return the last failure of each of these runs that may need attention."""
         ...
 
     def plans(self, automation: str | None) -> list[SchedulePlan]:
-        """Return what is needed to compute the slots of all schedules that have not ended, or of those of one automation."""
+        """Return what computes the slots of all schedules that have not ended, or of those of one automation."""
         ...
 
     def slots_between(self, schedule: str, first_at: int, last_at: int, limit: int) -> list[SlotView]:
-        """Return the slots on record from one instant to another, both included, oldest first."""
+        """Return the recorded slots from one instant to another, both included, oldest first."""
         ...
 
     def newest_of(self, run: str) -> str:
-        """Return the run that a run goes on as, after it began anew any number of times; itself if it did not."""
+        """Return the newest run that continues a run after any number of fresh starts; the run itself if there is none."""
         ...
 
     def signal_schemas(self, run: str, name: str) -> list[Any] | None:
-        """Return the JSON schemas of the signals of this name that the code of a run can read; None = not known for certain."""
+        """Return the JSON schemas of the signals of this name that the code of a run reads; None = not known."""
         ...
 
     def meta(self, key: str) -> str | None:
@@ -61,25 +61,25 @@ class ServiceReads(Protocol):
         ...
 
     def undecided(self, limit: int) -> list[str]:
-        """Return ids of runs that were unfinished when the store was restored and that nobody has decided on."""
+        """Return ids of runs that were unfinished when the store was restored and are undecided."""
         ...
 
     def lost_interval(self, limit: int) -> LostInterval:
-        """Return what was set aside by the last restoring, at most `limit` of each kind."""
+        """Return what the last restore set aside, at most `limit` of each kind."""
         ...
 
     def answer_of(self, command: str, verb: str, subject: str) -> Result | None:
-        """Return what this act with this command id was answered; None = there was none."""
+        """Return the answer of this operation with this command id; None = there was none."""
         ...
 
     def audit_rows(self, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
-        """Return acts on record, newest first."""
+        """Return audit entries, newest first."""
         ...
 
     def audit_page(self, which: AuditFilter, *, limit: int = 50, cursor: int | None = None) -> AuditPage:
-        """Return a page of the acts on record that fit, newest first."""
+        """Return a page of the audit entries that match, newest first."""
         ...
 
     def verify_audit(self) -> AuditCheck:
-        """Walk the whole chain of the audit log."""
+        """Check the whole chain of the audit log."""
         ...

@@ -1,4 +1,4 @@
-"""What the store's refusals mean to who asked: an error with what is in the way and how to mend it."""
+"""Errors for refusals of the store: what is in the way, and the fix."""
 
 import re
 from datetime import timedelta
@@ -14,14 +14,14 @@ from mainspring.domain.errors import (
 )
 from mainspring.store.commands.results import Refused
 
-_MISSING = {
+_MISSING_HINTS = {
     "not_found": "List what there is; a name or id may be misspelt.",
     "no_trigger": "It is not declared any more; `mainspring triggers list` shows what is.",
     "no_such_step": "`mainspring runs show RUN` lists the steps of the run.",
     "no_such_question": "`mainspring runs show RUN` lists the open questions of the run.",
     "question_over": "An answer counts if it comes before the end of the time. Start another run to decide again.",
 }
-_IN_THE_WAY = {
+_CONFLICT_HINTS = {
     "nothing_rejected": "Nothing has to be done: `mainspring runs show RUN` lists what a run has rejected.",
     "finished": "A run that ended takes nothing in; a failed one can be continued with `mainspring runs retry RUN`.",
     "wrong_state": "`mainspring explain RUN` says what can be done with it now.",
@@ -44,14 +44,14 @@ _IN_THE_WAY = {
     "not_alive": "Nothing has to be done: that process ended.",
 }
 _NO_RUN = re.compile(r"(bulk act|incident) (\S+)")
-_SHOWN_BY = {"bulk act": "bulk", "incident": "incidents"}
+_COMMAND_GROUPS = {"bulk act": "bulk", "incident": "incidents"}
 _DEFAULT_WAIT_MS = 1_000
 _RUN_ID = re.compile(r"\br_[0-9a-z]{26}\b")
 
 
-def error_for_refusal(refused: Refused, what: str) -> MainspringError:
-    """Return the error for a refusal; `what` names the act, for a refusal that says nothing itself."""
-    code, text = refused.code, refused.text or f"{what}: {refused.code.replace('_', ' ')}"
+def error_for_refusal(refused: Refused, operation: str) -> MainspringError:
+    """Return the error for a refusal; `operation` names it, for a refusal without a text."""
+    code, text = refused.code, refused.text or f"{operation}: {refused.code.replace('_', ' ')}"
     if code == "busy":
         wait = refused.retry_after_ms or _DEFAULT_WAIT_MS
         return BusyError(timedelta(milliseconds=wait), text)
@@ -60,23 +60,23 @@ def error_for_refusal(refused: Refused, what: str) -> MainspringError:
     if code == "taken":
         return AlreadyExistsError(text, hint="Take another name or id.")
     if code == "unreadable":
-        path, _, why = text.partition(": ")
+        path, _, reason = text.partition(": ")
         return ValueRefusedError(
-            what,
+            operation,
             path,
-            why,
+            reason,
             hint="Send data that fits; or let the type in the code read this, and start the worker anew.",
         )
-    if code in _MISSING:
-        return NotFoundError(text, hint=_MISSING[code])
-    hint = _IN_THE_WAY.get(code, "Look at its present state, then decide again.")
+    if code in _MISSING_HINTS:
+        return NotFoundError(text, hint=_MISSING_HINTS[code])
+    hint = _CONFLICT_HINTS.get(code, "Look at its present state, then decide again.")
     if code == "wrong_state" and (found := _NO_RUN.match(text)):
-        hint = f"`mainspring {_SHOWN_BY[found[1]]} show {found[2]}` says how it stands."
+        hint = f"`mainspring {_COMMAND_GROUPS[found[1]]} show {found[2]}` says how it stands."
     return ConflictError(text, hint=hint)
 
 
 def _hint_for_key(text: str) -> str:
-    """Return how to mend a key that was used with another input; shows the run that has it."""
+    """Return the fix for a key that was used with another input; names the run that has the key."""
     found = _RUN_ID.search(text)
-    see = f" `mainspring runs show {found[0]}` prints the first input." if found else ""
-    return f"Start it under another key, or with the same input.{see}"
+    command = f" `mainspring runs show {found[0]}` prints the first input." if found else ""
+    return f"Start it under another key, or with the same input.{command}"

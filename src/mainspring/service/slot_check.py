@@ -1,7 +1,7 @@
-"""The independent check of schedulers: slots are computed anew from the definitions, and each must have a run or a record of why not.
+"""The independent check of slots: it computes them again from the definitions; each must have a run or a recorded reason why not.
 
-What a schedule keeps for itself, when it is due next, is not believed: a schedule that stands still without an error, which nobody else
-would see, is found. Only where that is overdue, so that the check of the scheduler tells it, is the rest left to the scheduler.
+It does not trust the next due time that a schedule stores, so it finds a schedule that stopped without an error. Where that time is
+overdue, the check of the scheduler reports it, and the rest is left to the scheduler.
 """
 
 from typing import Final
@@ -14,11 +14,11 @@ from mainspring.service.reads import ServiceReads
 from mainspring.store.views import SchedulePlan
 
 MOST: Final = 20_000
-"""Slots of one schedule that are looked at, the newest of the range."""
+"""Most slots of one schedule that are checked, the newest of the range."""
 
 
 class UnaccountedSlots(msgspec.Struct, frozen=True):
-    """Slots of a schedule that have neither run nor record."""
+    """Slots of a schedule without run and record."""
 
     automation: str
     schedule: str
@@ -26,7 +26,7 @@ class UnaccountedSlots(msgspec.Struct, frozen=True):
 
 
 def unaccounted(reads: ServiceReads, first_at: int, end_at: int, now_at: int) -> list[UnaccountedSlots]:
-    """Return what is missing from `first_at` to before `end_at` (ms), by schedule; those of the last minute are on their way."""
+    """Return the missing slots from `first_at` to before `end_at` (ms), by schedule; those of the last minute are still in progress."""
     found = []
     for plan in reads.plans(None):
         missing = _find_missing(reads, plan, first_at, min(end_at, now_at - MISFIRE_AFTER_MS))
@@ -37,13 +37,13 @@ def unaccounted(reads: ServiceReads, first_at: int, end_at: int, now_at: int) ->
 
 def _find_missing(reads: ServiceReads, plan: SchedulePlan, first_at: int, end_at: int) -> list[int]:
     spec = msgspec.json.decode(plan.spec)
-    if spec.get("expected"):  # somebody else starts it
+    if spec.get("expected"):  # another program starts it
         return []
-    # What was due before its data became what they are, others have told. A pause makes its records when it is over.
+    # Slots before the present definition are recorded by the earlier one. A pause writes its records when it is over.
     first_at = max(first_at, plan.low_water_at + 1, (plan.spec_at or 0) + 1)
     if plan.paused_at is not None and (plan.paused_until is None or plan.paused_until > end_at):
         end_at = min(end_at, plan.paused_at)
-    if plan.next_slot_at is not None and plan.next_slot_at < end_at:  # late as it is, the scheduler will come to it
+    if plan.next_slot_at is not None and plan.next_slot_at < end_at:  # late, but the scheduler will make it
         end_at = plan.next_slot_at
     if first_at >= end_at:
         return []

@@ -1,8 +1,8 @@
-"""The spool: a folder of records of runs that could not be written to the store, one file a run, taken in later and once.
+"""The spool: a folder with records of runs that could not be written to the store, one file each, imported later and once.
 
-Role: the last place where a wrapped command's story can be kept, and the lock files that hold without a store. Invariants: a record is
-whole or not there (written beside, synced, renamed); taking in is safe to be killed anywhere and to be done by several at a time, because
-the store finds a run by its id; a record that cannot be read is set aside and never keeps another one out.
+Role: the last place for the record of a wrapped command, and the lock files that work without a store. Invariants: a record is complete or
+absent (written to a side file, synced, renamed). The import may be killed anywhere and run in several processes, because the store finds a
+run by its id. A record that cannot be read is set aside and never blocks another one.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from mainspring.store.side_files import describe_owner, make_side_folder, open_s
 RECORD = ".run.json"
 BAD = ".bad"
 MOST_BYTES = 1024 * 1024
-"""A file that is larger is no record of ours."""
+"""A larger file is not a record."""
 MOST_RECORDS = 10_000
 _PART = ".part"
 _STALE_PART = 3600.0
@@ -36,7 +36,7 @@ _LONGEST_NAME = 100
 
 
 class SpooledRun(msgspec.Struct, frozen=True):
-    """One record. `form` is raised when its meaning changes."""
+    """One record. `form` increases when its meaning changes."""
 
     form: int
     run: RecordExecRun
@@ -44,7 +44,7 @@ class SpooledRun(msgspec.Struct, frozen=True):
 
 
 class SpoolImportResult(msgspec.Struct, frozen=True):
-    """What a taking in did: ids of runs taken, files set aside as bad, how many are left, and what kept them out."""
+    """The result of an import: ids of imported runs, bad files, the number left, and what kept them out."""
 
     runs: tuple[str, ...] = ()
     bad: tuple[str, ...] = ()
@@ -53,21 +53,21 @@ class SpoolImportResult(msgspec.Struct, frozen=True):
 
 
 class SpoolFault(msgspec.Struct, frozen=True):
-    """Why records may lie in the spool unseen: `text` in one line without a stop, `fix` = the command."""
+    """Why records may be in the spool unseen: `text` in one line without a full stop, `fix` = the command."""
 
     text: str
     fix: str
 
 
 class LockFile:
-    """A lock held by an open file; children that get the descriptor hold it too, until `release` or their end."""
+    """A lock held by an open file. Children that inherit the descriptor hold it too, until `release` or their end."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self.descriptor = descriptor
 
     def release(self) -> None:
-        """Let the lock go, whoever else has the descriptor."""
+        """Release the lock, whichever process has the descriptor."""
         with contextlib.suppress(OSError):
             os.ftruncate(self.descriptor, 0)
         fcntl.flock(self.descriptor, fcntl.LOCK_UN)
@@ -75,9 +75,9 @@ class LockFile:
 
 
 class Spool:
-    """The spool of one store. Its folder is made when something is written.
+    """The spool of one store; a write creates its folder.
 
-    `spare` = where records of the same store are while nothing can be made in `folder`: they are read from there, not written.
+    `spare` = where records of the same store are while nothing can be created in `folder`: it is read, not written.
     """
 
     def __init__(self, folder: Path, spare: Path | None = None) -> None:
@@ -107,7 +107,7 @@ class Spool:
         return None
 
     def write(self, run: RecordExecRun, describe: DescribeExecAutomation | None) -> Path:
-        """Keep a record; it is on the disk when this returns.
+        """Store a record; it is on the disk when this returns.
 
         Raises:
             OSError: it cannot be written here.
@@ -135,7 +135,7 @@ class Spool:
         return path
 
     def succeeded(self, automation: str, key: str) -> str | None:
-        """Return the run that succeeded under this key and waits here to be taken in."""
+        """Return the run that succeeded under this key and waits here for the import."""
         for name in self.names():
             with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
                 run = self._read(name).run
@@ -147,41 +147,41 @@ class Spool:
     def take_in(
         self, apply: Callable[[Any], Any], *, limit: int = MOST_RECORDS, within: float | None = None
     ) -> SpoolImportResult:
-        """Give the records to a store (`apply` commits one command) and delete each that is in it.
+        """Import the records into a store (`apply` commits one command) and delete each imported one.
 
-        Stops at the first sign that the store is away. `within` = seconds after which the rest is left for the next time.
+        It stops at the first sign that the store is unreachable. `within` = seconds after which the rest is left for the next import.
         """
-        names, until = self.names(), None if within is None else time.monotonic() + within
-        taken: list[str] = []
+        file_names, deadline = self.names(), None if within is None else time.monotonic() + within
+        imported: list[str] = []
         bad: list[str] = []
-        why = None
-        for name in names[:limit]:
-            if until is not None and time.monotonic() > until:
+        reason = None
+        for name in file_names[:limit]:
+            if deadline is not None and time.monotonic() > deadline:
                 break
             try:
-                run = self._take(name, apply)
+                run = self._import_record(name, apply)
             except FileNotFoundError:
-                taken.append(name.removesuffix(RECORD))  # another process was faster
+                imported.append(name.removesuffix(RECORD))  # another process imported it
             except PermissionError:
-                why = _find_fault(self.path_of(name)).text  # it stays, and keeps no other one out
+                reason = _find_fault(self.path_of(name)).text  # it stays and blocks no other one
             except (StoreError, FencedError) as error:
                 if type(error) is not StoreError:
-                    why = error.message
+                    reason = error.message
                     break
-                bad.append(self._set_aside(name))
+                bad.append(self._mark_bad(name))
             except (MainspringError, OSError, ValueError, msgspec.MsgspecError):
-                bad.append(self._set_aside(name))
+                bad.append(self._mark_bad(name))
             else:
                 if run is not None:
-                    taken.append(run)
-        self._sweep()
-        return SpoolImportResult(tuple(taken), tuple(bad), len(names) - len(taken) - len(bad), why)
+                    imported.append(run)
+        self._delete_stale_parts()
+        return SpoolImportResult(tuple(imported), tuple(bad), len(file_names) - len(imported) - len(bad), reason)
 
     def lock(self, name: str) -> LockFile | None:
-        """Take the lock of this name, or return None: somebody holds it.
+        """Take the lock of this name; return None if it is held.
 
         Raises:
-            OSError: there can be no lock file here.
+        OSError: there can be no lock file here.
         """
         folder = self.folder / "locks"
         make_side_folder(self.folder)
@@ -214,12 +214,12 @@ class Spool:
         return (self.folder,) if self._spare is None else (self.folder, self._spare)
 
     def path_of(self, name: str) -> Path:
-        """Return where the file of this name is."""
+        """Return the path of the file of this name."""
         path = self.folder / name
         return path if self._spare is None or os.path.exists(path) else self._spare / name  # noqa: PTH110 - no error on EACCES
 
-    def _take(self, name: str, apply: Callable[[Any], Any]) -> str | None:
-        """Take one record in and return its run; None if the store still has an owner for it: then it stays for later."""
+    def _import_record(self, name: str, apply: Callable[[Any], Any]) -> str | None:
+        """Import one record and return its run; None if the store still has an owner for it, so the record stays."""
         record = self._read(name)
         if record.describe is not None:
             apply(record.describe)
@@ -240,15 +240,15 @@ class Spool:
             raise ValueError(f"{path} has form {record.form}")
         return record
 
-    def _set_aside(self, name: str) -> str:
+    def _mark_bad(self, name: str) -> str:
         path = self.path_of(name)
-        aside = path.with_name(name + BAD)
+        bad_path = path.with_name(name + BAD)
         with contextlib.suppress(OSError):
-            path.rename(aside)
-        return str(aside)
+            path.rename(bad_path)
+        return str(bad_path)
 
-    def _sweep(self) -> None:
-        """Delete what a writer that was killed left half written."""
+    def _delete_stale_parts(self) -> None:
+        """Delete half-written files of a writer that was killed."""
         with contextlib.suppress(OSError):
             for path in self.folder.glob(f"*{_PART}"):
                 with contextlib.suppress(OSError):
@@ -262,7 +262,7 @@ def _find_fault(path: Path) -> SpoolFault:
 
 
 def _fix_command(path: Path) -> str:
-    """Return the command after which records can be imported. They are for the owner of the folder above, who may not be this user."""
+    """Return the command that makes the records importable. They belong to the owner of the folder, who may not be this user."""
     owner, other = os.geteuid(), None
     with contextlib.suppress(OSError):
         owner, other = path.parent.stat().st_uid, path.stat().st_uid

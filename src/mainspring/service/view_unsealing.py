@@ -1,4 +1,4 @@
-"""What reads give back of runs, made readable for whoever has the codec; see `domain.runs.unsealing`."""
+"""Unsealing of views: makes what reads return readable for a process that has the codec; see `domain.runs.unsealing`."""
 
 import msgspec
 from msgspec.structs import replace
@@ -9,10 +9,10 @@ from mainspring.store.views import AuditView, RunPage, RunRow, RunStory, RunView
 
 
 class ViewUnsealer(RowUnsealer):
-    """Opens runs, lists of them and their stories."""
+    """Unseals runs, lists of runs and their histories."""
 
     def run(self, view: RunView) -> RunView:
-        """Open a run."""
+        """Unseal a run."""
         return replace(
             view,
             title=self.text(view.title),
@@ -24,23 +24,23 @@ class ViewUnsealer(RowUnsealer):
         )
 
     def row(self, row: RunRow) -> RunRow:
-        """Open a run in a list."""
+        """Unseal a run in a list."""
         return replace(row, title=self.text(row.title))
 
     def page(self, page: RunPage) -> RunPage:
-        """Open a list."""
+        """Unseal a list."""
         return replace(page, runs=[self.row(row) for row in page.runs])
 
     def wait(self, view: WaitView) -> WaitView:
-        """Open a wait: the question it asks."""
+        """Unseal a wait: its question."""
         return replace(view, question=self.value(view.question))
 
     def rejected(self, fact: RejectedFact) -> RejectedFact:
-        """Open a fact that a run could not read."""
+        """Unseal a fact that a run could not read."""
         return replace(fact, payload=self.value(fact.payload), failure=self.failure(fact.failure) or fact.failure)
 
     def act(self, view: AuditView) -> AuditView:
-        """Open an act on record: what was answered, and the note beside it."""
+        """Unseal an audit entry: the answer to a question, and its note."""
         if view.detail is None:
             return view
         detail = {
@@ -50,7 +50,7 @@ class ViewUnsealer(RowUnsealer):
         return replace(view, detail=msgspec.json.encode(detail))
 
     def step(self, view: StepView) -> StepView:
-        """Open one step of a run."""
+        """Unseal one step of a run."""
         return StepView(
             view.ident,
             [self.outcome(row) for row in view.outcomes],
@@ -58,17 +58,17 @@ class ViewUnsealer(RowUnsealer):
             None if view.checkpoint is None else self.checkpoint(view.checkpoint),
         )
 
-    def story(self, story: RunStory) -> RunStory:
-        """Open all that is told of a run."""
+    def story(self, history: RunStory) -> RunStory:
+        """Unseal all records of a run."""
         return RunStory(
-            self.run(story.run),
-            [self.outcome(row) for row in story.outcomes],
-            [self.attempt(row) for row in story.attempts],
-            {ident: self.checkpoint(row) for ident, row in story.checkpoints.items()},
-            [self.fact(row) for row in story.facts],
-            [self.wait(view) for view in story.waits],
-            [self.row(row) for row in story.children],
-            story.stalls,
-            [self.rejected(fact) for fact in story.rejected],
-            story.losses,
+            self.run(history.run),
+            [self.outcome(row) for row in history.outcomes],
+            [self.attempt(row) for row in history.attempts],
+            {ident: self.checkpoint(row) for ident, row in history.checkpoints.items()},
+            [self.fact(row) for row in history.facts],
+            [self.wait(view) for view in history.waits],
+            [self.row(row) for row in history.children],
+            history.stalls,
+            [self.rejected(fact) for fact in history.rejected],
+            history.losses,
         )

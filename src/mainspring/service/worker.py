@@ -1,4 +1,4 @@
-"""Acts on a worker, which is known by the number of its session: drain, quarantine."""
+"""Operations on a worker, which is identified by the number of its session: drain, quarantine."""
 
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
@@ -8,7 +8,7 @@ from mainspring.store.commands.sessions import DeclareSessionDead, DrainSession
 
 
 def drain(store: Store, session: int, *, act: OperationContext) -> None:
-    """Let a worker claim nothing new; what it has goes on.
+    """Let a worker claim nothing new and finish what it has.
 
     Raises:
         NotFoundError: no live session has this number.
@@ -17,14 +17,13 @@ def drain(store: Store, session: int, *, act: OperationContext) -> None:
 
 
 def quarantine(store: Store, session: int, *, act: OperationContext) -> int:
-    """Take everything away from a worker that misbehaves, at once; return how many runs were set free for others.
+    """Take all runs from a worker that misbehaves, at once; return how many were released for others.
 
-    Its session is over, so it can write nothing more; its supervisor kills it within a second and starts no other in its place until
-    `mainspring up` itself is started anew there. Until then an outside call that is on its way may still happen: only idempotency keys
-    stop that.
+    Its session ends, so it can write nothing more. Its supervisor kills it within a second and starts no replacement until `mainspring up`
+    itself is started again there. Until then an outside call in progress may still happen: only idempotency keys prevent that.
 
     Raises:
-        ConflictError: the session has ended, or is this process's own.
+    ConflictError: the session has ended, or is this process's own.
     """
     freed: NumberAnswer = perform(
         store, act, "quarantine", f"worker:{session}", DeclareSessionDead(session, quarantined=True)

@@ -43,10 +43,10 @@ def deliver(site):
     take = take_alerts("ops")
     for taken in site.store.do(take).channels:
         batch = AlertBatch(taken, 30_000)
-        for told in batch.to_tell():
-            batch.begin(told)
-            batch.accept(told, None)
-        settled = batch.settled(take.lease, None, 0)
+        for told in batch.pending():
+            batch.mark_started(told)
+            batch.record_sent(told, None)
+        settled = batch.build_settlement(take.lease, None, 0)
         assert isinstance(settled, SettleAlerts)
         site.store.do(settled)
 

@@ -1,1 +1,1 @@
-"""What monitors judge by: facts and history read from the store, kept between evaluations."""
+"""Inputs of monitors: facts and history from the store, cached between evaluations."""

@@ -1,8 +1,8 @@
-"""What history tells of automations, read for those that need it and kept by what it hangs on.
+"""Baselines of automations from their history, read for those that need them and cached by what they depend on.
 
-Gaps hang on the last success, durations, sizes and the busiest hour on the day of the last end; so what is kept here is what anybody would
-read now, and none of it moves while nothing ends. A look reads
-some hundred at most, so that no look is long: who is left out has its turn in a later one.
+Gaps depend on the last success. Durations, sizes and the busiest hour depend on the day of the last end. So a cached value is what a new
+reader would read, and it is stable while nothing ends. One evaluation reads some hundred at most, so that it stays short; later evaluations
+read the others.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,11 +11,10 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from mainspring.domain.monitors.inputs import DurationHistory, OutputSizes, SuccessGaps, WatchedAutomation
-from mainspring.domain.monitors.outcomes.output_sizes import SIZE_HISTORY_MS as SIZES_BEFORE_MS
-from mainspring.domain.monitors.outcomes.output_sizes import summarize_sizes
+from mainspring.domain.monitors.outcomes.output_sizes import SIZE_HISTORY_MS, summarize_sizes
 from mainspring.domain.monitors.timing.success_gaps import GAP_HISTORY_MS, HOUR_MS, SHORTEST_WINDOW_MS, measure_gaps
 from mainspring.store.base import StoreReader
-from mainspring.store.read.automations import monitor_reads as reads
+from mainspring.store.read.automations import monitor_reads
 
 _DAY_MS = 24 * HOUR_MS
 _BATCH = 200
@@ -23,7 +22,7 @@ _Baseline = TypeVar("_Baseline")
 
 
 class Baselines:
-    """`at_once` = how many automations of each kind one look reads at most; None = all."""
+    """The baselines of one store. `at_once` = most automations of each kind that one evaluation reads; None = all."""
 
     def __init__(self, reader: StoreReader, at_once: int | None) -> None:
         self._reader = reader
@@ -39,91 +38,102 @@ class Baselines:
         now_at: int,
         *,
         all_of_it: bool,
-        gaps_alone: bool = False,
+        gaps_only: bool = False,
     ) -> dict[str, WatchedAutomation]:
-        """Return automations with what was learned of them; `all_of_it` = whether a verdict needs it or not, `gaps_alone` = no more.
+        """Return automations with their baselines.
 
-        `succeeded_in` = the minute of the last success of each, or its hour.
+        `all_of_it` = read them even if no evaluation needs them, `gaps_only` = read only the gaps. `succeeded_in` = the minute of the last
+        success of each, or its hour.
         """
         silent = {
-            one.name: (succeeded_in[one.name], one.option("tz") or "UTC")
-            for one in automations
-            if one.succeeded_at is not None
-            and one.option("silence") is None
-            and not one.cadences
-            and (now_at - one.succeeded_at >= SHORTEST_WINDOW_MS or all_of_it)
-            and one.name in succeeded_in
+            automation.name: (succeeded_in[automation.name], automation.option("tz") or "UTC")
+            for automation in automations
+            if automation.succeeded_at is not None
+            and automation.option("silence") is None
+            and not automation.cadences
+            and (now_at - automation.succeeded_at >= SHORTEST_WINDOW_MS or all_of_it)
+            and automation.name in succeeded_in
         }
         active = {
-            one.name: one.ends[0].finished_at if one.ends else one.succeeded_at or now_at
-            for one in automations
-            if not gaps_alone and (one.ends or one.recent.started or one.running_since_at is not None)
+            automation.name: automation.ends[0].finished_at if automation.ends else automation.succeeded_at or now_at
+            for automation in automations
+            if not gaps_only
+            and (automation.ends or automation.recent.started or automation.running_since_at is not None)
         }
         measured = [
-            one.name for one in automations if one.name in active and any(end.size is not None for end in one.ends)
+            automation.name
+            for automation in automations
+            if automation.name in active and any(end.size is not None for end in automation.ends)
         ]
         gaps = self.gaps(silent)
         histories = self.histories(active)
         sizes = self.sizes({name: active[name] for name in measured})
         return {
-            one.name: replace(one, gaps=gaps.get(one.name), history=histories.get(one.name), sizes=sizes.get(one.name))
-            for one in automations
-            if one.name in gaps or one.name in histories or one.name in sizes
+            automation.name: replace(
+                automation,
+                gaps=gaps.get(automation.name),
+                history=histories.get(automation.name),
+                sizes=sizes.get(automation.name),
+            )
+            for automation in automations
+            if automation.name in gaps or automation.name in histories or automation.name in sizes
         }
 
-    def gaps(self, wanted: Mapping[str, tuple[int, str]]) -> dict[str, SuccessGaps]:
+    def gaps(self, successes_by_name: Mapping[str, tuple[int, str]]) -> dict[str, SuccessGaps]:
         """Return the gaps of automations: name -> (minute or hour of its last success, time zone)."""
-        hours = {name: at - at % HOUR_MS for name, (at, _) in wanted.items()}
-        missing = [name for name in wanted if self._gaps.get(name, (-1, None))[0] != hours[name]]
+        hours = {name: at - at % HOUR_MS for name, (at, _) in successes_by_name.items()}
+        missing = [name for name in successes_by_name if self._gaps.get(name, (-1, None))[0] != hours[name]]
         for names in split_names(missing[: self._at_once]):
-            for name, successes in reads.success_hours(self._reader, names, GAP_HISTORY_MS).items():
-                self._gaps[name] = (successes[-1][0], measure_gaps(successes, wanted[name][1]))
-        known = {name: self._gaps[name] for name in wanted if name in self._gaps}
+            for name, successes in monitor_reads.success_hours(self._reader, names, GAP_HISTORY_MS).items():
+                self._gaps[name] = (successes[-1][0], measure_gaps(successes, successes_by_name[name][1]))
+        known = {name: self._gaps[name] for name in successes_by_name if name in self._gaps}
         return {name: gaps for name, (hour_at, gaps) in known.items() if hour_at == hours[name]}
 
-    def histories(self, wanted: Mapping[str, int]) -> dict[str, DurationHistory]:
-        """Return what four weeks tell of automations: name -> the instant before whose day (UTC) they end."""
-        return self._by_day(self._histories, wanted, self._read)
+    def histories(self, ends_by_name: Mapping[str, int]) -> dict[str, DurationHistory]:
+        """Return the durations of four weeks: name -> the instant before whose day (UTC) they end."""
+        return self._by_day(self._histories, ends_by_name, self._read)
 
-    def sizes(self, wanted: Mapping[str, int]) -> dict[str, OutputSizes]:
-        """Return what nine weeks tell of the outputs of automations: name -> the instant before whose day (UTC) they end."""
-        return self._by_day(self._sizes, wanted, self._read_sizes)
+    def sizes(self, ends_by_name: Mapping[str, int]) -> dict[str, OutputSizes]:
+        """Return the output sizes of nine weeks: name -> the instant before whose day (UTC) they end."""
+        return self._by_day(self._sizes, ends_by_name, self._read_sizes)
 
     def _by_day(
         self,
-        kept: dict[str, tuple[int, _Baseline]],
-        wanted: Mapping[str, int],
+        cached: dict[str, tuple[int, _Baseline]],
+        ends_by_name: Mapping[str, int],
         read: Callable[[Sequence[str], int], dict[str, _Baseline]],
     ) -> dict[str, _Baseline]:
-        """Return what is known up to the day of each, and read it where it is not kept."""
-        days = {name: at - at % _DAY_MS for name, at in wanted.items()}
-        missing = [name for name, day in days.items() if kept.get(name, (-1, None))[0] != day]
+        """Return the value for the day of each name; read it where it is not cached."""
+        days = {name: at - at % _DAY_MS for name, at in ends_by_name.items()}
+        missing = [name for name, day in days.items() if cached.get(name, (-1, None))[0] != day]
         by_day: dict[int, list[str]] = {}
         for name in missing[: self._at_once]:
             by_day.setdefault(days[name], []).append(name)
         for day, names in by_day.items():
             for batch in split_names(names):
-                kept |= {name: (day, known) for name, known in read(batch, day).items()}
-        known = {name: kept[name] for name in wanted if name in kept}
+                cached |= {name: (day, known) for name, known in read(batch, day).items()}
+        known = {name: cached[name] for name in ends_by_name if name in cached}
         return {name: value for name, (day, value) in known.items() if day == days[name]}
 
     def _read_sizes(self, names: Sequence[str], before_at: int) -> dict[str, OutputSizes]:
-        counted = reads.output_sizes(self._reader, names, before_at - SIZES_BEFORE_MS, before_at)
+        counted = monitor_reads.output_sizes(self._reader, names, before_at - SIZE_HISTORY_MS, before_at)
         return {name: summarize_sizes(counted.get(name, ()), before_at) for name in names}
 
     def _read(self, names: Sequence[str], before_at: int) -> dict[str, DurationHistory]:
         first_at = before_at - GAP_HISTORY_MS
-        took = reads.durations(self._reader, names, first_at, before_at)
-        busiest = reads.busiest_hours(self._reader, names, first_at, before_at)
+        durations = monitor_reads.durations(self._reader, names, first_at, before_at)
+        busiest = monitor_reads.busiest_hours(self._reader, names, first_at, before_at)
         found = {}
         for name in names:
-            buckets, took_at = took.get(name, ({}, before_at))
-            most, begun_at = busiest.get(name, (0, before_at))
-            over_ms = before_at - min(took_at, begun_at)
-            found[name] = DurationHistory(buckets=tuple(sorted(buckets.items())), over_ms=over_ms, busiest_hour=most)
+            buckets, first_duration_at = durations.get(name, ({}, before_at))
+            busiest_hour, first_start_at = busiest.get(name, (0, before_at))
+            over_ms = before_at - min(first_duration_at, first_start_at)
+            found[name] = DurationHistory(
+                buckets=tuple(sorted(buckets.items())), over_ms=over_ms, busiest_hour=busiest_hour
+            )
         return found
 
 
 def split_names(names: Sequence[str]) -> Iterable[Sequence[str]]:
-    """Return names by so many as one statement reads the history of: whoever reads all at once holds no more of it than that."""
-    return (names[place : place + _BATCH] for place in range(0, len(names), _BATCH))
+    """Split names into batches of what one statement reads, so that no caller holds more history than that at once."""
+    return (names[start : start + _BATCH] for start in range(0, len(names), _BATCH))

@@ -1,4 +1,4 @@
-"""What monitors judge by, for a process that is asked for it again and again: history is read once, as a watcher does, and then kept."""
+"""Cached inputs of monitors, for a process that evaluates on request: it reads history once, as a watcher does, and caches it."""
 
 from collections.abc import Iterable
 from threading import Lock
@@ -12,30 +12,30 @@ from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import StoreReader
 
 _AT_ONCE = 2_000
-"""Of so many automations one look reads the history; the others are unsure until a later one."""
+"""Most automations whose history one evaluation reads; the others stay unsure until a later one."""
 _FRESH_MS = 1_000
-"""Whoever asks again sooner is told the same."""
+"""A request that follows sooner gets the same snapshot."""
 
 
 class CachedMonitorInputs:
-    """For any thread, one at a time. What is kept of history is only what a new look would read too."""
+    """The inputs of one store; for any thread, one at a time. Cached history equals what a new read would return."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._known: tuple[StoreReader, FactsReader] | None = None
-        self._seen: tuple[int, MonitorSnapshot] | None = None
+        self._facts: tuple[StoreReader, FactsReader] | None = None
+        self._snapshot: tuple[int, MonitorSnapshot] | None = None
 
     def see(
         self, reader: StoreReader, now: int, *, tunings: TuningTable, own: TuningOverrides, secrets: Iterable[DueSecret]
     ) -> MonitorSnapshot:
-        """Return what there is to judge by at the instant `now` (ms); `secrets` = those that the configuration says are due."""
+        """Return the inputs at the instant `now` (ms); `secrets` = the secrets that are due by the configuration."""
         with self._lock:
-            if self._known is None or self._known[0] is not reader:
-                self._known = (reader, FactsReader(reader, at_once=_AT_ONCE, secrets=secrets))
-                self._seen = None
-            if self._seen is None or not 0 <= now - self._seen[0] < _FRESH_MS:
-                found = read_monitor_inputs(
-                    self._known[1], reader, now, tunings=tunings, redact=KNOWN_SECRETS.redact, own=own
+            if self._facts is None or self._facts[0] is not reader:
+                self._facts = (reader, FactsReader(reader, at_once=_AT_ONCE, secrets=secrets))
+                self._snapshot = None
+            if self._snapshot is None or not 0 <= now - self._snapshot[0] < _FRESH_MS:
+                snapshot = read_monitor_inputs(
+                    self._facts[1], reader, now, tunings=tunings, redact=KNOWN_SECRETS.redact, own=own
                 )
-                self._seen = (now, found)
-            return self._seen[1]
+                self._snapshot = (now, snapshot)
+            return self._snapshot[1]

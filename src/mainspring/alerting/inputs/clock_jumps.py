@@ -1,4 +1,4 @@
-"""Jumps of the clock: how long something lasted although the clock was set forward in between, and from when on anything is expected."""
+"""Jumps of the clock: durations without the time that a jump skipped, and the instant from which runs are expected again."""
 
 from collections.abc import Sequence
 
@@ -17,17 +17,17 @@ def find_jumps(steps: Sequence[RecordedStep], now_at: int) -> tuple[RecordedStep
 
 
 def last_jump_at(jumps: Sequence[RecordedStep]) -> int:
-    """Return the instant of the last jump forward: what was jumped over is expected from then on; 0 = there was none."""
+    """Return the instant of the last jump forward, 0 if there was none. What the jump skipped is expected from then on."""
     return max((jump.at for jump in jumps), default=0)
 
 
 def clock_caught_up_at(steps: Sequence[RecordedStep], now_at: int) -> int:
-    """Return when a clock that was put back had passed the old instant: slots before it had their runs; 0 = there was none."""
+    """Return when a clock that was set back passed the old instant again, 0 if it was not. Slots before it had their runs."""
     return max((step.old_at for step in steps if step.by_ms <= -LEAST_MS and step.old_at <= now_at), default=0)
 
 
 def corrected_start(jumps: Sequence[RecordedStep], from_at: int, until_at: int) -> int:
-    """Return when something began by the clock that shows `until_at` now: what was jumped over does not count."""
+    """Return the start of something by the clock that shows `until_at` now, without the time that jumps skipped."""
     for jump in jumps:
         if from_at <= jump.old_at and jump.at <= until_at:
             from_at += jump.by_ms
@@ -35,7 +35,7 @@ def corrected_start(jumps: Sequence[RecordedStep], from_at: int, until_at: int) 
 
 
 def correct_durations(jumps: Sequence[RecordedStep], ends: tuple[RunCompletion, ...]) -> tuple[RunCompletion, ...]:
-    """Return the ends of runs, each as long as it took."""
+    """Return the completions with the time that each really took."""
     if not jumps:
         return ends
     return tuple(

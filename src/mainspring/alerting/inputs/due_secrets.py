@@ -1,4 +1,4 @@
-"""What needs the secrets that are due, as far as the store tells: triggers."""
+"""Due secrets and what uses them, as far as the store knows: triggers."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,16 +14,18 @@ from mainspring.store.read.automations.monitor_reads import MonitoredTrigger
 
 
 def add_triggers(secrets: Sequence[DueSecret], listeners: Iterable[MonitoredTrigger]) -> tuple[DueSecret, ...]:
-    """Return the secrets with the triggers that need them; two names of one variable are one secret."""
+    """Return the secrets with the triggers that use them. Two names of one variable are one secret."""
     if not secrets:
         return ()
     users: dict[str, list[str]] = {}
-    for one in listeners:
-        for name in _list_secret_names(one.definition):
-            users.setdefault(secret_variable_name(name), []).append(f"trigger {one.name}")
+    for listener in listeners:
+        for name in _list_secret_names(listener.definition):
+            users.setdefault(secret_variable_name(name), []).append(f"trigger {listener.name}")
     return tuple(
-        msgspec.structs.replace(one, used_by=(*one.used_by, *sorted(users.get(secret_variable_name(one.name), ()))))
-        for one in secrets
+        msgspec.structs.replace(
+            secret, used_by=(*secret.used_by, *sorted(users.get(secret_variable_name(secret.name), ())))
+        )
+        for secret in secrets
     )
 
 

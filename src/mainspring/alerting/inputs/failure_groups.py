@@ -1,4 +1,4 @@
-"""From failures that nobody has told of to groups of one cause, and to what monitors judge by."""
+"""Groups of failures that no incident has reported yet, by cause, and as inputs of monitors."""
 
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable
@@ -11,73 +11,85 @@ from mainspring.domain.incidents.incident import Subject
 from mainspring.domain.monitors.inputs import NewFailure
 from mainspring.domain.monitors.outcomes.failed_runs import assign_subjects
 from mainspring.store.commands.incidents import ErrorGroup, GroupedFailure
-from mainspring.store.read.incidents import UngroupedFailure as UntoldFault
+from mainspring.store.read.incidents import UngroupedFailure
 
 _LONGEST, _LONGEST_STEP = 160, 60
 Redact = Callable[[str], str]
 
 
 class FailureGroups(msgspec.Struct, frozen=True):
-    """The same failures three times: for the monitors, as groups for the store, and by the incident that each belongs to."""
+    """The same failures three times: as inputs of monitors, as groups for the store, and by incident."""
 
     faults: tuple[NewFailure, ...] = ()
     groups: tuple[ErrorGroup, ...] = ()
     of: dict[Subject, tuple[int, ...]] = {}
 
 
-def group_failures(untold: Iterable[UntoldFault], redact: Redact, known: Container[Subject] = ()) -> FailureGroups:
-    """Return what was found, grouped by automation and fingerprint; `known` = incidents that are open."""
-    faults: list[NewFailure] = []
-    shown: dict[tuple[str, str], tuple[Fingerprint, str]] = {}
-    told: dict[tuple[str, str], list[GroupedFailure]] = defaultdict(list)
+def group_failures(
+    ungrouped: Iterable[UngroupedFailure], redact: Redact, known: Container[Subject] = ()
+) -> FailureGroups:
+    """Return the failures grouped by automation and fingerprint; `known` = the open incidents."""
+    new_failures: list[NewFailure] = []
+    fingerprints: dict[tuple[str, str], tuple[Fingerprint, str]] = {}
+    grouped: dict[tuple[str, str], list[GroupedFailure]] = defaultdict(list)
     seqs: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for one in untold:
-        found, text = _fingerprint_and_line(one, redact)
-        fault = NewFailure(
-            run=one.run,
-            automation=one.automation,
-            fingerprint=found.id,
-            state=one.state.value,
-            reason="" if one.reason is None else one.reason.value,
-            at=one.at,
+    for failure in ungrouped:
+        fingerprint, text = _fingerprint_and_line(failure, redact)
+        new_failure = NewFailure(
+            run=failure.run,
+            automation=failure.automation,
+            fingerprint=fingerprint.id,
+            state=failure.state.value,
+            reason="" if failure.reason is None else failure.reason.value,
+            at=failure.at,
             text=text,
-            code=found.code,
-            healthy=one.healthy,
-            settled=one.settled,
+            code=fingerprint.code,
+            healthy=failure.healthy,
+            settled=failure.settled,
         )
-        faults.append(fault)
-        group = (one.automation, found.id)
-        shown[group] = (found, text)
-        told[group].append(GroupedFailure(one.seq, one.run, one.at))
-        seqs[one.run, one.at].append(one.seq)
-    ordered = sorted(faults, key=lambda fault: (fault.at, fault.run))
-    of: dict[Subject, list[int]] = defaultdict(list)
-    for fault, subject in zip(ordered, assign_subjects(ordered, known), strict=True):
+        new_failures.append(new_failure)
+        group = (failure.automation, fingerprint.id)
+        fingerprints[group] = (fingerprint, text)
+        grouped[group].append(GroupedFailure(failure.seq, failure.run, failure.at))
+        seqs[failure.run, failure.at].append(failure.seq)
+    ordered = sorted(new_failures, key=lambda new_failure: (new_failure.at, new_failure.run))
+    seqs_by_subject: dict[Subject, list[int]] = defaultdict(list)
+    for new_failure, subject in zip(ordered, assign_subjects(ordered, known), strict=True):
         if subject is not None:
-            of[subject].append(seqs[fault.run, fault.at].pop(0))
+            seqs_by_subject[subject].append(seqs[new_failure.run, new_failure.at].pop(0))
     return FailureGroups(
-        tuple(faults),
+        tuple(new_failures),
         tuple(
-            ErrorGroup(automation, id, seen.type, seen.code, seen.place, text, tuple(told[automation, id]))
-            for (automation, id), (seen, text) in shown.items()
+            ErrorGroup(
+                automation,
+                id,
+                fingerprint.type,
+                fingerprint.code,
+                fingerprint.place,
+                text,
+                tuple(grouped[automation, id]),
+            )
+            for (automation, id), (fingerprint, text) in fingerprints.items()
         ),
-        {subject: tuple(seqs) for subject, seqs in of.items()},
+        {subject: tuple(seqs) for subject, seqs in seqs_by_subject.items()},
     )
 
 
-def failure_fingerprint(one: UntoldFault) -> Fingerprint:
-    """Return the fingerprint of a failure: of its reason where that is all there is."""
-    if one.failure is None:
-        reason = "" if one.reason is None else one.reason.value
-        return Fingerprint(reason or one.state.value, "", reason, "", reason)
-    return fingerprint_of(one.failure)
+def failure_fingerprint(failure: UngroupedFailure) -> Fingerprint:
+    """Return the fingerprint of a failure, or of its reason if no failure is stored."""
+    if failure.failure is None:
+        reason = "" if failure.reason is None else failure.reason.value
+        return Fingerprint(reason or failure.state.value, "", reason, "", reason)
+    return fingerprint_of(failure.failure)
 
 
-def _fingerprint_and_line(one: UntoldFault, redact: Redact) -> tuple[Fingerprint, str]:
-    """Return the fingerprint of a failure and its line: where and what, or the reason."""
-    found = failure_fingerprint(one)
-    if one.failure is None:
-        return found, found.code.replace("_", " ")
-    step = "" if one.ident is None else one.ident.rpartition("/")[2].partition("#")[0]
-    front = "" if step in ("", one.automation) else f"{step[:_LONGEST_STEP]}: "
-    return found, shorten_headline(front + one.failure.headline_with(redact(summarize_failure(one.failure))), _LONGEST)
+def _fingerprint_and_line(failure: UngroupedFailure, redact: Redact) -> tuple[Fingerprint, str]:
+    """Return the fingerprint of a failure and its line: step and message, or the reason."""
+    fingerprint = failure_fingerprint(failure)
+    if failure.failure is None:
+        return fingerprint, fingerprint.code.replace("_", " ")
+    step = "" if failure.ident is None else failure.ident.rpartition("/")[2].partition("#")[0]
+    prefix = "" if step in ("", failure.automation) else f"{step[:_LONGEST_STEP]}: "
+    return fingerprint, shorten_headline(
+        prefix + failure.failure.headline_with(redact(summarize_failure(failure.failure))), _LONGEST
+    )

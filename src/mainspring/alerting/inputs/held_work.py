@@ -1,4 +1,4 @@
-"""Held work, read for monitors: debounces that let nothing go, partitions whose holder does not run, messages that no broker has."""
+"""Held work for monitors: debounces that release nothing, partitions whose holder does not run, messages that no broker has accepted."""
 
 import json
 from collections import defaultdict
@@ -18,8 +18,8 @@ _MESSAGES = 1_000
 def read_held_debounces(
     reader: StoreReader, listeners: Iterable[MonitoredTrigger], now_at: int
 ) -> dict[str, tuple[HeldDebounce, ...]]:
-    """Return the keys whose debounce has let nothing go for at least its span, by automation."""
-    spans = {one.name: (one.automation, read_debounce(one.definition)) for one in listeners}
+    """Return the keys whose debounce has released nothing for at least its span, by automation."""
+    spans = {listener.name: (listener.automation, read_debounce(listener.definition)) for listener in listeners}
     spans = {name: pair for name, pair in spans.items() if pair[1] is not None}
     found: dict[str, list[HeldDebounce]] = defaultdict(list)
     if spans:
@@ -29,14 +29,14 @@ def read_held_debounces(
             automation, span_ms = spans[trigger]
             held = HeldDebounce(trigger=trigger, by=by, span_ms=span_ms or 0, since_at=since_at, due_at=due_at)
             found[automation].append(held)
-    return {name: tuple(those) for name, those in found.items()}
+    return {name: tuple(debounces) for name, debounces in found.items()}
 
 
 def read_held_partitions(reader: StoreReader, now_at: int) -> dict[str, tuple[HeldPartition, ...]]:
-    """Return the partitions in which runs wait behind one that does not run, by the automation of the first that waits."""
+    """Return the partitions whose runs wait behind a run that does not run, by the automation of the first waiting run."""
     found: dict[str, list[HeldPartition]] = defaultdict(list)
     for row in reader.read("list_blocked_partitions", (now_at - _LEAST_MS, _LINES)):
-        automation, queue, partition, _, blocked_at, number, holder, of, state, held_at = row
+        automation, queue, partition, _, blocked_at, number, holder, holder_automation, state, held_at = row
         found[automation].append(
             HeldPartition(
                 queue=queue,
@@ -44,23 +44,23 @@ def read_held_partitions(reader: StoreReader, now_at: int) -> dict[str, tuple[He
                 number=number,
                 since_at=max(blocked_at, held_at),
                 holder=holder,
-                holder_automation=of,
+                holder_automation=holder_automation,
                 holder_state=state,
             )
         )
-    return {name: tuple(those) for name, those in found.items()}
+    return {name: tuple(partitions) for name, partitions in found.items()}
 
 
 def read_unsent(reader: StoreReader) -> tuple[UnsentQueue, ...]:
-    """Return the queues of brokers for which messages wait, or which refused some."""
-    waiting = {one.name: one for one in list_outbox_queues(reader)}
+    """Return the queues of brokers with waiting or refused messages."""
+    waiting = {queue.name: queue for queue in list_outbox_queues(reader)}
     refused: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for message in list_refused_messages(reader, _MESSAGES):
         refused[message.queue].append((message.made_at, message.fault or ""))
     found = []
     for name in sorted({*waiting, *refused}):
-        queue, those = waiting.get(name), refused.get(name, [])
-        oldest = [at for at, _ in those] + ([] if queue is None else [queue.oldest_at])
-        why = those[0][1] if those else (None if queue is None else queue.fault)
-        found.append(UnsentQueue(queue=name, oldest_at=min(oldest), why=why, refused=len(those)))
+        queue, refusals = waiting.get(name), refused.get(name, [])
+        oldest = [at for at, _ in refusals] + ([] if queue is None else [queue.oldest_at])
+        reason = refusals[0][1] if refusals else (None if queue is None else queue.fault)
+        found.append(UnsentQueue(queue=name, oldest_at=min(oldest), why=reason, refused=len(refusals)))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""Lost deliveries, read for monitors and people: rejected or failed, and not yet settled by a replay or by a person's word."""
+"""Lost deliveries for monitors and people: rejected or failed, and not yet settled by a replay or a person."""
 
 import json
 from collections.abc import Iterable
@@ -14,16 +14,16 @@ from mainspring.store.base import StoreReader
 from mainspring.store.read.automations.monitor_reads import MonitoredTrigger
 
 UNVERIFIED = frozenset({NO_SIGNATURE, BAD_SIGNATURE, OLD_TIMESTAMP})
-"""What is said of a request whose sender is not known."""
+"""Results of verification if the sender of a request is unknown."""
 READ_AT_MOST = 100
-"""Of each trigger so many are looked at."""
+"""Most deliveries that are read of each trigger."""
 _KINDS = {True: IncidentKind.DELIVERY_REJECTED, False: IncidentKind.DELIVERY_FAILED}
 
 
 class LostDeliveryRow(NamedTuple):
     """A row of list_rejected_deliveries or list_failed_deliveries.
 
-    `verified` = what its verifier said, or why it was rejected `at_the_door`.
+    `verified` = the result of its verifier, or why it was rejected `at_the_door`.
     """
 
     trigger: str
@@ -36,18 +36,18 @@ class LostDeliveryRow(NamedTuple):
 
 
 def read_rejected_deliveries(reader: StoreReader) -> list[LostDeliveryRow]:
-    """Return the deliveries that were refused and did not arrive once more."""
+    """Return the deliveries that were rejected and did not arrive again."""
     return [LostDeliveryRow(*row) for row in reader.read("list_rejected_deliveries")]
 
 
 def read_lost_deliveries(
     reader: StoreReader, listeners: Iterable[MonitoredTrigger], rejected: Iterable[LostDeliveryRow] | None = None
 ) -> list[UndecidedDeliveries]:
-    """Return what was lost of each trigger that is declared, newest first within it; nothing of senders that are not known.
+    """Return the lost deliveries of each declared trigger, newest first in it, without those of unknown senders.
 
-    `rejected` = what read_rejected returns, where it is read.
+    `rejected` = what read_rejected_deliveries returned, if it was read already.
     """
-    known = {one.name: one for one in listeners}
+    known = {listener.name: listener for listener in listeners}
     rejected = read_rejected_deliveries(reader) if rejected is None else rejected
     failed = [LostDeliveryRow(*row) for row in reader.read("list_failed_deliveries", (READ_AT_MOST,))]
     found: dict[tuple[str, bool], list[LostDeliveryRow]] = {}
@@ -96,6 +96,6 @@ def read_resolved_at(reader: StoreReader, kinds: Iterable[IncidentKind]) -> dict
 def group_by_automation(lost: Iterable[UndecidedDeliveries]) -> dict[str, tuple[UndecidedDeliveries, ...]]:
     """Return lost deliveries by the automation of their trigger."""
     found: dict[str, list[UndecidedDeliveries]] = {}
-    for one in lost:
-        found.setdefault(split_trigger_name(one.trigger)[0], []).append(one)
-    return {name: tuple(those) for name, those in found.items()}
+    for delivery in lost:
+        found.setdefault(split_trigger_name(delivery.trigger)[0], []).append(delivery)
+    return {name: tuple(deliveries) for name, deliveries in found.items()}

@@ -1,6 +1,6 @@
-"""What there is to judge by at an instant, incidents and untold failures too: the same for a watcher and for people who ask.
+"""The inputs of monitors at an instant, with incidents and ungrouped failures: the same for a watcher and for a person's request.
 
-Reads alone; nothing is written.
+Reads only; writes nothing.
 """
 
 import msgspec
@@ -18,17 +18,17 @@ from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.domain.notifications.early_warnings import EarlyWarning, RunTotals, find_early_warnings
 from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.store.base import StoreReader
-from mainspring.store.read import incidents as reads
+from mainspring.store.read import incidents
 from mainspring.store.read.automations.recent_changes import changes_since, oldest_run
 from mainspring.store.read.status.status import sums_since
 
-_TOLD_AT_MOST, _FOLDED_AT_MOST = 100_000, 10_000
-"""All that is told is looked after, whatever else is wrong; of what is part of it so many at once."""
+_OPEN_AT_MOST, _GROUPED_AT_MOST = 100_000, 10_000
+"""All reported incidents are read, whatever else is open; of grouped ones up to the second number at once."""
 _REOPENED_WITHIN_MS = 14 * 24 * 3_600_000
 
 
 class MonitorSnapshot(msgspec.Struct, frozen=True):
-    """`wrong` = the incidents that are not resolved."""
+    """The inputs of one evaluation. `wrong` = the incidents that are not resolved."""
 
     facts: MonitorInputs
     failures: FailureGroups
@@ -44,37 +44,42 @@ def read_monitor_inputs(
     redact: Redact,
     own: TuningOverrides = NO_OVERRIDES,
 ) -> MonitorSnapshot:
-    """Return what there is to judge by at the instant `now` (ms)."""
-    wrong = [*reads.open_incidents(reader, _TOLD_AT_MOST), *reads.grouped_incidents(reader, _FOLDED_AT_MOST)]
-    known = frozenset(one.subject for one in wrong)
-    failures = group_failures(reads.ungrouped_failures(reader), redact, known)
-    found = tunings.get(IncidentKind.FAIL_RATE)
-    fail_rate = found if isinstance(found, FailRateTuning) else FailRateTuning()
+    """Return the inputs of all monitors at the instant `now` (ms)."""
+    open_incidents = [
+        *incidents.open_incidents(reader, _OPEN_AT_MOST),
+        *incidents.grouped_incidents(reader, _GROUPED_AT_MOST),
+    ]
+    known = frozenset(incident.subject for incident in open_incidents)
+    failures = group_failures(incidents.ungrouped_failures(reader), redact, known)
+    tuning = tunings.get(IncidentKind.FAIL_RATE)
+    fail_rate = tuning if isinstance(tuning, FailRateTuning) else FailRateTuning()
     facts = facts_reader.read(
         now,
         window=fail_rate.window,
         faults=failures.faults,
-        failing=_read_open_failures(reader, wrong),
+        failing=_read_open_failures(reader, open_incidents),
         reopenings=[
-            Reopening(one.automation, one.kind, one.fingerprint, at)
-            for one, at in reads.reopenings(reader, now - _REOPENED_WITHIN_MS)
+            Reopening(reopening.automation, reopening.kind, reopening.fingerprint, at)
+            for reopening, at in incidents.reopenings(reader, now - _REOPENED_WITHIN_MS)
         ],
         open=known,
     )
     automations = _count_own_windows(reader, facts.automations, fail_rate, own, now)
-    changed = _read_changes(reader, facts, failures, wrong)
-    return MonitorSnapshot(msgspec.structs.replace(facts, automations=automations, changed=changed), failures, wrong)
+    changed = _read_changes(reader, facts, failures, open_incidents)
+    return MonitorSnapshot(
+        msgspec.structs.replace(facts, automations=automations, changed=changed), failures, open_incidents
+    )
 
 
-def _read_open_failures(reader: StoreReader, wrong: list[Incident]) -> list[OpenFailure]:
-    """Return the incidents of failed runs that are not resolved, each with what became of its members."""
-    incidents = [one for one in wrong if one.subject.kind in FAILURE_KINDS]
-    members = reads.members(reader, [one.id for one in incidents]) if incidents else {}
+def _read_open_failures(reader: StoreReader, open_incidents: list[Incident]) -> list[OpenFailure]:
+    """Return the unresolved incidents of failed runs, each with the state of its runs."""
+    failure_incidents = [incident for incident in open_incidents if incident.subject.kind in FAILURE_KINDS]
+    members = incidents.members(reader, [incident.id for incident in failure_incidents]) if failure_incidents else {}
     return [
-        OpenFailure(incident=one, failed=m.failed, open=m.open, fixed=m.fixed, newest=m.newest)
-        if (m := members.get(one.id)) is not None
-        else OpenFailure(incident=one)
-        for one in incidents
+        OpenFailure(incident=incident, failed=counts.failed, open=counts.open, fixed=counts.fixed, newest=counts.newest)
+        if (counts := members.get(incident.id)) is not None
+        else OpenFailure(incident=incident)
+        for incident in failure_incidents
     ]
 
 
@@ -85,50 +90,66 @@ def _count_own_windows(
     own: TuningOverrides,
     now: int,
 ) -> tuple[WatchedAutomation, ...]:
-    """Count the ends of an automation in the window of its own fail rate; one statement for each window that is another one."""
-    of: dict[str, RecentCounts] = {}
-    for tuning, names in own.groups(IncidentKind.FAIL_RATE, general, (one.name for one in automations)).items():
+    """Count the ends of an automation in the window of its own fail rate, with one statement for each other window."""
+    recent_counts: dict[str, RecentCounts] = {}
+    for tuning, names in own.groups(
+        IncidentKind.FAIL_RATE, general, (automation.name for automation in automations)
+    ).items():
         if isinstance(tuning, FailRateTuning) and tuning.window != general.window:
             sums = {
-                one.automation: one for one in sums_since(reader, now - to_ms(tuning.window)) if one.automation in names
+                counts.automation: counts
+                for counts in sums_since(reader, now - to_ms(tuning.window))
+                if counts.automation in names
             }
-            of |= {name: RecentCounts() for name in names}
-            of |= {name: RecentCounts(one.succeeded, one.failed) for name, one in sums.items()}
-    if not of:
+            recent_counts |= {name: RecentCounts() for name in names}
+            recent_counts |= {name: RecentCounts(counts.succeeded, counts.failed) for name, counts in sums.items()}
+    if not recent_counts:
         return automations
     return tuple(
-        one
-        if one.name not in of
-        else msgspec.structs.replace(one, recent=msgspec.structs.replace(of[one.name], started=one.recent.started))
-        for one in automations
+        automation
+        if automation.name not in recent_counts
+        else msgspec.structs.replace(
+            automation,
+            recent=msgspec.structs.replace(recent_counts[automation.name], started=automation.recent.started),
+        )
+        for automation in automations
     )
 
 
 def _read_changes(
-    reader: StoreReader, facts: MonitorInputs, failures: FailureGroups, wrong: list[Incident]
+    reader: StoreReader, facts: MonitorInputs, failures: FailureGroups, open_incidents: list[Incident]
 ) -> dict[Subject, str]:
-    """Return what changed just before the first failure of each cause; of what is open it is known already."""
-    first: dict[Subject, int] = {}
+    """Return what changed just before the first failure of each cause; an open incident has its text already."""
+    first_at: dict[Subject, int] = {}
     faults = sorted(failures.faults, key=lambda fault: (fault.at, fault.run))
     for fault, subject in zip(faults, assign_subjects(faults, facts.open), strict=True):
         if subject is not None:
-            first.setdefault(subject, fault.at)
-    found = {one.subject: str(one.facts.get("changed") or "") for one in wrong if one.subject in first}
-    new = {subject: at for subject, at in first.items() if subject not in found}
+            first_at.setdefault(subject, fault.at)
+    found = {
+        incident.subject: str(incident.facts.get("changed") or "")
+        for incident in open_incidents
+        if incident.subject in first_at
+    }
+    new = {subject: at for subject, at in first_at.items() if subject not in found}
     if new:
         changes = changes_since(reader, min(new.values()) - CHANGE_WINDOW_MS)
-        known = {one.name: one for one in facts.automations}
+        known = {automation.name: automation for automation in facts.automations}
         for subject, at in new.items():
-            one = known.get(subject.automation, WatchedAutomation(name=subject.automation))
-            began_at = oldest_run(reader, one.name)
-            found[subject] = describe_changes(changes, at, one.name, one.option("queue"), one.deploy, began_at)
+            automation = known.get(subject.automation, WatchedAutomation(name=subject.automation))
+            oldest_run_at = oldest_run(reader, automation.name)
+            found[subject] = describe_changes(
+                changes, at, automation.name, automation.option("queue"), automation.deploy, oldest_run_at
+            )
     return {subject: text for subject, text in found.items() if text}
 
 
 def find_early_signs(
     facts: MonitorInputs, reader: StoreReader, now: int, routing: NotificationRouting
 ) -> tuple[EarlyWarning, ...]:
-    """Return the early signs of the day, or week, that ends at `now` (ms)."""
+    """Return the early warnings of the day, or week, that ends at `now` (ms)."""
     sums = sums_since(reader, now - routing.looks_back_ms(now))
-    ended = {one.automation: RunTotals(one.step_errors, one.succeeded, one.failed + one.attention) for one in sums}
+    ended = {
+        counts.automation: RunTotals(counts.step_errors, counts.succeeded, counts.failed + counts.attention)
+        for counts in sums
+    }
     return find_early_warnings(facts, ended, now)

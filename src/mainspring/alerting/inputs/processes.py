@@ -1,4 +1,4 @@
-"""Processes as monitors look at them, made of what the store has of their sessions."""
+"""Processes as monitors see them, built from their sessions in the store."""
 
 from collections.abc import Iterable
 
@@ -8,33 +8,35 @@ from mainspring.domain.states import SessionState
 from mainspring.store.session_views import SessionView
 
 SHORT_LIVED_ROLES = frozenset({"run", "exec", "cli", "probation"})
-"""Roles of processes that nobody waits for."""
+"""Roles of processes that no one waits for."""
 
 
 def list_processes(sessions: Iterable[SessionView]) -> tuple[WatchedProcess, ...]:
-    """Return those that somebody may wait for; of those that take runs of dead workers the blocked ones, for nobody else tells of them."""
+    """Return the processes that someone may wait for, and blocked successors of dead workers, which nothing else reports."""
     return tuple(
-        _build_process(one) for one in sessions if one.role not in SHORT_LIVED_ROLES or _is_blocked_successor(one)
+        _build_process(session)
+        for session in sessions
+        if session.role not in SHORT_LIVED_ROLES or _is_blocked_successor(session)
     )
 
 
-def _is_blocked_successor(one: SessionView) -> bool:
-    return one.role == "probation" and one.blocked is not None
+def _is_blocked_successor(session: SessionView) -> bool:
+    return session.role == "probation" and session.blocked is not None
 
 
-def _build_process(one: SessionView) -> WatchedProcess:
+def _build_process(session: SessionView) -> WatchedProcess:
     return WatchedProcess(
-        session=one.id,
-        role=one.role,
-        host=one.hostname,
-        pid=one.pid,
-        beat_at=one.beat_at,
-        opened_at=one.opened_at,
-        gone=one.state in (SessionState.DEAD, SessionState.CLOSED),
-        draining=one.state == SessionState.DRAINING,
+        session=session.id,
+        role=session.role,
+        host=session.hostname,
+        pid=session.pid,
+        beat_at=session.beat_at,
+        opened_at=session.opened_at,
+        gone=session.state in (SessionState.DEAD, SessionState.CLOSED),
+        draining=session.state == SessionState.DRAINING,
         # A worker has announced also where it could load nothing.
-        serves=bool(one.automations) or (one.role == ProcessRole.WORKER and one.deploy > 0),
-        posts=tuple(one.posts),
-        blocked=one.blocked,
-        findings=one.findings,
+        serves=bool(session.automations) or (session.role == ProcessRole.WORKER and session.deploy > 0),
+        posts=tuple(session.posts),
+        blocked=session.blocked,
+        findings=session.findings,
     )

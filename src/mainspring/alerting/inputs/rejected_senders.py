@@ -1,6 +1,6 @@
-"""Rejected senders, read for monitors: requests with a signature that does not fit, since the last delivery of a known sender.
+"""Rejected senders for monitors: requests with a wrong signature since the last delivery of a known sender.
 
-Invariant: what is kept between reads is only how far deliveries were looked through; a new reader finds the same.
+Invariant: what is cached between reads is only how far deliveries were read; a new reader finds the same.
 """
 
 import json
@@ -21,61 +21,61 @@ _OVERLAP = 1_000
 
 
 class RejectedSenderReader:
-    """Reads of one store; for one thread."""
+    """Reads rejected senders of one store; for one thread."""
 
     def __init__(self, reader: StoreReader) -> None:
         self._reader = reader
-        self._looked: dict[str, tuple[int, int, int]] = {}
-        """By trigger: the delivery from which on was looked, up to which, and when the last verified one came (0 = none did)."""
+        self._progress: dict[str, tuple[int, int, int]] = {}
+        """By trigger: the first and the last delivery that was read, and when the last verified one arrived (0 = none)."""
 
     def read(self, rejected: Iterable[LostDeliveryRow]) -> dict[str, tuple[RejectedSender, ...]]:
-        """Return the senders that were rejected, by automation, of the requests that list_rejected_deliveries returns."""
+        """Return the rejected senders by automation, from the requests that list_rejected_deliveries returns."""
         rows: dict[str, list[LostDeliveryRow]] = defaultdict(list)
         for row in rejected:
             if row.at_the_door and row.verified in (BAD_SIGNATURE, OLD_TIMESTAMP):
                 rows[row.trigger].append(row)
-        suspects = {trigger: sorted(those, key=lambda row: row.seq) for trigger, those in rows.items()}
-        suspects = {trigger: those for trigger, those in suspects.items() if _is_dense(those)}
-        self._looked = {trigger: known for trigger, known in self._looked.items() if trigger in suspects}
+        dense = {trigger: sorted(deliveries, key=lambda row: row.seq) for trigger, deliveries in rows.items()}
+        dense = {trigger: deliveries for trigger, deliveries in dense.items() if _is_dense(deliveries)}
+        self._progress = {trigger: progress for trigger, progress in self._progress.items() if trigger in dense}
         found: dict[str, list[RejectedSender]] = defaultdict(list)
-        settled = read_resolved_at(self._reader, (_KIND,)) if suspects else {}
-        for trigger, those in suspects.items():
-            sender = self._sender(
-                trigger, those, settled.get(Subject(split_trigger_name(trigger)[0], _KIND, trigger), 0)
+        settled = read_resolved_at(self._reader, (_KIND,)) if dense else {}
+        for trigger, deliveries in dense.items():
+            sender = self._build_sender(
+                trigger, deliveries, settled.get(Subject(split_trigger_name(trigger)[0], _KIND, trigger), 0)
             )
             if sender is not None:
                 found[split_trigger_name(trigger)[0]].append(sender)
         return {name: tuple(senders) for name, senders in found.items()}
 
-    def _sender(self, trigger: str, rows: Sequence[LostDeliveryRow], settled_at: int) -> RejectedSender | None:
+    def _build_sender(self, trigger: str, rows: Sequence[LostDeliveryRow], settled_at: int) -> RejectedSender | None:
         verified_at = self._verified_at(trigger, rows[0].seq)
-        left = [row for row in rows if row.received_at > max(verified_at, settled_at)]
-        if not left:
+        unsettled = [row for row in rows if row.received_at > max(verified_at, settled_at)]
+        if not unsettled:
             return None
         was_known = bool(verified_at or self._reader.read("has_verified_delivery_before", (trigger, rows[0].seq)))
         return RejectedSender(
             trigger=trigger,
-            number=len(left),
-            since_at=left[0].received_at,
-            dense=_is_dense(left),
+            number=len(unsettled),
+            since_at=unsettled[0].received_at,
+            dense=_is_dense(unsettled),
             was_known=was_known,
         )
 
     def _verified_at(self, trigger: str, first: int) -> int:
-        """Return when the last delivery of a known sender came after the delivery of number `first`; 0 if none did."""
-        from_seq, to_seq, known_at = self._looked.get(trigger, (first, first, 0))
-        if from_seq > first:  # an older request than before: look again
+        """Return when the last delivery of a known sender arrived after the delivery of number `first`; 0 if none did."""
+        from_seq, to_seq, known_at = self._progress.get(trigger, (first, first, 0))
+        if from_seq > first:  # an older request than before: read again
             to_seq, known_at = first, 0
         newest = int(self._reader.read("find_newest_delivery_number")[0][0])
         rows = self._reader.read(
             "list_last_verified_deliveries", (max(to_seq - _OVERLAP, first), json.dumps([trigger]))
         )
         verified_at = max(known_at, *(at for _, at in rows)) if rows else known_at
-        self._looked[trigger] = (first, newest, verified_at)
+        self._progress[trigger] = (first, newest, verified_at)
         return verified_at
 
 
 def _is_dense(rows: Sequence[LostDeliveryRow]) -> bool:
-    """Tell whether more than AT_MOST of these came within a few minutes."""
+    """Whether more than MAX_REQUESTS of these arrived within a few minutes."""
     pairs = zip(rows, rows[MAX_REQUESTS:], strict=False)
     return any(last.received_at - first.received_at <= REQUEST_WINDOW_MS for first, last in pairs)

@@ -1,4 +1,4 @@
-"""Unserved runs: ready, and no live worker takes their queue, carries their tag or has their version. Pure."""
+"""Unserved runs: ready, but no live worker takes their queue, carries their tag or has their version. Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
@@ -8,11 +8,11 @@ from mainspring.domain.states import SessionState
 from mainspring.store.session_views import SessionView
 
 _ONE_RUN = "run"
-"""The role of a process that takes a single run and nothing else."""
+"""The role of a process that executes a single run."""
 
 
 class ReadyRunGroup(NamedTuple):
-    """Ready runs that differ in nothing that a worker asks for; `since_at` = since when the first of them is ready (ms UTC)."""
+    """Ready runs that need the same worker; `since_at` = when the first of them became ready (ms UTC)."""
 
     queue: str
     automation: str
@@ -25,42 +25,44 @@ class ReadyRunGroup(NamedTuple):
 def find_unserved(
     groups: Iterable[ReadyRunGroup], sessions: Iterable[SessionView], paused_queues: Collection[str]
 ) -> dict[str, tuple[ReadyRuns, ...]]:
-    """Return the groups that no live worker takes, by automation; nothing of an automation that no live worker has."""
-    alive = [one for one in sessions if one.state == SessionState.ALIVE and one.role != _ONE_RUN]
+    """Return the groups that no live worker takes, by automation; none of an automation that no live worker has."""
+    alive = [session for session in sessions if session.state == SessionState.ALIVE and session.role != _ONE_RUN]
     found: dict[str, list[ReadyRuns]] = {}
     for group in groups:
-        workers = [one for one in alive if group.automation in one.automations]
+        workers = [session for session in alive if group.automation in session.automations]
         missing = _find_missing(group, workers) if workers and group.queue not in paused_queues else None
         if missing is not None:
-            why, fix = missing
+            reason, fix = missing
             ready = ReadyRuns(
                 queue=group.queue,
                 version=group.version,
                 tag=group.tag,
                 number=group.number,
                 since_at=group.since_at,
-                why=why,
+                why=reason,
                 fix=fix,
             )
             found.setdefault(group.automation, []).append(ready)
-    return {name: tuple(those) for name, those in found.items()}
+    return {name: tuple(ready_runs) for name, ready_runs in found.items()}
 
 
 def _find_missing(group: ReadyRunGroup, workers: Sequence[SessionView]) -> tuple[str, str] | None:
-    """Return what no worker has, and the command that adds it; None if one of them takes the group."""
-    of_version = [one for one in workers if one.automations[group.automation] == group.version]
-    of_queue = [one for one in of_version if one.queues is None or group.queue in one.queues]
-    of_tag = [one for one in of_version if group.tag in ("", *one.tags)]
-    if any(one in of_tag for one in of_queue):
+    """Return what no worker has, and the command that adds it; None if a worker takes the group."""
+    of_version = [worker for worker in workers if worker.automations[group.automation] == group.version]
+    of_queue = [worker for worker in of_version if worker.queues is None or group.queue in worker.queues]
+    of_tag = [worker for worker in of_version if group.tag in ("", *worker.tags)]
+    if any(worker in of_tag for worker in of_queue):
         return None
     if not of_version:
-        known = ", ".join(str(version) for version in sorted({one.automations[group.automation] for one in workers}))
+        known = ", ".join(
+            str(version) for version in sorted({worker.automations[group.automation] for worker in workers})
+        )
         fix = "Start a worker with the code of that version: mainspring up"
         return f"no live worker has version {group.version} of it (they have {known})", fix
-    takes, carries = f"takes queue {group.queue}", f"carries tag {group.tag}"
-    queue, tag = f" --queue {group.queue}", f" --tag {group.tag}"
+    queue_text, tag_text = f"takes queue {group.queue}", f"carries tag {group.tag}"
+    queue_option, tag_option = f" --queue {group.queue}", f" --tag {group.tag}"
     if of_queue and not of_tag:
-        return f"no live worker {carries}", f"mainspring up{tag}"
+        return f"no live worker {tag_text}", f"mainspring up{tag_option}"
     if of_tag and not of_queue:
-        return f"no live worker {takes}", f"mainspring up{queue}"
-    return f"no live worker {takes} and {carries}", f"mainspring up{queue}{tag}"
+        return f"no live worker {queue_text}", f"mainspring up{queue_option}"
+    return f"no live worker {queue_text} and {tag_text}", f"mainspring up{queue_option}{tag_option}"

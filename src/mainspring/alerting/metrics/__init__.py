@@ -1,1 +1,1 @@
-"""Figures of a store, for whoever scrapes them or is sent them."""
+"""Metrics of a store, for a scrape or a collector."""

@@ -1,4 +1,4 @@
-"""How figures are read from a store: once for each telling, each with one query over all automations, queues or sessions."""
+"""Reader of the figures of a store: one query for each kind, over all automations, queues or sessions."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,10 @@ _LATE_MS = 60_000
 
 
 class FiguresReader:
-    """Of one process; one thread at a time. `file` = the store's own, None on a server; `answers` = its counts of webhooks."""
+    """Reads the figures of one process; one thread at a time.
+
+    `file` = the file of the store, None with a server. `answers` = counts of webhook requests.
+    """
 
     def __init__(self, file: Path | None, answers: Mapping[tuple[str, str], int]) -> None:
         self._file = file
@@ -44,7 +47,7 @@ class FiguresReader:
 
 
 def _read_space(file: Path) -> StoreSpace | None:
-    """Return the space of a store in a file; None where it cannot be asked."""
+    """Return the space of a store in a file; None if the file system does not answer."""
     try:
         return StoreSpace(file.stat().st_size, free_bytes(file.parent))
     except OSError:

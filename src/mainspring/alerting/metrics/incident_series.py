@@ -1,4 +1,4 @@
-"""Samples of what is wrong and of who has not been told of it yet."""
+"""Series of open incidents and unsent alerts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from mainspring.store.read.incidents import UnsentAlerts
 def list_incident_series(
     wrong: Mapping[tuple[str, str], int], unsent: Sequence[UnsentAlerts], now: int
 ) -> Iterator[tuple[str, list[MetricSample]]]:
-    """Yield the samples of each metric; `wrong` = incidents that are not resolved, by severity and kind."""
+    """Yield the samples of each metric; `wrong` = the incidents that are not resolved, by severity and kind."""
     yield (
         "mainspring_incidents_open",
         [
@@ -17,11 +17,13 @@ def list_incident_series(
             for (severity, kind), number in sorted(wrong.items())
         ],
     )
-    yield "mainspring_alerts_unsent", [MetricSample({"channel": one.channel}, one.number) for one in unsent]
+    yield "mainspring_alerts_unsent", [MetricSample({"channel": alerts.channel}, alerts.number) for alerts in unsent]
     yield (
         "mainspring_alert_overdue_seconds",
         [
-            MetricSample({"channel": one.channel}, 0 if one.due_at is None else max(0, now - one.due_at) / 1000)
-            for one in unsent
+            MetricSample(
+                {"channel": alerts.channel}, 0 if alerts.due_at is None else max(0, now - alerts.due_at) / 1000
+            )
+            for alerts in unsent
         ],
     )

@@ -1,6 +1,6 @@
-"""Metrics as OTLP has them, in protobuf: the names and labels that a scrape reads; counters and histograms count since the store exists.
+"""Metrics as OTLP in protobuf, with the names and labels of a scrape. Counters and histograms count since the store exists.
 
-When that began nobody has written down: OTLP has 0 for it.
+No record says when that started, so OTLP gets 0.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,55 +28,55 @@ def encode_metrics(
     """Return the body of a request to `/v1/metrics`: the samples of each metric at the instant `now` (ms)."""
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-    words = AttributeEncoder(redact)
+    encoder = AttributeEncoder(redact)
     request = ExportMetricsServiceRequest()
-    of_us = request.resource_metrics.add()
-    of_us.resource.attributes.extend(words.attributes(resource))
-    scope = of_us.scope_metrics.add()
+    resource_metrics = request.resource_metrics.add()
+    resource_metrics.resource.attributes.extend(encoder.attributes(resource))
+    scope = resource_metrics.scope_metrics.add()
     scope.scope.name, scope.scope.version = SCOPE, __version__
     for name, samples in series.items():
         if samples:
-            _write_metric(scope.metrics.add(name=name, description=HELP[name]), samples, now * _NS_IN_MS, words)
+            _write_metric(scope.metrics.add(name=name, description=HELP[name]), samples, now * _NS_IN_MS, encoder)
     return bytes(request.SerializeToString())
 
 
-def _write_metric(metric: "Metric", samples: Sequence[MetricSample], at_ns: int, words: AttributeEncoder) -> None:
+def _write_metric(metric: "Metric", samples: Sequence[MetricSample], at_ns: int, encoder: AttributeEncoder) -> None:
     from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
     cumulative = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
     if metric.name in HISTOGRAMS:
         metric.histogram.aggregation_temporality = cumulative
         for labels, parts in _group_by_labels(samples).items():
-            _write_histogram(metric, dict(labels), parts, at_ns, words)
+            _write_histogram(metric, dict(labels), parts, at_ns, encoder)
         return
     if metric.name in COUNTERS:
         metric.sum.aggregation_temporality, metric.sum.is_monotonic = cumulative, True
     points = metric.sum.data_points if metric.name in COUNTERS else metric.gauge.data_points
-    for one in samples:
-        points.add(time_unix_nano=at_ns, as_double=one.value, attributes=words.attributes(one.labels))
+    for sample in samples:
+        points.add(time_unix_nano=at_ns, as_double=sample.value, attributes=encoder.attributes(sample.labels))
 
 
 def _group_by_labels(samples: Sequence[MetricSample]) -> dict[tuple[tuple[str, str], ...], list[MetricSample]]:
-    """Return the parts of each histogram, by the labels that tell histograms apart."""
+    """Return the parts of each histogram, by the labels that distinguish histograms."""
     found: dict[tuple[tuple[str, str], ...], list[MetricSample]] = {}
-    for one in samples:
-        key = tuple((name, text) for name, text in one.labels.items() if name != _BOUND)
-        found.setdefault(key, []).append(one)
+    for sample in samples:
+        key = tuple((name, text) for name, text in sample.labels.items() if name != _BOUND)
+        found.setdefault(key, []).append(sample)
     return found
 
 
 def _write_histogram(
-    metric: "Metric", labels: dict[str, str], parts: Sequence[MetricSample], at_ns: int, words: AttributeEncoder
+    metric: "Metric", labels: dict[str, str], parts: Sequence[MetricSample], at_ns: int, encoder: AttributeEncoder
 ) -> None:
-    """Write one histogram: a scrape counts what is up to each bound, OTLP what lies between two."""
-    buckets = [(one.labels[_BOUND], int(one.value)) for one in parts if one.suffix == "_bucket"]
+    """Write one histogram. A scrape counts up to each bound; OTLP counts between two bounds."""
+    buckets = [(part.labels[_BOUND], int(part.value)) for part in parts if part.suffix == "_bucket"]
     up_to = [number for _, number in buckets]
-    totals = {one.suffix: one.value for one in parts}
+    totals = {part.suffix: part.value for part in parts}
     metric.histogram.data_points.add(
         time_unix_nano=at_ns,
-        attributes=words.attributes(labels),
+        attributes=encoder.attributes(labels),
         count=int(totals["_count"]),
         sum=totals["_sum"],
         explicit_bounds=[float(bound) for bound, _ in buckets if bound != _BEYOND],
-        bucket_counts=[number - before for number, before in zip(up_to, [0, *up_to[:-1]], strict=True)],
+        bucket_counts=[number - previous for number, previous in zip(up_to, [0, *up_to[:-1]], strict=True)],
     )

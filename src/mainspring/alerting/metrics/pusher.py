@@ -1,6 +1,6 @@
-"""The thread that sends all metrics to a collector, again and again.
+"""The pusher: a thread that sends all metrics to a collector at an interval.
 
-Invariants: it never ends the process and never keeps it from ending; nothing is kept for later, for the next sending has all that counts.
+Invariants: it never ends the process and never keeps it from ending. It stores nothing for later, since the next request has all counts.
 """
 
 import logging
@@ -18,7 +18,7 @@ _LOG = logging.getLogger("mainspring.metrics")
 
 
 class MetricsPusher:
-    """Begun by `start()`. `read` returns the figures of now; it is called in the thread."""
+    """Pushes metrics after `start()`. `read` returns the figures of now; it runs in the thread."""
 
     def __init__(
         self,
@@ -35,37 +35,37 @@ class MetricsPusher:
         self._redact = redact
         self._every_s = every_s
         self._ending = threading.Event()
-        self._told: str | None = None
-        self._thread = threading.Thread(target=self._live, name="mainspring-metrics", daemon=True)
+        self._logged_fault: str | None = None
+        self._thread = threading.Thread(target=self._run, name="mainspring-metrics", daemon=True)
 
     def start(self) -> None:
-        """Begin; the first sending is at once.
+        """Start; the first request is immediate.
 
         Raises:
-            ConfigError: what writes the metrics is not installed.
+        ConfigError: a package for writing metrics is not installed.
         """
         check_installed()
         self._thread.start()
 
     def close(self) -> None:
-        """End; a sending that is under way is not waited for."""
+        """Stop; a request in progress is not awaited."""
         self._ending.set()
 
     def push(self) -> None:
-        """Send all metrics once; where that fails, say so when it begins and when it is over."""
+        """Send all metrics once. Log a failure when it starts and when it is over."""
         try:
             figures = self._read()
             self._collector.send(encode_metrics(list_series(figures), figures.now, self._resource, self._redact))
         except CollectorUnavailableError as error:
-            self._tell(error.text)
+            self._log_fault(error.text)
         except MainspringError as error:
-            self._tell(self._redact(error.message.partition("\n")[0]))
-        except Exception as error:  # noqa: BLE001 - a fault of ours: what cannot be read now may be gone by the next sending
-            self._tell(self._redact(f"{type(error).__name__}: {error}"), error)
+            self._log_fault(self._redact(error.message.partition("\n")[0]))
+        except Exception as error:  # noqa: BLE001 - an error in Mainspring may be gone at the next request
+            self._log_fault(self._redact(f"{type(error).__name__}: {error}"), error)
         else:
-            self._tell(None)
+            self._log_fault(None)
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         try:
             while not self._ending.is_set():
                 self.push()
@@ -73,11 +73,11 @@ class MetricsPusher:
         finally:
             self._collector.close()
 
-    def _tell(self, fault: str | None, ours: Exception | None = None) -> None:
-        if fault == self._told:
+    def _log_fault(self, fault: str | None, error: Exception | None = None) -> None:
+        if fault == self._logged_fault:
             return
-        self._told = fault
+        self._logged_fault = fault
         if fault is None:
             _LOG.warning("metrics are sent again")
         else:
-            _LOG.warning("no metrics are sent: %s", fault, exc_info=ours)
+            _LOG.warning("no metrics are sent: %s", fault, exc_info=error)

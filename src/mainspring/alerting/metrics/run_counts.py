@@ -1,7 +1,7 @@
-"""How often things happened to runs since the store exists, for counters that never go down.
+"""Counts of runs since the store exists, for counters that never decrease.
 
-All that is on record is added up once, when it is first asked for; from then on only the last hours are read, and what came before is
-kept here. Invariant: no figure of one process ever goes down, whatever is pruned, folded or renamed meanwhile.
+The first read adds up all that is stored. Later reads add only the last hours to what is cached here. Invariant: no count of one process
+ever decreases, whatever is pruned, rolled up or renamed meanwhile.
 """
 
 from collections import Counter
@@ -11,41 +11,41 @@ from mainspring.store.read.automations.totals import Counts, counted
 
 MOST_AUTOMATIONS = 2_000
 OTHER = "other"
-"""Stands for all automations beyond the most, and for one of this name."""
+"""The label of all automations beyond the limit, and of one with this name."""
 
 _HOUR_MS = 3_600_000
 _STILL_WRITTEN_MS = _HOUR_MS
-"""A commit that is on its way may still write into minutes that are no older; far younger than what is folded."""
+"""A commit in progress may still write into minutes up to this age; rollups are far older."""
 
 
 class RunCounts:
-    """The counts of one process; one thread at a time."""
+    """The run counts of one process; one thread at a time."""
 
     def __init__(self, most: int = MOST_AUTOMATIONS) -> None:
         self._most = most
         self._until = 0
         self._closed: Counts = Counter()
-        self._told: Counts = Counter()
-        self._own: set[str] = set()
+        self._reported: Counts = Counter()
+        self._labelled: set[str] = set()
 
     def read(self, reader: StoreReader, names: list[str], now: int) -> Counts:
-        """Return the counts of the automations `names` at the instant `now` (ms); an automation keeps the place that it once has."""
+        """Return the counts of the automations `names` at the instant `now` (ms). An automation keeps its label."""
         until = max(self._until, (now - _STILL_WRITTEN_MS) // _HOUR_MS * _HOUR_MS)
         closed, later = counted(reader, self._until, until)
         self._closed.update(closed)
         self._until = until
         for name in names:
-            if len(self._own) >= self._most:
+            if len(self._labelled) >= self._most:
                 break
-            self._own.add(name)
-        self._own.discard(OTHER)
+            self._labelled.add(name)
+        self._labelled.discard(OTHER)
         found: Counts = Counter()
-        for (name, what), n in (self._closed + later).items():
-            found[self.label_of(name), what] += n
-        self._told |= found
+        for (name, kind), count in (self._closed + later).items():
+            found[self.label_of(name), kind] += count
+        self._reported |= found
         known = {*map(self.label_of, names), OTHER}
-        return Counter({key: n for key, n in self._told.items() if key[0] in known})
+        return Counter({key: count for key, count in self._reported.items() if key[0] in known})
 
     def label_of(self, name: str) -> str:
-        """Return what stands for an automation."""
-        return name if name in self._own else OTHER
+        """Return the label of an automation."""
+        return name if name in self._labelled else OTHER

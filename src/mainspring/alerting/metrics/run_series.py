@@ -1,4 +1,4 @@
-"""Samples of runs, by automation: made of what was ever counted."""
+"""Series of runs, by automation, from all that was ever counted."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,11 +9,11 @@ OUTCOMES = {"succeeded": "succeeded", "failed": "failed", "cancelled": "cancelle
 _REASON = "reason:"
 _BUCKET = "ms<=2^"
 BUCKETS = tuple(range(4, 31, 2))
-"""The powers of two, in ms, up to which runs are told by how long they took: 16 ms to 12 days."""
+"""The powers of two, in ms, that bound the durations of runs: 16 ms to 12 days."""
 
 
 def list_run_series(counts: Counts, names: Iterable[str]) -> Iterator[tuple[str, list[MetricSample]]]:
-    """Yield the samples of each metric. Of one in `names` of which nothing was counted it is 0, so that its first end is seen as one."""
+    """Yield the samples of each metric. An automation in `names` without counts has 0, so that its first end shows as an increase."""
     labels = sorted({*names, *(name for name, _ in counts)})
     yield (
         "mainspring_runs_total",
@@ -29,12 +29,12 @@ def list_run_series(counts: Counts, names: Iterable[str]) -> Iterator[tuple[str,
         ("mainspring_step_errors_total", "step_errors"),
     ):
         yield metric, [MetricSample({"automation": name}, counts[name, column]) for name in labels]
-    reasons = sorted((name, what) for name, what in counts if what.startswith(_REASON))
+    reasons = sorted((name, kind) for name, kind in counts if kind.startswith(_REASON))
     yield (
         "mainspring_run_failures_total",
         [
-            MetricSample({"automation": name, "reason": what.removeprefix(_REASON)}, counts[name, what])
-            for name, what in reasons
+            MetricSample({"automation": name, "reason": kind.removeprefix(_REASON)}, counts[name, kind])
+            for name, kind in reasons
         ],
     )
     yield "mainspring_run_duration_seconds", list(_list_durations(counts))
@@ -42,13 +42,13 @@ def list_run_series(counts: Counts, names: Iterable[str]) -> Iterator[tuple[str,
 
 def _list_durations(counts: Counts) -> Iterator[MetricSample]:
     found: dict[str, dict[int, int]] = {}
-    for (name, what), n in counts.items():
-        if what.startswith(_BUCKET):
-            found.setdefault(name, {})[int(what.removeprefix(_BUCKET))] = n
+    for (name, kind), count in counts.items():
+        if kind.startswith(_BUCKET):
+            found.setdefault(name, {})[int(kind.removeprefix(_BUCKET))] = count
     for name, powers in sorted(found.items()):
-        for most in BUCKETS:
-            up_to = sum(n for power, n in powers.items() if power <= most)
-            yield MetricSample({"automation": name, "le": f"{2**most / 1000:.12g}"}, up_to, "_bucket")
+        for power_limit in BUCKETS:
+            up_to = sum(count for power, count in powers.items() if power <= power_limit)
+            yield MetricSample({"automation": name, "le": f"{2**power_limit / 1000:.12g}"}, up_to, "_bucket")
         number = sum(powers.values())
         yield MetricSample({"automation": name, "le": "+Inf"}, number, "_bucket")
         yield MetricSample({"automation": name}, counts[name, "took_ms"] / 1000, "_sum")

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class MetricSample(NamedTuple):
-    """A figure with its labels; `suffix` stands behind the metric's name, for the parts of a histogram."""
+    """A value with its labels; `suffix` follows the name of the metric, for the parts of a histogram."""
 
     labels: dict[str, str]
     value: float

@@ -1,4 +1,4 @@
-"""Every metric with its samples, for whoever is told them: a scrape, or a collector that is sent them.
+"""The series of every metric, for a scrape or for a collector.
 
 Names and labels are public: docs/reference/metrics.md lists them, and a test compares the two.
 """
@@ -49,14 +49,14 @@ HELP = {
     "mainspring_alert_overdue_seconds": "For how long the first of them could have been told; 0 where none is due.",
     "mainspring_webhook_requests_total": "Requests to webhooks, by what their senders were told.",
 }
-"""Each metric, in the order in which they are told. Those that end in _total only grow, all others but the histograms are gauges."""
+"""Each metric, in output order. Names that end in _total are counters; all others except histograms are gauges."""
 
 HISTOGRAMS = frozenset({"mainspring_run_duration_seconds"})
 COUNTERS = frozenset(name for name in HELP if name.endswith("_total"))
 
 
 class RunFigures(NamedTuple):
-    """What is told of runs: what was ever counted, by the labels of automations; `late` = (label, due time) of slots that were not made."""
+    """Counts of runs, by the label of their automation; `late` = (label, due time) of slots without a run."""
 
     counts: Counts
     labels: Sequence[str] = ()
@@ -64,14 +64,14 @@ class RunFigures(NamedTuple):
 
 
 class StoreSpace(NamedTuple):
-    """Of a store in a file: its size and what is left beside it, in bytes."""
+    """The size of a store in a file and the free space next to it, in bytes."""
 
     file: int
     free: int
 
 
 class MetricFigures(NamedTuple):
-    """All that is told, as it was at the instant `now` (ms). `answers` = requests to webhooks, by trigger and answer."""
+    """All values at the instant `now` (ms). `answers` = webhook requests, by trigger and answer."""
 
     now: int
     runs: RunFigures
@@ -79,11 +79,11 @@ class MetricFigures(NamedTuple):
     sessions: Sequence[SessionView] = ()
     desks: Sequence[ConsumerView] = ()
     waiting: Mapping[str, int] = {}
-    """Since when the oldest undecided delivery of each trigger waits."""
+    """The instant since which the oldest undecided delivery of each trigger waits."""
     answers: Mapping[tuple[str, str], int] = {}
     space: StoreSpace | None = None
     wrong: Mapping[tuple[str, str], int] = {}
-    """How many incidents are not resolved, by severity and kind."""
+    """The number of unresolved incidents, by severity and kind."""
     unsent: Sequence[UnsentAlerts] = ()
 
 
@@ -102,9 +102,9 @@ def list_series(figures: MetricFigures) -> dict[str, list[MetricSample]]:
 
 
 def _queue_series(loads: Sequence[QueueLoad]) -> Iterator[tuple[str, list[MetricSample]]]:
-    by_tag = [(one.name, tag, load) for one in loads for tag, load in sorted(one.tags.items())]
-    # A queue in which nothing waits says so: a figure that is absent cannot scale anything down.
-    idle = [MetricSample({"queue": one.name, "tag": ""}, 0) for one in loads if "" not in one.tags]
+    by_tag = [(queue.name, tag, load) for queue in loads for tag, load in sorted(queue.tags.items())]
+    # A queue without waiting runs reports 0: an absent value cannot scale anything down.
+    idle = [MetricSample({"queue": load.name, "tag": ""}, 0) for load in loads if "" not in load.tags]
     yield (
         "mainspring_queue_claimable_runs",
         idle + [MetricSample({"queue": name, "tag": tag}, load.claimable) for name, tag, load in by_tag],
@@ -113,18 +113,18 @@ def _queue_series(loads: Sequence[QueueLoad]) -> Iterator[tuple[str, list[Metric
         "mainspring_queue_oldest_seconds",
         idle + [MetricSample({"queue": name, "tag": tag}, load.oldest_s) for name, tag, load in by_tag],
     )
-    yield "mainspring_queue_backlog_runs", [MetricSample({"queue": one.name}, one.backlog) for one in loads]
-    yield "mainspring_queue_running_runs", [MetricSample({"queue": one.name}, one.running) for one in loads]
+    yield "mainspring_queue_backlog_runs", [MetricSample({"queue": load.name}, load.backlog) for load in loads]
+    yield "mainspring_queue_running_runs", [MetricSample({"queue": load.name}, load.running) for load in loads]
     yield (
         "mainspring_queue_limit_runs",
-        [MetricSample({"queue": one.name}, one.concurrency) for one in loads if one.concurrency is not None],
+        [MetricSample({"queue": load.name}, load.concurrency) for load in loads if load.concurrency is not None],
     )
     yield (
         "mainspring_queue_paused",
-        [MetricSample({"queue": one.name}, int(one.paused_at is not None)) for one in loads],
+        [MetricSample({"queue": load.name}, int(load.paused_at is not None)) for load in loads],
     )
-    yield "mainspring_queue_workers", [MetricSample({"queue": one.name}, one.workers) for one in loads]
-    yield "mainspring_queue_capacity_runs", [MetricSample({"queue": one.name}, one.capacity) for one in loads]
+    yield "mainspring_queue_workers", [MetricSample({"queue": load.name}, load.workers) for load in loads]
+    yield "mainspring_queue_capacity_runs", [MetricSample({"queue": load.name}, load.capacity) for load in loads]
 
 
 def _slot_series(found: MetricFigures) -> Iterator[tuple[str, list[MetricSample]]]:
@@ -139,29 +139,33 @@ def _slot_series(found: MetricFigures) -> Iterator[tuple[str, list[MetricSample]
 
 
 def _session_series(found: MetricFigures) -> Iterator[tuple[str, list[MetricSample]]]:
-    counted = Counter((one.role, one.state) for one in found.sessions)
+    counted = Counter((session.role, session.state) for session in found.sessions)
     yield (
         "mainspring_sessions",
         [MetricSample({"role": role, "state": state}, number) for (role, state), number in sorted(counted.items())],
     )
-    live = [one for one in found.sessions if one.state != SessionState.DEAD]
-    silent = ((one.role, max(0.0, (found.now - one.beat_at) / 1000)) for one in live if one.role in HEARTBEAT_ROLES)
+    live = [session for session in found.sessions if session.state != SessionState.DEAD]
+    silent = (
+        (session.role, max(0.0, (found.now - session.beat_at) / 1000))
+        for session in live
+        if session.role in HEARTBEAT_ROLES
+    )
     yield "mainspring_session_silent_seconds", _maximum_by_role(silent)
-    yield "mainspring_session_memory_bytes", _maximum_by_role((one.role, one.memory) for one in live)
-    yield "mainspring_session_processor_ratio", _maximum_by_role((one.role, one.processor) for one in live)
-    last = max((one.beat_at for one in found.sessions), default=None)
+    yield "mainspring_session_memory_bytes", _maximum_by_role((session.role, session.memory) for session in live)
+    yield "mainspring_session_processor_ratio", _maximum_by_role((session.role, session.processor) for session in live)
+    last = max((session.beat_at for session in found.sessions), default=None)
     yield (
         "mainspring_store_silent_seconds",
         [] if last is None else [MetricSample({}, max(0, found.now - last) / 1000)],
     )
 
 
-def _maximum_by_role(said: Iterable[tuple[str, float | None]]) -> list[MetricSample]:
-    most: dict[str, float] = {}
-    for role, figure in said:
-        if figure is not None:
-            most[role] = max(most.get(role, 0), figure)
-    return [MetricSample({"role": role}, figure) for role, figure in sorted(most.items())]
+def _maximum_by_role(values: Iterable[tuple[str, float | None]]) -> list[MetricSample]:
+    maximum: dict[str, float] = {}
+    for role, value in values:
+        if value is not None:
+            maximum[role] = max(maximum.get(role, 0), value)
+    return [MetricSample({"role": role}, value) for role, value in sorted(maximum.items())]
 
 
 def _space_series(space: StoreSpace | None) -> Iterator[tuple[str, list[MetricSample]]]:
@@ -170,13 +174,16 @@ def _space_series(space: StoreSpace | None) -> Iterator[tuple[str, list[MetricSa
 
 
 def _trigger_series(found: MetricFigures) -> Iterator[tuple[str, list[MetricSample]]]:
-    away: dict[str, float] = {}
-    for desk in found.desks:  # of several schedulers one that can fetch is enough
-        since = 0.0 if desk.away_since is None else max(0, found.now - desk.away_since) / 1000
-        away[desk.trigger] = min(away.get(desk.trigger, since), since)
+    unreachable_s: dict[str, float] = {}
+    for consumer in found.desks:  # one scheduler that can fetch is enough
+        unreachable_for_s = 0.0 if consumer.away_since is None else max(0, found.now - consumer.away_since) / 1000
+        unreachable_s[consumer.trigger] = min(unreachable_s.get(consumer.trigger, unreachable_for_s), unreachable_for_s)
     yield (
         "mainspring_trigger_away_seconds",
-        [MetricSample({"trigger": name}, since) for name, since in sorted(away.items())],
+        [
+            MetricSample({"trigger": name}, unreachable_for_s)
+            for name, unreachable_for_s in sorted(unreachable_s.items())
+        ],
     )
     waiting = sorted(found.waiting.items())
     yield (

@@ -1,4 +1,4 @@
-"""How each kind of channel is told. One file a kind; what it needs beside the core is imported when it is used."""
+"""Notifiers: one file for each kind of channel. Each imports what it needs beyond the core when it is used."""
 
 from mainspring.alerting.notifiers.base import ChannelLink
 from mainspring.domain.clock import Clock
@@ -7,7 +7,7 @@ from mainspring.resources.error_text import ErrorText
 
 
 def open_link(channel: ChannelAddress, faults: ErrorText, clock: Clock) -> ChannelLink:
-    """Return what tells a channel; `faults` is asked for its secrets with each notice, so that a replaced one counts at once."""
+    """Return the link to a channel. `faults` resolves its secrets for each notice, so that a replaced one counts at once."""
     match channel.kind:
         case ChannelKind.SLACK:
             from mainspring.alerting.notifiers.slack import SlackLink

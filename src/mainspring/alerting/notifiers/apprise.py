@@ -1,6 +1,6 @@
-"""Everything that apprise speaks to, with the extra `notify`. The address is a secret, for most hold one.
+"""Send notices through apprise, with the extra `notify`. The address is a secret, since most addresses hold one.
 
-What is told goes on to receivers that read marks of their own in it: tags, and mentions of everybody. Nothing of that is ours.
+Receivers of apprise interpret marks in a text, such as tags and mentions of everyone. Our texts contain none.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from mainspring.resources.error_text import ErrorText
 WITHIN_S = 10.0
 _MENTION = re.compile(r"(?<![\w.+-])@(?=\w)|<(?=[!@#/?\w])")
 _ZERO_WIDTH_SPACE = "\u200b"
-"""Takes no room and parts a mark from what it would mark."""
+"""Invisible; separates a mark from the text behind it."""
 
 
 class AppriseLink:
@@ -35,10 +35,10 @@ class AppriseLink:
         self._thread = ChannelThread("mainspring-apprise")
 
     async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
-        """Hand it to apprise, which says only whether it was taken."""
+        """Pass the notice to apprise, which returns only whether it was accepted."""
         apprise = _import_apprise()
-        teller = apprise.Apprise(asset=_run_inline(apprise))
-        if not teller.add(self._faults.get(self._channel.secret)):
+        sender = apprise.Apprise(asset=_run_inline(apprise))
+        if not sender.add(self._faults.get(self._channel.secret)):
             raise ConfigError(f"the secret {self._channel.secret!r} is no address of apprise")
         kinds = apprise.NotifyType
         kind = kinds.FAILURE if notice.severity is Severity.PAGE else kinds.WARNING
@@ -49,9 +49,9 @@ class AppriseLink:
         }.get(notice.about, kind)
         try:
             async with asyncio.timeout(WITHIN_S):
-                is_taken = await self._thread.run(
+                is_accepted = await self._thread.run(
                     partial(
-                        teller.notify,
+                        sender.notify,
                         body=_escape(notice.body or notice.headline),
                         title=_escape(notice.headline),
                         notify_type=kind,
@@ -62,21 +62,21 @@ class AppriseLink:
             raise
         except Exception as error:  # noqa: BLE001 - its plug-ins may raise anything
             raise ChannelFault(self._faults.of(error) or type(error).__name__, is_unknown=True) from None
-        if not is_taken:
+        if not is_accepted:
             raise ChannelFault("apprise could not deliver it", is_unknown=True)
         return None
 
     async def close(self) -> None:
-        """Do nothing: it keeps no connection."""
+        """Do nothing: there is no connection."""
 
 
 def _escape(text: str) -> str:
-    """Return text that calls nobody and is no tag, and reads the same."""
+    """Return text that mentions no one, contains no tag and reads the same."""
     return _MENTION.sub(lambda mark: mark[0] + _ZERO_WIDTH_SPACE, text)
 
 
 def _run_inline(apprise: ModuleType) -> Any:
-    """Return what keeps apprise from its own pools of threads, which the process would wait for at its end."""
+    """Return settings without the thread pools of apprise, which would delay the end of the process."""
     asset = apprise.AppriseAsset
     timeless = {"service_timeout": 0} if "service_timeout" in signature(asset).parameters else {}
     return asset(async_mode=False, **timeless)
@@ -89,5 +89,5 @@ def _import_apprise() -> ModuleType:
         raise ConfigError(
             "a channel of apprise needs apprise, which is not installed", hint=install_command("notify")
         ) from None
-    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it tells whole addresses, with their secrets
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it logs whole addresses, with their secrets
     return apprise

@@ -1,4 +1,4 @@
-"""What every way to tell people has in common: one verb, and one error."""
+"""The base of all notifiers: one protocol and one error."""
 
 from typing import Protocol
 
@@ -6,10 +6,10 @@ from mainspring.domain.notifications.notification import Notification
 
 
 class ChannelFault(Exception):
-    """A channel did not take a notice. `text` holds no secret.
+    """A channel did not accept a notice. `text` holds no secret.
 
-    `retry_after_ms` = how long the channel wants to be left alone. `is_final` = it will never take this notice, though it may take others.
-    `is_unknown` = it may have taken it, and nobody said so.
+    `retry_after_ms` = how long to wait before the next request. `is_final` = it will never accept this notice, though it may accept others.
+    `is_unknown` = it may have accepted the notice without confirming it.
     """
 
     def __init__(
@@ -23,20 +23,20 @@ class ChannelFault(Exception):
 
 
 class ChannelLink(Protocol):
-    """Tells one channel; used in one event loop, one notice at a time."""
+    """A link to one channel; for one event loop, one notice at a time."""
 
     async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
-        """Tell it; return by what a later notice about the same thing finds what is shown now, None if nothing can be found again.
+        """Send a notice; return a reference by which later notices find it, None if they cannot.
 
-        `ref` = what the last notice of the same key returned. `is_again` = an earlier try may have been taken: what can be told only
-        twice is looked for first.
+        `ref` = the reference that the last notice of the same key returned. `is_again` = an earlier attempt may have been accepted: a
+        channel that cannot deduplicate searches for it first.
 
         Raises:
-            ChannelFault: it was not taken, or nobody knows.
-            ConfigError: a secret is not set.
+        ChannelFault: the notice was not accepted, or the outcome is unknown.
+        ConfigError: a secret is not set.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         ...

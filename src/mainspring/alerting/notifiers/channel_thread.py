@@ -1,6 +1,6 @@
-"""A thread for what blocks and may never end: nobody shares it, and no process waits for it at its end.
+"""A thread for one channel, for calls that block and may never end. No other channel shares it, and no process waits for it at its end.
 
-A pool would do both: whoever hangs there takes the place of all who share it, and the interpreter joins its threads before it exits.
+A pool would do both: a call that hangs takes the place of all who share it, and the interpreter joins its threads before it exits.
 """
 
 import asyncio
@@ -15,35 +15,35 @@ T = TypeVar("T")
 
 
 class ChannelThread:
-    """That of one channel: one act at a time, so that what hangs does not add up."""
+    """The thread of one channel: one call at a time, so that calls that hang do not add up."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._is_over = threading.Event()
         self._is_over.set()
 
-    async def run(self, act: Callable[[], T]) -> T:
-        """Return what the act returns; whoever is cancelled meanwhile leaves it to itself.
+    async def run(self, call: Callable[[], T]) -> T:
+        """Return the result of a call; if the caller is cancelled, the call continues alone.
 
         Raises:
-            ChannelFault: the act before this one, which was left to itself, has not ended yet.
+        ChannelFault: the previous call, which continued alone, has not ended yet.
         """
         if not self._is_over.is_set():
             raise ChannelFault("what was begun before and took too long has not ended yet")
         is_over = self._is_over = threading.Event()
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        future.set_running_or_notify_cancel()  # from here on nobody can cancel it, only leave it to itself
+        future.set_running_or_notify_cancel()  # from here on it cannot be cancelled
 
-        def live() -> None:
-            # Over before it is told: whoever hears of it may begin the next act at once.
+        def execute() -> None:
+            # Set before the result: its receiver may start the next call at once.
             try:
-                result = act()
-            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                result = call()
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is awaited
                 is_over.set()
                 future.set_exception(error)
             else:
                 is_over.set()
                 future.set_result(result)
 
-        threading.Thread(target=live, name=self._name, daemon=True).start()
+        threading.Thread(target=execute, name=self._name, daemon=True).start()
         return await asyncio.wrap_future(future)

@@ -1,4 +1,4 @@
-"""Requests to APIs of channels: bounded in time and size, never redirected, over verified TLS, and not more often than they allow."""
+"""HTTP requests to channels: limited in time, size and rate, over verified TLS, never redirected."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from httpx2 import AsyncClient, Response
 
 WITHIN_S = 10.0
-"""The longest one request may take, connecting and reading included."""
+"""The longest time of one request, including connecting and reading."""
 _LARGEST = 64 * 1024
 _LONGEST_WAIT_MS = 3_600_000
 _REDIRECTS = range(300, 400)
@@ -28,7 +28,7 @@ _TOO_MANY = 429
 
 
 class HttpResponse(msgspec.Struct, frozen=True):
-    """What came back: at most the first 64 KiB."""
+    """A response with at most the first 64 KiB of its body."""
 
     status: int
     body: bytes
@@ -36,11 +36,11 @@ class HttpResponse(msgspec.Struct, frozen=True):
 
     @property
     def is_ok(self) -> bool:
-        """Whether it was taken."""
+        """Whether the request was accepted."""
         return 200 <= self.status < 300
 
     def data(self) -> dict[str, Any]:
-        """Return the JSON object in it, an empty one where there is none."""
+        """Return the JSON object of the body, or an empty one."""
         try:
             found = msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -49,7 +49,7 @@ class HttpResponse(msgspec.Struct, frozen=True):
 
 
 class HttpClient:
-    """The client of one channel; `gap_s` = the least time between two requests."""
+    """The HTTP client of one channel; `gap_s` = the least time between two requests."""
 
     def __init__(self, faults: ErrorText, clock: Clock, gap_s: float = 0.0) -> None:
         self._faults = faults
@@ -59,22 +59,22 @@ class HttpClient:
         self._client: AsyncClient | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
-        """Send a body and return the answer, which is none of 3xx, 429 and 5xx.
+        """Send a body and return the response, which is none of 3xx, 429 and 5xx.
 
         Raises:
-            ChannelFault: there is no such answer. It is unknown whether the request counted unless it was certainly not read.
+        ChannelFault: there is no such response. `is_unknown` is false only if the request was certainly not read.
         """
         await asyncio.sleep(max(self._not_before - time.monotonic(), 0.0))
         try:
             async with asyncio.timeout(WITHIN_S):
-                answer = await self._ask(url, body, headers)
+                response = await self._request(url, body, headers)
         except ChannelFault:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a library raises, nothing came back
             raise self._fault(error) from None
         finally:
             self._not_before = time.monotonic() + self._gap_s
-        return _require_json(answer)
+        return _check_status(response)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -82,13 +82,13 @@ class HttpClient:
             await self._client.aclose()
             self._client = None
 
-    async def _ask(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
+    async def _request(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
         if self._client is None:
             self._client = await asyncio.to_thread(
                 _make_client
             )  # reading the certificates of the machine takes a while
         async with self._client.stream("POST", url, content=body, headers=dict(headers)) as response:
-            return HttpResponse(response.status_code, await _read_beginning(response), self._wait(response))
+            return HttpResponse(response.status_code, await _read_start(response), self._wait(response))
 
     def _wait(self, response: "Response") -> int | None:
         now = datetime.fromtimestamp(self._clock.now() / 1000, UTC)
@@ -105,24 +105,26 @@ class HttpClient:
         )
 
 
-def _require_json(answer: HttpResponse) -> HttpResponse:
-    if answer.status in _REDIRECTS:
-        raise ChannelFault(f"it was redirected ({answer.status}), which is not followed: write the address it moved to")
-    if answer.status == _TOO_MANY:
-        raise ChannelFault("it is told too much at once (429)", answer.retry_after_ms)
-    if answer.status in _UNAVAILABLE:
-        raise ChannelFault(f"it has an error of its own ({answer.status})", answer.retry_after_ms, is_unknown=True)
-    return answer
+def _check_status(response: HttpResponse) -> HttpResponse:
+    if response.status in _REDIRECTS:
+        raise ChannelFault(
+            f"it was redirected ({response.status}), which is not followed: write the address it moved to"
+        )
+    if response.status == _TOO_MANY:
+        raise ChannelFault("it is told too much at once (429)", response.retry_after_ms)
+    if response.status in _UNAVAILABLE:
+        raise ChannelFault(f"it has an error of its own ({response.status})", response.retry_after_ms, is_unknown=True)
+    return response
 
 
 def _make_client() -> "AsyncClient":
     from mainspring.resources.pinned_client import open_client
 
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # else it writes each address
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # else it logs each address
     return open_client(timeout=WITHIN_S, follow_redirects=False, headers={"user-agent": "mainspring"})
 
 
-async def _read_beginning(response: "Response") -> bytes:
+async def _read_start(response: "Response") -> bytes:
     found = bytearray()
     async for part in response.aiter_bytes(8_192):
         found += part

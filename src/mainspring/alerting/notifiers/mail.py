@@ -1,4 +1,4 @@
-"""Mail by SMTP. A notice has one Message-ID in every try; those of one opening refer to its first, and so are one conversation."""
+"""Mail by SMTP. A notice has one Message-ID in all attempts; notices of one opening refer to its first mail, as one thread."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ class _Login(NamedTuple):
 
 
 class MailLink:
-    """A server, and those who get mail by it."""
+    """A mail server and its recipients."""
 
     def __init__(
         self, channel: ChannelAddress, faults: ErrorText, within_s: float = WITHIN_S, in_all_s: float = IN_ALL_S
@@ -45,21 +45,21 @@ class MailLink:
         self._thread = ChannelThread("mainspring-mail")
 
     async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
-        """Hand the mail to the server."""
+        """Pass the mail to the server."""
         mail = build_message(notice, self._channel)
-        talk = _SmtpConversation(self._channel, self._login(), self._within_s)
+        conversation = _SmtpConversation(self._channel, self._login(), self._within_s)
         try:
             async with asyncio.timeout(self._in_all_s):
-                refused = await self._thread.run(partial(talk.hand_over, mail))
+                refused = await self._thread.run(partial(conversation.hand_over, mail))
         except asyncio.CancelledError:
-            talk.hang_up()
+            conversation.hang_up()
             raise
         except (OSError, smtplib.SMTPException, ValueError) as error:  # TimeoutError among them
-            talk.hang_up()
+            conversation.hang_up()
             raise ChannelFault(
                 self._faults.of(error) or type(error).__name__,
                 is_final=_is_message_fault(error),
-                is_unknown=talk.is_unknown,
+                is_unknown=conversation.is_unknown,
             ) from None
         if refused:
             _LOG.warning("the server takes no mail for %s", ", ".join(refused))
@@ -98,7 +98,7 @@ def build_message(notice: Notification, channel: ChannelAddress) -> EmailMessage
 
 
 class _SmtpConversation:
-    """One connection, in a thread; `is_unknown` once the server may have taken the mail, `is_over` once nobody waits for it."""
+    """One connection, in a thread. `is_unknown` = the server may have accepted the mail. `is_over` = no caller waits for it."""
 
     def __init__(self, channel: ChannelAddress, login: _Login | None, within_s: float) -> None:
         self._channel = channel
@@ -109,7 +109,7 @@ class _SmtpConversation:
         self.is_over = False
 
     def hand_over(self, mail: EmailMessage) -> list[str]:
-        """Return who is refused, while others are not."""
+        """Send the mail and return the recipients that the server refused, while it accepted others."""
         try:
             server = self._connect()
             if self._channel.security is MailSecurity.STARTTLS:
@@ -124,7 +124,7 @@ class _SmtpConversation:
             except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused):
                 self.is_unknown = False
                 raise
-            with contextlib.suppress(OSError):  # it has the mail: what it says to our leaving changes nothing
+            with contextlib.suppress(OSError):  # it has the mail: its reply to QUIT changes nothing
                 server.putcmd("quit")
             return sorted(refused)
         finally:
@@ -132,41 +132,41 @@ class _SmtpConversation:
                 self.server.close()
 
     def hang_up(self) -> None:
-        """End a connection that took too long: its thread ends with it, and hands over nothing more."""
+        """End a connection that took too long: its thread ends with it and sends nothing more."""
         self.is_over = True
         sock = None if self.server is None else self.server.sock
         if sock is not None:
-            with contextlib.suppress(OSError):  # to close it would wait for whoever reads from it
+            with contextlib.suppress(OSError):  # close would wait for the reader
                 sock.shutdown(socket.SHUT_RDWR)
 
     def _connect(self) -> smtplib.SMTP:
-        where = (self._channel.host, self._channel.port, socket.gethostname())
+        address = (self._channel.host, self._channel.port, socket.gethostname())
         if self._channel.security is MailSecurity.TLS:
-            return _SmtpTlsServer(self, *where, timeout=self._within_s, context=ssl.create_default_context())
-        return _SmtpServer(self, *where, timeout=self._within_s)
+            return _SmtpTlsServer(self, *address, timeout=self._within_s, context=ssl.create_default_context())
+        return _SmtpServer(self, *address, timeout=self._within_s)
 
 
 class _SmtpServer(smtplib.SMTP):
-    """Known to its talk before it connects, so that a server can be hung up on that never ends its first word."""
+    """An SMTP client that is known before it connects, so that a server that never finishes its greeting can be disconnected."""
 
-    def __init__(self, talk: _SmtpConversation, *where: Any, **how: Any) -> None:
-        self._talk = talk
-        talk.server = self
-        super().__init__(*where, **how)
+    def __init__(self, conversation: _SmtpConversation, *address: Any, **options: Any) -> None:
+        self._conversation = conversation
+        conversation.server = self
+        super().__init__(*address, **options)
 
     def getreply(self) -> tuple[int, bytes]:
-        """As smtplib's; nothing is waited for after the end, at which there may have been no connection to end."""
-        if self._talk.is_over:
+        """Read a reply as smtplib does, unless the conversation is over; there may have been no connection to end."""
+        if self._conversation.is_over:
             raise TimeoutError
         return super().getreply()
 
 
 class _SmtpTlsServer(_SmtpServer, smtplib.SMTP_SSL):
-    """The same, by TLS from the first byte."""
+    """The same, over TLS from the first byte."""
 
 
 def _is_message_fault(error: Exception) -> bool:
-    """Whether the server will never take this mail, though perhaps another: what it says of a sender or of recipients is of the channel."""
+    """Whether the server will never accept this mail. A refused sender or recipient is a fault of the channel."""
     return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= _PERMANENT
 
 

@@ -1,6 +1,6 @@
-"""PagerDuty, Events API v2: what is opened triggers, what is acknowledged or snoozed is acknowledged, what is over is resolved.
+"""PagerDuty, Events API v2: opening triggers an event, acknowledging or snoozing acknowledges it, resolving resolves it.
 
-All notices of one opening have one dedup key, so whatever is sent twice shows once.
+All notices of one opening have one dedup key, so a repeated one shows once.
 """
 
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from mainspring.domain.notifications.notification import Notification, Notificat
 from mainspring.resources.error_text import MAX_ERROR_TEXT_LENGTH, ErrorText
 
 GAP_S = 0.5
-"""An integration takes 120 events a minute."""
+"""An integration accepts 120 events a minute."""
 _BAD_EVENT = 400
 _ACTIONS = {
     NotificationEvent.ACKNOWLEDGED: "acknowledge",
@@ -36,7 +36,7 @@ class PagerDutyLink:
         self._http = HttpClient(faults, clock, gap_s)
 
     async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
-        """Send the event; a test is resolved at once, so that it leaves nothing open."""
+        """Send the event. A test is resolved at once, so that it leaves nothing open."""
         await self._enqueue(notice, _ACTIONS.get(notice.about, "trigger"))
         if notice.about is NotificationEvent.TEST:
             await self._enqueue(notice, "resolve")
@@ -59,16 +59,18 @@ class PagerDutyLink:
                 "links": [{"href": link.url, "text": link.text} for link in notice.links],
             }
         headers = {"content-type": "application/json"}
-        answer = await self._http.post(f"{self._channel.url}/v2/enqueue", msgspec.json.encode(event), headers)
-        if answer.is_ok:
+        response = await self._http.post(f"{self._channel.url}/v2/enqueue", msgspec.json.encode(event), headers)
+        if response.is_ok:
             return
-        data = answer.data()
-        errors = "; ".join(str(one) for one in data.get("errors") or ())
-        said = self._faults.of(ValueError(": ".join(part for part in (str(data.get("message", "")), errors) if part)))
-        is_of_the_key = "routing_key" in errors or "routing key" in said.lower()
+        data = response.data()
+        errors = "; ".join(str(error) for error in data.get("errors") or ())
+        message = self._faults.of(
+            ValueError(": ".join(part for part in (str(data.get("message", "")), errors) if part))
+        )
+        is_key_fault = "routing_key" in errors or "routing key" in message.lower()
         raise ChannelFault(
-            f"PagerDuty does not take it ({answer.status}): {said}"[:MAX_ERROR_TEXT_LENGTH],
-            is_final=answer.status == _BAD_EVENT and not is_of_the_key,
+            f"PagerDuty does not take it ({response.status}): {message}"[:MAX_ERROR_TEXT_LENGTH],
+            is_final=response.status == _BAD_EVENT and not is_key_fault,
         )
 
 

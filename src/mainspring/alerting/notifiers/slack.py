@@ -1,8 +1,8 @@
-"""Slack: one message for each opening of an incident, with the link to it, changed as it goes on; its history is the thread below.
+"""Slack: one message for each opening of an incident, updated as its state changes; the history is in its thread.
 
-A message carries the key of what it is about, and the id of its notice, as metadata. Where an earlier try may have been taken, our own
-message is looked for by them before another is posted. That takes the scopes channels:history (groups:history) and, for a channel that is
-not named by its id, channels:read (groups:read); without them a crash at the wrong instant may show a message twice.
+The metadata of a message carries the key of its subject and the id of its notice. If an earlier attempt may have been accepted, the link
+searches for that message before it posts another. The search needs the scopes channels:history (groups:history) and, for a channel that is
+not given by its id, channels:read (groups:read). Without them a crash at the wrong instant may show a message twice.
 """
 
 import logging
@@ -21,19 +21,19 @@ from mainspring.resources.error_text import ErrorText
 
 _LOG = logging.getLogger("mainspring.notifier.slack")
 GAP_S = 1.05
-"""Slack takes one message a second for each channel."""
+"""Slack accepts one message a second for each channel."""
 _EVENT = "mainspring_notice"
 _PAGES = 20
-_LOOKS_BACK_S = 600
+_SEARCH_WINDOW_S = 600
 _OF_THE_NOTICE = frozenset(
     {"msg_too_long", "no_text", "invalid_blocks", "invalid_metadata_format", "metadata_too_large", "invalid_arguments"}
 )
 _UNCERTAIN = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable"})
-"""Some of what was asked may have happened all the same."""
+"""The request may have had an effect all the same."""
 _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"})
 _NOT_ALLOWED = frozenset({"missing_scope", "no_permission", "not_allowed_token_type", "not_in_channel"})
-_SHOWN_TO_ALL = frozenset({NotificationEvent.REPEATED, NotificationEvent.ESCALATED})
-"""What calls for somebody: an edit and a reply in a thread reach only those who look."""
+_BROADCAST = frozenset({NotificationEvent.REPEATED, NotificationEvent.ESCALATED})
+"""Notices that need attention: an edit or a reply in a thread reaches only people who look."""
 _MARKS = {
     NotificationEvent.RESOLVED: ":white_check_mark:",
     NotificationEvent.ACKNOWLEDGED: ":eyes:",
@@ -44,10 +44,10 @@ _MARKS = {
 
 
 class SlackError(ChannelFault):
-    """An answer that says no: `code` is Slack's."""
+    """An error response; `code` is Slack's."""
 
-    def __init__(self, code: str, text: str, **how: bool) -> None:
-        super().__init__(text, **how)
+    def __init__(self, code: str, text: str, **flags: bool) -> None:
+        super().__init__(text, **flags)
         self.code = code
 
 
@@ -59,28 +59,28 @@ class SlackLink:
         self._faults = faults
         self._http = HttpClient(faults, clock, gap_s)
         self._place = "" if channel.to[0].startswith("#") else channel.to[0]
-        self._half: dict[str, str] = {}
-        """Messages that stand there without the details of their notice: reference by key."""
+        self._incomplete: dict[str, str] = {}
+        """Messages without the details of their notice: reference by key."""
 
     async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
-        """Post or change the message, then write into its thread."""
+        """Post or update the message, then reply in its thread."""
         is_new = False
-        found = ref or self._half.get(notice.key)
+        found = ref or self._incomplete.get(notice.key)
         if found is None and is_again:
             found = await self._find_message(notice)
-        if found is not None and not await self._change(found, notice):
+        if found is not None and not await self._update(found, notice):
             found = None
         if found is None:
             found = await self._post(notice, _format_message(notice))
             is_new = True
-        self._half[notice.key] = found
+        self._incomplete[notice.key] = found
         if notice.fields or notice.links:
             try:
                 await self._reply(found, notice, is_again=is_again and not is_new)
             except ChannelFault as fault:
                 fault.is_unknown = True  # a part of it is there, whatever became of the rest
                 raise
-        del self._half[notice.key]
+        del self._incomplete[notice.key]
         return found
 
     async def close(self) -> None:
@@ -88,7 +88,7 @@ class SlackLink:
         await self._http.close()
 
     async def _post(self, notice: Notification, text: str, **more: Any) -> str:
-        answer = await self._call(
+        response = await self._call(
             "chat.postMessage",
             {
                 "channel": self._place or self._channel.to[0],
@@ -99,11 +99,11 @@ class SlackLink:
                 **more,
             },
         )
-        self._place = str(answer.get("channel", self._place))
-        return f"{self._place}:{answer.get('ts', '')}"
+        self._place = str(response.get("channel", self._place))
+        return f"{self._place}:{response.get('ts', '')}"
 
-    async def _change(self, ref: str, notice: Notification) -> bool:
-        """Let the message say how things stand now; return False where it is gone."""
+    async def _update(self, ref: str, notice: Notification) -> bool:
+        """Update the message to the present state; return False if it is gone."""
         place, _, stamp = ref.partition(":")
         metadata = {"event_type": _EVENT, "event_payload": {"key": notice.key, "notice": notice.id}}
         try:
@@ -120,22 +120,20 @@ class SlackLink:
         place, _, stamp = ref.partition(":")
         if is_again and await self._find("conversations.replies", {"channel": place, "ts": stamp}, notice.id, stamp):
             return
-        await self._post(
-            notice, _format_details(notice), thread_ts=stamp, reply_broadcast=notice.about in _SHOWN_TO_ALL
-        )
+        await self._post(notice, _format_details(notice), thread_ts=stamp, reply_broadcast=notice.about in _BROADCAST)
 
     async def _find_message(self, notice: Notification) -> str | None:
-        """Return where our message about the same thing is, if it is there."""
-        about = {"oldest": notice.at / 1000 - _LOOKS_BACK_S}
+        """Return the reference of our message about the same subject, if there is one."""
+        about = {"oldest": notice.at / 1000 - _SEARCH_WINDOW_S}
         stamp = await self._find("conversations.history", about, notice.key)
         return stamp and f"{self._place}:{stamp}"
 
-    async def _find(self, method: str, about: dict[str, Any], said: str, root: str = "") -> str | None:
-        """Return the time stamp of a message of ours, but the `root`, that says so in its metadata; None where we may not look."""
+    async def _find(self, method: str, query: dict[str, Any], key_or_notice: str, root: str = "") -> str | None:
+        """Return the timestamp of our message with this key or notice, other than `root`; None if reading is not allowed."""
         try:
             place = self._place or await self._find_channel()
-            async for message in self._own_messages(method, {"channel": place, **about}):
-                if said in (message["key"], message["notice"]) and message["ts"] != root:
+            async for message in self._own_messages(method, {"channel": place, **query}):
+                if key_or_notice in (message["key"], message["notice"]) and message["ts"] != root:
                     return message["ts"]
         except SlackError as error:
             if error.code not in _NOT_ALLOWED:
@@ -146,46 +144,46 @@ class SlackLink:
     async def _find_channel(self) -> str:
         """Return the id of the channel."""
         name = self._channel.to[0].removeprefix("#")
-        about = {"types": "public_channel,private_channel", "exclude_archived": "true", "limit": 1000}
-        async for answer in self._pages("conversations.list", about):
-            for channel in answer.get("channels") or ():
+        query = {"types": "public_channel,private_channel", "exclude_archived": "true", "limit": 1000}
+        async for page in self._pages("conversations.list", query):
+            for channel in page.get("channels") or ():
                 if channel.get("name") == name:
                     self._place = str(channel["id"])
                     return self._place
         raise SlackError("channel_not_found", f"there is no channel {self._channel.to[0]} that the bot can see")
 
-    async def _own_messages(self, method: str, about: dict[str, Any]) -> AsyncIterator[dict[str, str]]:
-        """Yield time stamp, key and notice of what we posted ourselves."""
-        async for answer in self._pages(method, {**about, "limit": 200, "include_all_metadata": "true"}):
-            for message in answer.get("messages") or ():
+    async def _own_messages(self, method: str, query: dict[str, Any]) -> AsyncIterator[dict[str, str]]:
+        """Yield timestamp, key and notice of our own messages."""
+        async for page in self._pages(method, {**query, "limit": 200, "include_all_metadata": "true"}):
+            for message in page.get("messages") or ():
                 metadata = message.get("metadata") or {}
                 if metadata.get("event_type") == _EVENT:
-                    said = metadata.get("event_payload") or {}
-                    yield {"ts": str(message["ts"]), "key": said.get("key", ""), "notice": said.get("notice", "")}
+                    payload = metadata.get("event_payload") or {}
+                    yield {"ts": str(message["ts"]), "key": payload.get("key", ""), "notice": payload.get("notice", "")}
 
-    async def _pages(self, method: str, about: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def _pages(self, method: str, query: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         cursor = ""
         for _ in range(_PAGES):
-            answer = await self._call(method, {**about, "cursor": cursor} if cursor else about, is_question=True)
-            yield answer
-            cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
+            page = await self._call(method, {**query, "cursor": cursor} if cursor else query, is_query=True)
+            yield page
+            cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:
                 return
 
-    async def _call(self, method: str, body: dict[str, Any], *, is_question: bool = False) -> dict[str, Any]:
-        """Call a method of the API. Raises SlackError where it says no, ChannelFault where it says nothing."""
+    async def _call(self, method: str, body: dict[str, Any], *, is_query: bool = False) -> dict[str, Any]:
+        """Call a method of the API. Raises SlackError for an error response, ChannelFault for none."""
         headers = {"authorization": f"Bearer {self._faults.get(self._channel.secret)}"}
-        if is_question:  # these methods read no JSON
+        if is_query:  # these methods read no JSON
             headers["content-type"] = "application/x-www-form-urlencoded"
             content = urlencode(body).encode()
         else:
             headers["content-type"] = "application/json; charset=utf-8"
             content = msgspec.json.encode(body)
-        answer = await self._http.post(f"{self._channel.url}/{method}", content, headers)
-        data = answer.data()
-        if answer.is_ok and data.get("ok") is True:
+        response = await self._http.post(f"{self._channel.url}/{method}", content, headers)
+        data = response.data()
+        if response.is_ok and data.get("ok") is True:
             return data
-        code = str(data.get("error") or f"status {answer.status}")
+        code = str(data.get("error") or f"status {response.status}")
         needed = f" (the scope {data['needed']} is needed)" if isinstance(data.get("needed"), str) else ""
         raise SlackError(
             code, f"Slack says {code}{needed}", is_final=code in _OF_THE_NOTICE, is_unknown=code in _UNCERTAIN
@@ -193,10 +191,10 @@ class SlackLink:
 
 
 def _format_message(notice: Notification) -> str:
-    """Return the message itself: enough to know whether one has to look, and where."""
+    """Return the message: enough to decide whether to look, and where."""
     mark = _MARKS.get(notice.about, ":rotating_light:" if notice.severity.rank == 0 else ":warning:")
-    what = next((field.text for field in notice.fields if field.label == "What"), "")
-    return "\n".join([f"{mark} *{_escape(notice.headline)}*", *([_escape(what)] if what else []), *_list_links(notice)])
+    text = next((field.text for field in notice.fields if field.label == "What"), "")
+    return "\n".join([f"{mark} *{_escape(notice.headline)}*", *([_escape(text)] if text else []), *_list_links(notice)])
 
 
 def _format_details(notice: Notification) -> str:
@@ -209,16 +207,16 @@ def _list_links(notice: Notification) -> list[str]:
 
 
 def _cut_lines(lines: Iterable[str], longest: int) -> list[str]:
-    """Return the first lines of at most so many characters: Slack cuts longer messages in two."""
-    kept: list[str] = []
+    """Return the first lines within `longest` characters: Slack splits longer messages."""
+    result: list[str] = []
     for line in lines:
         longest -= len(line) + 1
         if longest < 0:
-            return [*kept, "…"]
-        kept.append(line)
-    return kept
+            return [*result, "…"]
+        result.append(line)
+    return result
 
 
 def _escape(text: str) -> str:
-    """Return text in which nothing is a mention, a link or a style of Slack's."""
+    """Return text in which Slack finds no mention, link or style."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("*", "\u2217").replace("`", "'")

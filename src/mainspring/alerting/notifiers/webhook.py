@@ -1,4 +1,4 @@
-"""A webhook of anybody's, signed as Standard Webhooks say: what is sent twice has one `webhook-id`."""
+"""A webhook, signed by the Standard Webhooks specification: repeated requests have the same `webhook-id`."""
 
 from datetime import UTC, datetime
 
@@ -12,11 +12,11 @@ from mainspring.domain.notifications.notification import Notification
 from mainspring.domain.triggers.webhooks.signing import sign_message
 from mainspring.resources.error_text import ErrorText
 
-_OF_THE_NOTICE = frozenset({400, 413, 415, 422})
+_NOTICE_FAULTS = frozenset({400, 413, 415, 422})
 
 
 class WebhookLink:
-    """One address that notices are posted to, as JSON."""
+    """One address that receives notices as JSON."""
 
     def __init__(self, channel: ChannelAddress, faults: ErrorText, clock: Clock) -> None:
         self._channel = channel
@@ -25,15 +25,15 @@ class WebhookLink:
         self._http = HttpClient(faults, clock)
 
     async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
-        """Post it; any answer of 2xx says that it was taken."""
+        """Post the notice; a 2xx response means that it was accepted."""
         body = _build_body(notice)
         secrets = [line.strip() for line in self._faults.get(self._channel.secret).splitlines() if line.strip()]
         signed = sign_message(secrets, notice.id, self._clock.now(), body)
-        named = {name: self._faults.get(name) for name in self._channel.secrets if name != self._channel.secret}
+        secret_values = {name: self._faults.get(name) for name in self._channel.secrets if name != self._channel.secret}
         headers = {**signed, "content-type": "application/json"}
-        answer = await self._http.post(self._channel.url_with(named), body, headers)
-        if not answer.is_ok:
-            raise ChannelFault(f"the webhook answers {answer.status}", is_final=answer.status in _OF_THE_NOTICE)
+        response = await self._http.post(self._channel.url_with(secret_values), body, headers)
+        if not response.is_ok:
+            raise ChannelFault(f"the webhook answers {response.status}", is_final=response.status in _NOTICE_FAULTS)
         return None
 
     async def close(self) -> None:
@@ -42,6 +42,6 @@ class WebhookLink:
 
 
 def _build_body(notice: Notification) -> bytes:
-    """Return type, time and data, as Standard Webhooks have them."""
+    """Return type, timestamp and data, as Standard Webhooks defines them."""
     at = datetime.fromtimestamp(notice.at / 1000, UTC).isoformat()
     return msgspec.json.encode({"type": f"incident.{notice.about.value}", "timestamp": at, "data": notice})

@@ -1,1 +1,1 @@
-"""What is sent to a collector of OpenTelemetry has this alike: the way there, and names that lose their secrets."""
+"""Common parts of OTLP requests: the connection to a collector, and attributes without secrets."""

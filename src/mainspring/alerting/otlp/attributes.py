@@ -1,4 +1,4 @@
-"""Texts and attributes as OTLP has them. Here texts lose their secrets and what is too long of them."""
+"""Attributes and texts as OTLP has them. This module redacts and shortens texts."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ SCOPE = "mainspring"
 
 
 def check_installed() -> None:
-    """Do nothing if OTLP can be written. Raises ConfigError with the line that installs what is missing."""
+    """Check that OTLP can be written. Raises ConfigError with the command that installs what is missing."""
     try:
         import opentelemetry.proto.trace.v1.trace_pb2  # noqa: F401
     except ImportError as missing:
@@ -26,7 +26,7 @@ def check_installed() -> None:
 
 
 class AttributeEncoder:
-    """The same few names stand in all spans of a part: each is looked through, and made an attribute, once."""
+    """Encodes attributes. Spans of a request share few names, so each is redacted and encoded once."""
 
     def __init__(self, redact: Callable[[str], str]) -> None:
         from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -37,18 +37,20 @@ class AttributeEncoder:
         self._pairs: dict[tuple[str, SpanAttribute], KeyValue] = {}
 
     def text(self, text: str) -> str:
-        """Return a text that may be told."""
+        """Return a text without secrets."""
         known = self._texts.get(text)
         if known is None:
-            told = self._redact(text)[:LONGEST_TEXT]
-            known = self._texts[text] = told.encode("utf-8", "replace").decode()
+            redacted = self._redact(text)[:LONGEST_TEXT]
+            known = self._texts[text] = redacted.encode("utf-8", "replace").decode()
         return known
 
     def attributes(self, attributes: Mapping[str, SpanAttribute]) -> "list[KeyValue]":
         """Return attributes as messages."""
-        return [self._pairs.get(item) or self._made(*item) for item in attributes.items()]
+        return [self._pairs.get(item) or self._encode(*item) for item in attributes.items()]
 
-    def _made(self, name: str, value: SpanAttribute) -> "KeyValue":
-        told = self._value(int_value=value) if isinstance(value, int) else self._value(string_value=self.text(value))
-        made = self._pairs[name, value] = self._pair(key=name, value=told)
-        return made
+    def _encode(self, name: str, value: SpanAttribute) -> "KeyValue":
+        encoded_value = (
+            self._value(int_value=value) if isinstance(value, int) else self._value(string_value=self.text(value))
+        )
+        pair = self._pairs[name, value] = self._pair(key=name, value=encoded_value)
+        return pair

@@ -1,6 +1,6 @@
-"""The way to a collector: POST over HTTP/1.1, one connection that is kept, never redirected, bounded in time for each act on it.
+"""The connection to a collector: POST over HTTP/1.1, one kept connection, never redirected, each operation limited in time.
 
-A collector closes a connection that was idle for a while; so what fails on one that was kept is sent once more on a new one.
+A collector closes an idle connection, so a request that fails on a kept connection is sent once more on a new one.
 """
 
 import contextlib
@@ -14,14 +14,14 @@ from mainspring.resources.error_text import ErrorText
 
 WITHIN_S = 10.0
 TRACES, METRICS = "/v1/traces", "/v1/metrics"
-"""Where each kind is sent to, behind the endpoint."""
+"""The path of each kind, behind the endpoint."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _LARGEST = 64 * 1024
 _LATER = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class CollectorUnavailableError(Exception):
-    """It cannot take the part now; `text` says why, without secrets."""
+    """The collector cannot accept the request now; `text` is the reason, without secrets."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -29,11 +29,11 @@ class CollectorUnavailableError(Exception):
 
 
 class CollectorRejectsError(CollectorUnavailableError):
-    """It will not take this part at all."""
+    """The collector will never accept this request."""
 
 
 class Collector:
-    """Used by one thread. `secret` = the name of the secret with the headers that it wants; it is looked up for each connection."""
+    """A collector; for one thread. `secret` = the name of the secret with its headers, read for each connection."""
 
     def __init__(
         self, endpoint: str, secret: str | None, faults: ErrorText, *, path: str = TRACES, within_s: float = WITHIN_S
@@ -47,14 +47,14 @@ class Collector:
         self._headers: dict[str, str] = {}
 
     def send(self, body: bytes) -> None:
-        """Send a part.
+        """Send a request body.
 
         Raises:
-            CollectorRejectsError: to send it again is useless.
-            CollectorUnavailableError: it can be sent again.
+        CollectorRejectsError: a retry is useless.
+        CollectorUnavailableError: a retry may succeed.
         """
         try:
-            status = self._sent(body)
+            status = self._send_with_retry(body)
         except (OSError, http.client.HTTPException, ConfigError) as error:
             self.close()
             raise CollectorUnavailableError(self._faults.of(error) or type(error).__name__) from None
@@ -64,13 +64,13 @@ class Collector:
         fault = f"it answers {status}"
         raise CollectorUnavailableError(fault) if status in _LATER else CollectorRejectsError(fault)
 
-    def _sent(self, body: bytes) -> int:
-        was_kept = self._connection is not None
+    def _send_with_retry(self, body: bytes) -> int:
+        was_reused = self._connection is not None
         try:
             return self._post(body)
         except (ConnectionError, ssl.SSLError):
             self.close()
-            if not was_kept:
+            if not was_reused:
                 raise
             return self._post(body)
 
@@ -102,10 +102,10 @@ class Collector:
 
 
 def read_headers(text: str, faults: ErrorText) -> dict[str, str]:
-    """Return the headers of `NAME=VALUE,NAME=VALUE`, as OTEL_EXPORTER_OTLP_HEADERS has them; each value is a secret.
+    """Return the headers of `NAME=VALUE,NAME=VALUE`, as in OTEL_EXPORTER_OTLP_HEADERS; each value is a secret.
 
     Raises:
-        ConfigError: it is not written so; the text is not repeated.
+    ConfigError: the text has another form; the error does not repeat it.
     """
     headers: dict[str, str] = {}
     for part in text.replace("\n", ",").split(","):

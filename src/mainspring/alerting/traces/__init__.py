@@ -1,1 +1,1 @@
-"""What a tracing backend is told: spans of what was committed."""
+"""Traces: spans of committed work, for a tracing backend."""

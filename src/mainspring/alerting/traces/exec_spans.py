@@ -1,4 +1,4 @@
-"""The spans of a wrapped command: those that a worker would tell of a run of one step."""
+"""The spans of a wrapped command (`exec`): the same that a worker makes for a run with one step."""
 
 from mainspring.alerting.traces.span_maker import SpanMaker
 from mainspring.domain.runs.trace_span import TraceSpan
@@ -9,18 +9,18 @@ from mainspring.store.commands.runs import ClaimedRun, ClaimedRuns, ClaimRuns, S
 
 
 def make_exec_spans(begin: StartRun, end: ExecRunEnd) -> list[TraceSpan]:
-    """Return the spans of a run that has ended; the run's own is the last."""
+    """Return the spans of a run that has ended; the span of the run is the last."""
     maker = SpanMaker()
-    tried = [build_attempt(begin.id, begin.automation, record) for record in end.attempts]
-    told = [
+    attempts = [build_attempt(begin.id, begin.automation, record) for record in end.attempts]
+    commits = [
         (ClaimRuns("", 1), ClaimedRuns((_build_claim(begin, end),), None), end.started_at),
-        *((command, DONE, end.finished_at) for command in (*tried, *build_end(begin.id, begin.automation, end))),
+        *((command, DONE, end.finished_at) for command in (*attempts, *build_end(begin.id, begin.automation, end))),
     ]
-    return [span for command, result, now in told for span in maker.spans(command, result, now)]
+    return [span for command, result, now in commits for span in maker.spans(command, result, now)]
 
 
 def _build_claim(begin: StartRun, end: ExecRunEnd) -> ClaimedRun:
-    """Return the run as its worker would have it: `exec` is its own."""
+    """Return the run as a worker would claim it."""
     return ClaimedRun(
         id=begin.id,
         automation=begin.automation,

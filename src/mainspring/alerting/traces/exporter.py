@@ -1,6 +1,6 @@
-"""The thread that tells a collector: it takes parts from the queue, sends them, and waits when the collector cannot take them.
+"""The exporter: a thread that takes spans from the queue, sends them to a collector, and waits while the collector is unavailable.
 
-Invariants: it never ends the process and never keeps it from ending; what it holds is one part beside the queue.
+Invariants: it never ends the process and never keeps it from ending. Besides the queue it holds one batch.
 """
 
 import logging
@@ -22,7 +22,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 
 
 class TraceExporter:
-    """Begun by `start()`. `resource` = what all spans of this process share."""
+    """Exports spans after `start()`. `resource` = what all spans of this process share."""
 
     def __init__(
         self,
@@ -39,49 +39,49 @@ class TraceExporter:
         self._resource = resource
         self._redact = redact
         self._every_s = every_s
-        self._told_every_s = told_every_s
+        self._warn_every_s = told_every_s
         self._ending = threading.Event()
         self._fault: str | None = None
         self._lost = 0
-        self._told_at = float("-inf")
-        self._thread = threading.Thread(target=self._live, name="mainspring-traces", daemon=True)
+        self._logged_at = float("-inf")
+        self._thread = threading.Thread(target=self._run, name="mainspring-traces", daemon=True)
 
     def start(self) -> None:
-        """Begin.
+        """Start.
 
         Raises:
-            ConfigError: what writes the spans is not installed.
+        ConfigError: a package for writing spans is not installed.
         """
         check_installed()
         self._thread.start()
 
     def close(self, within_s: float = CLOSE_WITHIN_S) -> None:
-        """Tell what is left, for so long at most; nothing of it where the collector was away at the last try."""
+        """Send what is left, for up to `within_s` seconds; nothing if the collector was unavailable at the last attempt."""
         self._ending.set()
         self._queue.hurry()
         if self._thread.is_alive() and self._fault is None:
             self._thread.join(within_s)
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         try:
             while not self._ending.is_set():
                 self._queue.wait(self._every_s)
                 self._send_all()
             self._send_all()
-        except Exception:  # noqa: BLE001  runs go on without traces
+        except Exception:  # noqa: BLE001  runs continue without traces
             _LOG.exception("traces end here")
         finally:
             self._collector.close()
 
     def _send_all(self) -> None:
-        """Send what waits; while it is being sent, more may come."""
+        """Send all waiting spans; more may arrive meanwhile."""
         while spans := self._queue.take():
             self._send(spans)
-            self._tell()
-        self._tell()
+            self._log_dropped()
+        self._log_dropped()
 
     def _send(self, spans: list[TraceSpan]) -> None:
-        """Send a part until it is taken, refused, or this process ends."""
+        """Send a batch until it is accepted or rejected, or until this process ends."""
         body, pause = encode_spans(spans, self._resource, self._redact), _FIRST_PAUSE_S
         while True:
             try:
@@ -92,7 +92,7 @@ class TraceExporter:
                 return
             except CollectorUnavailableError as error:
                 self._fault = error.text
-                self._tell()
+                self._log_dropped()
                 if self._ending.wait(pause):
                     self._queue.count_dropped(len(spans))
                     return
@@ -101,10 +101,10 @@ class TraceExporter:
                 self._fault = None
                 return
 
-    def _tell(self) -> None:
-        """Log what was dropped, at most once a minute."""
+    def _log_dropped(self) -> None:
+        """Log how many spans were dropped, at most once a minute."""
         self._lost += self._queue.take_dropped()
         now = time.monotonic()
-        if self._lost and now - self._told_at >= self._told_every_s:
+        if self._lost and now - self._logged_at >= self._warn_every_s:
             _LOG.warning("%d spans were dropped: %s", self._lost, self._fault or "more came than could be sent")
-            self._lost, self._told_at = 0, now
+            self._lost, self._logged_at = 0, now

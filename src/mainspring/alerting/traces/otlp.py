@@ -1,4 +1,4 @@
-"""Spans as OTLP has them, in protobuf. Here texts lose their secrets and what is too long of them."""
+"""Spans as OTLP in protobuf. This module redacts and shortens texts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -17,30 +17,30 @@ def encode_spans(
     """Return the body of a request to `/v1/traces`."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-    words = AttributeEncoder(redact)
+    encoder = AttributeEncoder(redact)
     request = ExportTraceServiceRequest()
-    of_us = request.resource_spans.add()
-    of_us.resource.attributes.extend(words.attributes(resource))
-    scope = of_us.scope_spans.add()
+    resource_spans = request.resource_spans.add()
+    resource_spans.resource.attributes.extend(encoder.attributes(resource))
+    scope = resource_spans.scope_spans.add()
     scope.scope.name, scope.scope.version = SCOPE, __version__
-    scope.spans.extend(_build_message(span, words) for span in spans)
+    scope.spans.extend(_build_message(span, encoder) for span in spans)
     return bytes(request.SerializeToString())
 
 
-def _build_message(span: TraceSpan, words: AttributeEncoder) -> "SpanMessage":
+def _build_message(span: TraceSpan, encoder: AttributeEncoder) -> "SpanMessage":
     from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
     from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-    status = Status(code=Status.STATUS_CODE_ERROR, message=words.text(span.error)) if span.is_error else None
+    status = Status(code=Status.STATUS_CODE_ERROR, message=encoder.text(span.error)) if span.is_error else None
     return SpanMessage(
         trace_id=span.trace_id,
         span_id=span.span_id,
         parent_span_id=span.parent_id or b"",
-        name=words.text(span.name),
+        name=encoder.text(span.name),
         kind=SpanMessage.SPAN_KIND_INTERNAL,
         start_time_unix_nano=max(span.start_ns, 0),
         end_time_unix_nano=max(span.end_ns, 0),
-        attributes=words.attributes(span.attributes),
-        links=[SpanMessage.Link(trace_id=one.trace_id, span_id=one.span_id) for one in span.links],
+        attributes=encoder.attributes(span.attributes),
+        links=[SpanMessage.Link(trace_id=link.trace_id, span_id=link.span_id) for link in span.links],
         status=status,
     )

@@ -1,6 +1,6 @@
-"""From committed commands to spans: ids and names only, never a value, a message or a key.
+"""The span maker: turns committed commands into spans, with ids and names only, never a value, a message or a key.
 
-Used on the committing thread alone. What it remembers is who a run is, from its claim until it is let go.
+For the committing thread. It remembers each run from its claim until it is released.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ from mainspring.store.commands.runs import (
 )
 
 MOST_RUNS = 100_000
-"""Runs that are remembered at once: more than any worker has."""
+"""Most runs that are remembered at once: more than any worker has."""
 _NS_IN_MS, _NS_IN_US = 1_000_000, 1_000
 _WAITS = frozenset({OutcomeKind.TIMER, OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
 _ORDERS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
@@ -52,7 +52,7 @@ class _OwnedRun(msgspec.Struct, frozen=True):
 
 
 class SpanMaker:
-    """Of one worker."""
+    """Makes the spans of one worker."""
 
     def __init__(self) -> None:
         self._owned: dict[str, _OwnedRun] = {}
@@ -61,13 +61,13 @@ class SpanMaker:
             SaveAttempt: self._attempt,
             CompleteRun: self._complete,
             FinishRun: self._finish,
-            SuspendRun: self._let_go,
-            ReleaseRun: self._let_go,
-            HaltRun: self._let_go,
+            SuspendRun: self._release,
+            ReleaseRun: self._release,
+            HaltRun: self._release,
         }
 
     def spans(self, command: Any, result: Any, now: int) -> Iterator[TraceSpan]:
-        """Yield what a command tells that got this result; `now` = ms UTC."""
+        """Yield the spans of a command and its result; `now` = ms UTC."""
         if type(command) is ClaimRuns:
             self._claim(result, now)
             return
@@ -87,7 +87,7 @@ class SpanMaker:
         while len(self._owned) > MOST_RUNS:
             del self._owned[next(iter(self._owned))]
 
-    # -- what was asked for --------------------------------------------------------------------------------------------
+    # -- steps ------------- --------------------------------------------------------------------------------------------
 
     def _outcome(self, done: SaveOutcome, _now: int) -> Iterator[TraceSpan]:
         if done.kind in _ORDERS:
@@ -97,41 +97,43 @@ class SpanMaker:
             links = (SpanLink(trace_id_of(done.run), work_span_id(done.run, done.claim)),)
         elif done.kind is OutcomeKind.CHILD and (owned := self._owned.get(done.run)) is not None:
             links = (link_to_run(choose_child_id(owned.run, done.ident)),)
-        what = self._named(done.run, done.automation, kind=str(done.kind), state=str(done.state))
+        attributes = self._build_attributes(done.run, done.automation, kind=str(done.kind), state=str(done.state))
         first_at = done.started_at if done.first_at is None else min(done.first_at, done.started_at)
         is_error = done.state in _WRONG
         end_ns = _ended_at_ns(done)
-        yield self._below_run(
+        yield self._child_span(
             done.run,
             step_span_id(done.run, done.ident, done.generation),
             done.name,
             (first_at * _NS_IN_MS, end_ns),
-            {**what, "mainspring.attempt": done.attempt, **self._of_failure(done.failure)},
+            {**attributes, "mainspring.attempt": done.attempt, **self._failure_attributes(done.failure)},
             links=links,
             is_error=is_error,
             error=_failure_code(done.failure) or (str(done.state) if is_error else ""),
         )
         if done.attempt > 1:
-            yield self._try(done, done.failure, (done.started_at * _NS_IN_MS, end_ns), is_error=is_error)
+            yield self._attempt_span(done, done.failure, (done.started_at * _NS_IN_MS, end_ns), is_error=is_error)
 
     def _attempt(self, tried: SaveAttempt, _now: int) -> Iterator[TraceSpan]:
         if tried.ended_at is None or tried.state is AttemptState.STARTED:
             return
-        yield self._try(tried, tried.failure, (tried.started_at * _NS_IN_MS, tried.ended_at * _NS_IN_MS), is_error=True)
+        yield self._attempt_span(
+            tried, tried.failure, (tried.started_at * _NS_IN_MS, tried.ended_at * _NS_IN_MS), is_error=True
+        )
 
-    def _try(
-        self, what: SaveOutcome | SaveAttempt, failure: Failure | None, span: tuple[int, int], *, is_error: bool
+    def _attempt_span(
+        self, attempt: SaveOutcome | SaveAttempt, failure: Failure | None, span: tuple[int, int], *, is_error: bool
     ) -> TraceSpan:
-        named = self._named(what.run, what.automation, kind="attempt", state=str(what.state))
-        return self._below_run(
-            what.run,
-            step_span_id(what.run, what.ident, what.generation, what.attempt),
-            f"{what.name} attempt",
+        attributes = self._build_attributes(attempt.run, attempt.automation, kind="attempt", state=str(attempt.state))
+        return self._child_span(
+            attempt.run,
+            step_span_id(attempt.run, attempt.ident, attempt.generation, attempt.attempt),
+            f"{attempt.name} attempt",
             span,
-            {**named, "mainspring.attempt": what.attempt, **self._of_failure(failure)},
-            parent_id=step_span_id(what.run, what.ident, what.generation),
+            {**attributes, "mainspring.attempt": attempt.attempt, **self._failure_attributes(failure)},
+            parent_id=step_span_id(attempt.run, attempt.ident, attempt.generation),
             is_error=is_error,
-            error=_failure_code(failure) or (str(what.state) if is_error else ""),
+            error=_failure_code(failure) or (str(attempt.state) if is_error else ""),
         )
 
     # -- runs ----------------------------------------------------------------------------------------------------------
@@ -140,29 +142,29 @@ class SpanMaker:
         yield from self._outcome(done.outcome(), now)
         owned = self._owned.pop(done.run, None)
         if owned is not None:
-            yield self._whole(owned.run, done.at, RunState.SUCCEEDED, None, None)
+            yield self._run_span(owned.run, done.at, RunState.SUCCEEDED, None, None)
 
     def _finish(self, end: FinishRun, now: int) -> Iterator[TraceSpan]:
         owned = self._owned.pop(end.run, None)
         if owned is not None:
-            yield self._work(owned, end.claim, now, str(end.state), "")
-            yield self._whole(owned.run, now, end.state, end.failure, end.reason)
+            yield self._work_span(owned, end.claim, now, str(end.state), "")
+            yield self._run_span(owned.run, now, end.state, end.failure, end.reason)
 
-    def _let_go(self, end: SuspendRun | ReleaseRun | HaltRun, now: int) -> Iterator[TraceSpan]:
+    def _release(self, end: SuspendRun | ReleaseRun | HaltRun, now: int) -> Iterator[TraceSpan]:
         owned = self._owned.pop(end.run, None)
         if owned is None:
             return
         if isinstance(end, HaltRun):
-            yield self._work(owned, end.claim, now, str(RunState.NEEDS_ATTENTION), str(end.reason), end.failure)
+            yield self._work_span(owned, end.claim, now, str(RunState.NEEDS_ATTENTION), str(end.reason), end.failure)
         else:
-            yield self._work(
+            yield self._work_span(
                 owned, end.claim, now, str(end.state if isinstance(end, SuspendRun) else RunState.QUEUED), ""
             )
 
-    def _whole(
+    def _run_span(
         self, run: ClaimedRun, now: int, state: RunState, failure: Failure | None, reason: FailureReason | None
     ) -> TraceSpan:
-        attributes = self._named(run.id, run.automation, kind=run.kind, state=str(state))
+        attributes = self._build_attributes(run.id, run.automation, kind=run.kind, state=str(state))
         attributes |= {"mainspring.version": run.version, "mainspring.queue": run.queue}
         if reason is not None:
             attributes["mainspring.reason"] = str(reason)
@@ -174,30 +176,30 @@ class SpanMaker:
             name=run.automation,
             start_ns=run.started_at * _NS_IN_MS,
             end_ns=max(now, run.started_at) * _NS_IN_MS,
-            attributes=attributes | self._of_failure(failure),
+            attributes=attributes | self._failure_attributes(failure),
             links=() if run.parent is None else (link_to_run(run.parent),),
             is_error=state is RunState.FAILED,
             error=_failure_code(failure) or str(reason or "") if state is RunState.FAILED else "",
         )
 
-    def _work(
+    def _work_span(
         self, owned: _OwnedRun, claim: int, now: int, state: str, error: str, failure: Failure | None = None
     ) -> TraceSpan:
         run = owned.run
-        named = self._named(run.id, run.automation, kind="work", state=state)
-        return self._below_run(
+        attributes = self._build_attributes(run.id, run.automation, kind="work", state=state)
+        return self._child_span(
             run.id,
             work_span_id(run.id, claim),
             "work",
             (owned.claimed_at * _NS_IN_MS, max(now, owned.claimed_at) * _NS_IN_MS),
-            {**named, "mainspring.claim": claim, **self._of_failure(failure)},
+            {**attributes, "mainspring.claim": claim, **self._failure_attributes(failure)},
             is_error=bool(error),
             error=error,
         )
 
-    # -- words ---------------------------------------------------------------------------------------------------------
+    # -- parts ---------------------------------------------------------------------------------------------------------
 
-    def _below_run(
+    def _child_span(
         self,
         run: str,
         span_id: bytes,
@@ -223,14 +225,14 @@ class SpanMaker:
             error=error,
         )
 
-    def _named(self, run: str, automation: str, **more: str) -> dict[str, SpanAttribute]:
+    def _build_attributes(self, run: str, automation: str, **more: str) -> dict[str, SpanAttribute]:
         return {
             "mainspring.run": run,
             "mainspring.automation": automation,
             **{f"mainspring.{name}": value for name, value in more.items()},
         }
 
-    def _of_failure(self, failure: Failure | None) -> dict[str, SpanAttribute]:
+    def _failure_attributes(self, failure: Failure | None) -> dict[str, SpanAttribute]:
         if failure is None:
             return {}
         return {
@@ -246,7 +248,7 @@ def _failure_code(failure: Failure | None) -> str:
 
 
 def _ended_at_ns(done: SaveOutcome) -> int:
-    """Return when something ended, in ns: attempts are measured more finely than instants."""
+    """Return when an outcome ended, in ns: durations of attempts are finer than instants."""
     if done.took_us:
         return done.started_at * _NS_IN_MS + done.took_us * _NS_IN_US
     return done.at * _NS_IN_MS

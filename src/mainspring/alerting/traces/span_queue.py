@@ -1,4 +1,4 @@
-"""What waits to be told to the collector: bounded, never waited for by whoever adds, what is over the bound is counted."""
+"""The queue of spans for the collector: bounded; adding never waits, and spans over the bound are counted as dropped."""
 
 import threading
 from collections import deque
@@ -11,7 +11,7 @@ PART = 512
 
 
 class SpanQueue:
-    """One thread adds, one takes."""
+    """A queue with one thread that adds and one that takes."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
@@ -24,34 +24,34 @@ class SpanQueue:
         return len(self._waiting)
 
     def add(self, spans: Sequence[TraceSpan]) -> None:
-        """Add as many as there is room for."""
-        room = max(self._most - len(self._waiting), 0)
-        self._waiting.extend(spans[:room])
-        if len(spans) > room:
-            self.count_dropped(len(spans) - room)
+        """Add spans up to the capacity."""
+        capacity = max(self._most - len(self._waiting), 0)
+        self._waiting.extend(spans[:capacity])
+        if len(spans) > capacity:
+            self.count_dropped(len(spans) - capacity)
         if len(self._waiting) >= PART:
             self._is_full_enough.set()
 
     def take(self) -> list[TraceSpan]:
-        """Take the next part, oldest first."""
+        """Take the next batch, oldest first."""
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), PART))]
 
     def wait(self, within_s: float) -> None:
-        """Wait until a whole part is there or somebody hurries, at most for so long."""
+        """Wait up to `within_s` seconds for a whole batch or for `hurry`."""
         if self._is_full_enough.wait(within_s):
             self._is_full_enough.clear()
 
     def hurry(self) -> None:
-        """Wake who waits."""
+        """Wake the thread that waits."""
         self._is_full_enough.set()
 
     def count_dropped(self, number: int) -> None:
-        """Count spans that nobody will be told of."""
+        """Count spans that are not sent."""
         with self._lock:
             self._dropped += number
 
     def take_dropped(self) -> int:
-        """Return how many were dropped since this was last asked."""
+        """Return the number of spans dropped since the last call."""
         with self._lock:
             number, self._dropped = self._dropped, 0
         return number

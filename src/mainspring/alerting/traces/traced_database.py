@@ -1,6 +1,6 @@
-"""A database whose commits are told: it does what the real one does, and makes spans of what was committed.
+"""A traced database: it commits through the real one and makes spans of what was committed.
 
-Invariant: whatever goes wrong in the telling, the commit's answer is the real one's.
+Invariant: whatever fails in tracing, the result of a commit is that of the real database.
 """
 
 import logging
@@ -26,18 +26,18 @@ class TracedDatabase:
         self._is_broken = False
 
     def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
-        """Commit, then tell."""
+        """Commit, then add spans."""
         report = self._inner.commit(commands, again=again)
         if not self._is_broken:
-            self._tell(commands, report.results)
+            self._add_spans(commands, report.results)
         return report
 
-    def _tell(self, commands: list[Any], results: list[Any]) -> None:
+    def _add_spans(self, commands: list[Any], results: list[Any]) -> None:
         now = self._clock.now()
         try:
             pairs = zip(commands, results, strict=True)
             spans = [span for command, result in pairs for span in self._maker.spans(command, result, now)]
-        except Exception:  # noqa: BLE001  a mistake of ours in what is only for looking at
+        except Exception:  # noqa: BLE001  an error in tracing must not fail a commit
             self._is_broken = True
             _LOG.exception("traces end here: a span could not be made")
         else:
@@ -45,7 +45,7 @@ class TracedDatabase:
 
     @property
     def session(self) -> int | None:
-        """That of the real one."""
+        """The session of the real database."""
         return self._inner.session
 
     @session.setter
@@ -54,7 +54,7 @@ class TracedDatabase:
 
     @property
     def meanwhile(self) -> Callable[[], None] | None:
-        """That of the real one."""
+        """The callback of the real database."""
         return self._inner.meanwhile
 
     @meanwhile.setter
@@ -63,23 +63,23 @@ class TracedDatabase:
 
     @property
     def trouble(self) -> str | None:
-        """That of the real one."""
+        """The error of the real database."""
         return self._inner.trouble
 
     def poll(self) -> bool:
-        """Poll the real one."""
+        """Poll the real database."""
         return self._inner.poll()
 
     @property
     def hints(self) -> int | None:
-        """Those of the real one."""
+        """The hints of the real database."""
         return self._inner.hints
 
     @property
     def poll_in(self) -> float:
-        """As the real one says."""
+        """The seconds until the next poll of the real database."""
         return self._inner.poll_in
 
     def close(self) -> None:
-        """Close the real one."""
+        """Close the real database."""
         self._inner.close()

@@ -1,4 +1,4 @@
-"""What workers announced, as the store has it: definitions, and which of them start which."""
+"""Announced definitions of workers in the store, and the graph of their starts."""
 
 from contextlib import suppress
 
@@ -12,19 +12,22 @@ from mainspring.store.views import AutomationView
 
 
 def read_definition(view: AutomationView) -> Definition | None:
-    """Return the definition that a worker announced; None if this version cannot read it."""
+    """Return the announced definition; None if this version cannot read it."""
     with suppress(msgspec.MsgspecError):
         return Definition.from_data(msgspec.json.decode(view.definition))
     return None
 
 
 def read_announced_graph(reader: StoreReader) -> Graph:
-    """Return the graph of what workers announced and nobody retired."""
+    """Return the graph of announced automations that are not retired."""
     found = {
         view.name: definition
         for view in automations(reader)
         if view.retired_at is None and (definition := read_definition(view)) is not None
     }
     return build_graph(
-        {name: (one.triggers, [schedule.describe() for schedule in one.schedules]) for name, one in found.items()}
+        {
+            name: (definition.triggers, [schedule.describe() for schedule in definition.schedules])
+            for name, definition in found.items()
+        }
     )

@@ -1,4 +1,4 @@
-"""How automations stand: on time, late, silent, learning, paused. It is judged by the monitors that open incidents, at this instant."""
+"""Health of automations at an instant: on time, late, silent, learning, paused. The same monitors that open incidents decide it."""
 
 from collections.abc import Iterable
 
@@ -26,14 +26,15 @@ JUDGING_MONITORS = (
     IncidentKind.TOO_FAST,
     IncidentKind.DID_NOTHING,
 )
-"""Monitors whose verdict hangs on one automation alone."""
+"""Monitors whose evaluation depends on one automation only."""
 _WHEN = (IncidentKind.SILENCE, IncidentKind.LATE_START)
 
 
 class AutomationHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """`since_at` = since when it stands so, where that is known; `why` in words.
+    """`since_at` = since when it is in this state, if known; `why` in words.
 
-    `due_at` = when a success is due next, `late_at` = when that is missed; `silence` = the rule in words; `judged` = what monitors say.
+    `due_at` = when the next success is due, `late_at` = when it counts as missed; `silence` = the rule in words; `judged` = the evaluations
+    of monitors.
     """
 
     state: AutomationState
@@ -55,19 +56,24 @@ def read_automation_health(
     *,
     alone: bool = False,
 ) -> dict[str, AutomationHealth]:
-    """Return how each stands at the instant `now` (ms); `alone` = it is one, of which all that was learned and every judge are wanted."""
-    wanted = list(names)
-    if not wanted:
+    """Return the health of each at the instant `now` (ms); `alone` = it is one, for which all baselines and all monitors are read."""
+    automation_names = list(names)
+    if not automation_names:
         return {}
     facts = (
-        _read_facts_of_one(reader, wanted[0], now, tunings, own) if alone else _read_facts_of_many(reader, wanted, now)
+        _read_facts_of_one(reader, automation_names[0], now, tunings, own)
+        if alone
+        else _read_facts_of_many(reader, automation_names, now)
     )
     kinds = JUDGING_MONITORS if alone else _WHEN
-    verdicts: dict[str, list[Evaluation]] = {}
+    evaluations: dict[str, list[Evaluation]] = {}
     for kind in kinds:
-        for judged in evaluate_monitor(MONITORS[kind], facts, tunings, now, own):
-            verdicts.setdefault(judged.subject.automation, []).append(judged)
-    return {one.name: _build_health(one, verdicts.get(one.name, []), now) for one in facts.automations}
+        for evaluation in evaluate_monitor(MONITORS[kind], facts, tunings, now, own):
+            evaluations.setdefault(evaluation.subject.automation, []).append(evaluation)
+    return {
+        automation.name: _build_health(automation, evaluations.get(automation.name, []), now)
+        for automation in facts.automations
+    }
 
 
 def _read_facts_of_many(reader: StoreReader, names: list[str], now: int) -> MonitorInputs:
@@ -77,44 +83,52 @@ def _read_facts_of_many(reader: StoreReader, names: list[str], now: int) -> Moni
 def _read_facts_of_one(
     reader: StoreReader, name: str, now: int, tunings: TuningTable, own: TuningOverrides
 ) -> MonitorInputs:
-    """Return all by which one automation is judged, as a watcher has it: what is open is well later than what is not."""
+    """Return all facts for one automation, as a watcher reads them: an open incident needs stricter evidence to resolve."""
     general = tunings.get(IncidentKind.FAIL_RATE, FailRateTuning())
     tuning = own.of(name, IncidentKind.FAIL_RATE, general)
     window = tuning.window if isinstance(tuning, FailRateTuning) else FailRateTuning().window
-    wrong = [one.subject for one in incidents(reader, automation=name)]
-    return FactsReader(reader, at_once=None, about=name).read_of([name], now, window=window, open=wrong)
+    open_subjects = [incident.subject for incident in incidents(reader, automation=name)]
+    return FactsReader(reader, at_once=None, about=name).read_of([name], now, window=window, open=open_subjects)
 
 
-def _build_health(one: WatchedAutomation, judged: list[Evaluation], now: int) -> AutomationHealth:
-    by_kind = {each.subject.kind: each for each in judged}
+def _build_health(automation: WatchedAutomation, evaluations: list[Evaluation], now: int) -> AutomationHealth:
+    by_kind = {evaluation.subject.kind: evaluation for evaluation in evaluations}
     silence, late = by_kind.get(IncidentKind.SILENCE), by_kind.get(IncidentKind.LATE_START)
-    expected = find_expected_success(one) if not one.is_off(now) and silence is not None and _is_planned(one) else None
-    state, since_at, why = _evaluate_state(one, silence, late, now)
+    expected = (
+        find_expected_success(automation)
+        if not automation.is_off(now) and silence is not None and _is_planned(automation)
+        else None
+    )
+    state, since_at, reason = _evaluate_state(automation, silence, late, now)
     late_at = silence.figures.get("late_at") if silence is not None else None
     return AutomationHealth(
         state=state,
         since_at=since_at,
-        why=why,
+        why=reason,
         due_at=None if expected is None else expected.due_at,
         late_at=late_at,
-        last_good_at=one.succeeded_at,
-        silence=_describe_rule(one, silence),
-        judged=tuple(judged),
+        last_good_at=automation.succeeded_at,
+        silence=_describe_rule(automation, silence),
+        judged=tuple(evaluations),
     )
 
 
 def _evaluate_state(
-    one: WatchedAutomation, silence: Evaluation | None, late: Evaluation | None, now: int
+    automation: WatchedAutomation, silence: Evaluation | None, late: Evaluation | None, now: int
 ) -> tuple[AutomationState, int | None, str]:
-    if one.retired_at is not None:
-        return AutomationState.RETIRED, one.retired_at, ""
-    if one.problem:
-        return AutomationState.PROBLEM, None, one.problem
-    if one.is_off(now):
-        return AutomationState.PAUSED, one.paused_at, f"by {one.paused_by}" if one.paused_by else ""
-    for state, judged in ((AutomationState.SILENT, silence), (AutomationState.LATE, late)):
-        if judged is not None and judged.finding is not None:
-            return state, judged.finding.since_at, judged.finding.text
+    if automation.retired_at is not None:
+        return AutomationState.RETIRED, automation.retired_at, ""
+    if automation.problem:
+        return AutomationState.PROBLEM, None, automation.problem
+    if automation.is_off(now):
+        return (
+            AutomationState.PAUSED,
+            automation.paused_at,
+            f"by {automation.paused_by}" if automation.paused_by else "",
+        )
+    for state, evaluation in ((AutomationState.SILENT, silence), (AutomationState.LATE, late)):
+        if evaluation is not None and evaluation.finding is not None:
+            return state, evaluation.finding.since_at, evaluation.finding.text
     if silence is None or (silence.figures.get("late_at") is None and silence.unsure is None):
         return AutomationState.ON_DEMAND, None, ""
     if silence.figures.get("learning"):
@@ -122,22 +136,22 @@ def _evaluate_state(
     return AutomationState.ON_TIME, None, ""
 
 
-def _is_planned(one: WatchedAutomation) -> bool:
-    return bool(one.cadences) or one.option("silence") not in (None, False)
+def _is_planned(automation: WatchedAutomation) -> bool:
+    return bool(automation.cadences) or automation.option("silence") not in (None, False)
 
 
 def _describe_learning(silence: Evaluation) -> str:
-    found, over = silence.figures.get("successes", 0), silence.figures.get("over_ms", 0)
-    return f"{format_count(found, 'success', 'successes')} in {format_span(over)} so far; it takes 20 in 7 days"
+    successes, over_ms = silence.figures.get("successes", 0), silence.figures.get("over_ms", 0)
+    return f"{format_count(successes, 'success', 'successes')} in {format_span(over_ms)} so far; it takes 20 in 7 days"
 
 
-def _describe_rule(one: WatchedAutomation, silence: Evaluation | None) -> str:
-    """Return by what it is missed, in words."""
-    stated = one.option("silence")
-    if stated is False:
+def _describe_rule(automation: WatchedAutomation, silence: Evaluation | None) -> str:
+    """Return the rule of silence in words."""
+    option = automation.option("silence")
+    if option is False:
         return "off"
-    if stated is not None:
-        return f"within {stated}"
+    if option is not None:
+        return f"within {option}"
     if silence is None:
         return "-"
     grace_ms, window_ms = silence.figures.get("grace_ms"), silence.figures.get("window_ms")

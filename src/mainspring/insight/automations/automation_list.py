@@ -1,4 +1,4 @@
-"""Each automation as people see it in a list: who answers for it, what starts it, how it stands, how its last runs went."""
+"""List of automations as people see them: owner, what starts each one, its health, its last runs."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -17,24 +17,24 @@ from mainspring.insight.automations.source_description import describe_source
 from mainspring.insight.incidents.visible_incidents import most_severe_by_automation
 from mainspring.insight.text import quantile
 from mainspring.store.base import StoreReader
-from mainspring.store.read.automations import automation_stats as reads
+from mainspring.store.read.automations import automation_stats
 from mainspring.store.read.automations.automation_stats import RunMark
 from mainspring.store.views import AutomationView
 
 SHOWN_RUNS = 50
-"""Runs that are drawn of each."""
+"""Most runs that are shown of each."""
 DAYS = 7
 _DAY_MS = 86_400_000
 _NEVER = 2**63 - 1
 
 
 class AutomationLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One automation. `state` tells whether it comes in time, `incident` whether it is well: the loudest that is not resolved.
+    """One automation. `state` = whether it is on time, `incident` = its most severe unresolved incident.
 
-    `due_at` = when its next success is due, `late_at` = when that is missed; `silence` = the rule in words.
+    `due_at` = when its next success is due, `late_at` = when it counts as missed; `silence` = the rule in words.
 
-    `succeeded`, `failed` and `success_share` are of seven days; `p95_ms` is that of those of its newest 50 runs that succeeded;
-    `runs` are the newest, newest first.
+    `succeeded`, `failed` and `success_share` are of seven days; `p95_ms` is that of the successful ones of its newest 50 runs; `runs` are
+    the newest, newest first.
     """
 
     name: str
@@ -72,17 +72,17 @@ def list_automation_lines(
     runs: int = SHOWN_RUNS,
     zone: str = "UTC",
 ) -> list[AutomationLine]:
-    """Return a line for each of these automations, with so many of its runs: a handful of reads, for a page of them, not thousands.
+    """Return a line for each of these automations, with its newest runs, in a handful of reads: for a page, not for thousands.
 
-    `incidents` = those that are not resolved, also those that are part of others; `zone` = that of the project.
+    `incidents` = the unresolved ones, grouped ones too; `zone` = that of the project.
     """
     names = [view.name for view in views]
-    standing = read_automation_health(reader, names, now, tunings, own)
-    newest = reads.newest_runs(reader, names, SHOWN_RUNS)
-    ended = reads.ended_between(reader, names, now - DAYS * _DAY_MS, _NEVER)
+    health_by_name = read_automation_health(reader, names, now, tunings, own)
+    newest = automation_stats.newest_runs(reader, names, SHOWN_RUNS)
+    ended = automation_stats.ended_between(reader, names, now - DAYS * _DAY_MS, _NEVER)
     worst, lines = most_severe_by_automation(incidents), []
     for view in views:
-        definition, found = read_definition(view), standing.get(view.name)
+        definition, found = read_definition(view), health_by_name.get(view.name)
         if found is None:  # forgotten between two reads
             continue
         succeeded, failed = ended.get(view.name, (0, 0))
@@ -115,36 +115,36 @@ def list_automation_lines(
 
 
 def zone_name_of(definition: Definition | None, project: str) -> str:
-    """Return the zone on whose clock an automation lives: its own, else that of its schedule, else the project's."""
+    """Return the zone of an automation: its own, else that of its schedule, else the project's."""
     if definition is None:
         return project
-    schedules = [one.tz for one in definition.schedules if one.has_time_of_day]
+    schedules = [schedule.tz for schedule in definition.schedules if schedule.has_time_of_day]
     return str(definition.option("tz") or next(iter(schedules), project))
 
 
-def describe_starts(definition: Definition | None, may_see: Callable[[str], bool]) -> list[str]:
-    """Return what starts it, in words; of another automation that may not be seen no name."""
+def describe_starts(definition: Definition | None, may_view: Callable[[str], bool]) -> list[str]:
+    """Return what starts an automation, in words, without names of automations that the caller may not see."""
     if definition is None:
         return []
     found = [schedule.describe() for schedule in definition.schedules]
-    return [*found, *(describe_visible_source(trigger.source, may_see) for trigger in definition.triggers.values())]
+    return [*found, *(describe_visible_source(trigger.source, may_view) for trigger in definition.triggers.values())]
 
 
-def describe_visible_source(source: object, may_see: Callable[[str], bool]) -> str:
-    """Return what a trigger listens to, in words; of automations that may not be seen no name."""
+def describe_visible_source(source: object, may_view: Callable[[str], bool]) -> str:
+    """Return what a trigger listens to, in words, without names of automations that the caller may not see."""
     match source:
-        case RunEndSource(automation=name) if not may_see(name):
+        case RunEndSource(automation=name) if not may_view(name):
             return "a run of another automation"
-        case JoinedRunsSource(automations=names) if not all(map(may_see, names)):
+        case JoinedRunsSource(automations=names) if not all(map(may_view, names)):
             return "runs of other automations"
         case _:
             return describe_source(source)
 
 
 def duration_at_share(runs: Sequence[RunMark], share: float) -> int | None:
-    """Return how long this share of the runs that succeeded took at most."""
-    took = [one.took_ms for one in runs if one.state is RunState.SUCCEEDED and one.took_ms is not None]
-    return quantile.exact_quantile(took, share)
+    """Return the quantile of the durations of the successful runs."""
+    durations = [run.took_ms for run in runs if run.state is RunState.SUCCEEDED and run.took_ms is not None]
+    return quantile.exact_quantile(durations, share)
 
 
 def _option_value(definition: Definition | None, name: str) -> str | None:

@@ -1,6 +1,6 @@
-"""Which automations start which, for people: the graph of what is known, as data, as a tree of text, and as DOT. Pure.
+"""Dependencies between automations, for people: the graph of their starts, as data, as a tree of text, and as DOT. Pure.
 
-Invariant: a cycle, which two workers of different code may have announced together, ends a branch and never a program.
+Invariant: a cycle, which two workers with different code may have announced, ends a branch and never a program.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from mainspring.insight.text.formatting import escape_line, format_span
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of a run of `upstream` lets `downstream` start. `with_others` = it waits for runs of these too, of one `per`, `within` ms."""
+    """A run of `upstream` that ends starts `downstream`. `with_others` = runs it also waits for, of one `per`, `within` ms."""
 
     upstream: str
     downstream: str
@@ -26,16 +26,16 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> str:
-        """When that is, in words: "with load, for one slot"."""
+        """The condition in words: "with load, for one slot"."""
         states = "" if self.states == ("succeeded",) else " or ".join(self.states)
-        others = "" if not self.with_others else f"with {', '.join(self.with_others)}"
+        joined = "" if not self.with_others else f"with {', '.join(self.with_others)}"
         per = "" if self.per is None else f"for one {self.per}"
         within = "" if self.within is None else f"within {format_span(self.within)}"
-        return ", ".join(part for part in (states, others, per, within) if part)
+        return ", ".join(part for part in (states, joined, per, within) if part)
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """An automation. `starts` = what else starts it, in words; `is_known` = it is declared, not only waited for."""
+    """An automation. `starts` = what else starts it, in words; `is_known` = it is declared, not only referenced."""
 
     name: str
     starts: list[str] = []
@@ -57,24 +57,24 @@ class Graph(msgspec.Struct, frozen=True):
         return [edge for edge in self.edges if edge.downstream == name]
 
     def after(self, name: str) -> list[str]:
-        """Return all that follows from a run of this one, nearest first, each once."""
+        """Return all that follows a run of this one, nearest first, each once."""
         found: dict[str, None] = {}
-        ahead = [name]
-        while ahead:
-            following = [edge.downstream for edge in self.below(ahead.pop(0)) if edge.downstream not in found]
-            found |= dict.fromkeys(one for one in following if one != name)
-            ahead += [one for one in dict.fromkeys(following) if one != name]
+        queue = [name]
+        while queue:
+            following = [edge.downstream for edge in self.below(queue.pop(0)) if edge.downstream not in found]
+            found |= dict.fromkeys(downstream for downstream in following if downstream != name)
+            queue += [downstream for downstream in dict.fromkeys(following) if downstream != name]
         return list(found)
 
     def around(self, name: str) -> "Graph":
-        """Return the part that leads to this one, and away from it."""
+        """Return the part of the graph before and after this one."""
         names = {name, *self.after(name), *Graph(self.nodes, [_reverse_edge(edge) for edge in self.edges]).after(name)}
         edges = [edge for edge in self.edges if edge.upstream in names and edge.downstream in names]
-        return Graph({one: self.nodes[one] for one in self.nodes if one in names}, edges)
+        return Graph({node_name: self.nodes[node_name] for node_name in self.nodes if node_name in names}, edges)
 
 
 def build_graph(automations: Mapping[str, tuple[Mapping[str, Trigger], Sequence[str]]]) -> Graph:
-    """Return the graph of automations: name -> its triggers by the ends of their names, and its schedules in words."""
+    """Return the graph of automations: name -> its triggers by the last part of their names, and its schedules in words."""
     edges = [
         edge
         for name in sorted(automations)
@@ -91,15 +91,15 @@ def build_graph(automations: Mapping[str, tuple[Mapping[str, Trigger], Sequence[
 
 
 def draw_tree(graph: Graph, root: str) -> Iterator[str]:
-    """Yield what follows from `root` as a tree of text; what was drawn above is not drawn twice."""
+    """Yield what follows `root` as a tree of text; a branch that is shown above is not repeated."""
     yield from _draw_branch(graph, root, "", set(), ())
 
 
 def find_roots(graph: Graph) -> list[str]:
-    """Return what starts others and is started by none of them; of a cycle its first one."""
+    """Return automations that start others and that none of them starts; of a cycle its first one."""
     linked = {edge.upstream for edge in graph.edges} | {edge.downstream for edge in graph.edges}
     roots = [name for name in graph.nodes if name in linked and not graph.above(name)]
-    reached = {*roots, *(one for root in roots for one in graph.after(root))}
+    reached = {*roots, *(name for root in roots for name in graph.after(root))}
     for name in graph.nodes:
         if name in linked and name not in reached:
             roots.append(name)
@@ -123,15 +123,15 @@ def _list_edges(name: str, trigger: str, declared: Trigger) -> Iterator[Edge]:
     match declared.source:
         case RunEndSource(automation=upstream, states=states):
             yield Edge(upstream=upstream, downstream=name, trigger=trigger, states=states)
-        case JoinedRunsSource(automations=several, states=states, per=per, within=within):
-            for upstream in several:
-                others = tuple(one for one in several if one != upstream)
+        case JoinedRunsSource(automations=upstreams, states=states, per=per, within=within):
+            for upstream in upstreams:
+                joined = tuple(other for other in upstreams if other != upstream)
                 yield Edge(
                     upstream=upstream,
                     downstream=name,
                     trigger=trigger,
                     states=states,
-                    with_others=others,
+                    with_others=joined,
                     per=per,
                     within=within,
                 )
@@ -139,25 +139,27 @@ def _list_edges(name: str, trigger: str, declared: Trigger) -> Iterator[Edge]:
 
 def _describe_other_starts(triggers: Iterable[Trigger]) -> list[str]:
     return [
-        describe_source(one.source) for one in triggers if not isinstance(one.source, RunEndSource | JoinedRunsSource)
+        describe_source(trigger.source)
+        for trigger in triggers
+        if not isinstance(trigger.source, RunEndSource | JoinedRunsSource)
     ]
 
 
-def _draw_branch(graph: Graph, name: str, indent: str, drawn: set[str], path: tuple[str, ...]) -> Iterator[str]:
+def _draw_branch(graph: Graph, name: str, indent: str, rendered: set[str], path: tuple[str, ...]) -> Iterator[str]:
     node = graph.nodes[name]
     if not path:
         yield escape_line(name) + _node_notes(node, "")
     below = graph.below(name)
-    if name in drawn and below:
+    if name in rendered and below:
         yield f"{indent}└─ ... as above"
         return
-    drawn.add(name)
-    for place, edge in enumerate(below):
-        is_last = place == len(below) - 1
+    rendered.add(name)
+    for position, edge in enumerate(below):
+        is_last = position == len(below) - 1
         yield f"{indent}{'└─' if is_last else '├─'} {escape_line(edge.downstream)}{_node_notes(graph.nodes[edge.downstream], edge.words)}"
         if edge.downstream not in (*path, name):
-            inner = indent + ("   " if is_last else "│  ")
-            yield from _draw_branch(graph, edge.downstream, inner, drawn, (*path, name))
+            child_indent = indent + ("   " if is_last else "│  ")
+            yield from _draw_branch(graph, edge.downstream, child_indent, rendered, (*path, name))
 
 
 def _node_notes(node: Node, words: str) -> str:

@@ -1,4 +1,4 @@
-"""Due times of an automation: those to come, and those that were, beside what came. Computed from its schedules, in their own zones."""
+"""Due times of an automation: future ones, and past ones with the runs for them. Computed from its schedules, in their own zones."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -17,11 +17,11 @@ from mainspring.store.views import AutomationView, SlotView
 
 FAR_MS = 100 * 366 * 86_400_000
 _EARLY_MS = 60_000
-"""A run that begins so shortly before a due time is of that: clocks of foreign schedulers differ."""
+"""A run that starts up to this long before a due time belongs to it: clocks of foreign schedulers differ."""
 
 
 class DueTime(msgspec.Struct, frozen=True, kw_only=True):
-    """One to come. `starts_at` = with its jitter; `local` = on the clock of its `zone`, where clocks may `change` on its day."""
+    """A future due time. `starts_at` = with its jitter; `local` = on the clock of its `zone`, where clocks may `change` on its day."""
 
     schedule: str
     slot_at: int
@@ -32,7 +32,7 @@ class DueTime(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PastDueTime(msgspec.Struct, frozen=True, kw_only=True):
-    """One that was due. `run` = the one that began for it and how it stands; `came_at` = when it succeeded; `note` = why none was made."""
+    """A past due time. `run` = its run and the state of that; `came_at` = when it succeeded; `note` = why there is no run."""
 
     schedule: str
     due_at: int
@@ -43,18 +43,18 @@ class PastDueTime(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_schedules(definition: Definition | None) -> list[tuple[str, Schedule]]:
-    """Return the schedules of an automation with the names under which they are announced."""
+    """Return the schedules of an automation with their announced names."""
     schedules = definition.schedules if definition is not None else ()
-    several = len(schedules) > 1
+    is_numbered = len(schedules) > 1
     return [
-        (f"{definition.name}#{number}" if several else definition.name, one)
-        for number, one in enumerate(schedules, 1)
+        (f"{definition.name}#{number}" if is_numbered else definition.name, schedule)
+        for number, schedule in enumerate(schedules, 1)
         if definition is not None
     ]
 
 
 def schedules_run_from(view: AutomationView, now: int) -> int | None:
-    """Return from when on its schedules make runs: now, the end of its pause, None = not before somebody acts."""
+    """Return from when its schedules make runs: now, the end of its pause, None = not before a person acts."""
     if view.retired_at is not None or view.problem:
         return None
     if is_paused(view, now):
@@ -79,7 +79,7 @@ def list_next_due_times(definition: Definition | None, start: int | None, count:
         for name, schedule in list_schedules(definition)
         for slot in schedule.slots_between(start, start + FAR_MS, limit=count)
     ]
-    return sorted(found, key=lambda one: one.slot_at)[:count]
+    return sorted(found, key=lambda due_time: due_time.slot_at)[:count]
 
 
 def list_past_due_times(
@@ -91,10 +91,10 @@ def list_past_due_times(
     now: int,
     count: int,
 ) -> list[PastDueTime]:
-    """Return the newest due times after `from_at`, oldest first, at most `count`, each with the first run that began for it.
+    """Return the newest due times after `from_at`, oldest first, at most `count`, each with the first run for it.
 
-    A run of a slot belongs to that; any other to the due time before it. `slots` = what is on record, `pauses` = from when to when it was
-    paused: then nothing was to come.
+    A run of a slot belongs to that slot; any other run to the due time before it. `slots` = the recorded slots. `pauses` = when it was
+    paused: then nothing was due.
     """
     dues = sorted(
         (due_at, name)
@@ -102,28 +102,33 @@ def list_past_due_times(
         for due_at in schedule.newest_between(from_at, now, count)
     )[-count:]
     times = [due_at for due_at, _ in dues]
-    by_place: dict[int, list[RunMark]] = {}
-    for one in reversed(runs):
-        begun_at = one.slot_at if one.slot_at is not None else (one.started_at or one.created_at) + _EARLY_MS
-        place = bisect_right(times, begun_at) - 1
+    runs_by_place: dict[int, list[RunMark]] = {}
+    for run in reversed(runs):
+        started_at = run.slot_at if run.slot_at is not None else (run.started_at or run.created_at) + _EARLY_MS
+        place = bisect_right(times, started_at) - 1
         if place >= 0:
-            by_place.setdefault(place, []).append(one)
-    notes = {(one.schedule, one.slot_at): _describe_slot(one) for one in slots}
-    off = [(begin, now if end is None else end) for begin, end in pauses]
+            runs_by_place.setdefault(place, []).append(run)
+    notes = {(slot.schedule, slot.slot_at): _describe_slot(slot) for slot in slots}
+    paused_spans = [(begin, now if end is None else end) for begin, end in pauses]
     return [
-        _build_past(name, due_at, by_place.get(place, []), notes.get((name, due_at)) or _describe_pause(due_at, off))
+        _build_past(
+            name,
+            due_at,
+            runs_by_place.get(place, []),
+            notes.get((name, due_at)) or _describe_pause(due_at, paused_spans),
+        )
         for place, (due_at, name) in enumerate(dues)
     ]
 
 
 def _build_past(name: str, due_at: int, runs: list[RunMark], note: str | None) -> PastDueTime:
-    good = next((one for one in runs if one.state is RunState.SUCCEEDED), None)
-    shown = good or (runs[-1] if runs else None)
+    good = next((run for run in runs if run.state is RunState.SUCCEEDED), None)
+    displayed = good or (runs[-1] if runs else None)
     return PastDueTime(
         schedule=name,
         due_at=due_at,
-        run=shown.run if shown is not None else None,
-        state=shown.state if shown is not None else None,
+        run=displayed.run if displayed is not None else None,
+        state=displayed.state if displayed is not None else None,
         came_at=good.finished_at if good is not None else None,
         note=note,
     )
@@ -134,5 +139,5 @@ def _describe_pause(due_at: int, pauses: Iterable[tuple[int, int]]) -> str | Non
 
 
 def _describe_slot(slot: SlotView) -> str | None:
-    """Return why a slot made no run; None where it made one."""
+    """Return why a slot made no run; None if it made one."""
     return None if slot.verdict == SlotVerdict.RUN else f"{slot.verdict}: {slot.note or '-'}"

@@ -1,4 +1,4 @@
-"""What a trigger listens to, in words."""
+"""Description of the source of a trigger, in words."""
 
 from mainspring.domain.states import RunState
 from mainspring.domain.triggers.event_sources import END_STATES, EventSource, JoinedRunsSource, RunEndSource
@@ -11,7 +11,7 @@ from mainspring.insight.text.formatting import escape_line, format_span
 
 
 def describe_source(source: object) -> str:
-    """Return it in one line, harmless to a terminal; it names secrets and holds none."""
+    """Return the source in one line, safe for a terminal; it names secrets and contains none."""
     match source:
         case Webhook(path=path):
             return escape_line(f"webhook {path}")
@@ -33,7 +33,7 @@ def describe_source(source: object) -> str:
 
 
 def describe_given(trigger: Trigger | None) -> str:
-    """Return what a run is given of an event, behind the name of its automation; "" = nothing."""
+    """Return what a run receives of an event, after the name of its automation; "" = nothing."""
     if trigger is None:
         return ""
     many = " of each, as a list" if trigger.reading.many else ""

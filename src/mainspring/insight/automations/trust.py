@@ -1,8 +1,8 @@
-"""How far an automation can be trusted: what became of thirty days of it, beside the thirty days before. From what was counted alone.
+"""Trust in an automation: the results of 30 days beside the 30 days before, from counts only.
 
-Success is the share of ends that were one; who was cancelled is in neither. Healed are steps that succeeded at a later attempt,
-not the first one after a person let them be done again: those were helped. Helped are acts of people that let a run go on or settled it.
-A cause recurs where its incident came back. Help and healing are counted from the version on that counts them.
+Success is the share of ended runs that succeeded, without cancelled ones. Healed are steps that succeeded at a later attempt, except the
+first one after a person's retry. Helped are operations of people that continued or settled a run. A cause recurs if its incident reopened.
+Helped and healed are counted from the version on that counts them.
 """
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.insight.text.formatting import escape_line, format_count, format_share
 from mainspring.store.base import StoreReader
-from mainspring.store.read.automations import automation_stats as reads
+from mainspring.store.read.automations import automation_stats
 from mainspring.store.read.automations.automation_stats import AutomationCounts, IncidentReopening
 
 DAYS = 30
@@ -19,7 +19,7 @@ _NEVER = 2**63 - 1
 
 
 class TrustFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Of thirty days. `success_share` None = nothing ended; `recurring` = causes that came back."""
+    """Counts of 30 days. `success_share` None = nothing ended; `recurring` = causes that came back."""
 
     ended: int
     succeeded: int
@@ -30,7 +30,7 @@ class TrustFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecurringCause(msgspec.Struct, frozen=True, kw_only=True):
-    """A cause whose incident came back so many `times` in the last thirty days."""
+    """A cause whose incident reopened this many `times` in the last 30 days."""
 
     incident: str
     kind: IncidentKind
@@ -40,7 +40,7 @@ class RecurringCause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trust(msgspec.Struct, frozen=True, kw_only=True):
-    """`now` = the last thirty days, `before` = the thirty before them."""
+    """`now` = the last 30 days, `before` = the 30 days before them."""
 
     automation: str
     now: TrustFigures
@@ -49,22 +49,22 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_trust(reader: StoreReader, name: str, now: int) -> Trust:
-    """Return how far an automation can be trusted at the instant `now` (ms)."""
+    """Return the trust figures of an automation at the instant `now` (ms)."""
     cut_at, first_at = now - _SPAN_MS, now - 2 * _SPAN_MS
-    cut_at -= cut_at % 3_600_000  # figures of then are kept by the hour: each counts on one side
-    came_back = reads.incident_reopenings(reader, name, first_at)
-    lately = [one for one in came_back if one.at >= cut_at]
-    before = [one for one in came_back if one.at < cut_at]
+    cut_at -= cut_at % 3_600_000  # older counts are stored by the hour: each belongs to one side
+    reopenings = automation_stats.incident_reopenings(reader, name, first_at)
+    recent = [reopening for reopening in reopenings if reopening.at >= cut_at]
+    before = [reopening for reopening in reopenings if reopening.at < cut_at]
     return Trust(
         automation=name,
-        now=_build_figures(reads.counted_between(reader, name, cut_at, _NEVER), lately),
-        before=_build_figures(reads.counted_between(reader, name, first_at, cut_at), before),
-        causes=_list_causes(lately),
+        now=_count_trust(automation_stats.counted_between(reader, name, cut_at, _NEVER), recent),
+        before=_count_trust(automation_stats.counted_between(reader, name, first_at, cut_at), before),
+        causes=_list_causes(recent),
     )
 
 
 def describe_trust(trust: Trust) -> str:
-    """Return it in one line: "98.3 % of 120 ends succeeded (before 99.1 %), 4 steps healed by retry (before 2), ..."."""
+    """Return them in one line: "98.3 % of 120 ends succeeded (before 99.1 %), 4 steps healed by retry (before 2), ..."."""
     now, before = trust.now, trust.before
     if not now.ended and not before.ended:
         return f"no run ended in {2 * DAYS} days"
@@ -78,7 +78,7 @@ def describe_trust(trust: Trust) -> str:
     return escape_line(", ".join(parts))
 
 
-def _build_figures(counted: AutomationCounts, came_back: list[IncidentReopening]) -> TrustFigures:
+def _count_trust(counted: AutomationCounts, reopenings: list[IncidentReopening]) -> TrustFigures:
     ended = counted.succeeded + counted.failed
     return TrustFigures(
         ended=ended,
@@ -86,17 +86,17 @@ def _build_figures(counted: AutomationCounts, came_back: list[IncidentReopening]
         success_share=counted.succeeded / ended if ended else None,
         healed=counted.healed,
         helped=counted.helped,
-        recurring=len({one.incident for one in came_back}),
+        recurring=len({reopening.incident for reopening in reopenings}),
     )
 
 
-def _list_causes(came_back: list[IncidentReopening]) -> list[RecurringCause]:
-    """Return each cause once, the one that came back most often first."""
+def _list_causes(reopenings: list[IncidentReopening]) -> list[RecurringCause]:
+    """Return each cause once, the most frequent first."""
     found: dict[str, list[IncidentReopening]] = {}
-    for one in came_back:
-        found.setdefault(one.incident, []).append(one)
+    for reopening in reopenings:
+        found.setdefault(reopening.incident, []).append(reopening)
     causes = [
-        RecurringCause(incident=id, kind=those[-1].kind, text=those[-1].text, times=len(those), last_at=those[-1].at)
-        for id, those in found.items()
+        RecurringCause(incident=id, kind=group[-1].kind, text=group[-1].text, times=len(group), last_at=group[-1].at)
+        for id, group in found.items()
     ]
-    return sorted(causes, key=lambda one: (-one.times, -one.last_at))
+    return sorted(causes, key=lambda cause: (-cause.times, -cause.last_at))

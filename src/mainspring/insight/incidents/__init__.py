@@ -1,1 +1,1 @@
-"""Incidents: what is open, who sees it, whom it reaches."""
+"""Incidents: what is open, who may see it, which channels it reaches."""

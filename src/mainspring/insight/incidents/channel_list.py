@@ -1,18 +1,18 @@
-"""Each channel as people see it: where it leads, whether it takes what it is told, since when not and why."""
+"""List of channels as people see them: address, whether each accepts alerts, since when not and why."""
 
 from collections.abc import Mapping
 
 import msgspec
 
 from mainspring.store.base import StoreReader
-from mainspring.store.read import incidents as reads
+from mainspring.store.read import incidents
 
 
 class ChannelLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel. `address` holds names of secrets only; None = it is not configured any more.
+    """A channel. `address` contains names of secrets only; None = it is no longer configured.
 
-    `fault` = why it does not take what it is told, since `since_at`; it is tried again at `due_at`. `unsent` = alerts that wait for it or
-    for their time, the first of them since `oldest_at`.
+    `fault` = why it accepts nothing, since `since_at`; the next attempt is at `due_at`. `unsent` = alerts that wait for it or for their
+    time, the first of them since `oldest_at`.
     """
 
     name: str
@@ -27,13 +27,13 @@ class ChannelLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_channel_lines(reader: StoreReader, addresses: Mapping[str, str]) -> list[ChannelLine]:
-    """Return those of the configuration and those that have alerts or a fault all the same, by name."""
-    views = {one.name: one for one in reads.channels(reader)}
-    waiting = {one.channel: one for one in reads.unsent_alerts(reader)}
+    """Return the configured channels and those that still have alerts or a fault, by name."""
+    views = {channel.name: channel for channel in incidents.channels(reader)}
+    waiting = {alert.channel: alert for alert in incidents.unsent_alerts(reader)}
     lines = []
     for name in sorted({*addresses, *views, *waiting}):
         view, unsent = views.get(name), waiting.get(name)
-        is_wrong = view is not None and view.fault is not None
+        is_failing = view is not None and view.fault is not None
         lines.append(
             ChannelLine(
                 name=name,
@@ -42,7 +42,7 @@ def list_channel_lines(reader: StoreReader, addresses: Mapping[str, str]) -> lis
                 fault=None if view is None else view.fault,
                 failures=0 if view is None else view.failures,
                 since_at=None if view is None else view.since_at,
-                due_at=view.due_at if view is not None and is_wrong else None,
+                due_at=view.due_at if view is not None and is_failing else None,
                 unsent=0 if unsent is None else unsent.number,
                 oldest_at=None if unsent is None else unsent.due_at,
             )

@@ -1,4 +1,4 @@
-"""What a monitor says of one subject, as people read it: a word, and each figure by which it judged."""
+"""Findings of a monitor on one subject, for people: a word, and each measured value."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -25,23 +25,25 @@ _LABELS = {
 _UNITS = ("_at", "_ms", "_bytes", "_share")
 _NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
 _WORDS = frozenset({"code", "reason", "kind"})
-"""Figures whose value is a word of ours, such as not_produced."""
+"""Values that are words of ours, such as not_produced."""
 
 
-def finding_word(one: Evaluation) -> str:
-    """Return "wrong", "well", or "unsure" where it cannot be said yet."""
-    if one.finding is not None:
+def finding_word(evaluation: Evaluation) -> str:
+    """Return "wrong", "well", or "unsure" if the monitor cannot decide yet."""
+    if evaluation.finding is not None:
         return "wrong"
-    return "well" if one.unsure is None else "unsure"
+    return "well" if evaluation.unsure is None else "unsure"
 
 
 def sort_by_problem(found: Iterable[Evaluation]) -> list[Evaluation]:
-    """Return them in order: what is wrong, what cannot be said yet, what is well."""
-    return sorted(found, key=lambda one: (one.finding is None, one.unsure is None, one.subject))
+    """Return evaluations in order: failing, unsure, healthy."""
+    return sorted(
+        found, key=lambda evaluation: (evaluation.finding is None, evaluation.unsure is None, evaluation.subject)
+    )
 
 
 def label_figure(name: str) -> str:
-    """Return how a figure is called where people read it: "share failed", "grace"; its unit stands with its value."""
+    """Return the label of a measured value: "share failed", "grace"; its unit is part of the value."""
     label = _LABELS.get(name)
     if label is not None:
         return label
@@ -50,7 +52,7 @@ def label_figure(name: str) -> str:
 
 
 def format_rule(rule: str) -> str:
-    """Return the rule of a monitor with its figures called as they are shown beside it, in quotes: "Wrong from 'late' on"."""
+    """Return the rule of a monitor with the labels of its values, in quotes: "Wrong from 'late' on"."""
 
     def label(found: re.Match[str]) -> str:
         name = found[0]
@@ -60,7 +62,7 @@ def format_rule(rule: str) -> str:
 
 
 def format_figure_in_zone(name: str, value: Any, now: int, zone: str) -> str:
-    """Return a figure by which something was judged: instants on the clock of a zone, spans in units."""
+    """Return a measured value: instants on the clock of a zone, spans in units."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if name.endswith("_at") and isinstance(value, int):
@@ -68,10 +70,10 @@ def format_figure_in_zone(name: str, value: Any, now: int, zone: str) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else format_figure(name, value)
 
 
-def list_figures(figures: Mapping[str, Any], now: int, zone: str) -> list[tuple[str, str]]:
-    """Return the figures of an incident as people read them; what has no value, and what is for Mainspring alone, is left out."""
+def list_figures(measured: Mapping[str, Any], now: int, zone: str) -> list[tuple[str, str]]:
+    """Return the measured values of an incident for people, without empty ones and those for Mainspring only."""
     rows = []
-    for name, value in figures.items():
+    for name, value in measured.items():
         if value is None or name == MUST_NOTIFY_FACT or (name, value) == ("faults", 1):
             continue
         text = format_figure_in_zone(name, value, now, zone)

@@ -1,4 +1,4 @@
-"""Who would be told if something went wrong with an automation, and when: what `notify routes` and the settings say alike."""
+"""Routes of an incident: who would be notified of a problem of an automation, and when. `notify routes` and the settings use it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from mainspring.domain.notifications.routing import NotificationRouting
 
 
 class RouteLine(msgspec.Struct, frozen=True):
-    """One channel that would be told. `is_own` = the severity is the automation's own; `is_escalation` = if nobody acknowledges it."""
+    """One channel that would be notified. `is_own` = the automation sets the severity; `is_escalation` = if no one acknowledges."""
 
     automation: str
     severity: Severity
@@ -31,9 +31,9 @@ def list_route_lines(
     now: int,
     severity: Severity | None = None,
 ) -> Iterator[RouteLine]:
-    """Give the channels that would be told of an incident of this kind that opened now; `severity` None = the automation's own."""
+    """Yield the channels for an incident of this kind that opened now; `severity` None = the automation's own."""
     own = Severity(_option_value(definition, "tier") or Severity.NOTIFY)
-    told = IncidentAttributes(
+    attributes = IncidentAttributes(
         subject=Subject(automation, kind),
         severity=severity or own,
         owner=_option_value(definition, "owner"),
@@ -41,11 +41,15 @@ def list_route_lines(
         tags=_option_value(definition, "tags") or {},
     )
     later = now + routing.escalate_after_ms
-    is_repeated = told.severity is not Severity.DIGEST
-    targets = [(one, False) for one in routing.targets(told, NotificationEvent.OPENED, now)]
-    targets += [(one, True) for one in routing.targets(told, NotificationEvent.ESCALATED, later) if is_repeated]
+    is_repeated = attributes.severity is not Severity.DIGEST
+    targets = [(target, False) for target in routing.targets(attributes, NotificationEvent.OPENED, now)]
+    targets += [
+        (target, True) for target in routing.targets(attributes, NotificationEvent.ESCALATED, later) if is_repeated
+    ]
     for target, is_escalation in targets:
-        yield RouteLine(automation, told.severity, told.severity is own, target.channel, target.due_at, is_escalation)
+        yield RouteLine(
+            automation, attributes.severity, attributes.severity is own, target.channel, target.due_at, is_escalation
+        )
 
 
 def _option_value(definition: Definition | None, name: str) -> Any:

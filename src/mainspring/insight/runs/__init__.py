@@ -1,1 +1,1 @@
-"""A run explained: its steps, why it does not continue, what a person can do about it, failed runs by error, paths of many runs."""
+"""Runs: explanations, steps, why a run does not continue, what a person can do, failed runs by error, paths of many runs."""

@@ -1,6 +1,6 @@
-"""Why a run that could go on does not: each thing in its way as a sentence, with who or what can take it away. Pure.
+"""Blockers of a run that could continue: each as a sentence, with the command that removes it. Pure.
 
-Order of the list = order in which a claim would meet them, so the first one is the one to mend first.
+The order is the order in which a claim meets them, so the first one is the first to fix.
 """
 
 import shlex
@@ -18,9 +18,7 @@ from mainspring.store.views import Blocker, RunView
 
 
 class BlockReason(NamedTuple):
-    """One thing in the way: the sentence, when (ms) it goes away by itself, a command about it and what that does; `stuck` = it stays
-    until somebody acts.
-    """
+    """One blocker: the sentence, when (ms) it ends by itself, a command and what that does; `stuck` = it stays until a person acts."""
 
     text: str
     until_at: int | None = None
@@ -33,14 +31,14 @@ _START, _RESTART = "start a worker", "restart the worker with the code as it is 
 
 
 def list_blocks(blocker: Blocker, now: int, zone: str, up: UpCommand = PLAIN_UP) -> list[BlockReason]:
-    """Return all that is in the way of a run that nobody has; empty = a worker should take it at any moment."""
+    """Return all blockers of a run that no worker has; empty = a worker should take it at any moment."""
     found = [*list_store_holds(blocker), *_automation_blocks(blocker, now, zone), *_queue_blocks(blocker, now)]
     found += [*_time_blocks(blocker, now, zone), *_partition_blocks(blocker), *_worker_blocks(blocker, now, up)]
     return found or [*_limit_blocks(blocker, now, zone)]
 
 
 def list_hindrances(blocker: Blocker, now: int, zone: str, up: UpCommand = PLAIN_UP) -> list[BlockReason]:
-    """Return what is in the way of a run that no process has; of one that waits for its time, only what time does not take away."""
+    """Return the blockers of a run that no process has; of a run that waits for its time, only those that time does not remove."""
     run = blocker.run
     if is_dormant(run, now):
         return [*list_store_holds(blocker), *list_retirements(blocker, now)]
@@ -48,7 +46,7 @@ def list_hindrances(blocker: Blocker, now: int, zone: str, up: UpCommand = PLAIN
 
 
 def is_dormant(run: RunView, now: int) -> bool:
-    """Whether a run waits for something that is not there yet: the end of its wait is its due time, no hindrance."""
+    """Whether a run waits for something that is not there yet: the end of its wait is its due time, no blocker."""
     return run.state is RunState.WAITING and not run.ready and (run.due_at is None or run.due_at > now)
 
 
@@ -57,7 +55,7 @@ def list_halts(
 ) -> list[BlockReason]:
     """Return what keeps a run from continuing until a person acts; empty = it continues by itself, or has ended.
 
-    `is_worked_here` = this process works on it, so no other worker is needed.
+    `is_worked_here` = this process executes it, so no other worker is needed.
     """
     run = blocker.run
     if run.state is RunState.RUNNING:
@@ -79,13 +77,13 @@ def list_store_holds(blocker: Blocker) -> Iterator[BlockReason]:
     if not blocker.held:
         return
     text = "The store is on hold after a restore or a loss: nothing starts until it is released."
-    left = blocker.undecided
-    if left is None or not left.number:
+    undecided = blocker.undecided
+    if undecided is None or not undecided.number:
         yield BlockReason(text, command="mainspring db restore --release", does="release the store", stuck=True)
         return
-    this = ", this one among them" if blocker.is_undecided else ""
+    this_text = ", this one among them" if blocker.is_undecided else ""
     yield BlockReason(
-        f"{text} Before that, {format_count(left, 'unfinished run')} must be decided{this}.",
+        f"{text} Before that, {format_count(undecided, 'unfinished run')} must be decided{this_text}.",
         command="mainspring db restore --undecided",
         does="list the runs to decide; then decide them with --decide continue, --decide done or --decide cancel, then --release",
         stuck=True,
@@ -165,14 +163,14 @@ def _worker_blocks(blocker: Blocker, now: int, up: UpCommand) -> Iterator[BlockR
     if not blocker.workers and (retired := list(list_retirements(blocker, now))):
         yield from retired
         return
-    start, anew = (
+    start, restart = (
         _start_command(blocker, up, is_running=blocker.is_served or blocker.is_supervised),
         up.restart(blocker.automation),
     )
     if not blocker.workers:
         known = "" if blocker.automation is not None else "; no worker has ever announced it"
-        why = "; those that run started without it" if blocker.is_served and not known else known
-        yield BlockReason(f"No live worker has {run.automation}{why}.", None, *start, stuck=True)
+        suffix = "; those that run started without it" if blocker.is_served and not known else known
+        yield BlockReason(f"No live worker has {run.automation}{suffix}.", None, *start, stuck=True)
         return
     if not alive:
         yield BlockReason(
@@ -181,35 +179,35 @@ def _worker_blocks(blocker: Blocker, now: int, up: UpCommand) -> Iterator[BlockR
         return
     fitting = [worker for worker in alive if worker.version == run.version]
     if not fitting:
-        has = ", ".join(sorted({str(worker.version) for worker in alive}))
+        live_versions = ", ".join(sorted({str(worker.version) for worker in alive}))
         yield BlockReason(
-            f"It belongs to version {run.version} of {run.automation}; live workers have version {has}.",
+            f"It belongs to version {run.version} of {run.automation}; live workers have version {live_versions}.",
             None,
-            anew,
+            restart,
             f"restart the worker, once its code says version={run.version} again",
             stuck=True,
         )
         return
     tagged = [worker for worker in fitting if not run.tag or run.tag in worker.tags]
     if not tagged:
-        carry = (
-            f"{anew} --tag {shlex.quote(escape_line(run.tag))}",
+        fix = (
+            f"{restart} --tag {shlex.quote(escape_line(run.tag))}",
             "restart the worker with it, or name it in [worker] tags; or start one on another machine",
         )
-        yield BlockReason(f"No live worker with {run.automation} carries tag {run.tag!r}.", None, *carry, stuck=True)
+        yield BlockReason(f"No live worker with {run.automation} carries tag {run.tag!r}.", None, *fix, stuck=True)
         return
     serving = [worker for worker in tagged if worker.queues is None or run.queue in worker.queues]
     if not serving:
-        of = ", ".join(sorted({name for worker in tagged for name in worker.queues or ()}))
+        served_queues = ", ".join(sorted({name for worker in tagged for name in worker.queues or ()}))
         yield BlockReason(
-            f"No live worker with {run.automation} serves queue {run.queue}; they serve {of}.",
+            f"No live worker with {run.automation} serves queue {run.queue}; they serve {served_queues}.",
             None,
-            anew,
+            restart,
             f"restart the worker, with queue {run.queue} in [worker.queues]",
             stuck=True,
         )
         return
-    # One older deployment alone goes on; beside a newer one it must not touch what that has touched.
+    # An older deployment continues if it is the only one; otherwise it must not touch what a newer one has touched.
     newest = max(worker.deploy for worker in serving)
     if run.deploy > newest and any(worker.deploy >= run.deploy for worker in blocker.workers):
         yield BlockReason(
@@ -228,7 +226,7 @@ def _limit_blocks(blocker: Blocker, now: int, zone: str) -> Iterator[BlockReason
     if queue is not None and queue.concurrency is not None and queue.running >= queue.concurrency:
         held = ", ".join(f"{row.id} ({row.automation})" for row in blocker.slot_holders[:5])
         more = "" if len(blocker.slot_holders) <= 5 else ", ..."
-        listed = f": {held}{more}" if held else ""  # whoever sees some automations only is told of no others
+        listed = f": {held}{more}" if held else ""  # without automations that the caller may not see
         yield BlockReason(
             f"Queue {queue.name} runs {queue.concurrency} at once, and that many run{listed}.",
             command=f"mainspring runs list --state running --limit {max(queue.concurrency, 1)}",

@@ -1,4 +1,4 @@
-"""What a bulk act is, in words, and the command line that asks for it. Pure."""
+"""Description of a bulk operation in words, and its command line. Pure."""
 
 import shlex
 from typing import Any, Final
@@ -36,7 +36,7 @@ _FILTER_WORDS = {
 }
 _COMMANDS = {BulkVerb.CANCEL: ["runs", "cancel"], BulkVerb.REPLAY: ["triggers", "replay"]}
 LEFT_OUT_REASONS: Final = "turned away at a door, not decided on yet, or come once more already"
-"""Why deliveries that fit are not replayed."""
+"""Why matching deliveries are not replayed."""
 _LONGEST = 80
 _UNQUOTED = 3
 _VERB_PHRASES = {
@@ -48,23 +48,25 @@ _VERB_PHRASES = {
 
 
 def filter_of(view: BulkView) -> dict[str, Any]:
-    """Return by what its parts were chosen."""
+    """Return the filter of a bulk operation."""
     found: dict[str, Any] = msgspec.json.decode(view.which)
     return found
 
 
-def bulk_title(verb: BulkVerb, which: dict[str, Any]) -> str:
-    """Return a bulk act in a few words: "Retry failed runs of pay"."""
-    states = which.get("state") or ()
-    named = " and ".join(
+def bulk_title(verb: BulkVerb, criteria: dict[str, Any]) -> str:
+    """Return a bulk operation in a few words: "Retry failed runs of pay"."""
+    states = criteria.get("state") or ()
+    states_text = " and ".join(
         escape_line(state).replace("_", " ") for state in ([states] if isinstance(states, str) else states)
     )
-    newest = f"the newest {which['limit']:,}" if which.get("limit") else ""
-    said = [_VERB_PHRASES[verb], " ".join(f"{newest} {named} {count_parts_text(verb)}".split())]
-    said += [
-        f"{word} {escape_line(which[field], _LONGEST)}" for field, word in _FILTER_WORDS.items() if which.get(field)
+    newest = f"the newest {criteria['limit']:,}" if criteria.get("limit") else ""
+    words = [_VERB_PHRASES[verb], " ".join(f"{newest} {states_text} {count_parts_text(verb)}".split())]
+    words += [
+        f"{word} {escape_line(criteria[field], _LONGEST)}"
+        for field, word in _FILTER_WORDS.items()
+        if criteria.get(field)
     ]
-    return " ".join(said)
+    return " ".join(words)
 
 
 def count_parts_text(verb: BulkVerb, number: int | None = None) -> str:
@@ -74,15 +76,15 @@ def count_parts_text(verb: BulkVerb, number: int | None = None) -> str:
     return plural if number is None else format_count(f"{number:,}", noun, plural)
 
 
-def bulk_command(verb: BulkVerb, which: dict[str, Any], rate: str | None) -> str:
-    """Return the command line that asks for such an act; what it means has to be said there, also where it is all there is."""
+def bulk_command(verb: BulkVerb, criteria: dict[str, Any], rate: str | None) -> str:
+    """Return the command line of such an operation; a filter is always explicit, even if it matches everything."""
     words = ["mainspring", *_COMMANDS.get(verb, ["failed", verb.value])]
     for name, flag in _FLAGS.items():
-        value = which.get(name)
+        value = criteria.get(name)
         if name == "state" and verb is BulkVerb.DISCARD:
             continue  # it knows one state only
-        for each in value if isinstance(value, list | tuple) else [value] if value else []:
-            words += [flag, str(each)]
+        for item in value if isinstance(value, list | tuple) else [value] if value else []:
+            words += [flag, str(item)]
     if len(words) == _UNQUOTED:
         words += ["--limit", str(MAX_BULK_PARTS)]
     words += ["--rate", rate] if rate else []
@@ -90,20 +92,20 @@ def bulk_command(verb: BulkVerb, which: dict[str, Any], rate: str | None) -> str
 
 
 def describe_progress(view: BulkView, now: int) -> str:
-    """Return how it stands, in a sentence."""
-    told = f"{view.done:,} of {count_parts_text(view.verb, view.total)} done"
+    """Return the progress in a sentence."""
+    text = f"{view.done:,} of {count_parts_text(view.verb, view.total)} done"
     if view.refused:
-        told += f", {view.refused:,} refused"
+        text += f", {view.refused:,} refused"
     if view.state is BulkState.RUNNING:
-        left = _remaining_ms(view, now)
-        return f"{told}; {view.left:,} left{f', some {format_span(left)} more' if left else ''}."
+        remaining_ms = _remaining_ms(view, now)
+        return f"{text}; {view.left:,} left{f', some {format_span(remaining_ms)} more' if remaining_ms else ''}."
     if view.state is BulkState.DONE:
-        return f"{told}."
-    return f"{told}; {view.left:,} left as they are."
+        return f"{text}."
+    return f"{text}; {view.left:,} left as they are."
 
 
 def _remaining_ms(view: BulkView, now: int) -> int | None:
-    """Return how long the rest takes at the pace of so far; None = nobody knows yet."""
-    acted = view.total - view.left
-    spent = now - view.made_at
-    return None if acted < 1 or spent < 1 else spent * view.left // acted // 1_000 * 1_000 or None
+    """Return how long the rest takes at the present rate; None = not known yet."""
+    done_count = view.total - view.left
+    elapsed_ms = now - view.made_at
+    return None if done_count < 1 or elapsed_ms < 1 else elapsed_ms * view.left // done_count // 1_000 * 1_000 or None

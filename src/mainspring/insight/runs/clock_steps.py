@@ -1,4 +1,4 @@
-"""Steps of the clock, for people: that it was set, by how much, what moved with it, and what waits for the wall clock."""
+"""Clock steps for people: that the clock was set, by how much, what moved with it, and what waits for the wall clock."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
@@ -9,7 +9,7 @@ from mainspring.insight.text.formatting import format_count, format_moment, form
 from mainspring.store.base import StoreReader
 from mainspring.store.read.status.clock_steps import RecordedStep, find_regression, recorded_steps
 
-_SHOWN_FOR_MS = 86_400_000
+_NOTE_FOR_MS = 86_400_000
 _COMMANDS: Final = {
     "start": ("start", "mainspring runs list --state queued"),
     "pause": ("pause", "mainspring auto list"),
@@ -18,9 +18,9 @@ _COMMANDS: Final = {
 
 
 class ClockReport(NamedTuple):
-    """`notes` = steps of the last day; `waiting` = sentences on what was requested while the clock was ahead, and still waits.
+    """`notes` = steps of the last day; `waiting` = sentences on requests made while the clock was ahead, which still wait.
 
-    Nothing waits any more once a person has resolved the incident of that step.
+    Nothing waits any more after a person has resolved the incident of that step.
     """
 
     notes: list[str]
@@ -28,9 +28,9 @@ class ClockReport(NamedTuple):
 
 
 def report_clock(reader: StoreReader, now: int, zone: str) -> ClockReport:
-    """Return what is to be known of the clock at the instant `now` (ms)."""
+    """Return the report on the clock at the instant `now` (ms)."""
     newest = recorded_steps(reader)
-    steps = [step for step in newest if -MAX_CLOCK_LEAD_MS < now - step.at <= _SHOWN_FOR_MS]
+    steps = [step for step in newest if -MAX_CLOCK_LEAD_MS < now - step.at <= _NOTE_FOR_MS]
     regression = find_regression(reader, newest, now)
     waiting = [] if regression is None else list(_describe_written_ahead(regression.waiting, now, zone))
     return ClockReport([_describe_step(step, now, zone) for step in steps], waiting)
@@ -57,7 +57,7 @@ def _describe_written_ahead(found: Sequence[PendingRequests], now: int, zone: st
 
 
 def describe_steps_of_run(written: str | None, now: int, zone: str) -> Iterator[str]:
-    """Return a sentence for each step of the clock that a run lived through."""
+    """Yield a sentence for each step of the clock during a run."""
     for by_ms, at in RunClockSteps(written).lived:
         text = describe_step(by_ms)
         yield f"{text[0].upper()}{text[1:]} at {format_moment(at, now, zone)}; what it waited for moved with it."

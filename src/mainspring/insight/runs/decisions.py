@@ -13,12 +13,12 @@ from mainspring.store.read.run_decisions import ManualResult, RunDecisions, RunS
 from mainspring.store.views import RunStory
 
 _REASON: Final = 300
-_SHOWN: Final = 5
+_MAX_LISTED: Final = 5
 _BY_SUCCESS: Final = frozenset({Settlement.ITEM_SUCCEEDED, Settlement.AUTOMATION_SUCCEEDED})
 
 
 def is_settled_by_success(settlement: RunSettlement | None) -> bool:
-    """Return whether a later run did the work of this one."""
+    """Whether a later run did the work of this one."""
     return settlement is not None and settlement.how in _BY_SUCCESS
 
 
@@ -28,8 +28,8 @@ def describe_settlement(settlement: RunSettlement, automation: str, now: int) ->
     by = escape_line(settlement.by or "a person", 200)
     match settlement.how:
         case Settlement.ITEM_SUCCEEDED | Settlement.AUTOMATION_SUCCEEDED:
-            of = "the same item" if settlement.how is Settlement.ITEM_SUCCEEDED else automation
-            later = f"run {settlement.by}, a later run of {of}," if settlement.by else f"a later run of {of}"
+            subject = "the same item" if settlement.how is Settlement.ITEM_SUCCEEDED else automation
+            later = f"run {settlement.by}, a later run of {subject}," if settlement.by else f"a later run of {subject}"
             return f"It is settled: {later} succeeded{when}."
         case Settlement.DISCARDED:
             return f"It is settled: {by} discarded it{when}{reason_suffix(settlement.reason)}."
@@ -40,7 +40,7 @@ def describe_settlement(settlement: RunSettlement, automation: str, now: int) ->
 
 
 def remove_names(decisions: RunDecisions) -> RunDecisions:
-    """Return the decisions as a holder of a link may see them: no person and no other run is named."""
+    """Return the decisions for the holder of a link, without names of persons and other runs."""
     settlement = decisions.settlement
     return RunDecisions(
         settlement=None if settlement is None else replace(settlement, by=None, reason=None),
@@ -50,17 +50,17 @@ def remove_names(decisions: RunDecisions) -> RunDecisions:
 
 
 def find_mark_done(given: list[ManualResult]) -> ManualResult | None:
-    """Return the decision by which the whole run was declared done; None = its code ended it."""
+    """Return the decision that declared the whole run done; None = its code ended it."""
     return next((result for result in given if result.ident is None), None)
 
 
-def list_given_results(story: RunStory, given: list[ManualResult]) -> list[ManualResult]:
-    """Return the given results that the run uses: what was given for a step that ran again later no longer counts."""
-    return [result for result in given if result.ident is not None and _is_used(story.outcomes, result)]
+def list_given_results(history: RunStory, given: list[ManualResult]) -> list[ManualResult]:
+    """Return the given results that the run uses, without those of steps that ran again later."""
+    return [result for result in given if result.ident is not None and _is_used(history.outcomes, result)]
 
 
 def _is_used(outcomes: list[Outcome], given: ManualResult) -> bool:
-    """Return whether the first outcome of the step since the decision is the one that counts."""
+    """Whether the first outcome of the step since the decision is the one that counts."""
     since = [
         outcome
         for outcome in outcomes
@@ -70,16 +70,16 @@ def _is_used(outcomes: list[Outcome], given: ManualResult) -> bool:
     return first is not None and first.superseded is None and first.state is OutcomeState.SUCCEEDED
 
 
-def describe_given_results(story: RunStory, given: list[ManualResult], now: int) -> list[str]:
-    """Return a sentence for each step whose result was given, newest first, and how many more there are."""
-    used = list_given_results(story, given)
-    names = {outcome.ident: label_step(outcome.ident, outcome.name) for outcome in story.outcomes}
+def describe_given_results(history: RunStory, given: list[ManualResult], now: int) -> list[str]:
+    """Return a sentence for each step with a given result, newest first, and how many more there are."""
+    used = list_given_results(history, given)
+    names = {outcome.ident: label_step(outcome.ident, outcome.name) for outcome in history.outcomes}
     lines = [
         f"The result of step {escape_line(names[result.ident or ''])} was given by {escape_line(result.by, 200)}"
         f" {format_distance(result.at, now)}{reason_suffix(result.reason)}; the step did not return it."
-        for result in used[:_SHOWN]
+        for result in used[:_MAX_LISTED]
     ]
-    more = len(used) - _SHOWN
+    more = len(used) - _MAX_LISTED
     return [*lines, f"{more} more of its results were given."] if more > 0 else lines
 
 

@@ -1,4 +1,4 @@
-"""What failed, grouped by error: one line for each cause, from what watchers grouped and what is too new for that."""
+"""Error groups: failures by error, one line for each cause, from groups of watchers and from failures too new for them."""
 
 from collections.abc import Callable
 
@@ -13,15 +13,15 @@ from mainspring.store.commands.incidents import ErrorGroup
 from mainspring.store.read.incidents import ErrorView, errors, ungrouped_failures
 
 _MOST = 1_000
-Sees = Callable[[str], bool]
+ViewFilter = Callable[[str], bool]
 
 
-def _may_see_all(_: str) -> bool:
+def _view_all(_: str) -> bool:
     return True
 
 
 class FailureGroup(msgspec.Struct, kw_only=True):
-    """Failures of one error, of whichever automation; `text` and `example` are those of the newest. Instants are ms UTC."""
+    """Failures of one error, of any automation; `text` and `example` are those of the newest. Instants are ms UTC."""
 
     fingerprint: str
     text: str
@@ -35,7 +35,7 @@ class FailureGroup(msgspec.Struct, kw_only=True):
     example: str
 
     def add(self, other: "FailureGroup") -> None:
-        """Count others of the same error."""
+        """Add another group of the same error."""
         if other.last_at >= self.last_at:
             self.text, self.example = other.text, other.example
         self.number += other.number
@@ -49,13 +49,13 @@ def group_by_error(
     name: str | None,
     since_at: int | None,
     error: str | None,
-    sees: Sees = _may_see_all,
+    may_view: ViewFilter = _view_all,
 ) -> list[FailureGroup]:
-    """Return what failed by error, the one that was seen last first: what watchers grouped, and what is too new for that.
+    """Return the failures by error, the last seen first.
 
-    Of automations that whoever asks does not see nothing is counted.
+    It counts no automation that the caller may not see.
     """
-    return group_by_error_with_new(reader, states, name, since_at, error, sees)[0]
+    return group_by_error_with_new(reader, states, name, since_at, error, may_view)[0]
 
 
 def group_by_error_with_new(
@@ -64,43 +64,47 @@ def group_by_error_with_new(
     name: str | None,
     since_at: int | None,
     error: str | None,
-    sees: Sees = _may_see_all,
+    may_view: ViewFilter = _view_all,
 ) -> tuple[list[FailureGroup], dict[str, list[str]]]:
-    """Return the same as `grouped`, and by fingerprint the runs that failed since then and whose failure no watcher has grouped yet."""
+    """Return the same as `group_by_error`, and by fingerprint the runs with failures that no watcher has grouped yet."""
     state = states[0] if len(states) == 1 else None
     stored = errors(reader, name, error=error, since_at=since_at, state=state, limit=_MOST)
     found = [
-        _build_group(one, one.number, one.first_at, one.last_at, one.last_run) for one in stored if sees(one.automation)
+        _build_group(error, error.number, error.first_at, error.last_at, error.last_run)
+        for error in stored
+        if may_view(error.automation)
     ]
-    untold = [
-        one
-        for one in ungrouped_failures(reader)
-        if one.state in states and name in (None, one.automation) and sees(one.automation)
+    ungrouped = [
+        failure
+        for failure in ungrouped_failures(reader)
+        if failure.state in states and name in (None, failure.automation) and may_view(failure.automation)
     ]
     new: dict[str, list[str]] = {}
-    for one in group_failures(untold, KNOWN_SECRETS.redact).groups:
-        first, last = one.told[0], one.told[-1]
-        if last.at >= (since_at or 0) and one.fingerprint.startswith(error or ""):
-            found.append(_build_group(one, len(one.told), first.at, last.at, last.run))
-            new.setdefault(one.fingerprint, []).extend(each.run for each in one.told if each.at >= (since_at or 0))
+    for group in group_failures(ungrouped, KNOWN_SECRETS.redact).groups:
+        first, last = group.told[0], group.told[-1]
+        if last.at >= (since_at or 0) and group.fingerprint.startswith(error or ""):
+            found.append(_build_group(group, len(group.told), first.at, last.at, last.run))
+            new.setdefault(group.fingerprint, []).extend(
+                failure.run for failure in group.told if failure.at >= (since_at or 0)
+            )
     groups: dict[str, FailureGroup] = {}
-    for each in found:
-        known = groups.setdefault(each.fingerprint, each)
-        if known is not each:
-            known.add(each)
+    for failure_group in found:
+        known = groups.setdefault(failure_group.fingerprint, failure_group)
+        if known is not failure_group:
+            known.add(failure_group)
     return sorted(groups.values(), key=lambda group: (-group.last_at, group.fingerprint)), new
 
 
-def _build_group(one: ErrorView | ErrorGroup, number: int, first_at: int, last_at: int, example: str) -> FailureGroup:
+def _build_group(group: ErrorView | ErrorGroup, number: int, first_at: int, last_at: int, example: str) -> FailureGroup:
     return FailureGroup(
-        fingerprint=one.fingerprint,
-        text=one.message or f"{short_type_name(one.type)} ({one.code})",
-        type=one.type,
-        code=one.code,
-        place=one.place,
+        fingerprint=group.fingerprint,
+        text=group.message or f"{short_type_name(group.type)} ({group.code})",
+        type=group.type,
+        code=group.code,
+        place=group.place,
         number=number,
         first_at=first_at,
         last_at=last_at,
-        automations=[one.automation],
+        automations=[group.automation],
         example=example,
     )

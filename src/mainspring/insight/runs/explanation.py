@@ -1,6 +1,6 @@
-"""A run explained in sentences: what it is doing, why, what happens next and when, what you can do. Pure: facts and an instant go in.
+"""Explanation of a run in sentences: what it does, why, what happens next and when, what you can do. Pure: facts and an instant go in.
 
-`runs show` prints the last two; pages may print all of it.
+`runs show` prints the last two; pages may show all.
 """
 
 from collections.abc import Callable, Sequence
@@ -74,7 +74,7 @@ REASONS: Final[dict[str, str]] = {
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """The four answers; sentences are plain text, harmless to a terminal. `deliveries` started it; `holds_up` waits for it."""
+    """The four answers; sentences are plain text, safe for a terminal. `deliveries` started it; `holds_up` waits for it."""
 
     run: str
     state: str
@@ -85,17 +85,17 @@ class Explanation(msgspec.Struct, frozen=True):
     deliveries: list[str] = []
     holds_up: list[BlockedAutomation] = []
     fingerprint: str | None = None
-    """Of the error by which it stopped: what failed by the same has the same."""
+    """The fingerprint of the error that stopped it, which failures of the same error share."""
     incident: dict[str, str] | None = None
     """Id and state of the incident that this is part of."""
     manual_results: list[ManualResult] = []
-    """What people gave in place of the code, as far as the run uses it, newest first."""
+    """Results that people gave in place of the code, if the run uses them, newest first."""
     settlement: RunSettlement | None = None
-    """What settled its failure; None = it did not fail, or nothing has."""
+    """The settlement of its failure; None = it did not fail, or nothing has settled it."""
 
 
 def explain(
-    story: RunStory,
+    history: RunStory,
     blocker: Blocker,
     now: int,
     zone: str = "UTC",
@@ -106,33 +106,33 @@ def explain(
 ) -> Explanation:
     """Return the four answers about a run at the instant `now` (ms); clock times are those of `zone`.
 
-    `awaited` = its children, `up` = how workers are started.
+    `awaited` = its children, `up` = the command that starts workers.
     """
-    file = find_trigger_file(story.run, blocker.automation, around.deliveries)
-    facts = RunFacts(story, blocker, list_step_lines(story), now, zone, decisions, file, awaited, up)
-    what, why, then, can = _BY_STATE[story.run.state](facts)
-    if story.run.undoing and story.run.finished_at is None:
-        what.insert(
+    file = find_trigger_file(history.run, blocker.automation, around.deliveries)
+    facts = RunFacts(history, blocker, list_step_lines(history), now, zone, decisions, file, awaited, up)
+    doing, reasons, next_steps, commands = _BY_STATE[history.run.state](facts)
+    if history.run.undoing and history.run.finished_at is None:
+        doing.insert(
             0, "It was cancelled where it had stopped: only what it did is taken back, newest first, then it is over."
         )
-    if story.run.finished_at is None:
-        what += waits.describe_rejected(story, now)
-        can += waits.rejected_commands(story)
-    what += describe_given_results(story, decisions.given, now)
-    what += describe_steps_of_run(story.run.clock_steps, now, zone)
-    what += worker_losses.describe_losses(story.losses, facts.at)
-    what += describe_deliveries(around, now)
-    then += describe_blocked(around, facts.at)
-    deliveries = [one.id for one in around.deliveries]
+    if history.run.finished_at is None:
+        doing += waits.describe_rejected(history, now)
+        commands += waits.rejected_commands(history)
+    doing += describe_given_results(history, decisions.given, now)
+    doing += describe_steps_of_run(history.run.clock_steps, now, zone)
+    doing += worker_losses.describe_losses(history.losses, facts.at)
+    doing += describe_deliveries(around, now)
+    next_steps += describe_blocked(around, facts.at)
+    deliveries = [delivery.id for delivery in around.deliveries]
     done = find_mark_done(decisions.given)
-    given = [*([done] if done is not None else []), *list_given_results(story, decisions.given)]
+    given = [*([done] if done is not None else []), *list_given_results(history, decisions.given)]
     return Explanation(
-        story.run.id,
-        str(story.run.state),
-        what,
-        why,
-        then,
-        can,
+        history.run.id,
+        str(history.run.state),
+        doing,
+        reasons,
+        next_steps,
+        commands,
         deliveries,
         around.holds_up,
         manual_results=given,
@@ -140,8 +140,8 @@ def explain(
     )
 
 
-def _took_ms(run: RunView) -> int:
-    """Return how long a run that has ended took, whatever was done to the clock meanwhile."""
+def _duration_ms(run: RunView) -> int:
+    """Return the duration of a run that has ended, without changes of the clock."""
     set_by_ms = sum(by_ms for by_ms, _ in RunClockSteps(run.clock_steps).lived)
     return max((run.finished_at or 0) - (run.started_at or 0) - set_by_ms, 0)
 
@@ -153,8 +153,8 @@ def _explain_queued(facts: RunFacts) -> _Answers:
     run = facts.story.run
     doing = "to be started" if run.fresh else "to go on"
     since = run.created_at if run.fresh else run.changed_at
-    what = [f"It waits in queue {run.queue} {doing}, since {format_distance(since, facts.now)}."]
-    return what, *_explain_unclaimed(facts, [cancel_command(facts)])
+    sentences = [f"It waits in queue {run.queue} {doing}, since {format_distance(since, facts.now)}."]
+    return sentences, *_explain_unclaimed(facts, [cancel_command(facts)])
 
 
 def _explain_running(facts: RunFacts) -> _Answers:
@@ -163,25 +163,25 @@ def _explain_running(facts: RunFacts) -> _Answers:
         return _explain_lost_worker(facts)
     worker = next((w for w in facts.blocker.workers if w.session == run.session), None)
     by = f" by {worker.role} {worker.hostname} pid {worker.pid} (session {worker.session})" if worker else ""
-    what = [f"It runs, claimed{by}."]
+    sentences = [f"It runs, claimed{by}."]
     open_lines = [line for line in facts.lines if line.state == "running"]
     for line in open_lines:
         last = line.tries[-1]
-        told = f", {line.progress[0]} of {line.progress[1] or '?'} done" if line.progress else ""
-        what.append(
-            f"Step {escape_line(line.label)} is at attempt {last.number}, started {format_distance(last.started_at, facts.now)}{told}."
+        progress = f", {line.progress[0]} of {line.progress[1] or '?'} done" if line.progress else ""
+        sentences.append(
+            f"Step {escape_line(line.label)} is at attempt {last.number}, started {format_distance(last.started_at, facts.now)}{progress}."
         )
-    what += _describe_child_process(facts)
-    what += stalls.describe_stalls(facts)
-    what += waits.describe_waits(facts.story, facts.now, facts.at)
-    if not open_lines and len(what) == 1:
-        what.append("Its steps of less than a second leave no mark while they run.")
-    then = [_NOT_CONTINUED if run.kind == Automation.EXEC else _CONTINUED]
-    then += [f"Its deadline is {facts.at(run.deadline_at)}."] if run.deadline_at else []
+    sentences += _describe_child_process(facts)
+    sentences += stalls.describe_stalls(facts)
+    sentences += waits.describe_waits(facts.story, facts.now, facts.at)
+    if not open_lines and len(sentences) == 1:
+        sentences.append("Its steps of less than a second leave no mark while they run.")
+    next_steps = [_NOT_CONTINUED if run.kind == Automation.EXEC else _CONTINUED]
+    next_steps += [f"Its deadline is {facts.at(run.deadline_at)}."] if run.deadline_at else []
     return (
-        what,
+        sentences,
         [],
-        then,
+        next_steps,
         [
             *stalls.list_stall_commands(facts),
             SuggestedCommand(f"mainspring runs watch {facts.id}", "follow it"),
@@ -191,21 +191,21 @@ def _explain_running(facts: RunFacts) -> _Answers:
 
 
 def _explain_lost_worker(facts: RunFacts) -> _Answers:
-    """Answer for a run whose process died a moment ago, or where no process is there to note that."""
-    what = ["Its process died, and no other process has taken note of that yet."]
+    """Explain a run whose process died a moment ago, or that no process has noticed yet."""
+    sentences = ["Its process died, and no other process has taken note of that yet."]
     watch = SuggestedCommand("mainspring watch", "take note of it now")
     if facts.story.run.kind == Automation.EXEC:
-        return what, [], ["Nothing continues it. It ends as failed as soon as a process takes note."], [watch]
+        return sentences, [], ["Nothing continues it. It ends as failed as soon as a process takes note."], [watch]
     if facts.blocker.is_served:
-        return what, [], ["A worker takes note and continues it within seconds."], [cancel_command(facts)]
+        return sentences, [], ["A worker takes note and continues it within seconds."], [cancel_command(facts)]
     if facts.blocker.is_supervised:
-        return what, [], ["A supervisor starts a worker, which continues it."], [cancel_command(facts)]
+        return sentences, [], ["A supervisor starts a worker, which continues it."], [cancel_command(facts)]
     start = SuggestedCommand(facts.up.start(facts.blocker.automation), "start a worker")
-    return what, [], ["Nothing continues it before a worker runs."], [start, watch]
+    return sentences, [], ["Nothing continues it before a worker runs."], [start, watch]
 
 
 def _describe_child_process(facts: RunFacts) -> list[str]:
-    """Say which step waits for a child process of its worker."""
+    """Return which step waits for a child process of its worker."""
     queue = facts.blocker.child_queue
     found = None if queue is None else queue.place_of(facts.id)
     if queue is None or found is None:
@@ -217,53 +217,60 @@ def _describe_child_process(facts: RunFacts) -> list[str]:
 
 
 def _explain_waiting(facts: RunFacts) -> _Answers:
-    what = waits.describe_waits(facts.story, facts.now, facts.at) or ["It waits."]
-    return [*what, "Meanwhile it holds no worker and no memory."], *_explain_unclaimed(
+    sentences = waits.describe_waits(facts.story, facts.now, facts.at) or ["It waits."]
+    return [*sentences, "Meanwhile it holds no worker and no memory."], *_explain_unclaimed(
         facts, [*waits.list_wait_commands(facts.story, facts.now), cancel_command(facts)]
     )
 
 
 def _explain_retrying(facts: RunFacts) -> _Answers:
-    what = []
+    sentences = []
     for line in facts.lines:
         if line.state == "retrying" and line.superseded is None:
             last = line.tries[-1]
-            what.append(
+            sentences.append(
                 f"Step {escape_line(line.label)} failed at attempt {last.number}: {_failure_message(last.failure)}"
             )
             if last.next_at is not None:
-                what.append(f"Its next attempt is at {facts.at(last.next_at)}.")
-    return what or ["A step failed and will be tried again."], *_explain_unclaimed(facts, [cancel_command(facts)])
+                sentences.append(f"Its next attempt is at {facts.at(last.next_at)}.")
+    return sentences or ["A step failed and will be tried again."], *_explain_unclaimed(facts, [cancel_command(facts)])
 
 
 def _explain_ended(facts: RunFacts) -> _Answers:
     run = facts.story.run
-    took = f", after {format_span(_took_ms(run))}" if run.finished_at and run.started_at else ""
+    duration = f", after {format_span(_duration_ms(run))}" if run.finished_at and run.started_at else ""
     word = {RunState.SUCCEEDED: "ended well", RunState.CANCELLED: "was cancelled"}[run.state]
     at = facts.at(run.finished_at) if run.finished_at else "-"
-    heir = _find_restart(facts)
-    if heir is not None:
-        what = [f"It began anew at {at}{took}, as run {heir}: signals, its key and its handle lead to the newest."]
-        return what, [], [f"Run {heir} goes on for it."], [SuggestedCommand(f"mainspring runs show {heir}", "show it")]
-    what = [f"It {word} at {at}{took}."]
+    successor = _find_restart(facts)
+    if successor is not None:
+        sentences = [
+            f"It began anew at {at}{duration}, as run {successor}: signals, its key and its handle lead to the newest."
+        ]
+        return (
+            sentences,
+            [],
+            [f"Run {successor} goes on for it."],
+            [SuggestedCommand(f"mainspring runs show {successor}", "show it")],
+        )
+    sentences = [f"It {word} at {at}{duration}."]
     done = find_mark_done(facts.decisions.given)
     if done is not None and run.state is RunState.SUCCEEDED:
         by = escape_line(done.by, 200)
-        what = [
+        sentences = [
             f"{by} declared it done at {at}{reason_suffix(done.reason)}.",
             f"Its code did not end{', and no result was given' if run.result is None else ': its result was given by hand'}.",
         ]
-    return what, _describe_rollback(facts), ["Nothing more happens: it is over."], []
+    return sentences, _describe_rollback(facts), ["Nothing more happens: it is over."], []
 
 
 def _find_restart(facts: RunFacts) -> str | None:
-    """Return the run as which a run began anew (`run.restart`)."""
+    """Return the run that replaced a run by `run.restart`."""
     try:
         detail = msgspec.json.decode(facts.story.run.detail or b"null")
     except msgspec.DecodeError:
         return None
-    heir = detail.get("restarted_as") if isinstance(detail, dict) else None
-    return str(heir) if heir is not None else None
+    successor = detail.get("restarted_as") if isinstance(detail, dict) else None
+    return str(successor) if successor is not None else None
 
 
 _NOTHING_NEEDED = "Nothing more happens, and no one has to do anything."
@@ -276,42 +283,44 @@ def _explain_failed(facts: RunFacts) -> _Answers:
     run, step = facts.story.run, facts.step
     where = f" at step {escape_line(step.label)}" if step else ""
     at = f" {format_distance(run.finished_at, facts.now)}" if run.finished_at else ""
-    what = [f"It failed{where}{at}: {_failure_message(run.failure)}"]
+    sentences = [f"It failed{where}{at}: {_failure_message(run.failure)}"]
     settlement, successor = facts.decisions.settlement, facts.decisions.successor
     if settlement is not None:
-        what.append(describe_settlement(settlement, run.automation, facts.now))
+        sentences.append(describe_settlement(settlement, run.automation, facts.now))
     if successor is not None or is_settled_by_success(settlement):
-        return what, _describe_reason(run.reason, run.failure), *_explain_superseded(facts)
+        return sentences, _describe_reason(run.reason, run.failure), *_explain_superseded(facts)
     if run.kind == Automation.EXEC:
         line = SuggestedCommand(
             f"mainspring exec -n {run.automation} ... -- COMMAND", "run the line again; here nobody else can"
         )
         if settlement is not None:
-            return what, _describe_reason(run.reason, run.failure), [_NOTHING_NEEDED], []
+            return sentences, _describe_reason(run.reason, run.failure), [_NOTHING_NEEDED], []
         return (
-            what,
+            sentences,
             _describe_reason(run.reason, run.failure),
             ["Nothing happens before its caller starts it again."],
             [line],
         )
-    can = [*(settle_commands(facts) or _suggest_rerun(facts)), *rollback_commands(facts)]
-    why = [*_describe_reason(run.reason, run.failure), *_describe_rollback(facts)]
+    commands = [*(settle_commands(facts) or _suggest_rerun(facts)), *rollback_commands(facts)]
+    reasons = [*_describe_reason(run.reason, run.failure), *_describe_rollback(facts)]
     if run.reason == FailureReason.VALUE_REFUSED:  # unlike a run that needs attention for it: there a step is done
-        why[0] = _NOT_SAVED
+        reasons[0] = _NOT_SAVED
     if settlement is not None:
-        revise = [msgspec.structs.replace(offer, does=f"only if that was a mistake: {offer.does}") for offer in can]
-        return what, why, [_NOTHING_NEEDED], revise
-    then = ["Nothing more happens by itself."]
-    then += [describe_retry(facts.file)] if facts.file is not None else []
-    return what, why, then, can
+        revise = [
+            msgspec.structs.replace(offer, does=f"only if that was a mistake: {offer.does}") for offer in commands
+        ]
+        return sentences, reasons, [_NOTHING_NEEDED], revise
+    next_steps = ["Nothing more happens by itself."]
+    next_steps += [describe_retry(facts.file)] if facts.file is not None else []
+    return sentences, reasons, next_steps, commands
 
 
 def _suggest_rerun(facts: RunFacts) -> list[SuggestedCommand]:
-    """Return how a failed run is continued, or its work done by a new run."""
-    gone = list_undone(facts.story)
+    """Return how to continue a failed run, or to do its work in a new run."""
+    undone = list_undone(facts.story)
     does = "continue from where it failed; what is done stays done"
-    if gone:
-        does = f"run it again, under new keys, from {escape_line(gone[0].name)} on, the first that was taken back"
+    if undone:
+        does = f"run it again, under new keys, from {escape_line(undone[0].name)} on, the first that was taken back"
     file = facts.file
     if file is None or file.moved_to is None:
         return [retry_command(facts, does), *retry_from_start_commands(facts)]
@@ -326,15 +335,15 @@ def _suggest_rerun(facts: RunFacts) -> list[SuggestedCommand]:
 
 
 def _explain_superseded(facts: RunFacts) -> tuple[list[str], list[SuggestedCommand]]:
-    """Answer next and can for a failed run whose work a later run does or did."""
+    """Return next steps and commands for a failed run whose work a later run does or did."""
     run, settlement, successor = facts.story.run, facts.decisions.settlement, facts.decisions.successor
     later = successor or (settlement.by if settlement is not None else None)
     show = [SuggestedCommand(f"mainspring runs show {later}", "show the run that took its place")] if later else []
     if successor is not None:
         key = escape_line(run.run_key, 60)
         newer = f"the newer run {successor}" if successor else "a newer run"
-        then = [f"Its key {key!r} belongs to {newer}: a retry of this one is refused."]
-        return ([_NOTHING_NEEDED] if settlement is not None else []) + then, show
+        next_steps = [f"Its key {key!r} belongs to {newer}: a retry of this one is refused."]
+        return ([_NOTHING_NEEDED] if settlement is not None else []) + next_steps, show
     is_moved = facts.file is not None and facts.file.moved_to is not None
     if run.kind == Automation.EXEC or is_moved or settle_commands(facts):
         return [_NOTHING_NEEDED], show
@@ -344,17 +353,22 @@ def _explain_superseded(facts: RunFacts) -> tuple[list[str], list[SuggestedComma
 def _explain_needs_attention(facts: RunFacts) -> _Answers:
     run, step = facts.story.run, facts.step
     where = f" at step {escape_line(step.label)}" if step else ""
-    what = [
+    sentences = [
         f"It stopped{where} and needs a person, since {format_distance(run.changed_at, facts.now)}: {_failure_message(run.failure)}"
     ]
-    then = ["Nothing happens by itself: it waits for you, and nothing is lost."]
+    next_steps = ["Nothing happens by itself: it waits for you, and nothing is lost."]
     if run.partition is not None:
-        then.append(f"Until then it holds partition key {escape_line(run.partition, 60)!r} of queue {run.queue}.")
+        next_steps.append(f"Until then it holds partition key {escape_line(run.partition, 60)!r} of queue {run.queue}.")
     make = COMMANDS_BY_REASON.get(run.reason or "", plain_commands)
-    why = [*_describe_reason(run.reason, run.failure), *_describe_rollback(facts)]
+    reasons = [*_describe_reason(run.reason, run.failure), *_describe_rollback(facts)]
     holds = list(list_store_holds(facts.blocker))
-    then += [hold.text for hold in holds]
-    return what, why, then, [*_list_commands(holds), *make(facts), *rollback_commands(facts), discard_command(facts)]
+    next_steps += [hold.text for hold in holds]
+    return (
+        sentences,
+        reasons,
+        next_steps,
+        [*_list_commands(holds), *make(facts), *rollback_commands(facts), discard_command(facts)],
+    )
 
 
 _BY_STATE: dict[RunState, Callable[[RunFacts], _Answers]] = {
@@ -370,32 +384,32 @@ _BY_STATE: dict[RunState, Callable[[RunFacts], _Answers]] = {
 
 
 def _explain_unclaimed(
-    facts: RunFacts, can: list[SuggestedCommand]
+    facts: RunFacts, commands: list[SuggestedCommand]
 ) -> tuple[list[str], list[str], list[SuggestedCommand]]:
-    """Answer why, next and can for a run that nobody has."""
+    """Return reasons, next steps and commands for a run that no worker has."""
     run = facts.story.run
     idle, found = is_dormant(run, facts.now), list_hindrances(facts.blocker, facts.now, facts.zone, facts.up)
     latest = f", at the latest at {facts.at(run.due_at)}" if run.due_at is not None else ""
-    then = [f"It goes on when what it waits for is there{latest}." if idle and not found else _next_text(found)]
+    next_steps = [f"It goes on when what it waits for is there{latest}." if idle and not found else _next_text(found)]
     if run.deadline_at is not None and run.deadline_at <= facts.now:
-        then.append(
+        next_steps.append(
             f"Its deadline passed at {facts.at(run.deadline_at)}: it ends by that as soon as a worker takes it."
         )
     elif run.deadline_at is not None:
-        then.append(f"Its deadline is {facts.at(run.deadline_at)}.")
+        next_steps.append(f"Its deadline is {facts.at(run.deadline_at)}.")
     found += _list_child_hindrances(facts)
-    return [block.text for block in found], then, [*_list_commands(found), *can]
+    return [block.text for block in found], next_steps, [*_list_commands(found), *commands]
 
 
 def _list_child_hindrances(facts: RunFacts) -> list[BlockReason]:
-    """Return what is in the way of the children that a run waits for, each named."""
+    """Return the blockers of the children that a run waits for, each named."""
     found: list[BlockReason] = []
     for child in facts.awaited:
         run = child.run
         name = f"Its child {run.id} ({escape_line(run.automation, 80)})"
         if run.state is RunState.NEEDS_ATTENTION:
-            see = (f"mainspring explain {run.id}", "see what the child needs")
-            found.append(BlockReason(f"{name} needs a person.", None, *see, stuck=True))
+            command = (f"mainspring explain {run.id}", "see what the child needs")
+            found.append(BlockReason(f"{name} needs a person.", None, *command, stuck=True))
         elif run.state in IDLE_STATES:
             found += [
                 block._replace(text=f"{name} does not continue: {block.text}")

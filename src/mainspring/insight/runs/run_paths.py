@@ -1,6 +1,6 @@
-"""Which ways the newest runs of a workflow went, from step to step and to an end, counted; where a failure has no way on.
+"""Run paths: the ways of the newest runs of a workflow from step to step and to an end, counted, and failures without an error path.
 
-What was asked for side by side stands side by side: a step follows on what had been handed over when it was asked for.
+Parallel requests are parallel nodes: a step follows the results that had been delivered when it was requested.
 """
 
 from bisect import bisect_right
@@ -23,14 +23,14 @@ from mainspring.store.views import AutomationView
 START: Final = "start"
 END: Final = "end"
 MOST: Final = 500
-"""Ways that are told: names that are made at run time may be as many as there are runs."""
+"""Most edges that are returned: names made at run time may be as many as there are runs."""
 _PLAIN = (OutcomeKind.STEP, OutcomeKind.UNDO)
 
 
 class PathNode(msgspec.Struct, frozen=True, kw_only=True):
-    """A step by its name, the start, or an end. `kind` = "start", "end", or what was asked for; `calls` = how often in all `runs`.
+    """A step by its name, the start, or an end. `kind` = "start", "end", or the kind of request; `calls` = how often in all `runs`.
 
-    `failed` = runs in which it failed for good; `run`, `ident` = it in the newest of its runs.
+    `failed` = runs in which it failed for good; `run`, `ident` = the newest run that has it.
     """
 
     key: str
@@ -44,10 +44,10 @@ class PathNode(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PathEdge(msgspec.Struct, frozen=True, kw_only=True):
-    """That `runs` went on from `step` to `then`; `before` and `after` = the keys of both.
+    """That `runs` continued from `step` to `then`; `before` and `after` = the keys of both.
 
-    `failed` = the step had failed for good; `is_missing` = each such failure ended the run. `run`, `ident` = the newest of them, at
-    the step; `error` = the fingerprint by which that one stands still.
+    `failed` = the step had failed for good; `is_missing` = each such failure ended the run. `run`, `ident` = the newest of them, at the
+    step; `error` = the fingerprint that stopped that one.
     """
 
     step: str
@@ -63,7 +63,7 @@ class PathEdge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunPaths(msgspec.Struct, frozen=True, kw_only=True):
-    """The ways of the newest `runs`. `cut` = of so many only the beginning was looked at; `left_out` = so many ways are not told."""
+    """The paths of the newest `runs`. `cut` = runs that were read in part; `left_out` = edges that are not returned."""
 
     automation: str
     runs: int
@@ -72,7 +72,7 @@ class RunPaths(msgspec.Struct, frozen=True, kw_only=True):
     nodes: list[PathNode]
     edges: list[PathEdge]
     missing: list[str]
-    """A sentence for each step whose failure nothing takes up."""
+    """A sentence for each step whose failure no code handles."""
 
 
 class _NodeCount:
@@ -80,7 +80,7 @@ class _NodeCount:
         self.key, self.name, self.kind = key, name, kind
         self.run, self.ident = run, ident
         self.runs, self.failures = set[str](), set[str]()
-        self.calls, self.is_taken_up = 0, False
+        self.calls, self.is_handled = 0, False
 
 
 class _EdgeCount:
@@ -89,69 +89,77 @@ class _EdgeCount:
         self.runs = set[str]()
 
 
-def summarize_run_paths(reader: StoreReader, view: AutomationView, may_see: Callable[[str], bool]) -> RunPaths:
-    """Return the ways of an automation; of one that is a single step there are none."""
+def summarize_run_paths(reader: StoreReader, view: AutomationView, may_view: Callable[[str], bool]) -> RunPaths:
+    """Return the paths of an automation; a single step has none."""
     return build_run_paths(
-        view.name, read_run_paths(reader, view.name) if view.kind == DefinitionKind.WORKFLOW else [], may_see
+        view.name, read_run_paths(reader, view.name) if view.kind == DefinitionKind.WORKFLOW else [], may_view
     )
 
 
-def build_run_paths(name: str, runs: Sequence[RunPath], may_see: Callable[[str], bool]) -> RunPaths:
-    """Return the ways that these runs went, newest first; a child that may not be seen has no name."""
-    counted = _PathCounter(may_see)
+def build_run_paths(name: str, runs: Sequence[RunPath], may_view: Callable[[str], bool]) -> RunPaths:
+    """Return the paths of these runs, newest first; a child that the caller may not see has no name."""
+    counter = _PathCounter(may_view)
     for run in runs:
-        counted.add(run)
-    edges = counted.edges()
-    told = edges[:MOST]
-    ends = {key for edge in told for key in (edge.before, edge.after)}
+        counter.add(run)
+    edges = counter.edges()
+    returned_edges = edges[:MOST]
+    ends = {key for edge in returned_edges for key in (edge.before, edge.after)}
     return RunPaths(
         automation=name,
         runs=len(runs),
         cut=sum(run.is_cut for run in runs),
-        left_out=len(edges) - len(told),
-        nodes=[one for one in counted.found() if one.key in ends],
-        edges=told,
+        left_out=len(edges) - len(returned_edges),
+        nodes=[node for node in counter.found() if node.key in ends],
+        edges=returned_edges,
         missing=[_describe_edge(edge, len(runs)) for edge in edges if edge.is_missing][:MOST],
     )
 
 
 class _PathCounter:
-    """Nodes and ways as they come."""
+    """Counts nodes and edges."""
 
-    def __init__(self, may_see: Callable[[str], bool]) -> None:
-        self._may_see = may_see
+    def __init__(self, may_view: Callable[[str], bool]) -> None:
+        self._may_view = may_view
         self._nodes: dict[str, _NodeCount] = {}
         self._steps: dict[tuple[OutcomeKind, str], _NodeCount] = {}
-        self._ways: dict[tuple[str, str, bool], _EdgeCount] = {}
+        self._edges: dict[tuple[str, str, bool], _EdgeCount] = {}
 
     def add(self, run: RunPath) -> None:
-        """Count the ways of one run."""
-        outcomes = [one for one in run.passed if one.kind not in STOPS and one.state is not OutcomeState.CANCELLED]
+        """Count the edges of one run."""
+        outcomes = [
+            outcome
+            for outcome in run.passed
+            if outcome.kind not in STOPS and outcome.state is not OutcomeState.CANCELLED
+        ]
         before = _predecessor_lookup(outcomes)
         start = self._node(run, START, START, START, None)
         reached = set[tuple[int, str]]()
-        for one in outcomes:
-            if one.kind is not OutcomeKind.TIMER:
-                node = self._step(run, one)
-                # Each item of a map follows on the same steps: they are gone through once.
-                for earlier in before(one.asked_after) if (one.asked_after, node.key) not in reached else ():
-                    self._go(run, start if earlier is None else self._step(run, earlier), earlier, node, one)
-                reached.add((one.asked_after, node.key))
+        for outcome in outcomes:
+            if outcome.kind is not OutcomeKind.TIMER:
+                node = self._step_node(run, outcome)
+                # Each item of a map follows the same steps: count them once.
+                for earlier in before(outcome.asked_after) if (outcome.asked_after, node.key) not in reached else ():
+                    self._count_edge(
+                        run, start if earlier is None else self._step_node(run, earlier), earlier, node, outcome
+                    )
+                reached.add((outcome.asked_after, node.key))
                 node.calls += 1
-                if one.state is OutcomeState.FAILED:
+                if outcome.state is OutcomeState.FAILED:
                     node.failures.add(run.run)
         if not run.is_cut:
-            self._end(run, start, before(outcomes[-1].rank if outcomes else 0))
+            self._count_end(run, start, before(outcomes[-1].rank if outcomes else 0))
 
-    def _end(self, run: RunPath, start: _NodeCount, last: Sequence[PathOutcome | None]) -> None:
-        """Count the ways into the end. Where a failure ended the run, what went on beside it did not lead there."""
-        lost = [one for one in last if one is not None and one.state is OutcomeState.FAILED]
-        is_lost = run.state is RunState.FAILED and any(one.ident == run.failed_ident for one in lost)
+    def _count_end(self, run: RunPath, start: _NodeCount, last: Sequence[PathOutcome | None]) -> None:
+        """Count the edges into the end. If a failure ended the run, parallel steps did not lead there."""
+        lost = [outcome for outcome in last if outcome is not None and outcome.state is OutcomeState.FAILED]
+        is_lost = run.state is RunState.FAILED and any(outcome.ident == run.failed_ident for outcome in lost)
         end = self._node(run, f"{END}:{run.state}", str(run.state), END, None)
-        for one in lost if is_lost else last:
-            self._go(run, start if one is None else self._step(run, one), one, end, None, is_lost=is_lost)
+        for outcome in lost if is_lost else last:
+            self._count_edge(
+                run, start if outcome is None else self._step_node(run, outcome), outcome, end, None, is_lost=is_lost
+            )
 
-    def _go(
+    def _count_edge(
         self,
         run: RunPath,
         step: _NodeCount,
@@ -162,22 +170,22 @@ class _PathCounter:
         is_lost: bool = False,
     ) -> None:
         failed = outcome is not None and outcome.state is OutcomeState.FAILED
-        step.is_taken_up |= failed and not is_lost
+        step.is_handled |= failed and not is_lost
         if step is then and not failed:
-            return  # called many times: its count says so
-        way = self._ways.get((step.key, then.key, failed))
-        if way is None:
-            at = outcome if failed or following is None else following
-            way = self._ways[step.key, then.key, failed] = _EdgeCount(run, self._ident(at))
-        way.runs.add(run.run)
+            return  # called many times: its count shows it
+        edge = self._edges.get((step.key, then.key, failed))
+        if edge is None:
+            place = outcome if failed or following is None else following
+            edge = self._edges[step.key, then.key, failed] = _EdgeCount(run, self._ident(place))
+        edge.runs.add(run.run)
 
-    def _step(self, run: RunPath, one: PathOutcome) -> _NodeCount:
-        node = self._steps.get((one.kind, one.name))
+    def _step_node(self, run: RunPath, outcome: PathOutcome) -> _NodeCount:
+        node = self._steps.get((outcome.kind, outcome.name))
         if node is None:
-            name = "another automation" if self._is_hidden(one) else one.name
-            label = name if one.kind in _PLAIN else f"{one.kind} {name}"
-            node = self._node(run, f"{one.kind}:{name}", label, str(one.kind), self._ident(one))
-            self._steps[one.kind, one.name] = node
+            name = "another automation" if self._is_hidden(outcome) else outcome.name
+            label = name if outcome.kind in _PLAIN else f"{outcome.kind} {name}"
+            node = self._node(run, f"{outcome.kind}:{name}", label, str(outcome.kind), self._ident(outcome))
+            self._steps[outcome.kind, outcome.name] = node
         node.runs.add(run.run)
         return node
 
@@ -188,66 +196,66 @@ class _PathCounter:
         node.runs.add(run.run)
         return node
 
-    def _is_hidden(self, one: PathOutcome) -> bool:
-        return one.kind is OutcomeKind.CHILD and not self._may_see(one.name)
+    def _is_hidden(self, outcome: PathOutcome) -> bool:
+        return outcome.kind is OutcomeKind.CHILD and not self._may_view(outcome.name)
 
-    def _ident(self, one: PathOutcome | None) -> str | None:
-        """Return by what a step is found in its run; that of a child has its name in it."""
-        return None if one is None or self._is_hidden(one) else one.ident
+    def _ident(self, outcome: PathOutcome | None) -> str | None:
+        """Return the identity of a step in its run; that of a child contains its name."""
+        return None if outcome is None or self._is_hidden(outcome) else outcome.ident
 
     def found(self) -> list[PathNode]:
-        """Return the nodes in the order in which they first came: the start, steps, ends."""
+        """Return the nodes in order of appearance: the start, steps, ends."""
         return [
             PathNode(
-                key=one.key,
-                name=one.name,
-                kind=one.kind,
-                runs=len(one.runs),
-                calls=one.calls,
-                failed=len(one.failures),
-                run=one.run,
-                ident=one.ident,
+                key=node.key,
+                name=node.name,
+                kind=node.kind,
+                runs=len(node.runs),
+                calls=node.calls,
+                failed=len(node.failures),
+                run=node.run,
+                ident=node.ident,
             )
-            for one in sorted(self._nodes.values(), key=lambda one: one.kind == END)
+            for node in sorted(self._nodes.values(), key=lambda node: node.kind == END)
         ]
 
     def edges(self) -> list[PathEdge]:
-        """Return the ways, in the order of the nodes that they leave."""
-        order = {key: place for place, key in enumerate(self._nodes)}
+        """Return the edges, in the order of the nodes that they leave."""
+        order = {key: position for position, key in enumerate(self._nodes)}
         return [
             PathEdge(
                 step=self._nodes[before].name,
                 then=self._nodes[after].name,
-                runs=len(way.runs),
+                runs=len(edge.runs),
                 failed=failed,
-                is_missing=failed and after == f"{END}:{RunState.FAILED}" and not self._nodes[before].is_taken_up,
-                run=way.run.run,
-                ident=way.ident,
-                error=way.run.error,
+                is_missing=failed and after == f"{END}:{RunState.FAILED}" and not self._nodes[before].is_handled,
+                run=edge.run.run,
+                ident=edge.ident,
+                error=edge.run.error,
                 before=before,
                 after=after,
             )
-            for (before, after, failed), way in sorted(
-                self._ways.items(), key=lambda one: (order[one[0][0]], one[0][2])
+            for (before, after, failed), edge in sorted(
+                self._edges.items(), key=lambda item: (order[item[0][0]], item[0][2])
             )
         ]
 
 
 def _predecessor_lookup(outcomes: Sequence[PathOutcome]) -> Callable[[int], tuple[PathOutcome | None, ...]]:
-    """Return what tells on which steps it follows that something was asked for once a rank had been handed over; None = the start.
+    """Return a function from a delivered rank to the steps that a request then follows; None = the start.
 
-    These are the outcomes up to that rank on which none of the others up to it stood already. A sleep hands on what it stood on.
+    These are the outcomes up to that rank that no other one up to it followed already. A sleep passes on what it followed.
     """
-    ranks = [one.rank for one in outcomes]
-    reached = list(accumulate((one.asked_after for one in outcomes), max))
+    ranks = [outcome.rank for outcome in outcomes]
+    reached = list(accumulate((outcome.asked_after for outcome in outcomes), max))
 
     @cache
     def before(rank: int) -> tuple[PathOutcome | None, ...]:
         last = bisect_right(ranks, rank)
         first = bisect_right(ranks, reached[last - 1]) if last else 0
         found: dict[int, PathOutcome | None] = {}
-        for one in outcomes[first:last]:
-            for step in before(one.asked_after) if one.kind is OutcomeKind.TIMER else (one,):
+        for outcome in outcomes[first:last]:
+            for step in before(outcome.asked_after) if outcome.kind is OutcomeKind.TIMER else (outcome,):
                 found[0 if step is None else step.rank] = step
         if len(found) > 1:
             found.pop(0, None)
@@ -262,7 +270,7 @@ def _describe_edge(edge: PathEdge, runs: int) -> str:
 
 
 def edge_word(edge: PathEdge) -> str:
-    """Return what is to be said of a way: nothing, where the step went well."""
+    """Return a note on an edge: nothing if the step succeeded."""
     if edge.is_missing:
         return "no error path"
     return "when it failed" if edge.failed else ""

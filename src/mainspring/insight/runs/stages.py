@@ -1,4 +1,4 @@
-"""Which steps of a run stood on which: as stages, of which each began when the one before it had been handed over. Pure."""
+"""Stages of a run: its steps by dependency; each stage started when the one before it had been delivered. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -9,11 +9,11 @@ from mainspring.domain.runs.journal import Outcome
 from mainspring.insight.runs.steps import STOPS, StepLine
 
 MOST: Final = 24
-"""Outcomes of a run of which stages are told: more of them are no picture any more."""
+"""Most outcomes of a run with stages: more make no readable picture."""
 
 
 class StageStep(msgspec.Struct, frozen=True):
-    """One request in a stage; `state` as its line has it."""
+    """One request in a stage; `state` as in its line."""
 
     ident: str
     name: str
@@ -22,23 +22,25 @@ class StageStep(msgspec.Struct, frozen=True):
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """What was asked for side by side."""
+    """Parallel requests."""
 
     steps: list[StageStep]
 
 
-def list_stages(outcomes: Sequence[Outcome], lines: Sequence[StepLine], asked_after: Mapping[int, int]) -> list[Stage]:
-    """Return the stages of a run; `asked_after` = rank -> the rank that had been handed over when that outcome was asked for.
+def list_stages(
+    outcomes: Sequence[Outcome], lines: Sequence[StepLine], requested_after: Mapping[int, int]
+) -> list[Stage]:
+    """Return the stages of a run; `requested_after` = rank -> the rank that had been delivered when that outcome was requested.
 
-    What has no outcome yet was asked for after all that has one.
+    A request without outcome comes after all that have one.
     """
     levels: dict[str, int] = {}
     ranks: list[tuple[int, int]] = []
-    for one in sorted(outcomes, key=lambda one: one.rank):
-        if one.superseded is None and one.kind not in STOPS:
-            before = [level for rank, level in ranks if rank <= asked_after.get(one.rank, 0)]
-            levels[one.ident] = max(before, default=-1) + 1
-            ranks.append((one.rank, levels[one.ident]))
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.rank):
+        if outcome.superseded is None and outcome.kind not in STOPS:
+            before = [level for rank, level in ranks if rank <= requested_after.get(outcome.rank, 0)]
+            levels[outcome.ident] = max(before, default=-1) + 1
+            ranks.append((outcome.rank, levels[outcome.ident]))
     latest = max(levels.values(), default=-1) + 1
     found: dict[int, list[StageStep]] = {}
     for line in lines:

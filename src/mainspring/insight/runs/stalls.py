@@ -1,4 +1,4 @@
-"""What is said of attempts that give no sign of life, and what a person can do. Pure."""
+"""Stalls: sentences on attempts that give no sign of life, and what a person can do. Pure."""
 
 from mainspring.insight.runs.suggested_commands import RunFacts, SuggestedCommand
 from mainspring.insight.text.formatting import escape_line, format_span
@@ -7,7 +7,7 @@ _INNERMOST = 5
 
 
 def describe_stalls(facts: RunFacts) -> list[str]:
-    """Return since when each attempt is silent, and where it stood when that was found, the innermost first."""
+    """Return since when each attempt is silent, and where it was when that was found, the innermost frame first."""
     found: list[str] = []
     for stall in facts.story.stalls:
         silent = format_span(max(facts.now - stall.since_at, 0))
@@ -20,7 +20,7 @@ def describe_stalls(facts: RunFacts) -> list[str]:
 
 
 def list_stall_commands(facts: RunFacts) -> list[SuggestedCommand]:
-    """Return what may help, where there is such an attempt."""
+    """Return commands that may help, if there is such an attempt."""
     if not facts.story.stalls:
         return []
     return [

@@ -13,16 +13,16 @@ from mainspring.insight.text.formatting import format_span
 from mainspring.insight.text.quantile import exact_quantile
 
 GROUPED: Final = 8
-"""More calls than this of one name are one line."""
+"""More calls than this of one name become one line."""
 _LISTED: Final = 5
-"""So many calls of a group that did not succeed are listed below it."""
+"""Most unsuccessful calls of a group that are listed below it."""
 _KINDS: Final = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD})
 
 
 class StepGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls of one step. `states` = how many are in each state; `p95_ms` = 95 % of those that ended took at most that; None = none ended.
+    """Calls of one step. `states` = how many are in each state; `p95_ms` = 95th percentile of the durations; None = none ended.
 
-    `left_out` = how many that did not succeed are not listed beside it.
+    `left_out` = how many unsuccessful ones are not listed.
     """
 
     name: str
@@ -33,15 +33,15 @@ class StepGroup(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def number(self) -> int:
-        """How many calls there are."""
+        """The number of calls."""
         return sum(self.states.values())
 
     @property
     def summary(self) -> str:
-        """What came of them: "362 ok, 3 failed, p95 120ms"."""
+        """The results: "362 ok, 3 failed, p95 120ms"."""
         ok = self.states.get(OutcomeState.SUCCEEDED, 0)
-        others = sorted((state, count) for state, count in self.states.items() if state != OutcomeState.SUCCEEDED)
-        parts = [f"{ok:,} ok", *(f"{count:,} {state.replace('_', ' ')}" for state, count in others)]
+        other_states = sorted((state, count) for state, count in self.states.items() if state != OutcomeState.SUCCEEDED)
+        parts = [f"{ok:,} ok", *(f"{count:,} {state.replace('_', ' ')}" for state, count in other_states)]
         return ", ".join(parts if self.p95_ms is None else [*parts, f"p95 {format_span(self.p95_ms)}"])
 
 
@@ -55,7 +55,7 @@ class CallCount(msgspec.Struct, frozen=True):
 
 
 def arrange_lines(lines: Sequence[StepLine], now: int) -> list[StepLine | StepGroup]:
-    """Return the lines with each group in the place of its first call, and below it the calls of it that did not succeed."""
+    """Return the lines with each group in the place of its first call, followed by its unsuccessful calls."""
     counts = Counter((line.name, line.kind) for line in lines if line.kind in _KINDS)
     members = {
         key: [line for line in lines if (line.name, line.kind) == key]
@@ -68,36 +68,38 @@ def arrange_lines(lines: Sequence[StepLine], now: int) -> list[StepLine | StepGr
         if calls is None:
             found.append(line)
         elif line is calls[0]:
-            open_ones = [call for call in calls if call.state != OutcomeState.SUCCEEDED]
+            unsuccessful = [call for call in calls if call.state != OutcomeState.SUCCEEDED]
             group = _group_of_lines(calls, now)
-            found.append(msgspec.structs.replace(group, left_out=max(len(open_ones) - _LISTED, 0)))
-            found += open_ones[:_LISTED]
+            found.append(msgspec.structs.replace(group, left_out=max(len(unsuccessful) - _LISTED, 0)))
+            found += unsuccessful[:_LISTED]
     return found
 
 
 def count_groups(ended: Iterable[CallCount], lines: Sequence[StepLine]) -> dict[tuple[str, str], StepGroup]:
-    """Return the groups among calls that ended, together with the lines of those that have not; by name and kind."""
+    """Return the groups of ended calls and of the lines of open ones; by name and kind."""
     states: dict[tuple[str, str], Counter[str]] = {}
-    took: dict[tuple[str, str], list[int]] = {}
+    durations: dict[tuple[str, str], list[int]] = {}
     for call in ended:
         key = (call.name, call.kind)
         states.setdefault(key, Counter())[call.state] += 1
-        took.setdefault(key, []).append(-(-call.took_us // 1_000))
+        durations.setdefault(key, []).append(-(-call.took_us // 1_000))
     for line in lines:
         if line.kind in _KINDS and not _has_ended(line):
             states.setdefault((line.name, line.kind), Counter())[line.state] += 1
     return {
-        key: _build_group(*key, found, took.get(key, [])) for key, found in states.items() if found.total() > GROUPED
+        key: _build_group(*key, found, durations.get(key, []))
+        for key, found in states.items()
+        if found.total() > GROUPED
     }
 
 
 def _group_of_lines(calls: Sequence[StepLine], now: int) -> StepGroup:
-    took = [call.tries[-1].took(now) for call in calls if _has_ended(call) and call.tries]
-    return _build_group(calls[0].name, calls[0].kind, Counter(call.state for call in calls), took)
+    durations = [call.tries[-1].took(now) for call in calls if _has_ended(call) and call.tries]
+    return _build_group(calls[0].name, calls[0].kind, Counter(call.state for call in calls), durations)
 
 
-def _build_group(name: str, kind: str, states: Mapping[str, int], took: Sequence[int]) -> StepGroup:
-    return StepGroup(name=name, kind=kind, states=dict(states), p95_ms=exact_quantile(took, 0.95))
+def _build_group(name: str, kind: str, states: Mapping[str, int], durations: Sequence[int]) -> StepGroup:
+    return StepGroup(name=name, kind=kind, states=dict(states), p95_ms=exact_quantile(durations, 0.95))
 
 
 def _has_ended(line: StepLine) -> bool:

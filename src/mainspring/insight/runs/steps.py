@@ -1,6 +1,6 @@
-"""The steps of a run as lines of a picture, computed from its journal and its attempts: pure, no terminal.
+"""Steps of a run as lines of a picture, from its journal and its attempts. Pure, no terminal.
 
-A line is one request of the body (a step, a wait, a child, an undo) in the order in which it was asked for, with all its tries.
+A line is one request of the body (a step, a wait, a child, an undo) in the order of requests, with all its attempts.
 """
 
 from typing import Final
@@ -29,12 +29,12 @@ class StepTry(msgspec.Struct, frozen=True):
     failure: Failure | None = None
 
     def took(self, now: int) -> int:
-        """Return its span in ms, up to now if it goes on."""
+        """Return its duration in ms, up to now if it runs."""
         return max((self.ended_at or now) - self.started_at, 0)
 
 
 class StepLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line; `state` is that of its outcome, "running", "retrying" or "lost"; `superseded` = the generation that took its place."""
+    """One line; `state` is that of its outcome, "running", "retrying" or "lost"; `superseded` = the generation that replaced it."""
 
     ident: str
     name: str
@@ -50,12 +50,12 @@ class StepLine(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """The name for people, with the key where one was given: `deploy[a]`."""
+        """The name for people, with the key if there is one: `deploy[a]`."""
         return label_step(self.ident, self.name)
 
     @property
     def is_wait(self) -> bool:
-        """Whether time went by and nothing was done."""
+        """Whether it only waits."""
         return self.kind in WAITS
 
     def took(self, now: int) -> int:
@@ -64,26 +64,26 @@ class StepLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def label_step(ident: str, name: str) -> str:
-    """Return the name of a step with its key, `deploy[a]`; its name alone where it has no key."""
+    """Return the name of a step with its key, `deploy[a]`; only its name if it has no key."""
     branch, _, key = ident.partition(f"{name}[")
     is_keyed = key.endswith("]") and (branch in ("", "undo:") or branch.endswith("/"))
     return f"{name}[{key}" if is_keyed else name
 
 
-def list_step_lines(story: RunStory) -> list[StepLine]:
-    """Return the lines of a run, in the order of asking."""
+def list_step_lines(history: RunStory) -> list[StepLine]:
+    """Return the lines of a run, in the order of requests."""
     attempts: dict[tuple[str, int], list[AttemptRecord]] = {}
-    for attempt in story.attempts:
+    for attempt in history.attempts:
         attempts.setdefault((attempt.ident, attempt.generation), []).append(attempt)
     lines = []
-    # What counts first: of one generation it has all attempts, also those before the failure that it took the place of.
-    for outcome in sorted(story.outcomes, key=lambda outcome: outcome.superseded is not None):
+    # The outcome that counts first: it has all attempts of its generation, also those before a failure that it replaced.
+    for outcome in sorted(history.outcomes, key=lambda outcome: outcome.superseded is not None):
         before = attempts.pop((outcome.ident, outcome.generation), [])
-        lines.append(_ended_line(outcome, before, story.checkpoints.get(outcome.ident)))
-    left_at = None if story.run.state is RunState.RUNNING else story.run.changed_at
-    is_over = story.run.state in TERMINAL_STATES
+        lines.append(_ended_line(outcome, before, history.checkpoints.get(outcome.ident)))
+    left_at = None if history.run.state is RunState.RUNNING else history.run.changed_at
+    is_over = history.run.state in TERMINAL_STATES
     lines += [
-        _open_line(tries, story.checkpoints.get(tries[0].ident), left_at, is_over=is_over)
+        _open_line(tries, history.checkpoints.get(tries[0].ident), left_at, is_over=is_over)
         for tries in attempts.values()
     ]
     return sorted(lines, key=lambda line: (line.generation if line.superseded is None else 0, line.asked))
@@ -111,9 +111,9 @@ def _ended_line(outcome: Outcome, before: list[AttemptRecord], checkpoint: Check
 def _open_line(
     attempts: list[AttemptRecord], checkpoint: Checkpoint | None, left_at: int | None, *, is_over: bool
 ) -> StepLine:
-    """Return the line of a step without outcome; `left_at` = since when nobody has the run: then nothing of it runs.
+    """Return the line of a step without outcome; `left_at` = since when no worker has the run: then nothing of it runs.
 
-    Where the run is over, no other attempt follows.
+    If the run has ended, no other attempt follows.
     """
     last = attempts[-1]
     words = {
@@ -146,9 +146,9 @@ def _read_progress(checkpoint: Checkpoint | None) -> tuple[int, int | None] | No
 
 
 def draw_bars(lines: list[StepLine], now: int) -> list[str]:
-    """Return the bar of each line: solid = the try that counts, hollow = tries before it, dots = a wait. Longest = WIDEST characters.
+    """Return the bar of each line: solid = the attempt that counts, hollow = earlier ones, dots = a wait. At most WIDEST characters.
 
-    Work and waits have a scale of their own each, so that three days of sleep do not flatten three seconds of work.
+    Work and waits have separate scales, so that three days of sleep do not flatten three seconds of work.
     """
     work = max((sum(t.took(now) for t in line.tries) for line in lines if not line.is_wait), default=0)
     wait = max((line.took(now) for line in lines if line.is_wait), default=0)
@@ -161,11 +161,11 @@ def _draw_wait(line: StepLine, longest: int, now: int) -> str:
 
 def _draw_work(line: StepLine, longest: int, now: int) -> str:
     parts = []
-    for place, one in enumerate(line.tries):
-        counts = place == len(line.tries) - 1 and one.state in (str(OutcomeState.SUCCEEDED), "running")
-        parts.append((SOLID if counts else HOLLOW) * _length(one.took(now), longest))
-    shown = " ".join(parts)
-    return shown if len(shown) <= WIDEST * 2 else shown[: WIDEST * 2 - 1] + "…"
+    for position, step_try in enumerate(line.tries):
+        counts = position == len(line.tries) - 1 and step_try.state in (str(OutcomeState.SUCCEEDED), "running")
+        parts.append((SOLID if counts else HOLLOW) * _length(step_try.took(now), longest))
+    bar = " ".join(parts)
+    return bar if len(bar) <= WIDEST * 2 else bar[: WIDEST * 2 - 1] + "…"
 
 
 def _length(part: int, longest: int) -> int:

@@ -1,4 +1,4 @@
-"""A run of the store explained: all that `explain` needs to know is read here, the same for command line, pages and API."""
+"""Explanation of a run in the store: reads all that `explain` needs, the same for command line, pages and API."""
 
 from collections.abc import Callable
 
@@ -20,59 +20,69 @@ from mainspring.store.read.runs.run_views import run_not_found
 from mainspring.store.read.status.status import blocker as blocker_of
 from mainspring.store.views import Blocker, RunStory
 
-Sees = Callable[[str], bool]
-"""Whether whoever asks may see the automation of this name."""
+ViewFilter = Callable[[str], bool]
+"""Whether the caller may see the automation of this name."""
 
 _CHILDREN = 10
-"""It reads what is in the way of at most so many unfinished children."""
+"""Most unfinished children whose blockers are read."""
 
 
 def explain_run(
-    reader: StoreReader, story: RunStory, now: int, zone: str, sees: Sees = lambda _: True, up: UpCommand = PLAIN_UP
+    reader: StoreReader,
+    history: RunStory,
+    now: int,
+    zone: str,
+    may_view: ViewFilter = lambda _: True,
+    up: UpCommand = PLAIN_UP,
 ) -> Explanation:
-    """Return the four answers about a run at the instant `now` (ms), its fingerprint and its incident; what others may not see is left out.
+    """Return the four answers about a run at the instant `now` (ms), its fingerprint and its incident, without what the caller may not see.
 
-    `story` = as it was opened, `up` = how workers are started here.
+    `history` = the unsealed history, `up` = the command that starts workers here.
 
     Raises:
-        NotFoundError: it was pruned meanwhile.
+    NotFoundError: it was pruned meanwhile.
     """
-    run = story.run.id
+    run = history.run.id
     blocker = blocker_of(reader, run)
     if blocker is None:
         raise run_not_found(run)
-    # A fingerprint is of the failure as it is stored: opened, it would be another one.
+    # The fingerprint is of the stored failure: an unsealed one has another.
     failure, state = blocker.run.failure, blocker.run.state
-    blocker = _hide_names(blocker, sees)
-    found = read_run_relations(reader, read_announced_graph(reader), story.run, zone)
+    blocker = _hide_names(blocker, may_view)
+    found = read_run_relations(reader, read_announced_graph(reader), history.run, zone)
     found = RunRelations(
-        found.deliveries, [_hide_blocked_names(one, sees) for one in found.holds_up if sees(one.automation)]
+        found.deliveries,
+        [_hide_blocked_names(blocked, may_view) for blocked in found.holds_up if may_view(blocked.automation)],
     )
-    decisions = read_decisions(reader, story.run)
-    told = explain(story, blocker, now, zone, found, decisions, _read_child_blockers(reader, story, sees), up)
+    decisions = read_decisions(reader, history.run)
+    explanation = explain(
+        history, blocker, now, zone, found, decisions, _read_child_blockers(reader, history, may_view), up
+    )
     incident = incident_of_run(reader, run) if state in REOPENABLE_STATES else None
     return replace(
-        told,
-        can=[*told.can, *([settle_command(run)] if decisions.is_undecided else [])],
-        what=[*told.what, *unsent_messages.describe_unsent(reader, run)],
+        explanation,
+        can=[*explanation.can, *([settle_command(run)] if decisions.is_undecided else [])],
+        what=[*explanation.what, *unsent_messages.describe_unsent(reader, run)],
         fingerprint=None if failure is None else fingerprint_of(failure).id,
         incident=None if incident is None else {"id": incident[0], "state": incident[1].value},
     )
 
 
-def _read_child_blockers(reader: StoreReader, story: RunStory, sees: Sees) -> list[Blocker]:
-    """Return the facts of unfinished children of a run that waits for a child, the first few that may be seen."""
-    idents = {wait.get("ident") for wait in list_waits(story) if wait.get("kind") == "child"}
+def _read_child_blockers(reader: StoreReader, history: RunStory, may_view: ViewFilter) -> list[Blocker]:
+    """Return the facts of unfinished children of a run that waits for a child, the first few that the caller may see."""
+    idents = {wait.get("ident") for wait in list_waits(history) if wait.get("kind") == "child"}
     if not idents:
         return []
-    children = [child for child in story.children if child.finished_at is None and sees(child.automation)]
+    children = [child for child in history.children if child.finished_at is None and may_view(child.automation)]
     blockers = (blocker_of(reader, child.id) for child in children[:_CHILDREN])
-    return [_hide_names(found, sees) for found in blockers if found is not None and found.run.parent_ident in idents]
+    return [
+        _hide_names(found, may_view) for found in blockers if found is not None and found.run.parent_ident in idents
+    ]
 
 
-def _hide_names(blocker: Blocker, sees: Sees) -> Blocker:
-    return replace(blocker, slot_holders=[row for row in blocker.slot_holders if sees(row.automation)])
+def _hide_names(blocker: Blocker, may_view: ViewFilter) -> Blocker:
+    return replace(blocker, slot_holders=[row for row in blocker.slot_holders if may_view(row.automation)])
 
 
-def _hide_blocked_names(one: BlockedAutomation, sees: Sees) -> BlockedAutomation:
-    return replace(one, after=[name for name in one.after if sees(name)])
+def _hide_blocked_names(blocked: BlockedAutomation, may_view: ViewFilter) -> BlockedAutomation:
+    return replace(blocked, after=[name for name in blocked.after if may_view(name)])

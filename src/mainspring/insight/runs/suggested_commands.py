@@ -1,4 +1,4 @@
-"""What a person can do about a run, as commands; and the facts of a run from which they and all sentences are made. Pure."""
+"""Suggested commands for a run, and the facts from which they and all sentences are made. Pure."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -17,14 +17,14 @@ from mainspring.store.views import Blocker, RunStory, renamed_step_of
 
 RETRY, CANCEL, DISCARD, GIVE_RESULT = "retry", "cancel", "discard", "give-result"
 ANSWER, SIGNAL = "answer", "signal"
-"""Acts, by their names in the API."""
+"""Operations, by their names in the API."""
 
 
 class SuggestedCommand(msgspec.Struct, frozen=True):
-    """A command that a person may give, and what it does.
+    """A command that a person may run, and what it does.
 
-    `act` = the same act on this run by the API, `POST /runs/{run}/ACT`, with `body`; what a person has yet to say is not in it. "" = it
-    is none of these.
+    `act` = the same operation on this run in the API, `POST /runs/{run}/ACT`, with `body`, which lacks what the person must add. "" = it
+    has none.
     """
 
     command: str
@@ -34,7 +34,7 @@ class SuggestedCommand(msgspec.Struct, frozen=True):
 
 
 class RunFacts(msgspec.Struct, frozen=True):
-    """What is known of a run at the instant `now`; clock times are those of `zone`."""
+    """Facts of a run at the instant `now`; clock times are those of `zone`."""
 
     story: RunStory
     blocker: Blocker
@@ -59,7 +59,7 @@ class RunFacts(msgspec.Struct, frozen=True):
 
     @property
     def has_input_to_accept(self) -> bool:
-        """Whether it is the input of a step that drifted, and not what the run took in."""
+        """Whether the input of a step drifted, and not a value that the run received."""
         return b'"unread"' not in (self.story.run.detail or b"")
 
     def at(self, instant: int) -> str:
@@ -139,12 +139,12 @@ def _undo_commands(facts: RunFacts) -> list[SuggestedCommand]:
 
 
 def plain_commands(facts: RunFacts) -> list[SuggestedCommand]:
-    """Return what helps whatever the reason."""
+    """Return commands that help for any reason."""
     return [retry_command(facts, "continue it"), *retry_from_start_commands(facts)]
 
 
 def retry_command(facts: RunFacts, does: str) -> SuggestedCommand:
-    """Return how to continue it from where it stopped."""
+    """Return the command that continues a run from where it stopped."""
     return SuggestedCommand(f"mainspring runs retry {facts.id}", does, RETRY)
 
 
@@ -157,7 +157,7 @@ COMMANDS_BY_REASON: Final[dict[str, Callable[[RunFacts], list[SuggestedCommand]]
 
 
 def retry_from_start_commands(facts: RunFacts) -> list[SuggestedCommand]:
-    """Return how to do all of it again."""
+    """Return the commands that run everything again."""
     first = next((line for line in facts.lines if line.kind == "step" and line.superseded is None), None)
     if first is None:
         return []
@@ -169,7 +169,7 @@ def _retry_from_command(facts: RunFacts, name: str, ident: str, does: str) -> Su
 
 
 def rollback_commands(facts: RunFacts) -> list[SuggestedCommand]:
-    """Return how to take back what the run did, or to leave it, where there is something to take back."""
+    """Return the commands that undo the steps of a run, or keep them, if there is anything to undo."""
     if facts.story.run.undoing:
         return [cancel_command(facts)]
     if not has_undo_left(facts.story):
@@ -179,7 +179,7 @@ def rollback_commands(facts: RunFacts) -> list[SuggestedCommand]:
 
 
 def cancel_command(facts: RunFacts) -> SuggestedCommand:
-    """Return how to stop it."""
+    """Return the command that cancels a run."""
     if facts.story.run.undoing:
         does = "leave what is not yet taken back as it is"
         return SuggestedCommand(f"mainspring runs cancel {facts.id} --keep", does, CANCEL, {"undo": False})
@@ -187,12 +187,12 @@ def cancel_command(facts: RunFacts) -> SuggestedCommand:
 
 
 def discard_command(facts: RunFacts) -> SuggestedCommand:
-    """Return how to give it up."""
+    """Return the command that discards a run."""
     return SuggestedCommand(f"mainspring failed discard {facts.id} -y", "give it up: it fails", DISCARD)
 
 
 def settle_command(run: str) -> SuggestedCommand:
-    """Return how to decide that no one will continue a run that failed."""
+    """Return the command that decides that no one will continue a failed run."""
     return SuggestedCommand(
         f"mainspring failed discard {run} -y", "decide that no one will continue it: it stays failed", DISCARD
     )
@@ -205,6 +205,6 @@ def _stopped_step(facts: RunFacts) -> tuple[str, str]:
 
 
 def _step_name(facts: RunFacts, step: StepLine) -> str:
-    """Return a step as a command line names it: by its identity where several have its name."""
+    """Return a step as a command line names it: by its identity if several have its name."""
     named = {line.ident for line in facts.lines if line.name == step.name}
     return shell_word(step.name if len(named) == 1 else step.ident)

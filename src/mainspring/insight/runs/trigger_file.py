@@ -1,4 +1,4 @@
-"""The file that started a run: where it was, and where its trigger puts it after a failure, which decides how to run it again. Pure."""
+"""The file of the trigger that started a run: its path, and where a failure moves it, which decides how to retry. Pure."""
 
 import base64
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ _PATH: Final = 300
 
 
 class TriggerFile(NamedTuple):
-    """The file of a run. `path` None = there are several, or its name is not known; `moved_to` None = it stays where it is.
+    """The file of a run. `path` None = there are several, or its name is not known; `moved_to` None = it stays in place.
 
     `exact` = its path as a file system has it, with surrogates for what is not UTF-8.
     """
@@ -33,7 +33,7 @@ class TriggerFile(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How sentences call it."""
+        """Its name in sentences."""
         return f"file {escape_line(self.path, _PATH)}" if self.path else "file"
 
     @property
@@ -68,7 +68,7 @@ def find_trigger_file(
 
 
 def _files_in(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield what is an `ms.File` in the input of a run."""
+    """Yield each `ms.File` in the input of a run."""
     if isinstance(value, dict) and is_encoded_file(value):
         yield value
     elif isinstance(value, dict | list):
@@ -77,12 +77,12 @@ def _files_in(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def retry_reads_file(run: RunView) -> bool:
-    """Return whether each retry begins with the file again: a task has no step that is done."""
+    """Whether each retry reads the file again: a task has no finished step."""
     return run.kind != DefinitionKind.WORKFLOW
 
 
 def describe_retry(file: TriggerFile) -> str:
-    """Return what a person must know before a failed run of a file is run again, as a sentence."""
+    """Return a sentence on what a person must know before a retry of a failed run of a file."""
     if file.moved_to is None:
         return (
             f"A retry reads its {file.name} again, which must be there with the same content."

@@ -1,18 +1,18 @@
-"""Runs that need a decision: those that need a person and are part of no open incident, and failed runs that nothing has settled."""
+"""Unresolved failures, which need a decision: stopped runs without an open incident, and failed runs that nothing has settled."""
 
 from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 from mainspring.insight.text.formatting import format_count
 from mainspring.store.base import StoreReader
-from mainspring.store.read.runs import unresolved_runs as stored
+from mainspring.store.read.runs import unresolved_runs
 from mainspring.store.views import Capped
 
 NO_RUNS: Final = Capped(0, more=False)
 
 
 class UnresolvedFailures(NamedTuple):
-    """`halted` need a person and are part of no incident that is not resolved; `undecided` failed, and no one has decided on them.
+    """`halted` need a person and belong to no unresolved incident; `undecided` failed without a decision.
 
     `stopped` = all that need a person, those of `halted` too.
     """
@@ -23,11 +23,11 @@ class UnresolvedFailures(NamedTuple):
 
     @property
     def text(self) -> str:
-        """How many runs need a decision, as `failed list` lists them."""
+        """How many runs need a decision, as in `failed list`."""
         return undecided_runs_text(self.undecided, self.stopped)
 
-    def untold(self) -> Iterator[str]:
-        """Yield what needs a person and is said by no incident."""
+    def unreported(self) -> Iterator[str]:
+        """Yield what needs a person and no incident reports."""
         if self.halted.number:
             need = "needs" if str(self.halted) == "1" else "need"
             yield f"{format_count(self.halted, 'run')} {need} a person. See: mainspring failed list --state needs_attention"
@@ -38,11 +38,11 @@ class UnresolvedFailures(NamedTuple):
             yield f"{self.text}: mainspring failed list"
 
     def head(self, head: str, count: int) -> str:
-        """Return in a few words whether anything needs a person: `head` where something else does, else how many failed runs."""
+        """Return in a few words whether anything needs a person: `head` if something else does, else how many failed runs."""
         return head if count or not self.undecided.number else self.text
 
     def opening(self, head: str, count: int) -> str:
-        """Return how the sentence begins, with the command where failed runs are all that needs a person."""
+        """Return the start of the sentence, with the command if only failed runs need a person."""
         if not self.undecided.number:
             return head
         return f"{head}; {self.text}" if count else f"{self.text}: `mainspring failed list`. Otherwise healthy"
@@ -60,11 +60,11 @@ def read_unresolved_failures(reader: StoreReader, automations: Collection[str] |
     """Return what needs a decision, of these automations; None = of all."""
     undecided = count_undecided_runs(reader, automations)
     stopped = (
-        stored.count_stopped_runs(reader, automations) if undecided.number else NO_RUNS
+        unresolved_runs.count_stopped_runs(reader, automations) if undecided.number else NO_RUNS
     )  # else no sentence is about it
-    return UnresolvedFailures(stored.count_stopped_without_incident(reader, automations), undecided, stopped)
+    return UnresolvedFailures(unresolved_runs.count_stopped_without_incident(reader, automations), undecided, stopped)
 
 
 def count_undecided_runs(reader: StoreReader, automations: Collection[str] | None = None) -> Capped:
-    """Return of that only how many failed runs are undecided."""
-    return stored.undecided_failures(reader, automations)
+    """Return only how many failed runs are undecided."""
+    return unresolved_runs.undecided_failures(reader, automations)

@@ -13,7 +13,7 @@ from mainspring.store.views import AutomationView
 
 
 class UpCommand(msgspec.Struct, frozen=True):
-    """How `mainspring up` has to be called here.
+    """The call of `mainspring up` that is needed here.
 
     `store` = the store that the command line named; None = the configured one. `is_loaded` = whether `up` loads the code of a definition
     without -m. A file below `folder` is named from there.
@@ -48,8 +48,8 @@ class UpCommand(msgspec.Struct, frozen=True):
         ):
             return ""
         file = PurePath(definition.file)
-        shown = str(file.relative_to(self.folder) if self.folder and file.is_relative_to(self.folder) else file)
-        return f" -m {shlex.quote(shown)}" if escape_line(shown) == shown else ""
+        path_text = str(file.relative_to(self.folder) if self.folder and file.is_relative_to(self.folder) else file)
+        return f" -m {shlex.quote(path_text)}" if escape_line(path_text) == path_text else ""
 
 
 def _read_definition(automation: AutomationView | None) -> Definition | None:
@@ -62,4 +62,4 @@ def _read_definition(automation: AutomationView | None) -> Definition | None:
 
 
 PLAIN_UP = UpCommand()
-"""Where the configuration names all code and the store."""
+"""For a configuration that names all code and the store."""

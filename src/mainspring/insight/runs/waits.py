@@ -1,4 +1,4 @@
-"""What a run waits for, in sentences without secrets, and the commands that give it."""
+"""Waits of a run, in sentences without secrets, and the commands that end them."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -15,7 +15,7 @@ from mainspring.store.views import RunStory, WaitView
 
 _REJECTED = 5
 _OFFERED = 10
-"""A command is printed for so many choices of a question."""
+"""Most choices of a question that get a command."""
 _WITH_END = frozenset({"answer", "signal", "event"})
 _WORDS = {
     "retry": "the next attempt of step",
@@ -32,7 +32,7 @@ def list_open_questions(waits: Iterable[WaitView], now: int) -> list[WaitView]:
 
 
 def has_many_questions(waits: Iterable[WaitView]) -> bool:
-    """Tell whether an answer has to name its question, because more than one has none."""
+    """Whether an answer must name its question, because more than one is open."""
     return sum(wait.kind == "ask" and not wait.filled for wait in waits) > 1
 
 
@@ -49,7 +49,7 @@ def ask_text(wait: WaitView, *, is_one_of_many: bool = False) -> tuple[str, list
 
 
 def answer_command(wait: WaitView, *, is_one_of_many: bool = False) -> str:
-    """Return the command that answers a question; where it offers several choices, the one that prints a command for each."""
+    """Return the command that answers a question; for several choices the one that prints a command for each."""
     offered = _answer_commands(wait)
     return (
         f"mainspring explain {wait.run}"
@@ -63,9 +63,9 @@ def _answer_commands(wait: WaitView) -> list[str]:
 
 
 def _build_answer_command(wait: WaitView, choice: str, *, is_one_of_many: bool) -> str:
-    """Return the command that gives one answer; it names the question if its run asks more than one.
+    """Return the command that gives one answer; it names the question if its run has several.
 
-    What comes from a run is quoted as one word: nothing of it runs in the shell into which somebody copies the line.
+    Text of a run is quoted as one word, so that the shell of a person who pastes the line executes nothing of it.
     """
     named = f" --question {shell_word(wait.ident)}" if is_one_of_many else ""
     word = shell_word(choice)
@@ -75,9 +75,9 @@ def _build_answer_command(wait: WaitView, choice: str, *, is_one_of_many: bool) 
 
 
 def read_question(wait: WaitView) -> dict[str, Any]:
-    """Return what a wait asks: its text, choices and default; nothing, where it is sealed or asks nothing.
+    """Return the text, choices and default of a question; empty if it is sealed or there is none.
 
-    Its text has no secret in it; its choices are as they have to be said.
+    Its text has no secret in it; its choices are exact.
     """
     found = _decode(wait.question)
     if not isinstance(found, dict):
@@ -86,46 +86,46 @@ def read_question(wait: WaitView) -> dict[str, Any]:
 
 
 def list_choices(wait: WaitView) -> list[str]:
-    """Return what may be answered to a question; empty = any text."""
+    """Return the possible answers; empty = any text."""
     return [str(choice) for choice in read_question(wait).get("choices") or []]
 
 
 def default_choice(wait: WaitView) -> str | None:
-    """Return the choice that an open question takes when nobody answers in time; None = the run fails then."""
+    """Return the choice that applies if no one answers in time; None = the run fails then."""
     default = read_question(wait).get("otherwise")
     return None if default is None else escape_line(str(default), 40)
 
 
-def list_waits(story: RunStory) -> list[dict[str, Any]]:
-    """Return what the run said it waits for when it was let go: kind, name, ident, until_at (ms or None) of each."""
-    told = _decode(story.run.waiting_for)
-    found = [wait for wait in told if isinstance(wait, dict)] if isinstance(told, list) else []
+def list_waits(history: RunStory) -> list[dict[str, Any]]:
+    """Return the waits that the run had when it was suspended: kind, name, ident, until_at (ms or None) of each."""
+    data = _decode(history.run.waiting_for)
+    found = [wait for wait in data if isinstance(wait, dict)] if isinstance(data, list) else []
     instants = [at for wait in found if isinstance(at := wait.get("until_at"), int)]
-    due_at = story.run.due_at
-    if not story.run.clock_steps or not instants or due_at is None:
+    due_at = history.run.due_at
+    if not history.run.clock_steps or not instants or due_at is None:
         return found
     moved_ms = due_at - min(instants)
-    if moved_ms not in RunClockSteps(story.run.clock_steps).sums:
+    if moved_ms not in RunClockSteps(history.run.clock_steps).sums:
         return found
     return [wait | {"until_at": wait["until_at"] + moved_ms} if wait.get("until_at") else wait for wait in found]
 
 
-def describe_waits(story: RunStory, now: int, at: Callable[[int], str]) -> list[str]:
-    """Return one sentence for each thing that the run waits for; `at` writes an instant."""
-    asked = {wait.ident: _decode(wait.question) for wait in story.waits}
+def describe_waits(history: RunStory, now: int, at: Callable[[int], str]) -> list[str]:
+    """Return a sentence for each wait of the run; `at` formats an instant."""
+    questions = {wait.ident: _decode(wait.question) for wait in history.waits}
     found = []
-    for wait in list_waits(story):
+    for wait in list_waits(history):
         until_at = wait.get("until_at")
         end = at(until_at) if until_at else ""
         until = f", until {end}" if end else ""
         name, kind = escape_line(wait.get("name", ""), 80), str(wait.get("kind", ""))
-        question = asked.get(str(wait.get("ident")))
-        if any(_answers(fact, wait) for fact in story.facts):
+        question = questions.get(str(wait.get("ident")))
+        if any(_answers(fact, wait) for fact in history.facts):
             found.append(f"It has {_WORDS.get(kind, escape_line(kind))} {name}, which came and is not yet taken in.")
         elif kind in _WITH_END and _is_over(until_at, now):
-            what = format_question(question) if isinstance(question, dict) else name
+            text = format_question(question) if isinstance(question, dict) else name
             found.append(
-                f"The time of {_WORDS.get(kind, escape_line(kind))} {what} ended at {end}: what comes now is too late."
+                f"The time of {_WORDS.get(kind, escape_line(kind))} {text} ended at {end}: what comes now is too late."
             )
         elif isinstance(question, dict):
             found.append(f"It asks: {format_question(question)}{until}.")
@@ -137,7 +137,7 @@ def describe_waits(story: RunStory, now: int, at: Callable[[int], str]) -> list[
 
 
 def _answers(fact: Fact, wait: dict[str, Any]) -> bool:
-    """Whether what lies in the inbox is what is waited for."""
+    """Whether a fact in the inbox ends a wait."""
     if fact.ident is not None:
         return fact.ident == wait.get("ident")
     if _is_over(wait.get("until_at"), fact.at):
@@ -152,19 +152,19 @@ def format_question(question: dict[str, Any]) -> str:
     return f"{escape_line(hide_in_data(question.get('text', '')), 200)}{listed}"
 
 
-def list_wait_commands(story: RunStory, now: int) -> list[SuggestedCommand]:
-    """Return what a person can give to the run."""
-    run = story.run.id
-    is_many = has_many_questions(story.waits)
+def list_wait_commands(history: RunStory, now: int) -> list[SuggestedCommand]:
+    """Return what a person can send to the run."""
+    run = history.run.id
+    is_many = has_many_questions(history.waits)
     found: list[SuggestedCommand] = []
-    for wait in list_open_questions(story.waits, now):
+    for wait in list_open_questions(history.waits, now):
         about = f"answer: {format_question(read_question(wait))}" if is_many else "answer it"
         offered = list_choices(wait)[:_OFFERED]
         for choice in offered:
             body = {"question": wait.ident, "choice": choice}
-            why = about if len(offered) == 1 else f"{about}: {escape_line(choice, 40)}"
+            does = about if len(offered) == 1 else f"{about}: {escape_line(choice, 40)}"
             found.append(
-                SuggestedCommand(_build_answer_command(wait, choice, is_one_of_many=is_many), why, ANSWER, body)
+                SuggestedCommand(_build_answer_command(wait, choice, is_one_of_many=is_many), does, ANSWER, body)
             )
         if not offered:
             found.append(
@@ -173,7 +173,7 @@ def list_wait_commands(story: RunStory, now: int) -> list[SuggestedCommand]:
                 )
             )
     signals = (
-        wait for wait in list_waits(story) if wait.get("kind") == "signal" and not _is_over(wait.get("until_at"), now)
+        wait for wait in list_waits(history) if wait.get("kind") == "signal" and not _is_over(wait.get("until_at"), now)
     )
     names = dict.fromkeys(str(wait["name"]) for wait in signals)
     for name in names:
@@ -182,24 +182,24 @@ def list_wait_commands(story: RunStory, now: int) -> list[SuggestedCommand]:
     return found
 
 
-def describe_rejected(story: RunStory, now: int) -> list[str]:
-    """Return one sentence for each signal and event that the run could not read."""
-    more = len(story.rejected) - _REJECTED
+def describe_rejected(history: RunStory, now: int) -> list[str]:
+    """Return a sentence for each signal and event that the run could not read."""
+    more = len(history.rejected) - _REJECTED
     found = [
         f"It rejected {fact.kind} {escape_line(fact.name, 80)} {format_distance(fact.rejected_at, now)}, which its code cannot read:"
         f" {escape_line(hide_in_data(fact.failure.message), 300)}"
-        for fact in story.rejected[-_REJECTED:]
+        for fact in history.rejected[-_REJECTED:]
     ]
     return [*found, f"It rejected {more} more before."] if more > 0 else found
 
 
-def rejected_commands(story: RunStory) -> list[SuggestedCommand]:
+def rejected_commands(history: RunStory) -> list[SuggestedCommand]:
     """Return what a person can do about what the run could not read."""
-    if not story.rejected or story.run.finished_at is not None:
+    if not history.rejected or history.run.finished_at is not None:
         return []
-    run = story.run.id
-    signals = {fact.name for fact in story.rejected if fact.kind is FactKind.SIGNAL}
-    waited = {str(wait.get("name")) for wait in list_waits(story) if wait.get("kind") == "signal"}
+    run = history.run.id
+    signals = {fact.name for fact in history.rejected if fact.kind is FactKind.SIGNAL}
+    awaited = {str(wait.get("name")) for wait in list_waits(history) if wait.get("kind") == "signal"}
     return [
         *(
             SuggestedCommand(
@@ -208,7 +208,7 @@ def rejected_commands(story: RunStory) -> list[SuggestedCommand]:
                 SIGNAL,
                 {"name": name},
             )
-            for name in sorted(signals - waited)
+            for name in sorted(signals - awaited)
         ),
         SuggestedCommand(f"mainspring runs retry {run}", "read again what it rejected, once its code can", RETRY),
         SuggestedCommand(

@@ -1,6 +1,6 @@
-"""What a shift hands over: what opened, what closed, what people did, and what still waits. For status, the pages and the API alike.
+"""Handover of a shift: what opened, what closed, what people did, and what still waits. For status, the pages and the API.
 
-Reads only, each bounded: what is beyond the bounds is said to be there, and can be listed.
+Reads only, each bounded: it reports that more exists, which can be listed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,32 +13,31 @@ from mainspring.domain.access.permissions import WEB
 from mainspring.domain.definitions.pause_state import is_paused
 from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.states import IncidentMove, IncidentState, RunState
-from mainspring.insight.incidents.visible_incidents import Sees, select_visible
+from mainspring.insight.incidents.visible_incidents import ViewFilter, select_visible
 from mainspring.insight.status.upcoming import OpenQuestion, list_open_questions
 from mainspring.store.base import StoreReader
 from mainspring.store.commands.results import Refused, Result
-from mainspring.store.read import incidents as wrong
 from mainspring.store.read.incident_pages import incidents_named, moves_since
-from mainspring.store.read.incidents import MoveView
+from mainspring.store.read.incidents import MoveView, grouped_incidents, open_incidents
 from mainspring.store.read.runs.run_views import automations_of, list_runs, questions
 from mainspring.store.read.status import status
 from mainspring.store.views import AuditView, AutomationView, RunRow, WaitView
 
 SINCE_MS: Final = 8 * 3_600_000
-"""A shift."""
+"""The length of a shift."""
 MOST: Final = 30
-"""So many lines of each kind are told."""
+"""Most lines of each kind."""
 _PEOPLE = frozenset({"cli", "link", WEB})
-"""Doors of people; programs come in by others."""
+"""Entry points of people; programs use others."""
 _OWN_SESSION_VERBS = frozenset({"sign in", "sign out", "offer"})
 _READ_AT_MOST: Final = 500
 _OPERATIONS_AT_MOST: Final = 2_000
 _OPERATIONS_READ: Final = 10_000
-"""Among so many of the newest acts those of people are looked for."""
+"""Most audit entries, the newest, that are searched for operations of people."""
 
 
 class IncidentChange(msgspec.Struct, frozen=True, kw_only=True):
-    """An incident of which something became in this time; `move` is the last of it, `by` None = found so by a watcher."""
+    """An incident that changed in this time; `move` is the last change, `by` None = a watcher found it."""
 
     incident: Incident
     move: IncidentMove
@@ -48,7 +47,7 @@ class IncidentChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PersonOperation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person did; one line stands for what was done at once with `number` things. `automation` "" = with none."""
+    """An operation of a person; one line for one command on `number` subjects. `automation` "" = none."""
 
     done_at: int
     by: str
@@ -60,7 +59,7 @@ class PersonOperation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PausedAutomation(msgspec.Struct, frozen=True):
-    """An automation that somebody paused; `until_at` None = until somebody resumes it."""
+    """A paused automation; `until_at` None = until a person resumes it."""
 
     automation: str
     by: str | None
@@ -70,7 +69,7 @@ class PausedAutomation(msgspec.Struct, frozen=True):
 
 
 class HandoverRemainder(msgspec.Struct, frozen=True, kw_only=True):
-    """How many more there are of each than are told, at least: so many were looked at."""
+    """How many more of each exist than are listed, at least: reads are bounded."""
 
     opened: int = 0
     closed: int = 0
@@ -82,7 +81,7 @@ class HandoverRemainder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShiftHandover(msgspec.Struct, frozen=True, kw_only=True):
-    """From one instant to another. `more` = there was more than is told here, `left` = of what."""
+    """From one instant to another. `more` = there is more than is listed, `left` = of what."""
 
     since_at: int
     until_at: int
@@ -106,47 +105,49 @@ def read_handover(
     reader: StoreReader,
     since_at: int,
     now: int,
-    sees: Sees = lambda _: True,
+    may_view: ViewFilter = lambda _: True,
     opened_wait: Callable[[WaitView], WaitView] = lambda wait: wait,
 ) -> ShiftHandover:
-    """Return what there is to hand over at `now` (ms) of what was since an instant; `opened_wait` makes a sealed question readable."""
-    moved = _list_incident_changes(reader, since_at, sees)
-    acts, has_more_acts = _list_operations(reader, since_at, sees)
-    views = [view for view in status.automations(reader) if view.retired_at is None and sees(view.name)]
-    names = None if sees(None) else [view.name for view in views]
+    """Return the handover at `now` (ms) since an instant; `opened_wait` unseals a question."""
+    moved = _list_incident_changes(reader, since_at, may_view)
+    operations, has_more_operations = _list_operations(reader, since_at, may_view)
+    views = [view for view in status.automations(reader) if view.retired_at is None and may_view(view.name)]
+    names = None if may_view(None) else [view.name for view in views]
     halted = list_runs(reader, states=(RunState.NEEDS_ATTENTION,), limit=_READ_AT_MOST)
-    asking = questions(reader, _READ_AT_MOST, names)
+    open_questions = questions(reader, _READ_AT_MOST, names)
     lists: dict[str, list[Any]] = {
-        "opened": [one for one in moved if one.incident.opened_at >= since_at],
-        "closed": [one for one in moved if one.incident.state is IncidentState.RESOLVED],
-        "acts": acts,
+        "opened": [change for change in moved if change.incident.opened_at >= since_at],
+        "closed": [change for change in moved if change.incident.state is IncidentState.RESOLVED],
+        "acts": operations,
         "incidents": select_visible(
-            wrong.open_incidents(reader, _READ_AT_MOST), wrong.grouped_incidents(reader, _READ_AT_MOST), sees
+            open_incidents(reader, _READ_AT_MOST), grouped_incidents(reader, _READ_AT_MOST), may_view
         ),
-        "halted": [one for one in halted.runs if sees(one.automation)],
+        "halted": [run for run in halted.runs if may_view(run.automation)],
         "paused": list(_list_paused(views, now)),
     }
-    left = {name: len(found) - MOST for name, found in [*lists.items(), ("questions", asking)] if len(found) > MOST}
+    left = {
+        name: len(found) - MOST for name, found in [*lists.items(), ("questions", open_questions)] if len(found) > MOST
+    }
     return ShiftHandover(
         since_at=since_at,
         until_at=now,
-        questions=list_open_questions(reader, [opened_wait(one) for one in asking[:MOST]]),
-        more=has_more_acts or bool(left),
+        questions=list_open_questions(reader, [opened_wait(wait) for wait in open_questions[:MOST]]),
+        more=has_more_operations or bool(left),
         left=HandoverRemainder(**left),
         **{name: found[:MOST] for name, found in lists.items()},
     )
 
 
-def _list_incident_changes(reader: StoreReader, since_at: int, sees: Sees) -> list[IncidentChange]:
-    """Return each incident of which something became, with the newest of it, the newest first."""
+def _list_incident_changes(reader: StoreReader, since_at: int, may_view: ViewFilter) -> list[IncidentChange]:
+    """Return each incident that changed, with its newest change, the newest first."""
     newest: dict[str, MoveView] = {}
     for move in moves_since(reader, since_at):
         newest.setdefault(move.incident, move)
-    found = {one.id: one for one in incidents_named(reader, newest)}
+    found = {incident.id: incident for incident in incidents_named(reader, newest)}
     return [
         IncidentChange(incident=found[id], move=move.move, moved_at=move.at, by=move.by, note=move.note)
         for id, move in newest.items()
-        if id in found and sees(found[id].subject.automation or None)
+        if id in found and may_view(found[id].subject.automation or None)
     ]
 
 
@@ -156,15 +157,15 @@ def _list_paused(views: Iterable[AutomationView], now: int) -> Iterator[PausedAu
             yield PausedAutomation(view.name, view.paused_by, view.pause_reason, view.paused_at, view.paused_until)
 
 
-def _list_operations(reader: StoreReader, since_at: int, sees: Sees) -> tuple[list[PersonOperation], bool]:
-    """Return what people did, newest first, and whether there is more: what was refused, and comings and goings, are left out."""
+def _list_operations(reader: StoreReader, since_at: int, may_view: ViewFilter) -> tuple[list[PersonOperation], bool]:
+    """Return what people did, newest first, and whether there is more; without refused operations, sign-ins and sign-outs."""
     rows, has_more = status.audit_rows_of(reader, _PEOPLE, since_at, among=_OPERATIONS_READ, limit=_OPERATIONS_AT_MOST)
     done = [row for row in rows if _is_relevant(row)]
     owner = _owner_lookup(reader, done)
     groups: dict[tuple[str, ...], list[AuditView]] = {}
     for row in done:
         automation = owner(row.subject)
-        if sees(automation):
+        if may_view(automation):
             at_once = row.command.partition("/")[0] if "/" in row.command else row.command
             groups.setdefault((at_once, row.actor, row.verb, automation or ""), []).append(row)
     return [_build_operation(group, key[-1]) for key, group in groups.items()], has_more
@@ -176,19 +177,19 @@ def _is_relevant(row: AuditView) -> bool:
     return not _is_refused(row.result)
 
 
-@lru_cache(maxsize=1_024)  # nearly all were done, and say nothing more
+@lru_cache(maxsize=1_024)  # nearly all results are equal
 def _is_refused(result: bytes) -> bool:
     return isinstance(msgspec.json.decode(result, type=Result), Refused)
 
 
 def _owner_lookup(reader: StoreReader, rows: Sequence[AuditView]) -> Callable[[str], str | None]:
-    """Return what tells of a subject to which automation it belongs; None = to none."""
+    """Return a function from a subject to its automation; None = it has none."""
     named: dict[str, set[str]] = {"run": set(), "incident": set()}
     for row in rows:
         noun, _, name = row.subject.partition(":")
         named.get(noun, set()).add(name)
     runs = automations_of(reader, named["run"])
-    incidents = {one.id: one.subject.automation for one in incidents_named(reader, named["incident"])}
+    incidents = {incident.id: incident.subject.automation for incident in incidents_named(reader, named["incident"])}
 
     def owner(subject: str) -> str | None:
         noun, _, name = subject.partition(":")

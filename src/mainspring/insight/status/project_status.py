@@ -1,7 +1,6 @@
-"""How a whole project stands, from a few capped reads: the facts, what is wrong, and one sentence. Used by `status` and by a bare call.
+"""Status of a whole project from a few capped reads: the facts, the problems, and one sentence. For `status` and the bare command.
 
-What is wrong are the open incidents, the loudest first, and behind them what no incident says yet: a watcher may not have looked, or
-not be there.
+Problems are the open incidents, the most severe first, then what no incident reports yet: a watcher may not have run, or none exists.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,7 @@ from mainspring.insight.status.lost_interval import LIST_COMMAND, NEXT_STEP, und
 from mainspring.insight.text.formatting import BAD, GOOD, WARN, escape_line, format_count
 from mainspring.insight.triggers.trigger_findings import list_trigger_findings
 from mainspring.store.base import StoreReader
-from mainspring.store.read import incidents as wrong
+from mainspring.store.read.incidents import grouped_incidents, open_incidents
 from mainspring.store.read.outbox import list_outbox_queues, refused_messages
 from mainspring.store.read.runs.run_views import questions
 from mainspring.store.read.runs.unresolved_runs import count_idle_runs, overdue_runs
@@ -32,7 +31,7 @@ from mainspring.store.restore_hold import HOLD_KEY
 from mainspring.store.session_views import SessionView
 from mainspring.store.views import AutomationView, Capped, QueueView
 
-_SHOWN = 10
+_MAX_LISTED = 10
 _DAY_MS = 86_400_000
 _INCIDENTS = 10_000
 _STORE_KINDS = {
@@ -42,7 +41,7 @@ _STORE_KINDS = {
 
 
 class ProjectStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures stop at 1,000. `problems` are sentences with the command that shows more; empty = healthy."""
+    """Counts stop at 1,000. `problems` are sentences with the command that shows more; empty = healthy."""
 
     healthy: bool
     sentence: str
@@ -57,36 +56,36 @@ class ProjectStatus(msgspec.Struct, frozen=True, kw_only=True):
     needs_attention: int
     questions: int
     head: str = "All is well"
-    """The beginning of the sentence: whether anything needs a person."""
+    """The start of the sentence: whether anything needs a person."""
     incidents: int = 0
-    """Open ones, those folded into another left out; `looked_after` = acknowledged or snoozed."""
+    """Open incidents, without grouped ones; `looked_after` = acknowledged or snoozed."""
     looked_after: int = 0
     untold: list[str] = []
-    """Of the problems, those that no incident says."""
+    """The problems that no incident reports."""
     count: int = 0
     """How many things need a person, each incident by itself."""
     put_off: int = 0
-    """Of what is looked after that of severity page: while there is any, not all is well."""
+    """Acknowledged or snoozed ones of severity page: while there is one, the project is not healthy."""
     undecided_failures: Capped = NO_RUNS
-    """Failed runs on which no one has decided; while there is one, the project is not healthy. It stops at 1,000."""
+    """Failed runs without a decision; while there is one, the project is not healthy. Stops at 1,000."""
     notes: list[str] = []
-    """What is to be known and needs no person: that the clock was set."""
+    """Facts that need no person: that the clock was set."""
     notice: str | None = None
-    """What is to be known of the way to the store."""
+    """A fact about the connection to the store."""
     audit_head: str | None = None
-    """The number and hash of the last act of the audit log: kept elsewhere, it shows later that nothing was cut off."""
+    """Number and hash of the last audit entry: stored elsewhere, it shows later that nothing was cut off."""
 
 
 class UnresolvedIncidents(NamedTuple):
-    """Incidents that are not resolved: `told` by themselves, the loudest first, and those `folded` into one of them."""
+    """Unresolved incidents: `told` by themselves, the most severe first, and those `folded` under one of them."""
 
     told: list[Incident]
     folded: list[Incident]
 
 
 def read_unresolved(reader: StoreReader) -> UnresolvedIncidents:
-    """Return what is wrong."""
-    return UnresolvedIncidents(wrong.open_incidents(reader, _INCIDENTS), wrong.grouped_incidents(reader, _INCIDENTS))
+    """Return the unresolved incidents."""
+    return UnresolvedIncidents(open_incidents(reader, _INCIDENTS), grouped_incidents(reader, _INCIDENTS))
 
 
 def evaluate_status(
@@ -102,79 +101,79 @@ def evaluate_status(
     zone: str = "UTC",
     automations: Sequence[AutomationView] | None = None,
 ) -> ProjectStatus:
-    """Return the verdict at the instant `now` (ms); `free` = bytes left beside the store, `zone` = on whose clock instants are told.
+    """Return the status at the instant `now` (ms); `free` = free bytes next to the store, `zone` = the clock for instants.
 
-    `write_fault` = why the store's disk takes no writes, "" if it does; `local_problems` = what no store says.
+    `write_fault` = why the store's disk accepts no writes, "" if it does; `local_problems` = problems outside the store.
 
-    An incident that somebody acknowledged or snoozed is counted, and is no problem; but one of severity page is told in place of "all is
-    well". A failed run on which no one has decided is a problem, whatever its incident says.
+    An acknowledged or snoozed incident is counted and is no problem, but one of severity page replaces the healthy head. A failed run
+    without a decision is a problem, whatever its incident says.
     """
-    told = OpenIncidents(*incidents)
+    covered = OpenIncidents(*incidents)
     known = status.automations(reader) if automations is None else automations
     views = [view for view in known if view.retired_at is None]
     sessions = status.sessions(reader, limit=1_000)
     queues = status.queue_views(reader)
-    asked = questions(reader)
+    open_questions = questions(reader)
     runs = read_unresolved_failures(reader)
-    untold: list[str] = [*stuck_work.describe_write_fault(write_fault), *local_problems, *_store_problems(reader, told)]
-    untold += runs.untold()
-    untold += _definition_problems(reader, views, told)
-    untold += _stuck_problems(reader, known, sessions, queues, told, now)
-    untold += _environment_problems(reader, sessions, free, told, now)
+    new: list[str] = [*stuck_work.describe_write_fault(write_fault), *local_problems, *_store_problems(reader, covered)]
+    new += runs.unreported()
+    new += _definition_problems(reader, views, covered)
+    new += _stuck_problems(reader, known, sessions, queues, covered, now)
+    new += _environment_problems(reader, sessions, free, covered, now)
     clock = report_clock(reader, now, zone)
-    untold += [] if told.says(IncidentKind.CLOCK_REGRESSION) else clock.waiting
-    problems = [*told.sentences(), *untold, *runs.sentences()]
-    count = len(told.open) + len(untold)
-    head = runs.head(told.head(count, now, zone), count)
-    figures: dict[str, Any] = {
+    new += [] if covered.has_kind(IncidentKind.CLOCK_REGRESSION) else clock.waiting
+    problems = [*covered.sentences(), *new, *runs.sentences()]
+    count = len(covered.open) + len(new)
+    head = runs.head(covered.head(count, now, zone), count)
+    counts: dict[str, Any] = {
         "store": store,
         "notice": reader.notice,
         "notes": clock.notes,
         "environment": environment,
         "automations": len(views),
         "paused": sum(is_paused(view, now) for view in views),
-        "workers": sum(one.role in ("worker", "dev") and one.state == SessionState.ALIVE for one in sessions),
+        "workers": sum(row.role in ("worker", "dev") and row.state == SessionState.ALIVE for row in sessions),
         "running": sum(queue.running for queue in queues),
         "failed": status.failed_since(reader, now - _DAY_MS).number,
         "needs_attention": status.count_in(reader, RunState.NEEDS_ATTENTION).number,
-        "questions": len(asked),
-        "incidents": len(told.open),
-        "looked_after": told.looked_after,
-        "untold": untold,
+        "questions": len(open_questions),
+        "incidents": len(covered.open),
+        "looked_after": covered.looked_after,
+        "untold": new,
         "count": max(count, len(problems) and 1),
         "head": head,
-        "put_off": len(told.put_off),
+        "put_off": len(covered.put_off),
         "undecided_failures": runs.undecided,
     }
-    sentence = f"{runs.opening(head, count)}: {_describe_figures(list(told.parts()), figures)}."
-    return ProjectStatus(healthy=not problems, sentence=sentence, problems=problems, **figures)
+    sentence = f"{runs.opening(head, count)}: {_describe_counts(list(covered.parts()), counts)}."
+    return ProjectStatus(healthy=not problems, sentence=sentence, problems=problems, **counts)
 
 
-def _store_problems(reader: StoreReader, told: OpenIncidents) -> Iterator[str]:
-    """Say that the store is on hold, what is wrong with it where no incident says so yet, and what a restore left undecided."""
+def _store_problems(reader: StoreReader, covered: OpenIncidents) -> Iterator[str]:
+    """Yield the hold of the store, its findings that no incident reports yet, and what a restore left undecided."""
     findings = {finding.kind: finding for finding in store_findings(reader)}
-    unreported = [finding for finding in findings.values() if not told.says(_STORE_KINDS[finding.kind])]
+    unreported = [finding for finding in findings.values() if not covered.has_kind(_STORE_KINDS[finding.kind])]
     yield from (f"{finding.text[0].upper()}{finding.text[1:]}. {finding.hint}" for finding in unreported)
     lost = findings.get(StoreFindingKind.COMMITS_LOST)
     if status.meta(reader, HOLD_KEY) is not None and lost not in unreported:
-        why = "was restored" if lost is None else "went back in time"
-        yield f"The store {why} and is held: nothing starts. See: {NEXT_STEP}"
+        cause = "was restored" if lost is None else "went back in time"
+        yield f"The store {cause} and is held: nothing starts. See: {NEXT_STEP}"
     if text := undecided_items_text(reader):
         yield f"{text}: {LIST_COMMAND}"
 
 
-def _definition_problems(reader: StoreReader, views: Sequence[AutomationView], told: OpenIncidents) -> Iterator[str]:
-    """Say what failed to load, once: an incident of an automation names its cause, and so does the problem of a file."""
+def _definition_problems(reader: StoreReader, views: Sequence[AutomationView], covered: OpenIncidents) -> Iterator[str]:
+    """Yield what failed to load, once: an incident of an automation names its cause, and so does the problem of a file."""
     problems = decode_problems(status.meta(reader, PROBLEMS_KEY))
     causes = {view.name: (view.problem or "").partition("\n")[0] for view in views if view.problem}
     in_files = {problem.where for problem in problems}
-    broken = [name for name, cause in causes.items() if name not in told.lost_definitions and cause not in in_files]
+    broken = [name for name, cause in causes.items() if name not in covered.lost_definitions and cause not in in_files]
     if broken:
         yield f"{format_count(len(broken), 'automation')} failed to load: {', '.join(broken[:5])}. See: mainspring doctor"
-    reported = {causes[name] for name in told.lost_definitions if name in causes}
-    for problem in [problem for problem in problems if problem.where not in reported][:_SHOWN]:
-        what, how = escape_line(problem.what, 200), escape_line(problem.how)
-        yield f"{escape_line(problem.where)}: {what}. {how} See: mainspring doctor"
+    reported = {causes[name] for name in covered.lost_definitions if name in causes}
+    for problem in [problem for problem in problems if problem.where not in reported][:_MAX_LISTED]:
+        message, fix = escape_line(problem.what, 200), escape_line(problem.how)
+        yield f"{escape_line(problem.where)}: {message}. {fix} See: mainspring doctor"
 
 
 def _stuck_problems(
@@ -182,17 +181,19 @@ def _stuck_problems(
     known: Sequence[AutomationView],
     sessions: Sequence[SessionView],
     queues: Sequence[QueueView],
-    told: OpenIncidents,
+    covered: OpenIncidents,
     now: int,
 ) -> Iterator[str]:
     views = [view for view in known if view.retired_at is None]
     needed = any(view.kind != "exec" for view in views) or any(queue.backlog for queue in queues)
-    yield from stuck_work.describe_idle_workers(sessions, now, needed=needed, told=told.lost_processes)
+    yield from stuck_work.describe_idle_workers(sessions, now, needed=needed, reported=covered.lost_processes)
     yield from stuck_work.describe_idle_supervisors(sessions, now)
-    yield from stuck_work.describe_paused_queues([one for one in queues if one.name not in told.paused_queues], now)
-    retired = _retired_runs(reader, known, sessions, told, now)
+    yield from stuck_work.describe_paused_queues(
+        [queue for queue in queues if queue.name not in covered.paused_queues], now
+    )
+    retired = _retired_runs(reader, known, sessions, covered, now)
     paused = {view.name for view in views if is_paused(view, now)}
-    groups = [one for one in status.ready_groups(reader, now) if one.automation not in told.stuck]
+    groups = [group for group in status.ready_groups(reader, now) if group.automation not in covered.stuck]
     yield from stuck_work.describe_unserved_runs(
         groups, sessions, queues, paused | {runs.automation for runs in retired}, now
     )
@@ -202,47 +203,51 @@ def _stuck_problems(
 
 
 def _retired_runs(
-    reader: StoreReader, known: Sequence[AutomationView], sessions: Sequence[SessionView], told: OpenIncidents, now: int
+    reader: StoreReader,
+    known: Sequence[AutomationView],
+    sessions: Sequence[SessionView],
+    covered: OpenIncidents,
+    now: int,
 ) -> list[stuck_work.RetiredRuns]:
-    """Return the runs of retired automations that no worker continues, those left out that an incident names."""
-    retired = [view for view in known if view.retired_at is not None and view.name not in told.stuck]
+    """Return the runs of retired automations that no worker continues, without those that an incident names."""
+    retired = [view for view in known if view.retired_at is not None and view.name not in covered.stuck]
     halts = {view.name: halt for view in retired if (halt := stuck_work.find_retired_halt(view, sessions, now))}
     idle = count_idle_runs(reader, list(halts))
     return [stuck_work.RetiredRuns(name, number, halts[name]) for name, number in idle.items()]
 
 
 def _environment_problems(
-    reader: StoreReader, sessions: Sequence[SessionView], free: int | None, told: OpenIncidents, now: int
+    reader: StoreReader, sessions: Sequence[SessionView], free: int | None, covered: OpenIncidents, now: int
 ) -> Iterator[str]:
     for unsent in (
         ()
-        if told.has_unsent
+        if covered.has_unsent
         else stuck_work.describe_unsent_messages(list_outbox_queues(reader), refused_messages(reader), now)
     ):
         yield f"{unsent.text[0].upper()}{unsent.text[1:]}. {unsent.fix}"
-    if not told.has_lost_store:
+    if not covered.has_lost_store:
         yield from stuck_work.describe_low_space(free)
     for fault in list_trigger_findings(reader, now, sessions):
-        if fault.is_urgent and not told.tells_of(fault.kind, fault.trigger):
+        if fault.is_urgent and not covered.covers_trigger(fault.kind, fault.trigger):
             yield f"{fault.text}. {fault.fix}"
 
 
 def status_icon(found: ProjectStatus) -> tuple[str, str]:
-    """Return the icon of a verdict and its colour at a terminal: what somebody only put off is not well."""
+    """Return the icon of a status and its colour at a terminal: a snoozed problem is not healthy."""
     if not found.healthy:
         return BAD, "red"
     return (WARN, "yellow") if found.put_off else (GOOD, "green")
 
 
-def _describe_figures(told: list[str], figures: dict[str, Any]) -> str:
+def _describe_counts(parts_of_incidents: list[str], counts: dict[str, Any]) -> str:
     parts = [
-        *told,
-        format_count(figures["automations"], "automation"),
-        format_count(figures["workers"], "worker"),
-        f"{figures['running']} running",
+        *parts_of_incidents,
+        format_count(counts["automations"], "automation"),
+        format_count(counts["workers"], "worker"),
+        f"{counts['running']} running",
     ]
-    if figures["paused"]:
-        parts.append(f"{figures['paused']} paused")
-    if figures["questions"]:
-        parts.append(f"{format_count(figures['questions'], 'question waits', 'questions wait')} for an answer")
+    if counts["paused"]:
+        parts.append(f"{counts['paused']} paused")
+    if counts["questions"]:
+        parts.append(f"{format_count(counts['questions'], 'question waits', 'questions wait')} for an answer")
     return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""Finding what somebody typed: an id, its beginning or its end, a name, a key, words. What is large is looked at through an index only."""
+"""Search for typed text: an id, its start or its end, a name, a key, words. Large tables are searched through an index only."""
 
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
@@ -15,19 +15,19 @@ from mainspring.store.read.status import status
 from mainspring.store.views import RunRow
 
 MOST = 10
-"""Hits of one kind."""
+"""Most hits of one kind."""
 _SHORTEST = 2
 _TITLES = 500
-"""So many of the newest runs have their title looked at, ..."""
-_WRONG = 500
-"""... so many incidents that changed last their text, ..."""
+"""Most runs, the newest, whose titles are searched."""
+_INCIDENTS = 500
+"""Most incidents, the last changed, whose texts are searched."""
 _ERRORS = 1_000
-"""... so many errors that came last theirs."""
+"""Most errors, the last seen, whose texts are searched."""
 _PER_KIND = 200
 
 
 class SearchHitKind(StrEnum):
-    """What was found."""
+    """The kind of a hit."""
 
     AUTOMATION = "automation"
     RUN = "run"
@@ -39,7 +39,7 @@ class SearchHitKind(StrEnum):
 
 
 class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was found. `exact` = its id is what was typed; `at` (ms) = when it was made or changed last."""
+    """One hit. `exact` = its id is the typed text; `at` (ms) = when it was created or last changed."""
 
     kind: SearchHitKind
     id: str
@@ -51,47 +51,51 @@ class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SearchScope(msgspec.Struct, frozen=True):
-    """Who looks: of which automations it `sees` anything, whether of all, and how a run's row is made readable."""
+    """The scope of a caller: which automations it `sees`, whether all, and how to unseal a row of a run."""
 
     sees: Callable[[str | None], bool]
     is_for_all: bool
     opened: Callable[[RunRow], RunRow]
 
 
-def search(reader: StoreReader, text: str, looking: SearchScope) -> list[SearchHit]:
-    """Return what fits, kind by kind; an exact id alone, where it is one, or the one that the text is the end of."""
-    wanted = text.strip()
-    if len(wanted) < _SHORTEST:
+def search(reader: StoreReader, text: str, scope: SearchScope) -> list[SearchHit]:
+    """Return the hits, kind by kind; only the exact id if there is one, or the only one that ends in the text."""
+    query = text.strip()
+    if len(query) < _SHORTEST:
         return []
     kinds = (_find_automations, _find_runs, _find_incidents, _find_errors, _find_received, _find_bulk_operations)
-    hits = [hit for kind in kinds for hit in islice(kind(reader, wanted, looking), MOST)]
+    hits = [hit for kind in kinds for hit in islice(kind(reader, query, scope), MOST)]
     exact = [hit for hit in hits if hit.exact]
-    ending = [msgspec.structs.replace(hit, exact=True) for hit in hits if matches_short_id(wanted, hit.id)]
+    ending = [msgspec.structs.replace(hit, exact=True) for hit in hits if matches_short_id(query, hit.id)]
     return exact[:1] or (ending if len(ending) == 1 else hits)
 
 
-def _find_automations(reader: StoreReader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
-    for one in status.automations(reader):
-        if looking.sees(one.name) and text.casefold() in one.name.casefold():
+def _find_automations(reader: StoreReader, text: str, scope: SearchScope) -> Iterator[SearchHit]:
+    for automation in status.automations(reader):
+        if scope.sees(automation.name) and text.casefold() in automation.name.casefold():
             yield SearchHit(
-                kind=SearchHitKind.AUTOMATION, id=one.name, text=one.kind, automation=one.name, at=one.announced_at
+                kind=SearchHitKind.AUTOMATION,
+                id=automation.name,
+                text=automation.kind,
+                automation=automation.name,
+                at=automation.announced_at,
             )
 
 
-def _find_runs(reader: StoreReader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
-    """By the beginning or the end of the id, then by key, then by title."""
+def _find_runs(reader: StoreReader, text: str, scope: SearchScope) -> Iterator[SearchHit]:
+    """Yield runs by the start or the end of the id, then by key, then by title."""
     seen: set[str] = set()
     prefix = text if text.startswith("r_") else f"r_{text}"
     for row in _skip_found(_find_rows(reader, text, prefix), seen):
-        if looking.sees(row.automation):
-            shown = looking.opened(row)
-            yield _run_hit(shown, exact=row.id == text)
-    # Titles may be sealed: they are compared as they are read, not where they are stored.
+        if scope.sees(row.automation):
+            opened_row = scope.opened(row)
+            yield _run_hit(opened_row, exact=row.id == text)
+    # Titles may be sealed, so unsealed ones are compared, not stored ones.
     for row in list_runs(reader, limit=_TITLES).runs:
-        if row.id not in seen and looking.sees(row.automation):
-            shown = looking.opened(row)
-            if text.casefold() in (shown.title or "").casefold():
-                yield _run_hit(shown)
+        if row.id not in seen and scope.sees(row.automation):
+            opened_row = scope.opened(row)
+            if text.casefold() in (opened_row.title or "").casefold():
+                yield _run_hit(opened_row)
 
 
 def _find_rows(reader: StoreReader, text: str, prefix: str) -> Iterator[RunRow]:
@@ -120,57 +124,61 @@ def _run_hit(row: RunRow, *, exact: bool = False) -> SearchHit:
     )
 
 
-def _find_incidents(reader: StoreReader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
+def _find_incidents(reader: StoreReader, text: str, scope: SearchScope) -> Iterator[SearchHit]:
     named = incidents.incident(reader, text)
-    others = incidents.incidents(reader, wrong=False, limit=_WRONG)
-    for one in ([named] if named is not None else []) + others:
-        if not looking.sees(one.subject.automation or None) or (one.id == text and one is not named):
+    other_incidents = incidents.incidents(reader, wrong=False, limit=_INCIDENTS)
+    for incident in ([named] if named is not None else []) + other_incidents:
+        if not scope.sees(incident.subject.automation or None) or (incident.id == text and incident is not named):
             continue
-        if one.id.startswith(text) or matches_short_id(text, one.id) or text.casefold() in one.text.casefold():
+        if (
+            incident.id.startswith(text)
+            or matches_short_id(text, incident.id)
+            or text.casefold() in incident.text.casefold()
+        ):
             yield SearchHit(
                 kind=SearchHitKind.INCIDENT,
-                id=one.id,
-                text=one.text,
-                automation=one.subject.automation or None,
-                state=one.state.value,
-                at=one.changed_at,
-                exact=one.id == text,
+                id=incident.id,
+                text=incident.text,
+                automation=incident.subject.automation or None,
+                state=incident.state.value,
+                at=incident.changed_at,
+                exact=incident.id == text,
             )
 
 
-def _find_errors(reader: StoreReader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
-    """Errors that watchers grouped, each once, whosever it is."""
+def _find_errors(reader: StoreReader, text: str, scope: SearchScope) -> Iterator[SearchHit]:
+    """Yield errors that watchers grouped, each once, of any automation."""
     seen: set[str] = set()
-    for one in incidents.errors(reader, limit=_ERRORS):
-        if one.fingerprint in seen or not looking.sees(one.automation):
+    for error in incidents.errors(reader, limit=_ERRORS):
+        if error.fingerprint in seen or not scope.sees(error.automation):
             continue
-        line = one.message
-        if one.fingerprint.startswith(text) or text.casefold() in line.casefold():
-            seen.add(one.fingerprint)
+        line = error.message
+        if error.fingerprint.startswith(text) or text.casefold() in line.casefold():
+            seen.add(error.fingerprint)
             yield SearchHit(
                 kind=SearchHitKind.ERROR,
-                id=one.fingerprint,
+                id=error.fingerprint,
                 text=line,
-                automation=one.automation,
-                at=one.last_at,
-                exact=one.fingerprint == text,
+                automation=error.automation,
+                at=error.last_at,
+                exact=error.fingerprint == text,
             )
 
 
-def _find_received(reader: StoreReader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
-    """Deliveries of automations that are seen; events belong to none."""
-    for one in _find_deliveries(reader, text):
-        if looking.sees(one.automation):
+def _find_received(reader: StoreReader, text: str, scope: SearchScope) -> Iterator[SearchHit]:
+    """Yield deliveries of visible automations; events belong to none."""
+    for delivery in _find_deliveries(reader, text):
+        if scope.sees(delivery.automation):
             yield SearchHit(
                 kind=SearchHitKind.DELIVERY,
-                id=one.id,
-                text=one.trigger,
-                automation=one.automation,
-                state=one.state,
-                at=one.at,
-                exact=one.id == text,
+                id=delivery.id,
+                text=delivery.trigger,
+                automation=delivery.automation,
+                state=delivery.state,
+                at=delivery.at,
+                exact=delivery.id == text,
             )
-    if looking.is_for_all:
+    if scope.is_for_all:
         for event in _find_events(reader, text):
             yield SearchHit(kind=SearchHitKind.EVENT, id=event.id, text=event.name, at=event.at, exact=event.id == text)
 
@@ -187,8 +195,10 @@ def _find_events(reader: StoreReader, text: str) -> Iterator[id_search.FoundEven
         yield from id_search.events_from(reader, ending.id, 1)
 
 
-def _find_bulk_operations(reader: StoreReader, text: str, looking: SearchScope) -> Iterator[SearchHit]:
+def _find_bulk_operations(reader: StoreReader, text: str, scope: SearchScope) -> Iterator[SearchHit]:
     endings = ids_ending(reader, IdKind.BULK, text)
-    one = bulk_operations.bulk_act(reader, endings[0].id if endings else text)
-    if one is not None and (looking.is_for_all or (one.automations and all(map(looking.sees, one.automations)))):
-        yield SearchHit(kind=SearchHitKind.BULK, id=one.id, text=one.verb, state=one.state, at=one.made_at, exact=True)
+    bulk = bulk_operations.bulk_act(reader, endings[0].id if endings else text)
+    if bulk is not None and (scope.is_for_all or (bulk.automations and all(map(scope.sees, bulk.automations)))):
+        yield SearchHit(
+            kind=SearchHitKind.BULK, id=bulk.id, text=bulk.verb, state=bulk.state, at=bulk.made_at, exact=True
+        )

@@ -1,4 +1,4 @@
-"""What stands still although it should move, as sentences with what to do: workers, queues, runs that nobody can take. Pure."""
+"""Stuck work, as sentences with the fix: workers, queues, runs that no worker can take. Pure."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
@@ -15,39 +15,40 @@ from mainspring.store.session_views import SessionView
 from mainspring.store.views import AutomationView, Capped, QueueView
 
 LOW_SPACE = 512 * 1024 * 1024
-"""Fewer free bytes beside the store are told."""
+"""Fewer free bytes next to the store are reported."""
 SILENT_MS = 30_000
-"""A worker beats every two seconds, also while its code is busy: one without a beat for so long is stopped or blocked."""
+"""A worker sends a heartbeat every two seconds, also while its code is busy: without one for this long it is stopped or blocked."""
 LONG_MS = 300_000
-"""A run that no worker can take is told of after so long: a deployment may be under way."""
+"""A run that no worker can take is reported after this time: a deployment may be in progress."""
 _LONG_UNSENT_MS = 60_000
-"""A broker that is restarted is back within this."""
+"""A broker that restarts is back within this time."""
 _GONE = (SessionState.DEAD, SessionState.CLOSED)
 
 
 def describe_idle_workers(
-    sessions: Sequence[SessionView], now: int, *, needed: bool, told: Collection[str] = ()
+    sessions: Sequence[SessionView], now: int, *, needed: bool, reported: Collection[str] = ()
 ) -> Iterator[str]:
-    """Tell of workers that do nothing; `needed` = there is something for one to do, `told` = whose loss is an incident already."""
-    if ProcessRole.WORKER in told:
+    """Report workers that do nothing; `needed` = there is work for one, `reported` = lost ones that have an incident."""
+    if ProcessRole.WORKER in reported:
         return
-    workers = [one for one in sessions if one.role in ("worker", "dev") and one.state not in _GONE]
-    draining = [one for one in workers if one.state == SessionState.DRAINING]
-    silent = [one for one in workers if one not in draining and now - one.beat_at > SILENT_MS]
+    workers = [session for session in sessions if session.role in ("worker", "dev") and session.state not in _GONE]
+    draining = [worker for worker in workers if worker.state == SessionState.DRAINING]
+    silent = [worker for worker in workers if worker not in draining and now - worker.beat_at > SILENT_MS]
     if not workers and needed:
         yield "No worker is running. Start one: mainspring up"
     elif workers and len(draining) == len(workers) and needed:
-        pids = ", ".join(str(one.pid) for one in draining[:5])
+        pids = ", ".join(str(worker.pid) for worker in draining[:5])
         yield f"Every worker drains and takes nothing new (pid {pids}). Start it anew: mainspring down, then mainspring up"
-    for one in [one for one in silent if f"{one.role}:{one.id}" not in told][:5]:
+    for worker in [worker for worker in silent if f"{worker.role}:{worker.id}" not in reported][:5]:
         yield (
-            f"The worker pid {one.pid} of {escape_line(one.hostname, 40)} has given no sign of life for {format_span(now - one.beat_at)}:"
-            f" it is stopped or blocked. Let it go on: kill -CONT {one.pid}; or start it anew: mainspring down, then mainspring up"
+            f"The worker pid {worker.pid} of {escape_line(worker.hostname, 40)} has given no sign of life"
+            f" for {format_span(now - worker.beat_at)}: it is stopped or blocked. Let it go on: kill -CONT {worker.pid};"
+            " or start it anew: mainspring down, then mainspring up"
         )
 
 
 def describe_idle_supervisors(sessions: Sequence[SessionView], now: int) -> Iterator[str]:
-    """Report supervisors that do nothing: what dies is not started again, and `mainspring down` waits for them."""
+    """Report supervisors that do nothing: dead processes are not started again, and `mainspring down` waits for them."""
     silent = [
         session
         for session in sessions
@@ -62,7 +63,7 @@ def describe_idle_supervisors(sessions: Sequence[SessionView], now: int) -> Iter
 
 
 def describe_paused_queues(queues: Sequence[QueueView], now: int) -> Iterator[str]:
-    """Tell of queues that were paused while runs wait in them."""
+    """Report paused queues in which runs wait."""
     for queue in queues:
         if queue.paused_at is not None and queue.backlog:
             runs = format_count(queue.backlog, "run waits", "runs wait")
@@ -102,7 +103,9 @@ class RetiredRuns(NamedTuple):
 
 def find_retired_halt(view: AutomationView, sessions: Sequence[SessionView], now: int) -> str:
     """Return why no worker continues the runs of a retired automation; "" = one does."""
-    workers = [one for one in sessions if one.role in ("worker", "dev") and one.state == SessionState.ALIVE]
+    workers = [
+        session for session in sessions if session.role in ("worker", "dev") and session.state == SessionState.ALIVE
+    ]
     if not any(view.name in worker.automations for worker in workers):
         return "no running worker has loaded it"
     return "it is paused" if is_paused(view, now) else ""
@@ -120,7 +123,7 @@ def describe_retired_runs(retired: Sequence[RetiredRuns]) -> Iterator[str]:
 
 
 def describe_retirement(runs: RetiredRuns) -> str:
-    """Return what becomes of the runs of an automation that was retired just now, and the command that cancels them."""
+    """Return what happens to the runs of an automation that was just retired, and the command that cancels them."""
     return f"{_unfinished_text(runs)}. Cancel: {cancel_all_command(runs.automation)}"
 
 
@@ -138,7 +141,7 @@ def cancel_all_command(automation: str) -> str:
 
 
 class OutboxFinding(NamedTuple):
-    """A sentence about messages that no broker has, and what to do."""
+    """A sentence about messages that no broker has, and the fix."""
 
     text: str
     fix: str
@@ -147,8 +150,8 @@ class OutboxFinding(NamedTuple):
 def describe_unsent_messages(
     queues: Sequence[OutboxQueue], refused: RefusedMessages, now: int
 ) -> Iterator[OutboxFinding]:
-    """Tell of messages that wait for long, and of those that wait for a person."""
-    for queue in [one for one in queues if now - one.oldest_at > _LONG_UNSENT_MS][:5]:
+    """Report messages that wait for long, and those that need a person."""
+    for queue in [queue for queue in queues if now - queue.oldest_at > _LONG_UNSENT_MS][:5]:
         where = f"messages to {escape_line(queue.name, 80)} wait, the oldest for {format_span(now - queue.oldest_at)}"
         if queue.fault:
             yield OutboxFinding(f"{where}: {escape_line(queue.fault, 200)}", "They go as soon as that is mended.")
@@ -168,26 +171,26 @@ def describe_unserved_runs(
     paused: set[str],
     now: int,
 ) -> Iterator[str]:
-    """Tell of runs that no live worker can take, after a while; what is paused waits for another reason."""
-    alive = [one for one in sessions if one.state == SessionState.ALIVE and one.role != "run"]
-    if not any(one.role in ("worker", "dev") for one in alive):
-        return  # that is told already
-    shut = {queue.name for queue in queues if queue.paused_at is not None}
+    """Report runs that no live worker can take, after a while; paused ones wait for another reason."""
+    alive = [session for session in sessions if session.state == SessionState.ALIVE and session.role != "run"]
+    if not any(worker.role in ("worker", "dev") for worker in alive):
+        return  # reported already
+    paused_queues = {queue.name for queue in queues if queue.paused_at is not None}
     for group in groups:
-        if group.queue in shut or group.automation in paused or now - group.since_at <= LONG_MS:
+        if group.queue in paused_queues or group.automation in paused or now - group.since_at <= LONG_MS:
             continue
-        if not any(_can_take(one, group) for one in alive):
-            which = f"version {group.version}" + (f", tag {group.tag}" if group.tag else "")
+        if not any(_can_take(worker, group) for worker in alive):
+            version_text = f"version {group.version}" + (f", tag {group.tag}" if group.tag else "")
             waits = format_count(group.number, "run", "runs")
             yield (
-                f"{waits} of {group.automation} ({which}, queue {group.queue}) can be taken by no live worker,"
+                f"{waits} of {group.automation} ({version_text}, queue {group.queue}) can be taken by no live worker,"
                 f" since {format_distance(group.since_at, now)}."
                 f" See why: mainspring runs list --name {group.automation}, then mainspring explain RUN"
             )
 
 
 def describe_write_fault(fault: str) -> Iterator[str]:
-    """Report a disk of the store that takes no writes; `fault` = what the kernel says, "" if it takes them."""
+    """Report a disk of the store that accepts no writes; `fault` = the error of the kernel, "" if it accepts them."""
     if fault:
         yield (
             f"The disk of the store cannot be written: {fault}. Nothing can run."
@@ -196,7 +199,7 @@ def describe_write_fault(fault: str) -> Iterator[str]:
 
 
 def describe_low_space(free: int | None) -> Iterator[str]:
-    """Tell that the disk of the store is nearly full; `free` in bytes, None = nobody looked."""
+    """Report a nearly full disk of the store; `free` in bytes, None = not read."""
     if free is not None and free < LOW_SPACE:
         yield (
             f"The disk of the store is nearly full: {free // (1024 * 1024):,} MiB are free."
@@ -204,6 +207,6 @@ def describe_low_space(free: int | None) -> Iterator[str]:
         )
 
 
-def _can_take(one: SessionView, group: ReadyGroup) -> bool:
-    serves = one.queues is None or group.queue in one.queues
-    return serves and one.automations.get(group.automation) == group.version and group.tag in ("", *one.tags)
+def _can_take(worker: SessionView, group: ReadyGroup) -> bool:
+    serves = worker.queues is None or group.queue in worker.queues
+    return serves and worker.automations.get(group.automation) == group.version and group.tag in ("", *worker.tags)

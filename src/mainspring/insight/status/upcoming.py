@@ -1,4 +1,4 @@
-"""What moves now and what comes next: runs beside how long they usually take, due times, silence, the last runs of what is not well.
+"""Upcoming and present work: runs with their usual durations, due times, silence, the last runs of failing automations.
 
 Reads only, each bounded.
 """
@@ -30,11 +30,11 @@ CELLS: Final = 50
 _WEEK_MS = 7 * 86_400_000
 _USUAL_SHARE = 0.95
 _LEAST = 10
-"""Of fewer runs it is not said how long they usually take."""
+"""With fewer runs there is no usual duration."""
 
 
 class SilentAutomation(msgspec.Struct, frozen=True, kw_only=True):
-    """An automation that was expected and not seen; `expected` in words, `missed` = slots, None = nothing is known of that."""
+    """An automation that was expected and did not succeed; `expected` in words, `missed` = slots, None = not known."""
 
     automation: str
     incident: str
@@ -46,7 +46,7 @@ class SilentAutomation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """A question that waits for a person; `choices` empty = any text; `otherwise` = what is taken when nobody answers in time."""
+    """A question that waits for a person; `choices` empty = any text; `otherwise` = the choice if no one answers in time."""
 
     automation: str
     run: str
@@ -60,14 +60,14 @@ class OpenQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunProgress(msgspec.Struct, frozen=True):
-    """A run that runs; 95 of 100 took at most `usual_ms`, None = too few are known."""
+    """A running run; 95 of 100 took at most `usual_ms`, None = too few are known."""
 
     run: RunRow
     usual_ms: int | None
 
 
 class UpcomingDueTime(msgspec.Struct, frozen=True):
-    """A due time that comes next, in the zone of its schedule; `said` = the schedule in words."""
+    """The next due time, in the zone of its schedule; `said` = the schedule in words."""
 
     automation: str
     due_at: int
@@ -76,7 +76,7 @@ class UpcomingDueTime(msgspec.Struct, frozen=True):
 
 
 class RunHistory(msgspec.Struct, frozen=True):
-    """The newest runs of an automation, newest first; `incident` = the loudest of it that is not resolved."""
+    """The newest runs of an automation, newest first; `incident` = its most severe unresolved one."""
 
     automation: str
     incident: Incident | None
@@ -86,49 +86,49 @@ class RunHistory(msgspec.Struct, frozen=True):
 
 
 def list_silent(incidents: Iterable[Incident]) -> list[SilentAutomation]:
-    """Return what of these incidents is silence."""
-    return [_build_silent(one) for one in incidents if one.subject.kind is IncidentKind.SILENCE]
+    """Return the silent automations of these incidents."""
+    return [_build_silent(incident) for incident in incidents if incident.subject.kind is IncidentKind.SILENCE]
 
 
 def list_open_questions(reader: StoreReader, waits: Sequence[WaitView]) -> list[OpenQuestion]:
     """Return open questions with the automations that ask them."""
-    names = automations_of(reader, [one.run for one in waits])
-    asking = Counter(wait.run for wait in waits)
+    names = automations_of(reader, [wait.run for wait in waits])
+    counts = Counter(wait.run for wait in waits)
     return [
         OpenQuestion(
-            automation=names.get(one.run, ""),
-            run=one.run,
-            ident=one.ident,
-            text=escape_line(read_question(one).get("text", ""), 200),
-            choices=list_choices(one),
-            otherwise=default_choice(one),
-            opened_at=one.opened_at,
-            until_at=one.until_at,
-            command=answer_command(one, is_one_of_many=asking[one.run] > 1),
+            automation=names.get(wait.run, ""),
+            run=wait.run,
+            ident=wait.ident,
+            text=escape_line(read_question(wait).get("text", ""), 200),
+            choices=list_choices(wait),
+            otherwise=default_choice(wait),
+            opened_at=wait.opened_at,
+            until_at=wait.until_at,
+            command=answer_command(wait, is_one_of_many=counts[wait.run] > 1),
         )
-        for one in waits
+        for wait in waits
     ]
 
 
 def list_running(reader: StoreReader, rows: Sequence[RunRow], now: int) -> list[RunProgress]:
-    """Return runs that run beside how long their automations' runs took in a week."""
-    names = {one.automation for one in rows}
+    """Return running runs with the usual durations of their automations, from one week."""
+    names = {row.automation for row in rows}
     usual = {
         name: _usual_duration(buckets) for name, (buckets, _) in durations(reader, names, now - _WEEK_MS, now).items()
     }
-    return [RunProgress(one, usual.get(one.automation)) for one in rows]
+    return [RunProgress(row, usual.get(row.automation)) for row in rows]
 
 
 def list_upcoming(reader: StoreReader, automations: Sequence[str] | None, limit: int = 10) -> list[UpcomingDueTime]:
     """Return the next due times, the earliest first."""
     found = []
-    for one in next_slots(reader, automations, limit):
-        schedule = Schedule.from_data(msgspec.json.decode(one.spec))
-        found.append(UpcomingDueTime(one.automation, one.slot_at, schedule.tz, _describe_schedule(schedule)))
+    for slot in next_slots(reader, automations, limit):
+        schedule = Schedule.from_data(msgspec.json.decode(slot.spec))
+        found.append(UpcomingDueTime(slot.automation, slot.slot_at, schedule.tz, _describe_schedule(schedule)))
     return found
 
 
-@lru_cache(maxsize=65_536)  # a cron expression takes long to say, and every look asks
+@lru_cache(maxsize=65_536)  # describing a cron expression takes long, and every request needs it
 def _describe_schedule(schedule: Schedule) -> str:
     return schedule.describe()
 
@@ -136,7 +136,7 @@ def _describe_schedule(schedule: Schedule) -> str:
 def list_run_histories(
     reader: StoreReader, views: Iterable[AutomationView], incidents: Iterable[Incident], now: int, limit: int = STRIPS
 ) -> list[RunHistory]:
-    """Return the newest runs of automations: first of those that are not well, at most `limit` of them."""
+    """Return the newest runs of automations, failing ones first, at most `limit` of them."""
     worst = most_severe_by_automation(incidents)
     alive = [view for view in views if view.retired_at is None]
     chosen = sorted(alive, key=lambda view: (*_order_key(worst.get(view.name), view.problem), view.name))[:limit]
@@ -148,20 +148,20 @@ def list_run_histories(
 
 
 def _order_key(incident: Incident | None, problem: str | None) -> tuple[bool, bool, int]:
-    """Return how an automation stands in the order: what is open and loud first."""
+    """Return the sort key of an automation: open and severe first."""
     if incident is None:
         return problem is None, True, 0
     return False, incident.state is not IncidentState.OPEN, incident.severity.rank
 
 
-def _build_silent(one: Incident) -> SilentAutomation:
-    facts = one.facts
+def _build_silent(incident: Incident) -> SilentAutomation:
+    facts = incident.facts
     expected, good_at, missed = facts.get("expected"), facts.get("last_good_at"), facts.get("missed")
     return SilentAutomation(
-        automation=one.subject.automation,
-        incident=one.id,
-        state=one.state,
-        since_at=one.since_at,
+        automation=incident.subject.automation,
+        incident=incident.id,
+        state=incident.state,
+        since_at=incident.since_at,
         expected=expected if isinstance(expected, str) else None,
         last_good_at=good_at if isinstance(good_at, int) else None,
         missed=missed if isinstance(missed, int) else None,

@@ -1,4 +1,4 @@
-"""How the part of a project stands that somebody sees: by its own incidents and automations alone. Pure: no figure tells of others."""
+"""Status of the visible part of a project: from its own incidents and automations only. Pure: no count reveals others."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,10 @@ from mainspring.store.views import AutomationView, Capped
 
 
 class VisibleProjectStatus(msgspec.Struct, frozen=True):
-    """`head` = how the sentence begins, in a few words; `count` = what needs a person; `untold` = of it what no incident says.
+    """`head` = the start of the sentence; `count` = what needs a person; `untold` = the part that no incident reports.
 
-    `put_off` = incidents of severity page that somebody looks after, `undecided_failures` = failed runs that are undecided; see `Verdict`.
+    `put_off` = acknowledged or snoozed incidents of severity page, `undecided_failures` = failed runs without a decision; see
+    `ProjectStatus`.
     """
 
     head: str
@@ -24,11 +25,11 @@ class VisibleProjectStatus(msgspec.Struct, frozen=True):
     put_off: int = 0
     undecided_failures: Capped = NO_RUNS
     notes: list[str] = []
-    """What is to be known and needs no person."""
+    """Facts that need no person."""
 
 
 def evaluate_visible_status(
-    told: Sequence[Incident],
+    incidents: Sequence[Incident],
     views: Sequence[AutomationView],
     runs: UnresolvedFailures,
     questions: int = 0,
@@ -36,19 +37,19 @@ def evaluate_visible_status(
     now: int,
     zone: str,
 ) -> VisibleProjectStatus:
-    """Return the verdict on what is seen: incidents that are not resolved, automations, and `runs` of theirs that stand still."""
-    found, alive = OpenIncidents(told), [view for view in views if view.retired_at is None]
-    untold = [*runs.untold()]
-    untold += [
+    """Return the status of visible incidents, automations, and `runs` of theirs that stopped."""
+    reported, alive = OpenIncidents(incidents), [view for view in views if view.retired_at is None]
+    unreported = [*runs.unreported()]
+    unreported += [
         f"{view.name} failed to load. See: mainspring auto show {view.name}"
         for view in alive
-        if view.problem and view.name not in found.lost_definitions
+        if view.problem and view.name not in reported.lost_definitions
     ]
-    count = len(found.open) + len(untold)
-    parts = [*found.parts(), format_count(len(alive), "automation")]
+    count = len(reported.open) + len(unreported)
+    parts = [*reported.parts(), format_count(len(alive), "automation")]
     if questions:
         parts.append(f"{format_count(questions, 'question waits', 'questions wait')} for an answer")
-    head = runs.head(found.head(count, now, zone), count)
+    head = runs.head(reported.head(count, now, zone), count)
     sentence = f"{runs.opening(head, count)}: {', '.join(parts)}."
     count = max(count, runs.undecided.number and 1)
-    return VisibleProjectStatus(head, sentence, count, untold, len(found.put_off), runs.undecided)
+    return VisibleProjectStatus(head, sentence, count, unreported, len(reported.put_off), runs.undecided)

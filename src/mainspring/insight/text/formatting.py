@@ -1,4 +1,4 @@
-"""How things read: states with their icon, text from outside made harmless, instants and spans in few characters."""
+"""Formatting for people: states with their icon, outside text made safe, instants and spans in few characters."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -51,18 +51,16 @@ def incident_automation(incident: "Incident") -> str:
 
 
 def escape_text(text: object) -> str:
-    """Return text from outside so that it cannot harm a terminal; what is printable already is unchanged."""
+    """Return outside text made safe for a terminal; printable text is unchanged."""
     plain = str(text)
-    # What was escaped at the door holds no bad character and is not escaped again.
+    # Text that was escaped on arrival has no unsafe character and is not escaped again.
     return escape(plain) if _UNSAFE_CHARACTERS.search(plain) else plain
 
 
 def escape_line(text: object, limit: int | None = None) -> str:
-    """Return `shown` text on one line, cut to `limit` characters."""
+    """Return text on one line, safe for a terminal, cut to `limit` characters."""
     plain = str(text)
-    head = (
-        plain if limit is None or len(plain) <= 8 * limit else plain[: 8 * limit]
-    )  # of a megabyte no more is looked at
+    head = plain if limit is None or len(plain) <= 8 * limit else plain[: 8 * limit]  # of a megabyte no more is read
     line = " ".join(escape_text(head).split())
     is_whole = limit is None or (head is plain and len(line) <= limit)
     return line if is_whole else line[: max(limit or 0, 1) - 1] + "…"
@@ -104,7 +102,7 @@ def format_moment(at: int, now: int, zone: str = "UTC") -> str:
 
 
 def format_clock_time(at: int, now: int, zone: str) -> str:
-    """Return an instant to the minute on the clock of a zone, which is named: "14:00 UTC", with the date where it is another day."""
+    """Return an instant to the minute on the clock of a zone, with its name: "14:00 UTC", with the date on another day."""
     pattern = "%H:%M" if _local_time(at, zone).date() == _local_time(now, zone).date() else "%Y-%m-%d %H:%M"
     return f"{_local_time(at, zone).strftime(pattern)} {zone}"
 
@@ -120,22 +118,22 @@ def status_head(count: int) -> str:
 
 
 def format_share(share: float | None) -> str:
-    """Return a share so that 100 % and 0 % are said only of what is whole; "-" for none."""
+    """Return a share; 100 % and 0 % only for exact values; "-" for none."""
     if share is None:
         return "-"
-    shown = f"{share:.0%}" if share in (0, 1) else f"{min(max(share, 0.001), 0.999):.1%}"
-    return shown.replace("%", " %")
+    text = f"{share:.0%}" if share in (0, 1) else f"{min(max(share, 0.001), 0.999):.1%}"
+    return text.replace("%", " %")
 
 
 def format_bytes(size: int | None) -> str:
-    """Return bytes in as many digits as tell something: "84 MiB", "1.2 GiB"; "-" for none."""
+    """Return bytes in significant digits: "84 MiB", "1.2 GiB"; "-" for none."""
     if size is None:
         return "-"
     return f"{size / _GIB:.1f} GiB" if size >= _GIB else f"{size / _MIB:.0f} MiB"
 
 
 def format_core_share(share: float | None) -> str:
-    """Return how much of one core is taken: "3 %", "170 %" where it is more than one; "-" for none."""
+    """Return the share of one core: "3 %", "170 %" for more than one; "-" for none."""
     return "-" if share is None else f"{share * 100:.0f} %"
 
 
@@ -143,5 +141,5 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _local_time(at: int, zone: str) -> datetime:
-    """Return an instant on the clock of a zone; who sleeps, or asks within, a million years is told of as far as calendars reach."""
+    """Return an instant on the clock of a zone; one beyond the calendar becomes its last instant."""
     return (_EPOCH + timedelta(milliseconds=min(at, LATEST_INSTANT))).astimezone(ZoneInfo(zone))

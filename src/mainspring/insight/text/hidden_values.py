@@ -1,4 +1,4 @@
-"""Stored values as pages may show them: without the secrets in them, whatever whoever stored them thought of that."""
+"""Hidden values: stored values for pages, with secrets hidden, however they were stored."""
 
 import re
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ _PARTS: Final = re.compile(r"[.\[]")
 
 
 def hide_in_value(data: bytes | None) -> bytes | None:
-    """Return a stored value with its secrets hidden; one without a secret, or that is sealed, as it is."""
+    """Return a stored value with its secrets hidden; unchanged if it has none, or is sealed."""
     if data is None or split_sealed(data) is not None:
         return data
     try:
         found = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return KNOWN_SECRETS.redact(data.decode("utf-8", "replace")).encode("utf-8", "replace")
-    kept = hide_in_data(found)
-    return data if kept == found else msgspec.json.encode(kept)
+    redacted = hide_in_data(found)
+    return data if redacted == found else msgspec.json.encode(redacted)
 
 
 def hide_in_data(found: Any) -> Any:
@@ -33,7 +33,7 @@ def hide_in_data(found: Any) -> Any:
 
 
 def hide_in_command(words: Sequence[str]) -> list[str]:
-    """Return the words of a command with its secrets hidden, also one that follows its flag as a word of its own."""
+    """Return the words of a command with its secrets hidden, also one that follows its flag as a separate word."""
     return [
         MASK
         if before.startswith("-") and SECRET_FIELD_NAME.search(before.replace("-", "_"))
@@ -45,7 +45,7 @@ def hide_in_command(words: Sequence[str]) -> list[str]:
 def hide_at_path(path: str, text: str) -> str:
     """Return the JSON text of one value of many without its secrets; `path` = the names that lead to it ("input.card.token")."""
     *above, name = _PARTS.split(path)
-    is_secret = any(SECRET_FIELD_NAME.search(one) for one in above) or (
+    is_secret = any(SECRET_FIELD_NAME.search(parent) for parent in above) or (
         SECRET_FIELD_NAME.search(name) and text[:1] in ('"', "[", "{")
     )
     return MASK if is_secret else KNOWN_SECRETS.redact(text)

@@ -1,4 +1,4 @@
-"""One word of a command line that people copy: the shell reads the exact name, and the line shows nothing that is no plain text."""
+"""A shell word for command lines that people copy: the shell reads the exact name, and the line shows only plain text."""
 
 import shlex
 import string

@@ -8,30 +8,30 @@ ELLIPSIS: Final = "…"
 
 
 def measure_width(text: str) -> int:
-    """Return the cells that a line takes: two for wide characters (CJK, most emoji), none for what combines with the one before."""
+    """Return the cells that a line takes: two for wide characters (CJK, most emoji), none for combining ones."""
     return len(text) if text.isascii() else sum(map(_cells, text))
 
 
 def cut_to_width(text: str, cells: int) -> str:
-    """Return a text that takes at most so many cells; one that was cut ends with an ellipsis."""
+    """Return a text of at most `cells` cells; a cut one ends with an ellipsis."""
     if measure_width(text) <= cells:
         return text
-    kept, taken = [], 0
+    characters, width = [], 0
     for character in text:
-        taken += _cells(character)
-        if taken > cells - 1:
+        width += _cells(character)
+        if width > cells - 1:
             break
-        kept.append(character)
-    return "".join(kept) + ELLIPSIS if cells > 0 else ""
+        characters.append(character)
+    return "".join(characters) + ELLIPSIS if cells > 0 else ""
 
 
 def keep_end(text: str, cells: int) -> str:
-    """Return the end of a text that takes at most so many cells: of a path it is the name that tells."""
+    """Return the end of a text of at most `cells` cells: of a path the name matters most."""
     return text if measure_width(text) <= cells else cut_to_width(text[::-1], cells)[::-1]
 
 
 def pad_to_width(text: str, cells: int, *, right: bool = False) -> str:
-    """Return a text filled up with spaces to so many cells; `right` = they stand before it."""
+    """Return a text padded with spaces to `cells` cells; `right` = spaces first."""
     spaces = " " * (cells - measure_width(text))
     return spaces + text if right else text + spaces
 

@@ -1,4 +1,4 @@
-"""An instant as people write it: a span from now, or a date and time."""
+"""Instants typed by people: a span from now, or a date and time."""
 
 from contextlib import suppress
 from datetime import datetime

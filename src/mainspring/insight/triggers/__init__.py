@@ -1,1 +1,1 @@
-"""Triggers and deliveries: state, problems, what arrived."""
+"""Triggers and deliveries: state, findings, received deliveries."""

@@ -1,4 +1,4 @@
-"""The line with which a person sends a webhook the event that lies in a file: signed by the secret that a variable of the shell holds."""
+"""The curl command that sends a webhook the event of a file, signed with the secret in a shell variable."""
 
 import re
 import shlex
@@ -23,25 +23,23 @@ _OF_STANDARD = 'base64.b64decode(i.readline().strip().removeprefix(b"whsec_") + 
 
 
 def build_curl_command(webhook: Webhook, base: str) -> str:
-    """Return a line of shell that posts event.json; `base` = where webhooks are taken in, without a slash at its end.
+    """Return a shell line that posts event.json; `base` = the address of webhooks, without a slash at its end.
 
-    The secret goes through pipes only, since whoever is on the machine can read the arguments of a program.
+    The secret goes through pipes only, since everyone on the machine can read the arguments of a program.
     """
     verifier = webhook.verify
     timed = isinstance(verifier, _NEEDS_TIME) or (
         isinstance(verifier, HmacVerifier) and verifier.timestamp_header is not None
     )
     token = _token_header(verifier)
-    sent = f"{token} | " if token else ""
-    proofs = " -H @-" if token else "".join(f' -H "{name}: {said}"' for name, said in _signature_headers(verifier))
+    token_pipe = f"{token} | " if token else ""
+    proofs = " -H @-" if token else "".join(f' -H "{name}: {value}"' for name, value in _signature_headers(verifier))
     url = shlex.quote(base + webhook.path)
-    return (
-        f"{_AT if timed else ''}{sent}curl -sS {url} -H 'content-type: application/json'{proofs} --data-binary @{_FILE}"
-    )
+    return f"{_AT if timed else ''}{token_pipe}curl -sS {url} -H 'content-type: application/json'{proofs} --data-binary @{_FILE}"
 
 
 def _token_header(verifier: Verifier) -> str | None:
-    """Return the words that write the header of a sender that proves itself by the secret as it is; None for any other."""
+    """Return the words that write the header of a verifier that compares the secret itself; None for any other."""
     match verifier:
         case GitLab():
             before = "x-gitlab-token: "
@@ -55,7 +53,7 @@ def _token_header(verifier: Verifier) -> str | None:
 
 
 def _signature_headers(verifier: Verifier) -> list[tuple[str, str]]:
-    """Return the headers by which the sender proves that it knows the secret, as words of a shell between double quotes."""
+    """Return the headers of the signature, as shell words between double quotes."""
     match verifier:
         case GitHub():
             return [("x-github-event", "push"), ("x-hub-signature-256", f"sha256={_build_hmac(verifier, '{body}')}")]
@@ -81,7 +79,7 @@ def _read_first_line(secret: str) -> str:
 
 
 def _quote(text: str) -> str:
-    """Return text as it is written between double quotes of a shell."""
+    """Return text for double quotes of a shell."""
     return re.sub(r'(["$`\\\\])', r"\\\1", text)
 
 

@@ -1,4 +1,4 @@
-"""What arrived, as people may see it: a body as far as it can be read, headers without what proves who sent them."""
+"""View of a delivery for people: its body as far as it is readable, headers without proofs of the sender."""
 
 import base64
 import re
@@ -16,12 +16,12 @@ _SECRET_HEADER = re.compile(r"signature|token|secret|authorization|cookie|passw|
 
 
 def remove_secret_headers(headers: dict[str, str]) -> dict[str, str]:
-    """Return headers without what proves who sent them: that is for whoever checks it, and nobody else."""
+    """Return headers without proofs of the sender, which are for the verifier only."""
     return {name: NOT_SHOWN if _SECRET_HEADER.search(name) else value for name, value in headers.items()}
 
 
 def read_headers(data: bytes | None) -> dict[str, str]:
-    """Return the harmless headers of a delivery; none where they are sealed by a codec that is not at hand, which is told."""
+    """Return the harmless headers of a delivery; none if a missing codec sealed them, which the caller reports."""
     try:
         return remove_secret_headers({} if data is None else msgspec.json.decode(data, type=dict[str, str]))
     except msgspec.MsgspecError:
@@ -40,7 +40,7 @@ def decode_body(body: bytes) -> Any:
 
 
 def format_value(body: bytes, limit: int) -> tuple[str, int]:
-    """Return a body as text of at most so many characters, without secrets, and how long all of it is; JSON has a line for each part."""
+    """Return a body as text of at most `limit` characters, without secrets, and its whole length; JSON has a line for each part."""
     found = decode_body(body)
     if isinstance(found, str):
         text = KNOWN_SECRETS.redact(found)
@@ -50,6 +50,6 @@ def format_value(body: bytes, limit: int) -> tuple[str, int]:
 
 
 def format_value_line(body: bytes, limit: int) -> str:
-    """Return the beginning of a body on one line, without a secret; of a megabyte only what stands around that is looked at."""
-    # A secret at the end of what is looked at may be cut, so that it is not known any more: that end is never shown.
+    """Return the start of a body on one line, without a secret; of a megabyte only the start is read."""
+    # A secret at the end of the window may be cut and not recognized: that end is never shown.
     return escape_line(KNOWN_SECRETS.redact(body[: _WINDOW * limit].decode(errors="replace")), limit)

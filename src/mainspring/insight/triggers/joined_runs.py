@@ -1,4 +1,4 @@
-"""Starts that wait for runs of several automations: what is there of each, what is missing, until when."""
+"""Joined runs: starts that wait for runs of several automations: what has arrived, what is missing, until when."""
 
 from collections.abc import Callable
 
@@ -12,9 +12,9 @@ from mainspring.store.trigger_views import GatheringView
 
 
 class JoinedRunsView(msgspec.Struct, frozen=True):
-    """A start that waits. `per` = the slot's time or the run key, `is_late` = its deadline has passed.
+    """A waiting start. `per` = the time of the slot or the run key, `is_late` = its deadline has passed.
 
-    `ended` = how those ended that are missing because they ended otherwise than is waited for.
+    `ended` = the states of missing ones that ended otherwise than required.
     """
 
     per: str
@@ -29,42 +29,42 @@ class JoinedRunsView(msgspec.Struct, frozen=True):
 def list_joined_runs(
     reader: StoreReader, trigger: str, source: JoinedRunsSource, now: int, zone: str
 ) -> list[JoinedRunsView]:
-    """Return the open gatherings of a trigger; slots are told on the clock of `zone`."""
-    return [_build_joined_runs(one, source, now, zone) for one in open_gatherings(reader, trigger)]
+    """Return the waiting starts of a trigger; slots are on the clock of `zone`."""
+    return [_build_joined_runs(gathering, source, now, zone) for gathering in open_gatherings(reader, trigger)]
 
 
-def hide_joined_runs(one: JoinedRunsView, may_see: Callable[[str], bool]) -> JoinedRunsView:
-    """Return it without the automations that may not be seen."""
+def hide_joined_runs(view: JoinedRunsView, may_view: Callable[[str], bool]) -> JoinedRunsView:
+    """Return a view without automations that the caller may not see."""
     return msgspec.structs.replace(
-        one,
-        here=[name for name in one.here if may_see(name)],
-        missing=[name for name in one.missing if may_see(name)],
-        ended={name: state for name, state in one.ended.items() if may_see(name)},
-        runs={name: run for name, run in one.runs.items() if may_see(name)},
+        view,
+        here=[name for name in view.here if may_view(name)],
+        missing=[name for name in view.missing if may_view(name)],
+        ended={name: state for name, state in view.ended.items() if may_view(name)},
+        runs={name: run for name, run in view.runs.items() if may_view(name)},
     )
 
 
-def describe_joined_runs(one: JoinedRunsView, kind: str, now: int, zone: str) -> str:
-    """Return it in words: what is there, what is missing, until when."""
-    here = f"{', '.join(one.here)} there, " if one.here else ""
-    until = f"late since {formatting.format_moment(one.deadline_at, now, zone)}"
-    if not one.is_late:
-        until = f"until {formatting.format_moment(one.deadline_at, now, zone)}"
-    # One that ended otherwise needs a person; one that has not come yet may only need time.
-    ended = "".join(f"{name} {state} ({one.runs[name]}), " for name, state in one.ended.items())
-    awaited = ", ".join(name for name in one.missing if name not in one.ended)
-    return f"{kind} {one.per}: {here}{ended}{f'{awaited} missing, ' if awaited else ''}{until}"
+def describe_joined_runs(view: JoinedRunsView, kind: str, now: int, zone: str) -> str:
+    """Return a view in words: what has arrived, what is missing, until when."""
+    here = f"{', '.join(view.here)} there, " if view.here else ""
+    until = f"late since {formatting.format_moment(view.deadline_at, now, zone)}"
+    if not view.is_late:
+        until = f"until {formatting.format_moment(view.deadline_at, now, zone)}"
+    # One that ended otherwise needs a person; one that has not arrived yet may only need time.
+    ended = "".join(f"{name} {state} ({view.runs[name]}), " for name, state in view.ended.items())
+    awaited = ", ".join(name for name in view.missing if name not in view.ended)
+    return f"{kind} {view.per}: {here}{ended}{f'{awaited} missing, ' if awaited else ''}{until}"
 
 
 def _build_joined_runs(view: GatheringView, source: JoinedRunsSource, now: int, zone: str) -> JoinedRunsView:
-    here = [one.automation for one in view.gathered if one.counts]
-    shown = formatting.format_instant(int(view.per), zone) if source.per == "slot" else view.per
+    present = [run.automation for run in view.gathered if run.counts]
+    per_text = formatting.format_instant(int(view.per), zone) if source.per == "slot" else view.per
     return JoinedRunsView(
-        per=shown,
-        here=here,
-        missing=[name for name in source.automations if name not in here],
-        ended={one.automation: one.state for one in view.gathered if not one.counts},
-        runs={one.automation: one.run for one in view.gathered},
+        per=per_text,
+        here=present,
+        missing=[name for name in source.automations if name not in present],
+        ended={run.automation: run.state for run in view.gathered if not run.counts},
+        runs={run.automation: run.run for run in view.gathered},
         deadline_at=view.deadline_at,
         is_late=view.deadline_at < now,
     )

@@ -1,4 +1,4 @@
-"""What is wrong with triggers and with what arrived, as sentences with what to do; `status` tells the urgent ones, `doctor` all."""
+"""Findings on triggers and deliveries, as sentences with the fix; `status` shows the urgent ones, `doctor` all."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -14,21 +14,21 @@ from mainspring.insight.automations.dependencies import Graph
 from mainspring.insight.text.formatting import escape_line, format_count, format_span
 from mainspring.insight.triggers.trigger_list import TriggerLine, list_trigger_lines
 from mainspring.store.base import StoreReader
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 from mainspring.store.read.automations.monitor_reads import monitored_triggers
 from mainspring.store.session_views import SessionView
 from mainspring.store.trigger_views import GatheringView
 
-_SHOWN = 5
-_LONG_AWAY_MS = 60_000
+_MAX_LISTED = 5
+_LONG_UNREACHABLE_MS = 60_000
 """A broker that restarts is back within seconds."""
 _STUCK_MS = 300_000
 
 
 class TriggerFinding(msgspec.Struct, frozen=True):
-    """One finding; `subject` = triggers or deliveries. An urgent one is lost work or work that stands still, and needs a person now.
+    """One finding; `subject` = triggers or deliveries. An urgent one is lost or stuck work and needs a person now.
 
-    `trigger` = of which trigger it is, `kind` = of which kind its incident is.
+    `trigger` = its trigger, `kind` = the kind of its incident.
     """
 
     subject: Literal["triggers", "deliveries"]
@@ -42,7 +42,7 @@ class TriggerFinding(msgspec.Struct, frozen=True):
 def list_trigger_findings(
     reader: StoreReader, now: int, sessions: Sequence[SessionView] | None = None
 ) -> list[TriggerFinding]:
-    """Return what is wrong at the instant `now` (ms); `sessions` = the live ones, where they are read."""
+    """Return the findings at the instant `now` (ms); `sessions` = the live ones, if they were read already."""
     lines = list_trigger_lines(reader, now, "", with_last=False, sessions=sessions)
     lost = read_lost_deliveries(reader, monitored_triggers(reader))
     return [
@@ -55,7 +55,7 @@ def list_trigger_findings(
 
 
 def list_undeclared(graph: Graph) -> Iterator[TriggerFinding]:
-    """Tell of automations that are waited for and that nobody declares."""
+    """Report automations that others wait for and that no code declares."""
     for node in graph.nodes.values():
         if node.is_known:
             continue
@@ -78,7 +78,7 @@ def _state_findings(lines: list[TriggerLine], now: int) -> Iterator[TriggerFindi
             )
         elif line.state is TriggerState.AWAY:
             since = "" if line.since_at is None else f" for {format_span(now - line.since_at)}"
-            urgent = line.kind == "webhook" if line.since_at is None else now - line.since_at > _LONG_AWAY_MS
+            urgent = line.kind == "webhook" if line.since_at is None else now - line.since_at > _LONG_UNREACHABLE_MS
             yield TriggerFinding(
                 "triggers",
                 f"{line.name} ({line.listens_to}) hears nothing{since}: {escape_line(line.why, 300)}",
@@ -97,31 +97,31 @@ def _state_findings(lines: list[TriggerLine], now: int) -> Iterator[TriggerFindi
 
 
 def _lost_findings(lost: list[UndecidedDeliveries]) -> Iterator[TriggerFinding]:
-    for one in lost:
-        replay = "; then: mainspring triggers replay DELIVERY" if one.is_kept else ""
-        fix = f"See why: mainspring triggers show {one.trigger}{replay}"
-        yield TriggerFinding("deliveries", one.text, fix, trigger=one.trigger, kind=one.kind)
+    for delivery in lost:
+        replay = "; then: mainspring triggers replay DELIVERY" if delivery.is_kept else ""
+        fix = f"See why: mainspring triggers show {delivery.trigger}{replay}"
+        yield TriggerFinding("deliveries", delivery.text, fix, trigger=delivery.trigger, kind=delivery.kind)
 
 
 def _sender_findings(lines: list[TriggerLine]) -> Iterator[TriggerFinding]:
     for line in lines:
         refused = line.arrived.get(DeliveryState.REFUSED, 0)
-        see = f"See why: mainspring triggers show {line.name}"
+        fix = f"See why: mainspring triggers show {line.name}"
         if line.at_the_door and line.kind != "queue":
-            # Anybody can send rubbish to a public address: a sender that was known is an incident, all others are for doctor alone.
-            none_came = sum(line.arrived.values()) == refused
+            # Everyone can send to a public address: a known sender opens an incident, `doctor` shows all others.
+            has_none = sum(line.arrived.values()) == refused
             text = f"{line.name} rejected at least {format_count(line.at_the_door, 'request')} within a day"
-            if none_came:
+            if has_none:
                 text += ", and none was taken in: is it set up for its sender?"
-            yield TriggerFinding("deliveries", text, see, is_urgent=False)
+            yield TriggerFinding("deliveries", text, fix, is_urgent=False)
 
 
 def _late_findings(reader: StoreReader, now: int) -> Iterator[TriggerFinding]:
     late: dict[str, list[GatheringView]] = {}
-    for one in reads.open_gatherings(reader, limit=1_000):
-        if one.deadline_at < now:
-            late.setdefault(one.trigger, []).append(one)
-    for trigger, found in list(late.items())[:_SHOWN]:
+    for gathering in triggers.open_gatherings(reader, limit=1_000):
+        if gathering.deadline_at < now:
+            late.setdefault(gathering.trigger, []).append(gathering)
+    for trigger, found in list(late.items())[:_MAX_LISTED]:
         first = found[0]
         names = ", ".join(end.automation for end in first.gathered if end.counts)
         here = f"only {names} is there" if names else "none of them is there"
@@ -132,25 +132,25 @@ def _late_findings(reader: StoreReader, now: int) -> Iterator[TriggerFinding]:
             f"{trigger} waits for runs that are late{starts} by {format_span(now - first.deadline_at)}: {here}{ended}",
             f"See what is missing: mainspring triggers show {trigger}",
         )
-    if len(late) > _SHOWN:
+    if len(late) > _MAX_LISTED:
         yield TriggerFinding(
             "deliveries",
-            f"{len(late) - _SHOWN} more triggers wait for runs that are late",
+            f"{len(late) - _MAX_LISTED} more triggers wait for runs that are late",
             "See: mainspring auto graph",
         )
 
 
 def _undecided_findings(reader: StoreReader, now: int) -> Iterator[TriggerFinding]:
-    """Tell of deliveries that nobody decides on: no router runs, or no worker has the filter."""
-    for filtered, who, fix in (
+    """Report undecided deliveries: no router runs, or no worker has the filter."""
+    for filtered, cause, fix in (
         (False, "no scheduler process decides on them", "mainspring up"),
         (True, "no live worker has their filter", "See: mainspring doctor"),
     ):
-        waiting = reads.undecided_since(reader, filtered=filtered)
+        waiting = triggers.undecided_since(reader, filtered=filtered)
         late = {name: now - at for name, at in waiting.items() if now - at > _STUCK_MS}
         if late:
-            names = ", ".join(list(late)[:_SHOWN])
+            names = ", ".join(list(late)[:_MAX_LISTED])
             longest = format_span(max(late.values()))
             yield TriggerFinding(
-                "deliveries", f"deliveries of {names} have waited {longest} to be decided on: {who}", fix
+                "deliveries", f"deliveries of {names} have waited {longest} to be decided on: {cause}", fix
             )

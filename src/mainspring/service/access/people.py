@@ -1,4 +1,4 @@
-"""Acts on who may come in: people, their passwords and sessions, and the tokens of programs. Who may do them is the gate's to say."""
+"""Operations on people, their passwords and sessions, and the tokens of programs. The authenticator decides who may do them."""
 
 import re
 import threading
@@ -25,14 +25,14 @@ from mainspring.store.commands.people import (
     SetPassword,
 )
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.read import people as reads
+from mainspring.store.read import people
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")
 PREFIX = "ms_"
-"""How every token begins, so that it is known where it should not be."""
+"""The prefix of each token, so that it is recognized where it should not be."""
 _ID_BITS = 80
 PASSWORD_LOCK = threading.Lock()
-"""Held by whoever computes with a password: that takes 128 MiB each time, and many may ask at once."""
+"""Held while a password is hashed: each hash takes 128 MiB, and many requests may come at once."""
 RESERVED = (LOCAL, "unknown")
 
 
@@ -47,11 +47,11 @@ def add_person(
     act: OperationContext,
     cost: ScryptCost | None = None,
 ) -> str:
-    """Let a person in; return its name as it is kept. Takes as long as a password costs.
+    """Add a person; return the name as stored. Takes as long as hashing a password.
 
     Raises:
-        OptionError: name, patterns or password cannot be so.
-        AlreadyExistsError: the name is taken.
+    OptionError: the name, patterns or password are invalid.
+    AlreadyExistsError: the name is taken.
     """
     name = _normalize_name(name)
     patterns = read_automations(automations, role)
@@ -64,12 +64,12 @@ def add_person(
 def change_person(
     store: Store, name: str, role: Role, automations: Sequence[str] | None, *, act: OperationContext
 ) -> None:
-    """Say what a person may, from its next request on.
+    """Set what a person may do, from the next request on.
 
     Raises:
-        OptionError: the patterns cannot be so.
-        NotFoundError: there is no such person.
-        ConflictError: it is the last admin.
+    OptionError: the patterns are invalid.
+    NotFoundError: there is no such person.
+    ConflictError: it is the last admin.
     """
     patterns = read_automations(automations, role)
     detail = {"role": role.value, "automations": patterns}
@@ -77,7 +77,7 @@ def change_person(
 
 
 def remove_person(store: Store, name: str, *, act: OperationContext) -> None:
-    """Let a person in no more; its sessions end. Tokens that it made stay: they are the programs'.
+    """Remove a person; its sessions end. Tokens that it made stay: they belong to programs.
 
     Raises:
         NotFoundError: there is no such person.
@@ -97,7 +97,7 @@ def set_password(
     keep: str = "",
     cost: ScryptCost | None = None,
 ) -> None:
-    """Set a password; all sessions of the person end but `keep` (a hash). `proof` = the stored form of the old one, from who knew it.
+    """Set a password; all sessions of the person end but `keep` (a hash). `proof` = the stored form of the old one, which was confirmed.
 
     Raises:
         OptionError: it cannot be a password.
@@ -110,7 +110,7 @@ def set_password(
 
 
 def end_session(store: Store, id: str, name: str | None, *, act: OperationContext) -> None:
-    """Sign one session out; `name` = only one of that person.
+    """End one session; `name` = only one of that person.
 
     Raises:
         NotFoundError: there is no such session.
@@ -119,15 +119,15 @@ def end_session(store: Store, id: str, name: str | None, *, act: OperationContex
 
 
 def end_sessions(store: Store, name: str, *, act: OperationContext, keep: str = "") -> int:
-    """Sign all sessions of a name out but `keep` (a hash); return how many."""
+    """End all sessions of a name but `keep` (a hash); return how many."""
     ended: int = perform(store, act, "end sessions", f"person:{name}", EndWebSessions(name, keep)).number
     return ended
 
 
 def offer_link(store: Store, *, clock: Clock, act: OperationContext | None = None) -> str:
-    """Return the token of a new start-up link: whoever follows it is admin, once, for ten minutes from now.
+    """Return the token of a new start-up link: its first visitor within ten minutes is admin.
 
-    `act` None = a process that starts makes it: on record is then only that it was followed.
+    `act` None = a starting process makes it: only its use is recorded.
     """
     token = new_key(clock, "")
     offer = CreateStartLink(hash_key(token), clock.now() + STARTUP_LINK_LIFETIME_MS)
@@ -148,12 +148,12 @@ def make_token(
     clock: Clock,
     act: OperationContext,
 ) -> str:
-    """Return a new token, which nobody can be shown again; `until_at` None = until it is revoked.
+    """Return a new token, which is never shown again; `until_at` None = until it is revoked.
 
     Raises:
-        OptionError: name, patterns or end cannot be so.
-        AlreadyExistsError: the name is taken.
-        ConflictError: the same command made one before.
+    OptionError: the name, patterns or end are invalid.
+    AlreadyExistsError: the name is taken.
+    ConflictError: the same command made one before.
     """
     name = _normalize_name(name)
     patterns = read_automations(automations, role)
@@ -172,7 +172,7 @@ def make_token(
     )
     detail = {"role": role.value, "automations": patterns, "until_at": until_at}
     perform(store, act, "make", f"token:{name}", making, detail)
-    if reads.token_of(store.reader, making.hash) is None:
+    if people.token_of(store.reader, making.hash) is None:
         raise ConflictError(
             f"the token {name} was made before", hint="Nobody can be shown it again: revoke it, and make another."
         )
@@ -180,7 +180,7 @@ def make_token(
 
 
 def revoke_token(store: Store, id: str, *, act: OperationContext) -> None:
-    """Let nobody in by this token any more, from the next request on.
+    """Revoke a token, from the next request on.
 
     Raises:
         NotFoundError: there is no such token.

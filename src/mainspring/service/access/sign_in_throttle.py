@@ -1,6 +1,6 @@
-"""Who guesses passwords waits: after five wrong ones a name, or an address, for a second, and twice as long each time.
+"""The throttle of sign-in: after five wrong passwords a name, or an address, waits one second, then twice as long each time.
 
-In memory, bounded, of one process. A guess is counted before it is judged, so that many at once are many.
+In memory, bounded, for one process. A guess is counted before it is checked, so that concurrent guesses all count.
 """
 
 from collections import OrderedDict
@@ -8,10 +8,10 @@ from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
 FREE_GUESSES = 5
-"""So many wrong passwords cost nothing but themselves."""
+"""This many wrong passwords cause no wait."""
 FIRST_MS, LONGEST_MS = 1_000, 300_000
 FORGET_AFTER_MS = 3_600_000
-"""Who guesses no more for so long begins anew."""
+"""After this time without a guess the count starts again."""
 MOST = 10_000
 
 
@@ -22,7 +22,7 @@ class _GuessCount(NamedTuple):
 
 
 class SignInThrottle:
-    """What is remembered of names, or of addresses; called from one thread at a time."""
+    """The guesses by name, or by address; for one thread at a time."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
@@ -32,7 +32,7 @@ class SignInThrottle:
         return len(self._known)
 
     def wait_ms(self, key: str, now: int) -> int:
-        """Return how long this one has to wait; 0 = it may guess."""
+        """Return how long this key must wait; 0 = it may guess."""
         found = self._known.get(key)
         return 0 if found is None else max(0, found.until_at - now)
 
@@ -45,19 +45,19 @@ class SignInThrottle:
         while len(self._known) > self._most:
             self._known.popitem(last=False)
 
-    def take_back(self, key: str) -> None:
-        """Count the last guess no more: it was right, or not judged. Those before it stay, for they may have been for other names."""
+    def undo_guess(self, key: str) -> None:
+        """Undo the last guess: it was right, or not checked. Earlier ones stay, for they may have been for other names."""
         found = self._known.pop(key, None)
         if found is not None and found.number > 1:
             self._known[key] = _GuessCount(found.number - 1, found.last_at, found.last_at)
 
     def forget(self, key: str) -> None:
-        """Begin anew."""
+        """Forget all guesses of a key."""
         self._known.pop(key, None)
 
 
 def address_group(address: str) -> str:
-    """Return what counts as one address: of IPv6 the network that one customer has, or anybody had 2**64 of them."""
+    """Return what counts as one address: of IPv6 the network of one customer, who has 2**64 addresses."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Stored lines of log made readable: opened, unpacked, in the order in which they were written, with a word where some are missing."""
+"""Log lines of a run, unsealed and unpacked, in the order in which they were written, with a placeholder where some are missing."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -10,42 +10,42 @@ from mainspring.domain.values.sealing import split_sealed
 from mainspring.store.read.runs.logs import StoredPart
 
 _AT_ONCE = 20
-"""Parts that are opened before it is looked whether there are lines enough."""
+"""Parts that are unsealed before the count of lines is checked."""
 
 
 def read_lines(parts: Iterable[StoredPart], opening: RowUnsealer, *, after: int | None = 1) -> list[LogLine]:
     """Return the lines of parts of one run.
 
-    `after` = the number up to which lines were read before, plus one: a gap from there on is told; None = gaps are not told.
+    `after` = the number up to which lines were read before, plus one: a gap from there on gets a placeholder; None = no placeholders.
     """
-    told: list[LogLine] = []
+    lines: list[LogLine] = []
     for part in parts:
         missing = 0 if after is None else part.seq - after
         if missing > 0:
-            told.append(_placeholder_line(part, describe_dropped_lines(missing)))
-        told += _unseal_lines(part, opening)
+            lines.append(_placeholder_line(part, describe_dropped_lines(missing)))
+        lines += _unseal_lines(part, opening)
         after = None if after is None else part.seq + part.lines
-    return sorted(told, key=lambda line: line.at)
+    return sorted(lines, key=lambda line: line.at)
 
 
 def read_newest_lines(
-    parts: Sequence[StoredPart], opening: RowUnsealer, count: int, wanted: Callable[[LogLine], bool]
+    parts: Sequence[StoredPart], opening: RowUnsealer, count: int, matches: Callable[[LogLine], bool]
 ) -> list[LogLine]:
-    """Return the newest lines that are wanted, in the order in which they were written; `parts` end one after the other.
+    """Return the newest lines that match, in the order in which they were written; `parts` end one after the other.
 
-    No more parts are opened than are needed to know that no older one has a newer line.
+    It unseals no more parts than needed to know that no older one has a newer line.
     """
-    told: list[LogLine] = []
-    for left in range(len(parts), 0, -_AT_ONCE):
-        some = parts[max(0, left - _AT_ONCE) : left]
-        if len(told) >= count and told[-count].at >= some[-1].last_at:
+    lines: list[LogLine] = []
+    for end in range(len(parts), 0, -_AT_ONCE):
+        batch = parts[max(0, end - _AT_ONCE) : end]
+        if len(lines) >= count and lines[-count].at >= batch[-1].last_at:
             break
-        told = sorted([*filter(wanted, read_lines(some, opening, after=None)), *told], key=lambda line: line.at)
-    return told[-count:]
+        lines = sorted([*filter(matches, read_lines(batch, opening, after=None)), *lines], key=lambda line: line.at)
+    return lines[-count:]
 
 
 def read_last_lines(parts: Sequence[StoredPart], opening: RowUnsealer, count: int) -> list[LogLine]:
-    """Return the last lines that an attempt wrote, without the word on its end."""
+    """Return the last lines that an attempt wrote, without the line about its end."""
     return [line for line in read_lines(parts, opening, after=None) if not line.state][-count:]
 
 

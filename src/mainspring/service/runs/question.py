@@ -1,4 +1,4 @@
-"""Answering what a run asked people."""
+"""Answer to a question that a run asked people."""
 
 from typing import Any
 
@@ -31,53 +31,53 @@ def answer(
     note: str | None = None,
     sealing: Sealing = PLAIN_SEALING,
 ) -> None:
-    """Answer an open question with one of its choices; the run goes on with it. `question` is its identity where several are open.
+    """Answer an open question with one of its choices; the run continues with it. `question` is its identity if several are open.
 
-    `note` stands in the audit log beside the choice, for people.
+    `note` is stored in the audit log beside the choice, for people.
 
     Raises:
-        NotFoundError: there is no such run, or no such open question (it was answered, or its time ended).
-        UnknownNameError: the question does not offer this choice; lists all.
-        ConflictError: several questions are open and none was named.
-        SealedError: the codec that sealed the question is not at hand.
+    NotFoundError: there is no such run, or no such open question (it was answered, or its time ended).
+    UnknownNameError: the question does not offer this choice; lists all.
+    ConflictError: several questions are open and none was named.
+    SealedError: the codec that sealed the question is not available.
     """
     if was_performed(reads, act, "answer", f"run:{run}"):
         return
     newest = reads.newest_of(run)
-    wait = _open_question(newest, reads.story(newest).waits, question, sealing)
-    asked: dict[str, Any] = msgspec.json.decode(sealing.open(wait.question or b"{}"))
-    choices = asked.get("choices")
+    wait = _find_open_question(newest, reads.story(newest).waits, question, sealing)
+    question_data: dict[str, Any] = msgspec.json.decode(sealing.open(wait.question or b"{}"))
+    choices = question_data.get("choices")
     if choices and choice not in choices:
-        error = UnknownNameError(f"choice for {asked.get('text', wait.ident)!r}:", choice, choices)
+        error = UnknownNameError(f"choice for {question_data.get('text', wait.ident)!r}:", choice, choices)
         error.hint = f"Choices: {', '.join(map(repr, map(str, choices)))}"
         raise error
     payload = sealing.seal(encode(choice, what="answer", limit=sealing.limit))
     command = DeliverFact(newest, FactKind.ANSWER, wait.name, source=act.command, ident=wait.ident, payload=payload)
-    said = {"choice": sealing.seal_text(choice), "note": None if note is None else sealing.seal_text(note)}
-    perform(store, act, "answer", f"run:{run}", command, {"question": wait.ident, **said})
+    recorded = {"choice": sealing.seal_text(choice), "note": None if note is None else sealing.seal_text(note)}
+    perform(store, act, "answer", f"run:{run}", command, {"question": wait.ident, **recorded})
 
 
-def _open_question(run: str, waits: list[WaitView], ident: str | None, sealing: Sealing) -> WaitView:
-    """Return the open question that is meant."""
+def _find_open_question(run: str, waits: list[WaitView], ident: str | None, sealing: Sealing) -> WaitView:
+    """Return the open question with this identity, or the only one."""
     found = [wait for wait in waits if wait.kind == _ASK and not wait.filled and ident in (None, wait.ident)]
     if not found:
-        what = "no open question" if ident is None else f"no open question {ident!r}"
+        missing = "no open question" if ident is None else f"no open question {ident!r}"
         raise NotFoundError(
-            f"run {run} has {what}", hint="It was answered, or its time ended: `mainspring runs show RUN`."
+            f"run {run} has {missing}", hint="It was answered, or its time ended: `mainspring runs show RUN`."
         )
     if len(found) > 1:
         listed = "\n".join(f"  {wait.ident}: {_format_question(wait, sealing)}" for wait in found[:_LISTED])
         more = "" if len(found) <= _LISTED else f"\n  and {len(found) - _LISTED} more"
-        how = f"Name one: --question {found[0].ident} at the command line, question={found[0].ident!r} in Python and the API."
-        raise ConflictError(f"run {run} has {len(found)} open questions:\n{listed}{more}", hint=how)
+        hint = f"Name one: --question {found[0].ident} at the command line, question={found[0].ident!r} in Python and the API."
+        raise ConflictError(f"run {run} has {len(found)} open questions:\n{listed}{more}", hint=hint)
     return found[0]
 
 
 def _format_question(wait: WaitView, sealing: Sealing) -> str:
-    """Return what a question asks, on one line, with its choices."""
+    """Return a question on one line, with its choices."""
     try:
-        asked = msgspec.json.decode(sealing.open(wait.question or b"{}"))
+        question_data = msgspec.json.decode(sealing.open(wait.question or b"{}"))
     except SealedError:
         return "(sealed)"
-    choices = asked.get("choices")
-    return fit_line(asked.get("text", ""), 120) + (f" [{', '.join(map(str, choices))}]" if choices else "")
+    choices = question_data.get("choices")
+    return fit_line(question_data.get("text", ""), 120) + (f" [{', '.join(map(str, choices))}]" if choices else "")

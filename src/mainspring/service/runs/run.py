@@ -1,4 +1,4 @@
-"""Acts on one run that need to know nothing of it: cancel, continue, mark done, discard. See `mending.py` for those that look first."""
+"""Operations on one run that need no read of it: cancel, retry, mark done, discard. `run_recovery` has those that read first."""
 
 from typing import Any
 
@@ -11,26 +11,26 @@ from mainspring.store.commands.runs import CancelRun, DiscardRun, MarkRunDone, R
 
 
 def cancel(store: Store, run: str, *, act: OperationContext, undo: bool | None = None) -> None:
-    """Ask a run to stop: one that nobody runs ends at once, another gets a CancelledError where it stands and may clean up.
+    """Ask a run to stop. A run without a worker ends at once; another gets a CancelledError where it is and may clean up.
 
-    `undo` says whether what it did is taken back, None = as its `on_cancel` says. A run that needs attention, and with True one that
-    failed, is then loaded for that alone and ends cancelled. False also ends a run that waits to be taken back.
+    `undo` = whether its steps are undone, None = as its `on_cancel` says. A run that needs attention, and with True one that failed, is
+    then loaded for that alone and ends cancelled. False also ends a run that waits for its rollback.
 
     Raises:
-        NotFoundError: there is no such run.
-        ConflictError: it has ended, or is just being taken back and cannot be kept as it stands.
+    NotFoundError: there is no such run.
+    ConflictError: it has ended, or its rollback runs and it cannot be kept as it is.
     """
     perform(store, act, "cancel", f"run:{run}", CancelRun(run, act.command, act.reason, undo), {"undo": undo})
 
 
 def retry(store: Store, run: str, *, act: OperationContext, due_at: int | None = None) -> None:
-    """Continue a failed or halted run from where it failed; what it has done stays done. `due_at` = not before (ms UTC).
+    """Continue a failed or halted run from where it failed; finished steps stay done. `due_at` = not before (ms UTC).
 
-    What was taken back is not done: a run that was rolled back goes on, in a new generation, from the first step that was.
+    Undone steps are not done: a run that was rolled back continues, in a new generation, from the first step that was undone.
 
     Raises:
-        NotFoundError: there is no such run.
-        ConflictError: it neither failed nor needs attention.
+    NotFoundError: there is no such run.
+    ConflictError: it neither failed nor needs attention.
     """
     perform(store, act, "retry", f"run:{run}", ReopenRun(run, due_at=due_at), {"due_at": due_at})
 
@@ -38,7 +38,7 @@ def retry(store: Store, run: str, *, act: OperationContext, due_at: int | None =
 def mark_done(
     store: Store, run: str, *, act: OperationContext, result: Any = None, sealing: Sealing = PLAIN_SEALING
 ) -> None:
-    """Declare an unfinished run done that nobody runs just now, with a result for whoever waits for it.
+    """Declare an unfinished run without a worker done, with a result for its callers.
 
     Raises:
         NotFoundError: there is no such run.
@@ -52,7 +52,7 @@ def mark_done(
 
 
 def discard(store: Store, run: str, *, act: OperationContext) -> None:
-    """Give up a run that needs attention: it fails, with everything that follows from that. One that failed is settled.
+    """Discard a run that needs attention: it fails, with all consequences. A failed run is settled.
 
     Raises:
         NotFoundError: there is no such run.

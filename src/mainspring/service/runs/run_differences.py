@@ -1,4 +1,4 @@
-"""What is different about a run: its story beside that of another one, place by place."""
+"""Differences between the records of two runs, place by place."""
 
 from typing import Any
 
@@ -22,9 +22,9 @@ class Difference(msgspec.Struct, frozen=True):
     this: str
 
 
-def list_drift(story: RunStory) -> list[Difference]:
-    """Return where what a run saved (`other`) differs from what its code asks for now (`this`); nothing, unless it stopped for that."""
-    failure = story.run.failure
+def list_drift(history: RunStory) -> list[Difference]:
+    """Return where the saved call of a run (`other`) differs from its present code (`this`); empty, unless it stopped for that."""
+    failure = history.run.failure
     changes = failure.data if failure is not None and failure.code == "drift" else None
     return [
         Difference(str(change.get("path", "?")), str(change.get("was", "")), str(change.get("now", "")))
@@ -33,7 +33,7 @@ def list_drift(story: RunStory) -> list[Difference]:
 
 
 def find_last_success(reads: ServiceReads, this: RunView) -> str:
-    """Return the newest run of the same automation that succeeded and was created before.
+    """Return the newest earlier run of the same automation that succeeded.
 
     Raises:
         NotFoundError: there is none.
@@ -48,7 +48,7 @@ def find_last_success(reads: ServiceReads, this: RunView) -> str:
 
 
 def compare_runs(other: RunStory, this: RunStory) -> list[Difference]:
-    """Return what differs between two runs, in the order: the run, its input, its steps, its result."""
+    """Return the differences between two runs, in the order: the run, its input, its steps, its result."""
     before, after = _flatten_run(other), _flatten_run(this)
     paths = dict.fromkeys([*before, *after])
     return [
@@ -58,11 +58,11 @@ def compare_runs(other: RunStory, this: RunStory) -> list[Difference]:
     ]
 
 
-def _flatten_run(story: RunStory) -> dict[str, str]:
-    run = story.run
+def _flatten_run(history: RunStory) -> dict[str, str]:
+    run = history.run
     found: dict[str, str] = {name: str(getattr(run, name)) for name in _FIELDS}
     _flatten("input", decode_value(run.input), found)
-    for outcome in sorted(story.outcomes, key=lambda outcome: outcome.asked):
+    for outcome in sorted(history.outcomes, key=lambda outcome: outcome.asked):
         if outcome.superseded is None:
             path = f"step {outcome.ident}"
             found[f"{path} state"] = str(outcome.state)
@@ -73,13 +73,13 @@ def _flatten_run(story: RunStory) -> dict[str, str]:
     return found
 
 
-def _flatten(path: str, value: Any, into: dict[str, str]) -> None:
+def _flatten(path: str, value: Any, leaves: dict[str, str]) -> None:
     """Write each leaf of a JSON value under its path."""
     if isinstance(value, dict) and value:
         for key in sorted(value):
-            _flatten(f"{path}.{key}", value[key], into)
+            _flatten(f"{path}.{key}", value[key], leaves)
     elif isinstance(value, list) and value:
-        for place, item in enumerate(value):
-            _flatten(f"{path}[{place}]", item, into)
+        for index, item in enumerate(value):
+            _flatten(f"{path}[{index}]", item, leaves)
     elif value is not None:
-        into[path] = msgspec.json.encode(value).decode()
+        leaves[path] = msgspec.json.encode(value).decode()

@@ -1,7 +1,7 @@
-"""Acts on a run that stopped, for which its history is looked at first: from a step, drift accepted, again, a result by hand.
+"""Recovery of a stopped run, after a read of its history: retry from a step, accept drift, run a step again, give a result.
 
-A step is named by its identity, or by its name where only one saved step has it; None = the one at which the run stopped. Nothing is
-deleted: what no longer counts is superseded and stays in the record.
+A step is named by its identity, or by its name if only one saved step has it; None = the step at which the run stopped. Nothing is deleted:
+superseded outcomes stay in the record.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,28 +28,28 @@ _UNKNOWN = frozenset({OutcomeState.IN_DOUBT, OutcomeState.REFUSED})
 
 
 def retry_from(store: Store, reads: ServiceReads, run: str, step: str, *, act: OperationContext) -> None:
-    """Continue a run from a chosen step in a new generation: it and all that was asked for after it runs again, under new keys.
+    """Continue a run from a chosen step in a new generation: it and all later steps run again, under new keys.
 
-    If steps before it were taken back, it begins at the first of those (see `undone.runs_again`).
+    If earlier steps were undone, it starts at the first of those.
 
     Raises:
-        NotFoundError: there is no such run.
-        UnknownNameError: it has no such step.
-        ConflictError: several steps have that name, or the run did not stop.
+    NotFoundError: there is no such run.
+    UnknownNameError: it has no such step.
+    ConflictError: several steps have that name, or the run did not stop.
     """
     if was_performed(reads, act, "retry", f"run:{run}"):
         return
-    story = reads.story(run)
-    if (given := _find_given_renamed(story, step)) is not None:
+    history = reads.story(run)
+    if (given := _find_given_renamed(history, step)) is not None:
         perform(store, act, "retry", f"run:{run}", ReopenRun(run, accept=(given,)), {"step": given})
     else:
-        _reopen_from(store, run, find_step_identity(story, step), act, "retry")
+        _reopen_from(store, run, find_step_identity(history, step), act, "retry")
 
 
 def accept_drift(
     store: Store, reads: ServiceReads, run: str, *, act: OperationContext, step: str | None = None
 ) -> None:
-    """Take today's input of a saved step for the saved one and continue: its result stays.
+    """Accept the present input of a saved step instead of the saved one and continue: its result stays.
 
     Raises:
         NotFoundError: there is no such run, or the step has not drifted.
@@ -57,15 +57,15 @@ def accept_drift(
     """
     if was_performed(reads, act, "accept_drift", f"run:{run}"):
         return
-    story = reads.story(run)
-    renamed = renamed_step_of(story)
-    is_gone = renamed is not None and step in (None, renamed[0])  # by the name of its branch, it may be
-    ident = find_step_identity(story, None if is_gone else step)
+    history = reads.story(run)
+    renamed = renamed_step_of(history)
+    is_renamed = renamed is not None and step in (None, renamed[0])  # by the name of its branch, it may be
+    ident = find_step_identity(history, None if is_renamed else step)
     perform(store, act, "accept_drift", f"run:{run}", ReopenRun(run, accept=(ident,)), {"step": ident})
 
 
 def rename_step(store: Store, reads: ServiceReads, run: str, pair: str, *, act: OperationContext) -> None:
-    """Take what is saved under an old name for what the code asks for under a new one (`pair` = "OLD=NEW"), and continue.
+    """Use what is saved under an old name for a step that the code now calls by a new one (`pair` = "OLD=NEW"), and continue.
 
     Raises:
         NotFoundError: there is no such run.
@@ -77,10 +77,12 @@ def rename_step(store: Store, reads: ServiceReads, run: str, pair: str, *, act: 
     stopped = renamed_step_of(reads.story(run))
     if stopped is None:
         raise ConflictError(f"run {run} did not stop for a renamed step", hint=f"See: mainspring explain {run}")
-    old, wanted = stopped
+    old, expected = stopped
     new = pair.removeprefix(f"{old}=")
     if not pair.startswith(f"{old}=") or not new:
-        raise ArgumentError(f"{pair!r} does not rename {old!r}, at which the run stopped", hint=f"Write {old}={wanted}")
+        raise ArgumentError(
+            f"{pair!r} does not rename {old!r}, at which the run stopped", hint=f"Write {old}={expected}"
+        )
     perform(store, act, "rename_step", f"run:{run}", ReopenRun(run, rename=(old, new)), {"old": old, "new": new})
 
 
@@ -88,7 +90,7 @@ def decide_renamed_each(
     store: Store,
     reads: ServiceReads,
     runs: Sequence[str],
-    way: str,
+    method: str,
     step: str,
     *,
     act: OperationContext,
@@ -96,9 +98,9 @@ def decide_renamed_each(
 ) -> BulkAnswer:
     """Decide on each of the runs that stopped for the same renamed step.
 
-    `way` = "map" (`step` is then "OLD=NEW"), "accept", "again" or "from_step".
+    `method` = "map" (`step` is then "OLD=NEW"), "accept", "again" or "from_step".
     """
-    ways: dict[str, Callable[[str, OperationContext], None]] = {
+    methods: dict[str, Callable[[str, OperationContext], None]] = {
         "map": lambda run, part: rename_step(store, reads, run, step, act=part),
         "accept": lambda run, part: accept_drift(store, reads, run, act=part, step=step),
         "again": lambda run, part: run_again(store, reads, run, act=part, step=step),
@@ -107,20 +109,20 @@ def decide_renamed_each(
 
     def decide(run: str) -> None:
         part = act.part(run)
-        if was_performed(reads, part, _VERBS[way], f"run:{run}"):
+        if was_performed(reads, part, _VERBS[method], f"run:{run}"):
             return
         stopped = renamed_step_of(reads.story(run))
-        if stopped is not None and way != "map" and stopped[0] != step:
+        if stopped is not None and method != "map" and stopped[0] != step:
             raise ConflictError(f"run {run} stopped for {stopped[0]!r}, not for {step!r}")
         if stopped is None:
             raise ConflictError(f"run {run} did not stop for a renamed step", hint=f"See: mainspring explain {run}")
-        ways[way](run, part)
+        methods[method](run, part)
 
     return apply_to_each(runs, decide, dry_run=dry_run)
 
 
 def run_again(store: Store, reads: ServiceReads, run: str, *, act: OperationContext, step: str | None = None) -> None:
-    """Run a step again that drifted, failed, or may or may not have had its effect; what was saved before it stays.
+    """Run a step again that drifted, failed, or has an unknown outcome; what was saved before it stays.
 
     A step in doubt keeps its idempotency key, so that a receiver that knows keys still acts once.
 
@@ -131,13 +133,13 @@ def run_again(store: Store, reads: ServiceReads, run: str, *, act: OperationCont
     """
     if was_performed(reads, act, "run_again", f"run:{run}"):
         return
-    story = reads.story(run)
-    if (given := _find_given_renamed(story, step)) is not None:
+    history = reads.story(run)
+    if (given := _find_given_renamed(history, step)) is not None:
         perform(store, act, "run_again", f"run:{run}", ReopenRun(run, accept=(given,)), {"step": given})
         return
-    ident = find_step_identity(story, step)
-    outcome = next((outcome for outcome in _list_counting(story) if outcome.ident == ident), None)
-    is_marked = any(attempt.ident == ident for attempt in story.attempts)
+    ident = find_step_identity(history, step)
+    outcome = next((outcome for outcome in _list_counting(history) if outcome.ident == ident), None)
+    is_marked = any(attempt.ident == ident for attempt in history.attempts)
     if outcome.state not in _UNKNOWN if outcome is not None else not is_marked:
         _reopen_from(store, run, ident, act, "run_again")
         return
@@ -156,7 +158,7 @@ def give_result(
     signature: Signature | None = None,
     sealing: Sealing = PLAIN_SEALING,
 ) -> None:
-    """Give the result (JSON) of a step that is refused, in doubt or failed; the run goes on with it.
+    """Give the result (JSON) of a step that is refused, in doubt or failed; the run continues with it.
 
     `signature` of the live function, where it is known, types the value; it is plain JSON otherwise.
 
@@ -167,45 +169,45 @@ def give_result(
     """
     if was_performed(reads, act, "give_result", f"run:{run}"):
         return
-    story = reads.story(run)
-    if story.run.codec not in (PLAIN_SEALING.id, sealing.id):
+    history = reads.story(run)
+    if history.run.codec not in (PLAIN_SEALING.id, sealing.id):
         raise error_for_refusal(
-            Refused("sealed_otherwise", f"the values of run {run} are sealed by codec {story.run.codec!r}"), run
+            Refused("sealed_otherwise", f"the values of run {run} are sealed by codec {history.run.codec!r}"), run
         )
-    ident = find_step_identity(story, step)
-    what = f"result of {ident}"
+    ident = find_step_identity(history, step)
+    value_name = f"result of {ident}"
     if signature is None:
-        output = encode(decode(data, what=what), what=what, limit=sealing.limit)
+        output = encode(decode(data, what=value_name), what=value_name, limit=sealing.limit)
     else:
-        output = encode_result(signature, decode_result(signature, data, what), what, limit=sealing.limit)
+        output = encode_result(signature, decode_result(signature, data, value_name), value_name, limit=sealing.limit)
     command = GiveResult(run, ident, act.command, sealing.seal(output))
     perform(store, act, "give_result", f"run:{run}", command, {"step": ident})
 
 
-def _find_given_renamed(story: RunStory, step: str | None) -> str | None:
-    """Return the identity of the renamed step at which the run stopped if of that there is only a result that a person gave.
+def _find_given_renamed(history: RunStory, step: str | None) -> str | None:
+    """Return the identity of the renamed step at which the run stopped if only a given result of it exists.
 
-    Nothing is saved of it or after it, so to run it again is to let the new name run.
+    Nothing is saved of it or after it, so running it again means running the new name.
     """
-    renamed, ident = renamed_step_of(story), story.run.failed_ident
+    renamed, ident = renamed_step_of(history), history.run.failed_ident
     if renamed is None or step not in (None, renamed[0], ident):
         return None
-    saved = {outcome.ident for outcome in _list_counting(story)} | {attempt.ident for attempt in story.attempts}
-    return ident if ident not in saved and any(fact.ident == ident for fact in story.facts) else None
+    saved = {outcome.ident for outcome in _list_counting(history)} | {attempt.ident for attempt in history.attempts}
+    return ident if ident not in saved and any(fact.ident == ident for fact in history.facts) else None
 
 
 def _reopen_from(store: Store, run: str, ident: str, act: OperationContext, verb: str) -> None:
     perform(store, act, verb, f"run:{run}", ReopenRun(run, from_ident=ident), {"step": ident})
 
 
-def find_step_identity(story: RunStory, step: str | None) -> str:
-    """Return the identity of the step that is meant.
+def find_step_identity(history: RunStory, step: str | None) -> str:
+    """Return the identity of the named step.
 
     Raises:
-        UnknownNameError: the run has no such step.
-        ConflictError: several steps have that name, or none is named and it did not stop at one.
+    UnknownNameError: the run has no such step.
+    ConflictError: several steps have that name, or none is named and it did not stop at one.
     """
-    run = story.run
+    run = history.run
     if step is None:
         if run.failed_ident is None:
             raise ConflictError(
@@ -213,8 +215,8 @@ def find_step_identity(story: RunStory, step: str | None) -> str:
                 hint="Name the step; `mainspring runs show RUN` lists them.",
             )
         return run.failed_ident
-    named = {outcome.ident: outcome.name for outcome in _list_counting(story)}
-    named |= {attempt.ident: attempt.name for attempt in story.attempts if attempt.ident not in named}
+    named = {outcome.ident: outcome.name for outcome in _list_counting(history)}
+    named |= {attempt.ident: attempt.name for attempt in history.attempts if attempt.ident not in named}
     if step in named:
         return step
     found = sorted(ident for ident, name in named.items() if name == step)
@@ -222,7 +224,7 @@ def find_step_identity(story: RunStory, step: str | None) -> str:
         raise ConflictError(
             f"run {run.id} has {len(found)} steps called {step!r}", hint=f"One of: {', '.join(found[:5])}"
         )
-    renamed = renamed_step_of(story)
+    renamed = renamed_step_of(history)
     if not found and renamed is not None and renamed[0] == step and run.failed_ident is not None:
         return run.failed_ident  # a child that has not ended
     if not found:
@@ -230,5 +232,5 @@ def find_step_identity(story: RunStory, step: str | None) -> str:
     return found[0]
 
 
-def _list_counting(story: RunStory) -> list[Outcome]:
-    return [outcome for outcome in story.outcomes if outcome.superseded is None]
+def _list_counting(history: RunStory) -> list[Outcome]:
+    return [outcome for outcome in history.outcomes if outcome.superseded is None]

@@ -1,4 +1,4 @@
-"""Which runs an act on many is for: a filter, read page by page to its end, of what whoever asks may see."""
+"""Selection of the runs of an operation: a filter, read page by page to its end, of what the caller may see."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -16,11 +16,11 @@ _PAGE: Final = 500
 
 
 class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs: in one of `states`, of automation `name`, in `queue`; the newest `limit`. Spans begin at their first instant (ms).
+    """A filter of runs: in one of `states`, of automation `name`, in `queue`; the newest `limit`. Spans include their first instant (ms).
 
-    `since_at`, `until_at` = when they were created; `ended_since_at`, `ended_until_at` = when they ended, or stood still for a person.
-    `error` = the fingerprint of what they failed by, or a beginning of it. `stands` = those that are open members of an
-    incident, as the list of what failed has them: not a child whose parent handled it, nor what a later success or a person has settled.
+    `since_at`, `until_at` = when they were created; `ended_since_at`, `ended_until_at` = when they ended, or stopped for a person. `error`
+    = the fingerprint of their failure, or its start. `stands` = only open members of an incident, as in the list of failed runs: not a
+    child whose parent handled it, nor what a later success or a person has settled.
     """
 
     states: tuple[RunState, ...]
@@ -36,57 +36,63 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_end(self) -> bool:
-        """Whether it asks when they ended."""
+        """Whether it filters by the end of runs."""
         return self.ended_since_at is not None or self.ended_until_at is not None
 
 
 class RunSelection(msgspec.Struct, frozen=True):
-    """Ids, oldest first, and of which automations they are. `left_out` = of those that fit, so many are not acted upon."""
+    """Selected ids, oldest first, and their automations. `left_out` = how many matches are not included."""
 
     ids: tuple[str, ...]
     automations: tuple[str, ...]
     left_out: int = 0
 
 
-def select_run_ids(reads: ServiceReads, wanted: RunFilter) -> list[str]:
-    """Return the ids of the runs that the filter means, oldest first."""
-    return list(select_runs(reads, wanted).ids)
+def select_run_ids(reads: ServiceReads, run_filter: RunFilter) -> list[str]:
+    """Return the ids of the matching runs, oldest first."""
+    return list(select_runs(reads, run_filter).ids)
 
 
-def select_runs(reads: ServiceReads, wanted: RunFilter, sees: Callable[[str], bool] = lambda _: True) -> RunSelection:
-    """Return the runs that the filter means, as far as whoever asks `sees` their automations."""
+def select_runs(
+    reads: ServiceReads, run_filter: RunFilter, may_view: Callable[[str], bool] = lambda _: True
+) -> RunSelection:
+    """Return the matching runs whose automations the caller may see."""
     found: list[RunRow] = []
     cursor: int | None = None
-    while wanted.limit is None or len(found) < wanted.limit:
+    while run_filter.limit is None or len(found) < run_filter.limit:
         page = reads.list_runs(
-            states=wanted.states,
-            name=wanted.name,
-            since_at=wanted.since_at,
-            until_at=wanted.until_at,
+            states=run_filter.states,
+            name=run_filter.name,
+            since_at=run_filter.since_at,
+            until_at=run_filter.until_at,
             limit=_PAGE,
             cursor=cursor,
         )
-        rows = [row for row in page.runs if _matches(row, wanted) and sees(row.automation)]
-        found += _filter_by_failure(reads, rows, wanted) if wanted.stands or wanted.error or wanted.has_end else rows
+        rows = [row for row in page.runs if _matches(row, run_filter) and may_view(row.automation)]
+        found += (
+            _filter_by_failure(reads, rows, run_filter)
+            if run_filter.stands or run_filter.error or run_filter.has_end
+            else rows
+        )
         cursor = page.cursor
         if cursor is None:
             break
-    found = found[: wanted.limit][::-1]
+    found = found[: run_filter.limit][::-1]
     return RunSelection(tuple(row.id for row in found), tuple(sorted({row.automation for row in found})))
 
 
-def _matches(row: RunRow, wanted: RunFilter) -> bool:
-    # Where a span ends is found by commit order, which is that of time but for clocks that were put back.
-    is_early = wanted.until_at is None or row.created_at < wanted.until_at
-    return is_early and wanted.queue in (None, row.queue)
+def _matches(row: RunRow, run_filter: RunFilter) -> bool:
+    # The end of a span is found by commit order, which is the order of time unless a clock was set back.
+    is_early = run_filter.until_at is None or row.created_at < run_filter.until_at
+    return is_early and run_filter.queue in (None, row.queue)
 
 
-def _filter_by_failure(reads: ServiceReads, rows: Sequence[RunRow], wanted: RunFilter) -> list[RunRow]:
-    """Return those that ended when, and by what, is wanted."""
-    is_asked = wanted.stands or wanted.has_end
-    faults = {one.run: one for one in reads.last_faults([row.id for row in rows])} if is_asked else {}
-    error = wanted.error or ""
-    if wanted.stands:
+def _filter_by_failure(reads: ServiceReads, rows: Sequence[RunRow], run_filter: RunFilter) -> list[RunRow]:
+    """Return the rows that match by end and by failure."""
+    needs_failures = run_filter.stands or run_filter.has_end
+    faults = {failure.run: failure for failure in reads.last_faults([row.id for row in rows])} if needs_failures else {}
+    error = run_filter.error or ""
+    if run_filter.stands:
         rows = [
             row
             for row in rows
@@ -95,14 +101,14 @@ def _filter_by_failure(reads: ServiceReads, rows: Sequence[RunRow], wanted: RunF
     elif error:
         failures = reads.failures_of([row.id for row in rows])
         rows = [row for row in rows if row.id in failures and fingerprint_of(failures[row.id]).id.startswith(error)]
-    if not wanted.has_end:
+    if not run_filter.has_end:
         return list(rows)
-    span = (wanted.ended_since_at, wanted.ended_until_at)
+    span = (run_filter.ended_since_at, run_filter.ended_until_at)
     return [row for row in rows if _is_within(_ended_at(row, faults.get(row.id)), *span)]
 
 
 def _is_undecided(fault: LastFailure) -> bool:
-    """Tell whether no one has decided on it: a failure that is settled asks for nothing any more."""
+    """Whether no decision settled the failure yet."""
     return fault.settled is None
 
 
@@ -111,7 +117,7 @@ def _failure_fingerprint(fault: LastFailure) -> str:
 
 
 def _ended_at(row: RunRow, fault: LastFailure | None) -> int | None:
-    """Return when it ended, or stood still; None = it goes on."""
+    """Return when a run ended or stopped; None = it continues."""
     return row.finished_at if fault is None or row.state not in REOPENABLE_STATES else fault.at
 
 

@@ -1,4 +1,4 @@
-"""Starting a run: the engine's start command, audited."""
+"""Start of a run: the start command of the engine, audited."""
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.definitions.definition import Definition
@@ -31,16 +31,16 @@ def start(
     sealing: Sealing = PLAIN_SEALING,
     here: bool = False,
 ) -> StartAnswer:
-    """Start a run of `definition` with the JSON `data` (see domain.call.encode_call) and return it, or the run its key found.
+    """Start a run of `definition` with the JSON `data` (see domain.call.encode_call); return it, or the run that its key found.
 
-    `trigger` (default: the actor) is what the run shows as its origin; `slot` is a due time that is made up for by hand (backfill);
-    `here` = this process's session owns and runs it.
+    `trigger` (default: the actor) is the origin that the run shows. `slot` is a due time that a backfill makes up for. `here` = the session
+    of this process owns and executes the run.
 
     Raises:
-        OptionError: an option of this start, or a template of the definition, cannot be used.
-        BusyError: the queue's backlog is full, or (`here`) another run holds the partition.
-        KeyConflictError: the key was used with another input.
-        ConflictError: the automation is retired; the store is on hold, and the caller would wait for the result.
+    OptionError: an option of this start, or a template of the definition, is invalid.
+    BusyError: the queue's backlog is full, or (`here`) another run holds the partition.
+    KeyConflictError: the key was used with another input.
+    ConflictError: the automation is retired; the store is on hold, and the caller would wait for the result.
     """
     if options.key_policy == "replace":
         raise OptionError('key policy "replace" is for the engine', hint='Choose "reuse" or "restart".')

@@ -1,4 +1,4 @@
-"""Sending a message to one run; and giving up what a run could not read."""
+"""Sending a signal to one run, and discarding what a run could not read."""
 
 from typing import Any
 
@@ -27,16 +27,16 @@ def signal(
     act: OperationContext,
     sealing: Sealing = PLAIN_SEALING,
 ) -> None:
-    """Give a run a message; it takes it in with `run.receive(name)`, now or later.
+    """Send a signal to a run, which reads it with `run.receive(name)`, now or later.
 
-    Where it is known what type the run's code reads, a value that does not fit is refused here. Where it is not, the run keeps waiting and
-    the message is kept as rejected (`runs show`).
+    If the type that the code reads is known, a value that does not fit is refused here. Otherwise the run continues to wait and the signal
+    is stored as rejected (`runs show`).
 
     Raises:
-        ArgumentError: the name is empty, longer than 1,000 characters, or cannot be printed.
-        NotFoundError: there is no such run.
-        ConflictError: it has ended.
-        ValueRefusedError: the value cannot be saved, or the run's code cannot read it.
+    ArgumentError: the name is empty, longer than 1,000 characters, or cannot be printed.
+    NotFoundError: there is no such run.
+    ConflictError: it has ended.
+    ValueRefusedError: the value cannot be saved, or the run's code cannot read it.
     """
     check_signal_name(name)
     if was_performed(reads, act, "signal", f"run:{run}"):
@@ -44,14 +44,14 @@ def signal(
     encoded = encode(value, what=f"signal {name}", limit=sealing.limit)
     fault = find_mismatch_of_all(reads.signal_schemas(run, name), msgspec.json.decode(encoded))
     if fault is not None:
-        how = f"Send a value that fits: mainspring runs signal {run} {name} JSON"
-        raise ValueRefusedError(f"signal {name} of run {run}", fault.path, fault.why, hint=how)
+        hint = f"Send a value that fits: mainspring runs signal {run} {name} JSON"
+        raise ValueRefusedError(f"signal {name} of run {run}", fault.path, fault.why, hint=hint)
     command = DeliverFact(run, FactKind.SIGNAL, name, source=act.command, payload=sealing.seal(encoded))
     perform(store, act, "signal", f"run:{run}", command, {"signal": name})
 
 
 def discard_rejected(store: Store, run: str, *, act: OperationContext) -> int:
-    """Forget the signals and events that a run could not read; return how many there were.
+    """Discard the signals and events that a run could not read; return how many there were.
 
     Raises:
         NotFoundError: there is no such run.

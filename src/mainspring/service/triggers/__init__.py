@@ -1,1 +1,1 @@
-"""Operations on what comes in and goes out: events, deliveries, messages of the outbox."""
+"""Operations on events, deliveries and messages of the outbox."""

@@ -1,4 +1,4 @@
-"""Acts on what arrived: let a delivery arrive once more."""
+"""Replay of a delivery."""
 
 from mainspring.domain.ids import derive_id
 from mainspring.service.actor import OperationContext
@@ -9,12 +9,12 @@ from mainspring.store.commands.triggers import ReplayDelivery
 
 
 def replay_delivery(store: Store, now_at: int, delivery: str, *, act: OperationContext) -> DeliveryStored:
-    """Let a delivery arrive once more at `now_at` (ms), as a new one: its filter and its pace decide anew, and it starts a run of its own.
+    """Replay a delivery at `now_at` (ms) as a new one: filter and flow control decide again, and it starts a run of its own.
 
     Raises:
-        NotFoundError: there is no such delivery, or nothing is triggered by it any more.
-        ConflictError: it was turned away at the door, so its body was not kept.
+    NotFoundError: there is no such delivery, or its trigger starts nothing any more.
+    ConflictError: it was rejected before its body was stored.
     """
     command = ReplayDelivery(derive_id("d", now_at, act.command), delivery)
-    taken: DeliveryStored = perform(store, act, "replay", f"delivery:{delivery}", command, {"delivery": command.id})
-    return taken
+    stored: DeliveryStored = perform(store, act, "replay", f"delivery:{delivery}", command, {"delivery": command.id})
+    return stored

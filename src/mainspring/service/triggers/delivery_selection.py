@@ -1,4 +1,4 @@
-"""Which deliveries a replay of many is for: what a filter means, without those that were turned away, go on, or came once more already."""
+"""Selection of the deliveries of a replay: those that match, without rejected, undecided and replayed ones."""
 
 from collections.abc import Callable
 from typing import Final
@@ -14,14 +14,14 @@ from mainspring.store.trigger_views import DeliveryRow
 from mainspring.store.write.triggers.rejected_deliveries import key_of_rejected
 
 _PAGE: Final = 500
-_LOOKED_AT: Final = 20_000
-"""So many rows are looked at in one read, however seldom what is asked for is among them."""
+_MAX_ROWS_READ: Final = 20_000
+"""Most rows of one read, however rare the matches are."""
 
 
 class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which deliveries: for `trigger`, in `state`, received from `since_at` to before `until_at` (ms); the newest `limit`.
+    """A filter of deliveries: for `trigger`, in `state`, received from `since_at` to before `until_at` (ms); the newest `limit`.
 
-    `verified` = what their verifier said of them.
+    `verified` = the result of their verifier.
     """
 
     trigger: str | None = None
@@ -33,34 +33,34 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def select_deliveries(
-    reader: StoreReader, wanted: DeliveryFilter, sees: Callable[[str], bool] = lambda _: True
+    reader: StoreReader, delivery_filter: DeliveryFilter, may_view: Callable[[str], bool] = lambda _: True
 ) -> RunSelection:
-    """Return the deliveries that the filter means and that can be let arrive once more, of automations that whoever asks `sees`.
+    """Return the matching deliveries that can be replayed, of automations that the caller may see.
 
-    Left out is what was turned away at a door, what nobody has decided on yet, and what came once more already: its repeat stands for it,
-    so that an event counts no third time because its replay failed too.
+    It leaves out rejected, undecided and replayed ones: the replay stands for its original, so that a failed replay does not count an event
+    a third time.
     """
-    names = trigger_names(reader) if wanted.trigger is None else [wanted.trigger]
-    names = [name for name in names if sees(split_trigger_name(name)[0])]
+    names = trigger_names(reader) if delivery_filter.trigger is None else [delivery_filter.trigger]
+    names = [name for name in names if may_view(split_trigger_name(name)[0])]
     found: list[DeliveryRow] = []
     left_out, cursor = 0, None
-    while wanted.limit is None or len(found) < wanted.limit:
+    while delivery_filter.limit is None or len(found) < delivery_filter.limit:
         page = deliveries(
             reader,
             triggers=names,
-            state=wanted.state,
-            since_at=wanted.since_at,
-            until_at=wanted.until_at,
-            verified=wanted.verified,
+            state=delivery_filter.state,
+            since_at=delivery_filter.since_at,
+            until_at=delivery_filter.until_at,
+            verified=delivery_filter.verified,
             limit=_PAGE,
             cursor=cursor,
-            at_most=_LOOKED_AT,
+            at_most=_MAX_ROWS_READ,
         )
-        again = replayed_deliveries(reader, [row.id for row in page.deliveries if _may_replay(row)])
+        replayed = replayed_deliveries(reader, [row.id for row in page.deliveries if _may_replay(row)])
         for row in page.deliveries:
-            if len(found) == wanted.limit:
+            if len(found) == delivery_filter.limit:
                 break
-            if _may_replay(row) and row.id not in again:
+            if _may_replay(row) and row.id not in replayed:
                 found.append(row)
             else:
                 left_out += 1

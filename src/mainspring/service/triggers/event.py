@@ -1,4 +1,4 @@
-"""Publishing an event: stored once, given to each run that waits for it."""
+"""Publication of an event: stored once, delivered to each run that waits for it."""
 
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -15,11 +15,11 @@ from mainspring.store.base import Store
 from mainspring.store.commands.inbox import PublishEvent
 from mainspring.store.commands.results import NumberAnswer
 
-_KEPT_FOR = timedelta(milliseconds=EVENT_RETENTION_MS)
+_RETENTION = timedelta(milliseconds=EVENT_RETENTION_MS)
 
 
 class PublishResult(NamedTuple):
-    """The event's id, and how many runs it woke when it was first published."""
+    """The id of the event, and how many runs it woke when it was first published."""
 
     id: str
     woken: int
@@ -33,16 +33,16 @@ def publish(
     *,
     act: OperationContext,
     key: str | None = None,
-    keep_for: timedelta = _KEPT_FOR,
+    keep_for: timedelta = _RETENTION,
     sealing: Sealing = PLAIN_SEALING,
 ) -> PublishResult:
     """Publish an event with JSON data; the same (name, key) counts once.
 
-    A store that is to compare sealed data with what runs wait for is opened with the same sealing.
+    To compare sealed data with what runs wait for, open the store with the same sealing.
 
     Raises:
-        ValueRefusedError: the data cannot be saved, or runs wait for it and none of them can read it.
-        ArgumentError: the name or the key is empty, longer than 1,000 characters, or cannot be printed.
+    ValueRefusedError: the data cannot be saved, or runs wait for it and none of them can read it.
+    ArgumentError: the name or the key is empty, longer than 1,000 characters, or cannot be printed.
     """
     check_event_name(name, key)
     event = derive_id("e", 0, act.command)

@@ -1,4 +1,4 @@
-"""Acts on messages of the outbox: send again, discard."""
+"""Operations on messages of the outbox: send again, discard."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from mainspring.store.commands.outbox import DiscardMessage, RetryMessage
 
 
 def resend(store: Store, message: str, *, act: OperationContext) -> None:
-    """Let a message that its broker refused be sent again, in its old place.
+    """Send a message again that its broker refused, in its old place.
 
     Raises:
         NotFoundError: it was sent meanwhile, or never there.
@@ -19,7 +19,7 @@ def resend(store: Store, message: str, *, act: OperationContext) -> None:
 
 
 def discard(store: Store, message: str, *, act: OperationContext) -> None:
-    """Forget a message that was not sent.
+    """Discard a message that was not sent.
 
     Raises:
         NotFoundError: it was sent meanwhile, or never there.
@@ -28,10 +28,14 @@ def discard(store: Store, message: str, *, act: OperationContext) -> None:
 
 
 def resend_each(store: Store, messages: Sequence[str], *, act: OperationContext, dry_run: bool = False) -> BulkAnswer:
-    """Let each of the messages be sent again."""
-    return apply_to_each(messages, lambda one: resend(store, one, act=act.part(one)), dry_run=dry_run)
+    """Send each of the messages again."""
+    return apply_to_each(
+        messages, lambda message_id: resend(store, message_id, act=act.part(message_id)), dry_run=dry_run
+    )
 
 
 def discard_each(store: Store, messages: Sequence[str], *, act: OperationContext, dry_run: bool = False) -> BulkAnswer:
-    """Forget each of the messages."""
-    return apply_to_each(messages, lambda one: discard(store, one, act=act.part(one)), dry_run=dry_run)
+    """Discard each of the messages."""
+    return apply_to_each(
+        messages, lambda message_id: discard(store, message_id, act=act.part(message_id)), dry_run=dry_run
+    )

@@ -140,11 +140,11 @@ def test_guesses_make_an_address_wait_whatever_the_names(site):
 def test_too_many_at_once_are_told_to_come_back(site):
     """Each comparison takes 128 MiB: a crowd waits outside. Who was sent away has guessed nothing."""
     for _ in range(8):
-        assert site.sign_in._in_line.acquire(blocking=False)
+        assert site.sign_in._waiting.acquire(blocking=False)
     for _ in range(6):
         with pytest.raises(BusyError, match="too many sign in at once"):
             site.enter()
-    site.sign_in._in_line.release()
+    site.sign_in._waiting.release()
     assert site.enter() is not None
 
 

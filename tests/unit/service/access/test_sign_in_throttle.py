@@ -29,14 +29,14 @@ def test_waits_end_with_success_or_with_time():
     waits = SignInThrottle()
     for _ in range(FREE_GUESSES):
         waits.guess("ana", 0)
-    waits.take_back("ana")
+    waits.undo_guess("ana")
     assert waits.wait_ms("ana", 0) == 0
     waits.guess("ana", 0)
     assert waits.wait_ms("ana", 0) == 1_000
     waits.guess("ana", FORGET_AFTER_MS)
     assert waits.wait_ms("ana", FORGET_AFTER_MS) == 0
     waits.forget("ana")
-    waits.take_back("ana")
+    waits.undo_guess("ana")
     assert len(waits) == 0
 
 
