@@ -9,7 +9,7 @@ import psycopg
 from mainspring.domain.values.sealing import Sealing
 from mainspring.store.postgres.arrays import columns
 from mainspring.store.postgres.texts import TEXTS, Statement
-from mainspring.store.transaction import Params, Thing, Transaction
+from mainspring.store.transaction import LockTarget, Params, Transaction
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 Answer = tuple[list[tuple[Any, ...]], int]
@@ -97,7 +97,7 @@ class PostgresTransaction(Transaction):
             if rows:
                 self.later(query, columns(kinds, rows))
 
-    def hold(self, what: Thing, *names: str) -> None:
+    def hold(self, what: LockTarget, *names: str) -> None:
         """Lock one thing until the commit, unless it is locked already."""
         if (what, *names) in self._held:
             return
@@ -106,7 +106,7 @@ class PostgresTransaction(Transaction):
         else:
             self.hold_names([(what, *names)])
 
-    def hold_all(self, what: Thing, names: Iterable[tuple[str, ...]]) -> None:
+    def hold_all(self, what: LockTarget, names: Iterable[tuple[str, ...]]) -> None:
         """Lock many things of a kind until the commit."""
         if what == "run":
             self.hold_runs(name for (name,) in names if ("run", name) not in self._held)

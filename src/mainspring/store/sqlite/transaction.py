@@ -7,7 +7,7 @@ import apsw
 
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.sqlite.texts import TEXTS
-from mainspring.store.transaction import Params, Thing, Transaction
+from mainspring.store.transaction import LockTarget, Params, Transaction
 
 
 class SqliteTransaction(Transaction):
@@ -37,10 +37,10 @@ class SqliteTransaction(Transaction):
         """Return all rows."""
         return self._execute(TEXTS[query], params).fetchall()
 
-    def hold(self, what: Thing, *names: str) -> None:
+    def hold(self, what: LockTarget, *names: str) -> None:
         """Nothing to do: transactions on one file come one after the other."""
 
-    def hold_all(self, what: Thing, names: Iterable[tuple[str, ...]]) -> None:
+    def hold_all(self, what: LockTarget, names: Iterable[tuple[str, ...]]) -> None:
         """Nothing to do either."""
 
     def change(self, query: str, params: Params = ()) -> int:
