@@ -20,7 +20,7 @@ from mainspring.store.postgres.move_endpoint import PostgresEndpoint
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.sqlite.backup import Backup, copy_store, verify, write_backup
 from mainspring.store.sqlite.move_endpoint import SqliteEndpoint
-from mainspring.store.sqlite.restore import MOST_ACTS, OperationRows, RestoreResult, hold_store
+from mainspring.store.sqlite.restore import MOST_OPERATIONS, OperationRows, RestoreResult, hold_store
 
 _LONGEST = 40
 """Letters of a schema's name that are kept where it gets an ending: the server cuts off after 63."""
@@ -72,7 +72,7 @@ def _acts_after(address: Address, seq: int) -> OperationRows | None:
     """Return the acts on record in the store that is replaced, after one of them; None where it cannot be read."""
     reader = PostgresReader(address)
     try:
-        return reader.read("list_operations_after", (seq, MOST_ACTS))
+        return reader.read("list_operations_after", (seq, MOST_OPERATIONS))
     except (StoreError, psycopg.Error):
         return None
     finally:

@@ -1,4 +1,4 @@
-"""The group's transaction on SQLite: statements run on the write connection, at once and in order."""
+"""The transaction of a group on SQLite: statements run on the write connection, at once and in order."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -37,13 +37,13 @@ class SqliteTransaction(Transaction):
         """Return all rows."""
         return self._execute(TEXTS[query], params).fetchall()
 
-    def hold(self, what: LockTarget, *names: str) -> None:
-        """Nothing to do: transactions on one file come one after the other."""
+    def hold(self, kind: LockTarget, *names: str) -> None:
+        """Do nothing: transactions on one file run one after the other."""
 
-    def hold_all(self, what: LockTarget, names: Iterable[tuple[str, ...]]) -> None:
-        """Nothing to do either."""
+    def hold_all(self, kind: LockTarget, names: Iterable[tuple[str, ...]]) -> None:
+        """Do nothing, as `hold`."""
 
     def change(self, query: str, params: Params = ()) -> int:
-        """Run a statement that changes rows and return how many."""
+        """Run a statement that changes rows and return their number."""
         self._execute(TEXTS[query], params)
         return self._connection.changes()
