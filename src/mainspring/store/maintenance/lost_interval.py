@@ -66,7 +66,7 @@ def refuse_lost_interval(tx: Transaction) -> LostIntervalResult:
     )
 
 
-def decides_what_starts(verb: str, subject: str) -> bool:
+def affects_starts(verb: str, subject: str) -> bool:
     """Tell whether a recorded operation pauses, resumes or ends something, or sets a flag: it must be repeated after a
     restore.
     """

@@ -27,7 +27,7 @@ class MoveEndpoint(Protocol):
         """Its address, without a password."""
         ...
 
-    def departure(self) -> MoveSource | None:
+    def read_marker(self) -> MoveSource | None:
         """Return the target of its move, finished or not. Raises NotFoundError, StoreError."""
         ...
 
@@ -35,7 +35,7 @@ class MoveEndpoint(Protocol):
         """Return some places of texts that contain NUL."""
         ...
 
-    def depart(self, departure: MoveSource, act: AuditedCommand) -> None:
+    def mark_leaving(self, marker: MoveSource, act: AuditedCommand) -> None:
         """Declare dead sessions dead, and mark the store as leaving: from this commit on no other process writes to it.
 
         Raises:
@@ -43,7 +43,7 @@ class MoveEndpoint(Protocol):
         """
         ...
 
-    def settle(self, departure: MoveSource | None, act: AuditedCommand | None = None) -> None:
+    def settle(self, marker: MoveSource | None, act: AuditedCommand | None = None) -> None:
         """Change or remove the mark."""
         ...
 
@@ -51,7 +51,7 @@ class MoveEndpoint(Protocol):
         """Open its rows for reading, all of one commit."""
         ...
 
-    def arrived(self) -> str | None:
+    def read_completed_move(self) -> str | None:
         """Return the id of the move that completed it; None if there is no such store."""
         ...
 
@@ -59,7 +59,7 @@ class MoveEndpoint(Protocol):
         """Check that it was never used, or does not exist. Raises ConflictError."""
         ...
 
-    def receive(self, arrival: MoveTarget) -> None:
+    def receive(self, marker: MoveTarget) -> None:
         """Create and mark it; one that is marked for this move already stays as it is.
 
         Raises:
@@ -92,7 +92,7 @@ def other_move(where: str, target: MoveTarget, fix: str) -> ConflictError:
     )
 
 
-def read_departure(gone: str | None, arriving: str | None, where: str) -> MoveSource | None:
+def read_source_marker(gone: str | None, arriving: str | None, where: str) -> MoveSource | None:
     """Read the marks of a store that is to be moved: return the target of its move, finished or not.
 
     Raises:
@@ -124,7 +124,7 @@ def in_use(where: str, sessions: list[str]) -> StoreHeldError:
     )
 
 
-def mark_departure(tx: Transaction, source: MoveSource | None, act: AuditedCommand | None) -> None:
+def write_source_marker(tx: Transaction, source: MoveSource | None, act: AuditedCommand | None) -> None:
     """Write or remove the target of a store's move, and record the operation. Raises ConflictError."""
     if act is not None and isinstance(answer := HANDLERS[AuditedCommand](tx, act), Refused):
         raise ConflictError(answer.text)

@@ -19,7 +19,7 @@ GONE: Final = "move.to"
 ARRIVING: Final = "move.from"
 """In the target until it is complete: a MoveTarget as JSON."""
 
-ARRIVED: Final = "move.done"
+COMPLETED: Final = "move.done"
 """In the target once it is complete: the id of the move."""
 
 PROGRESS: Final = "move.at:"

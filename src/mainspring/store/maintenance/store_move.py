@@ -40,13 +40,13 @@ def move(
         StoreMovedError: it was moved, or is being moved, to another place.
         StoreError: one side failed; the same command continues.
     """
-    marker = source.departure()
+    marker = source.read_marker()
     if marker is None:
         target.require_empty()
         refuse_nul(source, target)
         marker = MoveSource(new_id, target.shown)
-        source.depart(marker, act(marker))
-    elif marker.done and marker.to == target.shown and target.arrived() == marker.id:
+        source.mark_leaving(marker, act(marker))
+    elif marker.done and marker.to == target.shown and target.read_completed_move() == marker.id:
         return MoveResult(source.shown, target.shown, {})  # it was killed after all was done, before it was reported
     elif marker.done or marker.to != target.shown:
         error = error_of_move([(GONE, msgspec.json.encode(marker).decode())], source.shown)
@@ -54,7 +54,7 @@ def move(
         raise error
     failpoints.hit("move.marked")
     tables: dict[str, TableSum] = {}
-    if target.arrived() != marker.id:
+    if target.read_completed_move() != marker.id:
         target.receive(MoveTarget(marker.id, source.shown))
         failpoints.hit("move.begun")
         tables = copy_and_compare(source, target, tell)

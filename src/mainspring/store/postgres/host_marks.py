@@ -11,9 +11,9 @@ import psycopg
 from mainspring.store.commit_mark import CommitMark, MarkFile, read_mark
 from mainspring.store.postgres.connection import ServerConnection
 from mainspring.store.side_files import make_side_folder
-from mainspring.store.write.retention import WRITERS_KEPT_MS
+from mainspring.store.write.retention import WRITERS_STORED_MS
 
-COMPARED_FOR_MS = WRITERS_KEPT_MS - 24 * 3_600_000
+COMPARED_FOR_MS = WRITERS_STORED_MS - 24 * 3_600_000
 """A mark that is older is no proof: the store may have forgotten its writer."""
 _KEPT_MS = 3_600_000
 """A mark that was compared and found below the store is kept for so long: a standby that follows by as much is not noticed."""

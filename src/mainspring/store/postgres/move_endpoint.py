@@ -16,12 +16,12 @@ from mainspring.store.liveness import is_gone
 from mainspring.store.maintenance.move_endpoint import (
     in_use,
     is_marked,
-    mark_departure,
     not_empty,
     other_move,
-    read_departure,
+    read_source_marker,
+    write_source_marker,
 )
-from mainspring.store.maintenance.move_marker import ARRIVED, ARRIVING, GONE, PROGRESS, MoveSource, MoveTarget
+from mainspring.store.maintenance.move_marker import ARRIVING, COMPLETED, GONE, PROGRESS, MoveSource, MoveTarget
 from mainspring.store.maintenance.table_rows import CARRIED_META, NOT_CARRIED
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import UNHURRIED, ServerConnection, connect, refuse_unsafe
@@ -30,7 +30,7 @@ from mainspring.store.postgres.migrate import migrate, version_of
 from mainspring.store.postgres.table_rows import PostgresRows
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import Cursor, PostgresTransaction
-from mainspring.store.write.sessions import bury_all
+from mainspring.store.write.sessions import declare_all_dead
 
 _NOW = "select (extract(epoch from clock_timestamp()) * 1000)::bigint"
 
@@ -49,7 +49,7 @@ class PostgresEndpoint:
         """Server, database and schema."""
         return self._address.shown
 
-    def departure(self) -> MoveSource | None:
+    def read_marker(self) -> MoveSource | None:
         """Return where it is going, or has gone; brings it to this version's form first."""
         with self._connection() as connection:
             if not version_of(connection, self._address.schema):
@@ -58,23 +58,23 @@ class PostgresEndpoint:
                 )
             migrate(connection, self._address)
             found, arriving = self._meta(connection, GONE), self._meta(connection, ARRIVING)
-        return read_departure(found, arriving, self.shown)
+        return read_source_marker(found, arriving, self.shown)
 
     def texts_with_nul(self) -> list[str]:
         """Return none: no text here can hold it."""
         return []
 
-    def depart(self, departure: MoveSource, act: AuditedCommand) -> None:
+    def mark_leaving(self, marker: MoveSource, act: AuditedCommand) -> None:
         """Bury the dead and mark it as leaving."""
         with self._transaction() as tx:
-            self.bury_all(tx)
-            mark_departure(tx, departure, act)
+            self.declare_all_dead(tx)
+            write_source_marker(tx, marker, act)
 
-    def bury_all(self, tx: PostgresTransaction) -> None:
+    def declare_all_dead(self, tx: PostgresTransaction) -> None:
         """Declare dead what has no lease any more; whoever still has one is named. All other writers wait until the commit."""
         self._lock_all(tx)
         self._refuse_if_used(tx)
-        bury_all(tx)
+        declare_all_dead(tx)
 
     def refuse_if_used(self) -> None:
         """Do nothing if no process uses the store, or there is none. Raises StoreHeldError."""
@@ -110,10 +110,10 @@ class PostgresEndpoint:
         if used:
             raise in_use(self.shown, used)
 
-    def settle(self, departure: MoveSource | None, act: AuditedCommand | None = None) -> None:
+    def settle(self, marker: MoveSource | None, act: AuditedCommand | None = None) -> None:
         """Change the mark, or take it away."""
         with self._transaction() as tx:
-            mark_departure(tx, departure, act)
+            write_source_marker(tx, marker, act)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[PostgresRows]:
@@ -127,10 +127,10 @@ class PostgresEndpoint:
                 if not connection.closed:
                     connection.execute("rollback")
 
-    def arrived(self) -> str | None:
+    def read_completed_move(self) -> str | None:
         """Return the id of the move that made it whole."""
         with self._connection() as connection:
-            return self._meta(connection, ARRIVED) if version_of(connection, self._address.schema) else None
+            return self._meta(connection, COMPLETED) if version_of(connection, self._address.schema) else None
 
     def require_empty(self) -> None:
         """Do nothing if nothing was ever done with it, or it is not there."""
@@ -147,7 +147,7 @@ class PostgresEndpoint:
         with self._transaction() as tx:
             self._require_no_rows(tx)
 
-    def receive(self, arrival: MoveTarget) -> None:
+    def receive(self, marker: MoveTarget) -> None:
         """Make and mark it."""
         with self._connection() as connection:
             refuse_unsafe(connection, self._address)
@@ -155,11 +155,11 @@ class PostgresEndpoint:
         with self._transaction() as tx:
             self._lock_all(tx)
             found = tx.one("read_meta", (ARRIVING,))
-            if is_marked(None if found is None else found[0], arrival, self.shown, self._remedy):
+            if is_marked(None if found is None else found[0], marker, self.shown, self._remedy):
                 return
             self._require_no_rows(tx)
             tx.cursor.execute(f"delete from meta where {CARRIED_META}")  # noqa: S608 - words of ours
-            tx.change("put_meta", (ARRIVING, msgspec.json.encode(arrival).decode()))
+            tx.change("put_meta", (ARRIVING, msgspec.json.encode(marker).decode()))
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[PostgresRows]:
@@ -175,7 +175,7 @@ class PostgresEndpoint:
     def open_up(self, cursor: Cursor, move: str) -> None:
         """Take the mark away in a transaction of the caller's, whose first schema is the store's."""
         cursor.execute("delete from meta where key = $1 or starts_with(key, $2)", (ARRIVING, PROGRESS))
-        cursor.execute(TEXTS["put_meta"], (ARRIVED, move))
+        cursor.execute(TEXTS["put_meta"], (COMPLETED, move))
         cursor.execute(TEXTS["raise_epoch"])
         for table in self._tables(cursor):
             cursor.execute(f'analyze "{table}"')

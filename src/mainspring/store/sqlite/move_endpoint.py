@@ -11,8 +11,14 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError, StoreError
 from mainspring.store.commands.automations import AuditedCommand
 from mainspring.store.liveness import find_users
-from mainspring.store.maintenance.move_endpoint import in_use, is_marked, mark_departure, not_empty, read_departure
-from mainspring.store.maintenance.move_marker import ARRIVED, ARRIVING, GONE, PROGRESS, MoveSource, MoveTarget
+from mainspring.store.maintenance.move_endpoint import (
+    in_use,
+    is_marked,
+    not_empty,
+    read_source_marker,
+    write_source_marker,
+)
+from mainspring.store.maintenance.move_marker import ARRIVING, COMPLETED, GONE, PROGRESS, MoveSource, MoveTarget
 from mainspring.store.maintenance.table_rows import CARRIED_META, NOT_CARRIED, Row
 from mainspring.store.sqlite.backup import count_rows
 from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_foreign
@@ -21,7 +27,7 @@ from mainspring.store.sqlite.fair_write_lock import FairWriteLock
 from mainspring.store.sqlite.migrate import migrate, version_of
 from mainspring.store.sqlite.table_rows import SqliteRows
 from mainspring.store.sqlite.transaction import SqliteTransaction
-from mainspring.store.write.sessions import bury_all
+from mainspring.store.write.sessions import declare_all_dead
 
 
 class SqliteEndpoint:
@@ -38,7 +44,7 @@ class SqliteEndpoint:
         """The path of the file."""
         return str(self._path)
 
-    def departure(self) -> MoveSource | None:
+    def read_marker(self) -> MoveSource | None:
         """Return the target of its move, finished or not; migrates it first."""
         refuse_foreign(self._path)
         if not self._path.exists():
@@ -46,27 +52,27 @@ class SqliteEndpoint:
         with self._writing() as connection:
             migrate(connection)
             leaving, arriving = _meta(connection, GONE), _meta(connection, ARRIVING)
-        return read_departure(leaving, arriving, self.shown)
+        return read_source_marker(leaving, arriving, self.shown)
 
     def texts_with_nul(self) -> list[str]:
         """Return some places of texts that contain NUL."""
         with self._reading() as connection:
             return SqliteRows(connection).texts_with_nul()
 
-    def depart(self, departure: MoveSource, act: AuditedCommand) -> None:
+    def mark_leaving(self, marker: MoveSource, act: AuditedCommand) -> None:
         """Declare dead sessions dead and mark it as leaving."""
         with self._writing() as connection:
             refuse_if_used(self._path)
             tx = self._begin(connection)
-            bury_all(tx)
-            mark_departure(tx, departure, act)
+            declare_all_dead(tx)
+            write_source_marker(tx, marker, act)
             connection.execute("commit")
 
-    def settle(self, departure: MoveSource | None, act: AuditedCommand | None = None) -> None:
+    def settle(self, marker: MoveSource | None, act: AuditedCommand | None = None) -> None:
         """Change or remove the mark."""
         with self._writing() as connection:
             tx = self._begin(connection)
-            mark_departure(tx, departure, act)
+            write_source_marker(tx, marker, act)
             connection.execute("commit")
 
     @contextlib.contextmanager
@@ -76,12 +82,12 @@ class SqliteEndpoint:
             connection.execute("begin")
             yield SqliteRows(connection)
 
-    def arrived(self) -> str | None:
+    def read_completed_move(self) -> str | None:
         """Return the id of the move that completed it."""
         if not self._path.exists() or not self._path.stat().st_size:
             return None
         with self._reading() as connection:
-            return _meta(connection, ARRIVED) if version_of(connection) else None
+            return _meta(connection, COMPLETED) if version_of(connection) else None
 
     def require_empty(self) -> None:
         """Check that it is missing, or an empty file."""
@@ -89,12 +95,12 @@ class SqliteEndpoint:
         if self._path.exists() and self._path.stat().st_size:
             raise not_empty(self.shown, "a file")
 
-    def receive(self, arrival: MoveTarget) -> None:
+    def receive(self, marker: MoveTarget) -> None:
         """Create and mark it."""
         prepare_folder(self._path)
         with self._writing(create=True) as connection:
             migrate(connection)
-            if is_marked(_meta(connection, ARRIVING), arrival, self.shown, f"remove {self._path}"):
+            if is_marked(_meta(connection, ARRIVING), marker, self.shown, f"remove {self._path}"):
                 return
             tx = self._begin(connection)
             used = [
@@ -103,7 +109,7 @@ class SqliteEndpoint:
             if used:
                 raise not_empty(self.shown, used[0])
             connection.execute(f"delete from meta where {CARRIED_META}")  # noqa: S608 - constant words
-            tx.change("put_meta", (ARRIVING, msgspec.json.encode(arrival).decode()))
+            tx.change("put_meta", (ARRIVING, msgspec.json.encode(marker).decode()))
             connection.execute("commit")
 
     @contextlib.contextmanager
@@ -117,7 +123,7 @@ class SqliteEndpoint:
         with self._writing() as connection:
             tx = self._begin(connection)
             connection.execute("delete from meta where key = ? or key like ?", (ARRIVING, f"{PROGRESS}%"))
-            tx.change("put_meta", (ARRIVED, move))
+            tx.change("put_meta", (COMPLETED, move))
             tx.change("raise_epoch")
             connection.execute("commit")
             connection.execute("pragma wal_checkpoint(truncate)").fetchall()

@@ -17,7 +17,7 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError, StoreError, StoreHeldError, StoreReadOnlyError
-from mainspring.store.maintenance.lost_interval import LostIntervalResult, decides_what_starts, put_on_hold
+from mainspring.store.maintenance.lost_interval import LostIntervalResult, affects_starts, put_on_hold
 from mainspring.store.restore_hold import LOST_CHANGES
 from mainspring.store.sqlite.backup import copy_store, sync, verify
 from mainspring.store.sqlite.connection import connect
@@ -29,7 +29,7 @@ from mainspring.store.sqlite.move_endpoint import refuse_if_used
 from mainspring.store.sqlite.store_mark import mark_of
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.sqlite.transaction import SqliteTransaction
-from mainspring.store.write.sessions import bury_all
+from mainspring.store.write.sessions import declare_all_dead
 
 OperationRows = list[tuple[Any, ...]]
 MOST_OPERATIONS = 100_000
@@ -101,12 +101,12 @@ def hold_store(
         migrate(connection)
         connection.execute("begin immediate")
         tx = SqliteTransaction(connection, now=clock.now(), session=None, again=False)
-        bury_all(tx)
+        declare_all_dead(tx)
         operations = read_operations_after(tx.all("find_newest_audit_number")[0][0])
         changes = (
             None
             if operations is None
-            else [operation for operation in operations if decides_what_starts(operation[2], operation[3])]
+            else [operation for operation in operations if affects_starts(operation[2], operation[3])]
         )
         entries = {
             "store": f"{clock.random_bits(128):032x}",

@@ -23,7 +23,7 @@ def is_plain(tx: PostgresTransaction, c: StartRun) -> bool:
         and c.run_key is None
         and c.partition is None
         and not is_retired(tx, c.automation)
-        and queues.has_backlog_room(tx, c.queue)
+        and queues.has_backlog_capacity(tx, c.queue)
     )
 
 
