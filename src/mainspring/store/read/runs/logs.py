@@ -51,7 +51,7 @@ def last_parts(
 
 
 def newest_part(reader: StoreReader) -> tuple[int, str, int] | None:
-    """Return the chunk that was written last: when, of which run, up to which line; None = there is none."""
+    """Return the newest chunk: its instant, its run, its last line; None = there is none."""
     rows = _parts(reader.read("list_logs_since", (0, None, 1)))
     return (rows[0].last_at, rows[0].run, rows[0].seq + rows[0].lines) if rows else None
 
