@@ -154,7 +154,7 @@ def find_users(folder: Path) -> list[str]:
     return [name.removesuffix(_LOCK) for name in names if read_lock(folder / name) in in_use]
 
 
-def is_gone(host: str, pid: int, started: str) -> bool:
+def has_process_ended(host: str, pid: int, started: str) -> bool:
     """Tell whether a session's main process has certainly ended: it was of this host, and is not running."""
     return host == host_identity() and not is_running(pid, started)
 

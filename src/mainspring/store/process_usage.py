@@ -15,20 +15,20 @@ _UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
 
 class ProcessUsage:
-    """Usage of one process without its children. `passing` and `taken` return growing seconds: of the clock, of
+    """Usage of one process without its children. `passing` and `processor_seconds` return growing seconds: of the clock, of
     processor time.
     """
 
     def __init__(
-        self, passing: Callable[[], float] = time.monotonic, taken: Callable[[], float] = time.process_time
+        self, passing: Callable[[], float] = time.monotonic, processor_seconds: Callable[[], float] = time.process_time
     ) -> None:
-        self._passing, self._taken = passing, taken
-        self._seen = passing(), taken()
+        self._passing, self._processor_seconds = passing, processor_seconds
+        self._seen = passing(), processor_seconds()
 
     def beat(self) -> RecordHeartbeat:
         """Return the heartbeat with the current memory, and the processor time since the previous one."""
         before, processor_before = self._seen
-        at, processor = self._seen = self._passing(), self._taken()
+        at, processor = self._seen = self._passing(), self._processor_seconds()
         return RecordHeartbeat(
             resident_bytes(), round((processor - processor_before) / (at - before) * 1000) if at > before else None
         )

@@ -368,7 +368,7 @@ class PostgresDatabase(GroupingDatabase):
         if self.session is not None and self.lease.is_due:
             self.commit([RecordHeartbeat()])
         connection = self.connection
-        self._history.marks.look()
+        self._history.marks.check_file()
         if connection is not None and not connection.closed:
             try:
                 self._hints.read_hints(connection)

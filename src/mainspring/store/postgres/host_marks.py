@@ -57,7 +57,7 @@ class HostMarks:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    def look(self) -> None:
+    def check_file(self) -> None:
         """Notice a removed mark of this process; its next commit writes it again."""
         if self._file is not None:
             self._file.reopen_if_removed()

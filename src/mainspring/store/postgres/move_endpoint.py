@@ -12,7 +12,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.store.commands.automations import AuditedCommand
-from mainspring.store.liveness import is_gone
+from mainspring.store.liveness import has_process_ended
 from mainspring.store.maintenance.move_endpoint import (
     in_use,
     is_marked,
@@ -108,7 +108,7 @@ class PostgresEndpoint:
     def _refuse_if_used(self, tx: PostgresTransaction) -> None:
         expired = {row[0] for row in tx.all("list_expired_sessions")}
         live = [row for row in tx.all("list_live_sessions", (10_000,)) if row[0] not in expired]
-        used = [f"{row[2]} {row[6]} on {row[5]}" for row in live if not is_gone(row[4], row[6], row[7])]
+        used = [f"{row[2]} {row[6]} on {row[5]}" for row in live if not has_process_ended(row[4], row[6], row[7])]
         if used:
             raise in_use(self.shown, used)
 

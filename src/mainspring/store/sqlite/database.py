@@ -38,7 +38,7 @@ _LOG = logging.getLogger("mainspring.store")
 class SqliteDatabase(GroupingDatabase):
     """The write connection of one process. It creates and migrates the file if needed.
 
-    `anew` = recreate a file that was removed. `passed` returns growing seconds, by which a changed clock is noticed.
+    `recreate` = recreate a file that was removed. `passed` returns growing seconds, by which a changed clock is noticed.
     `process_clock` = the clock by which this process computes.
 
     Raises (from the constructor):
@@ -53,7 +53,7 @@ class SqliteDatabase(GroupingDatabase):
         clock: Clock,
         handlers: Handlers,
         sealing: Sealing = PLAIN_SEALING,
-        anew: bool = False,
+        recreate: bool = False,
         passed: Callable[[], float] | None = None,
         process_clock: StoreClock | None = None,
     ) -> None:
@@ -62,7 +62,7 @@ class SqliteDatabase(GroupingDatabase):
         self._clock = clock
         self._sealing = sealing
         refuse_foreign(path)
-        if not anew:
+        if not recreate:
             require_store_present(path)
         prepare_folder(path)
         self.write_lock = _open_write_lock(path)
@@ -225,7 +225,7 @@ class SqliteDatabase(GroupingDatabase):
             StoreGoneError: the file was removed or replaced.
         """
         self.presence.check()
-        self._mark.look()
+        self._mark.check_file()
         try:
             seen = self._data_version()
         except apsw.Error as fault:

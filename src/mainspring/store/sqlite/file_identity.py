@@ -15,7 +15,7 @@ from mainspring.store.base import StoreGoneError
 from mainspring.store.side_files import describe_owner, shorten
 
 _LABELS = {"": "file", "-wal": "write-ahead log", "-shm": "shared index"}
-BESIDE = ("-wal", "-shm")
+SIDE_SUFFIXES = ("-wal", "-shm")
 FORBIDDEN_HINT = (
     "Call this as the user to whom the store belongs, or give this user the right."
     " Another store: --store, store.url, or HOME of this user."
@@ -50,12 +50,12 @@ def unreachable(path: Path, error: OSError) -> StoreError:
 
 
 class FileIdentity:
-    """The current files of a connection that has just opened them. `beside` = also those that SQLite keeps beside the
+    """The current files of a connection that has just opened them. `include_side_files` = also those that SQLite keeps beside the
     store.
     """
 
-    def __init__(self, store: Path, *, beside: bool = True) -> None:
-        names = {end: f"{store}{end}" for end in ("", *(BESIDE if beside else ()))}
+    def __init__(self, store: Path, *, include_side_files: bool = True) -> None:
+        names = {end: f"{store}{end}" for end in ("", *(SIDE_SUFFIXES if include_side_files else ()))}
         self._known = [
             (end, name, identity) for end, name in names.items() if (identity := identity_of(name)) is not None
         ]

@@ -36,7 +36,7 @@ class SqliteReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._presence = FileIdentity(path, beside=False)
+        self._presence = FileIdentity(path, include_side_files=False)
         self._idle: list[apsw.Connection] = []
         self._lock = threading.Lock()
         self._closed = False

@@ -17,15 +17,15 @@ from mainspring.store.write.command_handlers import HANDLERS
 
 
 class SqliteStore(ProcessStore):
-    """A process_store.ProcessStore on `path`. `anew` = recreate a file that was removed."""
+    """A process_store.ProcessStore on `path`. `recreate` = recreate a file that was removed."""
 
-    def __init__(self, path: Path, *, anew: bool = False, **options: Any) -> None:
+    def __init__(self, path: Path, *, recreate: bool = False, **options: Any) -> None:
         self._machine_clock: Clock = options.pop("clock")
         is_machine = isinstance(self._machine_clock, SystemClock)
         self._store_clock = StoreClock(steady(self._machine_clock)) if is_machine else None
         super().__init__(clock=self._store_clock or self._machine_clock, **options)
         self.path = path
-        self._anew = anew
+        self._recreate = recreate
         self._file: SqliteDatabase | None = None
 
     @property
@@ -49,7 +49,7 @@ class SqliteStore(ProcessStore):
             clock=self._machine_clock,
             handlers=HANDLERS,
             sealing=self._sealing,
-            anew=self._anew,
+            recreate=self._recreate,
             process_clock=self._store_clock,
         )
         return self._file

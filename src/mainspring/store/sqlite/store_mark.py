@@ -92,7 +92,7 @@ class StoreMark:
         self._last_mark = mark
         self._file.write(mark)
 
-    def look(self) -> None:
+    def check_file(self) -> None:
         """Notice a removed mark; the next commit writes it again."""
         self._file.reopen_if_removed()
 

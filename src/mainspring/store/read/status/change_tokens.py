@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mainspring.store.base import StoreReader
-from mainspring.store.liveness import is_gone
+from mainspring.store.liveness import has_process_ended
 from mainspring.store.read import bulk_operations, outbox
 from mainspring.store.read.runs import logs
 from mainspring.store.read.status import status
@@ -42,7 +42,9 @@ def read_change_tokens(reader: StoreReader, now: int) -> ChangeTokens:
             "deliveries": read("list_delivery_tokens", (NEWEST,)),
             "queues": queues,
             # That a process died is on record only once it was declared dead.
-            "workers": [(row, is_gone(row[2], row[3], row[4])) for row in read("list_session_tokens", (_SESSIONS,))],
+            "workers": [
+                (row, has_process_ended(row[2], row[3], row[4])) for row in read("list_session_tokens", (_SESSIONS,))
+            ],
             "audit-log": newest_operation,
         }
     rows["logs"] = logs.newest_part(reader)

@@ -17,7 +17,7 @@ from mainspring.domain.states import RunState, SessionState
 from mainspring.domain.time.punctuality import SlotStart
 from mainspring.store.audit_chain import FIRST_HASH, first_break
 from mainspring.store.base import StoreReader
-from mainspring.store.liveness import is_gone
+from mainspring.store.liveness import has_process_ended
 from mainspring.store.queue_load import ReadyGroup
 from mainspring.store.read.list_bounds import NEWEST
 from mainspring.store.read.runs.run_views import row_of, view_of, wait_of
@@ -134,7 +134,7 @@ def sessions(reader: StoreReader, *, live: bool = True, limit: int = 100) -> lis
     views = [SessionView(*session_values) for session_values in values]
     return [
         msgspec.structs.replace(view, state=SessionState.DEAD.value)
-        if view.ended_at is None and is_gone(view.host, view.pid, view.pid_started)
+        if view.ended_at is None and has_process_ended(view.host, view.pid, view.pid_started)
         else view
         for view in views
     ]
@@ -292,7 +292,7 @@ def blocker(reader: StoreReader, run: str) -> Blocker | None:
         queue = read("list_queues", (view.queue,))
         automation = read("list_automations_of", (json.dumps([view.automation]),))
         live = read("list_live_sessions", (CAP,))
-        ended_sessions = {row[0] for row in live if is_gone(row[4], row[6], row[7])}
+        ended_sessions = {row[0] for row in live if has_process_ended(row[4], row[6], row[7])}
         held = bool(read("read_meta", (HOLD_KEY,)))
         undecided, is_undecided = _undecided(read, view) if held else (None, False)
         return Blocker(
@@ -304,7 +304,9 @@ def blocker(reader: StoreReader, run: str) -> Blocker | None:
             slot_holders=[row_of(row) for row in read("list_running_in_queue", (view.queue, _SLOT_HOLDERS))],
             automation=AutomationView(*automation[0]) if automation else None,
             workers=[
-                _worker(row) for row in read("list_workers", (view.automation,)) if not is_gone(row[9], row[4], row[10])
+                _worker(row)
+                for row in read("list_workers", (view.automation,))
+                if not has_process_ended(row[9], row[4], row[10])
             ],
             waits=[wait_of(row) for row in read("list_waits", (run,))],
             is_served=any(row[2] == "worker" and row[0] not in ended_sessions for row in live),
