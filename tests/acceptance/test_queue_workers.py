@@ -23,7 +23,7 @@ NEVER = 10**9
 def store(request: pytest.FixtureRequest, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> str:
     """A store whose workers claim at news only: no heartbeat and no regular check on the server comes to their help."""
     monkeypatch.setattr("mainspring.engine.worker.worker._ROUNDS_PER_BEAT", NEVER)
-    monkeypatch.setattr("mainspring.store.postgres.change_notifications.LOOK_EVERY", float(NEVER))
+    monkeypatch.setattr("mainspring.store.postgres.change_notifications.POLL_EVERY_S", float(NEVER))
     if request.param == "sqlite":
         return str(tmp_path / "state.db")
     postgres = request.getfixturevalue("postgres")

@@ -87,7 +87,7 @@ def _server() -> PostgresServer:
 class _NoHints(ChangeNotifications):
     """Processes look by themselves, each second: hints come when the machine likes, and a seed could not be repeated."""
 
-    def tell(self, connection: ServerConnection, *, at_once: bool = False) -> None:
+    def send_hint(self, connection: ServerConnection, *, at_once: bool = False) -> None:
         """Say nothing."""
 
 
@@ -121,7 +121,7 @@ class PostgresSchema:
             passed=getattr(world.clock, "passed", None),
             process_clock=process_clock,
         )
-        database.gives_up = works
+        database.ends_without_lease = works
         return database
 
     def close(self) -> None:

@@ -204,7 +204,7 @@ class Invocation:
         if self._store is None:
             from mainspring.app.stores.store_factory import make_store
 
-            options = {"anew": True} if anew and not self.settings.store.is_remote else {}
+            options = {"recreate": True} if anew and not self.settings.store.is_remote else {}
             store = make_store(self.settings.store.url, clock=self.machine_clock, patience=STORE_TIMEOUT_S, **options)
             store.open()
             self._store = store

@@ -1,1 +1,1 @@
-"""The journal on disk: commands in, one transaction per group, one row of truth for everything."""
+"""Durable store: handlers execute commands, one transaction commits each group, reads return views."""

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 FIRST_HASH = "0" * 64
-"""What stands before the first row."""
+"""The hash before the first row."""
 
 AuditRow = tuple[int, int, str, str, str, str, str | None, bytes | None, bytes]
 """seq, at, command, actor, verb, subject, reason, detail, result."""

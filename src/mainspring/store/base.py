@@ -1,7 +1,7 @@
-"""What the floors above see of a store: commands in, results out, and reads.
+"""The base of every store, as the layers above use it: commands, their results, and reads.
 
-There is one write path (`submit`, `apply`) and it is the same for every verb: a command value joins the next group, the group is one
-transaction. Reads go over short connections of their own and never hold up a commit.
+There is one write path (`submit`, `apply`) for every command: the command joins the next group, and one transaction
+commits the group. Reads use short connections of their own and never delay a commit.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,48 +18,50 @@ from mainspring.domain.time.clock_step import ClockStep
 from mainspring.store.transaction import Params
 
 HISTORY_BYTES = 4 * 1024 * 1024
-"""How much of saved outcomes one read brings into memory, where no single run has more."""
+"""Bytes of saved outcomes that one read loads, unless a single run has more."""
 
 CommitCallback = Callable[[Any], object]
 """Called once with the command's result, or with an exception instance if the command could not be committed."""
 
 
 class NotAStoreError(StoreError):
-    """What is named as the store is a folder or a file of another kind: nothing is made beside it, nothing in it is changed."""
+    """The path of the store is a folder or a file of another kind. Nothing is created beside it or changed in it."""
 
     code = "not_a_store"
 
 
 class UnwritableCommandError(StoreError):
-    """What was asked cannot be written as it is, while everything else can: trying again does not help."""
+    """One command cannot be written, while all others can. A retry does not help."""
 
     code = "not_written"
 
 
 class SideFileFullError(StoreFullError):
-    """The disk is full for what lies beside the file: what was being written may be in it already."""
+    """The disk is full for a side file of the store. The file may already contain what was being written."""
 
 
 class StoreBrokenError(StoreUnavailableError):
-    """The file or its disk failed: what was being written is unknown, and a new process must read what is really there (crash-only)."""
+    """The file or its disk failed. The outcome of the last write is unknown: the process ends, and a new one reads the
+    file.
+    """
 
     code = "store_broken"
 
 
 class StoreDamagedError(StoreBrokenError):
-    """The file itself is damaged: trying again cannot help, only a backup can."""
+    """The file itself is damaged. A retry does not help; restore a backup."""
 
     code = "store_damaged"
 
 
 class StoreGoneError(StoreBrokenError):
-    """The file was removed or replaced: trying again cannot help, only putting it back can."""
+    """The file was removed or replaced. A retry does not help; put the file back."""
 
     code = "store_gone"
 
 
 class StoreWentBackError(StoreBrokenError):
-    """The store lacks commits that this process knows: what the process knows is ahead of it, so the process ends (crash-only)."""
+    """The store lacks commits that this process knows. The process ends, because its memory is ahead of the store."""
 
     code = "store_went_back"
 
@@ -74,38 +76,42 @@ class StoreWentBackError(StoreBrokenError):
 
 
 def error_of_finding(finding: StoreFinding, where: str) -> StoreBrokenError:
-    """Return what is wrong with a store as the error of whoever reads it; `where` = the store, for people."""
+    """Return a finding about the store as the error that its readers get; `where` = the store, for people."""
     if finding.kind is StoreFindingKind.COMMITS_LOST:
         return StoreWentBackError(msgspec.convert(finding.facts, LostCommits), where, hint=finding.hint)
     return StoreDamagedError(f"{finding.text}\nat {where}", hint=finding.hint)
 
 
 class ServerLoginError(StoreError):
-    """The database server does not let us in: user, password, address or database are not what it takes."""
+    """The database server rejects the login: user, password, address or database are invalid."""
 
     code = "server_refuses"
 
 
 class UnsafeServerError(StoreError):
-    """The database server could lose commits that it acknowledged, or is too old; nothing is written to it."""
+    """The database server could lose commits that it acknowledged, or is too old. Nothing is written to it."""
 
     code = "unsafe_server"
 
 
 class PermissionDeniedError(StoreReadOnlyError, StoreUnavailableError):
-    """The database role lacks a right. A process that cannot open the store ends; one that has it open waits for the grant."""
+    """The database role lacks a permission. A process that cannot open the store ends; an open store waits for the
+    grant.
+    """
 
     code = "store_read_only"
 
 
 OUTAGES = (StoreUnavailableError, StoreFullError, UnsafeServerError, ServerLoginError)
-"""Why a process whose supervisor has opened the store waits for it, unless it is a StoreBrokenError: what is wrong can be fixed."""
+"""Errors at which a process with a supervisor waits for the store: the cause can be fixed. Except StoreBrokenError."""
 
 
 class CommitChanges(msgspec.Struct, frozen=True):
-    """What a commit (ours or another process's) may have made: rows that can be claimed now or later, facts, or something unknown.
+    """Changes of a commit, by this or another process: claimable runs (`ready`, now or later), facts, or unknown
+    changes.
 
-    `ended` = the runs that one of our own commits ended or stopped for a person. `clock_step` = this process noticed one.
+    `ended` = the runs that a commit of this process ended or stopped for a person. `clock_step` = a step that this
+    process noticed.
     """
 
     ready: bool
@@ -122,24 +128,26 @@ class CommitReport(msgspec.Struct, frozen=True):
 
 
 class Database(Protocol):
-    """One database as the committer sees it: a list of commands becomes one transaction."""
+    """One database, as the committer uses it: each list of commands becomes one transaction."""
 
     session: int | None
-    """The session whose life each group checks, once OpenSession was committed through this database."""
+    """The session that each group checks, once OpenSession was committed through this database."""
 
     @property
     def trouble(self) -> str | None:
-        """What people should know although commits succeed (the reserve for a full disk is used up), or None."""
+        """A warning for people although commits succeed (the disk reserve is used up), or None."""
         ...
 
     meanwhile: Callable[[], None] | None
-    """Called by `commit` when it begins to wait for a server that has much to do, so that others use the time; None = it never waits so."""
+    """Called by `commit` when it starts to wait for a busy server, so that other threads use the time; None = it never
+    waits.
+    """
 
     def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
-        """Commit all or nothing; `again` = these commands may have been committed by an earlier try.
+        """Commit all or nothing; `again` = an earlier try may have committed these commands.
 
-        Raises FencedError (session dead), StoreFullError, StoreUnavailableError (unknown outcome or busy), GuiltyCommandError never: a
-        command that cannot be executed gets its exception as its result after halving.
+        Raises FencedError (session dead), StoreFullError, StoreUnavailableError (busy, or the outcome is unknown),
+        never GuiltyError: a command that cannot be executed gets its exception as its result.
         """
         ...
 
@@ -149,12 +157,12 @@ class Database(Protocol):
 
     @property
     def hints(self) -> int | None:
-        """The descriptor that can be read when another process may have committed, until the next `poll`; None = look now and then."""
+        """The descriptor that becomes readable when another process may have committed, until `poll`; None = poll at intervals."""
         ...
 
     @property
     def poll_in(self) -> float:
-        """In how many seconds at latest `poll` is to be called, for there is something to do by then; infinity = nothing."""
+        """Seconds until `poll` must be called at the latest; infinity = no limit."""
         ...
 
     def close(self) -> None:
@@ -163,9 +171,10 @@ class Database(Protocol):
 
 
 class DueSchedule(msgspec.Struct, frozen=True):
-    """A schedule whose next slot has come, with all that its run needs.
+    """A schedule whose next slot is due, with all data for its run.
 
-    `definition` is domain.definition.Definition as JSON, `input` what the run is given, sealed; None where an older version announced it.
+    `definition` is domain.definition.Definition as JSON, `input` the sealed input of the run; both None if an older
+    version announced it.
     """
 
     name: str
@@ -177,7 +186,7 @@ class DueSchedule(msgspec.Struct, frozen=True):
 
 
 class ScheduleAhead(msgspec.Struct, frozen=True):
-    """A schedule that waits for slots which a clock made that was ahead; `spec` = the schedule as JSON."""
+    """A schedule with slots in the future, made by a clock that was ahead; `spec` = the schedule as JSON."""
 
     name: str
     automation: str
@@ -185,14 +194,14 @@ class ScheduleAhead(msgspec.Struct, frozen=True):
 
 
 class UnfinishedRun(msgspec.Struct, frozen=True):
-    """A run that is not over; `is_in_line` = a backfill made it and it has not begun, so that no slot needs to wait for it."""
+    """An unfinished run; `is_in_line` = a backfill created it and it has not started, so no slot waits for it."""
 
     run: str
     is_in_line: bool
 
 
 class PauseRecord(msgspec.Struct, frozen=True):
-    """A time in which nothing of an automation was made: until it ended by itself or by somebody, whichever came first."""
+    """A pause of an automation, until `until_at` or until a person ended it, whichever came first."""
 
     paused_at: int
     until_at: int | None
@@ -201,7 +210,7 @@ class PauseRecord(msgspec.Struct, frozen=True):
     reason: str | None
 
     def covers(self, at: int) -> bool:
-        """Whether an instant lies in it."""
+        """Whether the pause covers an instant."""
         return self.paused_at <= at and all(end is None or at < end for end in (self.until_at, self.ended_at))
 
 
@@ -211,9 +220,9 @@ Snapshot = Callable[..., Rows]
 
 
 class StoreReader(Protocol):
-    """Short reads beside the connection that writes, from any thread; never in its way.
+    """Short reads from any thread, beside the write connection and never blocking it.
 
-    `notice` = what is to be known of the way to the store, for people, once something was read; None = nothing.
+    `notice` = a warning about the connection, for people, once something was read; None = nothing.
     """
 
     notice: str | None
@@ -223,29 +232,30 @@ class StoreReader(Protocol):
         ...
 
     def read_text(self, text: str, params: Params = ()) -> Rows:
-        """Return all rows of a statement that was put together of our own words. Values go in as parameters only."""
+        """Return all rows of a statement that was composed from constant words. Values go in as parameters only."""
         ...
 
     def findings(self) -> list[StoreFinding]:
-        """Return what is wrong with the store itself, as what lies beside it shows; what stands in it is not repeated."""
+        """Return the findings about the store that its side files show, without those stored in it."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """Give a `read` whose calls all see the same commit."""
+        """Open a `read` whose calls all see one commit."""
         ...
 
     def close(self) -> None:
-        """Close the connections; the ones that are lent close when they come back."""
+        """Close the connections; those in use close when they are returned."""
         ...
 
 
 class EngineReads(Protocol):
-    """What a worker reads; each call is short, blocking and safe in any thread."""
+    """Reads of a worker. Each call is short, blocking and safe in any thread."""
 
     def histories(self, runs: Sequence[str], *, about_bytes: int = HISTORY_BYTES) -> list[History]:
-        """Return all that is needed to continue runs, in their order and from one commit's view, for as many of the first as fit.
+        """Return what is needed to resume runs, in their order and from one commit's view, for as many as fit.
 
-        At least one; it ends with the run at which `about_bytes` of saved outcomes were reached: the caller asks again for the rest.
+        At least one run. The result ends with the run that reached `about_bytes` of saved outcomes; request the rest
+        with another call.
         """
         ...
 
@@ -254,7 +264,9 @@ class EngineReads(Protocol):
         ...
 
     def due_schedules(self, now: int, limit: int = 100) -> list[DueSchedule]:
-        """Return the schedules whose next slot is at or before `now`, and which are neither paused nor ended, earliest first."""
+        """Return the schedules whose next slot is at or before `now` and that are neither paused nor ended, earliest
+        first.
+        """
         ...
 
     def next_slot_at(self) -> int | None:
@@ -262,11 +274,11 @@ class EngineReads(Protocol):
         ...
 
     def schedules_ahead(self, at: int) -> list[ScheduleAhead]:
-        """Return the schedules whose last slot, or whose data, were written by a clock that was ahead of this instant."""
+        """Return the schedules whose last slot or data were written by a clock that was ahead of this instant."""
         ...
 
     def unfinished(self, automation: str) -> list[UnfinishedRun]:
-        """Return the unfinished runs of an automation, oldest first, those in line behind all others; at most 100."""
+        """Return at most 100 unfinished runs of an automation, oldest first, those in line last."""
         ...
 
     def pauses(self, automation: str, since_at: int) -> list[PauseRecord]:
@@ -275,7 +287,7 @@ class EngineReads(Protocol):
 
 
 class Store(Protocol):
-    """A store as engine and service see it."""
+    """A store as engine and service use it."""
 
     @property
     def session(self) -> int | None:
@@ -283,9 +295,11 @@ class Store(Protocol):
         ...
 
     def submit(self, command: Any, on_done: CommitCallback) -> None:
-        """Queue a command for the next group; `on_done` runs where `deliver` puts it (the engine's loop). Order is kept."""
+        """Queue a command for the next group; `deliver` runs `on_done` (in the engine's loop). Order is kept."""
         ...
 
     def apply(self, command: Any) -> Any:
-        """Commit a command and return its result; raises what `on_done` would have got. Not for an event loop's thread."""
+        """Commit a command and return its result, or raise the exception of `on_done`. Not for the thread of an event
+        loop.
+        """
         ...

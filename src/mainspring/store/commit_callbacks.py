@@ -1,6 +1,7 @@
-"""Commit callbacks: how results of a group reach the senders of its commands. A blocked caller gets its own at once, others share a call.
+"""Commit callbacks: deliver the results of a group to the senders of its commands. A blocked caller gets its result at
+once; all others share one call.
 
-Answers are held for a moment where the committing thread will wait for a server: whoever gets them works then.
+Results are held while the committing thread waits for a server, so that receivers work during that wait.
 """
 
 import logging
@@ -17,7 +18,7 @@ _log = logging.getLogger("mainspring.store")
 
 
 class SyncWaiter:
-    """A caller that waits for one result. `is_withdrawn` = it waits no more, and its command must not be tried again."""
+    """A caller that waits for one result. `is_withdrawn` = it stopped waiting, and its command must not be tried again."""
 
     __slots__ = ("done", "is_withdrawn", "result")
 
@@ -28,51 +29,51 @@ class SyncWaiter:
         self.is_withdrawn = False
 
     def answer(self, result: Any) -> None:
-        """Let the caller go on."""
+        """Set the result and wake the caller."""
         self.result = result
         self.done.release()
 
 
 class CommitCallbacks:
-    """`deliver` gets all answers of a group at once. What is held is of one thread."""
+    """The callbacks of one committer; `deliver` gets all results of a group at once. Held results belong to one thread."""
 
     def __init__(self, deliver: CallbackRunner) -> None:
         self._deliver = deliver
         self._held: CallbackBatch = []
 
     def take(self, answers: list[tuple[CommitCallback | SyncWaiter, Any]], *, hold: bool) -> None:
-        """Answer a group, or hold what is delivered until `give`."""
-        self._held += _others(answers)
+        """Deliver the results of a group, or hold them until `give`."""
+        self._held += _answer_waiters(answers)
         if not hold:
             self.give()
 
     def give(self) -> None:
-        """Deliver what was held; more than once does nothing."""
+        """Deliver the held results; does nothing if there are none."""
         held, self._held = self._held, []
-        self._pass_on(held)
+        self._deliver_batch(held)
 
     def refuse(self, answers: list[tuple[CommitCallback | SyncWaiter, Any]]) -> None:
         """Answer commands that are in no group; from any thread."""
-        self._pass_on(_others(answers))
+        self._deliver_batch(_answer_waiters(answers))
 
-    def _pass_on(self, answers: CallbackBatch) -> None:
-        """A receiver must not disturb the commit that is under way meanwhile."""
+    def _deliver_batch(self, answers: CallbackBatch) -> None:
+        """Deliver a batch. An error of a receiver must not disturb the running commit."""
         if not answers:
             return
         try:
             self._deliver(answers)
-        except RuntimeError:  # the receiving loop is closed: nobody is left to be told
+        except RuntimeError:  # the receiving loop is closed, so no one needs the results
             _log.warning("%d answers of the store found nobody any more", len(answers))
         except Exception:  # noqa: BLE001
             _log.exception("%d answers of the store could not be taken", len(answers))
 
 
-def _others(answers: list[tuple[CommitCallback | SyncWaiter, Any]]) -> CallbackBatch:
-    """Let those go on who are blocked; return the rest."""
-    rest: CallbackBatch = []
+def _answer_waiters(answers: list[tuple[CommitCallback | SyncWaiter, Any]]) -> CallbackBatch:
+    """Wake the blocked callers and return the results of all others."""
+    callbacks: CallbackBatch = []
     for on_done, result in answers:
         if isinstance(on_done, SyncWaiter):
             on_done.answer(result)
         else:
-            rest.append((on_done, result))
-    return rest
+            callbacks.append((on_done, result))
+    return callbacks

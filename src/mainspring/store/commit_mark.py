@@ -1,7 +1,8 @@
-"""Commit marks: what a process remembers, outside the store, of its newest commit. A mark above the store proves that the store went back.
+"""Commit marks: a process remembers its newest commit outside the store. A mark above the store proves that the store
+went back in time.
 
-A mark is one record of fixed size, with a checksum: read and written as a whole, without fsync. One that is missing, torn or unreadable
-proves nothing.
+A mark is one record of fixed size with a checksum, read and written as a whole, without fsync. A missing, torn or
+unreadable mark proves nothing.
 """
 
 import json
@@ -20,11 +21,11 @@ from mainspring.store.side_files import open_side_file
 from mainspring.store.transaction import Params
 
 SIZE: Final = 512
-"""A sector: a disk writes it wholly or not at all, and the checksum finds where one does not."""
+"""A sector: a disk writes it completely or not at all; the checksum detects a torn one."""
 EPOCH: Final = "epoch"
-"""The entry of `meta` that is raised when older marks are no proof any more."""
+"""The entry of `meta` that is raised when older marks stop being a proof."""
 SINGLE: Final = ""
-"""The writer of a store in a file: all processes, which take turns."""
+"""The writer of a store in a file: all its processes, one after the other."""
 _DECIDE = (
     "The store is on hold. mainspring db restore --undecided and --lost list what to decide, then mainspring db restore --release;"
     " or put a newer backup in its place: mainspring db restore FILE"
@@ -45,11 +46,12 @@ class CommitBefore(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CommitMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The newest commit of a writer: store id, epoch, number and instant (ms UTC), and the audit log's head as of then.
+    """The newest commit of a writer: store id, epoch, number and instant (ms UTC), and the head of the audit log at
+    that commit.
 
-    `acts`, `act_hash` = number and hash of the newest act of which the process knows; `server` = which server committed it, for people.
-    `before` = the newest commit of before the store was put on hold for lost commits, as long as nothing was accepted on hold: a store that
-    has that commit lacks nothing.
+    `acts`, `act_hash` = number and hash of the newest operation that the process knows; `server` = the server that
+    committed it, for people. `before` = the newest commit before the store was put on hold for lost commits, as long as
+    nothing was accepted on hold: a store that has that commit lacks nothing.
     """
 
     store: str
@@ -63,7 +65,7 @@ class CommitMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     before: CommitBefore | None = None
 
     def to_before(self) -> CommitBefore:
-        """Return what the mark of a hold remembers of this one."""
+        """Return this mark as the `before` of a hold's mark."""
         if self.before is not None:
             return self.before
         return CommitBefore(self.epoch, self.number, self.at, self.acts, self.act_hash)
@@ -74,13 +76,13 @@ _decode = msgspec.json.Decoder(CommitMark).decode
 
 
 def pack_mark(mark: CommitMark) -> bytes:
-    """Return a mark as it is written: checksum, JSON, blanks."""
+    """Return the record of a mark: checksum, JSON, blanks."""
     body = _encode(mark).ljust(SIZE - _SUM_BYTES)
     return b"%08x" % zlib.crc32(body) + body
 
 
 def unpack_mark(record: bytes) -> CommitMark | None:
-    """Return the mark in a record; None if it is torn, or none."""
+    """Return the mark in a record; None if the record is torn or no mark."""
     try:
         if len(record) != SIZE or int(record[:_SUM_BYTES], 16) != zlib.crc32(record[_SUM_BYTES:]):
             return None
@@ -90,7 +92,7 @@ def unpack_mark(record: bytes) -> CommitMark | None:
 
 
 def read_mark(path: Path) -> CommitMark | None:
-    """Return the mark in a file; None where there is none that can be read."""
+    """Return the mark in a file; None if no mark can be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
@@ -106,7 +108,8 @@ def read_mark(path: Path) -> CommitMark | None:
 class MarkFile:
     """The file of one mark, open from the first write on: each write is one `pwrite`. For one thread.
 
-    `without` = what is not noticed while the mark cannot be written, for the log; `store` = the file beside which it lies, if there is one.
+    `without` = what goes unnoticed while the mark cannot be written, for the log; `store` = the store's file beside the
+    mark, if any.
     """
 
     def __init__(
@@ -119,11 +122,11 @@ class MarkFile:
         self._fault: str | None = None
 
     def read(self) -> CommitMark | None:
-        """Return the mark that is in it."""
+        """Return the mark in the file."""
         return read_mark(self.path)
 
     def write(self, mark: CommitMark) -> None:
-        """Write a mark, readable for its user alone. Never raises: if it cannot be written the log says so, once."""
+        """Write a mark, readable for its user alone. Never raises: the first failure of a kind is logged."""
         fault = None
         try:
             if self._descriptor < 0:
@@ -139,7 +142,7 @@ class MarkFile:
         self._fault = fault
 
     def reopen_if_removed(self) -> None:
-        """Let the next write make the file where it was removed."""
+        """Recreate the file at the next write if it was removed."""
         if self._descriptor >= 0 and not os.fstat(self._descriptor).st_nlink:
             self.close()
 
@@ -151,23 +154,23 @@ class MarkFile:
 
 
 def find_lost_commits(
-    marks: Iterable[tuple[CommitMark, str]], ask: Callable[[str, Params], list[tuple[Any, ...]]]
+    marks: Iterable[tuple[CommitMark, str]], read: Callable[[str, Params], list[tuple[Any, ...]]]
 ) -> LostCommits | None:
-    """Compare marks, each with where it lies, with the store; return what the store lacks, by the mark that knows most.
+    """Compare marks and their places with the store; return the lost commits by the newest mark.
 
-    The marks must have been read before the store is asked: a commit is in the store before it is in its mark.
+    Read the marks before the store: a commit is in the store before it is in its mark.
     """
     marks = list(marks)
     if not marks:
         return None
-    rows = ask("read_commits", (json.dumps(sorted({mark.writer for mark, _ in marks})),))
+    rows = read("read_commits", (json.dumps(sorted({mark.writer for mark, _ in marks})),))
     known = {writer: (number, at) for _, _, writer, number, at in rows}
     store, epoch = rows[0][0], rows[0][1]
     losses = [
         lost
         for mark, where in marks
         if mark.store == store
-        if (lost := _lost(mark, where, epoch, *known.get(mark.writer, (None, None)), ask)) is not None
+        if (lost := _losses_of_mark(mark, where, epoch, *known.get(mark.writer, (None, None)), read)) is not None
     ]
     if not losses:
         return None
@@ -176,19 +179,19 @@ def find_lost_commits(
 
 
 def find_higher_epoch(
-    marks: Iterable[tuple[CommitMark, str]], ask: Callable[[str, Params], list[tuple[Any, ...]]]
+    marks: Iterable[tuple[CommitMark, str]], read: Callable[[str, Params], list[tuple[Any, ...]]]
 ) -> int | None:
-    """Return the highest epoch that a mark of this store knows, if the store is below it; None otherwise.
+    """Return the highest epoch in a mark of this store, if the store is below it; else None.
 
-    A store that is below a mark and lacks nothing was put back after an older copy had been put on hold in its place.
+    A store below a mark that lacks nothing was put back after an older copy had been put on hold in its place.
     """
-    store, epoch = ask("read_commits", ('[""]',))[0][:2]
+    store, epoch = read("read_commits", ('[""]',))[0][:2]
     highest = max((mark.epoch for mark, _ in marks if mark.store == store), default=0)
     return highest if highest > epoch else None
 
 
 def make_finding(lost: LostCommits) -> StoreFinding:
-    """Return lost commits as what is wrong with the store; what to do depends on whether it is on hold already."""
+    """Return lost commits as a finding; the hint depends on whether the store is on hold already."""
     hint = _DECIDE if lost.found_at else _OPEN
     return StoreFinding(
         kind=StoreFindingKind.COMMITS_LOST,
@@ -199,20 +202,28 @@ def make_finding(lost: LostCommits) -> StoreFinding:
     )
 
 
-def _lost(
+def _losses_of_mark(
     mark: CommitMark,
     where: str,
     epoch: int,
     number: int | None,
     at: int | None,
-    ask: Callable[[str, Params], list[tuple[Any, ...]]],
+    read: Callable[[str, Params], list[tuple[Any, ...]]],
 ) -> LostCommits | None:
     newest = mark.before if mark.before is not None and epoch < mark.epoch else mark
     if newest.epoch < epoch or not newest.number:
         return None
-    act = newest.acts if newest.acts and ask("read_audit_hash", (newest.acts,)) != [(newest.act_hash,)] else None
-    if newest.epoch == epoch and number is not None and number >= newest.number and act is None:
+    missing_operation = (
+        newest.acts if newest.acts and read("read_audit_hash", (newest.acts,)) != [(newest.act_hash,)] else None
+    )
+    if newest.epoch == epoch and number is not None and number >= newest.number and missing_operation is None:
         return None
     return LostCommits(
-        stored=number, marked=newest.number, since_at=at, until_at=newest.at, where=where, act=act, server=mark.server
+        stored=number,
+        marked=newest.number,
+        since_at=at,
+        until_at=newest.at,
+        where=where,
+        act=missing_operation,
+        server=mark.server,
     )

@@ -1,7 +1,8 @@
-"""What a transactional step needs of the user's own database, whichever kind it is.
+"""The user's own database, as a transactional step needs it; the same for each kind of database.
 
-Invariants: the row that names an effect is written in the transaction that does the effect, so there are both or neither; a connection
-serves one attempt and is never the engine's own; while it is open nobody but `commit` can commit on it, not even through `raw`.
+Invariants: the row that records an effect is written in the transaction of the effect, so both exist or neither. A
+connection serves one attempt and is never the engine's own. While it is open only `commit` can commit on it, not even
+`raw` can.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,25 +20,25 @@ TABLE = "mainspring_effects"
 
 
 class TransactionError(MainspringError):
-    """The code of a transactional step does with its transaction what only the engine may."""
+    """The code of a transactional step used its transaction as only the engine may."""
 
     code = "transaction"
 
 
 class UnknownCommitError(Transient):
-    """A commit reported failure, so nobody knows whether it took place; the next attempt looks the effect's row up."""
+    """A commit reported failure, so its outcome is unknown. The next attempt looks up the row of the effect."""
 
     code = "unknown_commit"
 
 
 class EarlierAttemptError(Transient):
-    """Another attempt of the same effect holds its key; nothing was done. Who asks is either too early, or a zombie."""
+    """Another attempt of the same effect holds its key; nothing was done. This attempt is too early, or a zombie."""
 
     code = "earlier_attempt"
 
 
 class StoredEffect(msgspec.Struct, frozen=True, kw_only=True):
-    """One effect that was done: `result` is canonical JSON, `at` milliseconds UTC."""
+    """One completed effect: `result` is canonical JSON, `at` milliseconds UTC."""
 
     key: str
     result: bytes
@@ -47,7 +48,7 @@ class StoredEffect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EffectConnection(Protocol):
-    """One attempt's own connection. Faults of a statement are raised as the database's own library raises them."""
+    """The connection of one attempt. Errors of a statement are those of the database's own library."""
 
     @property
     def raw(self) -> Any:
@@ -56,12 +57,12 @@ class EffectConnection(Protocol):
 
     @property
     def last_rowid(self) -> int:
-        """The id of the row that was inserted last."""
+        """The id of the row inserted last."""
         ...
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the transaction is still open; a database may end it by itself."""
+        """Whether the transaction is still open; a database may end it itself."""
         ...
 
     def begin(self) -> None:
@@ -69,15 +70,15 @@ class EffectConnection(Protocol):
         ...
 
     def find(self, key: str) -> bytes | None:
-        """Return the result of the effect with this key, None if it was not done."""
+        """Return the result of the effect with this key; None if it was not done."""
         ...
 
     def save(self, effect: StoredEffect) -> None:
-        """Write the effect's row."""
+        """Insert the row of the effect."""
         ...
 
     def commit(self) -> None:
-        """Commit. Raises UnknownCommitError if it failed and may have taken place all the same."""
+        """Commit. Raises UnknownCommitError if it failed and may have committed anyway."""
         ...
 
     def execute(self, sql: str, parameters: Parameters) -> list[Row]:
@@ -85,11 +86,11 @@ class EffectConnection(Protocol):
         ...
 
     def interrupt(self) -> None:
-        """Stop the statement that runs, and those that begin later; from any thread, without waiting."""
+        """Stop the running statement and all later ones; from any thread, without waiting."""
         ...
 
     def close(self) -> None:
-        """Roll back what is not committed and close; never raises."""
+        """Roll back uncommitted changes and close; never raises."""
         ...
 
 

@@ -1,8 +1,8 @@
-"""Named places at which a crash can be ordered: `commit.before:kill@3` ends this process at the third commit, without a goodbye.
+"""Failpoints: named places where tests request a crash. `commit.before:kill@3` kills this process at the third commit.
 
-Off, a place costs one comparison. Only the composition root reads the order from the environment; tests install a callable of their own.
-An order is a comma separated list of `place:action@n` (n from 1, default 1); actions: `kill` (SIGKILL), `exit` (os._exit), `stop` (SIGSTOP:
-a zombie to be, continued by whoever gave the order).
+A failpoint that is off costs one comparison. Only the composition root reads the order from the environment; tests
+install a callable. An order is a comma separated list of `place:action@n` (n from 1, default 1). Actions: `kill`
+(SIGKILL), `exit` (os._exit), `stop` (SIGSTOP: the sender of the order may continue the process later, as a zombie).
 """
 
 import os
@@ -19,27 +19,27 @@ _hook: Hook | None = None
 
 
 def hit(place: str) -> None:
-    """Pass the place; whatever is ordered for it happens here."""
+    """Pass a place and execute what is ordered for it."""
     if _hook is not None:
         _hook(place)
 
 
 def install(hook: Hook | None) -> None:
-    """Let `hook` be called with the name of each place that is passed; None takes it away."""
+    """Call `hook` with the name of each place that is passed; None removes the hook."""
     global _hook  # noqa: PLW0603 - places are passed from everywhere; one process has one order
     _hook = hook
 
 
 def parse(text: str) -> Hook:
-    """Make the hook that an order describes.
+    """Return the hook of an order.
 
     Raises:
         ConfigError: the order cannot be read.
     """
     orders: dict[str, dict[int, Callable[[], None]]] = {}
     for order in filter(None, (part.strip() for part in text.split(","))):
-        place, _, rest = order.partition(":")
-        action, _, number = rest.partition("@")
+        place, _, action_and_number = order.partition(":")
+        action, _, number = action_and_number.partition("@")
         number = number or "1"
         if not place or action not in _ACTIONS or not number.isdecimal() or int(number) < 1:
             raise ConfigError(
@@ -52,8 +52,8 @@ def parse(text: str) -> Hook:
     def hook(place: str) -> None:
         if place in orders:
             passed[place] += 1
-            if (act := orders[place].get(passed[place])) is not None:
-                act()
+            if (crash := orders[place].get(passed[place])) is not None:
+                crash()
 
     return hook
 
@@ -67,7 +67,9 @@ def _exit() -> None:
 
 
 def _stop() -> None:
-    """Stop all threads; sent to this one, since it might run on for a while where another one takes what is sent to the process."""
+    """Stop all threads. The signal goes to this thread: one sent to the process may reach another thread, while this
+    one runs on.
+    """
     signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 

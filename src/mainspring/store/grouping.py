@@ -1,9 +1,9 @@
-"""What every database does alike with a group of commands: the session is proven, each handler answers its command, one that cannot be
-executed is set apart.
+"""Grouping of commands, the same for every database: check the session, run each handler, separate a command that
+cannot be executed.
 
-A guilty command is committed around: what stands before it, it alone, what stands after it; alone and still failing it gets its error as
-its result. (The guilty one is known here, so no blind halving.) Only faults of the database itself leave as errors: then the outcome is
-unknown.
+A guilty command is committed around: the commands before it, it alone, the commands after it. If it fails alone, it
+gets its error as its result. (The guilty one is known here, so no blind halving.) Only failures of the database itself
+are raised: then the outcome is unknown.
 """
 
 from abc import ABC, abstractmethod
@@ -37,7 +37,7 @@ class GuiltyError(Exception):
 
 
 class GroupingDatabase(ABC):
-    """The part of a base.Database that is the same for each. A database of ours runs one transaction in `_commit`."""
+    """The common part of all base.Database classes. A subclass runs one transaction in `_commit`."""
 
     def __init__(
         self,
@@ -47,22 +47,22 @@ class GroupingDatabase(ABC):
     ) -> None:
         self.clock_watch = ClockWatch(passed)
         self.process_clock = process_clock
-        """By what the commands of this process are computed; None = by the store's clock itself."""
+        """The clock by which this process computes its commands; None = the store's clock itself."""
         self._met_ms = 0
-        """The last ConfirmClockStep that is committed."""
-        self._asked_at = self._answered_at = 0
+        """`met_ms` of the last committed ConfirmClockStep."""
+        self._requested_at = self._answered_at = 0
         self.session: int | None = None
         self.meanwhile: Callable[[], None] | None = None
         self._handlers = handlers
 
     @property
     def hints(self) -> int | None:
-        """None: nobody tells; see base.Database.hints."""
+        """None: there are no hints; see base.Database.hints."""
         return None
 
     @property
     def poll_in(self) -> float:
-        """Infinity: nothing is kept for later; see base.Database.poll_in."""
+        """Infinity: nothing is left for later; see base.Database.poll_in."""
         return inf
 
     def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
@@ -87,7 +87,9 @@ class GroupingDatabase(ABC):
                     results.append(_as_result(part[0], guilty.cause))
                     continue
                 at = guilty.index
-                parts += [some for some in (part[at + 1 :], part[at : at + 1], part[:at]) if some]
+                parts += [
+                    commands_left for commands_left in (part[at + 1 :], part[at : at + 1], part[:at]) if commands_left
+                ]
                 continue
             tries = 1
             results += answers
@@ -98,7 +100,9 @@ class GroupingDatabase(ABC):
         return CommitReport(results, CommitChanges(ready, facts, tuple(ended), step))
 
     def _meet_clock_step(self, transaction: Transaction, rough_ms: int = 0) -> None:
-        """Look whether the clock was set since the last commit, before the commands of this one; what is still to be moved moves on."""
+        """Check before the commands whether the clock was set since the last commit; else move the next batch of runs
+        of an earlier step.
+        """
         step = self.clock_watch.find_step(transaction.now, rough_ms)
         if self.session is None:
             return
@@ -107,33 +111,39 @@ class GroupingDatabase(ABC):
         elif self.clock_watch.is_moving:
             shift_batch(transaction)
 
-    def _learn_time(self, transaction: Transaction, asked_at: int, answered_at: int) -> None:
-        """Let the process know what time it is at the store between two instants of its own clock; of a step once it is committed."""
-        self._asked_at, self._answered_at = asked_at, answered_at
+    def _learn_time(self, transaction: Transaction, requested_at: int, answered_at: int) -> None:
+        """Set the process clock by the store's instant between two of its own; after a step only once that is
+        committed.
+        """
+        self._requested_at, self._answered_at = requested_at, answered_at
         if self.process_clock is not None and transaction.clock_step is None:
-            self.process_clock.learn(asked_at, transaction.now, answered_at)
+            self.process_clock.learn(requested_at, transaction.now, answered_at)
 
     def _unmet_ms(self, transaction: Transaction) -> int:
-        """Return by how much the clock was set since the worker of this process met a step, up to the begin of this transaction."""
+        """Return by how much (ms) the clock was set since the worker of this process met a step, up to the start of
+        this transaction.
+        """
         if self.process_clock is None or not self.process_clock.holds_steps:
             return 0
         step = transaction.clock_step
         return self.process_clock.noticed_ms - self._met_ms + (0 if step is None else step.by_ms)
 
     def _moved_with_step(self, transaction: Transaction, commands: list[Any]) -> list[Any]:
-        """Return the commands with what was computed by the clock as it was before a step that the worker has not met yet."""
+        """Return the commands, shifted if they were computed by the clock before a step that the worker has not met
+        yet.
+        """
         by_ms = self._unmet_ms(transaction)
         return shift_commands(commands, by_ms, self._met_ms) if by_ms else commands
 
     def _correct_marks(self, transaction: Transaction, commands: list[Any]) -> None:
-        """Say of outcomes that were computed before a step that they are of the clock as it was."""
+        """Correct the marks of outcomes that were computed before a step: they are of the earlier clock."""
         if self.process_clock is not None and (transaction.clock_step is not None or self._unmet_ms(transaction)):
             correct_marks(transaction, commands)
 
     def _note_clock(self, transaction: Transaction, commands: list[Any]) -> None:
-        """Note that the transaction is committed, with what it says of the clock."""
+        """Update the clocks after the commit of a transaction."""
         if self.process_clock is not None and transaction.clock_step is not None:
-            times = self._asked_at, transaction.now, self._answered_at
+            times = self._requested_at, transaction.now, self._answered_at
             self.process_clock.learn(*times, transaction.clock_step)
         self._met_ms = next(
             (command.met_ms for command in reversed(commands) if isinstance(command, ConfirmClockStep)), self._met_ms
@@ -149,14 +159,16 @@ class GroupingDatabase(ABC):
 
     @abstractmethod
     def _meaning(self, fault: Exception) -> MainspringError | None:
-        """Return what a fault of the database itself means; None if it is a statement's own."""
+        """Return the meaning of a fault of the database itself; None if the fault belongs to a statement."""
 
     def _was_overtaken(self, cause: Exception) -> bool:
-        """Tell whether a command failed because another process made the same row after it had looked for it: it finds it next time."""
+        """Tell whether a command failed because another process inserted the same row after its read: a retry finds the
+        row.
+        """
         return False
 
     def _require_alive(self, state: str | None, commands: list[Any], *, again: bool) -> None:
-        """Refuse to write for a session that was declared dead (or that closed itself, unless this repeats the closing)."""
+        """Raise FencedError if the session was declared dead (or closed itself, unless this repeats the closing)."""
         if state in _WRITERS:
             return
         if state == SessionState.CLOSED and again and any(isinstance(c, CloseSession) for c in commands):
@@ -167,11 +179,11 @@ class GroupingDatabase(ABC):
         )
 
     def _run(self, transaction: Transaction, commands: list[Any]) -> list[Any]:
-        """Let each handler answer its command."""
+        """Run the handler of each command."""
         return [self._answer(transaction, commands, index) for index in range(len(commands))]
 
     def _answer(self, transaction: Transaction, commands: list[Any], index: int) -> Any:
-        """Let the handler answer one command of the group."""
+        """Run the handler of one command of the group."""
         command = commands[index]
         try:
             return self._handlers[type(command)](transaction, command)
@@ -184,7 +196,7 @@ class GroupingDatabase(ABC):
 
 
 def _as_result(command: Any, cause: Exception) -> Exception:
-    """Return the error that a command gets for an answer."""
+    """Return the error that a command gets as its result."""
     if isinstance(cause, MainspringError):
         return cause
     error = UnwritableCommandError(f"{type(command).__name__} cannot be written: {type(cause).__name__}: {cause}")

@@ -1,7 +1,9 @@
-"""Proof of life without a clock: a session holds a lock file whose descriptor its children inherit, so the kernel knows when all are gone.
+"""Liveness of sessions without a clock: a session holds a lock file and its children inherit the descriptor, so the
+kernel knows when all of them have ended.
 
-The descriptor goes only to children that are meant to keep it (see `SessionLock.descriptor`). A session may be buried when
-its lock can be taken, on its own host only. `kill_remains` brings a session whose main process is gone to that point.
+Only children that must keep the descriptor inherit it (see `SessionLock.descriptor`). A session may be declared dead
+when its lock can be acquired, on its own host only. `kill_remains` brings a session to that point after its main
+process ended.
 """
 
 import contextlib
@@ -24,24 +26,24 @@ from mainspring.store.side_files import STATE_HOME_HINT, describe_owner, make_si
 
 _PROC = Path("/proc")
 _LOCK = ".lock"
-_BESIDE_HINT = "There must be room beside the store, and this user must be able to write there."
+_SIDE_FILE_HINT = "There must be room beside the store, and this user must be able to write there."
 _SUPERVISOR, _SUPERVISED = "supervisor", frozenset({"worker", "probation"})
 
 
 class LockState(Enum):
-    """What a lock file says of its session."""
+    """State of the lock file of a session."""
 
     FREE = "free"
     """No process holds it: the session is dead."""
     HELD = "held"
     MISSING = "missing"
-    """There is no such file, which proves nothing."""
+    """The file is missing, which proves nothing."""
     UNREADABLE = "unreadable"
     """This user may not open it, or its disk fails, which proves nothing either."""
 
 
 class SessionLock:
-    """The lock file of this process's session; held until this process and every child that got the descriptor are gone."""
+    """The lock file of this process's session; held until this process and every child with the descriptor have ended."""
 
     def __init__(self, folder: Path, uuid: str, *, store: Path | None = None) -> None:
         self.path = folder / f"{uuid}{_LOCK}"
@@ -53,20 +55,22 @@ class SessionLock:
             owner = f"; {describe_owner(folder)}" if error.errno == errno.EACCES else ""
             raise kind(
                 f"no session can be opened\nat {self.path}: {error.strerror}{owner}",
-                hint=STATE_HOME_HINT if store is None else _BESIDE_HINT,
+                hint=STATE_HOME_HINT if store is None else _SIDE_FILE_HINT,
             ) from error
         """Pass it to children (subprocess: `pass_fds`) that must be dead before the session is."""
         fcntl.flock(self.descriptor, fcntl.LOCK_EX)
 
     def close(self, *, ended: bool) -> None:
-        """Let go. The file goes too if the session ended on record; else it stays for whoever buries the session."""
+        """Release the lock. Remove the file if the session is recorded as ended; else it stays until the session is
+        declared dead.
+        """
         if ended:
             self.path.unlink(missing_ok=True)
         os.close(self.descriptor)
 
 
 class FoundSession(msgspec.Struct, frozen=True):
-    """A session of this host that is not ended on record although its main process is gone."""
+    """A session of this host that is not recorded as ended although its main process has ended."""
 
     session: int
     role: str
@@ -77,7 +81,9 @@ class FoundSession(msgspec.Struct, frozen=True):
 
 
 def host_identity() -> str:
-    """Return what two processes share exactly when they can see and kill each other: boot id and pid namespace (macOS: host name)."""
+    """Return the same text for two processes that can see and kill each other: boot id and pid namespace (macOS: host
+    name).
+    """
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot}/{(_PROC / 'self/ns/pid').readlink()}"
@@ -86,30 +92,31 @@ def host_identity() -> str:
 
 
 def process_started(pid: int) -> str | None:
-    """Return the start mark of a process (clock units since boot), "" if this system does not tell, None if there is no such process.
+    """Return the start mark of a process (clock units since boot), "" if this system has none, None if there is no such
+    process.
 
-    A process that has ended but was not yet waited for is gone.
+    A process that ended but was not yet waited for counts as missing.
     """
     if not (_PROC / "self/stat").exists():
         return "" if _exists(pid) else None
     try:
         text = (_PROC / str(pid) / "stat").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return "" if _exists(pid) else None  # /proc may hide what is another user's (hidepid)
-    fields = text.rpartition(")")[2].split()  # the name before it may hold anything
+        return "" if _exists(pid) else None  # /proc may hide the processes of other users (hidepid)
+    fields = text.rpartition(")")[2].split()  # the name before it may contain any character
     return None if fields[0] in "ZX" else fields[19]
 
 
 def is_running(pid: int, started: str) -> bool:
-    """Tell whether this very process runs: a reused number has another start mark."""
+    """Tell whether this very process is running: a reused pid has another start mark."""
     mark = process_started(pid)
     return mark is not None and (mark == started or not mark or not started)
 
 
 def read_lock(lock_path: Path) -> LockState:
-    """Return what a lock file says; never raises."""
+    """Return the state of a lock file; never raises."""
     try:
-        # Reading is enough for flock, also where nothing may be written. A pipe in its place is not waited for.
+        # Read access is enough for flock, also on a read-only disk. A pipe under this name does not block.
         descriptor = os.open(lock_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return LockState.MISSING
@@ -128,7 +135,8 @@ def read_lock(lock_path: Path) -> LockState:
 
 
 def find_users(folder: Path) -> list[str]:
-    """Return the uuids of the sessions in a folder of locks that may be in use: the lock is held, or says nothing to this user.
+    """Return the uuids of the sessions in a lock folder that may be in use: the lock is held, or unreadable for this
+    user.
 
     Raises:
         StoreReadOnlyError: the folder cannot be read.
@@ -146,18 +154,19 @@ def find_users(folder: Path) -> list[str]:
     return [name.removesuffix(_LOCK) for name in names if read_lock(folder / name) in in_use]
 
 
-def is_gone(host: str, pid: int, started: str) -> bool:
-    """Tell whether a session's main process is known to be gone: it was of this host, and runs no more."""
+def has_process_ended(host: str, pid: int, started: str) -> bool:
+    """Tell whether a session's main process has certainly ended: it was of this host, and is not running."""
     return host == host_identity() and not is_running(pid, started)
 
 
 def find_dead(reader: StoreReader) -> list[FoundSession]:
-    """Return the sessions of this host, not ended on record, whose lock is free or whose main process is gone.
+    """Return the sessions of this host, not recorded as ended, whose lock is free or whose main process has ended.
 
-    A session whose lock cannot be read is not among them where it has a lease: it is declared dead when that is over. A store in a file
-    knows no leases: there the session is dead when its main process is gone, and nothing of its recorded process groups is left.
+    A session with an unreadable lock and a lease is omitted: it is declared dead when the lease expires. A store in a
+    file has no leases: there the session is dead when its main process has ended and nothing is left of its recorded
+    process groups.
     """
-    found = []
+    sessions = []
     for session, role, pid, started, lock, lease_ms in reader.read("list_sessions_of_host", (host_identity(),)):
         lock_path = Path(lock)
         state = read_lock(lock_path)
@@ -165,32 +174,35 @@ def find_dead(reader: StoreReader) -> list[FoundSession]:
             continue
         if state is LockState.FREE or not is_running(pid, started):
             groups = tuple((int(group), str(mark)) for group, mark in reader.read("list_process_groups", (session,)))
-            found.append(FoundSession(session, role, pid, lock_path, groups))
-    return found
+            sessions.append(FoundSession(session, role, pid, lock_path, groups))
+    return sessions
 
 
 def left_to_supervisor(reader: StoreReader, dead: list[FoundSession]) -> frozenset[int]:
-    """Return the dead sessions whose supervisor lives: it knows how they died.
+    """Return the dead sessions whose supervisor is alive: it knows how they died.
 
-    One that was opened after them saw nothing: after the death of a whole tree nobody is to be waited for.
+    A supervisor that was opened after them knows nothing: after the death of a whole process tree there is none to wait
+    for.
     """
-    gone = {one.session for one in dead}
-    living = [
+    dead_ids = {dead_session.session for dead_session in dead}
+    supervisors = [
         row[0]
         for row in reader.read("list_sessions_of_host", (host_identity(),))
-        if row[1] == _SUPERVISOR and row[0] not in gone
+        if row[1] == _SUPERVISOR and row[0] not in dead_ids
     ]
-    first = min(living, default=None)
+    oldest = min(supervisors, default=None)
     return frozenset(
-        one.session for one in dead if first is not None and one.role in _SUPERVISED and first < one.session
+        dead_session.session
+        for dead_session in dead
+        if oldest is not None and dead_session.role in _SUPERVISED and oldest < dead_session.session
     )
 
 
 def kill_remains(found: FoundSession, *, within: float = 5.0) -> bool:
-    """Kill what is left of a dead session; True = its lock is free, or cannot be read and no process is left, so Bury may be submitted.
+    """Kill what is left of a dead session. True = its lock is free, or it is unreadable and no process is left.
 
-    First the recorded process groups whose leader is still the recorded one, then whatever holds the lock file. Blocks for up to `within`
-    seconds.
+    Then DeclareSessionDead may be submitted. First kill the recorded process groups whose leader is still the recorded
+    one, then each process that holds the lock file. Blocks for up to `within` seconds.
     """
     for group, started in found.groups:
         if _is_left(group, started):
@@ -199,27 +211,29 @@ def kill_remains(found: FoundSession, *, within: float = 5.0) -> bool:
         found.lock_path.suffix != _LOCK
     ):  # no path of ours: the record was written by someone else, and must not make us remove any file
         return True
-    until = time.monotonic() + within
+    deadline = time.monotonic() + within
     while _may_hold(found):
         for pid in holders(found.lock_path):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        if time.monotonic() >= until:
+        if time.monotonic() >= deadline:
             return False
         time.sleep(0.005)
-    # A file that stays behind, as on a disk that turned read-only, is free: the next process of this host takes no harm from it.
+    # A file that stays behind, as on a read-only disk, is free: it does not harm the next process of this host.
     with contextlib.suppress(OSError):
         found.lock_path.unlink(missing_ok=True)
     return True
 
 
 def holders(lock_path: Path) -> list[int]:
-    """Return the other processes that have the file open as one who holds it has, as far as this user may see; not who only looks at it."""
+    """Return the other processes that have the file open for writing, as its holder has, as far as this user may see;
+    no readers.
+    """
     try:
-        state = lock_path.stat()
+        lock_status = lock_path.stat()
     except OSError:
         return []
-    found = []
+    pids = []
     for folder in _PROC.glob("[0-9]*/fd"):
         pid = int(folder.parent.name)
         if pid == os.getpid():
@@ -227,17 +241,18 @@ def holders(lock_path: Path) -> list[int]:
         with contextlib.suppress(OSError):
             for entry in folder.iterdir():
                 with contextlib.suppress(OSError):
-                    other = entry.stat()
-                    is_it = (other.st_dev, other.st_ino) == (state.st_dev, state.st_ino)
-                    # Opened for writing, as by SessionLock: `read_lock` only reads, in a process that does the same at this moment.
-                    if is_it and entry.lstat().st_mode & stat.S_IWUSR:
-                        found.append(pid)
+                    status = entry.stat()
+                    is_same_file = (status.st_dev, status.st_ino) == (lock_status.st_dev, lock_status.st_ino)
+                    # Opened for writing, as by SessionLock: `read_lock` only reads, maybe in another process at this
+                    # moment.
+                    if is_same_file and entry.lstat().st_mode & stat.S_IWUSR:
+                        pids.append(pid)
                         break
-    return found
+    return pids
 
 
 def _may_hold(found: FoundSession) -> bool:
-    """Tell whether something of a dead session may still be at work."""
+    """Tell whether a process of a dead session may still be running."""
     state = read_lock(found.lock_path)
     return state is LockState.HELD or (
         state is LockState.UNREADABLE and any(_is_left(group, started) for group, started in found.groups)

@@ -1,4 +1,4 @@
-"""The store of one process: the write connection, the thread that commits, the readers, and this process's session.
+"""The store of one process: write connection, committer, readers, and the session of this process.
 
 store = SqliteStore(path, clock=..., deliver=...)
 store.open()
@@ -27,21 +27,21 @@ from mainspring.store.liveness import SessionLock, host_identity, process_starte
 from mainspring.store.run_end_waiters import RunEndWaiters
 
 
-def _call_all(answers: list[tuple[CommitCallback, Any]]) -> None:
+def _deliver_now(answers: list[tuple[CommitCallback, Any]]) -> None:
     """Deliver on the committing thread: for a process without an event loop."""
     for on_done, result in answers:
         on_done(result)
 
 
-def _ignore(news: object) -> None:
-    """Whoever gives no callback wants no news."""
+def _ignore_change(news: object) -> None:
+    """Ignore a change: for a process without a callback."""
 
 
 class ProcessStore(ABC):
-    """A base.Store of one process; each kind of store says how it is opened. The callbacks are those of committer.Committer.
+    """A base.Store of one process; a subclass opens one kind of store. The callbacks are those of committer.Committer.
 
-    `sealing` opens the data of events, to match them; no other value is looked into.
-    `wrap` puts another Database around the real one (simulated faults).
+    `sealing` opens the data of events, to match them; other values stay sealed. `wrap` puts another Database around the
+    real one (simulated faults).
     """
 
     def __init__(
@@ -49,19 +49,19 @@ class ProcessStore(ABC):
         *,
         clock: Clock,
         sealing: Sealing = PLAIN_SEALING,
-        deliver: CallbackRunner = _call_all,
-        on_change: Callable[[CommitChanges], None] = _ignore,
-        on_trouble: Callable[[str | None], None] = _ignore,
-        on_fatal: Callable[[BaseException], None] = _ignore,
+        deliver: CallbackRunner = _deliver_now,
+        on_change: Callable[[CommitChanges], None] = _ignore_change,
+        on_trouble: Callable[[str | None], None] = _ignore_change,
+        on_fatal: Callable[[BaseException], None] = _ignore_change,
         wrap: Callable[[Database], Database] = lambda database: database,
         patience: float = float("inf"),
     ) -> None:
         self.lock: SessionLock | None = None
         """The session's lock; its descriptor is for children that must be dead before the session is."""
         self.patience_when_full: float = -1
-        """Seconds after which a caller of `apply` gets an error while the disk is full; -1 = it waits for room."""
+        """Seconds after which a caller of `apply` gets an error while the disk is full; -1 = it waits."""
         self.clock = clock
-        """What time it is for whoever uses the store."""
+        """The clock of the users of this store."""
         self._sealing = sealing
         self._deliver = deliver
         self._on_change = on_change
@@ -69,18 +69,18 @@ class ProcessStore(ABC):
         self._on_fatal = on_fatal
         self._wrap = wrap
         self.end_waiters = RunEndWaiters()
-        """Who waits for the end of a run."""
+        """Waiters for the ends of runs."""
         self._patience = patience
         self._database: Database | None = None
         self._committer: Committer | None = None
         self._reader: StoreReader | None = None
 
-    # -- what each kind of store says ----------------------------------------------------------------------------------
+    # -- what each kind of store implements ----------------------------------------------------------------------------
 
     @property
     @abstractmethod
     def shown(self) -> str:
-        """Where it is, for people; never with a password."""
+        """The address of the store, for people; never with a password."""
 
     @property
     @abstractmethod
@@ -94,7 +94,7 @@ class ProcessStore(ABC):
 
     @abstractmethod
     def _open_database(self) -> Database:
-        """Open, and where needed make and migrate, what commits. Raises StoreError."""
+        """Open the database that commits; create and migrate it if needed. Raises StoreError."""
 
     @abstractmethod
     def _open_reader(self) -> StoreReader:
@@ -102,38 +102,40 @@ class ProcessStore(ABC):
 
     @abstractmethod
     def give_space_back(self) -> bool:
-        """Return to the disk a little of what retention has emptied; True if there is enough left for another part."""
+        """Return a little of the space that retention freed to the disk; True if enough is left for another part."""
 
     def expired(self) -> list[tuple[int, int]]:
-        """Return sessions, each with its lease in ms, that nobody has heard of for longer than that; none where the kernel tells."""
+        """Return sessions, each with its lease in ms, without a heartbeat for longer than their lease; none if the
+        kernel reports deaths.
+        """
         return []
 
     def cut_off(self, session: int) -> None:  # noqa: B027 - the kernel has cut off a process that is dead
-        """End what a session that is not heard of any more still has under way in the store, so that nobody need wait for it."""
+        """End the operations of an unreachable session in the store, so that no one waits for them."""
 
     @property
     def lease_ms(self) -> int | None:
-        """How long a session lives without a beat; None where the kernel tells of its death."""
+        """How long a session lives without a heartbeat; None if the kernel reports its death."""
         return None
 
     def check_presence(self) -> None:  # noqa: B027 - a server's tables are not removed from under it
-        """Do nothing if what is open is still what stands under its name. Raises StoreGoneError; any thread may ask."""
+        """Check that the open file is still the one under its name. Raises StoreGoneError; any thread may call it."""
 
     def known_damage(self) -> StoreFinding | None:
-        """Return what any process has noted of damage of the store; read without it."""
+        """Return damage of the store that any process recorded; read without the store."""
         return None
 
     def waits_for(self, longer_than: float = 5.0) -> str | None:
-        """Tell who has kept this process from writing for so many seconds, if that can be told."""
+        """Return who has kept this process from writing for so many seconds, if that is known."""
         return None
 
-    # -- what all have alike -------------------------------------------------------------------------------------------
+    # -- what all kinds share ------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Open, and where needed make and migrate, the store.
+        """Open the store; create and migrate it if needed.
 
         Raises:
-            StoreError: it cannot be used; the kind tells why.
+            StoreError: it cannot be used; the class is the reason.
         """
         self.end_waiters = RunEndWaiters()
         self._database = self._open_database()
@@ -154,16 +156,17 @@ class ProcessStore(ABC):
             self._on_change(changes)
 
     def _stop_waiting(self, error: BaseException) -> None:
-        """Report a fatal error; those who wait for a run hear of it too."""
+        """Report a fatal error, also to the waiters for runs."""
         self._on_fatal(error)
         self.end_waiters.close()
 
     def check_session_lock(self) -> None:
-        """Do nothing if this process could hold the lock of a session. Raises StoreReadOnlyError, StoreFullError."""
+        """Check that this process could hold the lock of a session. Raises StoreReadOnlyError, StoreFullError."""
         SessionLock(self.locks, f"{self.clock.random_bits(128):032x}").close(ended=True)
 
     def open_session(self, role: str, *, posts: tuple[str, ...] = (), capacity: int | None = None) -> int:
-        """Open this process's one session: the lock first, then the row, so that nobody finds the row without its proof of life.
+        """Open the one session of this process: first the lock, then the row, so that no one finds the row without its
+        proof of life.
 
         `posts` and `capacity` are those of OpenSession.
         """
@@ -213,11 +216,11 @@ class ProcessStore(ABC):
         return self.committer.apply(command, patience=self.patience_when_full)
 
     def close(self, *, drain: bool = True, end: CloseSession = CloseSession()) -> None:  # noqa: B008 - it is frozen
-        """Commit what waits, end the session, close the file. Without `drain`, or after a fatal error, nothing more is written.
+        """Commit the queued commands, end the session, close the file. Without `drain`, or after a fatal error, write
+        nothing more.
 
-        `end` says what is to be known of the session's end.
-
-        A session that was not ended in order keeps its lock file, for whoever buries it.
+        `end` = what is recorded of the session's end. A session that did not end in order keeps its lock file until it
+        is declared dead.
         """
         committer, database, reader = self._committer, self._database, self._reader
         if committer is None or database is None or reader is None:
@@ -238,6 +241,6 @@ class ProcessStore(ABC):
     def _end_session(committer: Committer, end: CloseSession) -> bool:
         try:
             committer.apply(end)
-        except Exception:  # noqa: BLE001 - closing goes on; the session is then buried by another process
+        except Exception:  # noqa: BLE001 - closing continues; another process then declares the session dead
             return False
         return True

@@ -1,4 +1,4 @@
-"""Usage: memory and processor time of this process, reported with each heartbeat of its session."""
+"""Usage of memory and processor time by this process, reported with each heartbeat of its session."""
 
 import resource
 import sys
@@ -11,27 +11,31 @@ from mainspring.store.commands.sessions import RecordHeartbeat
 
 _STATM: Final = Path("/proc/self/statm")
 _UNIT: Final = 1 if sys.platform == "darwin" else 1024
-"""In how many bytes `getrusage` counts memory: in single ones on macOS alone."""
+"""Bytes in a unit of `getrusage`: one on macOS, else 1024."""
 
 
 class ProcessUsage:
-    """Of one process, children left out. `passing` and `taken` return seconds that only grow: of the clock, of its processor time."""
+    """Usage of one process without its children. `passing` and `processor_seconds` return growing seconds: of the clock, of
+    processor time.
+    """
 
     def __init__(
-        self, passing: Callable[[], float] = time.monotonic, taken: Callable[[], float] = time.process_time
+        self, passing: Callable[[], float] = time.monotonic, processor_seconds: Callable[[], float] = time.process_time
     ) -> None:
-        self._passing, self._taken = passing, taken
-        self._seen = passing(), taken()
+        self._passing, self._processor_seconds = passing, processor_seconds
+        self._seen = passing(), processor_seconds()
 
     def beat(self) -> RecordHeartbeat:
-        """Return the beat that tells the memory of now, and the processor time since the beat before."""
-        before, had = self._seen
-        at, has = self._seen = self._passing(), self._taken()
-        return RecordHeartbeat(resident_bytes(), round((has - had) / (at - before) * 1000) if at > before else None)
+        """Return the heartbeat with the current memory, and the processor time since the previous one."""
+        before, processor_before = self._seen
+        at, processor = self._seen = self._passing(), self._processor_seconds()
+        return RecordHeartbeat(
+            resident_bytes(), round((processor - processor_before) / (at - before) * 1000) if at > before else None
+        )
 
 
 def resident_bytes(statm: Path = _STATM) -> int:
-    """Return how much memory this process holds; where the system does not tell that, the most that it ever held."""
+    """Return the memory of this process; on a system without that figure, its maximum so far."""
     try:
         return int(statm.read_text(encoding="ascii").split()[1]) * resource.getpagesize()
     except OSError:

@@ -1,15 +1,17 @@
-"""Load of queues: how many runs wait in each queue and which workers could take them, for autoscaling. Counts stop at their limits."""
+"""Load of queues for autoscaling: how many runs wait in each queue, and which workers could claim them. Counts stop at
+their limits.
+"""
 
 import msgspec
 
 from mainspring.store.views import Capped, QueueView
 
 MOST_COUNTED = 10_000
-"""Where the runs of one automation that can be claimed are counted no further."""
+"""Limit of the count of claimable runs of one automation."""
 
 
 class ReadyGroup(msgspec.Struct, frozen=True):
-    """Runs that are ready and only differ in place: how many (capped), and since when (ms) the first of them is."""
+    """Ready runs that differ only in place: how many (capped), and since when (ms) the first is ready."""
 
     queue: str
     automation: str
@@ -20,17 +22,19 @@ class ReadyGroup(msgspec.Struct, frozen=True):
 
 
 class TagLoad(msgspec.Struct, frozen=True):
-    """Runs of a queue that can be claimed now by a worker with this tag ('' = by any), and since when (s) the oldest of them can."""
+    """Runs of a queue that a worker with this tag ('' = any worker) can claim now, and how long (s) the oldest has
+    waited.
+    """
 
     claimable: int
     oldest_s: float
 
 
 class QueueLoad(QueueView, frozen=True, kw_only=True):
-    """A queue with its load. What is paused cannot be claimed, so it counts as nothing.
+    """A queue with its load. A paused queue or automation has no claimable runs.
 
-    `workers` = live workers that take from it, `capacity` = how many runs they take at once, at most the queue's own limit. `oldest_s`
-    None = nothing waits; `tags` = the same by tag.
+    `workers` = live workers of the queue, `capacity` = how many runs they execute at once, at most the queue's own
+    limit. `oldest_s` None = no run waits; `tags` = the same by tag.
     """
 
     claimable: int

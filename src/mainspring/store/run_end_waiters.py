@@ -1,8 +1,8 @@
-"""Waiters for the ends of runs: each is called as soon as its run has ended or stopped for a person.
+"""Waiters for the ends of runs: each is called when its run has ended or stopped for a person.
 
-A commit of this process names the runs that it ended, and their waiters are called at once. For the commits of other processes one thread
-asks for the ends of all awaited runs together, 50 times a second; it exists only while someone waits. Where that one question takes long,
-the next one comes later: a crowd of waiters takes a twentieth of one connection at most.
+A commit of this process names the runs that it ended, and their waiters are called at once. For the commits of other
+processes one thread reads the ends of all awaited runs together, 50 times a second, while there are waiters. If that
+read is slow, the next one comes later: even many waiters use at most a twentieth of one connection.
 """
 
 import logging
@@ -23,10 +23,10 @@ OnEnd = Callable[[], object]
 
 
 class RunEndWaiters:
-    """The waiters of one process at one store, for use from any thread.
+    """The waiters of one process at one store, for any thread.
 
-    A waiter is called once, in the thread that finds the end, and is then forgotten. It may be called although its run goes on: when the
-    store cannot be asked. So it reads the run again.
+    A waiter is called once, in the thread that finds the end, and is then forgotten. If the store cannot be read it is
+    called although its run may continue, so it must read the run again.
     """
 
     def __init__(self, poll_every_s: float = POLL_EVERY_S) -> None:
@@ -38,7 +38,7 @@ class RunEndWaiters:
         self._is_closed = False
 
     def add(self, run_id: str, on_end: OnEnd, reader: StoreReader) -> None:
-        """Call `on_end` once the run has ended. Read the run afterwards: it may have ended before."""
+        """Call `on_end` once the run has ended. Read the run after this call: it may have ended before."""
         with self._changed:
             if self._is_closed:
                 on_end()
@@ -50,13 +50,13 @@ class RunEndWaiters:
                 self._poller.start()
 
     def remove(self, run_id: str, on_end: OnEnd) -> None:
-        """Forget a waiter; nothing happens if it was called already."""
+        """Forget a waiter; does nothing if it was called already."""
         with self._changed:
             waiters = self._waiters.get(run_id, [])
             if on_end in waiters:
                 waiters.remove(on_end)
             if not waiters and self._waiters.pop(run_id, None) is not None:
-                self._forgotten()
+                self._note_removal()
 
     def wake(self, run_ids: Iterable[str]) -> None:
         """Call the waiters of runs that have ended."""
@@ -65,7 +65,7 @@ class RunEndWaiters:
         with self._changed:
             woken = [on_end for run_id in run_ids for on_end in self._waiters.pop(run_id, ())]
             if woken:
-                self._forgotten()
+                self._note_removal()
         for on_end in woken:
             on_end()
 
@@ -78,28 +78,28 @@ class RunEndWaiters:
         if poller is not None and poller is not threading.current_thread():
             poller.join(_LAST_READ_S)
 
-    def _forgotten(self) -> None:
-        """Let the thread see that there are fewer waiters; the lock is held."""
+    def _note_removal(self) -> None:
+        """Update the polling thread after waiters were removed; the caller holds the lock."""
         self._ids = None
         if not self._waiters:
             self._changed.notify()
 
     def _poll(self, reader: StoreReader) -> None:
         pause = self._poll_every_s
-        while (ids := self._next(pause)) is not None:
-            began = time.monotonic()
+        while (ids := self._next_run_ids(pause)) is not None:
+            started_at = time.monotonic()
             try:
                 ended = [str(row[0]) for row in reader.read("list_ended_among", (ids.decode(),))]
             except MainspringError:
                 ended = list(self._waiters)
-            except Exception:  # noqa: BLE001 - those who wait read their run by themselves, and get the error
+            except Exception:  # noqa: BLE001 - each waiter reads its own run and gets the error there
                 _LOG.exception("the ends of runs cannot be read")
                 ended = list(self._waiters)
-            pause = max(self._poll_every_s, (time.monotonic() - began) * _SHARE_OF_TIME)
+            pause = max(self._poll_every_s, (time.monotonic() - started_at) * _SHARE_OF_TIME)
             self.wake(ended)
 
-    def _next(self, pause: float) -> bytes | None:
-        """Return the awaited runs as JSON after the pause; None once no one waits."""
+    def _next_run_ids(self, pause: float) -> bytes | None:
+        """Return the ids of the awaited runs as JSON after the pause; None once there are no waiters."""
         with self._changed:
             self._changed.wait_for(lambda: not self._waiters, pause)
             if not self._waiters:

@@ -1,8 +1,9 @@
-"""Schema versions: the migrations that lead to each, read from files, and the versions that this program understands.
+"""Schema versions: the migrations of each version, read from files, and the versions that this program supports.
 
-A migration is a file `migrations/NNNN_name.sql`, or a folder `NNNN_name` of files that are joined in the order of their names. The first
-one creates all tables as of version 0.1.0; each change since then is a migration of its own. A store names in `meta` its last migration and
-its first one: if the first is another, a development version made the store, and its numbers mean something else.
+A migration is a file `migrations/NNNN_name.sql`, or a folder `NNNN_name` of files that are joined in the order of their
+names. The first one creates all tables as of version 0.1.0; each change since then is a migration of its own. A store
+records its first and its last migration in `meta`. If the first is another, a development version made the store, and
+its numbers mean something else.
 """
 
 import re
@@ -23,22 +24,22 @@ _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)(\.sql)?")
 
 def load_migrations(folder: Path) -> list[Migration]:
     """Read the migrations of a folder, in order."""
-    found = []
+    migrations = []
     for entry in folder.iterdir():
         if match := _NAME.fullmatch(entry.name):
             files = [entry] if match[3] else sorted(entry.glob("*.sql"))
-            found.append((int(match[1]), match[2], "".join(file.read_text(encoding="utf-8") for file in files)))
-    return sorted(found)
+            migrations.append((int(match[1]), match[2], "".join(file.read_text(encoding="utf-8") for file in files)))
+    return sorted(migrations)
 
 
 def label_of(migration: Migration) -> str:
-    """Return number and name, as `meta` has them."""
+    """Return the number and name of a migration in the form of `meta`."""
     number, name, _ = migration
     return f"{number:04}_{name}"
 
 
 def require_known_version(number: int, first: str | None, known: list[Migration], where: str) -> None:
-    """Do nothing if there is no store (0), or this version understands one with these last and first migrations.
+    """Check that there is no store (0), or one with these last and first migrations that this version supports.
 
     Raises:
         StoreTooNewError: a newer version changed it.
@@ -58,7 +59,7 @@ def require_known_version(number: int, first: str | None, known: list[Migration]
 
 
 def require_current_version(number: int, first: str | None, known: list[Migration], where: str) -> None:
-    """Do nothing if the store has the form that this version reads.
+    """Check that the store has the schema that this version reads.
 
     Raises:
         StoreTooNewError: a newer version changed it.

@@ -7,11 +7,12 @@ from mainspring.domain.processes.stall import BlockedLoop
 
 
 class SessionView(msgspec.Struct, frozen=True):
-    """One process's life; `running` runs are its own now. `queues` None = every queue, or not yet said; `automations` = name -> version.
+    """The life of one process; `running` = its current runs. `queues` None = every queue, or not announced yet;
+    `automations` = name -> version.
 
-    `posts` = the roles of the processes that a supervisor keeps; `capacity` = how many runs a worker takes at once;
-    `blocked` = what its process says of its loop; `memory` = bytes that it holds, `processor` = how much of one core it took between its
-    last two beats, children left out: None where it does not beat.
+    `posts` = the process roles that a supervisor starts; `capacity` = how many runs a worker executes at once;
+    `blocked` = its report on a blocked loop; `memory` = its bytes, `processor` = its share of one core between the last
+    two heartbeats, without children: None without heartbeats.
     """
 
     id: int
@@ -37,7 +38,7 @@ class SessionView(msgspec.Struct, frozen=True):
     memory: int | None = None
     processor: float | None = None
     findings: tuple[ProcessFinding, ...] = ()
-    """What its process finds wrong with itself."""
+    """Findings of the process about itself."""
 
 
 class Worker(msgspec.Struct, frozen=True):

@@ -1,11 +1,11 @@
-"""Side files: the files and folders that Mainspring keeps beside a store. They belong to the owner of the store.
+"""Side files: files and folders of Mainspring beside a store. They belong to the owner of the store.
 
-SQLite gives its write-ahead log to the owner of the database, so that a command of root leaves nothing behind that the owner cannot use.
-What Mainspring makes goes the same way: its files, its folders, and a new store in another user's folder. Modes are set explicitly,
-whatever the umask is. Only what is made here changes its owner, never what was there before.
+SQLite gives its write-ahead log to the owner of the database, so that a command of root leaves no file that the owner
+cannot use. Mainspring does the same with its files, its folders, and a new store in another user's folder. Modes are
+set explicitly, independent of the umask. Only new files change their owner.
 
-An owner may be hostile. Root gives him a file only in a folder in which he may make files himself, and no one writes through a link that
-has the name of a side file.
+An owner may be hostile. Root gives files away only in a folder where that owner may create files, and never writes
+through a link with the name of a side file.
 """
 
 import contextlib
@@ -19,17 +19,17 @@ from pathlib import Path
 STATE_HOME_HINT = (
     "Processes of this machine meet there. Name a folder that this user may write: XDG_STATE_HOME, or HOME."
 )
-_LONGEST_SHOWN = 300
+_LONGEST_PATH = 300
 _NEW = os.O_CREAT | os.O_EXCL
 _ALWAYS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-"""Nothing in the place of a side file leads elsewhere, or is waited for, as a pipe would be."""
+"""A special file under the name of a side file is neither followed nor waited for (a pipe would block)."""
 
 
 def open_side_file(path: Path, flags: int, *, store: Path | None = None) -> int:
-    """Open a file, made where it is missing, for its owner alone; `store` = the file beside which it lies, if that is known.
+    """Open a file, creating it if missing, for its owner alone; `store` = the store's file beside it, if known.
 
     Raises:
-        OSError: it cannot be opened or made, or is a symbolic link.
+        OSError: it cannot be opened or created, or is a symbolic link.
     """
     try:
         return _open(path, flags)
@@ -40,11 +40,11 @@ def open_side_file(path: Path, flags: int, *, store: Path | None = None) -> int:
 
 
 def create_side_file(path: Path, flags: int, *, store: Path | None = None) -> int:
-    """Make a file as `open_side_file` does, and open it.
+    """Create a file as `open_side_file` does, and open it.
 
     Raises:
-        FileExistsError: it is there already.
-        OSError: it cannot be made.
+        FileExistsError: it exists already.
+        OSError: it cannot be created.
     """
     with _opened_parent(path) as parent:
         descriptor = os.open(path.name, flags | _NEW | _ALWAYS, 0o600, dir_fd=parent)
@@ -57,31 +57,33 @@ def create_side_file(path: Path, flags: int, *, store: Path | None = None) -> in
 
 
 def make_side_folder(folder: Path, *, store: Path | None = None) -> None:
-    """Make a folder that only its owner may enter, and the folders above it; nothing is done where it is there.
+    """Create a folder that only its owner may enter, and its parent folders, unless it exists.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     _make_folder(folder, 0o700, store)
 
 
 def describe_owner(path: Path, subject: str = "it") -> str:
-    """Say whose a file or folder is and what its mode is; where it cannot be reached, of the folder that keeps this user out."""
+    """Return owner and mode of a file or folder as text; if it cannot be reached, of the folder that keeps this user
+    out.
+    """
     for place in (path, *path.parents):
         with contextlib.suppress(OSError):
             status = place.stat()
-            which = subject if place == path else str(place)
-            return f"{which} belongs to {user_word(status.st_uid, 'user ')}, mode {stat.S_IMODE(status.st_mode):04o}"
+            label = subject if place == path else str(place)
+            return f"{label} belongs to {user_word(status.st_uid, 'user ')}, mode {stat.S_IMODE(status.st_mode):04o}"
     return "its owner is not known"
 
 
 def shorten(path: str) -> str:
-    """Return a path as people read it: a very long one without its middle."""
-    return path if len(path) <= _LONGEST_SHOWN else f"{path[: _LONGEST_SHOWN - 40]}...{path[-40:]}"
+    """Return a path for people: a very long one without its middle."""
+    return path if len(path) <= _LONGEST_PATH else f"{path[: _LONGEST_PATH - 40]}...{path[-40:]}"
 
 
 def user_word(uid: int, mark: str = "") -> str:
-    """Return a user as commands take one: the name, or `mark` and the number of one without a name."""
+    """Return a user as commands accept one: the name, or `mark` and the number of one without a name."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -99,7 +101,7 @@ def _open(path: Path, flags: int) -> int:
 
 @contextlib.contextmanager
 def _opened_parent(path: Path) -> Iterator[int]:
-    """Open the folder in which `path` lies, so that owner and place of what is made are of one folder, whatever has its name later."""
+    """Open the parent folder of `path`, so that owner and place are of one folder even if the name is reused later."""
     descriptor = os.open(path.parent, getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield descriptor
@@ -136,7 +138,7 @@ def _open_folder(name: str, parent: int) -> int:
 
 
 def _settle(descriptor: int, mode: int, parent: int, store: Path | None) -> None:
-    """Give what was made its mode, and, where root made it, the owner of the store, else of the folder in which it is."""
+    """Set the mode of a new file. If root created it, give it to the owner of the store, else of its folder."""
     if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
         os.fchmod(descriptor, mode)
     if os.geteuid() != 0:
@@ -156,7 +158,7 @@ def _owner_of(folder: os.stat_result, store: Path | None) -> os.stat_result:
 
 
 def _may_write(folder: os.stat_result, owner: os.stat_result) -> bool:
-    """Tell whether the user and the group of `owner` may make files in a folder."""
+    """Tell whether the user and the group of `owner` may create files in a folder."""
     if folder.st_uid == owner.st_uid:
         return True
     shared = stat.S_IWOTH | (stat.S_IWGRP if folder.st_gid == owner.st_gid else 0)

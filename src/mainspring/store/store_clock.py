@@ -1,7 +1,7 @@
-"""The store's clock for the process that uses it: the database's on a server, the machine's beside a file.
+"""The store's clock for its processes: the clock of the server, or of the machine for a store in a file.
 
-The wall clock of a machine is read once, at the start, and with each commit beside a file. Between two commits time goes on by what has
-passed: a clock that is set by two hours in between would make slots and timers due that are not due for two hours.
+The machine's wall clock is read once at the start, and with each commit to a file. Between two commits elapsed time is
+added to it: otherwise, a clock that is set forward by two hours would make slots and timers due two hours early.
 """
 
 from collections.abc import Callable
@@ -11,32 +11,32 @@ from mainspring.domain.clock import Clock, SystemClock, elapsed_seconds
 from mainspring.domain.time.clock_step import ClockStep, merge_steps
 
 _ROUGH_MS = 250
-"""An answer that took longer tells too little of the time."""
+"""A longer round trip measures the time too roughly."""
 
 
 class SteadyClock:
-    """A clock that tells this machine's time as it was when it was made, and adds what has passed since: no one can set it."""
+    """This machine's clock as of its creation plus the elapsed time: no one can set it."""
 
     def __init__(self, clock: Clock, passing: Callable[[], float] = elapsed_seconds) -> None:
         self._clock = clock
         self._passing = passing
-        self._began = clock.now() / 1000 - passing()
+        self._started_s = clock.now() / 1000 - passing()
 
     def now(self) -> int:
         """Return the instant in milliseconds UTC."""
-        return round((self._began + self._passing()) * 1000)
+        return round((self._started_s + self._passing()) * 1000)
 
     def random_bits(self, bits: int) -> int:
-        """Return chance from the machine's clock."""
+        """Return random bits of the machine's clock."""
         return self._clock.random_bits(bits)
 
 
 class StoreClock:
-    """A domain.clock.Clock that goes like this machine's, moved to where the store's stands.
+    """A domain.clock.Clock that runs like this machine's, shifted to the store's.
 
-    A step of the store's clock counts from `take_step` on where `holds_steps`: a worker moves at that moment what waits in its memory.
-    `met_ms` = the sum of the steps that were taken, `noticed_ms` = of all that were noticed since. The committing thread learns, another
-    one may take.
+    If `holds_steps`, a step of the store's clock counts from `take_step` on: at that moment a worker moves the instants
+    in its memory. `met_ms` = the sum of the steps that were accepted, `noticed_ms` = of all noticed steps. The
+    committing thread calls `learn`, another one may call `take_step`.
     """
 
     def __init__(self, own: Clock) -> None:
@@ -49,22 +49,24 @@ class StoreClock:
         self.noticed_ms = self.met_ms = 0
 
     def now(self) -> int:
-        """Return the store's present instant in milliseconds UTC, as far as it is known."""
+        """Return the store's current instant in milliseconds UTC, as far as it is known."""
         return self._own.now() + self._ahead_ms
 
     def random_bits(self, bits: int) -> int:
-        """Return chance from the machine's clock."""
+        """Return random bits of the machine's clock."""
         return self._own.random_bits(bits)
 
     def own(self) -> int:
         """Return this machine's instant."""
         return self._own.now()
 
-    def learn(self, asked_at: int, store_at: int, answered_at: int, step: ClockStep | None = None) -> None:
-        """Take in what time it was at the store between two instants of this machine; `step` = a commit recorded that it was set."""
-        if step is None and not 0 <= answered_at - asked_at <= _ROUGH_MS:
+    def learn(self, requested_at: int, store_at: int, answered_at: int, step: ClockStep | None = None) -> None:
+        """Set the offset by the store's instant between two of this machine; `step` = a commit recorded that the clock
+        was set.
+        """
+        if step is None and not 0 <= answered_at - requested_at <= _ROUGH_MS:
             return
-        ahead_ms = store_at - (asked_at + answered_at) // 2
+        ahead_ms = store_at - (requested_at + answered_at) // 2
         with self._lock:
             if self.holds_steps and step is not None:
                 self._step = merge_steps(self._step, step)
@@ -75,7 +77,7 @@ class StoreClock:
                 self._after_step_ms = ahead_ms
 
     def take_step(self) -> ClockStep | None:
-        """Go by the clock as it was set; return by how much, None where it was not."""
+        """Apply the noticed step; return it, or None if there is none."""
         if self._step is None:
             return None
         with self._lock:
@@ -86,5 +88,5 @@ class StoreClock:
 
 
 def steady(clock: Clock) -> Clock:
-    """Return the machine's clock as one that no one can set; one of a test goes as the test says."""
+    """Return the machine's clock as one that no one can set; a test's clock is returned unchanged."""
     return SteadyClock(clock) if isinstance(clock, SystemClock) else clock

@@ -1,21 +1,22 @@
 """Texts of the statements: one file `<verb>_<object>.sql` each, found by name and read once per database.
 
-A statement that every database understands lies in `store/queries`. One that a database must word in its own way lies in that database's
-`queries`, under the same name, and takes its place there. Sub-folders of `queries` sort the files for readers. Code names a statement
-without its folder, so a name stands once in each `queries`. `store/queries/README.md` has the rules of a good statement.
-Parameters are written as SQLite has them: `?`, `?1` or `:name`.
+A statement for every database lies in `store/queries`. A database that needs another wording has a file of the same
+name in its own `queries`, which replaces the shared one. Sub-folders of `queries` sort the files for readers. Code
+names a statement without its folder, so a name stands once in each `queries`. `store/queries/README.md` has the rules
+of a good statement. Parameters are written as in SQLite: `?`, `?1` or `:name`.
 
-No statement repeats a state's name by itself. It writes a placeholder, filled in from `domain` when the text is loaded:
+No statement repeats a state's name. It has a placeholder, which is replaced from `domain` when the text is loaded:
 
     {{running}}          a state, reason or kind of domain.states and domain.runs.journal, as a quoted literal
-    {{sources.suspend}}  the states from which the move is legal, as a list in parentheses: every change of a run's state is guarded by it
-    {{incident.resolve}} the state in which a move of an incident ends; {{bulk.end}} of a bulk act
+    {{sources.suspend}}  the states from which the move is legal, as a list in parentheses: it guards each change of a
+        run's state
+    {{incident.resolve}} the state in which a move of an incident ends; {{bulk.end}} of a bulk operation
     {{target.suspend}}   the state in which the move ends, as a quoted literal
     {{terminal}} {{idle}} {{reopenable}} {{undecided}}   the groups of domain.states, as lists in parentheses
     {{member.discarded}} {{healthy.item}}   why a member of an incident is settled; when a run counts as healthy again
-    {{for_ever}}         the last instant there is
-    {{backfills}}        a pattern that fits the triggers of runs which a backfill made
-    {{condition.audit_fits}}   a condition that several statements have, from `store/conditions`
+    {{for_ever}}         the last instant
+    {{backfills}}        a pattern for the triggers of runs that a backfill created
+    {{condition.audit_fits}}   a condition shared by several statements, from `store/conditions`
 """
 
 import os
@@ -52,16 +53,16 @@ from mainspring.domain.states import (
 from mainspring.store.commands.automations import BACKFILL
 
 FOR_EVER = 2**63 - 1
-"""Stands in a column of instants for one that never comes."""
+"""The value of an instant that never comes."""
 _PLACEHOLDER = re.compile(r"\{\{\s*([a-z_.]+)\s*\}\}")
 _SHARED = Path(__file__).parent
 
 
 class StatementTexts(dict[str, str]):
-    """Statement texts of one database by name, loaded when first asked for.
+    """Statement texts of one database by name, loaded at first use.
 
-    `folder` is the folder of the database's own package, `wording` turns a text of ours into one it can run. An unknown name is a
-    FileNotFoundError: our mistake, not a caller's.
+    `folder` is the folder of the database's own package, `wording` converts a shared text into one that it can run. An
+    unknown name is a FileNotFoundError: a bug of Mainspring.
     """
 
     def __init__(self, folder: Path, wording: Callable[[str], str]) -> None:
@@ -75,7 +76,7 @@ class StatementTexts(dict[str, str]):
 
     @cached_property
     def _files(self) -> dict[str, str]:
-        """The path of each statement by its name: a database's own file takes the place of the shared one."""
+        """Paths of the statements by name: a database's own file replaces the shared one."""
         return {name: path for folder in self._folders for name, path in statement_files(folder)}
 
     def source(self, name: str) -> str:
@@ -86,11 +87,11 @@ class StatementTexts(dict[str, str]):
         return Path(path).read_text(encoding="utf-8").strip().rstrip(";")
 
     def worded(self, text: str) -> str:
-        """Return a text of ours as this database runs it."""
+        """Return a shared text as this database runs it."""
         return self._wording(fill(text))
 
     def names(self) -> list[str]:
-        """Return the names of all statements there are."""
+        """Return the names of all statements."""
         return sorted(self._files)
 
 
@@ -108,17 +109,17 @@ def fill(text: str) -> str:
     """Replace the placeholders of a statement.
 
     Raises:
-        KeyError: a placeholder names nothing of ours.
+        KeyError: a placeholder has an unknown name.
     """
-    return _PLACEHOLDER.sub(lambda match: _WORDS[match[1]], text)
+    return _PLACEHOLDER.sub(lambda match: _PLACEHOLDER_VALUES[match[1]], text)
 
 
 def _listed(states: Iterable[str]) -> str:
     return "(" + ", ".join(f"'{state}'" for state in sorted(states)) + ")"
 
 
-def _words() -> dict[str, str]:
-    """Make the table of everything a placeholder may name."""
+def _placeholder_values() -> dict[str, str]:
+    """Return the table of all placeholders."""
     enums = (
         *(RunState, OutcomeState, AttemptState, DeliveryState, MessageState, FailureReason, SessionState),
         *(IncidentState, IncidentMove, AlertState, BulkState),
@@ -135,11 +136,11 @@ def _words() -> dict[str, str]:
     for move in RunMove:
         table[f"sources.{move.value}"] = _listed(source_states(move))
         table[f"target.{move.value}"] = f"'{target_state(move).value}'"
-    for each, (_, state) in INCIDENT_MOVES.items():
-        table[f"incident.{each.value}"] = f"'{state.value}'"
+    for incident_move, (_, state) in INCIDENT_MOVES.items():
+        table[f"incident.{incident_move.value}"] = f"'{state.value}'"
     for verb, (_, end) in BULK_MOVES.items():
         table[f"bulk.{verb.value}"] = f"'{end.value}'"
-    table |= {f"member.{how.value}": f"'{how.value}'" for how in Settlement}
+    table |= {f"member.{settlement.value}": f"'{settlement.value}'" for settlement in Settlement}
     table["members.fixed"] = _listed(FIXED_SETTLEMENTS)
     table |= {f"healthy.{rule.value}": f"'{rule.value}'" for rule in HealthRule}
     for file in (_SHARED / "conditions").iterdir():
@@ -147,4 +148,4 @@ def _words() -> dict[str, str]:
     return table
 
 
-_WORDS = _words()
+_PLACEHOLDER_VALUES = _placeholder_values()

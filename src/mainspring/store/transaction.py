@@ -1,6 +1,8 @@
-"""What a handler sees of the group's transaction: named statements, the group's instant and session, and counters for the dashboard.
+"""The transaction of a group, as its handlers use it: named statements, the group's instant and session, and counters
+for the dashboard.
 
-One object per transaction. Handlers never begin, commit or roll back; they raise only for what is not a conflict (a conflict is a result).
+One object per transaction. Handlers never begin, commit or roll back; they raise only for what is not a conflict (a
+conflict is a result).
 """
 
 from abc import ABC, abstractmethod
@@ -13,7 +15,7 @@ from mainspring.domain.values.sealing import Sealing
 
 Params = Sequence[Any] | Mapping[str, Any]
 
-Thing = Literal[
+LockTarget = Literal[
     "clock",
     "run",
     "partition",
@@ -33,7 +35,7 @@ Thing = Literal[
     "people",
     "bulk",
 ]
-"""What is held: a run by its id, everything else by its names."""
+"""Kinds of what a transaction locks: a run by its id, everything else by its names."""
 
 _MINUTE_MS = 60_000
 _COLUMNS = (
@@ -43,14 +45,15 @@ _COLUMNS = (
 
 
 class Transaction(ABC):
-    """One group's transaction; each database says how a statement is run.
+    """The transaction of one group; each database implements how a statement runs.
 
-    `now` is the commit's instant (ms). `session` is this process's session, None before OpenSession; OpenSession and CloseSession set it
-    here. `again` = an earlier try may have committed these commands. Handlers set `ready` when a run is or will be claimable,
-    and `facts` when an inbox row was written; they add to `ended` the runs that end, or stop for a person. `sealing` opens the data of
-    events, which are matched by it. `cache` is a memo that lives as long as the group. `audit_head` = the last act that was written here.
-    `clock_step` is a step of the clock that this transaction noticed, `clock_known` the newest step on record, `clock_moves` whether a step
-    still has runs to move; None = as before.
+    `now` is the commit's instant (ms). `session` is this process's session, None before OpenSession; OpenSession and
+    CloseSession set it here. `again` = an earlier try may have committed these commands. Handlers set `ready` when a
+    run is or will be claimable, and `facts` when an inbox row was written; they add to `ended` the runs that end, or
+    stop for a person. `sealing` opens the data of events, to match them. `cache` is a memo for the life of the group.
+    `audit_head` = the last operation that was recorded here. `clock_step` is a step of the clock that this transaction
+    noticed, `clock_known` the newest step on record, `clock_moves` whether a step still has runs to move; None =
+    unchanged.
     """
 
     __slots__ = (
@@ -99,22 +102,23 @@ class Transaction(ABC):
     def change(self, query: str, params: Params = ()) -> int:
         """Run an insert, update or delete and return how many rows it changed."""
 
-    def ahead(self, asked: Sequence[tuple[str, Params]]) -> None:  # noqa: B027 - beside a file nothing is gained by it
-        """Say what is asked next, one after the other and with nothing in between: a database that is far away is then asked once.
+    def ahead(self, statements: Sequence[tuple[str, Params]]) -> None:  # noqa: B027 - beside a file nothing is gained by it
+        """Announce the next statements, in order and with nothing in between: a remote database then gets them in one
+        round trip.
 
-        Whoever asks something else in between only loses the gain.
+        Another statement in between only loses the gain.
         """
 
     @abstractmethod
-    def hold(self, what: Thing, *names: str) -> None:
-        """Let no other process decide upon this before our commit. Ask before reading what the decision rests on."""
+    def hold(self, kind: LockTarget, *names: str) -> None:
+        """Lock a thing against other processes until our commit. Lock before reading what the decision depends on."""
 
     @abstractmethod
-    def hold_all(self, what: Thing, names: Iterable[tuple[str, ...]]) -> None:
-        """Hold many of a kind, in the one order that everybody takes them in, so that no two wait for each other in a ring."""
+    def hold_all(self, kind: LockTarget, names: Iterable[tuple[str, ...]]) -> None:
+        """Lock many of a kind, in the one order that all processes use, so that no two wait for each other in a cycle."""
 
     def count(self, automation: str, **columns: int) -> None:
-        """Add to the rollup of the automation's present minute; `took_max_ms` keeps the largest instead."""
+        """Add to the rollup of the automation's current minute; `took_max_ms` keeps the maximum."""
         sums = self._counts.get(automation)
         if sums is None:
             self._counts[automation] = columns
@@ -122,13 +126,13 @@ class Transaction(ABC):
         for column, n in columns.items():
             sums[column] = max(sums.get(column, 0), n) if column == "took_max_ms" else sums.get(column, 0) + n
 
-    def detail(self, automation: str, what: str, n: int = 1) -> None:
-        """Add to a bucket (of latency, of size) or failure reason of the automation's present minute."""
-        key = automation, what
+    def detail(self, automation: str, bucket: str, n: int = 1) -> None:
+        """Add to a bucket (of latency, of size) or failure reason of the automation's current minute."""
+        key = automation, bucket
         self._details[key] = self._details.get(key, 0) + n
 
     def change_backlog(self, queue: str, by: int) -> None:
-        """Count runs of a queue that wait to be claimed for the first time."""
+        """Count runs of a queue that wait for their first claim."""
         self._backlogs[queue] = self.backlog_change(queue) + by
 
     def backlog_change(self, queue: str) -> int:
@@ -136,9 +140,10 @@ class Transaction(ABC):
         return self._backlogs.get(queue, 0)
 
     def write_counters(self) -> None:
-        """Write them: one row per queue and automation, whatever the size of the group. The database calls it last.
+        """Write the counters: one row per queue and automation, whatever the size of the group. The database calls it
+        last.
 
-        Rows of a kind are written in the order of their names, so that no two groups wait for each other in a ring.
+        Rows of a kind are written in the order of their names, so that no two groups wait for each other in a cycle.
         """
         for change in self.backlog_changes():
             self.change("change_backlog", change)
@@ -148,13 +153,13 @@ class Transaction(ABC):
             self.change("add_rollup_detail", row)
 
     def backlog_changes(self) -> list[dict[str, Any]]:
-        """Return the changed backlogs as change_backlog has them."""
+        """Return the changed backlogs as parameters of change_backlog."""
         session = self.session or 0
         return [{"by": by, "queue": queue, "session": session} for queue, by in sorted(self._backlogs.items()) if by]
 
     def rollups(self) -> list[tuple[Any, ...]]:
-        """Return the counters of each automation as add_rollup has them."""
-        session, minute = self._place()
+        """Return the counters of each automation as parameters of add_rollup."""
+        session, minute = self._session_and_minute()
         rows: list[tuple[Any, ...]] = []
         for automation, sums in sorted(self._counts.items()):
             values = [sums.pop(column, 0) for column in _COLUMNS]
@@ -164,9 +169,9 @@ class Transaction(ABC):
         return rows
 
     def rollup_details(self) -> list[tuple[Any, ...]]:
-        """Return the buckets and reasons as add_rollup_detail has them."""
-        session, minute = self._place()
-        return [(session, automation, minute, what, n) for (automation, what), n in sorted(self._details.items())]
+        """Return the buckets and reasons as parameters of add_rollup_detail."""
+        session, minute = self._session_and_minute()
+        return [(session, automation, minute, bucket, n) for (automation, bucket), n in sorted(self._details.items())]
 
-    def _place(self) -> tuple[int, int]:
+    def _session_and_minute(self) -> tuple[int, int]:
         return self.session or 0, self.now - self.now % _MINUTE_MS

@@ -6,7 +6,7 @@ from mainspring.domain.states import DeliveryState
 
 
 class DeliveryRow(msgspec.Struct, frozen=True):
-    """A delivery in a list. `verified` = what its verifier said; `replay_of` = the delivery that it repeats."""
+    """A delivery in a list. `verified` = the result of its verifier; `replay_of` = the delivery that it repeats."""
 
     seq: int
     id: str
@@ -24,9 +24,9 @@ class DeliveryRow(msgspec.Struct, frozen=True):
 
 
 class DeliveryView(DeliveryRow, frozen=True):
-    """A delivery as it came. `data` = JSON of what a run is given, None where that is the body.
+    """A delivery as it was received. `data` = JSON of the run's input, None if that is the body.
 
-    `source` = the event or run that it tells of.
+    `source` = the event or run that it reports.
     """
 
     body: bytes | None
@@ -45,7 +45,9 @@ class DeliveryPage(msgspec.Struct, frozen=True):
 
 
 class DeliveryCounts(msgspec.Struct, frozen=True):
-    """What arrived for a trigger: how many in each state, when the last came; `at_the_door` = of those refused, turned away there."""
+    """Counts of the deliveries of a trigger by state, and the instant of the last; `at_the_door` = those rejected on
+    receipt.
+    """
 
     states: dict[str, int] = {}
     at_the_door: int = 0
@@ -53,14 +55,14 @@ class DeliveryCounts(msgspec.Struct, frozen=True):
 
 
 class RecentDeliveryCounts(msgspec.Struct, frozen=True):
-    """What arrived since an instant, by trigger; `more` = counting stopped at its cap, so there was more than is told."""
+    """Deliveries since an instant, by trigger; `more` = the count stopped at its limit, so there were more."""
 
     by_trigger: dict[str, DeliveryCounts]
     more: bool
 
 
 class ConsumerView(msgspec.Struct, frozen=True):
-    """What fetches for a trigger: since when it can, or cannot, and why."""
+    """The consumer of a trigger: since when it is connected or unreachable, and why."""
 
     trigger: str
     session: int
@@ -71,7 +73,7 @@ class ConsumerView(msgspec.Struct, frozen=True):
 
 
 class JoinedRunView(msgspec.Struct, frozen=True):
-    """An end that was gathered; `counts` = it is one of those that are waited for."""
+    """The end of a joined run; `counts` = the gathering waits for it."""
 
     automation: str
     run: str
@@ -94,7 +96,7 @@ class GatheringView(msgspec.Struct, frozen=True):
 
 
 class HeldGroup(msgspec.Struct, frozen=True):
-    """Deliveries of one key that a pace holds; `due_at` = when the first of them is looked at again."""
+    """Deliveries of one key that flow control holds; `due_at` = when the first of them is evaluated again."""
 
     trigger: str
     by_key: str

@@ -1,4 +1,6 @@
-"""What reads give back: rows as frozen structs, shaped for people and pages. Instants are ms UTC; blobs are codec bytes or JSON."""
+"""Views that reads return: rows as frozen structs for people and pages. Instants are ms UTC; blobs are codec bytes or
+JSON.
+"""
 
 from typing import Any
 
@@ -85,18 +87,18 @@ class RunView(msgspec.Struct, frozen=True):
     output_size: int | None
     undoing: bool
     clock_steps: str | None = None
-    """The steps of the clock that it lived through (`domain.clock_step.RunClockSteps`)."""
+    """The clock steps during its life (`domain.clock_step.RunClockSteps`)."""
 
 
 class RunPage(msgspec.Struct, frozen=True):
-    """Newest first; `cursor` continues the list where it ends (None = that was all) and is not moved by new runs."""
+    """Runs, newest first; `cursor` continues the list (None = that was all) and new runs do not move it."""
 
     runs: list[RunRow]
     cursor: int | None
 
 
 class WaitView(msgspec.Struct, frozen=True):
-    """What a run waits for from outside."""
+    """A wait of a run for something from outside."""
 
     run: str
     ident: str
@@ -109,7 +111,7 @@ class WaitView(msgspec.Struct, frozen=True):
 
 
 class RunStory(msgspec.Struct, frozen=True):
-    """All that `runs show` draws, from one commit's view."""
+    """All that `runs show` displays, from one commit's view."""
 
     run: RunView
     outcomes: list[Outcome]
@@ -124,9 +126,9 @@ class RunStory(msgspec.Struct, frozen=True):
     """Deaths of workers that had the run, newest first."""
 
 
-def renamed_step_of(story: RunStory) -> tuple[str, str] | None:
+def renamed_step_of(history: RunStory) -> tuple[str, str] | None:
     """Return the old and the new name of the step for which a run stopped, if it stopped for a renamed one."""
-    detail = msgspec.json.decode(story.run.detail) if story.run.detail else None
+    detail = msgspec.json.decode(history.run.detail) if history.run.detail else None
     renamed = detail.get("renamed") if isinstance(detail, dict) else None
     return (str(renamed["old"]), str(renamed["new"])) if isinstance(renamed, dict) else None
 
@@ -157,7 +159,7 @@ class QueueView(msgspec.Struct, frozen=True):
 
 
 class AutomationView(msgspec.Struct, frozen=True):
-    """A definition and what was done to it."""
+    """A definition with the operations on its automation."""
 
     name: str
     kind: str
@@ -175,7 +177,7 @@ class AutomationView(msgspec.Struct, frozen=True):
 
 
 class ScheduleView(msgspec.Struct, frozen=True):
-    """A schedule and where it stands."""
+    """A schedule with its last and next slots."""
 
     name: str
     automation: str
@@ -187,7 +189,7 @@ class ScheduleView(msgspec.Struct, frozen=True):
 
 
 class SchedulePlan(msgspec.Struct, frozen=True):
-    """A schedule that has not ended, with all that is needed to compute its slots and to make their runs. `input` is sealed."""
+    """A schedule that has not ended, with all data to compute its slots and to create their runs. `input` is sealed."""
 
     name: str
     automation: str
@@ -246,7 +248,7 @@ class GivenRun(msgspec.Struct, frozen=True):
 
 
 class AuditView(msgspec.Struct, frozen=True):
-    """One act on record; `detail` and `result` are JSON."""
+    """One operation on record; `detail` and `result` are JSON."""
 
     seq: int
     at: int
@@ -261,7 +263,9 @@ class AuditView(msgspec.Struct, frozen=True):
 
 
 class AuditCheck(msgspec.Struct, frozen=True):
-    """Whether the audit log is whole: the seq of the first row that does not continue the chain, or None; how many rows; the last hash."""
+    """Whether the audit log is intact: the seq of the first row that breaks the chain, or None; how many rows; the last
+    hash.
+    """
 
     broken_at: int | None
     rows: int
@@ -269,7 +273,7 @@ class AuditCheck(msgspec.Struct, frozen=True):
 
 
 class Sums(msgspec.Struct, frozen=True):
-    """Figures of one automation since an instant."""
+    """Sums of one automation since an instant."""
 
     automation: str
     started: int
@@ -295,7 +299,9 @@ class Capped(msgspec.Struct, frozen=True):
 
 
 class Blocker(msgspec.Struct, frozen=True):
-    """Facts from which `explain` tells why a run does not go on. `place` counts from 1 among runs of its group that are ready (capped)."""
+    """Facts from which `explain` tells why a run does not continue. `place` counts from 1 among ready runs of its group
+    (capped).
+    """
 
     run: RunView
     held: bool
@@ -306,12 +312,12 @@ class Blocker(msgspec.Struct, frozen=True):
     automation: AutomationView | None
     workers: list[Worker]
     waits: list[WaitView]
-    is_served: bool = False  # a worker lives, be it one that does not have this automation
-    is_supervised: bool = False  # a supervisor lives that starts a worker in the place of one that died
-    child_queue: ChildQueue | None = None  # of the worker that owns it
-    is_owner_gone: bool = False  # the process that owns it died, and no other one has noted it yet
-    undecided: Capped | None = None  # of a store on hold: runs that must be decided before it can be released
-    is_undecided: bool = False  # it is one of them
+    is_served: bool = False  # a worker is alive, even one without this automation
+    is_supervised: bool = False  # a supervisor is alive that replaces a dead worker
+    child_queue: ChildQueue | None = None  # of the worker that owns the run
+    is_owner_gone: bool = False  # the process that owns it died, and no other one has recorded that yet
+    undecided: Capped | None = None  # runs that must be decided before a store on hold can be released
+    is_undecided: bool = False  # it is an undecided run
 
 
 def columns(kind: type[Any]) -> str:

@@ -51,7 +51,7 @@ def walked(store, **asked):
 def test_pages_hold_what_is_asked_for_once_each(store, made, monkeypatch, looked_at, each):
     """Whatever is asked for, and however little of it is looked at for one page."""
     rows, of_retries = made
-    monkeypatch.setattr(run_pages, "LOOKED_AT", looked_at)
+    monkeypatch.setattr(run_pages, "MOST_SEARCHED", looked_at)
     monkeypatch.setattr(run_pages, "_EACH", each)
     asked = product(STATES, (None, ["a"], ["a", "b"], []), (None, "slow", "nowhere"), (False, True))
     for states, names, queue, healed in asked:
@@ -69,7 +69,7 @@ def test_pages_hold_what_is_asked_for_once_each(store, made, monkeypatch, looked
 
 def test_page_of_a_queue_looks_at_so_many_and_says_where_it_goes_on(store, rows, monkeypatch):
     """Nothing is there: that is found out part by part."""
-    monkeypatch.setattr(run_pages, "LOOKED_AT", 5)
+    monkeypatch.setattr(run_pages, "MOST_SEARCHED", 5)
     assert walked(store, queue="nowhere") == ([], 3)
     assert walked(store, queue="nowhere", states=(S.RUNNING,)) == ([], 1)
 

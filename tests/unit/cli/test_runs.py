@@ -95,7 +95,7 @@ def test_table_into_a_pipe_is_not_cut(cli, stage):
 
 def test_list_shows_what_a_retry_healed(cli, stage, monkeypatch):
     """However far back it lies: one look is bounded, and the list is not."""
-    monkeypatch.setattr("mainspring.store.read.runs.run_pages.LOOKED_AT", 2)
+    monkeypatch.setattr("mainspring.store.read.runs.run_pages.MOST_SEARCHED", 2)
     first, second = stage.begin(), stage.begin()
     stage.do(outcome(first, 1, attempt=3))
     stage.do(outcome(second, 1, attempt=2, state=OutcomeState.FAILED, failure=BOOM))

@@ -84,7 +84,7 @@ def test_slow_questions_are_put_less_often(reader, monkeypatch):
         pauses.append(pause)
         return b"[]" if len(pauses) == 1 else None
 
-    monkeypatch.setattr(waiters, "_next", note)
+    monkeypatch.setattr(waiters, "_next_run_ids", note)
     waiters._poll(reader)
     assert pauses == [POLL_EVERY_S, pytest.approx(1.0)]
 

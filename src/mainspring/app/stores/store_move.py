@@ -54,7 +54,7 @@ def undo_move(url: str, *, act: OperationContext, clock: Clock) -> MoveSource:
     """
     source = make_endpoint(url, clock)
     with lock_supervisor_role(lock_anchor(url), source.shown):
-        departure = source.departure()
+        departure = source.read_marker()
         if departure is None:
             raise ConflictError(f"the store was not moved\nat {source.shown}", hint="Nothing has to be taken back.")
         said = {"from": departure.to}

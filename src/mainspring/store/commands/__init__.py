@@ -1,5 +1,6 @@
-"""Every change of state, as a value. One file a noun; the handlers of a store answer each with a result.
+"""Commands: every change of state, as a value. One file per noun; a handler of the store answers each command with a
+result.
 
-Owner's commands carry `run` and `claim` and are refused (`Refused("claim_lost")`) once another process owns the run. Acts of a person or
-program come wrapped in `Audited`.
+Commands of a run's owner carry `run` and `claim` and are refused (`Refused("claim_lost")`) once another process owns
+the run. Operations of a person or program are wrapped in `AuditedCommand`.
 """

@@ -1,4 +1,4 @@
-"""Acceptance: which commands accept something that would be lost with their commit. Any process can make the other ones again."""
+"""Acceptance: the commands whose input would be lost with their commit. Any process can recreate the others."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -51,35 +51,37 @@ from mainspring.store.commands.triggers import (
     ReportConsumer,
 )
 
-_NO_WORD: Final = (
+_PERSONAL: Final = (
     *(AcknowledgeIncident, SnoozeIncident, DrainSession),
     *(OpenWebSession, RecordFailedSignIn, EndWebSession, EndWebSessions),
     *(CreateStartLink, RecordVisit),
 )
-"""What a person does beside the work."""
+"""Commands of people that decide nothing about runs."""
 _BOOKKEEPING: Final = (
-    *_NO_WORD,
+    *_PERSONAL,
     *(OpenSession, RecordHeartbeat, CloseSession, DeclareSessionDead),
     *(RecordBlockedLoop, RecordProcessFindings, ConfirmClockStep, WakeWorkers, EndProbation),
     RecordProcessGroup,
     *(AnnounceDefinitions, RecordRunConditions, SetMeta, ApplyRetention),
     *(SetQueue, AcquireLock, ReleaseLock),
-    *(MakeSlot, PullBackSchedule),  # the due times of a store that is put back are made by it
+    *(MakeSlot, PullBackSchedule),  # a store that is put back creates its due times again
     *(LeaseChannels, SettleAlerts, RecordEvaluation, RecordStoreOutage),
-    *(ClaimRuns, LeaseBulkBatch, LeaseQueues),  # of a store on hold they get nothing
+    *(ClaimRuns, LeaseBulkBatch, LeaseQueues),  # on hold they get nothing
     *(RejectDelivery, RecordFilterCall, ReportConsumer, DecideDelivery, ReleaseHeldDeliveries),
     *(SaveLogs, PruneLogs),
 )
 
 
 def accepts_input(commands: Iterable[Any]) -> bool:
-    """Tell whether one of these commands accepts something from outside, or what a person says: a run, a delivery, a decision."""
+    """Tell whether one of these commands accepts input from outside or a decision: a run, a delivery, a person's
+    choice.
+    """
     return any(_accepts(command) for command in commands)
 
 
 def _accepts(command: Any) -> bool:
     if isinstance(command, AuditedCommand):
-        return not isinstance(command.inner, _NO_WORD)
+        return not isinstance(command.inner, _PERSONAL)
     if isinstance(command, AcceptDelivery):
         return not command.stays
     return not isinstance(command, _BOOKKEEPING)

@@ -1,4 +1,4 @@
-"""Alerts on their way to channels: a Notifier leases a channel with what is due on it, tells, and settles."""
+"""Alerts for channels: a Notifier leases a channel with its due alerts, sends them, and settles."""
 
 import msgspec
 
@@ -7,34 +7,36 @@ from mainspring.domain.notifications.notification import NotificationEvent
 
 
 class DueAlert(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to be told; `seq` is its place, `id` the same in every try and of this alert alone."""
+    """One alert to be sent; `seq` is its position, `id` its own id, the same in every try."""
 
     seq: int
     id: str
     about: NotificationEvent
     opened: int
-    """Of which opening of its incident it tells."""
+    """The opening of the incident that it reports."""
     at: int
-    """When what it tells of happened (ms UTC)."""
+    """When the reported event happened (ms UTC)."""
     incident: Incident | None
-    """As it stands at the take; None = it is about none: a digest of early signs."""
+    """The incident at the time of the lease; None = a digest of early signs."""
     ref: str | None = None
-    """By what the channel finds again what it showed of this opening."""
+    """By what the channel finds its earlier message about this opening."""
     is_told: bool = False
-    """Whether the channel took anything about this opening before."""
+    """Whether the channel accepted an alert about this opening before."""
     is_again: bool = False
-    """Whether it was taken before and nobody said what became of it: it may have been shown."""
+    """Whether an earlier lease ended without a result: the alert may have been delivered."""
     since_at: int = 0
-    """Since when the channel is to hear of this opening: what was part of another incident at first is told only once it is not."""
+    """Since when the channel is notified of this opening: an incident that was part of another one is notified only
+    once it no longer is.
+    """
 
     @property
     def is_digest(self) -> bool:
-        """Whether it is told together with others of the lowest severity."""
+        """Whether it is sent together with others of the lowest severity."""
         return self.incident is None or self.incident.severity is Severity.DIGEST
 
 
 class LeasedChannel(msgspec.Struct, frozen=True):
-    """A channel that a Notifier may tell, with its oldest due alerts; `failures` = how often in a row nothing could be told."""
+    """A channel that a Notifier may notify, with its oldest due alerts; `failures` = failed tries in a row."""
 
     name: str
     failures: int
@@ -42,17 +44,18 @@ class LeasedChannel(msgspec.Struct, frozen=True):
 
 
 class LeasedChannels(msgspec.Struct, frozen=True, tag="alerts_taken"):
-    """The channels that were taken."""
+    """The channels that were leased."""
 
     channels: tuple[LeasedChannel, ...]
 
 
 class LeaseChannels(msgspec.Struct, frozen=True):
-    """Take those of `channels` that have due alerts and that nobody else has, for `lease_ms` from the commit on. Answer: LeasedChannels.
+    """Lease those of `channels` that have due alerts and no lease, for `lease_ms` from the commit on. Answer:
+    LeasedChannels.
 
-    `lease` = an id of this take; `most` = alerts of each, in the order of their `seq`, and behind them all of a digest. A lease ends with
-    its session too. What is taken is marked as tried in this commit, and the mark is taken off by a SettleAlerts that leaves it unsent
-    without doubt.
+    `lease` = an id of this lease; `most` = alerts of each, in the order of their `seq`, and behind them all of a
+    digest. A lease ends with its session too. Leased alerts are marked as tried in this commit; a SettleAlerts that
+    certainly leaves them unsent removes the mark.
     """
 
     lease: str
@@ -62,24 +65,25 @@ class LeaseChannels(msgspec.Struct, frozen=True):
 
 
 class SentAlert(msgspec.Struct, frozen=True):
-    """An alert that the channel took, and by what it finds it again (None = it keeps what it had)."""
+    """An alert that the channel accepted, and by what it finds it again (None = unchanged)."""
 
     seq: int
     ref: str | None = None
 
 
 class RefusedAlert(msgspec.Struct, frozen=True):
-    """An alert that the channel will never take, and why."""
+    """An alert that the channel will never accept, and the reason."""
 
     seq: int
     fault: str
 
 
 class SettleAlerts(msgspec.Struct, frozen=True, kw_only=True):
-    """Say what became of a channel's alerts, and give it back. Answer: Done. What was sent was sent, whoever has the lease now.
+    """Record the results for a channel's alerts, and end its lease. Answer: Done. Sent alerts count as sent, even if
+    another lease is current.
 
-    `dropped` = what need not be told any more. `untried` = what was taken and certainly not shown; the others may have
-    been. `away` = why the rest could not be told; the channel is left alone for `retry_after_ms` then.
+    `dropped` = alerts that need not be sent any more. `untried` = leased alerts that were certainly not delivered; the
+    others may have been. `away` = why the rest could not be sent: the channel gets no alerts for `retry_after_ms` then.
     """
 
     lease: str

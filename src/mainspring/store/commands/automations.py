@@ -1,4 +1,4 @@
-"""Commands on definitions, schedules, queues, locks and the audit log."""
+"""Commands on automations: definitions, schedules, queues, locks and the audit log."""
 
 from typing import Any, Final
 
@@ -10,22 +10,28 @@ from mainspring.store.commands.triggers import TriggerRow
 
 
 class ScheduleRow(msgspec.Struct, frozen=True):
-    """A schedule as data. `spec` is what time.schedule parses; `next_slot_at` is computed by the announcer for a new or changed spec."""
+    """A schedule as data. `spec` is the input of time.schedule; the announcer computes `next_slot_at` for a new or
+    changed spec.
+    """
 
     name: str
     automation: str
     spec: bytes
     next_slot_at: int | None
     key: str = ""
-    """Equal while the schedule is the same one; `spec` may differ meanwhile by what is looked up (dates of holidays)."""
+    """Equal while the schedule is the same; looked-up parts of `spec` (dates of holidays) may differ."""
     input: bytes | None = None
-    """What its runs are given, sealed: with it and the definition anybody can make a slot, without the code."""
+    """The sealed input of its runs: with it and the definition any process can make a slot, without the code."""
     first_slot_at: int | None = None
-    """The first slot of an interval that is added to a store in use: it begins at once. In a new store no slot is of the past."""
+    """The first slot of an interval that is added to a store in use: it starts at once. In a new store no slot lies in
+    the past.
+    """
 
 
 class AutomationRow(msgspec.Struct, frozen=True):
-    """A definition as data, or the problem that kept it from loading (definition None keeps the last good one), or that this is over."""
+    """A definition as data, or the problem that kept it from loading (definition None keeps the last good one). `was` =
+    its earlier name.
+    """
 
     name: str
     kind: str
@@ -37,9 +43,9 @@ class AutomationRow(msgspec.Struct, frozen=True):
 
 
 class AnnounceDefinitions(msgspec.Struct, frozen=True):
-    """Write the definitions this process can run. Answer: Numbered(deployment number).
+    """Write the definitions that this process can run. Answer: Numbered(deployment number).
 
-    Sets what this session may claim: (name, version) of each automation without problem.
+    Sets what this session may claim: (name, version) of each automation without a problem.
     """
 
     fingerprint: str
@@ -49,13 +55,15 @@ class AnnounceDefinitions(msgspec.Struct, frozen=True):
 
 
 class RecordRunConditions(msgspec.Struct, frozen=True):
-    """What this process runs under; what differs from what is on record is a change. Answer: Numbered(changes)."""
+    """Record the run conditions of this process; a difference from the record is a change. Answer: Numbered(changes)."""
 
     found: tuple[ConditionSnapshot, ...]
 
 
 class PauseAutomation(msgspec.Struct, frozen=True):
-    """Start and make nothing of this automation until resumed or `until_at`. Answer: Done, Refused not_found."""
+    """Start and create no runs of this automation until it is resumed or until `until_at`. Answer: Done, Refused
+    not_found.
+    """
 
     name: str
     until_at: int | None
@@ -70,13 +78,14 @@ class ResumeAutomation(msgspec.Struct, frozen=True):
 
 
 class RetireAutomation(msgspec.Struct, frozen=True):
-    """It is meant to be gone: its schedules end, nobody misses it. Answer: Done, Refused not_found."""
+    """Retire an automation: its schedules end, and monitoring does not expect it. Answer: Done, Refused not_found."""
 
     name: str
 
 
 class MakeSlot(msgspec.Struct, frozen=True):
-    """Serve one due time: the slot's row, its run (if any) and the next due time in one commit. Answer: Started, Done, Refused taken.
+    """Serve one due time: the slot's row, its run (if any) and the next due time in one commit. Answer: Started, Done,
+    Refused taken.
 
     `verdict` = a SlotVerdict.
     """
@@ -90,9 +99,11 @@ class MakeSlot(msgspec.Struct, frozen=True):
 
 
 class PullBackSchedule(msgspec.Struct, frozen=True):
-    """Let a schedule go on from now whose slots were made by a clock that has been put back since: it would wait for those to pass.
+    """Continue a schedule from now on if its slots lie ahead because a clock was ahead: it would wait for those to
+    pass.
 
-    A slot that has its run keeps it, and is passed over when it comes. Nothing happens to one that is not ahead. Answer: Done.
+    A slot with a run keeps it, and is skipped when it is due. A schedule that is not ahead stays unchanged. Answer:
+    Done.
     """
 
     schedule: str
@@ -100,13 +111,13 @@ class PullBackSchedule(msgspec.Struct, frozen=True):
 
 
 BACKFILL: Final = "backfill of "
-"""How the trigger of a run begins that a backfill made: until it has begun no due slot waits for it."""
+"""Prefix of the trigger of runs that a backfill created: no due slot waits for such a run before it has started."""
 
 
 class BackfillSlot(msgspec.Struct, frozen=True):
-    """Make the run of a slot of the past that has none: below low water, missed or skipped. For people, as an act.
+    """Create the run of a past slot without one: below low water, missed or skipped. For people, as an operation.
 
-    Answer: Started, Refused has_run | not_past (its schedule will come to it) | not_found, or as StartRun.
+    Answer: Started, Refused has_run | not_past (its schedule will serve it) | not_found, or as StartRun.
     """
 
     schedule: str
@@ -124,7 +135,7 @@ class DismissSlot(msgspec.Struct, frozen=True):
 
 
 class SetQueue(msgspec.Struct, frozen=True):
-    """Make or change a queue's limits (None = no limit). Answer: Done."""
+    """Create a queue, or change its limits (None = no limit). Answer: Done."""
 
     name: str
     concurrency: int | None = None
@@ -134,7 +145,7 @@ class SetQueue(msgspec.Struct, frozen=True):
 
 
 class PauseQueue(msgspec.Struct, frozen=True):
-    """Claim nothing from a queue, or go on. Answer: Done, Refused not_found."""
+    """Pause a queue, so that nothing is claimed from it, or resume it. Answer: Done, Refused not_found."""
 
     name: str
     paused: bool
@@ -143,7 +154,7 @@ class PauseQueue(msgspec.Struct, frozen=True):
 
 
 class AcquireLock(msgspec.Struct, frozen=True):
-    """Take a lock for the sending session. Answer: Numbered(fencing token), Refused held (text names the holder)."""
+    """Acquire a lock for the sending session. Answer: Numbered(fencing token), Refused held (text names the holder)."""
 
     name: str
     owner: str
@@ -151,14 +162,14 @@ class AcquireLock(msgspec.Struct, frozen=True):
 
 
 class ReleaseLock(msgspec.Struct, frozen=True):
-    """Let a lock go. Answer: Done, Refused not_held."""
+    """Release a lock. Answer: Done, Refused not_held."""
 
     name: str
     token: int
 
 
 class BreakLock(msgspec.Struct, frozen=True):
-    """Take a lock away from whoever holds it. Answer: Done, Refused not_found."""
+    """Take a lock from its holder. Answer: Done, Refused not_found."""
 
     name: str
 
@@ -173,7 +184,7 @@ class SetMeta(msgspec.Struct, frozen=True):
 class ApplyRetention(msgspec.Struct, frozen=True):
     """Delete what is older than its retention, at most `limit` runs. Answer: Numbered(runs deleted).
 
-    Each instant is the newest finish that goes; None keeps all. Whatever an unfinished run can still ask for stays.
+    Each instant is the newest finish to delete; None keeps all. What an unfinished run can still read stays.
     """
 
     succeeded_before: int | None
@@ -185,7 +196,9 @@ class ApplyRetention(msgspec.Struct, frozen=True):
 
 
 class AuditedCommand(msgspec.Struct, frozen=True):
-    """An act of a person or program: the inner command and its audit row are one commit; the same command id answers as before."""
+    """An operation of a person or program: the inner command and its audit row are one commit; the same command id gets
+    the same answer.
+    """
 
     command: str
     actor: str

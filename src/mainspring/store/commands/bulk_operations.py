@@ -7,11 +7,11 @@ from mainspring.domain.states import BulkMove
 
 
 class BeginBulkOperation(msgspec.Struct, frozen=True, kw_only=True):
-    """Put an act on many on record; the first piece is due at once. Answer: Done.
+    """Record a new bulk operation; its first batch is due at once. Answer: Done.
 
-    `id` = the command id by which it was asked for; begun under it once, it is not begun again. `parts` = ids of runs, or of deliveries
-    for a replay; `which` = JSON, by what they were chosen; `automations` = of whom they are. `rate` is for people, `piece` parts every
-    `every_ms` keep it.
+    `id` = the command id of the request; the same id again begins no second one. `parts` = ids of runs, or of
+    deliveries for a replay; `which` = JSON, how they were selected; `automations` = their automations. `rate` is for
+    people; a batch of `piece` parts every `every_ms` keeps it.
     """
 
     id: str
@@ -27,9 +27,9 @@ class BeginBulkOperation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BulkBatch(msgspec.Struct, frozen=True, tag="bulk_piece"):
-    """What is to be done next of a bulk act: `verb` to each of `parts`, which stand behind `reached`. None = nothing is due.
+    """The next batch of a bulk operation: `verb` for each of `parts`, which follow `reached`. None = nothing is due.
 
-    `at` = when it was taken, by the store's clock (ms).
+    `at` = when it was leased, by the store's clock (ms).
     """
 
     bulk: str | None = None
@@ -42,9 +42,9 @@ class BulkBatch(msgspec.Struct, frozen=True, tag="bulk_piece"):
 
 
 class LeaseBulkBatch(msgspec.Struct, frozen=True):
-    """Take the piece that is due first and that nobody else has, for `lease_ms` from the commit on. Answer: BulkBatch.
+    """Lease the first due batch without a lease, for `lease_ms` from the commit on. Answer: BulkBatch.
 
-    `lease` = an id of this take: sent again, it gets the same piece.
+    `lease` = an id of this lease: sent again, it gets the same batch.
     """
 
     lease: str
@@ -52,9 +52,11 @@ class LeaseBulkBatch(msgspec.Struct, frozen=True):
 
 
 class RecordBulkBatch(msgspec.Struct, frozen=True):
-    """Say what became of a piece: its parts stand behind `reached` and end with `to`; `refused` = part -> why. Answer: Done.
+    """Record the result of a batch: its parts follow `reached` and end with `to`; `refused` = part -> reason. Answer:
+    Done.
 
-    A piece that two processes did counts once: each of its acts has a command id of its own, so they were answered alike.
+    A batch that two processes executed counts once: each of its operations has a command id of its own, so both got the
+    same answers.
     """
 
     bulk: str
@@ -65,7 +67,7 @@ class RecordBulkBatch(msgspec.Struct, frozen=True):
 
 
 class ChangeBulkOperation(msgspec.Struct, frozen=True):
-    """Pause, resume or stop a bulk act. Answer: Done, Refused not_found | wrong_state."""
+    """Pause, resume or stop a bulk operation. Answer: Done, Refused not_found | wrong_state."""
 
     bulk: str
     move: BulkMove

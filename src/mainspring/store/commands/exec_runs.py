@@ -1,4 +1,4 @@
-"""Commands of `mainspring exec`: what it wraps, and runs whose story is told after their end."""
+"""Commands of `mainspring exec`: the automation that it wraps, and runs that are recorded after their end."""
 
 import msgspec
 
@@ -10,10 +10,11 @@ from mainspring.store.commands.runs import RunKey
 
 
 class DescribeExecAutomation(msgspec.Struct, frozen=True):
-    """Write what a wrapped command is and when it is expected. Answer: Done, Refused taken | retired.
+    """Describe a wrapped command and when it is expected. Answer: Done, Refused taken | retired.
 
-    No deployment is numbered and nothing becomes claimable. Schedules that are given replace those on record; none given leaves them. They
-    have no next slot: the caller starts it, we only expect it. A name that a script, task or workflow has is left to it.
+    No deployment is numbered and nothing becomes claimable. Given schedules replace those on record; none given leaves
+    them. They have no next slot: the caller starts the command, Mainspring only expects it. The name of a script, task
+    or workflow is left to it.
     """
 
     automation: AutomationRow
@@ -21,11 +22,12 @@ class DescribeExecAutomation(msgspec.Struct, frozen=True):
 
 
 class RecordExecRun(msgspec.Struct, frozen=True):
-    """Write down a run that has ended, with its own instants. Answer: Started(created False = its end was on record), Refused owned.
+    """Record a run that has ended, with its own instants. Answer: Started(created False = its end was on record),
+    Refused owned.
 
-    The same id again changes nothing. If the run is on record without its end, or as lost with its process, it gets the end told here: the
-    word of its owner (`session` and `claim`). `state` is succeeded, failed or cancelled; `output_size` = bytes of what a
-    success put out.
+    The same id again changes nothing. If the run is on record without its end, or as lost with its process, it gets
+    this end, because its owner reports it (`session` and `claim`). `state` is succeeded, failed or cancelled;
+    `output_size` = bytes of the output of a success.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The inbox: messages to one run, published events, and what runs wait for."""
+"""The inbox: messages to one run, published events, and the waits of runs."""
 
 import msgspec
 
@@ -7,10 +7,11 @@ from mainspring.domain.runs.journal import FactKind
 
 
 class DeliverFact(msgspec.Struct, frozen=True):
-    """Put a fact into one run's inbox and wake it. Answer: Done, Refused not_found | finished | no_such_question | question_over.
+    """Deliver a fact to one run's inbox and wake the run. Answer: Done, Refused not_found | finished | no_such_question
+    | question_over.
 
-    The same `source` counts once per run and kind. An ANSWER must name the ident of an open question (or the only one: ident None); at and
-    after the instant `until_at` of its wait it is refused.
+    The same `source` counts once per run and kind. An ANSWER must name the ident of an open question (or the only one:
+    ident None); at and after the instant `until_at` of its wait it is refused.
     """
 
     run: str
@@ -23,10 +24,12 @@ class DeliverFact(msgspec.Struct, frozen=True):
 
 
 class PublishEvent(msgspec.Struct, frozen=True):
-    """Store an event and deliver it to the runs that wait for it. Answer: Numbered(number of runs woken by this event), Refused unreadable.
+    """Store an event and deliver it to the waiting runs. Answer: Numbered(number of runs woken by this event), Refused
+    unreadable.
 
-    `data` is JSON, or JSON sealed by a codec that the store was opened with. The same (name, key) again stores nothing. `checked` = refuse
-    an event that runs wait for and none of them can read; its sender has to be there to hear it.
+    `data` is JSON, or JSON sealed by a codec with which the store was opened. The same (name, key) again stores
+    nothing. `checked` = refuse an event that runs wait for and none of them can read; its sender must be present to get
+    the answer.
     """
 
     id: str
@@ -38,10 +41,10 @@ class PublishEvent(msgspec.Struct, frozen=True):
 
 
 class OpenWait(msgspec.Struct, frozen=True):
-    """State what a run waits for. kind: event or ask. Answer: Done, Refused claim_lost.
+    """Record a wait of a run. kind: event or ask. Answer: Done, Refused claim_lost.
 
-    For events: `where` maps dotted paths to JSON values; only events at or after `since_at` count, each once per run. `schema` = the JSON
-    schema that its code states for the data.
+    For events: `where` maps dotted paths to JSON values; only events at or after `since_at` count, each once per run.
+    `schema` = the JSON schema of the data in the run's code.
     """
 
     run: str
@@ -58,7 +61,9 @@ class OpenWait(msgspec.Struct, frozen=True):
 
 
 class CloseWait(msgspec.Struct, frozen=True):
-    """The body gave this wait up. A fact already delivered for it is dropped. Answer: Done, Refused claim_lost."""
+    """Close a wait that the body abandoned. A fact already delivered for it is dropped. Answer: Done, Refused
+    claim_lost.
+    """
 
     run: str
     claim: int
@@ -66,10 +71,10 @@ class CloseWait(msgspec.Struct, frozen=True):
 
 
 class ExpireWait(msgspec.Struct, frozen=True):
-    """The time of this wait ended. Answer: Arrived (the run's inbox), Refused claim_lost.
+    """Expire a wait whose time ended. Answer: Arrived (the run's inbox), Refused claim_lost.
 
-    What came for it still counts, for it came in time: the store gives no late answer or event. If nothing came, the wait is closed: an
-    answer is refused from then on, an event is kept for the next wait.
+    Facts that were delivered for it count, because they were in time: the store delivers no late answer or event.
+    Without any the wait is closed: an answer is refused from then on, an event is kept for the next wait.
     """
 
     run: str
@@ -78,9 +83,10 @@ class ExpireWait(msgspec.Struct, frozen=True):
 
 
 class RejectFact(msgspec.Struct, frozen=True):
-    """The run's code cannot read this fact of its inbox: keep it for a person, let the run wait on. Answer: Done, Refused claim_lost.
+    """Reject a fact of the inbox that the run's code cannot read: keep it for a person, and let the run continue to
+    wait. Answer: Done, Refused claim_lost.
 
-    `event` = the name of the event that it is; None = it is a signal.
+    `event` = the name of the event; None = a signal.
     """
 
     run: str
@@ -91,10 +97,11 @@ class RejectFact(msgspec.Struct, frozen=True):
 
 
 class ReturnFact(msgspec.Struct, frozen=True):
-    """The body had given up the wait when this signal or event was taken in: put it back. Answer: Done, Refused claim_lost.
+    """Return a signal or event to the inbox that was consumed after the body had abandoned the wait. Answer: Done,
+    Refused claim_lost.
 
-    The outcome of this rank then counts as cancelled. `event` = the id of the event; None = a signal, with its name and payload, which gets
-    back its place `seq` in the inbox.
+    The outcome of this rank then counts as cancelled. `event` = the id of the event; None = a signal, with its name and
+    payload, which gets back its place `seq` in the inbox.
     """
 
     run: str
@@ -108,6 +115,6 @@ class ReturnFact(msgspec.Struct, frozen=True):
 
 
 class DropRejectedFacts(msgspec.Struct, frozen=True):
-    """A person gives up what a run's code could not read. Answer: Numbered(how many), Refused not_found | nothing_rejected."""
+    """Drop the rejected facts of a run, for a person. Answer: Numbered(how many), Refused not_found | nothing_rejected."""
 
     run: str

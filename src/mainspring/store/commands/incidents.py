@@ -1,4 +1,4 @@
-"""Commands on incidents: what a watcher saw in one look, and what people say about one."""
+"""Commands on incidents: the findings of one evaluation by a watcher, and the operations of people."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.routing import NotificationTarget
 
 DECIDED_CLOCK_STEP = "decided_clock_step"
-"""The entry of `meta` with the number of the newest step of the clock when a person resolved the incident of it."""
+"""The entry of `meta` with the number of the newest clock step when a person resolved its incident."""
 
 
 class GroupedFailure(msgspec.Struct, frozen=True):
-    """One row of `faults` that this look groups."""
+    """One row of `faults` that this evaluation groups."""
 
     seq: int
     run: str
@@ -21,7 +21,7 @@ class GroupedFailure(msgspec.Struct, frozen=True):
 
 
 class ErrorGroup(msgspec.Struct, frozen=True):
-    """Failures of one cause, and those of them that this look adds. All text is redacted."""
+    """Failures of one cause, and those that this evaluation adds (`told`). All text is redacted."""
 
     automation: str
     fingerprint: str
@@ -33,10 +33,10 @@ class ErrorGroup(msgspec.Struct, frozen=True):
 
 
 class EvaluatedFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding, with the id of its incident if it opens one, and who is told if it does.
+    """A finding, with the id of its incident and the targets to notify, if it opens one.
 
-    `faults` = the rows of `faults` that it is made of; it counts for nothing where another watcher has grouped them all. `parent` = what it
-    is folded into, which stands before it or is open: it is then told to nobody.
+    `faults` = its rows of `faults`; it is ignored if another watcher has grouped all of them. `parent` = the finding
+    under which it is grouped, which precedes it or is open: then no one is notified.
     """
 
     id: str
@@ -47,9 +47,9 @@ class EvaluatedFinding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IncidentReminder(msgspec.Struct, frozen=True):
-    """Tell once more of an incident that is still open (its `number`th time), or wake one whose snooze is over.
+    """Notify again of an incident that is still open (for the `number`th time), or wake one whose snooze is over.
 
-    `wakes` = it is told of one that is acknowledged too, and opens it again by that.
+    `wakes` = also for an acknowledged incident, which reopens it.
     """
 
     incident: str
@@ -61,17 +61,18 @@ class IncidentReminder(msgspec.Struct, frozen=True):
 
 
 class Digest(msgspec.Struct, frozen=True):
-    """Tell a channel of early signs at the digest's time `at`, once; they are about no incident."""
+    """Notify a channel of early signs at the digest's time `at`, once; they belong to no incident."""
 
     at: int
     to: NotificationTarget
 
 
 class RecordEvaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """Write down one look, begun at `looked_at` (the store's clock): open, reopen, refresh, resolve, remind. Answer: Numbered(changes).
+    """Record one evaluation that started at `looked_at` (the store's clock): open, reopen, refresh, resolve, remind.
+    Answer: Numbered(changes).
 
-    `well` = subjects that were judged, or whose automation is gone, and of which nothing was found.
-    `is_back` = incidents were written by a clock that was ahead: their instants count as now.
+    `well` = subjects that were evaluated without a finding, or whose automation no longer exists. `is_back` = incidents
+    were written by a clock that was ahead: their instants count as now.
     """
 
     looked_at: int
@@ -84,9 +85,10 @@ class RecordEvaluation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordStoreOutage(msgspec.Struct, frozen=True, kw_only=True):
-    """The store was lost from `since_at` to `over_at`, of which people heard without it: nobody is told. Answer: Done.
+    """Record an outage of the store from `since_at` to `over_at` that people were notified of without the store: it
+    sends no notification. Answer: Done.
 
-    `id` = that of the incident if there was none before. What overlaps with what is on record is the same loss.
+    `id` = that of a new incident. An outage that overlaps one on record is the same.
     """
 
     id: str
@@ -97,7 +99,9 @@ class RecordStoreOutage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AcknowledgeIncident(msgspec.Struct, frozen=True):
-    """Somebody looks after it; `until_at` = it is open again then, unless it is resolved. Answer: Done, Refused not_found | wrong_state."""
+    """Acknowledge an incident for a person; at `until_at` it reopens unless it is resolved. Answer: Done, Refused
+    not_found | wrong_state.
+    """
 
     incident: str
     by: str
@@ -106,7 +110,7 @@ class AcknowledgeIncident(msgspec.Struct, frozen=True):
 
 
 class SnoozeIncident(msgspec.Struct, frozen=True):
-    """Say no more of it until an instant, unless it is resolved before. Answer: Done, Refused not_found | wrong_state."""
+    """Snooze an incident until an instant, unless it is resolved before. Answer: Done, Refused not_found | wrong_state."""
 
     incident: str
     until_at: int
@@ -115,7 +119,9 @@ class SnoozeIncident(msgspec.Struct, frozen=True):
 
 
 class ResolveIncident(msgspec.Struct, frozen=True):
-    """It is over; the next look that finds it again reopens it. Answer: Done, Refused not_found | wrong_state."""
+    """Resolve an incident; the next evaluation that finds it again reopens it. Answer: Done, Refused not_found |
+    wrong_state.
+    """
 
     incident: str
     by: str

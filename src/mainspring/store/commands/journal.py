@@ -10,9 +10,10 @@ from mainspring.store.commands.inbox import PublishEvent
 
 
 class SaveOutcome(msgspec.Struct, frozen=True):
-    """Append one outcome. `inbox` = the fact it takes in, deleted by the same commit. Answer: Done, Refused claim_lost.
+    """Append one outcome. `inbox` = the fact that it consumes, deleted by the same commit. Answer: Done, Refused
+    claim_lost.
 
-    Also clears the attempts' open marks, checkpoint and wait of this ident.
+    Also clears the open marks of attempts, the checkpoint and the wait of this ident.
     """
 
     run: str
@@ -35,20 +36,26 @@ class SaveOutcome(msgspec.Struct, frozen=True):
     undo: str | None = None
     inbox: int | None = None
     marked: bool = False
-    """True if the step has attempts, a checkpoint or a wait on record that this outcome closes."""
+    """True if the step has recorded attempts, a checkpoint or a wait that this outcome closes."""
     asked_after: int = 0
-    """The rank that had been handed to the body when it asked: what was asked for after a failure goes when the failure goes."""
+    """The last rank that the body had received before this request: a request made after a failure is superseded with
+    the failure.
+    """
     events: tuple[PublishEvent, ...] = ()
     posts: tuple[QueuedMessage, ...] = ()
-    """What the step sends: it is published and posted by the same commit, once."""
+    """Messages of the step: the same commit publishes and queues them, once."""
     first_at: int | None = None
-    """When the first attempt began, where that is known not to be `started_at`: for whoever watches commits, it is not kept."""
+    """Start of the first attempt if it is known to differ from `started_at`: for observers of commits, not stored."""
     spent: int = 0
-    """Attempts before somebody let it be done again: what succeeds at the first one after them was not healed by a retry. Not kept."""
+    """Attempts before a person allowed another try: a success at the first attempt after them was not healed by a
+    retry. Not stored.
+    """
 
 
 class SaveAttempt(msgspec.Struct, frozen=True):
-    """Write or replace one attempt: a start mark, or an end that is not the step's last word. Answer: Done, Refused claim_lost."""
+    """Write or replace one attempt: a start mark, or an end after which the step continues. Answer: Done, Refused
+    claim_lost.
+    """
 
     run: str
     claim: int
@@ -68,7 +75,7 @@ class SaveAttempt(msgspec.Struct, frozen=True):
 
 
 class SaveCheckpoint(msgspec.Struct, frozen=True):
-    """Keep a step's last checkpoint and/or progress (None = unchanged). Answer: Done, Refused claim_lost."""
+    """Save a step's last checkpoint and/or progress (None = unchanged). Answer: Done, Refused claim_lost."""
 
     run: str
     claim: int
@@ -79,9 +86,10 @@ class SaveCheckpoint(msgspec.Struct, frozen=True):
 
 
 class RecordStalledAttempt(msgspec.Struct, frozen=True):
-    """Put an attempt on record that has given no sign of life for so long. Answer: Done, Refused claim_lost.
+    """Record an attempt without a sign of life for `silent_ms`. Answer: Done, Refused claim_lost.
 
-    `stack` = where it stands, outermost first: printable lines without secrets. It goes with ClearStalledAttempt, and with the session.
+    `stack` = its call stack, outermost first: printable lines without secrets. ClearStalledAttempt or the end of the
+    session removes the record.
     """
 
     run: str
@@ -94,7 +102,7 @@ class RecordStalledAttempt(msgspec.Struct, frozen=True):
 
 
 class ClearStalledAttempt(msgspec.Struct, frozen=True):
-    """The attempt gave a sign of life, or ended. Answer: Done."""
+    """Clear a stalled attempt that gave a sign of life, or ended. Answer: Done."""
 
     run: str
     claim: int
@@ -103,7 +111,7 @@ class ClearStalledAttempt(msgspec.Struct, frozen=True):
 
 
 class RecordProcessGroup(msgspec.Struct, frozen=True):
-    """Remember a process group of this session, to be killed before a takeover; `ended` forgets it. Answer: Done."""
+    """Record a process group of this session, to be killed before a takeover; `ended` removes it. Answer: Done."""
 
     pgid: int
     started: str

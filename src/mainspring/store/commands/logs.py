@@ -1,4 +1,4 @@
-"""Lines of log of runs, in parts."""
+"""Log lines of runs, in chunks: the commands that save and prune these logs."""
 
 import msgspec
 
@@ -6,10 +6,10 @@ from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES, KEPT_LINES, MAX_
 
 
 class SaveLogs(msgspec.Struct, frozen=True):
-    """Add parts to the lines of a run. Answer: Done, Refused not_found.
+    """Append chunks to the log lines of a run. Answer: Done, Refused not_found.
 
-    What the run may not keep is dropped: parts behind its first lines, the oldest first. No claim is needed: what an attempt said stays
-    said.
+    Lines above the limits of the run are dropped: chunks behind its first lines, the oldest first. No claim is needed:
+    the lines of an attempt stay.
     """
 
     run: str
@@ -20,7 +20,7 @@ class SaveLogs(msgspec.Struct, frozen=True):
 
 
 class PruneLogs(msgspec.Struct, frozen=True):
-    """Delete parts whose last line is older than an instant, at most `limit`. Answer: Numbered(parts deleted)."""
+    """Delete chunks whose last line is older than an instant, at most `limit`. Answer: Numbered(chunks deleted)."""
 
     before_at: int
     limit: int = 1_000

@@ -4,7 +4,7 @@ import msgspec
 
 
 class UnsentMessage(msgspec.Struct, frozen=True):
-    """A message as its Sender gets it: the fields of domain.outgoing.Message, sealed; `seq` is its place."""
+    """A message as its Sender gets it: the fields of domain.outgoing.Message, sealed; `seq` is its position."""
 
     seq: int
     id: str
@@ -15,7 +15,7 @@ class UnsentMessage(msgspec.Struct, frozen=True):
 
 
 class LeasedQueue(msgspec.Struct, frozen=True):
-    """A queue that a Sender may send to, with its oldest messages; `failures` = how often in a row nothing could be sent."""
+    """A queue that a Sender may send to, with its oldest messages; `failures` = failed tries in a row."""
 
     name: str
     failures: int
@@ -23,15 +23,16 @@ class LeasedQueue(msgspec.Struct, frozen=True):
 
 
 class LeasedQueues(msgspec.Struct, frozen=True, tag="leased"):
-    """The queues that were taken."""
+    """The queues that were leased."""
 
     queues: tuple[LeasedQueue, ...]
 
 
 class LeaseQueues(msgspec.Struct, frozen=True):
-    """Take queues of the outbox that hold messages and that nobody else has, for `lease_ms` from the commit on. Answer: Leased.
+    """Lease queues of the outbox that hold messages and have no lease, for `lease_ms` from the commit on. Answer:
+    Leased.
 
-    `lease` = an id of this take; `queues` and `messages` = the most of each. A lease ends with its session too.
+    `lease` = an id of this lease; `queues` and `messages` = the maximum of each. A lease ends with its session too.
     """
 
     lease: str
@@ -41,16 +42,17 @@ class LeaseQueues(msgspec.Struct, frozen=True):
 
 
 class MessageRefusal(msgspec.Struct, frozen=True):
-    """A message that its broker will not take, and why."""
+    """A message that its broker rejects, and the reason."""
 
     seq: int
     fault: str
 
 
 class SettleQueue(msgspec.Struct, frozen=True):
-    """Say what became of a queue's messages, and give it back. Answer: Done.
+    """Record the results for a queue's messages, and end its lease. Answer: Done.
 
-    `sent` = those that the broker has. `away` = why the rest could not be sent; the queue is left alone for `retry_after_ms` then.
+    `sent` = messages that the broker has. `away` = why the rest could not be sent; the queue is left alone for
+    `retry_after_ms` then.
     """
 
     lease: str
@@ -62,12 +64,12 @@ class SettleQueue(msgspec.Struct, frozen=True):
 
 
 class RetryMessage(msgspec.Struct, frozen=True):
-    """Let a refused message be sent again. Answer: Done, Refused not_found."""
+    """Send a rejected message again. Answer: Done, Refused not_found."""
 
     id: str
 
 
 class DiscardMessage(msgspec.Struct, frozen=True):
-    """Forget a message that was not sent. Answer: Done, Refused not_found."""
+    """Discard a message that was not sent. Answer: Done, Refused not_found."""
 
     id: str

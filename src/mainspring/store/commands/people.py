@@ -1,4 +1,6 @@
-"""Commands on who may come in: people, sessions at the pages, tokens of programs, start-up links. No secret is in them, only hashes."""
+"""Commands on people and their access: web sessions, tokens of programs, start links. They contain hashes, never
+secrets.
+"""
 
 import msgspec
 
@@ -6,7 +8,7 @@ from mainspring.domain.access.permissions import Role, SignInMethod
 
 
 class AddPerson(msgspec.Struct, frozen=True):
-    """Let a person in by name and password. Sessions of that name end. Answer: Done, Refused taken."""
+    """Add a person who signs in by name and password. Sessions of that name end. Answer: Done, Refused taken."""
 
     name: str
     password: str
@@ -15,7 +17,7 @@ class AddPerson(msgspec.Struct, frozen=True):
 
 
 class ChangePerson(msgspec.Struct, frozen=True):
-    """Say what a person may; it counts from its next request on. Answer: Done, Refused not_found | last_admin."""
+    """Change the permissions of a person from the next request on. Answer: Done, Refused not_found | last_admin."""
 
     name: str
     role: Role
@@ -23,15 +25,15 @@ class ChangePerson(msgspec.Struct, frozen=True):
 
 
 class RemovePerson(msgspec.Struct, frozen=True):
-    """Let a person in no more, and end its sessions. Answer: Done, Refused not_found | last_admin."""
+    """Remove a person, and end its sessions. Answer: Done, Refused not_found | last_admin."""
 
     name: str
 
 
 class SetPassword(msgspec.Struct, frozen=True):
-    """Set a person's password, and end its sessions but `keep` (a hash). Answer: Done, Refused not_found | changed.
+    """Set a person's password, and end its sessions except `keep` (a hash). Answer: Done, Refused not_found | changed.
 
-    `proof` = the stored form of the old password, which was compared; None = whoever asks need not know it.
+    `proof` = the stored form of the old password, which was compared; None = the sender need not know it.
     """
 
     name: str
@@ -41,10 +43,12 @@ class SetPassword(msgspec.Struct, frozen=True):
 
 
 class OpenWebSession(msgspec.Struct, frozen=True, kw_only=True):
-    """Sign somebody in. Answer: Done, Refused changed (it is let in no more) | over (the link was used, or is too old) | somebody_else.
+    """Sign a person in. Answer: Done, Refused changed (access was removed) | over (the link was used, or is too old) |
+    somebody_else.
 
-    `role` None = as the person's row says, which has to be there and to hold the password `proof`; else no person may have that
-    name. `link` = hash of the start-up link that this uses up. `replaces` = hash of the session that the same browser had, which ends.
+    `role` None = that of the person's row, which must exist and hold the password `proof`; otherwise no person may have
+    that name. `link` = hash of the start link that this uses up. `replaces` = hash of the earlier session of the same
+    browser, which ends.
     """
 
     hash: str
@@ -62,35 +66,35 @@ class OpenWebSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordFailedSignIn(msgspec.Struct, frozen=True):
-    """Somebody could not be let in: for the record only. Answer: Refused."""
+    """Record a failed sign-in. Answer: Refused."""
 
     code: str
     text: str
 
 
 class EndWebSession(msgspec.Struct, frozen=True):
-    """Sign out one session, by its id; `name` = only if it is of this name. Answer: Done, Refused not_found."""
+    """Sign out one session by its id; `name` = only if it belongs to this name. Answer: Done, Refused not_found."""
 
     id: str
     name: str | None = None
 
 
 class EndWebSessions(msgspec.Struct, frozen=True):
-    """Sign out all sessions of a name, but `keep` (a hash). Answer: Numbered(sessions)."""
+    """Sign out all sessions of a name except `keep` (a hash). Answer: Numbered(sessions)."""
 
     name: str
     keep: str = ""
 
 
 class CreateStartLink(msgspec.Struct, frozen=True):
-    """Let in, once and until an instant, whoever follows a link. Answer: Done."""
+    """Create a link that signs its first user in, until an instant. Answer: Done."""
 
     hash: str
     until_at: int
 
 
 class CreateToken(msgspec.Struct, frozen=True, kw_only=True):
-    """Let a program in by a token. Answer: Done, Refused taken."""
+    """Create a token for a program. Answer: Done, Refused taken."""
 
     id: str
     name: str
@@ -102,13 +106,13 @@ class CreateToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RevokeToken(msgspec.Struct, frozen=True):
-    """Let nobody in by this token any more. Answer: Done, Refused not_found."""
+    """Revoke a token. Answer: Done, Refused not_found."""
 
     id: str
 
 
 class RecordVisit(msgspec.Struct, frozen=True):
-    """A session or token was used, by its hash. Answer: Done."""
+    """Record the use of a session or token, by its hash. Answer: Done."""
 
     hash: str
     is_token: bool = False

@@ -1,4 +1,4 @@
-"""What a store answers. Conflicts are results, not errors."""
+"""Results of commands. Conflicts are results, not errors."""
 
 import msgspec
 
@@ -7,11 +7,11 @@ from mainspring.domain.states import DeliveryState
 
 
 class CommandDone(msgspec.Struct, frozen=True, tag="done"):
-    """It is so now (made by this command or by its first sending)."""
+    """The command is done, by this or an earlier sending."""
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """Nothing was changed. `code` is stable; `text` says what is in the way; `retry_after_ms` where waiting helps."""
+    """Nothing was changed. `code` is stable; `text` is the reason; `retry_after_ms` if a retry can help."""
 
     code: str
     text: str = ""
@@ -19,7 +19,9 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 
 class StartAnswer(msgspec.Struct, frozen=True, tag="started"):
-    """The run exists; `created` tells whether this command made it. `by_key` = its key found one that is not this request's child."""
+    """The run exists; `created` = this command created it. `by_key` = its key found a run that is not this request's
+    child.
+    """
 
     run: str
     created: bool
@@ -28,19 +30,21 @@ class StartAnswer(msgspec.Struct, frozen=True, tag="started"):
 
 
 class InboxFacts(msgspec.Struct, frozen=True, tag="arrived"):
-    """What lies in a run's inbox, in the order of arrival."""
+    """The contents of a run's inbox, in the order of arrival."""
 
     facts: tuple[Fact, ...]
 
 
 class NumberAnswer(msgspec.Struct, frozen=True, tag="numbered"):
-    """A number was given: session id, deployment, fencing token, rows touched."""
+    """A number: session id, deployment, fencing token, changed rows."""
 
     number: int
 
 
 class DeliveryStored(msgspec.Struct, frozen=True, tag="taken_in"):
-    """The arrival is stored. `first` = by this command; else this is what became of the one that came before under its key."""
+    """The delivery is stored. `first` = by this command; otherwise these are the state and run of the earlier one under
+    its key.
+    """
 
     delivery: str
     state: DeliveryState

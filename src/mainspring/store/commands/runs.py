@@ -1,4 +1,4 @@
-"""Commands on a run as a whole: start, claim, suspend, finish, continue."""
+"""Commands on whole runs: start, claim, suspend, finish, continue."""
 
 import msgspec
 
@@ -13,9 +13,10 @@ from mainspring.store.commands.journal import SaveOutcome
 
 
 class RunKey(msgspec.Struct, frozen=True):
-    """Start twice with one key = one run. `on_failed`: "reuse" answers with the failed run, "restart" makes a new one.
+    """The key of a run: two starts with one key are one run. `on_failed`: "reuse" answers with the failed run,
+    "restart" creates a new one.
 
-    "replace" gives the key to the new run whatever stands there (run.restart: the next run of an endless one has another input).
+    "replace" gives the key to the new run in any case (run.restart: the next run of an endless one has another input).
     """
 
     key: str
@@ -25,10 +26,10 @@ class RunKey(msgspec.Struct, frozen=True):
 
 
 class ParentLink(msgspec.Struct, frozen=True):
-    """The run that asked for this child, and what its end does to it: close_policy "cancel" or "keep".
+    """The run that requested this child, and the effect of its end on the child: close_policy "cancel" or "keep".
 
-    A request has one child: while it counts, whoever asks again under this `ident` finds it, whatever id it sends. `asked` is the
-    request's place in the order of asking, by which a new generation knows whether it counts on.
+    A request has one child: while it counts, each repeated request under this `ident` finds it, whatever id it sends.
+    `asked` is the position of the request, by which a new generation knows whether the request still counts.
     """
 
     run: str
@@ -46,10 +47,10 @@ class SlotLink(msgspec.Struct, frozen=True):
 
 
 class StartRun(msgspec.Struct, frozen=True):
-    """Stage a run. Answer: Started, or Refused busy | key_conflict | claim_lost | retired | held.
+    """Create a run. Answer: Started, or Refused busy | key_conflict | claim_lost | retired | held.
 
-    `id` is the identity of the command as well: the same id again finds the run. `here` = the session that sends it owns and runs it
-    (exec). `awaited` = the caller waits for its result: while nothing starts it is refused, unless its key
+    `id` is the identity of the command as well: the same id again finds the run. `here` = the sending session owns and
+    runs it (exec). `awaited` = the caller waits for its result: while nothing can start it is refused, unless its key
     leads to a run that has ended. `due_at` None = now.
     """
 
@@ -76,15 +77,15 @@ class StartRun(msgspec.Struct, frozen=True):
     awaited: bool = False
     healthy: HealthRule = HealthRule.ITEM
     item: str | None = None
-    """What the run is about; None = itself, "" = its automation as a whole."""
+    """The item that the run processes; None = itself, "" = its automation as a whole."""
 
 
 class ClaimRuns(msgspec.Struct, frozen=True):
-    """Take up to `limit` ready runs for the sending session. Answer: Claimed.
+    """Claim up to `limit` ready runs for the sending session. Answer: Claimed.
 
-    It can run what the session announced (see Announce); `tags` is what this worker carries; `suspects` = take runs on probation only;
-    `under` = take this run and what it asked for, and no other; `insists` = limited queues in which older runs that only other workers can
-    take get no precedence this time.
+    It can run what the session announced (see AnnounceDefinitions); `tags` = the tags of this worker; `suspects` = only
+    runs on probation; `under` = only this run and those that it requested; `insists` = limited queues in which older
+    runs that only other workers can claim get no precedence this time.
     """
 
     id: str
@@ -123,22 +124,22 @@ class ClaimedRun(msgspec.Struct, frozen=True):
     crashes: int
     title: str | None
     undoing: bool = False
-    """True = only what it did is to be taken back; then it is cancelled."""
+    """True = only undo its steps; then it is cancelled."""
     hash_seed: str | None = None
-    """The fingerprint of the hash seed of the process in which it began; None = not known."""
+    """The fingerprint of the hash seed of the process that started it; None = unknown."""
     clock_steps: str | None = None
-    """The steps of the clock that it lived through (`domain.clock_step.RunClockSteps`)."""
+    """The clock steps during its life (`domain.clock_step.RunClockSteps`)."""
     facts: tuple[Fact, ...] = ()
     losses: tuple[WorkerLoss, ...] = ()
     """Deaths of workers after which this claim continues the run."""
 
 
 class ClaimedRuns(msgspec.Struct, frozen=True, tag="claimed"):
-    """The runs taken, in claim order, and when the next row becomes due by itself (None = nothing planned).
+    """The claimed runs in claim order, and when the next row becomes due (None = nothing planned).
 
-    `draining` = somebody ordered this session to take nothing new and to give back what it has. `is_limited` = some were ready in a queue
-    that limits how many run at once: the end of a run may make room for one of them.
-    `gave_way` = limited queues in which room was left to older runs that other workers can take now.
+    `draining` = a person ordered this session to claim nothing new and to release its runs. `is_limited` = some runs
+    were ready in a queue that limits how many run at once: the end of a run may free a slot for one of them. `gave_way`
+    = limited queues in which slots were left to older runs that other workers can claim now.
     """
 
     runs: tuple[ClaimedRun, ...]
@@ -150,7 +151,9 @@ class ClaimedRuns(msgspec.Struct, frozen=True, tag="claimed"):
 
 
 class SuspendRun(msgspec.Struct, frozen=True):
-    """Let a run go until `due_at` or a fact newer than `seen` (inbox seq). state: waiting or retrying. Answer: Done, Refused."""
+    """Suspend a run until `due_at` or a fact newer than `seen` (inbox seq). state: waiting or retrying. Answer: Done,
+    Refused.
+    """
 
     run: str
     claim: int
@@ -162,7 +165,7 @@ class SuspendRun(msgspec.Struct, frozen=True):
 
 
 class ReleaseRun(msgspec.Struct, frozen=True):
-    """Give a run back unharmed (drain); it is ready again at once. Answer: Done, Refused."""
+    """Release a run unharmed (drain); it is ready again at once. Answer: Done, Refused."""
 
     run: str
     claim: int
@@ -170,7 +173,9 @@ class ReleaseRun(msgspec.Struct, frozen=True):
 
 
 class FinishRun(msgspec.Struct, frozen=True):
-    """End a run. state: succeeded, failed or cancelled. Wakes the parent, frees key holds, closes children. Answer: Done, Refused."""
+    """End a run. state: succeeded, failed or cancelled. Wakes the parent, releases partitions, closes children. Answer:
+    Done, Refused.
+    """
 
     run: str
     claim: int
@@ -184,16 +189,17 @@ class FinishRun(msgspec.Struct, frozen=True):
     then: StartRun | None = None
     """The run that continues this one with a new input, in the same commit; it takes over the parent and the key."""
     output_size: int | None = None
-    """Bytes of what a success put out (domain.runs.output_size); None = unknown."""
+    """Bytes of the output of a success (domain.runs.output_size); None = unknown."""
     unheard: tuple[str, ...] = ()
-    """Requests of children that failed and that nothing in the code awaited."""
+    """Requests of failed children that the code never awaited."""
 
 
 class CompleteRun(msgspec.Struct, frozen=True):
     """Append the outcome of a run that is one step, at its first attempt, and end the run as succeeded with that value.
 
-    The run has asked for nothing else: nothing of it is open. `name` and `ident` are the step's; `parent` = who asked for the run;
-    `events` and `posts` = what the step sends; `output_size` = bytes of what it put out.
+    The run has requested nothing else, so nothing of it is open. `name` and `ident` are the step's; `parent` = the run
+    that requested this one; `events` and `posts` = messages of the step; `output_size` = bytes of its output.
+
     Answer: Done, Refused.
     """
 
@@ -213,16 +219,16 @@ class CompleteRun(msgspec.Struct, frozen=True):
     output_size: int | None = None
 
     def outcome(self) -> SaveOutcome:
-        """Return what it appends: the first outcome, of the first attempt at what was asked for first."""
-        what = (OutcomeKind.STEP, OutcomeState.SUCCEEDED)
+        """Return the outcome to append: the first one, of the first attempt of the first request."""
+        kinds = (OutcomeKind.STEP, OutcomeState.SUCCEEDED)
         return SaveOutcome(
-            self.run, self.claim, 1, self.ident, self.name, *what, 1, 1, 0, self.started_at, self.at, self.took_us, self.automation,
+            self.run, self.claim, 1, self.ident, self.name, *kinds, 1, 1, 0, self.started_at, self.at, self.took_us, self.automation,
             self.input, self.output, events=self.events, posts=self.posts,
         )  # fmt: skip
 
 
 class HaltRun(msgspec.Struct, frozen=True):
-    """Ask for a person: the run needs attention. Answer: Done, Refused."""
+    """Stop a run for a person: it needs attention. Answer: Done, Refused."""
 
     run: str
     claim: int
@@ -235,7 +241,7 @@ class HaltRun(msgspec.Struct, frozen=True):
 
 
 class AnnotateRun(msgspec.Struct, frozen=True):
-    """What a running body says about itself; each field None = unchanged. Answer: Done, Refused."""
+    """Save the annotations of a running body; each field None = unchanged. Answer: Done, Refused."""
 
     run: str
     claim: int
@@ -248,19 +254,26 @@ class AnnotateRun(msgspec.Struct, frozen=True):
 class ReopenRun(msgspec.Struct, frozen=True):
     """Continue a failed or halted run.
 
-    `from_ident` None = from where it failed: what `domain.runs.superseded_outcomes` names is superseded, every failure that led to the end
-    (`detail` of Finish, JSON `{"failing": [idents]}`, else `failed_ident`) first of all; what succeeded stays, and so does the
-    generation with its keys. An attempt in doubt stays on record: the step it belongs to is not repeated.
-    `from_ident` set = a new generation from that request on.
-    `accept` = idents whose drift is accepted: nothing is superseded, the saved input is replaced by the one in the run's `detail`,
-    which is JSON `{"drift": {ident: base64 of the new input}}`. A deadline that passed and a cancel that was taken in no longer count.
-    With `from_ident` the children and waits that were asked for from there on answer no request any more; such children are cancelled
-    unless they are to be kept or have a key, by which the next request may find them.
-    A drift by a step that the code cannot ask for any more (`detail` JSON `{"renamed": {"ident", "old", "new"}}`) is accepted in the same
-    way: the step is gone. `rename` = (old, new): what is saved under the old name answers the new one from now on.
-    If steps were taken back, it is a new generation from the first of them on, or from what is named above if that was asked for before.
-    A run that stopped at an undo goes on with that: cancel and deadline count on.
-    A step in doubt or whose value was refused is repeated by none but `from_ident` and GiveResult: it is refused as `unsettled`.
+    `from_ident` None = from the failure: the outcomes of `domain.runs.superseded_outcomes` are superseded, first of all
+    each failure that led to the end (`detail` of Finish, JSON `{"failing": [idents]}`, else `failed_ident`); successful
+    outcomes stay, and so does the generation with its keys. An attempt in doubt stays on record: its step is not
+    repeated. `from_ident` set = a new generation from that request on.
+
+    `accept` = idents whose drift is accepted: nothing is superseded; the input in the run's `detail`, which is JSON
+    `{"drift": {ident: base64 of the new input}}`, replaces the saved one. A passed deadline and a received cancel no
+    longer count. With `from_ident` the children and waits that were requested from there on answer no request any more;
+    such children are cancelled unless they are to be kept or have a key, by which the next request may find them.
+
+    A drift by a step that the code cannot request any more (`detail` JSON `{"renamed": {"ident", "old", "new"}}`) is
+    accepted in the same way: the step is removed. `rename` = (old, new): outcomes saved under the old name belong to
+    the new one from now on.
+
+    If steps were undone, this is a new generation from the first of them on, or from what is named above if that was
+    requested earlier. A run that stopped at an undo continues with it: cancel and deadline still count.
+
+    Only `from_ident` and GiveResult repeat a step in doubt, or one whose value was refused; otherwise it is refused as
+    `unsettled`.
+
     Answer: Done, Refused not_found | wrong_state | no_such_step | unsettled.
     """
 
@@ -272,10 +285,12 @@ class ReopenRun(msgspec.Struct, frozen=True):
 
 
 class CancelRun(msgspec.Struct, frozen=True):
-    """Ask a run to stop: at once if nobody runs it, else by a fact in its inbox.
+    """Stop a run: at once if no process runs it, else by a fact in its inbox.
 
-    A halted workflow whose effects are to be taken back becomes ready for that alone, and ends cancelled. `undo` None = as its `on_cancel`
-    says; True also takes back what a failed run did; False ends a halted run, or one that waits to be taken back, as it stands.
+    A halted workflow whose effects are to be undone becomes ready for that alone, and ends cancelled. `undo` None = by
+    its `on_cancel`; True also undoes the effects of a failed run; False ends a halted run, or one that waits for its
+    rollback, without undoing.
+
     Answer: Done, Refused not_found | finished | wrong_state.
     """
 
@@ -286,14 +301,16 @@ class CancelRun(msgspec.Struct, frozen=True):
 
 
 class MarkRunDone(msgspec.Struct, frozen=True):
-    """A person declares an unfinished, unowned run done. Answer: Done, Refused."""
+    """Mark an unfinished run without an owner as done, for a person. Answer: Done, Refused."""
 
     run: str
     result: bytes | None = None
 
 
 class CancelChild(msgspec.Struct, frozen=True):
-    """The body gave the child of this request up: ask it, or who goes on for it, to stop. Answer: Done, Refused claim_lost."""
+    """Cancel the child of a request that the body abandoned, or the run that continues that child. Answer: Done,
+    Refused claim_lost.
+    """
 
     run: str
     claim: int
@@ -301,17 +318,21 @@ class CancelChild(msgspec.Struct, frozen=True):
 
 
 class DiscardRun(msgspec.Struct, frozen=True):
-    """A person gives up a run that needs attention: it fails. One that failed stays so, and is settled. Answer: Done, Refused."""
+    """Discard a run that needs attention, for a person: it fails. A failed one stays failed, and is settled. Answer:
+    Done, Refused.
+    """
 
     run: str
     by: str | None = None
 
 
 class GiveResult(msgspec.Struct, frozen=True):
-    """A person gives the result of a refused, in-doubt or failed request of an unowned run, which goes on with it.
+    """Give the result of a refused, in-doubt or failed request of a run without an owner, for a person; the run
+    continues with it.
 
-    The request's outcome is superseded and a RESULT fact named after it lies in the inbox. `again` = run the step again instead (no
-    fact, same key). `undone` = steps were taken back, so no other can stand by itself; an undo can.
+    The request's outcome is superseded, and a RESULT fact named after it is put into the inbox. `again` = run the step
+    again instead (no fact, same key). `undone` = steps were undone, so no other result can be given; an undo's can.
+
     Answer: Done, Refused not_found | wrong_state | no_such_step | undone.
     """
 

@@ -6,7 +6,7 @@ from mainspring.domain.processes.process_finding import ProcessFinding, ProcessF
 
 
 class OpenSession(msgspec.Struct, frozen=True):
-    """Begin this process's one session. Answer: Numbered(session id)."""
+    """Open the one session of this process. Answer: Numbered(session id)."""
 
     uuid: str
     role: str
@@ -16,31 +16,32 @@ class OpenSession(msgspec.Struct, frozen=True):
     pid_started: str
     lock_path: str
     lease_ms: int | None = None
-    """How long it lives without a beat, where only its beats tell that it lives."""
+    """How long it lives without a heartbeat, if heartbeats alone prove that it lives."""
     posts: tuple[str, ...] = ()
-    """A supervisor's: the roles of the processes that it keeps, one for each process."""
+    """Of a supervisor: the roles of its processes, one for each process."""
     capacity: int | None = None
-    """A worker's: how many runs it takes at once."""
+    """Of a worker: how many runs it executes at once."""
     hash_seed: str | None = None
     """The fingerprint of its process's hash seed (`domain.processes.hash_seed`)."""
 
 
 class RecordHeartbeat(msgspec.Struct, frozen=True):
-    """Say that the committing thread and the loop move. Answer: Done (a dead session raises FencedError).
+    """Report that the committing thread and the loop make progress. Answer: Done (a dead session raises FencedError).
 
-    What is not said here of its process stays as it was said before.
+    A field that is not set keeps its earlier value.
     """
 
     memory: int | None = None
-    """Bytes that it holds."""
+    """Memory of the process in bytes."""
     processor: int | None = None
-    """Thousandths of one core that it took since the beat before."""
+    """Thousandths of one core used since the previous heartbeat."""
     child_queue: str | None = None
     """The attempts that wait for a child process, as JSON (`domain.processes.child_queue`); "" = none."""
 
 
 class ConfirmClockStep(msgspec.Struct, frozen=True):
-    """Say that the worker of this process goes by the clock as it was set: it computed what it submitted before by the clock as it was.
+    """Confirm that the worker of this process uses the clock as it was set: earlier commands were computed by the clock
+    before.
 
     `met_ms` = the sum of all steps that it met. Answer: Done.
     """
@@ -49,9 +50,9 @@ class ConfirmClockStep(msgspec.Struct, frozen=True):
 
 
 class RecordBlockedLoop(msgspec.Struct, frozen=True):
-    """Put on record that the loop of this process has not turned for `blocked_ms`, and what holds it. Answer: Done.
+    """Record that the loop of this process has been blocked for `blocked_ms`, and by which code. Answer: Done.
 
-    `stack` is that of domain.stall.BlockedLoop; without one the loop turns again.
+    `stack` is that of domain.stall.BlockedLoop; without one the loop is running again.
     """
 
     blocked_ms: int = 0
@@ -59,9 +60,10 @@ class RecordBlockedLoop(msgspec.Struct, frozen=True):
 
 
 class RecordProcessFindings(msgspec.Struct, frozen=True):
-    """Put on record all that this process finds wrong with itself now. Answer: Done.
+    """Record all findings of this process about itself. Answer: Done.
 
-    `kinds` = the command replaces only findings of these kinds: each part of a process reports its own. Empty = it replaces all.
+    `kinds` = the command replaces only findings of these kinds: each part of a process reports its own. Empty = it
+    replaces all.
     """
 
     findings: tuple[ProcessFinding, ...] = ()
@@ -69,17 +71,17 @@ class RecordProcessFindings(msgspec.Struct, frozen=True):
 
 
 class DrainSession(msgspec.Struct, frozen=True):
-    """A session takes nothing new. Answer: Done, Refused not_found."""
+    """Drain a session: it claims nothing new. Answer: Done, Refused not_found."""
 
     session: int
 
 
 class CloseSession(msgspec.Struct, frozen=True):
-    """End this process's session; whatever it still owns is ready again, unharmed. Answer: Done.
+    """End this process's session; its runs are ready again, unharmed. Answer: Done.
 
-    `blamed` = the runs, each with its claim, that were aboard when a signal that no one had asked for made this process drain: each keeps
-    it as a loss of its worker. From the second time on such a run is a suspect; in a probation process the drain counts as a crash of the
-    suspect, and `limit` of them move it to needs_attention.
+    `blamed` = the runs, each with its claim, that the process had claimed when an unrequested signal made it drain:
+    each records a loss of its worker. From the second time on such a run is put on probation; in a probation process the
+    drain counts as a crash of its run, and `limit` of them move it to needs_attention.
     """
 
     blamed: tuple[tuple[str, int], ...] = ()
@@ -87,10 +89,12 @@ class CloseSession(msgspec.Struct, frozen=True):
 
 
 class DeclareSessionDead(msgspec.Struct, frozen=True):
-    """Declare a session dead and set its runs free in one commit. Answer: Numbered(runs set free), Refused not_alive | not_silent.
+    """Declare a session dead and release its runs in one commit. Answer: Numbered(runs released), Refused not_alive |
+    not_silent.
 
-    `crashed` = a surviving supervisor saw that process alone die: its runs become suspects. `alone` = the run that was on probation by
-    itself when the process died, whose crash counts. `limit` = crashes that move a run to needs_attention.
+    `crashed` = a surviving supervisor saw only that process die: its runs are put on probation. `alone` = the run that was
+    on probation by itself when the process died; its crash counts. `limit` = crashes that move a run to
+    needs_attention.
     """
 
     session: int
@@ -98,27 +102,31 @@ class DeclareSessionDead(msgspec.Struct, frozen=True):
     alone: str | None = None
     limit: int = 3
     how: str = ""
-    """How its process ended ("exit 0", "SIGSEGV"), where its supervisor saw that."""
+    """How its process ended ("exit 0", "SIGSEGV"), if its supervisor saw that."""
     silent_ms: int | None = None
-    """Bury it only if its last beat is at least so old by the database's clock: nobody saw its process die."""
+    """Declare it dead only if its last heartbeat is at least this old by the database's clock: no one saw its process
+    die.
+    """
     quarantined: bool = False
-    """A person took everything away from it: no other is started in its place."""
+    """A person revoked all its rights: no other process is started in its place."""
 
 
 class EndProbation(msgspec.Struct, frozen=True):
-    """Take runs off probation that no session owns: the death that put them there was no fault of theirs. Answer: Done."""
+    """End the probation of runs that no session owns: they did not cause the death that put them there. Answer: Done."""
 
     runs: tuple[str, ...]
 
 
 class WakeWorkers(msgspec.Struct, frozen=True):
-    """A run ended in a process that takes no other: its place in a limited queue is for the others. Answer: Done."""
+    """Wake workers after a run ended in a process that claims no other: its slot in a limited queue is free. Answer:
+    Done.
+    """
 
 
 class ClearProbation(msgspec.Struct, frozen=True):
-    """A run on probation lived long enough, or made progress: it is ordinary again. Answer: Done, Refused claim_lost.
+    """End the probation of a run that lived long enough or made progress. Answer: Done, Refused claim_lost.
 
-    `progressed` = an outcome of it was committed: crashes before that count no more.
+    `progressed` = an outcome of it was committed: earlier crashes no longer count.
     """
 
     run: str

@@ -1,4 +1,4 @@
-"""Commands on triggers and what arrives for them."""
+"""Commands on triggers and their deliveries."""
 
 import msgspec
 
@@ -8,7 +8,9 @@ from mainspring.store.commands.runs import StartRun
 
 
 class TriggerTopic(msgspec.Struct, frozen=True):
-    """What a trigger listens for inside. kind: event or run; `condition` = JSON: an event's values by path, or the states of an end."""
+    """A topic of a trigger inside the store. kind: event or run; `condition` = JSON: an event's values by path, or the
+    end states of a run.
+    """
 
     kind: str
     name: str
@@ -16,7 +18,7 @@ class TriggerTopic(msgspec.Struct, frozen=True):
 
 
 class TriggerRow(msgspec.Struct, frozen=True):
-    """A trigger as data: domain.trigger.Trigger as JSON, its webhook's path, and what it listens for inside."""
+    """A trigger as data: domain.trigger.Trigger as JSON, its webhook's path, and its topics."""
 
     name: str
     automation: str
@@ -27,14 +29,17 @@ class TriggerRow(msgspec.Struct, frozen=True):
 
 
 class AcceptDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """Store what arrived and, without a filter, let its pace decide at once. Answer: DeliveryStored, Refused
+    """Store a delivery and, without a filter, let its flow control decide at once. Answer: DeliveryStored, Refused
     other_body | no_trigger | busy.
 
-    A key counts once for its trigger; one whose value was refused counts when it fits. With a filter the key is held by the first
-    delivery that passes it, and until then each body counts once. `body`, `data` and `headers` are sealed.
-    `start` = the run that it starts, if it may. `refused` = why it may not count (it is kept all the same, for people to see).
-    `was_kept` and `happened_at` are those of the arrival: what a store that was replaced by its backup may have taken in already, fails.
-    `stays` = its source keeps it, as a folder does: a store that does not know it gets it again.
+    A key counts once for its trigger; a key whose value was refused counts when its value fits. With a filter the first
+    delivery that passes it holds the key, and until then each body counts once. `body`, `data` and `headers` are
+    sealed.
+
+    `start` = the run that it starts, if it may. `refused` = why it may not count (it is stored all the same, for
+    people). `was_kept` and `happened_at` are those of the incoming delivery: one that a store, since replaced by its
+    backup, may have accepted already, fails. `stays` = its source keeps it, as a folder does: a store that does not
+    know it gets it again.
     """
 
     id: str
@@ -58,7 +63,7 @@ class AcceptDelivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RejectDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """Keep what was refused at the door, for people to see: the newest hundred of a trigger. Answer: Done."""
+    """Store a delivery that was rejected on receipt, for people: the newest hundred of a trigger. Answer: Done."""
 
     id: str
     trigger: str
@@ -69,10 +74,11 @@ class RejectDelivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DecideDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """Decide on a delivery that was received. Answer: DeliveryStored, Refused changed | busy.
+    """Decide on a received delivery. Answer: DeliveryStored, Refused changed | busy.
 
-    `state` STARTED = let its pace decide, with the run `start`; else FILTERED, DROPPED, REFUSED or FAILED, with the reason in `note`.
-    `key` = the key that the delivery has to hold in order to start a run: REFUSED if another delivery holds it. Empty = it needs none.
+    `state` STARTED = let its flow control decide, with the run `start`; else FILTERED, DROPPED, REFUSED or FAILED, with
+    the reason in `note`. `key` = the key that the delivery must hold to start a run: REFUSED if another delivery holds
+    it. Empty = it needs none.
     """
 
     trigger: str
@@ -86,7 +92,8 @@ class DecideDelivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordFilterCall(msgspec.Struct, frozen=True):
-    """Remember that this session begins to ask the filters of these deliveries, lest one that ends the process does so for ever.
+    """Record that this session starts to call the filters of these deliveries, so that a filter that ends the process
+    cannot do so forever.
 
     Answer: Done.
     """
@@ -95,9 +102,9 @@ class RecordFilterCall(msgspec.Struct, frozen=True):
 
 
 class ReleaseHeldDeliveries(msgspec.Struct, frozen=True, kw_only=True):
-    """Start one run for deliveries that were held for it. Answer: Started, Done (its rate lets it start later), Refused changed.
+    """Start one run for held deliveries. Answer: Started, Done (its rate starts it later), Refused changed.
 
-    `start` None = none can be started (`note` says why): they failed.
+    `start` None = none can be started (`note` is the reason): they failed.
     """
 
     trigger: str
@@ -109,10 +116,11 @@ class ReleaseHeldDeliveries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JoinRun(msgspec.Struct, frozen=True, kw_only=True):
-    """Put the end of a run to the others of its slot or key; when all are there, start `start`.
+    """Add the end of a run to the others of its slot or key; start `start` when all are complete.
 
-    Answer: Done, Started, Refused changed | busy (the end is put there, and the start has to be tried again). `delivery` None = nothing new
-    came: start what is complete. `counts` = the run ended as is wanted. `note` = why none can be started.
+    Answer: Done, Started, Refused changed | busy (the end is stored, and the start must be tried again). `delivery`
+    None = no new end: start what is complete. `counts` = the run ended in an awaited state. `note` = why none can be
+    started.
     """
 
     trigger: str
@@ -129,28 +137,32 @@ class JoinRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplayDelivery(msgspec.Struct, frozen=True):
-    """Let a delivery arrive once more, as a new one. Answer: DeliveryStored, Refused not_found | not_kept | no_trigger."""
+    """Repeat a delivery as a new one. Answer: DeliveryStored, Refused not_found | not_kept | no_trigger."""
 
     id: str
     delivery: str
 
 
 class DismissDelivery(msgspec.Struct, frozen=True):
-    """Decide that a delivery of the lost interval starts nothing. Answer: Done, Refused not_found (it needs no decision)."""
+    """Decide that a delivery of the lost interval starts nothing. Answer: Done, Refused not_found (it needs no
+    decision).
+    """
 
     delivery: str
     note: str
 
 
 class ReleaseSourceKey(msgspec.Struct, frozen=True):
-    """Let a key count anew: what arrived under it keeps its row, but not its key. Answer: Done, Refused not_found."""
+    """Release a key so that it counts again: the earlier delivery keeps its row, but not its key. Answer: Done, Refused
+    not_found.
+    """
 
     trigger: str
     key: str
 
 
 class ReportConsumer(msgspec.Struct, frozen=True):
-    """Say since when this session's desk of a trigger can, or cannot, fetch. Answer: Done."""
+    """Record since when this session's consumer of a trigger is connected or unreachable. Answer: Done."""
 
     trigger: str
     connected_at: int | None

@@ -1,1 +1,3 @@
-"""Carrying a whole store from one database into another, row by row, and proving that all of it came over."""
+"""Maintenance of whole stores: integrity rules, the lost interval after a restore, and the move of all rows to another
+database.
+"""

@@ -1,4 +1,4 @@
-"""Integrity rules: what must be true of the rows of a store, whatever the database, and what a check reports otherwise."""
+"""Integrity rules: conditions on the rows of every store, and the findings of a check."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -14,13 +14,13 @@ RULES: Final[Mapping[str, str]] = {
     "check_partition_holders": "a partition is held by a run that does not live",
     "check_inbox_runs": "the inbox names a run that does not exist",
 }
-"""Each statement returns what breaks its rule, at most 20."""
+"""Each statement returns up to 20 rows that break its rule."""
 
 CHAIN: Final = "the audit log was changed or cut"
 
 
 class IntegrityFinding(msgspec.Struct, frozen=True):
-    """One thing that is wrong: the rule, what broke it (at most 20), and whether the file itself is damaged."""
+    """One violation: the rule, its subjects (at most 20), and whether the file itself is damaged."""
 
     what: str
     subjects: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""An endpoint of a move: what a move needs of the database at either end."""
+"""The endpoint of a move: what a move needs of the database at either end."""
 
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -15,62 +15,64 @@ from mainspring.store.write.command_handlers import HANDLERS
 
 
 class MoveEndpoint(Protocol):
-    """One store that is moved from or to. Each verb opens a connection of its own and is one transaction, unless it says otherwise."""
+    """One store that is the source or target of a move. Each method opens its own connection and is one transaction,
+    unless stated otherwise.
+    """
 
     holds_nul: bool
-    """Whether its texts may hold the character NUL."""
+    """Whether its texts may contain the character NUL."""
 
     @property
     def shown(self) -> str:
-        """Where it is, without a password."""
+        """Its address, without a password."""
         ...
 
-    def departure(self) -> MoveSource | None:
-        """Return where it is going, or has gone. Raises NotFoundError, StoreError."""
+    def read_marker(self) -> MoveSource | None:
+        """Return the target of its move, finished or not. Raises NotFoundError, StoreError."""
         ...
 
     def texts_with_nul(self) -> list[str]:
-        """Return where a text holds NUL, some of them."""
+        """Return some places of texts that contain NUL."""
         ...
 
-    def depart(self, departure: MoveSource, act: AuditedCommand) -> None:
-        """Bury the dead, and mark the store as leaving: from this commit on nobody else writes to it.
+    def mark_leaving(self, marker: MoveSource, act: AuditedCommand) -> None:
+        """Declare dead sessions dead, and mark the store as leaving: from this commit on no other process writes to it.
 
         Raises:
             StoreHeldError: a process uses it; names it.
         """
         ...
 
-    def settle(self, departure: MoveSource | None, act: AuditedCommand | None = None) -> None:
-        """Change the mark, or take it away."""
+    def settle(self, marker: MoveSource | None, act: AuditedCommand | None = None) -> None:
+        """Change or remove the mark."""
         ...
 
     def reading(self) -> AbstractContextManager[RowSource]:
-        """Give its rows, all of one commit."""
+        """Open its rows for reading, all of one commit."""
         ...
 
-    def arrived(self) -> str | None:
-        """Return the id of the move that made it whole; None where there is no such store."""
+    def read_completed_move(self) -> str | None:
+        """Return the id of the move that completed it; None if there is no such store."""
         ...
 
     def require_empty(self) -> None:
-        """Do nothing if nothing was ever done with it, or it is not there. Raises ConflictError."""
+        """Check that it was never used, or does not exist. Raises ConflictError."""
         ...
 
-    def receive(self, arrival: MoveTarget) -> None:
-        """Make and mark it; one that was marked for this move already stays as it is.
+    def receive(self, marker: MoveTarget) -> None:
+        """Create and mark it; one that is marked for this move already stays as it is.
 
         Raises:
-            ConflictError: it is in use, or is being filled by another move.
+            ConflictError: it is in use, or another move is filling it.
         """
         ...
 
     def writing(self) -> AbstractContextManager[RowTarget]:
-        """Give its rows, to append to."""
+        """Open its rows for appending."""
         ...
 
     def release(self, move: str) -> None:
-        """Take the mark away and let it be used."""
+        """Remove the mark, so that the store can be used."""
         ...
 
 
@@ -82,37 +84,39 @@ def not_empty(where: str, table: str) -> ConflictError:
     )
 
 
-def other_move(where: str, arrival: MoveTarget, remedy: str) -> ConflictError:
-    """Return the error for a target that another move has begun to fill; `remedy` = how to empty it."""
+def other_move(where: str, target: MoveTarget, fix: str) -> ConflictError:
+    """Return the error for a target that another move has begun to fill; `fix` = how to empty it."""
     return ConflictError(
-        f"another move was begun to this place, from {arrival.source}, and not ended\nat {where}",
-        hint=f"Go on with that one, or empty the place: {remedy}",
+        f"another move was begun to this place, from {target.source}, and not ended\nat {where}",
+        hint=f"Go on with that one, or empty the place: {fix}",
     )
 
 
-def read_departure(gone: str | None, arriving: str | None, where: str) -> MoveSource | None:
-    """Read the marks of a store that is to be moved: return where it is going, or has gone.
+def read_source_marker(gone: str | None, arriving: str | None, where: str) -> MoveSource | None:
+    """Read the marks of a store that is to be moved: return the target of its move, finished or not.
 
     Raises:
-        StoreMovedError: it is being filled itself.
+        StoreMovedError: a move is filling it.
     """
     if arriving is not None and (error := error_of_move([(ARRIVING, arriving)], where)) is not None:
         raise error
     return None if gone is None else msgspec.json.decode(gone, type=MoveSource)
 
 
-def is_marked(found: str | None, arrival: MoveTarget, where: str, remedy: str) -> bool:
-    """Tell whether a target is marked for this move already. Raises ConflictError: for another one; `remedy` as in other_move."""
-    if found is None:
+def is_marked(mark: str | None, target: MoveTarget, where: str, fix: str) -> bool:
+    """Tell whether a target is marked for this move already. Raises ConflictError: for another one; `fix` as in
+    other_move.
+    """
+    if mark is None:
         return False
-    begun = msgspec.json.decode(found, type=MoveTarget)
-    if begun != arrival:
-        raise other_move(where, begun, remedy)
+    marked_target = msgspec.json.decode(mark, type=MoveTarget)
+    if marked_target != target:
+        raise other_move(where, marked_target, fix)
     return True
 
 
 def in_use(where: str, sessions: list[str]) -> StoreHeldError:
-    """Return the error for a store whose processes still live."""
+    """Return the error for a store whose processes are still alive."""
     more = ", ..." if len(sessions) > 5 else ""
     return StoreHeldError(
         f"{len(sessions)} process(es) still use the store: {', '.join(sessions[:5])}{more}\nat {where}",
@@ -120,12 +124,12 @@ def in_use(where: str, sessions: list[str]) -> StoreHeldError:
     )
 
 
-def mark_departure(tx: Transaction, departure: MoveSource | None, act: AuditedCommand | None) -> None:
-    """Write where a store is going, or take that away, and put on record who did it. Raises ConflictError."""
+def write_source_marker(tx: Transaction, source: MoveSource | None, act: AuditedCommand | None) -> None:
+    """Write or remove the target of a store's move, and record the operation. Raises ConflictError."""
     if act is not None and isinstance(answer := HANDLERS[AuditedCommand](tx, act), Refused):
         raise ConflictError(answer.text)
-    tx.change("raise_epoch")  # marks of an earlier stay here or there prove nothing
-    if departure is None:
+    tx.change("raise_epoch")  # marks of an earlier stay at either place prove nothing
+    if source is None:
         tx.change("delete_meta", (GONE,))
     else:
-        tx.change("put_meta", (GONE, msgspec.json.encode(departure).decode()))
+        tx.change("put_meta", (GONE, msgspec.json.encode(source).decode()))

@@ -1,7 +1,8 @@
-"""What a move leaves in `meta`, whatever the database: where a store has gone, and that a store is not whole yet.
+"""Move markers in `meta`, the same for every database: the target of a moved store, and that a store is not complete
+yet.
 
-A store that is being moved, or was, takes no commit more; one that is being filled takes none yet. A process with a session was proven
-absent before the mark was made, so only groups without one look for it (see `refuse_moved`).
+A store that is being moved, or was, accepts no commits; a store that is being filled accepts none yet. A process with a
+session was proven absent before the marker was written, so only groups without a session check it (see `refuse_moved`).
 """
 
 from collections.abc import Iterable
@@ -13,20 +14,20 @@ from mainspring.domain.errors import StoreError
 from mainspring.store.transaction import Transaction
 
 GONE: Final = "move.to"
-"""In the source: a Departure as JSON."""
+"""In the source: a MoveSource as JSON."""
 
 ARRIVING: Final = "move.from"
-"""In the target until it is whole: an Arrival as JSON."""
+"""In the target until it is complete: a MoveTarget as JSON."""
 
-ARRIVED: Final = "move.done"
-"""In the target once it is whole: the id of the move."""
+COMPLETED: Final = "move.done"
+"""In the target once it is complete: the id of the move."""
 
 PROGRESS: Final = "move.at:"
-"""With a table's name: the key (JSON) of the last row that the target has of it."""
+"""With a table's name: the key (JSON) of the last row of that table in the target."""
 
 
 class MoveSource(msgspec.Struct, frozen=True):
-    """Where a store is going, under which id; `done` once the new place is whole."""
+    """The source's marker: the target, the id of the move, and `done` once the target is complete."""
 
     id: str
     to: str
@@ -34,49 +35,50 @@ class MoveSource(msgspec.Struct, frozen=True):
 
 
 class MoveTarget(msgspec.Struct, frozen=True):
-    """What a store is being filled from, under which id."""
+    """The target's marker: the source that fills it, and the id of the move."""
 
     id: str
     source: str
 
 
 class StoreMovedError(StoreError):
-    """The store was moved elsewhere, or is on its way; nothing is changed in it."""
+    """The store was moved elsewhere, or is being moved; nothing is changed in it."""
 
     code = "store_moved"
 
 
 class RowError(StoreError):
-    """One database cannot hold what the other one holds."""
+    """One database cannot store a row of the other one."""
 
     code = "row_refused"
 
 
 def error_of_move(marks: Iterable[tuple[Any, ...]], where: str) -> StoreMovedError | None:
-    """Return the error that tells of these entries of `meta` (key, value); None if the store may be used."""
-    found = {str(key): str(value) for key, value in marks}
-    if GONE in found:
-        departure = msgspec.json.decode(found[GONE], type=MoveSource)
-        if departure.done:
+    """Return the error that these entries of `meta` (key, value) mean; None if the store may be used."""
+    values = {str(key): str(value) for key, value in marks}
+    if GONE in values:
+        source = msgspec.json.decode(values[GONE], type=MoveSource)
+        if source.done:
             return StoreMovedError(
-                f"the store was moved\nfrom {where}\nto {departure.to}",
+                f"the store was moved\nfrom {where}\nto {source.to}",
                 hint="Name the new place in store.url. To use the old one again, as it was then: mainspring db move --undo",
             )
         return StoreMovedError(
-            f"the store is being moved\nfrom {where}\nto {departure.to}",
+            f"the store is being moved\nfrom {where}\nto {source.to}",
             hint="Go on with the same command: mainspring db move --to URL. To stay here: mainspring db move --undo",
         )
-    if ARRIVING in found:
-        arrival = msgspec.json.decode(found[ARRIVING], type=MoveTarget)
+    if ARRIVING in values:
+        target = msgspec.json.decode(values[ARRIVING], type=MoveTarget)
         return StoreMovedError(
-            f"the store is not whole yet\nat {where}: it is being filled from {arrival.source}",
+            f"the store is not whole yet\nat {where}: it is being filled from {target.source}",
             hint="Go on with the command that fills it; it can be used when that has ended.",
         )
     return None
 
 
 def refuse_moved(tx: Transaction, where: str) -> None:
-    """Do nothing if this group may be committed. Asked last, so that it sees a mark that was made while the group waited for a lock.
+    """Check that this group may be committed. Called last, so that it sees a marker written while the group waited for
+    a lock.
 
     Raises:
         StoreMovedError: the store is, or was, being moved.

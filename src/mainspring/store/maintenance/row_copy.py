@@ -1,6 +1,7 @@
-"""Copying all rows of a store, and comparing both sides afterwards: by the number of rows and by a hash over all of them.
+"""Row copy: copy all rows of a store, and compare both sides afterwards: by number of rows and by a hash over all of
+them.
 
-A copy that was broken off anywhere goes on where it was: each part of a table is one commit in the target, with the key it reached.
+An interrupted copy continues where it stopped: each part of a table is one commit in the target, with the last key.
 """
 
 import hashlib
@@ -14,14 +15,14 @@ from mainspring.store.base import StoreBrokenError
 from mainspring.store.maintenance.table_rows import LATE, RowSource, RowTarget, Table
 
 ReportProgress = Callable[[str], object]
-"""Told of progress, in words."""
+"""Gets progress in words."""
 
-_TELL_EVERY = 50_000
+_REPORT_EVERY = 50_000
 _pack = msgspec.msgpack.Encoder().encode
 
 
 class TableSum(msgspec.Struct, frozen=True):
-    """What a table holds: the number of rows, and SHA-256 (hex) over all of them in the order of their keys."""
+    """The sum of a table: the number of rows, and SHA-256 (hex) over all of them in the order of their keys."""
 
     rows: int
     sha256: str
@@ -33,40 +34,44 @@ def common_tables(source: RowSource, target: RowSource) -> list[Table]:
     Raises:
         StoreError: one side has a table or column that the other lacks, which would be lost.
     """
-    here, there = source.tables(), target.tables()
-    if here != there:
-        names = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
+    source_tables, target_tables = source.tables(), target.tables()
+    if source_tables != target_tables:
+        names = sorted(
+            name
+            for name in source_tables.keys() | target_tables.keys()
+            if source_tables.get(name) != target_tables.get(name)
+        )
         raise StoreError(
             f"the two databases do not have the same tables: {', '.join(names)}\nat {source.shown}\nand {target.shown}",
             hint="Bring both to this version's form: mainspring db migrate, with --store for the other one.",
         )
-    return [here[name] for name in sorted(here, key=lambda name: (name in LATE, name))]
+    return [source_tables[name] for name in sorted(source_tables, key=lambda name: (name in LATE, name))]
 
 
-def copy(source: RowSource, target: RowTarget, tell: ReportProgress) -> None:
-    """Bring over what the target does not have yet.
+def copy(source: RowSource, target: RowTarget, report: ReportProgress) -> None:
+    """Copy the rows that the target lacks.
 
     Raises:
-        RowError: the target cannot hold a row; names it.
-        StoreError: one side failed; the copy can be gone on with.
+        RowError: the target cannot store a row; names it.
+        StoreError: one side failed; the copy can be continued.
     """
     for table in common_tables(source, target):
-        copied, told = 0, 0
+        copied, reported = 0, 0
         for rows in source.batches(table, target.progress(table)):
             target.append(table, rows)
             failpoints.hit("move.batch")
             copied += len(rows)
-            if copied - told >= _TELL_EVERY:
-                told = copied
-                tell(f"{table.name}: {copied:,} rows")
+            if copied - reported >= _REPORT_EVERY:
+                reported = copied
+                report(f"{table.name}: {copied:,} rows")
         if copied:
-            tell(f"{table.name}: {copied:,} rows copied")
+            report(f"{table.name}: {copied:,} rows copied")
     target.set_last_ids(source.last_ids())
     failpoints.hit("move.copied")
 
 
-def compare(source: RowSource, target: RowSource, tell: ReportProgress) -> dict[str, TableSum]:
-    """Read both sides to their end and return what each table holds.
+def compare(source: RowSource, target: RowSource, report: ReportProgress) -> dict[str, TableSum]:
+    """Read both sides completely and return the sum of each table.
 
     Raises:
         StoreBrokenError: they differ; names the tables.
@@ -74,26 +79,30 @@ def compare(source: RowSource, target: RowSource, tell: ReportProgress) -> dict[
     sums: dict[str, TableSum] = {}
     different = []
     for table in common_tables(source, target):
-        here, there = sum_of(source, table), sum_of(target, table)
-        sums[table.name] = here
-        if here != there:
-            different.append(f"{table.name}: {here.rows} rows, copy {there.rows}")
-    ids, copied = source.last_ids(), target.last_ids()
-    different += [f"last id of {name}: {ids[name]}, copy {copied[name]}" for name in ids if copied[name] < ids[name]]
+        source_sum, target_sum = sum_of(source, table), sum_of(target, table)
+        sums[table.name] = source_sum
+        if source_sum != target_sum:
+            different.append(f"{table.name}: {source_sum.rows} rows, copy {target_sum.rows}")
+    source_ids, target_ids = source.last_ids(), target.last_ids()
+    different += [
+        f"last id of {name}: {source_ids[name]}, copy {target_ids[name]}"
+        for name in source_ids
+        if target_ids[name] < source_ids[name]
+    ]
     if different:
         raise StoreBrokenError(
             f"the copy does not hold what the store holds: {', '.join(different)}\nat {target.shown}",
             hint="Something wrote to one of them meanwhile, or a disk fails. Empty the copy and begin again.",
         )
-    tell(f"compared: {sum(each.rows for each in sums.values()):,} rows in {len(sums)} tables are the same")
+    report(f"compared: {sum(table_sum.rows for table_sum in sums.values()):,} rows in {len(sums)} tables are the same")
     return sums
 
 
-def sum_of(place: RowSource, table: Table) -> TableSum:
+def sum_of(source: RowSource, table: Table) -> TableSum:
     """Read a whole table."""
     digest, rows = hashlib.sha256(), 0
-    for part in place.batches(table, None):
-        rows += len(part)
-        for row in part:
+    for batch in source.batches(table, None):
+        rows += len(batch)
+        for row in batch:
             digest.update(_pack(row))
     return TableSum(rows, digest.hexdigest())

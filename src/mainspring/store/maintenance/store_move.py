@@ -1,7 +1,7 @@
-"""Moving a store: mark the old one, fill the new one, compare, release the new one, tell the old one where it went.
+"""A store move: mark the source, fill the target, compare, release the target, record its address in the source.
 
-Broken off anywhere, the same command goes on. At no moment can both be used: the old one is closed before the new one is begun, and the new
-one opened only when it is whole.
+After an interruption the same command continues. Both can never be used at once: the source is closed before the target
+is created, and the target is released only when it is complete.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,13 @@ from mainspring.store.maintenance.move_marker import GONE, MoveSource, MoveTarge
 from mainspring.store.maintenance.row_copy import ReportProgress, TableSum, compare, copy
 
 MarkCommandFactory = Callable[[MoveSource], AuditedCommand]
-"""Makes the audited command that writes the mark."""
+"""Creates the audited command that writes the marker."""
 
 
 class MoveResult(msgspec.Struct, frozen=True):
-    """What was done: from where, to where, and each table as it was found alike on both sides (empty if that was found before)."""
+    """The result of a move: source, target, and the sum of each table, equal on both sides (empty if they were compared
+    before).
+    """
 
     source: str
     target: str
@@ -29,53 +31,55 @@ class MoveResult(msgspec.Struct, frozen=True):
 def move(
     source: MoveEndpoint, target: MoveEndpoint, *, act: MarkCommandFactory, new_id: str, tell: ReportProgress
 ) -> MoveResult:
-    """Move a store, or go on with a move that was broken off.
+    """Move a store, or continue an interrupted move.
 
     Raises:
         StoreHeldError: a process still uses it.
         ConflictError: the target is not empty.
-        RowError: the target cannot hold what the source holds.
-        StoreMovedError: it has gone elsewhere, or is going there.
-        StoreError: one side failed: the same command goes on.
+        RowError: the target cannot store a row of the source.
+        StoreMovedError: it was moved, or is being moved, to another place.
+        StoreError: one side failed; the same command continues.
     """
-    departure = source.departure()
-    if departure is None:
+    marker = source.read_marker()
+    if marker is None:
         target.require_empty()
         refuse_nul(source, target)
-        departure = MoveSource(new_id, target.shown)
-        source.depart(departure, act(departure))
-    elif departure.done and departure.to == target.shown and target.arrived() == departure.id:
-        return MoveResult(source.shown, target.shown, {})  # it was killed when all was done and nothing was said yet
-    elif departure.done or departure.to != target.shown:
-        error = error_of_move([(GONE, msgspec.json.encode(departure).decode())], source.shown)
+        marker = MoveSource(new_id, target.shown)
+        source.mark_leaving(marker, act(marker))
+    elif marker.done and marker.to == target.shown and target.read_completed_move() == marker.id:
+        return MoveResult(source.shown, target.shown, {})  # it was killed after all was done, before it was reported
+    elif marker.done or marker.to != target.shown:
+        error = error_of_move([(GONE, msgspec.json.encode(marker).decode())], source.shown)
         assert error is not None
         raise error
     failpoints.hit("move.marked")
     tables: dict[str, TableSum] = {}
-    if target.arrived() != departure.id:
-        target.receive(MoveTarget(departure.id, source.shown))
+    if target.read_completed_move() != marker.id:
+        target.receive(MoveTarget(marker.id, source.shown))
         failpoints.hit("move.begun")
         tables = copy_and_compare(source, target, tell)
         failpoints.hit("move.compared")
-        target.release(departure.id)
+        target.release(marker.id)
         failpoints.hit("move.released")
-    source.settle(msgspec.structs.replace(departure, done=True))
+    source.settle(msgspec.structs.replace(marker, done=True))
     return MoveResult(source.shown, target.shown, tables)
 
 
 def copy_and_compare(source: MoveEndpoint, target: MoveEndpoint, tell: ReportProgress) -> dict[str, TableSum]:
-    """Copy all rows into a target that was made for them (Endpoint.receive), and compare both sides; return what each table holds."""
-    with source.reading() as here, target.writing() as there:
-        copy(here, there, tell)
-        return compare(here, there, tell)
+    """Copy all rows into a target that was created for them (MoveEndpoint.receive), and compare both sides; return the
+    sum of each table.
+    """
+    with source.reading() as source_rows, target.writing() as target_rows:
+        copy(source_rows, target_rows, tell)
+        return compare(source_rows, target_rows, tell)
 
 
 def refuse_nul(source: MoveEndpoint, target: MoveEndpoint) -> None:
-    """Do nothing if the target's texts can hold all that is in the source's. Raises RowError."""
+    """Check that the target can store all texts of the source. Raises RowError."""
     if target.holds_nul:
         return
-    if found := source.texts_with_nul():
+    if places := source.texts_with_nul():
         raise RowError(
-            f"a text with the character NUL cannot be kept by a server: {'; '.join(found[:5])}\nat {source.shown}",
+            f"a text with the character NUL cannot be kept by a server: {'; '.join(places[:5])}\nat {source.shown}",
             hint="Nothing was moved. What is finished goes with its retention: mainspring db prune.",
         )

@@ -1,7 +1,7 @@
-"""A store as rows in tables, whichever database holds it: what is read on one side is what is written on the other.
+"""Table rows of a store, the same for every database: what is read on one side is written on the other.
 
-Both sides show the same tables with the same columns. What only one database has is no part of them: `queues.backlog` of a file is shown as
-the table `queue_backlogs` that a server has; a server's marks of live connections are not shown at all.
+Both sides have the same tables with the same columns. What only one database has is omitted: `queues.backlog` of a file
+appears as the table `queue_backlogs` of a server; a server's marks of live connections do not appear.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ Row = tuple[Any, ...]
 """None, int, str and bytes, in the order of the table's columns."""
 
 CARRIED_META: Final = f"key not in ('{LAST}', '{FIRST}') and key not like 'move.%'"
-"""Which entries of `meta` belong to the store and not to its place."""
+"""The entries of `meta` that belong to the store and not to its place."""
 
 COUNTED: Final = (
     "alerts",
@@ -32,20 +32,20 @@ COUNTED: Final = (
     "runs",
     "sessions",
 )
-"""Tables whose ids are never given twice."""
+"""Tables whose ids are never reused."""
 
 NOT_CARRIED: Final = ("commits",)
-"""Tables that belong to a place: how many commits were made there."""
+"""Tables that belong to a place: the number of its commits."""
 
 LATE: Final = ("queue_backlogs",)
-"""Tables that a file keeps as a column of another one, which must be there first."""
+"""Tables that a file stores as a column of another table, which must exist first."""
 
 BATCH_ROWS: Final = 2_000
 BATCH_BYTES: Final = 4 * 1024 * 1024
 
 
 class Table(msgspec.Struct, frozen=True):
-    """One table: its columns by name, and those of its key in their order."""
+    """One table: its columns by name, and the columns of its key in order."""
 
     name: str
     columns: tuple[str, ...]
@@ -61,7 +61,7 @@ class RowSource(Protocol):
 
     @property
     def shown(self) -> str:
-        """Where it is, without a password."""
+        """Its address, without a password."""
         ...
 
     def tables(self) -> dict[str, Table]:
@@ -69,43 +69,43 @@ class RowSource(Protocol):
         ...
 
     def batches(self, table: Table, after: Row | None) -> Iterator[list[Row]]:
-        """Yield the rows with a key above `after` in the order of their keys, in parts of bounded size."""
+        """Yield the rows with a key above `after` in the order of their keys, in batches of bounded size."""
         ...
 
     def last_ids(self) -> dict[str, int]:
-        """Return, for each table of COUNTED, the highest id that was ever given."""
+        """Return, for each table of COUNTED, the highest id that was ever used."""
         ...
 
 
 class RowTarget(RowSource, Protocol):
-    """A store that is written; each of these is one transaction."""
+    """A store that is written; each method is one transaction."""
 
     def progress(self, table: Table) -> Row | None:
         """Return the key of the last row that was appended to a table."""
         ...
 
     def append(self, table: Table, rows: Sequence[Row]) -> None:
-        """Append rows and note the last one's key.
+        """Append rows and record the last one's key.
 
         Raises:
-            RowError: it cannot hold one of them; names it.
+            RowError: it cannot store one of them; names it.
         """
         ...
 
     def set_last_ids(self, ids: Mapping[str, int]) -> None:
-        """Give new ids above these only."""
+        """Use only ids above these for new rows."""
         ...
 
 
 def parts(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    """Cut rows into lists of bounded number and size."""
-    part: list[Row] = []
+    """Split rows into batches of bounded number and size."""
+    batch: list[Row] = []
     size = 0
     for row in rows:
-        part.append(row)
+        batch.append(row)
         size += sum(len(value) for value in row if isinstance(value, str | bytes))
-        if len(part) >= BATCH_ROWS or size >= BATCH_BYTES:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
+        if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -1,1 +1,1 @@
-"""The store on PostgreSQL: many machines, one schema."""
+"""PostgreSQL store: one schema, shared by many machines."""

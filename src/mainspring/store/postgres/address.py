@@ -1,8 +1,8 @@
-"""Where a PostgreSQL store is, and how it is spoken to.
+"""The address of a PostgreSQL store and its connection parameters.
 
     postgresql://user@host:5432/database?schema=mainspring&sslmode=verify-full
 
-`schema` is ours (default `mainspring`); everything else is libpq's.
+`schema` is Mainspring's (default `mainspring`); libpq reads everything else.
 """
 
 import os
@@ -28,11 +28,11 @@ CONNECTION_DEFAULTS: dict[str, Any] = {
     "target_session_attrs": "read-write",
     "application_name": "mainspring",
 }
-"""A connection that goes nowhere is noticed within about four seconds: well before a lease is over."""
+"""A dead connection is noticed within about four seconds: well before a lease expires."""
 
 
 class Address(msgspec.Struct, frozen=True):
-    """One schema of one database. `conninfo` may hold a password: it is never shown, `shown` is."""
+    """One schema of one database. `conninfo` may contain a password and is never displayed; `shown` is."""
 
     conninfo: str
     schema: str
@@ -43,35 +43,39 @@ class Address(msgspec.Struct, frozen=True):
 
 
 def with_password(given: dict[str, Any], password: str | None) -> dict[str, Any]:
-    """Return connection parameters with this password, unless they name one or the service that holds it (libpq's own order)."""
+    """Return connection parameters with this password, unless they name one or the service that has it (libpq's own
+    order).
+    """
     if password is None or "password" in given or "service" in given or "PGSERVICE" in os.environ:
         return given
     return {**given, "password": password}
 
 
 def read_address(url: str, password: str | None = None) -> Address:
-    """Take a store's address apart; `password` = the one to use where it names none.
+    """Parse a store's address; `password` = the one to use if the address has none.
 
     Raises:
         ConfigError: it is no address of a PostgreSQL database; the password is not repeated.
     """
-    why = explain_unreadable_url(url)
-    if why is not None:
-        raise ConfigError(f"the address of the store cannot be read: {why}", hint=SERVER_HINT)
-    rest, named = split_schema(url)
-    schema = DEFAULT_SCHEMA if named is None else named
+    reason = explain_unreadable_url(url)
+    if reason is not None:
+        raise ConfigError(f"the address of the store cannot be read: {reason}", hint=SERVER_HINT)
+    url_without_schema, url_schema = split_schema(url)
+    schema = DEFAULT_SCHEMA if url_schema is None else url_schema
     if not _SCHEMA.fullmatch(schema):
         raise ConfigError(
             f"{schema!r} cannot be the schema of a store",
             hint="Use small letters, digits and underscores, and none of the server's own: ?schema=mainspring",
         )
     try:
-        given = conninfo_to_dict(rest)
-        conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **with_password(given, password), "client_encoding": "utf8"})
+        parameters = conninfo_to_dict(url_without_schema)
+        conninfo = make_conninfo(
+            **{**CONNECTION_DEFAULTS, **with_password(parameters, password), "client_encoding": "utf8"}
+        )
     except (psycopg.ProgrammingError, ValueError) as error:
         raise ConfigError(
             f"the address of the store cannot be read: {str(error).strip()}",
             hint=SERVER_HINT,
         ) from None
-    place = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', given.get('user', ''))}"
+    place = f"{parameters.get('host', 'localhost')}:{parameters.get('port', 5432)}/{parameters.get('dbname', parameters.get('user', ''))}"
     return Address(conninfo, schema, f"postgresql://{place}?schema={schema}")

@@ -1,4 +1,4 @@
-"""One parameter for a whole column: lists as binary arrays, made without a look at the type of each value."""
+"""Arrays as parameters: a whole column in one binary array, encoded without a check of each value's type."""
 
 from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
@@ -40,9 +40,9 @@ def texts(values: Sequence[str | None]) -> TextArray:
     """Return the values as text[].
 
     Raises:
-        UnicodeEncodeError: one of them is no text that can be kept.
+        UnicodeEncodeError: one of them cannot be encoded.
     """
-    parts = [_head(_TEXT, len(values))]
+    parts = [_encode_header(_TEXT, len(values))]
     for value in values:
         if value is None:
             parts.append(_NULL)
@@ -59,12 +59,12 @@ def numbers(values: Sequence[int | None]) -> NumberArray:
         struct.error: one of them is too large.
     """
     body = [_NULL if value is None else _NUMBER(8, value) for value in values]
-    return NumberArray(_head(_NUMBERS, len(values)) + b"".join(body))
+    return NumberArray(_encode_header(_NUMBERS, len(values)) + b"".join(body))
 
 
 def blobs(values: Sequence[bytes | None]) -> BlobArray:
     """Return the values as bytea[]."""
-    parts = [_head(_BYTES, len(values))]
+    parts = [_encode_header(_BYTES, len(values))]
     for value in values:
         parts += (_NULL,) if value is None else (_LENGTH(len(value)), value)
     return BlobArray(b"".join(parts))
@@ -74,12 +74,12 @@ _COLUMNS: dict[str, Callable[[Sequence[Any]], Array]] = {"t": texts, "n": number
 
 
 def columns(kinds: str, rows: Iterable[Sequence[Any]]) -> list[Array]:
-    """Return rows as one array a column; `kinds` has a letter for each: t(exts), n(umbers), b(lobs)."""
+    """Return rows as one array per column; `kinds` has a letter for each column: t(exts), n(umbers), b(lobs)."""
     return [_COLUMNS[kind](column) for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)]
 
 
-def _head(kind: int, length: int) -> bytes:
-    """Return what stands before the values: dimensions (none if empty), may have nulls, type, length, first index."""
+def _encode_header(kind: int, length: int) -> bytes:
+    """Return the header of an array: dimensions (none if empty), may contain nulls, type, length, first index."""
     return _HEAD(1, 1, kind, length, 1) if length else _HEAD(0, 0, kind, 0, 0)[:12]
 
 
@@ -95,7 +95,7 @@ def _dumper(kind: type[Array]) -> type[Dumper]:
 
 
 def register(context: AdaptContext) -> None:
-    """Let these arrays be parameters of a connection."""
+    """Register these arrays as parameter types of a connection."""
     assert context.adapters is not None
     for kind in (TextArray, NumberArray, BlobArray):
         context.adapters.register_dumper(kind, _dumper(kind))

@@ -1,6 +1,6 @@
-"""Copies of a store on a server, and putting one back. A copy is a store's file, the same as that of a store in a file: one form for all.
+"""Backup and restore of a store on a server. A backup is a store's file, the same as that of a store in a file.
 
-It is made from one snapshot while others go on writing, row by row, and compared by counts and hashes.
+It is made from one snapshot while other processes continue to write, row by row, and compared by counts and hashes.
 """
 
 import tempfile
@@ -20,21 +20,21 @@ from mainspring.store.postgres.move_endpoint import PostgresEndpoint
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.sqlite.backup import Backup, copy_store, verify, write_backup
 from mainspring.store.sqlite.move_endpoint import SqliteEndpoint
-from mainspring.store.sqlite.restore import MOST_ACTS, OperationRows, RestoreResult, hold_store
+from mainspring.store.sqlite.restore import MOST_OPERATIONS, OperationRows, RestoreResult, hold_store
 
-_LONGEST = 40
-"""Letters of a schema's name that are kept where it gets an ending: the server cuts off after 63."""
+_MAX_PREFIX = 40
+"""Letters of a schema's name before a suffix: the server truncates names after 63."""
 
 
 def back_up(address: Address, folder: Path, *, clock: Clock, keep: int | None = None) -> Backup:
-    """Write a checked copy of the store into `folder`; see sqlite.backup.back_up."""
+    """Write a checked backup of the store into `folder`; see sqlite.backup.back_up."""
 
     def fill(part: Path) -> dict[str, int]:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".copy-") as work:
             file = Path(work) / "store.db"
             source, target = PostgresEndpoint(address, clock), SqliteEndpoint(file, clock)
             target.receive(MoveTarget("backup", source.shown))
-            copy_and_compare(source, target, _silent)
+            copy_and_compare(source, target, _ignore_progress)
             target.release("backup")
             return copy_store(file, part)
 
@@ -42,55 +42,59 @@ def back_up(address: Address, folder: Path, *, clock: Clock, keep: int | None = 
 
 
 def restore(backup: Path, address: Address, *, clock: Clock) -> RestoreResult:
-    """Replace the store by a backup, held. The old schema is kept under another name.
+    """Replace the store by a backup and put it on hold. The old schema is kept under another name.
 
     Raises:
         StoreHeldError: a process still uses the store.
-        StoreError: the backup is not good, or the role may not make a schema; the store is as it was.
+        StoreError: the backup is invalid, or the role may not create a schema; the store is unchanged.
     """
     rows = verify(backup)
     old = PostgresEndpoint(address, clock)
     old.refuse_if_used()
-    fresh = msgspec.structs.replace(address, schema=f"{address.schema[:_LONGEST]}_restoring")
-    new = PostgresEndpoint(fresh, clock)
+    new_address = msgspec.structs.replace(address, schema=f"{address.schema[:_MAX_PREFIX]}_restoring")
+    new = PostgresEndpoint(new_address, clock)
     with tempfile.TemporaryDirectory(prefix="mainspring-restore-") as work:
         file = Path(work) / "store.db"
         copy_store(backup, file)
-        unfinished, aside = hold_store(file, backup, clock, lambda seq: _acts_after(address, seq))
+        unfinished, skipped = hold_store(file, backup, clock, lambda seq: _operations_after(address, seq))
         source = SqliteEndpoint(file, clock)
         refuse_nul(source, new)
         new.drop_unfinished()
         new.receive(MoveTarget("restore", str(backup)))
-        copy_and_compare(source, new, _silent)
+        copy_and_compare(source, new, _ignore_progress)
     failpoints.hit("restore.filled")
-    kept = f"{address.schema[:_LONGEST]}_before_{clock.now()}"
-    was_there = _swap(old, new, fresh.schema, address.schema, kept)
-    return RestoreResult(rows, f"schema {kept}" if was_there else None, unfinished, aside)
+    archive_schema = f"{address.schema[:_MAX_PREFIX]}_before_{clock.now()}"
+    was_there = _swap_schemas(old, new, new_address.schema, address.schema, archive_schema)
+    return RestoreResult(rows, f"schema {archive_schema}" if was_there else None, unfinished, skipped)
 
 
-def _acts_after(address: Address, seq: int) -> OperationRows | None:
-    """Return the acts on record in the store that is replaced, after one of them; None where it cannot be read."""
+def _operations_after(address: Address, seq: int) -> OperationRows | None:
+    """Return the operations on record in the replaced store after one of them; None if it cannot be read."""
     reader = PostgresReader(address)
     try:
-        return reader.read("list_operations_after", (seq, MOST_ACTS))
+        return reader.read("list_operations_after", (seq, MOST_OPERATIONS))
     except (StoreError, psycopg.Error):
         return None
     finally:
         reader.close()
 
 
-def _swap(old: PostgresEndpoint, new: PostgresEndpoint, fresh: str, schema: str, kept: str) -> bool:
-    """Open the new schema and let it take the old one's name, which is kept under another, in one commit. False = there was no old one."""
-    with old.alone() as cursor:
-        there = cursor.execute("select 1 from pg_namespace where nspname = $1", (schema,)).fetchone() is not None
+def _swap_schemas(
+    old: PostgresEndpoint, new: PostgresEndpoint, new_schema: str, schema: str, archive_schema: str
+) -> bool:
+    """Release the new schema and give it the old one's name, in one commit; the old one gets the archive name. False =
+    there was no old one.
+    """
+    with old.exclusive() as cursor:
+        exists = cursor.execute("select 1 from pg_namespace where nspname = $1", (schema,)).fetchone() is not None
         rename = sql.SQL("alter schema {} rename to {}")
-        if there:
-            cursor.execute(rename.format(sql.Identifier(schema), sql.Identifier(kept)).as_string(None))
-        cursor.execute("select set_config('search_path', $1, true)", (fresh,))
+        if exists:
+            cursor.execute(rename.format(sql.Identifier(schema), sql.Identifier(archive_schema)).as_string(None))
+        cursor.execute("select set_config('search_path', $1, true)", (new_schema,))
         new.open_up(cursor, "restore")
-        cursor.execute(rename.format(sql.Identifier(fresh), sql.Identifier(schema)).as_string(None))
-    return there
+        cursor.execute(rename.format(sql.Identifier(new_schema), sql.Identifier(schema)).as_string(None))
+    return exists
 
 
-def _silent(_: str) -> None:
-    """A copy is small enough to wait for without a word."""
+def _ignore_progress(_: str) -> None:
+    """Report no progress: the copy is short."""

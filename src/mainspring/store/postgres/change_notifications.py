@@ -1,7 +1,7 @@
-"""Hints between the processes of one schema (LISTEN and NOTIFY): that something changed, never what.
+"""Change notifications between the processes of one schema (LISTEN and NOTIFY): that something changed, never what.
 
-They are given and heeded so often at most; none is dropped for that, it only waits. One that is lost with its connection costs a second:
-everybody looks each second.
+Sending and passing on are limited in frequency; a hint that exceeds the limit is delayed, not dropped. A hint that is
+lost with its connection costs a second, because each process polls each second.
 """
 
 import contextlib
@@ -12,82 +12,86 @@ import psycopg
 
 from mainspring.store.postgres.connection import ServerConnection, is_pooled
 
-TELL_EVERY = 0.02
-"""So many seconds lie between two hints at least; what changes meanwhile is told when they are over."""
-HEED_EVERY = 0.02
-"""So many seconds lie between two hints that are passed on at least: each lets a worker ask for runs, and many processes tell."""
+NOTIFY_EVERY_S = 0.02
+"""Minimum seconds between two sent hints; later changes are sent when they are over."""
+PASS_ON_EVERY_S = 0.02
+"""Minimum seconds between two hints that are passed on: each makes a worker claim, and many processes send them."""
 
-LOOK_EVERY = 1.0
-"""After so many seconds without a hint everybody looks."""
+POLL_EVERY_S = 1.0
+"""Seconds without a hint after which a process polls."""
 
 
 class ChangeNotifications:
-    """Those that one process gives and gets. `instance` tells its own apart; `passing` returns seconds that only grow."""
+    """The hints that one process sends and receives. `instance` identifies its own; `passing` returns growing seconds."""
 
     def __init__(self, schema: str, instance: int, passing: Callable[[], float]) -> None:
         self._channel = f"mainspring_{schema}"
         self._own = str(instance)
         self._passing = passing
-        self._told = self._heeded = -inf
-        self._looked = passing()
-        self._untold = False
-        """Whether something has changed that other processes were not told of."""
-        self._heard = False
-        """Whether another process has told of something that was not passed on."""
+        self._sent_at = self._passed_on_at = -inf
+        self._polled_at = passing()
+        self._is_unsent = False
+        """Whether something has changed that other processes were not notified of."""
+        self._is_received = False
+        """Whether another process has sent a hint that was not passed on."""
 
     def listen(self, connection: ServerConnection, *, again: bool) -> None:
-        """Get hints on a new connection; `again` = there was one, and what was told since is not known."""
-        self._heard |= again
+        """Listen on a new connection; `again` = hints since the previous connection may be lost."""
+        self._is_received |= again
         if not is_pooled(connection):
-            connection.add_notify_handler(lambda hint: self._hear(hint.payload))
+            connection.add_notify_handler(lambda hint: self._receive(hint.payload))
             connection.execute(f'listen "{self._channel}"')
 
-    def _hear(self, teller: str) -> None:
-        self._heard |= teller != self._own
+    def _receive(self, sender: str) -> None:
+        self._is_received |= sender != self._own
 
     def descriptor(self, connection: ServerConnection | None) -> int | None:
-        """Return what can be read when a hint has come; None where none will."""
+        """Return the descriptor that is readable when a hint has come; None if none will."""
         return None if connection is None or connection.closed or is_pooled(connection) else connection.fileno()
 
-    def take_in(self, connection: ServerConnection) -> None:
-        """Note what has come with the server's answers; psycopg passes on only what it meets while it waits for them."""
+    def receive_pending(self, connection: ServerConnection) -> None:
+        """Receive hints that came with the server's answers; psycopg only reports those that arrive while it waits."""
         while not connection.closed and (hint := connection.pgconn.notifies()) is not None:
-            self._hear(hint.extra.decode())
+            self._receive(hint.extra.decode())
 
-    def look(self, connection: ServerConnection) -> None:
-        """Read what has come unasked, without a wait. Raises psycopg.Error if the connection is lost."""
+    def read_hints(self, connection: ServerConnection) -> None:
+        """Read hints that arrived, without waiting. Raises psycopg.Error if the connection is lost."""
         connection.pgconn.consume_input()
-        self.take_in(connection)
+        self.receive_pending(connection)
 
     def changed(self) -> None:
-        """Note that others are to be told."""
-        self._untold = True
+        """Note that other processes must be notified."""
+        self._is_unsent = True
 
-    def tell(self, connection: ServerConnection, *, at_once: bool = False) -> None:
-        """Tell what is untold, if it is time. Not within a group: a hint waits for others' commits."""
+    def send_hint(self, connection: ServerConnection, *, at_once: bool = False) -> None:
+        """Send a hint if there is an unsent change and it is time. Not within a group: a hint waits for others'
+        commits.
+        """
         now = self._passing()
-        if self._untold and (at_once or now - self._told >= TELL_EVERY) and not connection.closed:
-            self._told = now
+        if self._is_unsent and (at_once or now - self._sent_at >= NOTIFY_EVERY_S) and not connection.closed:
+            self._sent_at = now
             with contextlib.suppress(psycopg.Error):
                 connection.execute("select pg_notify($1, $2)", (self._channel, self._own))
-                self._untold = False
+                self._is_unsent = False
 
-    def heed(self) -> bool:
-        """Tell once, and if it is time, that another process gave a hint; or that for a while none was heeded, for one may be lost."""
+    def take_hint(self) -> bool:
+        """Tell, once and at most so often, that another process sent a hint; or that none was passed on for a while, as
+        one may be lost.
+        """
         now = self._passing()
-        if self._heard and now - self._heeded >= HEED_EVERY:
-            self._heard, self._heeded, self._looked = False, now, now
+        if self._is_received and now - self._passed_on_at >= PASS_ON_EVERY_S:
+            self._is_received, self._passed_on_at, self._polled_at = False, now, now
             return True
-        if now - self._looked >= LOOK_EVERY:
-            self._looked = now
+        if now - self._polled_at >= POLL_EVERY_S:
+            self._polled_at = now
             return True
         return False
 
     def due_in(self, connection: ServerConnection | None) -> float:
-        """Return the seconds until something is to be told or heeded; infinity = there is nothing."""
-        tells = self._untold and connection is not None and not connection.closed
-        if not tells and not self._heard:
+        """Return the seconds until a hint has to be sent or passed on; infinity = none."""
+        is_sending = self._is_unsent and connection is not None and not connection.closed
+        if not is_sending and not self._is_received:
             return inf
-        next_tell = self._told + TELL_EVERY if tells else inf
-        next_heed = self._heeded + HEED_EVERY if self._heard else inf
-        return max(min(next_tell, next_heed) - self._passing(), 0)
+        next_send = self._sent_at + NOTIFY_EVERY_S if is_sending else inf
+        next_pass_on = self._passed_on_at + PASS_ON_EVERY_S if self._is_received else inf
+        return max(min(next_send, next_pass_on) - self._passing(), 0)

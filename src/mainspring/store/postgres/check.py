@@ -1,4 +1,4 @@
-"""Reading a whole schema and saying what is wrong with it: its indexes, and what must be true of its rows."""
+"""Check of a whole schema: read its indexes and all rows, and return the violated rules."""
 
 import re
 
@@ -21,7 +21,7 @@ where relnamespace = current_schema()::regnamespace
 
 
 def check(address: Address) -> list[IntegrityFinding]:
-    """Check a store, also one in use; all of it as of one commit. An empty list = nothing is wrong.
+    """Check a store, even one in use, as of one commit. An empty list = no findings.
 
     Raises:
         StoreError: it cannot be read at all, or the server could lose what it acknowledged.
@@ -32,27 +32,27 @@ def check(address: Address) -> list[IntegrityFinding]:
         connection.execute("begin isolation level repeatable read read only")
         connection.execute(UNHURRIED)
         connection.execute("select set_config('search_path', $1, true)", (address.schema,))
-        found = []
-        there = dict(connection.execute(_INDEXES).fetchall())
-        if bad := sorted(name for name, good in there.items() if not good):
-            found.append(IntegrityFinding("an index is not valid: build it anew with REINDEX", tuple(bad)))
-        if missing := sorted(expected_indexes() - there.keys()):
-            found.append(IntegrityFinding("an index is missing", tuple(missing)))
-        for query, what in RULES.items():
+        findings = []
+        indexes = dict(connection.execute(_INDEXES).fetchall())
+        if invalid := sorted(name for name, is_valid in indexes.items() if not is_valid):
+            findings.append(IntegrityFinding("an index is not valid: build it anew with REINDEX", tuple(invalid)))
+        if missing := sorted(expected_indexes() - indexes.keys()):
+            findings.append(IntegrityFinding("an index is missing", tuple(missing)))
+        for query, rule in RULES.items():
             if rows := connection.execute(TEXTS[query]).fetchall():
-                found.append(IntegrityFinding(what, tuple(str(row[0]) for row in rows)))
+                findings.append(IntegrityFinding(rule, tuple(str(row[0]) for row in rows)))
         broken = first_break(connection.execute(TEXTS["read_audit_chain"], (0, 2**62)))
         if broken is not None:
-            found.append(IntegrityFinding(CHAIN, (f"row {broken}",)))
+            findings.append(IntegrityFinding(CHAIN, (f"row {broken}",)))
     except psycopg.Error as fault:
         raise translate(fault, address.shown) or fault from fault
     finally:
         connection.close()
-    return found
+    return findings
 
 
 def expected_indexes() -> set[str]:
-    """Return the names of the indexes that the migrations make."""
+    """Return the names of the indexes that the migrations create."""
     names: set[str] = set()
     for _, _, text in migrations():
         for verb, name in _INDEX.findall(text):

@@ -1,4 +1,6 @@
-"""The history of a server's store as this process knows it: its own commits, numbered, and the marks of its host."""
+"""The commit history of a server's store, as this process knows it: its own numbered commits, and the marks of its
+host.
+"""
 
 import logging
 import uuid
@@ -30,7 +32,7 @@ where relnamespace = current_schema()::regnamespace and relkind = 'r'
 
 
 class ServerHistory:
-    """`writer` names this process among all that ever commit, by chance alone; for the thread that commits."""
+    """The history of one process's commits; `writer` = its random name among all writers. For the committing thread."""
 
     def __init__(self, address: Address, marks: HostMarks) -> None:
         self.writer = uuid.uuid4().hex
@@ -44,15 +46,15 @@ class ServerHistory:
         self._newest: CommitMark | None = None
 
     def open(self, connection: ServerConnection) -> None:
-        """Compare the marks of this host with the store, which is put on hold if one is above it."""
+        """Compare the marks of this host with the store; put it on hold if a mark is above it."""
         self.reach(connection)
         connection.execute(BEGIN)
-        tx = self._begun(connection)
+        tx = self._begin_transaction(connection)
         self._store = tx.all("read_meta", ("store",))[0][0]
         marks = self.marks.compared(tx.now)
         lost = find_lost_commits(marks, tx.all)
         highest = find_higher_epoch(marks, tx.all) if lost is None else None
-        if highest is not None:  # the server is back that another one had replaced, which was put on hold
+        if highest is not None:  # the server is back after an older copy had replaced it and was put on hold
             tx.change("raise_epoch_to", (highest,))
             tx.change("raise_epoch")
             tx.send_later()
@@ -66,11 +68,11 @@ class ServerHistory:
         self.marks.tidy(tx.now)
 
     def reach(self, connection: ServerConnection) -> None:
-        """Note which server a new connection leads to."""
+        """Read which server a new connection leads to."""
         self._server = server_of(connection)
 
     def compare(self, *, number: int | None, epoch: int, is_on_hold: bool, now: int) -> None:
-        """Do nothing if the store knows the newest commit of this process; a new connection may lead to another server.
+        """Check that the store has the newest commit of this process; a new connection may lead to another server.
 
         `is_on_hold` = it is on hold for lost commits.
 
@@ -93,11 +95,13 @@ class ServerHistory:
         raise StoreWentBackError(lost, self._address.shown)
 
     def hold_if_behind(self, connection: ServerConnection) -> None:
-        """Put the store on hold for what it lacks, unless another process has done so. All other writers wait until the commit."""
+        """Put the store on hold for its lost commits, unless another process has done so. All other writers wait until
+        the commit.
+        """
         connection.execute(BEGIN)
         try:
             connection.execute(UNHURRIED)
-            tx = self._begun(connection)
+            tx = self._begin_transaction(connection)
             tables = connection.execute(_TABLES).fetchone()
             connection.execute(_LOCK.format(tables[0] if tables else "meta"))
             lost = find_lost_commits(self.marks.compared(tx.now, self._newest), tx.all)
@@ -117,27 +121,27 @@ class ServerHistory:
             )
 
     def count(self, cursor: "psycopg.Cursor[tuple[object, ...]]", tx: PostgresTransaction) -> None:
-        """Number the commit that is about to be made."""
-        run(cursor, TEXTS["count_commit"], (self.writer, self._next, tx.now))
+        """Count the commit that is about to be made."""
+        run(cursor, TEXTS["count_commit"], (self.writer, self._next_number, tx.now))
 
     def keep(self, tx: PostgresTransaction, commands: Sequence[Any]) -> None:
-        """Mark a commit of these commands that is known."""
-        before = self._newest
+        """Write the mark of a completed commit of these commands."""
+        previous = self._newest
         self._newest = CommitMark(
             store=self._store,
             epoch=self._epoch,
-            number=self._next,
+            number=self._next_number,
             at=tx.now,
             writer=self.writer,
-            acts=tx.audit_head.seq if tx.audit_head else before.acts if before else 0,
-            act_hash=tx.audit_head.hash if tx.audit_head else before.act_hash if before else "",
+            acts=tx.audit_head.seq if tx.audit_head else previous.acts if previous else 0,
+            act_hash=tx.audit_head.hash if tx.audit_head else previous.act_hash if previous else "",
             server=self._server,
             before=self._before(commands),
         )
         self.marks.keep(self._newest)
 
     def _before(self, commands: Sequence[Any]) -> CommitBefore | None:
-        """Return this process's newest commit of before the hold, as long as it has accepted nothing on hold."""
+        """Return this process's newest commit before the hold, as long as it has accepted nothing on hold."""
         newest = self._newest
         if not self._is_on_hold or accepts_input(commands):
             return None
@@ -146,10 +150,10 @@ class ServerHistory:
         return newest.to_before() if newest.before is not None or newest.epoch < self._epoch else None
 
     @property
-    def _next(self) -> int:
+    def _next_number(self) -> int:
         return 1 if self._newest is None else self._newest.number + 1
 
-    def _begun(self, connection: ServerConnection) -> PostgresTransaction:
+    def _begin_transaction(self, connection: ServerConnection) -> PostgresTransaction:
         connection.execute("select set_config('search_path', $1, true)", (self._address.schema,))
         row = connection.execute(_NOW).fetchone()
         assert row is not None

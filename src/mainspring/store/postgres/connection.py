@@ -1,6 +1,5 @@
-"""Opening a connection.
-
-Values travel as we mean them, no question waits for ever, and a server that could lose what it acknowledged is refused.
+"""Connection to a server: values have fixed types, each wait has a limit, and a server that could lose acknowledged
+commits is refused.
 """
 
 import logging
@@ -26,67 +25,71 @@ POOLED = (
     "a connection pooler stands before the server: hints of other processes (LISTEN) do not come through it, so what they did is seen"
     " by a look each second; and statements are planned each time"
 )
-"""What that means, for people."""
+"""The consequences, for people."""
 BEGIN = "begin isolation level read committed"
-"""Said each time: a role or a database may have other defaults, and locks taken first are no help to who reads as of before them."""
+"""Sent each time: a role or a database may have other defaults, and with a snapshot older than the locks, locks are
+useless.
+"""
 UNHURRIED = (
     "select set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true),"
     " set_config('idle_in_transaction_session_timeout', '0', true)"
 )
-"""Said in a transaction that may take long, for the bounds that a role has are not made for it."""
+"""Sent in a transaction that may take long: the role's limits are not made for it."""
 ANSWERS_WITHIN = 15.0
-"""Seconds in which a server that is there has answered a read, or broken it off."""
-_WAIT_GIVEN_UP = "SyncRepWaitForLSN"
-"""Where in the server the wait of a COMMIT for its standbys is given up; its text is translated, this name is not."""
+"""Seconds within which a reachable server has answered a read, or cancelled it."""
+_STANDBY_WAIT_FUNCTION = "SyncRepWaitForLSN"
+"""The server function in which a COMMIT abandons its wait for standbys; its message is translated, this name is not."""
 
 
 class ServerTimeoutError(psycopg.OperationalError):
-    """Nobody answered in time; the connection is closed."""
+    """The server did not answer in time; the connection is closed."""
 
 
 class ServerConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection on which no question waits for ever: a line can be silent and look open, for all that the system knows of it.
+    """A connection with a limit for each wait: a silent connection can look open to the system.
 
-    `answers_within` = seconds; whoever asks something that may take longer sets it to infinity meanwhile. `is_unsure`: a COMMIT gave up
+    `answers_within` = seconds; set it to infinity for a statement that may take longer. `is_unsure`: a COMMIT abandoned
     its wait for the standbys and was reported as done although they do not have it.
     """
 
     answers_within = inf
     is_unsure = False
     meanwhile: Callable[[], None] | None = None
-    """Called once, when the next answer is waited for."""
+    """Called once, at the next wait for an answer."""
 
-    def wait(self, gen: Generator[Any, Any, Any], *how: Any, **options: Any) -> Any:
-        """Wait for an answer, as long as it may take. Raises ServerTimeoutError."""
+    def wait(self, gen: Generator[Any, Any, Any], *arguments: Any, **options: Any) -> Any:
+        """Wait for an answer up to `answers_within`. Raises ServerTimeoutError."""
         if self.answers_within == inf:
-            return super().wait(gen, *how, **options)
-        return super().wait(self._in_time(gen), *how, **options)
+            return super().wait(gen, *arguments, **options)
+        return super().wait(self._limit_wait(gen), *arguments, **options)
 
-    def _in_time(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """Pass on what is waited for. Whoever waits comes by several times a second, also where nothing has come."""
-        until = time.monotonic() + self.answers_within
+    def _limit_wait(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """Forward a wait. The caller resumes it several times a second, even without an answer."""
+        deadline = time.monotonic() + self.answers_within
         try:
-            wanted = next(gen)
+            request = next(gen)
             if self.meanwhile is not None:
                 call, self.meanwhile = self.meanwhile, None
                 call()
             while True:
-                found = yield wanted
-                if not found and time.monotonic() >= until:
+                ready = yield request
+                if not ready and time.monotonic() >= deadline:
                     self.pgconn.finish()
                     raise ServerTimeoutError(f"no answer for {self.answers_within:.0f} s")
-                wanted = gen.send(found)
+                request = gen.send(ready)
         except StopIteration as end:
             return end.value
 
     def note(self, notice: psycopg.errors.Diagnostic) -> None:
-        """Take note of what the server says beside its answers."""
-        if notice.source_function == _WAIT_GIVEN_UP:
+        """Note a notice that the server sends besides its answers."""
+        if notice.source_function == _STANDBY_WAIT_FUNCTION:
             self.is_unsure = True
 
 
-def _is_of_others(record: logging.LogRecord) -> bool:
-    """Tell whether a line of psycopg is not of a connection of ours: what happens to ours is an error that we report ourselves."""
+def _is_foreign_record(record: logging.LogRecord) -> bool:
+    """Tell whether a log record of psycopg concerns no connection of the store: errors of those are reported by the
+    store itself.
+    """
     about = record.args if isinstance(record.args, tuple) else ()
     return not any(
         isinstance(part, ServerConnection) or isinstance(getattr(part, "_conn", None), ServerConnection)
@@ -95,11 +98,11 @@ def _is_of_others(record: logging.LogRecord) -> bool:
 
 
 for _name in ("psycopg", "psycopg.pool"):
-    logging.getLogger(_name).addFilter(_is_of_others)
+    logging.getLogger(_name).addFilter(_is_foreign_record)
 
 
 class _BytesDumper(Dumper):
-    """Bytes as bytea, whatever the statement lets the server guess."""
+    """Bytes as bytea, whatever type the server would infer."""
 
     oid = psycopg.postgres.types["bytea"].oid
     format = psycopg.pq.Format.BINARY
@@ -109,24 +112,24 @@ class _BytesDumper(Dumper):
 
 
 def connect(address: Address) -> ServerConnection:
-    """Open a connection without a transaction of its own accord.
+    """Open a connection that begins no transaction by itself.
 
     Raises:
-        StoreUnavailableError: nobody answers, or answers that it will not now.
-        StoreError: the server refuses us.
+        StoreUnavailableError: the server does not answer, or is unavailable now.
+        StoreError: the server rejects the login.
     """
     try:
         connection = ServerConnection.connect(address.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
         prepare(connection)
     except psycopg.Error as fault:
-        raise _refused(fault, address) from fault
+        raise _error_of_login(fault, address) from fault
     return connection
 
 
 def prepare(connection: ServerConnection) -> None:
-    """Let values travel as we mean them. One type for all numbers: a statement is then prepared once, not once for each width of them.
+    """Set fixed types for values. One type for all numbers: a statement is then prepared once, not once for each width.
 
-    Nothing is prepared where a pooler may give each transaction to another process of the server.
+    Nothing is prepared if a pooler may give each transaction to another server process.
     """
     connection.answers_within = ANSWERS_WITHIN
     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
@@ -134,26 +137,26 @@ def prepare(connection: ServerConnection) -> None:
     connection.adapters.register_dumper(int, Int8Dumper)
     connection.adapters.register_dumper(bytes, _BytesDumper)
     register(connection)
-    if _stands_before_a_pooler(connection):
+    if _is_behind_pooler(connection):
         connection.prepare_threshold = None
 
 
 def is_pooled(connection: ServerConnection) -> bool:
-    """Tell whether what is left behind in a session - a LISTEN, a statement - may be another one's in the next transaction."""
+    """Tell whether session state (a LISTEN, a statement) may belong to another client in the next transaction."""
     return connection.prepare_threshold is None
 
 
-def _stands_before_a_pooler(connection: ServerConnection) -> bool:
-    """Ask the server for the number of its process: what a pooler says at the start is a number of its own making."""
+def _is_behind_pooler(connection: ServerConnection) -> bool:
+    """Ask the server for its process number: a pooler reports a number of its own at the start."""
     return connection.execute("select pg_backend_pid()").fetchone() != (connection.info.backend_pid,)
 
 
 def refuse_unsafe(connection: ServerConnection, address: Address) -> None:
-    """Do nothing if the server keeps what it acknowledges.
+    """Check that the server keeps what it acknowledges.
 
     Raises:
         UnsafeServerError: it does not, or is too old.
-        StoreUnavailableError: it is a copy that may only be read.
+        StoreUnavailableError: it is a read-only copy.
     """
     if connection.info.server_version < OLDEST:
         raise UnsafeServerError(
@@ -186,13 +189,13 @@ def refuse_unsafe(connection: ServerConnection, address: Address) -> None:
 
 
 def refuse_waiting_for_standby(address: Address, fault: psycopg.Error) -> None:
-    """Do nothing if nobody in this database is kept waiting for a standby, or the server cannot be asked.
+    """Check that no backend of this database waits for a standby; does nothing if the server cannot be asked.
 
     Raises StoreUnavailableError, caused by the `fault` that this wait led to.
     """
     try:
-        with connect(address) as looking:
-            waits = looking.execute(TEXTS["list_backends_waiting_for_standby"]).fetchone() is not None
+        with connect(address) as connection:
+            waits = connection.execute(TEXTS["list_backends_waiting_for_standby"]).fetchone() is not None
     except (psycopg.Error, MainspringError):
         return
     if waits:
@@ -202,26 +205,26 @@ def refuse_waiting_for_standby(address: Address, fault: psycopg.Error) -> None:
         ) from fault
 
 
-def _refused(fault: psycopg.Error, address: Address) -> MainspringError:
-    """Tell why there is no connection. What the server says may repeat the host and user, never the password."""
-    said = str(fault).strip()
-    if "unsupported startup parameter" in said:
+def _error_of_login(fault: psycopg.Error, address: Address) -> MainspringError:
+    """Return the error for a failed login. The server's text may repeat the host and user, never the password."""
+    text = str(fault).strip()
+    if "unsupported startup parameter" in text:
         return StoreError(
-            f"the pooler before the database does not take what the address of the store sets\nat {address.shown}: {said.splitlines()[-1]}",
+            f"the pooler before the database does not take what the address of the store sets\nat {address.shown}: {text.splitlines()[-1]}",
             hint="Take it (options=...) out of store.url, or name it in ignore_startup_parameters of pgbouncer.",
         )
-    if any(words in said for words in ("too many connections", "too many clients", "connection slots are reserved")):
+    if any(words in text for words in ("too many connections", "too many clients", "connection slots are reserved")):
         return StoreUnavailableError(
-            f"the database takes no more connections\nat {address.shown}: {said.splitlines()[-1]}",
+            f"the database takes no more connections\nat {address.shown}: {text.splitlines()[-1]}",
             hint="Raise max_connections, or the limit of the role or database, or start fewer workers.",
         )
-    if "read-only" in said:
+    if "read-only" in text:
         return StoreUnavailableError(
-            f"the database may only be read\nat {address.shown}: {said.splitlines()[-1]}",
+            f"the database may only be read\nat {address.shown}: {text.splitlines()[-1]}",
             hint="Name the primary; or, if it is that: alter role ... set default_transaction_read_only = off.",
         )
     if any(
-        word in said
+        word in text
         for word in (
             "authentication failed",
             "no password supplied",
@@ -232,9 +235,9 @@ def _refused(fault: psycopg.Error, address: Address) -> MainspringError:
         )
     ):
         return ServerLoginError(
-            f"the database refuses us\nat {address.shown}: {said.splitlines()[-1]}",
+            f"the database refuses us\nat {address.shown}: {text.splitlines()[-1]}",
             hint="Look at user, password and database in store.url.",
         )
     return translate(fault, address.shown) or StoreUnavailableError(
-        f"the database is out of reach\nat {address.shown}: {said}"
+        f"the database is out of reach\nat {address.shown}: {text}"
     )

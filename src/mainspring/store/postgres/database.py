@@ -1,8 +1,8 @@
-"""One schema of PostgreSQL as the committer sees it: a list of commands becomes one transaction.
+"""PostgreSQL database for the committer: one schema, and each list of commands becomes one transaction.
 
-BEGIN, wait for what this process sent before, is the session still alive, lock what the commands are about, the handlers in order, the
-rollups, COMMIT. One thread uses it. Statements see what was committed before each of them (READ COMMITTED): what two processes could decide
-upon at once is locked first (see locking.py).
+BEGIN, wait for earlier transactions of this process, check the session, lock what the commands concern, handlers in
+order, rollups, COMMIT. One thread uses it. Each statement sees what was committed before it (READ COMMITTED), so
+anything on which two processes could decide at once is locked first (see locking.py).
 """
 
 import contextlib
@@ -40,7 +40,7 @@ from mainspring.store.postgres.error_table import ends_connection, is_broken_rin
 from mainspring.store.postgres.hidden_schema import explain_fault
 from mainspring.store.postgres.host_marks import HostMarks
 from mainspring.store.postgres.lease import Lease
-from mainspring.store.postgres.locking import asked_at_once, lock_group
+from mainspring.store.postgres.locking import list_known_reads, lock_group
 from mainspring.store.postgres.migrate import migrate, migrations
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import PostgresTransaction, run
@@ -51,23 +51,24 @@ _T = TypeVar("_T")
 
 LEASE_MS = 10_000
 _SHORTEST_ANSWER = 5.0
-"""So many seconds at least the server has for an answer; else somewhat longer than it waits for a lock, and less than a lease lasts."""
+"""Minimum seconds for an answer of the server; otherwise somewhat longer than its lock timeout, and less than a lease."""
 
-_MOST_RINGS = 4
-"""So often at most a transaction is run again because of a ring of locks; after that it is trouble."""
+_MAX_DEADLOCK_RETRIES = 4
+"""Maximum repetitions of a transaction because of lock cycles; then it is reported as an outage."""
 
 _LOG = logging.getLogger("mainspring.store")
 
 
 class PostgresDatabase(GroupingDatabase):
-    """The write connection of one process, opened again whenever it is lost. Opening it makes and migrates the schema where needed.
+    """The write connection of one process, reopened when it is lost. It creates and migrates the schema if needed.
 
-    `clock` gives chance, and the time if `own_time`; else the database's clock is the time. `passing` returns seconds that only grow: by
-    them this process counts its lease and its looks. `passed` returns such seconds where steps of the server's clock are looked for.
-    `process_clock` = what this process computes by, if that is not `clock`.
-    `marks` = the folder of this host's commit marks.
+    `clock` gives random bits, and the time if `own_time`; else the database's clock is the time. `passing` returns
+    growing seconds, by which this process measures its lease and its polls. `passed` returns such seconds if steps of
+    the server's clock are to be noticed. `process_clock` = the clock by which this process computes, if that is not
+    `clock`. `marks` = the folder of this host's commit marks.
 
     Raises (from the constructor):
+
         StoreError: the database cannot be used; see connection.connect, connection.refuse_unsafe and migrate.migrate.
     """
 
@@ -90,13 +91,13 @@ class PostgresDatabase(GroupingDatabase):
         self.address = address
         self._clock = clock
         self.lease = Lease(lease_ms, passing)
-        self.gives_up = True
-        """Whether this process takes its session for lost once its lease is over; who holds no runs may go on later."""
+        self.ends_without_lease = True
+        """Whether this process ends once its lease is over; a process without runs may continue later."""
         self._own_time = own_time
         self.meanwhile = lambda: None
         self._answers_within = max(lease_ms / 2000 + 1, _SHORTEST_ANSWER)
         self.instance = clock.random_bits(62)
-        """The advisory lock that each of our transactions takes first."""
+        """The advisory lock that each transaction of this process acquires first."""
         self._opening = {
             "schema": address.schema,
             "stands_still": str(lease_ms // 2),
@@ -108,24 +109,24 @@ class PostgresDatabase(GroupingDatabase):
         self._history = ServerHistory(address, HostMarks(marks))
         self.connection: ServerConnection | None = None
         self.rings = 0
-        """So often a transaction of this process was undone to break a ring of locks."""
-        self._out_of_rings(lambda: self._connect(first=True))
+        """How many transactions of this process were rolled back because of deadlocks."""
+        self._retry_deadlocks(lambda: self._connect(first=True))
 
     @property
     def trouble(self) -> str | None:
-        """Nothing is known to be wrong while commits succeed."""
+        """None: while commits succeed there is no warning."""
         return None
 
     @property
     def notice(self) -> str | None:
-        """What is to be known of the way to the server, for people."""
+        """A warning about the connection to the server, for people."""
         return POOLED if self.connection is not None and is_pooled(self.connection) else None
 
     def _reconnect(self) -> ServerConnection:
-        """Open the connection again. The store was usable before: whatever is wrong with it now is an outage, until it is fixed.
+        """Reopen the connection. The store was usable before, so each error now is an outage until it is fixed.
 
         Raises:
-            StoreUnavailableError: it cannot be used; the message says why.
+            StoreUnavailableError: it cannot be used; the message is the reason.
         """
         try:
             return self._connect()
@@ -140,7 +141,7 @@ class PostgresDatabase(GroupingDatabase):
         try:
             refuse_unsafe(connection, self.address)
             if first:
-                self._ask_time(connection)
+                self._read_server_time(connection)
                 if len(migrate(connection, self.address)) == len(migrations()):
                     _LOG.warning("created a new store at %s", self.address.shown)
                 connection.execute(BEGIN)
@@ -162,12 +163,12 @@ class PostgresDatabase(GroupingDatabase):
         self.connection = connection
         return connection
 
-    def _ask_time(self, connection: ServerConnection) -> None:
-        """Learn the server's time before anything is compared with it; from then on each commit tells it."""
+    def _read_server_time(self, connection: ServerConnection) -> None:
+        """Read the server's time before anything is compared with it; from then on each commit returns it."""
         if self.process_clock is not None:
-            asked_at = self.process_clock.own()
+            requested_at = self.process_clock.own()
             ((now,),) = connection.execute(TEXTS["read_server_time"]).fetchall()
-            self.process_clock.learn(asked_at, now, self.process_clock.own())
+            self.process_clock.learn(requested_at, now, self.process_clock.own())
 
     def _meaning(self, fault: Exception) -> MainspringError | None:
         return translate(fault, self.address.shown)
@@ -176,46 +177,48 @@ class PostgresDatabase(GroupingDatabase):
         return isinstance(cause, psycopg.errors.UniqueViolation)
 
     def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
-        """Commit the commands, renewing the lease with those that do; see base.Database.commit."""
+        """Commit the commands, renewing the lease with commands that do so; see base.Database.commit."""
         renews = any(isinstance(command, RecordHeartbeat | OpenSession) for command in commands)
-        asked = self.lease.ask() if renews else 0.0
+        requested = self.lease.ask() if renews else 0.0
         try:
             report = super().commit(commands, again=again)
         except (StoreUnavailableError, StoreFullError) as error:
-            if self.session is not None and self.gives_up and self.lease.is_over:
+            if self.session is not None and self.ends_without_lease and self.lease.is_over:
                 raise FencedError(
                     f"the lease of session {self.session} is over: its runs may belong to others now\n{error.message}",
                     hint="The process ends and is started again.",
                 ) from error
-            self._beat_meanwhile()
+            self._renew_lease()
             raise
         if renews:
-            self.lease.renew(asked)
+            self.lease.renew(requested)
         if self.session is None:
             self.lease.end()
         return report
 
-    def _beat_meanwhile(self) -> None:
-        """Renew the lease where only this group does not get through: who waits for another one's lock, or for room, is not silent."""
+    def _renew_lease(self) -> None:
+        """Renew the lease if only this group fails: a process that waits for a lock, or for disk space, is not silent."""
         is_connected = self.connection is not None and not self.connection.closed
         if self.session is not None and self.lease.is_due and is_connected:
-            asked = self.lease.ask()
+            requested = self.lease.ask()
             with contextlib.suppress(StoreUnavailableError, StoreFullError):
                 super().commit([RecordHeartbeat()])
-                self.lease.renew(asked)
+                self.lease.renew(requested)
 
     def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:
-        """Run one transaction; a second one that answers command by command if a statement for many failed: one of them is guilty."""
+        """Run one transaction; if a bulk statement failed, run a second one that answers command by command, because
+        one of them is guilty.
+        """
         try:
-            return self._out_of_rings(
-                lambda: self._transact(commands, again=again, together=not again and len(commands) >= FEWEST)
+            return self._retry_deadlocks(
+                lambda: self._transact(commands, again=again, in_bulk=not again and len(commands) >= FEWEST)
             )
         except BatchFailedError:
-            return self._out_of_rings(lambda: self._transact(commands, again=again, together=False))
+            return self._retry_deadlocks(lambda: self._transact(commands, again=again, in_bulk=False))
 
-    def _out_of_rings(self, call: Callable[[], _T]) -> _T:
-        """Call once more, a few times, where the server broke a ring of locks at our expense: it is no trouble that anyone need know of."""
-        for _ in range(_MOST_RINGS):
+    def _retry_deadlocks(self, call: Callable[[], _T]) -> _T:
+        """Repeat a call a few times if the server chose it to break a deadlock: no one needs to know of it."""
+        for _ in range(_MAX_DEADLOCK_RETRIES):
             try:
                 return call()
             except StoreUnavailableError as error:
@@ -225,17 +228,17 @@ class PostgresDatabase(GroupingDatabase):
                 _LOG.debug("a transaction is run again: %s", error)
         return call()
 
-    def _transact(self, commands: list[Any], *, again: bool, together: bool) -> tuple[Transaction, list[Any]]:
+    def _transact(self, commands: list[Any], *, again: bool, in_bulk: bool) -> tuple[Transaction, list[Any]]:
         connection = self.connection
         if connection is None or connection.closed:
             connection = self._reconnect()
-        if not together:
+        if not in_bulk:
             connection.meanwhile = self.meanwhile
         try:
             transaction = self._open_group(connection, commands, again=again)
             commands = self._moved_with_step(transaction, commands)
             lock_group(transaction, commands)
-            answers = self._run_together(transaction, commands) if together else self._run(transaction, commands)
+            answers = self._run_in_bulk(transaction, commands) if in_bulk else self._run(transaction, commands)
             self._correct_marks(transaction, commands)
             if self.session is None:
                 refuse_moved(transaction, self.address.shown)
@@ -244,7 +247,7 @@ class PostgresDatabase(GroupingDatabase):
         except BaseException as fault:
             self._roll_back(connection, fault)
             if isinstance(fault, StoreWentBackError):
-                self._hold(connection)
+                self._put_on_hold(connection)
             if isinstance(fault, psycopg.errors.LockNotAvailable):
                 terminate_blocking_clients(connection, self.address.schema, longer_than_ms=self.lease.beat_ms)
             if isinstance(fault, ServerTimeoutError | psycopg.errors.LockNotAvailable):
@@ -255,26 +258,26 @@ class PostgresDatabase(GroupingDatabase):
         self._note_clock(transaction, commands)
         if transaction.ready or transaction.facts:
             self._hints.changed()
-        self._hints.tell(connection)
-        self._hints.take_in(connection)
+        self._hints.send_hint(connection)
+        self._hints.receive_pending(connection)
         return transaction, answers
 
-    def _hold(self, connection: ServerConnection) -> None:
-        """Put a store on hold that went back; if that fails, the next process of this host does it."""
+    def _put_on_hold(self, connection: ServerConnection) -> None:
+        """Put a store on hold that went back in time; if that fails, the next process of this host does it."""
         try:
             self._history.hold_if_behind(connection)
         except psycopg.Error as fault:
             _LOG.warning("the store could not be put on hold yet: %s", fault)
 
-    def _run_together(self, transaction: PostgresTransaction, commands: list[Any]) -> list[Any]:
-        """Let one statement answer many commands where that means the same."""
+    def _run_in_bulk(self, transaction: PostgresTransaction, commands: list[Any]) -> list[Any]:
+        """Answer many commands by one statement if the result is the same."""
 
-        def alone(index: int) -> Any:
-            transaction.flush()  # what others left for later: this command is not blamed for that
+        def answer_one(index: int) -> Any:
+            transaction.flush()  # postponed statements of other commands: this command is not blamed for them
             return self._answer(transaction, commands, index)
 
         try:
-            return answer_commands(transaction, commands, alone, self._lend_time)
+            return answer_commands(transaction, commands, answer_one, self._set_meanwhile)
         except (FencedError, GuiltyError):
             raise
         except Exception as fault:
@@ -282,21 +285,24 @@ class PostgresDatabase(GroupingDatabase):
                 raise
             raise BatchFailedError from fault
 
-    def _lend_time(self) -> None:
-        """Let others work while the next answer is waited for."""
+    def _set_meanwhile(self) -> None:
+        """Let other threads work while the next answer is awaited."""
         if self.connection is not None:
             self.connection.meanwhile = self.meanwhile
 
     def _open_group(self, connection: ServerConnection, commands: list[Any], *, again: bool) -> PostgresTransaction:
-        """Begin, and prove the session; one message to the server and back."""
-        asked_at = answered_at = 0 if self.process_clock is None else self.process_clock.own()
+        """Begin, and check the session; one round trip to the server."""
+        requested_at = answered_at = 0 if self.process_clock is None else self.process_clock.own()
         with connection.pipeline():
             connection.execute(BEGIN)
             run(connection.cursor(), TEXTS["prepare_group"], self._opening)
             if again and self.session is None:
                 run(connection.cursor(), TEXTS["wait_for_standbys"], ())
             found = run(connection.cursor(), TEXTS["read_writer"], (self.session, self._history.writer))
-            asked = [(*one, run(connection.cursor(), TEXTS[one[0]], one[1])) for one in asked_at_once(commands)]
+            statements = [
+                (*statement, run(connection.cursor(), TEXTS[statement[0]], statement[1]))
+                for statement in list_known_reads(commands)
+            ]
         row = found.fetchone()
         assert row is not None
         if self.process_clock is not None:
@@ -308,18 +314,20 @@ class PostgresDatabase(GroupingDatabase):
         transaction = PostgresTransaction(
             connection.cursor(), self.address.schema, now=now, session=self.session, again=again, sealing=self._sealing
         )
-        for query, params, cursor in asked:
+        for query, params, cursor in statements:
             transaction.learn(query, params, cursor)
-        self._meet_clock_step(transaction, max(answered_at - asked_at, 0))
-        self._learn_time(transaction, asked_at, answered_at)
+        self._meet_clock_step(transaction, max(answered_at - requested_at, 0))
+        self._learn_time(transaction, requested_at, answered_at)
         return transaction
 
     def _close_group(
         self, connection: ServerConnection, transaction: PostgresTransaction, commands: Sequence[Any]
     ) -> None:
-        """Write what is written last, and commit; one message to the server and back. If one of these fails, none after it is executed.
+        """Write the last rows, and commit; one round trip to the server. If one statement fails, none after it is
+        executed.
 
-        Raises StoreUnavailableError if the server gave its wait for the standbys up: the commit is here, but not there.
+        Raises StoreUnavailableError if the server abandoned its wait for the standbys: the commit is here, but not
+        there.
         """
         connection.is_unsure = False
         connection.meanwhile = self.meanwhile
@@ -338,7 +346,7 @@ class PostgresDatabase(GroupingDatabase):
         self._history.keep(transaction, commands)
 
     def _roll_back(self, connection: ServerConnection, fault: BaseException) -> None:
-        """Leave the transaction; a connection that cannot is given up, and the server rolls back by itself."""
+        """Leave the transaction; a connection that cannot is closed, and the server rolls back by itself."""
         with contextlib.suppress(psycopg.Error):
             if not connection.closed and not ends_connection(fault):
                 connection.execute("rollback")
@@ -347,32 +355,32 @@ class PostgresDatabase(GroupingDatabase):
 
     @property
     def hints(self) -> int | None:
-        """The connection's descriptor; None while there is no connection, and where a pooler keeps hints from us."""
+        """The connection's descriptor; None without a connection, or if a pooler keeps hints away."""
         return self._hints.descriptor(self.connection)
 
     @property
     def poll_in(self) -> float:
-        """Until a hint is to be given or passed on; see base.Database.poll_in."""
+        """Seconds until a hint has to be sent or passed on; see base.Database.poll_in."""
         return self._hints.due_in(self.connection)
 
     def poll(self) -> bool:
-        """Tell whether another process gave a hint, or a while has passed without one; give the hint that is due."""
+        """Tell whether another process sent a hint, or none has come for a while; send the pending hint."""
         if self.session is not None and self.lease.is_due:
             self.commit([RecordHeartbeat()])
         connection = self.connection
-        self._history.marks.look()
+        self._history.marks.check_file()
         if connection is not None and not connection.closed:
             try:
-                self._hints.look(connection)
+                self._hints.read_hints(connection)
             except psycopg.Error as fault:
                 connection.close()
                 raise translate(fault, self.address.shown) or StoreUnavailableError(str(fault)) from fault
-            self._hints.tell(connection)
-        return self._hints.heed()
+            self._hints.send_hint(connection)
+        return self._hints.take_hint()
 
     def close(self) -> None:
-        """Give the hint that waited for its time, and close the write connection."""
+        """Send the pending hint, and close the write connection."""
         if self.connection is not None:
-            self._hints.tell(self.connection, at_once=True)
+            self._hints.send_hint(self.connection, at_once=True)
             self.connection.close()
         self._history.marks.close()

@@ -1,8 +1,9 @@
-"""The user's PostgreSQL database as a place of exactly-once effects.
+"""The effect database on PostgreSQL: the user's database for exactly-once effects.
 
-Invariants: looking for an effect writes its row at once, so that of two attempts with one key the second waits for the end of the first,
-wherever that is; the row is marked as unfinished by a reference to nothing, which is checked at the commit: no commit but ours, made by
-whatever way, can pass it. Statements that would begin, commit or roll back are refused before they are sent.
+Invariants: the search for an effect inserts its row at once, so that of two attempts with one key, anywhere, the second
+waits for the end of the first. The row is marked as unfinished by a reference to a missing row, which is checked at the
+commit, so that only the engine's commit can succeed, however it is made. Statements that would begin, commit or roll
+back are refused before they are sent.
 """
 
 import contextlib
@@ -44,15 +45,15 @@ select set_config('tcp_keepalives_idle', '2', false), set_config('tcp_keepalives
 """
 _NOTICE_DEATH = "set client_connection_check_interval = 2000"
 _NOTICES_DEATH_FROM = 140_000
-_LOOK = "select to_regclass(%s) is not null, to_regclass('audit_log') is not null and to_regclass('session_automations') is not null"
-# Not by to_regclass, which may still know from the look before that there was none.
+_FIND_TABLES = "select to_regclass(%s) is not null, to_regclass('audit_log') is not null and to_regclass('session_automations') is not null"
+# Not by to_regclass, which may still return the earlier answer that there was none.
 _WAS_MADE = """select 1 from pg_class join pg_namespace on pg_namespace.oid = relnamespace
 where relname = %s and nspname = current_schema()"""
 _CLAIM = f"""insert into {TABLE} (key, result, run, step, at, unfinished) values (%s, '', '', '', 0, 'a step that is being done')
-on conflict (key) do nothing"""  # noqa: S608 - a name of ours
-_FIND = f"select result from {TABLE} where key = %s"  # noqa: S608 - a name of ours
+on conflict (key) do nothing"""  # noqa: S608 - a constant name
+_FIND = f"select result from {TABLE} where key = %s"  # noqa: S608 - a constant name
 _SAVE = f"""insert into {TABLE} (key, result, run, step, at) values (%s, %s, %s, %s, %s)
-on conflict (key) do update set result = excluded.result, run = excluded.run, step = excluded.step, at = excluded.at, unfinished = null"""  # noqa: S608 - a name of ours
+on conflict (key) do update set result = excluded.result, run = excluded.run, step = excluded.step, at = excluded.at, unfinished = null"""  # noqa: S608 - a constant name
 _SKIPPED = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"[^"]*"|\$(\w*)\$.*?\$\1\$""", re.DOTALL)
 _CONTROL = re.compile(
     r"(?:^|;)\s*(begin|start\s+transaction|commit|end|abort|rollback(?!\s+(?:work\s+|transaction\s+)?to\b)|prepare\s+transaction)\b",
@@ -63,9 +64,11 @@ _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
 class PostgresEffectDatabase:
-    """`url` as configured; `busy_for` is how long an attempt waits for another one with its key before it gives way to it.
+    """One PostgreSQL database of the user. `url` as configured; `busy_for` = how long an attempt waits for another one
+    with its key before it fails.
 
     Raises (from the constructor):
+
         ConfigError: the address cannot be read.
     """
 
@@ -73,40 +76,38 @@ class PostgresEffectDatabase:
         self, name: str, url: str, *, busy_for: timedelta = timedelta(seconds=5), password: str | None = None
     ) -> None:
         self.name = name
-        why = explain_unreadable_url(url)
-        if why is not None:
-            raise ConfigError(f"the address of the database {name!r} cannot be read: {why}", hint=SERVER_HINT)
-        rest, self.schema = split_schema(url)
+        reason = explain_unreadable_url(url)
+        if reason is not None:
+            raise ConfigError(f"the address of the database {name!r} cannot be read: {reason}", hint=SERVER_HINT)
+        url_without_schema, self.schema = split_schema(url)
         hint = "Write postgresql://USER@HOST:PORT/DATABASE, with ?schema=NAME where it is not the role's own."
         if self.schema is not None and not _SCHEMA.fullmatch(self.schema):
             raise ConfigError(f"{self.schema!r} cannot be the schema of the database {name!r}", hint=hint)
         try:
-            given = conninfo_to_dict(rest)
-            self._conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **with_password(given, password)})
+            params = conninfo_to_dict(url_without_schema)
+            self._conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **with_password(params, password)})
         except (psycopg.ProgrammingError, ValueError):
             raise ConfigError(f"the address of the database {name!r} cannot be read", hint=hint) from None
-        self.shown = (
-            f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', given.get('user', ''))}"
-        )
+        self.shown = f"{params.get('host', 'localhost')}:{params.get('port', 5432)}/{params.get('dbname', params.get('user', ''))}"
         self._busy_ms = to_milliseconds(busy_for)
 
     def open(self) -> "PostgresEffectConnection":
-        """Return a new connection; see EffectDatabase.open. The table of effects is made if this is the first.
+        """Return a new connection; see EffectDatabase.open. Creates the table of effects if it is missing.
 
         Raises:
-            NotSent: nobody answers.
+            NotSent: the server does not answer.
         """
         try:
             raw = _Guarded.connect(self._conninfo, autocommit=True)
         except psycopg.OperationalError as fault:
             if any(words in str(fault) for words in _REFUSED):
-                raise  # nobody is let in later either
+                raise  # a later login would fail too
             raise NotSent(
                 f"the database {self.name!r} cannot be reached\nat {self.shown}: {str(fault).strip()}"
             ) from fault
         raw.database = self.name
         try:
-            with raw.as_ours():
+            with raw.engine_statements():
                 self._prepare(raw)
         except BaseException:
             raw.close()
@@ -117,10 +118,12 @@ class PostgresEffectDatabase:
         schema = None if self.schema is None else sql.Identifier(self.schema).as_string(raw)
         raw.execute(_OPENING, {"schema": schema})
         if raw.info.server_version >= _NOTICES_DEATH_FROM:
-            # Else a statement of a client that died runs on to its end, and whoever goes on waits for it.
-            with contextlib.suppress(psycopg.errors.InvalidParameterValue):  # the server's system cannot look
+            # Otherwise a statement of a dead client runs to its end, and its successor waits for it.
+            with contextlib.suppress(
+                psycopg.errors.InvalidParameterValue
+            ):  # the server's system does not support the check
                 raw.execute(_NOTICE_DEATH)
-        found = raw.execute(_LOOK, (TABLE,)).fetchone()
+        found = raw.execute(_FIND_TABLES, (TABLE,)).fetchone()
         assert found is not None
         is_there, is_store = found
         if is_store:
@@ -133,7 +136,7 @@ class PostgresEffectDatabase:
         try:
             with raw.transaction():
                 raw.execute("select pg_advisory_xact_lock(hashtext(%s))", (TABLE,))
-                # An index "if not exists" would wait for all who write in the table before it finds that it is there.
+                # "create index if not exists" would wait for all writers of the table before it finds the index.
                 if not raw.execute(_WAS_MADE, (TABLE,)).fetchone():
                     raw.execute(CREATE)
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as fault:
@@ -147,7 +150,7 @@ class _Guarded(psycopg.Connection[Row]):
     """A connection on which only the engine begins, commits and rolls back."""
 
     database = ""
-    is_ours = False
+    is_engine_statement = False
     is_stopped = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -155,13 +158,13 @@ class _Guarded(psycopg.Connection[Row]):
         self.cursor_factory = _GuardedCursor
 
     @contextlib.contextmanager
-    def as_ours(self) -> Iterator[None]:
-        """Let the engine's own statements through."""
-        self.is_ours = True
+    def engine_statements(self) -> Iterator[None]:
+        """Allow the engine's own statements."""
+        self.is_engine_statement = True
         try:
             yield
         finally:
-            self.is_ours = False
+            self.is_engine_statement = False
 
     def commit(self) -> None:
         self.refuse("commit")
@@ -169,29 +172,29 @@ class _Guarded(psycopg.Connection[Row]):
     def rollback(self) -> None:
         self.refuse("roll back")
 
-    def refuse(self, what: str) -> NoReturn:
-        """Raise the error that tells what only the engine may."""
+    def refuse(self, operation: str) -> NoReturn:
+        """Raise the error for an operation that only the engine may do."""
         raise TransactionError(
-            f"a transactional step may not {what} by itself\non the database {self.database!r}",
+            f"a transactional step may not {operation} by itself\non the database {self.database!r}",
             hint="Leave it out; raise to roll back, use SAVEPOINT for a part. "
             "What the step writes is committed together with its result, by the engine, when the step returns.",
         )
 
 
 class _GuardedCursor(psycopg.Cursor[Row]):
-    """Looks at each statement before it is sent."""
+    """A cursor that checks each statement before it is sent."""
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> "_GuardedCursor":
-        self._look(query)
+        self._check_statement(query)
         return super().execute(query, *args, **kwargs)
 
     def executemany(self, query: Any, *args: Any, **kwargs: Any) -> None:
-        self._look(query)
+        self._check_statement(query)
         super().executemany(query, *args, **kwargs)
 
-    def _look(self, query: Any) -> None:
+    def _check_statement(self, query: Any) -> None:
         connection = self.connection
-        if not isinstance(connection, _Guarded) or connection.is_ours:
+        if not isinstance(connection, _Guarded) or connection.is_engine_statement:
             return
         if connection.is_stopped:
             raise psycopg.errors.QueryCanceled("the attempt was given up")
@@ -202,7 +205,7 @@ class _GuardedCursor(psycopg.Cursor[Row]):
 
 
 class PostgresEffectConnection:
-    """One attempt's connection; guarded from its making on."""
+    """The connection of one attempt; guarded from its creation on."""
 
     def __init__(self, database: PostgresEffectDatabase, raw: _Guarded, busy_ms: int) -> None:
         self._database = database
@@ -211,7 +214,7 @@ class PostgresEffectConnection:
 
     @property
     def last_rowid(self) -> int:
-        """A server has none. Raises TransactionError."""
+        """Not available on a server. Raises TransactionError."""
         raise TransactionError(
             f"PostgreSQL knows no id of the row inserted last\nin the database {self._database.name!r}",
             hint='Let the statement return it: tx.execute("insert ... returning id")[0][0].',
@@ -223,16 +226,17 @@ class PostgresEffectConnection:
         return self.raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE and not self.raw.closed
 
     def begin(self) -> None:
-        """Begin; which effect it is is known only when it is looked for, and that is where a second attempt waits."""
+        """Begin; the effect is known only when it is searched for, and there a second attempt waits."""
         self._control("begin")
 
     def find(self, key: str) -> bytes | None:
-        """Return the result of the effect with this key; if it was not done, hold the key until the end of the transaction.
+        """Return the result of the effect with this key; if it was not done, lock the key until the end of the
+        transaction.
 
         Raises:
             EarlierAttemptError: another attempt with this key took too long.
         """
-        with self.raw.as_ours():
+        with self.raw.engine_statements():
             waiting = self.raw.execute(
                 "select set_config('lock_timeout', %s, true), current_setting('lock_timeout')", (str(self._busy_ms),)
             )
@@ -255,12 +259,12 @@ class PostgresEffectConnection:
         return bytes(row[0])
 
     def save(self, effect: StoredEffect) -> None:
-        """Finish the effect's row."""
-        with self.raw.as_ours():
+        """Complete the row of the effect."""
+        with self.raw.engine_statements():
             self.raw.execute(_SAVE, (effect.key, effect.result, effect.run, effect.step, effect.at))
 
     def commit(self) -> None:
-        """Commit. An answer of the server is the truth; without one nobody knows."""
+        """Commit. An answer of the server is the truth; without one the outcome is unknown."""
         try:
             self._control("commit")
         except psycopg.Error as fault:
@@ -272,13 +276,15 @@ class PostgresEffectConnection:
             raise
 
     def execute(self, sql: str, parameters: Parameters) -> list[Row]:
-        """Run a statement to its end and return all rows."""
-        # Without parameters a percent sign is only that.
+        """Run a statement completely and return all rows."""
+        # Without parameters a percent sign is a plain character.
         cursor = self.raw.execute(sql, parameters or None)
         return cursor.fetchall() if cursor.description else []
 
     def interrupt(self) -> None:
-        """Stop the statement that runs, and those that begin later. Asking the server may take a while, so another thread does it."""
+        """Stop the running statement and all later ones. The request to the server may take a while, so another thread
+        sends it.
+        """
         self.raw.is_stopped = True
         threading.Thread(target=self._cancel, name="mainspring-cancel", daemon=True).start()
 
@@ -287,10 +293,10 @@ class PostgresEffectConnection:
             self.raw.cancel()
 
     def close(self) -> None:
-        """Close; the server rolls back what is not committed."""
+        """Close; the server rolls back uncommitted changes."""
         with contextlib.suppress(psycopg.Error):
             self.raw.close()
 
     def _control(self, text: str) -> None:
-        with self.raw.as_ours():
-            self.raw.execute(text, binary=True)  # as one statement and no more
+        with self.raw.engine_statements():
+            self.raw.execute(text, binary=True)  # as a single statement

@@ -1,7 +1,7 @@
-"""The one table from what PostgreSQL and the way to it report to errors of ours.
+"""The error table: the only one from errors of PostgreSQL and its connections to Mainspring's.
 
-Only faults of the server, the connection or its rights are in it. What is left (a constraint, a value that does not fit) is the fault of
-one statement and so of one command.
+It contains only failures of the server, the connection or its permissions. Other errors (a constraint, a value that
+does not fit) belong to one statement and so to one command.
 """
 
 import psycopg
@@ -13,8 +13,8 @@ _Fault = tuple[type[MainspringError], str, str]
 
 GRANT = "Grant it: see docs/how-to/postgres.md, 'A role without the right to change tables'."
 _AGAIN = "It is tried again by itself."
-_LOOK = "Is the server up, and does store.url name it? Workers try again by themselves."
-_AWAY: _Fault = (StoreUnavailableError, "the database is out of reach", _LOOK)
+_CHECK_SERVER = "Is the server up, and does store.url name it? Workers try again by themselves."
+_UNREACHABLE: _Fault = (StoreUnavailableError, "the database is out of reach", _CHECK_SERVER)
 _BUSY: _Fault = (StoreUnavailableError, "the database let another transaction go first", _AGAIN)
 _STATES: dict[str, _Fault] = {
     "25006": (
@@ -57,43 +57,45 @@ _STATES: dict[str, _Fault] = {
     ),
 }
 _CLASSES: dict[str, _Fault] = {
-    "08": _AWAY,
+    "08": _UNREACHABLE,
     "57": (StoreUnavailableError, "the database is shutting down or starting", _AGAIN),
     "58": (StoreUnavailableError, "the database reports an error of its system", _AGAIN),
     "XX": (StoreUnavailableError, "the database reports an error of its own", "Look into its log."),
 }
 _ENDS_CONNECTION = frozenset({"25006", "26000", "3F000", "42501", "42P01"})
-"""States after which psycopg's list of prepared statements is wrong (it counts those of a pipeline that failed), or the server is."""
+"""States after which psycopg's list of prepared statements is invalid (it counts those of a failed pipeline), or the
+server is.
+"""
 
 
 def translate(fault: Exception, where: str) -> MainspringError | None:
-    """Return the error that tells of this fault of the database at `where`; None if it is a statement's own fault."""
+    """Return the error that a fault of the database at `where` means; None if the fault belongs to a statement."""
     if not isinstance(fault, psycopg.Error):
         return None
     if "pipeline mode" in str(fault) and isinstance(fault.__context__, psycopg.Error):
         fault = fault.__context__  # psycopg could not leave the pipeline because of it
     state = fault.sqlstate
     if state is None:
-        row = _AWAY if isinstance(fault, psycopg.OperationalError | psycopg.InterfaceError) else None
+        row = _UNREACHABLE if isinstance(fault, psycopg.OperationalError | psycopg.InterfaceError) else None
     else:
         row = _STATES.get(state) or _CLASSES.get(state[:2])
     if row is None:
         return None
-    kind, what, hint = row
-    said = str(fault).strip().splitlines()
-    return kind(f"{what}\nat {where}: {said[0] if said else type(fault).__name__}", hint=hint)
+    kind, text, hint = row
+    lines = str(fault).strip().splitlines()
+    return kind(f"{text}\nat {where}: {lines[0] if lines else type(fault).__name__}", hint=hint)
 
 
 def statement_error(fault: Exception, where: str) -> MainspringError:
-    """Return the same, also for a statement's own fault."""
+    """Return the same, also for a fault of a statement."""
     return translate(fault, where) or StoreError(f"the server refused a statement\nat {where}: {fault}")
 
 
 def is_broken_ring(fault: BaseException | None) -> bool:
-    """Tell whether the server undid a transaction so that those that it waited for in a ring get through: nothing of it was done."""
+    """Tell whether the server rolled back a transaction to break a deadlock: nothing of it was done."""
     return isinstance(fault, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
 
 
 def ends_connection(fault: BaseException) -> bool:
-    """Tell whether a new connection is needed after this fault, though the old one may still seem open."""
+    """Tell whether a new connection is needed after this fault, although the old one may seem open."""
     return isinstance(fault, psycopg.Error) and fault.sqlstate in _ENDS_CONNECTION

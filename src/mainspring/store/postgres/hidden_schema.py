@@ -1,4 +1,4 @@
-"""A schema that is hidden from a role: PostgreSQL reports its tables as missing when the role may not use it."""
+"""A hidden schema: PostgreSQL reports its tables as missing if the role may not use the schema."""
 
 import psycopg
 
@@ -11,7 +11,7 @@ from mainspring.store.postgres.texts import TEXTS
 
 
 def explain_fault(fault: Exception, address: Address) -> MainspringError | None:
-    """Return what faults.translate returns, but do not report a table as missing because its schema is hidden."""
+    """Return the error of error_table.translate, but do not report a table as missing because its schema is hidden."""
     error = translate(fault, address.shown)
     if not isinstance(error, StoreBrokenError):
         return error

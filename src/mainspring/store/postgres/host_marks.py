@@ -11,35 +11,35 @@ import psycopg
 from mainspring.store.commit_mark import CommitMark, MarkFile, read_mark
 from mainspring.store.postgres.connection import ServerConnection
 from mainspring.store.side_files import make_side_folder
-from mainspring.store.write.retention import WRITERS_KEPT_MS
+from mainspring.store.write.retention import WRITERS_STORED_MS
 
-COMPARED_FOR_MS = WRITERS_KEPT_MS - 24 * 3_600_000
-"""A mark that is older is no proof: the store may have forgotten its writer."""
-_KEPT_MS = 3_600_000
-"""A mark that was compared and found below the store is kept for so long: a standby that follows by as much is not noticed."""
+COMPARED_FOR_MS = WRITERS_STORED_MS - 24 * 3_600_000
+"""An older mark is no proof: the store may have forgotten its writer."""
+_STORED_MS = 3_600_000
+"""How long a mark that was not above the store is stored: a standby that lags more than this goes unnoticed."""
 _SERVER = "select system_identifier::text, pg_walfile_name(pg_current_wal_insert_lsn()) from pg_control_system()"
 
 
 class HostMarks:
-    """`folder` = where they lie; None = nowhere: a process then knows its own commits alone, and as long as it lives."""
+    """The marks in `folder`; None = no folder: a process then knows only its own commits, as long as it lives."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._file: MarkFile | None = None
 
     def read(self) -> list[tuple[CommitMark, str]]:
-        """Return all of them, each with its place."""
+        """Return all marks with their places."""
         if self._folder is None:
             return []
         return [(mark, str(path)) for path in self._paths() if (mark := read_mark(path)) is not None]
 
     def compared(self, now: int, own: CommitMark | None = None) -> list[tuple[CommitMark, str]]:
-        """Return those that can prove something, and the one of this process."""
+        """Return the marks that can be a proof, and the one of this process."""
         marks = [*self.read(), *([(own, "this process")] if own is not None else [])]
         return [(mark, where) for mark, where in marks if mark.at > now - COMPARED_FOR_MS]
 
     def keep(self, mark: CommitMark) -> None:
-        """Write the mark of a commit that is known."""
+        """Write the mark of a completed commit."""
         if self._folder is None:
             return
         if self._file is None:
@@ -50,15 +50,15 @@ class HostMarks:
         self._file.write(mark)
 
     def tidy(self, now: int) -> None:
-        """Remove the marks that were compared, and are old."""
+        """Remove old marks, which were compared."""
         for path in self._paths():
             mark = read_mark(path)
-            if mark is None or mark.at < now - _KEPT_MS:
+            if mark is None or mark.at < now - _STORED_MS:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    def look(self) -> None:
-        """Notice that the mark of this process was removed; it is written again with its next commit."""
+    def check_file(self) -> None:
+        """Notice a removed mark of this process; its next commit writes it again."""
         if self._file is not None:
             self._file.reopen_if_removed()
 
@@ -74,7 +74,7 @@ class HostMarks:
 
 
 def server_of(connection: ServerConnection) -> str:
-    """Return which server this is, for people: system id and timeline; "" where it does not say so."""
+    """Return the server's identity for people: system id and timeline; "" if it does not report them."""
     try:
         row = connection.execute(_SERVER).fetchone()
     except psycopg.Error:

@@ -1,8 +1,8 @@
-"""Whether a process may still take its session for alive, by its own clock.
+"""The lease of a process: whether it may still treat its session as alive, by its own clock.
 
-The database decides by its clock: a session whose last beat is older than the lease may be buried by anybody. So its process beats four
-times a lease, and stops by itself when the last beat that arrived is two thirds of a lease old: before others may take its runs. The clock
-here counts the time that the machine sleeps.
+The database decides by its clock: any process may declare a session dead whose last heartbeat is older than the lease.
+So a process sends four heartbeats per lease, and stops when its last successful one is two thirds of a lease old:
+before others may claim its runs. The clock here includes the time that the machine sleeps.
 """
 
 from collections.abc import Callable
@@ -13,36 +13,36 @@ _BEATS = 4
 
 
 class Lease:
-    """The lease of one session. Thread-safe: one thread renews it, others look. `passing` returns seconds that only grow."""
+    """The lease of one session. Thread-safe: one thread renews it, others read. `passing` returns growing seconds."""
 
     def __init__(self, ms: int, passing: Callable[[], float] = elapsed_seconds) -> None:
         self.ms = ms
         self.beat_ms = ms // _BEATS
-        """From one beat to the next; nothing is waited for longer by one try, so that the next beat still comes in time."""
+        """Interval of heartbeats; no single wait is longer, so that the next heartbeat is in time."""
         self._passing = passing
         self._span = ms / 1000
         self._renewed: float | None = None
-        self._asked = 0.0
+        self._requested_s = 0.0
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to beat."""
-        return self._passing() - self._asked >= self._span / _BEATS
+        """Whether a heartbeat is due."""
+        return self._passing() - self._requested_s >= self._span / _BEATS
 
     @property
     def is_over(self) -> bool:
-        """Whether this process must take its session for lost."""
+        """Whether this process must treat its session as lost."""
         return self._renewed is not None and self._passing() - self._renewed >= self._span * 2 / 3
 
     def ask(self) -> float:
-        """Return the instant at which a beat is sent: from there on counts the lease that it renews."""
-        self._asked = self._passing()
-        return self._asked
+        """Return the instant at which a heartbeat is sent: the renewed lease starts there."""
+        self._requested_s = self._passing()
+        return self._requested_s
 
-    def renew(self, asked: float) -> None:
-        """Note that a beat which was sent then has arrived."""
-        self._renewed = asked
+    def renew(self, requested: float) -> None:
+        """Renew the lease from the instant at which a successful heartbeat was sent."""
+        self._renewed = requested
 
     def end(self) -> None:
-        """The session ended in order: nothing is over any more."""
+        """End the lease of a session that ended in order."""
         self._renewed = None

@@ -1,9 +1,9 @@
-"""What a group locks before its handlers run.
+"""Locking of a group before its handlers run.
 
-A handler holds what it decides upon by itself (Transaction.hold); this only takes beforehand what the commands name, all of it at once and
-in one order (events and partitions by number, runs by id, all other names by number), so that groups of two processes wait for each other
-in a row and not in a ring. Handlers keep to the same order. What one finds out only later can still make a ring: the server breaks it, and
-the group is sent again.
+A handler locks what it decides upon (Transaction.hold). This module locks beforehand what the commands name, all at
+once and in one order (events and partitions by number, runs by id, all other names by number), so that groups of two
+processes cannot wait for each other in a cycle. Handlers use the same order. A name that a handler finds only later can
+still cause a deadlock: the server breaks it, and the group is sent again.
 """
 
 from collections.abc import Iterator
@@ -81,13 +81,13 @@ from mainspring.store.postgres.transaction import PostgresTransaction
 
 _ENDING = (FinishRun, MarkRunDone, DiscardRun, CancelRun)
 _STOPPED = (HaltRun, ReopenRun, GiveResult)
-_LOCKED_BY_NOBODY = frozenset({CompleteRun, AnnotateRun, SaveOutcome, SaveAttempt, SaveCheckpoint, RecordHeartbeat})
-"""What an owner writes down about its own run: nobody else decides upon that, so nothing but its events is locked beforehand."""
+_WITHOUT_LOCKS = frozenset({CompleteRun, AnnotateRun, SaveOutcome, SaveAttempt, SaveCheckpoint, RecordHeartbeat})
+"""Records of an owner about its own run: no other process decides on them, so only their events are locked beforehand."""
 _OF_PEOPLE = (
     *(AddPerson, ChangePerson, RemovePerson, SetPassword),
     *(OpenWebSession, EndWebSession, EndWebSessions),
 )
-_TAKING_IN = (AcceptDelivery, DecideDelivery, ReleaseHeldDeliveries, JoinRun)
+_ACCEPTING = (AcceptDelivery, DecideDelivery, ReleaseHeldDeliveries, JoinRun)
 _OF_A_RUN = (
     SuspendRun,
     DeliverFact,
@@ -102,54 +102,61 @@ _OF_A_RUN = (
 
 def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
     """Lock what these commands name."""
-    if _locks_alone(commands):
+    if _is_locked_by_handler(commands):
         return
-    changed, others = _apart(commands)
+    changed, other_commands = _split_ends(commands)
     touched = {command.parent for command in changed if command.parent is not None}
     ending: set[str] = set()
-    first: set[tuple[str, ...]] = set()
-    last: set[tuple[str, ...]] = set()
-    for command in others:
-        for part in _parts(command):
+    names_before: set[tuple[str, ...]] = set()
+    names_after: set[tuple[str, ...]] = set()
+    for command in other_commands:
+        for part in _nested_commands(command):
             if isinstance(part, _ENDING):
                 ending.add(part.run)
-            touched |= _touched_by(part)
+            touched |= _touched_runs(part)
             if isinstance(part, ClaimRuns):
-                first |= _lines(transaction.all("list_due_partitions", (transaction.now,)))
-            first |= _first_of(part)
-            last |= _last_of(part)
-    for query, params in asked_at_once(commands):
-        first |= _lines(transaction.all(query, params))
-    transaction.hold_names(first)
-    if touched or ending:  # else no run is locked but those that are changed together, in the order of their ids
+                names_before |= _partition_names(transaction.all("list_due_partitions", (transaction.now,)))
+            names_before |= _names_before_runs(part)
+            names_after |= _names_after_runs(part)
+    for query, params in list_known_reads(commands):
+        names_before |= _partition_names(transaction.all(query, params))
+    transaction.hold_names(names_before)
+    if (
+        touched or ending
+    ):  # otherwise no run is locked except those that are changed together, in the order of their ids
         touched.update(command.run for command in changed)
     finished = [command.run for command in commands if type(command) is FinishRun]
     transaction.hold_runs(touched, ending, [("list_linked_runs", (texts(finished),))] if len(finished) > 1 else ())
-    transaction.hold_names(last)
-    if any(isinstance(part, SetQueue | PauseQueue) for command in others for part in _parts(command)):
+    transaction.hold_names(names_after)
+    if any(isinstance(part, SetQueue | PauseQueue) for command in other_commands for part in _nested_commands(command)):
         transaction.all(
             "list_queue_limits"
         )  # a claim of this group locks the rows of all limited queues, in the order of their names
 
 
-def asked_at_once(commands: list[Any]) -> list[tuple[str, tuple[TextArray]]]:
-    """Return what is asked about a group whatever the answers are: which partitions its ends and stops may pass on."""
-    if _locks_alone(commands):
+def list_known_reads(commands: list[Any]) -> list[tuple[str, tuple[TextArray]]]:
+    """Return the reads that a group needs in any case: the partitions that its ends and stops may pass on."""
+    if _is_locked_by_handler(commands):
         return []
-    changed, others = _apart(commands)
+    changed, other_commands = _split_ends(commands)
     stopping = {command.run for command in changed}
-    stopping |= {part.run for command in others for part in _parts(command) if isinstance(part, (*_ENDING, *_STOPPED))}
+    stopping |= {
+        part.run
+        for command in other_commands
+        for part in _nested_commands(command)
+        if isinstance(part, (*_ENDING, *_STOPPED))
+    }
     return [("list_partitions_of", (texts(sorted(stopping)),))] if stopping else []
 
 
-def _apart(commands: list[Any]) -> tuple[list[CompleteRun], list[Any]]:
-    """Return the ends of runs of one step, of which there may be hundreds, and all others that name something to lock."""
+def _split_ends(commands: list[Any]) -> tuple[list[CompleteRun], list[Any]]:
+    """Split off the ends of runs of one step, possibly hundreds, from the other commands that name something to lock."""
     ends = [command for command in commands if type(command) is CompleteRun]
-    return ends, [c for c in commands if type(c) not in _LOCKED_BY_NOBODY or bool(getattr(c, "events", ()))]
+    return ends, [c for c in commands if type(c) not in _WITHOUT_LOCKS or bool(getattr(c, "events", ()))]
 
 
-def _touched_by(part: Any) -> set[str]:
-    """Return the runs that a command decides upon, but for one that it ends."""
+def _touched_runs(part: Any) -> set[str]:
+    """Return the runs that a command decides upon, except one that it ends."""
     match part:
         case StartRun(parent=ParentLink(run=run)):
             return {run}
@@ -160,32 +167,41 @@ def _touched_by(part: Any) -> set[str]:
     return {part.run} if isinstance(part, _OF_A_RUN) else set()
 
 
-def _locks_alone(commands: list[Any]) -> bool:
-    """Tell whether a group is one command of one name at most, whose handler locks it in time and holds nothing else yet."""
-    several = (AuditedCommand, CompleteRun, *_ENDING, *_STOPPED, *_TAKING_IN)
+def _is_locked_by_handler(commands: list[Any]) -> bool:
+    """Tell whether a group is one command with at most one name, which its handler locks in time and as its first lock."""
+    several = (AuditedCommand, CompleteRun, *_ENDING, *_STOPPED, *_ACCEPTING)
     if len(commands) != 1 or isinstance(commands[0], several):
         return False
-    if type(commands[0]) in _LOCKED_BY_NOBODY:
+    if type(commands[0]) in _WITHOUT_LOCKS:
         return True
-    return len({name for part in _parts(commands[0]) for name in (*_first_of(part), *_last_of(part))}) < 2
+    return (
+        len(
+            {
+                name
+                for part in _nested_commands(commands[0])
+                for name in (*_names_before_runs(part), *_names_after_runs(part))
+            }
+        )
+        < 2
+    )
 
 
-def _lines(rows: list[tuple[str, str]]) -> set[tuple[str, ...]]:
+def _partition_names(rows: list[tuple[str, str]]) -> set[tuple[str, ...]]:
     return {("partition", queue, partition) for queue, partition in rows}
 
 
-def _parts(command: Any) -> Iterator[Any]:
-    """Return a command and those inside it."""
+def _nested_commands(command: Any) -> Iterator[Any]:
+    """Yield a command and its inner commands."""
     yield command
     for name in ("inner", "then", "start"):
         inner = getattr(command, name, None)
         if inner is not None:
-            yield from _parts(inner)
+            yield from _nested_commands(inner)
     yield from getattr(command, "events", ())
 
 
-def _first_of(command: Any) -> set[tuple[str, ...]]:
-    """Return the names that are held before any run: whoever has one of them finds only then which runs it is about."""
+def _names_before_runs(command: Any) -> set[tuple[str, ...]]:
+    """Return the names that are locked before any run: their runs are known only after the lock."""
     match command:
         case StartRun(queue=queue, partition=str(partition)):
             return {("partition", queue, partition)}
@@ -193,11 +209,11 @@ def _first_of(command: Any) -> set[tuple[str, ...]]:
             return {("event", name)}
         case RejectFact(event=str(name)) | ReturnFact(event=str(), name=name):
             return {("event", name)}
-        case AcceptDelivery(trigger=trigger, key=key, by=by, pace=pace):
-            return {("delivery", trigger, key), *(() if pace.is_plain else [("pace", trigger, by)])}
-        case DecideDelivery(delivery=delivery, trigger=trigger, key=key, by=by, pace=pace):
+        case AcceptDelivery(trigger=trigger, key=key, by=by, pace=flow_control):
+            return {("delivery", trigger, key), *(() if flow_control.is_plain else [("pace", trigger, by)])}
+        case DecideDelivery(delivery=delivery, trigger=trigger, key=key, by=by, pace=flow_control):
             of_key = [("delivery", trigger, key)] if key else []
-            return {("delivery", delivery), *of_key, *(() if pace.is_plain else [("pace", trigger, by)])}
+            return {("delivery", delivery), *of_key, *(() if flow_control.is_plain else [("pace", trigger, by)])}
         case DismissDelivery(delivery=delivery):
             return {("delivery", delivery)}
         case ReleaseHeldDeliveries(trigger=trigger, by=by):
@@ -209,7 +225,7 @@ def _first_of(command: Any) -> set[tuple[str, ...]]:
     return set()
 
 
-def _last_of(command: Any) -> set[tuple[str, ...]]:
+def _names_after_runs(command: Any) -> set[tuple[str, ...]]:
     match command:
         case StartRun(automation=automation, run_key=RunKey(key=key)):
             return {("key", automation, key)}

@@ -1,8 +1,9 @@
-"""Bringing the schema of a store to the form this version needs.
+"""Migration of a store's schema to the form of this version.
 
-Migrations (see schema_version.py) run in order, each in one transaction together with the row that says it is done, so a process that is
-killed at any statement leaves either the old or the new form. An advisory lock lets one of several processes that start at once migrate;
-the others find it done. A role without the right to change tables opens a store that needs no change.
+Migrations (see schema_version.py) run in order, each in one transaction together with the row that records it: a
+process killed at any statement leaves the old or the new schema. With an advisory lock one of several processes that
+start at once migrates; the others find it done. A role without the right to change tables opens a store that needs no
+change.
 """
 
 import functools
@@ -25,27 +26,27 @@ _PARTS = re.compile(r"\$\$.*?\$\$|--[^\n]*|'(?:[^']|'')*'|;", re.DOTALL)
 
 @functools.cache
 def migrations() -> list[Migration]:
-    """Return the migrations this version knows, in order; read once a process."""
+    """Return the migrations of this version, in order; read once per process."""
     return load_migrations(Path(__file__).parent / "migrations")
 
 
 def statements(text: str) -> list[str]:
-    """Take the text of a migration apart into its statements."""
-    found, start = [], 0
+    """Split the text of a migration into its statements."""
+    texts, start = [], 0
     for match in _PARTS.finditer(text):
         if match[0] == ";":
-            found.append(text[start : match.end()].strip())
+            texts.append(text[start : match.end()].strip())
             start = match.end()
-    return found
+    return texts
 
 
 def version_of(connection: ServerConnection, schema: str) -> int:
-    """Return the number of the last migration that was done to this store; 0 where there is none."""
+    """Return the number of the last migration of this store; 0 without a store."""
     return versions_of(connection, schema)[0]
 
 
 def versions_of(connection: ServerConnection, schema: str) -> tuple[int, str | None]:
-    """Return the number of the last migration and the label of the first; (0, None) where there is no store."""
+    """Return the number of the last migration and the label of the first; (0, None) without a store."""
     row = connection.execute("select to_regclass($1)", (f"{schema}.meta",)).fetchone()
     if row is None or row[0] is None:
         return 0, None
@@ -55,7 +56,7 @@ def versions_of(connection: ServerConnection, schema: str) -> tuple[int, str | N
 
 
 def migrate(connection: ServerConnection, address: Address, known: list[Migration] | None = None) -> list[str]:
-    """Run what is missing; return the names of the migrations that were run.
+    """Run the missing migrations; return their names.
 
     Raises:
         StoreTooNewError: the store was made by a newer version of this program.
@@ -63,19 +64,21 @@ def migrate(connection: ServerConnection, address: Address, known: list[Migratio
         psycopg.Error: the role may not change tables.
     """
     known = migrations() if known is None else known
-    ran: list[str] = []
+    names: list[str] = []
     while True:
-        done, first = versions_of(connection, address.schema)
-        require_known_version(done, first, known, address.shown)
-        missing = [migration for migration in known if migration[0] > done]
+        last_number, first = versions_of(connection, address.schema)
+        require_known_version(last_number, first, known, address.shown)
+        missing = [migration for migration in known if migration[0] > last_number]
         if not missing:
-            return ran
-        # A new store comes into being at once: whoever looks meanwhile finds none, and not one of an old form.
-        ran += _run(connection, address.schema, missing if done == 0 else missing[:1])
+            return names
+        # All tables of a new store appear in one commit: other processes see no store, never an old schema.
+        names += _run(connection, address.schema, missing if last_number == 0 else missing[:1])
 
 
 def _run(connection: ServerConnection, schema: str, missing: list[Migration]) -> list[str]:
-    """Run migrations in one transaction, however long it takes; return their names, none if another process did it meanwhile."""
+    """Run migrations in one transaction without a time limit; return their names, or none if another process ran them
+    meanwhile.
+    """
     connection.execute(BEGIN)
     within, connection.answers_within = connection.answers_within, inf
     try:

@@ -1,4 +1,4 @@
-"""An endpoint of a move: a schema's store."""
+"""The endpoint of a move on PostgreSQL: a schema's store."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,16 +12,16 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.store.commands.automations import AuditedCommand
-from mainspring.store.liveness import is_gone
+from mainspring.store.liveness import has_process_ended
 from mainspring.store.maintenance.move_endpoint import (
     in_use,
     is_marked,
-    mark_departure,
     not_empty,
     other_move,
-    read_departure,
+    read_source_marker,
+    write_source_marker,
 )
-from mainspring.store.maintenance.move_marker import ARRIVED, ARRIVING, GONE, PROGRESS, MoveSource, MoveTarget
+from mainspring.store.maintenance.move_marker import ARRIVING, COMPLETED, GONE, PROGRESS, MoveSource, MoveTarget
 from mainspring.store.maintenance.table_rows import CARRIED_META, NOT_CARRIED
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import UNHURRIED, ServerConnection, connect, refuse_unsafe
@@ -30,13 +30,13 @@ from mainspring.store.postgres.migrate import migrate, version_of
 from mainspring.store.postgres.table_rows import PostgresRows
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import Cursor, PostgresTransaction
-from mainspring.store.write.sessions import bury_all
+from mainspring.store.write.sessions import declare_all_dead
 
 _NOW = "select (extract(epoch from clock_timestamp()) * 1000)::bigint"
 
 
 class PostgresEndpoint:
-    """A copying.endpoint.Endpoint."""
+    """A maintenance.move_endpoint.MoveEndpoint."""
 
     holds_nul = False
 
@@ -49,35 +49,37 @@ class PostgresEndpoint:
         """Server, database and schema."""
         return self._address.shown
 
-    def departure(self) -> MoveSource | None:
-        """Return where it is going, or has gone; brings it to this version's form first."""
+    def read_marker(self) -> MoveSource | None:
+        """Return the target of its move, finished or not; migrates it first."""
         with self._connection() as connection:
             if not version_of(connection, self._address.schema):
                 raise NotFoundError(
                     f"there is no store\nat {self.shown}", hint="Name the one that is to be moved: --store"
                 )
             migrate(connection, self._address)
-            found, arriving = self._meta(connection, GONE), self._meta(connection, ARRIVING)
-        return read_departure(found, arriving, self.shown)
+            leaving, arriving = self._meta(connection, GONE), self._meta(connection, ARRIVING)
+        return read_source_marker(leaving, arriving, self.shown)
 
     def texts_with_nul(self) -> list[str]:
-        """Return none: no text here can hold it."""
+        """Return nothing: no text on a server can contain NUL."""
         return []
 
-    def depart(self, departure: MoveSource, act: AuditedCommand) -> None:
-        """Bury the dead and mark it as leaving."""
+    def mark_leaving(self, marker: MoveSource, act: AuditedCommand) -> None:
+        """Declare dead sessions dead and mark it as leaving."""
         with self._transaction() as tx:
-            self.bury_all(tx)
-            mark_departure(tx, departure, act)
+            self.declare_all_dead(tx)
+            write_source_marker(tx, marker, act)
 
-    def bury_all(self, tx: PostgresTransaction) -> None:
-        """Declare dead what has no lease any more; whoever still has one is named. All other writers wait until the commit."""
+    def declare_all_dead(self, tx: PostgresTransaction) -> None:
+        """Declare sessions without a lease dead; raise an error that names the others. All other writers wait until the
+        commit.
+        """
         self._lock_all(tx)
         self._refuse_if_used(tx)
-        bury_all(tx)
+        declare_all_dead(tx)
 
     def refuse_if_used(self) -> None:
-        """Do nothing if no process uses the store, or there is none. Raises StoreHeldError."""
+        """Check that no process uses the store, or that it does not exist. Raises StoreHeldError."""
         with self._connection() as connection:
             refuse_unsafe(connection, self._address)
             is_there = version_of(connection, self._address.schema) > 0
@@ -86,8 +88,8 @@ class PostgresEndpoint:
                 self._refuse_if_used(tx)
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[Cursor]:
-        """Give a transaction in which no process uses the store, and none can begin to."""
+    def exclusive(self) -> Iterator[Cursor]:
+        """Open a transaction in which no process uses the store, and none can start to."""
         with self._transaction() as tx:
             if tx.cursor.execute("select to_regclass('sessions') is not null").fetchone() == (True,):
                 self._lock_all(tx)
@@ -95,29 +97,29 @@ class PostgresEndpoint:
             yield tx.cursor
 
     def drop_unfinished(self) -> None:
-        """Drop what was left of a filling that was broken off. Raises ConflictError if it is anything else."""
+        """Drop what an interrupted copy left. Raises ConflictError if it is anything else."""
         with self._connection() as connection:
             if version_of(connection, self._address.schema):
-                if self._meta(connection, ARRIVING) is None:  # it was made, and has no mark yet
+                if self._meta(connection, ARRIVING) is None:  # it was created, and has no mark yet
                     with self._transaction() as tx:
                         self._require_no_rows(tx)
                 connection.execute(f"drop schema {sql.Identifier(self._address.schema).as_string(connection)} cascade")
 
     def _refuse_if_used(self, tx: PostgresTransaction) -> None:
-        over = {row[0] for row in tx.all("list_expired_sessions")}
-        live = [row for row in tx.all("list_live_sessions", (10_000,)) if row[0] not in over]
-        used = [f"{row[2]} {row[6]} on {row[5]}" for row in live if not is_gone(row[4], row[6], row[7])]
+        expired = {row[0] for row in tx.all("list_expired_sessions")}
+        live = [row for row in tx.all("list_live_sessions", (10_000,)) if row[0] not in expired]
+        used = [f"{row[2]} {row[6]} on {row[5]}" for row in live if not has_process_ended(row[4], row[6], row[7])]
         if used:
             raise in_use(self.shown, used)
 
-    def settle(self, departure: MoveSource | None, act: AuditedCommand | None = None) -> None:
-        """Change the mark, or take it away."""
+    def settle(self, marker: MoveSource | None, act: AuditedCommand | None = None) -> None:
+        """Change or remove the mark."""
         with self._transaction() as tx:
-            mark_departure(tx, departure, act)
+            write_source_marker(tx, marker, act)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[PostgresRows]:
-        """Give its rows, all of one commit."""
+        """Open its rows for reading, all of one commit."""
         with self._connection() as connection:
             connection.execute("begin isolation level repeatable read read only")
             connection.execute(UNHURRIED)
@@ -127,13 +129,13 @@ class PostgresEndpoint:
                 if not connection.closed:
                     connection.execute("rollback")
 
-    def arrived(self) -> str | None:
-        """Return the id of the move that made it whole."""
+    def read_completed_move(self) -> str | None:
+        """Return the id of the move that completed it."""
         with self._connection() as connection:
-            return self._meta(connection, ARRIVED) if version_of(connection, self._address.schema) else None
+            return self._meta(connection, COMPLETED) if version_of(connection, self._address.schema) else None
 
     def require_empty(self) -> None:
-        """Do nothing if nothing was ever done with it, or it is not there."""
+        """Check that it was never used, or does not exist."""
         with self._connection() as connection:
             refuse_unsafe(connection, self._address)
             if not version_of(connection, self._address.schema):
@@ -143,46 +145,48 @@ class PostgresEndpoint:
             )  # what it cannot be, or we may not do, is known before anything is marked
             found = self._meta(connection, ARRIVING)
             if found is not None:
-                raise other_move(self.shown, msgspec.json.decode(found, type=MoveTarget), self._remedy)
+                raise other_move(self.shown, msgspec.json.decode(found, type=MoveTarget), self._emptying_command)
         with self._transaction() as tx:
             self._require_no_rows(tx)
 
-    def receive(self, arrival: MoveTarget) -> None:
-        """Make and mark it."""
+    def receive(self, marker: MoveTarget) -> None:
+        """Create and mark it."""
         with self._connection() as connection:
             refuse_unsafe(connection, self._address)
             migrate(connection, self._address)
         with self._transaction() as tx:
             self._lock_all(tx)
             found = tx.one("read_meta", (ARRIVING,))
-            if is_marked(None if found is None else found[0], arrival, self.shown, self._remedy):
+            if is_marked(None if found is None else found[0], marker, self.shown, self._emptying_command):
                 return
             self._require_no_rows(tx)
-            tx.cursor.execute(f"delete from meta where {CARRIED_META}")  # noqa: S608 - words of ours
-            tx.change("put_meta", (ARRIVING, msgspec.json.encode(arrival).decode()))
+            tx.cursor.execute(f"delete from meta where {CARRIED_META}")  # noqa: S608 - constant words
+            tx.change("put_meta", (ARRIVING, msgspec.json.encode(marker).decode()))
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[PostgresRows]:
-        """Give its rows, to append to."""
+        """Open its rows for appending."""
         with self._connection() as connection:
             yield PostgresRows(connection, self._address)
 
     def release(self, move: str) -> None:
-        """Take the mark away and let it be used; what the planner knows of empty tables is no use any more."""
+        """Remove the mark, so that the store can be used; analyze the tables, whose statistics were those of empty
+        ones.
+        """
         with self._transaction() as tx:
             self.open_up(tx.cursor, move)
 
     def open_up(self, cursor: Cursor, move: str) -> None:
-        """Take the mark away in a transaction of the caller's, whose first schema is the store's."""
+        """Remove the mark in a transaction of the caller, whose first schema is the store's."""
         cursor.execute("delete from meta where key = $1 or starts_with(key, $2)", (ARRIVING, PROGRESS))
-        cursor.execute(TEXTS["put_meta"], (ARRIVED, move))
+        cursor.execute(TEXTS["put_meta"], (COMPLETED, move))
         cursor.execute(TEXTS["raise_epoch"])
         for table in self._tables(cursor):
             cursor.execute(f'analyze "{table}"')
 
     def _require_no_rows(self, tx: PostgresTransaction) -> None:
         for table in self._tables(tx.cursor):
-            if table not in ("meta", *NOT_CARRIED) and tx.cursor.execute(f'select 1 from "{table}" limit 1').fetchone():  # noqa: S608 - names of ours
+            if table not in ("meta", *NOT_CARRIED) and tx.cursor.execute(f'select 1 from "{table}" limit 1').fetchone():  # noqa: S608 - constant names
                 raise not_empty(self.shown, table)
 
     def _require_no_tables(self, connection: ServerConnection) -> None:
@@ -193,12 +197,12 @@ class PostgresEndpoint:
             raise not_empty(self.shown, found[0])
 
     @property
-    def _remedy(self) -> str:
+    def _emptying_command(self) -> str:
         """How to empty it."""
         return f"drop schema {sql.Identifier(self._address.schema).as_string(None)} cascade (in that database)"
 
     def _lock_all(self, tx: PostgresTransaction) -> None:
-        """Let no other transaction write until this one is over; what is on its way ends first, what comes later finds the mark."""
+        """Block all other writers until this transaction ends; running ones end first, later ones find the mark."""
         names = ", ".join(f'"{table}"' for table in self._tables(tx.cursor))
         tx.cursor.execute(f"lock table {names} in exclusive mode")
 
@@ -211,7 +215,7 @@ class PostgresEndpoint:
 
     def _meta(self, connection: ServerConnection, key: str) -> str | None:
         table = sql.Identifier(self._address.schema, "meta").as_string(connection)
-        text = f"select value from {table} where key = $1"  # noqa: S608 - a name of ours
+        text = f"select value from {table} where key = $1"  # noqa: S608 - a constant name
         found = connection.execute(text, (key,)).fetchone()
         return str(found[0]) if found else None
 
@@ -229,9 +233,9 @@ class PostgresEndpoint:
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[ServerConnection]:
-        """Open one, close it in the end, and raise what its faults mean."""
+        """Open a connection, close it at the end, and raise the meaning of its faults."""
         connection = connect(self._address)
-        connection.answers_within = inf  # a whole table is counted by one question
+        connection.answers_within = inf  # a single statement counts a whole table
         try:
             yield connection
         except psycopg.Error as fault:

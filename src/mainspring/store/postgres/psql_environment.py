@@ -1,4 +1,4 @@
-"""What `psql` needs to look into a store: all of it by the environment, where nobody else can read it."""
+"""The environment of `psql` for a look into a store: variables only, which no other user can read."""
 
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
@@ -7,9 +7,13 @@ from mainspring.store.postgres.address import Address
 
 
 def environment(address: Address) -> dict[str, str]:
-    """Return the variables of libpq for this address: in the store's schema, and in transactions that may only read."""
-    given = conninfo_to_dict(address.conninfo)
-    names = {one.keyword.decode(): one.envvar.decode() for one in Conninfo.get_defaults() if one.envvar}
-    found = {names[key]: str(value) for key, value in given.items() if key in names}
+    """Return libpq's variables for this address: the store's schema, and read-only transactions."""
+    parameters = conninfo_to_dict(address.conninfo)
+    names = {option.keyword.decode(): option.envvar.decode() for option in Conninfo.get_defaults() if option.envvar}
+    variables = {names[key]: str(value) for key, value in parameters.items() if key in names}
     options = f"-c search_path={address.schema} -c default_transaction_read_only=on"
-    return {**found, "PGOPTIONS": f"{given.get('options', '')} {options}".strip(), "PGTARGETSESSIONATTRS": "any"}
+    return {
+        **variables,
+        "PGOPTIONS": f"{parameters.get('options', '')} {options}".strip(),
+        "PGTARGETSESSIONATTRS": "any",
+    }

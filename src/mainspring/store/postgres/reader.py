@@ -1,8 +1,8 @@
-"""Reads: a few short connections, beside the one that writes and never in its way.
+"""The PostgreSQL reader: a few short connections, beside the write connection and never blocking it.
 
-Each read is one message to the server and back: a transaction of its own that may not write, and that is broken off after ten seconds.
-What is so for all reads is said once, when a connection is made: said with each it costs more, on both sides, than a small read itself.
-Through a pooler each transaction has to say it, for the next one may be another's.
+Each read is one round trip to the server: a read-only transaction of its own that is cancelled after ten seconds.
+Settings for all reads are sent once per connection: with each read they would cost more, on both sides, than a small
+read itself. Through a pooler each transaction sends them, because the next one may be another client's.
 """
 
 import atexit
@@ -29,17 +29,17 @@ from mainspring.store.transaction import Params
 
 MOST = 3
 _LONGEST_MS = "10000"
-_PATIENCE = 10.0
+_POOL_TIMEOUT_S = 10.0
 
 
 class PostgresReader:
-    """A base.Reader of one schema, from any thread. `marks` = the folder of this host's commit marks."""
+    """A base.StoreReader of one schema, for any thread. `marks` = the folder of this host's commit marks."""
 
     def __init__(self, address: Address, *, marks: Path | None = None) -> None:
         self._address = address
         self._marks = HostMarks(marks)
         self.notice: str | None = None
-        """What is to be known of the way to the server, for people; told from the first read on."""
+        """A warning about the connection to the server, for people; set at the first read."""
         self._opening = {"schema": address.schema, "longest": _LONGEST_MS}
         self._pool: ConnectionPool[ServerConnection] = ConnectionPool(
             address.conninfo,
@@ -49,7 +49,7 @@ class PostgresReader:
             check=_check,
             min_size=0,
             max_size=MOST,
-            timeout=_PATIENCE,
+            timeout=_POOL_TIMEOUT_S,
             max_idle=60.0,
             num_workers=1,
             open=True,
@@ -68,7 +68,7 @@ class PostgresReader:
         return self._fetch(TEXTS[query], params)
 
     def read_text(self, text: str, params: Params = ()) -> Rows:
-        """Return all rows of a statement that was put together; see base.Reader."""
+        """Return all rows of a composed statement; see base.StoreReader."""
         return self._fetch(TEXTS.worded(text), params)
 
     def _fetch(self, text: str, params: Params) -> Rows:
@@ -83,18 +83,18 @@ class PostgresReader:
             return found.fetchall()
 
     def findings(self) -> list[StoreFinding]:
-        """Return what the marks of this host show: that the store lacks commits."""
+        """Return the finding of this host's marks: that the store lacks commits."""
         now = self.read("read_server_time")[0][0] if self._marks.read() else 0
         lost = find_lost_commits(self._marks.compared(now), self.read)
         return [] if lost is None else [make_finding(lost)]
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """Give a `read` whose calls all see the same commit."""
+        """Open a `read` whose calls all see the same commit."""
         with self._connection() as connection:
 
             def read(query: str, params: Params = ()) -> Rows:
-                if _is_begun(connection):
+                if _is_in_transaction(connection):
                     return run(connection.cursor(), TEXTS[query], params).fetchall()
                 with connection.pipeline():
                     connection.execute("begin isolation level repeatable read read only")
@@ -106,12 +106,12 @@ class PostgresReader:
             try:
                 yield read
             finally:
-                if not connection.closed and _is_begun(connection):
+                if not connection.closed and _is_in_transaction(connection):
                     connection.execute("rollback")
 
     @contextmanager
     def _connection(self) -> Iterator[ServerConnection]:
-        """Lend a connection. One that had a fault is not lent again."""
+        """Lend a connection. After a fault it is not lent again."""
         try:
             with self._pool.connection() as connection:
                 try:
@@ -125,24 +125,25 @@ class PostgresReader:
             raise explain_fault(fault, self._address) or fault from fault
 
     def close(self) -> None:
-        """Close the connections; the ones that are lent close when they come back.
+        """Close the connections; those in use close when they are returned.
 
-        At the end of the process by itself: its threads would be waited for in vain, for ten seconds.
+        Called by itself at the end of the process, which would otherwise wait ten seconds for its threads.
         """
         atexit.unregister(self.close)
         self._pool.close(timeout=1.0)
 
 
 def _check(connection: ServerConnection) -> None:
-    """Take a connection out of the pool if it was cut while nobody had it: the read that found out would be lost for it.
+    """Remove a connection from the pool if it was cut while idle: otherwise the next read would fail.
 
-    Raises psycopg.Error. Nothing is sent, unless something came in that nobody had asked for: an end mostly, or what was said before it.
+    Raises psycopg.Error. Nothing is sent, unless there is unrequested input: mostly the end of the connection, or a
+    message before it.
     """
-    came = select.poll()
-    came.register(connection.fileno(), select.POLLIN)
-    if came.poll(0):
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
         ConnectionPool.check_connection(connection)
 
 
-def _is_begun(connection: ServerConnection) -> bool:
+def _is_in_transaction(connection: ServerConnection) -> bool:
     return connection.info.transaction_status != TransactionStatus.IDLE

@@ -1,4 +1,4 @@
-"""Check of the version of a schema, for programs that only read and may change nothing."""
+"""Check of the schema version of a server's store, for programs that only read."""
 
 import psycopg
 
@@ -13,7 +13,7 @@ from mainspring.store.schema_version import require_current_version
 
 
 def schema_version_of(address: Address) -> int:
-    """Return the form that the store has, 0 where there is none. Raises StoreUnavailableError."""
+    """Return the schema version of the store, 0 without one. Raises StoreUnavailableError."""
     try:
         with connect(address) as connection:
             return version_of(connection, address.schema)
@@ -22,13 +22,13 @@ def schema_version_of(address: Address) -> int:
 
 
 def require_schema_version(address: Address) -> None:
-    """Do nothing if the store has the form that this version reads.
+    """Check that the store has the schema that this version reads.
 
     Raises:
         NoStoreError: there is none.
         StoreMovedError: it was moved elsewhere, or is being filled.
         StoreTooNewError: a newer version wrote it.
-        StoreError: it has to be brought to the present form first, was made by a development version, or cannot be reached.
+        StoreError: it has to be migrated first, was made by a development version, or cannot be reached.
     """
     try:
         with connect(address) as connection:

@@ -16,9 +16,9 @@ from mainspring.store.store_clock import StoreClock, steady
 from mainspring.store.write.command_handlers import HANDLERS
 
 _LOG = logging.getLogger("mainspring.store")
-_LOOK_EVERY = 0.2
+_CHECK_EVERY_S = 0.2
 _WITHOUT_RUNS = frozenset({"supervisor", "scheduler", "watcher", "web", "cli"})
-"""Roles that own no run: they need not end when the database is away for a while."""
+"""Roles that own no run: they need not end when the database is unavailable for a while."""
 
 
 class PostgresStore(ProcessStore):
@@ -44,7 +44,7 @@ class PostgresStore(ProcessStore):
 
     @property
     def locks(self) -> Path:
-        """A folder of this host."""
+        """The lock folder of this host."""
         return self._locks
 
     def _open_database(self) -> PostgresDatabase:
@@ -62,10 +62,10 @@ class PostgresStore(ProcessStore):
         return PostgresReader(self.address, marks=self._locks)
 
     def open_session(self, role: str, *, posts: tuple[str, ...] = (), capacity: int | None = None) -> int:
-        """Open this process's one session; one that may own runs ends itself when its lease is over."""
+        """Open this process's one session; a process that may own runs ends itself when its lease is over."""
         holds_runs = role not in _WITHOUT_RUNS
         if isinstance(self._database, PostgresDatabase):
-            self._database.gives_up = holds_runs
+            self._database.ends_without_lease = holds_runs
         session = super().open_session(role, posts=posts, capacity=capacity)
         if holds_runs and isinstance(self._database, PostgresDatabase) and self._database.notice is not None:
             _LOG.warning("%s\nat %s", self._database.notice, self.shown)
@@ -74,9 +74,9 @@ class PostgresStore(ProcessStore):
         return session
 
     def _watch(self) -> None:
-        """Look by itself whether the lease is over: the committing thread may hang in a question that nobody answers."""
+        """Check the lease in a thread of its own: the committing thread may be blocked in an unanswered statement."""
         database = self._database
-        while not self._closed.wait(_LOOK_EVERY):
+        while not self._closed.wait(_CHECK_EVERY_S):
             if isinstance(database, PostgresDatabase) and database.lease.is_over:
                 self._on_fatal(
                     FencedError(
@@ -87,23 +87,23 @@ class PostgresStore(ProcessStore):
                 return
 
     def give_space_back(self) -> bool:
-        """Nothing to do: the server's autovacuum keeps the space for what comes next."""
+        """Do nothing: the server's autovacuum reuses the space."""
         return False
 
     def expired(self) -> list[tuple[int, int]]:
-        """Return sessions whose process has not been heard of for longer than its lease, on whatever host."""
+        """Return sessions without a heartbeat for longer than their lease, on any host."""
         return [(session, lease_ms) for session, lease_ms in self.reader.read("list_expired_sessions")]
 
     def cut_off(self, session: int) -> None:
-        """End the connection on which the process of this session has something under way."""
+        """End the connection on which the process of this session has an operation in progress."""
         self.reader.read("terminate_backends_of_session", (session,))
 
     @property
     def lease_ms(self) -> int:
-        """How long a session lives without a beat."""
+        """How long a session lives without a heartbeat."""
         return self._lease_ms
 
     def close(self, *, drain: bool = True, end: CloseSession = CloseSession()) -> None:  # noqa: B008 - it is frozen
-        """Commit what waits, end the session, close the connections."""
+        """Commit the queued commands, end the session, close the connections."""
         self._closed.set()
         super().close(drain=drain, end=end)

@@ -1,4 +1,4 @@
-"""Rows of a schema's tables: what a copy reads and writes."""
+"""Table rows of a schema, as a copy reads and writes them."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +15,8 @@ from mainspring.store.postgres.connection import ServerConnection
 from mainspring.store.postgres.error_table import statement_error
 
 _HIDDEN = {("sessions", "instance"), ("sessions", "lease_ms")}
-_SHOWN = {
-    "meta": f"(select * from {{}} where {CARRIED_META}) as shown",  # noqa: S608 - words of ours
+_SOURCES = {
+    "meta": f"(select * from {{}} where {CARRIED_META}) as shown",  # noqa: S608 - constant words
     "queue_backlogs": (
         "(select queue, 0::bigint as session, sum(n)::bigint as n from {} group by queue having sum(n) <> 0) as shown"
     ),
@@ -33,7 +33,9 @@ _Kinds = dict[tuple[str, str], str]
 
 
 class PostgresRows:
-    """A copying.place.Target on an open connection; who opened it closes it. As a source it reads in one transaction of the caller's."""
+    """A maintenance.table_rows.RowTarget on an open connection, which its caller closes. As a source it reads in one
+    transaction of the caller.
+    """
 
     def __init__(self, connection: ServerConnection, address: Address) -> None:
         self._connection = connection
@@ -65,54 +67,54 @@ class PostgresRows:
         }
 
     def batches(self, table: Table, after: Row | None) -> Iterator[list[Row]]:
-        """Yield the rows above a key, in order, in parts."""
+        """Yield the rows above a key, in order, in batches."""
         key = ", ".join(f'"{name}"' for name in table.key)
         above = (
             f"where ({key}) > ({', '.join(f'${n}' for n in range(1, len(table.key) + 1))})" if after is not None else ""
         )
         columns = ", ".join(f'"{name}"' for name in table.columns)
-        text = f"select {columns} from {_SHOWN.get(table.name, '{}').format(self._name(table.name))} {above} order by {key}"  # noqa: S608 - names of ours
-        with self._meant(), self._transaction(), self._cursor() as cursor:
+        text = f"select {columns} from {_SOURCES.get(table.name, '{}').format(self._name(table.name))} {above} order by {key}"  # noqa: S608 - constant names
+        with self._translate_faults(), self._transaction(), self._cursor() as cursor:
             cursor.execute(text, after or ())
             yield from parts(iter(cursor))
 
     def _cursor(self) -> "psycopg.RawServerCursor[Row]":
-        """Return a cursor of the server: the library would else fetch a whole table at once."""
+        """Return a cursor of the server: otherwise the library would fetch a whole table at once."""
         cursor = psycopg.RawServerCursor(self._connection, "mainspring_copying")
         cursor.itersize = _AT_ONCE
         return cursor
 
     def last_ids(self) -> dict[str, int]:
-        """Return the highest ids that were ever given; within one transaction of the caller's, up to when they were first asked for.
+        """Return the highest ids that were ever used; within a transaction of the caller, those at the first call.
 
-        A counter heeds no snapshot: whoever works with the store meanwhile moves it on.
+        A sequence ignores snapshots: other processes advance it meanwhile.
         """
         if self._seen_ids and not self._is_idle:
             return self._seen_ids
-        found = {}
+        last_ids = {}
         for name, column in self._counters():
-            # Asked through this function it needs no more than the right to use the sequence, which whoever works with the store has.
+            # This function needs only the right to use the sequence, which every user of the store has.
             text = "select coalesce(pg_sequence_last_value($1::text::regclass), 0)"
-            (given,) = self._rows(text, (self._sequence(name, column),))[0]
-            (kept,) = self._rows(f'select coalesce(max("{column}"), 0) from {self._name(name)}')[0]  # noqa: S608 - names of ours
-            found[name] = max(int(given), int(kept))
-        self._seen_ids = found
-        return found
+            (sequence_value,) = self._rows(text, (self._sequence(name, column),))[0]
+            (highest_id,) = self._rows(f'select coalesce(max("{column}"), 0) from {self._name(name)}')[0]  # noqa: S608 - constant names
+            last_ids[name] = max(int(sequence_value), int(highest_id))
+        self._seen_ids = last_ids
+        return last_ids
 
     def set_last_ids(self, ids: Mapping[str, int]) -> None:
-        """Give new ids above these only."""
+        """Use only ids above these for new rows."""
         for name, column in self._counters():
             if ids[name]:
                 self._rows("select setval($1::text::regclass, $2)", (self._sequence(name, column), ids[name]))
 
     def progress(self, table: Table) -> Row | None:
-        """Return the key that was reached."""
-        text = f"select value from {self._name('meta')} where key = $1"  # noqa: S608 - a name of ours
+        """Return the last key that was appended."""
+        text = f"select value from {self._name('meta')} where key = $1"  # noqa: S608 - a constant name
         found = self._rows(text, (PROGRESS + table.name,))
         return tuple(msgspec.json.decode(found[0][0])) if found else None
 
     def append(self, table: Table, rows: Sequence[Row]) -> None:
-        """Append rows, in one transaction with their last key. Of a part that is refused the guilty row is named."""
+        """Append rows, in one transaction with their last key. If a batch is refused, the error names the guilty row."""
         try:
             self._append(table, rows)
         except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded) as fault:
@@ -127,14 +129,14 @@ class PostgresRows:
     def _append(self, table: Table, rows: Sequence[Row]) -> None:
         columns = ", ".join(f'"{name}"' for name in table.columns)
         key = msgspec.json.encode(table.key_of(rows[-1])).decode()
-        with self._meant(), self._transaction():
+        with self._translate_faults(), self._transaction():
             cursor = self._connection.cursor()
             with cursor.copy(f"copy {self._name(table.name)} ({columns}) from stdin (format binary)") as copying:
                 copying.set_types([self._kinds[table.name, name] for name in table.columns])
                 for row in rows:
                     copying.write_row(row)
             self._rows(
-                f"insert into {self._name('meta')} (key, value) values ($1, $2)"  # noqa: S608 - names of ours
+                f"insert into {self._name('meta')} (key, value) values ($1, $2)"  # noqa: S608 - constant names
                 " on conflict (key) do update set value = excluded.value",
                 (PROGRESS + table.name, key),
             )
@@ -151,7 +153,7 @@ class PostgresRows:
         return str(name)
 
     def _rows(self, text: str, params: Sequence[Any] = ()) -> list[Row]:
-        with self._meant():
+        with self._translate_faults():
             found = self._connection.execute(text, params)
             return found.fetchall() if found.description else []
 
@@ -161,7 +163,7 @@ class PostgresRows:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Begin one, unless the caller did."""
+        """Begin a transaction, unless the caller did."""
         if not self._is_idle:
             yield
             return
@@ -169,7 +171,7 @@ class PostgresRows:
             yield
 
     @contextlib.contextmanager
-    def _meant(self) -> Iterator[None]:
+    def _translate_faults(self) -> Iterator[None]:
         try:
             yield
         except psycopg.Error as fault:

@@ -1,11 +1,12 @@
-"""The statements as PostgreSQL runs them: parameters numbered, JSON read its way, no word on which index to take.
+"""Texts of the statements for PostgreSQL: numbered parameters, its own JSON functions, no index hints.
 
-A plan is made once and kept while the tables grow, so it must be the right one for large tables from the start. Where a partial index is
-nearly empty the server takes it for the shortest way to anything, and later walks over all that it holds for each row that it looks for. So
-what names its rows leaves it no choice. Conditions that a partial index repeats, or that its own follow from, are written so that it does
-not recognise them (`+ready = 1`, `state || '' in ...`; `coalesce(session, 0) = ?`, for from `+session = ?` it knows that there is one);
-lists end in `limit cardinality(...)`, of which it expects one row, so that each is looked for by itself; and looks that belong to one row
-stand behind a `limit` or `offset 0`, which it does not move.
+A plan is made once and kept while the tables grow, so it must be right for large tables from the start. The server
+takes a nearly empty partial index for the cheapest access to anything, and later scans all of it for each row. So
+statements that name their rows leave it no choice. Conditions that repeat those of a partial index, or imply them, are
+written so that the server does not recognise them (`+ready = 1`, `state || '' in ...`; `coalesce(session, 0) = ?`,
+because `+session = ?` tells it that there is a session). Lists end in `limit cardinality(...)`, from which it expects
+one row, so that it searches for each one separately. Subqueries that belong to one row stand behind a `limit` or
+`offset 0`, which it does not move.
 """
 
 import re
@@ -27,14 +28,14 @@ _TOKENS = re.compile(
 
 
 class Statement(str):
-    """A text with parameters `$1`, `$2` ...; `names` = what each stands for where ours are named, else empty."""
+    """A text with parameters `$1`, `$2` ...; `names` = their names if they are named, else empty."""
 
     __slots__ = ("names",)
     names: tuple[str, ...]
 
 
 def wording(text: str) -> Statement:
-    """Return a text of ours as PostgreSQL has it."""
+    """Return a shared text in PostgreSQL's wording."""
     names: list[str] = []
     count = 0
 

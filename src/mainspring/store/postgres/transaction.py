@@ -1,4 +1,4 @@
-"""The group's transaction on PostgreSQL: statements run on the write connection, at once and in order."""
+"""The transaction of a group on PostgreSQL: statements run on the write connection, at once and in order."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ import psycopg
 from mainspring.domain.values.sealing import Sealing
 from mainspring.store.postgres.arrays import columns
 from mainspring.store.postgres.texts import TEXTS, Statement
-from mainspring.store.transaction import Params, Thing, Transaction
+from mainspring.store.transaction import LockTarget, Params, Transaction
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 Answer = tuple[list[tuple[Any, ...]], int]
@@ -31,35 +31,37 @@ class PostgresTransaction(Transaction):
         self._answers: list[tuple[str, Params, Answer]] = []
         self._later: list[tuple[str, Params]] = []
 
-    def ahead(self, asked: Sequence[tuple[str, Params]]) -> None:
-        """Ask all of it by one message. What is answered is forgotten as soon as anything else is run: it might be so no longer."""
+    def ahead(self, statements: Sequence[tuple[str, Params]]) -> None:
+        """Run statements in one message. Their results are discarded as soon as another statement runs: they might be
+        outdated.
+        """
         self.flush()
         with self.cursor.connection.pipeline():
-            found = [run(self.cursor.connection.cursor(), TEXTS[query], params) for query, params in asked]
-        self._answers = [(*one, answer_of(cursor)) for one, cursor in zip(asked, found, strict=True)]
+            cursors = [run(self.cursor.connection.cursor(), TEXTS[query], params) for query, params in statements]
+        self._answers = [(*statement, answer_of(cursor)) for statement, cursor in zip(statements, cursors, strict=True)]
 
     def learn(self, query: str, params: Params, cursor: Cursor) -> None:
-        """Take in what was asked together with something else."""
+        """Store the result of a statement that was sent together with another one."""
         self._answers.append((query, params, answer_of(cursor)))
 
     def later(self, query: str, params: Params = ()) -> None:
-        """Run a change whose count nobody asks for together with what comes next."""
+        """Run a change whose count is not needed together with the next statement."""
         self._answers.clear()
         self._later.append((query, params))
 
     def flush(self) -> None:
-        """Run what was left for later; by one message."""
+        """Run the postponed statements in one message."""
         if self._later:
             with self.cursor.connection.pipeline():
                 self.send_later()
 
     def send_later(self) -> None:
-        """Send what was left for later, within a message that is being put together."""
+        """Send the postponed statements within a message that is being composed."""
         waiting, self._later = self._later, []
         for query, params in waiting:
             run(self.cursor, TEXTS[query], params)
 
-    def _ask(self, query: str, params: Params) -> Answer:
+    def _execute(self, query: str, params: Params) -> Answer:
         """Return the rows of a statement and how many it changed."""
         for place, (known, with_params, answer) in enumerate(self._answers):
             if known == query and with_params == params:
@@ -75,19 +77,19 @@ class PostgresTransaction(Transaction):
 
     def one(self, query: str, params: Params = ()) -> tuple[Any, ...] | None:
         """Return the first row, or None."""
-        rows, _ = self._ask(query, params)
+        rows, _ = self._execute(query, params)
         return rows[0] if rows else None
 
     def all(self, query: str, params: Params = ()) -> list[tuple[Any, ...]]:
         """Return all rows."""
-        return self._ask(query, params)[0]
+        return self._execute(query, params)[0]
 
     def change(self, query: str, params: Params = ()) -> int:
         """Run a statement that changes rows and return how many."""
-        return self._ask(query, params)[1]
+        return self._execute(query, params)[1]
 
     def write_counters(self) -> None:
-        """Write the counters, all automations by one statement, with what is sent next."""
+        """Write the counters, all automations by one statement, with the next message."""
         for change in self.backlog_changes():
             self.later("change_backlog", change)
         for query, kinds, rows in (
@@ -97,54 +99,56 @@ class PostgresTransaction(Transaction):
             if rows:
                 self.later(query, columns(kinds, rows))
 
-    def hold(self, what: Thing, *names: str) -> None:
+    def hold(self, kind: LockTarget, *names: str) -> None:
         """Lock one thing until the commit, unless it is locked already."""
-        if (what, *names) in self._held:
+        if (kind, *names) in self._held:
             return
-        if what == "run":
+        if kind == "run":
             self.hold_runs(names)
         else:
-            self.hold_names([(what, *names)])
+            self.hold_names([(kind, *names)])
 
-    def hold_all(self, what: Thing, names: Iterable[tuple[str, ...]]) -> None:
+    def hold_all(self, kind: LockTarget, names: Iterable[tuple[str, ...]]) -> None:
         """Lock many things of a kind until the commit."""
-        if what == "run":
+        if kind == "run":
             self.hold_runs(name for (name,) in names if ("run", name) not in self._held)
         else:
-            self.hold_names((what, *name) for name in names)
+            self.hold_names((kind, *name) for name in names)
 
     def hold_runs(
         self, runs: Iterable[str], ending: Iterable[str] = (), then: Sequence[tuple[str, Params]] = ()
     ) -> None:
-        """Lock runs in the order of their ids; of those that end also whoever is told: above, below and watching. `then` is asked next."""
-        wanted, over = sorted(set(runs)), sorted(set(ending))
-        if wanted or over:
+        """Lock runs in the order of their ids; for those that end also the notified ones: parents, children and
+        watchers. `then` runs next.
+        """
+        run_ids, ending_ids = sorted(set(runs)), sorted(set(ending))
+        if run_ids or ending_ids:
             if then:
-                self.ahead([("lock_runs", (wanted, over)), *then])
-            rows = self.all("lock_runs", (wanted, over))
+                self.ahead([("lock_runs", (run_ids, ending_ids)), *then])
+            rows = self.all("lock_runs", (run_ids, ending_ids))
             self._held.update(("run", row[0]) for row in rows)
-            self._held.update(("run", name) for name in wanted)
+            self._held.update(("run", name) for name in run_ids)
 
-    def hold_names(self, things: Iterable[tuple[str, ...]]) -> None:
-        """Lock whatever is known by its names, in the order of its numbers."""
-        wanted = set(things) - self._held
-        if wanted:
-            self.all("lock_names", (sorted(self._number(thing) for thing in wanted),))
-            self._held |= wanted
+    def hold_names(self, names: Iterable[tuple[str, ...]]) -> None:
+        """Lock names, in the order of their numbers."""
+        new_names = set(names) - self._held
+        if new_names:
+            self.all("lock_names", (sorted(self._lock_number(name) for name in new_names),))
+            self._held |= new_names
 
-    def _number(self, thing: tuple[str, ...]) -> int:
-        """Return the advisory lock of a thing of this store. Two things with one number only wait for each other."""
-        words = "\0".join((self._schema, *thing)).encode("utf-8", "surrogatepass")
+    def _lock_number(self, name: tuple[str, ...]) -> int:
+        """Return the advisory lock of a name in this store. Two names with one number only wait for each other."""
+        words = "\0".join((self._schema, *name)).encode("utf-8", "surrogatepass")
         return int.from_bytes(hashlib.blake2b(words, digest_size=8).digest(), "big", signed=True)
 
 
 def answer_of(cursor: Cursor) -> Answer:
-    """Return what a statement answered."""
+    """Return the result of a statement."""
     return (cursor.fetchall() if cursor.description is not None else []), cursor.rowcount
 
 
 def run(cursor: Cursor, text: str, params: Params) -> Cursor:
-    """Run a statement of ours with its parameters in their order."""
+    """Run a shared statement with its parameters in their order."""
     assert isinstance(text, Statement)
     values: Sequence[Any] = [params[name] for name in text.names] if isinstance(params, Mapping) else params
     return cursor.execute(text, values)

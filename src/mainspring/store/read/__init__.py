@@ -1,1 +1,1 @@
-"""What people and workers read of a store, whatever the database."""
+"""Reads of a store by people and workers, the same for every database."""

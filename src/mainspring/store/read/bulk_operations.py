@@ -1,4 +1,4 @@
-"""Reads of bulk operations: lists, one, and the result of each of its runs."""
+"""Reads of bulk operations: lists, single ones, and the result of each of their runs."""
 
 from typing import Any
 
@@ -22,7 +22,9 @@ _detail = msgspec.json.Decoder(_Replay).decode
 
 
 class BulkView(msgspec.Struct, frozen=True):
-    """One act on many runs or deliveries. `which` = JSON, by what they were chosen; up to the part `reached` all was done or refused."""
+    """One operation on many runs or deliveries. `which` = JSON of the selection; up to the part `reached` all is done
+    or refused.
+    """
 
     seq: int
     id: str
@@ -44,14 +46,15 @@ class BulkView(msgspec.Struct, frozen=True):
 
     @property
     def left(self) -> int:
-        """How many parts are still to be acted upon."""
+        """How many parts are still pending."""
         return self.total - self.done - self.refused
 
 
 class BulkPart(msgspec.Struct, frozen=True):
-    """One part of a bulk act, by the id of the run or delivery; `why` it was refused. `is_done` = it was acted upon.
+    """One part of a bulk operation, by the id of its run or delivery; `why` = the reason of a refusal. `is_done` = the
+    operation is done.
 
-    `repeat` = the delivery as which this one arrived once more.
+    `repeat` = the new delivery of a replayed one.
     """
 
     id: str
@@ -61,19 +64,19 @@ class BulkPart(msgspec.Struct, frozen=True):
 
 
 def bulk_acts(reader: StoreReader, *, limit: int = 50, cursor: int | None = None) -> list[BulkView]:
-    """Return bulk acts, newest first; `cursor` = the seq where the last page ended."""
+    """Return bulk operations, newest first; `cursor` = the seq where the last page ended."""
     return [_view(row) for row in reader.read("list_bulk_operations", (NEWEST if cursor is None else cursor, limit))]
 
 
 def is_due(reader: StoreReader, now: int) -> bool:
-    """Tell whether there is a piece to take at `now` (ms): one that is due, that nobody has, and whose store is not held."""
+    """Tell whether a batch can be leased at `now` (ms): it is due and not leased, and the store is not on hold."""
     return bool(reader.read("list_due_bulk_operations", (now, now + MAX_CLOCK_LEAD_MS))) and not reader.read(
         "read_meta", (HOLD_KEY,)
     )
 
 
 def bulk_act(reader: StoreReader, id: str) -> BulkView | None:
-    """Return one."""
+    """Return one bulk operation."""
     rows = reader.read("read_bulk_operation", (id,))
     return _view(rows[0]) if rows else None
 
@@ -83,13 +86,13 @@ def bulk_parts(
 ) -> list[BulkPart]:
     """Return parts of one, oldest first, behind the part `cursor`: all, or those that were refused."""
     rows = reader.read("list_refused_bulk_runs" if refused else "list_bulk_runs", (bulk.id, cursor or "", limit))
-    done = [id for id, why in rows if why is None and id <= bulk.reached]
+    done = [id for id, reason in rows if reason is None and id <= bulk.reached]
     repeats = _repeats(reader, bulk, done) if bulk.verb is BulkVerb.REPLAY and done else {}
-    return [BulkPart(id, why is None and id <= bulk.reached, why, repeats.get(id)) for id, why in rows]
+    return [BulkPart(id, reason is None and id <= bulk.reached, reason, repeats.get(id)) for id, reason in rows]
 
 
 def _repeats(reader: StoreReader, bulk: BulkView, parts: list[str]) -> dict[str, str]:
-    """Return the new delivery of each part that was replayed, as the act on it has it on record."""
+    """Return the new delivery of each replayed part, from the audit log."""
     commands = {f"{bulk.id}/{part}": part for part in parts}
     rows = reader.read("list_audit_details", (msgspec.json.encode(list(commands)).decode(),))
     return {commands[command]: _detail(detail).delivery for command, detail in rows if detail is not None}

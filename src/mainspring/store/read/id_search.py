@@ -1,4 +1,4 @@
-"""Reads of a search: what has an id that begins with a text, or a key; each is one range of an index."""
+"""Search by id: rows whose id, or key, begins with a text; each is one range of an index."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ from mainspring.store.views import RunRow
 
 
 class FoundEvent(msgspec.Struct, frozen=True):
-    """An event that was found."""
+    """An event in the results."""
 
     id: str
     name: str
@@ -17,7 +17,7 @@ class FoundEvent(msgspec.Struct, frozen=True):
 
 
 class FoundDelivery(msgspec.Struct, frozen=True):
-    """A delivery that was found."""
+    """A delivery in the results."""
 
     id: str
     trigger: str
@@ -27,22 +27,24 @@ class FoundDelivery(msgspec.Struct, frozen=True):
 
 
 def runs_from(reader: StoreReader, prefix: str, limit: int) -> list[RunRow]:
-    """Return runs whose id begins so, the newest first."""
+    """Return runs whose id begins with `prefix`, newest first."""
     return [row_of(row) for row in reader.read("list_runs_from", (prefix, prefix + LAST, limit))]
 
 
 def runs_of_key(reader: StoreReader, key: str, limit: int) -> list[RunRow]:
-    """Return runs that were started under a key that begins so, of whichever automation; `limit` of each of so many."""
-    wanted = (key, key + LAST, limit)
-    names = [row[0] for row in reader.read("list_automations_with_key", wanted)]
-    return [row_of(row) for name in names for row in reader.read("list_runs_of_key", (name, *wanted))]
+    """Return runs that were started under a key with this beginning, of any automation; `limit` of each of up to
+    `limit` automations.
+    """
+    key_range = (key, key + LAST, limit)
+    names = [row[0] for row in reader.read("list_automations_with_key", key_range)]
+    return [row_of(row) for name in names for row in reader.read("list_runs_of_key", (name, *key_range))]
 
 
 def events_from(reader: StoreReader, prefix: str, limit: int) -> list[FoundEvent]:
-    """Return events whose id begins so."""
+    """Return events whose id begins with `prefix`."""
     return [FoundEvent(*row) for row in reader.read("list_events_from", (prefix, prefix + LAST, limit))]
 
 
 def deliveries_from(reader: StoreReader, prefix: str, limit: int) -> list[FoundDelivery]:
-    """Return deliveries whose id begins so."""
+    """Return deliveries whose id begins with `prefix`."""
     return [FoundDelivery(*row) for row in reader.read("list_deliveries_from", (prefix, prefix + LAST, limit))]

@@ -1,4 +1,4 @@
-"""Reads of incidents as people look through them: page by page, the parts of one, the runs it stands for, what became of all."""
+"""Incident pages for people: lists page by page, the parts of one incident, its runs, and its moves."""
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -14,7 +14,7 @@ from mainspring.store.read.runs.run_views import row_of
 from mainspring.store.views import RunRow
 
 Place = tuple[int, str]
-"""Where a list goes on: the last change and the id of the incident at which it ended."""
+"""Position where a list continues: the last change and the id of the last incident."""
 
 
 def incident_page(
@@ -29,36 +29,38 @@ def incident_page(
     limit: int = 50,
     before: Place | None = None,
 ) -> list[Incident]:
-    """Return a page of incidents, the newest change first, behind a place; `apart` = without what is part of another one."""
+    """Return a page of incidents, the newest change first, behind a position; `apart` = without those that are part of
+    another one.
+    """
     at, id = (NEWEST, LAST) if before is None else before
-    chosen = [_listed(values) for values in (states, severities, kinds)]
-    wanted = (since_at or 0, at, id, automation, *chosen, int(apart), limit)
-    return [incident_of(row) for row in reader.read("list_incident_page", wanted)]
+    lists = [_listed(values) for values in (states, severities, kinds)]
+    params = (since_at or 0, at, id, automation, *lists, int(apart), limit)
+    return [incident_of(row) for row in reader.read("list_incident_page", params)]
 
 
 def grouped_incidents_of(reader: StoreReader, incident: str, limit: int = 100) -> list[Incident]:
-    """Return what is, or was at its end, part of an incident, the newest change first."""
+    """Return the incidents that are, or were at their end, part of an incident, the newest change first."""
     return [incident_of(row) for row in reader.read("list_grouped_incidents", (incident, limit))]
 
 
 def incidents_named(reader: StoreReader, ids: Iterable[str]) -> list[Incident]:
-    """Return the incidents of these ids that are there, in the order in which they began."""
+    """Return the existing incidents with these ids, in the order in which they started."""
     return [incident_of(row) for row in reader.read("list_incidents_named", (_json(ids),))]
 
 
 def runs_of_incident(reader: StoreReader, incident: str, named: Iterable[str] = (), limit: int = 50) -> list[RunRow]:
-    """Return runs that are or were members of an incident, and those that are named beside them, newest first."""
+    """Return runs that are or were members of an incident, and the `named` ones, newest first."""
     return [row_of(row) for row in reader.read("list_runs_of_incident", (incident, _json(named), limit))]
 
 
 def moves_since(reader: StoreReader, since_at: int, limit: int = 1_000) -> list[MoveView]:
-    """Return what became of incidents since an instant, the newest first: of those that are told by themselves."""
+    """Return the moves of incidents since an instant, newest first: of those that send their own notifications."""
     rows = reader.read("list_moves_since", (since_at, limit))
     return [MoveView(name, IncidentMove(move), *rest) for name, move, *rest in rows]
 
 
 def _listed(values: Sequence[StrEnum]) -> str | None:
-    return _json(one.value for one in values) if values else None
+    return _json(value.value for value in values) if values else None
 
 
 def _json(values: Iterable[str]) -> str:

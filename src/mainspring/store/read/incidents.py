@@ -1,4 +1,4 @@
-"""Reads of what is wrong: untold failures, groups of errors, incidents with what became of them and what was told."""
+"""Reads of incidents: ungrouped failures, groups of errors, incidents with their moves and alerts."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,11 +16,11 @@ from mainspring.store.base import StoreReader
 from mainspring.store.read.list_bounds import NEWEST
 
 MOST = 1_000
-"""So many failures are grouped in one look."""
+"""How many failures are grouped in one evaluation."""
 
 
 class UngroupedFailure(msgspec.Struct, frozen=True):
-    """The end of a run that nobody has told of yet; `failure` None = nothing is known but the reason.
+    """The end of a run that is not reported yet; `failure` None = only the reason is known.
 
     `settled` = what settled it as a member of its incident; None = it is open.
     """
@@ -38,7 +38,7 @@ class UngroupedFailure(msgspec.Struct, frozen=True):
 
 
 class LastFailure(UngroupedFailure, frozen=True, kw_only=True):
-    """The last failure of a run; `fingerprint` None = no watcher has grouped it, else `failure` is not kept here.
+    """The last failure of a run; `fingerprint` None = no watcher has grouped it, else `failure` is not stored here.
 
     `settled_by` = the run or person that settled it, as far as that is on record.
     """
@@ -49,7 +49,9 @@ class LastFailure(UngroupedFailure, frozen=True, kw_only=True):
 
 
 class MembersView(msgspec.Struct, frozen=True):
-    """The members of one opening of an incident: its failed runs, how many of them are open and how many fixed; `newest` = an open one."""
+    """The members of one opening of an incident: its failed runs, how many of them are open and how many fixed;
+    `newest` = an open one.
+    """
 
     failed: int
     open: int
@@ -58,7 +60,7 @@ class MembersView(msgspec.Struct, frozen=True):
 
 
 class ErrorView(msgspec.Struct, frozen=True):
-    """Failures of one cause: what they say (the newest), since when, how many, an example."""
+    """Failures of one cause: their newest text, since when, how many, an example."""
 
     automation: str
     fingerprint: str
@@ -74,9 +76,10 @@ class ErrorView(msgspec.Struct, frozen=True):
 
 
 class MemberView(msgspec.Struct, frozen=True):
-    """A failed run that belongs to an incident. `item` = what it is about ("" = its automation as a whole, its own id = nothing else).
+    """A failed run that belongs to an incident. `item` = what it processes ("" = its automation as a whole, its own id
+    = nothing else).
 
-    `settled` = what settled it, by which run or person; None = it is open.
+    `settled` = what settled it, and by which run or person; None = it is open.
     """
 
     run: str
@@ -88,12 +91,14 @@ class MemberView(msgspec.Struct, frozen=True):
 
     @property
     def own_item(self) -> str:
-        """The item; "" if the run is about nothing but itself or its automation."""
+        """The item; "" if the run processes nothing but itself or its automation."""
         return "" if self.item == self.run else self.item
 
 
 class RunItem(msgspec.Struct, frozen=True):
-    """What a failed run of an incident is about: its title, as stored, and its item ("" = nothing but itself, or its automation)."""
+    """The item of a failed run of an incident: its title, as stored, and its item ("" = nothing but itself, or its
+    automation).
+    """
 
     title: str | None
     item: str
@@ -101,7 +106,7 @@ class RunItem(msgspec.Struct, frozen=True):
 
 
 class MoveView(msgspec.Struct, frozen=True):
-    """What became of an incident; `by` None = a watcher found it so."""
+    """A move of an incident; `by` None = by a watcher."""
 
     incident: str
     move: IncidentMove
@@ -111,7 +116,7 @@ class MoveView(msgspec.Struct, frozen=True):
 
 
 class AlertView(msgspec.Struct, frozen=True):
-    """What is or was to be told to one channel."""
+    """An alert for one channel."""
 
     seq: int
     incident: str
@@ -124,13 +129,14 @@ class AlertView(msgspec.Struct, frozen=True):
     fault: str | None
     automation: str
     text: str
-    """Of whom its incident is, and what that says now."""
+    """The automation of its incident, and the incident's current text."""
 
 
 class ChannelView(msgspec.Struct, frozen=True):
-    """A channel that was told something, or could not be: since when and why, and when it is tried again.
+    """A channel with alerts sent or failed: since when and why, and when it is tried again.
 
-    `oldest_at` = when the first of the alerts that wait for it was due; one that waits for its own time is due later than now.
+    `oldest_at` = when the first of its pending alerts was due; an alert that waits for its own time is due later than
+    now.
     """
 
     name: str
@@ -143,7 +149,7 @@ class ChannelView(msgspec.Struct, frozen=True):
 
 
 class UnsentAlerts(msgspec.Struct, frozen=True):
-    """How many alerts a channel has not taken, and since when the first of them is due; None = nothing waits."""
+    """How many alerts are pending for a channel, and when the first of them is due; None = none is pending."""
 
     channel: str
     number: int
@@ -157,49 +163,59 @@ def ungrouped_failures(reader: StoreReader, limit: int = MOST) -> list[Ungrouped
 
 
 def last_failures(reader: StoreReader, runs: Sequence[str]) -> list[LastFailure]:
-    """Return the last failure of each of these runs; those that nobody is told of have none, as that of a child, which its parent tells."""
+    """Return the last failure of each of these runs; without those that are not reported, such as a child's, which its
+    parent reports.
+    """
     rows = reader.read("list_last_failures", (msgspec.json.encode(runs).decode(),))
     return [
         LastFailure(
-            *[*_fault(fault), HealthRule.ITEM, _settlement(how)], fingerprint=fingerprint, settled_at=at, settled_by=by
+            *[*_fault(columns), HealthRule.ITEM, _settlement(settlement)],
+            fingerprint=fingerprint,
+            settled_at=at,
+            settled_by=by,
         )
-        for *fault, fingerprint, how, at, by in rows
+        for *columns, fingerprint, settlement, at, by in rows
     ]
 
 
 def members(reader: StoreReader, incidents: Iterable[str]) -> dict[str, MembersView]:
-    """Return the members of these incidents, by id; one that has none is left out."""
+    """Return the members of these incidents, by id; an incident without members is omitted."""
     rows = reader.read("list_members_of_incidents", (msgspec.json.encode(list(incidents)).decode(),))
     return {id: MembersView(*rest) for id, *rest in rows}
 
 
 def members_of(reader: StoreReader, incident: str, limit: int = 50) -> list[MemberView]:
-    """Return the members of the present opening of an incident, the open ones first, then the newest."""
+    """Return the members of an incident's current opening, the open ones first, then the newest."""
     rows = reader.read("list_members", (incident, limit))
-    return [MemberView(run, item, at, settled_at, _settlement(how), by) for run, item, at, settled_at, how, by in rows]
+    return [
+        MemberView(run, item, at, settled_at, _settlement(settlement), by)
+        for run, item, at, settled_at, settlement, by in rows
+    ]
 
 
 def run_items(reader: StoreReader, incident: str, limit: int) -> list[RunItem]:
-    """Return what the members of the present opening of an incident are about, in the order of `members_of`."""
+    """Return the items of the members of an incident's current opening, in the order of `members_of`."""
     rows = reader.read("list_items_of_incident", (incident, limit))
     return [RunItem(title, "" if item == run else item, settled_at is None) for run, item, title, settled_at in rows]
 
 
 def items_of(reader: StoreReader, runs: Iterable[str]) -> dict[str, str]:
-    """Return what each of these failed runs is about; a run that is about nothing but itself, or its automation, is left out."""
+    """Return the item of each of these failed runs; a run that processes nothing but itself, or its automation, is
+    omitted.
+    """
     rows = reader.read("list_items_of_runs", (msgspec.json.encode(list(runs)).decode(),))
     return {run: item for run, item in rows if item not in ("", run)}
 
 
-def _settlement(how: str | None) -> Settlement | None:
-    return None if how is None else Settlement(how)
+def _settlement(settlement: str | None) -> Settlement | None:
+    return None if settlement is None else Settlement(settlement)
 
 
 def _fault(row: Sequence[Any]) -> list[Any]:
     seq, run, automation, state, reason, ident, failure, at = row
-    why = None if reason is None else FailureReason(reason)
+    known_reason = None if reason is None else FailureReason(reason)
     known = msgspec.json.decode(failure, type=Failure) if failure else None
-    return [seq, run, automation, RunState(state), why, ident, known, at]
+    return [seq, run, automation, RunState(state), known_reason, ident, known, at]
 
 
 def incidents(
@@ -213,24 +229,24 @@ def incidents(
 ) -> list[Incident]:
     """Return incidents, the newest change first: those that are not resolved, or all that changed since an instant.
 
-    `apart` = without what is, or was at its end, part of another one.
+    `apart` = without those that are, or were at their end, part of another one.
     """
     rows = reader.read("list_incidents", (automation, int(wrong), since_at or 0, limit, int(apart)))
     return [incident_of(row) for row in rows]
 
 
 def open_incidents(reader: StoreReader, limit: int) -> list[Incident]:
-    """Return what is not resolved and told by itself: what is open first, then the loudest, then the oldest."""
+    """Return the unresolved incidents with their own notifications: open ones first, then by severity, then the oldest."""
     return [incident_of(row) for row in reader.read("list_open_incidents", (0, limit))]
 
 
 def grouped_incidents(reader: StoreReader, limit: int) -> list[Incident]:
-    """Return what is not resolved and part of another one, in the order of `open_incidents`."""
+    """Return the unresolved incidents that are part of another one, in the order of `open_incidents`."""
     return [incident_of(row) for row in reader.read("list_open_incidents", (1, limit))]
 
 
 def count_grouped_incidents(reader: StoreReader) -> dict[str, int]:
-    """Return how many incidents that are not resolved are part of each one, by its id."""
+    """Return for each incident, by its id, how many unresolved ones are part of it."""
     return dict(reader.read("count_grouped_incidents"))
 
 
@@ -241,13 +257,13 @@ def incident(reader: StoreReader, id: str) -> Incident | None:
 
 
 def incident_of_run(reader: StoreReader, run: str) -> tuple[str, IncidentState] | None:
-    """Return id and state of the incident that a run's newest failure is part of; None = nobody has told of it yet."""
+    """Return id and state of the incident that a run's newest failure is part of; None = it is not reported yet."""
     rows = reader.read("find_incident_of_run", (run,))
     return (rows[0][0], IncidentState(rows[0][1])) if rows else None
 
 
 def moves(reader: StoreReader, incident: str, limit: int = 100) -> list[MoveView]:
-    """Return what became of an incident, the newest of it, oldest first."""
+    """Return the newest moves of an incident, oldest first."""
     rows = reader.read("list_incident_moves", (incident, limit))
     return [MoveView(name, IncidentMove(move), *rest) for name, move, *rest in reversed(rows)]
 
@@ -262,10 +278,10 @@ def alerts(
     limit: int = 100,
     cursor: int | None = None,
 ) -> list[AlertView]:
-    """Return what was or is to be told, of one incident or of all, newest first; `cursor` = the seq where the last page ended."""
+    """Return alerts of one incident or of all, newest first; `cursor` = the seq where the last page ended."""
     before = NEWEST if cursor is None else cursor
-    wanted = (incident, channel, None if state is None else state.value, since_at or 0, limit, before)
-    rows = reader.read("list_alerts", wanted)
+    params = (incident, channel, None if state is None else state.value, since_at or 0, limit, before)
+    rows = reader.read("list_alerts", params)
     return [
         AlertView(seq, name, NotificationEvent(about), channel, AlertState(state), *rest)
         for seq, name, about, channel, state, *rest in rows
@@ -273,29 +289,29 @@ def alerts(
 
 
 def is_alert_due(reader: StoreReader, now: int) -> bool:
-    """Tell whether a Notifier may find something to tell now."""
+    """Tell whether a Notifier may find a due alert now."""
     return bool(reader.read("find_due_alert", (now, now + MAX_CLOCK_LEAD_MS, now + MAX_CHANNEL_BACKOFF_MS)))
 
 
 def channels(reader: StoreReader) -> list[ChannelView]:
-    """Return the channels that were ever taken by a Notifier, by name."""
+    """Return the channels that a Notifier ever leased, by name."""
     return [ChannelView(*row) for row in reader.read("list_channels")]
 
 
 def count_open_incidents(reader: StoreReader) -> dict[tuple[str, str], int]:
-    """Return how many incidents are not resolved, by severity and kind."""
+    """Return how many incidents are unresolved, by severity and kind."""
     return {(severity, kind): number for severity, kind, number in reader.read("count_open_incidents")}
 
 
 def unsent_alerts(reader: StoreReader) -> list[UnsentAlerts]:
-    """Return what waits for each channel that was ever taken by a Notifier or has something to tell, by name."""
+    """Return the pending alerts of each channel that a Notifier ever leased or that has some, by name."""
     waiting = {row[0]: UnsentAlerts(*row) for row in reader.read("count_unsent_alerts")}
-    idle = {one.name: UnsentAlerts(one.name, 0, None) for one in channels(reader)}
-    return [one for _, one in sorted((idle | waiting).items())]
+    idle = {channel.name: UnsentAlerts(channel.name, 0, None) for channel in channels(reader)}
+    return [unsent for _, unsent in sorted((idle | waiting).items())]
 
 
 def reopenings(reader: StoreReader, since_at: int) -> list[tuple[Subject, int]]:
-    """Return which incidents came back since an instant, and when."""
+    """Return which incidents were reopened since an instant, and when."""
     rows = reader.read("list_reopenings", (since_at,))
     return [(Subject(automation, IncidentKind(kind), fingerprint), at) for automation, kind, fingerprint, at in rows]
 
@@ -309,13 +325,15 @@ def errors(
     state: RunState | None = None,
     limit: int = 100,
 ) -> list[ErrorView]:
-    """Return groups of failures, the newest first: whose fingerprint begins with `error`, which had one since an instant or in a state."""
-    wanted = (automation, error, since_at or 0, None if state is None else state.value, limit)
-    return [ErrorView(*row) for row in reader.read("list_error_groups", wanted)]
+    """Return groups of failures, newest first: whose fingerprint begins with `error`, with a failure since an instant
+    or in a state.
+    """
+    params = (automation, error, since_at or 0, None if state is None else state.value, limit)
+    return [ErrorView(*row) for row in reader.read("list_error_groups", params)]
 
 
 def incident_of(row: tuple[Any, ...]) -> Incident:
-    """Return an incident from the columns that `read_incident` names."""
+    """Return an incident from the columns of `read_incident`."""
     (id, automation, kind, fingerprint, state, severity, text, hint, facts, *rest) = row
     since_at, opened_at, changed_at, seen_at, resolved_at, snoozed_until, opened, number, by, note, parent = rest
     return Incident(

@@ -1,4 +1,4 @@
-"""Reads of operations: service.reads.Reads."""
+"""Reads of operations: an implementation of service.reads.Reads."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ class OperationReads:
         self._reader = reader
 
     def story(self, run: str) -> RunStory:
-        """Return all there is to know of one run; raises NotFoundError."""
+        """Return the whole history of one run; raises NotFoundError."""
         return story(self._reader, run)
 
     def list_runs(
@@ -47,27 +47,27 @@ class OperationReads:
         )
 
     def failures_of(self, runs: Sequence[str]) -> dict[str, Failure]:
-        """Return why runs failed or need a person, as it is stored; those that are not there, or have no failure, are left out."""
+        """Return why runs failed or need a person, as stored; missing runs, and runs without a failure, are omitted."""
         return failures_of(self._reader, runs)
 
     def last_faults(self, runs: Sequence[str]) -> list[LastFailure]:
-        """Return the last failure of each of these runs, where somebody may have to hear of it."""
+        """Return the last failure of each of these runs that may have to be reported."""
         return last_failures(self._reader, runs)
 
     def plans(self, automation: str | None) -> list[SchedulePlan]:
-        """Return what is needed to compute the slots of all schedules that have not ended, or of those of one automation."""
+        """Return the data to compute the slots of all schedules that have not ended, or of one automation's."""
         return plans(self._reader, automation)
 
     def slots_between(self, schedule: str, first_at: int, last_at: int, limit: int) -> list[SlotView]:
-        """Return the slots on record from one instant to another, both included, oldest first."""
+        """Return the recorded slots from one instant to another, both included, oldest first."""
         return slots_between(self._reader, schedule, first_at, last_at, limit)
 
     def newest_of(self, run: str) -> str:
-        """Return the run that a run goes on as, after it began anew any number of times; itself if it did not."""
+        """Return the last run that continues a run; itself if there is none."""
         return newest_of(self._reader, run)
 
     def signal_schemas(self, run: str, name: str) -> list[Any] | None:
-        """Return the JSON schemas of the signals of this name that the code of a run can read; None = not known for certain."""
+        """Return the JSON schemas of the signals of this name that the code of a run can read; None = unknown."""
         return signal_schemas(self._reader, run, name)
 
     def meta(self, key: str) -> str | None:
@@ -75,31 +75,31 @@ class OperationReads:
         return meta(self._reader, key)
 
     def undecided(self, limit: int) -> list[str]:
-        """Return ids of runs that were unfinished when the store was restored and that nobody has decided on, at most `limit`."""
+        """Return ids of runs that were unfinished when the store was restored and are undecided, up to `limit`."""
         with self._reader.snapshot() as read:
-            restored = read("read_meta", (RESTORED_AT,))
-            if not restored:
+            rows = read("read_meta", (RESTORED_AT,))
+            if not rows:
                 return []
-            at = restored[0][0]
+            at = rows[0][0]
             return [str(row[0]) for row in read("list_undecided_restored_runs", (int(at), decision_key(at, ""), limit))]
 
     def lost_interval(self, limit: int) -> LostInterval:
-        """Return what was set aside by the last restoring, at most `limit` of each kind."""
+        """Return what the last restore skipped, up to `limit` of each kind."""
         return lost_interval(self._reader, limit)
 
     def answer_of(self, command: str, verb: str, subject: str) -> Result | None:
-        """Return what this act with this command id was answered; None = there was none."""
+        """Return the answer to this operation with this command id; None = there was none."""
         rows = self._reader.read("find_audit_entry", (command,))
         return _RESULT.decode(rows[0][0]) if rows and rows[0][1:] == (verb, subject) else None
 
     def audit_rows(self, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
-        """Return acts on record, newest first."""
+        """Return recorded operations, newest first."""
         return audit_rows(self._reader, limit=limit, cursor=cursor)
 
-    def audit_page(self, which: AuditFilter, *, limit: int = 50, cursor: int | None = None) -> AuditPage:
-        """Return a page of the acts on record that fit, newest first."""
-        return audit_page(self._reader, which, limit=limit, cursor=cursor)
+    def audit_page(self, audit_filter: AuditFilter, *, limit: int = 50, cursor: int | None = None) -> AuditPage:
+        """Return a page of the matching recorded operations, newest first."""
+        return audit_page(self._reader, audit_filter, limit=limit, cursor=cursor)
 
     def verify_audit(self) -> AuditCheck:
-        """Walk the whole chain of the audit log."""
+        """Verify the whole hash chain of the audit log."""
         return verify_audit(self._reader)

@@ -1,4 +1,4 @@
-"""What waits in the outbox: for the Sender, and for people."""
+"""Reads of the outbox: for the Sender, and for people."""
 
 import msgspec
 
@@ -11,7 +11,7 @@ _CAP = 1_000
 
 
 class OutboxQueue(msgspec.Struct, frozen=True):
-    """A queue with messages that were not sent: since when the oldest waits, and what is in the way, since when.
+    """A queue with unsent messages: since when the oldest waits, and what blocks it, since when.
 
     `due_at` = when it is tried again; 0 = now.
     """
@@ -25,7 +25,7 @@ class OutboxQueue(msgspec.Struct, frozen=True):
 
 
 class OutboxMessage(msgspec.Struct, frozen=True):
-    """A message that was not sent. `fault` = why its broker refused it."""
+    """An unsent message. `fault` = why its broker refused it."""
 
     id: str
     queue: str
@@ -44,14 +44,14 @@ class RefusedMessages(msgspec.Struct, frozen=True):
 
 
 def can_send(reader: StoreReader, now: int) -> bool:
-    """Tell whether there is a queue that a Sender could take now."""
+    """Tell whether a Sender could lease a queue now."""
     if reader.read("read_meta", (HOLD_KEY,)):
         return False
     return bool(reader.read("find_queue_to_send", (now,)))
 
 
 def list_outbox_queues(reader: StoreReader, limit: int = 100) -> list[OutboxQueue]:
-    """Return the queues that hold something unsent, the longest waiting first."""
+    """Return the queues with unsent messages, the longest waiting first."""
     return [OutboxQueue(*row) for row in reader.read("list_outbox_queues", (limit,))]
 
 
@@ -68,12 +68,14 @@ def refused_messages(reader: StoreReader, cap: int = _CAP) -> RefusedMessages:
 
 
 def list_messages_of(reader: StoreReader, run: str, limit: int = 100) -> list[OutboxMessage]:
-    """Return what a run has sent and no broker has yet, in order: first what waits for a person, then what waits to be sent."""
+    """Return the messages of a run that no broker has yet, in order: first those that wait for a person, then the
+    unsent ones.
+    """
     return _messages(reader.read("list_messages_of", (run, limit)))
 
 
 def unsent_of(reader: StoreReader, run: str, limit: int = 100) -> list[tuple[str, int]]:
-    """Return how many messages of a run wait to be sent, as (queue, number); the queue of the oldest message first."""
+    """Return how many messages of a run are unsent, as (queue, number); the queue of the oldest message first."""
     return [(queue, number) for queue, number in reader.read("count_unsent_of", (run, limit))]
 
 

@@ -1,4 +1,4 @@
-"""Reads of who may come in: people, sessions at the pages, tokens; and the visitor that a session or token makes."""
+"""Reads of people and their access: people, web sessions, tokens, and the visitor of a session or token."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -21,7 +21,7 @@ class PersonView(msgspec.Struct, frozen=True):
 
 
 class WebSessionView(msgspec.Struct, frozen=True):
-    """A session at the pages. `role` None = its person was removed: it opens nothing."""
+    """A web session. `role` None = its person was removed: it gives no access."""
 
     hash: str
     id: str
@@ -36,7 +36,7 @@ class WebSessionView(msgspec.Struct, frozen=True):
     until_at: int
 
     def visitor(self, now: int) -> Visitor | None:
-        """Return who comes in by it now; None = it is over."""
+        """Return its visitor; None = it has expired."""
         if self.role is None or now >= self.until_at or now - self.seen_at >= IDLE_TIMEOUT_MS:
             return None
         return Visitor(door=WEB, name=self.name, role=self.role, automations=self.automations)
@@ -56,7 +56,7 @@ class TokenView(msgspec.Struct, frozen=True):
     used_at: int | None
 
     def visitor(self, now: int) -> Visitor | None:
-        """Return who comes in by it now; None = it has expired."""
+        """Return its visitor; None = it has expired."""
         if self.until_at is not None and now >= self.until_at:
             return None
         return Visitor(door=API, name=self.name, role=self.role, automations=self.automations)
@@ -74,18 +74,18 @@ def people(reader: StoreReader) -> list[PersonView]:
 
 
 def web_session(reader: StoreReader, hash: str) -> WebSessionView | None:
-    """Return the session that a cookie of this hash has."""
+    """Return the session of a cookie with this hash."""
     rows = reader.read("find_web_session", (hash,))
     return _session(rows[0]) if rows else None
 
 
 def web_sessions_by(reader: StoreReader, hashes: Iterable[str]) -> list[WebSessionView]:
-    """Return the sessions that cookies of these hashes have."""
+    """Return the sessions of cookies with these hashes."""
     return [_session(row) for row in reader.read("list_web_sessions_by", (_listed(hashes),))]
 
 
 def web_sessions(reader: StoreReader, now: int, name: str | None = None, limit: int = 200) -> list[WebSessionView]:
-    """Return sessions that are not over, of one name or of all, the newest use first."""
+    """Return sessions that have not expired, of one name or of all, the newest use first."""
     return [_session(row) for row in reader.read("list_web_sessions", (name, now, now - IDLE_TIMEOUT_MS, limit))]
 
 
@@ -106,7 +106,7 @@ def tokens(reader: StoreReader) -> list[TokenView]:
 
 
 def has_credentials(reader: StoreReader, now: int) -> bool:
-    """Tell whether there is a person, a token or a start-up link that opens anything."""
+    """Tell whether there is a valid person, token or start link."""
     return bool(reader.read("has_credentials", (now,))[0][0])
 
 

@@ -13,11 +13,13 @@ from mainspring.store.read.incidents import last_failures
 from mainspring.store.views import RunView
 
 _MOST = 50
-"""Of one run at most this many decisions are read, newest first."""
+"""How many decisions of one run are read, newest first."""
 
 
 class ManualResult(msgspec.Struct, frozen=True):
-    """A result that a person or program gave in place of the code, at an instant (ms). `ident` = the step; None = the whole run."""
+    """A result that a person or program gave in place of the code, at an instant (ms). `ident` = the step; None = the
+    whole run.
+    """
 
     ident: str | None
     by: str
@@ -26,7 +28,7 @@ class ManualResult(msgspec.Struct, frozen=True):
 
 
 class RunSettlement(msgspec.Struct, frozen=True):
-    """What settled the failure of a run, when (ms), by which run or person, and why a person did."""
+    """The settlement of a run's failure: how, when (ms), by which run or person, and the person's reason."""
 
     how: Settlement
     at: int | None
@@ -35,7 +37,8 @@ class RunSettlement(msgspec.Struct, frozen=True):
 
 
 class RunDecisions(msgspec.Struct, frozen=True):
-    """The decisions on one run. `given` is newest first; `successor` = the newer run that its key belongs to ("" = not named).
+    """The decisions on one run. `given` is newest first; `successor` = the newer run that its key belongs to ("" = not
+    named).
 
     `is_undecided` = it failed, and nothing has settled that.
     """
@@ -57,14 +60,16 @@ def read_decisions(reader: StoreReader, run: RunView) -> RunDecisions:
     if run.state is not RunState.FAILED:
         return RunDecisions(given)
     reason = next((row[3] for row in accepted if row[0] == "discard"), None)
-    fault = next(iter(last_failures(reader, [run.id])), None)
+    last_failure = next(iter(last_failures(reader, [run.id])), None)
     settlement = None
-    if fault is not None and fault.settled is not None:
-        is_discarded = fault.settled is Settlement.DISCARDED
-        settlement = RunSettlement(fault.settled, fault.settled_at, fault.settled_by, reason if is_discarded else None)
-    leads = [] if run.run_key is None else reader.read("find_run_of_key", (run.automation, run.run_key))
-    successor = leads[0][0] if leads and leads[0][0] != run.id else None
-    return RunDecisions(given, settlement, successor, fault is not None and settlement is None)
+    if last_failure is not None and last_failure.settled is not None:
+        is_discarded = last_failure.settled is Settlement.DISCARDED
+        settlement = RunSettlement(
+            last_failure.settled, last_failure.settled_at, last_failure.settled_by, reason if is_discarded else None
+        )
+    key_rows = [] if run.run_key is None else reader.read("find_run_of_key", (run.automation, run.run_key))
+    successor = key_rows[0][0] if key_rows and key_rows[0][0] != run.id else None
+    return RunDecisions(given, settlement, successor, last_failure is not None and settlement is None)
 
 
 def _manual_result(row: Sequence[Any]) -> ManualResult:

@@ -1,4 +1,6 @@
-"""Short ids: the last characters of an id, as many as tell it from every other id of its kind, and what somebody means by them."""
+"""Short ids: the last characters of an id, as many as distinguish it from every other id of its kind, and the ids that
+a text means.
+"""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -10,11 +12,11 @@ from mainspring.domain.errors import ConflictError, NotFoundError
 from mainspring.domain.ids import MIN_SHORT_ID_LENGTH, is_regular_id, matches_short_id
 from mainspring.store.base import StoreReader
 
-_SHOWN = 5
+_MOST_LISTED = 5
 
 
 class IdKind(StrEnum):
-    """What has ids that people see and type."""
+    """The kinds of ids that people see and type."""
 
     RUN = "run"
     INCIDENT = "incident"
@@ -35,26 +37,26 @@ _ENDING: Final = {
 
 
 class IdMatch(msgspec.Struct, frozen=True):
-    """An id, and the automation that it is of (None = of none in particular)."""
+    """An id, and its automation (None = it belongs to none)."""
 
     id: str
     automation: str | None
 
 
 def short_ids(reader: StoreReader, kind: IdKind, ids: Iterable[str]) -> dict[str, str]:
-    """Return the short form of each id: its last six characters, or more where another id of its kind ends with these.
+    """Return the short form of each id: its last six characters, or more if another id of its kind ends with these.
 
-    An id that somebody chose has no short form; it stands for itself.
+    An id that a person chose has no short form; it is returned unchanged.
     """
-    wanted = list(dict.fromkeys(ids))
+    distinct_ids = list(dict.fromkeys(ids))
     neighbours: dict[str, list[str]] = {}
-    for ending in _endings(reader, kind, {id[-MIN_SHORT_ID_LENGTH:] for id in wanted if is_regular_id(id)}):
+    for ending in _endings(reader, kind, {id[-MIN_SHORT_ID_LENGTH:] for id in distinct_ids if is_regular_id(id)}):
         neighbours.setdefault(ending.id[-MIN_SHORT_ID_LENGTH:], []).append(ending.id)
-    return {id: _shorten(id, neighbours.get(id[-MIN_SHORT_ID_LENGTH:], [])) for id in wanted}
+    return {id: _shorten(id, neighbours.get(id[-MIN_SHORT_ID_LENGTH:], [])) for id in distinct_ids}
 
 
 def ids_ending(reader: StoreReader, kind: IdKind, text: str) -> list[IdMatch]:
-    """Return the ids that a text is short for; none where it is shorter than what is shown."""
+    """Return the ids that a text is short for; none if it is shorter than a displayed short id."""
     if len(text) < MIN_SHORT_ID_LENGTH:
         return []
     return [
@@ -62,14 +64,14 @@ def ids_ending(reader: StoreReader, kind: IdKind, text: str) -> list[IdMatch]:
     ]
 
 
-def whole_id(kind: IdKind, text: str, found: Iterable[IdMatch]) -> str:
-    """Return the one id that was found.
+def whole_id(kind: IdKind, text: str, matches: Iterable[IdMatch]) -> str:
+    """Return the only id of the matches.
 
     Raises:
-        NotFoundError: nothing was found.
-        ConflictError: more than one was; some are listed.
+        NotFoundError: there is none.
+        ConflictError: there are several; some are listed.
     """
-    ids = [ending.id for ending in found]
+    ids = [ending.id for ending in matches]
     if not ids:
         raise NotFoundError(f"there is no {kind} {text}")
     if len(ids) > 1:
@@ -78,8 +80,8 @@ def whole_id(kind: IdKind, text: str, found: Iterable[IdMatch]) -> str:
 
 
 def ambiguous(kind: IdKind, text: str, ids: list[str]) -> ConflictError:
-    """Return the error that lists what a text could mean."""
-    listed = ", ".join(ids[:_SHOWN]) + (", ..." if len(ids) > _SHOWN else "")
+    """Return the error that lists the ids that a text could mean."""
+    listed = ", ".join(ids[:_MOST_LISTED]) + (", ..." if len(ids) > _MOST_LISTED else "")
     return ConflictError(f"{text} could be more than one {kind}", hint=f"One of: {listed}")
 
 

@@ -1,4 +1,4 @@
-"""Reads of triggers, of what arrived for them, and of what they hold. Counts are capped, lists are pages."""
+"""Reads of triggers, their deliveries, and the deliveries they hold. Counts are capped, lists are pages."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,12 +26,12 @@ from mainspring.store.trigger_views import (
 )
 
 CAP = 10_000
-"""Where counting stops."""
+"""Limit of counts."""
 _SKEW_MS = 3_600_000
-"""Ids are made by the clocks of many machines; commit order is looked for so much earlier."""
+"""Ids are made by the clocks of many machines; the search in commit order starts this much earlier."""
 _OVERLAP_MS = 10_000
-"""Commits of several processes overlap, so what was received may be by so much out of order."""
-_SHOWN = 5
+"""Commits of several processes overlap, so received rows may be out of order by this much."""
+_MOST_LISTED = 5
 _STATE = 4
 
 
@@ -48,10 +48,11 @@ def deliveries(
     cursor: int | None = None,
     at_most: int | None = None,
 ) -> DeliveryPage:
-    """Return a page of deliveries, newest first, for one trigger or for these; received at or after `since_at`, before `until_at`.
+    """Return a page of deliveries, newest first, for one trigger or for these; received at or after `since_at`, before
+    `until_at`.
 
-    `verified` = those of which their verifier said so: whose they are, or why they were turned away.
-    `at_most` = so many are looked at: a page of what is seldom may hold less than `limit`, or nothing, and goes on all the same.
+    `verified` = those with this result of their verifier: whose they are, or why they were rejected. `at_most` = how
+    many are searched: a page of a rare kind may have fewer rows than `limit`, or none, and still continues.
     """
     first = _first_from(reader, since_at) if since_at else 0
     if first is None:
@@ -67,19 +68,19 @@ def deliveries(
     if at_most is not None:
         top = int(reader.read("find_newest_delivery_number")[0][0]) + 1 if before == NEWEST else before
         low = max(first, top - at_most)
-    wanted = None if state is None else state.value
+    state_value = None if state is None else state.value
     names = None if triggers is None else msgspec.json.encode(triggers).decode()
     rows = reader.read(
-        "list_deliveries", (before, trigger, wanted, since_at, limit + 1, low, names, until_at, verified)
+        "list_deliveries", (before, trigger, state_value, since_at, limit + 1, low, names, until_at, verified)
     )
-    found = [DeliveryRow(*_with_state(row)) for row in rows]
-    if len(found) > limit:
-        return DeliveryPage(found[:limit], found[limit - 1].seq)
-    return DeliveryPage(found, low if low > max(first, 1) else None)
+    delivery_rows = [DeliveryRow(*_with_state(row)) for row in rows]
+    if len(delivery_rows) > limit:
+        return DeliveryPage(delivery_rows[:limit], delivery_rows[limit - 1].seq)
+    return DeliveryPage(delivery_rows, low if low > max(first, 1) else None)
 
 
 def replayed_deliveries(reader: StoreReader, ids: Sequence[str]) -> set[str]:
-    """Return those of these deliveries that were let arrive once more."""
+    """Return those of these deliveries that were replayed."""
     return {row[0] for row in reader.read("list_replayed_deliveries", (msgspec.json.encode(ids).decode(),))}
 
 
@@ -89,26 +90,26 @@ def trigger_names(reader: StoreReader) -> list[str]:
 
 
 def delivery(reader: StoreReader, text: str) -> DeliveryView:
-    """Return the delivery of this id, or whose id alone begins or ends so.
+    """Return the delivery with this id, or the only one whose id begins or ends so.
 
     Raises:
-        NotFoundError: nothing fits.
-        ConflictError: more than one does.
+        NotFoundError: none matches.
+        ConflictError: several match.
     """
     rows = reader.read("read_delivery", (text,))
     if not rows:
-        found = [row[0] for row in reader.read("list_delivery_ids_from", (text, text + LAST, _SHOWN + 1))]
-        found += [ending.id for ending in ids_ending(reader, IdKind.DELIVERY, text)]
-        if len(found) > 1:
-            raise ambiguous(IdKind.DELIVERY, text, found)
-        rows = reader.read("read_delivery", (found[0],)) if found else []
+        delivery_ids = [row[0] for row in reader.read("list_delivery_ids_from", (text, text + LAST, _MOST_LISTED + 1))]
+        delivery_ids += [ending.id for ending in ids_ending(reader, IdKind.DELIVERY, text)]
+        if len(delivery_ids) > 1:
+            raise ambiguous(IdKind.DELIVERY, text, delivery_ids)
+        rows = reader.read("read_delivery", (delivery_ids[0],)) if delivery_ids else []
     if not rows:
         raise NotFoundError(f"there is no delivery {text}", hint="See: mainspring triggers show NAME")
     return DeliveryView(*_with_state(rows[0]))
 
 
 def delivery_outcome(reader: StoreReader, delivery: str) -> tuple[DeliveryState, str | None]:
-    """Return where the delivery of this id stands, and the run that it started.
+    """Return the state of the delivery with this id, and the run that it started.
 
     Raises:
         NotFoundError: there is none.
@@ -123,46 +124,48 @@ def delivered_for(reader: StoreReader, run: str, limit: int = 20) -> list[Delive
     """Return the deliveries that started a run, oldest first."""
     rows = [
         row
-        for one in reader.read("list_deliveries_of_run", (run, limit))
-        for row in reader.read("read_delivery", one[:1])
+        for id_row in reader.read("list_deliveries_of_run", (run, limit))
+        for row in reader.read("read_delivery", id_row[:1])
     ]
     return [DeliveryRow(*_with_state(row)[: len(DeliveryRow.__struct_fields__)]) for row in rows]
 
 
 def deliveries_of_event(reader: StoreReader, event: str, name: str) -> list[DeliveryRow]:
-    """Return what an event of this name became for each trigger that listens for such: its key there is the event's id."""
-    listening = [row[0] for row in reader.read("list_subscribed_triggers", ("event", name))]
-    found = [row for trigger in listening for row in reader.read("find_delivery", (trigger, event))]
-    rows = [row for one in found for row in reader.read("read_delivery", one[:1])]
+    """Return the deliveries of an event of this name for each subscribed trigger: their key is the event's id."""
+    subscribed = [row[0] for row in reader.read("list_subscribed_triggers", ("event", name))]
+    known_rows = [row for trigger in subscribed for row in reader.read("find_delivery", (trigger, event))]
+    rows = [row for known in known_rows for row in reader.read("read_delivery", known[:1])]
     return [DeliveryRow(*_with_state(row)[: len(DeliveryRow.__struct_fields__)]) for row in rows]
 
 
 def delivery_of_key(reader: StoreReader, trigger: str, key: str) -> str | None:
-    """Return the delivery that counts for a trigger under this key; one that was refused does not."""
+    """Return the delivery that counts for a trigger under this key; a refused one does not."""
     rows = reader.read("find_delivery", (trigger, key))
     return next((str(row[0]) for row in rows if row[1] != DeliveryState.REFUSED), None)
 
 
 def count_deliveries_since(reader: StoreReader, since_at: int) -> RecentDeliveryCounts:
-    """Return what arrived since an instant; of more than the cap, the newest."""
+    """Return the counts of deliveries since an instant; above the cap, of the newest."""
     first = _first_from(reader, since_at)
     if first is None:
         return RecentDeliveryCounts({}, more=False)
-    found: dict[str, DeliveryCounts] = {}
+    counts: dict[str, DeliveryCounts] = {}
     counted = 0
-    for trigger, state, at_the_door, number, last_at in reader.read(
+    for trigger, state, is_rejected, number, last_at in reader.read(
         "count_deliveries_by_state", (first, since_at, CAP + 1)
     ):
-        known = found.get(trigger, DeliveryCounts())
+        trigger_counts = counts.get(trigger, DeliveryCounts())
         counted += number
-        found[trigger] = DeliveryCounts(
-            {**known.states, state: number}, known.at_the_door + int(at_the_door), max(known.last_at or 0, last_at)
+        counts[trigger] = DeliveryCounts(
+            {**trigger_counts.states, state: number},
+            trigger_counts.at_the_door + int(is_rejected),
+            max(trigger_counts.last_at or 0, last_at),
         )
-    return RecentDeliveryCounts(found, counted > CAP)
+    return RecentDeliveryCounts(counts, counted > CAP)
 
 
 def undecided_since(reader: StoreReader, *, filtered: bool) -> dict[str, int]:
-    """Return since when the oldest delivery of each trigger waits to be decided on: by a filter, or by the router."""
+    """Return since when the oldest delivery of each trigger waits for a decision: by a filter, or by the router."""
     with reader.snapshot() as read:
         names = [row[0] for row in read("list_waiting_triggers", (int(filtered),))]
         oldest = {name: read("list_received_deliveries", (int(filtered), name, 0, 1)) for name in names}
@@ -170,38 +173,38 @@ def undecided_since(reader: StoreReader, *, filtered: bool) -> dict[str, int]:
 
 
 def last_delivery_at(reader: StoreReader, trigger: str) -> int | None:
-    """Return when the last delivery of a trigger came."""
+    """Return when the last delivery of a trigger was received."""
     rows = reader.read("find_last_delivery_time", (trigger,))
     return rows[0][0] if rows else None
 
 
 def consumers(reader: StoreReader) -> list[ConsumerView]:
-    """Return what fetches from brokers and folders, by trigger."""
+    """Return the consumers of brokers and folders, by trigger."""
     return [ConsumerView(*row) for row in reader.read("list_consumers")]
 
 
 def held_groups(reader: StoreReader, trigger: str, limit: int = 50) -> list[HeldGroup]:
-    """Return what the pace of a trigger holds, by key, the first that is due first."""
+    """Return the deliveries that a trigger's flow control holds, by key, the first due first."""
     return [HeldGroup(*row) for row in reader.read("list_held_groups", (trigger, limit))]
 
 
 def open_gatherings(reader: StoreReader, trigger: str | None = None, limit: int = 50) -> list[GatheringView]:
-    """Return starts that wait for runs of other automations, the first deadline first, each with the ends that are there."""
+    """Return starts that wait for runs of other automations, the first deadline first, each with the ends so far."""
     with reader.snapshot() as read:
         return [
-            _gathering(row, [_gathered(one) for one in read("list_joined_runs", row[:2])])
+            _gathering(row, [_gathered(joined_row) for joined_row in read("list_joined_runs", row[:2])])
             for row in read("list_open_gatherings", (trigger, limit))
         ]
 
 
 def gathering(reader: StoreReader, trigger: str, per: str) -> tuple[int, str | None] | None:
-    """Return the deadline of one gathering and the run that it started; None = nothing of it is there."""
+    """Return the deadline of one gathering and the run that it started; None = it has no ends."""
     rows = reader.read("read_gathering", (trigger, per))
     return (rows[0][2], rows[0][3]) if rows else None
 
 
 def joined_runs(reader: StoreReader, trigger: str, per: str) -> list[JoinedRunView]:
-    """Return the ends that are there for one slot or key."""
+    """Return the ends of one slot or key so far."""
     return [_gathered(row) for row in reader.read("list_joined_runs", (trigger, per))]
 
 
@@ -212,25 +215,25 @@ def run_of_key(reader: StoreReader, automation: str, key: str, now: int) -> str 
 
 
 def flow_control_state(reader: StoreReader, trigger: str, by: str) -> tuple[HeldDeliveries, FlowControlState]:
-    """Return what a pace would look at for a key: what it holds of it, and what it remembers."""
+    """Return the input of flow control for a key: the held deliveries, and its state."""
     held, marks = reader.read("count_held_deliveries", (trigger, by)), reader.read("read_flow_control", (trigger, by))
     return HeldDeliveries(*held[0]), flow_control_of_row(marks[0]) if marks else FlowControlState()
 
 
 def flow_control_of_row(row: Sequence[Any]) -> FlowControlState:
-    """Return the mark of a row of `read_flow_control`."""
+    """Return the state of a row of `read_flow_control`."""
     return FlowControlState(counted_at=row[0], started_at=row[1], starts=row[2], since_at=row[3])
 
 
 def _first_from(reader: StoreReader, since_at: int) -> int | None:
-    """Return a place in commit order before which nothing came since an instant; None = nothing came since."""
+    """Return a place in commit order before which nothing was received since an instant; None = nothing was."""
     rows = reader.read("find_first_delivery_from", (make_id("d", max(0, since_at - _SKEW_MS), 0),))
     return rows[0][0] if rows else None
 
 
 def _gathering(row: tuple[Any, ...], ends: list[JoinedRunView]) -> GatheringView:
-    trigger, per, wanted, here, deadline_at, changed_at = row
-    return GatheringView(trigger, per, wanted, here, deadline_at, changed_at, ends)
+    trigger, per, required, joined, deadline_at, changed_at = row
+    return GatheringView(trigger, per, required, joined, deadline_at, changed_at, ends)
 
 
 def _gathered(row: tuple[Any, ...]) -> JoinedRunView:

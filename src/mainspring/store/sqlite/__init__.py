@@ -1,1 +1,1 @@
-"""The store on one SQLite file, shared by several processes of one machine."""
+"""SQLite store: one file, shared by several processes of one machine."""

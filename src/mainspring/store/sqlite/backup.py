@@ -1,6 +1,7 @@
-"""Copies of a store that are known to be good: written beside their final name, checked, then renamed into place.
+"""Backups of a store: copies are written under a temporary name, checked, then renamed.
 
-A backup is one plain SQLite file without a log beside it. It is made from one snapshot, while others go on writing.
+A backup is one plain SQLite file without a log beside it. It is made from one snapshot, while other processes continue
+to write.
 """
 
 import contextlib
@@ -23,7 +24,7 @@ from mainspring.store.sqlite.migrate import APPLICATION_ID, require_known
 
 
 class Backup(msgspec.Struct, frozen=True):
-    """A checked copy: where it is, its size in bytes, rows by table, and the older copies that were removed for it."""
+    """A checked backup: path, size in bytes, rows by table, and the older backups that were removed."""
 
     path: Path
     size: int
@@ -36,14 +37,14 @@ class DamagedCopyError(StoreBrokenError):
 
 
 def back_up(store: Path, folder: Path, *, now: int, keep: int | None = None) -> Backup:
-    """Write a checked copy of the store into `folder`; of all copies there keep the newest `keep` (None = all).
+    """Write a checked backup of the store into `folder`; keep the newest `keep` backups there (None = all).
 
     Raises:
-        StoreError: the store cannot be read, the folder not written, or the copy is not good. Nothing is left behind then.
+        StoreError: the store cannot be read, the folder not written, or the copy is invalid. No file is left then.
     """
     try:
         return write_backup(store.stem, folder, lambda part: copy_store(store, part), now=now, keep=keep)
-    except DamagedCopyError as error:  # pages are copied as they are
+    except DamagedCopyError as error:  # pages are copied unchanged
         write_damage_note(store, error.message.rpartition(": ")[2])
         raise
 
@@ -51,13 +52,15 @@ def back_up(store: Path, folder: Path, *, now: int, keep: int | None = None) -> 
 def write_backup(
     stem: str, folder: Path, fill: Callable[[Path], dict[str, int]], *, now: int, keep: int | None
 ) -> Backup:
-    """Let `fill` write a copy into a new file and return its rows by table; check it, and give it its name beside the older ones."""
+    """Let `fill` write a copy into a new file and return its rows by table; check the copy, rename it, and remove the
+    oldest backups.
+    """
     stamp = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%dT%H%M%S")
     final = folder / f"{stem}-{stamp}{now % 1000:03}Z.db"
     part = folder / f".{final.name}.part"
     try:
         make_side_folder(folder)
-        with _removed_on_fault(part):
+        with _remove_on_failure(part):
             rows = fill(part)
             if (found := verify(part)) != rows:
                 raise StoreBrokenError(
@@ -74,7 +77,7 @@ def write_backup(
 def copy_store(source: Path, target: Path, *, store: Path | None = None) -> dict[str, int]:
     """Copy one snapshot of a store into a new file and return the rows by table of that snapshot.
 
-    `store` = the file whose owner the copy gets where root makes it; else that of the folder.
+    `store` = the file whose owner gets a copy that root creates; else the owner of the folder.
     """
     os.close(open_side_file(target, os.O_RDWR | os.O_TRUNC, store=store))
     reading = connect(source, read_only=True)
@@ -99,11 +102,11 @@ def copy_store(source: Path, target: Path, *, store: Path | None = None) -> dict
 
 
 def verify(path: Path) -> dict[str, int]:
-    """Read a whole copy and return its rows by table.
+    """Read a whole backup and return its rows by table.
 
     Raises:
         NotFoundError: it is missing.
-        StoreError: it is damaged, no store of ours, or of a newer version.
+        StoreError: it is damaged, no store, or of a newer version.
     """
     if not path.is_file():
         raise NotFoundError(
@@ -127,7 +130,7 @@ def verify(path: Path) -> dict[str, int]:
 
 
 def damages(connection: apsw.Connection, limit: int = 20) -> list[str]:
-    """Return what SQLite's own check of the whole file finds."""
+    """Return the findings of SQLite's own check of the whole file."""
     rows = connection.execute(f"pragma integrity_check({limit})").fetchall()
     return [str(row[0]) for row in rows if row[0] != "ok"]
 
@@ -144,7 +147,7 @@ def count_rows(connection: apsw.Connection) -> dict[str, int]:
 
 
 def sync(path: Path) -> None:
-    """Force a file, or the names in a folder, to the disk."""
+    """Flush a file, or the names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -161,13 +164,17 @@ def newest_in(folder: Path, stem: str) -> Path:
     """Return the newest backup of a store in a folder.
 
     Raises:
-        NotFoundError: it holds none; tells of which other stores it holds some.
+        NotFoundError: there is none; names other stores that have backups there.
     """
     found = backups_in(folder, stem)
     if found:
         return found[0]
-    others = sorted({path.name[: -len("-20260105T030000000Z.db")] for path in backups_in(folder, "*")})
-    hint = f"It has backups of other stores ({', '.join(others[:5])}): name the file." if others else "Name the file."
+    other_stores = sorted({path.name[: -len("-20260105T030000000Z.db")] for path in backups_in(folder, "*")})
+    hint = (
+        f"It has backups of other stores ({', '.join(other_stores[:5])}): name the file."
+        if other_stores
+        else "Name the file."
+    )
     raise NotFoundError(f"there is no backup of store {stem!r} in this folder\nat {folder}", hint=hint)
 
 
@@ -181,17 +188,19 @@ def _rotate(folder: Path, stem: str, keep: int | None) -> tuple[Path, ...]:
 
 
 @contextmanager
-def _removed_on_fault(path: Path) -> Iterator[None]:
+def _remove_on_failure(path: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for left in (path, path.with_name(f"{path.name}-journal"), path.with_name(f"{path.name}-wal")):
+        for leftover in (path, path.with_name(f"{path.name}-journal"), path.with_name(f"{path.name}-wal")):
             with contextlib.suppress(OSError):
-                left.unlink(missing_ok=True)
+                leftover.unlink(missing_ok=True)
         raise
 
 
-def _differences(wanted: dict[str, int], found: dict[str, int]) -> str:
+def _differences(expected: dict[str, int], found: dict[str, int]) -> str:
     return ", ".join(
-        f"{name}: {wanted.get(name)} rows, copy {found.get(name)}" for name in wanted if wanted[name] != found.get(name)
+        f"{name}: {expected.get(name)} rows, copy {found.get(name)}"
+        for name in expected
+        if expected[name] != found.get(name)
     )

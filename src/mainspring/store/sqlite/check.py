@@ -1,4 +1,4 @@
-"""Reading a whole store and saying what is wrong with it: the file, and what must be true of its rows."""
+"""Check of a whole store: read the file and all rows, and return the violated rules."""
 
 import contextlib
 import time
@@ -18,55 +18,57 @@ from mainspring.store.sqlite.migrate import require_known
 from mainspring.store.sqlite.texts import TEXTS
 
 DAMAGED = "the file is damaged: only a backup can help, see `mainspring db restore`"
-_STEPS_BETWEEN_LOOKS = 10_000
+_STEPS_BETWEEN_CHECKS = 10_000
 LEAST_FREE = 64 * 1024 * 1024
 SMALL = 16 * 1024 * 1024
-"""Bytes of a file that is checked in some 40 ms."""
+"""Bytes of a file that is checked in about 40 ms."""
 
 
 def check(path: Path, *, least_free: int = LEAST_FREE) -> list[IntegrityFinding]:
-    """Check a store, also one in use; an empty list = nothing is wrong.
+    """Check a store, even one in use; an empty list = no findings.
 
     Raises:
         StoreError: it cannot be read at all, for another reason than damage.
     """
     try:
         refuse_foreign(path)
-        found = _read_all(path, least_free)
-    except StoreDamagedError as error:  # so much of it that it cannot even be opened
-        found = [IntegrityFinding(DAMAGED, (error.message.rpartition(": ")[2],), damaged=True)]
-    damaged = next((finding for finding in found if finding.damaged), None)
+        findings = _read_all(path, least_free)
+    except StoreDamagedError as error:  # so badly that it cannot even be opened
+        findings = [IntegrityFinding(DAMAGED, (error.message.rpartition(": ")[2],), damaged=True)]
+    damaged = next((finding for finding in findings if finding.damaged), None)
     if damaged is None:
         clear_damage_note(path)
     else:
         write_damage_note(path, "; ".join(damaged.subjects[:3]))
-    return found
+    return findings
 
 
 def check_small(path: Path) -> None:
-    """Check the pages of a small file, so that a process that reads a part of it knows of damage elsewhere; that is noted beside the file.
+    """Check the pages of a small file, so that a process that reads only a part learns of damage elsewhere; damage is
+    noted beside the file.
 
     Raises:
         StoreError: the file cannot be read, for another reason than damage.
     """
-    with contextlib.suppress(FileNotFoundError, apsw.InterruptError, StoreDamagedError):  # damage is noted by now
-        if path.stat().st_size <= SMALL and (damage := _damage_in(_ask(path, "pragma quick_check(3)", within_s=0.5))):
+    with contextlib.suppress(FileNotFoundError, apsw.InterruptError, StoreDamagedError):  # damage is already noted
+        if path.stat().st_size <= SMALL and (damage := _damage_in(_query(path, "pragma quick_check(3)", within_s=0.5))):
             write_damage_note(path, "; ".join(damage))
 
 
 def list_tables(path: Path) -> list[str]:
-    """Return the tables of a store, by name. Raises StoreError."""
-    return [str(row[0]) for row in _ask(path, "select name from sqlite_schema where type = 'table' order by name")]
+    """Return the names of a store's tables. Raises StoreError."""
+    return [str(row[0]) for row in _query(path, "select name from sqlite_schema where type = 'table' order by name")]
 
 
 def check_table(path: Path, table: str, *, within_s: float) -> list[str] | None:
-    """Check the pages and rows of one table; return what is wrong, None where it took longer than that. Damage is noted beside the file.
+    """Check the pages and rows of one table; return the damage, or None after a timeout. Damage is noted beside the
+    file.
 
     Raises:
         StoreError: the file cannot be read.
     """
     try:
-        rows = _ask(path, f'pragma quick_check("{table}")', within_s=within_s)
+        rows = _query(path, f'pragma quick_check("{table}")', within_s=within_s)
     except apsw.InterruptError:
         return None
     except StoreDamagedError as error:
@@ -81,11 +83,11 @@ def _damage_in(rows: list[tuple[Any, ...]]) -> list[str]:
     return [str(row[0]) for row in rows if row[0] != "ok"]
 
 
-def _ask(path: Path, text: str, *, within_s: float = 10.0) -> list[tuple[Any, ...]]:
+def _query(path: Path, text: str, *, within_s: float = 10.0) -> list[tuple[Any, ...]]:
     connection = connect(path, read_only=True)
     try:
-        until = time.monotonic() + within_s
-        connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS_BETWEEN_LOOKS)
+        deadline = time.monotonic() + within_s
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CHECKS)
         return connection.execute(text).fetchall()
     except apsw.InterruptError:
         raise
@@ -103,21 +105,21 @@ def _read_all(path: Path, least_free: int) -> list[IntegrityFinding]:
             # Rows of a damaged file prove nothing.
             return [IntegrityFinding(DAMAGED, tuple(faults), damaged=True)]
         connection.execute("begin")
-        found = []
-        for query, what in RULES.items():
+        findings = []
+        for query, rule in RULES.items():
             if rows := connection.execute(TEXTS[query]).fetchall():
-                found.append(IntegrityFinding(what, tuple(str(row[0]) for row in rows)))
-        found += _check_chain(connection)
+                findings.append(IntegrityFinding(rule, tuple(str(row[0]) for row in rows)))
+        findings += _check_chain(connection)
     except apsw.Error as fault:
         raise error_of_fault(fault, path) or fault from fault
     finally:
         connection.close(True)
     if (free := free_bytes(path.parent)) < least_free:
-        found.append(IntegrityFinding(f"only {free // 1024 // 1024} MiB are free on the disk of the store"))
-    return found
+        findings.append(IntegrityFinding(f"only {free // 1024 // 1024} MiB are free on the disk of the store"))
+    return findings
 
 
 def _check_chain(connection: apsw.Connection) -> list[IntegrityFinding]:
-    """Compute the audit log's hashes again, row after row."""
+    """Verify the hash chain of the audit log, row by row."""
     broken = first_break(connection.execute(TEXTS["read_audit_chain"], (0, -1)))
     return [] if broken is None else [IntegrityFinding(CHAIN, (f"row {broken}",))]

@@ -1,7 +1,8 @@
-"""Opening the store's file: with a SQLite that is safe, on a disk that is local, with settings that keep what was acknowledged.
+"""Connection to the store's file: with a safe SQLite, on a local disk, with settings that keep every acknowledged
+commit.
 
-WAL with `synchronous=FULL` is what survives a power cut; nothing here can be weakened by a caller. Must be called inside the turnstile when
-the file may have to be made.
+WAL with `synchronous=FULL` survives a power cut; no caller can weaken it. Call it with the fair write lock held if the
+file may have to be created.
 """
 
 import errno
@@ -44,14 +45,14 @@ pragma journal_size_limit = 67108864;
 
 
 def refuse_unsafe_sqlite(version: str) -> None:
-    """Do nothing if this SQLite is free of the bug that can damage a WAL file when two connections write or checkpoint at once.
+    """Check that this SQLite lacks the bug that can damage a WAL file when two connections write or checkpoint at once.
 
     Raises:
         UnsafeSqliteError: it has the bug.
     """
     number = tuple(int(part) for part in version.split(".")[:3])
-    mended = number >= (3, 51, 3) or (3, 50, 7) <= number < (3, 51) or (3, 44, 6) <= number < (3, 45)
-    if not mended:
+    is_fixed = number >= (3, 51, 3) or (3, 50, 7) <= number < (3, 51) or (3, 44, 6) <= number < (3, 45)
+    if not is_fixed:
         raise UnsafeSqliteError(
             f"SQLite {version} could damage the store: it resets the write-ahead log while another process uses it",
             hint="Install apsw 3.51.3 or newer: pip install 'apsw>=3.51.3'",
@@ -59,11 +60,11 @@ def refuse_unsafe_sqlite(version: str) -> None:
 
 
 def prepare_folder(path: Path, hint: str = "Make it yourself, or name another file as the store.") -> None:
-    """Make the folder of the store if it is missing (only this user may enter it). `hint` = what to do where it cannot be made.
+    """Create the folder of the store if it is missing (only this user may enter it). `hint` = the hint of the error.
 
     Raises:
-        StoreReadOnlyError: it cannot be made.
-        StoreUnavailableError: something on the way is no folder.
+        StoreReadOnlyError: it cannot be created.
+        StoreUnavailableError: a part of the path is no folder.
     """
     try:
         make_side_folder(path.parent)
@@ -76,21 +77,21 @@ def prepare_folder(path: Path, hint: str = "Make it yourself, or name another fi
 
 
 def refuse_foreign(path: Path) -> None:
-    """Do nothing if there is no file yet, an empty one, or a SQLite database.
+    """Check that there is no file yet, an empty one, or a SQLite database.
 
     Raises:
         NotAStoreError: it is a folder, a device, or a file of another kind.
         StoreDamagedError: it was a store, and its beginning is lost.
     """
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
-        return  # not there yet, or what opening it will tell better
+        return  # missing, or opening it raises a better error
     hint = "Name a file of its own as the store: --store, or store.url in mainspring.toml."
-    if not stat.S_ISREG(found.st_mode):
-        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
-        raise NotAStoreError(f"the store is {what}\nat {path}", hint=hint)
-    if found.st_size == 0:
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        raise NotAStoreError(f"the store is {kind}\nat {path}", hint=hint)
+    if status.st_size == 0:
         return
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
@@ -103,24 +104,24 @@ def refuse_foreign(path: Path) -> None:
             raise error_of_fault(fault, path) or fault from fault
         raise NotAStoreError(f"the store is no SQLite database\nat {path}", hint=hint) from None
     except apsw.Error:
-        return  # locked, damaged: opening it for real tells what it is
+        return  # locked or damaged: opening it raises the error
 
 
 def connect(path: Path, *, read_only: bool = False, create: bool = True) -> apsw.Connection:
-    """Open the store's file. A new file gets its permanent settings here, before its first table.
+    """Open the store's file. A new file gets its permanent settings before its first table.
 
     Raises:
         UnsafeSqliteError: this SQLite, or a network file system, could damage the file.
         StoreReadOnlyError: the file or its folder may not be written.
         StoreForbiddenError: this user may not reach or read the file.
-        StoreHeldError: another program holds it locked.
+        StoreHeldError: another program has locked it.
         StoreUnavailableError: there is no such file or folder.
         StoreBrokenError: it is no database, or is damaged.
     """
     refuse_unsafe_sqlite(apsw.sqlite_lib_version())
     refuse_network(path)
     if not read_only and create:
-        _make_file(path)
+        _create_file(path)
     flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
     connection: apsw.Connection | None = None
     try:
@@ -134,12 +135,14 @@ def connect(path: Path, *, read_only: bool = False, create: bool = True) -> apsw
             connection.close(True)
         if isinstance(fault, MainspringError):
             raise
-        raise _opening(fault, path, read_only=read_only) from fault
+        raise _error_of_opening(fault, path, read_only=read_only) from fault
     return connection
 
 
-def _make_file(path: Path) -> None:
-    """Make an empty file for this user alone. Opened only if it is new: closing a descriptor of a file in use would drop its locks."""
+def _create_file(path: Path) -> None:
+    """Create an empty file for this user alone. Only a new file is opened: closing a descriptor of a file in use would
+    drop its locks.
+    """
     try:
         os.close(create_side_file(path, os.O_RDWR))
     except FileExistsError:
@@ -157,31 +160,31 @@ def _configure(connection: apsw.Connection, *, read_only: bool) -> None:
         connection.pragma("query_only", True)
     elif connection.pragma("journal_mode") != "wal" and connection.pragma("journal_mode", "wal") != "wal":
         raise UnsafeSqliteError("the store cannot keep a write-ahead log here", hint="Put it on another file system.")
-    connection.execute(_SETTINGS).fetchall()  # to the end: it would stop at the first setting that answers
+    connection.execute(_SETTINGS).fetchall()  # to the end: otherwise it stops at the first setting that returns a row
     if sys.platform == "darwin":
         connection.pragma("fullfsync", True)
         connection.pragma("checkpoint_fullfsync", True)
 
 
-def unwritable(path: Path, why: str = "no right to write") -> StoreReadOnlyError:
-    """Return the error that tells of a file or folder that may only be read, and whose it is."""
+def unwritable(path: Path, reason: str = "no right to write") -> StoreReadOnlyError:
+    """Return the error for a file or folder that may only be read, with its owner."""
     is_file = path.exists() and not os.access(path, os.W_OK)
     owner = describe_owner(path) if is_file else describe_owner(path.parent, "its folder")
     return StoreReadOnlyError(
-        f"the store may only be read\nat {path}: {why}; {owner}",
+        f"the store may only be read\nat {path}: {reason}; {owner}",
         hint="Make the file and its folder writable for this user.",
     )
 
 
 def unreadable(path: Path) -> StoreForbiddenError:
-    """Return the error that tells of a file that this user may not read, and whose it is."""
+    """Return the error for a file that this user may not read, with its owner."""
     return StoreForbiddenError(
         f"the store cannot be read by this user\nat {path}: {describe_owner(path)}", hint=FORBIDDEN_HINT
     )
 
 
 def unopenable(path: Path, fault: apsw.Error) -> StoreReadOnlyError:
-    """Return the error that tells why a file that may be read cannot be: SQLite keeps an index beside it for its readers too."""
+    """Return the error for a readable file that cannot be opened: SQLite writes an index beside it for readers too."""
     return StoreReadOnlyError(
         f"the store cannot be read by a user who may not write beside it\nat {path}: {fault}; {describe_owner(path)};"
         f" {describe_owner(path.parent, 'its folder')}",
@@ -190,7 +193,7 @@ def unopenable(path: Path, fault: apsw.Error) -> StoreReadOnlyError:
 
 
 def not_made(path: Path, error: OSError) -> MainspringError:
-    """Return the error that tells why a file of the store, or one beside it, could not be made."""
+    """Return the error for a file of the store, or a side file, that could not be created."""
     if error.errno in (errno.EACCES, errno.EPERM) and not os.access(path.parent, os.X_OK):
         return unreachable(path, error)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -205,8 +208,8 @@ def not_made(path: Path, error: OSError) -> MainspringError:
     )
 
 
-def _opening(fault: apsw.Error, path: Path, *, read_only: bool) -> MainspringError:
-    """Tell what a fault means while the file is being opened."""
+def _error_of_opening(fault: apsw.Error, path: Path, *, read_only: bool) -> MainspringError:
+    """Return the error that a fault means while the file is being opened."""
     if isinstance(fault, apsw.BusyError):
         return StoreHeldError(
             f"another program holds the store locked\nat {path}", hint="End it (a database shell?), then try again."

@@ -1,6 +1,6 @@
-"""Damage of a store's file, noted beside it by the process that met it.
+"""Damage of a store's file, noted beside it by the process that found it.
 
-The store may take no commit any more, and most processes never read the page in question.
+The store may accept no commits any more, and most processes never read the damaged page.
 """
 
 import contextlib
@@ -29,7 +29,9 @@ _LONGEST = 500
 
 
 class DamageNote(msgspec.Struct, frozen=True):
-    """`what` SQLite said, in one line; `file` = device and number of the damaged file, so that another file is not blamed for it."""
+    """A note of damage: `what` = SQLite's message in one line; `file` = device and number of the damaged file, so that
+    no other file is blamed.
+    """
 
     at: int = 0
     what: str = "it is not known what"
@@ -38,7 +40,9 @@ class DamageNote(msgspec.Struct, frozen=True):
 
 
 def error_of_fault(fault: Exception, store: Path) -> MainspringError | None:
-    """Return the error that tells of a fault, as faults.translate does; damage of a file that was a store is noted beside it."""
+    """Return the error that a fault means, as error_table.translate does; damage of a file that was a store is noted
+    beside it.
+    """
     was_a_store = isinstance(fault, apsw.NotADBError | apsw.CorruptError) and os.path.exists(write_lock_file_of(store))  # noqa: PTH110 - no error on EACCES
     if was_a_store and isinstance(fault, apsw.NotADBError):  # something wrote over its beginning
         fault = apsw.CorruptError(str(fault))
@@ -48,14 +52,14 @@ def error_of_fault(fault: Exception, store: Path) -> MainspringError | None:
     return error
 
 
-def write_damage_note(store: Path, what: str) -> None:
-    """Leave a note that a store is damaged, unless there is one. Never raises."""
+def write_damage_note(store: Path, message: str) -> None:
+    """Write a note that a store is damaged, unless there is one. Never raises."""
     path = _note_of(store)
     if read_damage(store) is not None:
         return
     note = DamageNote(
         at=int(time.time() * 1000),
-        what=" ".join(what.split())[:_LONGEST],
+        what=" ".join(message.split())[:_LONGEST],
         by=f"process {os.getpid()} ({Path(sys.argv[0] or 'python').name}) on {socket.gethostname()}",
         file=identity_of(str(store)),
     )
@@ -70,7 +74,7 @@ def write_damage_note(store: Path, what: str) -> None:
 
 
 def read_damage(store: Path) -> DamageNote | None:
-    """Return what is noted of this file; None where nothing is, or of another file that had its name."""
+    """Return the note on this file; None without one, or if it is about another file that had the same name."""
     try:
         written = _note_of(store).read_bytes()
     except OSError:
@@ -83,13 +87,13 @@ def read_damage(store: Path) -> DamageNote | None:
 
 
 def clear_damage_note(store: Path) -> None:
-    """Remove the note: the whole file was checked and nothing found, or it was replaced. Never raises."""
+    """Remove the note: the whole file was checked and is intact, or it was replaced. Never raises."""
     with contextlib.suppress(OSError):
         _note_of(store).unlink(missing_ok=True)
 
 
 def damage_found(store: Path) -> list[StoreFinding]:
-    """Return the finding that the note is."""
+    """Return the note as a finding."""
     note = read_damage(store)
     if note is None:
         return []

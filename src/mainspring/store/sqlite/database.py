@@ -1,6 +1,6 @@
-"""One SQLite file as the committer sees it: a list of commands becomes one transaction.
+"""SQLite database for the committer: one file, and each list of commands becomes one transaction.
 
-Turnstile, BEGIN IMMEDIATE, is the session still alive, the handlers in order, the rollups, COMMIT. One thread uses it.
+Fair write lock, BEGIN IMMEDIATE, check of the session, handlers in order, rollups, COMMIT. One thread uses it.
 """
 
 import logging
@@ -36,12 +36,13 @@ _LOG = logging.getLogger("mainspring.store")
 
 
 class SqliteDatabase(GroupingDatabase):
-    """The write connection of one process. Opening it makes and migrates the file where needed.
+    """The write connection of one process. It creates and migrates the file if needed.
 
-    `anew` = also make it where there was one that is gone. `passed` returns seconds that only grow: by them a clock that is set is noticed.
-    `process_clock` = what this process computes by.
+    `recreate` = recreate a file that was removed. `passed` returns growing seconds, by which a changed clock is noticed.
+    `process_clock` = the clock by which this process computes.
 
     Raises (from the constructor):
+
         StoreError: the file cannot be used; see connection.connect and migrate.migrate.
     """
 
@@ -52,7 +53,7 @@ class SqliteDatabase(GroupingDatabase):
         clock: Clock,
         handlers: Handlers,
         sealing: Sealing = PLAIN_SEALING,
-        anew: bool = False,
+        recreate: bool = False,
         passed: Callable[[], float] | None = None,
         process_clock: StoreClock | None = None,
     ) -> None:
@@ -61,12 +62,12 @@ class SqliteDatabase(GroupingDatabase):
         self._clock = clock
         self._sealing = sealing
         refuse_foreign(path)
-        if not anew:
+        if not recreate:
             require_store_present(path)
         prepare_folder(path)
-        self.turnstile = _turnstile(path)
+        self.write_lock = _open_write_lock(path)
         try:
-            with self.turnstile:
+            with self.write_lock:
                 self.connection = connect(path)
                 try:
                     is_new = len(migrate(self.connection)) == len(migrations())
@@ -78,12 +79,12 @@ class SqliteDatabase(GroupingDatabase):
                 except apsw.Error as fault:
                     raise error_of_fault(fault, path) or fault from fault
         except BaseException:
-            self.turnstile.close()
+            self.write_lock.close()
             raise
         if is_new:
             _LOG.warning("created a new store at %s", path)
-        self._ballast = DiskReserve(path)
-        self._ballast.keep()
+        self._reserve = DiskReserve(path)
+        self._reserve.keep()
         self._seen = self._data_version()
         self.presence = FileIdentity(path)
 
@@ -94,27 +95,29 @@ class SqliteDatabase(GroupingDatabase):
             raise error
 
     def _hold_if_behind(self) -> None:
-        """Put the store on hold if its mark proves that it went back in time; the turnstile is ours."""
-        tx = self._begun_for_nothing()
+        """Put the store on hold if its mark proves that it went back in time; the caller holds the write lock."""
+        tx = self._query_transaction()
         lost = self._mark.find_lost(tx)
         if lost is not None:
             self._put_on_hold(lost)
         elif (highest := self._mark.find_higher_epoch(tx)) is not None:
             self._note_return(highest)
 
-    def _begun_for_nothing(self) -> SqliteTransaction:
-        """Return what asks in the way of a transaction, each question by itself."""
+    def _query_transaction(self) -> SqliteTransaction:
+        """Return an object for single queries in the form of a transaction."""
         return SqliteTransaction(self.connection, now=self._clock.now(), session=None, again=False)
 
     def _note_return(self, highest: int) -> None:
-        """Raise the epoch of a store that was put back after an older copy had been on hold in its place: the mark is of that copy."""
+        """Raise the epoch of a store that was put back after an older copy had been on hold in its place: the mark
+        belongs to that copy.
+        """
 
         def change(tx: SqliteTransaction) -> CommitBefore | None:
             before = self._mark.read_before(self._store)
             _, epoch, _, number, at = tx.all("read_commits", ('[""]',))[0]
             if (
                 before is None or before.epoch >= epoch
-            ):  # else it is on hold itself, and the store of before is still elsewhere
+            ):  # otherwise it is on hold itself, and the earlier store is still elsewhere
                 before = CommitBefore(epoch, number, at, *(tx.one("read_newest_audit_entry") or (0, "")))
             tx.change("raise_epoch_to", (highest,))
             tx.change("raise_epoch")
@@ -134,10 +137,10 @@ class SqliteDatabase(GroupingDatabase):
         )
 
     def _change_epoch(self, change: Callable[[SqliteTransaction], CommitBefore | None]) -> None:
-        """Commit a change that raises the epoch; it returns what the mark remembers of before a hold."""
+        """Commit a change that raises the epoch; `change` returns the `before` of the mark."""
         self.connection.execute("begin immediate")
         try:
-            tx = self._begun_for_nothing()
+            tx = self._query_transaction()
             mark = self._mark.count_raised(tx, self._store, change(tx))
             self.connection.execute("commit")
         except BaseException:
@@ -147,15 +150,15 @@ class SqliteDatabase(GroupingDatabase):
 
     @property
     def trouble(self) -> str | None:
-        """Tell that the reserve for a full disk is used up."""
-        if not self._ballast.given_up:
+        """Return a warning while the reserve for a full disk is used up."""
+        if not self._reserve.given_up:
             return None
         return f"the disk of the store is nearly full\nat {self.path}"
 
     def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:
         """Run one transaction."""
         connection = self.connection
-        with self.turnstile:
+        with self.write_lock:
             try:
                 connection.execute("begin immediate")
                 changes = connection.total_changes()
@@ -177,11 +180,11 @@ class SqliteDatabase(GroupingDatabase):
                 transaction.write_counters()
                 failpoints.hit("commit.before")
                 self.presence.check()
-                # What changes nothing is no commit, and costs no write.
+                # A transaction without changes is no commit, and costs no write.
                 is_change = connection.total_changes() != changes
                 mark = self._mark.count(transaction, self._store, commands) if is_change else None
                 connection.execute("commit")
-            except BaseException as fault:  # noqa: BLE001 - rolled back and raised as what it means
+            except BaseException as fault:  # noqa: BLE001 - rolled back and raised as its meaning
                 self._roll_back()
                 if isinstance(fault, StoreWentBackError):
                     self._put_on_hold(fault.lost)
@@ -191,15 +194,15 @@ class SqliteDatabase(GroupingDatabase):
                 self._mark.keep(mark)
         self.session = transaction.session
         self._note_clock(transaction, commands)
-        if self._ballast.given_up:
-            self._ballast.keep()
+        if self._reserve.given_up:
+            self._reserve.keep()
         return transaction, answers
 
     def _meaning(self, fault: Exception) -> MainspringError | None:
         return error_of_fault(fault, self.path)
 
     def _roll_back(self) -> None:
-        """Leave the transaction; SQLite may have left it by itself."""
+        """Leave the transaction; SQLite may have rolled it back already."""
         try:
             if self.connection.in_transaction:
                 self.connection.execute("rollback")
@@ -207,22 +210,22 @@ class SqliteDatabase(GroupingDatabase):
             raise StoreBrokenError(f"a transaction cannot be rolled back\nat {self.path}: {fault}") from fault
 
     def _raise(self, fault: BaseException) -> None:
-        """Raise what the fault means; free the reserve if it means a full disk."""
+        """Raise the meaning of a fault; release the reserve if the disk is full."""
         if not isinstance(fault, apsw.Error):
             raise fault
         meaning = error_of_fault(fault, self.path)
         if isinstance(meaning, StoreFullError):
-            self._ballast.give_up()
+            self._reserve.give_up()
         raise meaning or StoreBrokenError(f"the store refused a transaction\nat {self.path}: {fault}") from fault
 
     def poll(self) -> bool:
         """Tell whether another connection committed since the last poll.
 
         Raises:
-            StoreGoneError: the file is another one, or none.
+            StoreGoneError: the file was removed or replaced.
         """
         self.presence.check()
-        self._mark.look()
+        self._mark.check_file()
         try:
             seen = self._data_version()
         except apsw.Error as fault:
@@ -231,18 +234,18 @@ class SqliteDatabase(GroupingDatabase):
         return changed
 
     def _data_version(self) -> object:
-        # Not the connection's method of this name: that one counts our own commits and does not look for others'.
+        # The connection's method of this name counts our own commits and does not check for others'.
         return self.connection.execute("pragma data_version").get
 
     def close(self) -> None:
-        """Close the write connection; the last one of all processes tidies the write-ahead log away."""
-        with self.turnstile:
+        """Close the write connection; the last one of all processes removes the write-ahead log."""
+        with self.write_lock:
             self.connection.close(True)
         self._mark.close()
-        self.turnstile.close()
+        self.write_lock.close()
 
 
-def _turnstile(path: Path) -> FairWriteLock:
+def _open_write_lock(path: Path) -> FairWriteLock:
     try:
         return FairWriteLock(path)
     except OSError as error:

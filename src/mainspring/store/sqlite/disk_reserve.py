@@ -1,7 +1,7 @@
-"""A few megabytes kept in reserve beside the store.
+"""The disk reserve: a few megabytes beside the store.
 
-Given up when the disk is full, so that what is in flight, and the news of the full disk itself, can still be written. Taken back when there
-is room again.
+It is released when the disk is full, so that pending commits and the report of the full disk can still be written, and
+rebuilt when there is space again.
 """
 
 import contextlib
@@ -12,12 +12,12 @@ from mainspring.store.side_files import create_side_file
 from mainspring.store.sqlite.filesystem import free_bytes
 
 SIZE = 4 * 1024 * 1024
-_ROOM = 16 * SIZE
+_NEEDED_BYTES = 16 * SIZE
 _BLOCK = b"\0" * 65_536
 
 
 class DiskReserve:
-    """The reserve of one store. Never raises: without a reserve the store works all the same."""
+    """The reserve of one store. Never raises: without a reserve the store works as well."""
 
     def __init__(self, store: Path, size: int = SIZE) -> None:
         self._store = store
@@ -26,16 +26,16 @@ class DiskReserve:
         self.given_up = False
 
     def keep(self) -> None:
-        """Make the reserve if it is missing and the disk has plenty of room."""
+        """Create the reserve if it is missing and the disk has enough space."""
         with contextlib.suppress(OSError):
             if not self._path.exists():
-                if free_bytes(self._path.parent) < _ROOM:
+                if free_bytes(self._path.parent) < _NEEDED_BYTES:
                     return
                 self._fill()
             self.given_up = False
 
     def _fill(self) -> None:
-        # Written, not only reserved: some file systems promise what they do not have.
+        # Written, not only reserved: some file systems promise space that they do not have.
         part = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
             part.unlink(missing_ok=True)
@@ -47,7 +47,7 @@ class DiskReserve:
             part.unlink(missing_ok=True)
 
     def give_up(self) -> bool:
-        """Free the reserve; tell whether there was one."""
+        """Release the reserve; tell whether there was one."""
         self.given_up = True
         with contextlib.suppress(OSError):
             self._path.unlink()

@@ -1,9 +1,9 @@
-"""The user's SQLite file as a place of exactly-once effects.
+"""The effect database in SQLite: the user's file for exactly-once effects.
 
-Invariants: a file that does not exist is not made (a mistyped path would forget every effect); a store of ours is refused by its mark;
-`synchronous=FULL`, so that the engine saves an outcome only once its effect can no longer be lost. The authorizer refuses BEGIN,
-COMMIT, ROLLBACK and ATTACH when a statement is prepared. The commit hook turns every commit but ours into a rollback: what runs
-after SQLite ended the transaction by itself would else be committed alone.
+Invariants: a missing file is not created (a mistyped path would forget every effect); a store of Mainspring is refused
+by its mark; `synchronous=FULL`, so that the engine saves an outcome only once its effect is durable. The authorizer
+refuses BEGIN, COMMIT, ROLLBACK and ATTACH when a statement is prepared. The commit hook turns every other commit into a
+rollback: statements after a transaction that SQLite ended itself would otherwise be committed alone.
 """
 
 import contextlib
@@ -22,15 +22,17 @@ from mainspring.store.sqlite.migrate import APPLICATION_ID
 
 _CREATE = f"""create table if not exists {TABLE}
 (key text primary key, result blob not null, run text not null, step text not null, at integer not null) strict, without rowid"""
-_FIND = f"select result from {TABLE} where key = ?"  # noqa: S608 - a name of ours
-_SAVE = f"insert into {TABLE} (key, result, run, step, at) values (?, ?, ?, ?, ?)"  # noqa: S608 - a name of ours
-_LOOK_UP_STEPS = 10_000  # of SQLite's machine: about a millisecond
-_LOOK_AGAIN_S = 0.005
+_FIND = f"select result from {TABLE} where key = ?"  # noqa: S608 - a constant name
+_SAVE = f"insert into {TABLE} (key, result, run, step, at) values (?, ?, ?, ?, ?)"  # noqa: S608 - a constant name
+_STEPS_BETWEEN_CHECKS = 10_000  # of SQLite's machine: about a millisecond
+_RETRY_S = 0.005
 _TOGETHER = "What the step writes is committed together with its result, by the engine, when the step returns."
 
 
 class SqliteEffectDatabase:
-    """`path` is absolute; `busy_for` is how long an attempt waits for another writer before it fails as one to be tried again."""
+    """One SQLite file of the user: `path` is absolute; `busy_for` = how long an attempt waits for another writer before
+    it fails as retriable.
+    """
 
     def __init__(self, name: str, path: Path, *, busy_for: timedelta = timedelta(seconds=5)) -> None:
         self.name = name
@@ -42,7 +44,7 @@ class SqliteEffectDatabase:
 
         Raises:
             UnsafeSqliteError: this SQLite, or a network file system, could damage the file.
-            Transient: another program holds the file locked.
+            Transient: another program has locked the file.
         """
         refuse_unsafe_sqlite(apsw.sqlite_lib_version())
         if not self.path.is_file():
@@ -73,37 +75,37 @@ class SqliteEffectDatabase:
         raw.pragma("foreign_keys", True)
 
     def _keep_log(self, raw: apsw.Connection) -> None:
-        """Have the file keep a write-ahead log. Of two who ask for that at once SQLite refuses one without any waiting: it looks again."""
-        until = time.monotonic() + self._busy_ms / 1_000
+        """Set the file to a write-ahead log. Of two simultaneous requests SQLite refuses one without waiting, so retry."""
+        deadline = time.monotonic() + self._busy_ms / 1_000
         while raw.pragma("journal_mode") != "wal":
             try:
                 raw.pragma("journal_mode", "wal")
                 return
             except apsw.BusyError:
-                if time.monotonic() >= until:
+                if time.monotonic() >= deadline:
                     raise
-            time.sleep(_LOOK_AGAIN_S)
+            time.sleep(_RETRY_S)
 
     def locked(self, fault: apsw.Error) -> Transient:
-        """Return the error of an attempt that waited in vain."""
+        """Return the error of an attempt whose wait timed out."""
         return Transient(f"the database {self.name!r} is locked by another writer\nat {self.path}: {fault}")
 
 
 class SqliteEffectConnection:
-    """One attempt's connection; guarded from its making on."""
+    """The connection of one attempt; guarded from its creation on."""
 
     def __init__(self, database: SqliteEffectDatabase, raw: apsw.Connection) -> None:
         self._database = database
-        self._is_ours = False
+        self._is_own_statement = False
         self._is_stopped = False
         self.raw = raw
         raw.authorizer = self._authorize
         raw.set_commit_hook(self._forbid_commit)
-        raw.set_progress_handler(self._look_up, _LOOK_UP_STEPS)
+        raw.set_progress_handler(self._check_stop, _STEPS_BETWEEN_CHECKS)
 
     @property
     def last_rowid(self) -> int:
-        """The id of the row that was inserted last."""
+        """The id of the row inserted last."""
         return self.raw.last_insert_rowid()
 
     @property
@@ -112,10 +114,10 @@ class SqliteEffectConnection:
         return self.raw.in_transaction
 
     def begin(self) -> None:
-        """Take the write lock, and make the table of effects if this is the first.
+        """Acquire the write lock, and create the table of effects if it is missing.
 
         Raises:
-            Transient: another writer kept the lock too long.
+            Transient: another writer held the lock too long.
         """
         try:
             self._control("begin immediate")
@@ -129,11 +131,11 @@ class SqliteEffectConnection:
         return None if row is None else bytes(row[0])
 
     def save(self, effect: StoredEffect) -> None:
-        """Write the effect's row."""
+        """Insert the row of the effect."""
         self.raw.execute(_SAVE, (effect.key, effect.result, effect.run, effect.step, effect.at))
 
     def commit(self) -> None:
-        """Commit. While SQLite says that the transaction is still open, it is certain that nothing was committed."""
+        """Commit. While SQLite reports an open transaction, certainly nothing was committed."""
         try:
             self._control("commit")
         except apsw.Error as fault:
@@ -146,17 +148,17 @@ class SqliteEffectConnection:
             raise
 
     def execute(self, sql: str, parameters: Parameters) -> list[Row]:
-        """Run the statements to their end and return all rows."""
+        """Run all statements completely and return all rows."""
         return list(self.raw.execute(sql, parameters))
 
     def interrupt(self) -> None:
-        """Stop the statement that runs, and each that begins later: SQLite's own interrupt misses one that is just about to."""
+        """Stop the running statement and all later ones: SQLite's own interrupt misses one that is about to start."""
         self._is_stopped = True
         with contextlib.suppress(apsw.Error):
             self.raw.interrupt()
 
     def close(self) -> None:
-        """Roll back what is not committed and close."""
+        """Roll back uncommitted changes and close."""
         with contextlib.suppress(apsw.Error):
             if self.raw.in_transaction:
                 self._control("rollback")
@@ -164,15 +166,15 @@ class SqliteEffectConnection:
             self.raw.close(True)
 
     def _control(self, sql: str) -> None:
-        """Run one of ours; not cached, so that nobody finds it prepared."""
-        self._is_ours = True
+        """Run a statement of the engine; not cached, so that the step cannot find it prepared."""
+        self._is_own_statement = True
         try:
             self.raw.execute(sql, can_cache=False)
         finally:
-            self._is_ours = False
+            self._is_own_statement = False
 
     def _authorize(self, action: int, first: str | None, *_: str | None) -> int:
-        if self._is_ours or action not in (apsw.SQLITE_TRANSACTION, apsw.SQLITE_ATTACH, apsw.SQLITE_DETACH):
+        if self._is_own_statement or action not in (apsw.SQLITE_TRANSACTION, apsw.SQLITE_ATTACH, apsw.SQLITE_DETACH):
             return apsw.SQLITE_OK
         if action == apsw.SQLITE_TRANSACTION:
             raise TransactionError(
@@ -185,7 +187,7 @@ class SqliteEffectConnection:
         )
 
     def _forbid_commit(self) -> bool:
-        return not self._is_ours
+        return not self._is_own_statement
 
-    def _look_up(self) -> bool:
-        return self._is_stopped and not self._is_ours
+    def _check_stop(self) -> bool:
+        return self._is_stopped and not self._is_own_statement

@@ -1,7 +1,7 @@
-"""The one table from what SQLite reports to errors of ours.
+"""The error table: the only one from SQLite's errors to Mainspring's.
 
-Only faults of the file, the disk or its users are in it. What is left (a constraint, a value that does not fit) is the fault of one
-statement and so of one command.
+It contains only failures of the file, the disk or its users. Other errors (a constraint, a value that does not fit)
+belong to one statement and so to one command.
 """
 
 from pathlib import Path
@@ -56,23 +56,23 @@ _FAULTS: dict[type[apsw.Error], _Fault] = {
     ),
 }
 _EXTENDED: dict[int, _Fault] = {
-    # The shared index beside the file could not grow: that is a full disk as well.
+    # The shared index beside the file could not grow: the disk is full too.
     apsw.SQLITE_IOERR_SHMSIZE: (SideFileFullError, *_FULL[1:]),
     apsw.SQLITE_READONLY_DBMOVED: (StoreBrokenError, "the store's file was moved or replaced", _RESTART),
 }
 
 
 def translate(fault: Exception, where: Path) -> MainspringError | None:
-    """Return the error that tells of this fault of the store at `where`; None if it is a statement's own fault."""
+    """Return the error that a fault of the store at `where` means; None if the fault belongs to a statement."""
     if not isinstance(fault, apsw.Error):
         return None
     row = _EXTENDED.get(getattr(fault, "extendedresult", 0)) or _FAULTS.get(type(fault))
     if row is None:
         return None
-    kind, what, hint = row
-    return kind(f"{what}\nat {where}: {fault}", hint=hint)
+    kind, text, hint = row
+    return kind(f"{text}\nat {where}: {fault}", hint=hint)
 
 
 def statement_error(fault: Exception, where: Path) -> MainspringError:
-    """Return the same, also for a statement's own fault."""
+    """Return the same, also for a fault of a statement."""
     return translate(fault, where) or StoreError(f"the file refused a statement\nat {where}: {fault}")

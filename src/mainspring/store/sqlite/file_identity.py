@@ -1,6 +1,8 @@
-"""Identity of files: whether those that a connection has open still have their names. A commit into a removed file is lost silently.
+"""Identity of files: check that the open files of a connection still have their names. A commit to a removed file is
+lost silently.
 
-By names and numbers only. Nothing is opened here: closing a descriptor of a file that SQLite uses would drop its locks.
+It compares names and numbers only. Nothing is opened here: closing a descriptor of a file that SQLite uses would drop
+its locks.
 """
 
 import contextlib
@@ -12,8 +14,8 @@ from mainspring.domain.errors import StoreError, StoreForbiddenError, StoreUnava
 from mainspring.store.base import StoreGoneError
 from mainspring.store.side_files import describe_owner, shorten
 
-_WHAT = {"": "file", "-wal": "write-ahead log", "-shm": "shared index"}
-BESIDE = ("-wal", "-shm")
+_LABELS = {"": "file", "-wal": "write-ahead log", "-shm": "shared index"}
+SIDE_SUFFIXES = ("-wal", "-shm")
 FORBIDDEN_HINT = (
     "Call this as the user to whom the store belongs, or give this user the right."
     " Another store: --store, store.url, or HOME of this user."
@@ -26,7 +28,7 @@ def is_there(store: Path) -> bool:
 
     Raises:
         StoreForbiddenError: this user may not reach it.
-        StoreUnavailableError: its disk, or its name, does not let it be reached.
+        StoreUnavailableError: its disk, or its name, makes it unreachable.
     """
     try:
         store.stat()
@@ -38,7 +40,7 @@ def is_there(store: Path) -> bool:
 
 
 def unreachable(path: Path, error: OSError) -> StoreError:
-    """Return the error that tells why a file of the store cannot be reached, and whose what keeps this user out is."""
+    """Return the error for an unreachable file of the store, with the owner of the folder that keeps this user out."""
     is_forbidden = error.errno in (errno.EACCES, errno.EPERM)
     owner = f"; {describe_owner(path)}" if is_forbidden else ""
     text = f"the store cannot be reached\nat {shorten(str(path))}: {error.strerror}{owner}"
@@ -48,47 +50,51 @@ def unreachable(path: Path, error: OSError) -> StoreError:
 
 
 class FileIdentity:
-    """The files as they are now, for a connection that has just opened them. `beside` = also those that SQLite keeps beside the store."""
+    """The current files of a connection that has just opened them. `include_side_files` = also those that SQLite keeps beside the
+    store.
+    """
 
-    def __init__(self, store: Path, *, beside: bool = True) -> None:
-        names = {end: f"{store}{end}" for end in ("", *(BESIDE if beside else ()))}
-        self._seen = [(end, name, seen) for end, name in names.items() if (seen := identity_of(name)) is not None]
+    def __init__(self, store: Path, *, include_side_files: bool = True) -> None:
+        names = {end: f"{store}{end}" for end in ("", *(SIDE_SUFFIXES if include_side_files else ()))}
+        self._known = [
+            (end, name, identity) for end, name in names.items() if (identity := identity_of(name)) is not None
+        ]
 
     def check(self) -> None:
-        """Do nothing if all of them are the same files still. Costs a microsecond or two for each; any thread.
+        """Check that all of them are still the same files. Takes a microsecond or two for each; any thread.
 
         Raises:
-            StoreGoneError: one was removed, or another file stands in its place.
-            StoreUnavailableError: this cannot be seen at present: a right was taken away, or the disk is away.
+            StoreGoneError: one was removed or replaced.
+            StoreUnavailableError: this cannot be checked now: a permission or the disk is missing.
         """
-        for end, name, seen in self._seen:
+        for end, name, known in self._known:
             try:
                 found = _identity(name)
             except OSError as error:
                 raise StoreUnavailableError(
-                    f"the store's {_WHAT[end]} cannot be reached\nat {name}: {error.strerror}; {describe_owner(Path(name))}",
+                    f"the store's {_LABELS[end]} cannot be reached\nat {name}: {error.strerror}; {describe_owner(Path(name))}",
                     hint="Give this user the right to enter its folder again. What uses the store waits and continues by itself.",
                 ) from error
-            if found != seen:
-                how = "removed" if found is None else "replaced by another one"
+            if found != known:
+                event = "removed" if found is None else "replaced by another one"
                 raise StoreGoneError(
-                    f"the store's {_WHAT[end]} was {how} while it was in use\nat {name}",
+                    f"the store's {_LABELS[end]} was {event} while it was in use\nat {name}",
                     hint=f"Whatever uses the store ends, for nothing can be saved there any more. {_PUT_BACK}",
                 )
 
 
 def require_store_present(store: Path) -> None:
-    """Do nothing if there is a store, or never was one.
+    """Check that there is a store, or never was one.
 
     Raises:
-        StoreGoneError: processes worked on it, as what lies beside it tells, and now the file is missing or empty.
+        StoreGoneError: its side files prove that processes used it, and now the file is missing or empty.
     """
     try:
         is_missing = store.stat().st_size == 0
     except FileNotFoundError:
         is_missing = True
     except OSError:
-        return  # opening it tells what it is
+        return  # opening it raises the error
     if is_missing and store.with_name(f"{store.name}.sessions").is_dir():
         raise StoreGoneError(
             f"the store's file is gone: there was one\nat {store}",
@@ -97,7 +103,7 @@ def require_store_present(store: Path) -> None:
 
 
 def identity_of(name: str) -> tuple[int, int] | None:
-    """Return device and number of the file of this name; None where there is none, or it cannot be reached."""
+    """Return device and number of the file of this name; None if it is missing or unreachable."""
     with contextlib.suppress(OSError):
         return _identity(name)
     return None
@@ -105,7 +111,7 @@ def identity_of(name: str) -> tuple[int, int] | None:
 
 def _identity(name: str) -> tuple[int, int] | None:
     try:
-        found = os.stat(name)  # noqa: PTH116 - a Path would cost more than the call
+        status = os.stat(name)  # noqa: PTH116 - a Path would cost more than the call
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

@@ -1,4 +1,6 @@
-"""What lies under the store's file: network file systems are refused, because locks and shared memory do not work there as SQLite needs."""
+"""The filesystem of the store's file: network file systems are refused, because their locks and shared memory do not
+work as SQLite needs.
+"""
 
 import errno
 import os
@@ -37,22 +39,23 @@ _BROKEN_DISK: Final = frozenset({errno.EROFS, errno.EIO})
 def file_system_of(path: Path, mountinfo: str) -> tuple[str, str]:
     """Return (type, mount point) of the file system that holds the absolute `path`, from the text of a mountinfo file.
 
-    Of several mounts on one point the last one is in force. ("", "") if the text does not tell.
+    Of several mounts on one point the last one counts. ("", "") if the text has no match.
     """
-    found, best, inside = ("", ""), -1, f"{path}/"  # texts: it is asked at each opening of a store, of each mount
+    found, best_length, inside = ("", ""), -1, f"{path}/"  # strings: called for each mount whenever a store is opened
     for line in mountinfo.splitlines():
         left, _, right = line.partition(" - ")
         fields = left.split(maxsplit=5)
         if len(fields) < 5 or not right:
             continue
         point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[4]) if "\\" in fields[4] else fields[4]
-        if len(point) >= best and inside.startswith(point if point.endswith("/") else f"{point}/"):
-            found, best = (right.split(maxsplit=1)[0], point), len(point)
+        if len(point) >= best_length and inside.startswith(point if point.endswith("/") else f"{point}/"):
+            found, best_length = (right.split(maxsplit=1)[0], point), len(point)
     return found
 
 
 def refuse_network(path: Path, mountinfo: str | None = None) -> None:
-    """Do nothing if the file may lie there. `mountinfo` None = read the kernel's; where there is none, nothing is refused.
+    """Check that the file is not on a network file system. `mountinfo` None = read the kernel's; without one nothing is
+    refused.
 
     Raises:
         UnsafeSqliteError: the file lies, or would lie, on a network file system.
@@ -70,9 +73,11 @@ def refuse_network(path: Path, mountinfo: str | None = None) -> None:
 
 
 def write_fault(folder: Path) -> str:
-    """Return why no file can be written in the existing `folder`, as the kernel says it; "" if one can, or if only this user may not.
+    """Return why no file can be written in the existing `folder`, as the kernel reports it; "" if one can, or if only
+    this user may not.
 
-    A file is really made: after an error of its device a file system can be read-only while its mount still claims the contrary.
+    A file is really created: after a device error a file system can be read-only while its mount still claims
+    otherwise.
     """
     probe = folder / f".mainspring-probe-{os.getpid()}"
     try:
@@ -84,6 +89,6 @@ def write_fault(folder: Path) -> str:
 
 
 def free_bytes(path: Path) -> int:
-    """Return the space that is left for this user on the file system of the existing `path`."""
+    """Return the free space for this user on the file system of the existing `path`."""
     state = os.statvfs(path)
     return state.f_bavail * state.f_frsize

@@ -1,6 +1,8 @@
-"""Which processes keep the write-ahead log from being emptied: those that hold a read mark of SQLite's shared index.
+"""Log readers: the processes that keep the write-ahead log from being truncated, because they hold a read mark of
+SQLite's shared index.
 
-Linux tells of locks in /proc/locks. Elsewhere nothing is known. Nothing is opened here: closing a file of SQLite's would drop its locks.
+Linux lists locks in /proc/locks. Other systems report nothing. Nothing is opened here: closing a file of SQLite's would
+drop its locks.
 """
 
 import os
@@ -13,12 +15,12 @@ LARGE_LOG = 64 * 1024 * 1024
 _LOCKS = Path("/proc/locks")
 _FIRST_MARK, _LAST_MARK = 123, 127
 """The bytes of the shared index that SQLite locks for its read marks."""
-_LOOKS, _PAUSE_S = 5, 0.2
+_CHECKS, _PAUSE_S = 5, 0.2
 _LONGEST_NAME = 100
 
 
 class LogReader(msgspec.Struct, frozen=True):
-    """A process that reads, and the command line by which people know it."""
+    """A process that reads, with its command line for people."""
 
     pid: int
     name: str
@@ -33,14 +35,16 @@ def log_size(store: Path) -> int:
 
 
 def lasting_readers(store: Path) -> list[LogReader]:
-    """Return the processes that hold a read mark at each of several looks within a second: reads of ours are over by then."""
-    found = _readers(store)
-    for _ in range(_LOOKS - 1):
-        if not found:
+    """Return the processes that hold a read mark in each of several checks within a second: Mainspring's own reads are
+    shorter.
+    """
+    pids = _readers(store)
+    for _ in range(_CHECKS - 1):
+        if not pids:
             return []
         time.sleep(_PAUSE_S)
-        found &= _readers(store)
-    return [LogReader(pid, _name_of(pid)) for pid in sorted(found)]
+        pids &= _readers(store)
+    return [LogReader(pid, _name_of(pid)) for pid in sorted(pids)]
 
 
 def _readers(store: Path) -> set[int]:
@@ -50,16 +54,16 @@ def _readers(store: Path) -> set[int]:
     except OSError:
         return set()
     file = f"{os.major(index.st_dev):02x}:{os.minor(index.st_dev):02x}:{index.st_ino}"
-    found = set()
+    pids = set()
     for line in lines:
-        # 1: POSIX  ADVISORY  READ 1234 08:01:123456 123 123; one that waits for it has an arrow after the number
+        # 1: POSIX  ADVISORY  READ 1234 08:01:123456 123 123; a waiting one has an arrow after the number
         words = line.split()
         if words[1:2] == ["->"] or words[3:4] != ["READ"] or words[5:6] != [file]:
             continue
         first, last = int(words[6]), _LAST_MARK if words[7] == "EOF" else int(words[7])
         if first <= _LAST_MARK and last >= _FIRST_MARK and int(words[4]) > 0:
-            found.add(int(words[4]))
-    return found
+            pids.add(int(words[4]))
+    return pids
 
 
 def _name_of(pid: int) -> str:

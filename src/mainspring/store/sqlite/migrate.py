@@ -1,8 +1,8 @@
-"""Bringing the tables of a store to the form this version needs.
+"""Migration of a store's tables to the schema of this version.
 
-Migrations (see schema_version.py) run in order, each in one transaction together with the row that says it is done, so a process that is
-killed at any statement leaves either the old or the new form. Must be called inside the turnstile: of several processes that start at once
-one migrates, the others find it done.
+Migrations (see schema_version.py) run in order, each in one transaction together with the row that records it: a
+process killed at any statement leaves the old or the new schema. Call it with the write lock held: of several processes
+that start at once one migrates, the others find it done.
 """
 
 import functools
@@ -24,68 +24,68 @@ from mainspring.store.schema_version import (
 )
 
 APPLICATION_ID = 0x4D_53_50_47
-"""Says in the file's header that it is a store of ours (MSPG)."""
+"""The mark of a store of Mainspring in the file's header (MSPG)."""
 _ADD = "insert into meta (key, value) values (?, ?) on conflict do nothing"
 _PUT = "insert into meta (key, value) values (?, ?) on conflict do update set value = excluded.value"
 
 
 @functools.cache
 def migrations() -> list[Migration]:
-    """Return the migrations this version knows, in order; read once a process."""
+    """Return the migrations of this version, in order; read once per process."""
     return load_migrations(Path(__file__).parent / "migrations")
 
 
 def version_of(connection: apsw.Connection) -> int:
-    """Return the number of the last migration that was done to this store; 0 for an empty file."""
+    """Return the number of the last migration of this store; 0 for an empty file."""
     return int(connection.pragma("user_version"))
 
 
 def statements(text: str) -> list[str]:
-    """Take the text of a migration apart into its statements."""
-    found, start = [], 0
+    """Split the text of a migration into its statements."""
+    texts, start = [], 0
     for end in (match.end() for match in re.finditer(";", text)):
         if apsw.complete(part := text[start:end]):
-            found.append(part)
+            texts.append(part)
             start = end
-    return found
+    return texts
 
 
 def migrate(connection: apsw.Connection, known: list[Migration] | None = None) -> list[str]:
-    """Run what is missing; return the names of the migrations that were run.
+    """Run the missing migrations; return their names.
 
     Raises:
         StoreTooNewError: the store was made by a newer version of this program.
-        StoreError: the file is a database of something else, or of a development version.
+        StoreError: the file is another program's database, or of a development version.
     """
     known = migrations() if known is None else known
     require_known(connection, known)
-    done = version_of(connection)
-    if done == 0 and connection.execute("select count(*) from sqlite_schema").get:
+    last_number = version_of(connection)
+    if last_number == 0 and connection.execute("select count(*) from sqlite_schema").get:
         raise StoreError(
             f"the file is a database, but not a store of ours\nat {connection.filename}",
             hint="Name another file as the store.",
         )
-    missing = [migration for migration in known if migration[0] > done]
-    # A new store comes into being at once: whoever looks meanwhile finds none, and not one of an old form.
-    for together in [missing] if done == 0 else [[one] for one in missing]:
-        if together:
-            _run(connection, together)
+    missing = [migration for migration in known if migration[0] > last_number]
+    # All tables of a new store appear in one commit: other processes see no store, never an old schema.
+    for batch in [missing] if last_number == 0 else [[migration] for migration in missing]:
+        if batch:
+            _run(connection, batch)
     return [name for _, name, _ in missing]
 
 
 def require_known(connection: apsw.Connection, known: list[Migration] | None = None) -> None:
-    """Do nothing if this version understands the store.
+    """Check that this version supports the store.
 
     Raises:
         StoreTooNewError: a newer version changed it.
-        StoreError: the file is a database of something else, or of a development version.
+        StoreError: the file is another program's database, or of a development version.
     """
     number, first = _versions(connection)
     require_known_version(number, first, migrations() if known is None else known, connection.filename)
 
 
 def require_current(connection: apsw.Connection) -> None:
-    """Do nothing if the store, which is there, has the form that this version reads.
+    """Check that the existing store has the schema that this version reads.
 
     Raises:
         StoreTooNewError: a newer version changed it.
@@ -95,7 +95,9 @@ def require_current(connection: apsw.Connection) -> None:
 
 
 def _versions(connection: apsw.Connection) -> tuple[int, str | None]:
-    """Return the number of the last migration and the label of the first. Raises StoreError: the file is another program's."""
+    """Return the number of the last migration and the label of the first. Raises StoreError: the file is another
+    program's.
+    """
     number, mark = version_of(connection), connection.pragma("application_id")
     if mark != APPLICATION_ID and (mark or number):
         raise StoreError(

@@ -1,4 +1,4 @@
-"""An endpoint of a move: a store's file."""
+"""The endpoint of a move in SQLite: a store's file."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,8 +11,14 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError, StoreError
 from mainspring.store.commands.automations import AuditedCommand
 from mainspring.store.liveness import find_users
-from mainspring.store.maintenance.move_endpoint import in_use, is_marked, mark_departure, not_empty, read_departure
-from mainspring.store.maintenance.move_marker import ARRIVED, ARRIVING, GONE, PROGRESS, MoveSource, MoveTarget
+from mainspring.store.maintenance.move_endpoint import (
+    in_use,
+    is_marked,
+    not_empty,
+    read_source_marker,
+    write_source_marker,
+)
+from mainspring.store.maintenance.move_marker import ARRIVING, COMPLETED, GONE, PROGRESS, MoveSource, MoveTarget
 from mainspring.store.maintenance.table_rows import CARRIED_META, NOT_CARRIED, Row
 from mainspring.store.sqlite.backup import count_rows
 from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_foreign
@@ -21,11 +27,11 @@ from mainspring.store.sqlite.fair_write_lock import FairWriteLock
 from mainspring.store.sqlite.migrate import migrate, version_of
 from mainspring.store.sqlite.table_rows import SqliteRows
 from mainspring.store.sqlite.transaction import SqliteTransaction
-from mainspring.store.write.sessions import bury_all
+from mainspring.store.write.sessions import declare_all_dead
 
 
 class SqliteEndpoint:
-    """A copying.endpoint.Endpoint."""
+    """A maintenance.move_endpoint.MoveEndpoint."""
 
     holds_nul = True
 
@@ -35,66 +41,66 @@ class SqliteEndpoint:
 
     @property
     def shown(self) -> str:
-        """The file."""
+        """The path of the file."""
         return str(self._path)
 
-    def departure(self) -> MoveSource | None:
-        """Return where it is going, or has gone; brings it to this version's form first."""
+    def read_marker(self) -> MoveSource | None:
+        """Return the target of its move, finished or not; migrates it first."""
         refuse_foreign(self._path)
         if not self._path.exists():
             raise NotFoundError(f"there is no store\nat {self._path}", hint="Name the one that is to be moved: --store")
         with self._writing() as connection:
             migrate(connection)
-            found, arriving = _meta(connection, GONE), _meta(connection, ARRIVING)
-        return read_departure(found, arriving, self.shown)
+            leaving, arriving = _meta(connection, GONE), _meta(connection, ARRIVING)
+        return read_source_marker(leaving, arriving, self.shown)
 
     def texts_with_nul(self) -> list[str]:
-        """Return where a text holds NUL, some of them."""
+        """Return some places of texts that contain NUL."""
         with self._reading() as connection:
             return SqliteRows(connection).texts_with_nul()
 
-    def depart(self, departure: MoveSource, act: AuditedCommand) -> None:
-        """Bury the dead and mark it as leaving."""
+    def mark_leaving(self, marker: MoveSource, act: AuditedCommand) -> None:
+        """Declare dead sessions dead and mark it as leaving."""
         with self._writing() as connection:
             refuse_if_used(self._path)
             tx = self._begin(connection)
-            bury_all(tx)
-            mark_departure(tx, departure, act)
+            declare_all_dead(tx)
+            write_source_marker(tx, marker, act)
             connection.execute("commit")
 
-    def settle(self, departure: MoveSource | None, act: AuditedCommand | None = None) -> None:
-        """Change the mark, or take it away."""
+    def settle(self, marker: MoveSource | None, act: AuditedCommand | None = None) -> None:
+        """Change or remove the mark."""
         with self._writing() as connection:
             tx = self._begin(connection)
-            mark_departure(tx, departure, act)
+            write_source_marker(tx, marker, act)
             connection.execute("commit")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[SqliteRows]:
-        """Give its rows, all of one commit."""
+        """Open its rows for reading, all of one commit."""
         with self._reading() as connection:
             connection.execute("begin")
             yield SqliteRows(connection)
 
-    def arrived(self) -> str | None:
-        """Return the id of the move that made it whole."""
+    def read_completed_move(self) -> str | None:
+        """Return the id of the move that completed it."""
         if not self._path.exists() or not self._path.stat().st_size:
             return None
         with self._reading() as connection:
-            return _meta(connection, ARRIVED) if version_of(connection) else None
+            return _meta(connection, COMPLETED) if version_of(connection) else None
 
     def require_empty(self) -> None:
-        """Do nothing if it is not there, or an empty file."""
+        """Check that it is missing, or an empty file."""
         refuse_foreign(self._path)
         if self._path.exists() and self._path.stat().st_size:
             raise not_empty(self.shown, "a file")
 
-    def receive(self, arrival: MoveTarget) -> None:
-        """Make and mark it."""
+    def receive(self, marker: MoveTarget) -> None:
+        """Create and mark it."""
         prepare_folder(self._path)
         with self._writing(create=True) as connection:
             migrate(connection)
-            if is_marked(_meta(connection, ARRIVING), arrival, self.shown, f"remove {self._path}"):
+            if is_marked(_meta(connection, ARRIVING), marker, self.shown, f"remove {self._path}"):
                 return
             tx = self._begin(connection)
             used = [
@@ -102,22 +108,22 @@ class SqliteEndpoint:
             ]
             if used:
                 raise not_empty(self.shown, used[0])
-            connection.execute(f"delete from meta where {CARRIED_META}")  # noqa: S608 - words of ours
-            tx.change("put_meta", (ARRIVING, msgspec.json.encode(arrival).decode()))
+            connection.execute(f"delete from meta where {CARRIED_META}")  # noqa: S608 - constant words
+            tx.change("put_meta", (ARRIVING, msgspec.json.encode(marker).decode()))
             connection.execute("commit")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[SqliteRows]:
-        """Give its rows, to append to."""
+        """Open its rows for appending."""
         with self._writing() as connection:
             yield SqliteRows(connection)
 
     def release(self, move: str) -> None:
-        """Take the mark away and let it be used."""
+        """Remove the mark, so that the store can be used."""
         with self._writing() as connection:
             tx = self._begin(connection)
             connection.execute("delete from meta where key = ? or key like ?", (ARRIVING, f"{PROGRESS}%"))
-            tx.change("put_meta", (ARRIVED, move))
+            tx.change("put_meta", (COMPLETED, move))
             tx.change("raise_epoch")
             connection.execute("commit")
             connection.execute("pragma wal_checkpoint(truncate)").fetchall()
@@ -128,21 +134,21 @@ class SqliteEndpoint:
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[apsw.Connection]:
-        with self._meant(connect(self._path, read_only=True)) as connection:
+        with self._translate_faults(connect(self._path, read_only=True)) as connection:
             yield connection
 
     @contextlib.contextmanager
     def _writing(self, *, create: bool = False) -> Iterator[apsw.Connection]:
-        turnstile = FairWriteLock(self._path)
+        write_lock = FairWriteLock(self._path)
         try:
-            with turnstile, self._meant(connect(self._path, create=create)) as connection:
+            with write_lock, self._translate_faults(connect(self._path, create=create)) as connection:
                 yield connection
         finally:
-            turnstile.close()
+            write_lock.close()
 
     @contextlib.contextmanager
-    def _meant(self, connection: apsw.Connection) -> Iterator[apsw.Connection]:
-        """Close it in the end, and raise what its faults mean."""
+    def _translate_faults(self, connection: apsw.Connection) -> Iterator[apsw.Connection]:
+        """Close the connection at the end, and raise the meaning of its faults."""
         try:
             yield connection
         except apsw.Error as fault:
@@ -152,18 +158,22 @@ class SqliteEndpoint:
 
 
 def refuse_if_used(store: Path) -> None:
-    """Do nothing if no lock file of a session is held by its process or one of its children, or unreadable. Raises StoreHeldError."""
-    used = frozenset(find_users(store.with_name(f"{store.name}.sessions")))
-    if not used:
+    """Check that no lock file of a session is held by its process or one of its children, or unreadable. Raises
+    StoreHeldError.
+    """
+    used_ids = frozenset(find_users(store.with_name(f"{store.name}.sessions")))
+    if not used_ids:
         return
-    named: list[Row] = []
-    with contextlib.suppress(StoreError, NotFoundError, apsw.Error):  # a damaged store can be in use, too
+    sessions: list[Row] = []
+    with contextlib.suppress(StoreError, NotFoundError, apsw.Error):  # a damaged store can be in use too
         connection = connect(store, read_only=True)
         try:
-            named = connection.execute("select uuid, role, pid from sessions").fetchall()
+            sessions = connection.execute("select uuid, role, pid from sessions").fetchall()
         finally:
             connection.close(True)
-    raise in_use(str(store), sorted(f"{role} {pid}" for uuid, role, pid in named if uuid in used) or sorted(used))
+    raise in_use(
+        str(store), sorted(f"{role} {pid}" for uuid, role, pid in sessions if uuid in used_ids) or sorted(used_ids)
+    )
 
 
 def _meta(connection: apsw.Connection, key: str) -> str | None:

@@ -1,7 +1,7 @@
-"""Reads: a pool of short read-only connections, beside the one that writes and never in its way.
+"""The SQLite reader: a pool of short read-only connections, beside the write connection and never blocking it.
 
-A reader that stays open keeps the write-ahead log from being emptied, so each read is fetched whole, and one that takes longer than ten
-seconds is broken off.
+An open read keeps the write-ahead log from being truncated, so each read is fetched completely, and a read longer than
+ten seconds is interrupted.
 """
 
 import threading
@@ -19,24 +19,24 @@ from mainspring.store.commit_mark import find_lost_commits, make_finding
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.damage import damage_found, error_of_fault
 from mainspring.store.sqlite.file_identity import FileIdentity
-from mainspring.store.sqlite.store_mark import mark_of, marks_beside
+from mainspring.store.sqlite.store_mark import mark_of, read_marks
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.transaction import Params
 
-_KEPT = 8
-_LONGEST = 10.0
-_STEPS_BETWEEN_LOOKS = 50_000
+_MAX_IDLE = 8
+_MAX_READ_S = 10.0
+_STEPS_BETWEEN_CHECKS = 50_000
 
 
 class SqliteReader:
-    """A base.Reader of one file, from any thread."""
+    """A base.StoreReader of one file, for any thread."""
 
     notice: str | None = None
-    """Nothing stands between."""
+    """Nothing can disturb the connection to a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._presence = FileIdentity(path, beside=False)
+        self._presence = FileIdentity(path, include_side_files=False)
         self._idle: list[apsw.Connection] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -46,7 +46,7 @@ class SqliteReader:
         return self._fetch(TEXTS[query], params)
 
     def read_text(self, text: str, params: Params = ()) -> Rows:
-        """Return all rows of a statement that was put together; see base.Reader."""
+        """Return all rows of a composed statement; see base.StoreReader."""
         return self._fetch(TEXTS.worded(text), params)
 
     def _fetch(self, text: str, params: Params) -> Rows:
@@ -54,16 +54,16 @@ class SqliteReader:
             return connection.execute(text, params).fetchall()
 
     def findings(self) -> list[StoreFinding]:
-        """Return what lies beside the file: a note that it is damaged, a mark that knows later commits."""
+        """Return the findings of side files: a note of damage, or a mark of later commits."""
         try:
-            lost = find_lost_commits(marks_beside(mark_of(self._path)), self.read)
-        except StoreDamagedError:  # noted by now
+            lost = find_lost_commits(read_marks(mark_of(self._path)), self.read)
+        except StoreDamagedError:  # already noted
             lost = None
         return [*damage_found(self._path), *([] if lost is None else [make_finding(lost)])]
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """Give a `read` whose calls all see the same commit."""
+        """Open a `read` whose calls all see the same commit."""
         with self._connection() as connection:
             connection.execute("begin")
             try:
@@ -77,38 +77,40 @@ class SqliteReader:
 
     @contextmanager
     def _connection(self) -> Iterator[apsw.Connection]:
-        """Lend a connection. One that had a fault is not lent again."""
+        """Lend a connection. After a fault it is not lent again."""
         if self._closed:
             raise StoreUnavailableError("the store was closed")
         with self._lock:
             connection = self._idle.pop() if self._idle else None
         if connection is None:
-            self._presence.check()  # first: what was read before and cannot be reached now is away, and not forbidden
+            self._presence.check()  # first: a file that was readable before and cannot be reached now is unavailable, not forbidden
             connection = connect(self._path, read_only=True)
-        self._see(connection)
-        until = time.monotonic() + _LONGEST
-        connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS_BETWEEN_LOOKS)
+        self._check_identity(connection)
+        deadline = time.monotonic() + _MAX_READ_S
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CHECKS)
         try:
             yield connection
         except apsw.Error as fault:
             connection.close(True)
             self._presence.check()
             if isinstance(fault, apsw.InterruptError):
-                raise StoreUnavailableError(f"a read took longer than {_LONGEST:.0f} s and was broken off") from fault
+                raise StoreUnavailableError(
+                    f"a read took longer than {_MAX_READ_S:.0f} s and was broken off"
+                ) from fault
             raise error_of_fault(fault, self._path) or fault from fault
         except BaseException:
             connection.close(True)
             raise
         connection.set_progress_handler(None)
         with self._lock:
-            keep = not self._closed and len(self._idle) < _KEPT
-            if keep:
+            is_reused = not self._closed and len(self._idle) < _MAX_IDLE
+            if is_reused:
                 self._idle.append(connection)
-        if not keep:
+        if not is_reused:
             connection.close()
 
-    def _see(self, connection: apsw.Connection) -> None:
-        """Look whether it is the store's own file that is open: it may have been replaced a moment before it was opened."""
+    def _check_identity(self, connection: apsw.Connection) -> None:
+        """Check that the store's own file is open: it may have been replaced just before it was opened."""
         try:
             self._presence.check()
         except BaseException:
@@ -116,7 +118,7 @@ class SqliteReader:
             raise
 
     def close(self) -> None:
-        """Close the connections; the ones that are lent close when they come back."""
+        """Close the connections; those in use close when they are returned."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []

@@ -1,10 +1,10 @@
-"""Putting a backup in the place of a store.
+"""Restore: replace a store by a backup.
 
-The restored store is *held*: nothing starts until the runs that were unfinished then are decided. What the replaced store may have done
-since the backup is set aside (see lost_interval).
+The restored store is *held*: nothing starts until its unfinished runs are decided. What the replaced store may have
+processed since the backup is skipped (see lost_interval).
 
-The old file is kept aside. At every moment there is one whole store under the store's name: the old one or the new one, never the new file
-with the old one's log.
+The old file is kept under another name. At every moment there is one complete store under the store's name: the old one
+or the new one, never the new file with the old log.
 """
 
 import os
@@ -17,7 +17,7 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError, StoreError, StoreHeldError, StoreReadOnlyError
-from mainspring.store.maintenance.lost_interval import LostIntervalResult, decides_what_starts, put_on_hold
+from mainspring.store.maintenance.lost_interval import LostIntervalResult, affects_starts, put_on_hold
 from mainspring.store.restore_hold import LOST_CHANGES
 from mainspring.store.sqlite.backup import copy_store, sync, verify
 from mainspring.store.sqlite.connection import connect
@@ -29,15 +29,15 @@ from mainspring.store.sqlite.move_endpoint import refuse_if_used
 from mainspring.store.sqlite.store_mark import mark_of
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.sqlite.transaction import SqliteTransaction
-from mainspring.store.write.sessions import bury_all
+from mainspring.store.write.sessions import declare_all_dead
 
 OperationRows = list[tuple[Any, ...]]
-MOST_ACTS = 100_000
+MOST_OPERATIONS = 100_000
 
 
 class RestoreResult(msgspec.Struct, frozen=True):
-    """What was done: the rows by table of the backup, where the old store is kept (None = there was none), runs to be decided, and what was
-    set aside since it may have been done after the backup.
+    """The result of a restore: rows by table of the backup, the path of the old store (None = there was none), the
+    number of runs to decide, and what was skipped because it may have been processed after the backup.
     """
 
     rows: dict[str, int]
@@ -47,40 +47,40 @@ class RestoreResult(msgspec.Struct, frozen=True):
 
 
 def restore(backup: Path, store: Path, *, clock: Clock) -> RestoreResult:
-    """Replace the store by a backup, held.
+    """Replace the store by a backup and put it on hold.
 
     Raises:
         StoreHeldError: a process still uses the store.
-        StoreError: the backup is not good; the store is as it was.
+        StoreError: the backup is invalid; the store is unchanged.
     """
     rows = verify(backup)
-    turnstile = FairWriteLock(store)
+    write_lock = FairWriteLock(store)
     part = store.with_name(f"{store.name}.restoring")
     try:
-        with turnstile:
+        with write_lock:
             refuse_if_used(store)
             copy_store(backup, part, store=store)
-            unfinished, aside = hold_store(part, backup, clock, lambda seq: _acts_after(store, seq))
-            kept = _keep_aside(store, clock.now())
+            unfinished, skipped = hold_store(part, backup, clock, lambda seq: _operations_after(store, seq))
+            archive_path = _archive(store, clock.now())
             part.replace(store)
             sync(store.parent)
-            mark_of(store).unlink(missing_ok=True)  # of the store that was replaced, as its id says too
+            mark_of(store).unlink(missing_ok=True)  # it belongs to the replaced store, as its id shows
             clear_damage_note(store)
     except OSError as error:
         raise StoreReadOnlyError(f"the store cannot be replaced\nat {store}: {error}") from error
     finally:
         for name in (part.name, f"{part.name}-wal", f"{part.name}-shm"):
             part.with_name(name).unlink(missing_ok=True)
-        turnstile.close()
-    return RestoreResult(rows, kept, unfinished, aside)
+        write_lock.close()
+    return RestoreResult(rows, archive_path, unfinished, skipped)
 
 
-def _acts_after(store: Path, seq: int) -> OperationRows | None:
-    """Return the acts on record in the store that is replaced, after one of them; None where it cannot be read."""
+def _operations_after(store: Path, seq: int) -> OperationRows | None:
+    """Return the operations on record in the replaced store after one of them; None if it cannot be read."""
     try:
         connection = connect(store, read_only=True)
         try:
-            return connection.execute(TEXTS["list_operations_after"], (seq, MOST_ACTS)).fetchall()
+            return connection.execute(TEXTS["list_operations_after"], (seq, MOST_OPERATIONS)).fetchall()
         finally:
             connection.close(True)
     except (StoreError, NotFoundError, apsw.Error):
@@ -88,26 +88,32 @@ def _acts_after(store: Path, seq: int) -> OperationRows | None:
 
 
 def hold_store(
-    part: Path, backup: Path, clock: Clock, acts_after: Callable[[int], OperationRows | None]
+    part: Path, backup: Path, clock: Clock, read_operations_after: Callable[[int], OperationRows | None]
 ) -> tuple[int, LostIntervalResult]:
-    """Prepare the copy: bury the sessions it remembers, give it a new identity, set aside what may be done, hold it.
+    """Prepare the copy: declare its sessions dead, give it a new identity, skip what may have been processed, put it on
+    hold.
 
-    Return the number of unfinished runs, and what was set aside. `acts_after` reads the audit log of the store that is replaced.
+    Return the number of unfinished runs, and what was skipped. `read_operations_after` reads the audit log of the
+    replaced store.
     """
     connection = connect(part, create=False)
     try:
         migrate(connection)
         connection.execute("begin immediate")
         tx = SqliteTransaction(connection, now=clock.now(), session=None, again=False)
-        bury_all(tx)
-        acts = acts_after(tx.all("find_newest_audit_number")[0][0])
-        changes = None if acts is None else [act for act in acts if decides_what_starts(act[2], act[3])]
+        declare_all_dead(tx)
+        operations = read_operations_after(tx.all("find_newest_audit_number")[0][0])
+        changes = (
+            None
+            if operations is None
+            else [operation for operation in operations if affects_starts(operation[2], operation[3])]
+        )
         entries = {
             "store": f"{clock.random_bits(128):032x}",
             "restored_from": str(backup),
             LOST_CHANGES: None if changes is None else _changes_as_data(changes),
         }
-        aside = put_on_hold(tx, entries)
+        skipped = put_on_hold(tx, entries)
         rows = tx.all("count_unfinished_runs")
         connection.execute("commit")
         connection.execute("pragma wal_checkpoint(truncate)").fetchall()
@@ -116,35 +122,35 @@ def hold_store(
     finally:
         connection.close(True)
     sync(part)
-    return int(rows[0][0]), aside
+    return int(rows[0][0]), skipped
 
 
-def _changes_as_data(acts: OperationRows) -> str:
+def _changes_as_data(operations: OperationRows) -> str:
     names = ("at", "actor", "verb", "subject", "reason")
-    return msgspec.json.encode([dict(zip(names, act, strict=True)) for act in acts]).decode()
+    return msgspec.json.encode([dict(zip(names, operation, strict=True)) for operation in operations]).decode()
 
 
-def _keep_aside(store: Path, now: int) -> Path | None:
-    """Give the old store a second name, after its log was emptied into it."""
+def _archive(store: Path, now: int) -> Path | None:
+    """Link the old store under a second name, after its log was written into it."""
     if not store.exists():
         return None
     log = store.with_name(f"{store.name}-wal")
-    kept = store.with_name(f"{store.name}.before-{now}")
-    kept_log = kept.with_name(f"{kept.name}-wal")
-    os.link(store, kept)
+    archive_path = store.with_name(f"{store.name}.before-{now}")
+    archived_log = archive_path.with_name(f"{archive_path.name}-wal")
+    os.link(store, archive_path)
     if log.exists():
-        os.link(log, kept_log)  # before SQLite sees it: closing a damaged file may remove its log
+        os.link(log, archived_log)  # before SQLite opens it: closing a damaged file may remove its log
     try:
         connection = connect(store, create=False)
         connection.execute("pragma wal_checkpoint(truncate)").fetchall()
         connection.close(True)
     except (StoreError, apsw.Error):
-        log.unlink(missing_ok=True)  # kept beside the damaged file; the new one must not find it
+        log.unlink(missing_ok=True)  # archived beside the damaged file; the new one must not find it
     else:
-        kept_log.unlink(missing_ok=True)
+        archived_log.unlink(missing_ok=True)
     if log.exists() and log.stat().st_size:
-        kept.unlink()
+        archive_path.unlink()
         raise StoreHeldError(f"another program still uses the store\nat {store}", hint="End it (a database shell?).")
     for end in ("-wal", "-shm"):
         store.with_name(store.name + end).unlink(missing_ok=True)
-    return kept
+    return archive_path

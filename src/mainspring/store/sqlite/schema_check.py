@@ -1,4 +1,4 @@
-"""Check of the schema version of a file, for programs that only read and may change nothing."""
+"""Check of the schema version of a file, for programs that only read."""
 
 from pathlib import Path
 
@@ -10,17 +10,17 @@ from mainspring.store.sqlite.texts import TEXTS
 
 
 def require_schema_version(path: Path) -> None:
-    """Do nothing if the store has the form that this version reads.
+    """Check that the store has the schema that this version reads.
 
     Raises:
         StoreMovedError: it was moved elsewhere, or is being filled.
         StoreTooNewError: a newer version wrote it.
-        StoreError: it has to be brought to the present form first, was made by a development version, or is none of ours.
+        StoreError: it has to be migrated first, was made by a development version, or is another program's file.
     """
     connection = connect(path, read_only=True)
     try:
         require_known(connection)
-        if version_of(connection) == 0:  # another process makes it at this moment, or left it empty
+        if version_of(connection) == 0:  # another process is creating it, or left it empty
             raise NoStoreError(f"there is no store, only an empty file\nat {path}", hint="Create one: mainspring up")
         require_current(connection)
         marks = connection.execute(TEXTS["read_move_markers"]).fetchall()

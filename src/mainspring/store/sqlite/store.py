@@ -17,30 +17,30 @@ from mainspring.store.write.command_handlers import HANDLERS
 
 
 class SqliteStore(ProcessStore):
-    """A process_store.ProcessStore on `path`. `anew` = make the file also where there was one that is gone."""
+    """A process_store.ProcessStore on `path`. `recreate` = recreate a file that was removed."""
 
-    def __init__(self, path: Path, *, anew: bool = False, **options: Any) -> None:
+    def __init__(self, path: Path, *, recreate: bool = False, **options: Any) -> None:
         self._machine_clock: Clock = options.pop("clock")
         is_machine = isinstance(self._machine_clock, SystemClock)
         self._store_clock = StoreClock(steady(self._machine_clock)) if is_machine else None
         super().__init__(clock=self._store_clock or self._machine_clock, **options)
         self.path = path
-        self._anew = anew
+        self._recreate = recreate
         self._file: SqliteDatabase | None = None
 
     @property
     def shown(self) -> str:
-        """The file."""
+        """The path of the file."""
         return str(self.path)
 
     @property
     def locks(self) -> Path:
-        """A folder beside the file."""
+        """The lock folder beside the file."""
         return self.path.with_name(self.path.name + ".sessions")
 
     @property
     def file(self) -> Path:
-        """The file."""
+        """The path of the file."""
         return self.path
 
     def _open_database(self) -> SqliteDatabase:
@@ -49,7 +49,7 @@ class SqliteStore(ProcessStore):
             clock=self._machine_clock,
             handlers=HANDLERS,
             sealing=self._sealing,
-            anew=self._anew,
+            recreate=self._recreate,
             process_clock=self._store_clock,
         )
         return self._file
@@ -58,27 +58,27 @@ class SqliteStore(ProcessStore):
         return SqliteReader(self.path)
 
     def give_space_back(self) -> bool:
-        """Make the file shorter, a little; True if there is enough left for another part."""
+        """Shorten the file a little; True if enough is left for another part."""
         return shrink(self.path) >= PAGES
 
     def waits_for(self, longer_than: float = 5.0) -> str | None:
-        """Tell which process has kept this one from writing for so many seconds, if one does."""
-        return self._file.turnstile.waits_for(longer_than) if self._file is not None else None
+        """Return which process has kept this one from writing for so many seconds, if one has."""
+        return self._file.write_lock.waits_for(longer_than) if self._file is not None else None
 
     def known_damage(self) -> StoreFinding | None:
-        """Return the note beside the file."""
+        """Return the note of damage beside the file."""
         return next(iter(damage_found(self.path)), None)
 
     def check_presence(self) -> None:
-        """Do nothing if the open files still stand under their names. Raises StoreGoneError; any thread may ask."""
+        """Check that the open files still have their names. Raises StoreGoneError; any thread may call it."""
         if self._file is not None:
             self._file.presence.check()
 
     def free_bytes(self) -> int:
-        """Return the space left beside the store."""
+        """Return the free space beside the store."""
         return filesystem.free_bytes(self.path.parent)
 
     def close(self, *, drain: bool = True, end: CloseSession = CloseSession()) -> None:  # noqa: B008 - it is frozen
-        """Commit what waits, end the session, close the file."""
+        """Commit the queued commands, end the session, close the file."""
         super().close(drain=drain, end=end)
         self._file = None

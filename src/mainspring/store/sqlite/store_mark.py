@@ -1,6 +1,6 @@
-"""The commit mark beside a store's file.
+"""The store mark: the commit mark beside a store's file.
 
-All of it is called inside the turnstile, so that an older mark never overwrites the mark of the newest commit.
+All methods are called with the write lock held, so that an older mark never overwrites the newest one.
 """
 
 from collections.abc import Sequence
@@ -26,30 +26,30 @@ class StoreMark:
 
     def __init__(self, store: Path) -> None:
         self._file = MarkFile(mark_of(store), store=store)
-        self._shown = str(store)
-        self._kept: CommitMark | None = None
+        self._store_label = str(store)
+        self._last_mark: CommitMark | None = None
 
     def find_lost(self, tx: Transaction) -> LostCommits | None:
-        """Return what the store lacks of what the mark knows."""
-        return find_lost_commits(marks_beside(self._file.path), tx.all)
+        """Return the commits that the mark knows and the store lacks."""
+        return find_lost_commits(read_marks(self._file.path), tx.all)
 
     def find_higher_epoch(self, tx: Transaction) -> int | None:
-        """Return the epoch of the mark if it is above that of the store; see commit_mark.find_higher_epoch."""
-        return find_higher_epoch(marks_beside(self._file.path), tx.all)
+        """Return the epoch of the mark if it is above the store's; see commit_mark.find_higher_epoch."""
+        return find_higher_epoch(read_marks(self._file.path), tx.all)
 
     def read_before(self, store: str) -> CommitBefore | None:
-        """Return the newest commit of before a hold, as the mark knows it: of before the first one if nothing was accepted since."""
-        known = self._file.read() or self._kept
+        """Return the newest commit before a hold, from the mark: before the first hold if nothing was accepted since."""
+        known = self._file.read() or self._last_mark
         return None if known is None or known.store != store else known.to_before()
 
     def count(self, tx: Transaction, store: str, commands: Sequence[Any]) -> CommitMark:
-        """Number the commit that is about to be made, of these commands, and return its mark.
+        """Count the commit of these commands and return its mark.
 
         Raises:
-            StoreWentBackError: the mark knows this number already.
+            StoreWentBackError: the mark has this number already.
         """
         number, epoch = tx.all("count_commit", (tx.now,))[0]
-        known = self._kept
+        known = self._last_mark
         if known is None or (epoch, number) != (known.epoch, known.number + 1):  # another process has committed since
             known = self._file.read() or known
         if known is not None and known.store != store:
@@ -64,36 +64,36 @@ class StoreMark:
                 where=where,
                 epoch=known.epoch,
             )
-            raise StoreWentBackError(lost, self._shown)
+            raise StoreWentBackError(lost, self._store_label)
         before = None
         if known is not None and known.before is not None and known.epoch == epoch and not accepts_input(commands):
             before = known.before
         if known is not None and known.epoch == epoch and tx.audit_head is None:
-            acts, act_hash = known.acts, known.act_hash
-        else:  # the acts of an older epoch may be among those that are lost
-            acts, act_hash = tx.one("read_newest_audit_entry") or (0, "")
+            operations, operation_hash = known.acts, known.act_hash
+        else:  # the operations of an older epoch may be among the lost ones
+            operations, operation_hash = tx.one("read_newest_audit_entry") or (0, "")
         return CommitMark(
-            store=store, epoch=epoch, number=number, at=tx.now, acts=acts, act_hash=act_hash, before=before
+            store=store, epoch=epoch, number=number, at=tx.now, acts=operations, act_hash=operation_hash, before=before
         )
 
     def count_raised(self, tx: Transaction, store: str, before: CommitBefore | None) -> CommitMark:
-        """Number a commit that raised the epoch above that of the mark: a hold, or the return of a store that was replaced meanwhile.
+        """Count a commit that raised the epoch above that of the mark: a hold, or the return of a replaced store.
 
-        `before` = what the mark of this commit remembers of before the hold.
+        `before` = the `before` of this commit's mark.
         """
         number, epoch = tx.all("count_commit", (tx.now,))[0]
-        acts, act_hash = tx.one("read_newest_audit_entry") or (0, "")
+        operations, operation_hash = tx.one("read_newest_audit_entry") or (0, "")
         return CommitMark(
-            store=store, epoch=epoch, number=number, at=tx.now, acts=acts, act_hash=act_hash, before=before
+            store=store, epoch=epoch, number=number, at=tx.now, acts=operations, act_hash=operation_hash, before=before
         )
 
     def keep(self, mark: CommitMark) -> None:
-        """Write the mark of a commit that is known."""
-        self._kept = mark
+        """Write the mark of a completed commit."""
+        self._last_mark = mark
         self._file.write(mark)
 
-    def look(self) -> None:
-        """Notice that the mark was removed; it is written again with the next commit."""
+    def check_file(self) -> None:
+        """Notice a removed mark; the next commit writes it again."""
         self._file.reopen_if_removed()
 
     def close(self) -> None:
@@ -102,11 +102,11 @@ class StoreMark:
 
 
 def mark_of(store: Path) -> Path:
-    """Return the file of the mark of a store in a file."""
+    """Return the path of the mark of a store in a file."""
     return store.with_name(f"{store.name}.mark")
 
 
-def marks_beside(path: Path) -> list[tuple[CommitMark, str]]:
-    """Return the mark in this file as find_lost_commits takes it; none where there is none."""
+def read_marks(path: Path) -> list[tuple[CommitMark, str]]:
+    """Return the mark in this file as a list for find_lost_commits; empty without a mark."""
     mark = read_mark(path)
     return [] if mark is None else [(mark, str(path))]

@@ -1,4 +1,4 @@
-"""The statements as SQLite runs them: its own wording is ours."""
+"""Texts of the statements for SQLite, which runs the shared wording unchanged."""
 
 from pathlib import Path
 from typing import Final

@@ -1,4 +1,4 @@
-"""The group's transaction on SQLite: statements run on the write connection, at once and in order."""
+"""The transaction of a group on SQLite: statements run on the write connection, at once and in order."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ import apsw
 
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.sqlite.texts import TEXTS
-from mainspring.store.transaction import Params, Thing, Transaction
+from mainspring.store.transaction import LockTarget, Params, Transaction
 
 
 class SqliteTransaction(Transaction):
@@ -37,13 +37,13 @@ class SqliteTransaction(Transaction):
         """Return all rows."""
         return self._execute(TEXTS[query], params).fetchall()
 
-    def hold(self, what: Thing, *names: str) -> None:
-        """Nothing to do: transactions on one file come one after the other."""
+    def hold(self, kind: LockTarget, *names: str) -> None:
+        """Do nothing: transactions on one file run one after the other."""
 
-    def hold_all(self, what: Thing, names: Iterable[tuple[str, ...]]) -> None:
-        """Nothing to do either."""
+    def hold_all(self, kind: LockTarget, names: Iterable[tuple[str, ...]]) -> None:
+        """Do nothing, as `hold`."""
 
     def change(self, query: str, params: Params = ()) -> int:
-        """Run a statement that changes rows and return how many."""
+        """Run a statement that changes rows and return their number."""
         self._execute(TEXTS[query], params)
         return self._connection.changes()

@@ -1,4 +1,4 @@
-"""Vacuum: give space back to the disk, a little at a time, so that retention makes the file smaller and no commit waits long."""
+"""Vacuum: return space to the disk, a little at a time, so that retention shrinks the file and no commit waits long."""
 
 from pathlib import Path
 
@@ -12,19 +12,19 @@ PAGES = 512
 
 
 def shrink(path: Path, pages: int = PAGES) -> int:
-    """Give up to `pages` unused pages back and return how many are still unused. Writers wait for one such part at most.
+    """Return up to `pages` unused pages and return how many are still unused. Writers wait for one such part at most.
 
-    Call it again until it returns 0 or does not get less. On a connection of its own; any thread.
+    Call it again until it returns 0 or does not get less. It uses its own connection; any thread.
     """
-    turnstile = FairWriteLock(path)
+    write_lock = FairWriteLock(path)
     try:
         connection = connect(path, create=False)
         try:
-            with turnstile:
+            with write_lock:
                 connection.execute("begin immediate")
                 connection.execute(f"pragma incremental_vacuum({int(pages)})").fetchall()
                 connection.execute("commit")
-                # The file itself gets shorter when the log is emptied into it.
+                # The file itself gets shorter when the log is written into it.
                 connection.execute("pragma wal_checkpoint(passive)").fetchall()
             return int(connection.pragma("freelist_count"))
         finally:
@@ -32,4 +32,4 @@ def shrink(path: Path, pages: int = PAGES) -> int:
     except apsw.Error as fault:
         raise translate(fault, path) or fault from fault
     finally:
-        turnstile.close()
+        write_lock.close()

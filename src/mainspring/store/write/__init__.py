@@ -1,1 +1,1 @@
-"""What answers each command, whatever the database: reads, decides and writes through one group's transaction."""
+"""Handlers that write: each answers one command, for every database, through the transaction of its group."""

@@ -1,6 +1,7 @@
-"""The audit log: each act of a person or program, refused ones too, chained by hash, in the act's own commit.
+"""The audit log: each operation of a person or program, also a refused one, chained by hash, in the operation's own
+commit.
 
-A command id answers as it did the first time, and changes nothing again; used for another act it is refused, not silently ignored.
+A repeated command id gets its first answer and changes nothing; for another operation it is refused, not ignored.
 """
 
 from collections.abc import Mapping
@@ -19,18 +20,18 @@ _RESULT = msgspec.json.Decoder(Result)
 
 
 def run_audited(tx: Transaction, command: AuditedCommand, handlers: Mapping[type, Any]) -> Any:
-    """Do the act and write its row, unless this command id was served before."""
+    """Execute an operation and write its audit row, unless this command id was served before."""
     tx.hold("audit")
     known = tx.one("find_audit_entry", (command.command,))
     if known is not None:
         result, verb, subject = known
         if (verb, subject) != (command.verb, command.subject):
-            # Which one is not told: it may be of what whoever asks must not see.
+            # The earlier operation is not named: the sender may lack permission to see it.
             return Refused("command_used", f"command id {command.command!r} was used for another act")
         return _RESULT.decode(result)
     result = handlers[type(command.inner)](tx, command.inner)
     if not isinstance(result, Refused):
-        _count_help(tx, command)
+        _count_manual_operation(tx, command)
     last = tx.one("read_newest_audit_entry")
     seq, before = (last[0] + 1, last[1]) if last else (1, FIRST_HASH)
     detail = None if command.detail is None else msgspec.json.encode(command.detail, order="deterministic")
@@ -38,14 +39,14 @@ def run_audited(tx: Transaction, command: AuditedCommand, handlers: Mapping[type
         *(seq, tx.now, command.command, command.actor, command.verb, command.subject, command.reason, detail),
         msgspec.json.encode(result),
     )
-    own = row_hash(before, row)
-    tx.change("insert_audit_entry", (*row, before, own))
-    tx.audit_head = AuditHead(seq, own)
+    own_hash = row_hash(before, row)
+    tx.change("insert_audit_entry", (*row, before, own_hash))
+    tx.audit_head = AuditHead(seq, own_hash)
     return result
 
 
-def _count_help(tx: Transaction, command: AuditedCommand) -> None:
-    """Count an act of a person, not of a program's `App`, that let a run go on or settled it."""
+def _count_manual_operation(tx: Transaction, command: AuditedCommand) -> None:
+    """Count an operation of a person, not of a program's `App`, that continued or settled a run."""
     noun, _, name = command.subject.partition(":")
     if noun == "run" and command.verb in MANUAL_VERBS and not command.actor.startswith("app:"):
         found = tx.one("find_automation_of_run", (name,))

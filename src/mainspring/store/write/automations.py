@@ -1,4 +1,6 @@
-"""Definitions as data: announced by workers, paused, retired. A renamed automation takes its history along."""
+"""Handlers of automations: definitions are announced by workers, paused, resumed, retired. A renamed automation keeps
+its history.
+"""
 
 from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
 from mainspring.store.commands.automations import (
@@ -45,7 +47,7 @@ def announce_definitions(tx: Transaction, command: AnnounceDefinitions) -> Numbe
     """Write the definitions of this process and what its session may claim."""
     tx.hold("deployments")
     is_new_store = tx.one("has_deployment") is None
-    number = _deployment(tx, command.fingerprint)
+    number = _find_or_insert_deployment(tx, command.fingerprint)
     newest = tx.one("find_newest_live_deploy", (tx.session,))
     overruled = newest is not None and newest[0] is not None and newest[0] > number
     if tx.session is not None:
@@ -54,7 +56,7 @@ def announce_definitions(tx: Transaction, command: AnnounceDefinitions) -> Numbe
     for row in command.automations:
         if row.was is not None and row.was != row.name:
             _rename(tx, row.was, row.name)
-        _write(tx, row, number, overruled=overruled)
+        _write_definition(tx, row, number, overruled=overruled)
         if row.definition is not None and row.problem is None and tx.session is not None:
             tx.change("insert_session_automation", (tx.session, row.name, row.version))
     if not overruled:
@@ -64,7 +66,7 @@ def announce_definitions(tx: Transaction, command: AnnounceDefinitions) -> Numbe
     return NumberAnswer(number)
 
 
-def _deployment(tx: Transaction, fingerprint: str) -> int:
+def _find_or_insert_deployment(tx: Transaction, fingerprint: str) -> int:
     row = tx.one("find_deployment", (fingerprint,))
     if row is None:
         tx.change("insert_deployment", (fingerprint, tx.now))
@@ -72,30 +74,30 @@ def _deployment(tx: Transaction, fingerprint: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _write(tx: Transaction, row: AutomationRow, number: int, *, overruled: bool) -> None:
+def _write_definition(tx: Transaction, row: AutomationRow, number: int, *, overruled: bool) -> None:
     known = tx.one("read_announced_automation", (row.name,))
     if row.definition is None and not overruled:
         tx.change(
             "record_load_problem", (row.name, row.kind, row.version, b"", row.fingerprint, number, row.problem, tx.now)
         )
     elif row.definition is not None and (known is None or not overruled or known[0] <= number):
-        # While a newer deployment lives, what an older one says of the same automation does not overwrite it.
+        # While a newer deployment is alive, an older one does not overwrite its definition.
         values = (row.name, row.kind, row.version, row.definition, row.fingerprint, number, row.problem, tx.now)
         tx.change("upsert_automation", values)
         if known is not None and known[2]:
-            _note_change(tx, row, dict(zip(("fingerprint", "version"), map(str, known[2:]), strict=True)))
+            _record_change(tx, row, dict(zip(("fingerprint", "version"), map(str, known[2:]), strict=True)))
 
 
-def _note_change(tx: Transaction, row: AutomationRow, was: dict[str, str]) -> None:
-    """Keep that a definition is another one; that nothing changed is the rule, and no row."""
+def _record_change(tx: Transaction, row: AutomationRow, was: dict[str, str]) -> None:
+    """Record a changed definition; usually nothing changed, and there is no row."""
     now = {"fingerprint": row.fingerprint, "version": str(row.version)}
     if was != now:
-        found = ConditionSnapshot(ConditionKind.DEFINITION, f"automation:{row.name}", now)
-        run_conditions.insert_run_condition(tx, found, was)
+        condition = ConditionSnapshot(ConditionKind.DEFINITION, f"automation:{row.name}", now)
+        run_conditions.insert_run_condition(tx, condition, was)
 
 
 def _rename(tx: Transaction, was: str, name: str) -> None:
-    """Let history, runs in flight, schedules, keys and figures follow a new name, once."""
+    """Rename an automation in its history, running runs, schedules, keys and statistics, once."""
     if tx.one("has_automation", (was,)) is None:
         return
     tx.change("rename_automation", (name, was))
@@ -107,7 +109,7 @@ def _rename(tx: Transaction, was: str, name: str) -> None:
 
 
 def pause_automation(tx: Transaction, command: PauseAutomation) -> CommandDone | Refused:
-    """Start nothing of it for now."""
+    """Pause an automation: start no runs for now."""
     c = command
     changed = tx.change("pause_automation", (tx.now, c.until_at, c.by, c.reason, c.name))
     if changed:
@@ -120,7 +122,7 @@ def resume_automation(tx: Transaction, command: ResumeAutomation) -> CommandDone
     """Undo a pause, or a retirement."""
     if tx.change("resume_automation", (command.name,)):
         tx.change("resume_schedules", (command.name,))
-        deliveries.release_taken_paths(tx, command.name)
+        deliveries.release_reassigned_paths(tx, command.name)
         subscriptions.clear_subscription_cache(tx)
         tx.change("end_pauses", (tx.now, command.name))
         tx.cache.pop(("retired", command.name), None)
@@ -132,7 +134,9 @@ def resume_automation(tx: Transaction, command: ResumeAutomation) -> CommandDone
 
 
 def retire_automation(tx: Transaction, command: RetireAutomation) -> CommandDone | Refused:
-    """End its schedules, take nothing in for its triggers and refuse new runs; what is unfinished goes on."""
+    """Retire an automation: end its schedules, accept nothing for its triggers and refuse new runs. Unfinished runs
+    continue.
+    """
     changed = tx.change("retire_automation", (tx.now, command.name))
     tx.change("end_schedules", (tx.now, command.name))
     subscriptions.clear_subscription_cache(tx)

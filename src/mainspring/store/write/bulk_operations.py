@@ -1,6 +1,7 @@
-"""Bulk operations: one commit leases a batch, another records its results; the operations between have command ids of their own.
+"""Bulk operations: one commit leases a batch, another records its results; the operations between them have command ids
+of their own.
 
-Whoever dies in between leaves a piece that is taken again when its time is over; its acts are answered as they were the first time.
+If a process dies in between, its batch is leased again after the lease; the operations get their first answers.
 """
 
 import json
@@ -32,7 +33,7 @@ _MOVES: Final = {
 
 
 def begin_bulk_operation(tx: Transaction, command: BeginBulkOperation) -> CommandDone:
-    """Put it on record with its parts."""
+    """Record the operation with its parts."""
     c = command
     row = {
         "id": c.id,
@@ -56,7 +57,7 @@ def begin_bulk_operation(tx: Transaction, command: BeginBulkOperation) -> Comman
 
 
 def lease_bulk_batch(tx: Transaction, command: LeaseBulkBatch) -> BulkBatch:
-    """Take one; none of a restored store that is held: what is acted upon there is decided by people first."""
+    """Lease a batch; none while a restored store is on hold: people decide first about its runs."""
     if is_store_on_hold(tx):
         return _NOTHING
     tx.hold("bulk")
@@ -73,35 +74,35 @@ def lease_bulk_batch(tx: Transaction, command: LeaseBulkBatch) -> BulkBatch:
 
 
 def record_bulk_batch(tx: Transaction, command: RecordBulkBatch) -> CommandDone:
-    """Count a piece, unless it was counted before; the last one ends the act. What is stopped stays stopped."""
+    """Count a batch, unless it was counted before; the last one ends the operation. A stopped operation stays stopped."""
     c = command
     tx.hold("bulk")
-    found = tx.one("read_bulk_progress", (c.bulk,))
-    if found is None or found[1] != c.reached:
+    progress = tx.one("read_bulk_progress", (c.bulk,))
+    if progress is None or progress[1] != c.reached:
         return DONE
-    state, _, total, done, refused, every_ms, due_at = found
-    for part, why in c.refused.items():
-        tx.change("refuse_bulk_run", (why, c.bulk, part))
+    state, _, total, done, refused, every_ms, due_at = progress
+    for part, reason in c.refused.items():
+        tx.change("refuse_bulk_run", (reason, c.bulk, part))
     next_at = max(min(due_at, tx.now), tx.now - every_ms) + every_ms
     tx.change("record_bulk_progress", (c.to, c.done, len(c.refused), next_at, tx.now, c.bulk))
-    is_whole = done + refused + c.done + len(c.refused) >= total
-    if is_whole and _may(state, BulkMove.END):
+    is_complete = done + refused + c.done + len(c.refused) >= total
+    if is_complete and _is_legal(state, BulkMove.END):
         tx.change("end_bulk_operation", (tx.now, c.bulk))
     return DONE
 
 
 def change_bulk_operation(tx: Transaction, command: ChangeBulkOperation) -> CommandDone | Refused:
-    """Pause, resume or stop one. The piece that is under way is done to its end."""
+    """Pause, resume or stop a bulk operation. The leased batch is completed."""
     c = command
     tx.hold("bulk")
     found = tx.one("read_bulk_progress", (c.bulk,))
     if found is None:
         return Refused("not_found", f"there is no bulk act {c.bulk}")
-    if not _may(found[0], c.move):
+    if not _is_legal(found[0], c.move):
         return Refused("wrong_state", f"bulk act {c.bulk} is {found[0]}")
     tx.change(_MOVES[c.move], (tx.now, c.bulk))
     return DONE
 
 
-def _may(state: str, move: BulkMove) -> bool:
+def _is_legal(state: str, move: BulkMove) -> bool:
     return BulkState(state) in BULK_MOVES[move][0]

@@ -1,8 +1,8 @@
-"""Steps of the clock: each is recorded once, and moves the durations that were pending by as much as the clock was set.
+"""Clock steps: each is recorded once, and moves the pending durations by as much as the clock was set.
 
-A process that notices a step records it in the transaction in which it notices, before its commands: it commits nothing by the new clock
-before the durations have moved. Runs move piece by piece, one piece with each commit of any process that lived through the step.
-What a row waits for by the wall clock (slots, `at=`, pauses, snoozes) stays.
+A process that notices a step records it in the same transaction, before its commands: it commits nothing by the new
+clock before the durations have moved. Runs move in batches, one with each commit of any process that lived through the
+step. Instants of the wall clock (slots, `at=`, pauses, snoozes) stay.
 """
 
 import json
@@ -22,20 +22,20 @@ from mainspring.store.texts import FOR_EVER
 from mainspring.store.transaction import Transaction
 
 MOST_SHIFTED = 5_000
-"""Runs that one commit moves at most."""
+"""Maximum of runs that one commit moves."""
 _IDLE_STAGES: Final = (RunState.WAITING, RunState.RETRYING, RunState.QUEUED, RunState.NEEDS_ATTENTION)
-_OTHERS = (
+_SMALL_TABLES = (
     *("shift_deliveries", "shift_gatherings", "shift_flow_control", "shift_outbox_leases", "shift_channels"),
     *("shift_web_sessions", "shift_start_links"),
 )
 _DUE_FIELDS: Final[dict[type, str]] = {SuspendRun: "due_at", SaveAttempt: "next_at", OpenWait: "until_at"}
 """The instants in commands of a worker that are ends of durations."""
 _AHEAD = ("shift_announcements", "shift_pauses")
-"""From when on successes are expected: what lies ahead moves back."""
+"""Instants from which successes are expected: those in the future move back."""
 
 
 def record_clock_step(tx: Transaction, watch: ClockWatch, step: ClockStep) -> None:
-    """Record a step that this process noticed, unless another process did, and move what was pending."""
+    """Record a step that this process noticed, unless another process did, and move the pending durations."""
     tx.hold("clock")
     recorded = tx.all("list_clock_steps_after", (watch.known,))
     by_ms = unrecorded_ms(step.by_ms, [by for _, by in recorded])
@@ -45,7 +45,7 @@ def record_clock_step(tx: Transaction, watch: ClockWatch, step: ClockStep) -> No
         if row is not None and row[0] is not None:
             since_at = min(since_at, row[0])
         _record(tx, by_ms, since_at, is_lived=True)
-    if step.by_ms > 0:  # another process may have passed this session over, as its row was locked
+    if step.by_ms > 0:  # another process may have skipped this session, because its row was locked
         usage = {"memory": None, "processor": None, "child_queue": None}
         tx.change("record_heartbeat", {"now": tx.now, "session": tx.session, **usage})
     tx.clock_known = _newest(tx)
@@ -54,7 +54,9 @@ def record_clock_step(tx: Transaction, watch: ClockWatch, step: ClockStep) -> No
 
 
 def find_unseen_step(tx: Transaction) -> None:
-    """Record that the clock went back while no process of the store lived, if what sessions wrote lies ahead; for a new session."""
+    """Record that the clock went back while no process of the store was alive, if sessions wrote later instants; for a
+    new session.
+    """
     row = tx.one("find_newest_session_time")
     if row is not None and row[0] is not None and row[0] > tx.now + MAX_CLOCK_LEAD_MS:
         tx.hold("clock")
@@ -66,16 +68,18 @@ def find_unseen_step(tx: Transaction) -> None:
 
 
 def _record(tx: Transaction, by_ms: int, since_at: int, *, is_lived: bool) -> None:
-    """Record a step, and move at once what is little. What lies ahead was written by a clock that has been put back since: it moves too."""
+    """Record a step, and move all small tables at once. Future instants were written by a clock that was ahead, so they
+    move too.
+    """
     bounds = {"by": by_ms, "since": since_at, "until": FOR_EVER}
     tx.change("insert_clock_step", {**bounds, "at": tx.now, "lived": int(is_lived)})
-    for query in _OTHERS:
+    for query in _SMALL_TABLES:
         tx.change(query, {**bounds, "pending": _pending_from(tx.now, by_ms)})
     if by_ms < 0:
         tx.change("pull_back_sessions", (tx.now,))
         for query in _AHEAD:
             tx.change(query, {"by": by_ms, "pending": tx.now})
-    else:  # what was written by the new clock is nearer to now than to what the old one showed
+    else:  # instants by the new clock are closer to now than to the old clock
         tx.change("push_forward_sessions", {"by": by_ms, "before": tx.now - by_ms // 2})
     tx.change("prune_clock_steps")
     tx.ready = tx.facts = True
@@ -92,9 +96,10 @@ def _newest(tx: Transaction) -> int:
 
 
 def shift_batch(tx: Transaction, *, unseen_ms: int | None = None) -> None:
-    """Move the next runs of the oldest step that still has some; `unseen_ms` = the step was recorded in this transaction.
+    """Move the next runs of the oldest unfinished step; `unseen_ms` = the step was recorded in this transaction.
 
-    Of a step that another transaction recorded, a run that was changed since its instant may have been written by the new clock: it stays.
+    For a step of another transaction, a run that changed since its instant may have been written by the new clock: it
+    stays.
     """
     tx.hold("clock")
     row = tx.one("read_open_clock_step")
@@ -105,24 +110,24 @@ def shift_batch(tx: Transaction, *, unseen_ms: int | None = None) -> None:
     new_from = tx.now + 1 if unseen_ms is not None else at
     bounds = (reached, last, since_at, until_at, new_from, max(tx.now, new_from))
     if stage == 0:
-        found = tx.all("list_owned_runs_to_shift", bounds)
-        is_whole = True
+        rows = tx.all("list_owned_runs_to_shift", bounds)
+        is_stage_done = True
     else:
-        found = tx.all("list_idle_runs_to_shift", (*bounds, _IDLE_STAGES[stage - 1].value, MOST_SHIFTED))
-        is_whole = len(found) < MOST_SHIFTED
-    if found:
-        shift_runs(tx, [run for _, run in found], by_ms, at)
-    stage, reached = (stage + 1, 0) if is_whole else (stage, found[-1][0])
+        rows = tx.all("list_idle_runs_to_shift", (*bounds, _IDLE_STAGES[stage - 1].value, MOST_SHIFTED))
+        is_stage_done = len(rows) < MOST_SHIFTED
+    if rows:
+        shift_runs(tx, [run for _, run in rows], by_ms, at)
+    stage, reached = (stage + 1, 0) if is_stage_done else (stage, rows[-1][0])
     is_over = stage > len(_IDLE_STAGES)
-    tx.change("record_clock_step_progress", (stage, reached, len(found), tx.now if is_over else None, seq))
+    tx.change("record_clock_step_progress", (stage, reached, len(rows), tx.now if is_over else None, seq))
     if is_over:
         shift_batch(tx)
-    elif len(found) < MOST_SHIFTED:  # an empty stage costs nothing: go on with the next
+    elif len(rows) < MOST_SHIFTED:  # an empty stage costs nothing: continue with the next
         shift_batch(tx, unseen_ms=unseen_ms)
 
 
 def shift_runs(tx: Transaction, runs: list[str], by_ms: int, at: int) -> None:
-    """Move what these runs wait for by themselves, and their deadlines."""
+    """Move the durations of these runs, and their deadlines."""
     values = {"by": by_ms, "runs": json.dumps(runs), "pending": _pending_from(at, by_ms)}
     tx.change("shift_attempts", values)
     tx.change("shift_waits", values)
@@ -131,9 +136,9 @@ def shift_runs(tx: Transaction, runs: list[str], by_ms: int, at: int) -> None:
 
 
 def shift_commands(commands: list[Any], by_ms: int, met_ms: int) -> list[Any]:
-    """Return commands whose instants were computed by the clock as it was before it was set by `by_ms`, moved by that.
+    """Return commands that were computed by the clock before it was set by `by_ms`, with moved instants.
 
-    After a ConfirmClockStep less of it is left; `met_ms` = what the last one before these commands said.
+    After a ConfirmClockStep less of it is left; `met_ms` = that of the last one before these commands.
     """
     moved: list[Any] = []
     for command in commands:
@@ -146,11 +151,11 @@ def shift_commands(commands: list[Any], by_ms: int, met_ms: int) -> list[Any]:
 
 
 def correct_marks(tx: Transaction, commands: list[Any]) -> None:
-    """Let the outcomes that are saved here, before the process met the step, count as those of the clock as it was."""
-    met = next(
-        (place for place, command in enumerate(commands) if isinstance(command, ConfirmClockStep)), len(commands)
+    """Mark the outcomes that are saved before the process met the step: they are of the clock before it."""
+    confirmed_at = next(
+        (index for index, command in enumerate(commands) if isinstance(command, ConfirmClockStep)), len(commands)
     )
-    saved = [command.run for command in commands[:met] if isinstance(command, SaveOutcome)]
+    saved = [command.run for command in commands[:confirmed_at] if isinstance(command, SaveOutcome)]
     for run, written, rank in tx.all("list_clock_steps_of_runs", (json.dumps(saved),)) if saved else ():
         marks = RunClockSteps(written)
         marks.raise_last(rank)

@@ -1,4 +1,4 @@
-"""Handlers of commands: which function answers which command."""
+"""Handlers of commands: the function that answers each command."""
 
 from collections.abc import Callable
 from typing import Any, Final

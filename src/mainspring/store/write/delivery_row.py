@@ -1,12 +1,14 @@
-"""The row of a delivery, as insert_delivery has it."""
+"""The row of a delivery, as insert_delivery takes it."""
 
 from typing import NamedTuple
 
 
 class InsertedDelivery(NamedTuple):
-    """In the order of the statement's parameters; `at` = when it was received (ms). Body, data and headers are sealed.
+    """A delivery in the order of the statement's parameters; `at` = when it was received (ms). Body, data and headers
+    are sealed.
 
-    `variant` = '' where the delivery holds its key, else the hash of its body: another body may still come under the key.
+    `variant` = '' if the delivery holds its key, else the hash of its body: another body may still be accepted under
+    the key.
     """
 
     id: str

@@ -1,4 +1,6 @@
-"""Exec runs: commands of `mainspring exec`, described without a deployment and recorded once after their end, with their own instants."""
+"""Exec runs: commands of `mainspring exec`, described without a deployment and recorded once after their end, with
+their own instants.
+"""
 
 import msgspec
 
@@ -20,9 +22,9 @@ _ROLLUP = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
 
 
 def describe_exec_automation(tx: Transaction, command: DescribeExecAutomation) -> CommandDone | Refused:
-    """Write the definition and what is expected of it, if it is new or changed.
+    """Write the definition and its schedules, if it is new or changed.
 
-    A call by hand states no schedule: it changes nothing of an automation that has one, which stays watched and shown as it was.
+    A manual call has no schedule: it changes nothing of an automation that has one, which stays monitored as before.
     """
     row = command.automation
     known = tx.one("read_exec_automation", (row.name,))
@@ -51,19 +53,19 @@ def _has_schedule(definition: bytes) -> bool:
 
 
 def record_exec_run(tx: Transaction, command: RecordExecRun) -> StartAnswer | Refused:
-    """Write the run, or the end that it still misses."""
+    """Insert the run, or add its missing end."""
     c = command
     tx.hold("run", c.id)
     known = tx.one("read_exec_run", (c.id,))
     if known is None:
         tx.change("insert_exec_run", {**_row(command), "now": tx.now})
-        if c.state is RunState.FAILED:  # a run that was there before has its fault by the change of its state
+        if c.state is RunState.FAILED:  # an existing run gets its failure with the change of its state
             ident = c.outcome.ident if c.outcome is not None else None
             tx.change(
                 "insert_failure", (c.id, c.automation, c.state, c.reason, ident, encode_failure(c.failure), tx.now)
             )
             tx.change("settle_late_member", (c.id, tx.now))
-        _follow(tx, command, started=1)
+        _write_run_data(tx, command, started=1)
         return StartAnswer(c.id, created=True, state=c.state)
     state, reason = known
     if state in TERMINAL_STATES and reason != FailureReason.PROCESS_LOST:
@@ -72,7 +74,7 @@ def record_exec_run(tx: Transaction, command: RecordExecRun) -> StartAnswer | Re
         return Refused("owned", f"run {c.id} is {state}, and this is not its owner's word")
     partitions.release_partitions(tx, c.id)
     run_transitions.close_children(tx, c.id)
-    _follow(tx, command, started=0)
+    _write_run_data(tx, command, started=0)
     return StartAnswer(c.id, created=True, state=c.state)
 
 
@@ -104,8 +106,10 @@ def _row(command: RecordExecRun) -> dict[str, object]:
     }
 
 
-def _follow(tx: Transaction, command: RecordExecRun, *, started: int) -> None:
-    """Write what belongs to the run: its attempts, its outcome, its key, and the figures of the minute in which it ended."""
+def _write_run_data(tx: Transaction, command: RecordExecRun, *, started: int) -> None:
+    """Write the data of the run: its attempts, its outcome, its key, and the statistics of the minute in which it
+    ended.
+    """
     c = command
     for a in c.attempts:
         tx.change(
@@ -114,7 +118,7 @@ def _follow(tx: Transaction, command: RecordExecRun, *, started: int) -> None:
              a.started_at, a.ended_at, a.next_at),
         )  # fmt: skip
     if (o := c.outcome) is not None:
-        # What stands there of the last attempt is its start mark, or that it was lost: the outcome knows better.
+        # The row of the last attempt is its start mark, or says that it was lost: the outcome is newer.
         tx.change("delete_attempt", (c.id, o.ident, o.generation, o.attempt))
         tx.change(
             "record_exec_outcome",
@@ -122,13 +126,13 @@ def _follow(tx: Transaction, command: RecordExecRun, *, started: int) -> None:
              encode_failure(o.failure), o.started_at, o.at, o.took_us),
         )  # fmt: skip
     if c.run_key is not None:
-        _bind(tx, command)
-    took = max(c.finished_at - c.started_at, 0)
+        _bind_key(tx, command)
+    duration_ms = max(c.finished_at - c.started_at, 0)
     ends = [int(c.state is state) for state in _ROLLUP]
     failed = len(c.attempts) + int(c.outcome is not None and c.state is RunState.FAILED)
-    figures = (started, *ends, 0, int(c.outcome is not None), failed, took, took)
-    tx.change("add_rollup", (tx.session or 0, c.automation, c.finished_at - c.finished_at % _MINUTE_MS, *figures))
-    tx.detail(c.automation, run_end_counts.bucket_of(took))
+    sums = (started, *ends, 0, int(c.outcome is not None), failed, duration_ms, duration_ms)
+    tx.change("add_rollup", (tx.session or 0, c.automation, c.finished_at - c.finished_at % _MINUTE_MS, *sums))
+    tx.detail(c.automation, run_end_counts.bucket_of(duration_ms))
     if c.outcome is not None and c.state is RunState.SUCCEEDED:
         run_end_counts.count_retried_success(tx, c.automation, c.outcome.attempt)
     run_end_counts.count_size(tx, c.automation, c.output_size)
@@ -138,8 +142,8 @@ def _follow(tx: Transaction, command: RecordExecRun, *, started: int) -> None:
     subscriptions.deliver_run_end(tx, c.id, c.automation, c.state)
 
 
-def _bind(tx: Transaction, command: RecordExecRun) -> None:
-    """Let the key lead to this run, unless another run succeeded under it."""
+def _bind_key(tx: Transaction, command: RecordExecRun) -> None:
+    """Bind the key to this run, unless another run succeeded under it."""
     key = command.run_key
     if key is None:
         return

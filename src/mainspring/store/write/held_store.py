@@ -1,6 +1,6 @@
-"""A restored store is held: runs may be staged and decided upon, but nothing is claimed before it is released.
+"""A held store: after a restore, runs may be created and decided upon, but nothing is claimed before the release.
 
-What was set aside of the lost interval stays so until it is started or dismissed.
+Skipped parts of the lost interval stay skipped until they are started or dismissed.
 """
 
 from mainspring.domain.integrity.lost_interval import LOST_INTERVAL_NOTE, may_be_lost
@@ -13,25 +13,27 @@ from mainspring.store.transaction import Transaction
 
 
 def is_store_on_hold(tx: Transaction) -> bool:
-    """Tell whether the store is held (asked once a group)."""
-    held = tx.cache.get(HOLD_KEY)
-    if held is None:
-        held = tx.one("read_meta", (HOLD_KEY,)) is not None
-        tx.cache[HOLD_KEY] = held
-    return bool(held)
+    """Tell whether the store is on hold (read once per group)."""
+    is_held = tx.cache.get(HOLD_KEY)
+    if is_held is None:
+        is_held = tx.one("read_meta", (HOLD_KEY,)) is not None
+        tx.cache[HOLD_KEY] = is_held
+    return bool(is_held)
 
 
 def is_in_lost_interval(tx: Transaction, happened_at: int | None) -> bool:
-    """Tell whether a file or message may have been taken in by the store that a backup replaced (asked once a group when that was)."""
-    restored = tx.cache.get(RESTORED_AT)
-    if restored is None:
+    """Tell whether the store before a restore may have accepted a file or message (the restore's instant is read once
+    per group).
+    """
+    restored_at = tx.cache.get(RESTORED_AT)
+    if restored_at is None:
         row = tx.one("read_meta", (RESTORED_AT,))
-        restored = tx.cache[RESTORED_AT] = 0 if row is None else int(row[0])
-    return bool(restored) and may_be_lost(happened_at, restored_at=restored, is_held=is_store_on_hold(tx))
+        restored_at = tx.cache[RESTORED_AT] = 0 if row is None else int(row[0])
+    return bool(restored_at) and may_be_lost(happened_at, restored_at=restored_at, is_held=is_store_on_hold(tx))
 
 
 def dismiss_slot(tx: Transaction, command: DismissSlot) -> CommandDone | Refused:
-    """Let a due time that was set aside have no run."""
+    """Dismiss a skipped due time: it gets no run."""
     c = command
     tx.hold("schedule", c.schedule)
     dismissed = (SlotVerdict.MISSED.value, c.note, tx.now, c.schedule, c.slot_at, SlotVerdict.LOST.value)
@@ -44,7 +46,7 @@ def dismiss_slot(tx: Transaction, command: DismissSlot) -> CommandDone | Refused
 
 
 def dismiss_delivery(tx: Transaction, command: DismissDelivery) -> CommandDone | Refused:
-    """Let a delivery that was set aside start nothing."""
+    """Dismiss a skipped delivery: it starts nothing."""
     if tx.change("dismiss_delivery", (command.note, tx.now, command.delivery, LOST_INTERVAL_NOTE)) or tx.again:
         return DONE
     return Refused("not_found", f"delivery {command.delivery} needs no decision")

@@ -1,4 +1,4 @@
-"""Named locks with fencing tokens. A lock belongs to a session; it is free once that session ended."""
+"""Named locks with fencing tokens. A lock belongs to a session and is free once that session has ended."""
 
 from mainspring.domain.states import SessionState
 from mainspring.store.commands.automations import AcquireLock, BreakLock, ReleaseLock, SetMeta
@@ -10,7 +10,7 @@ _LIVE = frozenset({SessionState.ALIVE, SessionState.DRAINING})
 
 
 def acquire_lock(tx: Transaction, command: AcquireLock) -> NumberAnswer | Refused:
-    """Take a lock, or name its holder. Who holds it already gets the same token."""
+    """Acquire a lock, or name its holder. The holder gets the same token again."""
     tx.hold("lock", command.name)
     row = tx.one("read_lock", (command.name,))
     if row is not None:
@@ -19,13 +19,13 @@ def acquire_lock(tx: Transaction, command: AcquireLock) -> NumberAnswer | Refuse
             return NumberAnswer(token)
         if session is None or state in _LIVE:
             return Refused("held", f"lock {command.name!r} is held by {owner} since {taken_at}")
-    given = tx.all("issue_fencing_token", (command.name,))[0][0]
-    tx.change("write_lock", (command.name, command.owner, tx.session, given, tx.now, command.note))
-    return NumberAnswer(given)
+    token_issued = tx.all("issue_fencing_token", (command.name,))[0][0]
+    tx.change("write_lock", (command.name, command.owner, tx.session, token_issued, tx.now, command.note))
+    return NumberAnswer(token_issued)
 
 
 def release_lock(tx: Transaction, command: ReleaseLock) -> CommandDone | Refused:
-    """Let a lock go; a token of before its breaking lets nothing go."""
+    """Release a lock; a token from before the lock was broken releases nothing."""
     if tx.change("release_lock", (command.name, command.token)):
         return DONE
     row = tx.one("read_fencing_token", (command.name,))
@@ -35,7 +35,7 @@ def release_lock(tx: Transaction, command: ReleaseLock) -> CommandDone | Refused
 
 
 def break_lock(tx: Transaction, command: BreakLock) -> CommandDone | Refused:
-    """Take a lock away; its holder's token is of no use from now on."""
+    """Break a lock; its holder's token is invalid from now on."""
     if tx.change("break_lock", (command.name,)):
         return DONE
     return Refused("not_found", f"nobody holds lock {command.name!r}")

@@ -1,4 +1,6 @@
-"""The outbox: what steps send to brokers. A queue is one Sender's at a time; a message goes when its broker has acknowledged it."""
+"""The outbox: messages of steps to brokers. One Sender at a time leases a queue; a message is deleted when its broker
+has acknowledged it.
+"""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +21,7 @@ from mainspring.store.transaction import Transaction
 from mainspring.store.write.held_store import is_store_on_hold
 
 MOST_BYTES = 1024 * 1024
-"""So much of one queue's messages is handed out at a time, but for a single larger one."""
+"""Maximum bytes of one queue's messages in a lease, except for a single larger one."""
 
 
 def row_of(tx: Transaction, run: str, ident: str, message: QueuedMessage) -> tuple[object, ...]:
@@ -29,25 +31,27 @@ def row_of(tx: Transaction, run: str, ident: str, message: QueuedMessage) -> tup
 
 
 def insert_message(tx: Transaction, run: str, ident: str, posts: Sequence[QueuedMessage]) -> None:
-    """Write down what a step sends. What has its id already is the same message, from a time before a person let the step run again."""
-    for each in posts:
-        tx.change("insert_message", row_of(tx, run, ident, each))
+    """Insert the messages of a step. A known id is the same message, from before a person let the step run again."""
+    for message in posts:
+        tx.change("insert_message", row_of(tx, run, ident, message))
         tx.ready = True  # Senders are woken as workers are
 
 
 def lease_queues(tx: Transaction, command: LeaseQueues) -> LeasedQueues:
-    """Take queues that can be sent to; none of a restored store that is held: a person may first say that they were sent."""
+    """Lease queues with unsent messages; none while a restored store is on hold: a person may first record that they
+    were sent.
+    """
     c = command
     if is_store_on_hold(tx):
         return LeasedQueues(())
     tx.hold("outbox_leases")
-    taken = tx.all("list_leased_outbox_queues", (c.lease,)) if tx.again else []
-    if not taken:
-        taken = tx.all("list_queues_to_send", (tx.now, c.queues))
-        for queue, _ in taken:
+    leased_queues = tx.all("list_leased_outbox_queues", (c.lease,)) if tx.again else []
+    if not leased_queues:
+        leased_queues = tx.all("list_queues_to_send", (tx.now, c.queues))
+        for queue, _ in leased_queues:
             tx.change("lease_outbox_queue", (queue, c.lease, tx.session, tx.now + c.lease_ms))
     return LeasedQueues(
-        tuple(LeasedQueue(queue, failures, _messages(tx, queue, c.messages)) for queue, failures in taken)
+        tuple(LeasedQueue(queue, failures, _messages(tx, queue, c.messages)) for queue, failures in leased_queues)
     )
 
 
@@ -59,7 +63,9 @@ def _messages(tx: Transaction, queue: str, most: int) -> tuple[UnsentMessage, ..
 
 
 def settle_queue(tx: Transaction, command: SettleQueue) -> CommandDone:
-    """Forget what was sent, mark what was refused, give the queue back. What was sent was sent, whoever has the lease now."""
+    """Delete sent messages, mark refused ones, end the lease of the queue. Sent messages count as sent, whoever has the
+    lease now.
+    """
     c = command
     if c.sent:
         tx.change("delete_sent_messages", (c.queue, json.dumps(c.sent)))
@@ -75,7 +81,7 @@ def settle_queue(tx: Transaction, command: SettleQueue) -> CommandDone:
 
 
 def retry_message(tx: Transaction, command: RetryMessage) -> CommandDone | Refused:
-    """Let a refused message be sent again, in its old place."""
+    """Send a refused message again, in its old place."""
     tx.change("retry_message", (command.id,))
     row = tx.one("find_message", (command.id,))
     if row is None:
@@ -85,7 +91,7 @@ def retry_message(tx: Transaction, command: RetryMessage) -> CommandDone | Refus
 
 
 def discard_message(tx: Transaction, command: DiscardMessage) -> CommandDone | Refused:
-    """Forget a message that was not sent."""
+    """Delete a message that was not sent."""
     if tx.change("discard_message", (command.id,)):
         return DONE
     return Refused("not_found", f"no message {command.id} waits to be sent")

@@ -1,4 +1,4 @@
-"""Who may come in: each change is one row, and what a person loses ends with it in the same commit."""
+"""Handlers of people and their access: each change is one row, and a removed right ends in the same commit."""
 
 import msgspec
 
@@ -22,7 +22,7 @@ from mainspring.store.transaction import Transaction
 
 
 def add_person(tx: Transaction, command: AddPerson) -> CommandDone | Refused:
-    """Add a person; whoever came in under that name before by a link or a provider is somebody else."""
+    """Add a person; earlier users of that name, by a link or a provider, are other people."""
     c = command
     tx.hold("people")
     if not tx.change("insert_person", (c.name, c.password, c.role.value, _written(c.automations), tx.now)):
@@ -32,38 +32,38 @@ def add_person(tx: Transaction, command: AddPerson) -> CommandDone | Refused:
 
 
 def change_person(tx: Transaction, command: ChangePerson) -> CommandDone | Refused:
-    """Say what a person may."""
+    """Change the permissions of a person."""
     c = command
     tx.hold("people")
-    refused = _without_admin(tx, c.name, c.role)
+    refused = _refuse_last_admin(tx, c.name, c.role)
     if refused is None:
         tx.change("change_person", (c.role.value, _written(c.automations), tx.now, c.name))
     return refused or DONE
 
 
 def remove_person(tx: Transaction, command: RemovePerson) -> CommandDone | Refused:
-    """Remove a person, and what lets it in."""
+    """Remove a person and its access."""
     tx.hold("people")
-    refused = _without_admin(tx, command.name, None)
+    refused = _refuse_last_admin(tx, command.name, None)
     if refused is None:
         tx.change("remove_person", (command.name,))
         tx.change("end_web_sessions", (command.name, ""))
     return refused or DONE
 
 
-def _without_admin(tx: Transaction, name: str, role: Role | None) -> Refused | None:
-    """Refuse what would leave nobody who can say who may come in."""
+def _refuse_last_admin(tx: Transaction, name: str, role: Role | None) -> Refused | None:
+    """Refuse a change that would leave no admin."""
     found = tx.one("read_person", (name,))
     if found is None:
         return _unknown(name)
-    was = Role(found[2])
-    if was is Role.ADMIN and role is not Role.ADMIN and tx.one("count_admins", (was.value,)) == (1,):
+    old_role = Role(found[2])
+    if old_role is Role.ADMIN and role is not Role.ADMIN and tx.one("count_admins", (old_role.value,)) == (1,):
         return Refused("last_admin", f"{name} is the last admin")
     return None
 
 
 def set_password(tx: Transaction, command: SetPassword) -> CommandDone | Refused:
-    """Set a password; whoever came in by the old one is signed out."""
+    """Set a password and sign out the sessions of the old one."""
     c = command
     tx.hold("people")
     if not tx.change("set_password", (c.password, tx.now, c.name, c.proof)):
@@ -74,7 +74,7 @@ def set_password(tx: Transaction, command: SetPassword) -> CommandDone | Refused
 
 
 def open_web_session(tx: Transaction, command: OpenWebSession) -> CommandDone | Refused:
-    """Sign somebody in, if what was judged before is still so."""
+    """Sign a person in, if the checked facts still hold."""
     c = command
     tx.hold("people")
     if c.link is not None and not tx.change("redeem_start_link", (c.link, tx.now)):
@@ -87,13 +87,13 @@ def open_web_session(tx: Transaction, command: OpenWebSession) -> CommandDone | 
     if c.replaces is not None:
         tx.change("delete_web_session", (c.replaces,))
     role = None if c.role is None else c.role.value
-    who = (c.hash, c.id, c.name, c.source.value, role, _written(c.automations))
-    tx.change("insert_web_session", (*who, c.address, c.browser, tx.now, c.until_at))
+    identity = (c.hash, c.id, c.name, c.source.value, role, _written(c.automations))
+    tx.change("insert_web_session", (*identity, c.address, c.browser, tx.now, c.until_at))
     return DONE
 
 
 def record_failed_sign_in(tx: Transaction, command: RecordFailedSignIn) -> Refused:
-    """Change nothing: the audit row is what is wanted."""
+    """Change nothing: only the audit row is needed."""
     return Refused(command.code, command.text)
 
 
@@ -112,7 +112,7 @@ def end_web_sessions(tx: Transaction, command: EndWebSessions) -> NumberAnswer:
 
 
 def create_start_link(tx: Transaction, command: CreateStartLink) -> CommandDone:
-    """Keep what a link is compared with."""
+    """Store the hash of a start link."""
     tx.change("insert_start_link", (command.hash, command.until_at))
     return DONE
 
@@ -134,7 +134,7 @@ def revoke_token(tx: Transaction, command: RevokeToken) -> CommandDone | Refused
 
 
 def record_visit(tx: Transaction, command: RecordVisit) -> CommandDone:
-    """Keep when a session or token was last used."""
+    """Record when a session or token was last used."""
     tx.change("touch_api_token" if command.is_token else "touch_web_session", (tx.now, command.hash))
     return DONE
 

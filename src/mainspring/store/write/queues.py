@@ -1,4 +1,4 @@
-"""Queues: limits, backlog, pause. A queue's row is made when first used."""
+"""Queues: limits, backlog, pause. The row of a queue is inserted at its first use."""
 
 import msgspec
 
@@ -9,11 +9,11 @@ from mainspring.store.commands.runs import StartRun
 from mainspring.store.transaction import Transaction
 
 _BUSY_MS = 5_000
-_ROOM = "queue has room"
+_HAS_CAPACITY = "queue has room"
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What one Claim may take from a queue. `rate_starts` = what of its rate is used up, as RateWindow writes it."""
+    """The limits of a queue for one claim. `rate_starts` = the used part of its rate, as RateWindow writes it."""
 
     queue: str
     concurrency: int | None
@@ -23,44 +23,48 @@ class Limits(msgspec.Struct, frozen=True):
 
     @property
     def rate(self) -> RateWindow | None:
-        """The rate with what is used up of it; None if there is none."""
+        """The rate with its used part; None without a rate."""
         if self.rate_count is None or self.rate_per_ms is None:
             return None
         return RateWindow.of(self.rate_count, self.rate_per_ms, self.rate_starts)
 
     def free_slots(self, tx: Transaction, most: int) -> int:
-        """Return how many more runs may run now, at most `most`."""
+        """Return how many more runs may run now, up to `most`."""
         if self.concurrency is None:
             return most
         row = tx.one("count_running", (self.queue,))
         return max(0, min(most, self.concurrency - (row[0] if row else 0)))
 
     def free_starts(self, now: int, most: int) -> int:
-        """Return how many starts the rate allows at `now` (ms), at most `most`; resumes are not counted."""
+        """Return how many starts the rate allows at `now` (ms), up to `most`; resumes are not counted."""
         rate = self.rate
         return most if rate is None else min(most, rate.free(now))
 
     def spend(self, tx: Transaction, starts: int) -> None:
-        """Count so many starts."""
+        """Count starts against the rate."""
         rate = self.rate
         if starts and rate is not None:
             tx.change("record_rate_starts", (rate.spend(starts, tx.now).write(), self.queue))
 
     def next_start_at(self, now: int, starts: int) -> int | None:
-        """Return the instant (ms) from which one more start is allowed after so many at `now`, if a rate limits it."""
+        """Return the instant (ms) from which the rate allows one more start after `starts` at `now`; None without a
+        rate.
+        """
         rate = self.rate
         return None if rate is None else rate.spend(starts, now).next_at(now)
 
 
-def open_queues(tx: Transaction, wanted: tuple[str, ...] | None) -> dict[str, Limits]:
+def open_queues(tx: Transaction, names: tuple[str, ...] | None) -> dict[str, Limits]:
     """Return the limits of the queues that may be claimed from, by name."""
     rows = (Limits(*row) for row in tx.all("list_queue_limits"))
-    return {row.queue: row for row in rows if wanted is None or row.queue in wanted}
+    return {row.queue: row for row in rows if names is None or row.queue in names}
 
 
 def refuse_if_full(tx: Transaction, command: StartRun) -> Refused | None:
-    """Make the queue's row, and refuse if its backlog is full. What a run asks for, and what runs here at once, is never refused."""
-    key = (_ROOM, command.queue)
+    """Insert the queue's row if missing, and refuse if its backlog is full. Children, and runs executed by the sender,
+    are never refused.
+    """
+    key = (_HAS_CAPACITY, command.queue)
     if key in tx.cache:
         return None
     row = tx.one("read_queue", (command.queue,))
@@ -68,52 +72,52 @@ def refuse_if_full(tx: Transaction, command: StartRun) -> Refused | None:
         make(tx, command.queue)
         return None
     if row[4] is not None:
-        tx.hold("queue", command.queue)  # where starts can be refused, they are counted one group at a time
+        tx.hold("queue", command.queue)  # queues that can refuse starts are counted one group at a time
         row = tx.one("read_queue", (command.queue,)) or row
     most, rate_count, rate_per_ms = row[4], row[1], row[2]
     backlog = row[5] + tx.backlog_change(command.queue)
     if most is None:
         tx.cache[key] = True
     elif backlog >= most and command.parent is None and not command.here:
-        after = rate_per_ms // rate_count if rate_count and rate_per_ms else _BUSY_MS
+        retry_after_ms = rate_per_ms // rate_count if rate_count and rate_per_ms else _BUSY_MS
         return Refused(
             "busy",
             f"{backlog} {'run waits' if backlog == 1 else 'runs wait'} in queue {command.queue!r}, its limit is {most}",
-            retry_after_ms=max(after, 1),
+            retry_after_ms=max(retry_after_ms, 1),
         )
     return None
 
 
-def has_backlog_room(tx: Transaction, queue: str) -> bool:
-    """Tell whether nobody can be refused for the queue's backlog."""
-    if (_ROOM, queue) in tx.cache:
+def has_backlog_capacity(tx: Transaction, queue: str) -> bool:
+    """Tell whether no start can be refused for the queue's backlog."""
+    if (_HAS_CAPACITY, queue) in tx.cache:
         return True
     row = tx.one("read_queue", (queue,))
     if row is not None and row[4] is None:
-        tx.cache[_ROOM, queue] = True
+        tx.cache[_HAS_CAPACITY, queue] = True
     return row is None or row[4] is None
 
 
 def make(tx: Transaction, queue: str) -> None:
-    """Make the row of a queue that takes all, unless it is known to be there."""
-    if (_ROOM, queue) not in tx.cache:
+    """Insert the row of a queue without limits, unless it is known to exist."""
+    if (_HAS_CAPACITY, queue) not in tx.cache:
         tx.change("insert_queue", (queue,))
-        tx.cache[_ROOM, queue] = True
+        tx.cache[_HAS_CAPACITY, queue] = True
 
 
 def set_queue(tx: Transaction, command: SetQueue) -> CommandDone:
-    """Make a queue or change its limits."""
+    """Create a queue or change its limits."""
     tx.hold("queue")
     tx.change(
         "set_queue", (command.name, command.concurrency, command.rate_count, command.rate_per_ms, command.max_backlog)
     )
-    tx.cache.pop((_ROOM, command.name), None)
+    tx.cache.pop((_HAS_CAPACITY, command.name), None)
     tx.ready = True
     return DONE
 
 
 def pause_queue(tx: Transaction, command: PauseQueue) -> CommandDone | Refused:
-    """Pause a queue or let it go on."""
+    """Pause or resume a queue."""
     tx.hold("queue")
     if command.paused:
         changed = tx.change("pause_queue", (tx.now, command.by, command.reason, command.name))

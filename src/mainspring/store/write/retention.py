@@ -1,7 +1,7 @@
-"""Retention: what is older than its limit goes, a bounded piece at a time; figures of single minutes are folded into hours.
+"""Retention: delete old rows in bounded batches; group the statistics of minutes by hour.
 
-Whatever an unfinished run can still ask for stays: children of an unfinished run, run keys that lead to one, events until their own
-keep_until. The audit log, the slots of schedules and the pauses that explain them stay for ever.
+What an unfinished run can still read stays: children of an unfinished run, run keys that lead to one, events until
+their own keep_until. The audit log, the slots of schedules and the pauses that explain them are never deleted.
 """
 
 import json
@@ -13,14 +13,14 @@ from mainspring.store.commands.results import NumberAnswer
 from mainspring.store.transaction import Transaction
 
 _HOUR_MS = 3_600_000
-FOLD_AFTER_MS = 48 * _HOUR_MS
-"""Figures older than this are kept by the hour."""
+GROUP_AFTER_MS = 48 * _HOUR_MS
+"""Older statistics are grouped by hour."""
 
 KEYS_COUNT_FOR_MS = 7 * 24 * _HOUR_MS
-"""A key of what arrived counts once for so long at least, whatever the retention of events."""
+"""How long a key of a delivery counts at least, whatever the retention of events."""
 
-WRITERS_KEPT_MS = 7 * 24 * _HOUR_MS
-"""For so long a mark that a process left is compared with what the store knows of it."""
+WRITERS_STORED_MS = 7 * 24 * _HOUR_MS
+"""How long a commit mark of a process is compared with the store's record of its commits."""
 
 _OF_RUNS = (
     "prune_journal",
@@ -48,22 +48,24 @@ _OF_INCIDENTS = (
 
 
 def apply_retention(tx: Transaction, command: ApplyRetention) -> NumberAnswer:
-    """Delete what has outlived its retention."""
+    """Delete what is older than its retention."""
     limits = (
         (RunState.SUCCEEDED, command.succeeded_before),
         (RunState.FAILED, command.failed_before),
         (RunState.CANCELLED, command.cancelled_before),
     )
-    gone: list[str] = []
+    run_ids: list[str] = []
     for state, before in limits:
-        if before is not None and len(gone) < command.limit:
-            gone += [row[0] for row in tx.all("lock_prunable_runs", (state.value, before, command.limit - len(gone)))]
-    if gone:
-        ids = json.dumps(gone)
+        if before is not None and len(run_ids) < command.limit:
+            run_ids += [
+                row[0] for row in tx.all("lock_prunable_runs", (state.value, before, command.limit - len(run_ids)))
+            ]
+    if run_ids:
+        ids = json.dumps(run_ids)
         for query in _OF_RUNS:
             tx.change(query, (ids,))
     tx.change("prune_run_keys", (tx.now,))
-    _prune_ways_in(tx)
+    _prune_access(tx)
     if command.failed_before is not None:
         _prune_bulk(tx, command.failed_before)
     if command.events_before is not None:
@@ -75,19 +77,19 @@ def apply_retention(tx: Transaction, command: ApplyRetention) -> NumberAnswer:
             tx.change(query, (command.rollups_before,))
         tx.change("prune_channel_refs")
     tx.change("prune_outbox_leases", (tx.now,))
-    _fold(tx)
-    return NumberAnswer(len(gone))
+    _group_rollups(tx)
+    return NumberAnswer(len(run_ids))
 
 
-def _prune_ways_in(tx: Transaction) -> None:
-    """Forget sessions, tokens and links that open nothing any more; the audit log keeps who had them."""
+def _prune_access(tx: Transaction) -> None:
+    """Delete expired sessions, tokens and links; the audit log keeps their owners."""
     tx.change("prune_web_sessions", (tx.now, tx.now - IDLE_TIMEOUT_MS))
     tx.change("prune_api_tokens", (tx.now,))
     tx.change("prune_start_links", (tx.now,))
 
 
 def _prune_rollups(tx: Transaction, before: int) -> None:
-    """Make one row of all that is too old, at minute 0: what was ever counted stays the same, so that counters made of it never go down."""
+    """Sum all old rows into one row at minute 0: totals stay the same, so that counters made of them never decrease."""
     for query in ("total_rollups", "prune_rollups", "total_rollup_details", "prune_rollup_details"):
         tx.change(query, (before,))
 
@@ -100,7 +102,9 @@ def _prune_events(tx: Transaction, before: int, limit: int) -> None:
 
 
 def _prune_bulk(tx: Transaction, before: int) -> None:
-    """Forget the bulk act that ended first, with its runs: they may be so many that several at once would hold up every commit."""
+    """Delete the bulk operation that ended first, with its runs: several at once could have so many runs that every
+    commit is delayed.
+    """
     found = tx.one("find_prunable_bulk_operation", (before,))
     if found is not None:
         for query in ("prune_bulk_runs", "prune_bulk_operation"):
@@ -108,7 +112,7 @@ def _prune_bulk(tx: Transaction, before: int) -> None:
 
 
 def _prune_deliveries(tx: Transaction, before: int, limit: int) -> None:
-    """Forget what arrived, and with it that its key counted; what is undecided stays."""
+    """Delete old deliveries, so that their keys no longer count; undecided ones stay."""
     before = min(before, tx.now - KEYS_COUNT_FOR_MS)
     seqs = json.dumps([row[0] for row in tx.all("list_prunable_deliveries", (before, limit))])
     tx.change("prune_deliveries", (seqs,))
@@ -118,9 +122,11 @@ def _prune_deliveries(tx: Transaction, before: int, limit: int) -> None:
     tx.change("prune_flow_control", (tx.now,))
 
 
-def _fold(tx: Transaction) -> None:
-    """Make one row an hour of the rows of all sessions and minutes (a sum from a full hour on stays the same), then forget old sessions."""
-    before = tx.now - FOLD_AFTER_MS
+def _group_rollups(tx: Transaction) -> None:
+    """Group the rows of all sessions and minutes by hour (a sum that starts at a full hour stays the same), then delete
+    old sessions.
+    """
+    before = tx.now - GROUP_AFTER_MS
     before -= before % _HOUR_MS
     for query in (
         "group_rollups_by_hour",
@@ -130,4 +136,4 @@ def _fold(tx: Transaction) -> None:
     ):
         tx.change(query, (before,))
     tx.change("prune_sessions", (before,))
-    tx.change("prune_commits", (tx.now - WRITERS_KEPT_MS,))
+    tx.change("prune_commits", (tx.now - WRITERS_STORED_MS,))

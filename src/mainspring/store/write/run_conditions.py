@@ -1,4 +1,4 @@
-"""Run conditions: what processes run under; a row for each time that a condition changed."""
+"""Run conditions of processes; a row for each change of a condition."""
 
 import msgspec
 
@@ -9,27 +9,29 @@ from mainspring.store.transaction import Transaction
 
 
 def record_run_conditions(tx: Transaction, command: RecordRunConditions) -> NumberAnswer:
-    """Keep what differs from what is on record.
+    """Record conditions that differ from the record.
 
-    A host that is seen for the first time (each container is one) is compared with the one noted last; the first of all is no change.
+    A new host (each container is one) is compared with the last recorded one; the very first is no change.
     """
     tx.hold("run_conditions")
     changes = 0
-    for found in command.found:
-        known = tx.one("find_last_run_condition", (found.kind.value, found.subject))
-        row = known or tx.one("find_last_run_condition_of_hosts", (found.kind.value,))
-        was = None if row is None else msgspec.json.decode(row[0], type=dict[str, str])
-        is_change = was is not None and was != found.values
+    for snapshot in command.found:
+        known = tx.one("find_last_run_condition", (snapshot.kind.value, snapshot.subject))
+        row = known or tx.one("find_last_run_condition_of_hosts", (snapshot.kind.value,))
+        old_values = None if row is None else msgspec.json.decode(row[0], type=dict[str, str])
+        is_change = old_values is not None and old_values != snapshot.values
         if known is None or is_change:
-            insert_run_condition(tx, found, was if is_change else None)
+            insert_run_condition(tx, snapshot, old_values if is_change else None)
         changes += is_change
     return NumberAnswer(changes)
 
 
-def insert_run_condition(tx: Transaction, found: ConditionSnapshot, was: dict[str, str] | None) -> None:
-    """Keep a circumstance, and what it was before (None = it was not known)."""
-    before = None if was is None else _written(was)
-    tx.change("insert_run_condition", (found.kind.value, found.subject, tx.now, before, _written(found.values)))
+def insert_run_condition(tx: Transaction, snapshot: ConditionSnapshot, old_values: dict[str, str] | None) -> None:
+    """Insert a condition and its earlier values (None = unknown)."""
+    before = None if old_values is None else _written(old_values)
+    tx.change(
+        "insert_run_condition", (snapshot.kind.value, snapshot.subject, tx.now, before, _written(snapshot.values))
+    )
 
 
 def _written(values: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Handlers of the commands on sessions: opening, draining, closing, and burying a dead one with everything it held, in one commit."""
+"""Handlers of sessions: open, drain, close, and declare a dead one dead and release all that it held, in one commit."""
 
 import json
 
@@ -35,11 +35,11 @@ _UNASKED = "SIGTERM that no one asked for"
 _MOST_STEPS = 3
 _LIVE = frozenset({SessionState.ALIVE.value, SessionState.DRAINING.value})
 EXEC_ROLE = "exec"
-"""Role of a process that runs one wrapped command itself: nobody can continue that command when the process died."""
+"""Role of a process that runs one wrapped command itself: no other process can continue that command."""
 
 
 def open_session(tx: Transaction, command: OpenSession) -> NumberAnswer:
-    """Make the session's row, once, and let this group and all later ones act for it."""
+    """Insert the session's row, once; this group and all later ones then act for it."""
     tx.change(
         "insert_session",
         {
@@ -68,7 +68,7 @@ def open_session(tx: Transaction, command: OpenSession) -> NumberAnswer:
 
 
 def record_heartbeat(tx: Transaction, command: RecordHeartbeat) -> CommandDone:
-    """Note when this session was last seen moving, and what its process takes; that it lives was checked by the group."""
+    """Record a heartbeat and the usage of its process; the group has checked that the session lives."""
     now = {"now": tx.now, "session": tx.session}
     usage = {"memory": command.memory, "processor": command.processor, "child_queue": command.child_queue}
     tx.change("record_heartbeat", now | usage)
@@ -76,52 +76,52 @@ def record_heartbeat(tx: Transaction, command: RecordHeartbeat) -> CommandDone:
 
 
 def record_blocked_loop(tx: Transaction, command: RecordBlockedLoop) -> CommandDone:
-    """Note what holds the loop of this session's process, or that it turns."""
-    held = None
+    """Record which code blocks the loop of this session's process, or that it runs again."""
+    encoded_loop = None
     if command.stack:
         runs = [run for (run,) in tx.all("list_owned_runs", (tx.session,))]
         loop = BlockedLoop(tx.now - command.blocked_ms, command.stack, runs[0] if len(runs) == 1 else None)
-        held = msgspec.json.encode(loop).decode()
-    tx.change("record_blocked_loop", (held, tx.session))
+        encoded_loop = msgspec.json.encode(loop).decode()
+    tx.change("record_blocked_loop", (encoded_loop, tx.session))
     return DONE
 
 
 def record_process_findings(tx: Transaction, command: RecordProcessFindings) -> CommandDone:
-    """Note what this session's process finds wrong with itself."""
+    """Record the findings of this session's process about itself."""
     findings = command.findings
     if command.kinds and (row := tx.one("read_findings", (tx.session,))) is not None and row[0] is not None:
         known = msgspec.json.decode(row[0], type=tuple[ProcessFinding, ...])
         findings = (*(finding for finding in known if finding.kind not in command.kinds), *findings)
-    written = msgspec.json.encode(findings).decode() if findings else None
-    tx.change("record_store_findings", (written, tx.session))
+    encoded_findings = msgspec.json.encode(findings).decode() if findings else None
+    tx.change("record_store_findings", (encoded_findings, tx.session))
     return DONE
 
 
 def drain_session(tx: Transaction, command: DrainSession) -> CommandDone | Refused:
-    """Let a session, ours or another's, claim nothing new."""
+    """Drain a session, this one or another: it claims nothing new."""
     if tx.change("drain_session", (command.session,)):
         return DONE
     return Refused("not_found", f"there is no live session {command.session}")
 
 
 def close_session(tx: Transaction, command: CloseSession) -> CommandDone:
-    """End this session. What it still owns is ready again, and no attempt of it is left open."""
+    """End this session. Its runs are ready again, and none of its attempts stays open."""
     session = tx.session
     if session is None:
         return DONE
     row = tx.one("read_session_to_end", (session,))
     steps = {run: _running_steps(tx, run) for run, _ in command.blamed}
     tx.change("lose_attempts", {"now": tx.now, "session": session})
-    freed = 0
-    if command.blamed and row is not None and row[0] == SessionState.ALIVE:  # else a person asked for the drain
-        freed = _blame(tx, session, command, steps, is_probation=row[1] == PROBATION_ROLE)
-    freed += tx.change("release_owned_runs", {"now": tx.now, "session": session})
-    _end(tx, session, SessionState.CLOSED, freed)
+    released = 0
+    if command.blamed and row is not None and row[0] == SessionState.ALIVE:  # otherwise a person requested the drain
+        released = _blame(tx, session, command, steps, is_probation=row[1] == PROBATION_ROLE)
+    released += tx.change("release_owned_runs", {"now": tx.now, "session": session})
+    _end_session(tx, session, SessionState.CLOSED, released)
     tx.session = None
     return DONE
 
 
-def bury_all(tx: Transaction) -> None:
+def declare_all_dead(tx: Transaction) -> None:
     """Declare all sessions dead that did not end: no process uses this store."""
     for (session,) in tx.all("list_sessions_to_declare_dead"):
         declare_session_dead(tx, DeclareSessionDead(session))
@@ -129,7 +129,7 @@ def bury_all(tx: Transaction) -> None:
 
 
 def declare_session_dead(tx: Transaction, command: DeclareSessionDead) -> NumberAnswer | Refused:
-    """Declare a session dead and set free what it held. Whoever owned it can write nothing from this commit on."""
+    """Declare a session dead and release what it held. Its process can write nothing from this commit on."""
     session = command.session
     row = tx.one("read_session_to_end", (session,))
     if row is None or row[0] not in _LIVE or session == tx.session:
@@ -140,31 +140,31 @@ def declare_session_dead(tx: Transaction, command: DeclareSessionDead) -> Number
         return Refused("not_silent", f"session {session} was heard of less than {command.silent_ms} ms ago")
     now = {"now": tx.now, "session": session}
     steps = "" if command.alone is None else _running_steps(tx, command.alone)
-    noticed, ending = _noticed(command).value, command.how or None
+    noticed, ending = _loss_detection(command).value, command.how or None
     tx.change("record_losses", {**now, "noticed": noticed, "ending": ending, "finder": tx.session})
     tx.change("lose_attempts", now)
-    freed = _fail_here(tx, session) if row[1] == EXEC_ROLE else 0
+    released = _fail_exec_runs(tx, session) if row[1] == EXEC_ROLE else 0
     if command.alone is not None:
-        freed += _count_crash(tx, session, command.alone, command.limit, f"{command.how or 'it died'}{steps}")
-    freed += tx.change("lose_owned_runs", {**now, "crashed": int(command.crashed)})
-    _end(tx, session, SessionState.QUARANTINED if command.quarantined else SessionState.DEAD, freed)
-    return NumberAnswer(freed)
+        released += _count_crash(tx, session, command.alone, command.limit, f"{command.how or 'it died'}{steps}")
+    released += tx.change("lose_owned_runs", {**now, "crashed": int(command.crashed)})
+    _end_session(tx, session, SessionState.QUARANTINED if command.quarantined else SessionState.DEAD, released)
+    return NumberAnswer(released)
 
 
 def end_probation(tx: Transaction, command: EndProbation) -> CommandDone:
-    """Take runs off probation that wait for it."""
+    """End the probation of waiting runs."""
     for run in command.runs:
         tx.ready |= bool(tx.change("end_probation", (run,)))
     return DONE
 
 
 def wake_workers(tx: Transaction, _command: WakeWorkers) -> CommandDone:
-    """Let other workers ask for runs."""
+    """Let other workers claim runs."""
     tx.ready = True
     return DONE
 
 
-def _noticed(command: DeclareSessionDead) -> LossDetection:
+def _loss_detection(command: DeclareSessionDead) -> LossDetection:
     if command.quarantined:
         return LossDetection.QUARANTINE
     if command.crashed:
@@ -173,13 +173,13 @@ def _noticed(command: DeclareSessionDead) -> LossDetection:
 
 
 def clear_probation(tx: Transaction, command: ClearProbation) -> CommandDone | Refused:
-    """Take a run off probation."""
+    """End the probation of a run."""
     values = {"run": command.run, "claim": command.claim, "session": tx.session, "progressed": int(command.progressed)}
     return DONE if tx.change("clear_probation", values) else CLAIM_LOST
 
 
 def record_process_group(tx: Transaction, command: RecordProcessGroup) -> CommandDone:
-    """Remember, or forget, a process group of this session."""
+    """Record, or delete, a process group of this session."""
     if command.ended:
         tx.change("delete_process_group", (tx.session, command.pgid))
     else:
@@ -187,9 +187,9 @@ def record_process_group(tx: Transaction, command: RecordProcessGroup) -> Comman
     return DONE
 
 
-def _end(tx: Transaction, session: int, state: SessionState, freed: int) -> None:
-    """Write the session's end and drop what only a live one has."""
-    tx.change("end_session", {"state": state.value, "now": tx.now, "freed": freed, "session": session})
+def _end_session(tx: Transaction, session: int, state: SessionState, released: int) -> None:
+    """Record the session's end and delete what only a live one has."""
+    tx.change("end_session", {"state": state.value, "now": tx.now, "freed": released, "session": session})
     for query in (
         "delete_locks_of_session",
         "delete_process_groups_of_session",
@@ -198,15 +198,15 @@ def _end(tx: Transaction, session: int, state: SessionState, freed: int) -> None
         "delete_stalled_attempts_of_session",
     ):
         tx.change(query, (session,))
-    tx.ready |= freed > 0
+    tx.ready |= released > 0
 
 
 def _blame(tx: Transaction, session: int, command: CloseSession, steps: dict[str, str], *, is_probation: bool) -> int:
-    """Count and record a drain that no one asked for on each run that was aboard; on probation it is the crash of the one suspect.
+    """Record an unrequested drain for each run that was claimed; on probation it counts as the crash of its only run.
 
-    Return how many runs were set apart.
+    Return how many runs were quarantined.
     """
-    suspects = []
+    blamed_runs = []
     drain = {"now": tx.now, "session": session, "noticed": LossDetection.OWN_REPORT.value, "ending": _UNASKED}
     for run, claim in command.blamed:
         row = tx.one("count_forced_drain", (run,))
@@ -214,9 +214,9 @@ def _blame(tx: Transaction, session: int, command: CloseSession, steps: dict[str
             continue
         tx.change("record_drain_loss", {**drain, "run": run, "claim": claim})
         if row[0]:
-            suspects.append(run)
-    if is_probation and len(suspects) == 1:
-        (run,) = suspects
+            blamed_runs.append(run)
+    if is_probation and len(blamed_runs) == 1:
+        (run,) = blamed_runs
         row = tx.one("count_crash_by_drain", (run,))
         if row is not None and row[0] >= command.limit:
             return _quarantine(tx, session, run, f"{_UNASKED}{steps[run]}")
@@ -224,23 +224,27 @@ def _blame(tx: Transaction, session: int, command: CloseSession, steps: dict[str
 
 
 def _running_steps(tx: Transaction, run: str) -> str:
-    """Return " in step NAME" of the attempts of a run that are under way; "" where none is on record."""
+    """Return " in step NAME" of a run's running attempts; "" without any on record."""
     rows = tx.all("list_open_attempts_of", (json.dumps([run]),))
     running = dict.fromkeys(row[2] for row in rows if row[5] == AttemptState.STARTED and row[-1] is None)
     names = list(running)[:_MOST_STEPS]
     return f" in step {', '.join(names)}" if names else ""
 
 
-def _count_crash(tx: Transaction, session: int, run: str, limit: int, how: str) -> int:
-    """Count the death of a worker that held this run alone; at the limit the run is set apart. Return how many runs were."""
+def _count_crash(tx: Transaction, session: int, run: str, limit: int, ending: str) -> int:
+    """Count the death of a worker that had only this run; at the limit quarantine the run. Return how many runs were
+    quarantined.
+    """
     row = tx.one("count_crash", (run, session))
-    return 0 if row is None or row[0] < limit else _quarantine(tx, session, run, how)
+    return 0 if row is None or row[0] < limit else _quarantine(tx, session, run, ending)
 
 
-def _quarantine(tx: Transaction, session: int, run: str, how: str) -> int:
-    """Set a run apart whose code ends its workers; `how` = the end of the last one. Return how many were."""
+def _quarantine(tx: Transaction, session: int, run: str, ending: str) -> int:
+    """Quarantine a run whose code ends its workers; `ending` = the end of the last one. Return how many were
+    quarantined.
+    """
     reason = FailureReason.CRASHES_WORKER.value
-    failure = Failure("CrashesWorker", reason, f"crashes worker: {how}", kind=FailureKind.PERMANENT)
+    failure = Failure("CrashesWorker", reason, f"crashes worker: {ending}", kind=FailureKind.PERMANENT)
     values = {"now": tx.now, "run": run, "session": session, "failure": encode_failure(failure)}
     halted = tx.one("quarantine_run", values)
     if halted is None:
@@ -253,8 +257,8 @@ def _quarantine(tx: Transaction, session: int, run: str, how: str) -> int:
     return 1
 
 
-def _fail_here(tx: Transaction, session: int) -> int:
-    """End the wrapped commands of an `exec` process that died: what happened to them is not known, and they are not repeated."""
+def _fail_exec_runs(tx: Transaction, session: int) -> int:
+    """Fail the wrapped commands of an `exec` process that died: their outcome is unknown, and they are not repeated."""
     state, reason = target_state(RunMove.FAIL), FailureReason.PROCESS_LOST
     ended = 0
     for (run,) in tx.all("list_owned_runs", (session,)):

@@ -1,4 +1,6 @@
-"""Subscriptions inside: a published event or the end of a run becomes a delivery of each subscribed trigger, in the same commit."""
+"""Subscriptions inside the store: a published event or the end of a run becomes a delivery of each subscribed trigger,
+in the same commit.
+"""
 
 from typing import Any
 
@@ -11,51 +13,51 @@ from mainspring.store.transaction import Transaction
 from mainspring.store.write.delivery_row import InsertedDelivery
 
 _CACHE = "listeners"
-_Listener = tuple[str, Any, int]
+_Subscriber = tuple[str, Any, int]
 
 
 def has_subscriber(tx: Transaction, name: str, data: Any) -> bool:
-    """Tell whether a trigger listens for an event of this name with this data."""
-    return any(_wants(listener, name, data) for listener in _listeners(tx, "event", name))
+    """Tell whether a trigger is subscribed to an event of this name with this data."""
+    return any(_matches(subscriber, name, data) for subscriber in _list_subscribers(tx, "event", name))
 
 
 def deliver_event(tx: Transaction, event: str, name: str, data: Any) -> None:
-    """Let the triggers that listen for an event of this name have it, if its data is what they want."""
+    """Deliver an event to the triggers that are subscribed to its name and match its data."""
     rows = [
-        _row(tx, listener[0], event, event, name, listener[2])
-        for listener in _listeners(tx, "event", name)
-        if _wants(listener, name, data)
+        _row(tx, subscriber[0], event, event, name, subscriber[2])
+        for subscriber in _list_subscribers(tx, "event", name)
+        if _matches(subscriber, name, data)
     ]
     _insert(tx, rows)
 
 
-def _wants(listener: _Listener, name: str, data: Any) -> bool:
-    where = listener[1]
+def _matches(subscriber: _Subscriber, name: str, data: Any) -> bool:
+    where = subscriber[1]
     return event_hash(name, match_paths(where), data) == match_hash(name, where)
 
 
 def deliver_run_end(tx: Transaction, run: str, automation: str, state: RunState) -> None:
-    """Let the triggers that listen for the end of a run of this automation have it. A run that was continued ends once more."""
+    """Deliver the end of a run to the triggers subscribed to its automation. A run that was continued ends once more."""
     _insert(tx, delivery_rows_of_end(tx, run, automation, state))
 
 
 def delivery_rows_of_end(tx: Transaction, run: str, automation: str, state: RunState) -> list[InsertedDelivery]:
-    """Return the deliveries that an end makes."""
+    """Return the deliveries of an end."""
     return [
         _row(tx, trigger, run, f"{run}@{tx.now}", automation, filtered)
-        for trigger, states, filtered in _listeners(tx, "run", automation)
+        for trigger, states, filtered in _list_subscribers(tx, "run", automation)
         if not states or state in states
     ]
 
 
 def clear_subscription_cache(tx: Transaction) -> None:
-    """Read anew who listens: it was changed in this group."""
+    """Read the subscribers again: this group changed them."""
     tx.cache.pop(_CACHE, None)
 
 
-def _listeners(tx: Transaction, kind: str, name: str) -> list[_Listener]:
-    """Return trigger, condition and whether it has a filter of all that listen; asked once a group."""
-    known: dict[tuple[str, str], list[_Listener]] = tx.cache.setdefault(_CACHE, {})
+def _list_subscribers(tx: Transaction, kind: str, name: str) -> list[_Subscriber]:
+    """Return trigger, condition and whether it has a filter, of all subscribers; read once per group."""
+    known: dict[tuple[str, str], list[_Subscriber]] = tx.cache.setdefault(_CACHE, {})
     found = known.get((kind, name))
     if found is None:
         found = known[kind, name] = [

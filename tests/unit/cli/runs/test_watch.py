@@ -121,7 +121,7 @@ def test_watch_says_that_its_queue_is_paused(cli, stage):
 def test_watch_of_a_run_whose_worker_died_says_to_start_one(cli, stage, monkeypatch):
     """Nothing continues it, and no process is there to note that."""
     run = stage.begin()
-    monkeypatch.setattr(status, "is_gone", lambda host, pid, started: True)
+    monkeypatch.setattr(status, "has_process_ended", lambda host, pid, started: True)
     said = cli("runs", "watch", run.id, "--timeout", "0s")
     assert halted(said, run.id) == [f"run {run.id} does not continue. Its process died, and no worker is running."]
     assert "To start a worker: mainspring up" in said.err

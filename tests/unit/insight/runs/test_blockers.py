@@ -290,7 +290,7 @@ def test_run_of_a_process_that_died_names_who_continues_it(cli, stage, monkeypat
     """No process has taken note of it, and where no worker lives a person has to start one."""
     run = stage.begin().id
     assert "It runs, claimed by worker" in cli("explain", run, "--json").json["what"][0]
-    monkeypatch.setattr(status, "is_gone", lambda host, pid, started: True)
+    monkeypatch.setattr(status, "has_process_ended", lambda host, pid, started: True)
     found = cli("explain", run, "--json").json
     assert found["what"] == ["Its process died, and no other process has taken note of that yet."]
     assert found["next"] == ["Nothing continues it before a worker runs."]

@@ -8,7 +8,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.committer import Committer
 from mainspring.store.postgres.address import read_address
-from mainspring.store.postgres.change_notifications import HEED_EVERY, TELL_EVERY
+from mainspring.store.postgres.change_notifications import NOTIFY_EVERY_S, PASS_ON_EVERY_S
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.write.command_handlers import HANDLERS
@@ -85,13 +85,13 @@ def test_change_soon_after_another_is_told_when_the_time_between_is_over(opened,
     teller, told = opened(), opened()
     teller.commit([starts()])
     assert arrives(told)
-    passing.seconds += TELL_EVERY / 2
+    passing.seconds += NOTIFY_EVERY_S / 2
     teller.commit([starts()])
-    assert teller.poll_in == pytest.approx(TELL_EVERY / 2)
-    passing.seconds += TELL_EVERY / 2
+    assert teller.poll_in == pytest.approx(NOTIFY_EVERY_S / 2)
+    passing.seconds += NOTIFY_EVERY_S / 2
     assert not arrives(told)
     assert teller.poll_in == pytest.approx(0)
-    passing.seconds += TELL_EVERY / 2
+    passing.seconds += NOTIFY_EVERY_S / 2
     assert not teller.poll()
     assert teller.poll_in == float("inf")
     assert arrives(told)
@@ -102,7 +102,7 @@ def test_process_that_ends_tells_what_it_has_not_told(opened, starts):
     teller, told = opened(), opened()
     teller.commit([starts()])
     assert arrives(told)
-    told._hints._heeded = 0.0
+    told._hints._passed_on_at = 0.0
     teller.commit([starts()])
     assert not arrives(told)
     teller.close()
@@ -116,8 +116,8 @@ def test_many_hints_are_heeded_so_often_at_most(opened, starts, passing):
     assert arrives(told)
     tellers[1].commit([starts()])
     assert not arrives(told)
-    assert told.poll_in == pytest.approx(HEED_EVERY)
-    passing.seconds += HEED_EVERY * 1.1
+    assert told.poll_in == pytest.approx(PASS_ON_EVERY_S)
+    passing.seconds += PASS_ON_EVERY_S * 1.1
     assert told.poll_in == 0
     assert told.poll()
     assert told.poll_in == float("inf")

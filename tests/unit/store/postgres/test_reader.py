@@ -30,7 +30,7 @@ def process(postgres):
 def reader(request, process, monkeypatch):
     """A reader of a store with one queue."""
     if request.param == "pooled":
-        monkeypatch.setattr(connection_module, "_stands_before_a_pooler", lambda connection: True)
+        monkeypatch.setattr(connection_module, "_is_behind_pooler", lambda connection: True)
     process.do(SetQueue("mail", 2))
     found = PostgresReader(process.database.address)
     yield found

@@ -82,7 +82,7 @@ def test_a_store_stays_open_if_the_place_it_is_to_go_to_is_of_a_newer_version(po
 
     with pytest.raises(StoreTooNewError):
         go()
-    assert source.departure() is None
+    assert source.read_marker() is None
     postgres.execute(f"drop schema {address.schema} cascade")
     assert go().tables
     assert go() == MoveResult(source.shown, target.shown, {})

@@ -108,6 +108,6 @@ def test_store_that_was_used_is_made_anew_only_by_word(path):
     path.touch()
     with pytest.raises(StoreGoneError, match="the store's file is gone"):
         SqliteStore(path, clock=SystemClock()).open()
-    anew = SqliteStore(path, clock=SystemClock(), anew=True)
+    anew = SqliteStore(path, clock=SystemClock(), recreate=True)
     anew.open()
     anew.close()

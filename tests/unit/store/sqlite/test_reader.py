@@ -47,7 +47,7 @@ def test_connections_are_lent_again_but_not_after_a_fault(reader):
 
 def test_threads_read_at_the_same_time(reader):
     """Each gets a connection of its own; only a few are kept."""
-    count = reader_module._KEPT + 2
+    count = reader_module._MAX_IDLE + 2
     inside, results = threading.Barrier(count), []
 
     def read():
@@ -61,12 +61,12 @@ def test_threads_read_at_the_same_time(reader):
     for thread in threads:
         thread.join()
     assert results == [[]] * count
-    assert len(reader._idle) == reader_module._KEPT
+    assert len(reader._idle) == reader_module._MAX_IDLE
 
 
 def test_an_endless_read_is_broken_off(reader, monkeypatch):
     """It would keep the log from being emptied."""
-    monkeypatch.setattr(reader_module, "_LONGEST", 0.01)
+    monkeypatch.setattr(reader_module, "_MAX_READ_S", 0.01)
     endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select sum(i) from n"
     with pytest.raises(StoreUnavailableError, match="broken off"):
         reader.read_text(endless)

@@ -1,1 +1,1 @@
-"""Commands of one kind in one group, answered by one statement with arrays for parameters."""
+"""Bulk statements: one statement with arrays as parameters answers all commands of one kind in a group."""

@@ -1,4 +1,4 @@
-"""The batch rule of one kind of command: what the order of a group must know of it."""
+"""The batch rule of one kind of command: the properties on which the order of a group depends."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,20 +9,21 @@ from mainspring.store.postgres.transaction import PostgresTransaction
 
 
 def run_of(command: Any) -> str:
-    """Return the run that an owner's command names."""
+    """Return the run of an owner's command."""
     return str(command.run)
 
 
 def publishes_nothing(_tx: PostgresTransaction, commands: Sequence[Any]) -> list[bool]:
-    """Tell of each outcome whether it has no event for other runs: then it concerns its own alone."""
+    """Tell for each outcome whether it publishes no event: then it concerns only its own run."""
     return [not command.events for command in commands]
 
 
 class BatchRule(msgspec.Struct, frozen=True):
     """One kind of command.
 
-    `answer` answers many of them by one statement, None for each that its handler must answer; no two of them have one `key`. `run` is
-    the run a command is about. `plain` tells of each whether it concerns nothing but that run; without it all do.
+    `answer` answers many of them by one statement, with None for each that its handler must answer; no two of them have
+    the same `key`. `run` is the run of a command. `plain` tells for each command whether it concerns only that run;
+    without it all do.
     """
 
     answer: Callable[[PostgresTransaction, list[Any]], list[Any]]

@@ -1,9 +1,9 @@
-"""Batching: in which order a group's commands are answered, and which of them together.
+"""Batching: the order in which a group's commands are answered, and which of them are answered together.
 
-Commands of one run keep their order. Commands of two runs may change places only where neither can see the other: those of the kinds
-below that go the plain way. All others are answered by their handler, one by one, after all that stands before and before all that comes
-after. So is each command that its statement did not answer: what is said to an owner that lost its claim, or to one that says a thing
-twice, is known in one place only.
+Commands of one run keep their order. Commands of two runs may be reordered only if neither can see the other: plain
+ones of the kinds below. The handler answers all others one by one, after all commands before and before all commands
+after them. It also answers each command that the bulk statement did not answer: the answer to an owner that lost its
+claim, or that repeats a command, is known in one place only.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,11 +18,11 @@ from mainspring.store.postgres.bulk.batch_rule import BatchRule
 from mainspring.store.postgres.transaction import PostgresTransaction
 
 FEWEST = 2
-"""For fewer commands a statement for many is no gain."""
+"""A bulk statement gains nothing for fewer commands."""
 
 KINDS: Final[dict[type, BatchRule]] = {
     StartRun: starts.STARTS,
-    AcceptDelivery: deliveries.ARRIVALS,
+    AcceptDelivery: deliveries.DELIVERIES,
     DecideDelivery: deliveries.DECISIONS,
     SaveLogs: logs.LINES,
     SaveAttempt: journal.ATTEMPTS,
@@ -33,50 +33,51 @@ KINDS: Final[dict[type, BatchRule]] = {
     FinishRun: run_transitions.ENDS,
     CompleteRun: run_transitions.COMPLETIONS,
 }
-"""In the order in which one turn answers them."""
+"""In the order of one turn."""
 STARTING: Final = frozenset({StartRun, AcceptDelivery, DecideDelivery})
-"""What stages runs: their order is kept, so one turn has starts of one kind alone."""
+"""Commands that create runs: their order is kept, so one turn has only one kind of them."""
 _PLACES = {kind: place for place, kind in enumerate(KINDS)}
 
 
 class BatchFailedError(Exception):
-    """A statement for many commands failed; whose fault it was is not known."""
+    """A bulk statement failed; the guilty command is unknown."""
 
 
-Ordinary = Callable[[int], Any]
-"""Lets the handler answer the command at this place of the group."""
+AnswerOne = Callable[[int], Any]
+"""Calls the handler of the command at this index of the group."""
 
 
 def answer_commands(
-    tx: PostgresTransaction, commands: list[Any], ordinary: Ordinary, on_many: Callable[[], None] = lambda: None
+    tx: PostgresTransaction, commands: list[Any], answer_one: AnswerOne, on_many: Callable[[], None] = lambda: None
 ) -> list[Any]:
-    """Answer a group's commands, many at a time where that makes no difference. `on_many` is called before a statement for many."""
+    """Answer a group's commands, in bulk where the result is the same. `on_many` is called before a bulk statement."""
     answers: list[Any] = [None] * len(commands)
-    for stretch in _stretches(tx, commands):
+    for stretch in _list_stretches(tx, commands):
         if len(stretch) < FEWEST:
             for index in stretch:
-                answers[index] = ordinary(index)
+                answers[index] = answer_one(index)
             continue
-        for turn in _turns(commands, stretch):
+        for turn in _list_turns(commands, stretch):
             for kind, places in turn:
                 on_many()
-                found = KINDS[kind].answer(tx, [commands[index] for index in places])
-                for index, result in zip(places, found, strict=True):
-                    answers[index] = ordinary(index) if result is None else result
+                results = KINDS[kind].answer(tx, [commands[index] for index in places])
+                for index, result in zip(places, results, strict=True):
+                    answers[index] = answer_one(index) if result is None else result
     return answers
 
 
-def _stretches(tx: PostgresTransaction, commands: list[Any]) -> Iterator[list[int]]:
-    """Return the places of commands that may change places, stretch by stretch; what is not plain is a stretch by itself.
+def _list_stretches(tx: PostgresTransaction, commands: list[Any]) -> Iterator[list[int]]:
+    """Yield the indexes of commands that may be reordered, stretch by stretch; a command that is not plain is a stretch
+    by itself.
 
-    What is plain is looked at when all that stands before was answered.
+    Commands are checked only when all commands before them were answered.
     """
     start = 0
     while start < len(commands):
         end = start
         while end < len(commands) and type(commands[end]) in KINDS:
             end += 1
-        plain = _plain(tx, commands[start:end]) if end - start >= FEWEST else [False] * (end - start)
+        plain = _find_plain(tx, commands[start:end]) if end - start >= FEWEST else [False] * (end - start)
         stretch: list[int] = []
         for index, is_plain in enumerate(plain, start):
             if is_plain:
@@ -94,48 +95,52 @@ def _stretches(tx: PostgresTransaction, commands: list[Any]) -> Iterator[list[in
         start = end
 
 
-def _plain(tx: PostgresTransaction, commands: Sequence[Any]) -> list[bool]:
-    """Tell of each command whether it concerns its own run alone; an end does not if a child is asked for beside it."""
+def _find_plain(tx: PostgresTransaction, commands: Sequence[Any]) -> list[bool]:
+    """Tell for each command whether it concerns only its own run; an end does not if the group also requests a child of
+    the run.
+    """
     plain = [True] * len(commands)
-    for kind, what in KINDS.items():
-        if what.plain is not None:
+    for kind, rule in KINDS.items():
+        if rule.plain is not None:
             places = [index for index, command in enumerate(commands) if type(command) is kind]
             if places:
-                found = what.plain(tx, [commands[index] for index in places])
-                for index, is_plain in zip(places, found, strict=True):
+                plain_of_kind = rule.plain(tx, [commands[index] for index in places])
+                for index, is_plain in zip(places, plain_of_kind, strict=True):
                     plain[index] = is_plain
-    asked = {c.parent.run for c in commands if isinstance(c, StartRun) and c.parent is not None}
+    parents = {c.parent.run for c in commands if isinstance(c, StartRun) and c.parent is not None}
     return [
-        is_plain and not (isinstance(command, FinishRun) and command.run in asked)
+        is_plain and not (isinstance(command, FinishRun) and command.run in parents)
         for command, is_plain in zip(commands, plain, strict=True)
     ]
 
 
-def _turns(commands: list[Any], places: list[int]) -> Iterator[list[tuple[type, list[int]]]]:
-    """Return what is answered together: in one turn each run has at most one row for a key, and its kinds in the order of KINDS."""
+def _list_turns(commands: list[Any], places: list[int]) -> Iterator[list[tuple[type, list[int]]]]:
+    """Yield the commands that are answered together: in one turn each run has at most one row for a key, and its kinds
+    in the order of KINDS.
+    """
     while places:
         turn: dict[type, list[int]] = {}
-        left: list[int] = []
+        later_places: list[int] = []
         starting: type | None = None
-        others_start = False
-        last: dict[str, int] = {}
-        seen: set[Any] = set()
+        has_other_starts = False
+        last_kinds: dict[str, int] = {}
+        keys: set[Any] = set()
         for index in places:
             command = commands[index]
             kind = type(command)
-            what = KINDS[kind]
-            run = what.run(command)
+            rule = KINDS[kind]
+            run = rule.run(command)
             place = _PLACES[kind]
-            key = (place, what.key(command))
+            key = (place, rule.key(command))
             if kind in STARTING:
                 starting = starting or kind
-                others_start |= kind is not starting
-            if place < last.get(run, 0) or key in seen or (others_start and kind in STARTING):
-                last[run] = len(KINDS)  # all that this run has after it waits too
-                left.append(index)
+                has_other_starts |= kind is not starting
+            if place < last_kinds.get(run, 0) or key in keys or (has_other_starts and kind in STARTING):
+                last_kinds[run] = len(KINDS)  # all later commands of this run wait too
+                later_places.append(index)
                 continue
-            last[run] = place
-            seen.add(key)
+            last_kinds[run] = place
+            keys.add(key)
             turn.setdefault(kind, []).append(index)
         yield sorted(turn.items(), key=lambda pair: _PLACES[pair[0]])
-        places = left
+        places = later_places

@@ -1,4 +1,4 @@
-"""Deliveries, many at a time: what arrives and what is decided, without flow control or a run key."""
+"""Deliveries in bulk: incoming ones and decisions, without flow control or a run key."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,10 +16,10 @@ from mainspring.store.write.held_store import is_in_lost_interval
 from mainspring.store.write.triggers import deliveries
 
 _COLUMNS = "ttttt" + "ntt" + "bbb" + "tttt" + "nt" + "ntn"
-_LEFT = frozenset({DeliveryState.FILTERED, DeliveryState.DROPPED, DeliveryState.REFUSED, DeliveryState.FAILED})
+_WITHOUT_RUN = frozenset({DeliveryState.FILTERED, DeliveryState.DROPPED, DeliveryState.REFUSED, DeliveryState.FAILED})
 
 
-def _arrive_plainly(tx: PostgresTransaction, commands: Sequence[AcceptDelivery]) -> list[bool]:
+def _find_plain_deliveries(tx: PostgresTransaction, commands: Sequence[AcceptDelivery]) -> list[bool]:
     known = {name: tx.one("find_trigger", (name,)) is not None for name in sorted({c.trigger for c in commands})}
     return [
         known[c.trigger]
@@ -30,9 +30,9 @@ def _arrive_plainly(tx: PostgresTransaction, commands: Sequence[AcceptDelivery])
     ]
 
 
-def _take_in(tx: PostgresTransaction, commands: list[AcceptDelivery]) -> list[DeliveryStored | None]:
-    """Store what arrived and start what it starts; a key that is known is left to the handler."""
-    known = {(trigger, key) for _, trigger, key, _ in _known_keys(tx, [c for c in commands if c.filtered])}
+def _accept(tx: PostgresTransaction, commands: list[AcceptDelivery]) -> list[DeliveryStored | None]:
+    """Store deliveries and start their runs; the handler answers for known keys."""
+    known = {(trigger, key) for _, trigger, key, _ in _list_known_keys(tx, [c for c in commands if c.filtered])}
     rows = [
         deliveries.row_of(tx, c, FlowControlDecision(_state(c)), None if c.filtered or c.start is None else c.start.id)
         for c in commands
@@ -40,16 +40,20 @@ def _take_in(tx: PostgresTransaction, commands: list[AcceptDelivery]) -> list[De
     ]
     if not rows:
         return [None] * len(commands)
-    new = {row[0] for row in tx.all("insert_deliveries", columns(_COLUMNS, rows))}
-    began = [c.start for c in commands if c.id in new and c.start is not None and not c.filtered]
-    if began:
-        starts.stage(tx, began)
-    tx.ready |= bool(new)
-    return [_answer(c) if c.id in new else None for c in commands]
+    new_ids = {row[0] for row in tx.all("insert_deliveries", columns(_COLUMNS, rows))}
+    started = [c.start for c in commands if c.id in new_ids and c.start is not None and not c.filtered]
+    if started:
+        starts.stage(tx, started)
+    tx.ready |= bool(new_ids)
+    return [_answer(c) if c.id in new_ids else None for c in commands]
 
 
-def _known_keys(tx: PostgresTransaction, commands: Sequence[AcceptDelivery | DecideDelivery]) -> list[tuple[Any, ...]]:
-    """Return id, trigger, key and variant of what is stored under the keys of these commands. The group has locked them all."""
+def _list_known_keys(
+    tx: PostgresTransaction, commands: Sequence[AcceptDelivery | DecideDelivery]
+) -> list[tuple[Any, ...]]:
+    """Return id, trigger, key and variant of the deliveries under the keys of these commands. The group has locked all
+    of these keys.
+    """
     if not commands:
         return []
     return tx.all("list_known_keys", (texts([c.trigger for c in commands]), texts([c.key for c in commands])))
@@ -64,9 +68,9 @@ def _answer(c: AcceptDelivery) -> DeliveryStored:
     return DeliveryStored(c.id, _state(c), run, first=True)
 
 
-def _decide_plainly(tx: PostgresTransaction, commands: Sequence[DecideDelivery]) -> list[bool]:
+def _find_plain_decisions(tx: PostgresTransaction, commands: Sequence[DecideDelivery]) -> list[bool]:
     return [
-        c.state in _LEFT
+        c.state in _WITHOUT_RUN
         or (
             c.state is DeliveryState.STARTED
             and c.pace.is_plain
@@ -78,47 +82,52 @@ def _decide_plainly(tx: PostgresTransaction, commands: Sequence[DecideDelivery])
 
 
 def _decide(tx: PostgresTransaction, commands: list[DecideDelivery]) -> list[DeliveryStored | None]:
-    """Move on what was received and start what it starts; what somebody else decided on is left to the handler."""
+    """Decide on received deliveries and start their runs; the handler answers if another process decided."""
     claiming = {c.delivery: c for c in commands if c.state is DeliveryState.STARTED and c.key}
     if claiming:
-        taken = {
+        owners = {
             (trigger, key): delivery
-            for delivery, trigger, key, variant in _known_keys(tx, list(claiming.values()))
+            for delivery, trigger, key, variant in _list_known_keys(tx, list(claiming.values()))
             if not variant
         }
-        lost = {c.delivery for c in claiming.values() if taken.get((c.trigger, c.key), c.delivery) != c.delivery}
-        if lost:
-            moved = iter(_move(tx, [c for c in commands if c.delivery not in lost]))
-            return [None if c.delivery in lost else next(moved) for c in commands]
-    return _move(tx, commands)
+        conflicting = {
+            c.delivery for c in claiming.values() if owners.get((c.trigger, c.key), c.delivery) != c.delivery
+        }
+        if conflicting:
+            settled = iter(_settle(tx, [c for c in commands if c.delivery not in conflicting]))
+            return [None if c.delivery in conflicting else next(settled) for c in commands]
+    return _settle(tx, commands)
 
 
-def _move(tx: PostgresTransaction, commands: list[DecideDelivery]) -> list[DeliveryStored | None]:
+def _settle(tx: PostgresTransaction, commands: list[DecideDelivery]) -> list[DeliveryStored | None]:
     if not commands:
         return []
     runs = [c.start.id if c.start is not None and c.state is DeliveryState.STARTED else None for c in commands]
     notes = [None if c.state is DeliveryState.STARTED else c.note for c in commands]
     rows = [(c.delivery, c.state.value, note, run, c.by) for c, note, run in zip(commands, notes, runs, strict=True)]
-    moved = {row[0] for row in tx.all("settle_deliveries", (*columns("ttttt", rows), tx.now))}
-    began = [
-        c.start for c, run in zip(commands, runs, strict=True) if c.delivery in moved and run and c.start is not None
+    settled = {row[0] for row in tx.all("settle_deliveries", (*columns("ttttt", rows), tx.now))}
+    started = [
+        c.start for c, run in zip(commands, runs, strict=True) if c.delivery in settled and run and c.start is not None
     ]
-    if began:
-        starts.stage(tx, began)
+    if started:
+        starts.stage(tx, started)
     return [
-        DeliveryStored(c.delivery, c.state, run, first=True, note=note) if c.delivery in moved else None
+        DeliveryStored(c.delivery, c.state, run, first=True, note=note) if c.delivery in settled else None
         for c, run, note in zip(commands, runs, notes, strict=True)
     ]
 
 
 def insert_delivery_rows(tx: PostgresTransaction, rows: Sequence[InsertedDelivery]) -> None:
-    """Let those who listen have what they heard, with what is sent next."""
+    """Insert deliveries for subscribers, with the next message to the server."""
     if rows:
         tx.later("insert_deliveries", columns(_COLUMNS, rows))
         tx.ready = True
 
 
-ARRIVALS = BatchRule(_take_in, lambda c: (c.trigger, c.key), run=lambda c: str(c.id), plain=_arrive_plainly)
+DELIVERIES = BatchRule(_accept, lambda c: (c.trigger, c.key), run=lambda c: str(c.id), plain=_find_plain_deliveries)
 DECISIONS = BatchRule(
-    _decide, lambda c: (c.trigger, c.key) if c.key else c.delivery, run=lambda c: str(c.delivery), plain=_decide_plainly
+    _decide,
+    lambda c: (c.trigger, c.key) if c.key else c.delivery,
+    run=lambda c: str(c.delivery),
+    plain=_find_plain_decisions,
 )

@@ -1,4 +1,4 @@
-"""Outcomes, attempts and checkpoints, many at a time; each row proves its claim as the handler's statement does."""
+"""The journal in bulk: outcomes, attempts and checkpoints. Each row checks its claim as the handler's statement does."""
 
 from typing import Any
 
@@ -14,23 +14,23 @@ from mainspring.store.write.runs.journal import STEPS, encode_failure
 
 
 def _save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list[CommandDone | None]:
-    """Append outcomes, take in their facts and close what stood open for them."""
+    """Append outcomes, consume their facts and close their open rows."""
     rows = [
         (c.run, c.rank, c.ident, c.name, c.kind, c.state, c.asked, c.attempt, c.generation, c.claim, c.input, c.output,
          encode_failure(c.failure), c.undo, c.started_at, c.at, c.took_us, c.asked_after)
         for c in commands
     ]  # fmt: skip
     saved = set(tx.all("save_outcomes", (*columns("tntttt" + "nnnn" + "bbbt" + "nnnn", rows), tx.session)))
-    mine = [c for c in commands if (c.run, c.rank) in saved]
-    taken = [c for c in mine if c.inbox is not None]
-    if taken:
-        tx.later("consume_facts", (numbers([c.inbox for c in taken]), texts([c.run for c in taken])))
-    post_all(tx, mine)
-    marked = [c for c in mine if c.marked]
+    own_commands = [c for c in commands if (c.run, c.rank) in saved]
+    consuming = [c for c in own_commands if c.inbox is not None]
+    if consuming:
+        tx.later("consume_facts", (numbers([c.inbox for c in consuming]), texts([c.run for c in consuming])))
+    post_all(tx, own_commands)
+    marked = [c for c in own_commands if c.marked]
     if marked:
-        _close(tx, marked)
+        _close_requests(tx, marked)
     counts: dict[str, list[int]] = {}
-    for c in mine:
+    for c in own_commands:
         if c.kind in STEPS:
             sums = counts.setdefault(c.automation, [0, 0])
             sums[0] += 1
@@ -42,11 +42,11 @@ def _save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list
     return [DONE if (c.run, c.rank) in saved else None for c in commands]
 
 
-def _close(tx: PostgresTransaction, commands: list[SaveOutcome]) -> None:
-    """Close what stood open for requests that have their outcomes."""
-    asked = columns("tt", [(c.run, c.ident) for c in commands])
-    tx.later("delete_started_attempts_of", asked)
-    tx.later("close_waits_of", asked)
+def _close_requests(tx: PostgresTransaction, commands: list[SaveOutcome]) -> None:
+    """Close the open rows of requests that have their outcomes."""
+    requests = columns("tt", [(c.run, c.ident) for c in commands])
+    tx.later("delete_started_attempts_of", requests)
+    tx.later("close_waits_of", requests)
     succeeded = [(c.run, c.ident) for c in commands if c.state is OutcomeState.SUCCEEDED]
     if succeeded:
         tx.later("delete_checkpoints_of", columns("tt", succeeded))
@@ -71,7 +71,7 @@ def _save_attempts(tx: PostgresTransaction, commands: list[SaveAttempt]) -> list
 
 
 def _save_checkpoints(tx: PostgresTransaction, commands: list[SaveCheckpoint]) -> list[CommandDone | None]:
-    """Keep what steps say of their progress."""
+    """Save the checkpoints and progress of steps."""
     rows = [(c.run, c.ident, c.claim, c.value, c.done, c.total) for c in commands]
     saved = set(tx.all("save_checkpoints", (*columns("ttnbnn", rows), tx.now, tx.session)))
     return [DONE if (c.run, c.ident) in saved else None for c in commands]

@@ -1,4 +1,6 @@
-"""Lines of many runs at a time. A run that has to drop some, or that may have these already, is left to the handler."""
+"""Logs in bulk: lines of many runs. The handler answers for a run that has to drop lines, or that may have these
+already.
+"""
 
 from typing import Any
 
@@ -10,7 +12,7 @@ from mainspring.store.postgres.transaction import PostgresTransaction
 
 
 def _save_lines(tx: PostgresTransaction, commands: list[SaveLogs]) -> list[CommandDone | None]:
-    """Add parts where they fit in."""
+    """Append chunks that fit into the limits."""
     if tx.again:
         return [None] * len(commands)
     rows = [row for command in commands for row in _rows(command)]
@@ -19,16 +21,18 @@ def _save_lines(tx: PostgresTransaction, commands: list[SaveLogs]) -> list[Comma
 
 
 def _rows(c: SaveLogs) -> list[tuple[Any, ...]]:
-    """Return a command's parts, with how many lines and bytes of it come before, and how many of others' may be there."""
+    """Return a command's chunks, each with the lines and bytes of the command before it, and the limits for lines of
+    other commands.
+    """
     lines = sum(part.skipped + part.lines for part in c.parts)
     size = sum(part.size for part in c.parts)
-    room = (c.most_lines - lines, c.most_bytes - size)
+    limits = (c.most_lines - lines, c.most_bytes - size)
     rows: list[tuple[Any, ...]] = []
     before = upto = 0
     for p in c.parts:
         before += p.skipped
         upto += p.size
-        rows.append((c.run, p.ident, p.attempt, p.first_at, p.last_at, p.lines, p.size, p.body, before, upto, *room))
+        rows.append((c.run, p.ident, p.attempt, p.first_at, p.last_at, p.lines, p.size, p.body, before, upto, *limits))
         before += p.lines
     return rows
 

@@ -1,4 +1,4 @@
-"""What outcomes send, many at a time: rows of the outbox, in the order of the outcomes."""
+"""The outbox in bulk: messages of outcomes, in the order of the outcomes."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,8 @@ from mainspring.store.write.outbox import row_of
 
 
 def post_all(tx: PostgresTransaction, saved: Sequence[SaveOutcome | CompleteRun]) -> None:
-    """Write down what these outcomes send."""
-    rows = [row_of(tx, c.run, c.ident, each) for c in saved for each in c.posts]
+    """Insert the messages of these outcomes."""
+    rows = [row_of(tx, c.run, c.ident, message) for c in saved for message in c.posts]
     if rows:
         tx.later("insert_messages", columns("ttttbnbttn", rows))
         tx.ready = True

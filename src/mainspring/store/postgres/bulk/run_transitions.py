@@ -1,4 +1,4 @@
-"""Transitions of runs, many at a time: the end of each has no effect that another run could see."""
+"""Transitions of runs in bulk: those without an effect that another run could see."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,23 +20,25 @@ from mainspring.store.write.runs.journal import encode_failure
 
 
 def _suspend(tx: PostgresTransaction, commands: list[SuspendRun]) -> list[CommandDone | None]:
-    """Let runs wait; those to which a fact came that their owner has not seen are ready at once."""
+    """Suspend runs; those with a fact that their owner has not seen are ready at once."""
     tx.hold_all("run", [(c.run,) for c in commands])
     rows = [(c.run, c.claim, c.state, c.due_at, c.seen, c.rank, c.waiting_for) for c in commands]
-    let_go = {row[0]: row[1:] for row in tx.all("suspend_runs", (*columns("tntnnnb", rows), tx.session, tx.now))}
-    tx.ready |= any(ready for ready, _ in let_go.values())
-    _announce_room(tx, let_go)
-    return [DONE if c.run in let_go else None for c in commands]
+    suspended = {row[0]: row[1:] for row in tx.all("suspend_runs", (*columns("tntnnnb", rows), tx.session, tx.now))}
+    tx.ready |= any(ready for ready, _ in suspended.values())
+    _announce_capacity(tx, suspended)
+    return [DONE if c.run in suspended else None for c in commands]
 
 
-def _alone(tx: PostgresTransaction, commands: Sequence[FinishRun]) -> list[bool]:
-    """Tell of each run that ends whether nobody waits for that: no parent, child, watcher, partition, nor one that goes on for it."""
-    tied = {row[0] for row in tx.all("list_linked_runs", (texts([c.run for c in commands]),))}
-    return [c.then is None and not c.unheard and c.run not in tied for c in commands]
+def _find_unlinked(tx: PostgresTransaction, commands: Sequence[FinishRun]) -> list[bool]:
+    """Tell for each run that ends whether no other run depends on it: no parent, child, watcher, partition or
+    successor.
+    """
+    linked = {row[0] for row in tx.all("list_linked_runs", (texts([c.run for c in commands]),))}
+    return [c.then is None and not c.unheard and c.run not in linked for c in commands]
 
 
 def _finish(tx: PostgresTransaction, commands: list[FinishRun]) -> list[CommandDone | None]:
-    """End runs by their owners."""
+    """End runs for their owners."""
     rows = [
         (
             c.run,
@@ -53,13 +55,13 @@ def _finish(tx: PostgresTransaction, commands: list[FinishRun]) -> list[CommandD
         for c in commands
     ]
     ended = {row[0]: row[1:] for row in tx.all("finish_runs", (*columns("tntnbbttbn", rows), tx.session, tx.now))}
-    mine = [c for c in commands if c.run in ended]
-    if mine:
+    own_commands = [c for c in commands if c.run in ended]
+    if own_commands:
         tx.ended += ended
-        tx.later("close_waits_of_runs", (texts([c.run for c in mine]),))
-        _follow(tx, [(*ended[c.run][:2], c.run, c.state) for c in mine])
-        members.settle_members_of_ends(tx, [(c.run, c.state) for c in mine if ended[c.run][4]])
-        for c in mine:
+        tx.later("close_waits_of_runs", (texts([c.run for c in own_commands]),))
+        _update_run_keys(tx, [(*ended[c.run][:2], c.run, c.state) for c in own_commands])
+        members.settle_members_of_ends(tx, [(c.run, c.state) for c in own_commands if ended[c.run][4]])
+        for c in own_commands:
             automation, _, started_at, *_ = ended[c.run]
             count_end(tx, automation, c.state, started_at, c.reason)
             count_size(tx, automation, c.output_size)
@@ -67,79 +69,80 @@ def _finish(tx: PostgresTransaction, commands: list[FinishRun]) -> list[CommandD
             tx,
             [
                 row
-                for c in mine
+                for c in own_commands
                 if ended[c.run][3]
                 for row in subscriptions.delivery_rows_of_end(tx, c.run, ended[c.run][0], c.state)
             ],
         )
-        _announce_room(tx, ended)
+        _announce_capacity(tx, ended)
     return [DONE if c.run in ended else None for c in commands]
 
 
 def _complete(tx: PostgresTransaction, commands: list[CompleteRun]) -> list[CommandDone | None]:
-    """End runs of one step, each with its outcome; those whose end others of its line or its parent must see are left to the handler.
+    """End runs of one step, each with its outcome; the handler answers for those whose end their partition or parent
+    must see.
 
-    Nobody holds them before: they are locked by being changed, in the order of their ids. Who waits for such a run is looked for
-    afterwards: whoever began to wait meanwhile waited for that lock, and finds the run ended.
+    They are not locked before: the change itself locks them, in the order of their ids. Waiters are read afterwards: a
+    waiter that started meanwhile waited for that lock, and finds the run ended.
     """
     rows = [
         (c.run, c.claim, c.ident, c.name, c.started_at, c.at, c.took_us, c.input, c.output, c.output_size)
         for c in sorted(commands, key=run_of)
     ]
-    said = (OutcomeKind.STEP, OutcomeState.SUCCEEDED, tx.session, tx.now)
-    ended = {row[0]: row[1:] for row in tx.all("complete_runs", (*columns("tnttnnnbbn", rows), *said))}
-    mine = [c for c in commands if c.run in ended]
-    if mine:
+    constants = (OutcomeKind.STEP, OutcomeState.SUCCEEDED, tx.session, tx.now)
+    ended = {row[0]: row[1:] for row in tx.all("complete_runs", (*columns("tnttnnnbbn", rows), *constants))}
+    own_commands = [c for c in commands if c.run in ended]
+    if own_commands:
         tx.ended += ended
-        post_all(tx, mine)
-        _follow(tx, [(*ended[c.run][:2], c.run, RunState.SUCCEEDED) for c in mine])
-        members.settle_members_of_ends(tx, [(c.run, RunState.SUCCEEDED) for c in mine if ended[c.run][4]])
-        took: dict[str, list[int]] = {}
+        post_all(tx, own_commands)
+        _update_run_keys(tx, [(*ended[c.run][:2], c.run, RunState.SUCCEEDED) for c in own_commands])
+        members.settle_members_of_ends(tx, [(c.run, RunState.SUCCEEDED) for c in own_commands if ended[c.run][4]])
+        durations: dict[str, list[int]] = {}
         for automation, _, started_at, *_ in ended.values():
-            took.setdefault(automation, []).append(tx.now - started_at)
-        for c in mine:
+            durations.setdefault(automation, []).append(tx.now - started_at)
+        for c in own_commands:
             count_size(tx, ended[c.run][0], c.output_size)
-        for automation, spans in took.items():
+        for automation, spans in durations.items():
             tx.count(automation, steps=len(spans))
             count_ends(tx, automation, RunState.SUCCEEDED, spans)
-        watched = {row[0] for row in tx.all("list_runs_waited_for", (texts([c.run for c in mine]),))}
+        watched = {row[0] for row in tx.all("list_runs_waited_for", (texts([c.run for c in own_commands]),))}
         state = RunState.SUCCEEDED
         insert_delivery_rows(
             tx,
             [
                 row
-                for c in mine
+                for c in own_commands
                 if ended[c.run][3]
                 for row in subscriptions.delivery_rows_of_end(tx, c.run, c.automation, state)
             ],
         )
-        for c in mine:
+        for c in own_commands:
             if c.run in watched:
                 inbox.deliver_end_to_waiting_runs(tx, c.run, c.automation, RunState.SUCCEEDED, c.output, None)
-        _announce_room(tx, ended)
+        _announce_capacity(tx, ended)
     return [DONE if c.run in ended else None for c in commands]
 
 
-def _follow(tx: PostgresTransaction, ends: list[tuple[str, str | None, str, RunState]]) -> None:
-    """Let run keys follow the runs that ended: (automation, key, run, state)."""
+def _update_run_keys(tx: PostgresTransaction, ends: list[tuple[str, str | None, str, RunState]]) -> None:
+    """Store the states of ended runs beside their run keys: (automation, key, run, state)."""
     keyed = [end for end in ends if end[1] is not None]
     if keyed:
         tx.later("set_run_key_states", columns("tttt", keyed))
 
 
-def _announce_room(tx: PostgresTransaction, rows: Mapping[str, tuple[Any, ...]]) -> None:
-    """Announce the room that these runs leave; the last column names the queue if it has a limit."""
+def _announce_capacity(tx: PostgresTransaction, rows: Mapping[str, tuple[Any, ...]]) -> None:
+    """Announce the slots that these runs free; the last column names the queue if it has a limit."""
     queue_capacity.announce_capacity(tx, sorted({row[-1] for row in rows.values()} - {None}))
 
 
 def _annotate(tx: PostgresTransaction, commands: list[AnnotateRun]) -> list[CommandDone | None]:
-    """Keep what running bodies say about themselves."""
+    """Save the annotations of running bodies."""
     rows = [(c.run, c.claim, c.tags, c.progress, c.published, c.detail) for c in commands]
-    kept = {row[0] for row in tx.all("annotate_runs", (*columns("tnbbbb", rows), tx.session))}
-    return [DONE if c.run in kept else None for c in commands]
+    annotated = {row[0] for row in tx.all("annotate_runs", (*columns("tnbbbb", rows), tx.session))}
+    return [DONE if c.run in annotated else None for c in commands]
 
 
 SUSPENSIONS = BatchRule(_suspend, run_of)
-ENDS = BatchRule(_finish, run_of, plain=_alone)
+ENDS = BatchRule(_finish, run_of, plain=_find_unlinked)
 COMPLETIONS = BatchRule(_complete, run_of, plain=publishes_nothing)
 ANNOTATIONS = BatchRule(_annotate, run_of)

@@ -1,4 +1,4 @@
-"""Starts, many at a time: those that nobody asked for, without key or partition, of automations and queues that refuse nobody."""
+"""Starts in bulk: runs without a parent, key or partition, of automations and queues that cannot refuse them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,38 +16,38 @@ _COLUMNS = "tttnttt" + "nttnnt" + "n" + "nnnnn" + "nntb" + "b" + "t" + "ttnt" + 
 
 
 def is_plain(tx: PostgresTransaction, c: StartRun) -> bool:
-    """Tell whether nothing but its own row comes of a start, and nobody can refuse it."""
+    """Tell whether a start only inserts its own row, and cannot be refused."""
     return (
         not (c.here or c.awaited)
         and c.parent is None
         and c.run_key is None
         and c.partition is None
         and not is_retired(tx, c.automation)
-        and queues.has_backlog_room(tx, c.queue)
+        and queues.has_backlog_capacity(tx, c.queue)
     )
 
 
 def stage(tx: PostgresTransaction, commands: Sequence[StartRun]) -> set[str]:
-    """Stage plain runs in their order; return the ids of those that were not there before."""
+    """Create plain runs in their order; return the ids of the new ones."""
     state = target_state(RunMove.STAGE)
     rows = [row_of(tx, c, state, ready=c.due_at is None or c.due_at <= tx.now, blocked=None) for c in commands]
-    made = {row[0] for row in tx.all("insert_runs", columns(_COLUMNS, rows))}
-    for queue, count in Counter(c.queue for c in commands if c.id in made).items():
+    new_ids = {row[0] for row in tx.all("insert_runs", columns(_COLUMNS, rows))}
+    for queue, count in Counter(c.queue for c in commands if c.id in new_ids).items():
         queues.make(tx, queue)
         tx.change_backlog(queue, count)
-    tx.ready |= bool(made)
-    return made
+    tx.ready |= bool(new_ids)
+    return new_ids
 
 
-def _plain(tx: PostgresTransaction, commands: Sequence[StartRun]) -> list[bool]:
+def _find_plain(tx: PostgresTransaction, commands: Sequence[StartRun]) -> list[bool]:
     return [is_plain(tx, c) for c in commands]
 
 
 def _start(tx: PostgresTransaction, commands: list[StartRun]) -> list[StartAnswer | None]:
-    """Stage runs in their order."""
-    made = stage(tx, commands)
+    """Create runs in their order."""
+    new_ids = stage(tx, commands)
     state = target_state(RunMove.STAGE)
-    return [StartAnswer(c.id, created=True, state=state) if c.id in made else None for c in commands]
+    return [StartAnswer(c.id, created=True, state=state) if c.id in new_ids else None for c in commands]
 
 
-STARTS = BatchRule(_start, lambda c: c.id, run=lambda c: str(c.id), plain=_plain)
+STARTS = BatchRule(_start, lambda c: c.id, run=lambda c: str(c.id), plain=_find_plain)

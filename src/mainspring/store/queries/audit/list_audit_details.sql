@@ -1,2 +1,2 @@
--- What is on record of these acts beside their subjects; each looked up by itself, as a server would rather walk over all acts.
+-- The recorded details of these operations; each is looked up separately, because a server would rather scan all operations.
 select value, (select detail from audit_log where command = asked.value) from json_each(?) as asked

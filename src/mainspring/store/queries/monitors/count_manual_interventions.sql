@@ -1,4 +1,4 @@
--- Runs that a person helped (by an act of ?3, a list as JSON), then runs that a person started, among the newest acts on record.
+-- Runs that a person helped (by an operation of ?3, a list as JSON), then runs that a person started, among the newest recorded operations.
 select runs.automation, 0, count(distinct runs.id)
 from (select verb, subject, actor, at from audit_log order by seq desc limit ?2) as acts join runs on runs.id = substr(acts.subject, 5)
 where acts.at >= ?1 and acts.subject like 'run:%' and acts.actor not like 'app:%'

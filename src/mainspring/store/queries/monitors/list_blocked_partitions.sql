@@ -1,5 +1,5 @@
--- Partitions in which a run has been behind its holder since ?1 or longer, at most ?2: the first run that waits, how many do (up to a thousand),
--- and the run that holds the partition without running. The lines are found by one look into the index each.
+-- Partitions in which a run has waited for the holder since ?1 or longer, at most ?2: the first waiting run, how many wait (up to a
+-- thousand), and the run that holds the partition without running. Each partition is found by one index lookup.
 with recursive lines(seq) as (
     select (select seq from runs where blocked = 'partition' order by queue, partition, place, seq limit 1)
     union all

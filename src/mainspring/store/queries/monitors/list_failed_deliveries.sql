@@ -1,4 +1,4 @@
--- Of each trigger the newest ?1 deliveries that failed and did not arrive once more.
+-- The newest ?1 deliveries of each trigger that failed and were not replayed.
 with recursive failing(name) as (
     select min(trigger) from deliveries where state = {{failed}}
     union all

@@ -1,4 +1,4 @@
--- Successes by the hour, up to the last one of each automation and for so long before its hour.
+-- Successes by the hour, up to the last one of each automation and from so long before its hour.
 select rollups.automation, rollups.minute_at - rollups.minute_at % 3600000 as hour_at, sum(rollups.succeeded)
 from json_each(?1) as wanted join rollups on rollups.automation = wanted.value
 where rollups.succeeded > 0 and rollups.minute_at >= (

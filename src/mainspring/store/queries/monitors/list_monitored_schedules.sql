@@ -1,4 +1,4 @@
--- With the oldest slot of which the run has not begun, whatever became of later ones. What a person made of slots long past is not late.
+-- With the oldest slot whose run has not started, whatever the later ones did. Backfilled slots of the past are not late.
 select schedules.name, schedules.automation, schedules.spec, schedules.low_water_at, schedules.spec_at, schedules.next_slot_at,
     runs.slot_at, runs.id
 from schedules

@@ -1,4 +1,4 @@
--- As list_monitored_schedules, of some automations.
+-- As list_monitored_schedules, for some automations.
 select schedules.name, schedules.automation, schedules.spec, schedules.low_water_at, schedules.spec_at, schedules.next_slot_at,
     runs.slot_at, runs.id
 from schedules

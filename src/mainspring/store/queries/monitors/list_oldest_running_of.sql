@@ -1,4 +1,4 @@
--- As list_oldest_running, of some automations, as far as it is among the oldest that have not ended: so many may wait that some are looked at only.
+-- As list_oldest_running, for some automations, among a bounded number of the oldest unfinished runs, because many may wait.
 select wanted.value, (
     select min(oldest.started_at) from (
         select runs.started_at, runs.state from runs indexed by runs_unfinished

@@ -1,4 +1,4 @@
--- Of these triggers (a list as JSON) the keys whose debounce has not let anything go since ?2 or longer, and when the newest arrival is due.
+-- The keys of these triggers (a list as JSON) whose debounce has released nothing since ?2 or longer, and when the newest delivery is due.
 select trigger, by_key, since_at, due_at from (
     select flow_control.trigger, flow_control.by_key, flow_control.since_at,
            (select max(held.due_at) from deliveries as held

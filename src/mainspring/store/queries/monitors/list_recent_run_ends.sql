@@ -1,5 +1,5 @@
--- What ended before the clock was put back, and did not live through that, ended as much earlier by the clock as it goes now.
--- The newest ends of some automations, in commit order. Of runs that have not ended so many may lie before them that some are looked at only.
+-- Runs that ended before the clock was set back, and did not live through that, count as ended by the current clock: earlier by as much.
+-- The newest ends of some automations, in commit order. Many unfinished runs may precede them, so only a bounded number is searched.
 select runs.automation, runs.id, runs.state, runs.started_at, runs.finished_at + coalesce((
            select cast(sum(by_ms) as bigint) from clock_steps
            where by_ms < 0 and last >= runs.seq and since_at <= runs.finished_at and runs.clock_steps is null), 0),

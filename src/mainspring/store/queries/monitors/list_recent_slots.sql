@@ -1,4 +1,4 @@
--- The newest slots of some schedules from one instant to another; one whose run is not kept any more says nothing.
+-- The newest slots of some schedules from one instant to another; a slot whose run was deleted is omitted.
 select slots.schedule, slots.slot_at, slots.verdict, runs.started_at, runs.finished_at
 from json_each(?1) as wanted
 join slots on slots.schedule = wanted.value and slots.slot_at in (

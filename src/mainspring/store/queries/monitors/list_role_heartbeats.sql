@@ -1,4 +1,4 @@
--- A live session speaks for itself; of one that died only a life of some length is a sign of life.
+-- A live session is a sign of life; of a dead one only if it lived for some time.
 select role,
     max(case when state in ({{closed}}, {{quarantined}}) or beat_at - opened_at >= ?1 then beat_at end),
     max(ended_at),

@@ -1,4 +1,4 @@
--- Sizes of what successes put out, by the day (UTC).
+-- Output sizes of successes by day (UTC).
 select details.automation, details.minute_at - details.minute_at % 86400000 as day_at, details.what, sum(details.n)
 from json_each(?1) as wanted join rollup_details as details on details.automation = wanted.value
 where details.minute_at >= ?2 and details.minute_at < ?3 and details.what like 'bytes%'

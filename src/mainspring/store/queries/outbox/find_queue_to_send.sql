@@ -1,4 +1,4 @@
--- The first that is found: the walk ends there.
+-- The first match: the scan ends there.
 with recursive head(queue) as (
     select (select queue from outbox where state = {{unsent}} order by queue limit 1)
     union all

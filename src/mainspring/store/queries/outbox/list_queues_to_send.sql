@@ -1,4 +1,4 @@
--- From queue to queue: each step is one look into the index, however many messages a queue holds.
+-- From queue to queue: each step is one index lookup, however many messages a queue holds.
 with recursive head(queue) as (
     select (select queue from outbox where state = {{unsent}} order by queue limit 1)
     union all

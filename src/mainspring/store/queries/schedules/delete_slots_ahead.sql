@@ -1,2 +1,2 @@
--- What was passed over and has not come yet is to come. What has its run keeps it.
+-- Skipped slots that are not due yet will be served. A slot with a run keeps it.
 delete from slots where schedule = ?1 and slot_at > ?2 and run is null

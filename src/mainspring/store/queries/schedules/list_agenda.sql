@@ -1,4 +1,4 @@
--- What starts next, the soonest first: of all automations or of those that are named, whose name holds a text.
+-- The next starts, the soonest first: of all automations, or of the named ones, whose name contains a text.
 select schedules.name, schedules.automation, schedules.spec, schedules.next_slot_at, automations.definition, automations.paused_at,
        automations.paused_until
 from schedules join automations on automations.name = schedules.automation

@@ -1,4 +1,4 @@
--- What the next automations by name start by themselves, each with all of its schedules: of all or of those that are named, whose name holds
+-- The starts of the next automations by name, each with all of its schedules: of all automations, or of the named ones, whose name contains
 -- a text.
 select schedules.name, schedules.automation, schedules.spec, schedules.next_slot_at, automations.definition, automations.paused_at,
        automations.paused_until

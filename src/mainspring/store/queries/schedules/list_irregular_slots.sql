@@ -1,4 +1,4 @@
--- Slots of some schedules that did not run, or were made later than they should be, newest first.
+-- Slots of some schedules that did not run, or were created late, newest first.
 select slots.schedule, slots.slot_at, slots.verdict, slots.run, slots.note, slots.made_at
 from json_each(?1) as wanted join slots on slots.schedule = wanted.value and slots.slot_at >= ?2
 where slots.verdict <> ?3 or slots.made_at - slots.slot_at > ?4

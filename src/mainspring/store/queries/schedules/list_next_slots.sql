@@ -1,4 +1,4 @@
--- The slots that come next, of what is neither retired nor paused; ?1 = names as JSON, null = of all.
+-- The next slots of automations that are neither retired nor paused; ?1 = names as JSON, null = of all.
 select schedules.automation, schedules.name, schedules.next_slot_at, schedules.spec
 from schedules join automations on automations.name = schedules.automation
 where schedules.retired_at is null and schedules.next_slot_at is not null

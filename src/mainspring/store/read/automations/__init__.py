@@ -1,1 +1,1 @@
-"""Reads of automations: definitions, figures, what comes next, what monitors need."""
+"""Reads of automations: definitions, statistics, upcoming slots, inputs of monitors."""

@@ -1,4 +1,4 @@
-"""Reads for the agenda of the next days: which slots come next, how long a run takes, what did not start in time."""
+"""Reads for the agenda of the next days: upcoming slots, usual durations, and slots that did not start in time."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ class UpcomingSlot(msgspec.Struct, frozen=True):
 
 
 class PlannedStart(msgspec.Struct, frozen=True):
-    """A schedule that starts something by itself, with the definition of its automation."""
+    """A schedule that starts runs by itself, with the definition of its automation."""
 
     name: str
     automation: str
@@ -34,7 +34,7 @@ class PlannedStart(msgspec.Struct, frozen=True):
 
 
 def next_slots(reader: StoreReader, automations: Sequence[str] | None = None, limit: int = 10) -> list[UpcomingSlot]:
-    """Return the slots that come next, of what is neither retired nor paused: of all automations or of some."""
+    """Return the next slots of all automations, or of some, that are neither retired nor paused."""
     names = None if automations is None else _listed(automations)
     return [UpcomingSlot(*row) for row in reader.read("list_next_slots", (names, limit))]
 
@@ -42,7 +42,7 @@ def next_slots(reader: StoreReader, automations: Sequence[str] | None = None, li
 def planned_starts(
     reader: StoreReader, *, name: str | None = None, automations: Sequence[str] | None = None, limit: int
 ) -> list[PlannedStart]:
-    """Return what starts soonest: `name` = of automations whose name holds this text, `automations` = of these alone."""
+    """Return the next starts: `name` = of automations whose name contains this text, `automations` = only of these."""
     rows = reader.read("list_agenda", (name, None if automations is None else _listed(automations), limit))
     return [PlannedStart(*row) for row in rows]
 
@@ -50,13 +50,15 @@ def planned_starts(
 def planned_page(
     reader: StoreReader, *, name: str | None, automations: Sequence[str] | None, after: str, limit: int
 ) -> list[PlannedStart]:
-    """Return what so many automations behind `after` start, by their name and each with all its schedules; else as `planned_starts`."""
+    """Return the starts of up to `limit` automations after `after`, by name and each with all its schedules; otherwise
+    as `planned_starts`.
+    """
     named = None if automations is None else _listed(automations)
     return [PlannedStart(*row) for row in reader.read("list_agenda_page", (name, named, after, limit))]
 
 
 def irregular_slots(reader: StoreReader, schedules: Sequence[str], since_at: int, limit: int) -> list[SlotView]:
-    """Return slots due since an instant that did not run, or were made late, newest first."""
+    """Return slots due since an instant that did not run, or were created late, newest first."""
     rows = reader.read(
         "list_irregular_slots", (_listed(schedules), since_at, SlotVerdict.RUN.value, MISFIRE_AFTER_MS, limit)
     )
@@ -64,12 +66,12 @@ def irregular_slots(reader: StoreReader, schedules: Sequence[str], since_at: int
 
 
 def usual_lengths(reader: StoreReader, automations: Sequence[str], newest: int) -> dict[str, int]:
-    """Return how long (ms) half of the newest successes of each took at most."""
-    found: dict[str, list[int]] = {}
+    """Return the median duration (ms) of the newest successes of each."""
+    durations: dict[str, list[int]] = {}
     for end in newest_ends(reader, automations, newest):
         if end.state is RunState.SUCCEEDED and end.started_at is not None:
-            found.setdefault(end.automation, []).append(end.finished_at - end.started_at)
-    return {name: sorted(took)[len(took) // 2] for name, took in found.items()}
+            durations.setdefault(end.automation, []).append(end.finished_at - end.started_at)
+    return {name: sorted(durations_ms)[len(durations_ms) // 2] for name, durations_ms in durations.items()}
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Reads of automations for people: their newest runs, and figures that are summed from what was counted. No run is counted here."""
+"""Automation stats for people: their newest runs, and sums of stored counts. No run is counted here."""
 
 import json
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ _STATES = {state.value: state for state in RunState}
 
 
 class RunMark(msgspec.Struct, frozen=True):
-    """A run as a strip draws it; `took_ms` None = it has not ended, or never began."""
+    """A run in a strip; `took_ms` None = it has not ended, or never started."""
 
     run: str
     state: RunState
@@ -29,14 +29,14 @@ class RunMark(msgspec.Struct, frozen=True):
 
     @property
     def took_ms(self) -> int | None:
-        """How long it took."""
+        """Its duration."""
         if self.started_at is None or self.finished_at is None:
             return None
         return max(self.finished_at - self.started_at, 0)
 
 
 class HourRow(msgspec.Struct, frozen=True):
-    """What was counted in one hour (UTC); `took` = {k: runs that took at most 2^k ms, and more than half of it}."""
+    """The counts of one hour (UTC); `took` = {k: runs with a duration up to 2^k ms, and more than half of it}."""
 
     hour_at: int
     started: int
@@ -47,7 +47,9 @@ class HourRow(msgspec.Struct, frozen=True):
 
 
 class AutomationCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What was counted over a span. `healed` = steps that succeeded at a later attempt, `helped` = acts of people on runs."""
+    """The counts of a span. `healed` = steps that succeeded at a later attempt, `helped` = operations of people on
+    runs.
+    """
 
     succeeded: int = 0
     failed: int = 0
@@ -58,7 +60,7 @@ class AutomationCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IncidentReopening(msgspec.Struct, frozen=True):
-    """That an incident came back."""
+    """A reopening of an incident."""
 
     incident: str
     kind: IncidentKind
@@ -68,36 +70,38 @@ class IncidentReopening(msgspec.Struct, frozen=True):
 
 
 def automations_of(reader: StoreReader, names: Iterable[str]) -> list[AutomationView]:
-    """Return definitions by name; of a name that is not known none."""
+    """Return definitions by name; unknown names are omitted."""
     return [AutomationView(*row) for row in reader.read("list_automations_of", (_listed(names),))]
 
 
 def newest_runs(reader: StoreReader, names: Iterable[str], limit: int) -> dict[str, list[RunMark]]:
-    """Return the newest runs of each, at most so many, newest first."""
-    found: dict[str, list[RunMark]] = {name: [] for name in names}
+    """Return the newest runs of each, up to `limit`, newest first."""
+    runs: dict[str, list[RunMark]] = {name: [] for name in names}
     # A page of automations has thousands: written out it takes a third of the time.
-    for automation, run, state, reason, slot_at, made_at, begun_at, ended_at in reader.read(
-        "list_newest_runs", (_listed(found), limit)
+    for automation, run, state, reason, slot_at, made_at, started_at, ended_at in reader.read(
+        "list_newest_runs", (_listed(runs), limit)
     ):
-        found[automation].append(RunMark(run, _STATES[state], reason, slot_at, made_at, begun_at, ended_at))
-    return found
+        runs[automation].append(RunMark(run, _STATES[state], reason, slot_at, made_at, started_at, ended_at))
+    return runs
 
 
 def ended_between(
     reader: StoreReader, names: Iterable[str], first_at: int, before_at: int
 ) -> dict[str, tuple[int, int]]:
-    """Return how many runs of each succeeded and failed, from the minute of an instant on and before another (of old ones: the hour)."""
+    """Return how many runs of each succeeded and failed, from the minute of an instant on and before another (for old
+    ones: the hour).
+    """
     span = (_minute(first_at), _minute(before_at))
     rows = reader.read("sum_rollups_of", (_listed(names), *span))
     return {row[0]: (int(row[2]), int(row[3])) for row in rows}
 
 
 def counted_between(reader: StoreReader, name: str, first_at: int, before_at: int) -> AutomationCounts:
-    """Return what was counted of one automation over a span, as `ended_between` reads it."""
+    """Return the counts of one automation over a span, as `ended_between` reads it."""
     span = (_minute(first_at), _minute(before_at))
     with reader.snapshot() as read:
         sums = read("sum_rollups_of", (_listed([name]), *span))
-        details = {what: int(n) for what, n in read("sum_details_of", (name, *span))}
+        details = {bucket: int(n) for bucket, n in read("sum_details_of", (name, *span))}
     succeeded, failed, attention = (int(n) for n in sums[0][2:]) if sums else (0, 0, 0)
     return AutomationCounts(
         succeeded=succeeded,
@@ -105,31 +109,33 @@ def counted_between(reader: StoreReader, name: str, first_at: int, before_at: in
         attention=attention,
         healed=details.get(RETRIED_SUCCESS, 0),
         helped=details.get(MANUAL_OPERATION, 0),
-        reasons={what.removeprefix(_REASON): n for what, n in details.items() if what.startswith(_REASON)},
+        reasons={bucket.removeprefix(_REASON): n for bucket, n in details.items() if bucket.startswith(_REASON)},
     )
 
 
 def hours(reader: StoreReader, name: str, since_at: int) -> list[HourRow]:
-    """Return the figures of one automation by the hour (UTC), oldest first; an hour of which nothing was counted is left out."""
+    """Return the statistics of one automation by the hour (UTC), oldest first; an hour without counts is omitted."""
     with reader.snapshot() as read:
         rows = read("list_hourly_stats", (name, since_at - since_at % 3_600_000))
-        took: dict[int, dict[int, int]] = {}
-        for hour_at, what, n in read("list_hourly_durations", (name, since_at - since_at % 3_600_000)):
-            took.setdefault(hour_at, {})[int(what.removeprefix(_BUCKET))] = int(n)
+        durations: dict[int, dict[int, int]] = {}
+        for hour_at, bucket, n in read("list_hourly_durations", (name, since_at - since_at % 3_600_000)):
+            durations.setdefault(hour_at, {})[int(bucket.removeprefix(_BUCKET))] = int(n)
     return [
-        HourRow(hour_at, int(started), int(succeeded), int(failed), int(attention), took.get(hour_at, {}))
+        HourRow(hour_at, int(started), int(succeeded), int(failed), int(attention), durations.get(hour_at, {}))
         for hour_at, started, succeeded, failed, attention in rows
     ]
 
 
 def pauses(reader: StoreReader, name: str, since_at: int) -> list[tuple[int, int | None]]:
-    """Return (begin, end) of the pauses of an automation that did not end before an instant, oldest first; None = it goes on."""
+    """Return (start, end) of the pauses of an automation that did not end before an instant, oldest first; None = not
+    ended.
+    """
     rows = reader.read("list_pauses", (name, since_at))
-    return [(begun_at, min((at for at in ends if at is not None), default=None)) for begun_at, *ends, _, _ in rows]
+    return [(started_at, min((at for at in ends if at is not None), default=None)) for started_at, *ends, _, _ in rows]
 
 
 def incident_reopenings(reader: StoreReader, name: str, since_at: int) -> list[IncidentReopening]:
-    """Return which incidents of an automation came back since an instant, and when, oldest first."""
+    """Return the reopenings of an automation's incidents since an instant, oldest first."""
     return [
         IncidentReopening(id, IncidentKind(kind), fingerprint, text, at)
         for id, kind, fingerprint, text, at in reader.read("list_reopenings_of", (name, since_at))

@@ -1,4 +1,4 @@
-"""Reads for monitors: one statement a kind of fact, for all automations or for those that are named. Instants are ms UTC."""
+"""Reads for monitors: one statement per kind of data, for all automations or for the named ones. Instants are ms UTC."""
 
 import json
 from collections.abc import Iterable
@@ -18,9 +18,9 @@ from mainspring.store.run_end_counts import MANUAL_VERBS
 from mainspring.store.views import AutomationView
 
 CAP = 100_000
-"""Where arrivals and ends of queues are counted no further."""
-ACTS = 200_000
-"""So many of the newest acts are looked at."""
+"""Limit of the counts of new and ended runs of queues."""
+MOST_OPERATIONS = 200_000
+"""How many of the newest operations are searched."""
 _QUESTIONS = 10_000
 _STALLS = 1_000
 _HOUR_MS = 3_600_000
@@ -29,7 +29,7 @@ _BUCKET = "ms<=2^"
 
 
 class PlannedView(msgspec.Struct, frozen=True):
-    """A schedule that has not ended; `unbegun_at`, `unbegun_run` = the oldest slot of which the run has not begun."""
+    """A schedule that has not ended; `unbegun_at`, `unbegun_run` = the oldest slot whose run has not started."""
 
     name: str
     automation: str
@@ -70,7 +70,7 @@ class RoleHeartbeat(msgspec.Struct, frozen=True):
 
 
 class MonitorRows(msgspec.Struct, frozen=True, kw_only=True):
-    """What is read of all automations, from one commit's view; dictionaries are by automation."""
+    """The rows of all automations for monitors, from one commit's view; dictionaries are by automation."""
 
     automations: list[AutomationView]
     schedules: list[PlannedView]
@@ -81,12 +81,12 @@ class MonitorRows(msgspec.Struct, frozen=True, kw_only=True):
     ended: dict[str, tuple[int, int]]
     """Succeeded and failed since `ended_from`."""
     started: dict[str, int]
-    """Begun in the last hour."""
+    """Started in the last hour."""
     running: dict[str, int]
     waiting: list[tuple[str, str, int, int]]
     """(automation, queue, number, since)."""
     groups: list[tuple[str, str, int, str, int, int]]
-    """(queue, automation, version, tag, number, since) of the same, but for what is paused."""
+    """(queue, automation, version, tag, number, since) of the same, without paused ones."""
     questions: list[tuple[str, str, int, int | None]]
     """(automation, run, opened, until)."""
     rejected: list[tuple[str, str, str, str, int]]
@@ -96,7 +96,9 @@ class MonitorRows(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_monitor_rows(reader: StoreReader, now_at: int, *, ended_from: int, cap: int, steady_ms: int) -> MonitorRows:
-    """Return what every look needs; waiting runs of one group are counted up to `cap`, a life that ended by death from `steady_ms` on."""
+    """Return the rows that each evaluation needs; waiting runs of one group are counted up to `cap`; a life that ended
+    by death counts from `steady_ms` on.
+    """
     with reader.snapshot() as read:
         ended = read("sum_rollups", (ended_from - ended_from % 60_000,))
         hour = read("sum_rollups", (now_at - _HOUR_MS - now_at % 60_000,)) if ended_from != now_at - _HOUR_MS else ended
@@ -123,7 +125,7 @@ def read_monitor_rows(reader: StoreReader, now_at: int, *, ended_from: int, cap:
 
 
 def read_monitor_rows_of(reader: StoreReader, names: Iterable[str], now_at: int, *, ended_from: int) -> MonitorRows:
-    """Return what there is to judge these automations by for what is due, how they ended and how long they took; of all else nothing."""
+    """Return the rows to evaluate due slots, ends and durations of these automations; all others are empty."""
     listed = _listed(names)
     with reader.snapshot() as read:
         ended = read("sum_rollups_of", (listed, ended_from - ended_from % 60_000, _NEVER))
@@ -151,49 +153,54 @@ def monitored_triggers(reader: StoreReader) -> list[MonitoredTrigger]:
 
 
 def ended_since(reader: StoreReader, since_at: int) -> set[str]:
-    """Return the automations of which figures changed since an instant."""
+    """Return the automations whose statistics changed since an instant."""
     return {row[0] for row in reader.read("list_active_automations", (since_at - since_at % 60_000,))}
 
 
 def newest_ends(reader: StoreReader, names: Iterable[str], limit: int) -> list[EndView]:
-    """Return the newest ends of these automations, at most so many of each, newest first."""
+    """Return the newest ends of these automations, up to `limit` of each, newest first."""
     rows = reader.read("list_recent_run_ends", (_listed(names), limit))
     return [EndView(row[0], row[1], RunState(row[2]), *row[3:]) for row in rows]
 
 
 def success_hours(reader: StoreReader, names: Iterable[str], before_ms: int) -> dict[str, list[tuple[int, int]]]:
     """Return (start of an hour, its successes) of each, oldest first, from `before_ms` before the hour of the last one."""
-    found: dict[str, list[tuple[int, int]]] = {}
+    hours: dict[str, list[tuple[int, int]]] = {}
     for name, hour_at, number in reader.read("list_hourly_successes", (_listed(names), before_ms)):
-        found.setdefault(name, []).append((hour_at, int(number)))
-    return found
+        hours.setdefault(name, []).append((hour_at, int(number)))
+    return hours
 
 
 def durations(
     reader: StoreReader, names: Iterable[str], first_at: int, before_at: int
 ) -> dict[str, tuple[dict[int, int], int]]:
-    """Return of each {k: runs that took at most 2^k ms, and more than half} from `first_at` on and before `before_at`, and the first."""
-    found: dict[str, tuple[dict[int, int], int]] = {}
-    for name, what, number, begun_at in reader.read("sum_run_durations", (_listed(names), first_at, before_at)):
-        buckets, known_at = found.get(name, ({}, begun_at))
-        found[name] = (buckets | {int(what.removeprefix(_BUCKET)): int(number)}, min(known_at, begun_at))
-    return found
+    """Return for each {k: runs with a duration up to 2^k ms, and more than half} from `first_at` on and before
+    `before_at`, and the first instant.
+    """
+    durations_by_name: dict[str, tuple[dict[int, int], int]] = {}
+    for name, bucket, number, started_at in reader.read("sum_run_durations", (_listed(names), first_at, before_at)):
+        buckets, known_at = durations_by_name.get(name, ({}, started_at))
+        durations_by_name[name] = (
+            buckets | {int(bucket.removeprefix(_BUCKET)): int(number)},
+            min(known_at, started_at),
+        )
+    return durations_by_name
 
 
 def output_sizes(
     reader: StoreReader, names: Iterable[str], first_at: int, before_at: int
 ) -> dict[str, list[tuple[int, int, int]]]:
-    """Return of each (day, bytes that what a success put out had at least, successes) from `first_at` on and before `before_at`."""
-    found: dict[str, list[tuple[int, int, int]]] = {}
-    for name, day_at, what, number in reader.read("sum_output_sizes", (_listed(names), first_at, before_at)):
-        found.setdefault(name, []).append((day_at, bucket_minimum(what), int(number)))
-    return found
+    """Return for each (day, minimum output bytes of a success, successes) from `first_at` on and before `before_at`."""
+    sizes: dict[str, list[tuple[int, int, int]]] = {}
+    for name, day_at, bucket, number in reader.read("sum_output_sizes", (_listed(names), first_at, before_at)):
+        sizes.setdefault(name, []).append((day_at, bucket_minimum(bucket), int(number)))
+    return sizes
 
 
 def busiest_hours(
     reader: StoreReader, names: Iterable[str], first_at: int, before_at: int
 ) -> dict[str, tuple[int, int]]:
-    """Return the most starts in one hour of each, and its first hour."""
+    """Return the maximum of starts in one hour of each, and its first hour."""
     rows = reader.read("list_busiest_hours", (_listed(names), first_at, before_at))
     return {name: (int(started), hour_at) for name, started, hour_at in rows}
 
@@ -201,29 +208,29 @@ def busiest_hours(
 def slot_starts(
     reader: StoreReader, schedules: Iterable[str], first_at: int, before_at: int, limit: int
 ) -> dict[str, list[SlotStart]]:
-    """Return the newest slots of each schedule from `first_at` on and before `before_at`, at most so many of each."""
-    found: dict[str, list[SlotStart]] = {}
+    """Return the newest slots of each schedule from `first_at` on and before `before_at`, up to `limit` of each."""
+    starts: dict[str, list[SlotStart]] = {}
     for schedule, *row in reader.read("list_recent_slots", (_listed(schedules), first_at, before_at, limit)):
-        found.setdefault(schedule, []).append(SlotStart(*row))
-    return found
+        starts.setdefault(schedule, []).append(SlotStart(*row))
+    return starts
 
 
 def count_manual_interventions(reader: StoreReader, since_at: int) -> tuple[dict[str, int], dict[str, int]]:
     """Return how many runs of each people helped, and how many they started at a command line."""
-    rows = reader.read("count_manual_interventions", (since_at, ACTS, _listed(MANUAL_VERBS)))
+    rows = reader.read("count_manual_interventions", (since_at, MOST_OPERATIONS, _listed(MANUAL_VERBS)))
     return {row[0]: row[2] for row in rows if not row[1]}, {row[0]: row[2] for row in rows if row[1]}
 
 
 def count_starts_since(reader: StoreReader, names: Iterable[str], since_at: int) -> dict[str, int]:
-    """Return how many runs of each began."""
+    """Return how many runs of each started."""
     rows = reader.read("sum_started_runs", (_listed(names), since_at - since_at % 3_600_000))
     return {name: int(number) for name, number in rows}
 
 
 def queue_traffic(reader: StoreReader, since_at: int) -> tuple[dict[str, int], dict[str, int]]:
-    """Return how many runs came to each queue since an instant, and how many ended; both stop at the cap."""
-    arrived = reader.read("count_new_runs_by_queue", (make_id("r", since_at, 0), CAP))
-    return _pairs(arrived), _pairs(reader.read("count_run_ends_by_queue", (since_at, CAP)))
+    """Return how many new runs each queue got since an instant, and how many ended; both stop at the cap."""
+    new_runs = reader.read("count_new_runs_by_queue", (make_id("r", since_at, 0), CAP))
+    return _pairs(new_runs), _pairs(reader.read("count_run_ends_by_queue", (since_at, CAP)))
 
 
 def _pairs(rows: Rows) -> dict[str, Any]:
@@ -231,10 +238,10 @@ def _pairs(rows: Rows) -> dict[str, Any]:
 
 
 def _grouped(rows: Rows) -> dict[str, list[Stall]]:
-    found: dict[str, list[Stall]] = {}
+    stalls: dict[str, list[Stall]] = {}
     for automation, *row in rows:
-        found.setdefault(automation, []).append(stall_of(row))
-    return found
+        stalls.setdefault(automation, []).append(stall_of(row))
+    return stalls
 
 
 def _listed(names: Iterable[str]) -> str:

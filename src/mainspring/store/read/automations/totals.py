@@ -1,4 +1,6 @@
-"""Totals of each automation: starts, ends, steps, latency, sizes, reasons. Nothing is forgotten, so they never decrease."""
+"""Totals of each automation: starts, ends, steps, latency, sizes, reasons. Nothing is deleted from them, so they never
+decrease.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -7,13 +9,15 @@ from typing import Any
 from mainspring.store.base import StoreReader
 
 Counts = Counter[tuple[str, str]]
-"""By automation and what was counted: a word of `COUNTED`, or what a detail is called ("ms<=2^k", "bytes<=2^k", "reason:...")."""
+"""By automation and name of the count: a word of `COUNTED`, or the name of a detail ("ms<=2^k", "bytes<=2^k",
+"reason:...").
+"""
 
 COUNTED = ("started", "succeeded", "failed", "cancelled", "attention", "steps", "step_errors", "took_ms")
 
 
 def counted(reader: StoreReader, since_at: int, until_at: int) -> tuple[Counts, Counts]:
-    """Return what was counted from one whole hour to another, and from there on, both of the same instant."""
+    """Return the counts from one full hour to another, and from there on, both as of one commit."""
     with reader.snapshot() as read:
         later = _counts(read, until_at)
         whole = _counts(read, since_at) if since_at < until_at else later
@@ -21,10 +25,10 @@ def counted(reader: StoreReader, since_at: int, until_at: int) -> tuple[Counts, 
 
 
 def _counts(read: Callable[..., Iterable[tuple[Any, ...]]], since_at: int) -> Counts:
-    found: Counts = Counter()
+    counts: Counts = Counter()
     for automation, *sums, _ in read("sum_rollups", (since_at,)):
-        for what, n in zip(COUNTED, sums, strict=True):
-            found[automation, what] = int(n)
-    for automation, what, n in read("sum_rollup_details", (since_at,)):
-        found[automation, what] = int(n)
-    return found
+        for name, n in zip(COUNTED, sums, strict=True):
+            counts[automation, name] = int(n)
+    for automation, name, n in read("sum_rollup_details", (since_at,)):
+        counts[automation, name] = int(n)
+    return counts

@@ -1,4 +1,4 @@
-"""Lines of log: of one run from its beginning or its end, and of all runs by time. Bodies are as they are stored: packed, and sealed."""
+"""Log lines: of one run from its start or end, and of all runs by time. Bodies are as stored: packed, and sealed."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,9 @@ _FEW_PARTS = 20
 
 
 class StoredPart(msgspec.Struct, frozen=True):
-    """A domain.log_part.Part in its place: `seq` = the number of its first line in the run; `automation` "" = it was not read."""
+    """A domain.log_part.Part in its place: `seq` = the number of its first line in the run; `automation` "" = it was
+    not read.
+    """
 
     run: str
     seq: int
@@ -27,27 +29,29 @@ class StoredPart(msgspec.Struct, frozen=True):
 
 
 def parts_of(reader: StoreReader, run: str, after: int = 0, lines: int | None = None) -> list[StoredPart]:
-    """Return the parts of a run whose number is above `after`, in order: all, or until there are so many lines and a part more."""
-    found: list[StoredPart] = []
-    known, at_once = 0, _PARTS_AT_ONCE if lines is None else _FEW_PARTS
+    """Return the chunks of a run with a number above `after`, in order: all, or until there are `lines` lines and one
+    chunk more.
+    """
+    parts: list[StoredPart] = []
+    line_count, at_once = 0, _PARTS_AT_ONCE if lines is None else _FEW_PARTS
     while True:
         rows = _parts(reader.read("list_logs_of", (run, after, at_once)))
-        found += rows
-        known += sum(part.lines for part in rows)
-        if len(rows) < at_once or (lines is not None and known - found[-1].lines >= lines):
-            return found
-        after = found[-1].seq
+        parts += rows
+        line_count += sum(part.lines for part in rows)
+        if len(rows) < at_once or (lines is not None and line_count - parts[-1].lines >= lines):
+            return parts
+        after = parts[-1].seq
 
 
 def last_parts(
     reader: StoreReader, run: str, ident: str | None, limit: int, before: int = FOR_EVER
 ) -> list[StoredPart]:
-    """Return the last parts of a step, or of the whole run, whose number is below `before`, in order."""
+    """Return the last chunks of a step, or of the whole run, with a number below `before`, in order."""
     return _parts(reader.read("list_last_logs_of", (run, ident, before, limit)))[::-1]
 
 
 def newest_part(reader: StoreReader) -> tuple[int, str, int] | None:
-    """Return which part of all was written last: when, of which run, up to which line; None = there is none."""
+    """Return the newest chunk: its instant, its run, its last line; None = there is none."""
     rows = _parts(reader.read("list_logs_since", (0, None, 1)))
     return (rows[0].last_at, rows[0].run, rows[0].seq + rows[0].lines) if rows else None
 
@@ -55,7 +59,7 @@ def newest_part(reader: StoreReader) -> tuple[int, str, int] | None:
 def parts_since(
     reader: StoreReader, since_at: int, automations: Sequence[str] | None = None, limit: int = _PARTS_AT_ONCE
 ) -> list[StoredPart]:
-    """Return the newest parts that end at or after an instant, of all runs or of those of some automations, oldest first."""
+    """Return the newest chunks that end at or after an instant, of all runs or of some automations', oldest first."""
     names = None if automations is None else msgspec.json.encode(automations).decode()
     return _parts(reader.read("list_logs_since", (since_at, names, limit)))[::-1]
 

@@ -1,4 +1,4 @@
-"""Message schemas: which signals the code of a run can read, from its announced definition or from what it last said to wait for."""
+"""Message schemas: which signals the code of a run can read, from its announced definition or from its recorded waits."""
 
 from typing import Any
 
@@ -19,9 +19,9 @@ class _Wait(msgspec.Struct, frozen=True):
 
 
 def signal_schemas(reader: StoreReader, run: str, name: str) -> list[Any] | None:
-    """Return the schemas of the signals of this name; None = not known for certain.
+    """Return the schemas of the signals of this name; None = unknown.
 
-    What a run said counts only while the session lives whose code it was: other code may read more.
+    The record of a run counts only while the session of its code is alive: other code may read more.
     """
     with reader.snapshot() as read:
         newest = read("find_newest_of_chain", (run,))
@@ -36,8 +36,8 @@ def signal_schemas(reader: StoreReader, run: str, name: str) -> list[Any] | None
             waits = msgspec.json.decode(waiting_for, type=list[_Wait])
         except msgspec.MsgspecError:
             return None
-        found = [wait for wait in waits if wait.kind == FactKind.SIGNAL and wait.name == name]
-        if not found or any(wait.schema is None for wait in found):
+        signal_waits = [wait for wait in waits if wait.kind == FactKind.SIGNAL and wait.name == name]
+        if not signal_waits or any(wait.schema is None for wait in signal_waits):
             return None
         live = {row[0] for row in read("list_live_session_ids")}
-        return [wait.schema for wait in found] if all(wait.session in live for wait in found) else None
+        return [wait.schema for wait in signal_waits] if all(wait.session in live for wait in signal_waits) else None

@@ -1,7 +1,8 @@
-"""Lists of runs in a filter that no index has for itself: of some automations, of one queue, healed. What one page looks at is bounded.
+"""Run pages for filters without an index: some automations, one queue, healed runs. The cost of a page is bounded.
 
-Runs of some automations are the newest of each of them, put together; runs of one queue, and healed ones, are looked for among so many of
-the newest. Where a page holds fewer than were asked for and there is a cursor, the rest lies behind what was looked at.
+Runs of some automations are the newest of each, merged; runs of one queue, and healed ones, are searched among a
+bounded number of the newest. If a page has fewer rows than requested and there is a cursor, the rest lies behind what
+was searched.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,15 +17,15 @@ from mainspring.store.read.list_bounds import NEWEST
 from mainspring.store.read.runs.run_views import IN_STATE, first_created_at, place_in, row_of
 from mainspring.store.views import RunPage, RunRow, columns
 
-LOOKED_AT: Final = 10_000
-"""So many of the newest runs of a state, or of an automation, are looked at for those of a queue, or that were healed."""
+MOST_SEARCHED: Final = 10_000
+"""How many of the newest runs of a state, or of an automation, are searched for those of a queue, or healed ones."""
 _EACH: Final = 40
-"""Of up to so many automations the newest runs are looked up one by one; of more, among the newest of all."""
+"""Up to this many automations, the newest runs of each are read separately; of more, from the newest of all."""
 _AT_ONCE: Final = 400
 _COLUMNS = columns(RunRow)
-# As a bare condition a server would compare each run with each name.
+# As a bare condition, a server would compare each run with each name.
 _AMONG = "(automation in (select value from json_each(?))) is not false"
-# A value that is asked for run by run: as a condition (exists) a server may turn it round and begin at all that was ever healed.
+# A subquery per run: as a condition (exists) a server may reverse it and start with all runs that were ever healed.
 _HEALED = """(select 1 from journal indexed by journal_healed
     where journal.run = runs.id and journal.state = {{succeeded}} and journal.attempt > 1 limit 1) = 1"""
 _OVER = {RunState.FAILED, RunState.CANCELLED}
@@ -32,7 +33,7 @@ _OVER = {RunState.FAILED, RunState.CANCELLED}
 
 
 class _Source(NamedTuple):
-    """Runs in the order of one index: what stands behind "from", the values in it, and by what they are compared with a place."""
+    """Runs in the order of one index: the text after "from", its parameters, and the column that gives their place."""
 
     text: str
     values: tuple[Any, ...] = ()
@@ -53,7 +54,8 @@ def run_page(
 ) -> RunPage:
     """Return a page of runs, newest first, after `cursor`: of these automations (None = of all), in this queue.
 
-    `healed` = those alone of which a step succeeded at a later attempt than its first. Created from `since_at` to before `until_at` (ms).
+    `healed` = only those with a step that succeeded at a later attempt than its first. Created from `since_at` to
+    before `until_at` (ms).
     """
     if names is not None and (len(names) > _EACH or set(states) & _OVER):
         listed = msgspec.json.encode(names).decode()
@@ -71,35 +73,37 @@ def run_page(
     values = (before, lowest, *chain.from_iterable(filters.values()), limit + 1)
     rows: list[RunRow] = []
     for first in range(0, len(sources), _AT_ONCE):
-        some = sources[first : first + _AT_ONCE]
-        parts = [_part(one, filters) for one in some]
+        source_batch = sources[first : first + _AT_ONCE]
+        parts = [_part(source, filters) for source in source_batch]
         text = f"select {_COLUMNS} from runs where seq in ({' union all '.join(parts)}) order by seq desc limit ?"  # noqa: S608 - our words
-        found = reader.read_text(text, (*(value for one in some for value in (*one.values, *values)), limit + 1))
-        rows += [row_of(row) for row in found]
+        run_rows = reader.read_text(
+            text, (*(value for source in source_batch for value in (*source.values, *values)), limit + 1)
+        )
+        rows += [row_of(row) for row in run_rows]
     rows = sorted(rows, key=lambda row: -row.seq)[: limit + 1]
-    # Commit order is the order of creation: the first one that is too old ends the list.
-    wanted = [row for row in rows if since_at is None or row.created_at >= since_at]
-    if len(wanted) > limit:
-        return RunPage(wanted[:limit], wanted[limit - 1].seq)
-    return RunPage(wanted, None if lowest == 0 or len(wanted) < len(rows) else lowest)
+    # Commit order is the order of creation: the first run that is too old ends the list.
+    matches = [row for row in rows if since_at is None or row.created_at >= since_at]
+    if len(matches) > limit:
+        return RunPage(matches[:limit], matches[limit - 1].seq)
+    return RunPage(matches, None if lowest == 0 or len(matches) < len(rows) else lowest)
 
 
-def _part(one: _Source, filters: Iterable[str]) -> str:
-    conditions = " and ".join([f"{one.place} < ?", f"{one.place} >= ?", *filters])
-    text = f"select seq from {one.text} and {conditions} order by {one.place} desc limit ?"  # noqa: S608 - our words
+def _part(source: _Source, filters: Iterable[str]) -> str:
+    conditions = " and ".join([f"{source.place} < ?", f"{source.place} >= ?", *filters])
+    text = f"select seq from {source.text} and {conditions} order by {source.place} desc limit ?"  # noqa: S608 - our words
     return f"select seq from ({text}) as part"  # noqa: S608
 
 
 def _sources(states: Sequence[RunState], names: Sequence[str | None]) -> list[_Source]:
     found = []
     for name in names:
-        found += [_of(state, name) for state in dict.fromkeys(states)]
+        found += [_runs_in_state(state, name) for state in dict.fromkeys(states)]
         if not states:
             found.append(_Source("runs where 1 = 1") if name is None else _Source("runs where automation = ?", (name,)))
     return found
 
 
-def _of(state: RunState, name: str | None) -> _Source:
+def _runs_in_state(state: RunState, name: str | None) -> _Source:
     """Return the runs of a state, of one automation or of all: each is one range of an index, or nearly all of one."""
     if name is None:
         return _Source(IN_STATE[state], place=place_in(state))
@@ -112,9 +116,9 @@ def _of(state: RunState, name: str | None) -> _Source:
 
 
 def _lowest(reader: StoreReader, sources: Sequence[_Source], before: int) -> int:
-    """Return the number down to which all sources are looked at; 0 = to their end."""
-    found = []
-    for one in sources:
-        text = f"select seq from {one.text} and {one.place} < ? order by {one.place} desc limit 1 offset ?"  # noqa: S608 - our words
-        found += [row[0] for row in reader.read_text(text, (*one.values, before, LOOKED_AT))]
-    return max(found, default=0)
+    """Return the number down to which all sources are searched; 0 = to their end."""
+    bounds = []
+    for source in sources:
+        text = f"select seq from {source.text} and {source.place} < ? order by {source.place} desc limit 1 offset ?"  # noqa: S608 - our words
+        bounds += [row[0] for row in reader.read_text(text, (*source.values, before, MOST_SEARCHED))]
+    return max(bounds, default=0)

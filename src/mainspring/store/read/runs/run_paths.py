@@ -1,4 +1,4 @@
-"""Paths of runs: the steps of the newest runs of an automation, in order, and how they ended. No value is read."""
+"""Paths of runs: the steps of an automation's newest runs, in order, and their ends. No value is read."""
 
 import json
 from typing import Final
@@ -17,7 +17,7 @@ _ENDS = {state.value: state for state in OutcomeState}
 
 
 class PathOutcome(msgspec.Struct, frozen=True):
-    """An outcome that counts. `asked_after` = the rank that had been handed over when it was asked for."""
+    """An outcome that counts. `asked_after` = the last rank that the body had received before the request."""
 
     rank: int
     ident: str
@@ -28,9 +28,9 @@ class PathOutcome(msgspec.Struct, frozen=True):
 
 
 class RunPath(msgspec.Struct, frozen=True):
-    """A run that ended or needs a person. `failed_ident` = what ended it, `error` = the fingerprint of that.
+    """A run that ended or needs a person. `failed_ident` = the request that ended it, `error` = its fingerprint.
 
-    `is_cut` = more is saved than was read.
+    `is_cut` = more outcomes are stored than were read.
     """
 
     run: str
@@ -42,16 +42,16 @@ class RunPath(msgspec.Struct, frozen=True):
 
 
 def read_run_paths(reader: StoreReader, name: str) -> list[RunPath]:
-    """Return the newest 50 of the automation, newest first, each with its first 100 outcomes."""
+    """Return the newest 50 runs of the automation, newest first, each with its first 100 outcomes."""
     with reader.snapshot() as read:
         ends = read("list_last_run_ends", (name, RUNS))
-        found: dict[str, list[PathOutcome]] = {run: [] for run, *_ in ends}
+        outcomes: dict[str, list[PathOutcome]] = {run: [] for run, *_ in ends}
         cut = set()
-        for run, rank, ident, step, kind, state, asked_after, counts in read(
-            "list_first_outcomes_of", (json.dumps(list(found)), OUTCOMES + 1)
+        for run, rank, ident, step, kind, state, after_rank, counts in read(
+            "list_first_outcomes_of", (json.dumps(list(outcomes)), OUTCOMES + 1)
         ):
             if rank > OUTCOMES:
                 cut.add(run)
             elif counts:
-                found[run].append(PathOutcome(rank, ident, step, _KINDS[kind], _ENDS[state], asked_after))
-    return [RunPath(run, _STATES[state], ident, error, found[run], run in cut) for run, state, ident, error in ends]
+                outcomes[run].append(PathOutcome(rank, ident, step, _KINDS[kind], _ENDS[state], after_rank))
+    return [RunPath(run, _STATES[state], ident, error, outcomes[run], run in cut) for run, state, ident, error in ends]

@@ -1,4 +1,4 @@
-"""Views of runs for people: one run and its story, ids from what a person types, lists page by page."""
+"""Views of runs for people: one run and its history, ids from what a person types, lists page by page."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -24,7 +24,7 @@ from mainspring.store.read.short_ids import IdKind, ambiguous, ids_ending
 from mainspring.store.read.time_search import number_at
 from mainspring.store.views import RunPage, RunRow, RunStory, RunView, StepView, WaitView, columns
 
-_SHOWN = 5
+_MOST_LISTED = 5
 _CHILDREN = 100
 _LOSSES = 20
 OUTLINE: Final = 500
@@ -35,18 +35,18 @@ _UNLISTED = {
     RunState.RUNNING: "runs indexed by runs_running where state = {{running}}",
     RunState.SUCCEEDED: "runs where state = {{succeeded}}",
 }
-"""States that the index of states leaves out: few, and nearly all."""
+"""States that the index of states omits: few runs, or nearly all."""
 _LISTED = "runs indexed by runs_state where state = {{%s}} and state not in ({{running}}, {{succeeded}})"
 IN_STATE = {state: _UNLISTED.get(state, _LISTED % state.value) for state in RunState}
-"""What stands behind "from" for the runs of each state."""
+"""The text after "from" for the runs of each state."""
 _ALL = ("runs where 1 = 1", "seq")
 
 
 def place_in(state: RunState) -> str:
-    """Return by what runs of a state are compared with a place in commit order, and put into that order.
+    """Return the expression by which runs of a state are compared with a place in commit order, and sorted.
 
-    The index of those that run does not hold it. They are few, so each is looked at; a server that plans for any values would gather all
-    places in range, or walk down them, and they may be those of all runs there are.
+    The index of running runs does not contain the place. They are few, so each is checked; a server that plans for any
+    values would read all places in range, or walk down them, possibly those of all runs.
     """
     return "+seq" if state is RunState.RUNNING else "seq"
 
@@ -55,7 +55,7 @@ def run_view(reader: StoreReader, run: str) -> RunView:
     """Return one run.
 
     Raises:
-        NotFoundError: there is none of this id.
+        NotFoundError: there is none with this id.
     """
     rows = reader.read("read_run", (run,))
     if not rows:
@@ -64,18 +64,18 @@ def run_view(reader: StoreReader, run: str) -> RunView:
 
 
 def newest_of(reader: StoreReader, run: str) -> str:
-    """Return the run that a run goes on as, after it began anew any number of times; itself if it did not. The first one may be pruned."""
+    """Return the last run that continues a run; itself if there is none. The first one may be pruned."""
     rows = reader.read("find_newest_of_chain", (run,))
     return str(rows[0][0]) if rows else run
 
 
 def run_not_found(run: str) -> NotFoundError:
-    """Return what is raised where there is no run of this id."""
+    """Return the error for a missing run."""
     return NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
 
 
 def view_of(row: tuple[Any, ...]) -> RunView:
-    """Make a view of a row of `read_run`."""
+    """Return the view of a row of `read_run`."""
     values = list(row)
     values[6] = RunState(values[6])
     values[12:15] = (bool(value) for value in values[12:15])
@@ -85,35 +85,36 @@ def view_of(row: tuple[Any, ...]) -> RunView:
 
 
 def row_of(row: tuple[Any, ...]) -> RunRow:
-    """Make a list entry of a row."""
+    """Return the list entry of a row."""
     values = list(row)
     values[_STATE] = RunState(values[_STATE])
     return RunRow(*values)
 
 
 def resolve_id(reader: StoreReader, text: str) -> str:
-    """Return the id that a person means: a whole id, its beginning, its end as lists show it, `@last` or `@failed` (needs attention too).
+    """Return the id that a person means: a whole id, its beginning, its displayed end, `@last` or `@failed` (needs
+    attention too).
 
     Raises:
-        NotFoundError: nothing fits.
-        ConflictError: more than one run fits; some are listed.
+        NotFoundError: no run matches.
+        ConflictError: several runs match; some are listed.
     """
     if text == "@last":
-        found = [row[0] for row in reader.read("find_last_run")]
+        run_ids = [row[0] for row in reader.read("find_last_run")]
     elif text == "@failed":
         both = (reader.read("find_last_failed_run"), reader.read("find_last_stopped_run"))
-        found = sorted((row[0] for rows in both for row in rows), reverse=True)[:1]
+        run_ids = sorted((row[0] for rows in both for row in rows), reverse=True)[:1]
     else:
         prefix = text if text.startswith("r_") or reader.read("find_run_state", (text,)) else f"r_{text}"
-        found = [row[0] for row in reader.read("list_run_ids_from", (prefix, prefix + LAST, _SHOWN + 1))]
-        if prefix in found:
+        run_ids = [row[0] for row in reader.read("list_run_ids_from", (prefix, prefix + LAST, _MOST_LISTED + 1))]
+        if prefix in run_ids:
             return prefix
-        found += [ending.id for ending in ids_ending(reader, IdKind.RUN, text) if ending.id not in found]
-    if not found:
+        run_ids += [ending.id for ending in ids_ending(reader, IdKind.RUN, text) if ending.id not in run_ids]
+    if not run_ids:
         raise NotFoundError(f"there is no run {text}", hint="See: mainspring runs list")
-    if len(found) > 1:
-        raise ambiguous(IdKind.RUN, text, found)
-    return str(found[0])
+    if len(run_ids) > 1:
+        raise ambiguous(IdKind.RUN, text, run_ids)
+    return str(run_ids[0])
 
 
 def list_runs(
@@ -144,10 +145,10 @@ def list_runs(
         text = f"select {_COLUMNS} from {conditions} order by {place} desc limit ?"  # noqa: S608 - our words
         rows += [row_of(row) for row in reader.read_text(text, (*params, limit + 1))]
     rows.sort(key=lambda row: -row.seq)
-    # Commit order is the order of creation: the first one that is too old ends the list.
-    wanted = [row for row in rows if since_at is None or row.created_at >= since_at]
-    more = len(wanted) > limit
-    return RunPage(wanted[:limit], wanted[limit - 1].seq if more else None)
+    # Commit order is the order of creation: the first run that is too old ends the list.
+    matches = [row for row in rows if since_at is None or row.created_at >= since_at]
+    more = len(matches) > limit
+    return RunPage(matches[:limit], matches[limit - 1].seq if more else None)
 
 
 def first_created_at(reader: StoreReader, at: int) -> int:
@@ -157,22 +158,22 @@ def first_created_at(reader: StoreReader, at: int) -> int:
 
 
 def failures_of(reader: StoreReader, runs: Sequence[str]) -> dict[str, Failure]:
-    """Return why runs failed or need a person; those that are not there, or have no failure, are left out."""
+    """Return why runs failed or need a person; missing runs, and runs without a failure, are omitted."""
     rows = reader.read("list_failures_of", (msgspec.json.encode(runs).decode(),))
     return {run: found for run, failure in rows if (found := failure_of(failure)) is not None}
 
 
 def story(reader: StoreReader, run: str) -> RunStory:
-    """Return all there is to show of one run.
+    """Return the whole history of one run.
 
     Raises:
-        NotFoundError: there is none of this id.
+        NotFoundError: there is none with this id.
     """
     with reader.snapshot() as read:
         found = read("read_run", (run,))
         if not found:
             raise run_not_found(run)
-        return _story(
+        return _read_history(
             read,
             view_of(found[0]),
             [outcome_of(row) for row in read("read_history_outcomes", (run,))],
@@ -180,9 +181,9 @@ def story(reader: StoreReader, run: str) -> RunStory:
         )
 
 
-def _story(read: Any, run: RunView, outcomes: list[Outcome], attempts: list[AttemptRecord]) -> RunStory:
-    # The row of a run learns of them when it is put away; while it runs they are ahead of it.
-    saved = max((one.rank for one in outcomes), default=0)
+def _read_history(read: Any, run: RunView, outcomes: list[Outcome], attempts: list[AttemptRecord]) -> RunStory:
+    # The run's row is updated when the run is suspended; while it runs its outcomes are ahead of it.
+    saved = max((outcome.rank for outcome in outcomes), default=0)
     return RunStory(
         run=run if saved <= run.rank else msgspec.structs.replace(run, rank=saved, steps=saved),
         outcomes=outcomes,
@@ -198,13 +199,13 @@ def _story(read: Any, run: RunView, outcomes: list[Outcome], attempts: list[Atte
 
 
 def outline(reader: StoreReader, run: str, most: int = OUTLINE) -> RunStory:
-    """Return what there is to tell of a run without the values of its steps, bounded: of its outcomes and attempts the newest ones.
+    """Return the history of a run without the values of its steps, bounded: the newest of its outcomes and attempts.
 
-    Those that a person is told of first are in it however old they are: what did not end well, what has an undo, the first
-    step, the one at which it stopped; of each kind the newest `most`.
+    The most important ones are included however old they are: those that did not end well, those with an undo, the
+    first step, and the step where it stopped; of each kind the newest `most`.
 
     Raises:
-        NotFoundError: there is none of this id.
+        NotFoundError: there is none with this id.
     """
     with reader.snapshot() as read:
         found = read("read_run", (run,))
@@ -212,36 +213,38 @@ def outline(reader: StoreReader, run: str, most: int = OUTLINE) -> RunStory:
             raise run_not_found(run)
         view = view_of(found[0])
         outcomes = [outcome_of(row) for row in read("read_journal_outline", (run, most, view.failed_ident))]
-        told = {(outcome.ident, outcome.generation) for outcome in outcomes}
-        # An attempt whose step has its outcome, which is not among these, would look like one that is still to be settled.
+        included = {(outcome.ident, outcome.generation) for outcome in outcomes}
+        # An attempt with an outcome that is not among these would look unsettled.
         attempts = [
             attempt_of(row)
             for *row, is_settled in read("list_newest_attempts", (run, most))
-            if not is_settled or (row[0], row[2]) in told
+            if not is_settled or (row[0], row[2]) in included
         ]
-        return _story(read, view, outcomes, attempts[::-1])
+        return _read_history(read, view, outcomes, attempts[::-1])
 
 
 def journal(reader: StoreReader, run: str, *, limit: int = 50, cursor: int | None = None) -> list[Outcome]:
-    """Return outcomes of a run, superseded ones too, newest first, of a rank below `cursor`."""
+    """Return outcomes of a run, including superseded ones, newest first, of a rank below `cursor`."""
     return [outcome_of(row) for row in reader.read("list_journal", (run, cursor, limit))]
 
 
 def ended_calls(reader: StoreReader, run: str, limit: int) -> list[tuple[str, str, str, int]]:
-    """Return name, kind, state and microseconds of the newest steps and children that ended and count."""
+    """Return name, kind, state and microseconds of the newest ended steps and children that count."""
     return [
-        (str(name), str(kind), str(state), int(took))
-        for name, kind, state, took in reader.read("list_ended_calls", (run, limit))
+        (str(name), str(kind), str(state), int(duration_us))
+        for name, kind, state, duration_us in reader.read("list_ended_calls", (run, limit))
     ]
 
 
 def asked_after(reader: StoreReader, run: str, limit: int) -> dict[int, int]:
-    """Return by the rank of the first outcomes that count the rank that had been handed over when each was asked for."""
+    """Return for the first outcomes that count, by their rank, the last rank that the body had received before each
+    request.
+    """
     return {int(rank): int(after) for rank, after in reader.read("list_request_order", (run, limit))}
 
 
 def step(reader: StoreReader, run: str, ident: str) -> StepView:
-    """Return one step of a run with its values, superseded generations too; nothing in it = the run has no such step."""
+    """Return one step of a run with its values, including superseded generations; empty if the run has no such step."""
     with reader.snapshot() as read:
         outcomes = [outcome_of(row) for row in read("read_step_outcomes", (run, ident, _GENERATIONS))]
         attempts = [attempt_of(row) for row in read("list_attempts_of_step", (run, ident, _ATTEMPTS))]
@@ -250,24 +253,24 @@ def step(reader: StoreReader, run: str, ident: str) -> StepView:
 
 
 def questions(reader: StoreReader, limit: int = 100, automations: Sequence[str] | None = None) -> list[WaitView]:
-    """Return open questions to people, oldest first: of all runs or of those of some automations."""
+    """Return open questions to people, oldest first: of all runs or of some automations'."""
     names = None if automations is None else msgspec.json.encode(automations).decode()
     return [wait_of(row) for row in reader.read("list_questions", (names, limit))]
 
 
 def automations_of(reader: StoreReader, runs: Iterable[str]) -> dict[str, str]:
-    """Return of which automation each of these runs is; those that are gone are left out."""
+    """Return the automation of each of these runs; missing runs are omitted."""
     rows = reader.read("list_automations_of_runs", (msgspec.json.encode(sorted(set(runs))).decode(),))
     return dict(rows)
 
 
 def waits_of(reader: StoreReader, run: str) -> list[WaitView]:
-    """Return what one run waits for from outside."""
+    """Return the waits of one run for something from outside."""
     return [wait_of(row) for row in reader.read("list_waits", (run,))]
 
 
 def wait_of(row: tuple[Any, ...]) -> WaitView:
-    """Make a view of a wait's row."""
+    """Return the view of a wait's row."""
     values = list(row)
     values[6] = bool(values[6])
     return WaitView(*values)

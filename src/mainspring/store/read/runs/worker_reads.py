@@ -16,7 +16,7 @@ class WorkerReads:
         self._reader = reader
 
     def histories(self, runs: Sequence[str], *, about_bytes: int = HISTORY_BYTES) -> list[History]:
-        """Return all that is needed to continue runs, for as many of the first as fit; see base.EngineReads."""
+        """Return the data to resume runs, for as many of the first as fit; see base.EngineReads."""
         return history.histories(self._reader, runs, about_bytes)
 
     def facts_after(self, session: int, seq: int) -> list[Fact]:
@@ -29,7 +29,7 @@ class WorkerReads:
         return [DueSchedule(*row) for row in rows]
 
     def next_slot_at(self) -> int | None:
-        """Return the earliest instant at which a schedule can be due; a pause puts its slots off to its end."""
+        """Return the earliest instant at which a schedule can be due; a pause postpones its slots to its end."""
         rows = self._reader.read("find_next_slot")
         return rows[0][0] if rows else None
 
@@ -38,7 +38,7 @@ class WorkerReads:
         return [ScheduleAhead(*row) for row in self._reader.read("list_schedules_ahead", (at,))]
 
     def unfinished(self, automation: str) -> list[UnfinishedRun]:
-        """Return the unfinished runs of an automation, oldest first, those in line behind all others; at most 100."""
+        """Return at most 100 unfinished runs of an automation, oldest first, those in line last."""
         rows = self._reader.read("list_unfinished_of", (automation, _RUNS_AT_ONCE))
         return [UnfinishedRun(run, bool(is_in_line)) for run, is_in_line in rows]
 

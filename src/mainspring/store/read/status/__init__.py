@@ -1,1 +1,1 @@
-"""Reads of the state of a whole store: queues, sessions, load, change tokens, findings."""
+"""Reads of a whole store's state: queues, sessions, load, change tokens, findings."""

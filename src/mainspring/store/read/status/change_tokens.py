@@ -1,6 +1,6 @@
-"""Change tokens of what is stored: for each noun a value that differs after a change, made of few rows, whatever their number.
+"""Change tokens of stored rows: for each noun a value that differs after a change, computed from few rows.
 
-Invariant: what a mark costs hangs on what changed lately and on how many automations there are, never on history.
+Invariant: the cost of a token depends on recent changes and on the number of automations, never on history.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mainspring.store.base import StoreReader
-from mainspring.store.liveness import is_gone
+from mainspring.store.liveness import has_process_ended
 from mainspring.store.read import bulk_operations, outbox
 from mainspring.store.read.runs import logs
 from mainspring.store.read.status import status
@@ -22,42 +22,45 @@ MINUTES_MS = 120_000
 
 
 def read_change_tokens(reader: StoreReader, now: int) -> ChangeTokens:
-    """Return the mark of each noun at the instant `now` (ms UTC)."""
-    acts = [one.seq for one in status.audit_rows(reader, limit=1)]
+    """Return the token of each noun at the instant `now` (ms UTC)."""
+    newest_operation = [entry.seq for entry in status.audit_rows(reader, limit=1)]
     queues = status.queue_views(reader)
     with reader.snapshot() as read:
-        figures = read("read_stats_token", (now - MINUTES_MS - now % 60_000,))
-        found: dict[str, Any] = {
-            # An act may have changed any run; what moved a run without one is in the figures, or among the newest.
+        stats = read("read_stats_token", (now - MINUTES_MS - now % 60_000,))
+        rows: dict[str, Any] = {
+            # An operation may have changed any run; other changes of a run are in the statistics, or among the newest
+            # runs.
             "runs": [
                 read("list_run_tokens", (NEWEST,)),
-                [(one.name, one.running, one.backlog) for one in queues],
-                *map(plain_sums, figures),
-                acts,
+                [(queue.name, queue.running, queue.backlog) for queue in queues],
+                *map(plain_sums, stats),
+                newest_operation,
             ],
             "questions": read("list_question_tokens", (NEWEST,)),
             "incidents": read("list_incident_tokens", (NEWEST,)),
             "automations": [*map(plain_sums, (*read("read_automations_token"), *read("read_schedules_token")))],
             "deliveries": read("list_delivery_tokens", (NEWEST,)),
             "queues": queues,
-            # That a process is gone is on record only once it was buried.
-            "workers": [(row, is_gone(row[2], row[3], row[4])) for row in read("list_session_tokens", (_SESSIONS,))],
-            "audit-log": acts,
+            # That a process died is on record only once it was declared dead.
+            "workers": [
+                (row, has_process_ended(row[2], row[3], row[4])) for row in read("list_session_tokens", (_SESSIONS,))
+            ],
+            "audit-log": newest_operation,
         }
-    found["logs"] = logs.newest_part(reader)
-    found["bulk"] = [
-        (one.id, one.state, one.done, one.refused) for one in bulk_operations.bulk_acts(reader, limit=NEWEST)
+    rows["logs"] = logs.newest_part(reader)
+    rows["bulk"] = [
+        (bulk.id, bulk.state, bulk.done, bulk.refused) for bulk in bulk_operations.bulk_acts(reader, limit=NEWEST)
     ]
-    found["locks"] = status.locks(reader)
-    found["outbox"] = [outbox.list_outbox_queues(reader), outbox.list_refused_messages(reader)]
-    return hash_rows(found)
+    rows["locks"] = status.locks(reader)
+    rows["outbox"] = [outbox.list_outbox_queues(reader), outbox.list_refused_messages(reader)]
+    return hash_rows(rows)
 
 
 def hash_rows(rows: Mapping[str, Any]) -> ChangeTokens:
-    """Return the marks of what was read of each noun."""
+    """Return the tokens of the rows of each noun."""
     return {noun: blake2b(msgspec.json.encode(found), digest_size=16).hexdigest() for noun, found in rows.items()}
 
 
 def plain_sums(row: tuple[Any, ...]) -> list[int]:
-    """Return sums as whole numbers: a server adds them up to decimals."""
-    return [int(one or 0) for one in row]
+    """Return sums as whole numbers: a server returns decimals."""
+    return [int(value or 0) for value in row]

@@ -1,4 +1,4 @@
-"""Reads of the steps of the clock: when it was set, by how much, and what waits for the wall clock since."""
+"""Reads of clock steps: when the clock was set, by how much, and what has waited for the wall clock since."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,10 @@ from mainspring.store.read.status.status import meta
 
 
 class RecordedStep(msgspec.Struct, frozen=True):
-    """The clock was set by `by_ms` (negative = put back) and showed `at` then (ms). `moved` = runs whose waits moved with it.
+    """A step: the clock was set by `by_ms` (negative = back) and showed `at` then (ms). `moved` = runs whose waits
+    moved with it.
 
-    `is_lived` = a process lived through it; else it went back by so much at least. `is_whole` = everything has moved.
+    `is_lived` = a process lived through it; else it went back by at least this much. `is_whole` = everything has moved.
     """
 
     seq: int
@@ -26,7 +27,7 @@ class RecordedStep(msgspec.Struct, frozen=True):
 
     @property
     def old_at(self) -> int:
-        """What the clock would have shown, had no one set it."""
+        """The instant that the clock would have shown without the step."""
         return self.at - self.by_ms
 
 
@@ -40,7 +41,9 @@ def recorded_steps(reader: StoreReader, limit: int = 10) -> list[RecordedStep]:
 
 
 def find_regression(reader: StoreReader, newest: Sequence[RecordedStep], now: int) -> ClockRegression | None:
-    """Return how the clock was put back by the newest steps; None once it has passed the old instant (ms), or a person resolved it."""
+    """Return how the newest steps set the clock back; None once it has passed the old instant (ms), or a person
+    resolved it.
+    """
     steps = [step for step in newest if step.by_ms < 0 and step.old_at > now]
     if steps:
         decided = int(meta(reader, DECIDED_CLOCK_STEP) or 0)
@@ -58,6 +61,6 @@ def find_regression(reader: StoreReader, newest: Sequence[RecordedStep], now: in
 
 
 def _written_ahead(reader: StoreReader, now: int) -> tuple[PendingRequests, ...]:
-    """Return what was requested while the clock was ahead of `now`, and waits for an instant."""
+    """Return requests of a time when the clock was ahead of `now`, which wait for an instant."""
     rows = reader.read("count_written_ahead", (now,))
     return tuple(PendingRequests(kind, number, until_at) for kind, number, until_at in rows if number)

@@ -1,4 +1,4 @@
-"""Reads of the load of queues. Each goes by an index: what it costs depends on what waits, never on history."""
+"""Reads of queue loads. Each uses an index: its cost depends on the waiting runs, never on history."""
 
 from collections.abc import Sequence
 
@@ -25,36 +25,36 @@ def queue_loads(reader: StoreReader, now_at: int) -> list[QueueLoad]:
 
 
 def _claimable(reader: StoreReader, now_at: int) -> dict[str, dict[str, TagLoad]]:
-    """Return what can be claimed of each queue, by tag; nothing in a store that is held."""
+    """Return the claimable runs of each queue, by tag; none in a store on hold."""
     if meta(reader, HOLD_KEY) is not None:
         return {}
-    found: dict[str, dict[str, TagLoad]] = {}
+    loads: dict[str, dict[str, TagLoad]] = {}
     groups = reader.read("measure_ready_groups", (now_at, MOST_COUNTED, GROUPS))
     for queue, _, _, tag, paused_until, number, since in groups:
         if paused_until is not None and paused_until > now_at:
             continue
-        tags = found.setdefault(queue, {})
-        known = tags.get(tag, TagLoad(0, 0.0))
-        tags[tag] = TagLoad(known.claimable + number, max(known.oldest_s, max(0, now_at - since) / 1000))
-    return found
+        tags = loads.setdefault(queue, {})
+        load = tags.get(tag, TagLoad(0, 0.0))
+        tags[tag] = TagLoad(load.claimable + number, max(load.oldest_s, max(0, now_at - since) / 1000))
+    return loads
 
 
 def _load_of(view: QueueView, live: Sequence[SessionView], tags: dict[str, TagLoad]) -> QueueLoad:
-    takers = [
-        one
-        for one in live
-        if one.role in _WORKS
-        and one.state == SessionState.ALIVE
-        and one.automations
-        and (one.queues is None or view.name in one.queues)
+    workers = [
+        session
+        for session in live
+        if session.role in _WORKS
+        and session.state == SessionState.ALIVE
+        and session.automations
+        and (session.queues is None or view.name in session.queues)
     ]
-    capacity = sum(one.capacity or 0 for one in takers)
+    capacity = sum(worker.capacity or 0 for worker in workers)
     counted = {} if view.paused_at is not None else tags
     return QueueLoad(
         **msgspec.structs.asdict(view),
-        claimable=sum(one.claimable for one in counted.values()),
-        oldest_s=max((one.oldest_s for one in counted.values()), default=None),
-        workers=len(takers),
+        claimable=sum(load.claimable for load in counted.values()),
+        oldest_s=max((load.oldest_s for load in counted.values()), default=None),
+        workers=len(workers),
         capacity=capacity if view.concurrency is None else min(capacity, view.concurrency),
         tags=counted,
     )

@@ -1,4 +1,6 @@
-"""Losses of a restored store that wait for a person: slots, deliveries and messages of the lost interval, and kept events."""
+"""Losses of a restored store that wait for a person: slots, deliveries and messages of the lost interval, and stored
+events.
+"""
 
 import msgspec
 
@@ -23,7 +25,7 @@ class LostSlot(msgspec.Struct, frozen=True):
 
 
 class LostDelivery(msgspec.Struct, frozen=True):
-    """A file, a message, or what had been received and not decided."""
+    """A file, a message, or another delivery that was received and undecided."""
 
     id: str
     trigger: str
@@ -34,7 +36,7 @@ class LostDelivery(msgspec.Struct, frozen=True):
 
 
 class LostMessage(msgspec.Struct, frozen=True):
-    """A message of the outbox that had not been sent. `automation` None = its run is gone."""
+    """An unsent message of the outbox. `automation` None = its run was pruned."""
 
     id: str
     queue: str
@@ -42,7 +44,9 @@ class LostMessage(msgspec.Struct, frozen=True):
 
 
 class LostEvent(msgspec.Struct, frozen=True):
-    """An event that the copy keeps: an unfinished run of the copy takes it in if a person continues that run and it waits for the event."""
+    """An event in the copy: an unfinished run of the copy consumes it if a person continues that run and it waits for
+    the event.
+    """
 
     id: str
     name: str
@@ -51,7 +55,7 @@ class LostEvent(msgspec.Struct, frozen=True):
 
 
 class LostChange(msgspec.Struct, frozen=True):
-    """What a person did after the backup that decides what starts: read from the store that was replaced."""
+    """An operation of a person after the backup that decides what starts: read from the replaced store."""
 
     at: int
     actor: str
@@ -61,9 +65,10 @@ class LostChange(msgspec.Struct, frozen=True):
 
 
 class LostInterval(msgspec.Struct, frozen=True):
-    """All of it, at most `limit` of each kind. `changes` None = the store that was replaced could not be read.
+    """The lost interval, up to `limit` of each kind. `changes` None = the replaced store could not be read.
 
-    `by_name_only` = automations of these that may hold a step which must not happen twice: a person has to name them.
+    `by_name_only` = automations of these that may contain a step which must not happen twice: a person has to name
+    them.
     """
 
     slots: tuple[LostSlot, ...] = ()
@@ -75,7 +80,7 @@ class LostInterval(msgspec.Struct, frozen=True):
 
 
 def lost_interval(reader: StoreReader, limit: int) -> LostInterval:
-    """Return what was set aside by the last restoring; nothing if the store was never restored."""
+    """Return what the last restore skipped; empty if the store was never restored."""
     with reader.snapshot() as read:
         meta = {
             key: rows[0][0] for key in (RESTORED_AT, LOST_FROM, LOST_CHANGES) if (rows := read("read_meta", (key,)))
@@ -101,7 +106,7 @@ def lost_interval(reader: StoreReader, limit: int) -> LostInterval:
 
 
 class LostCount(msgspec.Struct, frozen=True):
-    """How many of each are set aside and undecided."""
+    """Counts of undecided skipped rows."""
 
     slots: Capped
     deliveries: Capped
@@ -124,6 +129,8 @@ def count_lost(reader: StoreReader) -> LostCount | None:
 
 
 def _may_repeat(definition: bytes) -> bool:
-    """Tell whether all that an automation does may happen twice; what the steps of a workflow say is not known before it runs."""
-    found = Definition.from_data(msgspec.json.decode(definition))
-    return found.kind is not DefinitionKind.WORKFLOW and found.option("delivery") != "at_most_once"
+    """Tell whether all steps of an automation may happen twice; a workflow's steps are unknown before it runs."""
+    parsed_definition = Definition.from_data(msgspec.json.decode(definition))
+    return (
+        parsed_definition.kind is not DefinitionKind.WORKFLOW and parsed_definition.option("delivery") != "at_most_once"
+    )

@@ -1,4 +1,4 @@
-"""Reads of everything but runs: queues, definitions, schedules, sessions, locks, events, audit, figures.
+"""Status reads of everything but runs: queues, definitions, schedules, sessions, locks, events, audit log, statistics.
 
 None of them counts rows without a cap.
 """
@@ -17,7 +17,7 @@ from mainspring.domain.states import RunState, SessionState
 from mainspring.domain.time.punctuality import SlotStart
 from mainspring.store.audit_chain import FIRST_HASH, first_break
 from mainspring.store.base import StoreReader
-from mainspring.store.liveness import is_gone
+from mainspring.store.liveness import has_process_ended
 from mainspring.store.queue_load import ReadyGroup
 from mainspring.store.read.list_bounds import NEWEST
 from mainspring.store.read.runs.run_views import row_of, view_of, wait_of
@@ -41,7 +41,7 @@ from mainspring.store.views import (
 )
 
 CAP = 1_000
-"""Where counting stops."""
+"""Limit of counts."""
 
 _CHAIN_PAGE = 5_000
 _SLOT_HOLDERS = 20
@@ -60,7 +60,7 @@ def automations(reader: StoreReader, name: str | None = None) -> list[Automation
 
 
 def automation_names(reader: StoreReader) -> list[str]:
-    """Return the names of all automations: what is read where their definitions are not needed."""
+    """Return the names of all automations, for callers that do not need their definitions."""
     return [row[0] for row in reader.read("list_automation_names")]
 
 
@@ -75,7 +75,9 @@ def due_schedules(reader: StoreReader, now_at: int, limit: int = 100) -> list[Sc
 
 
 def late_slots(reader: StoreReader, before_at: int) -> list[tuple[str, int]]:
-    """Return (automation, due time) of slots that were due by then and not made, the longest waiting first; at most 100."""
+    """Return (automation, due time) of slots that were due by then and not created, the longest waiting first; at most
+    100.
+    """
     return [(automation, due_at) for _, automation, _, due_at in reader.read("list_startable_schedules", (before_at,))]
 
 
@@ -86,27 +88,29 @@ def next_slot_at(reader: StoreReader) -> int | None:
 
 
 def slots(reader: StoreReader, schedule: str, limit: int = 50) -> list[SlotView]:
-    """Return the slots a schedule served, newest first."""
+    """Return the slots that a schedule served, newest first."""
     return [SlotView(*row) for row in reader.read("list_slots", (schedule, limit))]
 
 
 def slots_between(reader: StoreReader, schedule: str, first_at: int, last_at: int, limit: int) -> list[SlotView]:
-    """Return the slots on record from one instant to another, both included, oldest first."""
+    """Return the recorded slots from one instant to another, both included, oldest first."""
     return [SlotView(*row) for row in reader.read("list_slots_between", (schedule, first_at, last_at, limit))]
 
 
 def slot_starts(reader: StoreReader, schedule: str, limit: int) -> list[SlotStart]:
-    """Return when the runs of the newest slots began, newest first."""
+    """Return when the runs of the newest slots started, newest first."""
     return [SlotStart(*row) for row in reader.read("list_slot_starts", (schedule, limit))]
 
 
 def plans(reader: StoreReader, automation: str | None = None) -> list[SchedulePlan]:
-    """Return what is needed to compute the slots of all schedules that have not ended, or of those of one automation."""
+    """Return the data to compute the slots of all schedules that have not ended, or of one automation's."""
     return [SchedulePlan(*row) for row in reader.read("list_schedule_plans", (automation,))]
 
 
 def sessions(reader: StoreReader, *, live: bool = True, limit: int = 100) -> list[SessionView]:
-    """Return sessions, newest first: the live ones, or the ended ones too. One whose process is gone is dead, whatever is on record."""
+    """Return sessions, newest first: the live ones, or ended ones too. A session whose process ended is dead, whatever
+    is on record.
+    """
     with reader.snapshot() as read:
         rows = read("list_live_sessions" if live else "list_sessions", (limit,))
         served: dict[int, dict[str, int]] = {}
@@ -115,7 +119,7 @@ def sessions(reader: StoreReader, *, live: bool = True, limit: int = 100) -> lis
     values = [
         [
             *row[:10],
-            *_serves(row[10:12]),
+            *_decode_capabilities(row[10:12]),
             *row[12:15],
             json.loads(row[15]),
             *row[16:18],
@@ -127,10 +131,10 @@ def sessions(reader: StoreReader, *, live: bool = True, limit: int = 100) -> lis
         ]
         for row in rows
     ]
-    views = [SessionView(*one) for one in values]
+    views = [SessionView(*session_values) for session_values in values]
     return [
         msgspec.structs.replace(view, state=SessionState.DEAD.value)
-        if view.ended_at is None and is_gone(view.host, view.pid, view.pid_started)
+        if view.ended_at is None and has_process_ended(view.host, view.pid, view.pid_started)
         else view
         for view in views
     ]
@@ -140,14 +144,14 @@ def _blocked(data: str | None) -> BlockedLoop | None:
     return None if data is None else msgspec.json.decode(data, type=BlockedLoop)
 
 
-def _serves(row: tuple[Any, ...]) -> tuple[Any, ...]:
+def _decode_capabilities(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the tags and queues of a session's row."""
     tags, queues = row
     return json.loads(tags), None if queues is None else json.loads(queues)
 
 
 def locks(reader: StoreReader) -> list[LockView]:
-    """Return the locks that are held, by name."""
+    """Return the held locks, by name."""
     return [LockView(*row) for row in reader.read("list_locks")]
 
 
@@ -158,75 +162,78 @@ def events(
     before = NEWEST if cursor is None else cursor
     if name is None:
         return [EventView(*row) for row in reader.read("list_events", (before, limit))]
-    # A name that is seldom is found by its own index, however many others came since.
+    # A rare name is found by its own index, however many other events followed.
     return [EventView(*row) for row in reader.read("list_events_by_name", (name, before, limit))]
 
 
 def event(reader: StoreReader, id: str) -> EventView | None:
-    """Return the stored event of this id; None = there is none, or its time to be kept is over."""
+    """Return the stored event with this id; None = there is none, or it has expired."""
     rows = reader.read("read_event", (id,))
     return EventView(*rows[0]) if rows else None
 
 
 def receivers_of_event(reader: StoreReader, event: str, limit: int = 100) -> list[GivenRun]:
-    """Return runs that were given an event, when it was published or when they came to wait for it."""
+    """Return runs that got an event, when it was published or when they started to wait for it."""
     rows = reader.read("list_receivers_of_event", (event, limit))
     return [GivenRun(id, automation, RunState(state)) for id, automation, state in rows]
 
 
 def audit_rows(reader: StoreReader, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
-    """Return acts on record, newest first; `cursor` = the seq where the last page ended."""
+    """Return recorded operations, newest first; `cursor` = the seq where the last page ended."""
     return [AuditView(*row) for row in reader.read("list_audit_entries", (NEWEST if cursor is None else cursor, limit))]
 
 
 def audit_rows_of(
-    reader: StoreReader, doors: Collection[str], since_at: int, *, among: int, limit: int
+    reader: StoreReader, entry_points: Collection[str], since_at: int, *, among: int, limit: int
 ) -> tuple[list[AuditView], bool]:
-    """Return acts since an instant that came in by one of these doors, newest first, and whether there may be more.
+    """Return operations since an instant through one of these entry points, newest first, and whether there may be
+    more.
 
-    They are looked for among the newest `among` of all acts.
+    They are searched among the newest `among` of all operations.
     """
     newest = audit_rows(reader, limit=1)
     behind = newest[0].seq - among if newest else 0
-    listed = msgspec.json.encode(sorted(doors)).decode()
+    listed = msgspec.json.encode(sorted(entry_points)).decode()
     found = [AuditView(*row) for row in reader.read("list_audit_entries_by_origin", (behind, since_at, listed, limit))]
-    unseen = audit_rows(reader, limit=1, cursor=behind + 1)
-    return found, len(found) == limit or any(row.at >= since_at for row in unseen)
+    older_rows = audit_rows(reader, limit=1, cursor=behind + 1)
+    return found, len(found) == limit or any(row.at >= since_at for row in older_rows)
 
 
 def audit_row_of_command(reader: StoreReader, command: str) -> AuditView | None:
-    """Return the act on record that has this command id; None = there is none."""
+    """Return the recorded operation with this command id; None = there is none."""
     rows = reader.read("read_audit_entry", (command,))
     return AuditView(*rows[0]) if rows else None
 
 
 def audit_rows_of_bulk(reader: StoreReader, command: str, limit: int = CAP) -> list[AuditView]:
-    """Return what was done of an act on several subjects: each on record on its own, under a command id that begins with the whole's."""
-    # "0" is what follows "/" in the order of bytes.
+    """Return the parts of an operation on several subjects: each is recorded on its own, with a command id that begins
+    with the whole's.
+    """
+    # "0" is the character after "/" in the order of bytes.
     return [AuditView(*row) for row in reader.read("list_audit_entries_of_bulk", (f"{command}/", f"{command}0", limit))]
 
 
 def verify_audit(reader: StoreReader) -> AuditCheck:
-    """Walk the whole chain of the audit log."""
-    last, rows, seen = FIRST_HASH, 0, 0
+    """Verify the whole hash chain of the audit log."""
+    last_hash, rows, last_seq = FIRST_HASH, 0, 0
     while True:
-        page = reader.read("read_audit_chain", (seen, _CHAIN_PAGE))
+        page = reader.read("read_audit_chain", (last_seq, _CHAIN_PAGE))
         if not page:
-            return AuditCheck(None, rows, last)
-        broken = first_break(page, before=last, expected=rows + 1)
+            return AuditCheck(None, rows, last_hash)
+        broken = first_break(page, before=last_hash, expected=rows + 1)
         if broken is not None:
-            return AuditCheck(broken, rows, last)
-        rows, last, seen = rows + len(page), page[-1][-1], page[-1][0]
+            return AuditCheck(broken, rows, last_hash)
+        rows, last_hash, last_seq = rows + len(page), page[-1][-1], page[-1][0]
 
 
 def audit_head(reader: StoreReader) -> AuditHead | None:
-    """Return the last act of the audit log, by number and hash; None where there is none."""
+    """Return the number and hash of the last recorded operation; None without one."""
     found = reader.read("read_newest_audit_entry", ())
     return AuditHead(*found[0]) if found else None
 
 
 def explain_audit_gap(reader: StoreReader, head: AuditHead) -> str | None:
-    """Return why the audit log does not continue a head that was kept elsewhere; None = it does."""
+    """Return why the audit log does not continue a head that was stored elsewhere; None = it does."""
     with reader.snapshot() as read:
         rows, last = read("read_audit_chain", (head.seq - 1, 1)), read("read_newest_audit_entry", ())
     found = str(rows[0][-1]) if rows and rows[0][0] == head.seq else None
@@ -234,13 +241,15 @@ def explain_audit_gap(reader: StoreReader, head: AuditHead) -> str | None:
 
 
 def sums_since(reader: StoreReader, since_at: int) -> list[Sums]:
-    """Return the figures of each automation from the minute of `since_at` on (from the hour, where minutes were folded)."""
+    """Return the statistics of each automation from the minute of `since_at` on (from the hour, if minutes were
+    grouped).
+    """
     with reader.snapshot() as read:
         totals = read("sum_rollups", (since_at - since_at % 60_000,))
-        parts = read("sum_rollup_details", (since_at - since_at % 60_000,))
+        detail_rows = read("sum_rollup_details", (since_at - since_at % 60_000,))
     details: dict[str, dict[str, int]] = {}
-    for automation, what, n in parts:
-        details.setdefault(automation, {})[what] = int(n)  # a sum is a decimal on a server
+    for automation, bucket, n in detail_rows:
+        details.setdefault(automation, {})[bucket] = int(n)  # a sum is a decimal on a server
     return [Sums(*(name, *map(int, sums), details.get(name, {}))) for name, *sums in totals]
 
 
@@ -251,13 +260,13 @@ def count_in(reader: StoreReader, state: RunState, cap: int = CAP) -> Capped:
 
 
 def failed_since(reader: StoreReader, since_at: int, cap: int = CAP) -> Capped:
-    """Count runs that failed and were made since an instant, up to the cap."""
+    """Count runs that failed and were created since an instant, up to the cap."""
     number = reader.read("count_failed_since", (since_at, cap + 1))[0][0]
     return Capped(min(number, cap), number > cap)
 
 
 def ready_groups(reader: StoreReader, now_at: int, limit: int = 100) -> list[ReadyGroup]:
-    """Return the groups of runs that wait for a worker, at most `limit` of them."""
+    """Return the groups of runs that wait for a worker, up to `limit`."""
     return [
         ReadyGroup(queue, automation, version, tag, Capped(min(number, CAP), number > CAP), since)
         for queue, automation, version, tag, _, number, since in reader.read(
@@ -273,35 +282,37 @@ def meta(reader: StoreReader, key: str) -> str | None:
 
 
 def blocker(reader: StoreReader, run: str) -> Blocker | None:
-    """Return the facts that tell why a run does not go on; None = there is no such run."""
+    """Return the facts that tell why a run does not continue; None = there is no such run."""
     with reader.snapshot() as read:
-        found = read("read_run", (run,))
-        if not found:
+        run_rows = read("read_run", (run,))
+        if not run_rows:
             return None
-        view = view_of(found[0])
+        view = view_of(run_rows[0])
         holder = read("read_partition_holder", (view.queue, view.partition)) if view.partition is not None else []
         queue = read("list_queues", (view.queue,))
         automation = read("list_automations_of", (json.dumps([view.automation]),))
         live = read("list_live_sessions", (CAP,))
-        gone = {row[0] for row in live if is_gone(row[4], row[6], row[7])}
+        ended_sessions = {row[0] for row in live if has_process_ended(row[4], row[6], row[7])}
         held = bool(read("read_meta", (HOLD_KEY,)))
         undecided, is_undecided = _undecided(read, view) if held else (None, False)
         return Blocker(
             run=view,
             held=held,
-            place=_place(read, found[0]) if view.ready else None,
+            place=_place(read, run_rows[0]) if view.ready else None,
             holder=holder[0][0] if holder else None,
             queue=QueueView(*queue[0]) if queue else None,
             slot_holders=[row_of(row) for row in read("list_running_in_queue", (view.queue, _SLOT_HOLDERS))],
             automation=AutomationView(*automation[0]) if automation else None,
             workers=[
-                _worker(row) for row in read("list_workers", (view.automation,)) if not is_gone(row[9], row[4], row[10])
+                _worker(row)
+                for row in read("list_workers", (view.automation,))
+                if not has_process_ended(row[9], row[4], row[10])
             ],
             waits=[wait_of(row) for row in read("list_waits", (run,))],
-            is_served=any(row[2] == "worker" and row[0] not in gone for row in live),
-            is_supervised=any(_keeps_worker(row) and row[0] not in gone for row in live),
+            is_served=any(row[2] == "worker" and row[0] not in ended_sessions for row in live),
+            is_supervised=any(_is_worker_supervisor(row) and row[0] not in ended_sessions for row in live),
             child_queue=_child_queue(read, view.session),
-            is_owner_gone=view.session in gone,
+            is_owner_gone=view.session in ended_sessions,
             undecided=undecided,
             is_undecided=is_undecided,
         )
@@ -323,17 +334,17 @@ def _child_queue(read: Callable[..., list[tuple[Any, ...]]], session: int | None
     return msgspec.json.decode(rows[0][0], type=ChildQueue) if rows else None
 
 
-def _keeps_worker(row: tuple[Any, ...]) -> bool:
-    """Tell whether a live session is a supervisor that starts a worker in the place of one that died."""
+def _is_worker_supervisor(row: tuple[Any, ...]) -> bool:
+    """Tell whether a live session is a supervisor that replaces a dead worker."""
     return row[2] == "supervisor" and row[3] == SessionState.ALIVE and "worker" in json.loads(row[15] or "[]")
 
 
 def _worker(row: tuple[Any, ...]) -> Worker:
-    return Worker(*row[:7], *_serves(row[7:9]))
+    return Worker(*row[:7], *_decode_capabilities(row[7:9]))
 
 
 def _place(read: Any, row: tuple[Any, ...]) -> Capped:
     """Return the place among ready runs of the same queue, automation, version and tag."""
-    seq, _, automation, _, version, _, _, _, queue, _, tag, _, _, suspect, fresh, _, place = row[:17]
-    before = read("count_runs_ahead", (suspect, queue, automation, version, tag, fresh, place, seq, CAP))[0][0]
-    return Capped(before + 1 if before < CAP else CAP, before >= CAP)
+    seq, _, automation, _, version, _, _, _, queue, _, tag, _, _, on_probation, fresh, _, place = row[:17]
+    ahead = read("count_runs_ahead", (on_probation, queue, automation, version, tag, fresh, place, seq, CAP))[0][0]
+    return Capped(ahead + 1 if ahead < CAP else CAP, ahead >= CAP)

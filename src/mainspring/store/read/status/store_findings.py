@@ -1,4 +1,4 @@
-"""Store findings: what is wrong with the store itself, whether it stands in it or lies beside it."""
+"""Store findings: problems of the store itself, recorded in it or beside it."""
 
 import msgspec
 
@@ -11,7 +11,7 @@ from mainspring.store.restore_hold import HOLD_KEY, LOST_COMMITS
 
 
 def store_findings(reader: StoreReader) -> tuple[StoreFinding, ...]:
-    """Return all that is known: damage, commits that are lost, and those for which the store is on hold."""
+    """Return all known findings: damage, lost commits, and those for which the store is on hold."""
     findings = reader.findings()
     record = meta(reader, LOST_COMMITS)
     if record is not None and meta(reader, HOLD_KEY) is not None:

@@ -1,4 +1,4 @@
--- The kernel tells of a death: there are no leases.
+-- The kernel reports a death, so there are no leases.
 select id, role, pid, pid_started, lock_path, null
 from sessions
 where state in ({{alive}}, {{draining}}) and host = ?

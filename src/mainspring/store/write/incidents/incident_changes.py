@@ -1,8 +1,9 @@
-"""Changes of incidents: one row for each problem, its history and its alerts, all in the commit of the evaluation that found it.
+"""Changes of incidents: one row per problem, its history and its alerts, all in the commit of the evaluation that found
+it.
 
-A look may be written twice, or by two watchers at once: rows of `faults` count for the first, an alert has a unique key, and what was
-resolved after a look began is not reopened by it. An instant that lies ahead was written by a clock that has been put back since: it holds
-nothing up.
+An evaluation may be recorded twice, or by two watchers at once: rows of `faults` count for the first, an alert has a
+unique key, and an incident that was resolved after the start of an evaluation is not reopened by it. A future instant
+was written by a clock that was ahead: it blocks nothing.
 """
 
 import json
@@ -31,15 +32,15 @@ from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer, R
 from mainspring.store.transaction import Transaction
 
 _SEEN_EVERY_MS = 60_000
-"""So often is it written down that an incident was seen again, if nothing else of it changed."""
+"""How often an incident is recorded as seen again, if nothing else of it changed."""
 _EARLY_MS = 10 * 60_000
-"""So long before the loss of a process is told may what follows from it have been."""
+"""How long before the report of a lost process its consequences may have been reported."""
 
-_M, _S = IncidentMove, IncidentState
+_MOVE, _STATE = IncidentMove, IncidentState
 
 
 class _Row(msgspec.Struct):
-    """An incident as far as a look decides upon it."""
+    """The columns of an incident on which an evaluation depends."""
 
     id: str
     state: str
@@ -61,53 +62,53 @@ class _Row(msgspec.Struct):
 
 
 def record_evaluation(tx: Transaction, command: RecordEvaluation) -> NumberAnswer:
-    """Write one look down."""
+    """Record one evaluation."""
     tx.hold("incidents")
     if command.is_back:
         tx.change("pull_back_incidents", (tx.now, tx.now + MAX_CLOCK_LEAD_MS))
     fresh: set[int] = set()
     for group in command.groups:
-        fresh |= _group(tx, group)
-    changes = sum(_find(tx, found, fresh, command.looked_at) for found in command.found)
-    changes += sum(_well(tx, subject, command.looked_at) for subject in command.well)
-    changes += sum(_remind(tx, reminder) for reminder in command.reminders)
-    changes += sum(_digest(tx, digest) for digest in command.digests)
+        fresh |= _group_failures(tx, group)
+    changes = sum(_record_finding(tx, finding, fresh, command.looked_at) for finding in command.found)
+    changes += sum(_resolve_if_healthy(tx, subject, command.looked_at) for subject in command.well)
+    changes += sum(_record_reminder(tx, reminder) for reminder in command.reminders)
+    changes += sum(_record_digest(tx, digest) for digest in command.digests)
     return NumberAnswer(changes)
 
 
-def _group(tx: Transaction, group: ErrorGroup) -> set[int]:
+def _group_failures(tx: Transaction, group: ErrorGroup) -> set[int]:
     """Add failures to their group; return those that no other watcher had added before."""
-    seqs = json.dumps([told.seq for told in group.told])
+    seqs = json.dumps([failure.seq for failure in group.told])
     fresh = {row[0] for row in tx.all("set_failure_fingerprints", (group.fingerprint, seqs))}
-    told = sorted((one for one in group.told if one.seq in fresh), key=lambda one: one.seq)
-    if told:
-        g, first, last = group, told[0], told[-1]
-        shown = (g.automation, g.fingerprint, g.type, g.code, g.place, g.message)
-        tx.change("add_to_error_group", (*shown, first.at, last.at, len(told), first.run, last.run))
+    added = sorted((failure for failure in group.told if failure.seq in fresh), key=lambda failure: failure.seq)
+    if added:
+        g, first, last = group, added[0], added[-1]
+        description = (g.automation, g.fingerprint, g.type, g.code, g.place, g.message)
+        tx.change("add_to_error_group", (*description, first.at, last.at, len(added), first.run, last.run))
     return fresh
 
 
-def _find(tx: Transaction, found: EvaluatedFinding, fresh: set[int], looked_at: int) -> bool:
+def _record_finding(tx: Transaction, found: EvaluatedFinding, fresh: set[int], started_at: int) -> bool:
     finding = found.finding
-    mine = fresh.intersection(found.faults)
-    number = len(mine) if found.faults else finding.number
+    own_faults = fresh.intersection(found.faults)
+    number = len(own_faults) if found.faults else finding.number
     if not number:
         return False
-    row = _of(tx, finding.subject)
-    above = None if found.parent is None else _of(tx, found.parent)
-    parent = _parent(row, above, finding.subject.kind)
+    row = _find_incident(tx, finding.subject)
+    cause = None if found.parent is None else _find_incident(tx, found.parent)
+    parent = _find_parent(row, cause, finding.subject.kind)
     if row is None:
         _open(tx, found, number, parent)
-        _attach(tx, found.id, 1, mine)
+        _attach(tx, found.id, 1, own_faults)
         return True
-    if row.may(_M.REOPEN):
-        if not found.faults and row.resolved_at is not None and _is_later(tx, row.resolved_at, looked_at):
+    if row.may(_MOVE.REOPEN):
+        if not found.faults and row.resolved_at is not None and _is_later(tx, row.resolved_at, started_at):
             return False
         _reopen(tx, row, found, number, parent)
-        _attach(tx, row.id, row.opened + 1, mine)
+        _attach(tx, row.id, row.opened + 1, own_faults)
         return True
-    _attach(tx, row.id, row.opened, mine)
-    if row.parent is None and (above is None or not _is_early_sign(row, found.parent, above)):
+    _attach(tx, row.id, row.opened, own_faults)
+    if row.parent is None and (cause is None or not _is_early_sign(row, found.parent, cause)):
         parent = None
     return _refresh(tx, row, found, number if found.faults else 0, parent)
 
@@ -118,51 +119,74 @@ def _attach(tx: Transaction, incident: str, opened: int, seqs: set[int]) -> None
         tx.change("attach_members", (incident, opened, json.dumps(sorted(seqs))))
 
 
-def _parent(row: _Row | None, above: _Row | None, kind: IncidentKind) -> str | None:
-    """Return what a finding is part of: what somebody has looked after since the look takes in nothing that is not part of it yet."""
-    if above is None or above.state == _S.RESOLVED:
+def _find_parent(row: _Row | None, cause: _Row | None, kind: IncidentKind) -> str | None:
+    """Return the incident under which a finding is grouped. An incident that a person has handled since the evaluation
+    accepts no new parts.
+    """
+    if cause is None or cause.state == _STATE.RESOLVED:
         return None
-    is_part = row is not None and row.state != _S.RESOLVED and row.parent is not None
-    return above.id if is_part or above.state == _S.OPEN or kind in REDUNDANT_KINDS else None
+    is_part = row is not None and row.state != _STATE.RESOLVED and row.parent is not None
+    return cause.id if is_part or cause.state == _STATE.OPEN or kind in REDUNDANT_KINDS else None
 
 
-def _is_early_sign(row: _Row, cause: Subject | None, above: _Row) -> bool:
-    """Whether what was told by itself becomes part of its cause: what is late is seen sooner than that nobody is there who would do it."""
-    is_death = cause is not None and cause.kind is IncidentKind.WORKER_LOST
-    return is_death and above.opened_at - row.opened_at < _EARLY_MS
+def _is_early_sign(row: _Row, cause_subject: Subject | None, cause_row: _Row) -> bool:
+    """Tell whether an incident that was reported alone becomes part of its cause: lateness is noticed earlier than the
+    lost worker behind it.
+    """
+    is_death = cause_subject is not None and cause_subject.kind is IncidentKind.WORKER_LOST
+    return is_death and cause_row.opened_at - row.opened_at < _EARLY_MS
 
 
 def _open(tx: Transaction, found: EvaluatedFinding, number: int, parent: str | None) -> None:
-    f, s = found.finding, found.finding.subject
+    finding, subject = found.finding, found.finding.subject
     values = (
-        *(found.id, s.automation, s.kind.value, s.fingerprint, _S.OPEN.value, f.severity.value, f.text, f.hint),
-        *(msgspec.json.encode(f.facts), f.since_at, tx.now, number, parent),
+        *(
+            found.id,
+            subject.automation,
+            subject.kind.value,
+            subject.fingerprint,
+            _STATE.OPEN.value,
+            finding.severity.value,
+            finding.text,
+            finding.hint,
+        ),
+        *(msgspec.json.encode(finding.facts), finding.since_at, tx.now, number, parent),
     )
     tx.change("insert_incident", values)
-    _note(tx, found.id, _M.OPEN, None, None)
+    _record_move(tx, found.id, _MOVE.OPEN, None, None)
     if parent is None:
-        _tell(tx, found.id, 1, NotificationEvent.OPENED, f.severity, found.to)
+        _insert_alerts(tx, found.id, 1, NotificationEvent.OPENED, finding.severity, found.to)
 
 
 def _reopen(tx: Transaction, row: _Row, found: EvaluatedFinding, number: int, parent: str | None) -> None:
-    f = found.finding
-    facts = msgspec.json.encode(f.facts)
-    values = (f.severity.value, f.text, f.hint, facts, f.since_at, tx.now, number, parent, row.id)
+    finding = found.finding
+    facts = msgspec.json.encode(finding.facts)
+    values = (
+        finding.severity.value,
+        finding.text,
+        finding.hint,
+        facts,
+        finding.since_at,
+        tx.now,
+        number,
+        parent,
+        row.id,
+    )
     tx.change("reopen_incident", values)
-    _note(tx, row.id, _M.REOPEN, None, None)
+    _record_move(tx, row.id, _MOVE.REOPEN, None, None)
     if parent is None:
-        _tell(tx, row.id, row.opened + 1, NotificationEvent.REOPENED, f.severity, found.to)
+        _insert_alerts(tx, row.id, row.opened + 1, NotificationEvent.REOPENED, finding.severity, found.to)
 
 
 def _refresh(tx: Transaction, row: _Row, found: EvaluatedFinding, more: int, parent: str | None) -> bool:
-    """Keep what was seen of an incident that is open; tell of one that is folded no more, or has become louder.
+    """Update an open incident; notify if it is no longer grouped, or its severity rose.
 
-    What was told by itself and becomes part of another is told to nobody again.
+    An incident that was reported alone and becomes part of another one sends no further notification.
     """
-    f = found.finding
-    severity = min(Severity(row.severity), f.severity, key=lambda one: one.rank)
-    facts = msgspec.json.encode(f.facts)
-    is_new = more or (severity.value, f.text, f.hint, facts, parent) != (
+    finding = found.finding
+    severity = min(Severity(row.severity), finding.severity, key=lambda severity: severity.rank)
+    facts = msgspec.json.encode(finding.facts)
+    is_new = more or (severity.value, finding.text, finding.hint, facts, parent) != (
         row.severity,
         row.text,
         row.hint,
@@ -170,18 +194,18 @@ def _refresh(tx: Transaction, row: _Row, found: EvaluatedFinding, more: int, par
         row.parent,
     )
     if is_new or row.seen_at + _SEEN_EVERY_MS <= tx.now:
-        tx.change("refresh_incident", (severity.value, f.text, f.hint, facts, tx.now, more, parent, row.id))
+        tx.change("refresh_incident", (severity.value, finding.text, finding.hint, facts, tx.now, more, parent, row.id))
     if parent is None and row.parent is not None:
         about = NotificationEvent.OPENED if row.opened == 1 else NotificationEvent.REOPENED
-        _tell(tx, row.id, row.opened, about, severity, found.to)
-    elif severity.value != row.severity and parent is None and row.state == _S.OPEN:
-        _tell(tx, row.id, row.opened, NotificationEvent.REPEATED, severity, found.to, severity.value)
+        _insert_alerts(tx, row.id, row.opened, about, severity, found.to)
+    elif severity.value != row.severity and parent is None and row.state == _STATE.OPEN:
+        _insert_alerts(tx, row.id, row.opened, NotificationEvent.REPEATED, severity, found.to, severity.value)
     return bool(is_new)
 
 
-def _well(tx: Transaction, subject: Subject, looked_at: int) -> bool:
-    row = _of(tx, subject)
-    if row is None or not row.may(_M.RESOLVE) or _is_later(tx, row.seen_at, looked_at):
+def _resolve_if_healthy(tx: Transaction, subject: Subject, started_at: int) -> bool:
+    row = _find_incident(tx, subject)
+    if row is None or not row.may(_MOVE.RESOLVE) or _is_later(tx, row.seen_at, started_at):
         return False
     if tx.one("find_open_member", (row.id,)) is not None:
         return False
@@ -189,20 +213,22 @@ def _well(tx: Transaction, subject: Subject, looked_at: int) -> bool:
     return True
 
 
-def _is_later(tx: Transaction, at: int, looked_at: int) -> bool:
-    """Whether something was written after a look began."""
-    return looked_at < at <= tx.now + MAX_CLOCK_LEAD_MS
+def _is_later(tx: Transaction, at: int, started_at: int) -> bool:
+    """Tell whether something was written after the start of an evaluation."""
+    return started_at < at <= tx.now + MAX_CLOCK_LEAD_MS
 
 
 def _resolve(tx: Transaction, row: _Row, by: str | None, note: str | None) -> None:
     tx.change("settle_members_of_incident", (row.id, tx.now, by))
     tx.change("resolve_incident", (tx.now, by, note, row.id, _facts_at_end(tx, row)))
-    _note(tx, row.id, _M.RESOLVE, by, note)
-    _tell_again(tx, row, NotificationEvent.RESOLVED)
+    _record_move(tx, row.id, _MOVE.RESOLVE, by, note)
+    _notify_informed_channels(tx, row, NotificationEvent.RESOLVED)
 
 
 def _facts_at_end(tx: Transaction, row: _Row) -> bytes:
-    """Return the facts of an incident that is over, with what became of its failed runs where it is more than one, or not fixed."""
+    """Return the facts of a resolved incident, with the outcome of its failed runs if there are several, or one is not
+    fixed.
+    """
     facts = msgspec.json.decode(row.facts)
     decided = describe_decisions([SettledCount(*group) for group in tx.all("list_settlements", (row.id,))])
     facts |= {} if decided is None else {DECISION_FACT: decided}
@@ -214,29 +240,29 @@ def _facts_at_end(tx: Transaction, row: _Row) -> bytes:
     return msgspec.json.encode(facts | {MEMBERS_FACT: text})
 
 
-def _remind(tx: Transaction, reminder: IncidentReminder) -> bool:
+def _record_reminder(tx: Transaction, reminder: IncidentReminder) -> bool:
     found = tx.one("find_incident", (reminder.incident,))
     row = None if found is None else _Row(*found)
     if row is None or row.opened != reminder.opened:
         return False
-    is_over = row.may(_M.WAKE) and row.snoozed_until is not None and row.snoozed_until <= tx.now
+    is_over = row.may(_MOVE.WAKE) and row.snoozed_until is not None and row.snoozed_until <= tx.now
     if is_over:
         _wake(tx, row)
-    elif row.state != _S.OPEN and not (reminder.wakes and row.state == _S.ACKNOWLEDGED):
+    elif row.state != _STATE.OPEN and not (reminder.wakes and row.state == _STATE.ACKNOWLEDGED):
         return False
     r = reminder
-    is_new = _tell(tx, row.id, row.opened, r.about, Severity(row.severity), r.to, str(r.number))
-    if is_new and not is_over and row.state == _S.ACKNOWLEDGED:
+    is_new = _insert_alerts(tx, row.id, row.opened, r.about, Severity(row.severity), r.to, str(r.number))
+    if is_new and not is_over and row.state == _STATE.ACKNOWLEDGED:
         _wake(tx, row)
     return is_new
 
 
 def _wake(tx: Transaction, row: _Row) -> None:
     tx.change("wake_incident", (tx.now, row.id))
-    _note(tx, row.id, _M.WAKE, None, None)
+    _record_move(tx, row.id, _MOVE.WAKE, None, None)
 
 
-def _digest(tx: Transaction, digest: Digest) -> bool:
+def _record_digest(tx: Transaction, digest: Digest) -> bool:
     key = f"digest:{digest.at}:{digest.to.channel}"
     values = (
         key,
@@ -251,30 +277,32 @@ def _digest(tx: Transaction, digest: Digest) -> bool:
 
 
 def acknowledge_incident(tx: Transaction, command: AcknowledgeIncident) -> CommandDone | Refused:
-    """Note who looks after it, and let everybody know who was told of it."""
-    row = _person(tx, command.incident, _M.ACKNOWLEDGE)
+    """Acknowledge an incident, and notify the channels that were informed of it."""
+    row = _check_person_move(tx, command.incident, _MOVE.ACKNOWLEDGE)
     if isinstance(row, _Row):
         tx.change("acknowledge_incident", (tx.now, command.until_at, command.by, command.note, row.id))
-        _note(tx, row.id, _M.ACKNOWLEDGE, command.by, command.note)
-        _tell_again(tx, row, NotificationEvent.ACKNOWLEDGED, str(tx.now))
+        _record_move(tx, row.id, _MOVE.ACKNOWLEDGE, command.by, command.note)
+        _notify_informed_channels(tx, row, NotificationEvent.ACKNOWLEDGED, str(tx.now))
         return DONE
     return row
 
 
 def snooze_incident(tx: Transaction, command: SnoozeIncident) -> CommandDone | Refused:
-    """Say no more of it for a while."""
-    row = _person(tx, command.incident, _M.SNOOZE)
+    """Snooze an incident: send no notification for a while."""
+    row = _check_person_move(tx, command.incident, _MOVE.SNOOZE)
     if isinstance(row, _Row):
         tx.change("snooze_incident", (tx.now, command.until_at, command.by, command.note, row.id))
-        _note(tx, row.id, _M.SNOOZE, command.by, command.note)
-        _tell_again(tx, row, NotificationEvent.SNOOZED, str(tx.now))
+        _record_move(tx, row.id, _MOVE.SNOOZE, command.by, command.note)
+        _notify_informed_channels(tx, row, NotificationEvent.SNOOZED, str(tx.now))
         return DONE
     return row
 
 
 def resolve_incident(tx: Transaction, command: ResolveIncident) -> CommandDone | Refused:
-    """Take a person's word that it is over, and that the failed runs that are its members now are decided; so of what is folded into it."""
-    row = _person(tx, command.incident, _M.RESOLVE)
+    """Resolve an incident for a person: the failed runs that are its members now are decided. Also resolves the
+    incidents grouped under it.
+    """
+    row = _check_person_move(tx, command.incident, _MOVE.RESOLVE)
     if isinstance(row, _Row):
         for part in tx.all("list_failing_grouped_incidents", (row.id,)):
             _resolve(tx, _Row(*part), command.by, command.note)
@@ -285,8 +313,8 @@ def resolve_incident(tx: Transaction, command: ResolveIncident) -> CommandDone |
     return row
 
 
-def _person(tx: Transaction, incident: str, move: IncidentMove) -> _Row | CommandDone | Refused:
-    """Return the incident if a person may make this move of it, or what he is answered."""
+def _check_person_move(tx: Transaction, incident: str, move: IncidentMove) -> _Row | CommandDone | Refused:
+    """Return the incident if a person may make this move, else the answer to the person."""
     tx.hold("incidents")
     found = tx.one("find_incident", (incident,))
     if found is None:
@@ -299,23 +327,23 @@ def _person(tx: Transaction, incident: str, move: IncidentMove) -> _Row | Comman
     return Refused("wrong_state", f"incident {incident} is {row.state}")
 
 
-def _of(tx: Transaction, subject: Subject) -> _Row | None:
+def _find_incident(tx: Transaction, subject: Subject) -> _Row | None:
     found = tx.one("find_incident_of", (subject.automation, subject.kind.value, subject.fingerprint))
     return None if found is None else _Row(*found)
 
 
-def _note(tx: Transaction, incident: str, move: IncidentMove, by: str | None, note: str | None) -> None:
+def _record_move(tx: Transaction, incident: str, move: IncidentMove, by: str | None, note: str | None) -> None:
     tx.change("insert_incident_move", (incident, move.value, tx.now, by, note))
 
 
-def _tell_again(tx: Transaction, row: _Row, about: NotificationEvent, part: str = "") -> None:
-    """Tell all channels that have heard of this opening, or will: those not before they do."""
-    heard = tx.all("list_notified_channels", (row.id, row.opened, tx.now + MAX_CLOCK_LEAD_MS))
-    to = tuple(NotificationTarget(max(due_at, tx.now), channel) for channel, due_at in heard)
-    _tell(tx, row.id, row.opened, about, Severity(row.severity), to, part)
+def _notify_informed_channels(tx: Transaction, row: _Row, about: NotificationEvent, part: str = "") -> None:
+    """Notify all channels that were informed of this opening, or will be: those not before they are."""
+    informed_channels = tx.all("list_notified_channels", (row.id, row.opened, tx.now + MAX_CLOCK_LEAD_MS))
+    to = tuple(NotificationTarget(max(due_at, tx.now), channel) for channel, due_at in informed_channels)
+    _insert_alerts(tx, row.id, row.opened, about, Severity(row.severity), to, part)
 
 
-def _tell(
+def _insert_alerts(
     tx: Transaction,
     incident: str,
     opened: int,
@@ -324,10 +352,10 @@ def _tell(
     to: tuple[NotificationTarget, ...],
     part: str = "",
 ) -> bool:
-    """Write down what is to be told; what was written before under its key stays as it is."""
-    made = 0
+    """Insert alerts; an earlier alert under the same key stays as it is."""
+    inserted = 0
     for target in to:
         key = ":".join((incident, str(opened), about.value, part, target.channel))
         values = (key, incident, opened, about.value, target.channel, severity.value, AlertState.UNSENT.value)
-        made += tx.change("insert_alert", (*values, tx.now, target.due_at))
-    return bool(made)
+        inserted += tx.change("insert_alert", (*values, tx.now, target.due_at))
+    return bool(inserted)

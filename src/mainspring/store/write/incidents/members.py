@@ -1,6 +1,7 @@
-"""Settle members of incidents: failed runs that a success has overtaken, or that a person decided on.
+"""Settle members of incidents: failed runs that a success has superseded, or that a person decided on.
 
-A member is settled in the commit of what settles it, so that no watcher has to look for it and no success is missed.
+A member is settled in the commit of the success or decision, so that no watcher has to search for it and no success is
+missed.
 """
 
 import json
@@ -12,7 +13,7 @@ from mainspring.store.transaction import Transaction
 
 
 def settle_members_of_ends(tx: Transaction, ends: Iterable[tuple[str, RunState]], *, late: bool = False) -> None:
-    """Settle what the ends of these runs settle. A failed end settles nothing: it is a member itself.
+    """Settle the members that the ends of these runs settle. A failed end settles nothing: it is a member itself.
 
     `late` = the runs are recorded after the fact, as those of `mainspring exec` may be.
     """
@@ -26,6 +27,6 @@ def settle_members_of_ends(tx: Transaction, ends: Iterable[tuple[str, RunState]]
         tx.change("settle_members", (json.dumps(succeeded), tx.now, int(late)))
 
 
-def settle_members_of_run(tx: Transaction, run: str, how: Settlement, by: str | None = None) -> int:
+def settle_members_of_run(tx: Transaction, run: str, settlement: Settlement, by: str | None = None) -> int:
     """Settle the open members of one run; return how many there were."""
-    return tx.change("settle_members_of_run", (run, tx.now, how.value, by))
+    return tx.change("settle_members_of_run", (run, tx.now, settlement.value, by))

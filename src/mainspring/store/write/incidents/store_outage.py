@@ -10,7 +10,9 @@ from mainspring.store.transaction import Transaction
 
 
 def record_store_outage(tx: Transaction, command: RecordStoreOutage) -> CommandDone:
-    """Open or reopen the incident of a lost store as of then, and resolve it; what several machines saw at one time is one."""
+    """Open or reopen the incident of a lost store at its instant, and resolve it; simultaneous reports of several
+    machines are one incident.
+    """
     tx.hold("incidents")
     c = command
     known = tx.one("read_store_loss_incident", (IncidentKind.STORE_LOST.value,))

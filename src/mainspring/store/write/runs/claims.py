@@ -1,7 +1,7 @@
-"""Claiming: what became due is made ready, then ready runs are taken: resumes before starts, oldest first, fair between queues.
+"""Claims: make due runs ready, then claim ready runs: resumes before starts, oldest first, fair between queues.
 
-Ready runs are indexed by (queue, automation, version, tag). A claim steps from group to group, so that any number of runs that this session
-cannot take, or that are paused, costs one step.
+Ready runs are indexed by (queue, automation, version, tag). A claim steps from group to group, so that any number of
+paused runs, or of runs that this session cannot execute, costs one step.
 """
 
 import json
@@ -27,7 +27,9 @@ _DUE_AT_ONCE = 500
 
 
 class _Group(msgspec.Struct, frozen=True):
-    """Ready runs that only differ in place: at most `oldest_deploy`, or newer than `newest_deploy`, which nobody alive has."""
+    """Ready runs that differ only in place: up to `oldest_deploy`, or newer than `newest_deploy`, which no live worker
+    has.
+    """
 
     queue: str
     automation: str
@@ -38,41 +40,43 @@ class _Group(msgspec.Struct, frozen=True):
 
 
 class _Scan:
-    """One Claim under way: what it may take, and what holds the rest back until when."""
+    """One claim in progress: what it may take, and when the rest becomes claimable."""
 
     def __init__(self, tx: Transaction, command: ClaimRuns, deploy: int) -> None:
         self.tx = tx
         self.command = command
         self.deploy = deploy
         self.limits = queues.open_queues(tx, command.queues)
-        self.among = None if command.under is None else json.dumps(_asked_for_by(tx, command.under))
+        self.among = None if command.under is None else json.dumps(_list_descendants(tx, command.under))
         self.later: list[int] = []
         self.more = False
         self.is_limited = False
         self.gave_way: list[str] = []
-        self._others: dict[str, list[queue_capacity.ReadyRunGroup]] = {}
+        self._other_groups: dict[str, list[queue_capacity.ClaimableGroup]] = {}
 
     def groups(self) -> dict[str, list[_Group]]:
-        """Return the groups of ready runs that this session may take, by queue."""
+        """Return the groups of ready runs that this session may claim, by queue."""
         tags = {"", *self.command.tags}
-        found: dict[str, list[_Group]] = {}
-        asked = {"suspect": int(self.command.suspects), "session": self.tx.session}
-        for queue, automation, version, tag, mine, paused_until in self.tx.all("list_ready_groups", asked):
+        groups: dict[str, list[_Group]] = {}
+        params = {"suspect": int(self.command.suspects), "session": self.tx.session}
+        for queue, automation, version, tag, own_version, paused_until in self.tx.all("list_ready_groups", params):
             if paused_until is not None and paused_until > self.tx.now:
-                if mine == version:
+                if own_version == version:
                     self.later.append(paused_until)
             elif queue not in self.limits:
                 continue
-            elif mine == version and tag in tags:
+            elif own_version == version and tag in tags:
                 newest = self._newest(automation, version)
                 oldest = self.deploy if newest > self.deploy else FOR_EVER
-                found.setdefault(queue, []).append(_Group(queue, automation, version, tag, oldest, newest))
-            elif self._gives_way(queue):
-                self._others.setdefault(queue, []).append(queue_capacity.ReadyRunGroup(queue, automation, version, tag))
-        return found
+                groups.setdefault(queue, []).append(_Group(queue, automation, version, tag, oldest, newest))
+            elif self._yields_slots(queue):
+                self._other_groups.setdefault(queue, []).append(
+                    queue_capacity.ClaimableGroup(queue, automation, version, tag)
+                )
+        return groups
 
-    def _gives_way(self, queue: str) -> bool:
-        """Whether this claim leaves room in a queue to older runs of other workers."""
+    def _yields_slots(self, queue: str) -> bool:
+        """Tell whether this claim leaves slots of a queue to older runs of other workers."""
         command = self.command
         is_ordinary = not command.suspects and command.under is None
         return is_ordinary and self.limits[queue].concurrency is not None and queue not in command.insists
@@ -82,45 +86,47 @@ class _Scan:
         return row[0] or 0 if row else 0
 
     def take_from(self, queue: str, groups: list[_Group]) -> tuple[list[int], list[int]]:
-        """Return the rows of resumes and of starts that may be taken from one queue, each in order."""
+        """Return the rows of resumes and of starts that may be claimed from one queue, each in order."""
         limits = self.limits[queue]
         self.is_limited |= limits.concurrency is not None
-        others = self._others.get(queue, [])
-        slots = limits.free_slots(self.tx, FOR_EVER if others else self.command.limit)
-        others = queue_capacity.list_claimable_elsewhere(self.tx, others) if others and slots else []
-        resumes, taken = self._divide(groups, others, slots, fresh=0)
-        wanted = slots - taken
-        starts = limits.free_starts(self.tx.now, wanted) if wanted else 0
-        chosen, taken = self._divide(groups, others, starts, fresh=1)
-        if starts < wanted and taken == starts:
-            after = limits.next_start_at(self.tx.now, starts)
-            if after is not None and self._candidates(groups, starts + 1, fresh=1)[starts:]:
-                self.later.append(max(after, self.tx.now + 1))
-        return resumes, chosen
+        other_groups = self._other_groups.get(queue, [])
+        slots = limits.free_slots(self.tx, FOR_EVER if other_groups else self.command.limit)
+        other_groups = queue_capacity.list_claimable_elsewhere(self.tx, other_groups) if other_groups and slots else []
+        resumes, used_slots = self._divide(groups, other_groups, slots, fresh=0)
+        slots_left = slots - used_slots
+        starts = limits.free_starts(self.tx.now, slots_left) if slots_left else 0
+        start_rows, used_slots = self._divide(groups, other_groups, starts, fresh=1)
+        if starts < slots_left and used_slots == starts:
+            next_start_at = limits.next_start_at(self.tx.now, starts)
+            if next_start_at is not None and self._candidates(groups, starts + 1, fresh=1)[starts:]:
+                self.later.append(max(next_start_at, self.tx.now + 1))
+        return resumes, start_rows
 
     def _divide(
-        self, groups: list[_Group], others: list[queue_capacity.ReadyRunGroup], slots: int, *, fresh: int
+        self, groups: list[_Group], other_groups: list[queue_capacity.ClaimableGroup], slots: int, *, fresh: int
     ) -> tuple[list[int], int]:
-        """Return our runs that get one of these slots, in order, and how many slots are given away with those that are left to others."""
-        own = self._candidates(groups, min(slots, self.command.limit), fresh=fresh)
-        left = 0
-        if others and own:
-            kept, left = queue_capacity.divide_slots(
-                own, queue_capacity.list_run_places(self.tx, others, slots, fresh=fresh), slots
+        """Return the own runs that get one of these slots, in order, and how many slots are used with those left to
+        other workers.
+        """
+        candidates = self._candidates(groups, min(slots, self.command.limit), fresh=fresh)
+        left_slots = 0
+        if other_groups and candidates:
+            own_places, left_slots = queue_capacity.divide_slots(
+                candidates, queue_capacity.list_run_places(self.tx, other_groups, slots, fresh=fresh), slots
             )
-            if len(kept) < len(own):
+            if len(own_places) < len(candidates):
                 self.gave_way.append(groups[0].queue)
-            own = kept
-        return [seq for _, seq in own], len(own) + left
+            candidates = own_places
+        return [seq for _, seq in candidates], len(candidates) + left_slots
 
     def _candidates(self, groups: list[_Group], limit: int, *, fresh: int) -> list[queue_capacity.QueuePlace]:
         if limit <= 0:
             return []
         rows: list[tuple[int, int]] = []
         for group in groups:
-            suspect = int(self.command.suspects)
+            on_probation = int(self.command.suspects)
             key = (
-                suspect,
+                on_probation,
                 group.queue,
                 group.automation,
                 group.version,
@@ -139,7 +145,7 @@ class _Scan:
 
 
 def claim_runs(tx: Transaction, command: ClaimRuns) -> ClaimedRuns | Refused:
-    """Take ready runs for this session."""
+    """Claim ready runs for this session."""
     if tx.again:
         rows = tx.all("list_claimed_runs", (tx.session, command.id))
         if rows:
@@ -155,9 +161,9 @@ def claim_runs(tx: Transaction, command: ClaimRuns) -> ClaimedRuns | Refused:
     more = _make_due(tx, command)
     scan = _Scan(tx, command, session[0])
     scan.more = more
-    next_due = _next_due(tx)
-    seqs = _choose(scan)
-    runs = _take(tx, command, session[0], seqs, scan.limits) if seqs else ()
+    next_due = _list_next_due(tx)
+    seqs = _choose_rows(scan)
+    runs = _claim_rows(tx, command, session[0], seqs, scan.limits) if seqs else ()
     instants = (*next_due, *(at for at in scan.later if at < FOR_EVER))
     more = scan.more or len(seqs) >= command.limit
     return ClaimedRuns(
@@ -166,7 +172,7 @@ def claim_runs(tx: Transaction, command: ClaimRuns) -> ClaimedRuns | Refused:
 
 
 def _make_due(tx: Transaction, command: ClaimRuns) -> bool:
-    """Make ready what is due by now; True if there may be more of it."""
+    """Make due runs ready; True if there may be more of them."""
     lined_up = partitions.make_first_runs_ready(tx)
     tx.ahead(
         (
@@ -184,32 +190,36 @@ def _make_due(tx: Transaction, command: ClaimRuns) -> bool:
     return lined_up + len(rows) >= _DUE_AT_ONCE
 
 
-def _asked_for_by(tx: Transaction, run: str) -> list[str]:
-    """Return a run, or who goes on for it, with all that it asked for and so on down: a worker of that one run takes no other."""
-    heir = tx.one("find_newest_of_chain", (run,))
-    level = [run if heir is None else str(heir[0])]
-    found = dict.fromkeys(level)
+def _list_descendants(tx: Transaction, run: str) -> list[str]:
+    """Return a run, or its successor, with all its descendants: a worker for that one run claims no other."""
+    successor = tx.one("find_newest_of_chain", (run,))
+    level = [run if successor is None else str(successor[0])]
+    run_ids = dict.fromkeys(level)
     while level:
-        asked = [str(row[0]) for row in tx.all("list_awaited_runs", {"runs": json.dumps(level)})]
-        level = [one for one in asked if one not in found]
-        found |= dict.fromkeys(level)
-    return list(found)
+        children = [str(row[0]) for row in tx.all("list_awaited_runs", {"runs": json.dumps(level)})]
+        level = [child for child in children if child not in run_ids]
+        run_ids |= dict.fromkeys(level)
+    return list(run_ids)
 
 
-def _choose(scan: _Scan) -> list[int]:
-    """Choose rows: one queue after the other, beginning with another one each time; resumes of all queues before any start."""
+def _choose_rows(scan: _Scan) -> list[int]:
+    """Choose rows: one queue after the other, starting with another one each time; resumes of all queues before any
+    start.
+    """
     groups = scan.groups()
     names = sorted(groups)
     if not names:
         return []
-    first = zlib.crc32(scan.command.id.encode()) % len(names)
-    taken = [scan.take_from(name, groups[name]) for name in (*names[first:], *names[:first])]
-    resumes = [seq for turn in zip_longest(*(pair[0] for pair in taken)) for seq in turn if seq is not None]
-    starts = [seq for turn in zip_longest(*(pair[1] for pair in taken)) for seq in turn if seq is not None]
+    offset = zlib.crc32(scan.command.id.encode()) % len(names)
+    chosen = [scan.take_from(name, groups[name]) for name in (*names[offset:], *names[:offset])]
+    resumes = [
+        seq for round_rows in zip_longest(*(pair[0] for pair in chosen)) for seq in round_rows if seq is not None
+    ]
+    starts = [seq for round_rows in zip_longest(*(pair[1] for pair in chosen)) for seq in round_rows if seq is not None]
     return (resumes + starts)[: scan.command.limit]
 
 
-def _take(
+def _claim_rows(
     tx: Transaction, command: ClaimRuns, deploy: int, seqs: list[int], limits: dict[str, queues.Limits]
 ) -> tuple[ClaimedRun, ...]:
     values = {"session": tx.session, "now": tx.now, "command": command.id, "deploy": deploy, "seqs": json.dumps(seqs)}
@@ -241,7 +251,7 @@ def _with_facts(tx: Transaction, rows: list[tuple[Any, ...]]) -> tuple[ClaimedRu
 
 
 def _claimed(row: tuple[Any, ...], facts: tuple[Fact, ...], losses: tuple[WorkerLoss, ...]) -> ClaimedRun:
-    # Nobody but the first claim finds claim 1, whatever became of the run since.
+    # Only the first claim gets claim 1, whatever happened to the run since.
     values = list(row[1:])
     values[5] = values[4] == 1
     values[15] = values[15] or None
@@ -250,7 +260,7 @@ def _claimed(row: tuple[Any, ...], facts: tuple[Fact, ...], losses: tuple[Worker
     return ClaimedRun(*values)
 
 
-def _next_due(tx: Transaction) -> list[int]:
-    """Return the instants at which the next run becomes due or late. What is claimed is neither: it was ready."""
+def _list_next_due(tx: Transaction) -> list[int]:
+    """Return the instants at which the next run becomes due or late. A claimed run is neither: it was ready."""
     rows = [tx.one(query) for query in ("find_next_due_time", "find_next_deadline")]
     return [row[0] for row in rows if row is not None and row[0] is not None]

@@ -1,4 +1,6 @@
-"""Events and the waits for them: matched by hash when an event is published and when a wait is opened; an event counts once per run."""
+"""Events and their waits: matched by hash when an event is published and when a wait is opened; an event counts once
+per run.
+"""
 
 import msgspec
 
@@ -17,7 +19,7 @@ _decode = msgspec.json.decode
 
 
 def publish_event(tx: Transaction, command: PublishEvent) -> NumberAnswer | Refused:
-    """Store an event and hand it to the runs that wait for it."""
+    """Store an event and deliver it to the waiting runs."""
     tx.hold("event", command.name)
     known = tx.one("find_event", (command.id,))
     if known is not None:
@@ -42,15 +44,15 @@ def publish_event(tx: Transaction, command: PublishEvent) -> NumberAnswer | Refu
     tx.hold_all("run", {(run,) for run, _ in waits})
     woken: set[str] = set()
     for run, ident in waits:
-        if run not in woken and _fill(tx, run, ident, command.id, command.name, command.data, tx.now):
+        if run not in woken and _fill_wait(tx, run, ident, command.id, command.name, command.data, tx.now):
             woken.add(run)
     if woken:
         tx.change("set_event_woken", (len(woken), seq))
     return NumberAnswer(len(woken))
 
 
-def _fill(tx: Transaction, run: str, ident: str, event: str, name: str, data: bytes, at: int) -> bool:
-    """Hand an event of the instant `at` to one wait, unless its run had it before, or the wait is over meanwhile."""
+def _fill_wait(tx: Transaction, run: str, ident: str, event: str, name: str, data: bytes, at: int) -> bool:
+    """Deliver an event of the instant `at` to one wait, unless its run had it before, or the wait is already closed."""
     tx.hold("run", run)
     wait = tx.one("find_wait", (run, ident))
     if (
@@ -64,7 +66,7 @@ def _fill(tx: Transaction, run: str, ident: str, event: str, name: str, data: by
 
 
 def open_wait(tx: Transaction, command: OpenWait) -> CommandDone | Refused:
-    """Write what a run waits for; an event that was kept for it is handed over at once."""
+    """Record a wait of a run; a stored event for it is delivered at once."""
     c = command
     if not is_run_owner(tx, c.run, c.claim):
         return is_claim_released(tx, c.run, c.claim)
@@ -72,16 +74,16 @@ def open_wait(tx: Transaction, command: OpenWait) -> CommandDone | Refused:
     if known is not None and known[0]:
         return DONE
     if tx.again and _is_answered(tx, c.run, c.ident):
-        return DONE  # opened anew, it would take the event that the next wait is to have
+        return DONE  # opened again, it would consume the event of the next wait
     shape = hashed = since_at = None
-    name = _goes_on_as(tx, c.name) if c.kind == "run" else c.name
+    name = _find_last_successor(tx, c.name) if c.kind == "run" else c.name
     if c.kind == "event":
         tx.hold("event", c.name)
-        tx.hold("run", c.run)  # a person may be giving back an event meanwhile
+        tx.hold("run", c.run)  # a person may be returning an event now
         where = c.where or {}
         shape, hashed = msgspec.json.encode(match_paths(where)).decode(), match_hash(c.name, where)
         since_at = c.since_at if c.since_at is not None else _window_at(tx, c.run)
-        _use_shape(tx, c.name, shape)
+        _record_shape(tx, c.name, shape)
     tx.change(
         "open_wait",
         (
@@ -101,20 +103,20 @@ def open_wait(tx: Transaction, command: OpenWait) -> CommandDone | Refused:
         ),
     )
     if hashed is not None and since_at is not None:
-        _fill_from_kept(tx, c.run, c.ident, hashed, since_at, c.until_at)
+        _fill_from_stored(tx, c.run, c.ident, hashed, since_at, c.until_at)
     if c.kind == "run":
         inbox.deliver_past_end(tx, name, c.run, c.ident)
     return DONE
 
 
 def _is_answered(tx: Transaction, run: str, ident: str) -> bool:
-    """Tell whether a request has its outcome. One that was only given up may be asked for again."""
+    """Tell whether a request has its outcome. An abandoned request may be repeated."""
     outcome = tx.one("find_current_outcome", (run, ident))
     return outcome is not None and outcome[2] != OutcomeState.CANCELLED
 
 
-def _goes_on_as(tx: Transaction, run: str) -> str:
-    """Return the run that a run which began anew goes on as; itself if it did not. It does not begin anew again before our commit."""
+def _find_last_successor(tx: Transaction, run: str) -> str:
+    """Return the last run that continues this one; itself if there is none. No further one can start before our commit."""
     while True:
         tx.hold("run", run)
         row = tx.one("find_newest_of_chain", (run,))
@@ -129,8 +131,8 @@ def _window_at(tx: Transaction, run: str) -> int:
     return row[0] if row else tx.now
 
 
-def _use_shape(tx: Transaction, name: str, shape: str) -> None:
-    """Note a shape; when it is new, the events kept under this name get their hashes for it."""
+def _record_shape(tx: Transaction, name: str, shape: str) -> None:
+    """Record a shape; if it is new, hash the stored events of this name for it."""
     if not tx.change("insert_event_shape", (name, shape)):
         return
     paths = _decode(shape)
@@ -140,8 +142,9 @@ def _use_shape(tx: Transaction, name: str, shape: str) -> None:
             tx.change("insert_event_match", (hashed, seq))
 
 
-def _fill_from_kept(tx: Transaction, run: str, ident: str, hashed: str, since_at: int, until_at: int | None) -> None:
-    """Give a wait the first kept event that its chain has not counted, and note up to where all are counted: the next wait begins there.
+def _fill_from_stored(tx: Transaction, run: str, ident: str, hashed: str, since_at: int, until_at: int | None) -> None:
+    """Give a wait the first stored event that its chain has not counted, and record up to where all are counted, for
+    the next wait.
 
     An event published at or after `until_at` stays for the next wait.
     """
@@ -151,34 +154,36 @@ def _fill_from_kept(tx: Transaction, run: str, ident: str, hashed: str, since_at
     if first is not None and (row is None or row[4] > first):
         tx.change("raise_event_cursor", (run, hashed, since_at, last if row is None else row[4] - 1))
     if row is not None and (until_at is None or row[3] < until_at):
-        _fill(tx, run, ident, *row[:4])
+        _fill_wait(tx, run, ident, *row[:4])
 
 
 def free_event(tx: Transaction, run: str, event: str) -> None:
-    """Let an event count again for a run and its chain: it was given and not taken in."""
+    """Let an event count again for a run and its chain: it was delivered and not consumed."""
     tx.change("delete_fact_receipt", (run, FactKind.EVENT, event))
     tx.change("lower_event_cursors", (run, event))
 
 
 def free_inbox_events(tx: Transaction, run: str) -> None:
-    """Let the events count again that lie in the inbox of a run which ends: whoever continues it may wait for them."""
+    """Let the events in the inbox of a run that ends count again: the run that continues it may wait for them."""
     for seq, event in tx.all("list_inbox_events", (run,)):
         tx.change("consume_fact", (seq, run))
         free_event(tx, run, event)
 
 
 def close_wait(tx: Transaction, command: CloseWait) -> CommandDone | Refused:
-    """Forget a wait. An event that had come for it is free again for the run's other waits."""
+    """Close a wait. An event that was delivered for it is free again for the run's other waits."""
     c = command
     tx.hold("run", c.run)
     if not is_run_owner(tx, c.run, c.claim):
         return is_claim_released(tx, c.run, c.claim)
-    _forget(tx, c.run, c.ident)
+    _close_wait(tx, c.run, c.ident)
     return DONE
 
 
 def expire_wait(tx: Transaction, command: ExpireWait) -> InboxFacts | Refused:
-    """Close a wait whose time ended, unless a fact came for it in time; return the inbox, which may hold a signal that came in time."""
+    """Close a wait whose time ended, unless a fact arrived in time; return the inbox, which may contain a signal that
+    arrived in time.
+    """
     c = command
     tx.hold("run", c.run)
     if not is_run_owner(tx, c.run, c.claim):
@@ -186,20 +191,20 @@ def expire_wait(tx: Transaction, command: ExpireWait) -> InboxFacts | Refused:
         return owner if isinstance(owner, Refused) else InboxFacts(())
     facts = tuple(map(fact_of, tx.all("list_inbox", (c.run,))))
     if not any(fact.ident == c.ident for fact in facts):
-        _forget(tx, c.run, c.ident)
+        _close_wait(tx, c.run, c.ident)
     return InboxFacts(facts)
 
 
 def refill_wait(tx: Transaction, run: str, ident: str) -> None:
-    """Let a wait that had an event which its code could not read have another one that is kept for it."""
+    """Give a wait whose event the code could not read the next stored event for it."""
     tx.change("fill_wait", (0, run, ident))
     row = tx.one("read_event_wait", (run, ident))
     if row is not None:
-        _fill_from_kept(tx, run, ident, *row)
+        _fill_from_stored(tx, run, ident, *row)
 
 
 def return_fact(tx: Transaction, command: ReturnFact) -> CommandDone | Refused:
-    """Put back what was taken in for a wait that the body had given up: the next wait for it has it."""
+    """Return a fact that was consumed for an abandoned wait: the next wait for it gets it."""
     c = command
     if c.event is not None:
         tx.hold("event", c.name)
@@ -217,15 +222,15 @@ def return_fact(tx: Transaction, command: ReturnFact) -> CommandDone | Refused:
     return DONE
 
 
-def supersede_waits(tx: Transaction, run: str, asked: int) -> None:
-    """Forget what a run waited for from there on, and what had come for it."""
-    for ident, kind, name in tx.all("list_waits_requested_from", (run, asked)):
-        _forget(tx, run, ident)
+def supersede_waits(tx: Transaction, run: str, from_request: int) -> None:
+    """Close the waits of a run from a request on, and release their events."""
+    for ident, kind, name in tx.all("list_waits_requested_from", (run, from_request)):
+        _close_wait(tx, run, ident)
         if kind == "run":
             tx.change("delete_child_fact", (run, f"{name}:{ident}"))
 
 
-def _forget(tx: Transaction, run: str, ident: str) -> None:
+def _close_wait(tx: Transaction, run: str, ident: str) -> None:
     tx.change("close_wait", (run, ident))
     freed = False
     for kind, source in tx.all("delete_facts_of_wait", (run, ident)):
@@ -238,4 +243,4 @@ def _forget(tx: Transaction, run: str, ident: str) -> None:
 
 def _fill_open_waits(tx: Transaction, run: str) -> None:
     for ident, hashed, since_at, until_at in tx.all("list_event_waits", (run,)):
-        _fill_from_kept(tx, run, ident, hashed, since_at, until_at)
+        _fill_from_stored(tx, run, ident, hashed, since_at, until_at)

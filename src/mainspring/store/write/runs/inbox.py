@@ -1,4 +1,4 @@
-"""The inbox of a run: each source's fact counts once per run and kind; a waiting run wakes, its owner is notified."""
+"""The inbox of a run: the fact of a source counts once per run and kind; a waiting run wakes, its owner is notified."""
 
 import msgspec
 
@@ -17,22 +17,22 @@ _NO_REASON = Failure("RunFailed", "run_failed", "the child ended without success
 
 
 def deliver_fact(tx: Transaction, command: DeliverFact) -> CommandDone | Refused:
-    """Put a fact into one run's inbox and wake it."""
+    """Insert a fact into one run's inbox and wake the run."""
     c = command
     tx.hold("run", c.run)
     found = tx.one("read_receiving_state", (c.run,))
-    if found is None:  # or it was pruned, and others continue it
-        heir = tx.one("find_newest_of_chain", (c.run,))
+    if found is None:  # or it was pruned, and another run continues it
+        successor = tx.one("find_newest_of_chain", (c.run,))
         missing = Refused("not_found", f"there is no run {c.run}")
-        return missing if heir is None else deliver_fact(tx, msgspec.structs.replace(c, run=heir[0]))
+        return missing if successor is None else deliver_fact(tx, msgspec.structs.replace(c, run=successor[0]))
     if tx.again and tx.one("has_fact_receipt", (c.run, c.kind, c.source)) is not None:
         return DONE
     if found[1]:
-        heir = tx.one("find_newest_of_chain", (c.run,))
-        if heir is None or heir[0] == c.run:
+        successor = tx.one("find_newest_of_chain", (c.run,))
+        if successor is None or successor[0] == c.run:
             return Refused("finished", f"run {c.run} is {found[0]}")
-        return deliver_fact(tx, msgspec.structs.replace(c, run=heir[0]))
-    if c.payload is not None and not _fits(c.payload, found[5]):
+        return deliver_fact(tx, msgspec.structs.replace(c, run=successor[0]))
+    if c.payload is not None and not _is_readable(c.payload, found[5]):
         return Refused(
             "sealed_otherwise", f"the values of run {c.run} are sealed by codec {found[5]!r}, this one is not"
         )
@@ -58,12 +58,12 @@ def _find_question(tx: Transaction, run: str, ident: str | None) -> str | Refuse
     if rows and not questions:
         question, until_at = max(rows, key=lambda row: row[1])
         return Refused("question_over", f"run {run}: the time of question {question} ended at {format_iso(until_at)}")
-    what = "more than one question; name one" if questions else "no such open question"
-    return Refused("no_such_question", f"run {run} has {what}")
+    problem = "more than one question; name one" if questions else "no such open question"
+    return Refused("no_such_question", f"run {run} has {problem}")
 
 
-def _fits(payload: bytes, codec: str) -> bool:
-    """Tell whether whoever works on a run of this codec can read the value. A run that began plain may get sealed ones."""
+def _is_readable(payload: bytes, codec: str) -> bool:
+    """Tell whether a worker of a run with this codec can read the value. A run that started plain may get sealed ones."""
     sealed = split_sealed(payload)
     return codec == PLAIN_SEALING.id or (sealed is not None and sealed.codec == codec)
 
@@ -80,7 +80,7 @@ def insert_fact_once(
     failure: Failure | None = None,
     at: int | None = None,
 ) -> bool:
-    """Write a fact and wake its run. False = this source was given to this run before. `at` = when it happened, if that was before."""
+    """Insert a fact and wake its run. False = this run has a fact of this source. `at` = when it happened, if earlier."""
     tx.hold("run", run)
     if not tx.change("insert_fact_receipt", (run, kind, source)):
         return False
@@ -99,7 +99,7 @@ def insert_fact(
     source: str,
     at: int | None = None,
 ) -> None:
-    """Write a fact, tell an owner, wake a run that waits."""
+    """Insert a fact, notify an owner, wake a waiting run."""
     tx.hold("run", run)
     encoded = None if failure is None else msgspec.json.encode(failure)
     tx.change("insert_fact", (run, kind, name, ident, payload, encoded, source, tx.now if at is None else at))
@@ -108,10 +108,10 @@ def insert_fact(
         tx.ready = True
 
 
-def cancel_fact(tx: Transaction, run: str, source: str, why: str | None, *, undo: bool | None) -> None:
-    """Tell a run that it shall stop, and whether it shall take back what it did."""
+def cancel_fact(tx: Transaction, run: str, source: str, reason: str | None, *, undo: bool | None) -> None:
+    """Send a run the request to stop, and whether to undo its steps."""
     payload = None if undo is None else msgspec.json.encode(undo)
-    insert_fact_once(tx, run, FactKind.CANCEL, why or "", source, payload=payload)
+    insert_fact_once(tx, run, FactKind.CANCEL, reason or "", source, payload=payload)
 
 
 def deliver_end_to_parent(
@@ -124,9 +124,9 @@ def deliver_end_to_parent(
     result: bytes | None,
     failure: Failure | None,
 ) -> None:
-    """Deliver a child's end to the run that asked for it; a failure stands in it exactly if the child did not succeed.
+    """Deliver a child's end to the run that requested it; it contains a failure exactly if the child did not succeed.
 
-    A child may end more than once (a person continued it): the last end replaces one that was not yet taken in.
+    A child may end more than once (a person continued it): the last end replaces one that was not yet consumed.
     """
     tx.hold("run", parent)
     found = tx.one("read_receiving_state", (parent,))
@@ -141,9 +141,11 @@ def deliver_end_to_parent(
 
 
 def redeliver_end_to_parent(tx: Transaction, child: str) -> None:
-    """Deliver the end of a child that was asked for again (its first outcome no longer counts), unless it lies in the inbox.
+    """Deliver the end of a child that was requested again (its first outcome no longer counts), unless it is in the
+    inbox.
 
-    The fact that lies there is left as it is: its owner may be about to take it in by its number, and a second one would stay for ever.
+    A fact in the inbox stays as it is: its owner may be about to consume it by its number, and a second one would never
+    be removed.
     """
     row = tx.one("read_ended_child", (child,))
     if row is None:
@@ -160,20 +162,20 @@ def deliver_end_to_waiting_runs(
 ) -> None:
     """Deliver a run's end to the other runs that found it by its key and wait for it."""
     for watcher, ident in tx.all("list_waits_for_run", (run,)):
-        _tell_watcher(tx, run, automation, watcher, ident, state, result, failure)
+        _notify_watcher(tx, run, automation, watcher, ident, state, result, failure)
 
 
 def deliver_past_end(tx: Transaction, watched: str, watcher: str, ident: str) -> None:
-    """Deliver the end of a run that had ended before somebody began to wait for it."""
+    """Deliver the end of a run that had ended before the watcher began to wait."""
     tx.hold("run", watched)
     row = tx.one("read_ended_child", (watched,))
     if row is not None:
         automation, _, _, state, result, failure = row
         decoded = None if failure is None else _FAILURE.decode(failure)
-        _tell_watcher(tx, watched, automation, watcher, ident, RunState(state), result, decoded)
+        _notify_watcher(tx, watched, automation, watcher, ident, RunState(state), result, decoded)
 
 
-def _tell_watcher(
+def _notify_watcher(
     tx: Transaction,
     run: str,
     automation: str,

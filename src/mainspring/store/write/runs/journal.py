@@ -1,4 +1,4 @@
-"""The journal: outcomes, attempts and checkpoints that a run's owner writes. Each statement proves the claim by itself."""
+"""The journal: outcomes, attempts and checkpoints that a run's owner writes. Each statement checks the claim itself."""
 
 import msgspec
 
@@ -25,12 +25,12 @@ STEPS = frozenset({OutcomeKind.STEP, OutcomeKind.UNDO})
 
 
 def encode_failure(failure: Failure | None) -> bytes | None:
-    """Return the failure as it is kept in a row."""
+    """Return the failure as it is stored in a row."""
     return None if failure is None else _encode(failure)
 
 
 def save_outcome(tx: Transaction, command: SaveOutcome) -> CommandDone | Refused:
-    """Append one outcome, take in its fact, close what stood open for it and send what it sends."""
+    """Append one outcome, consume its fact, close its open rows and send its messages."""
     c = command
     if c.events:
         tx.hold_all("event", {(event.name,) for event in c.events})
@@ -45,7 +45,7 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> CommandDone | Refused
     if c.inbox is not None:
         tx.change("consume_fact", (c.inbox, run))
     if c.marked:
-        _close(tx, run, ident, c.state)
+        _close_request(tx, run, ident, c.state)
     for event in c.events:
         events.publish_event(tx, event)
     outbox.insert_message(tx, run, ident, c.posts)
@@ -59,8 +59,10 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> CommandDone | Refused
     return DONE
 
 
-def _close(tx: Transaction, run: str, ident: str, state: OutcomeState) -> None:
-    """Close what stood open for a request that has its outcome. A step that did not succeed may be continued: it keeps its checkpoint."""
+def _close_request(tx: Transaction, run: str, ident: str, state: OutcomeState) -> None:
+    """Close the open rows of a request with its outcome. A step that did not succeed may be continued: it keeps its
+    checkpoint.
+    """
     tx.change("delete_started_attempts", (run, ident))
     tx.change("close_wait", (run, ident))
     if state is OutcomeState.SUCCEEDED:
@@ -70,8 +72,8 @@ def _close(tx: Transaction, run: str, ident: str, state: OutcomeState) -> None:
 def _not_saved(tx: Transaction, command: SaveOutcome) -> CommandDone | Refused:
     if tx.one("find_outcome", (command.run, command.rank, command.claim, command.ident)) is not None:
         if command.marked and is_run_owner(tx, command.run, command.claim):
-            # The group that is sent again may have opened it again before it came here.
-            _close(tx, command.run, command.ident, command.state)
+            # The repeated group may have opened it again before this command.
+            _close_request(tx, command.run, command.ident, command.state)
         return DONE
     if is_run_owner(tx, command.run, command.claim):
         return Refused("rank_taken", f"run {command.run} has another outcome at rank {command.rank}")
@@ -93,7 +95,7 @@ def save_attempt(tx: Transaction, command: SaveAttempt) -> CommandDone | Refused
 
 
 def save_checkpoint(tx: Transaction, command: SaveCheckpoint) -> CommandDone | Refused:
-    """Keep what a step says of its own progress."""
+    """Save a step's checkpoint and progress."""
     c = command
     if tx.change("save_checkpoint", (c.run, c.ident, c.claim, c.value, c.done, c.total, tx.now, tx.session)):
         return DONE
@@ -101,7 +103,7 @@ def save_checkpoint(tx: Transaction, command: SaveCheckpoint) -> CommandDone | R
 
 
 def record_stalled_attempt(tx: Transaction, command: RecordStalledAttempt) -> CommandDone | Refused:
-    """Put an attempt on record that gives no sign of life."""
+    """Record an attempt that gives no sign of life."""
     c = command
     if tx.change(
         "record_stalled_attempt",
@@ -112,7 +114,7 @@ def record_stalled_attempt(tx: Transaction, command: RecordStalledAttempt) -> Co
 
 
 def clear_stalled_attempt(tx: Transaction, command: ClearStalledAttempt) -> CommandDone:
-    """Take it back. Whoever has the run now may have put another attempt on record."""
+    """Remove the record. The current owner of the run may have recorded another attempt."""
     c = command
     tx.change("clear_stalled_attempt", (c.run, c.ident, c.claim, c.attempt, tx.session))
     return DONE

@@ -1,4 +1,4 @@
-"""Lines of log: added at the end of their run, numbered there; the middle goes when there are too many."""
+"""Log lines of runs: appended at the end, numbered per run; lines in the middle are deleted above the limits."""
 
 from mainspring.domain.runs.log_chunk import LogChunk
 from mainspring.store.commands.logs import PruneLogs, SaveLogs
@@ -7,11 +7,11 @@ from mainspring.store.transaction import Transaction
 
 
 def save_logs(tx: Transaction, command: SaveLogs) -> CommandDone | Refused:
-    """Add parts to the lines of a run."""
+    """Append chunks to the log lines of a run."""
     c = command
     last = tx.one("find_last_log", (c.run,))
     number, upto = (1, 0) if last is None else (last[0] + last[1], last[2])
-    if tx.again and c.parts and tx.one("find_log", _marks(c.run, c.parts[0])) is not None:
+    if tx.again and c.parts and tx.one("find_log", _chunk_identity(c.run, c.parts[0])) is not None:
         return DONE
     for part in c.parts:
         number += part.skipped
@@ -39,9 +39,9 @@ def save_logs(tx: Transaction, command: SaveLogs) -> CommandDone | Refused:
 
 
 def prune_logs(tx: Transaction, command: PruneLogs) -> NumberAnswer:
-    """Delete old parts."""
+    """Delete old chunks."""
     return NumberAnswer(tx.change("prune_old_logs", (command.before_at, command.limit)))
 
 
-def _marks(run: str, part: LogChunk) -> tuple[object, ...]:
+def _chunk_identity(run: str, part: LogChunk) -> tuple[object, ...]:
     return run, part.ident, part.attempt, part.first_at, part.last_at, part.lines, part.size

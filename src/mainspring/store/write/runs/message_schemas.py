@@ -1,6 +1,7 @@
-"""What the code of a waiting run can read, as JSON schemas: announced with its definition, or recorded with its wait.
+"""Message schemas: what the code of a waiting run can read, announced with its definition or recorded with its wait.
 
-Invariant: what is not known for certain is readable. A wait's record counts only while the session whose code stated it lives.
+Invariant: a message without a known schema counts as readable. A wait's record counts only while the session that
+recorded it is alive.
 """
 
 from collections.abc import Iterable
@@ -18,14 +19,14 @@ _decode = msgspec.json.decode
 
 
 def refuse_unreadable_event(tx: Transaction, waits: Iterable[tuple[str, str]], name: str, data: Any) -> Refused | None:
-    """Refuse an event that none of the runs which wait for it can read; None = at least one can, as far as is known."""
+    """Refuse an event that none of the waiting runs can read; None = at least one can, as far as is known."""
     first: tuple[str, str, SchemaMismatch] | None = None
     for run, ident in waits:
         row = tx.one("read_schema_of_wait", (run, ident))
         if row is None:
             return None
         automation, recorded, is_live = row
-        schemas = _announced(tx, automation).get(name)
+        schemas = _read_announced_schemas(tx, automation).get(name)
         if schemas is None and recorded is not None and is_live:
             schemas = [_decode(recorded)]
         fault = find_mismatch_of_all(schemas, data)
@@ -38,8 +39,8 @@ def refuse_unreadable_event(tx: Transaction, waits: Iterable[tuple[str, str]], n
     return Refused("unreadable", f"{fault} (run {run} of {automation!r} waits for it and cannot read it)")
 
 
-def _announced(tx: Transaction, automation: str) -> dict[str, list[Any]]:
-    """Return the schemas that today's code states for events by name (asked once a group)."""
+def _read_announced_schemas(tx: Transaction, automation: str) -> dict[str, list[Any]]:
+    """Return the schemas of events by name in the current definition (read once per group)."""
     key = ("message schemas", automation)
     if key not in tx.cache:
         row = tx.one("read_definition", (automation,))

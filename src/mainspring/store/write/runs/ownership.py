@@ -1,7 +1,7 @@
-"""Ownership of runs: what a handler answers when its statement changed nothing.
+"""Ownership of runs: the answer of a handler whose statement changed nothing.
 
-Every statement of an owner's command checks claim and session by itself. Only when it changed nothing is it asked why: after a
-commit of unknown outcome (`tx.again`) the run may have been let go by the very group that is sent again.
+Each statement of an owner's command checks claim and session itself. Only if it changed nothing is the reason read:
+after a commit of unknown outcome (`tx.again`) the repeated group itself may have released the run.
 """
 
 from mainspring.store.commands.results import CLAIM_LOST, DONE, CommandDone, Refused
@@ -14,7 +14,7 @@ def is_run_owner(tx: Transaction, run: str, claim: int) -> bool:
 
 
 def is_claim_released(tx: Transaction, run: str, claim: int) -> CommandDone | Refused:
-    """Answer a command that found no run of its claim: Done if its own first sending let the run go, else claim_lost."""
+    """Answer a command that found no run of its claim: Done if its own first sending released the run, else claim_lost."""
     if tx.again and tx.one("is_claim_released", (run, claim)) is not None:
         return DONE
     return CLAIM_LOST

@@ -1,4 +1,6 @@
-"""Partition keys: one run at a time, in order, from when it may begin until it ends; children share the hold of the run above them."""
+"""Partition keys: one run at a time, in order, from when it may start until it ends; children share the hold of the run
+above them.
+"""
 
 import json
 from collections.abc import Iterable
@@ -8,7 +10,7 @@ from mainspring.store.transaction import Transaction
 
 
 def hold_partition(tx: Transaction, queue: str, partition: str, run: str, parent: str | None) -> bool:
-    """Take the key for `run`, or find that it or a run above it has it. False = another run holds it."""
+    """Hold the key for `run`, or find that it or an ancestor holds it. False = another run holds it."""
     tx.hold("partition", queue, partition)
     if tx.change("insert_partition_hold", (queue, partition, run, tx.now)):
         return True
@@ -18,7 +20,7 @@ def hold_partition(tx: Transaction, queue: str, partition: str, run: str, parent
 
 
 def make_runs_ready(tx: Transaction, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Let runs whose time has come line up: ready, or blocked by the key that another one holds."""
+    """Make due runs ready, or block them by the key that another run holds."""
     due: list[int] = []
     for seq, run, queue, partition, parent, fresh in rows:
         if partition is not None and fresh and not hold_partition(tx, queue, partition, run, parent):
@@ -31,9 +33,9 @@ def make_runs_ready(tx: Transaction, rows: Iterable[tuple[Any, ...]]) -> None:
 
 
 def make_first_runs_ready(tx: Transaction) -> int:
-    """Let the first runs whose time has come line up where they need a key; return how many there were.
+    """Make the first due runs of partitions ready; return how many there were.
 
-    Their keys are held before their rows are: whoever starts a run beside them takes them in this order too.
+    Their keys are locked before their rows: a process that starts a run at the same time uses this order too.
     """
     lines = tx.all("list_due_partitions", (tx.now,))
     tx.hold_all("partition", lines)
@@ -46,30 +48,30 @@ def make_first_runs_ready(tx: Transaction) -> int:
 
 
 def enter_partition(tx: Transaction, queue: str, partition: str, run: str, parent: str | None) -> bool:
-    """Take the key for a run that begins now, behind those whose time came before and whom no claim has looked at yet."""
+    """Hold the key for a run that starts now, behind earlier due runs that no claim has checked yet."""
     tx.hold("partition", queue, partition)
     make_runs_ready(tx, tx.all("list_due_runs_of_partition", (queue, partition, tx.now)))
     return hold_partition(tx, queue, partition, run, parent)
 
 
 def release_partitions(tx: Transaction, run: str) -> None:
-    """Let go of what `run` holds and pass each key on to the next in order."""
+    """Release the keys of `run` and pass each one on to the next run in order."""
     tx.hold_all(
         "partition", tx.all("list_partition_holds_of", (run,))
-    )  # first: whoever has the key locked may be waiting for this row
+    )  # first: the holder of the lock may be waiting for this row
     for queue, partition in tx.all("delete_partition_holds", (run,)):
         unblock_next_run(tx, queue, partition)
 
 
 def unblock_next_run(tx: Transaction, queue: str, partition: str) -> None:
-    """Give a free key to the first run that is blocked by it; runs below one holder become free together."""
+    """Give a free key to the first run that it blocks; runs below one holder become free together."""
     tx.hold("partition", queue, partition)
     row = tx.one("find_next_blocked_run", (queue, partition))
     while row is not None:
         tx.hold("run", row[0])
-        held, row = row, tx.one("find_next_blocked_run", (queue, partition))
-        if held != row:
-            continue  # it was cancelled before we had it
+        locked_row, row = row, tx.one("find_next_blocked_run", (queue, partition))
+        if locked_row != row:
+            continue  # it was cancelled before we locked it
         if hold_partition(tx, queue, partition, row[0], row[1]):
             tx.change("unblock_run", (row[0],))
             tx.ready = True

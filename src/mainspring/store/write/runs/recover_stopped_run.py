@@ -1,6 +1,7 @@
 """Recover a stopped run: continue it, give a result, cancel it, mark it done, discard it.
 
-Nothing of a journal is deleted: what no longer counts is superseded by the number of the generation that does not count it.
+Nothing of a journal is deleted: an entry that no longer counts is superseded by the number of the generation that does
+not count it.
 """
 
 from typing import Any
@@ -54,8 +55,8 @@ class _Stopped(msgspec.Struct):
 
 
 def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
-    """Continue a run from where it failed or from a chosen request; one that was taken back from the first step that was."""
-    run = _stopped(tx, command.run)
+    """Continue a run from its failure or from a chosen request; a rolled-back run from the first step that was undone."""
+    run = _read_stopped_run(tx, command.run)
     if isinstance(run, Refused):
         is_plain = (
             not command.accept and command.rename is None and command.from_ident is None and command.due_at is None
@@ -69,20 +70,22 @@ def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
         if refusal is not None:
             return refusal
     if command.from_ident is not None:
-        chosen = tx.one("find_current_outcome", (run.id, command.from_ident)) or _begun(tx, run, command.from_ident)
+        chosen = tx.one("find_current_outcome", (run.id, command.from_ident)) or _find_started_request(
+            tx, run, command.from_ident
+        )
         if chosen is None:
             return Refused("no_such_step", f"run {run.id} has no step {command.from_ident!r} that began")
-    undoes = _undoes(tx, run, chosen)
+    undoes = _is_rollback(tx, run, chosen)
     undone = None if undoes or accepts else rollback.find_undone_requests(tx, run.id)
     if undone is not None:
-        # What was taken back is done no more: whatever stood on it is done again too.
+        # Undone steps no longer count: steps that depend on them are repeated too.
         generation += 1
-        asked = undone.asked if chosen is None else min(undone.asked, chosen[1])
-        rollback.supersede_undone(tx, run.id, generation, asked, undone.handed)
-        run_transitions.supersede_children(tx, run.id, generation, asked)
-        events.supersede_waits(tx, run.id, asked)
+        from_request = undone.asked if chosen is None else min(undone.asked, chosen[1])
+        rollback.supersede_undone(tx, run.id, generation, from_request, undone.handed)
+        run_transitions.supersede_children(tx, run.id, generation, from_request)
+        events.supersede_waits(tx, run.id, from_request)
         if chosen is None:
-            _supersede_causes(tx, run, _failing(run), generation)
+            _supersede_causes(tx, run, _list_failing(run), generation)
     elif chosen is not None:
         generation += 1
         tx.change("supersede_requests_from", (generation, run.id, chosen[1]))
@@ -94,26 +97,26 @@ def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
         if refusal is not None:
             return refusal
     if not undoes:
-        # A rollback that goes on needs the cancel or deadline that it began with.
+        # A rollback that continues needs the cancel or deadline that started it.
         tx.change("supersede_stops", (generation, run.id))
     return _make_ready(tx, run, generation, command.due_at, undoes=undoes)
 
 
-def _begun(tx: Transaction, run: _Stopped, ident: str) -> tuple[Any, ...] | None:
-    """Return what `find_current_outcome` would of a step or child that began and has no outcome."""
+def _find_started_request(tx: Transaction, run: _Stopped, ident: str) -> tuple[Any, ...] | None:
+    """Return the row of `find_current_outcome` for a step or child that started and has no outcome."""
     found = None if ident.startswith("undo:") else tx.one("find_request_of_step", (run.id, ident))
     return None if found is None else (0, found[0], "", "")
 
 
-def _undoes(tx: Transaction, run: _Stopped, chosen: tuple[Any, ...] | None) -> bool:
-    """Tell whether it is the taking back that goes on: the run stopped at an undo, or is there for nothing else."""
+def _is_rollback(tx: Transaction, run: _Stopped, chosen: tuple[Any, ...] | None) -> bool:
+    """Tell whether the rollback continues: the run stopped at an undo, or exists only for its rollback."""
     found = chosen
     if chosen is None and run.failed_ident is not None:
         found = tx.one("find_current_outcome", (run.id, run.failed_ident))
     return found[3] == OutcomeKind.UNDO if found is not None else bool(run.undoing)
 
 
-def _stopped(tx: Transaction, run: str) -> _Stopped | Refused:
+def _read_stopped_run(tx: Transaction, run: str) -> _Stopped | Refused:
     tx.hold("run", run)
     row = tx.one("read_run_to_reopen", (run,))
     if row is None:
@@ -131,25 +134,25 @@ def _stopped(tx: Transaction, run: str) -> _Stopped | Refused:
     return found
 
 
-def _failing(run: _Stopped) -> list[str]:
+def _list_failing(run: _Stopped) -> list[str]:
     """Return the requests whose failures led to the end."""
-    told = _told(run).get("failing")
-    if told is not None:
-        return msgspec.convert(told, list[str])
+    failing = _read_detail(run).get("failing")
+    if failing is not None:
+        return msgspec.convert(failing, list[str])
     return [] if run.failed_ident is None else [run.failed_ident]
 
 
 def _supersede_failing(tx: Transaction, run: _Stopped, *, undoes: bool) -> Refused | None:
-    """Count no longer the failures that led to the end; a step that never had its last word only gets its attempts back."""
+    """Supersede the failures that led to the end; a step without an outcome only gets its attempts back."""
     ident = run.failed_ident
     found = None if ident is None else tx.one("find_current_outcome", (run.id, ident))
     if found is not None and found[2] in _UNSETTLED:
-        # Its effect is, or may be, in the world: only a word about this very step may repeat it.
+        # Its effect has, or may have, happened: only a decision about this very step may repeat it.
         return Refused("unsettled", f"step {ident!r} of run {run.id} is {_UNSETTLED[found[2]]}")
     if ident is not None and (found is None or undoes):
         tx.change("supersede_attempts_of", (run.generation, run.id, ident))
     if not undoes:
-        _supersede_causes(tx, run, _failing(run), run.generation)
+        _supersede_causes(tx, run, _list_failing(run), run.generation)
     elif ident is not None:
         tx.change("supersede_step", (run.generation, run.id, ident))
     return None
@@ -164,16 +167,16 @@ def _supersede_causes(tx: Transaction, run: _Stopped, failing: list[str], genera
         tx.change("supersede_ranks", values)
 
 
-def _told(run: _Stopped) -> dict[str, Any]:
-    """Return what the engine told of the end beside its failure."""
-    told = msgspec.json.decode(run.detail) if run.detail else {}
-    return told if isinstance(told, dict) else {}
+def _read_detail(run: _Stopped) -> dict[str, Any]:
+    """Return the engine's details of the end, besides the failure."""
+    detail = msgspec.json.decode(run.detail) if run.detail else {}
+    return detail if isinstance(detail, dict) else {}
 
 
 def _accept(tx: Transaction, run: _Stopped, command: ReopenRun) -> Refused | None:
-    """Take the new inputs of drifted steps for the saved ones, and a person's word on a step that was renamed or is gone."""
-    told = _told(run)
-    drift, renamed = told.get("drift"), told.get("renamed")
+    """Replace the saved inputs of drifted steps by the new ones, and record the decision on a renamed or removed step."""
+    detail = _read_detail(run)
+    drift, renamed = detail.get("drift"), detail.get("renamed")
     drift = drift if isinstance(drift, dict) else {}
     renamed = renamed if isinstance(renamed, dict) else {}
     if command.rename is not None:
@@ -193,7 +196,7 @@ def _accept(tx: Transaction, run: _Stopped, command: ReopenRun) -> Refused | Non
 
 def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | None, *, undoes: bool) -> CommandDone:
     if generation > run.generation:
-        tx.change("delete_checkpoints_of_run", (run.id,))  # whatever runs from now on has another key than they tell of
+        tx.change("delete_checkpoints_of_run", (run.id,))  # attempts from now on have other keys than these checkpoints
     blocked = None
     if run.partition is not None and not partitions.hold_partition(tx, run.queue, run.partition, run.id, run.parent):
         blocked = "partition"
@@ -211,16 +214,16 @@ def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | N
     if run.state == RunState.NEEDS_ATTENTION:
         members.settle_members_of_run(tx, run.id, Settlement.CONTINUED)
     run_keys.record_key_state(tx, run.automation, run.run_key, run.id, target_state(RunMove.REOPEN))
-    tx.ready |= blocked is None  # also what is due later: a worker has to hear of the instant
+    tx.ready |= blocked is None  # also a later due time: a worker has to know the instant
     return DONE
 
 
 def give_result(tx: Transaction, command: GiveResult) -> CommandDone | Refused:
-    """Put a person's word in the place of an outcome, and continue the run."""
+    """Replace an outcome by a person's result, and continue the run."""
     c = command
     if tx.again and tx.one("has_fact_receipt", (c.run, FactKind.RESULT, c.command)) is not None:
         return DONE
-    run = _stopped(tx, c.run)
+    run = _read_stopped_run(tx, c.run)
     if isinstance(run, Refused):
         return run
     outcome, attempt = tx.one("find_current_outcome", (c.run, c.ident)), tx.one("find_open_attempt", (c.run, c.ident))
@@ -232,7 +235,7 @@ def give_result(tx: Transaction, command: GiveResult) -> CommandDone | Refused:
     if not undoes and (run.undoing or rollback.find_undone_requests(tx, c.run) is not None):
         return Refused("undone", f"run {c.run} has steps that were taken back, so {c.ident!r} cannot stand by itself")
     if outcome is not None and outcome[2] == OutcomeState.FAILED and not undoes:
-        _supersede_causes(tx, run, [c.ident], run.generation)  # the body was handed this failure, and went on from it
+        _supersede_causes(tx, run, [c.ident], run.generation)  # the body received this failure, and continued with it
     elif outcome is not None:
         tx.change("supersede_step", (run.generation, c.run, c.ident))
     tx.change("supersede_attempts_of", (run.generation, c.run, c.ident))
@@ -246,17 +249,17 @@ def give_result(tx: Transaction, command: GiveResult) -> CommandDone | Refused:
 
 
 def cancel_run(tx: Transaction, command: CancelRun) -> CommandDone | Refused:
-    """Ask a run to stop."""
+    """Stop a run."""
     c = command
     tx.hold("run", c.run)
     found = tx.one("read_receiving_state", (c.run,))
     if found is None:
         return Refused("not_found", f"there is no run {c.run}")
-    if found[1] and (goes_on := run_transitions.find_successor(tx, c.run)) is not None:
-        return run_transitions.request_cancel(tx, goes_on, c.command, c.why, undo=c.undo)
+    if found[1] and (successor := run_transitions.find_successor(tx, c.run)) is not None:
+        return run_transitions.request_cancel(tx, successor, c.command, c.why, undo=c.undo)
     if found[1] and not (
         is_move_legal(RunMove.UNDO, RunState(found[0]))
-        and rollback.read_rollback_state(tx, c.run).wanted(undo=c.undo is True)
+        and rollback.read_rollback_state(tx, c.run).should_undo(undo=c.undo is True)
     ):
         state = target_state(RunMove.CANCEL)
         return DONE if tx.again and found[0] == state else Refused("finished", f"run {c.run} is {found[0]}")
@@ -264,14 +267,14 @@ def cancel_run(tx: Transaction, command: CancelRun) -> CommandDone | Refused:
 
 
 def mark_run_done(tx: Transaction, command: MarkRunDone) -> CommandDone | Refused:
-    """Declare an unfinished, unowned run done."""
+    """Mark an unfinished run without an owner as done."""
     if run_transitions.end_idle_run(tx, command.run, RunMove.MARK_DONE, result=command.result):
         return DONE
     return _not_ended(tx, command.run, RunMove.MARK_DONE)
 
 
 def discard_run(tx: Transaction, command: DiscardRun) -> CommandDone | Refused:
-    """Give up a run that needs attention, or say of one that failed that no one will continue it."""
+    """Discard a run that needs attention, or settle a failed one that no one will continue."""
     if run_transitions.end_idle_run(tx, command.run, RunMove.DISCARD, reason=FailureReason.DISCARDED):
         members.settle_members_of_run(tx, command.run, Settlement.DISCARDED, command.by)
         return DONE

@@ -1,6 +1,7 @@
-"""Rejected facts: signals and events that came for a run and that its code cannot read. The run waits on; a person decides.
+"""Rejected facts: signals and events for a run that its code cannot read. The run continues to wait; a person decides.
 
-A rejected fact is out of the inbox, so that it hinders nothing, and counts as given: the run is not given it once more by itself.
+A rejected fact is removed from the inbox, so that it blocks nothing, and counts as delivered: the run does not get it
+again by itself.
 """
 
 from mainspring.domain.runs.journal import Fact, FactKind
@@ -14,10 +15,10 @@ from mainspring.store.write.runs.ownership import is_claim_released, is_run_owne
 
 
 def reject_fact(tx: Transaction, command: RejectFact) -> CommandDone | Refused:
-    """Take a fact out of the inbox and keep it with the reason; its wait gets the next event that is kept for it."""
+    """Move a fact from the inbox to the rejected ones, with the reason; its wait gets the next stored event."""
     c = command
     if c.event is not None:
-        tx.hold("event", c.event)  # whoever publishes one meanwhile does not see the wait as an open one
+        tx.hold("event", c.event)  # a publisher at this moment does not see the wait as open
     tx.hold("run", c.run)
     if not is_run_owner(tx, c.run, c.claim):
         return is_claim_released(tx, c.run, c.claim)
@@ -32,7 +33,7 @@ def reject_fact(tx: Transaction, command: RejectFact) -> CommandDone | Refused:
 
 
 def read_again(tx: Transaction, run: str) -> bool:
-    """Give a run again what it could not read, for it may have other code now. False = it has nothing of that."""
+    """Deliver the rejected facts of a run again, because its code may have changed. False = there are none."""
     tx.hold("run", run)
     found = tx.one("read_receiving_state", (run,))
     if found is None or found[1]:
@@ -48,7 +49,7 @@ def read_again(tx: Transaction, run: str) -> bool:
 
 
 def _offer_event(tx: Transaction, fact: Fact) -> None:
-    """Give an event to the wait that had it; where that is over, to any that it fits, if the event is still kept."""
+    """Deliver an event to its earlier wait; if that is closed, to any wait that it fits, if the event is still stored."""
     run, source = fact.run, fact.source or ""
     wait = tx.one("find_wait", (run, fact.ident))
     if wait is not None and not wait[0]:
@@ -61,7 +62,7 @@ def _offer_event(tx: Transaction, fact: Fact) -> None:
 
 
 def drop_rejected_facts(tx: Transaction, command: DropRejectedFacts) -> NumberAnswer | Refused:
-    """Forget what a run could not read: a person says that it does not matter."""
+    """Delete the rejected facts of a run, because a person decided that they do not matter."""
     tx.hold("run", command.run)
     if tx.one("read_receiving_state", (command.run,)) is None:
         return Refused("not_found", f"there is no run {command.run}")

@@ -1,4 +1,4 @@
-"""Rollback: which runs can undo their steps, and how a stopped run is made ready for that alone."""
+"""Rollback: which runs can undo their steps, and how a stopped run becomes ready for that alone."""
 
 import msgspec
 
@@ -11,7 +11,7 @@ from mainspring.store.write.runs import partitions, run_keys
 
 
 class RollbackState(msgspec.Struct, frozen=True):
-    """What a run says of being taken back. `on_cancel` is that of its automation as last announced."""
+    """The rollback state of a run. `on_cancel` is that of its automation as last announced."""
 
     kind: str
     undoing: int
@@ -23,48 +23,48 @@ class RollbackState(msgspec.Struct, frozen=True):
     parent: str | None
     on_cancel: str | None
 
-    def wanted(self, *, undo: bool | None) -> bool:
-        """Tell whether a cancel takes back what was done; whoever says so himself has his way. Only a workflow has steps with an undo."""
-        said = undo if undo is not None else bool(self.undoing) or self.on_cancel == "undo"
-        return said and self.kind == DefinitionKind.WORKFLOW
+    def should_undo(self, *, undo: bool | None) -> bool:
+        """Tell whether a cancel undoes the steps; an explicit `undo` decides. Only a workflow has steps with an undo."""
+        is_requested = undo if undo is not None else bool(self.undoing) or self.on_cancel == "undo"
+        return is_requested and self.kind == DefinitionKind.WORKFLOW
 
 
 class UndoneRequests(msgspec.Struct, frozen=True):
-    """What was taken back of what a run counts as done: the first of these steps, and what the body had been handed before."""
+    """The undone requests that a run counts as done: the first of these steps, and what the body had received before."""
 
     asked: int
     handed: int
 
 
 def read_rollback_state(tx: Transaction, run: str) -> RollbackState:
-    """Return what a run that there is says of being taken back."""
+    """Return the rollback state of an existing run."""
     row = tx.one("read_run_to_undo", (run,))
     assert row is not None
     return RollbackState(*row)
 
 
-def begin_rollback(tx: Transaction, run: str, what: RollbackState) -> None:
-    """Make a stopped run ready to be taken back. An undo that had failed is tried again; those that are done stay done."""
+def begin_rollback(tx: Transaction, run: str, state: RollbackState) -> None:
+    """Make a stopped run ready for its rollback. A failed undo is tried again; completed ones stay completed."""
     for (ident,) in tx.all("list_failed_undos", (run,)):
-        tx.change("supersede_step", (what.generation, run, ident))
-        tx.change("supersede_attempts_of", (what.generation, run, ident))
-    held = what.partition is None or partitions.hold_partition(tx, what.queue, what.partition, run, what.parent)
-    blocked = None if held else "partition"
-    tx.change("undo_run", {"run": run, "ready": int(held), "blocked": blocked, "now": tx.now})
+        tx.change("supersede_step", (state.generation, run, ident))
+        tx.change("supersede_attempts_of", (state.generation, run, ident))
+    is_held = state.partition is None or partitions.hold_partition(tx, state.queue, state.partition, run, state.parent)
+    blocked = None if is_held else "partition"
+    tx.change("undo_run", {"run": run, "ready": int(is_held), "blocked": blocked, "now": tx.now})
     members.settle_members_of_run(tx, run, Settlement.CONTINUED)
     tx.change("close_waits", (run,))
-    run_keys.record_key_state(tx, what.automation, what.run_key, run, target_state(RunMove.UNDO))
-    tx.ready |= held
+    run_keys.record_key_state(tx, state.automation, state.run_key, run, target_state(RunMove.UNDO))
+    tx.ready |= is_held
 
 
 def find_undone_requests(tx: Transaction, run: str) -> UndoneRequests | None:
-    """Return what was taken back of what the run still counts as done."""
+    """Return the undone requests that the run still counts as done."""
     row = tx.one("find_undone_requests", (run,))
     return None if row is None or row[0] is None else UndoneRequests(*row)
 
 
 def supersede_undone(tx: Transaction, run: str, generation: int, asked: int, handed: int) -> None:
-    """Count no longer what was asked for from `asked` on, nor what failed or was given up since the rollback began."""
+    """Supersede the requests from `asked` on, and those that failed or were abandoned since the rollback started."""
     values = {"generation": generation, "run": run, "asked": asked, "handed": handed}
     tx.change("supersede_undone_attempts", values)
     tx.change("supersede_attempts_from", (generation, run, asked))

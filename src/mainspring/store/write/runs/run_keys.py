@@ -1,4 +1,4 @@
-"""Run keys: starting twice with one key is one run. A key outlives its run until it expires, and refuses another input."""
+"""Run keys: two starts with one key are one run. A key outlives its run until it expires, and refuses another input."""
 
 from mainspring.domain.states import RunState
 from mainspring.store.commands.results import Refused, StartAnswer
@@ -9,7 +9,7 @@ _MAY_RESTART = frozenset({RunState.FAILED, RunState.CANCELLED})
 
 
 def find_by_key(tx: Transaction, command: StartRun, key: RunKey) -> StartAnswer | Refused | None:
-    """Answer with the run that has the key, or refuse another input; None = the key is free for a new run."""
+    """Return the run that has the key, or refuse another input; None = the key is free for a new run."""
     tx.hold("key", command.automation, key.key)
     if key.on_failed == "replace":
         return None
@@ -25,7 +25,7 @@ def find_by_key(tx: Transaction, command: StartRun, key: RunKey) -> StartAnswer 
 
 
 def bind_key(tx: Transaction, command: StartRun, key: RunKey, state: RunState) -> None:
-    """Let the key lead to the run that is being started. One that continues another run keeps the input that the key was taken with."""
+    """Bind the key to the run that is being started. A run that continues another one keeps the input of the key."""
     if key.on_failed == "replace" and tx.change(
         "repoint_run_key", (command.id, state.value, command.automation, key.key)
     ):
@@ -34,6 +34,6 @@ def bind_key(tx: Transaction, command: StartRun, key: RunKey, state: RunState) -
 
 
 def record_key_state(tx: Transaction, automation: str, key: str | None, run: str, state: RunState) -> None:
-    """Note the run's new state beside its key, where the key still leads to this run."""
+    """Store the run's new state beside its key, if the key still leads to this run."""
     if key is not None:
         tx.change("set_run_key_state", (state.value, automation, key, run))

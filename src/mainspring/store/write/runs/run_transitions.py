@@ -1,4 +1,4 @@
-"""Transitions of runs: suspend, release, halt for a person, or end with all that follows from the end."""
+"""Transitions of runs: suspend, release, halt for a person, or end with all consequences."""
 
 import json
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from mainspring.store.write.runs.start import start_run
 
 
 def suspend_run(tx: Transaction, command: SuspendRun) -> CommandDone | Refused:
-    """Let a run wait. It is ready at once if a fact came that its owner has not seen."""
+    """Suspend a run. It is ready at once if there is a fact that its owner has not seen."""
     c = command
     tx.hold("run", c.run)
     rows = tx.all(
@@ -53,7 +53,7 @@ def suspend_run(tx: Transaction, command: SuspendRun) -> CommandDone | Refused:
 
 
 def release_run(tx: Transaction, command: ReleaseRun) -> CommandDone | Refused:
-    """Give a run back unharmed."""
+    """Release a run unharmed."""
     if not tx.change("release_run", (command.rank, tx.now, command.run, command.claim, tx.session)):
         return is_claim_released(tx, command.run, command.claim)
     tx.ready = True
@@ -116,7 +116,7 @@ def finish_run(tx: Transaction, command: FinishRun) -> CommandDone | Refused:
     row: Sequence[object] = rows[0][:-1]
     queue, is_limited = str(row[6]), rows[0][-1]
     if c.then is not None:
-        row = _hand_over(tx, c.run, c.then, row)
+        row = _start_successor(tx, c.run, c.then, row)
     settle_end(tx, c.run, row, c.state, c.result, c.failure, c.reason, c.unheard)
     count_size(tx, str(row[0]), c.output_size)
     queue_capacity.announce_capacity(tx, [queue] if is_limited else ())
@@ -124,7 +124,7 @@ def finish_run(tx: Transaction, command: FinishRun) -> CommandDone | Refused:
 
 
 def complete_run(tx: Transaction, command: CompleteRun) -> CommandDone | Refused:
-    """End a run of one step with the outcome of that step. It asked for nothing else: no wait and no child of it is open."""
+    """End a run of one step with the outcome of that step. It requested nothing else: it has no open wait and no child."""
     c = command
     saved = save_outcome(tx, c.outcome())
     if isinstance(saved, Refused):
@@ -135,20 +135,22 @@ def complete_run(tx: Transaction, command: CompleteRun) -> CommandDone | Refused
     if not rows:
         return is_claim_released(tx, c.run, c.claim)
     *row, is_limited = rows[0]
-    _tell(tx, c.run, row, state, c.output, None, None)
+    _announce_end(tx, c.run, row, state, c.output, None, None)
     count_size(tx, row[0], c.output_size)
     queue_capacity.announce_capacity(tx, [row[6]] if is_limited else ())
     return DONE
 
 
-def _hand_over(tx: Transaction, run: str, then: StartRun, row: Sequence[object]) -> Sequence[object]:
-    """Start the run that continues this one; it takes over the parent, which waits on. Returns the ended row, then without parent."""
+def _start_successor(tx: Transaction, run: str, then: StartRun, row: Sequence[object]) -> Sequence[object]:
+    """Start the run that continues this one; it takes over the parent, which continues to wait. Return the ended row,
+    now without parent.
+    """
     if row[1] is not None:
         partitions.release_partitions(tx, run)
     if isinstance(start_run(tx, then, continues=True), Refused):
         return row
     tx.change("inherit_run_links", {"heir": then.id, "run": run})
-    # What was sent and not yet taken in is meant for who goes on; events are found by his waits.
+    # Facts that were sent and not yet consumed are for the successor; its waits find events.
     events.free_inbox_events(tx, run)
     tx.change("move_rejected_facts_to_successor", {"heir": then.id, "run": run})
     tx.change("move_facts_to_successor", {"heir": then.id, "run": run})
@@ -165,7 +167,7 @@ def end_idle_run(
     failure: Failure | None = None,
     reason: FailureReason | None = None,
 ) -> bool:
-    """End a run that nobody owns, by one of the moves of a person. False = its state does not allow it."""
+    """End a run without an owner, by a move of a person. False = its state does not allow it."""
     tx.hold("run", run)
     found = tx.one("read_receiving_state", (run,))
     if found is None or not is_move_legal(move, RunState(found[0])):
@@ -198,15 +200,17 @@ def settle_end(
     reason: FailureReason | None,
     unheard: Sequence[str] = (),
 ) -> None:
-    """Do all that follows from an end, in the same commit; `unheard` = requests of children whose failure nothing awaited."""
+    """Apply all consequences of an end in the same commit; `unheard` = requests of children whose failure nothing
+    awaited.
+    """
     tx.change("close_waits", (run,))
-    _tell(tx, run, row, state, result, failure, reason)
+    _announce_end(tx, run, row, state, result, failure, reason)
     close_children(tx, run)
     if state is not RunState.FAILED:
         tx.change("insert_unhandled_child_failures", (run, json.dumps(unheard)))
 
 
-def _tell(
+def _announce_end(
     tx: Transaction,
     run: str,
     row: Sequence[object],
@@ -215,8 +219,8 @@ def _tell(
     failure: Failure | None,
     reason: FailureReason | None,
 ) -> None:
-    """Let everybody know of an end who waits for it, and count it."""
-    automation, partition, parent, parent_ident, run_key, started_at, _, heard, failing = row
+    """Deliver an end to all that wait for it, and count it."""
+    automation, partition, parent, parent_ident, run_key, started_at, _, has_subscribers, is_member = row
     tx.ended.append(run)
     if partition is not None:
         partitions.release_partitions(tx, run)
@@ -225,22 +229,22 @@ def _tell(
     if parent is not None:
         inbox.deliver_end_to_parent(tx, run, str(automation), str(parent), str(parent_ident), state, result, failure)
     inbox.deliver_end_to_waiting_runs(tx, run, str(automation), state, result, failure)
-    if heard:
+    if has_subscribers:
         subscriptions.deliver_run_end(tx, run, str(automation), state)
-    if failing:
+    if is_member:
         members.settle_members_of_ends(tx, [(run, state)])
     count_end(tx, str(automation), state, None if started_at is None else int(str(started_at)), reason)
 
 
 def close_children(tx: Transaction, run: str) -> None:
-    """Cancel the unfinished children of a run that ended, unless they were asked to stay."""
+    """Cancel the unfinished children of a run that ended, unless they are to be kept."""
     for child, _, _, policy, _ in tx.all("list_open_children", (run,)):
         if policy == "cancel":
             request_cancel(tx, child, f"close:{run}", "the run that asked for it ended")
 
 
 def cancel_child(tx: Transaction, command: CancelChild) -> CommandDone | Refused:
-    """Ask the child of a request that was given up to stop."""
+    """Cancel the child of an abandoned request."""
     c = command
     if not is_run_owner(tx, c.run, c.claim):
         return is_claim_released(tx, c.run, c.claim)
@@ -250,9 +254,11 @@ def cancel_child(tx: Transaction, command: CancelChild) -> CommandDone | Refused
     return DONE
 
 
-def supersede_children(tx: Transaction, run: str, generation: int, asked: int) -> None:
-    """Let the children that a run asked for from there on answer nobody. They are cancelled, but those that are kept or have a key."""
-    for child, ended, policy, run_key in tx.all("list_children_requested_from", (run, asked)):
+def supersede_children(tx: Transaction, run: str, generation: int, from_request: int) -> None:
+    """Supersede the children that a run requested from a request on. They are cancelled unless they are kept or have a
+    key.
+    """
+    for child, ended, policy, run_key in tx.all("list_children_requested_from", (run, from_request)):
         tx.change("supersede_child", (generation, child))
         tx.change("delete_child_fact", (run, child))
         if not ended and policy == "cancel" and run_key is None:
@@ -262,34 +268,35 @@ def supersede_children(tx: Transaction, run: str, generation: int, asked: int) -
 
 
 def request_cancel(
-    tx: Transaction, run: str, source: str, why: str | None, *, undo: bool | None = None
+    tx: Transaction, run: str, source: str, reason: str | None, *, undo: bool | None = None
 ) -> CommandDone | Refused:
-    """Ask a run to stop: at once if it never started, or waits for a person and has nothing to take back; else by a fact.
+    """Stop a run: at once if it never started, or waits for a person and has nothing to undo; else by a fact.
 
-    A run that stopped and has something to take back becomes ready for that, and goes on with it whoever cancels it once more.
+    A run that stopped and has something to undo becomes ready for that, and a further cancel does not stop its
+    rollback.
     """
     tx.hold("run", run)
     found = tx.one("read_receiving_state", (run,))
     if found is None:
         return DONE
     state, _, session, fresh, *_ = found
-    what = rollback.read_rollback_state(tx, run)
-    if is_move_legal(RunMove.UNDO, RunState(state)) and what.wanted(undo=undo):
-        rollback.begin_rollback(tx, run, what)
+    rollback_state = rollback.read_rollback_state(tx, run)
+    if is_move_legal(RunMove.UNDO, RunState(state)) and rollback_state.should_undo(undo=undo):
+        rollback.begin_rollback(tx, run, rollback_state)
         close_children(tx, run)
         return DONE
-    if what.undoing and state != RunState.NEEDS_ATTENTION:
+    if rollback_state.undoing and state != RunState.NEEDS_ATTENTION:
         if undo is not False or end_idle_run(tx, run, RunMove.CANCEL_IDLE):
             return DONE
         return Refused("wrong_state", f"run {run} is taking back what it did")
-    idle = state == RunState.NEEDS_ATTENTION or (bool(fresh) and session is None)
-    if not (idle and end_idle_run(tx, run, RunMove.CANCEL_IDLE)):
-        inbox.cancel_fact(tx, run, source, why, undo=undo)
+    is_idle = state == RunState.NEEDS_ATTENTION or (bool(fresh) and session is None)
+    if not (is_idle and end_idle_run(tx, run, RunMove.CANCEL_IDLE)):
+        inbox.cancel_fact(tx, run, source, reason, undo=undo)
     return DONE
 
 
 def find_successor(tx: Transaction, run: str) -> str | None:
-    """Return the unfinished run that a run which began anew goes on as."""
+    """Return the unfinished run that continues this one."""
     row = tx.one("find_newest_of_chain", (run,))
     if row is None or row[0] == run:
         return None
@@ -298,7 +305,7 @@ def find_successor(tx: Transaction, run: str) -> str | None:
 
 
 def annotate_run(tx: Transaction, command: AnnotateRun) -> CommandDone | Refused:
-    """Keep what a running body says about itself."""
+    """Save the annotations of a running body."""
     c = command
     if tx.change("annotate_run", (c.tags, c.progress, c.published, c.detail, c.run, c.claim, tx.session)):
         return DONE

@@ -1,4 +1,4 @@
-"""Starting a run: found by its id or key, refused with a reason, or staged in commit order."""
+"""Start of a run: found by its id or key, refused with a reason, or created in commit order."""
 
 from mainspring.domain.states import TERMINAL_STATES, RunMove, RunState, target_state
 from mainspring.store.commands.results import CLAIM_LOST, Refused, StartAnswer
@@ -10,21 +10,21 @@ from mainspring.store.write.runs import inbox, partitions, run_keys
 from mainspring.store.write.runs.ownership import is_run_owner
 
 DEEPEST = 100
-"""Children of children, at most."""
+"""Maximum depth of children of children."""
 PRIORITY_MS = 60_000
-"""What one step of priority is worth in waiting time, so that priorities age."""
+"""Waiting time that equals one step of priority, so that priorities age."""
 _HELD = Refused("held", "the store is on hold after a restore or a loss: nothing starts before it is released")
 
 
 def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) -> StartAnswer | Refused:
-    """Stage one run, or find it. One that `continues` another is no new work: no backlog keeps it out."""
-    child = _child_of_request(tx, command)
+    """Create one run, or find it. A run that `continues` another one is no new work: no backlog refuses it."""
+    child = _find_child_of_request(tx, command)
     if child is not None:
         return child
     found = tx.one("find_run_state", (command.id,))
     if found is not None:
         return StartAnswer(command.id, created=False, state=found[0])
-    refusal = _refusal(tx, command)
+    refusal = _refuse_start(tx, command)
     if refusal is not None:
         return refusal
     known = None if command.run_key is None else run_keys.find_by_key(tx, command, command.run_key)
@@ -38,24 +38,26 @@ def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) ->
     return _stage(tx, command)
 
 
-def _child_of_request(tx: Transaction, command: StartRun) -> StartAnswer | None:
-    """Find the child that counts for the parent's request, whichever generation started it and however often it began anew."""
+def _find_child_of_request(tx: Transaction, command: StartRun) -> StartAnswer | None:
+    """Find the child that counts for the parent's request, whichever generation started it and however often it was
+    continued.
+    """
     parent = command.parent
     child = None if parent is None else tx.one("find_child_of_step", (parent.run, parent.ident))
     if parent is None or child is None:
         return None
-    # Sent again, the first try may have told the parent, or may never have been executed.
+    # Sent again: the first try may have notified the parent, or may never have been executed.
     if not (tx.again and tx.one("has_child_fact", (parent.run, child[0]))):
         inbox.redeliver_end_to_parent(tx, child[0])
     return StartAnswer(child[0], created=False, state=child[1])
 
 
-def _refusal(tx: Transaction, command: StartRun) -> Refused | None:
+def _refuse_start(tx: Transaction, command: StartRun) -> Refused | None:
     parent = command.parent
     if parent is not None and not is_run_owner(tx, parent.run, parent.claim):
         return CLAIM_LOST
     if parent is not None:
-        cycle = _cycle(tx, command, parent.run)
+        cycle = _refuse_cycle(tx, command, parent.run)
         if cycle is not None:
             return cycle
     if is_retired(tx, command.automation):
@@ -64,12 +66,12 @@ def _refusal(tx: Transaction, command: StartRun) -> Refused | None:
 
 
 def _has_end(known: StartAnswer | Refused | None) -> bool:
-    """Tell whether who starts this need not wait: its key is refused, or leads to a run that has ended."""
+    """Tell whether the caller need not wait: its key is refused, or leads to a run that has ended."""
     return isinstance(known, Refused) or (known is not None and known.state in TERMINAL_STATES)
 
 
 def is_retired(tx: Transaction, automation: str) -> bool:
-    """Tell whether an automation starts no more (asked once a group)."""
+    """Tell whether an automation is retired and starts no runs (read once per group)."""
     retired = tx.cache.get(("retired", automation))
     if retired is None:
         retired = tx.one("is_automation_retired", (automation,)) is not None
@@ -77,8 +79,10 @@ def is_retired(tx: Transaction, automation: str) -> bool:
     return bool(retired)
 
 
-def _cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | None:
-    """Refuse a child that would ask for itself for ever: the same automation with the same input above it, or too deep a tree."""
+def _refuse_cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | None:
+    """Refuse a child that would request itself forever: the same automation with the same input above it, or too deep a
+    tree.
+    """
     values = {"parent": parent, "automation": command.automation, "kind": command.kind, "input": command.input}
     row = tx.one("find_start_cycle", {**values, "deepest": DEEPEST})
     if row is None:
@@ -94,17 +98,17 @@ def _cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | None:
 
 def _stage(tx: Transaction, command: StartRun) -> StartAnswer | Refused:
     now = tx.now
-    due = command.due_at is None or command.due_at <= now
+    is_due = command.due_at is None or command.due_at <= now
     blocked = None
-    # A run that is due later takes its key when it becomes due, so that it keeps nobody waiting until then.
-    if command.partition is not None and due:
+    # A run that is due later acquires its key when it becomes due, so that it blocks no run until then.
+    if command.partition is not None and is_due:
         parent = command.parent.run if command.parent else None
         if not partitions.enter_partition(tx, command.queue, command.partition, command.id, parent):
             if command.here:
                 return Refused("busy", f"another run holds partition {command.partition!r}", retry_after_ms=1_000)
             blocked = "partition"
     state = target_state(RunMove.START_HERE if command.here else RunMove.STAGE)
-    ready = due and blocked is None and not command.here
+    ready = is_due and blocked is None and not command.here
     if command.run_key is not None:
         run_keys.bind_key(tx, command, command.run_key, state)
     tx.change("insert_run", row_of(tx, command, state, ready=ready, blocked=blocked))
@@ -112,14 +116,14 @@ def _stage(tx: Transaction, command: StartRun) -> StartAnswer | Refused:
         tx.count(command.automation, started=1)
     else:
         tx.change_backlog(command.queue, 1)
-        tx.ready |= blocked is None  # also what is due later: a worker has to hear of the instant
+        tx.ready |= blocked is None  # also a later due time: a worker has to know the instant
     return StartAnswer(command.id, created=True, state=state)
 
 
 def row_of(
     tx: Transaction, command: StartRun, state: RunState, *, ready: bool, blocked: str | None
 ) -> tuple[object, ...]:
-    """Return the row of a run that is being staged, as insert_run has it."""
+    """Return the row of a run that is being created, as insert_run takes it."""
     now, here, parent, slot = tx.now, command.here, command.parent, command.slot
     deadline_at = command.deadline_at
     if deadline_at is None and command.deadline_after_ms is not None:

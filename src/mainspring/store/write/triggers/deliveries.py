@@ -1,4 +1,6 @@
-"""Triggers as announced, and what arrives for them: a key counts once, and its pace decides in the commit that stores it."""
+"""Deliveries of triggers: announce triggers and accept deliveries. A key counts once, and flow control decides in the
+commit that stores it.
+"""
 
 import json
 
@@ -42,21 +44,21 @@ _TOUCH_AFTER_MS = 12 * 3_600_000
 
 
 def announce_triggers(tx: Transaction, command: AnnounceDefinitions) -> None:
-    """Write the triggers of the announced automations; one that its automation no longer has, ends."""
+    """Write the triggers of the announced automations; a trigger that its automation no longer has, ends."""
     names: dict[str, list[str]] = {row.name: [] for row in command.automations if row.definition is not None}
     for automation in names:
         tx.change("delete_topics", (automation,))
-        tx.change("clear_paths", (automation,))  # those of one announcement may have changed places
+        tx.change("clear_paths", (automation,))  # the paths of one announcement may have been exchanged
     for row in command.triggers:
         names.setdefault(row.automation, []).append(row.name)
-        _write(tx, row)
-    for automation, kept in names.items():
-        tx.change("end_other_triggers", (tx.now, automation, json.dumps(kept)))
+        _write_trigger(tx, row)
+    for automation, trigger_names in names.items():
+        tx.change("end_other_triggers", (tx.now, automation, json.dumps(trigger_names)))
     subscriptions.clear_subscription_cache(tx)
 
 
-def _write(tx: Transaction, row: TriggerRow) -> None:
-    problem = None if row.path is None else _taken(tx, row.name, row.path)
+def _write_trigger(tx: Transaction, row: TriggerRow) -> None:
+    problem = None if row.path is None else _path_conflict(tx, row.name, row.path)
     path = None if problem is not None else row.path
     tx.change("write_trigger", (row.name, row.automation, row.kind, row.definition, path, problem, tx.now))
     for topic in row.topics:
@@ -66,30 +68,30 @@ def _write(tx: Transaction, row: TriggerRow) -> None:
         tx.change("recount_gatherings", (row.name,))
 
 
-def _taken(tx: Transaction, trigger: str, path: str) -> str | None:
-    """Return the problem that a path is another trigger's already; None if it is free."""
-    taken = tx.one("find_path_owner", (path, trigger))
-    if taken is None:
+def _path_conflict(tx: Transaction, trigger: str, path: str) -> str | None:
+    """Return the problem that another trigger has this path; None if it is free."""
+    owner = tx.one("find_path_owner", (path, trigger))
+    if owner is None:
         return None
-    return f"{path} is the path of {taken[0]!r} already: give one of the two another, and start the worker again"
+    return f"{path} is the path of {owner[0]!r} already: give one of the two another, and start the worker again"
 
 
-def release_taken_paths(tx: Transaction, automation: str) -> None:
-    """Take the paths off an automation that somebody else was given while it was retired."""
+def release_reassigned_paths(tx: Transaction, automation: str) -> None:
+    """Remove the paths of an automation that another one was given while it was retired."""
     for name, path in tx.all("list_paths_of", (automation,)):
-        problem = _taken(tx, name, path)
+        problem = _path_conflict(tx, name, path)
         if problem is not None:
             tx.change("reject_path", (problem, name))
 
 
 def accept_delivery(tx: Transaction, command: AcceptDelivery) -> DeliveryStored | Refused:
-    """Store one arrival, once."""
+    """Store one incoming delivery, once."""
     c = command
     tx.hold("delivery", c.trigger, c.key)
     known, answers = find_known(tx, command)
-    # What was refused for its value started nothing: it counts once it fits, as after new code or a corrected body.
+    # A delivery refused for its value started nothing: it counts once it fits, as after new code or a corrected body.
     if known is not None and answers:
-        return _known(tx, command, known)
+        return _answer_known(tx, command, known)
     found = tx.one("find_trigger", (c.trigger,))
     if found is None:
         return Refused("no_trigger", f"nothing is triggered by {c.trigger!r} any more")
@@ -105,18 +107,18 @@ def accept_delivery(tx: Transaction, command: AcceptDelivery) -> DeliveryStored 
         _insert(tx, command, FlowControlDecision(DeliveryState.RECEIVED), None, known)
         tx.ready = True
         return DeliveryStored(c.id, DeliveryState.RECEIVED, None, first=True)
-    ruling = apply_flow_control(tx, c.trigger, c.by, c.pace, c.start)
-    if isinstance(ruling, Refused):
-        return ruling
-    run = c.start.id if c.start is not None and ruling.state is DeliveryState.STARTED else None
-    _insert(tx, command, ruling, run, known)
-    return DeliveryStored(c.id, ruling.state, run, first=True, note=ruling.note)
+    decision = apply_flow_control(tx, c.trigger, c.by, c.pace, c.start)
+    if isinstance(decision, Refused):
+        return decision
+    run = c.start.id if c.start is not None and decision.state is DeliveryState.STARTED else None
+    _insert(tx, command, decision, run, known)
+    return DeliveryStored(c.id, decision.state, run, first=True, note=decision.note)
 
 
-def _known(tx: Transaction, command: AcceptDelivery, known: KnownDelivery) -> DeliveryStored | Refused:
+def _answer_known(tx: Transaction, command: AcceptDelivery, known: KnownDelivery) -> DeliveryStored | Refused:
     is_other = known.body_hash is not None and known.body_hash != command.body_hash
     if not is_other:
-        # What still comes is still remembered: a file that stays where it is arrives again each day.
+        # A repeated delivery is kept in memory: a file that stays in place is delivered again each day.
         tx.change("touch_delivery", (tx.now, known.id, tx.now - _TOUCH_AFTER_MS))
     if is_other or (known.state == DeliveryState.REFUSED and known.variant):
         tx.detail(split_trigger_name(command.trigger)[0], "refused:other_body")
@@ -127,41 +129,43 @@ def _known(tx: Transaction, command: AcceptDelivery, known: KnownDelivery) -> De
 
 
 def apply_flow_control(
-    tx: Transaction, trigger: str, by: str, pace: FlowControl, start: StartRun | None
+    tx: Transaction, trigger: str, by: str, flow_control: FlowControl, start: StartRun | None
 ) -> FlowControlDecision | Refused:
-    """Let the pace rule on one arrival, and start its run if that says so. Refused busy = nothing was changed; it is to come again."""
-    if pace.is_plain:
+    """Let flow control decide on one delivery, and start its run if allowed. Refused busy = nothing changed; the sender
+    repeats it.
+    """
+    if flow_control.is_plain:
         return _start(tx, start, FlowControlDecision(DeliveryState.STARTED))
     tx.hold("pace", trigger, by)
     row = tx.one("count_held_deliveries", (trigger, by))
     held = HeldDeliveries(*row) if row is not None else HeldDeliveries()
     if is_full(held):
         return Refused("busy", f"{held.number} arrivals wait for their turn", retry_after_ms=_FULL_MS)
-    mark = read_flow_control(tx, trigger, by)
-    ruling = decide_delivery(pace, mark, held, tx.now)
-    if ruling.state is DeliveryState.STARTED:
-        answer = _start(tx, start, ruling)
+    state = read_flow_control(tx, trigger, by)
+    decision = decide_delivery(flow_control, state, held, tx.now)
+    if decision.state is DeliveryState.STARTED:
+        answer = _start(tx, start, decision)
         if isinstance(answer, Refused):
             return answer
-        ruling = answer
-    if ruling.replaces:
+        decision = answer
+    if decision.replaces:
         tx.change("drop_held_deliveries", ("a newer one counts", tx.now, trigger, by))
-    if ruling.state is DeliveryState.HELD:
+    if decision.state is DeliveryState.HELD:
         tx.ready = True
-        if pace.batch is not None and ruling.due_at is not None:
-            tx.change("advance_held_deliveries", (ruling.due_at, trigger, by))
-    if ruling.state in (DeliveryState.HELD, DeliveryState.STARTED):
+        if flow_control.batch is not None and decision.due_at is not None:
+            tx.change("advance_held_deliveries", (decision.due_at, trigger, by))
+    if decision.state in (DeliveryState.HELD, DeliveryState.STARTED):
         write_flow_control(
             tx,
             trigger,
             by,
-            pace,
-            record_delivery(pace, mark, held, tx.now, started=ruling.state is DeliveryState.STARTED),
+            flow_control,
+            record_delivery(flow_control, state, held, tx.now, started=decision.state is DeliveryState.STARTED),
         )
-    return ruling
+    return decision
 
 
-def _start(tx: Transaction, start: StartRun | None, ruling: FlowControlDecision) -> FlowControlDecision | Refused:
+def _start(tx: Transaction, start: StartRun | None, decision: FlowControlDecision) -> FlowControlDecision | Refused:
     if start is None:
         return FlowControlDecision(DeliveryState.FAILED, note="no run can be made of it")
     answer = start_run(tx, start)
@@ -169,42 +173,56 @@ def _start(tx: Transaction, start: StartRun | None, ruling: FlowControlDecision)
         return answer if answer.code == "busy" else FlowControlDecision(DeliveryState.FAILED, note=answer.text)
     if answer.by_key or answer.run != start.id:
         return FlowControlDecision(DeliveryState.DROPPED, note=f"run {answer.run} has its run key")
-    return ruling
+    return decision
 
 
 def read_flow_control(tx: Transaction, trigger: str, by: str) -> FlowControlState:
-    """Return what is remembered of a key."""
+    """Return the flow control state of a key."""
     row = tx.one("read_flow_control", (trigger, by))
     return FlowControlState() if row is None else flow_control_of_row(row)
 
 
-def write_flow_control(tx: Transaction, trigger: str, by: str, pace: FlowControl, mark: FlowControlState) -> None:
-    """Remember it for as long as the pace asks for it."""
+def write_flow_control(
+    tx: Transaction, trigger: str, by: str, flow_control: FlowControl, state: FlowControlState
+) -> None:
+    """Store the flow control state for as long as the flow control needs it."""
     tx.change(
         "write_flow_control",
-        (trigger, by, mark.counted_at, mark.started_at, mark.starts, mark.since_at, tx.now + pace.remembers),
+        (
+            trigger,
+            by,
+            state.counted_at,
+            state.started_at,
+            state.starts,
+            state.since_at,
+            tx.now + flow_control.remembers,
+        ),
     )
 
 
 def _insert(
-    tx: Transaction, c: AcceptDelivery, ruling: FlowControlDecision, run: str | None, known: KnownDelivery | None = None
+    tx: Transaction,
+    c: AcceptDelivery,
+    decision: FlowControlDecision,
+    run: str | None,
+    known: KnownDelivery | None = None,
 ) -> None:
-    """Store an arrival, in place of one that was refused."""
+    """Store a delivery, in place of one that was refused."""
     if known is not None:
         tx.change("release_delivery_key", (known.id,))
-    tx.change("insert_delivery", row_of(tx, c, ruling, run))
+    tx.change("insert_delivery", row_of(tx, c, decision, run))
 
 
-def row_of(tx: Transaction, c: AcceptDelivery, ruling: FlowControlDecision, run: str | None) -> InsertedDelivery:
-    """Return the row of an arrival. One that waits for its filter does not hold its key yet."""
-    waits = c.filtered and ruling.state is DeliveryState.RECEIVED
+def row_of(tx: Transaction, c: AcceptDelivery, decision: FlowControlDecision, run: str | None) -> InsertedDelivery:
+    """Return the row of a delivery. One that waits for its filter does not hold its key yet."""
+    is_waiting = c.filtered and decision.state is DeliveryState.RECEIVED
     return InsertedDelivery(
         c.id,
         c.trigger,
         c.key,
-        ruling.state.value,
-        ruling.note,
-        filtered=int(waits),
+        decision.state.value,
+        decision.note,
+        filtered=int(is_waiting),
         name=c.name,
         body_hash=c.body_hash,
         body=c.body,
@@ -213,15 +231,15 @@ def row_of(tx: Transaction, c: AcceptDelivery, ruling: FlowControlDecision, run:
         by_key=c.by,
         verified=c.verified,
         run=run,
-        due_at=ruling.due_at,
+        due_at=decision.due_at,
         redelivered=c.redelivered,
-        variant=c.body_hash if waits else "",
+        variant=c.body_hash if is_waiting else "",
         at=tx.now,
     )
 
 
 def record_decision(tx: Transaction, command: DecideDelivery) -> DeliveryStored | Refused:
-    """Decide on a delivery that was received, if nobody else did meanwhile."""
+    """Decide on a received delivery, unless another process did meanwhile."""
     c = command
     tx.hold("delivery", c.delivery)
     row = tx.one("read_delivery_state", (c.delivery,))
@@ -231,24 +249,24 @@ def record_decision(tx: Transaction, command: DecideDelivery) -> DeliveryStored 
     if state != DeliveryState.RECEIVED:
         first = tx.again and run == (None if run is None or c.start is None else c.start.id)
         return DeliveryStored(c.delivery, DeliveryState(state), run, first, note)
-    ruling: FlowControlDecision | Refused = FlowControlDecision(c.state, note=c.note)
+    decision: FlowControlDecision | Refused = FlowControlDecision(c.state, note=c.note)
     if c.state is DeliveryState.STARTED:
-        ruling = refuse_other_body(tx, c) or apply_flow_control(tx, c.trigger, c.by, c.pace, c.start)
-    if isinstance(ruling, Refused):
-        return ruling
-    if ruling.state not in DELIVERY_MOVES[DeliveryState.RECEIVED]:
-        raise ValueError(f"a received delivery cannot become {ruling.state}")
-    run = c.start.id if c.start is not None and ruling.state is DeliveryState.STARTED else None
-    tx.change("settle_delivery", (ruling.state.value, ruling.note, run, ruling.due_at, c.by, tx.now, c.delivery))
-    if ruling.state is DeliveryState.REFUSED:
+        decision = refuse_other_body(tx, c) or apply_flow_control(tx, c.trigger, c.by, c.pace, c.start)
+    if isinstance(decision, Refused):
+        return decision
+    if decision.state not in DELIVERY_MOVES[DeliveryState.RECEIVED]:
+        raise ValueError(f"a received delivery cannot become {decision.state}")
+    run = c.start.id if c.start is not None and decision.state is DeliveryState.STARTED else None
+    tx.change("settle_delivery", (decision.state.value, decision.note, run, decision.due_at, c.by, tx.now, c.delivery))
+    if decision.state is DeliveryState.REFUSED:
         trim_rejected_deliveries(tx, c.trigger, verified)
     elif c.state is DeliveryState.STARTED and c.key:
         tx.change("claim_delivery_key", (c.delivery,))
-    return DeliveryStored(c.delivery, ruling.state, run, first=True, note=ruling.note)
+    return DeliveryStored(c.delivery, decision.state, run, first=True, note=decision.note)
 
 
 def replay_delivery(tx: Transaction, command: ReplayDelivery) -> DeliveryStored | Refused:
-    """Let a delivery arrive once more."""
+    """Repeat a delivery."""
     row = tx.one("read_delivery_input", (command.delivery,))
     if row is None:
         return Refused("not_found", f"there is no delivery {command.delivery}")
@@ -260,7 +278,7 @@ def replay_delivery(tx: Transaction, command: ReplayDelivery) -> DeliveryStored 
     found = tx.one("find_trigger", (trigger,))
     if found is None:
         return Refused("no_trigger", f"nothing is triggered by {trigger!r} any more")
-    again = InsertedDelivery(
+    replay = InsertedDelivery(
         command.id,
         trigger,
         f"{key}#{command.id}",
@@ -276,13 +294,13 @@ def replay_delivery(tx: Transaction, command: ReplayDelivery) -> DeliveryStored 
         replay_of=command.delivery,
         at=tx.now,
     )
-    tx.change("insert_delivery", again)
+    tx.change("insert_delivery", replay)
     tx.ready = True
     return DeliveryStored(command.id, DeliveryState.RECEIVED, None, first=True)
 
 
 def release_source_key(tx: Transaction, command: ReleaseSourceKey) -> CommandDone | Refused:
-    """Let a key count anew."""
+    """Release a key so that it counts again."""
     tx.hold("delivery", command.trigger, command.key)
     if tx.change("release_source_key", (command.trigger, command.key)) or tx.again:
         return DONE
@@ -290,13 +308,13 @@ def release_source_key(tx: Transaction, command: ReleaseSourceKey) -> CommandDon
 
 
 def report_consumer(tx: Transaction, command: ReportConsumer) -> CommandDone:
-    """Keep since when a desk can fetch."""
+    """Record since when a consumer is connected or unreachable."""
     c = command
     tx.change("report_consumer", (c.trigger, tx.session or 0, c.connected_at, c.away_since, c.why))
     return DONE
 
 
 def record_filter_call(tx: Transaction, command: RecordFilterCall) -> CommandDone:
-    """Keep who begins to ask these filters."""
+    """Record that this session starts to call these filters."""
     tx.change("record_filter_call", (tx.session or 0, json.dumps(command.deliveries)))
     return DONE

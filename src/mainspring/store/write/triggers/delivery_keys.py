@@ -1,7 +1,7 @@
 """The keys of deliveries: which delivery answers for a key and body, and which one holds a key against other bodies.
 
-A delivery without a filter holds its key from the commit that stores it. With a filter each body counts once until the first delivery
-that passes the filter takes the key; deliveries of other bodies that pass later are refused.
+A delivery without a filter holds its key from the commit that stores it. With a filter each body counts once until the
+first delivery that passes the filter gets the key; deliveries of other bodies that pass later are refused.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from mainspring.store.transaction import Transaction
 
 
 class KnownDelivery(NamedTuple):
-    """A delivery under a key, as find_delivery returns it; `variant` is empty where it holds the key."""
+    """A delivery under a key, as find_delivery returns it; `variant` is empty if it holds the key."""
 
     id: str
     state: str
@@ -30,9 +30,10 @@ class KnownDelivery(NamedTuple):
 
 
 def find_known(tx: Transaction, command: AcceptDelivery) -> tuple[KnownDelivery | None, bool]:
-    """Return the delivery that answers for an arrival (of the same body, else the one with its key), and whether it answers.
+    """Return the delivery that answers for an incoming one (of the same body, else the one with its key), and whether
+    it answers.
 
-    A delivery that was refused answers only while another one holds the key: else the arrival takes its place.
+    A refused delivery answers only while another one holds the key: otherwise the incoming delivery replaces it.
     """
     rows = _read(tx, command.trigger, command.key)
     known = next((row for row in rows if row.body_hash in (None, command.body_hash)), None)
@@ -49,8 +50,10 @@ def refuse_other_body(tx: Transaction, command: DecideDelivery) -> FlowControlDe
     if not command.key:
         return None
     tx.hold("delivery", command.trigger, command.key)
-    others = [row for row in _read(tx, command.trigger, command.key) if row.id != command.delivery and not row.variant]
-    for other in others:
+    other_deliveries = [
+        row for row in _read(tx, command.trigger, command.key) if row.id != command.delivery and not row.variant
+    ]
+    for other in other_deliveries:
         if other.counts:
             tx.detail(split_trigger_name(command.trigger)[0], "refused:other_body")
             note = f"delivery {other.id} came under this key with another body, and passed the filter first"

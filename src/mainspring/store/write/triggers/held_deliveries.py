@@ -1,4 +1,4 @@
-"""Deliveries that are held: let go when their time has come, or when the runs that they wait for are all there."""
+"""Held deliveries: released when their time is due, or when the runs that they wait for are complete."""
 
 import json
 
@@ -15,35 +15,35 @@ _AGAIN_MS = 1_000
 
 
 def release_held_deliveries(tx: Transaction, command: ReleaseHeldDeliveries) -> StartAnswer | CommandDone | Refused:
-    """Start the run for which deliveries were held, if they still are."""
+    """Start the run of held deliveries, if they are still held."""
     c = command
     tx.hold("pace", c.trigger, c.by)
     ids = json.dumps(c.deliveries)
     row = tx.one("count_held_among", (ids,))
     if row is None or row[0] != len(c.deliveries):
-        return _let_go_before(tx, command)
+        return _answer_repeated_release(tx, command)
     if c.start is None:
         tx.change("start_deliveries", (DeliveryState.FAILED.value, c.note, None, tx.now, ids))
         return DONE
-    mark = read_flow_control(tx, c.trigger, c.by)
-    ruling = decide_start(c.pace, mark, tx.now)
-    if ruling.state is DeliveryState.HELD:
-        tx.change("postpone_held_deliveries", (ruling.due_at, c.trigger, c.by))
+    state = read_flow_control(tx, c.trigger, c.by)
+    decision = decide_start(c.pace, state, tx.now)
+    if decision.state is DeliveryState.HELD:
+        tx.change("postpone_held_deliveries", (decision.due_at, c.trigger, c.by))
         return DONE
     answer = start_run(tx, c.start)
     if isinstance(answer, Refused) and answer.code == "busy":
         tx.change("postpone_held_deliveries", (tx.now + (answer.retry_after_ms or _AGAIN_MS), c.trigger, c.by))
         return DONE
-    ruling = _ruling(answer, c.start.id)
-    run = c.start.id if ruling.state is DeliveryState.STARTED else None
-    tx.change("start_deliveries", (ruling.state.value, ruling.note, run, tx.now, ids))
+    decision = _decision_of_start(answer, c.start.id)
+    run = c.start.id if decision.state is DeliveryState.STARTED else None
+    tx.change("start_deliveries", (decision.state.value, decision.note, run, tx.now, ids))
     if run is not None:
-        write_flow_control(tx, c.trigger, c.by, c.pace, flow_control.record_release(c.pace, mark, tx.now))
+        write_flow_control(tx, c.trigger, c.by, c.pace, flow_control.record_release(c.pace, state, tx.now))
     return answer if isinstance(answer, StartAnswer) else DONE
 
 
-def _let_go_before(tx: Transaction, command: ReleaseHeldDeliveries) -> StartAnswer | CommandDone | Refused:
-    """Return what the first try of this command answered; refused if somebody else was first."""
+def _answer_repeated_release(tx: Transaction, command: ReleaseHeldDeliveries) -> StartAnswer | CommandDone | Refused:
+    """Return the answer of this command's first try; refused if another process was first."""
     row = tx.one("read_delivery_state", (command.deliveries[0],))
     if tx.again and row is not None and command.start is None and row[0] == DeliveryState.FAILED:
         return DONE
@@ -54,7 +54,7 @@ def _let_go_before(tx: Transaction, command: ReleaseHeldDeliveries) -> StartAnsw
     return Refused("changed", "another router was first, or a newer arrival counts")
 
 
-def _ruling(answer: StartAnswer | Refused, run: str) -> FlowControlDecision:
+def _decision_of_start(answer: StartAnswer | Refused, run: str) -> FlowControlDecision:
     if isinstance(answer, Refused):
         return FlowControlDecision(DeliveryState.FAILED, note=answer.text)
     if answer.run != run:
@@ -63,13 +63,13 @@ def _ruling(answer: StartAnswer | Refused, run: str) -> FlowControlDecision:
 
 
 def join_run(tx: Transaction, command: JoinRun) -> StartAnswer | CommandDone | Refused:
-    """Put one end to the others; start when all are there."""
+    """Add the end of a run to its gathering; start when all are complete."""
     c = command
     tx.hold("pace", c.trigger, c.per)
     if c.delivery is not None:
         row = tx.one("read_delivery_state", (c.delivery,))
         if row is None or row[0] != DeliveryState.RECEIVED:
-            return _gathered_before(tx, command) or (
+            return _answer_repeated_join(tx, command) or (
                 DONE if tx.again else Refused("changed", "another router was first")
             )
         tx.change("write_gathering", (c.trigger, c.per, c.wanted, c.deadline_at, tx.now))
@@ -78,22 +78,24 @@ def join_run(tx: Transaction, command: JoinRun) -> StartAnswer | CommandDone | R
         return Refused("changed", "there is nothing to start")
     run = known[3]
     if c.delivery is not None:
-        _put(tx, command, c.delivery, run)
+        _add_to_gathering(tx, command, c.delivery, run)
     if run is not None:
-        return _gathered_before(tx, command) or DONE
+        return _answer_repeated_join(tx, command) or DONE
     tx.change("count_joined_runs", (None, tx.now, c.trigger, c.per))
     known = tx.one("read_gathering", (c.trigger, c.per))
     if known is None or known[1] < known[0]:
         return DONE
     if c.start is None and c.note is None:
-        # Another router put one of the others here meanwhile: all are there, and whoever looks next starts it.
+        # Another router added the last one meanwhile: all are complete, and the next check starts it.
         tx.ready = True
         return DONE
     return _start_gathered(tx, command)
 
 
-def _put(tx: Transaction, c: JoinRun, delivery: str, run: str | None) -> None:
-    """Let an end stand for its automation. One that counts is not replaced by one that does not; what started already stays so."""
+def _add_to_gathering(tx: Transaction, c: JoinRun, delivery: str, run: str | None) -> None:
+    """Use an end for its automation. One that counts is not replaced by one that does not; a started gathering stays as
+    it is.
+    """
     before = tx.one("read_joined_run", (c.trigger, c.per, c.automation))
     state, note = DeliveryState.HELD, None
     if run is not None:
@@ -108,7 +110,7 @@ def _put(tx: Transaction, c: JoinRun, delivery: str, run: str | None) -> None:
         tx.change("write_joined_run", row)
 
 
-def _gathered_before(tx: Transaction, c: JoinRun) -> StartAnswer | None:
+def _answer_repeated_join(tx: Transaction, c: JoinRun) -> StartAnswer | None:
     """Return the run that the first try of this command started."""
     known = tx.one("read_gathering", (c.trigger, c.per)) if tx.again else None
     if known is None or c.start is None or known[3] != c.start.id:
@@ -119,15 +121,15 @@ def _gathered_before(tx: Transaction, c: JoinRun) -> StartAnswer | None:
 
 def _start_gathered(tx: Transaction, c: JoinRun) -> StartAnswer | CommandDone | Refused:
     answer: StartAnswer | Refused | None = None
-    ruling, run = FlowControlDecision(DeliveryState.FAILED, note=c.note), ""
+    decision, run = FlowControlDecision(DeliveryState.FAILED, note=c.note), ""
     if c.start is not None:
         answer = start_run(tx, c.start)
         if isinstance(answer, Refused) and answer.code == "busy":
-            return answer  # it is complete, so it is looked at again
-        ruling = _ruling(answer, c.start.id)
+            return answer  # the gathering is complete, so it is checked again
+        decision = _decision_of_start(answer, c.start.id)
         run = answer.run if isinstance(answer, StartAnswer) else ""
     ids = json.dumps([row[4] for row in tx.all("list_joined_runs", (c.trigger, c.per))])
-    started = c.start.id if c.start is not None and ruling.state is DeliveryState.STARTED else None
-    tx.change("start_deliveries", (ruling.state.value, ruling.note, started, tx.now, ids))
+    started = c.start.id if c.start is not None and decision.state is DeliveryState.STARTED else None
+    tx.change("start_deliveries", (decision.state.value, decision.note, started, tx.now, ids))
     tx.change("count_joined_runs", (run, tx.now, c.trigger, c.per))
     return answer if isinstance(answer, StartAnswer) else DONE

@@ -1,4 +1,4 @@
-"""Rejected deliveries: never accepted, kept for a while and in part, for people to see."""
+"""Rejected deliveries: never accepted, stored for a while and in part, for people."""
 
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.trigger import split_trigger_name
@@ -8,11 +8,11 @@ from mainspring.store.transaction import Transaction
 from mainspring.store.write.delivery_row import InsertedDelivery
 
 MOST_REJECTED = 100
-"""So many refused arrivals of a trigger are kept for each reason: whoever sends rubbish must not fill the store."""
+"""Maximum of stored rejected deliveries of a trigger for each reason: a sender of invalid data must not fill the store."""
 
 
 def reject_delivery(tx: Transaction, command: RejectDelivery) -> CommandDone:
-    """Keep what was refused at the door."""
+    """Store a delivery that was rejected on receipt."""
     c = command
     row = InsertedDelivery(
         c.id,
@@ -32,10 +32,10 @@ def reject_delivery(tx: Transaction, command: RejectDelivery) -> CommandDone:
 
 
 def key_of_rejected(delivery: str) -> str:
-    """Return the key of what was turned away before it was taken in: one of its own, for its sender's key does not count."""
+    """Return the key of a delivery rejected on receipt: one of its own, because its sender's key does not count."""
     return f"refused:{delivery}"
 
 
 def trim_rejected_deliveries(tx: Transaction, trigger: str, verified: str | None) -> None:
-    """Forget the oldest of what was refused for a trigger for one reason, or after one verifier."""
+    """Delete the oldest rejected deliveries of a trigger for one reason, or after one verifier."""
     tx.change("trim_rejected_deliveries", (trigger, MOST_REJECTED, verified))

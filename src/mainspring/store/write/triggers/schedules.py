@@ -1,4 +1,4 @@
-"""Schedules and their slots: a slot is one row, made once, together with its run and the next due time."""
+"""Schedules and their slots: a slot is one row, inserted once, together with its run and the next due time."""
 
 import json
 from datetime import UTC, datetime
@@ -20,25 +20,26 @@ from mainspring.store.write.runs.start import start_run
 RUN = SlotVerdict.RUN.value
 """The verdict on a slot that has its run."""
 EARLY_MS = 1_000
-"""So much may a scheduler's clock be ahead of the store's."""
+"""How far (ms) a scheduler's clock may be ahead of the store's."""
 
 
 def announce_schedules(tx: Transaction, command: AnnounceDefinitions, *, is_new_store: bool = False) -> None:
-    """Write the schedules of the announced automations; one that its automation no longer has, ends."""
+    """Write the schedules of the announced automations; a schedule that its automation no longer has, ends."""
     names: dict[str, list[str]] = {row.name: [] for row in command.automations if row.definition is not None}
     tx.hold_all("schedule", [(row.name,) for row in command.schedules])  # schedulers make slots of many in one group
     for row in command.schedules:
         names.setdefault(row.automation, []).append(row.name)
-        _write(tx, row, is_new_store=is_new_store)
+        _write_schedule(tx, row, is_new_store=is_new_store)
         tx.change("set_schedule_input", (row.input, row.key or None, row.name))
-    for automation, kept in names.items():
-        tx.change("end_other_schedules", (tx.now, automation, json.dumps(kept)))
+    for automation, schedule_names in names.items():
+        tx.change("end_other_schedules", (tx.now, automation, json.dumps(schedule_names)))
 
 
-def _write(tx: Transaction, row: ScheduleRow, *, is_new_store: bool) -> None:
-    """Write one schedule. An unchanged one keeps where it is; a changed one makes no slot of the past, nor does any in a new store.
+def _write_schedule(tx: Transaction, row: ScheduleRow, *, is_new_store: bool) -> None:
+    """Write one schedule. An unchanged one keeps its next slot; a changed one makes no past slots, nor does any in a
+    new store.
 
-    One whose data alone were made anew keeps what is due, and computes what is not from the new ones.
+    A schedule with only new data keeps its due slot, and computes later ones from the new data.
     """
     known = tx.one("read_schedule", (row.name,))
     if known is not None and known[1] is None:
@@ -59,19 +60,19 @@ def _write(tx: Transaction, row: ScheduleRow, *, is_new_store: bool) -> None:
 
 
 def make_slot(tx: Transaction, command: MakeSlot) -> StartAnswer | CommandDone | Refused:
-    """Serve one due time, once, whoever else tries."""
+    """Serve one due time, once, even if several processes try."""
     c = command
     if c.slot_at > tx.now + EARLY_MS:
-        # Whoever asks has a clock that is wrong: all that follows would wait for that slot.
+        # The sender's clock is ahead: all later slots would wait for that one.
         return Refused(
             "too_early", f"slot {c.slot_at} of {c.schedule!r} is not due before {c.slot_at - tx.now} ms have passed"
         )
     tx.hold("schedule", c.schedule)
     known = tx.one("find_slot", (c.schedule, c.slot_at))
     if known is not None:
-        # Its schedule is past it, unless it was pulled back to it.
+        # Its schedule has passed it, unless it was pulled back to it.
         tx.change("advance_schedule", (c.slot_at, c.next_slot_at, c.schedule))
-        return _known(tx, command, known)
+        return _answer_known_slot(tx, command, known)
     answer: StartAnswer | CommandDone | Refused = DONE
     if c.start is not None:
         answer = start_run(tx, c.start)
@@ -84,7 +85,7 @@ def make_slot(tx: Transaction, command: MakeSlot) -> StartAnswer | CommandDone |
 
 
 def pull_back_schedule(tx: Transaction, command: PullBackSchedule) -> CommandDone:
-    """Let it go on from now, if it is ahead."""
+    """Pull a schedule back to now, if it is ahead."""
     c = command
     tx.hold("schedule", c.schedule)
     if tx.change("pull_back_schedule", (c.next_slot_at, tx.now, c.schedule, tx.now + MAX_CLOCK_LEAD_MS)):
@@ -93,7 +94,7 @@ def pull_back_schedule(tx: Transaction, command: PullBackSchedule) -> CommandDon
 
 
 def backfill_slot(tx: Transaction, command: BackfillSlot) -> StartAnswer | Refused:
-    """Make up for one due time of the past, once."""
+    """Create the run of one past due time, once."""
     c = command
     tx.hold("schedule", c.schedule)
     schedule = tx.one("read_schedule", (c.schedule,))
@@ -101,10 +102,10 @@ def backfill_slot(tx: Transaction, command: BackfillSlot) -> StartAnswer | Refus
         return Refused("not_found", f"there is no schedule {c.schedule!r}")
     known = tx.one("find_slot", (c.schedule, c.slot_at))
     if known is not None and known[0] == RUN:
-        return Refused("has_run", f"{c.schedule!r} has its run of {_told(c.slot_at)} already: {known[1]}")
+        return Refused("has_run", f"{c.schedule!r} has its run of {_format_instant(c.slot_at)} already: {known[1]}")
     if c.slot_at > tx.now or (known is None and schedule[3] is not None and c.slot_at >= schedule[3]):
         return Refused(
-            "not_past", f"{_told(c.slot_at)} is still to come for {c.schedule!r}: its schedule makes that run"
+            "not_past", f"{_format_instant(c.slot_at)} is still to come for {c.schedule!r}: its schedule makes that run"
         )
     answer = start_run(tx, c.start)
     if isinstance(answer, Refused):
@@ -116,12 +117,14 @@ def backfill_slot(tx: Transaction, command: BackfillSlot) -> StartAnswer | Refus
     return answer
 
 
-def _told(slot_at: int) -> str:
-    """Return an instant for people: a refusal is read far from the zone of its schedule."""
+def _format_instant(slot_at: int) -> str:
+    """Return an instant for people: a refusal may be read far from the time zone of its schedule."""
     return f"{datetime.fromtimestamp(slot_at / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _known(tx: Transaction, command: MakeSlot, known: tuple[object, ...]) -> StartAnswer | CommandDone | Refused:
+def _answer_known_slot(
+    tx: Transaction, command: MakeSlot, known: tuple[object, ...]
+) -> StartAnswer | CommandDone | Refused:
     verdict, run = known
     if tx.again and verdict == command.verdict:
         if command.start is None and run is None:

@@ -1,6 +1,6 @@
--- Runs whose end another run would see: one above, below or beside it, or the next of its partition; and those with a failed child, which
--- may need a person. Each look stands behind a limit and so is made for each run by itself, by an index; as parts of one condition they
--- would be answered by reading all that is unfinished.
+-- Runs whose end another run would see: a parent, child or watcher, or the next of its partition; and those with a failed child, which may
+-- need a person. Each subquery has a limit, so that it runs for each run separately, by an index; as parts of one condition they would read
+-- all unfinished runs.
 select wanted.run
 from (select * from unnest(cast(?1 as text[])) limit cardinality(cast(?1 as text[]))) as wanted(run)
 cross join lateral (

@@ -1,4 +1,4 @@
--- Sorted before they are locked, so that two groups wait in a row and not in a ring.
+-- Sorted before they are locked, so that two groups cannot wait for each other in a cycle.
 with ending(run) as materialized (select * from unnest(cast(?2 as text[])) limit cardinality(cast(?2 as text[]))),
 wanted(id) as materialized (
     select unnest(cast(?1 as text[]))

@@ -1,4 +1,4 @@
--- Whatever starts a run holds its key from now on.
+-- A delivery that starts a run holds its key from now on.
 update deliveries set state = wanted.state, note = wanted.note, run = wanted.run, due_at = null, by_key = wanted.by_key, filtered = 0, changed_at = ?6,
                       variant = case when wanted.run is null then variant else '' end
 from (select * from unnest(cast(?1 as text[]), cast(?2 as text[]), cast(?3 as text[]), cast(?4 as text[]), cast(?5 as text[]))

@@ -1,4 +1,4 @@
--- A fact that its owner has not seen makes a run ready now, so its place is of now, however far its due time.
+-- A fact that its owner has not seen makes a run ready now, so its place is that of now, however far its due time.
 update runs set state = wanted.state, session = null, due_at = wanted.due_at, rank = wanted.rank, steps = wanted.rank,
                 waiting_for = wanted.waiting_for, changed_at = ?9,
                 place = case when wanted.due_at <= ?9 or not wanted.unseen then coalesce(wanted.due_at, ?9) else ?9 end - priority * 60000,

@@ -1,4 +1,4 @@
--- What is limited is claimed from by one process at a time; the row is read as it is once its lock is ours.
+-- One process at a time claims from a limited queue; its row is read after it is locked.
 select name, concurrency, rate_count, rate_per_ms, rate_starts from queues
 where paused_at is null and concurrency is null and rate_count is null
 union all

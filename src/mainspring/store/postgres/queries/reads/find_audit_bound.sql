@@ -1,4 +1,4 @@
--- As of every database, and as list_audit_entries_of_actor: from one place of an index to another.
+-- As for every database, and as list_audit_entries_of_actor: from one position of an index to another.
 select case ?1
     when 'actor' then (select seq from audit_log where (actor, seq) < (?2, ?3) and (actor, seq) >= (?2, 0)
         order by actor desc, seq desc limit 1 offset ?4)

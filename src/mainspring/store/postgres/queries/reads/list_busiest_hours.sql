@@ -1,4 +1,4 @@
--- Each automation by itself: see sum_rollups_of.
+-- Each automation separately: see sum_rollups_of.
 select wanted.value, hours.most, hours.first_at
 from json_each(?1) as wanted cross join lateral (
     select max(started) as most, min(hour_at) as first_at from (

@@ -1,4 +1,4 @@
--- Each run by itself: else all that was ever saved may be walked over for a few of them.
+-- Each run separately: otherwise the server may scan all saved outcomes for a few of them.
 select first.run, first.rank, first.ident, first.name, first.kind, first.state, first.asked_after, first.counts
 from json_each(?1) as wanted cross join lateral (
     select run, rank, ident, name, kind, state, asked_after, superseded is null as counts

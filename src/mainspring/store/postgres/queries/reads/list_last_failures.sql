@@ -1,4 +1,4 @@
--- Run by run: else it walks over all failures as soon as a few hundred runs are asked for.
+-- Run by run: otherwise the server scans all failures as soon as a few hundred runs are requested.
 select last.seq, last.run, last.automation, last.state, last.reason, last.ident, last.failure, last.at, last.fingerprint, last.settled_how,
        last.settled_at, last.settled_by
 from json_each(?1) as wanted

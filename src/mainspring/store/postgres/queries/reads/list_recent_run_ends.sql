@@ -1,6 +1,6 @@
--- What ended before the clock was put back, and did not live through that, ended as much earlier by the clock as it goes now.
--- The newest ends of some automations, in commit order. Of runs that have not ended so many may lie before them that some are looked at only.
--- A range of one name, put into order by it: the server would else walk down the runs of all automations.
+-- Runs that ended before the clock was set back, and did not live through that, count as ended by the current clock: earlier by as much.
+-- The newest ends of some automations, in commit order. Many unfinished runs may precede them, so only a bounded number is searched. A
+-- range of one name, sorted by it: otherwise the server would scan the runs of all automations.
 select ended.automation, ended.id, ended.state, ended.started_at, ended.finished_at + coalesce((
            select cast(sum(by_ms) as bigint) from clock_steps
            where by_ms < 0 and last >= ended.seq and since_at <= ended.finished_at and ended.clock_steps is null), 0),

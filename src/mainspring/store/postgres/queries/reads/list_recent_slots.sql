@@ -1,4 +1,4 @@
--- The newest slots of some schedules from one instant to another; one whose run is not kept any more says nothing.
+-- The newest slots of some schedules from one instant to another; a slot whose run was deleted is omitted.
 select newest.schedule, newest.slot_at, newest.verdict, runs.started_at, runs.finished_at
 from json_each(?1) as wanted cross join lateral (
     select schedule, slot_at, verdict, run from slots

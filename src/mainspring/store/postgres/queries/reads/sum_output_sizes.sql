@@ -1,4 +1,4 @@
--- Sizes of what successes put out, by the day (UTC). Each automation by itself: see sum_rollups_of.
+-- Output sizes of successes by day (UTC). Each automation separately: see sum_rollups_of.
 select wanted.value, sums.day_at, sums.what, sums.n
 from json_each(?1) as wanted cross join lateral (
     select minute_at - minute_at % 86400000 as day_at, what, sum(n) as n

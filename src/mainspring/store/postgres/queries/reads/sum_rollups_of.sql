@@ -1,5 +1,5 @@
--- Each automation by itself, and compared in pairs, for which the index by time is no use: else the figures of all over the span are read
--- for those of one.
+-- Each automation separately, compared in pairs, for which the index by time is useless: otherwise the rollups of all automations in the
+-- span are read for those of one.
 select wanted.value, sums.started, sums.succeeded, sums.failed, sums.attention
 from json_each(?1) as wanted cross join lateral (
     select sum(started) as started, sum(succeeded) as succeeded, sum(failed) as failed, sum(attention) as attention

@@ -1,4 +1,4 @@
--- Each automation by itself: see sum_rollups_of.
+-- Each automation separately: see sum_rollups_of.
 select wanted.value, sums.what, sums.n, sums.first_at
 from json_each(?1) as wanted cross join lateral (
     select what, sum(n) as n, min(minute_at) as first_at

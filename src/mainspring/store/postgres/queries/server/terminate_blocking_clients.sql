@@ -1,5 +1,6 @@
--- Our transactions whose client has sent nothing, or taken nothing, for so long. In the middle of a message such a one is not `idle in transaction`,
--- and no statement is under way: none of the server's own limits ends it. Ours = proves a session, and holds the lock of its process.
+-- Transactions of this store whose client has sent or received nothing for so long. In the middle of a message such a transaction is not
+-- `idle in transaction`, and no statement runs: none of the server's own limits ends it. It belongs to this store if it checks a session,
+-- and holds the lock of its process.
 select pg_terminate_backend(activity.pid), activity.pid from pg_stat_activity as activity
 where activity.datname = current_database() and activity.usename = current_user and activity.pid <> pg_backend_pid()
   and activity.xact_start is not null and activity.wait_event_type = 'Client'

@@ -1,4 +1,4 @@
--- What came after the clock was put back came after a run that was there before, or the first of its chain, whatever the instants say.
+-- Events after the clock was set back follow a run that existed before, or the first run of its chain, whatever the instants are.
 select events.id, events.name, events.data, events.at, events.seq
 from event_matches join events on events.seq = event_matches.event
 where event_matches.match_hash = ?1 and events.keep_until > ?3

@@ -1,4 +1,4 @@
--- So many of those that are told one by one, and all of the severity ?5, which are one notice.
+-- A bounded number of those that are sent one by one, and all of the severity ?5, which are one digest.
 select alerts.seq, alerts.key, alerts.about, alerts.opened, alerts.made_at, alerts.tried, channel_refs.ref,
        exists (select 1 from alerts as told where told.incident = alerts.incident and told.opened = alerts.opened
                and told.channel = alerts.channel and told.state = {{sent}}),

@@ -1,5 +1,5 @@
--- What became of the members of the present opening of an incident: how, by whom, how many, why a person discarded one, and of a run that
--- failed once more the incident of its last failure.
+-- The settlements of the members of an incident's current opening: how, by whom, how many, why a person discarded one, and for a run that
+-- failed again the incident of its last failure.
 select f.settled_how, f.settled_by, count(*),
        max((select a.reason from audit_log as a where a.subject = 'run:' || f.run and a.verb = 'discard'
             and f.settled_how = {{member.discarded}} order by a.seq desc limit 1)),

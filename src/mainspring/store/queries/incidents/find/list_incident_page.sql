@@ -1,4 +1,4 @@
--- The newest change first, behind the place (?2, ?3) in that order. ?5 to ?7 are lists as JSON, null = any.
+-- The newest change first, behind the position (?2, ?3) in that order. ?5 to ?7 are lists as JSON, null = any.
 select id, automation, kind, fingerprint, state, severity, text, hint, facts, since_at, opened_at, changed_at, seen_at, resolved_at, snoozed_until,
        opened, number, by, note, parent
 from incidents

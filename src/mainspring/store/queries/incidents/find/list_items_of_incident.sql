@@ -1,4 +1,4 @@
--- What the failed runs of the present opening of an incident are about, the open ones first, then the newest.
+-- The items of the failed runs of an incident's current opening, the open ones first, then the newest.
 select f.run, f.item, runs.title, f.settled_at
 from incidents as i join failures as f on f.incident = i.id and f.opened = i.opened
 left join runs on runs.id = f.run

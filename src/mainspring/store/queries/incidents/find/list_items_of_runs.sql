@@ -1,3 +1,3 @@
--- What failed runs (?1 = JSON list of ids) are about, as of their newest failure.
+-- The items of failed runs (?1 = JSON list of ids), as of their newest failure.
 select f.run, f.item from json_each(?1) as wanted join failures as f on f.run = wanted.value
 where f.seq = (select max(newest.seq) from failures as newest where newest.run = f.run)

@@ -1,4 +1,4 @@
--- The members of the present opening of an incident, the open ones first, then the newest; each run by its last failure.
+-- The members of an incident's current opening, the open ones first, then the newest; each run by its last failure.
 select f.run, f.item, f.at, f.settled_at, f.settled_how, f.settled_by
 from incidents as i join failures as f on f.incident = i.id and f.opened = i.opened
 where i.id = ?1 and coalesce(f.settled_how, '') <> {{member.failed_again}}

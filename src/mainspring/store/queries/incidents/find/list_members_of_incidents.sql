@@ -1,5 +1,5 @@
--- The members of the present opening of each of these incidents (?1 = JSON list of ids), by what became of them, and the newest open one.
--- A run that failed once more is a member by its later failure alone, also where somebody had discarded or resolved the earlier one.
+-- The members of the current opening of each of these incidents (?1 = JSON list of ids), by settlement, and the newest open one. A run that
+-- failed again is a member only by its later failure, even if a person had discarded or resolved the earlier one.
 select i.id, count(*), count(case when f.settled_at is null then 1 end),
        count(case when f.settled_how in {{members.fixed}} then 1 end),
        (select newest.run from failures as newest where newest.incident = i.id and newest.opened = i.opened and newest.settled_how is null

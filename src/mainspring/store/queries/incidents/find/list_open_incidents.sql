@@ -1,4 +1,4 @@
--- ?1: 1 = what is part of one that is not resolved, 0 = what is told by itself. What is open comes first, then the loudest, then the oldest.
+-- ?1: 1 = part of an unresolved incident, 0 = with its own notifications. Open ones come first, then by severity, then the oldest.
 select id, automation, kind, fingerprint, state, severity, text, hint, facts, since_at, opened_at, changed_at, seen_at, resolved_at, snoozed_until,
        opened, number, by, note, parent
 from incidents

@@ -1,4 +1,4 @@
--- Runs that are or were members of an incident, the newest failure first, and those that are named beside them.
+-- Runs that are or were members of an incident, the newest failure first, and the named ones.
 select seq, id, automation, kind, title, state, reason, queue, due_at, created_at, started_at, finished_at, steps, progress, trigger
 from runs where id in (
     select value from json_each(?2)

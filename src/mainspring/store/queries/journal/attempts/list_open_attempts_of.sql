@@ -1,4 +1,4 @@
--- Those too that a person told to run again: superseded in their own generation, though they may have had their effect.
+-- Including those that a person ordered to run again: superseded in their own generation, though they may have had their effect.
 select run, ident, name, generation, attempt, state, asked, started_at, ended_at, next_at, failure, input, undo, superseded
 from attempts
 where run in (select value from json_each(?)) and (superseded is null or superseded = generation and state in ({{started}}, {{lost}}, {{in_doubt}}))

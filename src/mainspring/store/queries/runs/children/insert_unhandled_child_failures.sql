@@ -1,5 +1,5 @@
--- Children that failed and whose failure no one handled: the run that ends was handed no outcome of one that was asked to stay, or
--- nothing in its code awaited the outcome (?2, their requests).
+-- Children with a failure that was never handled: the ending run received no outcome of a child that was to be kept, or nothing in its code
+-- awaited the outcome (?2, their requests).
 insert into failures (run, automation, state, reason, ident, failure, at, healthy, item)
 select child.id, child.automation, child.state, child.reason, child.failed_ident, child.failure, child.changed_at, child.healthy,
        coalesce(child.item, child.id)

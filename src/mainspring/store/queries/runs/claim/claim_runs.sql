@@ -1,4 +1,4 @@
--- The rank is read from the journal: an owner that died left rows behind and told nobody.
+-- The rank is read from the journal: an owner that died left rows without reporting them.
 update runs set state = {{target.claim}}, session = :session, claim = claim + 1, ready = 0, fresh = 0, due_at = null, waiting_for = null,
                 started_at = coalesce(started_at, :now), changed_at = :now, claimed_by_command = :command, deploy = case when deploy < :deploy then :deploy else deploy end,
                 hash_seed = case when fresh = 1 then (select sessions.hash_seed from sessions where sessions.id = :session) else hash_seed end,

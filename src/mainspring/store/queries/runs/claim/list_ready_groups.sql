@@ -1,5 +1,5 @@
--- Of each group also the version that the session works on, and until when its automation is paused.
--- Steps from group to group: the next tag, else version, else automation, else queue; each step is one look into the index.
+-- Each group with the version that the session executes, and until when its automation is paused. Steps from group to group: the next tag,
+-- else version, else automation, else queue; each step is one index lookup.
 with recursive head(seq) as (
     select (select seq from runs where ready = 1 and suspect = :suspect order by queue, automation, version, tag limit 1)
     union all

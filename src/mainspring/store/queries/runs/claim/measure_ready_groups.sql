@@ -1,5 +1,5 @@
--- The groups of runs that could be claimed, at most ?3 of them, with their number and since when the first of them could; both figures
--- stop at ?2. Until when its automation is paused goes with each. The walk is that of list_ready_groups.
+-- The groups of claimable runs, at most ?3, with their number and since when the first is claimable; the number stops at ?2. Each with the
+-- instant until which its automation is paused. The steps are those of list_ready_groups.
 with recursive head(seq) as (
     select (select seq from runs where ready = 1 and suspect = 0 order by queue, automation, version, tag limit 1)
     union all

@@ -1,4 +1,4 @@
--- One look into the keys of each automation: those that have a key which begins so. There are few automations and very many keys.
+-- One lookup in the keys of each automation: those with a key of this beginning. There are few automations and very many keys.
 select found.name from (
     select automations.name, (
         select run_keys.key from run_keys

@@ -1,5 +1,5 @@
--- The newest runs of an automation that ended, or stand until a person decides. Of others so many may lie before them that some are looked at only.
--- A range of one name, put into order by it: a server would else walk down the runs of all automations.
+-- The newest runs of an automation that ended, or wait for a person's decision. Many others may precede them, so only a bounded number is
+-- searched. A range of one name, sorted by it: otherwise a server would scan the runs of all automations.
 select id, state, failed_ident, (select fingerprint from failures where failures.run = looked_at.id order by seq desc limit 1)
 from (
     select id, state, failed_ident, seq from runs indexed by runs_automation

@@ -1,4 +1,5 @@
--- A run whose worker drains unasked: that worker still owns it, or gave it back while it drained. Another worker may have continued it since.
+-- A run whose worker drains without a request: that worker still owns it, or released it while it drained. Another worker may have
+-- continued it since.
 insert into worker_losses (run, claim, session, role, hostname, pid, seen_at, found_at, noticed, ending,
                            resumed_claim, resumed_session, resumed_role, resumed_hostname, resumed_pid, resumed_at)
 select lost.id, lost.lost_claim, drained.id, drained.role, drained.hostname, drained.pid, cast(:now as bigint), cast(:now as bigint),

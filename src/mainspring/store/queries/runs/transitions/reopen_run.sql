@@ -1,4 +1,4 @@
--- A child whose parent has ended goes on by itself: its next failure is no one else's.
+-- A child whose parent has ended continues on its own: its next failure is reported separately.
 update runs set state = {{target.reopen}}, ready = :ready, blocked = :blocked, due_at = :due_at, place = coalesce(cast(:due_at as bigint), :now) - priority * 60000,
                 generation = :generation, undoing = :undoing, session = null, changed_at = :now, finished_at = null, reason = null, result = null, failure = null,
                 failed_ident = null, detail = null, crashes = 0, drains = 0, suspect = 0, fresh = 0,

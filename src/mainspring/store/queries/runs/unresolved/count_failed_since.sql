@@ -1,4 +1,4 @@
--- Of the newest so many runs that failed, those that were made since an instant: the order of commits is that of creation.
+-- Among a bounded number of the newest failed runs, those created since an instant: commit order is the order of creation.
 select count(*) from (
     select created_at from runs indexed by runs_state where state = {{failed}} and state not in ({{running}}, {{succeeded}}) order by seq desc limit ?2
 ) as newest

@@ -1,4 +1,4 @@
--- Of each automation of ?1 (JSON list of names) the runs that have not ended and that no process has; each number stops at ?2.
+-- The unfinished runs of each automation of ?1 (JSON list of names) that no process owns; each number stops at ?2.
 select wanted.value,
        (select count(*) from (
             select 1 from runs indexed by runs_unfinished

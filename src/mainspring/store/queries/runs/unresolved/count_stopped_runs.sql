@@ -1,4 +1,5 @@
--- Runs that need a person. ?1 = where counting stops, ?2 = JSON list of automations, null = all. For the index see count_stopped_without_incident.
+-- Runs that need a person. ?1 = limit of the count, ?2 = JSON list of automations, null = all. For the index see
+-- count_stopped_without_incident.
 select count(*) from (
     select 1 from runs indexed by runs_state
     where runs.state = {{needs_attention}} and runs.state not in ({{running}}, {{succeeded}})

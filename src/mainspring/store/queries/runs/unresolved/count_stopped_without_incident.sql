@@ -1,5 +1,5 @@
--- Runs that need a person and are part of no incident that is there. ?2 = JSON list of automations, null = all.
--- That it is neither of the two states which the index of states leaves out is said so that SQLite takes that index.
+-- Runs that need a person and are part of no unresolved incident. ?2 = JSON list of automations, null = all. The condition that excludes
+-- the two states missing in the index of states makes SQLite use that index.
 select count(*) from (
     select 1 from runs indexed by runs_state
     where runs.state = {{needs_attention}} and runs.state not in ({{running}}, {{succeeded}})

@@ -1,4 +1,4 @@
--- Failed runs that are open members: no one has decided on them. ?1 = where counting stops, ?2 = JSON list of automations, null = all.
+-- Failed runs that are open members: undecided. ?1 = limit of the count, ?2 = JSON list of automations, null = all.
 select count(*) from (
     select 1 from failures join runs on runs.id = failures.run
     where failures.settled_at is null and runs.state = {{failed}}

@@ -1,5 +1,5 @@
--- Runs that would end now by their deadline, if their automation (?2 = JSON list of names) or queue (?3) were not paused: of each
--- automation and queue how many, and the first. It looks at no more than ?4 of them.
+-- Runs that would end now by their deadline, if their automation (?2 = JSON list of names) or queue (?3) were not paused: how many of each
+-- automation and queue, and the first. It reads no more than ?4 of them.
 select automation, queue, count(*), min(id) from (
     select id, automation, queue from runs indexed by runs_unfinished
     where automation in (select value from json_each(?2)) and finished_at is null and state in {{idle}} and deadline_at <= ?1

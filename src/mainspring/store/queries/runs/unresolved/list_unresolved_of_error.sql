@@ -1,4 +1,4 @@
--- A part of the open members by one error, newest first, each with its run where that stands still by it since ?6.
+-- A batch of the open members by one error, newest first, each with its run if that has been stopped by it since ?6.
 select newest.seq, newest.at, runs.seq, runs.id, runs.automation, runs.kind, runs.title, runs.state, runs.reason, runs.queue, runs.due_at, runs.created_at,
        runs.started_at, runs.finished_at, runs.steps, runs.progress, runs.trigger
 from (select seq, run, at from failures where automation = ?1 and fingerprint = ?2 and settled_at is null and seq < ?3 order by seq desc limit ?4) as newest

@@ -1,4 +1,4 @@
--- The triggers that have something undecided, each found by one look into the index, however much waits for it.
+-- The triggers with undecided deliveries, each found by one index lookup, however many wait.
 with recursive waiting(name) as (
     select min(trigger) from deliveries where state = {{received}} and filtered = ?1
     union all

@@ -1,2 +1,2 @@
--- Those of these deliveries that were let arrive once more.
+-- Those of these deliveries that were replayed.
 select distinct replay_of from deliveries where replay_of is not null and replay_of in (select value from json_each(?))

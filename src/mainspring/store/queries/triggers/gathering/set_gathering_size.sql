@@ -1,2 +1,2 @@
--- First of two: it waits for whoever puts an end there just now, so that what is counted next counts that end too.
+-- First of two statements: it waits for a process that is adding an end now, so that the next one counts that end too.
 update gatherings set wanted = ?1 where trigger = ?2 and run is null

@@ -1,2 +1,2 @@
--- What lies ahead holds up the watch for silence.
+-- A future instant delays the monitoring of missing successes.
 update automations set announced_at = announced_at + :by where announced_at > :pending

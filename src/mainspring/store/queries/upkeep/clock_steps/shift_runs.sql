@@ -1,4 +1,4 @@
--- What a run waits for by itself is a duration. What is queued waits for an instant: `at=`, or a slot with its jitter.
+-- The waits of a run are durations. A queued run waits for an instant: `at=`, or a slot with its jitter.
 update runs set due_at = case when state in ({{waiting}}, {{retrying}}) then due_at + :by else due_at end,
                 place = case when state in ({{waiting}}, {{retrying}}) and due_at is not null then place + :by else place end,
                 deadline_at = case when state = {{queued}} and due_at is not null then deadline_at else deadline_at + :by end,

@@ -1,4 +1,4 @@
--- Events of the copy that a run of it which is not finished may still take in.
+-- Events of the copy that one of its unfinished runs may still consume.
 select id, name, key, at from events
 where at <= ?1 and keep_until > ?1
     and at >= (select min(created_at) from runs where finished_at is null and created_at <= ?1)

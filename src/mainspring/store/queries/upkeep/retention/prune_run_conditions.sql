@@ -1,4 +1,5 @@
--- The newest of each automation stays, of hosts only the newest of all: each container is one. A search of all of a kind for each would hold up every commit.
+-- The newest of each automation stays, of hosts only the newest of all: each container is one. A search of all conditions of a kind for
+-- each row would delay every commit.
 delete from run_conditions
 where at < ?1
   and (exists (select 1 from run_conditions as newer
