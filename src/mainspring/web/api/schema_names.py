@@ -1,4 +1,4 @@
-"""Schema names: what a class is called in the API document, where its name in the code is another one.
+"""Schema names: the name of a class in the API document, if it differs from the name in the code.
 
 Clients are generated from the document, so a name in it stays when a class is renamed. A class that is not listed has one name.
 """
@@ -154,7 +154,7 @@ SCHEMA_NAMES: Final[dict[type, str]] = {
 
 
 def rename_schemas(schema: Any) -> Any:
-    """Return a schema, or several of them by class, with the names of the document in place of those of classes."""
+    """Return a schema, or several of them by class, with the names of the document instead of those of the classes."""
     if isinstance(schema, list):
         return [rename_schemas(part) for part in schema]
     if not isinstance(schema, dict):

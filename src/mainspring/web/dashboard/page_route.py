@@ -67,7 +67,7 @@ class PageRoute(msgspec.Struct, frozen=True, kw_only=True):
 
 def api_call(call: ApiCall[Any, Form | None]) -> ApiCall[Any, None]:
     """Return the request as a route of the API that looks takes it."""
-    return call.asking(call.query)
+    return call.with_query(call.query)
 
 
 def call_api(

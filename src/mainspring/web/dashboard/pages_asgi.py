@@ -191,7 +191,7 @@ def _run_button(button: PageButton, call: ApiCall[Any, Any]) -> str | None:
     try:
         return button.do(call)
     finally:  # whoever acted sees what came of it, also where a part was refused, or the request did not wait for it
-        call.site.kept.forget()
+        call.site.project_status.forget()
 
 
 def _describe_problem(found: Problem) -> str:

@@ -22,7 +22,7 @@ class StatusBar(msgspec.Struct, frozen=True):
 def read_status_bar(site: HandlerContext, visitor: Visitor) -> StatusBar:
     """Return how it stands, as far as this visitor sees; what is kept for a second is whole, the rest is taken out here."""
     try:
-        stand = site.kept.of(site)
+        stand = site.project_status.of(site)
     except MainspringError:
         return StatusBar("bad", "bad", "the store does not answer", 1)
     found = stand.of(visitor)
@@ -30,6 +30,8 @@ def read_status_bar(site: HandlerContext, visitor: Visitor) -> StatusBar:
         if found.put_off:  # by whom and until when is said where there is room
             return StatusBar("warn", "warn", f"{format_count(found.put_off, 'problem')} looked after", 0)
         return StatusBar("good", "good", "all is well", 0)
-    is_loud = any(one.state is IncidentState.OPEN and one.severity is Severity.PAGE for one in stand.told_to(visitor))
+    is_loud = any(
+        one.state is IncidentState.OPEN and one.severity is Severity.PAGE for one in stand.visible_incidents(visitor)
+    )
     tone = "bad" if is_loud else "warn"
     return StatusBar(tone, tone, found.head, found.count)

@@ -118,12 +118,12 @@ async def test_who_is_told_of_a_change_is_not_shown_what_was_judged_before_it(wo
     assert "retry" in await ann.next()
     await ann.nouns()
     await steps.waits.wait()
-    assert world.site.kept.of(world.site).verdict.count == 0
+    assert world.site.project_status.of(world.site).verdict.count == 0
     world.find_wrong()
-    assert world.site.kept.of(world.site).verdict.count == 0
+    assert world.site.project_status.of(world.site).verdict.count == 0
     steps.look()
     assert "incidents" in await ann.nouns()
-    assert world.site.kept.of(world.site).verdict.count == 1
+    assert world.site.project_status.of(world.site).verdict.count == 1
     ann.gone.set()
     await ann.over()
     changes.close()

@@ -68,7 +68,7 @@ def _api_call(call: ApiCall[AuditPageQuery, Form | None] | ApiCall[AuditPageQuer
         since=parse_past(call, query.since),
         until=parse_past(call, query.until),
     )
-    return call.asking(asked)
+    return call.with_query(asked)
 
 
 PAGES = (

@@ -131,7 +131,7 @@ def _list_alerts(call: ApiCall[AlertsPageQuery, None]) -> Page[AlertView]:
         limit=query.limit,
         cursor=query.cursor,
     )
-    return incidents.list_alerts(call.asking(asked))
+    return incidents.list_alerts(call.with_query(asked))
 
 
 def _describe_route(route: NotificationRoute) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def show(call: ApiCall[PageQuery, Form | None]) -> PageView:
     definition = read_definition(view)
     zone, standing = zone_of_automation(call, definition), automation_health.show_health(api_call(call))
     unresolved = incidents.list_incidents(
-        call.asking(IncidentsQuery(automation=view.name, folded=True, limit=_ERRORS))
+        call.with_query(IncidentsQuery(automation=view.name, folded=True, limit=_ERRORS))
     ).items
     values = {
         "view": view,
@@ -115,16 +115,16 @@ def _run_values(call: ApiCall[PageQuery, Form | None], view: AutomationView, now
         "strip": draw_strip(newest, RUNS, now),
         "p50": duration_at_share(newest, 0.5),
         "p95": duration_at_share(newest, 0.95),
-        "errors": incidents.list_errors(call.asking(wanted)).items,
+        "errors": incidents.list_errors(call.with_query(wanted)).items,
     }
 
 
 def _list_newest_runs(call: ApiCall[Any, Any], name: str) -> list[RunRow]:
-    return runs.list_runs(call.asking(RunsQuery(name=name, limit=RUNS))).items
+    return runs.list_runs(call.with_query(RunsQuery(name=name, limit=RUNS))).items
 
 
 def _figure_values(call: ApiCall[PageQuery, Form | None], zone: str) -> dict[str, Any]:
-    figures = automation_health.show_figures(call.asking(FiguresQuery(days=DAYS)))
+    figures = automation_health.show_figures(call.with_query(FiguresQuery(days=DAYS)))
     return {
         "days": group_by_day(figures.hours, zone),
         "heat": draw_heat_grid(figures.hours, zone),
@@ -134,7 +134,7 @@ def _figure_values(call: ApiCall[PageQuery, Form | None], zone: str) -> dict[str
 
 
 def _due_values(call: ApiCall[PageQuery, Form | None], zone: str, standing: AutomationHealth) -> dict[str, Any]:
-    due = automation_health.show_due_times(call.asking(DueQuery(limit=_DUE)))
+    due = automation_health.show_due_times(call.with_query(DueQuery(limit=_DUE)))
     is_in_time = standing.late_at is not None and standing.late_at > call.site.clock.now()
     drawn = draw_punctuality(due.past, zone, standing.due_at if is_in_time else None)
     now, good_at, late_at = call.site.clock.now(), standing.last_good_at, standing.late_at

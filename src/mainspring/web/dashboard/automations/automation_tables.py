@@ -33,17 +33,17 @@ _DUE: Final = 100
 
 def _incidents(call: ApiCall[Any, None]) -> Iterable[Incident]:
     asked = IncidentsQuery(automation=automations.find_automation(call).name, folded=True)
-    return list_all_pages(call.asking(asked), incidents.list_incidents)
+    return list_all_pages(call.with_query(asked), incidents.list_incidents)
 
 
 def _errors(call: ApiCall[Any, None]) -> Iterable[ErrorView]:
     return list_all_pages(
-        call.asking(ErrorsQuery(automation=automations.find_automation(call).name)), incidents.list_errors
+        call.with_query(ErrorsQuery(automation=automations.find_automation(call).name)), incidents.list_errors
     )
 
 
 def _figures(call: ApiCall[Any, None]) -> HourlyFigures:
-    return automation_health.show_figures(call.asking(FiguresQuery(days=DAYS)))
+    return automation_health.show_figures(call.with_query(FiguresQuery(days=DAYS)))
 
 
 def _days(call: ApiCall[Any, None]) -> list[DayRow]:
@@ -61,7 +61,7 @@ def _changes(call: ApiCall[Any, None]) -> list[ChangeMark]:
 
 
 def _due(call: ApiCall[Any, None]) -> DueTimesDetail:
-    return automation_health.show_due_times(call.asking(DueQuery(limit=_DUE)))
+    return automation_health.show_due_times(call.with_query(DueQuery(limit=_DUE)))
 
 
 def _triggers(call: ApiCall[Any, None]) -> list[SourceRow]:

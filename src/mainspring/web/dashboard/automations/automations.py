@@ -47,7 +47,7 @@ class AutomationExport(msgspec.Struct, frozen=True):
 
 def show(call: ApiCall[AutomationHealthQuery, Form | None]) -> PageView:
     """List automations by name."""
-    found = automation_health.list_health(call.asking(msgspec.structs.replace(call.query, runs=SHOWN_RUNS)))
+    found = automation_health.list_health(call.with_query(msgspec.structs.replace(call.query, runs=SHOWN_RUNS)))
     now, query = call.site.clock.now(), call.query
     values = {
         "automations": [(line, draw_brief_strip(line.runs, SHOWN_RUNS, now)) for line in found.items],

@@ -43,7 +43,7 @@ def rows(call: ApiCall[ShiftQuery, None]) -> Iterator[PersonOperation]:
 
 def _read_handover(call: ApiCall[ShiftQuery, Form | None] | ApiCall[ShiftQuery, None]) -> ShiftHandover:
     query = handover.HandoverQuery(since=parse_past(call, call.query.since))
-    return handover.show_handover(call.asking(query))
+    return handover.show_handover(call.with_query(query))
 
 
 PAGES = (

@@ -132,7 +132,7 @@ def _errors_call(call: ApiCall[FailedPageQuery, None]) -> ApiCall[FailedErrorsQu
         error=q.error,
         gone=q.gone,
     )
-    return call.asking(query)
+    return call.with_query(query)
 
 
 def _list_runs(call: ApiCall[FailedPageQuery, Any]) -> Page[RunRow]:
@@ -144,7 +144,7 @@ def _list_runs(call: ApiCall[FailedPageQuery, Any]) -> Page[RunRow]:
 def _runs_call(call: ApiCall[FailedPageQuery, Any]) -> ApiCall[StoppedRunsQuery, None]:
     q = call.query
     query = StoppedRunsQuery(name=q.name, state=q.state, since=parse_past(call, q.since))
-    return call.asking(query, error=q.error or "")
+    return call.with_query(query, error=q.error or "")
 
 
 PAGES = (

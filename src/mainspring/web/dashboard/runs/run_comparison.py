@@ -49,7 +49,7 @@ def compare_run(call: ApiCall[RunPageQuery, Any], run: RunView) -> RunComparison
             return None
         hint = f"Compare them by the command line: mainspring runs diff {other.id} {run.id}"
         raise ConflictError(f"more than {_COMPARABLE:,} steps are too many to be compared here", hint=hint)
-    found = runs.show_comparison(call.asking(CompareQuery(other=other.id)))
+    found = runs.show_comparison(call.with_query(CompareQuery(other=other.id)))
     shown = [
         Difference(one.path, hide_at_path(one.path, one.other), hide_at_path(one.path, one.this))
         for one in found.differences

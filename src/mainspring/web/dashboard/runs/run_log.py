@@ -65,7 +65,7 @@ def list_all_lines(call: ApiCall[RunPageQuery, Any], step: str | None) -> Iterat
 def _logs_call(call: ApiCall[RunPageQuery, Any], step: str | None, **how: Any) -> ApiCall[LogsQuery, None]:
     query = call.query
     asked = LogsQuery(step=step, attempt=query.attempt, level=query.level, q=query.q, **how)
-    return call.asking(asked)
+    return call.with_query(asked)
 
 
 def _build_line(line: LogLine, zone: str) -> LogPageLine:

@@ -161,7 +161,7 @@ def _api_call(call: ApiCall[RunsPageQuery, Any]) -> ApiCall[RunsQuery, None]:
         limit=query.limit,
         cursor=query.cursor,
     )
-    return call.asking(asked)
+    return call.with_query(asked)
 
 
 def _build_row(run: RunRow, now: int) -> RunsPageRow:

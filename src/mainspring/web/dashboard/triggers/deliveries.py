@@ -137,7 +137,7 @@ def _list_page(call: ApiCall[DeliveriesPageQuery, None]) -> Page[DeliveryRow]:
         limit=query.limit,
         cursor=query.cursor,
     )
-    return triggers.list_deliveries(call.asking(asked))
+    return triggers.list_deliveries(call.with_query(asked))
 
 
 PAGES = (

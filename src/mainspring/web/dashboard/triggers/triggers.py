@@ -41,7 +41,7 @@ def show_one(call: AnyApiCall) -> PageView:
     found = triggers.show_trigger(api_call(call))
     site, line = call.site, found.trigger
     query = DeliveriesQuery(trigger=line.name, limit=_LAST)
-    newest = triggers.list_deliveries(call.asking(query))
+    newest = triggers.list_deliveries(call.with_query(query))
     now, zone = site.clock.now(), site.settings.project.timezone
     waits = [(one, describe_joined_runs(one, "", now, zone).strip()) for one in found.gatherings]
     values: dict[str, Any] = {"quoted": shlex.quote(line.name)}
@@ -60,7 +60,7 @@ def show_one(call: AnyApiCall) -> PageView:
 def rows_of_one(call: AnyApiCall) -> Iterator[DeliveryRow]:
     """Give what came for it."""
     name = triggers.show_trigger(call).trigger.name
-    return list_all_pages(call.asking(DeliveriesQuery(trigger=name)), triggers.list_deliveries)
+    return list_all_pages(call.with_query(DeliveriesQuery(trigger=name)), triggers.list_deliveries)
 
 
 def _list_triggers(call: AnyApiCall) -> list[TriggerStatus]:
