@@ -135,7 +135,9 @@ class ApiApp:
         """Return the sender of a request that has waited. Raises ApiError if their right to the answer ended during the wait."""
         key = self._authenticator.key(request)
         keys = [] if key is None else [key]
-        visitors = await asyncio.get_running_loop().run_in_executor(self._threads, self._authenticator.still, keys)
+        visitors = await asyncio.get_running_loop().run_in_executor(
+            self._threads, self._authenticator.current_visitors, keys
+        )
         if key is None or (visitor := visitors.get(key)) is None:
             raise ApiError(
                 build_problem(401, "unauthenticated", "this token or session ended while the request waited")

@@ -47,7 +47,7 @@ class RequestAuthenticator(Protocol):
         """Return the credential of a request."""
         ...
 
-    def still(self, keys: Collection[CredentialKey]) -> Mapping[CredentialKey, Visitor]:
+    def current_visitors(self, keys: Collection[CredentialKey]) -> Mapping[CredentialKey, Visitor]:
         """Return the visitors who have these credentials now. Blocking; raises StoreError."""
         ...
 

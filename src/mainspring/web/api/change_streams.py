@@ -193,7 +193,7 @@ class ChangeStreams:
     def _read(
         self, keys: list[CredentialKey]
     ) -> tuple[Mapping[VisiblePart, ChangeTokens], Mapping[CredentialKey, Visitor]]:
-        visitors, reader, now = self._authenticator.still(keys), self._site.reader, self._site.clock.now()
+        visitors, reader, now = self._authenticator.current_visitors(keys), self._site.reader, self._site.clock.now()
         parts = {visitor.automations: visitor for visitor in visitors.values()}
         tokens = {
             part: read_change_tokens(reader, now)

@@ -309,8 +309,8 @@ async def test_crowd_is_told_in_turns_and_nobody_is_forgotten(world, few):
 @pytest.mark.asyncio
 async def test_who_comes_while_it_is_looked_stays(world):
     """It was let in by itself, and is not among those who were asked for."""
-    steps, go, still = Steps(), threading.Event(), world.gate.still
-    world.gate.still = lambda keys: (go.wait(10), still(keys))[1]
+    steps, go, still = Steps(), threading.Event(), world.gate.current_visitors
+    world.gate.current_visitors = lambda keys: (go.wait(10), still(keys))[1]
     changes = ChangeStreams(world.gate, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     await ann.next()
@@ -329,8 +329,8 @@ async def test_look_asks_the_store_once_however_many_listen(world, few):
     """Who is still let in is one question for all of them, and so is what changed."""
     steps = Steps()
     asked = []
-    still = world.gate.still
-    world.gate.still = lambda keys: (asked.append(len(keys)), still(keys))[1]
+    still = world.gate.current_visitors
+    world.gate.current_visitors = lambda keys: (asked.append(len(keys)), still(keys))[1]
     changes = ChangeStreams(world.gate, world.site, steps.pause)
     crowd = [Listener(changes, world, who) for who in bots(world, 4)]
     for one in crowd:

@@ -128,7 +128,7 @@ class PeoplePages:
     async def me(self, request: Request) -> Response:
         """Show who asks, and let it change its password and end its sessions."""
         visitor = read_visitor(request)
-        own = await self._pages.gate.session(request)
+        own = await self._pages.authenticator.session(request)
         if own is None or own.visitor(self._pages.clock.now()) != visitor:  # a token came, with or without a cookie
             return PlainTextResponse("this page is for people who signed in\n", 404)
         status, said = 200, ""
