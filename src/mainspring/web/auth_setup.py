@@ -1,4 +1,4 @@
-"""The setup of authentication: build the authenticator, the middleware around the application, the sign-in pages and the start-up link."""
+"""The setup of auth: build the authenticator, the middleware around the application, the sign-in pages and the start-up link."""
 
 import asyncio
 

@@ -8,11 +8,9 @@ from mainspring.alerting.metrics.series import COUNTERS, HELP, HISTOGRAMS, Metri
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def render_exposition(metric_figures: MetricFigures) -> str:
+def render_exposition(metrics: MetricFigures) -> str:
     """Return all metrics."""
-    return "".join(
-        line for name, samples in list_series(metric_figures).items() for line in _render_metric(name, samples)
-    )
+    return "".join(line for name, samples in list_series(metrics).items() for line in _render_metric(name, samples))
 
 
 def _render_metric(name: str, samples: Iterable[MetricSample]) -> Iterator[str]:

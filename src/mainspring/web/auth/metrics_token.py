@@ -7,7 +7,7 @@ from pathlib import Path
 from mainspring.domain.errors import ConfigError
 
 TOKEN_VARIABLE = "MAINSPRING_SECRET_METRICS_TOKEN"
-_OTHERS_MODE = 0o027
+_GROUP_AND_WORLD = 0o027
 _SHORTEST = 16
 
 
@@ -44,7 +44,7 @@ def find_metrics_token(file: Path | None, env: Mapping[str, str]) -> MetricsToke
             f"the token for the figures cannot be read: {type(error).__name__}\nin {file}",
             hint="See web.metrics_token_file.",
         ) from error
-    if mode & _OTHERS_MODE:
+    if mode & _GROUP_AND_WORLD:
         raise ConfigError(
             f"others can read or change the token for the figures (mode {mode & 0o777:o})\nin {file}",
             hint=f"chmod 600 {file}",

@@ -184,7 +184,7 @@ class IncidentPages:
         is_run_page = request_path(request).endswith(_RUN[-4:])
         if is_run_page and view.run is None:
             return self._render_message(404, "this incident names no run, or it is gone")
-        return self._render_page("night_run.html" if is_run_page else "night.html", view, message, request)
+        return self._render_page("linked_run.html" if is_run_page else "linked_incident.html", view, message, request)
 
     def _verify_link(self, request: Request) -> IncidentLinkToken | None:
         """Return the token in the link of a request; None = the link has expired or is invalid."""
@@ -280,24 +280,24 @@ class IncidentPages:
 
     def _render_message(self, status: int, message: str) -> Response:
         """Return a page that contains only a sentence."""
-        return self._render("night_told.html", status, title="There is nothing to show", said=message, wrong=True)
+        return self._render(
+            "link_message.html", status, title="There is nothing to show", message=message, is_error=True
+        )
 
     def _render_page(self, template: str, view: IncidentPageView, message: str, request: Request) -> Response:
-        shown_incident, token = view.incident, request.path_params["token"]
-        path = "/run" if template == "night_run.html" else ""
-        event = (
-            NotificationEvent.RESOLVED if shown_incident.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
-        )
+        subject, token = view.incident, request.path_params["token"]
+        path = "/run" if template == "linked_run.html" else ""
+        event = NotificationEvent.RESOLVED if subject.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
         return self._render(
             template,
             200,
-            title=render_headline(event, shown_incident, self._context.environment),
-            said=message,
-            incident=shown_incident,
-            headline=f"{shown_incident.subject.automation or 'mainspring'}: {shown_incident.said}",
+            title=render_headline(event, subject, self._context.environment),
+            message=message,
+            incident=subject,
+            headline=f"{subject.subject.automation or 'mainspring'}: {subject.said}",
             fields=[
                 field
-                for field in render_notification("", event, self._clock.now(), shown_incident, self._context).fields
+                for field in render_notification("", event, self._clock.now(), subject, self._context).fields
                 if field.label != "Command"
             ],
             seen=view.seen,
@@ -320,8 +320,8 @@ class IncidentPages:
             "project": self._context.project or "mainspring",
             "environment": None if environment == "production" else environment,
             "visitor": None,
-            "verdict": None,
-            "wrong": False,
+            "bar_status": None,
+            "is_error": False,
         }
         headers = HEADERS if refresh is None else {**HEADERS, "Refresh": refresh}
         return HTMLResponse(self._pages.get_template(template).render(defaults | values), status, headers)

@@ -37,14 +37,14 @@ class PageRenderer:
         self.site = site
         self.authenticator = authenticator
         self.clock = clock
-        self.verdict_of: Callable[[Visitor], Any] = lambda visitor: None
+        self.read_bar_status: Callable[[Visitor], Any] = lambda visitor: None
         """Returns the project status for the bar of a page; set by the dashboard. Blocking."""
         self._project = project
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-pages")
         self._templates = build_environment(find_zone(project.timezone), clock)
 
     def page(self, request: Request, name: str, status: int = 200, **values: Any) -> Response:
-        """Return a page; `said` = the message above it."""
+        """Return a page; `message` is shown above it."""
         visitor = request.scope.get(VISITOR_KEY)
         environment = self._project.environment
         defaults: dict[str, Any] = {
@@ -58,10 +58,10 @@ class PageRenderer:
             "project": self._project.name or "mainspring",
             "environment": None if environment == "production" else environment,
             "visitor": visitor,
-            "said": "",
-            "verdict": None,
+            "message": "",
+            "bar_status": None,
             "at": "",
-            "wrong": False,
+            "is_error": False,
         }
         return HTMLResponse(self._templates.get_template(name).render(defaults | values), status)
 

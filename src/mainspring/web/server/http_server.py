@@ -21,7 +21,7 @@ _SEND_BUFFER = 64 * 1024
 _ADDRESS_TAKEN = "another process listens there (another project, or another `mainspring up`?)"
 
 
-class AddressTakenError(ConfigError):
+class AddressInUseError(ConfigError):
     """Another process listens at that address."""
 
 
@@ -75,7 +75,7 @@ def open_socket(bind: str, setting: str) -> socket.socket:
         return listener
     except OSError as error:
         is_in_use, reason = error.errno == errno.EADDRINUSE, error.strerror
-    kind = AddressTakenError if is_in_use else ConfigError
+    kind = AddressInUseError if is_in_use else ConfigError
     raise kind(
         f"cannot listen on {bind}: {_ADDRESS_TAKEN if is_in_use else reason}", hint=f"Choose another address: {setting}"
     )
@@ -100,7 +100,7 @@ def open_socket_nearby(bind: str, setting: str) -> tuple[socket.socket, str]:
     for candidate in range(int(port), last, 2):
         try:
             return open_socket(f"{host}:{candidate}", setting), f"{host}:{candidate}"
-        except AddressTakenError:
+        except AddressInUseError:
             continue
     raise ConfigError(
         f"cannot listen on {bind}, nor on any second port up to {last - 2}: {_ADDRESS_TAKEN}",

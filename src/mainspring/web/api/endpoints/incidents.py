@@ -159,28 +159,26 @@ def _parse_cursor(cursor: str) -> tuple[int, str]:
 
 def show_incident(call: AnyApiCall) -> IncidentDetail:
     """Show an incident: by what it was judged, what became of it, who was told, the runs that it stands for, its runbook."""
-    shown_incident, reader = _find_incident(call), call.site.reader
-    definition = _read_definition(call, shown_incident.subject.automation)
-    runbook = _read_runbook(call, shown_incident, definition)
+    subject, reader = _find_incident(call), call.site.reader
+    definition = _read_definition(call, subject.subject.automation)
+    runbook = _read_runbook(call, subject, definition)
     options = {} if definition is None else {name: definition.option(name) for name in ("owner", "team", "tz")}
     project = call.site.settings.project
     zone: str = options.pop("tz", None) or project.timezone
     where = None if runbook is None else runbook.where
     context = NotificationContext(runbook=where, zone=find_zone(zone), environment=project.environment, **options)
-    event = NotificationEvent.RESOLVED if shown_incident.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
-    notification = render_notification("", event, call.site.clock.now(), shown_incident, context)
+    event = NotificationEvent.RESOLVED if subject.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
+    notification = render_notification("", event, call.site.clock.now(), subject, context)
     opening, may_see = call.site.opening, call.visitor.may_see
-    runs = runs_of_incident(reader, shown_incident.id, list_runs_of_incident(shown_incident))
+    runs = runs_of_incident(reader, subject.id, list_runs_of_incident(subject))
     return IncidentDetail(
-        incident=shown_incident,
-        moves=incidents.moves(reader, shown_incident.id),
-        alerts=incidents.alerts(reader, shown_incident.id),
+        incident=subject,
+        moves=incidents.moves(reader, subject.id),
+        alerts=incidents.alerts(reader, subject.id),
         fields=list(notification.fields),
         runs=[opening.row(row) for row in runs if may_see(row.automation)],
-        members=incidents.members_of(reader, shown_incident.id),
-        parts=[
-            part for part in grouped_incidents_of(reader, shown_incident.id) if may_see(part.subject.automation or None)
-        ],
+        members=incidents.members_of(reader, subject.id),
+        parts=[part for part in grouped_incidents_of(reader, subject.id) if may_see(part.subject.automation or None)],
         runbook=runbook,
         zone=zone,
     )
