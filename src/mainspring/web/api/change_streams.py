@@ -1,8 +1,8 @@
-"""Which nouns changed, as a stream of server-sent events; not how they changed: whoever hears of it looks again.
+"""Change streams: the nouns that changed, as server-sent events. A client that receives one reads its page again.
 
-While somebody listens the store is looked at once a second, however many they are: by marks that change with what they stand for, of all
-or of the automations that somebody sees, and for who of them is still let in. Of a crowd only so many are told at a time, who waits longest
-first: each of them asks for its page again.
+While there are listeners, the store is polled once a second, however many they are: for change tokens, of all automations or of those
+that a listener sees, and for the listeners who still have access. Only a limited number is notified at once, the longest waiting first,
+because each of them then requests its page.
 """
 
 import asyncio

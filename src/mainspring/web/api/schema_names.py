@@ -30,7 +30,7 @@ from mainspring.service.restore_hold import RestoreDecision
 from mainspring.store.trigger_views import HeldGroup
 from mainspring.store.views import Capped, GivenRun
 from mainspring.web.api.bodies import OperationRequest, OperationResponse
-from mainspring.web.api.endpoints.automation_health import DueTimesDetail, HourlyFigures
+from mainspring.web.api.endpoints.automation_health import DueTimesDetail, HourlyStats, HourStats
 from mainspring.web.api.endpoints.automations import (
     AutomationDetail,
     BackfillRequest,
@@ -69,6 +69,7 @@ from mainspring.web.api.endpoints.run_operations import (
 from mainspring.web.api.endpoints.runs import RunComparison
 from mainspring.web.api.endpoints.schedule import AgendaPage
 from mainspring.web.api.endpoints.settings import SettingDetail
+from mainspring.web.api.endpoints.status import StatusCounts
 from mainspring.web.api.endpoints.triggers import ReplayResponse, TriggerStatus
 from mainspring.web.api.endpoints.workers import QuarantineResponse
 
@@ -79,7 +80,9 @@ SCHEMA_NAMES: Final[dict[type, str]] = {
     AnswerRequest: "Answer",
     BulkResponse: "Answered",
     BulkReplayRequest: "AskedReplay",
-    HourlyFigures: "AutomationFigures",
+    HourlyStats: "AutomationFigures",
+    HourStats: "HourFigures",
+    StatusCounts: "StatusFigures",
     AutomationDetail: "AutomationShown",
     BackfillRequest: "Backfill",
     BackfillResponse: "Backfilled",

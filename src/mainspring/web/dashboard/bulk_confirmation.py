@@ -26,13 +26,13 @@ HARMFUL: Final = frozenset({BulkVerb.CANCEL, BulkVerb.DISCARD})
 
 
 class BulkConfirmation(msgspec.Struct, frozen=True, kw_only=True):
-    """The effect of an operation: `said` in words, `fault` = why it cannot be started. `line` = the command line that starts it."""
+    """The effect of an operation: `description` in words, `fault` = why it cannot be started. `line` = the command line that starts it."""
 
     verb: BulkVerb
     line: str
     number: int = 0
     automations: tuple[str, ...] = ()
-    said: str = ""
+    description: str = ""
     fault: str = ""
 
     @property
@@ -63,11 +63,13 @@ def count_targets(
     left_out = f" {counted.left_out:,} more fit and are left out: {LEFT_OUT_REASONS}." if counted.left_out else ""
     if not counted.count:
         text = f"No {part_noun(verb)} fits, so there is nothing to do.{left_out}"
-        return BulkConfirmation(verb=verb, line=line, said=text)
+        return BulkConfirmation(verb=verb, line=line, description=text)
     duration_text = ""
     if read is not None:
         limit = parse_rate(read)
         duration_text = f" It takes some {format_span(round(counted.count * (limit.per / timedelta(milliseconds=1)) / limit.count))}."
     targets = f"{count_parts_text(verb, counted.count)} of {format_count(len(counted.automations), 'automation')}"
     text = f"{targets}: each is {_RESULT_WORDS[verb]}.{duration_text}{left_out}"
-    return BulkConfirmation(verb=verb, line=line, number=counted.count, automations=counted.automations, said=text)
+    return BulkConfirmation(
+        verb=verb, line=line, number=counted.count, automations=counted.automations, description=text
+    )

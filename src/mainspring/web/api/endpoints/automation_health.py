@@ -58,7 +58,7 @@ class AutomationHealthQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown
     runs: Annotated[int, msgspec.Meta(ge=0, le=SHOWN_RUNS)] = 0
 
 
-class FiguresQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HourlyStatsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of so many days, by spans of so many hours."""
 
     days: Annotated[int, msgspec.Meta(ge=1, le=60)] = 30
@@ -71,7 +71,7 @@ class DueQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
 
 
-class HourFigures(msgspec.Struct, frozen=True, kw_only=True):
+class HourStats(msgspec.Struct, frozen=True, kw_only=True):
     """Of one hour, or span of hours. `p50_ms`, `p95_ms` = what this share of the runs that ended took, true to a factor of two.
 
     `took` = {k: runs that took at most 2^k ms, and more than half of it}.
@@ -95,12 +95,12 @@ class ChangeMark(msgspec.Struct, frozen=True, kw_only=True):
     own: bool
 
 
-class HourlyFigures(msgspec.Struct, frozen=True, kw_only=True):
+class HourlyStats(msgspec.Struct, frozen=True, kw_only=True):
     """Hours of which something was counted, oldest first, and what was deployed meanwhile."""
 
     automation: str
     since_at: int
-    hours: list[HourFigures]
+    hours: list[HourStats]
     marks: list[ChangeMark]
 
 
@@ -189,7 +189,7 @@ def show_trust(call: AnyApiCall) -> Trust:
     return read_trust(call.site.reader, find_automation(call).name, call.site.clock.now())
 
 
-def show_figures(call: ApiCall[FiguresQuery, None]) -> HourlyFigures:
+def show_hourly_stats(call: ApiCall[HourlyStatsQuery, None]) -> HourlyStats:
     """Show the figures of an automation by the hour, and what was deployed meanwhile."""
     name, reader = find_automation(call).name, call.site.reader
     since_at = call.site.clock.now() - call.query.days * _DAY_MS
@@ -201,7 +201,7 @@ def show_figures(call: ApiCall[FiguresQuery, None]) -> HourlyFigures:
     ]
     own_conditions = (condition for condition in changes.circumstances if condition.subject == f"automation:{name}")
     marks += [ChangeMark(at=condition.at, text=condition.text, own=True) for condition in own_conditions]
-    return HourlyFigures(
+    return HourlyStats(
         automation=name,
         since_at=since_at,
         hours=_join_spans(rows, call.query.hours * _HOUR_MS),
@@ -209,7 +209,7 @@ def show_figures(call: ApiCall[FiguresQuery, None]) -> HourlyFigures:
     )
 
 
-def _join_spans(rows: list[HourRow], span_ms: int) -> list[HourFigures]:
+def _join_spans(rows: list[HourRow], span_ms: int) -> list[HourStats]:
     """Return the stats of hours, joined to longer spans (UTC)."""
     spans: dict[int, list[HourRow]] = {}
     for row in rows:
@@ -217,9 +217,9 @@ def _join_spans(rows: list[HourRow], span_ms: int) -> list[HourFigures]:
     return [_join_span(at, span_rows) for at, span_rows in spans.items()]
 
 
-def _join_span(at: int, rows: list[HourRow]) -> HourFigures:
+def _join_span(at: int, rows: list[HourRow]) -> HourStats:
     durations = rows[0].took if len(rows) == 1 else quantile.merge_buckets(row.took for row in rows)
-    return HourFigures(
+    return HourStats(
         hour_at=at,
         started=sum(row.started for row in rows),
         succeeded=sum(row.succeeded for row in rows),
@@ -298,7 +298,7 @@ ROUTES = (
     get_route("standings.paths", "/automations/{automation}/paths", show_paths, RunPaths),
     get_route("standings.trust", "/automations/{automation}/trust", show_trust, Trust),
     get_route(
-        "standings.figures", "/automations/{automation}/figures", show_figures, HourlyFigures, query=FiguresQuery
+        "standings.figures", "/automations/{automation}/figures", show_hourly_stats, HourlyStats, query=HourlyStatsQuery
     ),
     get_route("standings.due", "/automations/{automation}/due", show_due_times, DueTimesDetail, query=DueQuery),
 )

@@ -109,11 +109,11 @@ def find_unfinished_run(call: ApiCall[RunQuery, None]) -> str | None:
     return None if run.state in TERMINAL_STATES or run.state is RunState.NEEDS_ATTENTION else run.id
 
 
-def show_story(call: AnyApiCall) -> RunStory:
+def show_history(call: AnyApiCall) -> RunStory:
     """Show all there is of a run: its steps, every attempt, what it waits for, its children."""
-    story = call.site.reads.story(call.run().id)
-    children = [row for row in story.children if call.visitor.may_see(row.automation)]
-    return call.site.opening.story(msgspec.structs.replace(story, children=children))
+    full_run = call.site.reads.story(call.run().id)
+    children = [row for row in full_run.children if call.visitor.may_see(row.automation)]
+    return call.site.opening.story(msgspec.structs.replace(full_run, children=children))
 
 
 def read_outline(call: AnyApiCall) -> RunStory:
@@ -125,14 +125,14 @@ def read_outline(call: AnyApiCall) -> RunStory:
 
 def show_explanation(call: AnyApiCall) -> Explanation:
     """Explain a run in sentences: what it is doing, why, what happens next and when, what can be done about it."""
-    return explain_story(call, read_outline(call))
+    return explain_outline(call, read_outline(call))
 
 
-def explain_story(call: AnyApiCall, story: RunStory) -> Explanation:
+def explain_outline(call: AnyApiCall, outline: RunStory) -> Explanation:
     """Explain a run whose outline was read already."""
     site = call.site
     zone, up = site.settings.project.timezone, make_up_command(site.settings)
-    return explain_run(site.reader, story, site.clock.now(), zone, call.visitor.may_see, up)
+    return explain_run(site.reader, outline, site.clock.now(), zone, call.visitor.may_see, up)
 
 
 def show_step(call: AnyApiCall) -> StepView:
@@ -146,15 +146,15 @@ def show_step(call: AnyApiCall) -> StepView:
 
 def list_stages_of_run(call: AnyApiCall) -> Page[Stage]:
     """List what a run did side by side, stage by stage, each standing on the one before; of a run of more than 24 outcomes nothing."""
-    return Page(list_stages_of_story(call, read_outline(call)))
+    return Page(list_stages_of_outline(call, read_outline(call)))
 
 
-def list_stages_of_story(call: AnyApiCall, story: RunStory) -> list[Stage]:
+def list_stages_of_outline(call: AnyApiCall, outline: RunStory) -> list[Stage]:
     """Return the stages of a run whose outline was read already."""
-    if story.run.rank > MOST:
+    if outline.run.rank > MOST:
         return []
-    known = asked_after(call.site.reader, story.run.id, MOST)
-    return list_stages(story.outcomes, list_step_lines(story), known)
+    known = asked_after(call.site.reader, outline.run.id, MOST)
+    return list_stages(outline.outcomes, list_step_lines(outline), known)
 
 
 def list_outcomes(call: ApiCall[CommitOrderQuery, None]) -> Page[Outcome]:
@@ -206,7 +206,7 @@ def list_questions(call: AnyApiCall) -> Page[WaitView]:
 ROUTES = (
     get_route("runs.listed", "/runs", list_runs, Page[RunRow], query=RunsQuery),
     get_route("runs.shown", "/runs/{run}", show_run, RunView, query=RunQuery, pending=find_unfinished_run),
-    get_route("runs.story", "/runs/{run}/story", show_story, RunStory),
+    get_route("runs.story", "/runs/{run}/story", show_history, RunStory),
     get_route("runs.explanation", "/runs/{run}/explanation", show_explanation, Explanation),
     get_route("runs.stages", "/runs/{run}/stages", list_stages_of_run, Page[Stage]),
     get_route("runs.journal", "/runs/{run}/journal", list_outcomes, Page[Outcome], query=CommitOrderQuery),

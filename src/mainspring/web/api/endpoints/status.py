@@ -18,7 +18,7 @@ from mainspring.web.api.route import get_route
 _MOST = 1_000
 
 
-class StatusFigures(msgspec.Struct, frozen=True, kw_only=True):
+class StatusCounts(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of the moment; none counts beyond 1,000. `held` = restored; `undecided_failures` as in `Now`.
 
     `incidents` = those that are not resolved, by severity; what is part of another one counts there.
@@ -39,7 +39,7 @@ class StatusFigures(msgspec.Struct, frozen=True, kw_only=True):
     processes: dict[str, int]
 
 
-def show_status(call: AnyApiCall) -> StatusFigures:
+def show_status(call: AnyApiCall) -> StatusCounts:
     """Tell how it stands: automations, runs, incidents, processes."""
     reader, project = call.site.reader, call.site.settings.project
     incident_counts = Counter(incident.severity.value for incident in incidents.open_incidents(reader, _MOST))
@@ -47,7 +47,7 @@ def show_status(call: AnyApiCall) -> StatusFigures:
     for session in status.sessions(reader, limit=_MOST):
         if session.state == SessionState.ALIVE:
             processes[session.role] = processes.get(session.role, 0) + 1
-    return StatusFigures(
+    return StatusCounts(
         version=__version__,
         project=project.name,
         environment=project.environment,
@@ -64,4 +64,4 @@ def show_status(call: AnyApiCall) -> StatusFigures:
     )
 
 
-ROUTES = (get_route("status.standing", "/status", show_status, StatusFigures, whole=True),)
+ROUTES = (get_route("status.standing", "/status", show_status, StatusCounts, whole=True),)

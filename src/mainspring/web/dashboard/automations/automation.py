@@ -19,7 +19,7 @@ from mainspring.store.views import AutomationView, RunRow
 from mainspring.web.api.bodies import OperationRequest
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints import automation_health, automations, incidents, runs
-from mainspring.web.api.endpoints.automation_health import RUNS, DueQuery, FiguresQuery
+from mainspring.web.api.endpoints.automation_health import RUNS, DueQuery, HourlyStatsQuery
 from mainspring.web.api.endpoints.automations import PauseRequest
 from mainspring.web.api.endpoints.incidents import ErrorsQuery, IncidentsQuery
 from mainspring.web.api.endpoints.runs import RunsQuery
@@ -124,7 +124,7 @@ def _list_newest_runs(call: ApiCall[Any, Any], name: str) -> list[RunRow]:
 
 
 def _stats_values(call: ApiCall[PageQuery, Form | None], zone: str) -> dict[str, Any]:
-    stats = automation_health.show_figures(call.with_query(FiguresQuery(days=DAYS)))
+    stats = automation_health.show_hourly_stats(call.with_query(HourlyStatsQuery(days=DAYS)))
     return {
         "days": group_by_day(stats.hours, zone),
         "heat": draw_heat_grid(stats.hours, zone),

@@ -15,7 +15,7 @@ from mainspring.domain.values.plain_json import is_instant
 from mainspring.insight.automations.automation_list import describe_visible_source
 from mainspring.insight.incidents.findings import finding_word, format_rule, label_figure, sort_by_problem
 from mainspring.insight.text import quantile
-from mainspring.web.api.endpoints.automation_health import HourFigures
+from mainspring.web.api.endpoints.automation_health import HourStats
 
 _TONES = {"wrong": "bad", "unsure": "idle", "well": "good"}
 
@@ -51,16 +51,16 @@ class SourceRow(msgspec.Struct, frozen=True, kw_only=True):
     pace: str
 
 
-def group_by_day(hours: Iterable[HourFigures], zone: str) -> list[DayRow]:
+def group_by_day(hours: Iterable[HourStats], zone: str) -> list[DayRow]:
     """Return hours grouped by day, newest first."""
     tz = find_zone(zone)
-    hours_by_day: dict[date, list[HourFigures]] = {}
+    hours_by_day: dict[date, list[HourStats]] = {}
     for hour in hours:
         hours_by_day.setdefault(to_local(hour.hour_at, tz).date(), []).append(hour)
     return [_build_day(day.isoformat(), day_hours) for day, day_hours in sorted(hours_by_day.items(), reverse=True)]
 
 
-def _build_day(day: str, hours: list[HourFigures]) -> DayRow:
+def _build_day(day: str, hours: list[HourStats]) -> DayRow:
     succeeded, failed = sum(hour.succeeded for hour in hours), sum(hour.failed for hour in hours)
     durations = quantile.merge_buckets(hour.took for hour in hours)
     return DayRow(

@@ -18,9 +18,9 @@ from mainspring.web.api.endpoints.automation_health import (
     ChangeMark,
     DueQuery,
     DueTimesDetail,
-    FiguresQuery,
-    HourFigures,
-    HourlyFigures,
+    HourlyStats,
+    HourlyStatsQuery,
+    HourStats,
 )
 from mainspring.web.api.endpoints.incidents import ErrorsQuery, IncidentsQuery
 from mainspring.web.dashboard.automations.automation_rows import DayRow, SourceRow, group_by_day, list_source_rows
@@ -42,8 +42,8 @@ def _list_errors(call: ApiCall[Any, None]) -> Iterable[ErrorView]:
     )
 
 
-def _read_stats(call: ApiCall[Any, None]) -> HourlyFigures:
-    return automation_health.show_figures(call.with_query(FiguresQuery(days=DAYS)))
+def _read_stats(call: ApiCall[Any, None]) -> HourlyStats:
+    return automation_health.show_hourly_stats(call.with_query(HourlyStatsQuery(days=DAYS)))
 
 
 def _list_days(call: ApiCall[Any, None]) -> list[DayRow]:
@@ -52,7 +52,7 @@ def _list_days(call: ApiCall[Any, None]) -> list[DayRow]:
     )
 
 
-def _list_hours(call: ApiCall[Any, None]) -> list[HourFigures]:
+def _list_hours(call: ApiCall[Any, None]) -> list[HourStats]:
     return _read_stats(call).hours
 
 

@@ -16,11 +16,11 @@ _SECRET_IN_IT = "not all of it is shown: it holds a secret, or something named l
 
 
 class EarlierInput(msgspec.Struct, frozen=True):
-    """`run` = the source of the values, None = there is none; `said` = why part of its input is missing; `notes` = by argument."""
+    """`run` = the source of the values, None = there is none; `description` = why part of its input is missing; `notes` = by argument."""
 
     run: RunView | None = None
     values: dict[str, Any] = {}
-    said: str = ""
+    description: str = ""
     notes: dict[str, str] = {}
 
 
@@ -44,7 +44,8 @@ def read_earlier_input(
     sealed = split_sealed(data)
     if sealed is not None:
         return EarlierInput(
-            view, said=f"Its input is sealed by codec {sealed.codec!r}, which is not at hand here: it is not shown."
+            view,
+            description=f"Its input is sealed by codec {sealed.codec!r}, which is not at hand here: it is not shown.",
         )
     values = msgspec.json.decode(data)
     return _build_earlier_input(view, values, definition.parameters) if isinstance(values, dict) else EarlierInput(view)

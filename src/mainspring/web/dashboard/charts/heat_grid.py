@@ -30,7 +30,7 @@ class HeatSquare(NamedTuple):
     y: int
     size: int
     level: int
-    said: str
+    description: str
 
 
 class HeatGrid(NamedTuple):

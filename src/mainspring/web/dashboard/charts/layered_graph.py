@@ -32,7 +32,7 @@ class GraphLine(NamedTuple):
     """An edge as a path; `back` = it is the last edge of a cycle. `curve` = the four points of its first curve."""
 
     path: str
-    said: str
+    description: str
     back: bool
     curve: tuple[Point, Point, Point, Point]
 

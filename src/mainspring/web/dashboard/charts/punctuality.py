@@ -25,17 +25,17 @@ class DueColumn(NamedTuple):
     tone: str | None
     lost: bool
     run: str | None
-    said: str
+    description: str
 
 
 class PunctualityChart(NamedTuple):
-    """`came` = met due times, of those due by now."""
+    """`met` = due times with a success, of those due by now."""
 
     width: int
     height: int
     middle: int
     columns: list[DueColumn]
-    came: int
+    met: int
     due: int
 
 
@@ -45,7 +45,7 @@ class SuccessWindow(NamedTuple):
     width: int
     filled: int
     tone: str
-    said: str
+    description: str
 
 
 def draw_window(from_at: int, until_at: int, now: int) -> SuccessWindow:
@@ -74,7 +74,7 @@ def draw_punctuality(past: Sequence[PastDueTime], zone: str, met_until: int | No
         height=HEIGHT,
         middle=MIDDLE,
         columns=columns,
-        came=sum(due_time.came_at is not None for due_time in past),
+        met=sum(due_time.came_at is not None for due_time in past),
         due=len(past),
     )
 
@@ -83,7 +83,7 @@ def _draw_column(x: int, due_time: PastDueTime, zone: str, *, is_pending: bool) 
     due_text = format_instant(due_time.due_at, zone)
     if due_time.came_at is not None:
         text = f"{due_text}: succeeded {format_span(max(due_time.came_at - due_time.due_at, 0))} after it was due"
-        return DueColumn(x, _WIDTH, state_tone(RunState.SUCCEEDED), lost=False, run=due_time.run, said=text)
+        return DueColumn(x, _WIDTH, state_tone(RunState.SUCCEEDED), lost=False, run=due_time.run, description=text)
     if due_time.state is not None:
         return DueColumn(
             x,
@@ -91,12 +91,19 @@ def _draw_column(x: int, due_time: PastDueTime, zone: str, *, is_pending: bool) 
             state_tone(due_time.state),
             lost=False,
             run=due_time.run,
-            said=f"{due_text}: {due_time.state.replace('_', ' ')}",
+            description=f"{due_text}: {due_time.state.replace('_', ' ')}",
         )
     if due_time.note is not None:
         return DueColumn(
-            x, _WIDTH, state_tone(AutomationState.LATE), lost=False, run=None, said=f"{due_text}: {due_time.note}"
+            x,
+            _WIDTH,
+            state_tone(AutomationState.LATE),
+            lost=False,
+            run=None,
+            description=f"{due_text}: {due_time.note}",
         )
     if is_pending:
-        return DueColumn(x, _WIDTH, state_tone(RunState.QUEUED), lost=False, run=None, said=f"{due_text}: not yet")
-    return DueColumn(x, _WIDTH, None, lost=True, run=None, said=f"{due_text}: nothing came")
+        return DueColumn(
+            x, _WIDTH, state_tone(RunState.QUEUED), lost=False, run=None, description=f"{due_text}: not yet"
+        )
+    return DueColumn(x, _WIDTH, None, lost=True, run=None, description=f"{due_text}: nothing came")

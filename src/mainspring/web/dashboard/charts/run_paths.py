@@ -21,20 +21,20 @@ class PathBox(NamedTuple):
 
     node: PathNode
     text: str
-    came: str
-    fell: str
+    runs_text: str
+    failed_text: str
     tone: str
     x: int
     y: int
 
 
 class PathLine(NamedTuple):
-    """A line with its number at (`x`, `y`); `look` = "went", "fell" (the run continued after a failure) or "missing"."""
+    """A line with its number at (`x`, `y`); `style` = "went", "fell" (the run continued after a failure) or "missing"."""
 
     edge: PathEdge
     path: str
-    look: str
-    said: str
+    style: str
+    description: str
     x: int
     y: int
 

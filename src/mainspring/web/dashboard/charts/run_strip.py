@@ -24,17 +24,17 @@ class StripCell(NamedTuple):
     height: float
     tone: str
     run: str
-    said: str
+    description: str
 
 
 class RunStrip(NamedTuple):
-    """`said` = a description. `linked` = cells with links to their runs, oldest first; `paths` = the others by tone."""
+    """`linked` = cells with links to their runs, oldest first; `paths` = the others by tone."""
 
     width: int
     height: int
     linked: list[StripCell]
     paths: list[tuple[str, str]]
-    said: str
+    description: str
 
 
 def draw_strip(runs: Sequence[RunMark], places: int, now: int) -> RunStrip:

@@ -25,11 +25,11 @@ _COUNTED_STATES = (OutcomeState.SUCCEEDED, RunState.RUNNING)
 
 
 class StepBar(msgspec.Struct, frozen=True):
-    """One bar; `look` = "solid", "hollow" or "dots"; `tone` = of its state; `title` = its text for screen readers."""
+    """One bar; `style` = "solid", "hollow" or "dots"; `tone` = of its state; `title` = its text for screen readers."""
 
     x: float
     width: float
-    look: str
+    style: str
     tone: str
     title: str
 

@@ -38,7 +38,7 @@ class OperationChoice(msgspec.Struct, frozen=True):
 class AvailableOperation(msgspec.Struct, frozen=True, kw_only=True):
     """A button. `act` and `fields` = the data of its form; `does` = its effect; `command` = the same on a command line.
 
-    `asks` = it needs a confirmation, in a form that names the effect. `wants` = the field that a person fills in: "value" (JSON), "choice",
+    `needs_confirmation` = its form names the effect first. `input_kind` = the field that a person fills in: "value" (JSON), "choice",
     "from_step"; "" = none. `choices` = the allowed values of that field; none = any text.
     """
 
@@ -47,8 +47,8 @@ class AvailableOperation(msgspec.Struct, frozen=True, kw_only=True):
     does: str
     command: str
     fields: dict[str, str] = {}
-    asks: bool = True
-    wants: str = ""
+    needs_confirmation: bool = True
+    input_kind: str = ""
     choices: list[OperationChoice] = []
     harms: bool = False
     is_first: bool = False
@@ -57,7 +57,7 @@ class AvailableOperation(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         """An id that is unique on its page."""
-        return "-".join((self.act, self.wants, *self.fields.values()))
+        return "-".join((self.act, self.input_kind, *self.fields.values()))
 
 
 def list_available_operations(
@@ -88,10 +88,10 @@ def _build_operation(
         case suggested_commands.GIVE_RESULT if "value" in can.body:
             return _build_form_operation(can, "It was taken back by hand", {"value": "null"})
         case suggested_commands.GIVE_RESULT:
-            return _build_form_operation(can, "Give its result", {"step": can.body["step"]}, wants="value")
+            return _build_form_operation(can, "Give its result", {"step": can.body["step"]}, input_kind="value")
         case suggested_commands.SIGNAL:
             name = can.body["name"]
-            return _build_form_operation(can, f"Send {escape_line(name, 40)}", {"name": name}, wants="value")
+            return _build_form_operation(can, f"Send {escape_line(name, 40)}", {"name": name}, input_kind="value")
         case suggested_commands.ANSWER:
             return _build_answer(can, waits[can.body["question"]])
         case _:
@@ -106,7 +106,7 @@ def _build_retry(can: SuggestedCommand, outline: RunStory, steps: Sequence[Opera
         default = can.body[parameter]
         first = [OperationChoice(default, next((step.text for step in steps if step.value == default), default))]
         rest = [step for step in steps if step.value != default]
-        return _build_form_operation(can, "Retry from step…", wants="from_step", choices=[*first, *rest][:_STEPS])
+        return _build_form_operation(can, "Retry from step…", input_kind="from_step", choices=[*first, *rest][:_STEPS])
     if parameter is not None:
         return _build_form_operation(can, _RETRY_WORDS[parameter], {parameter: can.body[parameter]})
     repeated = list_repeated(outline)
@@ -117,13 +117,13 @@ def _build_retry(can: SuggestedCommand, outline: RunStory, steps: Sequence[Opera
     )
     text = "Retry from the failed step" if outline.run.failed_ident else "Retry"
     operation = AvailableOperation(act=can.act, text=text, does=does, command=can.command, is_first=True)
-    return msgspec.structs.replace(operation, asks=bool(repeated))
+    return msgspec.structs.replace(operation, needs_confirmation=bool(repeated))
 
 
 def _build_answer(can: SuggestedCommand, wait: WaitView) -> AvailableOperation:
     choices = [OperationChoice(choice, choice) for choice in list_choices(wait)]
     question = escape_line(read_question(wait).get("text", ""), _QUESTION) or "It asks"
-    operation = _build_form_operation(can, "Answer", {"question": wait.ident}, wants="choice", choices=choices)
+    operation = _build_form_operation(can, "Answer", {"question": wait.ident}, input_kind="choice", choices=choices)
     command = answer_command(wait, is_one_of_many="--question" in can.command)
     return msgspec.structs.replace(operation, question=question, is_first=True, command=command)
 

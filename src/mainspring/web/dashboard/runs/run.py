@@ -45,7 +45,7 @@ _MARKED, _NEWEST = 30, 15
 def show(call: ApiCall[RunPageQuery, Form | None]) -> PageView:
     """Show a run, from its outline: the number of steps is limited."""
     outline = runs.read_outline(api_call(call))
-    explanation = runs.explain_story(api_call(call), outline)
+    explanation = runs.explain_outline(api_call(call), outline)
     run, now = outline.run, call.site.clock.now()
     lines = list_step_lines(outline)
     current_lines = [line for line in lines if line.superseded is None]
@@ -64,7 +64,7 @@ def show(call: ApiCall[RunPageQuery, Form | None]) -> PageView:
         "zone": zone,
         "steps": list_step_rows(current_lines, now, groups),
         "is_grouped": bool(groups),
-        "stages": runs.list_stages_of_story(api_call(call), outline) if len(current_lines) > 1 else [],
+        "stages": runs.list_stages_of_outline(api_call(call), outline) if len(current_lines) > 1 else [],
         "left_out": 0
         if groups
         else max(run.rank - len(_select_lines(current_lines)), 0)

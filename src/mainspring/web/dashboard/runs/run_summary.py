@@ -47,7 +47,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     what: list[str]
     why: list[str]
     next: list[str]
-    trouble: ErrorSummary | None
+    error: ErrorSummary | None
     can: list[SuggestedCommand]
     offers: list[AvailableOperation]
     incident: dict[str, str] | None
@@ -69,7 +69,7 @@ def build_summary(outline: RunStory, explanation: Explanation, lines: list[StepL
         what=explanation.what[1:],
         why=explanation.why,
         next=explanation.next,
-        trouble=_find_error(outline, lines),
+        error=_find_error(outline, lines),
         can=explanation.can,
         offers=list_available_operations(outline, explanation, _list_starting_points(lines)),
         incident=explanation.incident,

@@ -16,13 +16,13 @@ _INDENT_AT_MOST = 200_000
 
 
 class ValueView(msgspec.Struct, frozen=True):
-    """A value. `note` replaces what cannot be displayed; `is_folded` = it is collapsed at first."""
+    """A value. `note` replaces what cannot be displayed; `is_collapsed` = it is collapsed at first."""
 
     name: str
     text: str
     size: str
     note: str = ""
-    is_folded: bool = False
+    is_collapsed: bool = False
 
 
 def build_value(name: str, data: bytes | None) -> ValueView | None:
