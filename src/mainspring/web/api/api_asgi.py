@@ -84,8 +84,8 @@ class ApiApp:
                 return _method_not_allowed(["GET"])
             parse_query(request, None)
             if path == DOCUMENT or request.method == "HEAD":
-                found = await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self._document)
-                return _response_with_etag(request, found)
+                document = await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self._document)
+                return _response_with_etag(request, document)
             return self.changes.stream(request, visitor)
         match = find_route(path)
         if not match.routes:

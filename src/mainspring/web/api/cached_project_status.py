@@ -96,7 +96,7 @@ def _evaluate(site: StatusInputs, now: int) -> StatusSnapshot:
     free = free_bytes(folder) if folder is not None and folder.exists() else None
     environment = settings.project.environment
     incidents, views, zone = read_unresolved(reader), status.automations(reader), settings.project.timezone
-    found = evaluate_status(
+    project = evaluate_status(
         reader,
         now,
         incidents,
@@ -108,8 +108,15 @@ def _evaluate(site: StatusInputs, now: int) -> StatusSnapshot:
     )
     return StatusSnapshot(
         verdict=VisibleProjectStatus(
-            *(found.head, found.sentence, found.count, found.untold, found.put_off, found.undecided_failures),
-            notes=found.notes,
+            *(
+                project.head,
+                project.sentence,
+                project.count,
+                project.untold,
+                project.put_off,
+                project.undecided_failures,
+            ),
+            notes=project.notes,
         ),
         incidents=incidents,
         views=views,

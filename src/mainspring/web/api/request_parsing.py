@@ -36,14 +36,16 @@ class ApiError(Exception):
 
 def parse_query(request: Request, kind: type[msgspec.Struct] | None) -> Any:
     """Return the typed query. Raises ApiError."""
-    given = request.query_params.multi_items()
+    parameters = request.query_params.multi_items()
     if kind is None:
-        if given:
-            raise ApiError(build_problem(400, "bad_query", f"no parameter is known here, got {given[0][0][:60]!r}"))
+        if parameters:
+            raise ApiError(
+                build_problem(400, "bad_query", f"no parameter is known here, got {parameters[0][0][:60]!r}")
+            )
         return None
     repeatable = {field.encode_name for field in msgspec.structs.fields(kind) if get_origin(field.type) is tuple}
     values: dict[str, Any] = {}
-    for name, value in given:
+    for name, value in parameters:
         if name in repeatable:
             values.setdefault(name, []).append(value)
         elif name in values:
@@ -77,11 +79,11 @@ async def parse_body(request: Request, kind: type[msgspec.Struct] | None, larges
 
 def read_command_id(request: Request) -> str | None:
     """Return the command id that the caller sent."""
-    found: str | None = request.headers.get(_KEY)
-    return found
+    command_id: str | None = request.headers.get(_KEY)
+    return command_id
 
 
-def scope_command_id(given: str | None, visitor: Visitor, clock: Clock) -> str:
+def scope_command_id(sent_id: str | None, visitor: Visitor, clock: Clock) -> str:
     """Return the command id of this visitor's operation: no one else has the same, whatever key they send.
 
     If the same visitor sends the result as a key, it is the same command.
@@ -91,9 +93,9 @@ def scope_command_id(given: str | None, visitor: Visitor, clock: Clock) -> str:
     """
     actor = Actor(visitor.door, visitor.name)
     owner_suffix = f"@{hashlib.sha256(str(actor).encode()).hexdigest()[:_OWNER_BITS]}"
-    if given is not None and given.endswith(owner_suffix):
-        return operation_context(actor, clock, command=given).command
-    return operation_context(actor, clock, command=given, longest=LONGEST_KEY).command + owner_suffix
+    if sent_id is not None and sent_id.endswith(owner_suffix):
+        return operation_context(actor, clock, command=sent_id).command
+    return operation_context(actor, clock, command=sent_id, longest=LONGEST_KEY).command + owner_suffix
 
 
 async def _read_body(request: Request, limit: int) -> bytes:

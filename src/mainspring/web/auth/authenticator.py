@@ -181,8 +181,8 @@ class Authenticator:
             return self.refuse(request, 403, "other_site", "this came from another site, and nothing was done")
         if _has_body(request) and _content_type(request) not in (_JSON, _FORM):
             return self.refuse(request, 415, "bad_type", "the body must be application/json or a form")
-        given = request.headers.get(FORM_HEADER) or form_token or ""
-        if not hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self.form_token(request).encode()):
+        sent_token = request.headers.get(FORM_HEADER) or form_token or ""
+        if not hmac.compare_digest(sent_token.encode("utf-8", "surrogatepass"), self.form_token(request).encode()):
             return self.refuse(
                 request, 403, "old_form", "this form is of another session, and nothing was done: open it again"
             )

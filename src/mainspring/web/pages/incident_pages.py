@@ -285,19 +285,19 @@ class IncidentPages:
         )
 
     def _render_page(self, template: str, view: IncidentPageView, message: str, request: Request) -> Response:
-        subject, token = view.incident, request.path_params["token"]
+        incident, token = view.incident, request.path_params["token"]
         path = "/run" if template == "linked_run.html" else ""
-        event = NotificationEvent.RESOLVED if subject.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
+        event = NotificationEvent.RESOLVED if incident.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
         return self._render(
             template,
             200,
-            title=render_headline(event, subject, self._context.environment),
+            title=render_headline(event, incident, self._context.environment),
             message=message,
-            incident=subject,
-            headline=f"{subject.subject.automation or 'mainspring'}: {subject.said}",
+            incident=incident,
+            headline=f"{incident.subject.automation or 'mainspring'}: {incident.said}",
             fields=[
                 field
-                for field in render_notification("", event, self._clock.now(), subject, self._context).fields
+                for field in render_notification("", event, self._clock.now(), incident, self._context).fields
                 if field.label != "Command"
             ],
             seen=view.seen,

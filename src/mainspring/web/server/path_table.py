@@ -13,9 +13,9 @@ class PathTable:
 
     def find(self, raw_path: bytes) -> tuple[str, dict[str, str]] | None:
         """Return the matching path of the table and the names in it; None = no path matches."""
-        given = raw_path.split(b"/")
+        segments = raw_path.split(b"/")
         for path, pattern in self._parts:
-            names = _match_names(pattern, given)
+            names = _match_names(pattern, segments)
             if names is not None:
                 return path, names
         return None
@@ -26,12 +26,12 @@ def path_segment(name: str) -> str:
     return quote(name, safe="")
 
 
-def _match_names(pattern: list[str], given: list[bytes]) -> dict[str, str] | None:
+def _match_names(pattern: list[str], segments: list[bytes]) -> dict[str, str] | None:
     """Return the names in a path; None if it does not match the pattern."""
-    if len(pattern) != len(given):
+    if len(pattern) != len(segments):
         return None
     names: dict[str, str] = {}
-    for word, raw in zip(pattern, given, strict=True):
+    for word, raw in zip(pattern, segments, strict=True):
         if not word.startswith("{"):
             if word.encode() != raw:
                 return None

@@ -159,26 +159,26 @@ def _parse_cursor(cursor: str) -> tuple[int, str]:
 
 def show_incident(call: AnyApiCall) -> IncidentDetail:
     """Show an incident: by what it was judged, what became of it, who was told, the runs that it stands for, its runbook."""
-    subject, reader = _find_incident(call), call.site.reader
-    definition = _read_definition(call, subject.subject.automation)
-    runbook = _read_runbook(call, subject, definition)
+    incident, reader = _find_incident(call), call.site.reader
+    definition = _read_definition(call, incident.subject.automation)
+    runbook = _read_runbook(call, incident, definition)
     options = {} if definition is None else {name: definition.option(name) for name in ("owner", "team", "tz")}
     project = call.site.settings.project
     zone: str = options.pop("tz", None) or project.timezone
     where = None if runbook is None else runbook.where
     context = NotificationContext(runbook=where, zone=find_zone(zone), environment=project.environment, **options)
-    event = NotificationEvent.RESOLVED if subject.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
-    notification = render_notification("", event, call.site.clock.now(), subject, context)
+    event = NotificationEvent.RESOLVED if incident.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
+    notification = render_notification("", event, call.site.clock.now(), incident, context)
     opening, may_see = call.site.opening, call.visitor.may_see
-    runs = runs_of_incident(reader, subject.id, list_runs_of_incident(subject))
+    runs = runs_of_incident(reader, incident.id, list_runs_of_incident(incident))
     return IncidentDetail(
-        incident=subject,
-        moves=incidents.moves(reader, subject.id),
-        alerts=incidents.alerts(reader, subject.id),
+        incident=incident,
+        moves=incidents.moves(reader, incident.id),
+        alerts=incidents.alerts(reader, incident.id),
         fields=list(notification.fields),
         runs=[opening.row(row) for row in runs if may_see(row.automation)],
-        members=incidents.members_of(reader, subject.id),
-        parts=[part for part in grouped_incidents_of(reader, subject.id) if may_see(part.subject.automation or None)],
+        members=incidents.members_of(reader, incident.id),
+        parts=[part for part in grouped_incidents_of(reader, incident.id) if may_see(part.subject.automation or None)],
         runbook=runbook,
         zone=zone,
     )

@@ -57,7 +57,7 @@ def list_monitors(call: AnyApiCall) -> Page[MonitorLine]:
     lines = []
     for kind, monitor in (MONITORS | FIXED_MONITORS).items():
         evaluations = _evaluate(call, kind, facts)
-        found = sum(evaluation.finding is not None for evaluation in evaluations)
+        finding_count = sum(evaluation.finding is not None for evaluation in evaluations)
         unsure = sum(evaluation.finding is None and evaluation.unsure is not None for evaluation in evaluations)
         lines.append(
             MonitorLine(
@@ -65,7 +65,7 @@ def list_monitors(call: AnyApiCall) -> Page[MonitorLine]:
                 line=monitor.line,
                 on=kind in FIXED_MONITORS or tunings[kind].on,
                 judged=len(evaluations),
-                wrong=found,
+                wrong=finding_count,
                 unsure=unsure,
             )
         )

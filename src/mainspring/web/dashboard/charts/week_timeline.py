@@ -102,7 +102,7 @@ def _draw_path(agenda: Agenda, starts: Iterable[AgendaStart]) -> str:
     parts: list[tuple[int, int]] = []
     for start in starts:
         begin = _position(agenda, start.start_at)
-        # What is shorter than the least bar is most of what there is: where it ends need not be asked.
+        # Most starts are shorter than the least bar: their end is not computed.
         is_short = start.end_at - start.start_at <= _LEAST_MS
         end = min(begin + _LEAST if is_short else max(_position(agenda, start.end_at), begin + _LEAST), WIDTH)
         if parts and begin < parts[-1][1]:

@@ -48,23 +48,23 @@ def rows(call: ApiCall[IncidentsQuery, None]) -> Iterator[Incident]:
 def show_one(call: ApiCall[PageQuery, Form | None]) -> PageView:
     """Show an incident."""
     detail = incidents.show_incident(api_call(call))
-    subject = detail.incident
+    incident = detail.incident
     failed_run = next(
         (run for run in detail.runs if run.state in REOPENABLE_STATES and run.kind != DefinitionKind.EXEC), None
     )
-    good_at = subject.facts.get("last_good_at")
+    good_at = incident.facts.get("last_good_at")
     values: dict[str, Any] = {
         "detail": detail,
-        "incident": subject,
-        "parent": incidents.find_parent(api_call(call), subject),
+        "incident": incident,
+        "parent": incidents.find_parent(api_call(call), incident),
         "field_texts": {field.label: field.text for field in detail.fields},
         "last_good_at": good_at if isinstance(good_at, int) else None,
-        "failed_run": failed_run if subject.state is not IncidentState.RESOLVED else None,
+        "failed_run": failed_run if incident.state is not IncidentState.RESOLVED else None,
         "typed": call.body or {},
-        "is_over": subject.state is IncidentState.RESOLVED,
-        "may_acknowledge": subject.state in (IncidentState.OPEN, IncidentState.SNOOZED),
+        "is_over": incident.state is IncidentState.RESOLVED,
+        "may_acknowledge": incident.state in (IncidentState.OPEN, IncidentState.SNOOZED),
     }
-    return PageView(f"{subject.subject.automation or 'mainspring'}: {subject.text}", values)
+    return PageView(f"{incident.subject.automation or 'mainspring'}: {incident.text}", values)
 
 
 PAGES = (

@@ -41,7 +41,7 @@ def build_value(name: str, data: bytes | None) -> ValueView | None:
 
 def build_values(**named: bytes | None) -> list[ValueView]:
     """Return the values that exist."""
-    return [found for name, data in named.items() if (found := build_value(name.replace("_", " "), data)) is not None]
+    return [value for name, data in named.items() if (value := build_value(name.replace("_", " "), data)) is not None]
 
 
 def _format_json(data: bytes) -> str:
