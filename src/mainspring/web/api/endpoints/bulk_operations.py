@@ -162,7 +162,7 @@ def list_bulk_operations(call: ApiCall[CommitOrderQuery, None]) -> Page[BulkView
     views: list[BulkView] = []
     for _ in range(_MAX_PAGES):
         page = bulk_operations.bulk_acts(call.site.reader, limit=query.limit, cursor=cursor)
-        views += [view for view in page if _may_see(call, view)]
+        views += [view for view in page if _is_visible(call, view)]
         cursor = page[-1].seq if len(page) == query.limit else None
         if cursor is None or len(views) >= query.limit:
             break
@@ -178,7 +178,7 @@ def show_bulk_operation(call: AnyApiCall) -> BulkView:
 
 def _find_bulk_operation(call: AnyApiCall, id: str) -> BulkView:
     view = bulk_operations.bulk_act(call.site.reader, call.id_of(IdKind.BULK, id))
-    if view is None or not _may_see(call, view):
+    if view is None or not _is_visible(call, view):
         call.missing("bulk act", id)
     return view
 
@@ -214,7 +214,7 @@ def _control(call: ApiCall[None, OperationRequest], move: BulkMove) -> Operation
     return OperationResponse(act.command)
 
 
-def _may_see(call: AnyApiCall, bulk: BulkView) -> bool:
+def _is_visible(call: AnyApiCall, bulk: BulkView) -> bool:
     """Whether the visitor sees all of its automations; its numbers and its reason concern all of them."""
     return call.visitor.is_for_all or (
         bool(bulk.automations) and all(call.visitor.may_see(name) for name in bulk.automations)

@@ -107,7 +107,7 @@ class SnoozeRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_
 
 def list_incidents(call: ApiCall[IncidentsQuery, None]) -> Page[Incident]:
     """List incidents, the newest change first."""
-    query, may_see = call.query, call.visitor.may_see
+    query, is_allowed = call.query, call.visitor.may_see
     before = None if query.cursor is None else _parse_cursor(query.cursor)
     if query.automation is not None and not call.visitor.may_see(query.automation):
         return Page([])  # without a cursor, which would show how far incidents of others were read
@@ -125,7 +125,7 @@ def list_incidents(call: ApiCall[IncidentsQuery, None]) -> Page[Incident]:
             limit=at_once,
             before=before,
         )
-        visible = [incident for incident in page if is_visible(incident, may_see)]
+        visible = [incident for incident in page if is_visible(incident, is_allowed)]
         listed += visible if query.folded else _outside_groups(call, visible)
         before = (page[-1].changed_at, page[-1].id) if len(page) == at_once else None
         if before is None or len(listed) > query.limit:
@@ -169,16 +169,18 @@ def show_incident(call: AnyApiCall) -> IncidentDetail:
     context = NotificationContext(runbook=where, zone=find_zone(zone), environment=project.environment, **options)
     event = NotificationEvent.RESOLVED if incident.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
     notification = render_notification("", event, call.site.clock.now(), incident, context)
-    opening, may_see = call.site.opening, call.visitor.may_see
+    opening, is_allowed = call.site.opening, call.visitor.may_see
     runs = runs_of_incident(reader, incident.id, list_runs_of_incident(incident))
     return IncidentDetail(
         incident=incident,
         moves=incidents.moves(reader, incident.id),
         alerts=incidents.alerts(reader, incident.id),
         fields=list(notification.fields),
-        runs=[opening.row(row) for row in runs if may_see(row.automation)],
+        runs=[opening.row(row) for row in runs if is_allowed(row.automation)],
         members=incidents.members_of(reader, incident.id),
-        parts=[part for part in grouped_incidents_of(reader, incident.id) if may_see(part.subject.automation or None)],
+        parts=[
+            part for part in grouped_incidents_of(reader, incident.id) if is_allowed(part.subject.automation or None)
+        ],
         runbook=runbook,
         zone=zone,
     )
