@@ -86,11 +86,11 @@ def _row(route: ApiRoute) -> str:
     usual = "viewer" if route.method == "GET" else "operator"
     least = "" if route.role == usual else f" ({route.role})"
     star = " *" if route.whole else ""
-    return f"| `{route.method} {route.path}`{star}{least} | {route.line} | {_taken(route)} | {_given(route.gives)} |\n"
+    return f"| `{route.method} {route.path}`{star}{least} | {route.line} | {_taken(route)} | {_given(route.response_type)} |\n"
 
 
 def _taken(route: ApiRoute) -> str:
-    kind = route.takes or route.query
+    kind = route.request_type or route.query
     fields = [] if kind is None else msgspec.structs.fields(kind)
     shown = [f"**`{one.encode_name}`**" if one.required else f"`{one.encode_name}`" for one in fields]
     return ", ".join(shown) or "-"

@@ -72,7 +72,7 @@ class NamedGate:
     def key(self, request: Request) -> CredentialKey | None:
         return CredentialKey(request.headers.get("authorization", "").removeprefix("Bearer "), is_token=True)
 
-    def still(self, keys: Collection[CredentialKey]) -> dict[CredentialKey, Visitor]:
+    def current_visitors(self, keys: Collection[CredentialKey]) -> dict[CredentialKey, Visitor]:
         return {key: self.visitors[key.hash] for key in keys if key.hash in self.visitors}
 
 

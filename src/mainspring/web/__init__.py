@@ -1,1 +1,1 @@
-"""The web process: answers to probes and figures for a monitoring system, over HTTP."""
+"""The web process: the HTTP servers for pages, API, probes, metrics and webhooks."""

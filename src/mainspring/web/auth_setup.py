@@ -1,4 +1,4 @@
-"""The pages of who may come in, put together: the gate, the entrance around the application, the start-up link."""
+"""The setup of auth: build the authenticator, the middleware around the application, the sign-in pages and the start-up link."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from mainspring.resources.secret_store import SecretStore
 from mainspring.service.access.people import offer_link
 from mainspring.service.access.sign_in import SignInService
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.read import people as reads
+from mainspring.store.read import people
 from mainspring.web.auth.authenticator import Authenticator
 from mainspring.web.auth.middleware import AuthMiddleware
 from mainspring.web.auth.public_site import PublicSite
@@ -24,7 +24,7 @@ from mainspring.web.pages.sign_in_pages import SignInPages
 
 
 class AuthSetup:
-    """One of a web process. `is_alone` = only this machine reaches its pages; `fault` = why the provider lets nobody in."""
+    """The authentication of a web process. `is_local_only` = only this machine reaches its pages; `fault` = why the provider fails."""
 
     def __init__(
         self,
@@ -33,44 +33,46 @@ class AuthSetup:
         secrets: SecretStore,
         clock: Clock,
         *,
-        is_alone: bool,
+        is_local_only: bool,
         cost: ScryptCost | None = None,
     ) -> None:
-        self.site = PublicSite(settings.web, is_alone=is_alone)
-        self.gate = Authenticator(self.site, store, clock)
+        self.site = PublicSite(settings.web, is_local_only=is_local_only)
+        self.authenticator = Authenticator(self.site, store, clock)
         self.sign_in = SignInService(store, clock, cost)
         self._store = store
         self._clock = clock
-        self._is_alone = is_alone
+        self._is_local_only = is_local_only
         self._start = settings.web.seen_as
         oidc = settings.web.oidc
         provider = provider_label(oidc)
-        self._anyone = SetupGuard(store, clock, is_alone=is_alone, has_provider=provider is not None)
-        self.pages = pages = PageRenderer(settings.project, self.site, self.gate, clock)
-        self._enter = SignInPages(pages, self.sign_in, provider)
+        self._setup_guard = SetupGuard(store, clock, is_local_only=is_local_only, has_provider=provider is not None)
+        self.pages = pages = PageRenderer(settings.project, self.site, self.authenticator, clock)
+        self._sign_in_pages = SignInPages(pages, self.sign_in, provider)
         back = f"{self._start}/oidc/back"
-        self._oidc = OidcPages(oidc, pages, self.sign_in, self._enter, secrets, back) if provider is not None else None
+        self._oidc = (
+            OidcPages(oidc, pages, self.sign_in, self._sign_in_pages, secrets, back) if provider is not None else None
+        )
         self.fault = None if self._oidc is None else self._oidc.fault
-        self._people = PeoplePages(pages, store, self.sign_in, self._enter.came)
+        self._people = PeoplePages(pages, store, self.sign_in, self._sign_in_pages.sign_in_origin)
 
     def routes(self) -> list[Route]:
-        """Return the paths that are answered."""
-        elsewhere = [] if self._oidc is None else self._oidc.routes()
-        return [*self._enter.routes(), *elsewhere, *self._people.routes(), *self.pages.assets.routes()]
+        """Return the routes of all pages."""
+        oidc_routes = [] if self._oidc is None else self._oidc.routes()
+        return [*self._sign_in_pages.routes(), *oidc_routes, *self._people.routes(), *self.pages.assets.routes()]
 
     def around(self, app: ASGIApp) -> AuthMiddleware:
-        """Return the application behind the gate."""
-        return AuthMiddleware(app, self.gate, self.site, self._anyone.why_closed)
+        """Return the application behind the middleware."""
+        return AuthMiddleware(app, self.authenticator, self.site, self._setup_guard.closed_reason)
 
     async def invitation(self, *, again: bool) -> str | None:
-        """Return what is said at the start: the start-up link where only this machine hears it, else why nothing is served yet.
+        """Return the message at the start: the start-up link if only this machine reads it, else why no page is served yet.
 
-        `again` = also where there are people already. Raises StoreError.
+        `again` = also if people exist already. Raises StoreError.
         """
-        if not self._is_alone:
-            return await self._anyone.why_closed()
-        people = await asyncio.to_thread(reads.people, self._store.reader)
-        if people and not again:
+        if not self._is_local_only:
+            return await self._setup_guard.closed_reason()
+        known_people = await asyncio.to_thread(people.people, self._store.reader)
+        if known_people and not again:
             return None
         token = await asyncio.to_thread(lambda: offer_link(self._store, clock=self._clock))
         return f"pages: {self._start}/first?token={token} (opens once, within ten minutes, as admin)"

@@ -1,6 +1,6 @@
-"""`python -m mainspring.web.process`: the web process. It imports nobody's code (but the codec, where one is configured).
+"""The web process, `python -m mainspring.web.process`. It imports no user code (except the codec, if one is configured).
 
-It listens before the store answers: that it lives is true all the same.
+It listens before the store answers, so that the liveness probe works.
 """
 
 import asyncio
@@ -39,31 +39,31 @@ from mainspring.web.webhooks.webhook_intake import WebhookIntake
 from mainspring.web.webhooks.webhook_listener import WebhookListener
 
 _MOST_CONNECTIONS = MOST + MOST_WAITING + 600
-"""Streams and requests that wait for runs, which last, and others. The oldest idle one is closed for one more."""
+"""Streams and requests that wait for runs, which last, and others. A new connection closes the oldest idle one."""
 _AGAIN_S = 0.2
 _SECRETS_EVERY_S = 60.0
 _LISTEN_AGAIN_S = 5.0
 _COLLECT_AFTER = 20_000
-"""New objects between two looks for cycles. A page makes as many, and leaves few in cycles."""
+"""New objects between two collections of cycles. A page creates as many, and leaves few in cycles."""
 
 
 async def serve(process: BackgroundProcess) -> int:
-    """Answer until the process is told to end."""
-    look, door = ReadinessPoller(process), WebhookIntake(process)
-    keeping = (look.keep(), door.keep(), hide_secrets(process.project.secrets))
-    looking = [process.loop.create_task(kept) for kept in keeping]
+    """Serve until the process is asked to end."""
+    poller, intake = ReadinessPoller(process), WebhookIntake(process)
+    coroutines = (poller.keep(), intake.keep(), hide_secrets(process.project.secrets))
+    background = [process.loop.create_task(coroutine) for coroutine in coroutines]
     stopped = process.loop.create_task(process.stopped.wait())
-    hooks = WebhookListener(process, door)  # its own address: it goes on where that of the pages is taken
-    serving = [process.loop.create_task(hooks.serve())]
-    listener = await _listen(process, door, [*serving, *looking, stopped])
+    webhooks = WebhookListener(process, intake)  # its own address: it works on if the address of the pages is taken
+    serving = [process.loop.create_task(webhooks.serve())]
+    listener = await _listen(process, intake, [*serving, *background, stopped])
     if listener is None:
-        hooks.end()
+        webhooks.end()
         await asyncio.gather(*serving)
-        return await _close_process(process, looking)
+        return await _close_process(process, background)
     web = process.project.settings.web
     token = find_metrics_token(web.metrics_token_file, os.environ)
-    alone = is_loopback(host_of(web.bind))
-    is_open = alone and not is_public(web.public_url)
+    is_local = is_loopback(host_of(web.bind))
+    is_open = is_local and not is_public(web.public_url)
     if token is None and not is_open:
         process.log.warning(
             "%s can be reached from outside and no token is set: /metrics is closed. Set web.metrics_token_file or %s.",
@@ -74,53 +74,53 @@ async def serve(process: BackgroundProcess) -> int:
     file = None if store.is_remote else store.path
     project = process.project
     incidents = IncidentPages(project.settings, process.store, project.secrets, process.store.clock)
-    ways = AuthSetup(project.settings, process.store, project.secrets, project.clock, is_alone=alone)
-    if ways.fault is not None:
-        process.log.warning("nobody can sign in by the provider of identities: %s", describe_error(ways.fault)[1])
+    auth = AuthSetup(project.settings, process.store, project.secrets, project.clock, is_local_only=is_local)
+    if auth.fault is not None:
+        process.log.warning("nobody can sign in by the provider of identities: %s", describe_error(auth.fault)[1])
     site = HandlerContext(
-        process.store, project.sealing, project.settings, process.store.clock, hook_answers=door.counts.answers
+        process.store, project.sealing, project.settings, process.store.clock, hook_answers=intake.counts.answers
     )
-    api = ApiApp(ways.gate, site)
-    more = [*incidents.routes(), *ways.routes(), api.mounted(), DashboardApp(ways.pages, site).mounted()]
-    routes = ProbeRoutes(process, look, token, is_open=is_open, door=door, file=file, more=more)
-    app = ways.around(routes.app())
-    gc.freeze()  # the code stays: a look through all of it keeps a page waiting for as long as the page takes
+    api = ApiApp(auth.authenticator, site)
+    more = [*incidents.routes(), *auth.routes(), api.mounted(), DashboardApp(auth.pages, site).mounted()]
+    routes = ProbeRoutes(process, poller, token, is_open=is_open, intake=intake, file=file, more=more)
+    app = auth.around(routes.app())
+    gc.freeze()  # the code stays: a collection over all of it would double the time of a page
     gc.set_threshold(_COLLECT_AFTER, 10, 10)
-    limits = ConnectionLimits(_MOST_CONNECTIONS, _MOST_CONNECTIONS // 2, ways.site.is_proxy)
+    limits = ConnectionLimits(_MOST_CONNECTIONS, _MOST_CONNECTIONS // 2, auth.site.is_proxy)
     pages = build_server(app, limits)
     serving.append(process.loop.create_task(pages.serve(sockets=[listener])))
     process.log.info("listening on http://%s", web.bind)
-    looking.append(process.loop.create_task(report_auth_setup(process, ways)))
-    # What the store cannot mend ends the process too: `looking` has the reason.
-    await asyncio.wait({*serving, *looking, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    background.append(process.loop.create_task(report_auth_setup(process, auth)))
+    # A failure of the store that no retry can fix ends the process too: `background` has the reason.
+    await asyncio.wait({*serving, *background, stopped}, return_when=asyncio.FIRST_COMPLETED)
     pages.should_exit = True
     api.close()
-    hooks.end()
+    webhooks.end()
     await asyncio.gather(*serving)
-    return await _close_process(process, looking)
+    return await _close_process(process, background)
 
 
 async def _listen(
-    process: BackgroundProcess, door: WebhookIntake, ends: Sequence[asyncio.Task[Any]]
+    process: BackgroundProcess, intake: WebhookIntake, ends: Sequence[asyncio.Task[Any]]
 ) -> socket.socket | None:
-    """Return the socket of the pages; None if one of `ends` comes first.
+    """Return the socket of the pages; None if one of `ends` finishes first.
 
-    Where another process has the default port, the settings of this one get the next that is free. Any other address that is taken is
-    tried again, and on record.
+    If another process has the default port, the settings of this one get the next free port. Any other taken address is tried again, and
+    the error is recorded.
     """
     settings = process.project.settings
     while True:
         try:
-            take = open_socket_nearby if is_default(settings, "web.bind") else open_socket_at
-            listener, bind = await asyncio.to_thread(take, settings.web.bind, "web.bind")
+            open_address = open_socket_nearby if is_default(settings, "web.bind") else open_socket_at
+            listener, bind = await asyncio.to_thread(open_address, settings.web.bind, "web.bind")
         except ConfigError as error:
-            if door.pages_trouble is None:
-                process.log.error("%s", error)  # noqa: TRY400 - what was done here tells nothing more
-            door.pages_trouble = f"pages and API are not served: {error_headline(error)}"
+            if intake.pages_listen_error is None:
+                process.log.error("%s", error)  # noqa: TRY400 - the traceback adds nothing
+            intake.pages_listen_error = f"pages and API are not served: {error_headline(error)}"
         else:
-            door.pages_trouble = None
+            intake.pages_listen_error = None
             if bind != settings.web.bind:
-                if take is open_socket_nearby:
+                if open_address is open_socket_nearby:
                     process.log.warning("another process has %s: the pages are at http://%s", settings.web.bind, bind)
                 process.project.settings = with_address(settings, "web.bind", bind)
             return listener
@@ -128,38 +128,38 @@ async def _listen(
             return None
 
 
-async def _close_process(process: BackgroundProcess, looking: Sequence[asyncio.Task[Any]]) -> int:
-    """End what looks at the store, and close it; return the exit code. Raises what ended one of them."""
-    for one in looking:
-        if one.done() and not one.cancelled():
-            one.result()
-        one.cancel()
+async def _close_process(process: BackgroundProcess, background: Sequence[asyncio.Task[Any]]) -> int:
+    """Cancel the background tasks, and close the store; return the exit code. Raises the error that ended a task."""
+    for task in background:
+        if task.done() and not task.cancelled():
+            task.result()
+        task.cancel()
     await process.close()
     return 0
 
 
 async def hide_secrets(secrets: SecretStore) -> None:
-    """Learn which secrets there are, for as long as the process lives: viewers of the API do not see their values."""
+    """Read all secrets, again and again, so that viewers of the API do not see their values."""
     while True:
         await asyncio.to_thread(secrets.hide_all)
         await asyncio.sleep(_SECRETS_EVERY_S)
 
 
-async def report_auth_setup(process: BackgroundProcess, ways: AuthSetup) -> None:
-    """Say, once the store is open, how to come in; it lasts as long as the process."""
+async def report_auth_setup(process: BackgroundProcess, auth: AuthSetup) -> None:
+    """Print, once the store is open, how to sign in; lasts as long as the process."""
     while True:
         if process.is_open:
             break
         await asyncio.sleep(_AGAIN_S)
     record_address(process.store, "web.bind", process.project.settings.web.bind)
     try:
-        said = await ways.invitation(again=sys.stderr.isatty())
+        message = await auth.invitation(again=sys.stderr.isatty())
     except MainspringError as error:
         process.log.warning("no start-up link can be made: %s", error.message.splitlines()[0])
-        said = None
-    if said is not None:
-        # Not through the log: that may be kept, and sent elsewhere.
-        sys.stderr.write(f"{said}\n")
+        message = None
+    if message is not None:
+        # Not through the log: that may be stored, and sent elsewhere.
+        sys.stderr.write(f"{message}\n")
         sys.stderr.flush()
     await process.stopped.wait()
 

@@ -128,7 +128,12 @@ def test_names_from_outside_never_leave_their_folder(tmp_path):
 async def test_no_caller_names_a_credential_or_where_it_is_sent(api):
     """CVE-2026-42226 (n8n): no request has a field for a secret or an address; a channel is tried by its configured name."""
     for route in ROUTES:
-        names = {one.encode_name for kind in (route.takes, route.query) if kind for one in msgspec.structs.fields(kind)}
+        names = {
+            one.encode_name
+            for kind in (route.request_type, route.query)
+            if kind
+            for one in msgspec.structs.fields(kind)
+        }
         assert not names & {
             "secret",
             "secrets",

@@ -264,7 +264,7 @@ async def test_flood_of_refusals_is_no_flood_of_commits():
     assert sum(counts.may_keep(f"t{n}/webhook", 10.0) for n in range(1_000)) <= 20
     for trigger in (OTHER_TRIGGER, "t1/webhook", "t2/webhook"):
         counts.count(trigger, "accepted")
-    counts.forget_others({"t1/webhook"})
+    counts.retain({"t1/webhook"})
     assert set(counts._buckets) == {("t1/webhook", "")}
     assert set(counts.answers) == {(OTHER_TRIGGER, "accepted"), ("t1/webhook", "accepted")}
 
@@ -275,8 +275,8 @@ async def test_sender_that_posts_everything_at_once_with_a_wrong_signature_is_an
         assert (await w.ask("/orders", Request(GENUINE, TOKEN))).status == 202
         wrong = Request(GENUINE, TOKEN | {"authorization": "Bearer changed"})
         assert {told.status for told in await asyncio.gather(*(w.ask("/orders", wrong) for _ in range(20)))} == {401}
-        while w.door._keeping:
-            await asyncio.gather(*w.door._keeping)
+        while w.door._recordings:
+            await asyncio.gather(*w.door._recordings)
         w.clock.ahead += SETTLE_TIME_MS
         found = evaluate_all(FactsReader(w.store.reader).read(w.clock.now()), DEFAULT_TUNINGS, w.clock.now()).findings
         assert [one.subject.automation for one in found if one.subject.kind is IncidentKind.SENDER_REJECTED] == [

@@ -57,8 +57,8 @@ async def ask(
 def routes(
     look: Looked | None = None, token: MetricsToken | None = None, *, is_open: bool = True, store: Any = None
 ) -> ProbeRoutes:
-    door = SimpleNamespace(trouble=None, table=[], counts=WebhookCounts())
-    return ProbeRoutes(SimpleNamespace(store=store), look or Looked(), token, is_open=is_open, door=door)  # type: ignore[arg-type]
+    door = SimpleNamespace(listen_error=None, table=[], counts=WebhookCounts())
+    return ProbeRoutes(SimpleNamespace(store=store), look or Looked(), token, is_open=is_open, intake=door)  # type: ignore[arg-type]
 
 
 @pytest.mark.asyncio

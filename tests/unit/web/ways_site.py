@@ -36,16 +36,16 @@ class Site:
         self.store.open()
         settings = replace(Settings(), web=WebSettings(public_url=public_url, oidc=oidc or OidcSettings(), **web))
         secrets = SecretStore(None, {"MAINSPRING_SECRET_OIDC": "what only the client knows: +&%"})
-        self.ways = AuthSetup(settings, self.store, secrets, self.clock, is_alone=is_alone, cost=CHEAP)
+        self.ways = AuthSetup(settings, self.store, secrets, self.clock, is_local_only=is_alone, cost=CHEAP)
         incidents = IncidentPages(settings, self.store, secrets, self.clock)
         look = SimpleNamespace(missing=lambda: HostStatus({}, {}, []).missing, is_open=True)
-        door = SimpleNamespace(trouble=None, table=[], counts=WebhookCounts())
+        door = SimpleNamespace(listen_error=None, table=[], counts=WebhookCounts())
         self.routes = ProbeRoutes(
             SimpleNamespace(store=self.store),
             look,
             None,
             is_open=True,
-            door=door,
+            intake=door,
             more=[*incidents.routes(), *self.ways.routes()],
         )
         self.app = self.ways.around(self.routes.app())

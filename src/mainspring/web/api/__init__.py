@@ -1,4 +1,4 @@
-"""The API of programs: one table of routes by noun, of which the answers, their document and the test of access are made.
+"""The HTTP API: one table of routes by noun. The responses, the document and the access tests are built from it.
 
 See docs/adr/0015-one-gate-for-pages-and-programs.md.
 """

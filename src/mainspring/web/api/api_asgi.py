@@ -1,4 +1,4 @@
-"""The API as an application: each request goes through the gate, then to its row of the table, and is answered with JSON or a problem."""
+"""The API as an ASGI application: authenticate each request, find its row of the route table, and answer with JSON or a problem."""
 
 import asyncio
 import functools
@@ -37,18 +37,18 @@ _STORE_SILENT = "the store did not answer in time: send the same again, with the
 
 
 class ApiApp:
-    """The ASGI application below BASE. Handlers block, so they run in threads of their own: a slow act keeps no probe waiting."""
+    """The ASGI application below BASE. Handlers block, so they run in their own threads: a slow operation does not delay a health probe."""
 
-    def __init__(self, gate: RequestAuthenticator, site: HandlerContext) -> None:
-        self._gate = gate
+    def __init__(self, authenticator: RequestAuthenticator, site: HandlerContext) -> None:
+        self._authenticator = authenticator
         self._site = site
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-api")
-        self.changes = ChangeStreams(gate, site)
+        self.changes = ChangeStreams(authenticator, site)
         self.run_waits = RunWaiters(site)
 
     @functools.cached_property
     def _document(self) -> bytes:
-        """Describe all routes at the first request for it: that takes a tenth of a second, which no start has to wait for."""
+        """Describe all routes when the document is first requested: that takes 0.1 s, which a start does not wait for."""
         return msgspec.json.encode(build_document(ROUTES, __version__, self._site.settings.web.public_url or "/"))
 
     def mounted(self) -> Route:
@@ -62,8 +62,8 @@ class ApiApp:
             response = await self._answer(request)
         except ClientDisconnect:
             return
-        except ApiError as wrong:
-            response = problem_response(wrong.problem)
+        except ApiError as error:
+            response = problem_response(error.problem)
         except MainspringError as error:
             response = problem_response(problem_from_error(error))
         except TimeoutError:
@@ -74,7 +74,7 @@ class ApiApp:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        visitor = await self._gate.visitor(request)
+        visitor = await self._authenticator.visitor(request)
         if isinstance(visitor, Response):
             return visitor
         path = raw_path(request.scope)
@@ -84,8 +84,8 @@ class ApiApp:
                 return _method_not_allowed(["GET"])
             parse_query(request, None)
             if path == DOCUMENT or request.method == "HEAD":
-                found = await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self._document)
-                return _response_with_etag(request, found)
+                document = await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self._document)
+                return _response_with_etag(request, document)
             return self.changes.stream(request, visitor)
         match = find_route(path)
         if not match.routes:
@@ -100,26 +100,30 @@ class ApiApp:
 
     async def _do(self, request: Request, route: ApiRoute, names: dict[str, str], visitor: Visitor) -> Response:
         query = parse_query(request, route.query)
-        body = await parse_body(request, route.takes, self._site.sealing.limit)
-        command = None if route.takes is None else scope_command_id(read_command_id(request), visitor, self._site.clock)
+        body = await parse_body(request, route.request_type, self._site.sealing.limit)
+        command = (
+            None
+            if route.request_type is None
+            else scope_command_id(read_command_id(request), visitor, self._site.clock)
+        )
         call = ApiCall(self._site, visitor, names, query, body, command)
         if route.pending is not None and await self._wait(request, route.pending, call):
             call = msgspec.structs.replace(call, visitor=await self._visitor_now(request, route))
         async with asyncio.timeout(route.within_s):
             data = await asyncio.get_running_loop().run_in_executor(self._threads, _encode_result, route, call)
-        if route.takes is None:
+        if route.request_type is None:
             return _response_with_etag(request, data)
         return Response(data, 200, _HEADERS, _JSON)
 
     async def _wait(self, request: Request, pending: FindPendingRun, call: ApiCall[Any, Any]) -> bool:
-        """Wait for the end of the run that is pending, and of its successors; False if none is. Raises ApiError if this process ends."""
+        """Wait for the end of the pending run and of its successors; False if none is pending. Raises ApiError if this process ends."""
         loop = asyncio.get_running_loop()
         until = loop.time() + call.query.wait
         run = await loop.run_in_executor(self._threads, pending, call)
         is_pending = run is not None
         while run is not None and await self.run_waits.wait(run, call.visitor, request, until - loop.time()):
             ended, run = run, await loop.run_in_executor(self._threads, pending, call)
-            if run == ended:  # the store could not be asked
+            if run == ended:  # the store did not answer
                 break
         if is_pending and self.run_waits.closed:
             raise ApiError(
@@ -128,10 +132,12 @@ class ApiApp:
         return is_pending
 
     async def _visitor_now(self, request: Request, route: ApiRoute) -> Visitor:
-        """Return who sent a request that has waited. Raises ApiError if the right to its answer was taken away during the wait."""
-        key = self._gate.key(request)
+        """Return the sender of a request that has waited. Raises ApiError if their right to the answer ended during the wait."""
+        key = self._authenticator.key(request)
         keys = [] if key is None else [key]
-        visitors = await asyncio.get_running_loop().run_in_executor(self._threads, self._gate.still, keys)
+        visitors = await asyncio.get_running_loop().run_in_executor(
+            self._threads, self._authenticator.current_visitors, keys
+        )
         if key is None or (visitor := visitors.get(key)) is None:
             raise ApiError(
                 build_problem(401, "unauthenticated", "this token or session ended while the request waited")
@@ -140,55 +146,57 @@ class ApiApp:
         return visitor
 
     def close(self) -> None:
-        """End the streams; what is under way in threads ends by itself."""
+        """End the streams. Calls that run in threads end by themselves."""
         self.changes.close()
         self.run_waits.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _require_role(route: ApiRoute, visitor: Visitor) -> None:
-    """Do nothing if a visitor may use a route. Raises ApiError."""
+    """Check that a visitor may use a route. Raises ApiError."""
     if not visitor.may(route.role):
         detail = f"this needs the role {route.role}, and {visitor} is {visitor.role}"
         raise ApiError(build_problem(403, "forbidden", detail))
 
 
 def raw_path(scope: MutableMapping[str, Any]) -> bytes:
-    """Return the path as it came over the wire."""
-    found: bytes = scope.get("raw_path") or scope["path"].encode()
-    return found
+    """Return the path as it was sent."""
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    return path
 
 
-def problem_response(found: Problem) -> Response:
-    """Return a problem as it is answered."""
+def problem_response(problem: Problem) -> Response:
+    """Return a problem as a response."""
     headers = dict(_HEADERS)
-    if found.retry_after_ms is not None:
-        headers["Retry-After"] = str(max(1, -(-found.retry_after_ms // 1_000)))
-    data = {name: value for name, value in msgspec.structs.asdict(found).items() if value is not None}
-    return Response(msgspec.json.encode(data), found.status, headers, CONTENT_TYPE)
+    if problem.retry_after_ms is not None:
+        headers["Retry-After"] = str(max(1, -(-problem.retry_after_ms // 1_000)))
+    data = {name: value for name, value in msgspec.structs.asdict(problem).items() if value is not None}
+    return Response(msgspec.json.encode(data), problem.status, headers, CONTENT_TYPE)
 
 
 def _encode_result(route: ApiRoute, call: ApiCall[Any, Any]) -> bytes:
     try:
         answer = to_plain_json(route.handler(call))
-        # As on pages: a run may have been given a secret, or have returned one. Operators need what is stored, to act on it.
+        # As on pages: a run may have been given a secret, or have returned one. Operators need what is stored to act on it.
         return msgspec.json.encode(
             answer if call.visitor.may(Role.OPERATOR) else KNOWN_SECRETS.redactor.hide_known(answer)
         )
-    finally:  # whoever acted sees what came of it, also where a part was refused, or the request did not wait for it
-        if route.takes is not None:
-            call.site.kept.forget()
+    finally:  # the caller sees the new state at once, also if a part was refused or the request did not wait
+        if route.request_type is not None:
+            call.site.project_status.forget()
 
 
 def _response_with_etag(request: Request, data: bytes) -> Response:
-    """Return what is looked at; nothing of it where the asker has the same already.
+    """Return the response of a GET: 304 without a body if the client has it already.
 
-    The tag is of the answer itself: a number of the store's changes moves with each sign of life, so it would never be the same.
+    The tag is of the response itself: a counter of the store's changes moves with each heartbeat, so it would never be the same.
     """
     tag = f'"{hashlib.blake2b(data, digest_size=16).hexdigest()}"'
     headers = {**_HEADERS, "Cache-Control": "private, no-cache", "ETag": tag, "Vary": "Authorization, Cookie"}
-    wanted = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
-    if tag in wanted or "*" in wanted:
+    known_tags = {
+        known_tag.strip().removeprefix("W/") for known_tag in request.headers.get("if-none-match", "").split(",")
+    }
+    if tag in known_tags or "*" in known_tags:
         return Response(None, 304, headers)
     return Response(data, 200, headers, _JSON)
 

@@ -1,4 +1,4 @@
-"""What many routes take and give alike: words with their bounds, the query of a list, the answer of an act."""
+"""Bodies and queries that many routes share: words with their bounds, the query of a list, the response of an operation."""
 
 from collections.abc import Callable, Iterable
 from typing import Annotated, TypeVar
@@ -10,12 +10,12 @@ from mainspring.web.api.response_types import Page
 T = TypeVar("T")
 
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000, pattern=r"^[^\x00-\x1f\x7f]+$")]
-"""Something that is named: one line without control characters."""
+"""A name: one line without control characters."""
 Text = Annotated[str, msgspec.Meta(max_length=2_000, pattern=r"^[^\x00]*$")]
-"""What a person says."""
+"""A text that a person wrote."""
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500)]
 Number = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
-"""A place in an order, as `next` gave it; the number of a session."""
+"""A position in an order, as `next` returned it; the number of a session."""
 
 
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,7 +45,7 @@ class OperationResponse(msgspec.Struct, frozen=True):
 
 
 def slice_rows(rows: Iterable[T], key: Callable[[T], str], query: ListQuery) -> Page[T]:
-    """Return the part of a list that is short by nature: read whole, in the order of its keys, cut here."""
+    """Return a page of a short list: it is read whole, sorted by key and cut here."""
     ordered = sorted((row for row in rows if query.cursor is None or key(row) > query.cursor), key=key)
-    found = ordered[: query.limit]
-    return Page(found, key(found[-1]) if len(ordered) > query.limit else None)
+    page_rows = ordered[: query.limit]
+    return Page(page_rows, key(page_rows[-1]) if len(ordered) > query.limit else None)

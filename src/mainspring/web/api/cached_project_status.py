@@ -1,4 +1,4 @@
-"""How everything stands, judged at most once a second however many pages ask: what bar, title, icon, Now and API say is one verdict."""
+"""The cached status of a project, evaluated at most once a second: bar, title, icon, overview and API show the same one."""
 
 from threading import Lock
 from typing import Final, Protocol
@@ -22,7 +22,7 @@ _FRESH_MS: Final = 1_000
 
 
 class StatusInputs(Protocol):
-    """What the status of a project is read from."""
+    """The source of a project's status."""
 
     @property
     def reader(self) -> StoreReader: ...
@@ -33,7 +33,7 @@ class StatusInputs(Protocol):
 
 
 class StatusSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What was judged at the instant `at` (ms), and by which incidents. `free` = bytes beside the store, None on a server."""
+    """The status at the instant `at` (ms), with its incidents. `free` = bytes free on the store's disk, None on a server."""
 
     verdict: VisibleProjectStatus
     incidents: UnresolvedIncidents
@@ -43,49 +43,51 @@ class StatusSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     zone: str
     reader: StoreReader
     parts: dict[tuple[str, ...], UnresolvedFailures] = {}
-    """Runs that stand still as far as those see who see these automations: read when one of them asks."""
+    """Unresolved failures of a set of automations, read when a visitor who sees only those asks."""
 
     def of(self, visitor: Visitor, questions: int = 0) -> VisibleProjectStatus:
-        """Return the verdict on what a visitor sees."""
+        """Return the status of what a visitor sees."""
         if visitor.is_for_all:
             return self.verdict
-        views = [one for one in self.views if visitor.may_see(one.name)]
+        views = [view for view in self.views if visitor.may_see(view.name)]
         runs = self._runs_of(tuple(view.name for view in views))
-        return evaluate_visible_status(self.told_to(visitor), views, runs, questions, now=self.at, zone=self.zone)
+        return evaluate_visible_status(
+            self.visible_incidents(visitor), views, runs, questions, now=self.at, zone=self.zone
+        )
 
     def _runs_of(self, names: tuple[str, ...]) -> UnresolvedFailures:
         if names not in self.parts:
             self.parts[names] = read_unresolved_failures(self.reader, names)
         return self.parts[names]
 
-    def told_to(self, visitor: Visitor) -> list[Incident]:
+    def visible_incidents(self, visitor: Visitor) -> list[Incident]:
         """Return the incidents that a visitor sees."""
         return select_visible(*self.incidents, visitor.may_see)
 
 
 class CachedProjectStatus:
-    """One of a web process."""
+    """The cache of one web process."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._judged_at = 0
-        self._stand: StatusSnapshot | None = None
-        self._act = self._judged_after = object()
+        self._evaluated_at = 0
+        self._snapshot: StatusSnapshot | None = None
+        self._last_change = self._evaluated_after = object()
 
     def of(self, site: StatusInputs) -> StatusSnapshot:
-        """Return how it stands, of this second. Raises StoreError."""
+        """Return the status, at most a second old. Raises StoreError."""
         with self._lock:
-            now, act = site.clock.now(), self._act
-            is_fresh = self._judged_after is act and 0 <= now - self._judged_at < _FRESH_MS
-            if self._stand is None or not is_fresh:
-                self._stand = None
-                self._stand = _evaluate(site, now)
-                self._judged_at, self._judged_after = now, act
-            return self._stand
+            now, last_change = site.clock.now(), self._last_change
+            is_fresh = self._evaluated_after is last_change and 0 <= now - self._evaluated_at < _FRESH_MS
+            if self._snapshot is None or not is_fresh:
+                self._snapshot = None
+                self._snapshot = _evaluate(site, now)
+                self._evaluated_at, self._evaluated_after = now, last_change
+            return self._snapshot
 
     def forget(self) -> None:
-        """Judge anew when somebody asks: something was done. Waits for no judgement that is under way, which counts for no later asker."""
-        self._act = object()
+        """Evaluate again at the next request: something changed. A running evaluation is not awaited; later requests ignore its result."""
+        self._last_change = object()
 
 
 def _evaluate(site: StatusInputs, now: int) -> StatusSnapshot:
@@ -94,7 +96,7 @@ def _evaluate(site: StatusInputs, now: int) -> StatusSnapshot:
     free = free_bytes(folder) if folder is not None and folder.exists() else None
     environment = settings.project.environment
     incidents, views, zone = read_unresolved(reader), status.automations(reader), settings.project.timezone
-    found = evaluate_status(
+    project = evaluate_status(
         reader,
         now,
         incidents,
@@ -106,8 +108,15 @@ def _evaluate(site: StatusInputs, now: int) -> StatusSnapshot:
     )
     return StatusSnapshot(
         verdict=VisibleProjectStatus(
-            *(found.head, found.sentence, found.count, found.untold, found.put_off, found.undecided_failures),
-            notes=found.notes,
+            *(
+                project.head,
+                project.sentence,
+                project.count,
+                project.untold,
+                project.put_off,
+                project.undecided_failures,
+            ),
+            notes=project.notes,
         ),
         incidents=incidents,
         views=views,

@@ -1,4 +1,4 @@
-"""One request that was let in: who asks, what for, and what its handler works with."""
+"""One authenticated API call: its visitor, its names, query and body, and the context that handlers work with."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -37,25 +37,25 @@ K = TypeVar("K")
 
 
 class RequestAuthenticator(Protocol):
-    """Turns a request into a visitor, or into what it is answered."""
+    """Turns a request into a visitor, or into the response that rejects it."""
 
     async def visitor(self, request: Request) -> Visitor | Response:
-        """Return who asks; a response where nobody is let in so."""
+        """Return the visitor; a response if the request is not let in."""
         ...
 
     def key(self, request: Request) -> CredentialKey | None:
-        """Return by what a request comes in."""
+        """Return the credential of a request."""
         ...
 
-    def still(self, keys: Collection[CredentialKey]) -> Mapping[CredentialKey, Visitor]:
-        """Return who comes in by these keys now. Blocking; raises StoreError."""
+    def current_visitors(self, keys: Collection[CredentialKey]) -> Mapping[CredentialKey, Visitor]:
+        """Return the visitors who have these credentials now. Blocking; raises StoreError."""
         ...
 
 
 class HandlerContext(msgspec.Struct, frozen=True):
-    """What all handlers work with. `cost` = what a new password costs to compute with.
+    """The context of all handlers. `cost` = the cost of hashing a new password.
 
-    `hook_answers` = what this process answered to webhooks since its start, by trigger and answer.
+    `hook_answers` = the number of answers to webhooks since this process started, by trigger and answer.
     """
 
     store: ProcessStore
@@ -64,9 +64,9 @@ class HandlerContext(msgspec.Struct, frozen=True):
     clock: Clock
     cost: ScryptCost = ScryptCost()
     hook_answers: Mapping[tuple[str, str], int] = {}
-    sight: CachedMonitorInputs = msgspec.field(default_factory=CachedMonitorInputs)
-    """What monitors judge by, remembered for all requests."""
-    kept: CachedProjectStatus = msgspec.field(default_factory=CachedProjectStatus)
+    monitor_inputs: CachedMonitorInputs = msgspec.field(default_factory=CachedMonitorInputs)
+    """The inputs of monitors, cached for all requests."""
+    project_status: CachedProjectStatus = msgspec.field(default_factory=CachedProjectStatus)
 
     @property
     def reader(self) -> StoreReader:
@@ -75,17 +75,17 @@ class HandlerContext(msgspec.Struct, frozen=True):
 
     @property
     def reads(self) -> OperationReads:
-        """The reads that acts need."""
+        """The reads that operations need."""
         return OperationReads(self.reader)
 
     @property
     def opening(self) -> ViewUnsealer:
-        """Opens what is told as far as the codec is at hand; the rest stays sealed and says so."""
+        """Unseals values as far as the codec is available; the rest stays sealed and says so."""
         return ViewUnsealer(self.sealing, lenient=True)
 
 
 class ApiCall(msgspec.Struct, Generic[Q, B], frozen=True):
-    """A request. `names` = those in its path; `command` = its Idempotency-Key; `seen` = the automations that it read, by name."""
+    """A request. `names` = those in its path; `command` = its Idempotency-Key; `seen` = the automations that it has read, by name."""
 
     site: HandlerContext
     visitor: Visitor
@@ -96,77 +96,79 @@ class ApiCall(msgspec.Struct, Generic[Q, B], frozen=True):
     seen: dict[str, AutomationView] = {}
 
     def act(self) -> OperationContext:
-        """Return who acts, why and under which command id.
+        """Return the actor, the reason and the command id.
 
         Raises:
-            OptionError: the Idempotency-Key can be none.
+            OptionError: the Idempotency-Key is invalid.
         """
         actor = Actor(self.visitor.door, self.visitor.name)
         reason: str | None = getattr(self.body, "reason", None)
         return operation_context(actor, self.site.clock, reason=reason, command=self.command)
 
-    def asking(self, query: K, **names: str) -> "ApiCall[K, None]":
-        """Return a look of the same visitor with another query; `names` = those of its path where they are others."""
+    def with_query(self, query: K, **names: str) -> "ApiCall[K, None]":
+        """Return a read of the same visitor with another query; `names` replace those of its path."""
         return ApiCall(self.site, self.visitor, {**self.names, **names}, query, None, seen=self.seen)
 
     def run(self, id: str | None = None) -> RunView:
-        """Return the run that the path names, or that of an id, as it is stored.
+        """Return the run of an id, or the one that the path names, as it is stored.
 
         Raises:
-            NotFoundError: there is none of this id, for this visitor.
+            NotFoundError: there is no such run that this visitor may see.
         """
-        wanted = self.id_of(IdKind.RUN, self.names["run"] if id is None else id)
-        found = run_view(self.site.reader, wanted)
-        if not self.visitor.may_see(found.automation):
-            raise run_not_found(wanted)
-        return found
+        run_id = self.id_of(IdKind.RUN, self.names["run"] if id is None else id)
+        run = run_view(self.site.reader, run_id)
+        if not self.visitor.may_see(run.automation):
+            raise run_not_found(run_id)
+        return run
 
     def id_of(self, kind: IdKind, text: str) -> str:
-        """Return the id that is meant by one, or by its end as pages and lists show it; what means nothing is returned as it is.
+        """Return the whole id for an id or the end of one, as pages and lists show it. Text that matches no id is returned unchanged.
 
         Raises:
-            ConflictError: it is the end of more than one that the visitor may see; these are listed.
+            ConflictError: several ids that the visitor may see end like this; they are listed.
         """
         if is_regular_id(text):
             return text
-        found = [one for one in ids_ending(self.site.reader, kind, text) if self.visitor.may_see(one.automation)]
-        return whole_id(kind, text, found) if found else text
+        matches = [
+            match for match in ids_ending(self.site.reader, kind, text) if self.visitor.may_see(match.automation)
+        ]
+        return whole_id(kind, text, matches) if matches else text
 
     def automations(self) -> list[str] | None:
-        """Return the automations that the visitor sees, for reads that take no others; None = all."""
+        """Return the automations that the visitor sees, for reads that filter by automation; None = all."""
         if self.visitor.is_for_all:
             return None
         return [name for name in automation_names(self.site.reader) if self.visitor.may_see(name)]
 
     def sealing_of(self, run: RunView) -> Sealing:
-        """Return how values for a run are written: what a codec seals, only who has that codec can add to.
+        """Return the sealing for new values of a run: only a process with its codec can add to sealed values.
 
         Raises:
-            ConflictError: its codec is not at hand.
+            ConflictError: this process does not have its codec.
         """
         if run.codec not in (PLAIN_SEALING.id, self.site.sealing.id):
-            said = f"the values of run {run.id} are sealed by codec {run.codec!r}"
-            raise error_for_refusal(Refused("sealed_otherwise", said), run.id)
+            detail = f"the values of run {run.id} are sealed by codec {run.codec!r}"
+            raise error_for_refusal(Refused("sealed_otherwise", detail), run.id)
         return self.site.sealing
 
     @staticmethod
     def missing(noun: str, name: str) -> NoReturn:
-        """Say that nothing has this name: what a visitor may not see is for it as if it were not there."""
+        """Raise NotFoundError. What a visitor may not see is missing for them."""
         raise NotFoundError(f"there is no {noun} {name}")
 
 
 def to_ms(at: datetime | None) -> int | None:
-    """Return an instant as the store has it (ms UTC); nothing here is older than 1970.
+    """Return an instant as the store has it (ms UTC), at least 0.
 
     Raises:
-        ArgumentError: no calendar reaches so far in every zone, so the list in which it stands could not be shown any more.
+        ArgumentError: the instant is too late for a calendar of some zone, so lists could not show it.
     """
     if at is None:
         return None
-    found = round(at.timestamp() * 1000)
-    if found > LATEST_INSTANT:
+    instant = round(at.timestamp() * 1000)
+    if instant > LATEST_INSTANT:
         raise ArgumentError(f"{at.isoformat()} is too far away", hint="Name an instant before the year 9999.")
-    return max(0, found)
+    return max(0, instant)
 
 
 AnyApiCall = ApiCall[Any, Any]

@@ -1,8 +1,8 @@
-"""Which nouns changed, as a stream of server-sent events; not how they changed: whoever hears of it looks again.
+"""Change streams: the nouns that changed, as server-sent events. A client that receives one reads its page again.
 
-While somebody listens the store is looked at once a second, however many they are: by marks that change with what they stand for, of all
-or of the automations that somebody sees, and for who of them is still let in. Of a crowd only so many are told at a time, who waits longest
-first: each of them asks for its page again.
+While there are listeners, the store is polled once a second, however many they are: for change tokens, of all automations or of those
+that a listener sees, and for the listeners who still have access. Only a limited number is notified at once, the longest waiting first,
+because each of them then requests its page.
 """
 
 import asyncio
@@ -26,20 +26,20 @@ from mainspring.web.api.request_parsing import ApiError
 from mainspring.web.auth.authenticator import CredentialKey
 
 MOST: Final = 256
-"""Streams at a time; the server takes so many requests more (web/process.py), so that streams keep none of them waiting."""
+"""Streams at a time. The server accepts this many requests more (web/process.py), so that streams delay none."""
 MOST_OF_ONE: Final = 32
-"""Of them, those of one visitor: a tab has one while it is seen, and who came in by the start-up link is one visitor on all its screens."""
+"""The limit for one visitor. A visible tab has one stream; all screens signed in by the start-up link are one visitor."""
 _LISTENERS_AT_ONCE = 50
-"""Listeners that one look tells of something: two hundred tabs are a page each four seconds, not two hundred pages a second."""
+"""Listeners that one poll notifies: two hundred tabs are a page each four seconds, not two hundred pages a second."""
 _POLL_EVERY_S = 1.0
 _POLLS_PER_HEARTBEAT = 15
-"""Looks without news after which a sign of life is sent."""
+"""Polls without news until a heartbeat is sent."""
 _LOG = logging.getLogger("mainspring.web.api")
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
 VisiblePart = tuple[str, ...] | None
-"""Of which automations somebody hears: the patterns of a visitor, None = of all."""
+"""The automations whose changes a listener receives: the patterns of a visitor, None = all."""
 OF_AUTOMATIONS: Final = frozenset({"runs", "logs", "questions", "incidents", "automations", "deliveries", "bulk"})
-"""Nouns that belong to automations: of the others only those hear who are for all."""
+"""Nouns that belong to automations. The other nouns are sent only to visitors who see all automations."""
 
 
 async def _pause() -> None:
@@ -47,192 +47,200 @@ async def _pause() -> None:
 
 
 class _ChangeListener:
-    """What one listener has not heard yet: each noun once, however long it does not listen. `key` = by what it came in."""
+    """The pending changes of one listener: each noun once. `key` = the credential it was opened with."""
 
     def __init__(self, visitor: Visitor, key: CredentialKey | None) -> None:
         self.visitor = visitor
-        self.who = str(visitor)
+        self.name = str(visitor)
         self.key = key
         self.owed: frozenset[str] = frozenset()
-        """What it is told at one of the next looks."""
-        self.told_in = 0
-        """The look that told it something last."""
+        """The nouns that one of the next polls sends."""
+        self.notified_in = 0
+        """The poll that notified it last."""
         self._nouns: frozenset[str] = frozenset()
-        self._come = asyncio.Event()
-        self._is_over = False
+        self._has_news = asyncio.Event()
+        self._is_ended = False
 
-    def tell(self) -> None:
-        """Tell it what it is owed; nothing = a sign of life."""
+    def notify(self) -> None:
+        """Hand over the owed nouns; none = a heartbeat."""
         self._nouns |= self.owed
         self.owed = frozenset()
-        self._come.set()
+        self._has_news.set()
 
     def end(self) -> None:
-        """Nothing comes any more."""
-        self._is_over = True
-        self._come.set()
+        """End the stream."""
+        self._is_ended = True
+        self._has_news.set()
 
     async def next(self) -> frozenset[str] | None:
-        """Wait for news and return them; None = it is over."""
-        await self._come.wait()
-        self._come.clear()
+        """Wait for news and return them; None = the stream has ended."""
+        await self._has_news.wait()
+        self._has_news.clear()
         nouns, self._nouns = self._nouns, frozenset()
-        return None if self._is_over else nouns
+        return None if self._is_ended else nouns
 
 
 class ChangeStreams:
-    """The streams of one process. `pause` is waited for between two looks."""
+    """The change streams of one process. `pause` is awaited between two polls."""
 
     def __init__(
-        self, gate: "RequestAuthenticator", site: HandlerContext, pause: Callable[[], Awaitable[None]] = _pause
+        self, authenticator: "RequestAuthenticator", site: HandlerContext, pause: Callable[[], Awaitable[None]] = _pause
     ) -> None:
-        self._gate = gate
+        self._authenticator = authenticator
         self._site = site
         self._pause = pause
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mainspring-changes")
         self._listening: dict[_ChangeListener, None] = {}
-        """In the order in which they came."""
-        self._looking: asyncio.Task[None] | None = None
+        """In the order of their requests."""
+        self._poller: asyncio.Task[None] | None = None
         self._closed = False
-        self._before: Mapping[VisiblePart, ChangeTokens] = {}
+        self._last_tokens: Mapping[VisiblePart, ChangeTokens] = {}
 
     @property
     def open(self) -> int:
-        """How many listen."""
+        """The number of listeners."""
         return len(self._listening)
 
     def stream(self, request: Request, visitor: Visitor) -> Response:
-        """Return an answer that goes on until its asker goes, is no longer let in, or this process ends. Raises ApiError.
+        """Return a response that continues until its client disconnects, loses its access, or this process ends. Raises ApiError.
 
-        It begins with all nouns, so that nothing is missed between what its asker knew before and the first look.
+        It begins with all nouns, so that no change is missed between the client's last read and the first poll.
         """
-        news = _ChangeListener(visitor, self._gate.key(request))
-        self._make_place(news.who)
-        self._listening[news] = None
-        before = self._before.get(visitor.automations)
-        if before is not None:
-            news.owed = frozenset(before)
-            news.tell()
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.get_running_loop().create_task(self._look())
-        return _EventStream(_encode_events(news), news, self._listening)
+        listener = _ChangeListener(visitor, self._authenticator.key(request))
+        self._make_place(listener.name)
+        self._listening[listener] = None
+        tokens = self._last_tokens.get(visitor.automations)
+        if tokens is not None:
+            listener.owed = frozenset(tokens)
+            listener.notify()
+        if self._poller is None or self._poller.done():
+            self._poller = asyncio.get_running_loop().create_task(self._poll())
+        return _EventStream(_encode_events(listener), listener, self._listening)
 
     def close(self) -> None:
         """End all streams."""
         self._closed = True
-        for news in self._listening:
-            news.end()
-        if self._looking is not None:
-            self._looking.cancel()
+        for listener in self._listening:
+            listener.end()
+        if self._poller is not None:
+            self._poller.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _make_place(self, who: str) -> None:
-        """Make room for one more stream of a visitor: where all places are taken, by the oldest of who has most. Raises ApiError."""
-        of = Counter(one.who for one in self._listening)
-        if of[who] >= MOST_OF_ONE:
-            said = f"{who} has {MOST_OF_ONE} streams open"
-            raise ApiError(build_problem(429, "too_many_streams", said, hint="Close one.", retry_after_ms=10_000))
+    def _make_place(self, name: str) -> None:
+        """Make room for one more stream of a visitor. If all are taken, end the oldest of the visitor with most. Raises ApiError."""
+        counts = Counter(listener.name for listener in self._listening)
+        if counts[name] >= MOST_OF_ONE:
+            detail = f"{name} has {MOST_OF_ONE} streams open"
+            raise ApiError(build_problem(429, "too_many_streams", detail, hint="Close one.", retry_after_ms=10_000))
         if not self._closed and len(self._listening) < MOST:
             return
-        most = max(of, key=lambda one: of[one], default=who)
-        if self._closed or of[most] <= of[who] + 1:
+        most = max(counts, key=lambda name: counts[name], default=name)
+        if self._closed or counts[most] <= counts[name] + 1:
             raise ApiError(build_problem(503, "too_many_streams", f"{MOST} streams are open", retry_after_ms=10_000))
-        oldest = next(one for one in self._listening if one.who == most)
+        oldest = next(listener for listener in self._listening if listener.name == most)
         oldest.end()
         del self._listening[oldest]
 
-    async def _look(self) -> None:
-        """Look until nobody listens any more."""
-        look = 0
+    async def _poll(self) -> None:
+        """Poll until there are no listeners."""
+        poll_number = 0
         while self._listening:
-            look += 1
-            asked = list(self._listening)
-            found = await self._found([one.key for one in asked if one.key is not None])
+            poll_number += 1
+            listeners = list(self._listening)
+            read = await self._read_changes([listener.key for listener in listeners if listener.key is not None])
             changed: Mapping[VisiblePart, frozenset[str]] = {}
-            if found is not None:
-                marks, visitors = found
-                _end_unauthorized(asked, visitors)  # who came meanwhile was let in by itself
-                changed = {part: _changed_nouns(self._before.get(part, {}), now) for part, now in marks.items()}
-                self._before = marks
+            if read is not None:
+                tokens, visitors = read
+                _end_unauthorized(
+                    listeners, visitors
+                )  # listeners that came meanwhile were authenticated by their request
+                changed = {part: _changed_nouns(self._last_tokens.get(part, {}), now) for part, now in tokens.items()}
+                self._last_tokens = tokens
             if any(changed.values()):
-                # Who is told of it and asks is answered by what is so now, not by what was judged before.
-                self._site.kept.forget()
-            # Counted by looks alone: a sign that is late because of others' news would tell of those.
-            self._tell(changed, look, is_beat=look % _POLLS_PER_HEARTBEAT == 0)
+                # A listener that asks after this notice gets the present state, not a cached one.
+                self._site.project_status.forget()
+            # Counted by polls alone: a heartbeat delayed by others' news would reveal them.
+            self._notify_listeners(changed, poll_number, is_beat=poll_number % _POLLS_PER_HEARTBEAT == 0)
             await self._pause()
-        self._before = {}
+        self._last_tokens = {}
 
-    def _tell(self, changed: "Mapping[VisiblePart, frozenset[str]]", look: int, *, is_beat: bool) -> None:
-        for news in self._listening:
-            news.owed |= changed.get(news.visitor.automations, frozenset())
-        for news in sorted((one for one in self._listening if one.owed), key=lambda one: one.told_in)[
-            :_LISTENERS_AT_ONCE
-        ]:
-            news.told_in = look
-            news.tell()
+    def _notify_listeners(
+        self, changed: "Mapping[VisiblePart, frozenset[str]]", poll_number: int, *, is_beat: bool
+    ) -> None:
+        for listener in self._listening:
+            listener.owed |= changed.get(listener.visitor.automations, frozenset())
+        for listener in sorted(
+            (listener for listener in self._listening if listener.owed), key=lambda listener: listener.notified_in
+        )[:_LISTENERS_AT_ONCE]:
+            listener.notified_in = poll_number
+            listener.notify()
         if is_beat:
-            for news in self._listening:
-                news.tell()
+            for listener in self._listening:
+                listener.notify()
 
-    async def _found(
+    async def _read_changes(
         self, keys: list[CredentialKey]
     ) -> tuple[Mapping[VisiblePart, ChangeTokens], Mapping[CredentialKey, Visitor]] | None:
-        """Return the marks of now, and who comes in by these keys; None while the store cannot be asked."""
+        """Return the present change tokens and the visitors of these credentials; None while the store is unreachable."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, keys)
         except MainspringError:
-            return None  # it is away, which is told elsewhere
-        except Exception:  # noqa: BLE001 - one look that fails must not end the streams
+            return None  # the store is unreachable, which is reported elsewhere
+        except Exception:  # noqa: BLE001 - one failed poll must not end the streams
             _LOG.exception("changes cannot be looked for")
             return None
 
     def _read(
         self, keys: list[CredentialKey]
     ) -> tuple[Mapping[VisiblePart, ChangeTokens], Mapping[CredentialKey, Visitor]]:
-        visitors, reader, now = self._gate.still(keys), self._site.reader, self._site.clock.now()
-        parts = {one.automations: one for one in visitors.values()}
-        marks = {
+        visitors, reader, now = self._authenticator.current_visitors(keys), self._site.reader, self._site.clock.now()
+        parts = {visitor.automations: visitor for visitor in visitors.values()}
+        tokens = {
             part: read_change_tokens(reader, now)
-            if one.is_for_all
-            else read_visible_change_tokens(reader, now, one.may_see)
-            for part, one in parts.items()
+            if visitor.is_for_all
+            else read_visible_change_tokens(reader, now, visitor.may_see)
+            for part, visitor in parts.items()
         }
-        return marks, visitors
+        return tokens, visitors
 
 
 def _changed_nouns(before: ChangeTokens, now: ChangeTokens) -> frozenset[str]:
-    return frozenset(noun for noun, mark in now.items() if before.get(noun) != mark)
+    return frozenset(noun for noun, token in now.items() if before.get(noun) != token)
 
 
 def _end_unauthorized(listening: Iterable[_ChangeListener], visitors: Mapping[CredentialKey, Visitor]) -> None:
-    """End the streams of those who are no longer let in; the others are who they are now."""
-    for news in listening:
-        visitor = visitors.get(news.key) if news.key is not None else None
-        if visitor is None or str(visitor) != news.who:
-            news.end()
+    """End the streams of visitors without access, and update the visitors of the others."""
+    for listener in listening:
+        visitor = visitors.get(listener.key) if listener.key is not None else None
+        if visitor is None or str(visitor) != listener.name:
+            listener.end()
         else:
-            news.visitor = visitor
+            listener.visitor = visitor
 
 
-async def _encode_events(news: _ChangeListener) -> AsyncIterator[bytes]:
+async def _encode_events(listener: _ChangeListener) -> AsyncIterator[bytes]:
     yield b"retry: 3000\n\n"
-    while (nouns := await news.next()) is not None:
-        seen = sorted(nouns if news.visitor.is_for_all else nouns & OF_AUTOMATIONS)
-        yield b"event: changed\ndata: " + msgspec.json.encode({"nouns": seen}) + b"\n\n" if seen else b": alive\n\n"
+    while (nouns := await listener.next()) is not None:
+        visible_nouns = sorted(nouns if listener.visitor.is_for_all else nouns & OF_AUTOMATIONS)
+        yield (
+            b"event: changed\ndata: " + msgspec.json.encode({"nouns": visible_nouns}) + b"\n\n"
+            if visible_nouns
+            else b": alive\n\n"
+        )
 
 
 class _EventStream(StreamingResponse):
-    """Gives its place back when it ends, however it ends."""
+    """A response that removes its listener when it ends, for any reason."""
 
     def __init__(
-        self, told: AsyncIterator[bytes], news: _ChangeListener, listening: dict[_ChangeListener, None]
+        self, events: AsyncIterator[bytes], listener: _ChangeListener, listening: dict[_ChangeListener, None]
     ) -> None:
-        super().__init__(told, headers=_HEADERS, media_type="text/event-stream")
-        self._news, self._places = news, listening
+        super().__init__(events, headers=_HEADERS, media_type="text/event-stream")
+        self._listener, self._listening = listener, listening
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Stream."""
+        """Send the events."""
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._places.pop(self._news, None)
+            self._listening.pop(self._listener, None)

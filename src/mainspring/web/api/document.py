@@ -1,4 +1,4 @@
-"""The API as an OpenAPI 3.1 document, made of the table: what is not there is not answered, and what is answered stands there."""
+"""The API document in OpenAPI 3.1, built from the route table, so that it lists exactly the routes that exist."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, get_origin
@@ -32,21 +32,26 @@ _STREAM: Final = 'server-sent events `changed`, whose data is {"nouns": [...]}; 
 
 
 def build_document(routes: Sequence[ApiRoute], version: str, url: str = "/") -> dict[str, Any]:
-    """Return the document of these routes; `url` = where the web process is for whoever asks."""
-    shapes = ResponseTypes()
+    """Return the document of these routes; `url` = the address of the web process for its clients."""
+    response_types = ResponseTypes()
     kinds: list[Any] = [Problem]
     for route in routes:
-        kinds += [shapes.of(route.gives), *([route.takes] if route.takes is not None else [])]
-    # Through JSON and back: a default may be a tuple, which is no array to those who check.
+        kinds += [
+            response_types.of(route.response_type),
+            *([route.request_type] if route.request_type is not None else []),
+        ]
+    # Through JSON and back: a default may be a tuple, which is no array to a validator.
     schemas, parts = rename_schemas(
         msgspec.json.decode(msgspec.json.encode(msgspec.json.schema_components(kinds, ref_template=_PARTS)))
     )
-    found = iter(schemas[1:])
+    built_schemas = iter(schemas[1:])
     paths: dict[str, Any] = {}
     for route in routes:
-        gives = next(found)
-        takes = next(found) if route.takes is not None else None
-        paths.setdefault(f"{BASE}{route.path}", {})[route.method.lower()] = _build_operation(route, gives, takes)
+        response_schema = next(built_schemas)
+        request_schema = next(built_schemas) if route.request_type is not None else None
+        paths.setdefault(f"{BASE}{route.path}", {})[route.method.lower()] = _build_operation(
+            route, response_schema, request_schema
+        )
     paths[f"{BASE}/changes"] = {
         "get": _plain_operation("changes.stream", "Hear which nouns changed.", "text/event-stream", _STREAM)
     }
@@ -70,33 +75,35 @@ def build_document(routes: Sequence[ApiRoute], version: str, url: str = "/") -> 
     }
 
 
-def _build_operation(route: ApiRoute, gives: dict[str, Any], takes: dict[str, Any] | None) -> dict[str, Any]:
+def _build_operation(
+    route: ApiRoute, response_schema: dict[str, Any], request_schema: dict[str, Any] | None
+) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.id,
         "summary": route.line,
         "tags": [route.path.split("/")[1]],
         "x-least-role": route.role.value,
         "parameters": list(_list_parameters(route)),
-        "responses": _build_responses(gives),
+        "responses": _build_responses(response_schema),
     }
-    if route.takes is not None and takes is not None:
-        is_needed = any(one.required for one in msgspec.structs.fields(route.takes))
-        operation["requestBody"] = {"required": is_needed, "content": {"application/json": {"schema": takes}}}
+    if route.request_type is not None and request_schema is not None:
+        is_needed = any(field.required for field in msgspec.structs.fields(route.request_type))
+        operation["requestBody"] = {"required": is_needed, "content": {"application/json": {"schema": request_schema}}}
     return operation
 
 
 def _list_parameters(route: ApiRoute) -> Iterator[dict[str, Any]]:
     for name in route.names:
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-    if route.takes is not None:
-        said = "the command id of the act: sent again with it, the act is not done again, and answered as before"
-        yield {"name": "Idempotency-Key", "in": "header", "description": said, "schema": _COMMAND}
+    if route.request_type is not None:
+        description = "the command id of the act: sent again with it, the act is not done again, and answered as before"
+        yield {"name": "Idempotency-Key", "in": "header", "description": description, "schema": _COMMAND}
     fields = () if route.query is None else msgspec.structs.fields(route.query)
     for field in fields:
         schema: dict[str, Any] = rename_schemas(msgspec.json.schema(field.type))
         schema = _inline_references(schema, schema.pop("$defs", {}))
-        if get_origin(field.type) is not tuple and "anyOf" in schema:  # left out is how a query says null
-            choices = [one for one in schema["anyOf"] if one != {"type": "null"}]
+        if get_origin(field.type) is not tuple and "anyOf" in schema:  # a query says null by leaving the parameter out
+            choices = [choice for choice in schema["anyOf"] if choice != {"type": "null"}]
             schema = choices[0] if len(choices) == 1 else {"anyOf": choices}
         yield {"name": field.encode_name, "in": "query", "required": field.required, "schema": schema, "explode": True}
 
@@ -107,11 +114,11 @@ def _inline_references(schema: Any, parts: dict[str, Any]) -> Any:
         if "$ref" in schema:
             return _inline_references(parts[schema["$ref"].rpartition("/")[2]], parts)
         return {key: _inline_references(value, parts) for key, value in schema.items()}
-    return [_inline_references(one, parts) for one in schema] if isinstance(schema, list) else schema
+    return [_inline_references(item, parts) for item in schema] if isinstance(schema, list) else schema
 
 
-def _build_responses(gives: dict[str, Any]) -> dict[str, Any]:
-    content = {"application/json": {"schema": gives}}
+def _build_responses(response_schema: dict[str, Any]) -> dict[str, Any]:
+    content = {"application/json": {"schema": response_schema}}
     return {"200": {"description": "as asked", "content": content}, **_error_responses(_REFUSALS)}
 
 
@@ -120,12 +127,12 @@ def _error_responses(statuses: Iterable[int]) -> dict[str, Any]:
     return {str(status): {"description": _REFUSALS[status], "content": content} for status in statuses}
 
 
-def _plain_operation(id: str, line: str, kind: str, said: str) -> dict[str, Any]:
+def _plain_operation(id: str, line: str, kind: str, description: str) -> dict[str, Any]:
     return {
         "operationId": id,
         "summary": line,
         "responses": {
-            "200": {"description": said, "content": {kind: {"schema": {}}}},
+            "200": {"description": description, "content": {kind: {"schema": {}}}},
             **_error_responses((400, 401, 429, 500, 503)),
         },
     }

@@ -1,6 +1,6 @@
-"""Lists whose rows hold values: where these are large a page ends early, and its `next` goes on from there.
+"""The size of a page in bytes: a list of large values ends a page early, and its `next` continues from there.
 
-A value may have a quarter of a megabyte, and takes ten times that while it is told: five hundred of them are more than a process has.
+A value may have 256 KiB and takes ten times that while it is rendered: 500 of them are more than a process has.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from mainspring.web.api.bodies import CommitOrderQuery
 
 R = TypeVar("R")
 MOST_BYTES: Final = 4 * 1024 * 1024
-"""A page that holds so many bytes of values takes no more."""
+"""A page with this many bytes of values takes no more rows."""
 _AT_ONCE = 50
 
 
@@ -20,18 +20,18 @@ def limit_page_bytes(
     number: Callable[[R], int],
     weight: Callable[[R], int],
 ) -> tuple[list[R], str | None]:
-    """Return the rows of a page and its `next`. `read` takes how many and behind which `number`; `weight` = a row's bytes."""
-    found: list[R] = []
-    cursor, weighs = query.cursor, 0
-    while len(found) < query.limit:
-        wanted = min(_AT_ONCE, query.limit - len(found))
-        rows = read(wanted + 1, cursor)
-        for row in rows[:wanted]:
-            found.append(row)
-            weighs += weight(row)
-            if weighs >= MOST_BYTES:
-                return found, str(number(row)) if row is not rows[-1] else None
-        if len(rows) <= wanted:
-            return found, None
-        cursor = number(rows[wanted - 1])
-    return found, str(cursor)
+    """Return the rows of a page and its `next`. `read` takes a number of rows and the `number` to start after; `weight` = a row's bytes."""
+    page_rows: list[R] = []
+    cursor, size = query.cursor, 0
+    while len(page_rows) < query.limit:
+        batch_size = min(_AT_ONCE, query.limit - len(page_rows))
+        rows = read(batch_size + 1, cursor)
+        for row in rows[:batch_size]:
+            page_rows.append(row)
+            size += weight(row)
+            if size >= MOST_BYTES:
+                return page_rows, str(number(row)) if row is not rows[-1] else None
+        if len(rows) <= batch_size:
+            return page_rows, None
+        cursor = number(rows[batch_size - 1])
+    return page_rows, str(cursor)

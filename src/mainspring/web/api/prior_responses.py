@@ -1,4 +1,4 @@
-"""Who went on with the run of an incident: for whoever comes too late with the same act."""
+"""Prior responses to an incident: who resolved its run or answered its question before a later form or page."""
 
 from typing import Final, NamedTuple
 
@@ -21,11 +21,11 @@ _VERB_WORDS: Final = {
     "cancel": "cancelled",
 }
 _READ_AT_MOST = 1_000
-"""So many of the newest acts: who is too late is so by minutes."""
+"""The newest operations that are read: a late response is late by minutes."""
 
 
 class PriorResponse(NamedTuple):
-    """An act on a run: what was done with it, by whom, at which instant."""
+    """An operation on a run: its verb, its person and its instant."""
 
     done: str
     by: str
@@ -33,10 +33,10 @@ class PriorResponse(NamedTuple):
 
 
 def list_runs_of_incident(incident: Incident) -> list[str]:
-    """Return the runs that an incident names, the newest last."""
+    """Return the runs that an incident names, oldest first."""
     named = incident.facts.get("runs")
-    found = named if isinstance(named, list) and named else [incident.facts.get("run")]
-    return [run for run in found if isinstance(run, str)]
+    candidates = named if isinstance(named, list) and named else [incident.facts.get("run")]
+    return [run for run in candidates if isinstance(run, str)]
 
 
 def newest_run_of_incident(incident: Incident) -> str | None:
@@ -45,12 +45,12 @@ def newest_run_of_incident(incident: Incident) -> str | None:
 
 
 def find_prior_response(reader: StoreReader, run: str | None, seen: str) -> PriorResponse | None:
-    """Return the last act on a run since it was shown; `seen` = the state that the form repeats ("incident.run", instants in ms)."""
+    """Return the last operation on a run since a form was shown; `seen` = the state in the form ("incident.run", instants in ms)."""
     since = seen.partition(".")[2]
     if run is None or not (since.isascii() and since.isdigit()):
         return None
     for row in audit_rows(reader, limit=_READ_AT_MOST):
-        is_newer = row.at > int(since[:20])  # nobody saw it and acted within its millisecond
+        is_newer = row.at > int(since[:20])  # no one saw it and decided within the same millisecond
         if is_newer and row.subject == f"run:{run}" and row.verb in _VERB_WORDS and not _was_refused(row.result):
             return PriorResponse(_VERB_WORDS[row.verb], row.actor.partition(":")[2], row.at)
     return None
@@ -59,7 +59,7 @@ def find_prior_response(reader: StoreReader, run: str | None, seen: str) -> Prio
 def find_prior_answer(
     reader: StoreReader, opening: ViewUnsealer, run: str, question: str | None
 ) -> PriorResponse | None:
-    """Return the last answer to a question of a run (None = to whichever); None = there is none among the newest acts."""
+    """Return the last answer to a question of a run (None = to any question); None = there is none among the newest operations."""
     for row in audit_rows(reader, limit=_READ_AT_MOST):
         if row.verb == "answer" and row.subject == f"run:{run}" and not _was_refused(row.result):
             detail = msgspec.json.decode(opening.act(row).detail or b"{}")

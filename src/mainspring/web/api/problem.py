@@ -1,4 +1,4 @@
-"""What is answered when something is wrong (RFC 9457): a status, a code that programs may compare, how to mend it, and where it is."""
+"""A problem as a response (RFC 9457): a status, a code for programs, how to fix it, and the place in the value."""
 
 from http import HTTPStatus
 from typing import Final
@@ -26,7 +26,7 @@ _STATUS: Final[tuple[tuple[type[MainspringError], int], ...]] = (
     (errors.StoreError, 503),
     (errors.FencedError, 503),
 )
-"""The first that fits; what is not here is a fault of ours."""
+"""The first match counts; an error that is not listed is a fault of Mainspring."""
 
 CODES: Final[dict[str, str]] = {
     "unauthenticated": "nobody is known by what the request carries",
@@ -48,7 +48,7 @@ CODES: Final[dict[str, str]] = {
     "too_many_streams": "as many streams are open as may be, of all or of one visitor",
     "unexpected": "a fault of ours; it is in our log",
 }
-"""Codes beside those of errors, with what each says."""
+"""Codes besides those of errors, with their meanings."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +77,8 @@ def build_problem(status: int, code: str, detail: str, **more: str | int | None)
 
 
 def problem_from_error(error: MainspringError) -> Problem:
-    """Return what an error of ours is told as."""
-    status = next((found for kind, found in _STATUS if isinstance(error, kind)), 500)
+    """Return the problem for an error."""
+    status = next((listed_status for kind, listed_status in _STATUS if isinstance(error, kind)), 500)
     place = getattr(error, "path", None) or getattr(error, "at", None)
     wait = _AGAIN_S * 1_000 if status == 503 else None
     if isinstance(error, errors.BusyError):

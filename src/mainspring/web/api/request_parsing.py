@@ -1,4 +1,4 @@
-"""What a request asks, read strictly: its query by the names that a route knows, its body as JSON of one meaning."""
+"""Strict parsing of requests: the query by the names that a route knows, the body as unambiguous JSON."""
 
 import asyncio
 import hashlib
@@ -17,50 +17,52 @@ from mainspring.web.api.problem import Problem, build_problem
 BODY_WITHIN_S: Final = 20.0
 _KEY = "idempotency-key"
 LONGEST_KEY: Final = 200
-"""Characters of an Idempotency-Key: what makes it the caller's own has room behind it."""
+"""Characters of an Idempotency-Key; the suffix that makes it the caller's own fits behind them."""
 _LARGE = 64 * 1024
-"""Larger bodies are read in a thread, so that the others do not wait for them."""
+"""Larger bodies are parsed in a thread, so that other requests do not wait."""
 _OWNER_BITS = 16
-"""Hexadecimal digits that tell one visitor's commands from another's."""
+"""Hexadecimal digits that separate the commands of two visitors."""
 _MULTIPART_EXTRA = 64 * 1024
-"""Beside the largest value a body may have so many bytes."""
+"""Bytes that a body may have beyond the largest value."""
 
 
 class ApiError(Exception):
-    """The request cannot be answered; `problem` says why."""
+    """The request cannot be answered; `problem` has the reason."""
 
-    def __init__(self, found: Problem) -> None:
-        super().__init__(found.detail)
-        self.problem = found
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
 
 
 def parse_query(request: Request, kind: type[msgspec.Struct] | None) -> Any:
-    """Return what stands behind "?", typed. Raises ApiError."""
-    given = request.query_params.multi_items()
+    """Return the typed query. Raises ApiError."""
+    parameters = request.query_params.multi_items()
     if kind is None:
-        if given:
-            raise ApiError(build_problem(400, "bad_query", f"no parameter is known here, got {given[0][0][:60]!r}"))
+        if parameters:
+            raise ApiError(
+                build_problem(400, "bad_query", f"no parameter is known here, got {parameters[0][0][:60]!r}")
+            )
         return None
-    several = {one.encode_name for one in msgspec.structs.fields(kind) if get_origin(one.type) is tuple}
+    repeatable = {field.encode_name for field in msgspec.structs.fields(kind) if get_origin(field.type) is tuple}
     values: dict[str, Any] = {}
-    for name, value in given:
-        if name in several:
+    for name, value in parameters:
+        if name in repeatable:
             values.setdefault(name, []).append(value)
         elif name in values:
             raise ApiError(build_problem(400, "bad_query", f"{name!r} comes twice", at=f"$.{name}"))
         else:
             values[name] = value
-    found = _convert(values, kind, "bad_query", strict=False)
-    for one in msgspec.structs.fields(kind):
-        # The word "null" reads as nothing where no text is taken: a filter that is meant would be none.
-        if one.encode_name in values and getattr(found, one.name) is None:
-            at = f"$.{one.encode_name}"
+    query = _convert(values, kind, "bad_query", strict=False)
+    for field in msgspec.structs.fields(kind):
+        # The word "null" becomes None in a field without text, so a filter that was meant would be ignored.
+        if field.encode_name in values and getattr(query, field.name) is None:
+            at = f"$.{field.encode_name}"
             raise ApiError(build_problem(400, "bad_query", "null is nothing to ask for", at=at, hint=_hint(kind, at)))
-    return found
+    return query
 
 
 async def parse_body(request: Request, kind: type[msgspec.Struct] | None, largest: int) -> Any:
-    """Return the body, typed; without one, what the route takes by default. Raises ApiError, ClientDisconnect."""
+    """Return the typed body; without a body, the defaults of the type. Raises ApiError, ClientDisconnect."""
     if kind is None:
         return None
     body = await _read_body(request, largest + _MULTIPART_EXTRA)
@@ -76,24 +78,24 @@ async def parse_body(request: Request, kind: type[msgspec.Struct] | None, larges
 
 
 def read_command_id(request: Request) -> str | None:
-    """Return the command id that the caller gives."""
-    found: str | None = request.headers.get(_KEY)
-    return found
+    """Return the command id that the caller sent."""
+    command_id: str | None = request.headers.get(_KEY)
+    return command_id
 
 
-def scope_command_id(given: str | None, visitor: Visitor, clock: Clock) -> str:
-    """Return the command id of an act of this visitor: no one else has the same, whatever key they send.
+def scope_command_id(sent_id: str | None, visitor: Visitor, clock: Clock) -> str:
+    """Return the command id of this visitor's operation: no one else has the same, whatever key they send.
 
-    Sent again as a key by the same visitor, it is the same command again.
+    If the same visitor sends the result as a key, it is the same command.
 
     Raises:
-        OptionError: the key cannot be a command id.
+        OptionError: the key is no valid command id.
     """
     actor = Actor(visitor.door, visitor.name)
-    own = f"@{hashlib.sha256(str(actor).encode()).hexdigest()[:_OWNER_BITS]}"
-    if given is not None and given.endswith(own):
-        return operation_context(actor, clock, command=given).command
-    return operation_context(actor, clock, command=given, longest=LONGEST_KEY).command + own
+    owner_suffix = f"@{hashlib.sha256(str(actor).encode()).hexdigest()[:_OWNER_BITS]}"
+    if sent_id is not None and sent_id.endswith(owner_suffix):
+        return operation_context(actor, clock, command=sent_id).command
+    return operation_context(actor, clock, command=sent_id, longest=LONGEST_KEY).command + owner_suffix
 
 
 async def _read_body(request: Request, limit: int) -> bytes:
@@ -116,23 +118,27 @@ def _convert(values: Any, kind: type[msgspec.Struct], code: str, *, strict: bool
     try:
         return msgspec.convert(values, kind, strict=strict)
     except msgspec.ValidationError as error:
-        why, _, place = str(error).partition(" - at `")
-        raise ApiError(build_problem(400, code, why, at=place.rstrip("`") or None, hint=_hint(kind, place))) from None
+        reason, _, place = str(error).partition(" - at `")
+        raise ApiError(
+            build_problem(400, code, reason, at=place.rstrip("`") or None, hint=_hint(kind, place))
+        ) from None
 
 
 def _hint(kind: type[msgspec.Struct], place: str) -> str:
-    """Return what is taken: the words of the field that is wrong where it has some, else the names of the fields."""
+    """Return a hint: the allowed words of the invalid field, or the names of all fields."""
     name = place.removeprefix("$.").partition("[")[0].rstrip("`")
-    words = next((_describe_type(one.type) for one in msgspec.structs.fields(kind) if one.encode_name == name), [])
+    words = next(
+        (_describe_type(field.type) for field in msgspec.structs.fields(kind) if field.encode_name == name), []
+    )
     return f"One of: {', '.join(words)}." if words else _list_fields(kind)
 
 
 def _describe_type(kind: Any) -> list[str]:
     if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return [one.value for one in kind]
+        return [member.value for member in kind]
     return next(filter(None, map(_describe_type, get_args(kind))), [])
 
 
 def _list_fields(kind: type[msgspec.Struct]) -> str:
-    names = ", ".join(one.encode_name for one in msgspec.structs.fields(kind))
+    names = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
     return f"Known: {names}." if names else "Nothing is taken here."

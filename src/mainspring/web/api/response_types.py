@@ -1,4 +1,4 @@
-"""What the API tells, as types: each view of the store as `values.plain_json` writes it, so that the document says what is answered."""
+"""Response types of the API: each view of the store as `values.plain_json` writes, so that the document matches the responses."""
 
 import types
 from collections.abc import Mapping
@@ -28,13 +28,13 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
 
 class ResponseTypes:
-    """Makes the types; each view has one."""
+    """Builds the types; each view has one."""
 
     def __init__(self) -> None:
-        self._made: dict[Any, Any] = {}
+        self._types: dict[Any, Any] = {}
 
     def of(self, kind: Any, field: str = "") -> Any:
-        """Return the type of what is told of a value of this type that stands in a field of this name."""
+        """Return the response type of a value of this type in a field of this name."""
         if kind is int and is_instant(field):
             return Instant
         if kind is bytes:
@@ -45,7 +45,7 @@ class ResponseTypes:
         if origin is Annotated:
             return self.of(get_args(kind)[0], field)
         if origin in (Union, types.UnionType):
-            return reduce(or_, (self._optional(one, field) for one in get_args(kind)))
+            return reduce(or_, (self._optional(alternative, field) for alternative in get_args(kind)))
         if origin is not None:
             return self._container(origin, get_args(kind))
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
@@ -55,8 +55,8 @@ class ResponseTypes:
         return kind
 
     def _optional(self, kind: Any, field: str) -> Any:
-        found = self.of(kind, field)
-        return type(None) if found is None else Union[found, Any] if found is Any else found  # noqa: UP007
+        type_ = self.of(kind, field)
+        return type(None) if type_ is None else Union[type_, Any] if type_ is Any else type_  # noqa: UP007
 
     def _container(self, origin: Any, inner: tuple[Any, ...]) -> Any:
         if issubclass(origin, Mapping):
@@ -64,21 +64,21 @@ class ResponseTypes:
         return list[self.of(inner[0])]  # type: ignore[misc]
 
     def _struct(self, kind: type[msgspec.Struct]) -> Any:
-        if kind not in self._made:
-            self._made[kind] = Any  # what holds itself is not described to its end
-            fields = [(one.name, self.of(one.type, one.name)) for one in msgspec.structs.fields(kind)]
-            self._made[kind] = self._defined(kind.__name__, fields, kind)
-        return self._made[kind]
+        if kind not in self._types:
+            self._types[kind] = Any  # the type of a recursive struct ends here
+            fields = [(field.name, self.of(field.type, field.name)) for field in msgspec.structs.fields(kind)]
+            self._types[kind] = self._define_struct(kind.__name__, fields, kind)
+        return self._types[kind]
 
     def _page(self, item: Any) -> Any:
         key = (Page, item)
-        if key not in self._made:
+        if key not in self._types:
             fields = [("items", list[self.of(item)]), ("next", str | None)]  # type: ignore[misc]
-            self._made[key] = self._defined(f"{item.__name__}Page", fields, Page)
-        return self._made[key]
+            self._types[key] = self._define_struct(f"{item.__name__}Page", fields, Page)
+        return self._types[key]
 
     @staticmethod
-    def _defined(name: str, fields: list[tuple[str, Any]], of: type[msgspec.Struct]) -> Any:
+    def _define_struct(name: str, fields: list[tuple[str, Any]], source: type[msgspec.Struct]) -> Any:
         return msgspec.defstruct(
-            name, fields, kw_only=True, frozen=True, module=of.__module__, namespace={"__doc__": of.__doc__}
+            name, fields, kw_only=True, frozen=True, module=source.__module__, namespace={"__doc__": source.__doc__}
         )

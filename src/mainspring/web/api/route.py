@@ -1,4 +1,4 @@
-"""One row of the table: what is asked, who may ask it, what it takes and gives. There is no default role."""
+"""One route of the API: its method and path, its least role, its body and its response. There is no default role."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -13,11 +13,11 @@ FindPendingRun = Callable[[ApiCall[Any, Any]], str | None]
 
 
 class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
-    """A route. `path` is below BASE, with names in braces; `takes` and `query` are structs of the body and of what stands behind "?".
+    """A route. `path` is below BASE, with names in braces; `request_type` and `query` are structs of the body and of the query string.
 
-    `id` is the name of the operation in the document ("runs.retry"): clients are generated from it, so it stays when a function is renamed.
-    `handler` blocks and is called in a thread. `gives` = the type of what it returns, told as `shape.Shapes` says. `whole` = it is of no
-    automation, so only those see it who are for all. `within_s` = so long its answer is waited for.
+    `id` is the name of the operation in the document ("runs.retry"). Clients are generated from it, so it stays when a function is renamed.
+    `handler` blocks and is called in a thread. `response_type` = the type of the response, converted by `ResponseTypes`. `whole` = it
+    belongs to no automation, so only visitors who see all may use it. `within_s` = the longest wait for the response.
     """
 
     id: str
@@ -25,17 +25,17 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     role: Role
     handler: Callable[[ApiCall[Any, Any]], Any]
-    gives: Any
-    takes: type[msgspec.Struct] | None = None
+    response_type: Any
+    request_type: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
     whole: bool = False
     within_s: float = 10.0
     pending: FindPendingRun | None = None
-    """Returns the run for whose end a request waits before it is answered; it blocks, as the handler does."""
+    """Returns the run whose end a request awaits before it is answered. It blocks, as the handler does."""
 
     @property
     def line(self) -> str:
-        """What it does: the first line of what its handler says of itself."""
+        """The summary: the first line of the handler's docstring."""
         return (self.handler.__doc__ or "").partition("\n")[0]
 
     @property
@@ -48,24 +48,31 @@ def get_route(
     id: str,
     path: str,
     handler: Callable[[ApiCall[Any, Any]], Any],
-    gives: Any,
+    response_type: Any,
     *,
     role: Role = Role.VIEWER,
     **more: Any,
 ) -> ApiRoute:
-    """Return a route that looks."""
-    return ApiRoute(id=id, method="GET", path=path, role=role, handler=handler, gives=gives, **more)
+    """Return a route that reads."""
+    return ApiRoute(id=id, method="GET", path=path, role=role, handler=handler, response_type=response_type, **more)
 
 
 def post_route(
     id: str,
     path: str,
     handler: Callable[[ApiCall[Any, Any]], Any],
-    takes: type[msgspec.Struct],
-    gives: Any,
+    request_type: type[msgspec.Struct],
+    response_type: Any,
     **more: Any,
 ) -> ApiRoute:
-    """Return a route that acts."""
+    """Return a route that changes something."""
     return ApiRoute(
-        id=id, method="POST", path=path, role=Role.OPERATOR, handler=handler, takes=takes, gives=gives, **more
+        id=id,
+        method="POST",
+        path=path,
+        role=Role.OPERATOR,
+        handler=handler,
+        request_type=request_type,
+        response_type=response_type,
+        **more,
     )

@@ -1,6 +1,6 @@
-"""Requests that wait for the end of a run. They hold no request place while they wait; their number has a bound of its own.
+"""Waiters for the end of a run: requests that hold no request place while they wait. Their number has its own limit.
 
-A request that finds no room is answered at once.
+A request beyond the limit is answered at once.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from mainspring.web.api.call import HandlerContext
 from mainspring.web.server.request_slots import release_slot
 
 MOST: Final = 256
-"""Requests that wait at a time; the server takes so many connections more (web/process.py)."""
+"""Requests that wait at a time. The server accepts this many connections more (web/process.py)."""
 MOST_OF_ONE: Final = 64
-"""Of them, those of one visitor."""
+"""The limit for one visitor."""
 
 
 class RunWaiters:
-    """Used in the loop's thread."""
+    """The waiting requests of one process. Used in the loop's thread."""
 
     def __init__(self, site: HandlerContext) -> None:
         self._site = site
@@ -30,10 +30,10 @@ class RunWaiters:
 
     @property
     def open(self) -> int:
-        """How many requests wait."""
+        """The number of waiting requests."""
         return len(self._waiting)
 
-    def has_room(self, visitor: Visitor) -> bool:
+    def has_capacity(self, visitor: Visitor) -> bool:
         """Whether one more request of this visitor may wait."""
         numbers = Counter(self._waiting.values())
         return not self.closed and len(self._waiting) < MOST and numbers[str(visitor)] < MOST_OF_ONE
@@ -41,9 +41,9 @@ class RunWaiters:
     async def wait(self, run: str, visitor: Visitor, request: Request, within_s: float) -> bool:
         """Wait until the run has ended or needs a person; True = it probably has, so it must be read again.
 
-        False = the time is over, the client is gone, this process ends, or there is no room. Only a request that waits leaves its place.
+        False = the time is over, the client disconnected, this process ends, or the limit is reached. Then the request keeps its place.
         """
-        if not self.has_room(visitor):
+        if not self.has_capacity(visitor):
             return False
         release_slot(request.scope)
         loop = asyncio.get_running_loop()
@@ -54,18 +54,18 @@ class RunWaiters:
 
         waiters, reader = self._site.store.end_waiters, self._site.reader
         self._waiting[end] = str(visitor)
-        gone = loop.create_task(_wait_for_disconnect(request))
+        disconnect = loop.create_task(_wait_for_disconnect(request))
         waiters.add(run, on_end, reader)
         try:
-            await asyncio.wait({end, gone}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({end, disconnect}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiters.remove(run, on_end)
             del self._waiting[end]
-            gone.cancel()
+            disconnect.cancel()
         return end.done() and not self.closed
 
     def close(self) -> None:
-        """Let no one wait any more."""
+        """End all waits."""
         self.closed = True
         for end in self._waiting:
             _set_done(end)
@@ -77,6 +77,6 @@ def _set_done(end: asyncio.Future[None]) -> None:
 
 
 async def _wait_for_disconnect(request: Request) -> None:
-    """Return when the client is gone."""
+    """Return when the client has disconnected."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""Schema names: what a class is called in the API document, where its name in the code is another one.
+"""Schema names: the name of a class in the API document, if it differs from the name in the code.
 
 Clients are generated from the document, so a name in it stays when a class is renamed. A class that is not listed has one name.
 """
@@ -30,7 +30,7 @@ from mainspring.service.restore_hold import RestoreDecision
 from mainspring.store.trigger_views import HeldGroup
 from mainspring.store.views import Capped, GivenRun
 from mainspring.web.api.bodies import OperationRequest, OperationResponse
-from mainspring.web.api.endpoints.automation_health import DueTimesDetail, HourlyFigures
+from mainspring.web.api.endpoints.automation_health import DueTimesDetail, HourlyStats, HourStats
 from mainspring.web.api.endpoints.automations import (
     AutomationDetail,
     BackfillRequest,
@@ -69,6 +69,7 @@ from mainspring.web.api.endpoints.run_operations import (
 from mainspring.web.api.endpoints.runs import RunComparison
 from mainspring.web.api.endpoints.schedule import AgendaPage
 from mainspring.web.api.endpoints.settings import SettingDetail
+from mainspring.web.api.endpoints.status import StatusCounts
 from mainspring.web.api.endpoints.triggers import ReplayResponse, TriggerStatus
 from mainspring.web.api.endpoints.workers import QuarantineResponse
 
@@ -79,7 +80,9 @@ SCHEMA_NAMES: Final[dict[type, str]] = {
     AnswerRequest: "Answer",
     BulkResponse: "Answered",
     BulkReplayRequest: "AskedReplay",
-    HourlyFigures: "AutomationFigures",
+    HourlyStats: "AutomationFigures",
+    HourStats: "HourFigures",
+    StatusCounts: "StatusFigures",
     AutomationDetail: "AutomationShown",
     BackfillRequest: "Backfill",
     BackfillResponse: "Backfilled",
@@ -154,7 +157,7 @@ SCHEMA_NAMES: Final[dict[type, str]] = {
 
 
 def rename_schemas(schema: Any) -> Any:
-    """Return a schema, or several of them by class, with the names of the document in place of those of classes."""
+    """Return a schema, or several of them by class, with the names of the document instead of those of the classes."""
     if isinstance(schema, list):
         return [rename_schemas(part) for part in schema]
     if not isinstance(schema, dict):

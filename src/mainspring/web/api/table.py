@@ -1,4 +1,4 @@
-"""THE table of the API: every route there is, and finding the one that a path and a method mean. What is not in it is not there."""
+"""The route table of the API: all routes, and the lookup by path. A route that is not listed does not exist."""
 
 from typing import Final, NamedTuple
 
@@ -64,18 +64,18 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
 
 
 class RouteMatch(NamedTuple):
-    """The routes at a path by their methods, and the names in it. None at all = nothing is there."""
+    """The routes at a path by their methods, and the names in it. No routes = nothing is at the path."""
 
     routes: dict[str, ApiRoute]
     names: dict[str, str]
 
 
 def find_route(raw_path: bytes) -> RouteMatch:
-    """Return what is at a path as it came over the wire."""
-    found = _PATHS.find(raw_path)
-    if found is None:
+    """Return the routes at a path as it was sent."""
+    match = _PATHS.find(raw_path)
+    if match is None:
         return RouteMatch({}, {})
-    path, names = found
+    path, names = match
     return RouteMatch({route.method: route for route in ROUTES if route.path == path}, names)
 
 

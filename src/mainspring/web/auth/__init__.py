@@ -1,1 +1,1 @@
-"""Authentication: who sends a request, and whether it is let through."""
+"""Authentication: identify the sender of a request, and let it through or reject it."""

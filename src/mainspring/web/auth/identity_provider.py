@@ -1,6 +1,6 @@
-"""A provider of identities as this process asks it: what it says of itself, the keys that it signs with, and a code for an id token.
+"""A client of the identity provider: its metadata and signing keys, and the exchange of a code for an id token.
 
-Each answer has its bounds (size, time, no other address), and none is told with what was sent. Imported late: it needs the extra `oidc`.
+Each response is bounded (size, time, no redirect), and no error repeats what was sent. Imported late: it needs the extra `oidc`.
 """
 
 import asyncio
@@ -34,13 +34,13 @@ WITHIN_S: Final = 10.0
 _LARGEST = 256 * 1024
 _KEEP_KEYS_MS = 3_600_000
 _AGAIN_MS = 10_000
-"""Between two looks at the keys because of one that is not among them."""
+"""The least time between two reads of the keys because of an unknown one."""
 _SECRET = "secret:"  # a prefix
 _FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 class IdentityProvider:
-    """`back` = the address of `/oidc/back` as browsers see it."""
+    """The identity provider of a web process. `back` = the address of `/oidc/back` for browsers."""
 
     def __init__(self, settings: OidcSettings, secrets: SecretStore, clock: Clock, back: str) -> None:
         self._settings = settings
@@ -48,46 +48,46 @@ class IdentityProvider:
         self._secrets = secrets
         self._clock = clock
         self._back = back
-        self._known: tuple[int, OidcProvider] | None = None
-        self._known_keys: tuple[int, KeySet] | None = None
+        self._cached_metadata: tuple[int, OidcProvider] | None = None
+        self._cached_keys: tuple[int, KeySet] | None = None
 
-    async def address(self, asked: PendingSignIn) -> str:
-        """Return where the browser is sent to."""
+    async def address(self, pending: PendingSignIn) -> str:
+        """Return the address that the browser is sent to."""
         address: str = prepare_grant_uri(
             (await self._provider()).authorization_endpoint,
             self._client_id,
             "code",
             redirect_uri=self._back,
             scope="openid email profile",
-            state=asked.state,
-            nonce=asked.nonce,
-            code_challenge=create_s256_code_challenge(asked.verifier),
+            state=pending.state,
+            nonce=pending.nonce,
+            code_challenge=create_s256_code_challenge(pending.verifier),
             code_challenge_method="S256",
         )
         return address
 
-    async def claims(self, code: str, asked: PendingSignIn) -> Mapping[str, Any]:
-        """Return what the provider says, for a code, of whoever signed in there.
+    async def claims(self, code: str, pending: PendingSignIn) -> Mapping[str, Any]:
+        """Return the provider's claims about the person who signed in, for a code.
 
         Raises:
-            ArgumentError: it does not answer, or what it says does not count for this sign-in.
-            ConfigError: our secret is not set.
+            ArgumentError: it does not answer, or its answer is not valid for this sign-in.
+            ConfigError: the client secret is not set.
         """
-        answer = read_token_response(await self._redeem(code, asked))
+        answer = read_token_response(await self._redeem(code, pending))
         keys = await self._keys()
-        claims = self._read(answer, keys, asked)
+        claims = self._read(answer, keys, pending)
         if claims is None:
-            # Providers change their keys when they like; a token that names none of theirs is refused at the second look.
-            claims = self._read(answer, await self._keys(but=keys), asked)
+            # Providers change their keys at any time; a token with an unknown key is rejected after a second read.
+            claims = self._read(answer, await self._keys(but=keys), pending)
         if claims is None:
             raise ArgumentError("the provider's answer is signed by a key that the provider does not show")
         return claims
 
-    def _read(self, answer: TokenResponse, keys: KeySet, asked: PendingSignIn) -> Mapping[str, Any] | None:
+    def _read(self, answer: TokenResponse, keys: KeySet, pending: PendingSignIn) -> Mapping[str, Any] | None:
         now_s = self._clock.now() // 1_000
-        return verify_claims(answer, keys, asked, issuer=self._issuer, client_id=self._client_id, now_s=now_s)
+        return verify_claims(answer, keys, pending, issuer=self._issuer, client_id=self._client_id, now_s=now_s)
 
-    async def _redeem(self, code: str, asked: PendingSignIn) -> bytes:
+    async def _redeem(self, code: str, pending: PendingSignIn) -> bytes:
         provider, named = await self._provider(), self._settings.client_secret
         secret = None if named is None else self._secrets.get(named.removeprefix(_SECRET))
         is_basic = secret is not None and provider.takes_basic
@@ -96,7 +96,7 @@ class IdentityProvider:
             redirect_uri=self._back,
             code=code,
             client_id=self._client_id,
-            code_verifier=asked.verifier,
+            code_verifier=pending.verifier,
             client_secret=None if is_basic else secret,
         )
         # RFC 6749 2.3.1: both are encoded as in a form before they are a name and a password.
@@ -105,23 +105,23 @@ class IdentityProvider:
             return await _read(client, "POST", provider.token_endpoint, content=form, headers=_FORM, auth=auth)
 
     async def _provider(self) -> OidcProvider:
-        """Return what the provider says of itself, asked for once an hour."""
+        """Return the provider's metadata, read once an hour."""
         now = self._clock.now()
-        if self._known is None or not 0 <= now - self._known[0] < _KEEP_KEYS_MS:
+        if self._cached_metadata is None or not 0 <= now - self._cached_metadata[0] < _KEEP_KEYS_MS:
             async with _make_client() as client:
                 data = await _read(client, "GET", get_well_known_url(self._issuer, external=True))
-            self._known = now, read_provider(data, self._issuer)
-        return self._known[1]
+            self._cached_metadata = now, read_provider(data, self._issuer)
+        return self._cached_metadata[1]
 
     async def _keys(self, *, but: KeySet | None = None) -> KeySet:
-        """Return the keys that the provider shows, asked for once an hour, and where `but`, which we had, lacked one."""
-        now, known = self._clock.now(), self._known_keys
-        lasts = _AGAIN_MS if known is not None and known[1] is but else _KEEP_KEYS_MS
-        if known is None or not 0 <= now - known[0] < lasts:
+        """Return the provider's keys, read once an hour, and again if `but`, the cached set, lacks one."""
+        now, cached = self._clock.now(), self._cached_keys
+        max_age = _AGAIN_MS if cached is not None and cached[1] is but else _KEEP_KEYS_MS
+        if cached is None or not 0 <= now - cached[0] < max_age:
             address = (await self._provider()).jwks_uri
             async with _make_client() as client:
-                known = self._known_keys = now, read_signing_keys(await _read(client, "GET", address))
-        return known[1]
+                cached = self._cached_keys = now, read_signing_keys(await _read(client, "GET", address))
+        return cached[1]
 
 
 def _make_client() -> httpx2.AsyncClient:
@@ -129,10 +129,10 @@ def _make_client() -> httpx2.AsyncClient:
 
 
 async def _read(client: httpx2.AsyncClient, method: str, url: str, **options: Any) -> bytes:
-    """Return what a provider answers; raises ArgumentError where it answers otherwise, never with what was sent."""
+    """Return the response of a provider. Raises ArgumentError if it fails, never with what was sent."""
     body = bytearray()
     try:
-        # The client's own limit is one of each part: who sends a byte now and then would be waited for without end.
+        # The client's own timeout is for each part: a provider that sends a byte now and then would have no limit.
         async with asyncio.timeout(WITHIN_S), client.stream(method, url, **options) as answer:
             async for part in answer.aiter_bytes():
                 body += part
@@ -140,8 +140,8 @@ async def _read(client: httpx2.AsyncClient, method: str, url: str, **options: An
                     raise ArgumentError("the provider's answer is too large")
             status = answer.status_code
     except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
-        said = f": {error}" if isinstance(error, httpx2.ConnectError) and "allowed_networks" in str(error) else ""
-        raise ArgumentError(f"the provider does not answer ({type(error).__name__}{said}): try again") from None
+        detail = f": {error}" if isinstance(error, httpx2.ConnectError) and "allowed_networks" in str(error) else ""
+        raise ArgumentError(f"the provider does not answer ({type(error).__name__}{detail}): try again") from None
     if status != 200:
         raise provider_refusal(
             f"the provider answers with {status} at {urlsplit(url).path}", read_error_code(bytes(body))

@@ -1,4 +1,4 @@
-"""The token that guards the figures: where it comes from, and comparing it so that time tells nothing of it."""
+"""The metrics token: where it comes from, and a comparison in constant time."""
 
 import hmac
 from collections.abc import Mapping
@@ -7,12 +7,12 @@ from pathlib import Path
 from mainspring.domain.errors import ConfigError
 
 TOKEN_VARIABLE = "MAINSPRING_SECRET_METRICS_TOKEN"
-_BY_OTHERS = 0o027
+_GROUP_AND_WORLD = 0o027
 _SHORTEST = 16
 
 
 class MetricsToken:
-    """A secret; never printed."""
+    """The token, a secret that is never printed."""
 
     def __init__(self, text: str, source: str) -> None:
         if len(text) < _SHORTEST or not text.isascii() or not text.isprintable() or " " in text:
@@ -23,16 +23,16 @@ class MetricsToken:
         self._secret = text.encode()
 
     def opens(self, header: str | None) -> bool:
-        """Tell whether the value of an Authorization header is `Bearer TOKEN` with this token."""
-        kind, _, said = (header or "").partition(" ")
-        return kind.lower() == "bearer" and hmac.compare_digest(said.strip().encode(), self._secret)
+        """Return whether the value of an Authorization header is `Bearer TOKEN` with this token."""
+        kind, _, token = (header or "").partition(" ")
+        return kind.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._secret)
 
 
 def find_metrics_token(file: Path | None, env: Mapping[str, str]) -> MetricsToken | None:
-    """Return the configured token: the file's, or the variable's; None where there is none.
+    """Return the configured token: of the file, or of the variable; None if none is configured.
 
     Raises:
-        ConfigError: the file cannot be read or others could, or what it holds is no token.
+        ConfigError: the file is unreadable, readable by others, or holds no token.
     """
     if file is None:
         text = env.get(TOKEN_VARIABLE, "")
@@ -44,7 +44,7 @@ def find_metrics_token(file: Path | None, env: Mapping[str, str]) -> MetricsToke
             f"the token for the figures cannot be read: {type(error).__name__}\nin {file}",
             hint="See web.metrics_token_file.",
         ) from error
-    if mode & _BY_OTHERS:
+    if mode & _GROUP_AND_WORLD:
         raise ConfigError(
             f"others can read or change the token for the figures (mode {mode & 0o777:o})\nin {file}",
             hint=f"chmod 600 {file}",

@@ -1,4 +1,4 @@
-"""How often one visitor, or one address, may ask: so many a second, a burst of more. In memory, bounded."""
+"""A rate limit of requests by visitor or address: a rate per second and a burst. In memory, bounded."""
 
 from collections import OrderedDict
 
@@ -6,32 +6,32 @@ MOST = 10_000
 
 
 class RateLimiter:
-    """Called in the loop's thread. `rate` a second, up to `burst` at once."""
+    """A limiter, called in the loop's thread. `rate` a second, up to `burst` at once."""
 
     def __init__(self, rate: float, burst: int, most: int = MOST) -> None:
         self._rate = rate
         self._burst = burst
         self._most = most
-        self._known: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._buckets: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._buckets)
 
-    def has(self, who: str, now: int) -> bool:
-        """Tell whether anything is left to this one (`now` in ms); takes nothing."""
-        return self._left(self._known.get(who), now) >= 1
+    def has_quota(self, name: str, now: int) -> bool:
+        """Return whether this client has quota left (`now` in ms); takes nothing."""
+        return self._tokens(self._buckets.get(name), now) >= 1
 
-    def lets(self, who: str, now: int) -> bool:
-        """Take one of what is left to this one (`now` in ms); False = nothing is."""
-        left = self._left(self._known.pop(who, None), now)
-        is_let = left >= 1
-        self._known[who] = (left - 1 if is_let else left, now)
-        while len(self._known) > self._most:
-            self._known.popitem(last=False)
-        return is_let
+    def acquire(self, name: str, now: int) -> bool:
+        """Take one request from the quota of this client (`now` in ms); False = none is left."""
+        tokens = self._tokens(self._buckets.pop(name, None), now)
+        is_allowed = tokens >= 1
+        self._buckets[name] = (tokens - 1 if is_allowed else tokens, now)
+        while len(self._buckets) > self._most:
+            self._buckets.popitem(last=False)
+        return is_allowed
 
-    def _left(self, known: tuple[float, int] | None, now: int) -> float:
-        if known is None:
+    def _tokens(self, bucket: tuple[float, int] | None, now: int) -> float:
+        if bucket is None:
             return float(self._burst)
-        left, at = known
-        return min(float(self._burst), left + max(0, now - at) * self._rate / 1_000)
+        tokens, at = bucket
+        return min(float(self._burst), tokens + max(0, now - at) * self._rate / 1_000)

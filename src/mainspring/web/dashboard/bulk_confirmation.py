@@ -1,4 +1,4 @@
-"""The act on all that the filter of a page means: first it is counted, then it is asked for, and goes on by itself at a page of its own."""
+"""The confirmation of a bulk operation on all that a page's filter matches: counted first, then started, with a page of its own."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,54 +22,54 @@ _RESULT_WORDS: Final = {
     BulkVerb.REPLAY: "let arrive once more, as a delivery whose filter and pace decide anew",
 }
 HARMFUL: Final = frozenset({BulkVerb.CANCEL, BulkVerb.DISCARD})
-"""What nobody can take back."""
+"""Operations that cannot be undone."""
 
 
 class BulkConfirmation(msgspec.Struct, frozen=True, kw_only=True):
-    """What an act would do: `said` in words, `fault` = why it cannot be asked for so. `line` = the command line that asks for it."""
+    """The effect of an operation: `description` in words, `fault` = why it cannot be started. `line` = the command line that starts it."""
 
     verb: BulkVerb
     line: str
     number: int = 0
     automations: tuple[str, ...] = ()
-    said: str = ""
+    description: str = ""
     fault: str = ""
 
     @property
     def is_harmful(self) -> bool:
-        """Whether nobody can take it back."""
+        """Whether it cannot be undone."""
         return self.verb in HARMFUL
 
 
 def read_rate(typed: str) -> str | None:
-    """Return the rate that was typed; None = as fast as it goes. Raises OptionError."""
-    written = typed.strip()[:_LONGEST_RATE] or None
-    if written is not None:
-        parse_rate(written)
-    return written
+    """Return the typed rate; None = without a limit. Raises OptionError."""
+    rate = typed.strip()[:_LONGEST_RATE] or None
+    if rate is not None:
+        parse_rate(rate)
+    return rate
 
 
 def count_targets(
     verb: BulkVerb, line: str, rate: str, count: Callable[[str | None], BulkOperationResponse]
 ) -> BulkConfirmation:
-    """Return what an act would do, as `count` finds it at this rate; nothing is done."""
+    """Return the effect of an operation, as `count` finds it at this rate; nothing is done."""
     try:
-        written = read_rate(rate)
-        begun = count(written)
-        if begun.more:
+        read = read_rate(rate)
+        counted = count(read)
+        if counted.more:
             raise ArgumentError(f"more than {MAX_BULK_PARTS:,} {count_parts_text(verb)} fit: take them in parts")
     except MainspringError as error:
         return BulkConfirmation(verb=verb, line=line, fault=describe_error(error)[1])
-    left_out = f" {begun.left_out:,} more fit and are left out: {LEFT_OUT_REASONS}." if begun.left_out else ""
-    if not begun.count:
-        said = f"No {part_noun(verb)} fits, so there is nothing to do.{left_out}"
-        return BulkConfirmation(verb=verb, line=line, said=said)
-    takes = ""
-    if written is not None:
-        each = parse_rate(written)
-        takes = (
-            f" It takes some {format_span(round(begun.count * (each.per / timedelta(milliseconds=1)) / each.count))}."
-        )
-    which = f"{count_parts_text(verb, begun.count)} of {format_count(len(begun.automations), 'automation')}"
-    said = f"{which}: each is {_RESULT_WORDS[verb]}.{takes}{left_out}"
-    return BulkConfirmation(verb=verb, line=line, number=begun.count, automations=begun.automations, said=said)
+    left_out = f" {counted.left_out:,} more fit and are left out: {LEFT_OUT_REASONS}." if counted.left_out else ""
+    if not counted.count:
+        text = f"No {part_noun(verb)} fits, so there is nothing to do.{left_out}"
+        return BulkConfirmation(verb=verb, line=line, description=text)
+    duration_text = ""
+    if read is not None:
+        limit = parse_rate(read)
+        duration_text = f" It takes some {format_span(round(counted.count * (limit.per / timedelta(milliseconds=1)) / limit.count))}."
+    targets = f"{count_parts_text(verb, counted.count)} of {format_count(len(counted.automations), 'automation')}"
+    text = f"{targets}: each is {_RESULT_WORDS[verb]}.{duration_text}{left_out}"
+    return BulkConfirmation(
+        verb=verb, line=line, number=counted.count, automations=counted.automations, description=text
+    )

@@ -1,6 +1,6 @@
-"""Rows for other programs: what a page lists in its present filter, as CSV or JSON, written as the API tells it, but without secrets.
+"""Exports of a page's list in its present filter, as CSV or JSON, in the form of the API, but without secrets.
 
-They leave as they are read, part by part: a process that puts a list of large values together before it sends it has no memory left.
+Rows are sent while they are read, page by page: a list of large values would not fit into the memory of the process.
 """
 
 import csv
@@ -20,29 +20,29 @@ from mainspring.web.api.response_types import Page
 R = TypeVar("R", bound=msgspec.Struct)
 _AT_ONCE, _PAGES = 500, 100
 _PART = 256 * 1024
-"""Bytes that are sent together, and somewhat more."""
+"""Bytes that are sent at once, or somewhat more."""
 
 MOST: Final = 10_000
-"""Rows of one export; whoever wants more asks the API page by page."""
+"""Rows of one export; a larger list is read page by page from the API."""
 KINDS: Final = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""The last four are the first four as East Asian keyboards write them, and spreadsheets there read them."""
+"""The last four are the first four as East Asian keyboards type them; spreadsheets there accept them."""
 
 _BLANKS: Final = "".join(
     map(chr, (0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x2010), 0x2028, 0x2029, 0x202F, 0x205F, 0x2060, 0x3000, 0xFEFF))
 )
-"""What a spreadsheet leaves out before it looks what a cell begins with."""
+"""Characters that a spreadsheet skips before it decides what a cell begins with."""
 
 
 def download(rows: Iterable[msgspec.Struct], kind: str, name: str, *, is_head: bool = False) -> Response:
-    """Return rows as a file of this kind and name; `is_head` = what it would be is asked for, and not its rows.
+    """Return rows as a file of this kind and name; `is_head` = only its headers are requested.
 
-    It blocks; what cannot be read is raised here, or ends the file before its end.
+    It blocks. An error before the first bytes is raised here, a later one cuts the file short.
     """
     headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
     parts = encode_rows(rows, kind)
     first = next(parts)
-    if is_head:  # its length would be known by its rows alone
+    if is_head:  # the length is unknown before the rows are read
         return StreamingResponse(iter(()), 200, headers, KINDS[kind])
     second = next(parts, None)
     if second is None:
@@ -51,19 +51,19 @@ def download(rows: Iterable[msgspec.Struct], kind: str, name: str, *, is_head: b
 
 
 def encode_rows(rows: Iterable[msgspec.Struct], kind: str) -> Iterator[bytes]:
-    """Give rows as bytes of this kind, at most MOST of them; at least one part."""
-    told = (to_plain_json(_hide_secrets(row)) for row in islice(rows, MOST))
-    part = bytearray()
-    for piece in (_encode_json if kind == "json" else _encode_csv)(told):
-        part += piece
-        if len(part) >= _PART:
-            yield bytes(part)
-            part.clear()
-    yield bytes(part)
+    """Yield rows as bytes of this kind, at most MOST of them; at least one part."""
+    plain_rows = (to_plain_json(_hide_secrets(row)) for row in islice(rows, MOST))
+    chunk = bytearray()
+    for encoded in (_encode_json if kind == "json" else _encode_csv)(plain_rows):
+        chunk += encoded
+        if len(chunk) >= _PART:
+            yield bytes(chunk)
+            chunk.clear()
+    yield bytes(chunk)
 
 
 def _hide_secrets(row: msgspec.Struct) -> msgspec.Struct:
-    """Return a row with its stored values as a page may show them: a file goes further than the page."""
+    """Return a row with its stored values as a page shows them: a file is passed on further than a page."""
     stored = {name: value for name in row.__struct_fields__ if isinstance(value := getattr(row, name), bytes)}
     return (
         msgspec.structs.replace(row, **{name: hide_in_value(value) for name, value in stored.items()})
@@ -73,21 +73,21 @@ def _hide_secrets(row: msgspec.Struct) -> msgspec.Struct:
 
 
 def list_all_pages(
-    call: ApiCall[Any, None], listed: Callable[[ApiCall[Any, None]], Page[R]], *, most: int = _PAGES
+    call: ApiCall[Any, None], list_page: Callable[[ApiCall[Any, None]], Page[R]], *, most: int = _PAGES
 ) -> Iterator[R]:
-    """Give all items of a list of the API, page by page; of one in which few are seen, those of its `most` newest pages."""
+    """Yield all items of a list of the API, page by page; if few of them are visible, those of its `most` newest pages."""
     query = msgspec.structs.replace(call.query, limit=_AT_ONCE)
     for _ in range(most):
-        found = listed(msgspec.structs.replace(call, query=query))
-        yield from found.items
-        if found.next is None:
+        page = list_page(msgspec.structs.replace(call, query=query))
+        yield from page.items
+        if page.next is None:
             return
-        cursor = msgspec.convert(found.next, _query_type(query), strict=False)
+        cursor = msgspec.convert(page.next, _query_type(query), strict=False)
         query = msgspec.structs.replace(query, cursor=cursor)
 
 
 def _query_type(query: Any) -> Any:
-    return next(one.type for one in msgspec.structs.fields(query) if one.name == "cursor")
+    return next(field.type for field in msgspec.structs.fields(query) if field.name == "cursor")
 
 
 def _encode_json(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
@@ -112,7 +112,7 @@ def _encode_line(cells: list[str]) -> bytes:
 
 
 def _encode_cell(value: Any) -> str:
-    """Return a value as a cell; what a spreadsheet would take for a formula begins with an apostrophe (ASVS 1.2.10)."""
+    """Return a value as a cell; one that a spreadsheet would read as a formula gets an apostrophe (ASVS 1.2.10)."""
     if value is None:
         return ""
     if isinstance(value, bool | int | float):

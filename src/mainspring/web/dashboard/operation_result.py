@@ -1,4 +1,4 @@
-"""What an act of this visitor came to, told above the page that it led to: read from the audit log, so nothing of it is in the link."""
+"""The result of a visitor's operation, shown above the page that follows it. It comes from the audit log, not from the link."""
 
 from typing import Any, Final
 
@@ -15,29 +15,29 @@ _BULK: Final = "bulk"
 
 
 def describe_operation(call: ApiCall[Any, Any], command: str) -> str:
-    """Return a sentence about the act of this command id; "" where there is none, or it is of somebody else."""
+    """Return a sentence about the operation of this command id; "" if there is none, or another actor's."""
     if not command or len(command) > 300 or not command.isprintable():
         return ""
     reader = call.site.reader
-    act = audit_row_of_command(reader, command)
-    found = audit_rows_of_bulk(reader, command) if act is None else [act]
-    if not found or found[0].actor != str(Actor(call.visitor.door, call.visitor.name)):
+    row = audit_row_of_command(reader, command)
+    rows = audit_rows_of_bulk(reader, command) if row is None else [row]
+    if not rows or rows[0].actor != str(Actor(call.visitor.door, call.visitor.name)):
         return ""
-    if found[0].verb == "answer":
-        said = msgspec.json.decode(call.site.opening.act(found[0]).detail or b"{}").get("choice")
-        return f"Answered {escape_line(said or 'what is sealed', 200)} to {found[0].subject.replace(':', ' ', 1)}."
-    return _describe_rows(found)
+    if rows[0].verb == "answer":
+        choice = msgspec.json.decode(call.site.opening.act(rows[0]).detail or b"{}").get("choice")
+        return f"Answered {escape_line(choice or 'what is sealed', 200)} to {rows[0].subject.replace(':', ' ', 1)}."
+    return _describe_rows(rows)
 
 
-def _describe_rows(acts: list[AuditView]) -> str:
-    """Return what one command did. A bulk act is named by its page; of one automation several acts are runs that were made of it."""
-    verb, (noun, _, name) = acts[0].verb, acts[0].subject.partition(":")
+def _describe_rows(rows: list[AuditView]) -> str:
+    """Return what one command did. A bulk operation is named by its page; several rows of one automation are runs that it created."""
+    verb, (noun, _, name) = rows[0].verb, rows[0].subject.partition(":")
     if noun == _BULK and verb in list(BulkVerb):
         return f"Begun: {verb}. It goes on by itself."
     if noun == _BULK:
         return f"Done: {verb} this bulk act."
-    if len(acts) == 1:
+    if len(rows) == 1:
         return f"Done: {verb} {noun} {name}."
-    if len({one.subject for one in acts}) == 1:
-        return f"Done: {verb} {noun} {name}: {format_count(len(acts), 'run')}."
-    return f"Done: {verb} {format_count(len(acts), noun)}."
+    if len({row.subject for row in rows}) == 1:
+        return f"Done: {verb} {noun} {name}: {format_count(len(rows), 'run')}."
+    return f"Done: {verb} {format_count(len(rows), noun)}."

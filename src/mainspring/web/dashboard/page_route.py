@@ -1,4 +1,4 @@
-"""One row of the table of pages: what is shown at a path, and which buttons it has. See docs/adr/0016-pages-that-the-server-draws.md."""
+"""One route of the pages: its path, template, query and buttons. See docs/adr/0016-pages-that-the-server-draws.md."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -12,15 +12,15 @@ from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints.bulk import BulkResponse
 
 Form = dict[str, str]
-"""The fields of a form, each the last one given."""
+"""The fields of a form, each with its last value."""
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The query of a page that takes none."""
+    """The query of a page without parameters."""
 
 
 class PageView(msgspec.Struct, frozen=True):
-    """What a page shows: its title and the values of its template. `status` = of the answer; `onward` = the path that is shown instead."""
+    """The contents of a page: its title and the values of its template. `status` = of the response; `onward` = a path to redirect to."""
 
     title: str
     values: dict[str, Any]
@@ -29,9 +29,9 @@ class PageView(msgspec.Struct, frozen=True):
 
 
 class PageButton(msgspec.Struct, frozen=True):
-    """What one button does. `do` gets the form as body; it returns the path to go on to, None = the page itself.
+    """The operation of a button. `do` gets the form as body; it returns the path to redirect to, None = the page itself.
 
-    It raises MainspringError where it cannot be done: the page is shown again with that sentence, and with what was typed.
+    If it raises MainspringError, the page is shown again with that sentence and the typed values.
     """
 
     role: Role
@@ -39,12 +39,12 @@ class PageButton(msgspec.Struct, frozen=True):
 
 
 class PageRoute(msgspec.Struct, frozen=True, kw_only=True):
-    """A page. `path` has names in braces, as those of the API; `query` = what may stand behind "?".
+    """A page. `path` has names in braces, as those of the API; `query` = the type of its query string.
 
-    `show` and the buttons block and are called in a thread. `nouns` = those of `/api/v1/changes` whose change makes the page move.
-    `rows` = what "as CSV" and "as JSON" give of its main table, in the present filter, at most `exports.MOST` of them;
-    `tables` = the same of its other tables, by name.
-    `whole` = it is of no automation, so only those see it who are for all. `at` = the path in the bar that it belongs to.
+    `show` and the buttons block and are called in a thread. `nouns` = those of `/api/v1/changes` whose changes refresh the page.
+    `rows` = the export of its main table in the present filter, at most `exports.MOST` rows; `tables` = the exports of its other tables, by
+    name.
+    `whole` = it belongs to no automation, so only visitors who see all may open it. `at` = its path in the navigation bar.
     """
 
     path: str
@@ -66,44 +66,44 @@ class PageRoute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def api_call(call: ApiCall[Any, Form | None]) -> ApiCall[Any, None]:
-    """Return the request as a route of the API that looks takes it."""
-    return call.asking(call.query)
+    """Return the request for a reading route of the API."""
+    return call.with_query(call.query)
 
 
 def call_api(
     call: ApiCall[Any, Form], handler: Callable[[ApiCall[Any, Any]], Any], body: msgspec.Struct, **names: str
 ) -> Any:
-    """Do what a route of the API does, with this body; `names` = those of its path where the page's are others.
+    """Call a route of the API with this body; `names` replace those of the page's path.
 
     Raises:
-        ArgumentError: a program could not send such a body.
+        ArgumentError: the body would be invalid in a request.
     """
-    try:  # a struct that is made by hand is not checked
+    try:  # a struct that is built in code is not validated
         checked = msgspec.convert(msgspec.to_builtins(body), type(body))
     except msgspec.ValidationError as error:
         raise ArgumentError(str(error)) from None
     return handler(msgspec.structs.replace(call, body=checked, names={**call.names, **names}))
 
 
-def require_all_done(answer: BulkResponse) -> None:
-    """Tell the first of many that could not be done. Raises ConflictError."""
-    if answer.refused:
-        first, why = next(iter(answer.refused.items()))
-        more = "" if len(answer.refused) == 1 else f", and so with {len(answer.refused) - 1} more"
-        raise ConflictError(f"{answer.done} of {answer.count} are done. {first}: {why}{more}")
+def require_all_done(response: BulkResponse) -> None:
+    """Raise ConflictError with the first of many that failed; return if all succeeded."""
+    if response.refused:
+        run, reason = next(iter(response.refused.items()))
+        rest = "" if len(response.refused) == 1 else f", and so with {len(response.refused) - 1} more"
+        raise ConflictError(f"{response.done} of {response.count} are done. {run}: {reason}{rest}")
 
 
 def list_tables(
-    find: Callable[[ApiCall[Any, Any]], Any], *names: str
+    read: Callable[[ApiCall[Any, Any]], Any], *names: str
 ) -> dict[str, Callable[[ApiCall[Any, None]], Any]]:
-    """Return what gives the rows of tables that are fields of one answer, by the field's name."""
-    return {name: partial(_read_field, find, name) for name in names}
+    """Return exports of tables that are fields of one response, by the name of the field."""
+    return {name: partial(_read_field, read, name) for name in names}
 
 
-def _read_field(find: Callable[[ApiCall[Any, Any]], Any], name: str, call: ApiCall[Any, None]) -> Any:
-    return getattr(find(call), name)
+def _read_field(read: Callable[[ApiCall[Any, Any]], Any], name: str, call: ApiCall[Any, None]) -> Any:
+    return getattr(read(call), name)
 
 
 def read_reason(call: ApiCall[Any, Form]) -> str | None:
-    """Return why it is done, as the form says; None where it does not."""
+    """Return the reason in the form, None without one."""
     return call.body.get("reason", "").strip() or None

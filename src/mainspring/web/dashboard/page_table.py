@@ -1,4 +1,4 @@
-"""THE table of pages: every page there is, and finding the one that a path means. What is not in it is not there."""
+"""The table of all pages, and the lookup by path. A page that is not listed does not exist."""
 
 from typing import Final
 
@@ -43,8 +43,8 @@ PAGES: Final[tuple[PageRoute, ...]] = (
 
 def find_page(raw_path: bytes) -> tuple[PageRoute, dict[str, str]] | None:
     """Return the page at a path and the names in it; None = there is none."""
-    found = _PATHS.find(raw_path)
-    return None if found is None else (_BY_PATH[found[0]], found[1])
+    match = _PATHS.find(raw_path)
+    return None if match is None else (_BY_PATH[match[0]], match[1])
 
 
 _BY_PATH: Final = {page.path: page for page in PAGES}

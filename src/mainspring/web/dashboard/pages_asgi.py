@@ -1,6 +1,6 @@
-"""The pages as an application: a request that the gate let in goes to its row of the table, and is answered with a page.
+"""The pages as an ASGI application: an authenticated request is answered by its row of the page table.
 
-A form is answered by the page that it leads to, with what was done; where nothing could be done, by the same page and the reason.
+After a form the browser is redirected to the next page, with the result above it; after an error the same page shows the reason.
 """
 
 import asyncio
@@ -36,115 +36,119 @@ _INTERNAL_ERROR = (
     " The command line goes on: mainspring status"
 )
 _OWN_PARAMETERS = ("as", "of", "done")
-"""Parameters of every page: the form in which its rows are wanted, of which table, and the act whose outcome is told above it."""
+"""Parameters of every page: the format of an export, its table, and the operation whose result is shown above the page."""
 
 
 class DashboardApp:
-    """One of a web process."""
+    """The application of a web process."""
 
     def __init__(self, pages: PageRenderer, site: HandlerContext) -> None:
         self._pages = pages
         self._site = site
-        pages.verdict_of = partial(read_status_bar, site)
+        pages.read_bar_status = partial(read_status_bar, site)
 
     def mounted(self) -> Route:
-        """Return the application as a route of the web process; it takes what no other route takes."""
+        """Return the application as the last route of the web process."""
         return Route("/{rest:path}", self.answer, methods=["GET", "POST"])
 
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
-        if VISITOR_KEY not in request.scope:  # below one of the doors outside of the gate, where no page of ours is
+        if VISITOR_KEY not in request.scope:  # below a public path, where this application has no page
             return PlainTextResponse("nothing is at this path\n", 404)
-        found = find_page(raw_path(request.scope))
+        match = find_page(raw_path(request.scope))
         visitor = read_visitor(request)
-        if found is None or (found[0].whole and not visitor.is_for_all):
-            return await self._told(request, 404, "nothing is at this path")
-        page, names = found
+        if match is None or (match[0].whole and not visitor.is_for_all):
+            return await self._render_message(request, 404, "nothing is at this path")
+        page, names = match
         if not visitor.may(page.role):
-            return await self._told(request, 403, f"this needs the role {page.role}, and {visitor} is {visitor.role}")
+            return await self._render_message(
+                request, 403, f"this needs the role {page.role}, and {visitor} is {visitor.role}"
+            )
         try:
             query = parse_query(_remove_own_parameters(request), page.query)
-        except ApiError as wrong:
-            return await self._told(request, 400, _describe_problem(wrong.problem))
+        except ApiError as error:
+            return await self._render_message(request, 400, _describe_problem(error.problem))
         call: ApiCall[Any, Any] = ApiCall(self._site, visitor, names, query, None)
         try:
             async with asyncio.timeout(_WITHIN_S):
                 if request.method == "POST":
-                    return await self._pressed(request, page, call)
-                return await self._looked(request, page, call)
+                    return await self._post(request, page, call)
+                return await self._get(request, page, call)
         except NotFoundError as error:
-            return await self._told(request, 404, error.message)
+            return await self._render_message(request, 404, error.message)
         except MainspringError as error:
-            return await self._told(request, *describe_error(error))
+            return await self._render_message(request, *describe_error(error))
         except TimeoutError:
-            return await self._told(request, 503, "the store did not answer in time: load the page again")
-        except Exception:  # noqa: BLE001 - one page that we cannot draw must not end the others
+            return await self._render_message(request, 503, "the store did not answer in time: load the page again")
+        except Exception:  # noqa: BLE001 - one page that fails must not end the others
             _LOG.exception("%s %s could not be answered", request.method, request.scope["path"])
-            return await self._told(
+            return await self._render_message(
                 request,
                 500,
                 _INTERNAL_ERROR,
             )
 
-    async def _looked(self, request: Request, page: PageRoute, call: ApiCall[Any, None]) -> Response:
+    async def _get(self, request: Request, page: PageRoute, call: ApiCall[Any, None]) -> Response:
         kind = request.query_params.get("as")
         if kind is None:
-            return await self._drawn(request, page, call)
-        of = request.query_params.get("of")
-        rows = page.rows if of is None else page.tables.get(of)
+            return await self._show_page(request, page, call)
+        table = request.query_params.get("of")
+        rows = page.rows if table is None else page.tables.get(table)
         if kind not in KINDS:
-            return await self._told(request, 400, f"a list can be had as {' or '.join(KINDS)}, not as {kind[:20]!r}")
+            return await self._render_message(
+                request, 400, f"a list can be had as {' or '.join(KINDS)}, not as {kind[:20]!r}"
+            )
         if rows is None:
-            told = f"no table {of[:20]!r}" if of is not None else "no list"
-            return await self._told(request, 400, f"this page has {told} that could be had as {kind}")
+            missing = f"no table {table[:20]!r}" if table is not None else "no list"
+            return await self._render_message(request, 400, f"this page has {missing} that could be had as {kind}")
         name = page.path.strip("/").replace("/", "-").replace("{", "").replace("}", "") or "now"
-        name = name if of is None else f"{name}-{of}"
+        name = name if table is None else f"{name}-{table}"
         is_head = request.method == "HEAD"
         return await self._pages.run(lambda: download(rows(call), kind, name, is_head=is_head))
 
-    async def _pressed(self, request: Request, page: PageRoute, call: ApiCall[Any, Any]) -> Response:
+    async def _post(self, request: Request, page: PageRoute, call: ApiCall[Any, Any]) -> Response:
         form = read_form(request)
         button = page.buttons.get(form.get("act", ""))
         if button is None:
-            return await self._told(request, 400, "there is no such button, and nothing was done")
+            return await self._render_message(request, 400, "there is no such button, and nothing was done")
         visitor = call.visitor
         if not visitor.may(button.role):
-            said = f"this needs the role {button.role}, and {visitor} is {visitor.role}: nothing was done"
-            return await self._told(request, 403, said)
+            message = f"this needs the role {button.role}, and {visitor} is {visitor.role}: nothing was done"
+            return await self._render_message(request, 403, message)
         command = self._pages.command(request)
         call = msgspec.structs.replace(call, body=form, command=command)
         try:
-            onward = await self._pages.run(partial(_run_button, button, call))
+            next_path = await self._pages.run(partial(_run_button, button, call))
         except NotFoundError:
             raise
         except MainspringError as error:
-            status, said = describe_error(error)
-            # What was typed stays in its fields.
-            return await self._drawn(request, page, call, status=status, said=said, fault=error)
-        here = onward if onward is not None else _current_path(request)
-        mark = "&" if "?" in here else "?"
-        return RedirectResponse(f"{self._pages.site.base}{here}{mark}{urlencode({'done': command})}", 303)
+            status, message = describe_error(error)
+            # The typed values stay in their fields.
+            return await self._show_page(request, page, call, status=status, message=message, fault=error)
+        path = next_path if next_path is not None else _current_path(request)
+        separator = "&" if "?" in path else "?"
+        return RedirectResponse(f"{self._pages.site.base}{path}{separator}{urlencode({'done': command})}", 303)
 
-    async def _drawn(
+    async def _show_page(
         self,
         request: Request,
         page: PageRoute,
         call: ApiCall[Any, Any],
         *,
         status: int | None = None,
-        said: str = "",
+        message: str = "",
         fault: MainspringError | None = None,
     ) -> Response:
-        done = request.query_params.get("done", "")
+        command = request.query_params.get("done", "")
 
-        def draw() -> Response:
+        def render() -> Response:
             view = page.show(call)
             if view.onward is not None:
                 return RedirectResponse(f"{self._pages.site.base}{view.onward}", 303)
-            above = said or describe_operation(call, done)
-            return self._render(request, view, page, call.visitor, status=status, said=above, fault=fault)
+            text = message or describe_operation(call, command)
+            return self._render(request, view, page, call.visitor, status=status, message=text, fault=fault)
 
-        return await self._pages.run(draw)
+        return await self._pages.run(render)
 
     def _render(
         self,
@@ -154,62 +158,62 @@ class DashboardApp:
         visitor: Visitor,
         *,
         status: int | None = None,
-        said: str = "",
+        message: str = "",
         fault: MainspringError | None = None,
     ) -> Response:
         values: dict[str, Any] = {
             "title": view.title,
-            "verdict": read_status_bar(self._site, visitor),
+            "bar_status": read_status_bar(self._site, visitor),
             "nouns": " ".join(page.nouns) if page is not None else "",
             "at": (page.at or page.path) if page is not None else "",
-            "buttons": [name for name, one in page.buttons.items() if visitor.may(one.role)] if page else [],
+            "buttons": [name for name, button in page.buttons.items() if visitor.may(button.role)] if page else [],
             "has_rows": page is not None and page.rows is not None,
             "fault": fault,
             "fault_at": getattr(fault, "at", None) or getattr(fault, "path", None) or "",
-            "wrong": fault is not None or view.status >= 400 or (status or 200) >= 400,
+            "is_error": fault is not None or view.status >= 400 or (status or 200) >= 400,
         }
-        template = page.template if page is not None else "told.html"
-        shown = values | view.values
-        if shown["wrong"]:
-            # Asked for again it would be the page without what was typed, and without what is wrong with it.
-            shown["nouns"] = ""
-        return self._pages.page(request, template, status or view.status, said=said, **shown)
+        template = page.template if page is not None else "message.html"
+        merged = values | view.values
+        if merged["is_error"]:
+            # Loaded again it would be the page without the typed values and without the error.
+            merged["nouns"] = ""
+        return self._pages.page(request, template, status or view.status, message=message, **merged)
 
-    async def _told(self, request: Request, status: int, said: str) -> Response:
-        """Return a page that holds a sentence and nothing else."""
+    async def _render_message(self, request: Request, status: int, message: str) -> Response:
+        """Return a page that contains only a sentence."""
         view = PageView({404: "Not found", 403: "Not allowed"}.get(status, "This did not work"), {}, status)
         try:
             async with asyncio.timeout(_RESULT_WITHIN_S):
                 return await self._pages.run(
-                    lambda: self._render(request, view, None, read_visitor(request), said=said)
+                    lambda: self._render(request, view, None, read_visitor(request), message=message)
                 )
-        except TimeoutError:  # whoever waits for the store has all the threads: this needs none
-            return PlainTextResponse(f"{said}\n", status)
+        except TimeoutError:  # the waiting requests have all threads: this needs none
+            return PlainTextResponse(f"{message}\n", status)
 
 
 def _run_button(button: PageButton, call: ApiCall[Any, Any]) -> str | None:
     try:
         return button.do(call)
-    finally:  # whoever acted sees what came of it, also where a part was refused, or the request did not wait for it
-        call.site.kept.forget()
+    finally:  # the caller sees the new state at once, also if a part was refused or the request did not wait
+        call.site.project_status.forget()
 
 
-def _describe_problem(found: Problem) -> str:
-    """Return what is wrong with a query, where, and what would do."""
-    where = f"{found.at.removeprefix('$.')}: " if found.at else ""
-    return f"{where}{found.detail}{f'. {found.hint}' if found.hint else ''}"
+def _describe_problem(problem: Problem) -> str:
+    """Return the problem of a query, its place, and a fix."""
+    place = f"{problem.at.removeprefix('$.')}: " if problem.at else ""
+    return f"{place}{problem.detail}{f'. {problem.hint}' if problem.hint else ''}"
 
 
 def _remove_own_parameters(request: Request) -> Request:
-    """Return the request without the parameters that every page takes."""
-    left = [
+    """Return the request without the parameters of every page."""
+    parameters = [
         (name, value) for name, value in request.query_params.multi_items() if name not in _OWN_PARAMETERS and value
     ]
-    return Request({**request.scope, "query_string": urlencode(left).encode()})
+    return Request({**request.scope, "query_string": urlencode(parameters).encode()})
 
 
 def _current_path(request: Request) -> str:
-    """Return the path and query that were asked for, without what is told above the page."""
+    """Return the requested path and query, without the result above the page."""
     path = raw_path(request.scope).decode("latin-1")
-    left = [(name, value) for name, value in request.query_params.multi_items() if name not in _OWN_PARAMETERS]
-    return f"{path}?{urlencode(left)}" if left else path
+    parameters = [(name, value) for name, value in request.query_params.multi_items() if name not in _OWN_PARAMETERS]
+    return f"{path}?{urlencode(parameters)}" if parameters else path

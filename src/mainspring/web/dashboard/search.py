@@ -1,4 +1,4 @@
-"""`/search?q=`: what has this id, name, key or these words; an exact id leads straight to its page."""
+"""`/search?q=`: search by id, name, key or words; an exact id redirects to its page."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -24,24 +24,24 @@ _WORDS: Final = {SearchHitKind.BULK: "bulk act"}
 
 
 def show(call: ApiCall[SearchQuery, Form | None]) -> PageView:
-    """List what was found, kind by kind."""
+    """List the hits by kind."""
     hits = search.search_all(api_call(call)).items
     if len(hits) == 1 and hits[0].exact:
         return PageView("Search", {}, onward=hit_path(hits[0]))
     kinds = [(_WORDS.get(kind, kind.value), [hit for hit in hits if hit.kind is kind]) for kind in SearchHitKind]
-    values = {"q": call.query.q, "kinds": [one for one in kinds if one[1]], "path_of": hit_path, "most": MOST}
+    values = {"q": call.query.q, "kinds": [group for group in kinds if group[1]], "path_of": hit_path, "most": MOST}
     return PageView("Search", values)
 
 
 def rows(call: ApiCall[SearchQuery, None]) -> Iterator[SearchHit]:
-    """Give all that was found."""
+    """Export all hits."""
     yield from search.search_all(call).items
 
 
 def hit_path(hit: SearchHit) -> str:
-    """Return the page of what was found."""
-    write = quote if hit.kind is SearchHitKind.ERROR else path_segment
-    return _PATHS[hit.kind].format(write(hit.id))
+    """Return the path of a hit's page."""
+    encode = quote if hit.kind is SearchHitKind.ERROR else path_segment
+    return _PATHS[hit.kind].format(encode(hit.id))
 
 
 PAGES = (PageRoute(path="/search", template="search.html", show=show, rows=rows, query=SearchQuery),)

@@ -1,4 +1,4 @@
-"""The verdict in the bar, the title and the icon of every page: is anything wrong. It is the one that Now tells in a sentence."""
+"""The status bar, title and icon of every page: whether anything is wrong. The overview shows the same status as a sentence."""
 
 import msgspec
 
@@ -11,7 +11,7 @@ from mainspring.web.api.call import HandlerContext
 
 
 class StatusBar(msgspec.Struct, frozen=True):
-    """`tone` = of static/css/tokens.css; `icon` names the picture in static/marks; `count` = what needs a person."""
+    """`tone` = of static/css/tokens.css; `icon` names a file in static/marks; `count` = what needs a person."""
 
     tone: str
     icon: str
@@ -20,16 +20,19 @@ class StatusBar(msgspec.Struct, frozen=True):
 
 
 def read_status_bar(site: HandlerContext, visitor: Visitor) -> StatusBar:
-    """Return how it stands, as far as this visitor sees; what is kept for a second is whole, the rest is taken out here."""
+    """Return the status for a visitor. The cached status is of the whole project; this one is limited to what the visitor sees."""
     try:
-        stand = site.kept.of(site)
+        snapshot = site.project_status.of(site)
     except MainspringError:
         return StatusBar("bad", "bad", "the store does not answer", 1)
-    found = stand.of(visitor)
-    if not found.count:
-        if found.put_off:  # by whom and until when is said where there is room
-            return StatusBar("warn", "warn", f"{format_count(found.put_off, 'problem')} looked after", 0)
+    status = snapshot.of(visitor)
+    if not status.count:
+        if status.put_off:  # the overview says by whom and until when
+            return StatusBar("warn", "warn", f"{format_count(status.put_off, 'problem')} looked after", 0)
         return StatusBar("good", "good", "all is well", 0)
-    is_loud = any(one.state is IncidentState.OPEN and one.severity is Severity.PAGE for one in stand.told_to(visitor))
+    is_loud = any(
+        incident.state is IncidentState.OPEN and incident.severity is Severity.PAGE
+        for incident in snapshot.visible_incidents(visitor)
+    )
     tone = "bad" if is_loud else "warn"
-    return StatusBar(tone, tone, found.head, found.count)
+    return StatusBar(tone, tone, status.head, status.count)

@@ -1,4 +1,4 @@
-"""Times that are typed into filters and forms: spans from now, and dates and times on the clock of a zone."""
+"""Time fields of filters and forms: spans from now, and dates and times in a zone."""
 
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, get_args
@@ -14,12 +14,12 @@ from mainspring.insight.text.typed_instants import HINT, parse_instant
 from mainspring.web.api.call import ApiCall
 
 Since = Literal["1h", "24h", "7d", "30d"]
-"""How far back a list looks: a word of its filter, so that the link to it means the same tomorrow."""
+"""How far back a list reaches: a word of its filter, so that a link to it stays valid."""
 SPANS: Final[tuple[str, ...]] = get_args(Since)
 
 
 def parse_past(call: ApiCall[Any, Any], text: str | None) -> datetime | None:
-    """Return from when on a list looks: a span back from now, or a date and time in the project's zone; None = from the beginning.
+    """Return the start of a list: a span back from now, or a date and time in the project's zone; None = without a start.
 
     Raises:
         OptionError: it is neither.
@@ -31,21 +31,21 @@ def parse_past(call: ApiCall[Any, Any], text: str | None) -> datetime | None:
 
 
 def list_time_errors(call: ApiCall[Any, Any]) -> dict[str, str]:
-    """Return what is wrong with the times from and until when a list looks, by field: told beside it, with the others as they were."""
-    found = {}
+    """Return the errors in the fields `since` and `until` of a list, by field; each is shown next to its field."""
+    errors = {}
     for name in ("since", "until"):
         try:
             parse_past(call, getattr(call.query, name))
         except OptionError as error:
-            found[name] = f"{error.message}. {error.hint}"
-    return found
+            errors[name] = f"{error.message}. {error.hint}"
+    return errors
 
 
 def parse_future(call: ApiCall[Any, Any], text: str, field: str) -> datetime:
-    """Return until when something is to be so: a span from now on, or a date and time in the project's zone.
+    """Return the end of something: a span from now, or a date and time in the project's zone.
 
     Raises:
-        MisfitError: it is neither, or too far away; it names the field.
+        MisfitError: it is neither, or too far in the future; it names the field.
     """
     try:
         at = parse_instant(text, call.site.clock.now(), call.site.settings.project.timezone, back=False)
@@ -57,7 +57,7 @@ def parse_future(call: ApiCall[Any, Any], text: str, field: str) -> datetime:
 
 
 def zone_of_automation(call: ApiCall[Any, Any], definition: Definition | None) -> str:
-    """Return the zone in which times of an automation are told and typed."""
+    """Return the zone in which times of an automation are displayed and typed."""
     return zone_name_of(definition, call.site.settings.project.timezone)
 
 
@@ -68,5 +68,5 @@ def parse_local_time(text: str, zone: str) -> str:
 
 
 def format_time_field(at: int, zone: str) -> str:
-    """Return an instant as a field of a form has it, to the second."""
+    """Return an instant in the format of a form field, to the second."""
     return to_local(at, find_zone(zone)).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,1 +1,1 @@
-"""What HTML pages share, and the pages outside the dashboard: sign-in, identity provider, links in messages."""
+"""Infrastructure of the HTML pages, and the pages outside the dashboard: sign-in, identity provider, links in messages."""

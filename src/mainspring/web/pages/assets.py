@@ -1,7 +1,7 @@
-"""What pages are drawn with: one sheet of style and two scripts, put together at the start and served under names that hold their hash.
+"""Assets of the pages: a style sheet, two scripts and icons, built at the start and served under names that contain their hash.
 
-`static/css` and `static/js` are ours; `static/vendor` is fetched from npm while the package is built (hatch_build.py). In a tree
-that was never built pages work all the same, they only do not move by themselves.
+`static/css` and `static/js` are our own; `static/vendor` is fetched from npm while the package is built (hatch_build.py). Without a build
+pages work too, but do not update themselves.
 """
 
 import functools
@@ -16,11 +16,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 ASSETS_PATH: Final = "/assets/"
-"""All below it is for everybody: it holds nothing of a project."""
+"""The public path of all assets: they contain nothing of a project."""
 SHEETS: Final = ("tokens", "base", "forms", "tables", "parts", "run", "charts", "print")
 SCRIPTS: Final = ("live", "times", "keys", "copy")
 ICONS: Final = ("good.svg", "warn.svg", "bad.svg")
-"""Icons of the tab."""
+"""Icons of the browser tab."""
 VENDOR: Final = {"htmx": "htmx.min.js", "chart": "uPlot.iife.min.js", "chart-look": "uPlot.min.css"}
 _SCRIPT, _SHEET = "text/javascript", "text/css"
 _IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
@@ -36,54 +36,54 @@ class Asset(NamedTuple):
 
 
 class Assets:
-    """One of a web process."""
+    """The assets of a web process."""
 
     def __init__(self, folder: Traversable | None = None) -> None:
         static = files("mainspring.web") / "static" if folder is None else folder
-        looks = [_read_text(static / "css" / f"{name}.css") for name in SHEETS]
+        sheets = [_read_text(static / "css" / f"{name}.css") for name in SHEETS]
         scripts = [
             _read_text(static / "vendor" / VENDOR["htmx"]),
-            *(_read_text(static / "js" / f"{n}.js") for n in SCRIPTS),
+            *(_read_text(static / "js" / f"{name}.js") for name in SCRIPTS),
         ]
         chart = [_read_text(static / "vendor" / VENDOR["chart"]), _read_text(static / "js" / "chart.js")]
-        made = {
-            "look.css": _build_asset("look", "css", [*looks, _read_text(static / "vendor" / VENDOR["chart-look"])]),
+        assets = {
+            "look.css": _build_asset("look", "css", [*sheets, _read_text(static / "vendor" / VENDOR["chart-look"])]),
             "pages.js": _build_asset("pages", "js", scripts),
             "chart.js": _build_asset("chart", "js", chart),
         }
-        made |= {name: _read_icon(static / "marks" / name) for name in ICONS}
-        self._names = {name: asset.name for name, asset in made.items()}
-        self._files = {asset.name: asset for asset in made.values()}
+        assets |= {name: _read_icon(static / "marks" / name) for name in ICONS}
+        self._names = {name: asset.name for name, asset in assets.items()}
+        self._files = {asset.name: asset for asset in assets.values()}
 
     def path(self, name: str) -> str:
-        """Return where "look.css", "pages.js" or "chart.js" is served. Raises KeyError: there is no such asset."""
+        """Return the path of "look.css", "pages.js" or "chart.js". Raises KeyError: there is no such asset."""
         return f"{ASSETS_PATH}{self._names[name]}"
 
     def routes(self) -> list[Route]:
-        """Return the paths that are answered."""
+        """Return the route of the assets."""
         return [Route(f"{ASSETS_PATH}{{name}}", self.serve, methods=["GET"])]
 
     async def serve(self, request: Request) -> Response:
-        """Return a file; whoever has it never asks again, for another content has another name."""
-        found = self._files.get(request.path_params["name"])
-        if found is None:
+        """Return a file. Browsers cache it for ever, because new content has a new name."""
+        asset = self._files.get(request.path_params["name"])
+        if asset is None:
             return PlainTextResponse("there is no such file: it is of another version, so load the page again\n", 404)
         if "gzip" in request.headers.get("accept-encoding", ""):
             return Response(
-                found.packed, headers={**_IMMUTABLE, "Content-Encoding": "gzip"}, media_type=found.media_type
+                asset.packed, headers={**_IMMUTABLE, "Content-Encoding": "gzip"}, media_type=asset.media_type
             )
-        return Response(found.data, headers=_IMMUTABLE, media_type=found.media_type)
+        return Response(asset.data, headers=_IMMUTABLE, media_type=asset.media_type)
 
 
 def _build_asset(name: str, kind: str, parts: list[str]) -> Asset:
     data = "\n".join(part for part in parts if part).encode()
-    mark = hashlib.sha256(data).hexdigest()[:12]
-    return Asset(f"{name}-{mark}.{kind}", _SCRIPT if kind == "js" else _SHEET, data, _compress(data))
+    digest = hashlib.sha256(data).hexdigest()[:12]
+    return Asset(f"{name}-{digest}.{kind}", _SCRIPT if kind == "js" else _SHEET, data, _compress(data))
 
 
 @functools.lru_cache(maxsize=16)
 def _compress(data: bytes) -> bytes:
-    """Compress an asset, once in a process. It holds nothing of a reader, so its size reveals nothing."""
+    """Compress an asset, once per process. It contains nothing of a visitor, so its size reveals nothing."""
     return gzip.compress(data, mtime=0)
 
 

@@ -1,4 +1,4 @@
-"""The pages behind a link in a message: one incident and the run that it names; their buttons act once.
+"""Incident pages behind a link in a message: one incident and the run that it names; each button works once.
 
 See docs/adr/0014-links-in-messages.md.
 """
@@ -38,11 +38,11 @@ from mainspring.domain.time.cron import find_zone, to_local
 from mainspring.insight.automations.announced_definitions import read_definition
 from mainspring.insight.text.formatting import format_distance
 from mainspring.resources.secret_store import SecretStore
-from mainspring.service import incident as acts
+from mainspring.service import incident
 from mainspring.service.actor import Actor, OperationContext, operation_context
-from mainspring.service.runs import run as runs
+from mainspring.service.runs import run
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.read import incidents as reads
+from mainspring.store.read import incidents
 from mainspring.store.read.status.status import automations
 from mainspring.web.api.prior_responses import find_prior_response, newest_run_of_incident
 from mainspring.web.auth.authenticator import request_path
@@ -62,7 +62,7 @@ HEADERS: Final = {
     "X-Robots-Tag": "noindex",
 }
 _SNOOZE_MS = 4 * 3_600_000
-_SHOWN = 20
+_MAX_MOVES = 20
 _MOVING_S, _SETTLING_S = 5, 15
 _MOVES = {
     "acknowledge": (IncidentMove.ACKNOWLEDGE, "I look after it"),
@@ -74,24 +74,24 @@ _INCIDENT, _RUN = "/i/{token}", "/i/{token}/run"
 
 
 class IncidentButton(NamedTuple):
-    """One act that is possible now."""
+    """One operation that is possible now."""
 
     name: str
     text: str
 
 
 class RunbookText(NamedTuple):
-    """Where a runbook is, and its words about the incident; None = only its reader can open it."""
+    """The address of a runbook, and its text about the incident; None = only its reader can open it."""
 
     where: str
     text: str | None
 
 
 class IncidentPageView(NamedTuple):
-    """What a page shows: the incident, its history, the newest run that it names (None = none, or it is gone), and the runbook."""
+    """The contents of a page: the incident, its history, the newest run that it names (None = none, or it was deleted), and the runbook."""
 
     incident: Incident
-    moves: list[reads.MoveView]
+    moves: list[incidents.MoveView]
     run: LinkedRun | None
     runbook: RunbookText | None
 
@@ -103,7 +103,7 @@ class IncidentPageView(NamedTuple):
 
     @property
     def refresh_s(self) -> int | None:
-        """After how many seconds the page loads itself again: while the run moves, and while its success has not ended the incident yet."""
+        """Seconds until the page reloads: while the run is unfinished, and while its success has not resolved the incident yet."""
         if self.run is None or self.incident.state is IncidentState.RESOLVED:
             return None
         if self.run.state is RunState.SUCCEEDED:
@@ -112,12 +112,12 @@ class IncidentPageView(NamedTuple):
 
     @property
     def seen(self) -> str:
-        """The state that is shown, as the form repeats it."""
+        """The displayed state, as the form repeats it."""
         return f"{self.incident.changed_at}.{self.again.changed_at if self.again else 0}"
 
     @property
     def buttons(self) -> list[IncidentButton]:
-        """What can be done now with the incident."""
+        """The operations on the incident that are possible now."""
         return [
             IncidentButton(name, text)
             for name, (move, text) in _MOVES.items()
@@ -126,7 +126,7 @@ class IncidentPageView(NamedTuple):
 
 
 class IncidentPages:
-    """`store` is asked in threads. `secrets` holds the keys of links; without them every link is unknown."""
+    """The handlers. `store` is read in threads. `secrets` holds the keys of links; without them every link is unknown."""
 
     def __init__(self, settings: Settings, store: ProcessStore, secrets: SecretStore, clock: Clock) -> None:
         project = settings.project
@@ -134,7 +134,7 @@ class IncidentPages:
         self._secrets = secrets
         self._clock = clock
         self._zone = find_zone(project.timezone)
-        self._around = NotificationContext(zone=self._zone, project=project.name, environment=project.environment)
+        self._context = NotificationContext(zone=self._zone, project=project.name, environment=project.environment)
         self._site = PublicSite(settings.web)
         self._forms = anonymous_form_reader()
         self._assets = Assets()
@@ -142,52 +142,52 @@ class IncidentPages:
         self._pages = build_environment(self._zone, clock)
 
     def routes(self) -> list[Route]:
-        """Return the paths that are answered."""
+        """Return the routes of the pages."""
         return [
             Route(path, answer, methods=[method])
             for path in (_INCIDENT, _RUN)
-            for method, answer in (("GET", self.show), ("POST", self.press))
+            for method, answer in (("GET", self.show), ("POST", self.post))
         ]
 
     async def show(self, request: Request) -> Response:
-        """Show, and change nothing."""
-        return await self._answer(request, lambda grant: (self._shown(grant), ""))
+        """Show a page, and change nothing."""
+        return await self._answer(request, lambda grant: (self._read_view(grant), ""))
 
-    async def press(self, request: Request) -> Response:
-        """Do what a button says, once."""
+    async def post(self, request: Request) -> Response:
+        """Perform the operation of a button, once."""
         if not self._site.is_own(request):
-            return self._told(403, "this came from another site, and nothing was done: open the link itself")
-        if self._grant(request) is None:
-            return self._unknown()
+            return self._render_message(403, "this came from another site, and nothing was done: open the link itself")
+        if self._verify_link(request) is None:
+            return self._reject_unknown()
         try:
             form = await self._forms.read(request) if is_form(request) else None
         except ClientDisconnect:
             form = None
         if form is None:
-            return self._told(413, "this is no form of ours, and nothing was done")
-        return await self._answer(request, lambda grant: self._acted(request.path_params["token"], grant, form))
+            return self._render_message(413, "this is no form of ours, and nothing was done")
+        return await self._answer(request, lambda grant: self._perform_form(request.path_params["token"], grant, form))
 
     async def _answer(
-        self, request: Request, look: Callable[[IncidentLinkToken], tuple[IncidentPageView, str]]
+        self, request: Request, read: Callable[[IncidentLinkToken], tuple[IncidentPageView, str]]
     ) -> Response:
-        grant = self._grant(request)
+        grant = self._verify_link(request)
         if grant is None:
-            return self._unknown()
+            return self._reject_unknown()
         try:
-            shown, said = await asyncio.to_thread(look, grant)
+            view, message = await asyncio.to_thread(read, grant)
         except NotFoundError:
-            return self._told(404, "this incident is over and forgotten")
+            return self._render_message(404, "this incident is over and forgotten")
         except MainspringError as error:
-            return self._told(
+            return self._render_message(
                 503, f"{error.message.splitlines()[0]}. Try again, or: mainspring incidents show {grant.incident}"
             )
-        wants_run = request_path(request).endswith(_RUN[-4:])
-        if wants_run and shown.run is None:
-            return self._told(404, "this incident names no run, or it is gone")
-        return self._page("night_run.html" if wants_run else "night.html", shown, said, request)
+        is_run_page = request_path(request).endswith(_RUN[-4:])
+        if is_run_page and view.run is None:
+            return self._render_message(404, "this incident names no run, or it is gone")
+        return self._render_page("linked_run.html" if is_run_page else "linked_incident.html", view, message, request)
 
-    def _grant(self, request: Request) -> IncidentLinkToken | None:
-        """Return what the link of a request permits; None = the link is over, or is none."""
+    def _verify_link(self, request: Request) -> IncidentLinkToken | None:
+        """Return the token in the link of a request; None = the link has expired or is invalid."""
         try:
             return verify_link_token(
                 request.path_params["token"], self._secrets.lines(LINK_SECRET_NAME), self._clock.now() // 1000
@@ -195,127 +195,138 @@ class IncidentPages:
         except ConfigError:
             return None
 
-    def _unknown(self) -> Response:
-        return self._told(404, "this link is over, or never was one: mainspring incidents list shows what is wrong")
-
-    def _shown(self, grant: IncidentLinkToken) -> IncidentPageView:
-        found = reads.incident(self._store.reader, grant.incident)
-        if found is None or found.opened != grant.opened:
-            raise NotFoundError(f"incident {grant.incident} is over")
-        return IncidentPageView(
-            found, reads.moves(self._store.reader, found.id), self._run(found), self._runbook(found)
+    def _reject_unknown(self) -> Response:
+        return self._render_message(
+            404, "this link is over, or never was one: mainspring incidents list shows what is wrong"
         )
 
-    def _runbook(self, found: Incident) -> RunbookText | None:
-        """Return the runbook of its automation at what is about the incident; None = there is none."""
-        name = found.subject.automation
+    def _read_view(self, grant: IncidentLinkToken) -> IncidentPageView:
+        found_incident = incidents.incident(self._store.reader, grant.incident)
+        if found_incident is None or found_incident.opened != grant.opened:
+            raise NotFoundError(f"incident {grant.incident} is over")
+        return IncidentPageView(
+            found_incident,
+            incidents.moves(self._store.reader, found_incident.id),
+            self._run(found_incident),
+            self._runbook(found_incident),
+        )
+
+    def _runbook(self, subject_incident: Incident) -> RunbookText | None:
+        """Return the runbook of its automation, at the section about the incident; None = there is none."""
+        name = subject_incident.subject.automation
         views = automations(self._store.reader, name) if name else []
-        runbook = self._runbooks.of(name, read_definition(views[0]) if views else None, found) if name else None
+        runbook = (
+            self._runbooks.of(name, read_definition(views[0]) if views else None, subject_incident) if name else None
+        )
         return None if runbook is None else RunbookText(runbook.where, self._runbooks.words(runbook))
 
-    def _run(self, found: Incident) -> LinkedRun | None:
+    def _run(self, named_by: Incident) -> LinkedRun | None:
         """Return the newest run that the incident names."""
-        run = newest_run_of_incident(found)
+        run_id = newest_run_of_incident(named_by)
         try:
             return (
-                read_linked_run(self._store.reader, run, self._clock.now(), self._zone.key) if run is not None else None
+                read_linked_run(self._store.reader, run_id, self._clock.now(), self._zone.key)
+                if run_id is not None
+                else None
             )
         except NotFoundError:
             return None
 
-    def _acted(self, token: str, grant: IncidentLinkToken, form: dict[str, str]) -> tuple[IncidentPageView, str]:
-        before = self._shown(grant)
+    def _perform_form(self, token: str, grant: IncidentLinkToken, form: dict[str, str]) -> tuple[IncidentPageView, str]:
+        before = self._read_view(grant)
         name, seen = form.get("act", ""), form.get("seen", "")
         digest = hashlib.sha256(f"{token}\x1f{name}\x1f{seen}".encode()).hexdigest()[:32]
         actor = Actor.link(form.get("name", ""))
         act = operation_context(actor, self._clock, reason="by the link in a message", command=f"link.{digest}")
         try:
-            self._do(name, before, seen, act)
+            self._perform(name, before, seen, act)
         except ConflictError as error:
-            shown = self._shown(grant)
-            faster = self._continued(before.incident, seen) if name == _RETRY else ""
-            return shown, f"{error.message}: {faster or self._line(shown.moves[-1])}"
-        run = before.again
-        done = f"done: run {run.id} goes on" if name == _RETRY and run is not None else "done"
-        return self._shown(grant), done
+            view = self._read_view(grant)
+            prior_response = self._describe_prior_response(before.incident, seen) if name == _RETRY else ""
+            return view, f"{error.message}: {prior_response or self._describe_past_move(view.moves[-1])}"
+        continued_run = before.again
+        done = f"done: run {continued_run.id} goes on" if name == _RETRY and continued_run is not None else "done"
+        return self._read_view(grant), done
 
-    def _do(self, name: str, before: IncidentPageView, seen: str, act: OperationContext) -> None:
-        now, incident = self._clock.now(), before.incident.id
+    def _perform(self, name: str, before: IncidentPageView, seen: str, act: OperationContext) -> None:
+        now, incident_id = self._clock.now(), before.incident.id
         incident_seen, _, run_seen = seen.partition(".")
         if name == _RETRY:
-            # Repeated by the same press it is answered as before; by another one only in the state that was shown.
+            # The same form sent again gets the same answer; another form works only in the displayed state.
             if before.again is not None and run_seen == str(before.again.changed_at):
-                return runs.retry(self._store, before.again.id, act=act)
+                return run.retry(self._store, before.again.id, act=act)
             raise ConflictError("the run was continued meanwhile")
         if name not in _MOVES:
             raise ConflictError(f"there is no act {name[:40]!r}")
         if incident_seen != str(before.incident.changed_at):
             raise ConflictError(f"it is {before.incident.state} already")
         if name == "acknowledge":
-            return acts.acknowledge(self._store, incident, act=act)
+            return incident.acknowledge(self._store, incident_id, act=act)
         if name == "snooze":
-            return acts.snooze(self._store, incident, now + _SNOOZE_MS, now=now, act=act)
-        return acts.resolve(self._store, incident, act=act)
+            return incident.snooze(self._store, incident_id, now + _SNOOZE_MS, now=now, act=act)
+        return incident.resolve(self._store, incident_id, act=act)
 
-    def _continued(self, incident: Incident, seen: str) -> str:
-        """Return who was faster with the run since it was shown, and when; "" where nobody is on record."""
-        act = find_prior_response(self._store.reader, newest_run_of_incident(incident), seen)
-        if act is None:
+    def _describe_prior_response(self, incident: Incident, seen: str) -> str:
+        """Return who continued the run since it was displayed, and when; "" if no one is recorded."""
+        response = find_prior_response(self._store.reader, newest_run_of_incident(incident), seen)
+        if response is None:
             return ""
-        at, now = to_local(act.at, self._zone), to_local(self._clock.now(), self._zone)
-        when = f"{at:%H:%M}" if at.date() == now.date() else format_moment(act.at, self._zone)
-        return f"already {act.done} by {act.by} at {when}"
+        at, now = to_local(response.at, self._zone), to_local(self._clock.now(), self._zone)
+        when = f"{at:%H:%M}" if at.date() == now.date() else format_moment(response.at, self._zone)
+        return f"already {response.done} by {response.by} at {when}"
 
-    def _line(self, move: reads.MoveView) -> str:
+    def _describe_past_move(self, move: incidents.MoveView) -> str:
         return f"{format_distance(move.at, self._clock.now())}: {_describe_move(move)}"
 
-    def _told(self, status: int, said: str) -> Response:
-        """Return a page that holds a sentence and nothing else."""
-        return self._drawn("night_told.html", status, title="There is nothing to show", said=said, wrong=True)
-
-    def _page(self, template: str, shown: IncidentPageView, said: str, request: Request) -> Response:
-        found, token = shown.incident, request.path_params["token"]
-        path = "/run" if template == "night_run.html" else ""
-        about = NotificationEvent.RESOLVED if found.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
-        return self._drawn(
-            template,
-            200,
-            title=render_headline(about, found, self._around.environment),
-            said=said,
-            incident=found,
-            headline=f"{found.subject.automation or 'mainspring'}: {found.said}",
-            fields=[
-                field
-                for field in render_notification("", about, self._clock.now(), found, self._around).fields
-                if field.label != "Command"
-            ],
-            seen=shown.seen,
-            run=shown.run,
-            may_retry=shown.again is not None and shown.again.is_plain,
-            acts=shown.buttons,
-            token=token,
-            now=self._clock.now(),
-            history=[(move.at, _describe_move(move)) for move in shown.moves[-_SHOWN:]],
-            runbook=shown.runbook,
-            refresh=None if shown.refresh_s is None else f"{shown.refresh_s}; url={self._site.base}/i/{token}{path}",
+    def _render_message(self, status: int, message: str) -> Response:
+        """Return a page that contains only a sentence."""
+        return self._render(
+            "link_message.html", status, title="There is nothing to show", message=message, is_error=True
         )
 
-    def _drawn(self, template: str, status: int, *, refresh: str | None = None, **values: Any) -> Response:
-        environment = self._around.environment
-        shown: dict[str, Any] = {
+    def _render_page(self, template: str, view: IncidentPageView, message: str, request: Request) -> Response:
+        incident, token = view.incident, request.path_params["token"]
+        path = "/run" if template == "linked_run.html" else ""
+        event = NotificationEvent.RESOLVED if incident.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
+        return self._render(
+            template,
+            200,
+            title=render_headline(event, incident, self._context.environment),
+            message=message,
+            incident=incident,
+            headline=f"{incident.subject.automation or 'mainspring'}: {incident.said}",
+            fields=[
+                field
+                for field in render_notification("", event, self._clock.now(), incident, self._context).fields
+                if field.label != "Command"
+            ],
+            seen=view.seen,
+            run=view.run,
+            may_retry=view.again is not None and view.again.is_plain,
+            acts=view.buttons,
+            token=token,
+            now=self._clock.now(),
+            history=[(move.at, _describe_move(move)) for move in view.moves[-_MAX_MOVES:]],
+            runbook=view.runbook,
+            refresh=None if view.refresh_s is None else f"{view.refresh_s}; url={self._site.base}/i/{token}{path}",
+        )
+
+    def _render(self, template: str, status: int, *, refresh: str | None = None, **values: Any) -> Response:
+        environment = self._context.environment
+        defaults: dict[str, Any] = {
             "base": self._site.base,
             "asset": lambda asset: self._site.base + self._assets.path(asset),
             "version": __version__,
-            "project": self._around.project or "mainspring",
+            "project": self._context.project or "mainspring",
             "environment": None if environment == "production" else environment,
             "visitor": None,
-            "verdict": None,
-            "wrong": False,
+            "bar_status": None,
+            "is_error": False,
         }
         headers = HEADERS if refresh is None else {**HEADERS, "Refresh": refresh}
-        return HTMLResponse(self._pages.get_template(template).render(shown | values), status, headers)
+        return HTMLResponse(self._pages.get_template(template).render(defaults | values), status, headers)
 
 
-def _describe_move(move: reads.MoveView) -> str:
-    who = f" by {move.by}" if move.by else ""
-    return f"{move.move}{who}" + (f": {move.note}" if move.note else "")
+def _describe_move(move: incidents.MoveView) -> str:
+    author = f" by {move.by}" if move.by else ""
+    return f"{move.move}{author}" + (f": {move.note}" if move.note else "")

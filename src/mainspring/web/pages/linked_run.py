@@ -1,6 +1,6 @@
-"""The run behind a link in a message, as far as whoever has the link may see it: why it stopped, its steps, the end of its log. Read only.
+"""The run behind a link in a message, as far as the link permits: why it stopped, its steps, the end of its log. Read only.
 
-Nothing of other runs, nor what it was given and gave; what a codec seals stays sealed, whatever this process could open.
+Nothing about other runs, nor its input and result; sealed values stay sealed, whatever this process could open.
 """
 
 from typing import Final
@@ -32,11 +32,11 @@ _PARTS = 10
 
 
 class LinkedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run. `step` = the name of that at which it stopped, `error` = by what; `lines` = its last steps and that one.
+    """A run. `step` = the name of the step where it stopped, `error` = its error; `lines` = its last steps, including that one.
 
     `is_cut` = there are other steps.
 
-    `can` = what a person may do; `is_plain` = it waits to be continued as it is, by the one button that there is.
+    `can` = the possible operations of a person; `is_plain` = the one button, which continues it as it is, is possible.
     `settled` = what settled it.
     """
 
@@ -58,23 +58,23 @@ class LinkedRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def retry(self) -> str:
-        """What the button says that continues it."""
+        """The text of the button that continues it."""
         return f"Retry from {self.step}" if self.step else "Retry the run"
 
 
 def read_linked_run(reader: StoreReader, id: str, now: int, zone: str) -> LinkedRun:
     """Return a run at the instant `now` (ms). Raises NotFoundError."""
-    story = _SEALED.story(outline(reader, id))
-    run, lines = story.run, list_step_lines(story)
+    outline_view = _SEALED.story(outline(reader, id))
+    run, lines = outline_view.run, list_step_lines(outline_view)
     step = next((line for line in reversed(lines) if line.ident == run.failed_ident), None)
     has_stopped = run.state in REOPENABLE_STATES
-    found = _explain(reader, story, now, zone) if has_stopped else None
-    can = [] if found is None else found.can
-    settlement = None if found is None else found.settlement
-    counted = [line for line in lines if line.superseded is None]
-    shown = counted[-_STEPS:]
-    if step is not None and step not in shown:
-        shown = [step, *shown[1:]]
+    explanation = _explain(reader, outline_view, now, zone) if has_stopped else None
+    can = [] if explanation is None else explanation.can
+    settlement = None if explanation is None else explanation.settlement
+    current = [line for line in lines if line.superseded is None]
+    listed = current[-_STEPS:]
+    if step is not None and step not in listed:
+        listed = [step, *listed[1:]]
     return LinkedRun(
         id=id,
         automation=run.automation,
@@ -83,31 +83,31 @@ def read_linked_run(reader: StoreReader, id: str, now: int, zone: str) -> Linked
         started_at=run.started_at,
         step=step.label if step is not None else None,
         error=run.failure.headline if run.failure is not None and has_stopped else "",
-        what=[] if found is None else found.what,
-        why=[] if found is None else found.why,
+        what=[] if explanation is None else explanation.what,
+        why=[] if explanation is None else explanation.why,
         can=can,
-        is_plain=settlement is None and any(one.command == f"mainspring runs retry {id}" for one in can),
+        is_plain=settlement is None and any(suggestion.command == f"mainspring runs retry {id}" for suggestion in can),
         settled="" if settlement is None else describe_settlement(settlement, run.automation, now),
-        lines=shown,
-        is_cut=len(counted) > _STEPS,
+        lines=listed,
+        is_cut=len(current) > _STEPS,
         log=_read_log(reader, id, run.failed_ident) if has_stopped else [],
     )
 
 
-def _explain(reader: StoreReader, story: RunStory, now: int, zone: str) -> Explanation | None:
-    """Explain a run that stopped; what keeps one waiting would name others. None = it was pruned between the two reads."""
-    blocker = read_blocker(reader, story.run.id)
+def _explain(reader: StoreReader, outline_view: RunStory, now: int, zone: str) -> Explanation | None:
+    """Explain a stopped run; the reasons why another one waits would name others. None = it was deleted between the two reads."""
+    blocker = read_blocker(reader, outline_view.run.id)
     if blocker is None:
         return None
-    decisions = remove_names(read_decisions(reader, story.run))
-    found = explain(story, blocker, now, zone, decisions=decisions)
-    file = find_trigger_file(story.run, blocker.automation, delivered_for(reader, story.run.id))
-    if file is None or file.moved_to is None or found.settlement is not None:
-        return found
-    moved = SuggestedCommand(
-        f"mainspring explain {found.run}", "its file was moved away after the failure: see how to run it again"
+    decisions = remove_names(read_decisions(reader, outline_view.run))
+    explanation = explain(outline_view, blocker, now, zone, decisions=decisions)
+    file = find_trigger_file(outline_view.run, blocker.automation, delivered_for(reader, outline_view.run.id))
+    if file is None or file.moved_to is None or explanation.settlement is not None:
+        return explanation
+    suggestion = SuggestedCommand(
+        f"mainspring explain {explanation.run}", "its file was moved away after the failure: see how to run it again"
     )
-    return msgspec.structs.replace(found, can=[moved])
+    return msgspec.structs.replace(explanation, can=[suggestion])
 
 
 def _read_log(reader: StoreReader, id: str, ident: str | None) -> list[LogLine]:

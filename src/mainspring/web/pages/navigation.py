@@ -1,4 +1,4 @@
-"""What stands in the bar above each page: where one can go, and the key that goes there."""
+"""The navigation bar of the pages: links, and the keys that open them."""
 
 from typing import Final, NamedTuple
 
@@ -6,7 +6,7 @@ from mainspring.domain.access.permissions import Role, Visitor
 
 
 class NavigationEntry(NamedTuple):
-    """One link. `key` follows "g"; `whole` = only those see it who are for all automations, `acts` = who may act."""
+    """One link. `key` follows "g"; `whole` = only for visitors who see all automations, `acts` = only for operators."""
 
     path: str
     text: str
@@ -15,7 +15,7 @@ class NavigationEntry(NamedTuple):
     acts: bool = False
 
     def is_for(self, visitor: Visitor) -> bool:
-        """Tell whether a visitor sees it."""
+        """Return whether a visitor sees it."""
         return (visitor.is_for_all or not self.whole) and (visitor.may(Role.OPERATOR) or not self.acts)
 
 

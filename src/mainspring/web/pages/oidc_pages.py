@@ -1,6 +1,6 @@
-"""Signing in by a provider of identities: `/oidc/start` sends the browser there, `/oidc/back` takes it in again.
+"""OIDC pages, for signing in by an identity provider: `/oidc/start` sends the browser there, `/oidc/back` receives it.
 
-What is under way is remembered here, bounded, and only the browser that left can come back. A process that ends forgets it: one more try.
+Pending sign-ins are in memory, bounded, and only the same browser can finish one. A process that ends forgets them: the person tries again.
 """
 
 import hmac
@@ -37,23 +37,23 @@ _MOST = 1_000
 
 
 class OidcPages:
-    """`back` = the address of `/oidc/back` as browsers see it. `fault` = why nobody can come in so; None = they can."""
+    """The pages. `back` = the address of `/oidc/back` for browsers. `fault` = why no one can sign in this way; None = they can."""
 
     def __init__(
         self,
         settings: OidcSettings,
         pages: PageRenderer,
         sign_in: SignInService,
-        enter: SignInPages,
+        sign_in_pages: SignInPages,
         secrets: SecretStore,
         back: str,
     ) -> None:
         self._settings = settings
         self._pages = pages
         self._sign_in = sign_in
-        self._enter = enter
+        self._sign_in_pages = sign_in_pages
         self._cookie = f"{pages.site.cookie}-oidc"
-        self._under_way: OrderedDict[str, PendingSignIn] = OrderedDict()
+        self._pending: OrderedDict[str, PendingSignIn] = OrderedDict()
         self.fault: ConfigError | None = None
         try:
             self._provider = _build_provider(settings, secrets, pages.clock, back)
@@ -61,7 +61,7 @@ class OidcPages:
             self.fault = error
 
     def routes(self) -> list[Route]:
-        """Return the paths that are answered."""
+        """Return the routes of the pages."""
         return [
             Route("/oidc/start", self.start, methods=["GET"]),
             Route("/oidc/back", self.back, methods=["GET"]),
@@ -70,9 +70,9 @@ class OidcPages:
     async def start(self, request: Request) -> Response:
         """Send the browser to the provider."""
         if self.fault is not None:
-            return self._failed(request, self.fault)
+            return self._render_failure(request, self.fault)
         clock, browser = self._pages.clock, new_key(self._pages.clock, "")
-        asked = PendingSignIn(
+        pending = PendingSignIn(
             state=new_key(clock, ""),
             nonce=new_key(clock, ""),
             verifier=new_key(clock, ""),
@@ -81,72 +81,76 @@ class OidcPages:
             until_at=clock.now() + _LASTS_MS,
         )
         try:
-            address = await self._provider.address(asked)
+            address = await self._provider.address(pending)
         except MainspringError as error:
-            return self._failed(request, error)
-        self._under_way[asked.state] = asked
-        while len(self._under_way) > _MOST:
-            self._under_way.popitem(last=False)
+            return self._render_failure(request, error)
+        self._pending[pending.state] = pending
+        while len(self._pending) > _MOST:
+            self._pending.popitem(last=False)
         response = RedirectResponse(address, 303)
-        how: dict[str, Any] = {
+        cookie_options: dict[str, Any] = {
             "path": "/",
             "secure": self._pages.site.is_secure,
             "httponly": True,
             "max_age": _LASTS_MS // 1_000,
         }
-        response.set_cookie(self._cookie, browser, samesite="lax", **how)
+        response.set_cookie(self._cookie, browser, samesite="lax", **cookie_options)
         return response
 
     async def back(self, request: Request) -> Response:
-        """Take the browser in again, as whom the provider says that it is."""
-        said = request.query_params
-        asked = self._under_way.pop(said.get("state", ""), None) if request.method == "GET" else None
+        """Finish the sign-in of the person whom the provider names."""
+        parameters = request.query_params
+        pending = self._pending.pop(parameters.get("state", ""), None) if request.method == "GET" else None
         browser = hash_key(request.cookies.get(self._cookie, ""))
-        is_same = asked is not None and hmac.compare_digest(asked.browser, browser)
-        if asked is None or not is_same or self._pages.clock.now() >= asked.until_at:
-            return self._failed(request, ArgumentError("this sign-in did not begin here, or took too long: begin anew"))
-        if "code" not in said:
-            return self._failed(request, provider_refusal("the provider did not let you in", said.get("error")))
-        if said.get("iss", self._settings.issuer) != self._settings.issuer:
-            return self._failed(request, ArgumentError("another provider answered"))
+        is_same = pending is not None and hmac.compare_digest(pending.browser, browser)
+        if pending is None or not is_same or self._pages.clock.now() >= pending.until_at:
+            return self._render_failure(
+                request, ArgumentError("this sign-in did not begin here, or took too long: begin anew")
+            )
+        if "code" not in parameters:
+            return self._render_failure(
+                request, provider_refusal("the provider did not let you in", parameters.get("error"))
+            )
+        if parameters.get("iss", self._settings.issuer) != self._settings.issuer:
+            return self._render_failure(request, ArgumentError("another provider answered"))
         try:
-            key = await self._entered(request, said["code"], asked)
+            key = await self._start_session(request, parameters["code"], pending)
         except MainspringError as error:
-            return self._failed(request, error)
-        response = self._enter.entered(key, asked.next)
+            return self._render_failure(request, error)
+        response = self._sign_in_pages.start_session(key, pending.next)
         response.delete_cookie(self._cookie, path="/", secure=self._pages.site.is_secure, httponly=True, samesite="lax")
         return response
 
-    async def _entered(self, request: Request, code: str, asked: PendingSignIn) -> str:
+    async def _start_session(self, request: Request, code: str, pending: PendingSignIn) -> str:
         """Return the key of a new session."""
         settings = self._settings
-        claims = await self._provider.claims(code, asked)
+        claims = await self._provider.claims(code, pending)
         name = read_person_name(claims, settings.name_claim)
         if not NAME.fullmatch(name):
             raise ArgumentError("what the provider calls you cannot be a name here", hint="See web.oidc.name_claim.")
         role = select_role(claims, settings.groups_claim, settings.roles)
         if role is None:
             raise ArgumentError("none of your groups may come in here", hint="An admin names groups in [web.oidc].")
-        came = self._enter.came(request)
-        return await self._pages.run(lambda: self._sign_in.by_provider(name, role, None, came))
+        origin = self._sign_in_pages.sign_in_origin(request)
+        return await self._pages.run(lambda: self._sign_in.by_provider(name, role, None, origin))
 
-    def _failed(self, request: Request, error: MainspringError) -> Response:
-        said = describe_error(error)[1]
+    def _render_failure(self, request: Request, error: MainspringError) -> Response:
+        message = describe_error(error)[1]
         status = 404 if request_path(request).endswith("/start") else 403
         return self._pages.page(
-            request, "sign_in.html", status, said=said, next="", provider=provider_label(self._settings)
+            request, "sign_in.html", status, message=message, next="", provider=provider_label(self._settings)
         )
 
 
 def provider_label(settings: OidcSettings) -> str | None:
-    """Return how pages name the provider; None = there is none."""
+    """Return the name of the provider for pages; None = there is none."""
     if settings.issuer is None or settings.client_id is None:
         return None
     return settings.issuer.partition("://")[2].partition("/")[0]
 
 
 def _build_provider(settings: OidcSettings, secrets: SecretStore, clock: Clock, back: str) -> "IdentityProvider":
-    """Return the provider as it is asked. Raises ConfigError: what that needs is not installed."""
+    """Return the client of the provider. Raises ConfigError: the extra that it needs is not installed."""
     check_installed()
     from mainspring.web.auth.identity_provider import IdentityProvider  # noqa: PLC0415 - needs an extra
 

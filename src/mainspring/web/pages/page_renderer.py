@@ -1,4 +1,4 @@
-"""What the pages of people have alike: the frame, forms, acts with a command id of their own, errors as a sentence."""
+"""The renderer of pages: the frame, forms, operations with their own command id, errors as a sentence."""
 
 import asyncio
 import hmac
@@ -30,73 +30,73 @@ _T = TypeVar("_T")
 
 
 class PageRenderer:
-    """Renders, and runs what blocks in threads of its own: a crowd at the sign-in keeps no probe waiting."""
+    """Renders pages, and runs blocking calls in its own threads: many sign-ins do not delay a probe."""
 
-    def __init__(self, project: ProjectSettings, site: PublicSite, gate: Authenticator, clock: Clock) -> None:
+    def __init__(self, project: ProjectSettings, site: PublicSite, authenticator: Authenticator, clock: Clock) -> None:
         self.assets = Assets()
         self.site = site
-        self.gate = gate
+        self.authenticator = authenticator
         self.clock = clock
-        self.verdict_of: Callable[[Visitor], Any] = lambda visitor: None
-        """What stands in the bar of a page; the dashboard tells it, where there is one. It blocks."""
+        self.read_bar_status: Callable[[Visitor], Any] = lambda visitor: None
+        """Returns the project status for the bar of a page; set by the dashboard. Blocking."""
         self._project = project
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-pages")
         self._templates = build_environment(find_zone(project.timezone), clock)
 
     def page(self, request: Request, name: str, status: int = 200, **values: Any) -> Response:
-        """Return a page; `said` = what is told above it."""
+        """Return a page; `message` is shown above it."""
         visitor = request.scope.get(VISITOR_KEY)
         environment = self._project.environment
-        shown: dict[str, Any] = {
+        defaults: dict[str, Any] = {
             "base": self.site.base,
             "asset": lambda asset: self.site.base + self.assets.path(asset),
             "here": lambda **changes: link_to_page(request, self.site.base, changes),
             "version": __version__,
             "served_at": format_iso(self.clock.now()),
-            "form": self.gate.form_token(request) if visitor is not None else "",
+            "form": self.authenticator.form_token(request) if visitor is not None else "",
             "page": f"page.{self.clock.random_bits(_COMMAND_BITS):x}",
             "project": self._project.name or "mainspring",
             "environment": None if environment == "production" else environment,
             "visitor": visitor,
-            "said": "",
-            "verdict": None,
+            "message": "",
+            "bar_status": None,
             "at": "",
-            "wrong": False,
+            "is_error": False,
         }
-        return HTMLResponse(self._templates.get_template(name).render(shown | values), status)
+        return HTMLResponse(self._templates.get_template(name).render(defaults | values), status)
 
-    async def run(self, do: Callable[[], _T]) -> _T:
-        """Do what blocks."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, do)
+    async def run(self, call: Callable[[], _T]) -> _T:
+        """Run a blocking call in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def act(self, request: Request) -> OperationContext:
-        """Return the act that a form asks for: pressed twice on one page it is done once."""
+        """Return the operation of a form: submitted twice from one page, it is done once."""
         visitor = read_visitor(request)
         return operation_context(Actor(visitor.door, visitor.name), self.clock, command=self.command(request))
 
     def command(self, request: Request) -> str:
-        """Return the id of the act that a form asks for: made of its page and all its fields, and with them of its session's secret.
+        """Return the command id of a form: a keyed hash of its path and all its fields, with its session's secret as the key.
 
-        Ids are on record: by one of the fields alone whoever reads them could try which password or input it was.
+        Ids are recorded: a hash of one field alone would let a reader try which password or input it was.
         """
         form = read_form(request)
         fields = sorted((name, value) for name, value in form.items() if name not in ("form", "page"))
-        told = f"{request_path(request)}\x1f{fields!r}".encode("utf-8", "surrogatepass")
-        digest = hmac.digest(self.gate.form_token(request).encode(), told, "sha256").hex()[:24]
+        signed_text = f"{request_path(request)}\x1f{fields!r}".encode("utf-8", "surrogatepass")
+        digest = hmac.digest(self.authenticator.form_token(request).encode(), signed_text, "sha256").hex()[:24]
         page = form.get("page", "")
         return f"{page[:60]}.{digest}" if page else f"page.{digest}"
 
 
 def read_form(request: Request) -> dict[str, str]:
-    """Return the fields of the form that came; none where none came."""
-    found: dict[str, str] = request.scope.get(FORM_KEY, {})
-    return found
+    """Return the fields of the request's form; empty without a form."""
+    form: dict[str, str] = request.scope.get(FORM_KEY, {})
+    return form
 
 
 def read_visitor(request: Request) -> Visitor:
-    """Return who asks: nobody comes so far without the gate."""
-    found: Visitor = request.scope[VISITOR_KEY]
-    return found
+    """Return the visitor: the middleware lets no request in without one."""
+    visitor: Visitor = request.scope[VISITOR_KEY]
+    return visitor
 
 
 def describe_error(error: MainspringError) -> tuple[int, str]:
@@ -108,5 +108,5 @@ def describe_error(error: MainspringError) -> tuple[int, str]:
 
 
 def retry_after_s(error: BusyError) -> int:
-    """Return after how many seconds it is of use to try again."""
+    """Return the seconds until a retry makes sense."""
     return max(1, ceil(error.retry_after.total_seconds()))

@@ -1,4 +1,4 @@
-"""How states are shown: the word that stands in the store, an icon, and a tone, which is a colour of static/css/tokens.css."""
+"""Icons and tones of states: a tone is a colour of static/css/tokens.css."""
 
 from typing import Final
 
@@ -69,7 +69,7 @@ _OF_TONES: Final = {"good": "✓", "bad": "✗", "warn": "!", "busy": "▶", "wa
 
 
 def state_tone(state: str) -> str:
-    """Return the tone of a state, or the tone itself; what is not known is told in the quietest."""
+    """Return the tone of a state, or the tone itself; an unknown state has the quietest."""
     return state if state in _OF_TONES else TONES.get(state, "idle")
 
 

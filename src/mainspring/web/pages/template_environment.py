@@ -1,4 +1,4 @@
-"""How templates write what they are given: instants, spans, numbers, names in paths, states, links to the page itself."""
+"""The environment of templates: filters for instants, spans, numbers, names in paths and states, and links to the page itself."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -29,21 +29,21 @@ from mainspring.web.pages.navigation import MAIN_ENTRIES, MORE_ENTRIES
 from mainspring.web.pages.status_icons import state_icon, state_tone
 from mainspring.web.server.path_table import path_segment
 
-_MARKS = re.compile("[\u061c\u200e\u200f\u2028\u2029\ufff9-\ufffb]")
+_DIRECTION_MARKS = re.compile("[\u061c\u200e\u200f\u2028\u2029\ufff9-\ufffb]")
 
 
 class TemplateCodeCache(BytecodeCache):
-    """The code of templates that this process has compiled, shared by all environments: to compile one takes 50 ms."""
+    """A cache of compiled templates, shared by all environments of the process: to compile one takes 50 ms."""
 
     def __init__(self) -> None:
         self._code: dict[tuple[str, str], CodeType] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Put the code of a template into its bucket, if there is any."""
+        """Put the code of a template into its bucket, if it is cached."""
         bucket.code = self._code.get((bucket.key, bucket.checksum))
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep the code of a template."""
+        """Cache the code of a template."""
         if bucket.code is not None:
             self._code[bucket.key, bucket.checksum] = bucket.code
 
@@ -52,39 +52,44 @@ _COMPILED_TEMPLATES = TemplateCodeCache()
 
 
 def build_environment(zone: ZoneInfo, clock: Clock) -> Environment:
-    """Return the templates of all pages, of those behind the gate and of those behind a link."""
-    found = Environment(
+    """Return the environment for the templates of all pages."""
+    environment = Environment(
         loader=PackageLoader("mainspring.web"),
         autoescape=select_autoescape(),
         undefined=StrictUndefined,
         finalize=_remove_control_characters,
         bytecode_cache=_COMPILED_TEMPLATES,
     )
-    found.filters |= build_filters(zone, clock)
-    found.globals |= {"tone_of": state_tone, "icon_of": state_icon, "bar_first": MAIN_ENTRIES, "bar_more": MORE_ENTRIES}
-    return found
+    environment.filters |= build_filters(zone, clock)
+    environment.globals |= {
+        "tone_of": state_tone,
+        "icon_of": state_icon,
+        "bar_first": MAIN_ENTRIES,
+        "bar_more": MORE_ENTRIES,
+    }
+    return environment
 
 
 def _remove_control_characters(value: Any) -> Any:
-    """Return what a template writes: text without control characters and marks that change the direction of writing."""
+    """Return a value for output: text without control characters and marks that change the direction of writing."""
     if type(value) is not str or value.isprintable():
         return value
-    return _MARKS.sub(lambda mark: f"\\u{ord(mark[0]):04x}", escape_text(value))
+    return _DIRECTION_MARKS.sub(lambda mark: f"\\u{ord(mark[0]):04x}", escape_text(value))
 
 
 def build_filters(zone: ZoneInfo, clock: Clock) -> dict[str, Callable[..., Any]]:
-    """Return the filters of templates; `zone` = in which an instant is told where no other is named."""
+    """Return the filters of templates; `zone` = the default zone of instants."""
 
     def when(at: int | None, of: str | None = None) -> str:
-        """Write an instant (ms) as "3m ago"; the clock time stands behind it, in the zone `of`."""
+        """Format an instant (ms) as "3m ago", with the clock time in the zone `of` as a tooltip."""
         if at is None:
             return "-"
         named = of or zone.key
         at_clock = escape(f"{format_instant(at, named)} {named}")
-        # Put together by hand: a page of rows has hundreds, and Markup.format takes ten times as long.
+        # Concatenated by hand: a page of rows has hundreds, and Markup.format takes ten times as long.
         distance = format_distance(at, clock.now())
         time = f'<time datetime="{format_iso(at)}" data-when="{at_clock}" title="{at_clock}" tabindex="0">{distance}</time>'
-        return Markup(time)  # noqa: S704 - all of it is ours, or escaped
+        return Markup(time)  # noqa: S704 - all of it is our own text, or escaped
 
     return {
         "when": when,
@@ -103,14 +108,16 @@ def build_filters(zone: ZoneInfo, clock: Clock) -> dict[str, Callable[..., Any]]
 
 
 def link_to_page(request: Request, base: str, changes: Mapping[str, Any]) -> str:
-    """Return a link to the page itself with some parameters changed; None takes one out. What was told above it is left out."""
-    left: list[tuple[str, str]] = [
+    """Return a link to the page itself with some parameters changed; None removes one. The message above the page is left out."""
+    parameters: list[tuple[str, str]] = [
         (name, value)
         for name, value in request.query_params.multi_items()
         if name not in changes and name not in ("as", "of", "done")
     ]
     for name, value in changes.items():
-        left += [(name, str(one)) for one in (value if isinstance(value, list | tuple) else [value]) if one is not None]
+        parameters += [
+            (name, str(item)) for item in (value if isinstance(value, list | tuple) else [value]) if item is not None
+        ]
     raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     path = base + raw.decode("latin-1")
-    return f"{path}?{urlencode(left)}" if left else path
+    return f"{path}?{urlencode(parameters)}" if parameters else path

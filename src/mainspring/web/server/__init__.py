@@ -1,1 +1,1 @@
-"""HTTP listeners of the web process: sockets, connections, their limits and the hosts by which they may be called."""
+"""HTTP servers of the web process: sockets, connections, their limits and the allowed host names."""

@@ -1,6 +1,6 @@
-"""The names by which a listener on loopback may be called (the Host header).
+"""The allowed host names of a listener on loopback (the Host header).
 
-A page of another site can point its own name at 127.0.0.1 (DNS rebinding), and its visitors' browsers then take us for that site. An
+A page of another site can point its own name at 127.0.0.1 (DNS rebinding); its visitors' browsers then treat us as that site. An
 address as a name cannot be rebound, so addresses are always allowed.
 """
 
@@ -13,7 +13,7 @@ _LOCAL = "localhost"
 
 
 class AllowedHosts:
-    """`is_loopback` = only this machine reaches the listener; else every name is allowed, for a browser can reach it by its real name."""
+    """The names. `is_loopback` = only this machine reaches the listener; else every name is allowed, because it may be the real one."""
 
     def __init__(self, bind: str, public_url: str | None, more: Iterable[str], *, is_loopback: bool) -> None:
         self._is_loopback = is_loopback
@@ -21,12 +21,12 @@ class AllowedHosts:
         self._names = {name.lower() for name in (_host_of(bind), public, *more) if name}
 
     def allows(self, host: str | None) -> bool:
-        """Tell whether a request with this Host header may go on; browsers always send one."""
+        """Return whether a request with this Host header is allowed; browsers always send one."""
         return not self._is_loopback or not host or is_local(host) or _host_of(host).lower() in self._names
 
 
 def is_local(host: str) -> bool:
-    """Tell whether a Host header names an address, or this machine by a name that no DNS gives away."""
+    """Return whether a Host header is an address, or a name of this machine that no DNS answers."""
     name = _host_of(host).lower().rstrip(".")
     return parse_address(name) is not None or name == _LOCAL or name.endswith(f".{_LOCAL}")
 

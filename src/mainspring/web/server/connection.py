@@ -1,7 +1,7 @@
-"""One HTTP connection of a listener, and the limits of all its connections: slow and idle ones give way to those that ask.
+"""One HTTP connection of a listener, and the limits of all its connections: slow and idle ones are closed for new ones.
 
-A head must be whole in time. A client must read what it asked for, or the connection is aborted. If there are too many connections, or too
-many of one address, the oldest one that is idle is closed for the newest.
+A head must be complete in time. A client must read its response, or the connection is aborted. If there are too many connections, or too
+many of one address, the oldest idle one is closed for the newest.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from mainspring.service.access.sign_in_throttle import address_group
 
 HEAD_WITHIN_S = 10.0
 WRITE_WITHIN_S = 10.0
-"""A client that read nothing between two checks, so far apart, is disconnected."""
+"""A client that read nothing between two checks, this far apart, is disconnected."""
 _RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER: the kernel drops what was not read and resets the connection."""
+"""SO_LINGER: the kernel drops unread data and resets the connection."""
 
 
 class ConnectionLimits:
     """The connections of one listener; called in the loop's thread.
 
-    `most` = connections at a time; `most_of_address` = of one address (of IPv6: of one /64). `is_proxy` names the addresses that speak for
-    others: only the first limit is for them. If no connection is idle, up to twice as many as `most` are let in.
+    `most` = connections at a time; `most_of_address` = of one address (of IPv6: of one /64). `is_proxy` names proxies: only the first limit
+    applies to them. If no connection is idle, up to twice as many as `most` are accepted.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class ConnectionLimits:
         self._pipelined: deque[HttpConnection] = deque()
 
     def protocol(self, *args: Any, **options: Any) -> "HttpConnection":
-        """Return a new connection of this listener, as uvicorn asks for one."""
+        """Return a new connection of this listener, for uvicorn."""
         return HttpConnection(self, *args, **options)
 
     def add(self, connection: "HttpConnection") -> str:
@@ -54,7 +54,7 @@ class ConnectionLimits:
         if len(members) > self.most_of_address and not self._is_proxy(address):
             (_find_oldest_idle(members) or connection).close_now()
         elif self._count > self.most:
-            self._make_room(connection)
+            self._close_idle_of_largest(connection)
         return group
 
     def remove(self, connection: "HttpConnection", group: str) -> None:
@@ -66,25 +66,25 @@ class ConnectionLimits:
         if not members:
             self._groups.pop(group, None)
 
-    def let_go_on(self, connection: "HttpConnection") -> None:
-        """Let a connection begin its next request, which it sent before the last one was answered: one connection per turn of the loop.
+    def resume_in_turn(self, connection: "HttpConnection") -> None:
+        """Let a connection start its next request, which it sent before the last one was answered: one connection per turn of the loop.
 
-        So clients that send many requests at once take turns with each other, not with those that send one.
+        So clients that pipeline requests take turns with each other, and do not delay those that send one.
         """
         self._pipelined.append(connection)
         if len(self._pipelined) == 1:
-            connection.loop.call_soon(self._go_on)
+            connection.loop.call_soon(self._resume_first)
 
-    def _go_on(self) -> None:
+    def _resume_first(self) -> None:
         connection = self._pipelined[0]
         try:
-            connection.go_on()
+            connection.resume()
         finally:
             self._pipelined.popleft()
             if self._pipelined:
-                connection.loop.call_soon(self._go_on)
+                connection.loop.call_soon(self._resume_first)
 
-    def _make_room(self, newest: "HttpConnection") -> None:
+    def _close_idle_of_largest(self, newest: "HttpConnection") -> None:
         """Close an idle connection of the address that has the most."""
         for members in sorted(self._groups.values(), key=len, reverse=True):
             idle = _find_oldest_idle(members)
@@ -100,7 +100,7 @@ def _find_oldest_idle(members: "dict[HttpConnection, None]") -> "HttpConnection 
 
 
 class HttpConnection(H11Protocol):
-    """HTTP/1.1 on one connection."""
+    """An HTTP/1.1 connection."""
 
     def __init__(self, limits: ConnectionLimits, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -110,10 +110,10 @@ class HttpConnection(H11Protocol):
         self._write_timer: asyncio.TimerHandle | None = None
         self._is_completing = self._is_queued = False
         self._unread = float("inf")
-        """Bytes that waited for the client at the last check."""
+        """Bytes that the client had not read at the last check."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Make room if there is none, then wait for a request."""
+        """Close another connection if there are too many, then wait for a request."""
         super().connection_made(transport)
         self._await_head()
         self._check_later()
@@ -144,15 +144,15 @@ class HttpConnection(H11Protocol):
             self._is_completing = False
 
     def handle_events(self) -> None:
-        """Handle what came in, unless it has to wait for its turn."""
+        """Handle the received events, unless the connection has to wait for its turn."""
         if self._is_completing and self.conn.trailing_data[0]:
             self._is_queued = True
-            self._limits.let_go_on(self)
+            self._limits.resume_in_turn(self)
         elif not self._is_queued:
             super().handle_events()
 
-    def go_on(self) -> None:
-        """Begin the next request, if the client is still there."""
+    def resume(self) -> None:
+        """Start the next request, if the client is still connected."""
         self._is_queued = False
         if not self.transport.is_closing():
             super().handle_events()
@@ -165,17 +165,17 @@ class HttpConnection(H11Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether the client keeps us waiting: for a request, for the rest of one, or to read an answer."""
+        """Whether the server waits for the client: for a request, for the rest of one, or to read a response."""
         return self.is_between or bool(self.cycle.more_body) or self.flow.write_paused
 
     def close_now(self) -> None:
-        """Close it, whatever it waits for; what the client has not read is dropped."""
+        """Close it, whatever it waits for; unread data is dropped."""
         self._limits.remove(self, self._group)
         self.connections.discard(self)
-        waits = self.transport.get_write_buffer_size() > 0
-        connected = self.transport.get_extra_info("socket")
-        if waits and connected is not None:
-            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        has_unread = self.transport.get_write_buffer_size() > 0
+        connection_socket = self.transport.get_extra_info("socket")
+        if has_unread and connection_socket is not None:
+            connection_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
     def _await_head(self) -> None:
@@ -190,7 +190,7 @@ class HttpConnection(H11Protocol):
         self._write_timer = self.loop.call_later(WRITE_WITHIN_S, self._check_writes)
 
     def _check_writes(self) -> None:
-        """Abort the connection if the client has read nothing since the last check. That also ends one that was closed and not read."""
+        """Abort the connection if the client has read nothing since the last check. This includes a closed connection with unread data."""
         unread = self.transport.get_write_buffer_size()
         if unread and unread >= self._unread:
             self.close_now()

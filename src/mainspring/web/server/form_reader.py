@@ -1,7 +1,6 @@
-"""Forms of pages as they come in: their limits of size, fields, time, and of how many are read at once.
+"""A reader of HTML forms, with limits for size, fields, time and the number read at once.
 
-A form that a browser sends comes whole. A client that sends its form slowly gives way to the next one: the oldest unfinished form is given
-up for a new one, so that unfinished forms keep no finished one out.
+A browser sends its form in one piece. A slow form is abandoned for a new one, oldest first, so that unfinished forms block no finished one.
 """
 
 import asyncio
@@ -24,18 +23,18 @@ class FormReader:
         self._reading: list[asyncio.Timeout] = []
 
     async def read(self, request: Request) -> dict[str, str] | None:
-        """Return the fields of a form, each the last one given; None if it is none, too large, too slow, or gave way to another one.
+        """Return the fields of a form, each with the last value; None if it is none, too large, too slow, or was abandoned for another one.
 
-        NUL is no character of a form: no field of a browser can hold it, and not every database takes it.
+        NUL is no character of a form: no field of a browser can hold it, and not every database accepts it.
 
         Raises:
-            ClientDisconnect: the client has gone.
+            ClientDisconnect: the client has disconnected.
         """
         body = bytearray()
         limit = asyncio.timeout(FORM_WITHIN_S)
         try:
             async with limit:
-                self._make_room(limit)
+                self._replace_oldest(limit)
                 async for part in request.stream():
                     body += part
                     if len(body) > self._largest:
@@ -49,20 +48,20 @@ class FormReader:
             fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=self._fields)
         except ValueError:
             return None
-        found = {name: values[-1] for name, values in fields.items()}
-        return None if any("\x00" in text for pair in found.items() for text in pair) else found
+        last_values = {name: values[-1] for name, values in fields.items()}
+        return None if any("\x00" in text for pair in last_values.items() for text in pair) else last_values
 
-    def _make_room(self, limit: asyncio.Timeout) -> None:
+    def _replace_oldest(self, limit: asyncio.Timeout) -> None:
         if len(self._reading) >= self._at_once:
             self._reading.pop(0).reschedule(asyncio.get_running_loop().time())
         self._reading.append(limit)
 
 
 def anonymous_form_reader() -> FormReader:
-    """Return the reader of forms of clients that no one knows: theirs are short, and few are unfinished at a time."""
+    """Return the reader for forms of unknown clients: these are short, and few are unfinished at a time."""
     return FormReader(64 * 1024, 50, 16)
 
 
 def is_form(request: Request) -> bool:
-    """Tell whether a request says that its body is a form."""
+    """Return whether the body of a request is declared as a form."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM

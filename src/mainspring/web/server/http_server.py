@@ -1,4 +1,4 @@
-"""A listening socket, and a server on it that leaves signals and logs to its process."""
+"""An HTTP server and its listening socket; signals and logs stay with the process."""
 
 import errno
 import ipaddress
@@ -13,29 +13,29 @@ from mainspring.domain.errors import ConfigError
 from mainspring.web.server.connection import ConnectionLimits
 
 END_WITHIN_S = 3
-"""An open connection must not keep the process from ending."""
+"""The limit for open connections when the process ends."""
 MOST_PORTS = 50
-"""Ports that are tried in place of a default one."""
+"""Ports that are tried instead of a default one."""
 _BACKLOG = 128
 _SEND_BUFFER = 64 * 1024
 _ADDRESS_TAKEN = "another process listens there (another project, or another `mainspring up`?)"
 
 
-class AddressTakenError(ConfigError):
+class AddressInUseError(ConfigError):
     """Another process listens at that address."""
 
 
 class QuietServer(uvicorn.Server):
-    """A server that leaves signals to its process."""
+    """A server that leaves signals to the process."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Capture no signals."""
         yield
 
 
 def build_server(app: Any, limits: ConnectionLimits, **options: Any) -> QuietServer:
-    """Return a server of this application, with these limits of its connections; `options` as uvicorn's."""
+    """Return a server of this application, with these limits of its connections; `options` as for uvicorn."""
     return QuietServer(
         uvicorn.Config(
             app,
@@ -54,7 +54,7 @@ def build_server(app: Any, limits: ConnectionLimits, **options: Any) -> QuietSer
 
 
 def error_headline(error: ConfigError) -> str:
-    """Return what an error says, for people who look elsewhere for the fix."""
+    """Return the first line of an error, for people who find the fix elsewhere."""
     return error.message.partition("\n")[0]
 
 
@@ -62,45 +62,45 @@ def open_socket(bind: str, setting: str) -> socket.socket:
     """Return a socket that listens on `host:port`. Blocking: the host may be a name.
 
     Raises:
-        ConfigError: it cannot be had; says which setting chooses another one.
+        ConfigError: the address is unavailable; names the setting that chooses another one.
     """
     host, port = host_of(bind), bind.rpartition(":")[2]
     try:
         family = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, int(port)), family=family, backlog=_BACKLOG)
-        # Accepted sockets inherit it; without it each small answer waits 40 ms for the other side to confirm its head.
+        # Accepted sockets inherit it; without it each small response waits 40 ms until the client acknowledges its head.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # What a client does not read lies with us, where it is seen to be unread, and not in the kernel.
+        # Unread data stays in this process, which then sees that it is unread, and not in the kernel.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         return listener
     except OSError as error:
-        is_taken, why = error.errno == errno.EADDRINUSE, error.strerror
-    kind = AddressTakenError if is_taken else ConfigError
+        is_in_use, reason = error.errno == errno.EADDRINUSE, error.strerror
+    kind = AddressInUseError if is_in_use else ConfigError
     raise kind(
-        f"cannot listen on {bind}: {_ADDRESS_TAKEN if is_taken else why}", hint=f"Choose another address: {setting}"
+        f"cannot listen on {bind}: {_ADDRESS_TAKEN if is_in_use else reason}", hint=f"Choose another address: {setting}"
     )
 
 
 def open_socket_at(bind: str, setting: str) -> tuple[socket.socket, str]:
-    """Return a socket that listens on `host:port`, and its address; of port 0 the one that the system chose. Raises ConfigError."""
+    """Return a socket that listens on `host:port`, and its address; for port 0 the one that the system chose. Raises ConfigError."""
     listener = open_socket(bind, setting)
     return listener, f"{bind.rpartition(':')[0]}:{listener.getsockname()[1]}"
 
 
 def open_socket_nearby(bind: str, setting: str) -> tuple[socket.socket, str]:
-    """Return a socket that listens at a default address, or at the next free port where another process has it; and the address.
+    """Return a socket that listens at a default address, or at the next free port if another process has it; and the address.
 
-    Every second port is tried: the defaults of pages and webhooks are neighbours.
+    Every second port is tried, because the defaults of pages and webhooks are neighbours.
 
     Raises:
-        ConfigError: none of them can be had.
+        ConfigError: none of them is available.
     """
     host, _, port = bind.rpartition(":")
     last = int(port) + 2 * MOST_PORTS
-    for tried in range(int(port), last, 2):
+    for candidate in range(int(port), last, 2):
         try:
-            return open_socket(f"{host}:{tried}", setting), f"{host}:{tried}"
-        except AddressTakenError:
+            return open_socket(f"{host}:{candidate}", setting), f"{host}:{candidate}"
+        except AddressInUseError:
             continue
     raise ConfigError(
         f"cannot listen on {bind}, nor on any second port up to {last - 2}: {_ADDRESS_TAKEN}",
@@ -114,9 +114,11 @@ def host_of(bind: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches an address; a name counts only if all its addresses are of loopback."""
+    """Return whether only this machine reaches an address; a name counts only if all its addresses are of loopback."""
     try:
-        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
-        return bool(found) and all(ipaddress.ip_address(str(one).partition("%")[0]).is_loopback for one in found)
+        addresses = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
+        return bool(addresses) and all(
+            ipaddress.ip_address(str(address).partition("%")[0]).is_loopback for address in addresses
+        )
     except (OSError, ValueError):
         return False

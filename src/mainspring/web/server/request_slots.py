@@ -1,4 +1,4 @@
-"""How many requests are answered at once, of all clients and of one address. A request that finds no place is refused at once."""
+"""Slots of requests: how many are answered at once, of all clients and of one address. Others are rejected at once."""
 
 from collections import Counter
 from collections.abc import MutableMapping
@@ -8,50 +8,50 @@ from mainspring.service.access.sign_in_throttle import address_group
 
 
 class RequestSlots:
-    """Counts in the loop's thread."""
+    """The slots, counted in the loop's thread."""
 
     def __init__(self, most: int, most_of_address: int) -> None:
         self._most = most
         self._most_of_address = most_of_address
-        self._taken = 0
-        self._of: Counter[str] = Counter()
+        self._used = 0
+        self._used_by_group: Counter[str] = Counter()
 
     def take(self, address: str | None) -> "RequestSlot | None":
-        """Return a place, or None if there is none left. `address` = of the client; None = it counts for no address."""
+        """Return a slot, or None if none is free. `address` = of the client; None = the limit of addresses does not apply."""
         group = None if address is None else address_group(address)
-        if self._taken >= self._most or (group is not None and self._of[group] >= self._most_of_address):
+        if self._used >= self._most or (group is not None and self._used_by_group[group] >= self._most_of_address):
             return None
         self._count(group, 1)
         return RequestSlot(self, group)
 
     def _count(self, group: str | None, step: int) -> None:
-        self._taken += step
+        self._used += step
         if group is not None:
-            self._of[group] += step
-            if not self._of[group]:
-                del self._of[group]
+            self._used_by_group[group] += step
+            if not self._used_by_group[group]:
+                del self._used_by_group[group]
 
 
 SLOT_KEY = "mainspring.place"
-"""In the scope of a request: its place."""
+"""The key of the slot in the scope of a request."""
 
 
 def release_slot(scope: MutableMapping[str, Any]) -> None:
-    """Give back the place of a request that waits long from here on, and that another bound counts."""
-    place = scope.get(SLOT_KEY)
-    if isinstance(place, RequestSlot):
-        place.leave()
+    """Release the slot of a request that now waits long, and that another limit counts."""
+    slot = scope.get(SLOT_KEY)
+    if isinstance(slot, RequestSlot):
+        slot.leave()
 
 
 class RequestSlot:
-    """One place; `leave` gives it back, once."""
+    """One slot; `leave` releases it, once."""
 
-    def __init__(self, places: RequestSlots, group: str | None) -> None:
-        self._places: RequestSlots | None = places
+    def __init__(self, slots: RequestSlots, group: str | None) -> None:
+        self._slots: RequestSlots | None = slots
         self._group = group
 
     def leave(self) -> None:
-        """Give it back."""
-        if self._places is not None:
-            self._places._count(self._group, -1)  # noqa: SLF001 - of the same noun
-            self._places = None
+        """Release it."""
+        if self._slots is not None:
+            self._slots._count(self._group, -1)  # noqa: SLF001 - of the same noun
+            self._slots = None

@@ -1,6 +1,6 @@
-"""What became of requests to webhooks: figures, and which refusals are kept in the store.
+"""Counts of webhook requests, and the choice which rejected ones are stored.
 
-Bounded: by triggers that the store knows and by answers that we give, never by what somebody sends.
+Bounded by the triggers in the store and by our own answers, never by what is sent.
 """
 
 from collections import Counter
@@ -8,12 +8,12 @@ from collections import Counter
 from mainspring.domain.monitors.messaging.rejected_sender import MAX_REQUESTS
 
 OTHER_TRIGGER = ""
-"""Stands for the trigger of requests to paths that nobody has."""
+"""The trigger of requests to unknown paths."""
 REPEATED = "again"
-"""The answer to what was taken in before, and is not taken in twice."""
+"""The answer to a delivery that was accepted before, and is not accepted twice."""
 _A_SECOND = 2.0
 _AT_ONCE = 2.0 * MAX_REQUESTS
-"""A sender that posts everything at once, once a night, has to be more than the monitor of rejected senders forgives."""
+"""A sender that sends everything at once, once a night, must exceed the limit of the monitor of rejected senders."""
 _ALL_A_SECOND, _ALL_AT_ONCE = 10.0, 20.0
 
 
@@ -32,11 +32,11 @@ class _TokenBucket:
 
 
 class WebhookCounts:
-    """Of one web process, since its start."""
+    """The counts of one web process, since its start."""
 
     def __init__(self) -> None:
         self.answers: Counter[tuple[str, str]] = Counter()
-        """By trigger and answer: `accepted`, AGAIN, or the code of what was wrong."""
+        """By trigger and answer: `accepted`, REPEATED, or the code of the problem."""
         self._buckets: dict[tuple[str, str], _TokenBucket] = {}
         self._all = _TokenBucket(_ALL_A_SECOND, _ALL_AT_ONCE)
 
@@ -44,16 +44,16 @@ class WebhookCounts:
         """Count one request."""
         self.answers[trigger, answer] += 1
 
-    def may_keep(self, trigger: str, now: float, why: str = "") -> bool:
-        """Whether one more refusal of a trigger may be written down at `now` (seconds): a flood of them is no flood of commits.
+    def may_keep(self, trigger: str, now: float, reason: str = "") -> bool:
+        """Return whether one more rejected request of a trigger may be stored at `now` (seconds): a flood must not flood the store.
 
         Each reason counts by itself, so that a flood of one does not hide the others.
         """
-        bucket = self._buckets.setdefault((trigger, why), _TokenBucket(_A_SECOND, _AT_ONCE))
+        bucket = self._buckets.setdefault((trigger, reason), _TokenBucket(_A_SECOND, _AT_ONCE))
         return bucket.take(now) and self._all.take(now)
 
-    def forget_others(self, triggers: set[str]) -> None:
-        """Forget triggers that the store does not have any more, also what was answered there."""
+    def retain(self, triggers: set[str]) -> None:
+        """Drop the counts of triggers that are no longer in the store."""
         for trigger, answer in list(self.answers):
             if trigger != OTHER_TRIGGER and trigger not in triggers:
                 del self.answers[trigger, answer]

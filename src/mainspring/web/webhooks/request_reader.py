@@ -1,4 +1,4 @@
-"""One request as it comes from the wire: its headers within bounds, its body read in time and not beyond its limit."""
+"""A reader of requests: headers within limits, and a body within its time and size."""
 
 import asyncio
 import re
@@ -10,45 +10,45 @@ from mainspring.web.webhooks.webhook_reply import WebhookReply, overloaded_reply
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 BODY_WITHIN_S = 20.0
-"""A body that is not there in so many seconds is not waited for."""
+"""The longest wait for a body, in seconds."""
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 MOST_HEADERS = 100
 MOST_HEADER_BYTES = 32 * 1024
 
 
 class BodyLimit(NamedTuple):
-    """The largest body (bytes), and by which setting."""
+    """The largest body (bytes), and the setting that limits it."""
 
     size: int
     setting: str
 
 
 class SenderDisconnectedError(Exception):
-    """Whoever sent this has gone: there is nobody to answer."""
+    """The sender disconnected, so there is no one to answer."""
 
 
 def read_headers(scope: MutableMapping[str, Any]) -> dict[str, str] | WebhookReply:
-    """Return {lower-case name: value}; one that comes twice is one, its values separated by commas."""
+    """Return {lower-case name: value}; the values of a repeated header are joined by commas."""
     raw: list[tuple[bytes, bytes]] = scope["headers"]
     if len(raw) > MOST_HEADERS or sum(len(name) + len(value) for name, value in raw) > MOST_HEADER_BYTES:
         return problem_reply(431, "headers", "there are too many headers, or they are too long", close=True)
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for name, value in raw:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    if "transfer-encoding" in found and "content-length" in found:
-        # One of the two is for somebody in between, and the request is not the one that was checked there.
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    if "transfer-encoding" in headers and "content-length" in headers:
+        # One of the two is meant for a proxy, which may have checked another request than this one.
         return problem_reply(400, "framing", "Content-Length and Transfer-Encoding exclude each other", close=True)
-    return found
+    return headers
 
 
 async def read_body(
     receive: Receive, headers: dict[str, str], limit: BodyLimit, held: ReservedBytes
 ) -> bytes | WebhookReply:
-    """Return the whole body; what is announced as too large is not read at all.
+    """Return the whole body; one announced as too large is not read at all.
 
     Raises:
-        SenderDisconnectedError: the sender has gone.
+        SenderDisconnectedError: the sender has disconnected.
     """
     announced = headers.get("content-length", "")
     if announced and not _LENGTH.fullmatch(announced):

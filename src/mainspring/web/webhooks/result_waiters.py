@@ -1,4 +1,4 @@
-"""Senders that wait for the result of the run that they started."""
+"""Waiters for results: senders that wait for the result of the run that they started."""
 
 import asyncio
 import contextlib
@@ -19,11 +19,11 @@ from mainspring.store.read.triggers import delivery_outcome
 _EVERY_S = 0.25
 _LOG = logging.getLogger("mainspring.web.hooks")
 MOST_WAITING = 128
-"""Whoever comes beyond that is not made to wait."""
+"""The limit of waiters; a further sender does not wait."""
 
 
 class WaitedResult(msgspec.Struct, frozen=True):
-    """How a run ended, or what became of a delivery that starts none; `result` is JSON data, of one that succeeded."""
+    """The end of a run, or the outcome of a delivery that starts none; `result` is JSON data of a run that succeeded."""
 
     state: RunState | DeliveryState
     run: str | None = None
@@ -31,84 +31,84 @@ class WaitedResult(msgspec.Struct, frozen=True):
 
 
 class ResultWaiters:
-    """Looks at the runs that are waited for, one after the other, so that many who wait ask the store no more than few."""
+    """The waiting senders of a process. It polls their runs one after the other, so that many waiters cause few reads."""
 
     def __init__(self, reader: StoreReader, sealing: Sealing) -> None:
         self._reader = reader
         self._sealing = sealing
         self._waiting: dict[str, list[asyncio.Future[WaitedResult | None]]] = {}
-        self._soon = asyncio.Event()
-        self._looking: asyncio.Task[None] | None = None
+        self._wakeup = asyncio.Event()
+        self._poller: asyncio.Task[None] | None = None
 
     def hurry(self) -> None:
-        """A run may have ended."""
-        self._soon.set()
+        """Poll soon: a run may have ended."""
+        self._wakeup.set()
 
     async def wait(self, delivery: str, run: str | None, within: timedelta) -> WaitedResult | None:
-        """Return how the run of a delivery ended (`run` None = its filter or its pace still decides whether there is one).
+        """Return the end of a delivery's run (`run` None = a filter or the flow control still decides whether there is one).
 
-        None if it has not within that time, if its result cannot be read, or if too many wait already.
+        None if it has not ended within that time, if its result cannot be read, or if too many wait already.
         """
-        waited = run or delivery
+        awaited_id = run or delivery
         if sum(map(len, self._waiting.values())) >= MOST_WAITING:
             return None
         future: asyncio.Future[WaitedResult | None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(waited, []).append(future)
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.get_running_loop().create_task(self._look())
+        self._waiting.setdefault(awaited_id, []).append(future)
+        if self._poller is None or self._poller.done():
+            self._poller = asyncio.get_running_loop().create_task(self._poll())
         try:
             async with asyncio.timeout(within.total_seconds()):
                 return await future
         except TimeoutError:
             return None
         finally:
-            others = [one for one in self._waiting.get(waited, []) if one is not future]
-            if others:
-                self._waiting[waited] = others
+            remaining = [waiter for waiter in self._waiting.get(awaited_id, []) if waiter is not future]
+            if remaining:
+                self._waiting[awaited_id] = remaining
             else:
-                self._waiting.pop(waited, None)
+                self._waiting.pop(awaited_id, None)
 
-    async def _look(self) -> None:
-        """Look until nobody waits any more."""
+    async def _poll(self) -> None:
+        """Poll until no sender waits."""
         while self._waiting:
-            self._soon.clear()
-            for waited in list(self._waiting):
-                await self._look_once(waited)
+            self._wakeup.clear()
+            for awaited_id in list(self._waiting):
+                await self._poll_once(awaited_id)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_EVERY_S):
-                    await self._soon.wait()
+                    await self._wakeup.wait()
 
-    async def _look_once(self, waited: str) -> None:
+    async def _poll_once(self, awaited_id: str) -> None:
         try:
-            end = await asyncio.to_thread(self._look_at, waited)
+            end = await asyncio.to_thread(self._read_outcome, awaited_id)
         except MainspringError:
-            return  # away, or already pruned: it is looked for again until the wait is over
-        except Exception:  # noqa: BLE001 - a result that cannot be read: its sender hears the ids, and the others wait on
-            _LOG.exception("the end of %s cannot be told to its sender", waited)
-            self._tell(waited, None)
+            return  # unreachable, or deleted already: polled again until the wait is over
+        except Exception:  # noqa: BLE001 - a result that cannot be read: its sender gets the ids, and the others wait on
+            _LOG.exception("the end of %s cannot be told to its sender", awaited_id)
+            self._resolve(awaited_id, None)
             return
         if end is not None:
-            self._tell(waited, end)
+            self._resolve(awaited_id, end)
 
-    def _tell(self, waited: str, end: WaitedResult | None) -> None:
-        for future in self._waiting.get(waited, []):
+    def _resolve(self, awaited_id: str, end: WaitedResult | None) -> None:
+        for future in self._waiting.get(awaited_id, []):
             if not future.done():
                 future.set_result(end)
 
-    def _look_at(self, waited: str) -> WaitedResult | None:
-        """Return how a run ended, or that of a delivery; None while there is more to wait for."""
-        if not waited.startswith("d_"):
-            return self._end_of(waited)
-        state, run = delivery_outcome(self._reader, waited)
+    def _read_outcome(self, awaited_id: str) -> WaitedResult | None:
+        """Return the end of a run, or of a delivery's run; None if it has not ended."""
+        if not awaited_id.startswith("d_"):
+            return self._read_end(awaited_id)
+        state, run = delivery_outcome(self._reader, awaited_id)
         if run is not None:
-            return self._end_of(run)
+            return self._read_end(run)
         return None if state in UNDECIDED_STATES else WaitedResult(state)
 
-    def _end_of(self, run: str) -> WaitedResult | None:
-        """Return how a run ended, or the one that it began anew as; None while it goes on, or waits for a person."""
+    def _read_end(self, run: str) -> WaitedResult | None:
+        """Return the end of a run, or of its continuation; None while it is unfinished or waits for a person."""
         view = run_view(self._reader, run)
-        while view.state in TERMINAL_STATES and (heir := find_continuation(view)) is not None:
-            view = run_view(self._reader, heir)
+        while view.state in TERMINAL_STATES and (successor := find_continuation(view)) is not None:
+            view = run_view(self._reader, successor)
         if view.state not in TERMINAL_STATES:
             return None
         if view.state is not RunState.SUCCEEDED or view.result is None:

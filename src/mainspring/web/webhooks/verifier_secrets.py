@@ -1,4 +1,4 @@
-"""The secrets of verifiers; one that is not set or cannot be used is told in the log, and not with every request."""
+"""Secrets of verifiers. A secret that is not set or unusable is logged, at most once a minute."""
 
 import logging
 import time
@@ -13,36 +13,36 @@ _LOG = logging.getLogger("mainspring.web.hooks")
 
 
 class VerifierSecrets:
-    """Looks them up when they are needed: a file that was replaced counts for the next request."""
+    """The secrets, read when they are needed: a replaced file counts for the next request."""
 
     def __init__(self, secrets: SecretStore) -> None:
         self._secrets = secrets
-        self._told: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
 
     def of(self, verifier: Verifier) -> tuple[str, ...] | None:
-        """Return the values of all secrets that are set and can be used; None where none is, although one is needed.
+        """Return all usable values of a verifier's secrets; None if it needs one and there is none.
 
-        One bad line of several costs no sender anything who signs with another.
+        One bad line of several does not affect a sender who signs with another.
         """
         if isinstance(verifier, UnsignedVerifier):
             return ()
-        found: list[str] = []
+        values: list[str] = []
         for name in verifier.secrets:
             try:
                 lines = self._secrets.lines(name)
             except ConfigError as error:
-                self._tell(name, str(error))
+                self._log_fault(name, str(error))
                 continue
-            for place, line in enumerate(lines, 1):
+            for number, line in enumerate(lines, 1):
                 fault = explain_bad_secret(verifier, line)
                 if fault is None:
-                    found.append(line)
+                    values.append(line)
                 else:
-                    self._tell(name, f"value {place} of {len(lines)} of the secret {name!r} is left out: {fault}")
-        return tuple(found) or None
+                    self._log_fault(name, f"value {number} of {len(lines)} of the secret {name!r} is left out: {fault}")
+        return tuple(values) or None
 
     def missing(self, verifier: Verifier) -> str | None:
-        """Return why no sender can be checked by a verifier, without telling it in the log; None if one can be."""
+        """Return why no sender can be verified, without logging it; None if one can be."""
         if isinstance(verifier, UnsignedVerifier):
             return None
         faults: list[str] = []
@@ -52,17 +52,19 @@ class VerifierSecrets:
             except ConfigError as error:
                 faults.append(error.message.splitlines()[0])
                 continue
-            found = [fault for line in lines if (fault := explain_bad_secret(verifier, line)) is not None]
-            if len(found) < len(lines):
+            line_faults = [fault for line in lines if (fault := explain_bad_secret(verifier, line)) is not None]
+            if len(line_faults) < len(lines):
                 return None
             faults.append(
-                f"the secret {name!r} cannot be used: {found[0]}" if found else f"the secret {name!r} is empty"
+                f"the secret {name!r} cannot be used: {line_faults[0]}"
+                if line_faults
+                else f"the secret {name!r} is empty"
             )
         return "; ".join(faults)
 
-    def _tell(self, name: str, why: str) -> None:
-        """Tell what is wrong with a secret, at most once a minute."""
+    def _log_fault(self, name: str, reason: str) -> None:
+        """Log why a secret is unusable, at most once a minute."""
         now = time.monotonic()
-        if now - self._told.get(name, -_AGAIN_S) >= _AGAIN_S:
-            self._told[name] = now
-            _LOG.error("a webhook cannot check senders by it: %s", why)
+        if now - self._logged_at.get(name, -_AGAIN_S) >= _AGAIN_S:
+            self._logged_at[name] = now
+            _LOG.error("a webhook cannot check senders by it: %s", reason)

@@ -1,7 +1,7 @@
-"""The listener of webhooks as an application: what is answered to whom. Nothing but webhook paths and /healthz is there.
+"""The webhook listener as an ASGI application. It serves only webhook paths and /healthz.
 
-A request goes through here in this order: path, method, headers, size, time, sender, body, schema; then it is stored, and only after that
-commit its sender hears 2xx. Whatever is refused before costs no place among those that are on their way to the store.
+A request is checked in this order: path, method, headers, size, time, sender, body, schema; then it is stored, and only after that
+commit its sender gets 2xx. A request rejected before takes none of the places for deliveries that are being stored.
 """
 
 import asyncio
@@ -44,9 +44,9 @@ from mainspring.web.webhooks.webhook_reply import (
 from mainspring.web.webhooks.webhook_table import WebhookEntry
 
 STORED_WITHIN_S = 10.0
-"""A sender is not kept waiting for longer than that for a store that does not answer."""
+"""The longest time that a sender waits for the store."""
 _LARGE = 64 * 1024
-"""Larger bodies are read, judged and made ready for the store in a thread, so that the others do not wait for them."""
+"""Larger bodies are read, checked and prepared in a thread, so that other requests do not wait."""
 _LOG = logging.getLogger("mainspring.web.hooks")
 _BODIES_AT_LEAST = 4
 _EXPECTED_STATES = (RunState.SUCCEEDED, DeliveryState.FILTERED, DeliveryState.DROPPED)
@@ -62,16 +62,16 @@ _OTHER_HOST_REPLY = problem_reply(
 
 
 class WebhookApp:
-    """The ASGI application. `hosts` = the names by which webhooks that verify nothing may be called; None = any."""
+    """The ASGI application. `hosts` = the host names that unverified webhooks accept; None = any."""
 
     def __init__(
-        self, door: WebhookIntake, settings: HooksSettings, secrets: SecretStore, hosts: AllowedHosts | None = None
+        self, intake: WebhookIntake, settings: HooksSettings, secrets: SecretStore, hosts: AllowedHosts | None = None
     ) -> None:
-        self._door = door
+        self._intake = intake
         self._hosts = hosts
-        # What a run is given is a value of the store: more than that would only fail later.
+        # The input of a run is a value of the store: a larger body would only fail later.
         self._limit = min(
-            BodyLimit(settings.max_body, "hooks.max_body"), BodyLimit(door.largest_value, "store.payload_max")
+            BodyLimit(settings.max_body, "hooks.max_body"), BodyLimit(intake.largest_value, "store.payload_max")
         )
         self._values = VerifierSecrets(secrets)
         self.admission = AdmissionControl(settings.at_once, max(AT_LEAST_BYTES, _BODIES_AT_LEAST * self._limit.size))
@@ -81,21 +81,21 @@ class WebhookApp:
         if scope["type"] != "http":
             return
         path = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
-        hook = self._door.table.find(path)
+        hook = self._intake.table.find(path)
         trigger = OTHER_TRIGGER if hook is None else hook.trigger
         try:
             reply = (
-                _unknown_path_reply(self._door, path, scope["method"])
+                _unknown_path_reply(self._intake, path, scope["method"])
                 if hook is None
                 else await self._answer(hook, scope, receive)
             )
         except SenderDisconnectedError:
-            self._door.counts.count(trigger, "disconnected")
+            self._intake.counts.count(trigger, "disconnected")
             return
         except Exception:  # noqa: BLE001 - one request that we cannot answer must not end the others
             _LOG.exception("a request to %s could not be answered", trigger or "no webhook")
             reply = problem_reply(500, "fault", "this is a fault of ours; it is in our log", close=True)
-        self._door.counts.count(trigger, reply.code)
+        self._intake.counts.count(trigger, reply.code)
         await reply.send(send, head=scope["method"] == "HEAD")
 
     async def _answer(self, hook: WebhookEntry, scope: Message, receive: Receive) -> WebhookReply:
@@ -108,33 +108,33 @@ class WebhookApp:
             self._hosts is None or self._hosts.allows(headers.get("host"))
         ):
             return _OTHER_HOST_REPLY
-        with self.admission.hold() as held:
-            found = await self._read(hook, headers, receive, held)
-            if isinstance(found, WebhookReply):
-                return found
+        with self.admission.hold() as reserved:
+            prepared = await self._read(hook, headers, receive, reserved)
+            if isinstance(prepared, WebhookReply):
+                return prepared
             if not self.admission.enter():
                 return overloaded_reply()
-            storing = asyncio.ensure_future(self._store(found, held.hand_over()))
-        return await self._stored(hook, headers, found, storing)
+            storing = asyncio.ensure_future(self._store_delivery(prepared, reserved.hand_over()))
+        return await self._await_stored(hook, headers, prepared, storing)
 
     async def _read(
-        self, hook: WebhookEntry, headers: dict[str, str], receive: Receive, held: ReservedBytes
+        self, hook: WebhookEntry, headers: dict[str, str], receive: Receive, reserved: ReservedBytes
     ) -> WebhookReply | PreparedDelivery:
-        """Return what a genuine sender sent, ready for the store, or what to answer at once."""
+        """Return the prepared delivery of a verified sender, or the reply that rejects it."""
         secrets = self._values.of(hook.webhook.verify)
         if secrets is None:
             return _NO_SECRET_REPLY
         early = self._check_sender(hook, headers, b"", secrets)
         if early is not None and (early.code != BAD_SIGNATURE or isinstance(hook.webhook.verify, _TOKEN_VERIFIERS)):
-            return self._refuse(hook, headers, b"", early)
-        body = await read_body(receive, headers, self._limit_of(hook), held)
+            return self._record_rejected(hook, headers, b"", early)
+        body = await read_body(receive, headers, self._limit_of(hook), reserved)
         if isinstance(body, WebhookReply):
             return body
         if len(body) <= _LARGE:
-            found = self._check(hook, headers, body, secrets)
+            checked = self._check(hook, headers, body, secrets)
         else:
-            found = await asyncio.to_thread(self._check, hook, headers, body, secrets)
-        return self._refuse(hook, headers, body, found) if isinstance(found, WebhookReply) else found
+            checked = await asyncio.to_thread(self._check, hook, headers, body, secrets)
+        return self._record_rejected(hook, headers, body, checked) if isinstance(checked, WebhookReply) else checked
 
     def _limit_of(self, hook: WebhookEntry) -> BodyLimit:
         own = hook.webhook.max_body
@@ -143,77 +143,81 @@ class WebhookApp:
     def _check(
         self, hook: WebhookEntry, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]
     ) -> WebhookReply | PreparedDelivery:
-        """Judge sender, body and value, and make it ready for the store; any thread may."""
-        wrong = self._check_sender(hook, headers, body, secrets)
-        if wrong is not None:
-            return wrong
-        found = read_webhook_request(hook.webhook, body, headers)
-        if isinstance(found, RequestError):
-            return invalid_reply(found)
-        if isinstance(found, ImmediateResponse):
-            return setup_reply(found)
+        """Check sender, body and value, and prepare the delivery for the store; in any thread."""
+        rejection = self._check_sender(hook, headers, body, secrets)
+        if rejection is not None:
+            return rejection
+        request = read_webhook_request(hook.webhook, body, headers)
+        if isinstance(request, RequestError):
+            return invalid_reply(request)
+        if isinstance(request, ImmediateResponse):
+            return setup_reply(request)
         try:
-            ready = self._door.intake.prepare(hook.known, found.arrival, found.data, verifier_kind(hook.webhook.verify))
+            prepared = self._intake.intake.prepare(
+                hook.known, request.arrival, request.data, verifier_kind(hook.webhook.verify)
+            )
         except SealedError as error:
             return _store_error_reply(hook, error)
-        if isinstance(ready, Refused):
-            return refused_reply(ready)
-        if ready.at is not None:
-            return invalid_reply(RequestError(422, "misfit", ready.command.refused or "", ready.at))
-        return ready
+        if isinstance(prepared, Refused):
+            return refused_reply(prepared)
+        if prepared.at is not None:
+            return invalid_reply(RequestError(422, "misfit", prepared.command.refused or "", prepared.at))
+        return prepared
 
     def _check_sender(
         self, hook: WebhookEntry, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]
     ) -> WebhookReply | None:
         verifier = hook.webhook.verify
-        rejected = verify_request(verifier, body, headers, secrets, self._door.now())
+        rejected = verify_request(verifier, body, headers, secrets, self._intake.now())
         return None if rejected is None else problem_reply(401, rejected.code, rejected.text, close=not body)
 
-    def _refuse(self, hook: WebhookEntry, headers: dict[str, str], body: bytes, reply: WebhookReply) -> WebhookReply:
-        """Let people see what was refused; questions of a set-up, and what is our own fault, are none of it."""
+    def _record_rejected(
+        self, hook: WebhookEntry, headers: dict[str, str], body: bytes, reply: WebhookReply
+    ) -> WebhookReply:
+        """Store a rejected request for people to read; not questions of a set-up, nor faults of our own."""
         if 400 <= reply.status < 500:
-            kept = select_stored_headers(hook.webhook.verify, headers)
-            self._door.keep_refused(hook.trigger, reply.code, reply.detail, body, kept)
+            stored_headers = select_stored_headers(hook.webhook.verify, headers)
+            self._intake.store_rejected(hook.trigger, reply.code, reply.detail, body, stored_headers)
         return reply
 
-    async def _store(self, ready: PreparedDelivery, held: ReservedBytes) -> DeliveryStored | Refused:
-        """Take it in; its place is free again when the store has answered, however long its sender waits."""
+    async def _store_delivery(self, prepared: PreparedDelivery, reserved: ReservedBytes) -> DeliveryStored | Refused:
+        """Store a delivery; its place is released when the store has answered, however long its sender waits."""
         try:
-            return await self._door.intake.store(ready)
+            return await self._intake.intake.store(prepared)
         finally:
             self.admission.leave()
-            held.free()
+            reserved.free()
 
-    async def _stored(
+    async def _await_stored(
         self,
         hook: WebhookEntry,
         headers: dict[str, str],
-        ready: PreparedDelivery,
+        prepared: PreparedDelivery,
         storing: asyncio.Future[DeliveryStored | Refused],
     ) -> WebhookReply:
         try:
             async with asyncio.timeout(STORED_WITHIN_S):
                 answer = await asyncio.shield(storing)
         except TimeoutError:
-            # It may yet be stored: the sender's next try finds it.
+            # It may still be stored: the sender's next try finds it.
             storing.add_done_callback(lambda done: done.cancelled() or done.exception())
             return unavailable_reply("the store does not answer in time: send the same again, it counts once")
         except MainspringError as error:
             return _store_error_reply(hook, error)
         if isinstance(answer, Refused):
             reply = refused_reply(answer)
-            return self._refuse(hook, headers, ready.delivery.body, reply) if reply.status == 409 else reply
-        return await self._accepted(hook, answer)
+            return self._record_rejected(hook, headers, prepared.delivery.body, reply) if reply.status == 409 else reply
+        return await self._accepted_reply(hook, answer)
 
-    async def _accepted(self, hook: WebhookEntry, taken: DeliveryStored) -> WebhookReply:
-        code = "accepted" if taken.first else REPEATED
-        ids = {"run": taken.run, "delivery": taken.delivery}
+    async def _accepted_reply(self, hook: WebhookEntry, stored: DeliveryStored) -> WebhookReply:
+        code = "accepted" if stored.first else REPEATED
+        ids = {"run": stored.run, "delivery": stored.delivery}
         if hook.webhook.respond is ResponseMode.NOTHING:
             return WebhookReply(status=200, code=code)
         if hook.webhook.respond is ResponseMode.RESULT:
-            end = await self._door.ends.wait(taken.delivery, taken.run, hook.webhook.wait)
+            end = await self._intake.result_waiters.wait(stored.delivery, stored.run, hook.webhook.wait)
             if end is not None:
-                return _result_reply(code, {**ids, "run": taken.run or end.run}, end)
+                return _result_reply(code, {**ids, "run": stored.run or end.run}, end)
         return json_reply(202, code, ids)
 
 
@@ -223,22 +227,22 @@ def _store_error_reply(hook: WebhookEntry, error: MainspringError) -> WebhookRep
 
 
 def _result_reply(code: str, ids: dict[str, str | None], end: WaitedResult) -> WebhookReply:
-    """Return the result; of a run that did not succeed only how it ended, for its error may tell what is nobody's business outside."""
+    """Return the result; for a run that did not succeed only its state, because its error may be confidential."""
     if end.state in _EXPECTED_STATES:
         return json_reply(200, code, {**ids, "state": end.state, "result": end.result})
     if end.state is DeliveryState.REFUSED:
         return problem_reply(409, "other_body", "another delivery holds this key with another body", more=ids)
-    what = "delivery" if end.run is None else "run"
-    return problem_reply(500, "run_failed", f"the {what} is {end.state}", more={**ids, "state": end.state})
+    noun = "delivery" if end.run is None else "run"
+    return problem_reply(500, "run_failed", f"the {noun} is {end.state}", more={**ids, "state": end.state})
 
 
-def _unknown_path_reply(door: WebhookIntake, path: str, method: str) -> WebhookReply:
-    """Return the answer at a path that is no webhook's."""
+def _unknown_path_reply(intake: WebhookIntake, path: str, method: str) -> WebhookReply:
+    """Return the reply at a path of no webhook."""
     if path == "/healthz":
         return text_reply(200, "health", "ok\n") if method in ("GET", "HEAD") else _method_reply("GET, HEAD")
-    if not door.table.is_read:
+    if not intake.table.is_read:
         return unavailable_reply("the store has not answered yet")
-    if door.table.is_unreadable(path):
+    if intake.table.is_unreadable(path):
         return problem_reply(503, "unreadable", "this webhook cannot be read here yet", retry_after=60, close=True)
     return problem_reply(404, "no_path", "nothing is at this path", close=True)
 

@@ -1,6 +1,6 @@
-"""Where webhooks go in: the table of paths, the way into the store, and what is told of requests that were refused.
+"""Webhook intake: the table of paths, the storage of deliveries, and the record of rejected requests.
 
-It goes on from the last table that could be read, whatever becomes of workers and store.
+It continues with the last table that it could read, whatever happens to workers and store.
 """
 
 import asyncio
@@ -22,47 +22,47 @@ from mainspring.web.webhooks.webhook_table import WebhookTable
 _POLL_EVERY_S = 1.0
 _AT_MOST_EVERY_S = 0.1
 _OPEN_EVERY_S = 0.05
-_MOST_KEPT_AT_ONCE = 8
+_MAX_RECORDINGS = 8
 _CHECK_EVERY_S = 10.0
 
 
 class WebhookIntake:
-    """Kept up by `keep()` in the loop's thread; it is open once the store was."""
+    """The intake; `keep()` runs in the loop's thread. It opens when the store does."""
 
     def __init__(self, process: BackgroundProcess) -> None:
         self._process = process
         self._sealing = process.project.sealing
         self.largest_value = self._sealing.limit
-        """Bytes of JSON that the store keeps as one value."""
+        """The largest value of the store, in bytes of JSON."""
         self.table = WebhookTable()
         self.counts = WebhookCounts()
         self._intake: DeliveryIntake | None = None
-        self._ends: ResultWaiters | None = None
+        self._result_waiters: ResultWaiters | None = None
         self._changed = asyncio.Event()
-        self._keeping: set[asyncio.Task[None]] = set()
-        self._told = ""
-        self._unreadable: dict[str, str] = {}
-        self.trouble: str | None = None
-        """Why no webhooks are taken in, for people."""
+        self._recordings: set[asyncio.Task[None]] = set()
+        self._last_error = ""
+        self._logged_unreadable: dict[str, str] = {}
+        self.listen_error: str | None = None
+        """Why no webhooks are accepted, for people."""
         self.moved: str | None = None
-        """Why webhooks are taken in at another address than senders expect, for people; of no concern before there are webhooks."""
-        self.pages_trouble: str | None = None
+        """Why webhooks are accepted at another address than senders expect, for people; ignored while there are no webhooks."""
+        self.pages_listen_error: str | None = None
         """Why no pages are served, for people."""
         self._findings = FindingReporter(process)
         self._values = VerifierSecrets(process.project.secrets)
         self._checked_at = -_CHECK_EVERY_S
 
     async def keep(self) -> None:
-        """Wait for the store, then read the table each second and whenever something may be new, for ever."""
-        while not self._process.is_open:  # noqa: ASYNC110 - a process tells its opening to nobody
+        """Wait for the store, then read the table each second and after each change, without end."""
+        while not self._process.is_open:  # noqa: ASYNC110 - a process does not announce its opening
             await asyncio.sleep(_OPEN_EVERY_S)
         store = self._process.store
-        known = TriggerCache(store.reader)
-        self._intake = DeliveryIntake(store, known, store.clock, self._sealing)
-        self._ends = ResultWaiters(store.reader, self._sealing)
+        triggers = TriggerCache(store.reader)
+        self._intake = DeliveryIntake(store, triggers, store.clock, self._sealing)
+        self._result_waiters = ResultWaiters(store.reader, self._sealing)
         self._process.changed = self._changed.set
         while True:
-            await self._look(known)
+            await self._refresh_table(triggers)
             await self._report()
             try:
                 async with asyncio.timeout(_POLL_EVERY_S):
@@ -70,14 +70,17 @@ class WebhookIntake:
             except TimeoutError:
                 pass
             self._changed.clear()
-            self._ends.hurry()
+            self._result_waiters.hurry()
             await asyncio.sleep(_AT_MOST_EVERY_S)
 
     async def _report(self) -> None:
-        """Put on record what is wrong with this process: an address that is taken, a webhook without a secret."""
-        why = {"web.bind": self.pages_trouble, "hooks.bind": (self.trouble or self.moved) if len(self.table) else None}
+        """Record the findings about this process: an address that is taken, a webhook without a secret."""
+        reasons = {
+            "web.bind": self.pages_listen_error,
+            "hooks.bind": (self.listen_error or self.moved) if len(self.table) else None,
+        }
         self._findings.replace(
-            ProcessFindingKind.ADDRESS, {name: text for name, text in why.items() if text is not None}
+            ProcessFindingKind.ADDRESS, {name: text for name, text in reasons.items() if text is not None}
         )
         if time.monotonic() - self._checked_at >= _CHECK_EVERY_S:
             self._checked_at = time.monotonic()
@@ -85,66 +88,66 @@ class WebhookIntake:
         self._findings.report()
 
     def _missing_secrets(self) -> dict[str, str]:
-        """Return why, by trigger, of the webhooks that cannot check a sender. Blocking."""
+        """Return, by trigger, why a webhook cannot verify any sender. Blocking."""
         faults = {hook.trigger: self._values.missing(hook.webhook.verify) for hook in self.table}
-        return {trigger: why for trigger, why in faults.items() if why is not None}
+        return {trigger: reason for trigger, reason in faults.items() if reason is not None}
 
-    async def _look(self, known: TriggerCache) -> None:
+    async def _refresh_table(self, triggers: TriggerCache) -> None:
         try:
-            self.table.take(known, await asyncio.to_thread(self._read, known))
+            self.table.replace(triggers, await asyncio.to_thread(self._read, triggers))
         except MainspringError:
-            return  # the last good one is gone on from; that the store is away is told elsewhere
+            return  # the last good table stays in use; the unreachable store is reported elsewhere
         except Exception as error:
-            if str(error) != self._told:
-                self._told = str(error)
+            if str(error) != self._last_error:
+                self._last_error = str(error)
                 self._process.log.exception("the webhooks in the store cannot be read; those that are known go on")
             return
-        self._told = ""
-        self._tell_unreadable(known.unreadable)
-        self.counts.forget_others({hook.trigger for hook in self.table})
+        self._last_error = ""
+        self._log_unreadable(triggers.unreadable)
+        self.counts.retain({hook.trigger for hook in self.table})
 
-    def _read(self, known: TriggerCache) -> set[str]:
-        """Read the triggers; return the paths of those that cannot be read. Blocking."""
-        known.look()
-        if not known.unreadable:
+    def _read(self, triggers: TriggerCache) -> set[str]:
+        """Read the triggers; return the paths of those that this version cannot read. Blocking."""
+        triggers.look()
+        if not triggers.unreadable:
             return set()
         rows = self._process.store.reader.read("list_triggers")
-        return {path for name, _, _, _, path, *_ in rows if path is not None and name in known.unreadable}
+        return {path for name, _, _, _, path, *_ in rows if path is not None and name in triggers.unreadable}
 
-    def _tell_unreadable(self, found: dict[str, str]) -> None:
-        """Tell each once: most often a newer worker announced it."""
-        for name, why in found.items():
-            if self._unreadable.get(name) != why:
-                self._process.log.error("the trigger %r in the store cannot be read by this version: %s", name, why)
-        self._unreadable = dict(found)
+    def _log_unreadable(self, unreadable: dict[str, str]) -> None:
+        """Log each unreadable trigger once: most often a newer worker announced it."""
+        for name, reason in unreadable.items():
+            if self._logged_unreadable.get(name) != reason:
+                self._process.log.error("the trigger %r in the store cannot be read by this version: %s", name, reason)
+        self._logged_unreadable = dict(unreadable)
 
     @property
-    def ends(self) -> ResultWaiters:
-        """Where ends of runs are waited for; there once something was taken in."""
-        assert self._ends is not None
-        return self._ends
+    def result_waiters(self) -> ResultWaiters:
+        """The senders that wait for results; available after the first read of the table."""
+        assert self._result_waiters is not None
+        return self._result_waiters
 
     def now(self) -> int:
-        """Return the instant by which timestamps are judged, in ms UTC."""
+        """Return the instant for checks of timestamps, in ms UTC."""
         return self._process.project.clock.now()
 
     @property
     def intake(self) -> DeliveryIntake:
-        """The way into the store; there as soon as there is a table."""
+        """The intake of deliveries; available after the first read of the table."""
         assert self._intake is not None
         return self._intake
 
-    def keep_refused(self, trigger: str, why: str, note: str, body: bytes, headers: Mapping[str, str]) -> None:
-        """Write down what was refused, for people to see; a few a second, and never in the way of what is genuine."""
-        if len(self._keeping) >= _MOST_KEPT_AT_ONCE or not self.counts.may_keep(trigger, time.monotonic(), why):
+    def store_rejected(self, trigger: str, reason: str, note: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Store a rejected request for people to read; a few a second, and never in the way of accepted ones."""
+        if len(self._recordings) >= _MAX_RECORDINGS or not self.counts.may_keep(trigger, time.monotonic(), reason):
             return
-        arrival = IncomingDelivery(key="-", body=body, headers=dict(headers))
-        task = self._process.loop.create_task(self._write_down(trigger, why, note, arrival))
-        self._keeping.add(task)
-        task.add_done_callback(self._keeping.discard)
+        delivery = IncomingDelivery(key="-", body=body, headers=dict(headers))
+        task = self._process.loop.create_task(self._store_rejected(trigger, reason, note, delivery))
+        self._recordings.add(task)
+        task.add_done_callback(self._recordings.discard)
 
-    async def _write_down(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
+    async def _store_rejected(self, trigger: str, reason: str, note: str, delivery: IncomingDelivery) -> None:
         try:
-            await self.intake.refuse(trigger, why, note, arrival)
+            await self.intake.refuse(trigger, reason, note, delivery)
         except MainspringError as error:
             self._process.log.warning("what was refused for %s could not be written down: %s", trigger, error.message)

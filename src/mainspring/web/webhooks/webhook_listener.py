@@ -1,4 +1,4 @@
-"""The second listener of the web process, for webhooks alone: it may be public while the first is not."""
+"""The listener for webhooks alone, the second of the web process: it may be public while the first is not."""
 
 import asyncio
 import logging
@@ -23,48 +23,48 @@ from mainspring.web.webhooks.webhook_intake import WebhookIntake
 
 _AGAIN_S, _NOTE_AGAIN_S = 5.0, 0.2
 KEEP_ALIVE_S = 75
-"""Longer than the 60 seconds of most proxies: else they would use a connection that we are just closing."""
+"""Longer than the 60 seconds of most proxies: else they would use a connection that is just being closed."""
 LONGEST_HEAD = 64 * 1024
-"""Bytes before a request is no HTTP any more: above what its headers may have, so that these are refused in words (431)."""
+"""The longest head of a request: above the limit of its headers, so that too long ones get a reply (431)."""
 MOST_CONNECTIONS, MOST_OF_ADDRESS = 512, 256
 _PRODUCTION = "production"
 _LOG = logging.getLogger("mainspring.web.hooks")
 
 
 class WebhookListener:
-    """Listens until it is told to end. An address that cannot be had is tried again: probes and figures are answered all the same."""
+    """The listener. An address that is unavailable is tried again; probes and metrics are served meanwhile."""
 
-    def __init__(self, process: BackgroundProcess, door: WebhookIntake) -> None:
+    def __init__(self, process: BackgroundProcess, intake: WebhookIntake) -> None:
         self._process = process
-        self._door = door
+        self._intake = intake
         web, self._settings = process.project.settings.web, process.project.settings.hooks
         bind, public_url = self._settings.bind, self._settings.public_url
         hosts = AllowedHosts(bind, public_url, web.allowed_hosts, is_loopback=is_loopback(host_of(bind)))
         limits = ConnectionLimits(MOST_CONNECTIONS, MOST_OF_ADDRESS, IpNetworks(web.trusted_proxies).__contains__)
         self._server = build_server(
-            WebhookApp(door, self._settings, process.project.secrets, hosts),
+            WebhookApp(intake, self._settings, process.project.secrets, hosts),
             limits,
             timeout_keep_alive=KEEP_ALIVE_S,
             h11_max_incomplete_event_size=LONGEST_HEAD,
         )
         self._ended = asyncio.Event()
-        self._noting: asyncio.Task[None] | None = None
+        self._recording: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
         """Serve until `end`."""
-        told = ""
+        logged = ""
         while not self._ended.is_set():
             try:
                 listener, bind = await asyncio.to_thread(self._listen)
             except ConfigError as error:
-                if error.message != told:
-                    told = error.message
+                if error.message != logged:
+                    logged = error.message
                     _LOG.error("%s", error)
-                self._door.trouble = f"webhooks are not taken in: {error_headline(error)}"
+                self._intake.listen_error = f"webhooks are not taken in: {error_headline(error)}"
             else:
-                self._door.trouble = None
+                self._intake.listen_error = None
                 _LOG.info("webhooks are taken in on http://%s", bind)
-                self._noting = self._process.loop.create_task(self._note(bind))
+                self._recording = self._process.loop.create_task(self._record_address(bind))
                 await self._server.serve(sockets=[listener])
                 return
             try:
@@ -74,31 +74,31 @@ class WebhookListener:
                 continue
 
     def _listen(self) -> tuple[socket.socket, str]:
-        """Return a socket and its address: of a default one that another process has, the next that is free. Raises ConfigError."""
+        """Return a socket and its address; the next free one if another process has the default. Raises ConfigError."""
         bind = self._settings.bind
         if is_default(self._process.project.settings, "hooks.bind"):
             return open_socket_nearby(bind, "hooks.bind")
         return open_socket_at(bind, "hooks.bind")
 
-    async def _note(self, bind: str) -> None:
-        """Write down where webhooks are taken in, once the store is open. Warn of an address that their senders do not expect."""
+    async def _record_address(self, bind: str) -> None:
+        """Record the address of webhooks once the store is open. Warn of an address that their senders do not expect."""
         while True:
-            if self._process.is_open and self._door.table.is_read:
+            if self._process.is_open and self._intake.table.is_read:
                 break
             await asyncio.sleep(_NOTE_AGAIN_S)
         record_address(self._process.store, "hooks.bind", bind)
-        settings, taken = self._process.project.settings, self._settings.bind
-        if bind == taken or not is_default(settings, "hooks.bind"):
+        settings, configured = self._process.project.settings, self._settings.bind
+        if bind == configured or not is_default(settings, "hooks.bind"):
             return
-        text = f"webhooks are taken in at {bind}, for another process has {taken}: senders that know {taken} reach it"
-        if len(self._door.table):
+        text = f"webhooks are taken in at {bind}, for another process has {configured}: senders that know {configured} reach it"
+        if len(self._intake.table):
             _LOG.warning("%s. Set hooks.bind", text)
         if settings.project.environment == _PRODUCTION:
-            self._door.moved = text
+            self._intake.moved = text
 
     def end(self) -> None:
-        """End; requests under way are answered first, within a few seconds."""
+        """End; pending requests are answered first, within a few seconds."""
         self._ended.set()
-        if self._noting is not None:
-            self._noting.cancel()
+        if self._recording is not None:
+            self._recording.cancel()
         self._server.should_exit = True

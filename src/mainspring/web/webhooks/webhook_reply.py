@@ -1,4 +1,4 @@
-"""What a sender is answered: a status, a small JSON document, and a code that scripts may compare."""
+"""Replies to the sender of a webhook: a status, a small JSON document, and a code that scripts may compare."""
 
 import http
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -18,7 +18,7 @@ _STATUSES = {"other_body": 409, "no_trigger": 404, "busy": 429, "bad_value": 422
 
 
 class WebhookReply(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer. `code` is for counting; `close` ends the connection, as it must where the body was not read."""
+    """One reply. `code` is for counting; `close` ends the connection, as is necessary if the body was not read."""
 
     status: int
     code: str
@@ -27,7 +27,7 @@ class WebhookReply(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     close: bool = False
     detail: str = ""
-    """What is wrong, for people."""
+    """The problem, for people."""
 
     async def send(self, send: Send, *, head: bool = False) -> None:
         """Send it; `head` = without its body."""
@@ -55,7 +55,7 @@ def problem_reply(
     close: bool = False,
     more: Mapping[str, Any] = {},
 ) -> WebhookReply:
-    """Return an answer that says what is wrong (RFC 9457), and in how many seconds to come again, where that helps."""
+    """Return a reply with a problem (RFC 9457), and the seconds until a retry, if that helps."""
     title = http.HTTPStatus(status).phrase
     document = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": text} | dict(more)
     headers: list[tuple[str, str]] = []
@@ -70,41 +70,41 @@ def problem_reply(
 
 
 def unavailable_reply(text: str) -> WebhookReply:
-    """Return the answer while the store cannot be asked: nothing is lost if the sender tries again."""
+    """Return the reply while the store is unreachable: nothing is lost if the sender tries again."""
     return problem_reply(503, "store_away", text, retry_after=_RETRY_AFTER_S)
 
 
 def overloaded_reply() -> WebhookReply:
-    """Return the answer while more comes than can be taken in."""
+    """Return the reply above the limits of admission."""
     return problem_reply(503, "full", "too much comes at once", retry_after=1, close=True)
 
 
-def invalid_reply(found: RequestError) -> WebhookReply:
-    """Return the answer to a request that cannot count."""
-    more = {} if found.at is None else {"at": found.at}
-    return problem_reply(found.status, found.code, found.text, more=more)
+def invalid_reply(error: RequestError) -> WebhookReply:
+    """Return the reply to an invalid request."""
+    more = {} if error.at is None else {"at": error.at}
+    return problem_reply(error.status, error.code, error.text, more=more)
 
 
-def refused_reply(found: Refused) -> WebhookReply:
-    """Return the answer to a delivery that the store refused."""
-    status = _STATUSES.get(found.code, 503)
+def refused_reply(refused: Refused) -> WebhookReply:
+    """Return the reply to a delivery that the store refused."""
+    status = _STATUSES.get(refused.code, 503)
     wait = None
     if status in (429, 503):
-        wait = max(1, -(-(found.retry_after_ms or 1_000) // 1_000))
-    text = "nothing is at this path" if status == 404 else found.text
-    return problem_reply(status, found.code, text, retry_after=wait)
+        wait = max(1, -(-(refused.retry_after_ms or 1_000) // 1_000))
+    text = "nothing is at this path" if status == 404 else refused.text
+    return problem_reply(status, refused.code, text, retry_after=wait)
 
 
-def setup_reply(found: ImmediateResponse) -> WebhookReply:
-    """Return the answer to a question of a set-up."""
-    return WebhookReply(status=200, code="question", body=found.body, kind=found.content_type)
+def setup_reply(response: ImmediateResponse) -> WebhookReply:
+    """Return the reply to a question of a set-up."""
+    return WebhookReply(status=200, code="question", body=response.body, kind=response.content_type)
 
 
 def json_reply(status: int, code: str, content: Any) -> WebhookReply:
-    """Return an answer that is JSON."""
+    """Return a reply in JSON."""
     return WebhookReply(status=status, code=code, body=msgspec.json.encode(content))
 
 
-def text_reply(status: int, code: str, words: str) -> WebhookReply:
-    """Return an answer in plain words."""
-    return WebhookReply(status=status, code=code, body=words.encode(), kind=_TEXT)
+def text_reply(status: int, code: str, text: str) -> WebhookReply:
+    """Return a reply in plain text."""
+    return WebhookReply(status=status, code=code, body=text.encode(), kind=_TEXT)

@@ -1,4 +1,4 @@
-"""The webhooks that are taken in, by path: made of the triggers in the store, so that they outlive the worker that announced them."""
+"""The table of webhooks by path, built from the triggers in the store, so that it survives the worker that announced them."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from mainspring.triggers.trigger_cache import CachedTrigger
 
 
 class WebhookEntry(NamedTuple):
-    """One webhook, and the trigger that it is the source of."""
+    """One webhook, and its trigger."""
 
     known: CachedTrigger
     webhook: Webhook
@@ -20,20 +20,20 @@ class WebhookEntry(NamedTuple):
 
 
 class WebhookTable:
-    """Replaced as a whole, so that a request sees the one or the other."""
+    """The table. It is replaced as a whole, so that a request sees the old or the new one."""
 
     def __init__(self) -> None:
         self._by_path: dict[str, WebhookEntry] = {}
         self._unreadable: frozenset[str] = frozenset()
         self.is_read = False
-        """Whether the store has told them at least once: before that nobody knows which paths there are."""
+        """Whether the store was read at least once: before that no path is known."""
 
-    def take(self, known: Iterable[CachedTrigger], unreadable: Iterable[str] = ()) -> None:
-        """Take what the store holds now. `unreadable` = paths of webhooks that this process does not understand."""
+    def replace(self, triggers: Iterable[CachedTrigger], unreadable: Iterable[str] = ()) -> None:
+        """Replace the contents. `unreadable` = paths of webhooks that this process cannot read."""
         self._by_path = {
-            one.path: WebhookEntry(one, one.trigger.source)
-            for one in known
-            if one.path is not None and isinstance(one.trigger.source, Webhook)
+            trigger.path: WebhookEntry(trigger, trigger.trigger.source)
+            for trigger in triggers
+            if trigger.path is not None and isinstance(trigger.trigger.source, Webhook)
         }
         self._unreadable = frozenset(unreadable)
         self.is_read = True
@@ -43,7 +43,7 @@ class WebhookTable:
         return self._by_path.get(path)
 
     def is_unreadable(self, path: str) -> bool:
-        """Whether something is at this path that this process does not understand."""
+        """Return whether a webhook that this process cannot read is at this path."""
         return path in self._unreadable
 
     def __iter__(self) -> Any:

@@ -98,7 +98,7 @@ async def test_what_is_not_in_the_table_is_not_there(world, path):
 def test_every_act_needs_more_than_to_look():
     """What changes something is a POST with a body and a role above viewer; what looks takes no body."""
     for route in ROUTES:
-        assert (route.method == "POST") == (route.takes is not None), route.path
+        assert (route.method == "POST") == (route.request_type is not None), route.path
         assert route.method == "GET" or route.role.reaches(Role.OPERATOR), route.path
         assert route.line.endswith("."), route.path
     assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)

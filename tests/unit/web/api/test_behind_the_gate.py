@@ -28,7 +28,7 @@ class Behind:
         self.ways.store.open_session("worker")
         announce(self.ways.store, PAY, BACKUP)
         site = HandlerContext(self.ways.store, PLAIN_SEALING, Settings(), self.ways.clock)
-        self.api = ApiApp(self.ways.ways.gate, site)
+        self.api = ApiApp(self.ways.ways.authenticator, site)
         self.app = self.ways.ways.around(Starlette(routes=[*self.ways.ways.routes(), self.api.mounted()]))
 
     def client(self, token):

@@ -16,7 +16,7 @@ def world(tmp_path):
 
 def test_it_is_judged_at_most_once_a_second(world):
     """And anew after it; a clock that went back keeps nothing for ever."""
-    kept, asked = world.site.kept, counted(world.store.reader)
+    kept, asked = world.site.project_status, counted(world.store.reader)
     kept.of(world.site)
     once = len(asked)
     world.clock.forward(999)
@@ -32,7 +32,7 @@ def test_it_is_judged_at_most_once_a_second(world):
 def test_nothing_is_read_twice_for_a_judgement(world):
     """But what is told by itself and what is part of something else, the deliveries of routers and of filters, the clock, and two words."""
     asked = counted(world.store.reader)
-    world.site.kept.of(world.site)
+    world.site.project_status.of(world.site)
     several = {query for query in asked if asked.count(query) > 1}
     assert several <= {
         "list_open_incidents",
@@ -45,7 +45,7 @@ def test_nothing_is_read_twice_for_a_judgement(world):
 
 def test_act_during_a_judgement_waits_for_no_store_and_is_seen_by_whoever_asks_next(world):
     """What was read before it counts for nobody who comes after it."""
-    kept, reader, act = world.site.kept, world.store.reader, True
+    kept, reader, act = world.site.project_status, world.store.reader, True
     read = reader.read
 
     def reading(query, params=()):

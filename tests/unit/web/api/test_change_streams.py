@@ -118,12 +118,12 @@ async def test_who_is_told_of_a_change_is_not_shown_what_was_judged_before_it(wo
     assert "retry" in await ann.next()
     await ann.nouns()
     await steps.waits.wait()
-    assert world.site.kept.of(world.site).verdict.count == 0
+    assert world.site.project_status.of(world.site).verdict.count == 0
     world.find_wrong()
-    assert world.site.kept.of(world.site).verdict.count == 0
+    assert world.site.project_status.of(world.site).verdict.count == 0
     steps.look()
     assert "incidents" in await ann.nouns()
-    assert world.site.kept.of(world.site).verdict.count == 1
+    assert world.site.project_status.of(world.site).verdict.count == 1
     ann.gone.set()
     await ann.over()
     changes.close()
@@ -309,8 +309,8 @@ async def test_crowd_is_told_in_turns_and_nobody_is_forgotten(world, few):
 @pytest.mark.asyncio
 async def test_who_comes_while_it_is_looked_stays(world):
     """It was let in by itself, and is not among those who were asked for."""
-    steps, go, still = Steps(), threading.Event(), world.gate.still
-    world.gate.still = lambda keys: (go.wait(10), still(keys))[1]
+    steps, go, still = Steps(), threading.Event(), world.gate.current_visitors
+    world.gate.current_visitors = lambda keys: (go.wait(10), still(keys))[1]
     changes = ChangeStreams(world.gate, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     await ann.next()
@@ -329,8 +329,8 @@ async def test_look_asks_the_store_once_however_many_listen(world, few):
     """Who is still let in is one question for all of them, and so is what changed."""
     steps = Steps()
     asked = []
-    still = world.gate.still
-    world.gate.still = lambda keys: (asked.append(len(keys)), still(keys))[1]
+    still = world.gate.current_visitors
+    world.gate.current_visitors = lambda keys: (asked.append(len(keys)), still(keys))[1]
     changes = ChangeStreams(world.gate, world.site, steps.pause)
     crowd = [Listener(changes, world, who) for who in bots(world, 4)]
     for one in crowd:

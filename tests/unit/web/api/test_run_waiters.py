@@ -115,9 +115,9 @@ async def test_wait_is_bounded(world, monkeypatch):
     first = asyncio.ensure_future(world.get(f"/runs/{handle.id}", wait=30))
     await until(lambda: waits(world))
     assert (await world.get(f"/runs/{handle.id}", wait=30))["state"] == "queued"
-    assert world.api.run_waits.has_room(world.gate.visitors["olga"])
+    assert world.api.run_waits.has_capacity(world.gate.visitors["olga"])
     monkeypatch.setattr(run_waiters, "MOST", 1)
-    assert not world.api.run_waits.has_room(world.gate.visitors["olga"])
+    assert not world.api.run_waits.has_capacity(world.gate.visitors["olga"])
     first.cancel()
 
 

@@ -75,16 +75,16 @@ async def test_host_header_does_not_move_the_path(tmp_path, host):
 async def test_token_makes_a_visitor_and_nothing_else_does(site):
     """Bearer, whole and known; a wrong one is not followed by a look at the cookie."""
     text = site.token(automations=["billing-*"])
-    found = await site.ways.gate.visitor(asking(authorization=f"Bearer {text}"))
+    found = await site.ways.authenticator.visitor(asking(authorization=f"Bearer {text}"))
     assert found == Visitor(door="api", name="bot", role=Role.OPERATOR, automations=("billing-*",))
     browser = site.browser()
     await browser.sign_in()
     cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
-    assert isinstance(await site.ways.gate.visitor(asking(cookie=cookie)), Visitor)
+    assert isinstance(await site.ways.authenticator.visitor(asking(cookie=cookie)), Visitor)
     for said in (
         "", "Bearer", "Bearer ", f"Basic {text}", f"Bearer {text}x", f"Bearer {text[:-1]}", text, "Bearer ms_", "Bearer x" * 999,
     ):  # fmt: skip
-        answer = await site.ways.gate.visitor(asking(authorization=said, cookie=cookie))
+        answer = await site.ways.authenticator.visitor(asking(authorization=said, cookie=cookie))
         assert isinstance(answer, Response), said
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -98,7 +98,7 @@ async def test_what_was_taken_away_counts_at_the_next_request(site):
     await browser.sign_in("bob")
     id = reads.token_of(site.store.reader, hash_key(text)).id
     people.revoke_token(site.store, id, act=site.act())
-    assert (await site.ways.gate.visitor(asking(authorization=f"Bearer {text}"))).status_code == 401
+    assert (await site.ways.authenticator.visitor(asking(authorization=f"Bearer {text}"))).status_code == 401
     assert (await browser.get("/people")).status_code == 403
     people.change_person(site.store, "bob", Role.ADMIN, None, act=site.act())
     assert (await browser.get("/people")).status_code == 200
@@ -119,7 +119,7 @@ async def test_what_was_taken_away_counts_at_the_next_request(site):
 async def test_change_by_token_is_json_or_has_no_body(site, body, kind, status):
     """Nothing that a form of another site could send."""
     headers = {"authorization": f"Bearer {site.token()}", "content_length": str(len(body)), "content_type": kind}
-    found = await site.ways.gate.visitor(asking("POST", **headers))
+    found = await site.ways.authenticator.visitor(asking("POST", **headers))
     assert (found.status_code if isinstance(found, Response) else 0) == status
 
 
@@ -152,7 +152,7 @@ async def test_change_needs_the_form_token_of_its_session(site):
     ana, other = site.browser(), site.browser()
     await ana.sign_in()
     await other.sign_in()
-    foreign = site.ways.gate.form_token(asking(cookie="; ".join(f"{k}={v}" for k, v in other.cookies.items())))
+    foreign = site.ways.authenticator.form_token(asking(cookie="; ".join(f"{k}={v}" for k, v in other.cookies.items())))
     for form in ("", "x", foreign, "\u00e9"):
         assert (await ana.press("/people", "remove", name="bob", form=form)).status_code == 403
     assert reads.person(site.store.reader, "bob") is not None
@@ -163,10 +163,12 @@ async def test_change_needs_the_form_token_of_its_session(site):
         "content_length": "2",
         "content_type": "application/json",
     }
-    assert (await site.ways.gate.visitor(asking("POST", **said))).status_code == 403
-    own = site.ways.gate.form_token(asking(cookie=cookie))
-    assert isinstance(await site.ways.gate.visitor(asking("POST", **said, x_form_token=own)), Visitor)
-    assert (await site.ways.gate.visitor(asking("POST", **{**said, "content_type": "text/plain"}))).status_code == 415
+    assert (await site.ways.authenticator.visitor(asking("POST", **said))).status_code == 403
+    own = site.ways.authenticator.form_token(asking(cookie=cookie))
+    assert isinstance(await site.ways.authenticator.visitor(asking("POST", **said, x_form_token=own)), Visitor)
+    assert (
+        await site.ways.authenticator.visitor(asking("POST", **{**said, "content_type": "text/plain"}))
+    ).status_code == 415
 
 
 @pytest.mark.asyncio
@@ -179,15 +181,15 @@ async def test_pages_of_others_do_not_read_the_api(site, site_of, status):
     await browser.sign_in()
     cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     headers = {"cookie": cookie} | ({} if site_of is None else {"sec_fetch_site": site_of})
-    found = await site.ways.gate.visitor(asking(path="/api/v1/changes", **headers))
+    found = await site.ways.authenticator.visitor(asking(path="/api/v1/changes", **headers))
     assert (200 if isinstance(found, Visitor) else found.status_code) == status
-    assert isinstance(await site.ways.gate.visitor(asking(path="/me", **headers)), Visitor)
+    assert isinstance(await site.ways.authenticator.visitor(asking(path="/me", **headers)), Visitor)
 
 
 @pytest.mark.asyncio
 async def test_crowd_is_told_to_come_back_and_probes_are_answered(site, monkeypatch):
     """A hundred are answered at a time; a stream takes no place of theirs, and who is gone gives its own back."""
-    monkeypatch.setattr(site.app, "_places", RequestSlots(2, 2))
+    monkeypatch.setattr(site.app, "_slots", RequestSlots(2, 2))
     gone, inside = asyncio.Event(), []
 
     async def slow(scope, receive, send):
@@ -224,7 +226,7 @@ async def test_visits_are_noted_now_and_then(site, monkeypatch):
     """Not at each request: reading costs no commit."""
     text, noted = site.token(), []
     monkeypatch.setattr(site.store, "submit", lambda command, on_done: noted.append(command))
-    await site.ways.gate.visitor(asking(authorization=f"Bearer {text}"))
+    await site.ways.authenticator.visitor(asking(authorization=f"Bearer {text}"))
     assert [(one.hash, one.is_token) for one in noted] == [(hash_key(text), True)]
     browser = site.browser()
     await browser.sign_in()
@@ -241,31 +243,31 @@ async def test_who_is_still_let_in_is_asked_for_all_at_once(site, monkeypatch):
     await browsers[1].sign_in("bob")
     asks = [asking(authorization=f"Bearer {text}") for text in texts]
     asks += [asking(cookie="; ".join(f"{name}={value}" for name, value in one.cookies.items())) for one in browsers]
-    gate = site.ways.gate
+    gate = site.ways.authenticator
     keys = [gate.key(one) for one in asks]
-    assert [gate.still(keys)[key] for key in keys] == [await gate.visitor(one) for one in asks]
+    assert [gate.current_visitors(keys)[key] for key in keys] == [await gate.visitor(one) for one in asks]
     assert gate.key(asking()) is None
     asked = counted(site.store.reader)
-    gate.still(keys)
+    gate.current_visitors(keys)
     assert len(asked) == 2
     people.revoke_token(site.store, reads.token_of(site.store.reader, keys[0].hash).id, act=site.act())
     people.end_sessions(site.store, "bob", act=site.act())
     people.change_person(site.store, "ana", Role.ADMIN, None, act=site.act())
-    assert set(gate.still(keys)) == {keys[1], keys[2], keys[3]}
+    assert set(gate.current_visitors(keys)) == {keys[1], keys[2], keys[3]}
     later = site.clock.now() + IDLE_TIMEOUT_MS
     monkeypatch.setattr(site.clock, "now", lambda: later)
-    assert set(gate.still(keys)) == {keys[1], keys[2]}
-    assert gate.still([]) == {}
+    assert set(gate.current_visitors(keys)) == {keys[1], keys[2]}
+    assert gate.current_visitors([]) == {}
 
 
 @pytest.mark.asyncio
 async def test_who_asks_too_often_is_told_so(site):
     """A stranger sooner than somebody who is known; another address is not touched."""
     text = site.token()
-    answers = [await site.ways.gate.visitor(asking()) for _ in range(100)]
+    answers = [await site.ways.authenticator.visitor(asking()) for _ in range(100)]
     assert answers[0].status_code == 401
     assert answers[-1].status_code == 429
-    known = [await site.ways.gate.visitor(asking(authorization=f"Bearer {text}")) for _ in range(100)]
+    known = [await site.ways.authenticator.visitor(asking(authorization=f"Bearer {text}")) for _ in range(100)]
     assert all(isinstance(one, Visitor) for one in known)
 
 
@@ -292,8 +294,8 @@ async def test_store_that_goes_away_within_a_request_is_told(site, monkeypatch):
     async def away(request):
         raise StoreUnavailableError("the store is out of reach\nat /srv/state.db")
 
-    monkeypatch.setattr(site.ways.gate, "session", away)
-    monkeypatch.setattr(site.ways.gate, "visitor", lambda *_: known())
+    monkeypatch.setattr(site.ways.authenticator, "session", away)
+    monkeypatch.setattr(site.ways.authenticator, "visitor", lambda *_: known())
 
     async def known():
         return Visitor(door="web", name="ana", role=Role.ADMIN)
@@ -396,7 +398,7 @@ async def test_stranger_is_judged_before_its_form_is_read(site, monkeypatch):
     form = {"content-type": "application/x-www-form-urlencoded"}
     assert (await site.browser().ask("POST", "/sign-in", content=body(), headers=form)).status_code == 403
     assert (await site.browser(**OWN).ask("POST", "/people", content=body(), headers=form)).status_code == 401
-    monkeypatch.setattr(site.ways.gate, "may_ask", lambda request: False)
+    monkeypatch.setattr(site.ways.authenticator, "has_quota", lambda request: False)
     assert (await site.browser(**OWN).ask("POST", "/sign-in", content=body(), headers=form)).status_code == 429
     assert read == []
 
@@ -404,7 +406,7 @@ async def test_stranger_is_judged_before_its_form_is_read(site, monkeypatch):
 @pytest.mark.asyncio
 async def test_place_is_free_when_an_answer_begins(site, monkeypatch):
     """A client that does not read its answer keeps nobody waiting; assets need no place at all."""
-    monkeypatch.setattr(site.app, "_places", RequestSlots(1, 1))
+    monkeypatch.setattr(site.app, "_slots", RequestSlots(1, 1))
     stuck, begun = asyncio.Event(), asyncio.Event()
 
     async def unread(message):

@@ -9,10 +9,10 @@ from mainspring.web.auth.rate_limit import RateLimiter
 def test_crowd_lets_a_burst_and_then_so_many_a_second():
     """Who waits gets more, never more than the burst; others are not touched."""
     crowd = RateLimiter(rate=2, burst=3)
-    assert [crowd.lets("a", 0) for _ in range(4)] == [True, True, True, False]
-    assert crowd.lets("b", 0)
-    assert [crowd.lets("a", 500), crowd.lets("a", 500)] == [True, False]
-    assert [crowd.lets("a", 90_000) for _ in range(4)] == [True, True, True, False]
+    assert [crowd.acquire("a", 0) for _ in range(4)] == [True, True, True, False]
+    assert crowd.acquire("b", 0)
+    assert [crowd.acquire("a", 500), crowd.acquire("a", 500)] == [True, False]
+    assert [crowd.acquire("a", 90_000) for _ in range(4)] == [True, True, True, False]
 
 
 @given(st.lists(st.integers(-2_000, 5_000), max_size=60))
@@ -22,7 +22,7 @@ def test_crowd_never_lets_more_than_rate_and_burst(gaps):
     for gap in gaps:
         now += gap
         passed += max(0, gap)
-        let += crowd.lets("a", now)
+        let += crowd.acquire("a", now)
     assert let <= 3 + 2 * passed / 1_000
 
 
@@ -30,5 +30,5 @@ def test_crowd_forgets_those_that_asked_longest_ago():
     """A flood of addresses takes no more memory than so much."""
     crowd = RateLimiter(rate=1, burst=1, most=3)
     for number in range(10):
-        crowd.lets(f"a{number}", number)
+        crowd.acquire(f"a{number}", number)
     assert len(crowd) == 3

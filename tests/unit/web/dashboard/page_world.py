@@ -40,7 +40,7 @@ class PageWorld:
     def use(self, settings):
         """Serve with these settings from here on."""
         self.site = HandlerContext(self.store, PLAIN_SEALING, settings, self.clock, CHEAP)
-        self.api = ApiApp(self.ways.ways.gate, self.site)
+        self.api = ApiApp(self.ways.ways.authenticator, self.site)
         pages = DashboardApp(self.ways.ways.pages, self.site)
         self.ways.routes._more = [*self._doors, self.api.mounted(), pages.mounted()]
         self.ways.app = self.ways.ways.around(self.ways.routes.app())

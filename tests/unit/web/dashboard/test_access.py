@@ -17,8 +17,10 @@ METHODS = ("GET", "POST", "PUT", "DELETE")
 def shared(tmp_path_factory):
     """One for all: nothing here changes it."""
     found = PageWorld(tmp_path_factory.mktemp("pages") / "s.db")
-    gate = found.ways.ways.gate
-    gate._known = gate._strangers = RateLimiter(10_000, 10_000)  # each page and button is asked for at once
+    gate = found.ways.ways.authenticator
+    gate._visitor_limits = gate._anonymous_limits = RateLimiter(
+        10_000, 10_000
+    )  # each page and button is asked for at once
     yield found
     found.close()
 

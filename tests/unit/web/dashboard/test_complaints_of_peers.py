@@ -70,7 +70,7 @@ async def test_airflow_56635_and_prefect_16304_a_list_that_takes_a_minute(world)
     lists = [f"{BASE}{one.path}" for one in ROUTES if one.method == "GET" and not one.names]
     for path in [*lists, *(page.path for page in PAGES if not page.names)]:
         notes.clear()
-        world.site.kept.forget()  # each is counted with the verdict, which pages of one second share
+        world.site.project_status.forget()  # each is counted with the verdict, which pages of one second share
         answer = await (await world.browser()).get(path)
         assert answer.status_code == 200, (path, answer.text)
         assert 0 < len(notes) <= MOST_READS, (path, notes)

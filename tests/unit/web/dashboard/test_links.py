@@ -40,8 +40,8 @@ def full(tmp_path_factory):
 def filled(path, **options):
     """Return a world with all that pages can lead to."""
     world = PageWorld(path, **options)
-    gate = world.ways.ways.gate
-    gate._known = gate._strangers = RateLimiter(100_000, 100_000)
+    gate = world.ways.ways.authenticator
+    gate._visitor_limits = gate._anonymous_limits = RateLimiter(100_000, 100_000)
     define(world, "pay-daily", after="pay", cron="0 3 * * *", owner="ann", team="data", tags={"kind": "sync"})
     shop = Shop(world)
     with_channels(world)

@@ -19,7 +19,7 @@ from tests.unit.web.dashboard.run_world import claimed, failed
 from tests.unit.web.dashboard.shop import Shop
 
 TEMPLATES = Path(mainspring.web.__file__).parent / "templates"
-DRAWN_ELSEWHERE = {"arrived_parts.html", "run_parts.html"}
+DRAWN_ELSEWHERE = {"delivery_parts.html", "run_parts.html"}
 """Macros: what leaves is said where they are called."""
 TABLE = re.compile(r"</table>|arrived\.table\(|runs\.steps\(")
 LEAVES = re.compile(r"parts\.(?:under|leaves)\(|'as': 'csv'")

@@ -20,7 +20,7 @@ def find_wrong(
             found=(EvaluatedFinding(id=id, finding=finding, to=(NotificationTarget(0, "ops"),)),),
         )
     )
-    world.site.kept.forget()
+    world.site.project_status.forget()
     return id
 
 
@@ -39,7 +39,7 @@ def find_storm(world, *automations):
         for name in automations
     ]
     world.store.apply(RecordEvaluation(looked_at=world.clock.now(), found=tuple(found)))
-    world.site.kept.forget()
+    world.site.project_status.forget()
     return "i_storm"
 
 

@@ -49,10 +49,10 @@ def test_strip_tells_in_words_what_it_shows():
     done = RunMark("r1", RunState.SUCCEEDED, None, None, 0, 0, 1_000)
     going = RunMark("r2", RunState.RUNNING, None, None, 0, 0, None)
     found = draw_strip([going, done], 50, 4_000)
-    assert found.said == "The newest 2: 1 running, 1 succeeded; the last is running."
-    assert [one.said for one in found.linked] == ["succeeded, took 1s", "running for 4s"]
+    assert found.description == "The newest 2: 1 running, 1 succeeded; the last is running."
+    assert [one.description for one in found.linked] == ["succeeded, took 1s", "running for 4s"]
     assert [one.height for one in found.linked] == [12, 24]
-    assert draw_strip([], 50, 0).said == "no run yet"
+    assert draw_strip([], 50, 0).description == "no run yet"
 
 
 @given(marks, st.integers(0, 6))
@@ -65,7 +65,7 @@ def test_brief_strip_draws_each_run_once_and_leads_to_the_newest_that_stopped(ru
     assert sorted([*drawn, *((one.tone, one.x) for one in found.linked)]) == sorted(
         (one.tone, one.x) for one in whole.linked
     )
-    assert found.said == whole.said
+    assert found.description == whole.description
 
 
 def hour(at, succeeded=0, failed=0):
@@ -76,7 +76,7 @@ def test_heat_is_on_the_clock_of_the_zone():
     """Midnight in UTC is one in the morning in Berlin, and seven in the evening before in New York."""
     for zone, said in (("Europe/Berlin", "Mon 01:00"), ("America/New_York", "Sun 19:00"), ("UTC", "Mon 00:00")):
         found = draw_heat_grid([hour(MONDAY, 3, 1)], zone)
-        assert [one.said for one in found.squares if one.level] == [f"{said}: 1 of 4 failed"]
+        assert [one.description for one in found.squares if one.level] == [f"{said}: 1 of 4 failed"]
         assert (found.failed, found.worst) == (1, f"{said} (1)")
 
 
@@ -107,8 +107,8 @@ def test_expected_says_what_did_not_come():
         (None, True, None),
         ("idle", False, None),
     ]
-    assert (found.came, found.due) == (1, 5)
-    assert found.columns[0].said == "2026-01-05 00:00:00: succeeded 1m after it was due"
+    assert (found.met, found.due) == (1, 5)
+    assert found.columns[0].description == "2026-01-05 00:00:00: succeeded 1m after it was due"
     assert draw_punctuality(past, "UTC").columns[-1].lost
 
 

@@ -52,7 +52,7 @@ def test_default_address_is_refused_where_all_ports_near_it_are_taken(monkeypatc
 
     def taken(bind, setting):
         tried.append(bind)
-        raise http_server.AddressTakenError("taken")
+        raise http_server.AddressInUseError("taken")
 
     monkeypatch.setattr(http_server, "open_socket", taken)
     with pytest.raises(ConfigError, match=r"nor on any second port up to 7269") as refused:

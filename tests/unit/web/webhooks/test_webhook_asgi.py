@@ -383,7 +383,7 @@ async def test_result_is_waited_for(tmp_path):
             assert "secret reason" not in failed.body.decode()
             many = await asyncio.gather(*[w.ask("/result", Request(b'{"n": %d}' % n, TOKEN)) for n in range(40)])
             assert [one.json["result"] for one in many] == [2 * n for n in range(40)]
-        assert w.door.ends._waiting == {}
+        assert w.door.result_waiters._waiting == {}
 
 
 async def test_result_is_waited_for_beyond_the_decision(tmp_path):
@@ -406,7 +406,7 @@ async def test_result_is_waited_for_beyond_the_decision(tmp_path):
             assert "division" not in raised.body.decode()
             two = await asyncio.gather(*[w.ask("/paced", Request(b'{"n": %d}' % n, TOKEN)) for n in range(2)])
             assert [one.json["result"] for one in two] == [2, 2]
-        assert w.door.ends._waiting == {}
+        assert w.door.result_waiters._waiting == {}
 
 
 async def test_result_that_does_not_come_in_time_is_not_waited_for(tmp_path, monkeypatch):
@@ -418,7 +418,9 @@ async def test_result_that_does_not_come_in_time_is_not_waited_for(tmp_path, mon
         assert (await w.ask("/result", Request(b'{"n": 1}', TOKEN))).status == 202
         longer = msgspec.structs.replace(hook.webhook, wait=timedelta(hours=1))
         w.door.table._by_path["/result"] = hook._replace(webhook=longer)
-        w.door.ends._waiting["r_x"] = [asyncio.get_running_loop().create_future() for _ in range(MOST_WAITING)]
+        w.door.result_waiters._waiting["r_x"] = [
+            asyncio.get_running_loop().create_future() for _ in range(MOST_WAITING)
+        ]
         async with asyncio.timeout(30):
             assert (await w.ask("/result", Request(b'{"n": 2}', TOKEN))).status == 202
 
@@ -426,7 +428,7 @@ async def test_result_that_does_not_come_in_time_is_not_waited_for(tmp_path, mon
 async def test_result_that_cannot_be_read_keeps_no_sender_waiting(tmp_path, monkeypatch, caplog):
     """It hears the ids at once, we the reason; the others are answered as ever."""
     async with world(tmp_path, now_at=SystemClock().now()) as w:
-        real, broken = ResultWaiters._look_at, []
+        real, broken = ResultWaiters._read_outcome, []
 
         def look_at(ends, waited):
             if not broken or broken == [waited]:
@@ -434,7 +436,7 @@ async def test_result_that_cannot_be_read_keeps_no_sender_waiting(tmp_path, monk
                 raise msgspec.DecodeError("a result of another form")
             return real(ends, waited)
 
-        monkeypatch.setattr(ResultWaiters, "_look_at", look_at)
+        monkeypatch.setattr(ResultWaiters, "_read_outcome", look_at)
         app = ms.App(tmp_path / "state.db", registry=REGISTRY)
         hook = w.door.table.find("/result")
         longer = msgspec.structs.replace(hook.webhook, wait=timedelta(hours=1))

@@ -36,9 +36,9 @@ async def test_address_that_is_taken_is_told_and_tried_again(tmp_path, monkeypat
             listener = WebhookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
-                while w.door.trouble is None or len(looked) < 3:
+                while w.door.listen_error is None or len(looked) < 3:
                     await asyncio.sleep(0.005)
-            routes = ProbeRoutes(w.process, Looked(), None, is_open=True, door=w.door)  # type: ignore[arg-type]
+            routes = ProbeRoutes(w.process, Looked(), None, is_open=True, intake=w.door)  # type: ignore[arg-type]
             status, _, body = await ask(routes, "/readyz")
             assert (status, bind in body) == (503, True)
             assert "hooks.bind" in caplog.text
@@ -63,7 +63,7 @@ async def test_listener_that_never_listened_ends_too(tmp_path, monkeypatch):
             listener = WebhookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
-                while "cannot listen on" not in (w.door.trouble or ""):
+                while "cannot listen on" not in (w.door.listen_error or ""):
                     await asyncio.sleep(0.005)
             listener.end()
             ended, _ = await asyncio.wait([serving], timeout=30)
@@ -84,7 +84,9 @@ async def _answers(bind):
 async def test_taken_address_and_missing_secret_are_put_on_record(tmp_path):
     """By the process itself, with the cause and since when, so that monitors read them; and taken back when they are over."""
     async with world(tmp_path) as w:
-        w.door.trouble = "webhooks are not taken in: cannot listen on 127.0.0.1:7172: another process listens there"
+        w.door.listen_error = (
+            "webhooks are not taken in: cannot listen on 127.0.0.1:7172: another process listens there"
+        )
 
         def on_record():
             (one,) = sessions(w.store.reader)
@@ -94,10 +96,10 @@ async def test_taken_address_and_missing_secret_are_put_on_record(tmp_path):
             while len(on_record()) < 2:
                 await asyncio.sleep(0.05)
         assert on_record() == {
-            ("address", "hooks.bind"): w.door.trouble,
+            ("address", "hooks.bind"): w.door.listen_error,
             ("secret", "unset/webhook"): "the secret 'NOT_SET' is not set",
         }
-        w.door.trouble = None
+        w.door.listen_error = None
         async with asyncio.timeout(60):
             while ("address", "hooks.bind") in on_record():
                 await asyncio.sleep(0.05)

@@ -9,11 +9,11 @@ def test_table_holds_webhooks_that_have_their_path():
     table = WebhookTable()
     assert not table.is_read
     one = known(whole)
-    table.take([one, known(event, None)])
+    table.replace([one, known(event, None)])
     found = table.find("/x")
     assert found is not None
     assert (found.trigger, found.webhook) == (one.name, one.trigger.source)
     assert len(table) == 1
-    table.take([])
+    table.replace([])
     assert table.find("/x") is None
     assert table.is_read

@@ -1,4 +1,4 @@
-"""The record of what people and programs did: listed, and walked to see whether it is whole."""
+"""The audit log: operations of people and programs, and a check that its chain is intact."""
 
 from mainspring.domain.access.permissions import EntryPoint, Role
 from mainspring.service.audit import check_audit_chain, read_audit_log
@@ -31,7 +31,7 @@ class AuditQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fie
 def list_operations(call: ApiCall[AuditQuery, None]) -> Page[AuditView]:
     """List acts of people and programs, newest first, refused ones too; in a filter as many as were found among so many, `next` goes on."""
     query = call.query
-    which = AuditFilter(
+    filter = AuditFilter(
         who=query.who,
         act=query.act,
         subject=None if query.subject is None else call.id_of(IdKind.RUN, query.subject),
@@ -40,7 +40,7 @@ def list_operations(call: ApiCall[AuditQuery, None]) -> Page[AuditView]:
         since_at=to_ms(query.since),
         until_at=to_ms(query.until),
     )
-    page = read_audit_log(call.site.reads, which, limit=query.limit, cursor=query.cursor)
+    page = read_audit_log(call.site.reads, filter, limit=query.limit, cursor=query.cursor)
     opening = call.site.opening
     return Page([opening.act(row) for row in page.rows], None if page.cursor is None else str(page.cursor))
 

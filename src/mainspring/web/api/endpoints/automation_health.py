@@ -1,4 +1,4 @@
-"""How automations stand: lists with a line each; of one how far it can be trusted, its figures by the hour, its due times."""
+"""The health of automations: a list with a line each; for one, its health, trust, hourly stats, neighbours, run paths and due times."""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated
@@ -19,7 +19,7 @@ from mainspring.insight.automations.trust import Trust, read_trust
 from mainspring.insight.runs.run_paths import RunPaths, summarize_run_paths
 from mainspring.insight.status.project_status import read_unresolved
 from mainspring.insight.text import quantile
-from mainspring.store.read.automations import automation_stats as stored
+from mainspring.store.read.automations import automation_stats
 from mainspring.store.read.automations.automation_stats import HourRow
 from mainspring.store.read.automations.recent_changes import changes_since
 from mainspring.store.read.status.status import automations, schedules, slots_between
@@ -34,9 +34,9 @@ _HOUR_MS = 3_600_000
 _DAY_MS = 86_400_000
 _AT_ONCE = 100
 _READ_AT_MOST = 500
-"""So many are looked through for those in a state; `next` goes on from there."""
+"""Automations that are read for a filter by state; `next` continues behind them."""
 RUNS = 100
-"""Runs among which what came is looked for."""
+"""Runs that are compared with due times."""
 _MARKS = 100
 _MOST_NODES = 60
 
@@ -58,7 +58,7 @@ class AutomationHealthQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown
     runs: Annotated[int, msgspec.Meta(ge=0, le=SHOWN_RUNS)] = 0
 
 
-class FiguresQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HourlyStatsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of so many days, by spans of so many hours."""
 
     days: Annotated[int, msgspec.Meta(ge=1, le=60)] = 30
@@ -71,7 +71,7 @@ class DueQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
 
 
-class HourFigures(msgspec.Struct, frozen=True, kw_only=True):
+class HourStats(msgspec.Struct, frozen=True, kw_only=True):
     """Of one hour, or span of hours. `p50_ms`, `p95_ms` = what this share of the runs that ended took, true to a factor of two.
 
     `took` = {k: runs that took at most 2^k ms, and more than half of it}.
@@ -95,12 +95,12 @@ class ChangeMark(msgspec.Struct, frozen=True, kw_only=True):
     own: bool
 
 
-class HourlyFigures(msgspec.Struct, frozen=True, kw_only=True):
+class HourlyStats(msgspec.Struct, frozen=True, kw_only=True):
     """Hours of which something was counted, oldest first, and what was deployed meanwhile."""
 
     automation: str
     since_at: int
-    hours: list[HourFigures]
+    hours: list[HourStats]
     marks: list[ChangeMark]
 
 
@@ -132,49 +132,51 @@ class _DefinitionFields(msgspec.Struct, frozen=True):
 def list_health(call: ApiCall[AutomationHealthQuery, None]) -> Page[AutomationLine]:
     """List automations by name, with how they stand, what is due and how their last runs went."""
     query = call.query
-    # Also what is part of a storm: each automation is told what is wrong with it.
-    incidents = [one for kind in read_unresolved(call.site.reader) for one in kind]
-    wanted = sorted(_filter_views(call, incidents), key=lambda view: view.name)
-    found: list[AutomationView] = []
-    seen = 0
-    while seen < len(wanted) and len(found) < query.limit and seen < _READ_AT_MOST:
-        part = wanted[seen : seen + _AT_ONCE] if query.state else wanted[: query.limit]
-        seen += len(part)
-        found += _filter_by_state(call, part) if query.state else part
-    shown = found[: query.limit]
-    last = shown[-1] if len(found) >= query.limit else wanted[seen - 1] if seen else None
-    return Page(_list_lines(call, shown, incidents), None if last is None or last is wanted[-1] else last.name)
+    # Incidents grouped under another one count too: each automation shows its own.
+    incidents = [incident for group in read_unresolved(call.site.reader) for incident in group]
+    matching = sorted(_filter_views(call, incidents), key=lambda view: view.name)
+    selected: list[AutomationView] = []
+    read_count = 0
+    while read_count < len(matching) and len(selected) < query.limit and read_count < _READ_AT_MOST:
+        batch = matching[read_count : read_count + _AT_ONCE] if query.state else matching[: query.limit]
+        read_count += len(batch)
+        selected += _filter_by_state(call, batch) if query.state else batch
+    listed = selected[: query.limit]
+    last = listed[-1] if len(selected) >= query.limit else matching[read_count - 1] if read_count else None
+    return Page(_list_lines(call, listed, incidents), None if last is None or last is matching[-1] else last.name)
 
 
 def _filter_by_state(call: ApiCall[AutomationHealthQuery, None], views: list[AutomationView]) -> list[AutomationView]:
-    found = _read_health(call, [view.name for view in views])
-    return [view for view in views if view.name in found and found[view.name].state in call.query.state]
+    health = _read_health(call, [view.name for view in views])
+    return [view for view in views if view.name in health and health[view.name].state in call.query.state]
 
 
-def _read_health(call: AnyApiCall, names: Iterable[str], *, alone: bool = False) -> dict[str, AutomationHealth]:
+def _read_health(call: AnyApiCall, names: Iterable[str], *, exclusive: bool = False) -> dict[str, AutomationHealth]:
     monitors, now = call.site.settings.monitors, call.site.clock.now()
     return read_automation_health(
-        call.site.reader, names, now, read_tunings(monitors), read_tuning_overrides(monitors), alone=alone
+        call.site.reader, names, now, read_tunings(monitors), read_tuning_overrides(monitors), alone=exclusive
     )
 
 
 def show_health(call: AnyApiCall) -> AutomationHealth:
     """Tell how one automation stands, and what monitors say of it by which figures."""
     name = find_automation(call).name
-    found = _read_health(call, [name], alone=True)
-    return found[name] if name in found else call.missing("automation", name)
+    health = _read_health(call, [name], exclusive=True)
+    return health[name] if name in health else call.missing("automation", name)
 
 
 def show_neighbours(call: AnyApiCall) -> Neighbours:
     """Show which automations start this one by the end of their runs, and which it starts; at most 60 of them."""
     name = find_automation(call).name
-    found = read_neighbours(automations(call.site.reader), name, call.visitor.may_see)
-    names = [name, *(each for each in found.nodes if each != name)][:_MOST_NODES]
-    edges = [edge for edge in found.edges if edge.upstream in names and edge.downstream in names]
+    neighbours = read_neighbours(automations(call.site.reader), name, call.visitor.may_see)
+    names = [name, *(other for other in neighbours.nodes if other != name)][:_MOST_NODES]
+    edges = [edge for edge in neighbours.edges if edge.upstream in names and edge.downstream in names]
     linked = {end for edge in edges for end in (edge.upstream, edge.downstream)}
     states = _read_health(call, linked)
-    nodes = [found.nodes[each] for each in names if each in found.nodes and each in linked]
-    return Neighbours(nodes, edges, {each: one.state for each, one in states.items()})
+    nodes = [
+        neighbours.nodes[automation] for automation in names if automation in neighbours.nodes and automation in linked
+    ]
+    return Neighbours(nodes, edges, {automation: health.state for automation, health in states.items()})
 
 
 def show_paths(call: AnyApiCall) -> RunPaths:
@@ -187,42 +189,45 @@ def show_trust(call: AnyApiCall) -> Trust:
     return read_trust(call.site.reader, find_automation(call).name, call.site.clock.now())
 
 
-def show_figures(call: ApiCall[FiguresQuery, None]) -> HourlyFigures:
+def show_hourly_stats(call: ApiCall[HourlyStatsQuery, None]) -> HourlyStats:
     """Show the figures of an automation by the hour, and what was deployed meanwhile."""
     name, reader = find_automation(call).name, call.site.reader
     since_at = call.site.clock.now() - call.query.days * _DAY_MS
-    rows = stored.hours(reader, name, since_at)
+    rows = automation_stats.hours(reader, name, since_at)
     changes = changes_since(reader, since_at)
-    marks = [ChangeMark(at=one.at, text=f"deployment {one.number}", own=False) for one in changes.deployments]
-    mine = (one for one in changes.circumstances if one.subject == f"automation:{name}")
-    marks += [ChangeMark(at=one.at, text=one.text, own=True) for one in mine]
-    return HourlyFigures(
+    marks = [
+        ChangeMark(at=deployment.at, text=f"deployment {deployment.number}", own=False)
+        for deployment in changes.deployments
+    ]
+    own_conditions = (condition for condition in changes.circumstances if condition.subject == f"automation:{name}")
+    marks += [ChangeMark(at=condition.at, text=condition.text, own=True) for condition in own_conditions]
+    return HourlyStats(
         automation=name,
         since_at=since_at,
         hours=_join_spans(rows, call.query.hours * _HOUR_MS),
-        marks=sorted(marks, key=lambda one: one.at)[-_MARKS:],
+        marks=sorted(marks, key=lambda mark: mark.at)[-_MARKS:],
     )
 
 
-def _join_spans(rows: list[HourRow], span_ms: int) -> list[HourFigures]:
-    """Return the figures of hours by longer spans (UTC)."""
-    found: dict[int, list[HourRow]] = {}
+def _join_spans(rows: list[HourRow], span_ms: int) -> list[HourStats]:
+    """Return the stats of hours, joined to longer spans (UTC)."""
+    spans: dict[int, list[HourRow]] = {}
     for row in rows:
-        found.setdefault(row.hour_at - row.hour_at % span_ms, []).append(row)
-    return [_join_span(at, those) for at, those in found.items()]
+        spans.setdefault(row.hour_at - row.hour_at % span_ms, []).append(row)
+    return [_join_span(at, span_rows) for at, span_rows in spans.items()]
 
 
-def _join_span(at: int, rows: list[HourRow]) -> HourFigures:
-    took = rows[0].took if len(rows) == 1 else quantile.merge_buckets(row.took for row in rows)
-    return HourFigures(
+def _join_span(at: int, rows: list[HourRow]) -> HourStats:
+    durations = rows[0].took if len(rows) == 1 else quantile.merge_buckets(row.took for row in rows)
+    return HourStats(
         hour_at=at,
         started=sum(row.started for row in rows),
         succeeded=sum(row.succeeded for row in rows),
         failed=sum(row.failed for row in rows),
         attention=sum(row.attention for row in rows),
-        p50_ms=quantile.estimate_quantile(took, 0.5),
-        p95_ms=quantile.estimate_quantile(took, 0.95),
-        took=took,
+        p50_ms=quantile.estimate_quantile(durations, 0.5),
+        p95_ms=quantile.estimate_quantile(durations, 0.95),
+        took=durations,
     )
 
 
@@ -230,15 +235,15 @@ def show_due_times(call: ApiCall[DueQuery, None]) -> DueTimesDetail:
     """Show when an automation is due next, and what came of the due times that were."""
     view, now, limit = find_automation(call), call.site.clock.now(), call.query.limit
     definition, reader = read_definition(view), call.site.reader
-    runs = stored.newest_runs(reader, [view.name], RUNS)[view.name]
-    planned = [one.low_water_at for one in schedules(reader, view.name)]
-    from_at = min((one.created_at - 1 for one in runs), default=min(planned, default=view.announced_at))
+    runs = automation_stats.newest_runs(reader, [view.name], RUNS)[view.name]
+    planned = [schedule.low_water_at for schedule in schedules(reader, view.name)]
+    from_at = min((run.created_at - 1 for run in runs), default=min(planned, default=view.announced_at))
     slots = [
         slot
         for schedule, _ in due_times.list_schedules(definition)
         for slot in slots_between(reader, schedule, from_at, now, RUNS)
     ]
-    pauses = stored.pauses(reader, view.name, from_at)
+    pauses = automation_stats.pauses(reader, view.name, from_at)
     return DueTimesDetail(
         next=due_times.list_next_due_times(definition, due_times.schedules_run_from(view, now), limit),
         past=due_times.list_past_due_times(definition, runs, slots, pauses, from_at, now, limit),
@@ -264,11 +269,11 @@ def _list_lines(
 
 def _filter_views(call: ApiCall[AutomationHealthQuery, None], incidents: list[Incident]) -> Iterator[AutomationView]:
     query = call.query
-    ill = {one.subject.automation for one in incidents} if query.wrong else set()
+    failing = {incident.subject.automation for incident in incidents} if query.wrong else set()
     for view in automations(call.site.reader):
         if not call.visitor.may_see(view.name) or (query.cursor is not None and view.name <= query.cursor):
             continue
-        if query.wrong and view.name not in ill:
+        if query.wrong and view.name not in failing:
             continue
         if query.name is not None and query.name not in view.name:
             continue
@@ -280,10 +285,10 @@ def _filter_views(call: ApiCall[AutomationHealthQuery, None], incidents: list[In
 
 
 def _matches(view: AutomationView, query: AutomationHealthQuery) -> bool:
-    who = msgspec.json.decode(view.definition, type=_DefinitionFields).options
+    owner_fields = msgspec.json.decode(view.definition, type=_DefinitionFields).options
     key, is_pair, value = (query.tag or "").partition("=")
-    has_tag = query.tag is None or (who.tags.get(key) == value if is_pair else query.tag in who.tags)
-    return query.owner in (None, who.owner) and query.team in (None, who.team) and has_tag
+    has_tag = query.tag is None or (owner_fields.tags.get(key) == value if is_pair else query.tag in owner_fields.tags)
+    return query.owner in (None, owner_fields.owner) and query.team in (None, owner_fields.team) and has_tag
 
 
 ROUTES = (
@@ -293,7 +298,7 @@ ROUTES = (
     get_route("standings.paths", "/automations/{automation}/paths", show_paths, RunPaths),
     get_route("standings.trust", "/automations/{automation}/trust", show_trust, Trust),
     get_route(
-        "standings.figures", "/automations/{automation}/figures", show_figures, HourlyFigures, query=FiguresQuery
+        "standings.figures", "/automations/{automation}/figures", show_hourly_stats, HourlyStats, query=HourlyStatsQuery
     ),
     get_route("standings.due", "/automations/{automation}/due", show_due_times, DueTimesDetail, query=DueQuery),
 )

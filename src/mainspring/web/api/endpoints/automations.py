@@ -1,4 +1,4 @@
-"""Automations as the store knows them: lists, one with its schedules; pause, resume, retire, backfill; starts of runs."""
+"""Automations: list and show them, pause, resume and retire them, start runs and backfills."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,8 @@ from mainspring.domain.values.codec import encode
 from mainspring.domain.values.json_schema import find_mismatch
 from mainspring.insight.text.hidden_values import hide_in_command
 from mainspring.service import automation
-from mainspring.service import backfill as backfills
+from mainspring.service.backfill import PastSlot, list_past_slots
+from mainspring.service.backfill import backfill as start_backfill
 from mainspring.service.runs.bulk import BulkDueTimes
 from mainspring.service.runs.run_start import StartOptions, start
 from mainspring.store.read.status.status import automations, schedules
@@ -89,7 +90,7 @@ class BackfillResponse(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     dry_run: bool
     count: int
-    slots: list[backfills.PastSlot]
+    slots: list[PastSlot]
     made: int
     had_run: int
     to_come: int
@@ -99,21 +100,21 @@ class BackfillResponse(msgspec.Struct, frozen=True, kw_only=True):
 def list_automations(call: ApiCall[AutomationsQuery, None]) -> Page[AutomationView]:
     """List automations by name."""
     query = call.query
-    found = [
+    matching = [
         view
         for view in automations(call.site.reader)
         if call.visitor.may_see(view.name)
         and (query.name is None or query.name in view.name)
         and (query.retired or view.retired_at is None)
     ]
-    page = slice_rows(found, lambda view: view.name, query)
+    page = slice_rows(matching, lambda view: view.name, query)
     return Page([hide_environment(view, call.visitor) for view in page.items], page.next)
 
 
 def show_automation(call: AnyApiCall) -> AutomationDetail:
     """Show an automation: its definition, what was done to it, its schedules."""
-    found = find_automation(call)
-    return AutomationDetail(hide_environment(found, call.visitor), schedules(call.site.reader, found.name))
+    view = find_automation(call)
+    return AutomationDetail(hide_environment(view, call.visitor), schedules(call.site.reader, view.name))
 
 
 def pause(call: ApiCall[None, PauseRequest]) -> OperationResponse:
@@ -152,36 +153,36 @@ def start_run(call: ApiCall[None, StartRunRequest]) -> StartRunResponse:
         tags=body.tags,
         title=body.title,
     )
-    made = start(site.store, site.clock, definition, data, act=act, options=options, sealing=site.sealing)
-    return StartRunResponse(command=act.command, run=made.run, created=made.created, state=made.state)
+    started = start(site.store, site.clock, definition, data, act=act, options=options, sealing=site.sealing)
+    return StartRunResponse(command=act.command, run=started.run, created=started.created, state=started.state)
 
 
 def backfill(call: ApiCall[None, BackfillRequest]) -> BackfillResponse:
     """Make the runs of due times of the past, each once; those that have one are left alone."""
     body, site, act = call.body, call.site, call.act()
     name, now = find_automation(call).name, site.clock.now()
-    slots = backfills.list_past_slots(site.reads, name, to_ms(body.from_) or 0, to_ms(body.to) or now, now)
+    slots = list_past_slots(site.reads, name, to_ms(body.from_) or 0, to_ms(body.to) or now, now)
     due = None if body.rate is None else BulkDueTimes(now, parse_rate(body.rate))
-    made = backfills.backfill(
+    backfilled = start_backfill(
         site.store, site.reads, site.clock, name, slots, act=act, due=due, sealing=site.sealing, dry_run=body.dry_run
     )
-    wanted = [slot for slot in made.slots if slot.wants_run]
+    due_slots = [slot for slot in backfilled.slots if slot.wants_run]
     return BackfillResponse(
         command=act.command,
-        dry_run=made.dry_run,
-        count=len(wanted),
-        slots=wanted,
-        made=made.made,
-        had_run=sum(slot.run is not None for slot in made.slots),
-        to_come=sum(slot.is_to_come for slot in made.slots),
-        refused=made.refused,
+        dry_run=backfilled.dry_run,
+        count=len(due_slots),
+        slots=due_slots,
+        made=backfilled.made,
+        had_run=sum(slot.run is not None for slot in backfilled.slots),
+        to_come=sum(slot.is_to_come for slot in backfilled.slots),
+        refused=backfilled.refused,
     )
 
 
 def hide_environment(view: AutomationView, visitor: Visitor) -> AutomationView:
-    """Return an automation as it may be told: of its command's environment the names alone, for a value may be a secret.
+    """Return an automation without the values of its command's environment, because a value may be a secret; the names stay.
 
-    Of other automations that start it, those that the visitor sees.
+    Other automations that start it are hidden unless the visitor sees them.
     """
     definition = msgspec.json.decode(view.definition)
     for trigger in definition.get("triggers", {}).values():
@@ -196,7 +197,7 @@ def hide_environment(view: AutomationView, visitor: Visitor) -> AutomationView:
 
 
 def find_automation(call: AnyApiCall) -> AutomationView:
-    """Return the automation that the path names, read once for all that a page asks of it. Raises NotFoundError."""
+    """Return the automation that the path names, read once per request. Raises NotFoundError."""
     name = call.names["automation"]
     if name not in call.seen:
         call.seen.update((view.name, view) for view in automations(call.site.reader, name))
@@ -206,10 +207,10 @@ def find_automation(call: AnyApiCall) -> AutomationView:
 
 
 def read_definition(view: AutomationView) -> Definition:
-    """Return the definition of an automation that can be started.
+    """Return the definition of an automation that can be started here.
 
     Raises:
-        ConflictError: it was announced by another version, or its own caller starts it.
+        ConflictError: another version of Mainspring announced it, or only its own caller starts it.
     """
     try:
         definition = Definition.from_data(msgspec.json.decode(view.definition))
@@ -225,20 +226,20 @@ def read_definition(view: AutomationView) -> Definition:
     return definition
 
 
-def _encode_input(definition: Definition, given: dict[str, Any], limit: int) -> bytes:
+def _encode_input(definition: Definition, arguments: dict[str, Any], limit: int) -> bytes:
     """Return the arguments as canonical JSON.
 
     Raises:
-        ArgumentError: they do not fit what the automation takes.
+        ArgumentError: they do not match the parameters of the automation.
         ValueRefusedError: they cannot be saved.
     """
-    if not definition.parameters and given:
-        raise ArgumentError(f"{definition.name} takes no arguments, got {next(iter(given))!r}")
-    fault = find_mismatch(definition.parameters, given) if definition.parameters else None
-    if fault is not None:
-        at = f"$.input{fault.path[1:]}"
-        raise MisfitError(f"{at}: {fault.why}", hint=f"See what {definition.name} takes: its parameters.", at=at)
-    return encode(given, what="the arguments", limit=limit)
+    if not definition.parameters and arguments:
+        raise ArgumentError(f"{definition.name} takes no arguments, got {next(iter(arguments))!r}")
+    mismatch = find_mismatch(definition.parameters, arguments) if definition.parameters else None
+    if mismatch is not None:
+        at = f"$.input{mismatch.path[1:]}"
+        raise MisfitError(f"{at}: {mismatch.why}", hint=f"See what {definition.name} takes: its parameters.", at=at)
+    return encode(arguments, what="the arguments", limit=limit)
 
 
 ROUTES = (

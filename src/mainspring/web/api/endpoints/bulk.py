@@ -1,4 +1,4 @@
-"""One act on many runs: those that are named, or those of a filter; a dry run counts them."""
+"""Bulk requests on runs, done at once: named runs, or those of a filter; a dry run counts them."""
 
 from typing import Annotated
 
@@ -39,7 +39,7 @@ class BulkRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fi
 
     @property
     def is_filter(self) -> bool:
-        """Whether something says which."""
+        """Whether a filter is set."""
         spans = (self.since, self.until, self.ended_since, self.ended_until)
         return any((self.state, self.name, self.queue, self.error, *spans))
 
@@ -68,15 +68,15 @@ class BulkResponse(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, str]
 
 
-def bulk_response(command: str, answer: bulk.BulkAnswer) -> BulkResponse:
-    """Return what an act on many came to, as a program is told."""
+def bulk_response(command: str, result: bulk.BulkAnswer) -> BulkResponse:
+    """Return the response of a bulk request."""
     return BulkResponse(
         command=command,
-        dry_run=answer.dry_run,
-        count=len(answer.runs),
-        runs=answer.runs,
-        done=answer.done,
-        refused=answer.refused,
+        dry_run=result.dry_run,
+        count=len(result.runs),
+        runs=result.runs,
+        done=result.done,
+        refused=result.refused,
     )
 
 
@@ -108,11 +108,11 @@ def discard(call: ApiCall[None, BulkRequest]) -> BulkResponse:
 
 
 def _select_runs(call: AnyApiCall, body: BulkRequest, states: tuple[RunState, ...]) -> list[str]:
-    """Return the runs that are meant, oldest first.
+    """Return the selected runs, oldest first.
 
     Raises:
-        ArgumentError: runs and a filter, or neither: an act on everything there is has to be said.
-        NotFoundError: a run that is named is not there, for this visitor.
+        ArgumentError: both runs and a filter are set, or neither: a request on all runs must be explicit.
+        NotFoundError: a named run does not exist for this visitor.
     """
     if bool(body.runs) == body.is_filter:
         raise ArgumentError(

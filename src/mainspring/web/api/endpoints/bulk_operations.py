@@ -1,4 +1,4 @@
-"""Acts on many runs or deliveries that go on by themselves: asked for by a filter, looked at, paused, resumed, stopped."""
+"""Bulk operations on runs or deliveries in the background: start by a filter, list, show, pause, resume and stop them."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -12,9 +12,8 @@ from mainspring.domain.time.rate import parse_rate
 from mainspring.domain.values.plain_json import format_iso
 from mainspring.service import bulk_operation
 from mainspring.service.runs.run_selection import RunSelection, select_runs
-from mainspring.service.triggers.delivery_selection import DeliveryFilter
-from mainspring.service.triggers.delivery_selection import select_deliveries as choose_deliveries
-from mainspring.store.read import bulk_operations as stored
+from mainspring.service.triggers.delivery_selection import DeliveryFilter, select_deliveries
+from mainspring.store.read import bulk_operations
 from mainspring.store.read.bulk_operations import BulkPart, BulkView
 from mainspring.store.read.short_ids import IdKind
 from mainspring.web.api.bodies import CommitOrderQuery, ListQuery, OperationRequest, OperationResponse, Word
@@ -24,8 +23,8 @@ from mainspring.web.api.route import get_route, post_route
 
 _WITHIN_S = 60.0
 _NO_FILTER = {"verb", "reason", "rate", "dry_run"}
-_LOOKS = 20
-"""So many parts of the whole list are looked through for those that a visitor sees; `next` goes on from there."""
+_MAX_PAGES = 20
+"""Pages of the whole list that are read for those that a visitor sees; `next` continues behind them."""
 
 
 class BulkOperationRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,8 +86,8 @@ def start_bulk_operation(call: ApiCall[None, BulkOperationRequest]) -> BulkOpera
     """Act on all runs that a filter means, piece by piece and at a rate; a dry run counts them."""
     body = call.body
 
-    def chosen() -> RunSelection:
-        wanted = bulk_operation.run_filter_for(
+    def select() -> RunSelection:
+        run_filter = bulk_operation.run_filter_for(
             BulkVerb(body.verb),
             body.state,
             body.limit,
@@ -100,17 +99,17 @@ def start_bulk_operation(call: ApiCall[None, BulkOperationRequest]) -> BulkOpera
             ended_until_at=to_ms(body.ended_until),
             error=body.error,
         )
-        return select_runs(call.site.reads, wanted, call.visitor.may_see)
+        return select_runs(call.site.reads, run_filter, call.visitor.may_see)
 
-    return _start(call, BulkVerb(body.verb), chosen)
+    return _start(call, BulkVerb(body.verb), select)
 
 
 def start_bulk_replay(call: ApiCall[None, BulkReplayRequest]) -> BulkOperationResponse:
     """Let all deliveries that a filter means arrive once more, piece by piece and at a rate; a dry run counts them."""
     body = call.body
 
-    def chosen() -> RunSelection:
-        wanted = DeliveryFilter(
+    def select() -> RunSelection:
+        delivery_filter = DeliveryFilter(
             trigger=body.trigger,
             state=body.state,
             since_at=to_ms(body.since) or 0,
@@ -118,39 +117,41 @@ def start_bulk_replay(call: ApiCall[None, BulkReplayRequest]) -> BulkOperationRe
             verified=body.verified,
             limit=body.limit or MAX_BULK_PARTS + 1,
         )
-        return choose_deliveries(call.site.reader, wanted, call.visitor.may_see)
+        return select_deliveries(call.site.reader, delivery_filter, call.visitor.may_see)
 
-    return _start(call, BulkVerb.REPLAY, chosen)
+    return _start(call, BulkVerb.REPLAY, select)
 
 
-def _start(call: ApiCall[None, Any], verb: BulkVerb, choosing: Callable[[], RunSelection]) -> BulkOperationResponse:
-    """Put the act on record, unless it is there already, or only count."""
+def _start(call: ApiCall[None, Any], verb: BulkVerb, select: Callable[[], RunSelection]) -> BulkOperationResponse:
+    """Record the operation, unless it is recorded already, or only count."""
     body, act = call.body, call.act()
     rate = None if body.rate is None else parse_rate(body.rate)
     if not body.dry_run and bulk_operation.was_started(call.site.reads, verb, act=act):
-        known = _find_bulk_operation(call, act.command)
-        return BulkOperationResponse(bulk=known.id, count=known.total, more=False, automations=known.automations)
-    chosen = choosing()
-    check_bulk_rate(rate, len(chosen.ids))
-    counted = BulkOperationResponse(
+        existing = _find_bulk_operation(call, act.command)
+        return BulkOperationResponse(
+            bulk=existing.id, count=existing.total, more=False, automations=existing.automations
+        )
+    selection = select()
+    check_bulk_rate(rate, len(selection.ids))
+    dry_result = BulkOperationResponse(
         bulk=None,
-        count=len(chosen.ids),
-        more=len(chosen.ids) > MAX_BULK_PARTS,
-        automations=chosen.automations,
-        left_out=chosen.left_out,
+        count=len(selection.ids),
+        more=len(selection.ids) > MAX_BULK_PARTS,
+        automations=selection.automations,
+        left_out=selection.left_out,
     )
     if body.dry_run:
-        return counted
-    bulk = bulk_operation.start_bulk_operation(call.site.store, verb, chosen, _filter_of(body), act=act, rate=rate)
-    return msgspec.structs.replace(counted, bulk=bulk)
+        return dry_result
+    bulk = bulk_operation.start_bulk_operation(call.site.store, verb, selection, _filter_of(body), act=act, rate=rate)
+    return msgspec.structs.replace(dry_result, bulk=bulk)
 
 
 def _filter_of(body: BulkOperationRequest | BulkReplayRequest) -> dict[str, Any]:
-    """Return by what they were chosen, as it is kept for people."""
-    told = {name: getattr(body, name) for name in body.__struct_fields__ if name not in _NO_FILTER}
+    """Return the filter as it is stored for people."""
+    fields = {name: getattr(body, name) for name in body.__struct_fields__ if name not in _NO_FILTER}
     return {
         name: format_iso(to_ms(value) or 0) if isinstance(value, datetime) else value
-        for name, value in told.items()
+        for name, value in fields.items()
         if value
     }
 
@@ -158,16 +159,16 @@ def _filter_of(body: BulkOperationRequest | BulkReplayRequest) -> dict[str, Any]
 def list_bulk_operations(call: ApiCall[CommitOrderQuery, None]) -> Page[BulkView]:
     """List bulk acts, newest first."""
     query, cursor = call.query, call.query.cursor
-    found: list[BulkView] = []
-    for _ in range(_LOOKS):
-        page = stored.bulk_acts(call.site.reader, limit=query.limit, cursor=cursor)
-        found += [one for one in page if _may_see(call, one)]
+    views: list[BulkView] = []
+    for _ in range(_MAX_PAGES):
+        page = bulk_operations.bulk_acts(call.site.reader, limit=query.limit, cursor=cursor)
+        views += [view for view in page if _is_visible(call, view)]
         cursor = page[-1].seq if len(page) == query.limit else None
-        if cursor is None or len(found) >= query.limit:
+        if cursor is None or len(views) >= query.limit:
             break
-    if len(found) > query.limit:
-        cursor = found[query.limit - 1].seq
-    return Page(found[: query.limit], None if cursor is None else str(cursor))
+    if len(views) > query.limit:
+        cursor = views[query.limit - 1].seq
+    return Page(views[: query.limit], None if cursor is None else str(cursor))
 
 
 def show_bulk_operation(call: AnyApiCall) -> BulkView:
@@ -176,18 +177,20 @@ def show_bulk_operation(call: AnyApiCall) -> BulkView:
 
 
 def _find_bulk_operation(call: AnyApiCall, id: str) -> BulkView:
-    found = stored.bulk_act(call.site.reader, call.id_of(IdKind.BULK, id))
-    if found is None or not _may_see(call, found):
+    view = bulk_operations.bulk_act(call.site.reader, call.id_of(IdKind.BULK, id))
+    if view is None or not _is_visible(call, view):
         call.missing("bulk act", id)
-    return found
+    return view
 
 
 def list_parts(call: ApiCall[BulkPartsQuery, None]) -> Page[BulkPart]:
     """List the parts of a bulk act, runs or deliveries, oldest first, with why they were refused."""
     view, query = show_bulk_operation(call), call.query
-    found = stored.bulk_parts(call.site.reader, view, refused=query.refused, limit=query.limit + 1, cursor=query.cursor)
-    page = found[: query.limit]
-    return Page(page, page[-1].id if len(found) > query.limit else None)
+    parts = bulk_operations.bulk_parts(
+        call.site.reader, view, refused=query.refused, limit=query.limit + 1, cursor=query.cursor
+    )
+    page = parts[: query.limit]
+    return Page(page, page[-1].id if len(parts) > query.limit else None)
 
 
 def pause(call: ApiCall[None, OperationRequest]) -> OperationResponse:
@@ -205,14 +208,14 @@ def stop(call: ApiCall[None, OperationRequest]) -> OperationResponse:
     return _control(call, BulkMove.STOP)
 
 
-def _control(call: ApiCall[None, OperationRequest], verb: BulkMove) -> OperationResponse:
+def _control(call: ApiCall[None, OperationRequest], move: BulkMove) -> OperationResponse:
     view, act = show_bulk_operation(call), call.act()
-    bulk_operation.control_bulk_operation(call.site.store, view.id, verb, act=act)
+    bulk_operation.control_bulk_operation(call.site.store, view.id, move, act=act)
     return OperationResponse(act.command)
 
 
-def _may_see(call: AnyApiCall, bulk: BulkView) -> bool:
-    """Whether the visitor may see it: whose automations it sees all; its numbers and reason tell of all of them."""
+def _is_visible(call: AnyApiCall, bulk: BulkView) -> bool:
+    """Whether the visitor sees all of its automations; its numbers and its reason concern all of them."""
     return call.visitor.is_for_all or (
         bool(bulk.automations) and all(call.visitor.may_see(name) for name in bulk.automations)
     )

@@ -1,4 +1,4 @@
-"""Whom incidents reach: channels with what they took last, who would be told of what; try one."""
+"""Notification channels: list and test them, and list which incidents are routed to whom."""
 
 import msgspec
 
@@ -16,7 +16,7 @@ from mainspring.web.api.response_types import Page
 from mainspring.web.api.route import get_route, post_route
 
 _TEST_WITHIN_S = 15.0
-"""A page waits no longer for its answer."""
+"""A page waits at most this long for the result of a test."""
 _WITHIN_S = 30.0
 
 
@@ -45,7 +45,7 @@ class RoutesQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def list_channels(call: AnyApiCall) -> Page[ChannelDetail]:
     """List channels: those of the configuration, and those that still have something to tell."""
     lines = list_channel_lines(call.site.reader, channel_addresses(call.site.settings))
-    return Page([_build_detail(call, one) for one in lines])
+    return Page([_build_detail(call, line) for line in lines])
 
 
 def test_channel(call: ApiCall[None, OperationRequest]) -> ChannelTestResult:
@@ -53,33 +53,35 @@ def test_channel(call: ApiCall[None, OperationRequest]) -> ChannelTestResult:
     site, act = call.site, call.act()
     (name,) = select_channels(site.settings, call.names["channel"])
     if channel.was_tested(site.reads, name, act=act):
-        before = channel.read_last_test(site.reads, name)
-        return ChannelTestResult(command=act.command, channel=name, fault=None if before is None else before.fault)
-    (tried,) = probe_channels(site.settings, [name], by=str(act.actor), clock=site.clock, within_s=_TEST_WITHIN_S)
-    channel.record_test(site.store, name, channel.ChannelTest(site.clock.now(), tried.fault), act=act)
-    return ChannelTestResult(command=act.command, channel=name, fault=tried.fault)
+        last_test = channel.read_last_test(site.reads, name)
+        return ChannelTestResult(
+            command=act.command, channel=name, fault=None if last_test is None else last_test.fault
+        )
+    (result,) = probe_channels(site.settings, [name], by=str(act.actor), clock=site.clock, within_s=_TEST_WITHIN_S)
+    channel.record_test(site.store, name, channel.ChannelTest(site.clock.now(), result.fault), act=act)
+    return ChannelTestResult(command=act.command, channel=name, fault=result.fault)
 
 
 def list_routes(call: ApiCall[RoutesQuery, None]) -> Page[RouteLine]:
     """List who would be told, and when, if something went wrong with each automation now."""
     site, query = call.site, call.query
     now, routing = site.clock.now(), make_routing(site.settings)
-    found: list[RouteLine] = []
-    levels = list(Severity) if query.automation is not None else [None]
+    lines: list[RouteLine] = []
+    severities = list(Severity) if query.automation is not None else [None]
     views = [view for view in automations(site.reader, query.automation) if view.retired_at is None]
     page = slice_rows(views, lambda view: view.name, query)
     for view in page.items:
         definition = read_definition(view)
-        for level in levels:
-            found += list_route_lines(view.name, definition, routing, query.kind, now, level)
-    if query.automation is not None and not found:
+        for severity in severities:
+            lines += list_route_lines(view.name, definition, routing, query.kind, now, severity)
+    if query.automation is not None and not lines:
         call.missing("automation", query.automation)
-    return Page(found, page.next)
+    return Page(lines, page.next)
 
 
 def _build_detail(call: AnyApiCall, line: ChannelLine) -> ChannelDetail:
-    tried = channel.read_last_test(call.site.reads, line.name)
-    at, fault = (None, None) if tried is None else (tried.at, tried.fault)
+    last_test = channel.read_last_test(call.site.reads, line.name)
+    at, fault = (None, None) if last_test is None else (last_test.at, last_test.fault)
     return ChannelDetail(**msgspec.structs.asdict(line), tried_at=at, tried_fault=fault)
 
 

@@ -1,4 +1,4 @@
-"""Events that were published; publish one."""
+"""Published events: list, show and publish them."""
 
 from typing import Any
 
@@ -56,26 +56,26 @@ def list_events(call: ApiCall[EventsQuery, None]) -> Page[EventView]:
     def read(limit: int, cursor: int | None) -> list[EventView]:
         return stored_events(call.site.reader, query.name, limit=limit, cursor=cursor)
 
-    found, onward = limit_page_bytes(query, read, lambda one: one.seq, lambda one: len(one.data))
-    return Page([msgspec.structs.replace(one, data=opening.value(one.data)) for one in found], onward)
+    events, next_cursor = limit_page_bytes(query, read, lambda event: event.seq, lambda event: len(event.data))
+    return Page([msgspec.structs.replace(event, data=opening.value(event.data)) for event in events], next_cursor)
 
 
 def show_event(call: AnyApiCall) -> EventDetail:
     """Show an event with its data, and what it started."""
     site, id = call.site, call.id_of(IdKind.EVENT, call.names["event"])
-    found = stored_event(site.reader, id)
-    if found is None:
+    view = stored_event(site.reader, id)
+    if view is None:
         call.missing("event", id)
-    told = msgspec.structs.replace(found, data=site.opening.value(found.data))
+    unsealed = msgspec.structs.replace(view, data=site.opening.value(view.data))
     reader = site.reader
-    return EventDetail(told, receivers_of_event(reader, found.id), deliveries_of_event(reader, found.id, found.name))
+    return EventDetail(unsealed, receivers_of_event(reader, view.id), deliveries_of_event(reader, view.id, view.name))
 
 
 def publish_event(call: ApiCall[None, PublishEventRequest]) -> PublishEventResponse:
     """Publish an event: each run that waits for it is given it once."""
     body, site, act = call.body, call.site, call.act()
-    made = event.publish(site.store, site.clock, body.name, body.data, act=act, key=body.key, sealing=site.sealing)
-    return PublishEventResponse(command=act.command, event=made.id, woken=made.woken)
+    published = event.publish(site.store, site.clock, body.name, body.data, act=act, key=body.key, sealing=site.sealing)
+    return PublishEventResponse(command=act.command, event=published.id, woken=published.woken)
 
 
 ROUTES = (

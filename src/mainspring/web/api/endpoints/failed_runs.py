@@ -1,4 +1,4 @@
-"""Dead letters: the errors by which runs stand still, and the runs that stand still by one."""
+"""Failed runs and runs that need a person: list their errors (dead letters), and the runs of an error."""
 
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.states import REOPENABLE_STATES, RunState
@@ -15,8 +15,8 @@ from mainspring.web.api.call import ApiCall, to_ms
 from mainspring.web.api.response_types import Instant, Page
 from mainspring.web.api.route import get_route
 
-_LOOKS = 100
-"""So many errors are looked at for a part of the list; `next` goes on from there."""
+_MAX_ERRORS = 100
+"""Errors that are read for a page of the list; `next` continues behind them."""
 
 
 class FailedErrorsQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,7 +43,7 @@ class StoppedRunsQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unkno
 def list_errors(call: ApiCall[FailedErrorsQuery, None]) -> Page[DeadLetterGroup]:
     """List the errors by which runs stand still, the one that was seen last first."""
     query = call.query
-    wanted = DeadLetterFilter(
+    error_filter = DeadLetterFilter(
         states=_states_of(query.state),
         name=query.name,
         since_at=to_ms(query.since),
@@ -52,15 +52,15 @@ def list_errors(call: ApiCall[FailedErrorsQuery, None]) -> Page[DeadLetterGroup]
         sees=call.visitor.may_see,
     )
     after = None if query.cursor is None else _parse_cursor(query.cursor)
-    found: list[DeadLetterGroup] = []
+    groups: list[DeadLetterGroup] = []
     last = None
-    for looked, (place, one) in enumerate(list_dead_letters(call.site.reader, wanted, after)):
-        if len(found) == query.limit or looked == _LOOKS:
-            return Page(found, last)
-        last = f"{-place[0]}.{place[1]}"
-        if one is not None:
-            found.append(one)
-    return Page(found)
+    for number, (position, group) in enumerate(list_dead_letters(call.site.reader, error_filter, after)):
+        if len(groups) == query.limit or number == _MAX_ERRORS:
+            return Page(groups, last)
+        last = f"{-position[0]}.{position[1]}"
+        if group is not None:
+            groups.append(group)
+    return Page(groups)
 
 
 def _parse_cursor(cursor: str) -> DeadLetterCursor:
@@ -73,18 +73,18 @@ def _parse_cursor(cursor: str) -> DeadLetterCursor:
 def list_runs_of_error(call: ApiCall[StoppedRunsQuery, None]) -> Page[RunRow]:
     """List the runs that stand still by an error, the newest failure first."""
     query = call.query
-    wanted = DeadLetterFilter(
+    error_filter = DeadLetterFilter(
         states=_states_of(query.state),
         name=query.name,
         since_at=to_ms(query.since),
         error=call.names["error"],
         sees=call.visitor.may_see,
     )
-    found = list_stopped_runs(call.site.reader, wanted, limit=query.limit + 1, cursor=query.cursor)
+    positioned = list_stopped_runs(call.site.reader, error_filter, limit=query.limit + 1, cursor=query.cursor)
     opening = call.site.opening
-    is_more = sum(place > 0 for place, _ in found) > query.limit
-    shown = found[:-1] if is_more else found
-    return Page([opening.row(row) for _, row in shown], str(shown[-1][0]) if is_more else None)
+    is_more = sum(position > 0 for position, _ in positioned) > query.limit
+    listed = positioned[:-1] if is_more else positioned
+    return Page([opening.row(row) for _, row in listed], str(listed[-1][0]) if is_more else None)
 
 
 def _states_of(state: RunState | None) -> tuple[RunState, ...]:

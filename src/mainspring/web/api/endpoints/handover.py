@@ -1,4 +1,4 @@
-"""What a shift hands over: what opened, closed, was done by people and still waits, since an instant."""
+"""Handover of a shift: incidents that opened or closed, operations of people and what still waits, since an instant."""
 
 import msgspec
 
@@ -19,14 +19,14 @@ def show_handover(call: ApiCall[HandoverQuery, None]) -> ShiftHandover:
     """Tell what opened, what closed, what people did (to who may act) and what still waits."""
     now, since_at = call.site.clock.now(), to_ms(call.query.since)
     opening, first_at = call.site.opening, now - SINCE_MS if since_at is None else since_at
-    found = read_handover(call.site.reader, first_at, now, call.visitor.may_see, opening.wait)
-    found = msgspec.structs.replace(found, halted=[opening.row(row) for row in found.halted])
+    handover = read_handover(call.site.reader, first_at, now, call.visitor.may_see, opening.wait)
+    handover = msgspec.structs.replace(handover, halted=[opening.row(row) for row in handover.halted])
     if call.visitor.may(Role.OPERATOR):
-        return found
+        return handover
     left = msgspec.structs.replace(
-        found.left, acts=0
-    )  # what people did stands in the audit log, which is not for viewers
-    return msgspec.structs.replace(found, acts=[], left=left)
+        handover.left, acts=0
+    )  # operations of people are in the audit log, which viewers may not read
+    return msgspec.structs.replace(handover, acts=[], left=left)
 
 
 ROUTES = (get_route("handover.shown", "/handover", show_handover, ShiftHandover, query=HandoverQuery),)

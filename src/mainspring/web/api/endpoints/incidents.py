@@ -1,4 +1,4 @@
-"""What is wrong: incidents with what became of them and what was told, errors by their cause; acknowledge, snooze, resolve."""
+"""Incidents with their history and notifications, alerts, and errors by cause; acknowledge, snooze and resolve incidents."""
 
 from collections.abc import Callable
 
@@ -14,9 +14,9 @@ from mainspring.domain.states import AlertState, IncidentState, RunState
 from mainspring.domain.time.cron import find_zone
 from mainspring.insight.automations.announced_definitions import read_definition
 from mainspring.insight.incidents.visible_incidents import is_visible
-from mainspring.service import incident as acts_on
+from mainspring.service import incident
 from mainspring.service.actor import OperationContext
-from mainspring.store.read import incidents as stored
+from mainspring.store.read import incidents
 from mainspring.store.read.incident_pages import grouped_incidents_of, incident_page, incidents_named, runs_of_incident
 from mainspring.store.read.incidents import AlertView, ErrorView, MemberView, MoveView
 from mainspring.store.read.list_bounds import NEWEST
@@ -30,7 +30,7 @@ from mainspring.web.api.response_types import Instant, Page
 from mainspring.web.api.route import get_route, post_route
 
 _MOST = 10_000
-_AT_ONCE, _LOOKS = 500, 20
+_AT_ONCE, _MAX_PAGES = 500, 20
 _UNRESOLVED = tuple(state for state in IncidentState if state is not IncidentState.RESOLVED)
 
 
@@ -107,13 +107,13 @@ class SnoozeRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_
 
 def list_incidents(call: ApiCall[IncidentsQuery, None]) -> Page[Incident]:
     """List incidents, the newest change first."""
-    query, sees = call.query, call.visitor.may_see
+    query, is_allowed = call.query, call.visitor.may_see
     before = None if query.cursor is None else _parse_cursor(query.cursor)
     if query.automation is not None and not call.visitor.may_see(query.automation):
-        return Page([])  # also without the place up to which others were looked through
-    found: list[Incident] = []
+        return Page([])  # without a cursor, which would show how far incidents of others were read
+    listed: list[Incident] = []
     at_once = query.limit + 1 if call.visitor.is_for_all else _AT_ONCE
-    for _ in range(_LOOKS):
+    for _ in range(_MAX_PAGES):
         page = incident_page(
             call.site.reader,
             automation=query.automation,
@@ -125,29 +125,29 @@ def list_incidents(call: ApiCall[IncidentsQuery, None]) -> Page[Incident]:
             limit=at_once,
             before=before,
         )
-        seen = [one for one in page if is_visible(one, sees)]
-        found += seen if query.folded else _outside_groups(call, seen)
+        visible = [incident for incident in page if is_visible(incident, is_allowed)]
+        listed += visible if query.folded else _outside_groups(call, visible)
         before = (page[-1].changed_at, page[-1].id) if len(page) == at_once else None
-        if before is None or len(found) > query.limit:
+        if before is None or len(listed) > query.limit:
             break
-    if len(found) > query.limit:
-        last = found[query.limit - 1]
+    if len(listed) > query.limit:
+        last = listed[query.limit - 1]
         before = (last.changed_at, last.id)
-    return Page(found[: query.limit], None if before is None else f"{before[0]}.{before[1]}")
+    return Page(listed[: query.limit], None if before is None else f"{before[0]}.{before[1]}")
 
 
 def _outside_groups(call: AnyApiCall, incidents: list[Incident]) -> list[Incident]:
-    """Return those that are part of no storm that the visitor sees; the storms are read together."""
-    parents = {one.parent for one in incidents if one.parent is not None}
-    named = incidents_named(call.site.reader, parents) if parents else ()
-    storms = {one.id for one in named if is_visible(one, call.visitor.may_see)}
-    return [one for one in incidents if one.parent not in storms]
+    """Return the incidents that belong to no group that the visitor sees; the parents are read together."""
+    parents = {incident.parent for incident in incidents if incident.parent is not None}
+    known_parents = incidents_named(call.site.reader, parents) if parents else ()
+    visible_parents = {parent.id for parent in known_parents if is_visible(parent, call.visitor.may_see)}
+    return [incident for incident in incidents if incident.parent not in visible_parents]
 
 
-def find_parent(call: AnyApiCall, one: Incident) -> Incident | None:
-    """Return the storm that an incident is part of; None = of none that the visitor sees."""
-    above = None if one.parent is None else stored.incident(call.site.reader, one.parent)
-    return above if above is not None and is_visible(above, call.visitor.may_see) else None
+def find_parent(call: AnyApiCall, child: Incident) -> Incident | None:
+    """Return the parent of an incident; None = it has none that the visitor sees."""
+    parent = None if child.parent is None else incidents.incident(call.site.reader, child.parent)
+    return parent if parent is not None and is_visible(parent, call.visitor.may_see) else None
 
 
 def _parse_cursor(cursor: str) -> tuple[int, str]:
@@ -159,26 +159,28 @@ def _parse_cursor(cursor: str) -> tuple[int, str]:
 
 def show_incident(call: AnyApiCall) -> IncidentDetail:
     """Show an incident: by what it was judged, what became of it, who was told, the runs that it stands for, its runbook."""
-    found, reader = _find_incident(call), call.site.reader
-    definition = _read_definition(call, found.subject.automation)
-    runbook = _read_runbook(call, found, definition)
-    said = {} if definition is None else {name: definition.option(name) for name in ("owner", "team", "tz")}
+    incident, reader = _find_incident(call), call.site.reader
+    definition = _read_definition(call, incident.subject.automation)
+    runbook = _read_runbook(call, incident, definition)
+    options = {} if definition is None else {name: definition.option(name) for name in ("owner", "team", "tz")}
     project = call.site.settings.project
-    zone: str = said.pop("tz", None) or project.timezone
+    zone: str = options.pop("tz", None) or project.timezone
     where = None if runbook is None else runbook.where
-    around = NotificationContext(runbook=where, zone=find_zone(zone), environment=project.environment, **said)
-    about = NotificationEvent.RESOLVED if found.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
-    told = render_notification("", about, call.site.clock.now(), found, around)
-    opening, sees = call.site.opening, call.visitor.may_see
-    runs = runs_of_incident(reader, found.id, list_runs_of_incident(found))
+    context = NotificationContext(runbook=where, zone=find_zone(zone), environment=project.environment, **options)
+    event = NotificationEvent.RESOLVED if incident.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
+    notification = render_notification("", event, call.site.clock.now(), incident, context)
+    opening, is_allowed = call.site.opening, call.visitor.may_see
+    runs = runs_of_incident(reader, incident.id, list_runs_of_incident(incident))
     return IncidentDetail(
-        incident=found,
-        moves=stored.moves(reader, found.id),
-        alerts=stored.alerts(reader, found.id),
-        fields=list(told.fields),
-        runs=[opening.row(one) for one in runs if sees(one.automation)],
-        members=stored.members_of(reader, found.id),
-        parts=[one for one in grouped_incidents_of(reader, found.id) if sees(one.subject.automation or None)],
+        incident=incident,
+        moves=incidents.moves(reader, incident.id),
+        alerts=incidents.alerts(reader, incident.id),
+        fields=list(notification.fields),
+        runs=[opening.row(row) for row in runs if is_allowed(row.automation)],
+        members=incidents.members_of(reader, incident.id),
+        parts=[
+            part for part in grouped_incidents_of(reader, incident.id) if is_allowed(part.subject.automation or None)
+        ],
         runbook=runbook,
         zone=zone,
     )
@@ -192,14 +194,14 @@ def _read_definition(call: AnyApiCall, name: str) -> Definition | None:
 def _read_runbook(call: AnyApiCall, incident: Incident, definition: Definition | None) -> RunbookDetail | None:
     name = incident.subject.automation
     runbooks = RunbookFinder(call.site.settings)
-    found = runbooks.of(name, definition, incident) if name else None
-    return None if found is None else RunbookDetail(found.where, runbooks.words(found))
+    runbook = runbooks.of(name, definition, incident) if name else None
+    return None if runbook is None else RunbookDetail(runbook.where, runbooks.words(runbook))
 
 
 def list_errors(call: ApiCall[ErrorsQuery, None]) -> Page[ErrorView]:
     """List what runs failed by, a line for each cause, the newest first."""
     query = call.query
-    found = stored.errors(
+    errors = incidents.errors(
         call.site.reader,
         query.automation,
         error=query.error,
@@ -207,14 +209,14 @@ def list_errors(call: ApiCall[ErrorsQuery, None]) -> Page[ErrorView]:
         state=query.state,
         limit=query.limit if call.visitor.is_for_all else _MOST,
     )
-    return Page([one for one in found if call.visitor.may_see(one.automation)][: query.limit])
+    return Page([error for error in errors if call.visitor.may_see(error.automation)][: query.limit])
 
 
 def list_alerts(call: ApiCall[AlertsQuery, None]) -> Page[AlertView]:
     """List what was or is to be told to channels, the newest first."""
     query = call.query
     at_once = query.limit + 1 if call.visitor.is_for_all else _MOST
-    found = stored.alerts(
+    alerts = incidents.alerts(
         call.site.reader,
         channel=query.channel,
         state=query.state,
@@ -222,42 +224,44 @@ def list_alerts(call: ApiCall[AlertsQuery, None]) -> Page[AlertView]:
         limit=at_once,
         cursor=query.cursor,
     )
-    seen = [one for one in found if call.visitor.may_see(one.automation or None)]
-    shown = seen[: query.limit]
-    last = shown[-1] if len(seen) > query.limit else found[-1] if len(found) == at_once else None
-    return Page(shown, None if last is None else str(last.seq))
+    visible = [alert for alert in alerts if call.visitor.may_see(alert.automation or None)]
+    listed = visible[: query.limit]
+    last = listed[-1] if len(visible) > query.limit else alerts[-1] if len(alerts) == at_once else None
+    return Page(listed, None if last is None else str(last.seq))
 
 
 def acknowledge(call: ApiCall[None, AcknowledgeRequest]) -> OperationResponse:
     """Say that somebody looks after it, for a time or until it is over: it is repeated no more, and resolves by itself."""
     now, until_at = call.site.clock.now(), to_ms(call.body.until)
-    return _perform(call, lambda id, act: acts_on.acknowledge(call.site.store, id, act=act, until_at=until_at, now=now))
+    return _perform(
+        call, lambda id, act: incident.acknowledge(call.site.store, id, act=act, until_at=until_at, now=now)
+    )
 
 
 def snooze(call: ApiCall[None, SnoozeRequest]) -> OperationResponse:
     """Say no more of it for a while; that it is resolved is told all the same."""
     now, until_at = call.site.clock.now(), to_ms(call.body.until) or 0
-    return _perform(call, lambda id, act: acts_on.snooze(call.site.store, id, until_at, now=now, act=act))
+    return _perform(call, lambda id, act: incident.snooze(call.site.store, id, until_at, now=now, act=act))
 
 
 def resolve(call: ApiCall[None, OperationRequest]) -> OperationResponse:
     """Say that it is over, and that the failed runs that are its members now are decided; a later failure opens it again, without them."""
-    return _perform(call, lambda id, act: acts_on.resolve(call.site.store, id, act=act))
+    return _perform(call, lambda id, act: incident.resolve(call.site.store, id, act=act))
 
 
-def _perform(call: AnyApiCall, do: Callable[[str, OperationContext], None]) -> OperationResponse:
+def _perform(call: AnyApiCall, operation: Callable[[str, OperationContext], None]) -> OperationResponse:
     act = call.act()
-    do(_find_incident(call).id, act)
+    operation(_find_incident(call).id, act)
     return OperationResponse(act.command)
 
 
 def _find_incident(call: AnyApiCall) -> Incident:
     """Return the incident that the path names. Raises NotFoundError."""
     id = call.id_of(IdKind.INCIDENT, call.names["incident"])
-    found = stored.incident(call.site.reader, id)
-    if found is None or not call.visitor.may_see(found.subject.automation or None):
+    view = incidents.incident(call.site.reader, id)
+    if view is None or not call.visitor.may_see(view.subject.automation or None):
         call.missing("incident", id)
-    return found
+    return view
 
 
 ROUTES = (

@@ -1,4 +1,4 @@
-"""Locks that are held; break."""
+"""Held locks: list and break them."""
 
 from mainspring.service import lock
 from mainspring.store.read.status.status import locks
@@ -11,7 +11,7 @@ from mainspring.web.api.route import get_route, post_route
 
 def list_locks(call: ApiCall[ListQuery, None]) -> Page[LockView]:
     """List locks that are held; `live` = 0 where the process that took it is gone."""
-    return slice_rows(locks(call.site.reader), lambda one: one.name, call.query)
+    return slice_rows(locks(call.site.reader), lambda lock_view: lock_view.name, call.query)
 
 
 def break_lock(call: ApiCall[None, OperationRequest]) -> OperationResponse:

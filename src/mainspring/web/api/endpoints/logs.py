@@ -1,4 +1,4 @@
-"""What runs logged and printed: of one from its beginning, of all the newest."""
+"""Logs and printed lines: of one run from its start, or the newest of all runs."""
 
 import re
 from typing import Annotated
@@ -51,46 +51,46 @@ def list_run_lines(call: ApiCall[LogsQuery, None]) -> Page[LogLine]:
     after, expected = _parse_cursor(query.cursor)
     if query.last:
         return _list_last_lines(call, run, after or FOR_EVER)
-    found = parts_of(call.site.reader, run.id, after, query.limit)
+    parts = parts_of(call.site.reader, run.id, after, query.limit)
     lines: list[LogLine] = []
     read = number = 0
-    for part in found:
+    for part in parts:
         if number >= query.limit:
             break
         lines += _select_lines(call, run, part, expected)
         number, read, expected = number + part.lines, read + 1, part.seq + part.lines
     lines.sort(key=lambda line: line.at)
-    return Page(lines, f"{found[read - 1].seq}-{expected}" if read < len(found) else None)
+    return Page(lines, f"{parts[read - 1].seq}-{expected}" if read < len(parts) else None)
 
 
 def _list_last_lines(call: ApiCall[LogsQuery, None], run: RunView, before: int) -> Page[LogLine]:
-    """List the last lines before the part of this number; parts are told whole."""
+    """Return the last lines before the part of this number; parts are returned whole."""
     query, reader = call.query, call.site.reader
-    of_step = [] if query.step is None else last_parts(reader, run.id, query.step, _AT_ONCE, before)
-    parts = of_step or last_parts(reader, run.id, None, _AT_ONCE, before)
-    more = len(parts) == _AT_ONCE
+    step_parts = [] if query.step is None else last_parts(reader, run.id, query.step, _AT_ONCE, before)
+    parts = step_parts or last_parts(reader, run.id, None, _AT_ONCE, before)
+    has_more = len(parts) == _AT_ONCE
     lines: list[LogLine] = []
     while parts and len(lines) < query.limit:
         part = parts.pop()
-        # Between parts of one step others may lie, so a gap says nothing there.
-        after = parts[-1].seq + parts[-1].lines if parts and not of_step else None
+        # Parts of one step may have others between them, so a gap in the numbers means nothing there.
+        after = parts[-1].seq + parts[-1].lines if parts and not step_parts else None
         lines = [*_select_lines(call, run, part, after), *lines]
         before = part.seq
-    return Page(sorted(lines, key=lambda line: line.at), f"{before}-{before}" if parts or more else None)
+    return Page(sorted(lines, key=lambda line: line.at), f"{before}-{before}" if parts or has_more else None)
 
 
 def _select_lines(call: ApiCall[LogsQuery, None], run: RunView, part: StoredPart, after: int | None) -> list[LogLine]:
-    """Return the lines of a part that are asked for; `after` = where the part before it ended, None = it is not known."""
+    """Return the selected lines of a part; `after` = where the part before it ended, None = unknown."""
     query = call.query
     part = msgspec.structs.replace(part, automation=run.automation)
-    wanted = None if query.q is None else query.q.casefold()
+    needle = None if query.q is None else query.q.casefold()
     return [
         line
         for line in read_lines([part], call.site.opening, after=after)
         if query.step in (None, part.ident, line.step)
         and query.attempt in (None, line.attempt)
         and line.level.number >= query.level.number
-        and (wanted is None or wanted in line.text.casefold())
+        and (needle is None or needle in line.text.casefold())
     ]
 
 
@@ -98,32 +98,32 @@ def list_newest_lines(call: ApiCall[NewestQuery, None]) -> Page[LogLine]:
     """List the newest lines of all runs, oldest first; each names its run."""
     query, now = call.query, call.site.clock.now()
     since = now - _DAY_MS if query.since is None else to_ms(query.since) or 0
-    # What a visitor may not see is not read either: a crowd of others' lines would leave nothing of its own.
+    # Lines that the visitor may not see are not read: they would use up the limit.
     parts = parts_since(call.site.reader, since, _visible_automations(call), _AT_ONCE)
-    least = query.level.number
+    min_level = query.level.number
     return Page(
         read_newest_lines(
-            parts, call.site.opening, query.limit, lambda one: one.at >= since and one.level.number >= least
+            parts, call.site.opening, query.limit, lambda line: line.at >= since and line.level.number >= min_level
         )
     )
 
 
 def _visible_automations(call: ApiCall[NewestQuery, None]) -> list[str] | None:
-    """Return of which automations lines are meant; None = of all."""
-    asked = call.query.automation
-    if asked is None:
+    """Return the automations whose lines may be listed; None = all."""
+    automation = call.query.automation
+    if automation is None:
         return call.automations()
-    return [asked] if call.visitor.may_see(asked) else []
+    return [automation] if call.visitor.may_see(automation) else []
 
 
 def _parse_cursor(cursor: str | None) -> tuple[int, int]:
-    """Return the number of the last part that was told, and that of the line behind it."""
+    """Return the number of the last returned part, and of the line behind it."""
     if cursor is None:
         return 0, 1
-    place = _PLACE.fullmatch(cursor)
-    if place is None:
+    match = _PLACE.fullmatch(cursor)
+    if match is None:
         raise ArgumentError(f"{cursor!r} is no cursor of lines", hint="Take `next` of the part before.")
-    return int(place[1]), int(place[2])
+    return int(match[1]), int(match[2])
 
 
 ROUTES = (

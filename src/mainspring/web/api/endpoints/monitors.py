@@ -1,4 +1,4 @@
-"""What is watched: each monitor, what it judges by, and what it finds now."""
+"""Monitors: list them with their findings, and show one with its inputs, its settings and its evaluations."""
 
 from typing import Any
 
@@ -56,16 +56,16 @@ def list_monitors(call: AnyApiCall) -> Page[MonitorLine]:
     tunings = read_tunings(call.site.settings.monitors)
     lines = []
     for kind, monitor in (MONITORS | FIXED_MONITORS).items():
-        judged = _evaluate(call, kind, facts)
-        found = sum(one.finding is not None for one in judged)
-        unsure = sum(one.finding is None and one.unsure is not None for one in judged)
+        evaluations = _evaluate(call, kind, facts)
+        finding_count = sum(evaluation.finding is not None for evaluation in evaluations)
+        unsure = sum(evaluation.finding is None and evaluation.unsure is not None for evaluation in evaluations)
         lines.append(
             MonitorLine(
                 name=kind.value,
                 line=monitor.line,
                 on=kind in FIXED_MONITORS or tunings[kind].on,
-                judged=len(judged),
-                wrong=found,
+                judged=len(evaluations),
+                wrong=finding_count,
                 unsure=unsure,
             )
         )
@@ -79,22 +79,22 @@ def show_monitor(call: ApiCall[MonitorQuery, None]) -> MonitorDetail:
     kind = next((kind for kind in known if kind.value == name), None)
     if kind is None:
         call.missing("monitor", name)
-    judged = [
-        one
-        for one in _evaluate(call, kind, _read_facts(call, query.automation))
-        if query.automation in (None, one.subject.automation)
+    evaluations = [
+        evaluation
+        for evaluation in _evaluate(call, kind, _read_facts(call, query.automation))
+        if query.automation in (None, evaluation.subject.automation)
     ]
     return MonitorDetail(
         name=name,
         line=known[kind].line,
         rule=known[kind].rule,
         settings=_read_settings(call, kind, query.automation),
-        judged=judged[: query.limit],
+        judged=evaluations[: query.limit],
     )
 
 
 def _read_settings(call: AnyApiCall, kind: IncidentKind, automation: str | None) -> dict[str, Any]:
-    """Return what is in force for all, or for one automation; nothing is set of what is always on."""
+    """Return the settings in force for all automations, or for one; a monitor that is always on has none."""
     if kind in FIXED_MONITORS:
         return {}
     monitors = call.site.settings.monitors
@@ -104,27 +104,31 @@ def _read_settings(call: AnyApiCall, kind: IncidentKind, automation: str | None)
     return {field: to_plain_json(getattr(tuning, field), field) for field in tuning.__struct_fields__}
 
 
-def _read_facts(call: AnyApiCall, about: str | None) -> MonitorInputs:
+def _read_facts(call: AnyApiCall, automation: str | None) -> MonitorInputs:
     site, now = call.site, call.site.clock.now()
     secrets = read_due_secrets(site.settings)
     tunings, own = read_tunings(site.settings.monitors), read_tuning_overrides(site.settings.monitors)
-    if about is None:
-        return site.sight.see(site.reader, now, tunings=tunings, own=own, secrets=secrets).facts
-    known = FactsReader(site.reader, about=about, secrets=secrets)
-    return read_monitor_inputs(known, site.reader, now, tunings=tunings, redact=KNOWN_SECRETS.redact, own=own).facts
+    if automation is None:
+        return site.monitor_inputs.see(site.reader, now, tunings=tunings, own=own, secrets=secrets).facts
+    facts_reader = FactsReader(site.reader, about=automation, secrets=secrets)
+    return read_monitor_inputs(
+        facts_reader, site.reader, now, tunings=tunings, redact=KNOWN_SECRETS.redact, own=own
+    ).facts
 
 
 def _evaluate(call: AnyApiCall, kind: IncidentKind, facts: MonitorInputs) -> list[Evaluation]:
-    """Return what a monitor says, what is wrong first."""
+    """Return the evaluations of a monitor, failing ones first."""
     settings, now = call.site.settings, call.site.clock.now()
     if kind in FIXED_MONITORS:
-        found = evaluate_always_on(
+        evaluations = evaluate_always_on(
             kind, call.site.reader, now, settings.notify.channels, settings.notify.store_lost_after
         )
     else:
         own = read_tuning_overrides(settings.monitors)
-        found = evaluate_monitor(MONITORS[kind], facts, read_tunings(settings.monitors), now, own)
-    return sorted(found, key=lambda one: (one.finding is None, one.unsure is None, one.subject))
+        evaluations = evaluate_monitor(MONITORS[kind], facts, read_tunings(settings.monitors), now, own)
+    return sorted(
+        evaluations, key=lambda evaluation: (evaluation.finding is None, evaluation.unsure is None, evaluation.subject)
+    )
 
 
 ROUTES = (

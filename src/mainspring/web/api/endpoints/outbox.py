@@ -1,4 +1,4 @@
-"""What steps sent and no broker has yet: what is in the way; send again, discard."""
+"""The outbox: messages of steps that no broker has accepted yet; send again or discard them."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -35,7 +35,7 @@ def list_queues(call: AnyApiCall) -> Page[OutboxQueue]:
 
 def list_refused(call: ApiCall[ListQuery, None]) -> Page[OutboxMessage]:
     """List messages that their broker refused: they wait for a person."""
-    return slice_rows(list_refused_messages(call.site.reader, _MOST), lambda one: one.id, call.query)
+    return slice_rows(list_refused_messages(call.site.reader, _MOST), lambda message: message.id, call.query)
 
 
 def send_again(call: ApiCall[None, OutboxRequest]) -> BulkResponse:
@@ -53,15 +53,15 @@ def discard(call: ApiCall[None, OutboxRequest]) -> BulkResponse:
 
 
 def _apply_to_messages(
-    call: ApiCall[None, OutboxRequest], do: Callable[[list[str], OperationContext], BulkAnswer]
+    call: ApiCall[None, OutboxRequest], operation: Callable[[list[str], OperationContext], BulkAnswer]
 ) -> BulkResponse:
     body, act = call.body, call.act()
     if body.all:
-        ids = [one.id for one in list_refused_messages(call.site.reader, _MOST)]
+        ids = [message.id for message in list_refused_messages(call.site.reader, _MOST)]
     else:
         ids = [call.id_of(IdKind.MESSAGE, text) for text in body.messages]
-    done = do(ids, act)
-    return bulk_response(act.command, done)
+    result = operation(ids, act)
+    return bulk_response(act.command, result)
 
 
 ROUTES = (

@@ -1,4 +1,4 @@
-"""Whether anything is wrong, since when, who acts, and what comes next: all that the first page shows, as far as a visitor sees."""
+"""Overview of a project: its status, open incidents, questions and running runs, and what is due, as far as a visitor sees."""
 
 import msgspec
 
@@ -57,44 +57,44 @@ class ProjectOverview(msgspec.Struct, frozen=True, kw_only=True):
 def show_overview(call: AnyApiCall) -> ProjectOverview:
     """Tell how it stands now: what is wrong, what is silent, who is asked, what runs, what is due next."""
     site, visitor, reader, now = call.site, call.visitor, call.site.reader, call.site.clock.now()
-    stand = site.kept.of(site)
-    told, folded = (
+    snapshot = site.project_status.of(site)
+    listed, folded = (
         list_unresolved_incidents(call),
-        [one for one in stand.incidents.folded if is_visible(one, visitor.may_see)],
+        [incident for incident in snapshot.incidents.folded if is_visible(incident, visitor.may_see)],
     )
-    views = [one for one in stand.views if visitor.may_see(one.name) and one.retired_at is None]
-    waits = [site.opening.wait(one) for one in questions(reader, _QUESTIONS, call.automations())]
-    verdict = stand.of(visitor, len(waits))
+    views = [view for view in snapshot.views if visitor.may_see(view.name) and view.retired_at is None]
+    waits = [site.opening.wait(wait) for wait in questions(reader, _QUESTIONS, call.automations())]
+    project_status = snapshot.of(visitor, len(waits))
     running = _list_running(call)
     return ProjectOverview(
-        sentence=verdict.sentence,
-        head=verdict.head,
-        count=verdict.count,
-        untold=verdict.untold,
-        notes=verdict.notes,
-        put_off=verdict.put_off,
-        undecided_failures=verdict.undecided_failures,
-        incidents=told,
-        silent=upcoming.list_silent(told),
+        sentence=project_status.sentence,
+        head=project_status.head,
+        count=project_status.count,
+        untold=project_status.untold,
+        notes=project_status.notes,
+        put_off=project_status.put_off,
+        undecided_failures=project_status.undecided_failures,
+        incidents=listed,
+        silent=upcoming.list_silent(listed),
         questions=upcoming.list_open_questions(reader, waits),
         running=upcoming.list_running(reader, running.items, now),
         has_more_running=running.next is not None,
         automations=len(views),
-        strips=upcoming.list_run_histories(reader, views, [*told, *folded], now),
+        strips=upcoming.list_run_histories(reader, views, [*listed, *folded], now),
         due=upcoming.list_upcoming(reader, call.automations()),
-        health=_read_health(call, stand.free) if visitor.is_for_all else [],
+        health=_read_health(call, snapshot.free) if visitor.is_for_all else [],
     )
 
 
 def list_unresolved_incidents(call: AnyApiCall) -> list[Incident]:
-    """Return what is wrong as far as the visitor sees, what is open and loud first."""
+    """Return the unresolved incidents that the visitor sees, open and severe ones first."""
     site = call.site
-    return site.kept.of(site).told_to(call.visitor)[:_INCIDENTS]
+    return site.project_status.of(site).visible_incidents(call.visitor)[:_INCIDENTS]
 
 
 def _list_running(call: AnyApiCall) -> Page[RunRow]:
     query = runs.RunsQuery(state=(RunState.RUNNING,), limit=_RUNNING)
-    return runs.list_runs(call.asking(query))
+    return runs.list_runs(call.with_query(query))
 
 
 def _read_health(call: AnyApiCall, free: int | None) -> list[ComponentHealth]:

@@ -1,4 +1,4 @@
-"""Who may come in: people, their passwords and sessions, the tokens of programs. For admins; no answer holds a password or a hash."""
+"""People, their passwords and web sessions, and the tokens of programs. For admins; no response holds a password or a hash."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import msgspec
 
 from mainspring.domain.access.permissions import Role, SignInMethod
-from mainspring.service.access import people as acts_on
-from mainspring.store.read import people as stored
+from mainspring.service.access import people
+from mainspring.store.read.people import PersonView, TokenView, WebSessionView, tokens, web_sessions
+from mainspring.store.read.people import people as stored_people
 from mainspring.web.api.bodies import ListQuery, OperationRequest, OperationResponse, Word, slice_rows
 from mainspring.web.api.call import AnyApiCall, ApiCall, to_ms
 from mainspring.web.api.response_types import Instant, Page
@@ -99,13 +100,15 @@ class EndSessionsResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_people(call: ApiCall[ListQuery, None]) -> Page[PersonDetail]:
     """List people who may come in."""
-    return slice_rows([person_detail(one) for one in stored.people(call.site.reader)], lambda one: one.name, call.query)
+    return slice_rows(
+        [person_detail(person) for person in stored_people(call.site.reader)], lambda person: person.name, call.query
+    )
 
 
 def add_person(call: ApiCall[None, AddPersonRequest]) -> OperationResponse:
     """Let a person in."""
     body, site, act = call.body, call.site, call.act()
-    acts_on.add_person(
+    people.add_person(
         site.store, body.name, body.role, body.automations, body.password, clock=site.clock, act=act, cost=site.cost
     )
     return OperationResponse(act.command)
@@ -114,55 +117,53 @@ def add_person(call: ApiCall[None, AddPersonRequest]) -> OperationResponse:
 def change_person(call: ApiCall[None, RightsRequest]) -> OperationResponse:
     """Say what a person may, from its next request on."""
     act = call.act()
-    acts_on.change_person(call.site.store, call.names["person"], call.body.role, call.body.automations, act=act)
+    people.change_person(call.site.store, call.names["person"], call.body.role, call.body.automations, act=act)
     return OperationResponse(act.command)
 
 
 def remove_person(call: ApiCall[None, OperationRequest]) -> OperationResponse:
     """Let a person in no more; its sessions end, tokens that it made stay."""
     act = call.act()
-    acts_on.remove_person(call.site.store, call.names["person"], act=act)
+    people.remove_person(call.site.store, call.names["person"], act=act)
     return OperationResponse(act.command)
 
 
 def set_password(call: ApiCall[None, SetPasswordRequest]) -> OperationResponse:
     """Give a person another password; it is signed out."""
     site, act = call.site, call.act()
-    acts_on.set_password(
-        site.store, call.names["person"], call.body.password, clock=site.clock, act=act, cost=site.cost
-    )
+    people.set_password(site.store, call.names["person"], call.body.password, clock=site.clock, act=act, cost=site.cost)
     return OperationResponse(act.command)
 
 
 def end_sessions(call: ApiCall[None, OperationRequest]) -> EndSessionsResponse:
     """Sign a person out everywhere."""
     act = call.act()
-    ended = acts_on.end_sessions(call.site.store, call.names["person"], act=act)
+    ended = people.end_sessions(call.site.store, call.names["person"], act=act)
     return EndSessionsResponse(command=act.command, number=ended)
 
 
 def list_sessions(call: ApiCall[ListQuery, None]) -> Page[WebSessionDetail]:
     """List who is signed in at the pages."""
-    found = stored.web_sessions(call.site.reader, call.site.clock.now(), limit=_MOST_SESSIONS)
-    return slice_rows([session_detail(one) for one in found], lambda one: one.id, call.query)
+    listed = web_sessions(call.site.reader, call.site.clock.now(), limit=_MOST_SESSIONS)
+    return slice_rows([session_detail(session) for session in listed], lambda session: session.id, call.query)
 
 
 def end_session(call: ApiCall[None, OperationRequest]) -> OperationResponse:
     """Sign one session out."""
     act = call.act()
-    acts_on.end_session(call.site.store, call.names["session"], None, act=act)
+    people.end_session(call.site.store, call.names["session"], None, act=act)
     return OperationResponse(act.command)
 
 
 def list_tokens(call: ApiCall[ListQuery, None]) -> Page[TokenDetail]:
     """List tokens of programs; what they are is told once, when they are made."""
-    return slice_rows([token_detail(one) for one in stored.tokens(call.site.reader)], lambda one: one.name, call.query)
+    return slice_rows([token_detail(token) for token in tokens(call.site.reader)], lambda token: token.name, call.query)
 
 
 def make_token(call: ApiCall[None, MakeTokenRequest]) -> MakeTokenResponse:
     """Make a token for a program."""
     body, site, act = call.body, call.site, call.act()
-    text = acts_on.make_token(
+    text = people.make_token(
         site.store, body.name, body.role, body.automations, to_ms(body.until), clock=site.clock, act=act
     )
     return MakeTokenResponse(command=act.command, name=body.name, token=text)
@@ -171,28 +172,35 @@ def make_token(call: ApiCall[None, MakeTokenRequest]) -> MakeTokenResponse:
 def revoke_token(call: ApiCall[None, OperationRequest]) -> OperationResponse:
     """Let nobody in by a token any more, from the next request on."""
     act = call.act()
-    acts_on.revoke_token(call.site.store, call.names["token"], act=act)
+    people.revoke_token(call.site.store, call.names["token"], act=act)
     return OperationResponse(act.command)
 
 
-def person_detail(one: stored.PersonView) -> PersonDetail:
-    """Return a person without its password."""
-    return PersonDetail(**{name: getattr(one, name) for name in PersonDetail.__struct_fields__})
+def person_detail(person: PersonView) -> PersonDetail:
+    """Return a person without the password hash."""
+    return PersonDetail(**{name: getattr(person, name) for name in PersonDetail.__struct_fields__})
 
 
-def session_detail(one: stored.WebSessionView) -> WebSessionDetail:
-    """Return a session without what opens it."""
-    return WebSessionDetail(**{name: getattr(one, name) for name in WebSessionDetail.__struct_fields__})
+def session_detail(session: WebSessionView) -> WebSessionDetail:
+    """Return a session without its key."""
+    return WebSessionDetail(**{name: getattr(session, name) for name in WebSessionDetail.__struct_fields__})
 
 
-def token_detail(one: stored.TokenView) -> TokenDetail:
-    """Return a token without what opens by it."""
-    return TokenDetail(**{name: getattr(one, name) for name in TokenDetail.__struct_fields__})
+def token_detail(token: TokenView) -> TokenDetail:
+    """Return a token without its secret."""
+    return TokenDetail(**{name: getattr(token, name) for name in TokenDetail.__struct_fields__})
 
 
-def _get_route(id: str, path: str, handler: Callable[[AnyApiCall], Any], gives: Any) -> ApiRoute:
+def _get_route(id: str, path: str, handler: Callable[[AnyApiCall], Any], response_type: Any) -> ApiRoute:
     return ApiRoute(
-        id=id, method="GET", path=path, role=Role.ADMIN, handler=handler, gives=gives, query=ListQuery, whole=True
+        id=id,
+        method="GET",
+        path=path,
+        role=Role.ADMIN,
+        handler=handler,
+        response_type=response_type,
+        query=ListQuery,
+        whole=True,
     )
 
 
@@ -200,11 +208,18 @@ def _post_route(
     id: str,
     path: str,
     handler: Callable[[AnyApiCall], Any],
-    takes: type[msgspec.Struct],
-    gives: Any = OperationResponse,
+    request_type: type[msgspec.Struct],
+    response_type: Any = OperationResponse,
 ) -> ApiRoute:
     return ApiRoute(
-        id=id, method="POST", path=path, role=Role.ADMIN, handler=handler, takes=takes, gives=gives, whole=True
+        id=id,
+        method="POST",
+        path=path,
+        role=Role.ADMIN,
+        handler=handler,
+        request_type=request_type,
+        response_type=response_type,
+        whole=True,
     )
 
 

@@ -11,7 +11,7 @@ from mainspring.web.api.route import get_route, post_route
 
 def list_queues(call: ApiCall[ListQuery, None]) -> Page[QueueLoad]:
     """List queues: what runs, what waits, who takes it."""
-    return slice_rows(_read_loads(call), lambda one: one.name, call.query)
+    return slice_rows(_read_loads(call), lambda load: load.name, call.query)
 
 
 def show_queue(call: AnyApiCall) -> QueueLoad:
@@ -40,8 +40,8 @@ def _read_loads(call: AnyApiCall) -> list[QueueLoad]:
 def _find_queue(call: AnyApiCall) -> QueueLoad:
     """Return the queue that the path names. Raises NotFoundError."""
     name = call.names["queue"]
-    found = next((one for one in _read_loads(call) if one.name == name), None)
-    return call.missing("queue", name) if found is None else found
+    load = next((load for load in _read_loads(call) if load.name == name), None)
+    return call.missing("queue", name) if load is None else load
 
 
 ROUTES = (

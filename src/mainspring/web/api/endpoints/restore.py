@@ -1,4 +1,4 @@
-"""A restored store: which runs were unfinished then; decide on them, and let the store go on."""
+"""A restored store: list its unfinished runs, decide on them, and release the store."""
 
 from typing import Annotated
 
@@ -44,10 +44,10 @@ def list_undecided(call: ApiCall[ListQuery, None]) -> Page[RunView]:
 def decide_runs(call: ApiCall[None, DecideRequest]) -> BulkResponse:
     """Decide on runs of a restored store: continue, done or cancel."""
     body, site, act = call.body, call.site, call.act()
-    answer = restore_hold.decide(
+    result = restore_hold.decide(
         site.store, site.reads, _select_runs(call), body.decision, act=act, dry_run=body.dry_run
     )
-    return bulk_response(act.command, answer)
+    return bulk_response(act.command, result)
 
 
 def release_store(call: ApiCall[None, OperationRequest]) -> OperationResponse:
@@ -63,7 +63,7 @@ def list_lost_interval(call: AnyApiCall) -> LostInterval:
 
 
 def is_on_hold(call: AnyApiCall) -> bool:
-    """Tell whether the store was restored and is not released yet."""
+    """Return whether the store was restored and is not released yet."""
     return meta(call.site.reader, HOLD_KEY) is not None
 
 
@@ -72,7 +72,7 @@ def _read_views(call: AnyApiCall) -> list[RunView]:
 
 
 def _select_runs(call: ApiCall[None, DecideRequest]) -> list[str]:
-    """Return the runs that are meant. Raises ArgumentError where nothing says which, or two things do."""
+    """Return the selected runs. Raises ArgumentError if nothing selects them, or two fields do."""
     body = call.body
     is_filter = body.all or body.automation is not None or body.state is not None
     if bool(body.runs) == is_filter:
@@ -80,9 +80,9 @@ def _select_runs(call: ApiCall[None, DecideRequest]) -> list[str]:
     if body.runs:
         return [call.run(run).id for run in body.runs]
     return [
-        one.id
-        for one in _read_views(call)
-        if body.automation in (None, one.automation) and body.state in (None, one.state)
+        view.id
+        for view in _read_views(call)
+        if body.automation in (None, view.automation) and body.state in (None, view.state)
     ]
 
 
@@ -104,8 +104,8 @@ ROUTES = (
         path="/undecided/release",
         role=Role.ADMIN,
         handler=release_store,
-        takes=OperationRequest,
-        gives=OperationResponse,
+        request_type=OperationRequest,
+        response_type=OperationResponse,
         whole=True,
     ),
 )

@@ -1,4 +1,4 @@
-"""Acts on one run: continue, cancel, signal, answer, give a result, declare done, give up."""
+"""Operations on one run: continue, cancel, signal, answer, give a result, mark done, discard."""
 
 from typing import Any
 
@@ -63,26 +63,26 @@ class MarkDoneRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknow
 
 def retry(call: ApiCall[None, RetryRequest]) -> OperationResponse:
     """Continue a run that failed or needs a person."""
-    found, body, site, act = call.run(), call.body, call.site, call.act()
-    ways = {"from_step": body.from_step, "again": body.again, "accept": body.accept, "map": body.map}
-    chosen = {way: step for way, step in ways.items() if step is not None}
+    view, body, site, act = call.run(), call.body, call.site, call.act()
+    steps = {"from_step": body.from_step, "again": body.again, "accept": body.accept, "map": body.map}
+    chosen = {parameter: step for parameter, step in steps.items() if step is not None}
     if len(chosen) > 1 or (chosen and body.at is not None) or (body.discard_rejected and (chosen or body.at)):
         raise ArgumentError(
             "from_step, again, accept, map and discard_rejected stand alone", hint="Send one of them, or at."
         )
     if body.discard_rejected:
-        signal.discard_rejected(site.store, found.id, act=act)
+        signal.discard_rejected(site.store, view.id, act=act)
         return OperationResponse(act.command)
     if body.from_step is not None:
-        run_recovery.retry_from(site.store, site.reads, found.id, body.from_step, act=act)
+        run_recovery.retry_from(site.store, site.reads, view.id, body.from_step, act=act)
     elif body.again is not None:
-        run_recovery.run_again(site.store, site.reads, found.id, act=act, step=body.again)
+        run_recovery.run_again(site.store, site.reads, view.id, act=act, step=body.again)
     elif body.accept is not None:
-        run_recovery.accept_drift(site.store, site.reads, found.id, act=act, step=body.accept)
+        run_recovery.accept_drift(site.store, site.reads, view.id, act=act, step=body.accept)
     elif body.map is not None:
-        run_recovery.rename_step(site.store, site.reads, found.id, body.map, act=act)
+        run_recovery.rename_step(site.store, site.reads, view.id, body.map, act=act)
     else:
-        run.retry(site.store, found.id, act=act, due_at=to_ms(body.at))
+        run.retry(site.store, view.id, act=act, due_at=to_ms(body.at))
     return OperationResponse(act.command)
 
 
@@ -95,41 +95,41 @@ def cancel(call: ApiCall[None, CancelRequest]) -> OperationResponse:
 
 def send_signal(call: ApiCall[None, SignalRequest]) -> OperationResponse:
     """Send a message to a run, which takes it in with `run.receive(name)`, now or later."""
-    found, body, act = call.run(), call.body, call.act()
-    site, sealing = call.site, call.sealing_of(found)
-    signal.signal(site.store, site.reads, found.id, body.name, body.value, act=act, sealing=sealing)
+    view, body, act = call.run(), call.body, call.act()
+    site, sealing = call.site, call.sealing_of(view)
+    signal.signal(site.store, site.reads, view.id, body.name, body.value, act=act, sealing=sealing)
     return OperationResponse(act.command)
 
 
 def answer(call: ApiCall[None, AnswerRequest]) -> OperationResponse:
     """Answer what a run asks."""
-    found, body, site, act = call.run(), call.body, call.site, call.act()
+    view, body, site, act = call.run(), call.body, call.site, call.act()
     question.answer(
         site.store,
         site.reads,
-        found.id,
+        view.id,
         body.choice,
         act=act,
         question=body.question,
         note=body.note,
-        sealing=call.sealing_of(found),
+        sealing=call.sealing_of(view),
     )
     return OperationResponse(act.command)
 
 
 def give_result(call: ApiCall[None, GiveResultRequest]) -> OperationResponse:
     """Give the result of a step that is in doubt, refused or failed; the run goes on with it."""
-    found, body, site, act = call.run(), call.body, call.site, call.act()
+    view, body, site, act = call.run(), call.body, call.site, call.act()
     data = msgspec.json.encode(body.value)
-    sealing = call.sealing_of(found)
-    run_recovery.give_result(site.store, site.reads, found.id, data, act=act, step=body.step, sealing=sealing)
+    sealing = call.sealing_of(view)
+    run_recovery.give_result(site.store, site.reads, view.id, data, act=act, step=body.step, sealing=sealing)
     return OperationResponse(act.command)
 
 
 def mark_done(call: ApiCall[None, MarkDoneRequest]) -> OperationResponse:
     """Declare a run done that nobody runs just now."""
-    found, act = call.run(), call.act()
-    run.mark_done(call.site.store, found.id, act=act, result=call.body.result, sealing=call.sealing_of(found))
+    view, act = call.run(), call.act()
+    run.mark_done(call.site.store, view.id, act=act, result=call.body.result, sealing=call.sealing_of(view))
     return OperationResponse(act.command)
 
 

@@ -1,4 +1,4 @@
-"""What is told of runs: lists, one with its story, why it does not go on, what is different about it, what it asks."""
+"""Runs: list them; show one with its history, explanation, steps, blocker and differences to another; list open questions."""
 
 from typing import Annotated
 
@@ -88,7 +88,7 @@ def list_runs(call: ApiCall[RunsQuery, None]) -> Page[RunRow]:
 
 
 def _visible_names(call: ApiCall[RunsQuery, None]) -> list[str] | None:
-    """Return of which automations runs are meant; None = of all."""
+    """Return the automations whose runs may be listed; None = all."""
     name = call.query.name
     if name is None:
         return call.automations()
@@ -97,64 +97,64 @@ def _visible_names(call: ApiCall[RunsQuery, None]) -> list[str] | None:
 
 def show_run(call: ApiCall[RunQuery, None]) -> RunView:
     """Show a run: its state, input, result or error."""
-    wanted = call.names["run"]
-    return call.site.opening.run(call.run(newest_of(call.site.reader, wanted) if call.query.newest else wanted))
+    run_id = call.names["run"]
+    return call.site.opening.run(call.run(newest_of(call.site.reader, run_id) if call.query.newest else run_id))
 
 
 def find_unfinished_run(call: ApiCall[RunQuery, None]) -> str | None:
-    """Return the run that a request has to wait for; None = none, or it does not wait."""
+    """Return the run that a request waits for; None = none, or the request does not wait."""
     if not call.query.wait:
         return None
     run = call.run(newest_of(call.site.reader, call.names["run"]))
     return None if run.state in TERMINAL_STATES or run.state is RunState.NEEDS_ATTENTION else run.id
 
 
-def show_story(call: AnyApiCall) -> RunStory:
+def show_history(call: AnyApiCall) -> RunStory:
     """Show all there is of a run: its steps, every attempt, what it waits for, its children."""
-    found = call.site.reads.story(call.run().id)
-    children = [row for row in found.children if call.visitor.may_see(row.automation)]
-    return call.site.opening.story(msgspec.structs.replace(found, children=children))
+    full_run = call.site.reads.story(call.run().id)
+    children = [row for row in full_run.children if call.visitor.may_see(row.automation)]
+    return call.site.opening.story(msgspec.structs.replace(full_run, children=children))
 
 
 def read_outline(call: AnyApiCall) -> RunStory:
-    """Return the story of a run without the values of its steps, however many these are: what pages draw."""
-    found = run_outline(call.site.reader, call.run().id)
-    children = [row for row in found.children if call.visitor.may_see(row.automation)]
-    return call.site.opening.story(msgspec.structs.replace(found, children=children))
+    """Return the history of a run without the values of its steps, as pages show it."""
+    outline = run_outline(call.site.reader, call.run().id)
+    children = [row for row in outline.children if call.visitor.may_see(row.automation)]
+    return call.site.opening.story(msgspec.structs.replace(outline, children=children))
 
 
 def show_explanation(call: AnyApiCall) -> Explanation:
     """Explain a run in sentences: what it is doing, why, what happens next and when, what can be done about it."""
-    return explain_story(call, read_outline(call))
+    return explain_outline(call, read_outline(call))
 
 
-def explain_story(call: AnyApiCall, story: RunStory) -> Explanation:
-    """Explain a run of which the outline was read already."""
+def explain_outline(call: AnyApiCall, outline: RunStory) -> Explanation:
+    """Explain a run whose outline was read already."""
     site = call.site
     zone, up = site.settings.project.timezone, make_up_command(site.settings)
-    return explain_run(site.reader, story, site.clock.now(), zone, call.visitor.may_see, up)
+    return explain_run(site.reader, outline, site.clock.now(), zone, call.visitor.may_see, up)
 
 
 def show_step(call: AnyApiCall) -> StepView:
     """Show one step of a run, by its identity: outcomes and attempts with their values, of every generation."""
     run, ident = call.run(), call.names["step"]
-    found = run_step(call.site.reader, run.id, ident)
-    if not found.outcomes and not found.attempts:
+    step = run_step(call.site.reader, run.id, ident)
+    if not step.outcomes and not step.attempts:
         call.missing(f"step of run {run.id}", ident)
-    return call.site.opening.step(found)
+    return call.site.opening.step(step)
 
 
 def list_stages_of_run(call: AnyApiCall) -> Page[Stage]:
     """List what a run did side by side, stage by stage, each standing on the one before; of a run of more than 24 outcomes nothing."""
-    return Page(list_stages_of_story(call, read_outline(call)))
+    return Page(list_stages_of_outline(call, read_outline(call)))
 
 
-def list_stages_of_story(call: AnyApiCall, story: RunStory) -> list[Stage]:
-    """Return the stages of a run of which the outline was read already."""
-    if story.run.rank > MOST:
+def list_stages_of_outline(call: AnyApiCall, outline: RunStory) -> list[Stage]:
+    """Return the stages of a run whose outline was read already."""
+    if outline.run.rank > MOST:
         return []
-    known = asked_after(call.site.reader, story.run.id, MOST)
-    return list_stages(story.outcomes, list_step_lines(story), known)
+    known = asked_after(call.site.reader, outline.run.id, MOST)
+    return list_stages(outline.outcomes, list_step_lines(outline), known)
 
 
 def list_outcomes(call: ApiCall[CommitOrderQuery, None]) -> Page[Outcome]:
@@ -164,24 +164,27 @@ def list_outcomes(call: ApiCall[CommitOrderQuery, None]) -> Page[Outcome]:
     def read(limit: int, cursor: int | None) -> list[Outcome]:
         return run_journal(call.site.reader, run.id, limit=limit, cursor=cursor)
 
-    found, onward = limit_page_bytes(
-        call.query, read, lambda one: one.rank, lambda one: len(one.input or b"") + len(one.output or b"")
+    outcomes, next_cursor = limit_page_bytes(
+        call.query,
+        read,
+        lambda outcome: outcome.rank,
+        lambda outcome: len(outcome.input or b"") + len(outcome.output or b""),
     )
-    return Page([opening.outcome(one) for one in found], onward)
+    return Page([opening.outcome(outcome) for outcome in outcomes], next_cursor)
 
 
 def show_blocker(call: AnyApiCall) -> Blocker:
     """Show the facts that tell why a run does not go on: its place in the queue, who holds what it needs, which workers there are."""
-    found = blocker_of(call.site.reader, call.run().id)
-    if found is None:  # pruned between the two reads
+    blocker = blocker_of(call.site.reader, call.run().id)
+    if blocker is None:  # pruned between the two reads
         call.missing("run", call.names["run"])
     opening = call.site.opening
     return msgspec.structs.replace(
-        found,
-        run=opening.run(found.run),
-        automation=None if found.automation is None else hide_environment(found.automation, call.visitor),
-        slot_holders=[opening.row(row) for row in found.slot_holders if call.visitor.may_see(row.automation)],
-        waits=[opening.wait(wait) for wait in found.waits],
+        blocker,
+        run=opening.run(blocker.run),
+        automation=None if blocker.automation is None else hide_environment(blocker.automation, call.visitor),
+        slot_holders=[opening.row(row) for row in blocker.slot_holders if call.visitor.may_see(row.automation)],
+        waits=[opening.wait(wait) for wait in blocker.waits],
     )
 
 
@@ -190,20 +193,20 @@ def show_comparison(call: ApiCall[CompareQuery, None]) -> RunComparison:
     read, this = call.site.reads, call.run()
     other = call.run(call.query.other or find_last_success(read, this))
     opening = call.site.opening
-    told = compare_runs(opening.story(read.story(other.id)), opening.story(read.story(this.id)))
-    return RunComparison(other.id, this.id, told)
+    differences = compare_runs(opening.story(read.story(other.id)), opening.story(read.story(this.id)))
+    return RunComparison(other.id, this.id, differences)
 
 
 def list_questions(call: AnyApiCall) -> Page[WaitView]:
     """List open questions to people, oldest first; at most 500."""
-    found = open_questions(call.site.reader, _QUESTIONS, call.automations())
-    return Page([call.site.opening.wait(wait) for wait in found])
+    questions = open_questions(call.site.reader, _QUESTIONS, call.automations())
+    return Page([call.site.opening.wait(wait) for wait in questions])
 
 
 ROUTES = (
     get_route("runs.listed", "/runs", list_runs, Page[RunRow], query=RunsQuery),
     get_route("runs.shown", "/runs/{run}", show_run, RunView, query=RunQuery, pending=find_unfinished_run),
-    get_route("runs.story", "/runs/{run}/story", show_story, RunStory),
+    get_route("runs.story", "/runs/{run}/story", show_history, RunStory),
     get_route("runs.explanation", "/runs/{run}/explanation", show_explanation, Explanation),
     get_route("runs.stages", "/runs/{run}/stages", list_stages_of_run, Page[Stage]),
     get_route("runs.journal", "/runs/{run}/journal", list_outcomes, Page[Outcome], query=CommitOrderQuery),

@@ -1,4 +1,4 @@
-"""What starts in the next seven days, and what did not start in time in the last."""
+"""The schedule: starts of the next seven days, and due times of the last day without a run in time."""
 
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ from mainspring.web.api.response_types import Page
 from mainspring.web.api.route import get_route
 
 MOST = 200
-"""Schedules that are looked at together: those that are due soonest."""
+"""Schedules on one page: those that are due soonest."""
 _NEWEST_ENDS = 7
 _STARTS = 24
 _DAY_MS = 86_400_000
@@ -64,26 +64,26 @@ class _ScheduleOptions(msgspec.Struct, frozen=True):
 def show_agenda(call: ApiCall[AgendaQuery, None]) -> AgendaPage:
     """Show when what starts in the next seven days, and how long it will take as far as its past tells; of each its first 24 starts."""
     query = call.query
-    found = planned_page(
+    planned = planned_page(
         call.site.reader,
         name=query.name,
         automations=call.automations(),
         after=query.cursor or "",
         limit=query.limit + 1,
     )
-    names = list(dict.fromkeys(one.automation for one in found))
-    told = names[: query.limit]
-    agenda = _build_agenda(call, [one for one in found if one.automation in set(told)], starts=_STARTS)
-    return AgendaPage(agenda, told[-1] if len(names) > query.limit else None)
+    names = list(dict.fromkeys(start.automation for start in planned))
+    listed = names[: query.limit]
+    agenda = _build_agenda(call, [start for start in planned if start.automation in set(listed)], starts=_STARTS)
+    return AgendaPage(agenda, listed[-1] if len(names) > query.limit else None)
 
 
 def show_soonest(
     call: ApiCall[ScheduleQuery, None], *, lines: int | None = None, starts: int | None = None
 ) -> SoonestAgenda:
-    """Show what is due soonest as a whole; `lines` and `starts` are those of insight.agenda."""
-    found = _read_planned(call)
-    agenda = _build_agenda(call, found[:MOST], lines=lines, starts=starts)
-    return SoonestAgenda(agenda, len(found) > MOST, _read_irregular(call, found))
+    """Return the agenda of the schedules that are due soonest; `lines` and `starts` are those of insight.agenda."""
+    planned = _read_planned(call)
+    agenda = _build_agenda(call, planned[:MOST], lines=lines, starts=starts)
+    return SoonestAgenda(agenda, len(planned) > MOST, _read_irregular(call, planned))
 
 
 def list_irregular(call: ApiCall[ScheduleQuery, None]) -> Page[SlotView]:
@@ -93,32 +93,32 @@ def list_irregular(call: ApiCall[ScheduleQuery, None]) -> Page[SlotView]:
 
 def _read_irregular(call: ApiCall[ScheduleQuery, None], planned: list[PlannedStart]) -> list[SlotView]:
     since_at = call.site.clock.now() - _DAY_MS
-    return irregular_slots(call.site.reader, [one.name for one in planned[:MOST]], since_at, _MOST_SLOTS)
+    return irregular_slots(call.site.reader, [start.name for start in planned[:MOST]], since_at, _MOST_SLOTS)
 
 
 def _build_agenda(
     call: AnyApiCall, planned: list[PlannedStart], *, lines: int | None = None, starts: int | None = None
 ) -> Agenda:
     now = call.site.clock.now()
-    took = usual_lengths(call.site.reader, sorted({one.automation for one in planned}), _NEWEST_ENDS)
-    return build_agenda([_plan_schedule(one, now) for one in planned], took, now, lines=lines, starts=starts)
+    durations = usual_lengths(call.site.reader, sorted({start.automation for start in planned}), _NEWEST_ENDS)
+    return build_agenda([_plan_schedule(start, now) for start in planned], durations, now, lines=lines, starts=starts)
 
 
 def _read_planned(call: ApiCall[ScheduleQuery, None]) -> list[PlannedStart]:
     return planned_starts(call.site.reader, name=call.query.name, automations=call.automations(), limit=MOST + 1)
 
 
-def _plan_schedule(one: PlannedStart, now: int) -> PlannedSchedule:
-    options = msgspec.json.decode(one.definition, type=_ScheduleOptions).options
-    jitter, until_at = options.get("jitter"), one.paused_until or 0
+def _plan_schedule(planned: PlannedStart, now: int) -> PlannedSchedule:
+    options = msgspec.json.decode(planned.definition, type=_ScheduleOptions).options
+    jitter, until_at = options.get("jitter"), planned.paused_until or 0
     return PlannedSchedule(
-        name=one.name,
-        automation=one.automation,
-        schedule=Schedule.from_data(msgspec.json.decode(one.spec)),
+        name=planned.name,
+        automation=planned.automation,
+        schedule=Schedule.from_data(msgspec.json.decode(planned.spec)),
         jitter=parse_duration(jitter) if jitter else None,
         overlap=options.get("overlap", OPTIONS["overlap"].default),
-        paused=one.paused_at is not None and one.paused_until is None,
-        from_at=until_at if one.paused_at is not None and until_at > now else 0,
+        paused=planned.paused_at is not None and planned.paused_until is None,
+        from_at=until_at if planned.paused_at is not None and until_at > now else 0,
     )
 
 

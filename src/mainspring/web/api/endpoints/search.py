@@ -1,4 +1,4 @@
-"""Search: what has this id, name, key or these words."""
+"""Search for automations, runs, incidents, errors and deliveries by id, name, key or words."""
 
 from typing import Annotated
 
@@ -19,8 +19,8 @@ class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 def search_all(call: ApiCall[SearchQuery, None]) -> Page[SearchHit]:
     """Find automations by name, runs by id, key or title, incidents and errors by id or words, what arrived by id. An exact id is all."""
     visitor = call.visitor
-    looking = SearchScope(visitor.may_see, visitor.is_for_all, call.site.opening.row)
-    return Page(search(call.site.reader, call.query.q, looking))
+    scope = SearchScope(visitor.may_see, visitor.is_for_all, call.site.opening.row)
+    return Page(search(call.site.reader, call.query.q, scope))
 
 
 ROUTES = (get_route("search.found", "/search", search_all, Page[SearchHit], query=SearchQuery),)

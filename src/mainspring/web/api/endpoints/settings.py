@@ -1,4 +1,4 @@
-"""The configuration that counts, each setting with its source, as `doctor --config` prints it. It names secrets and holds none."""
+"""The settings in force, each with its source, as `doctor --config` prints them. They name secrets and hold none."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def list_settings(call: AnyApiCall) -> Page[SettingDetail]:
 
 
 def _hide_secrets(value: Any) -> Any:
-    """Return a value without what is known to be secret: somebody may have written one where none belongs."""
+    """Return a value without known secrets: a user may have written one where none belongs."""
     return KNOWN_SECRETS.redactor.redact_data(to_plain_json(value))
 
 
@@ -39,7 +39,7 @@ ROUTES = (
         path="/settings",
         role=Role.OPERATOR,
         handler=list_settings,
-        gives=Page[SettingDetail],
+        response_type=Page[SettingDetail],
         whole=True,
     ),
 )

@@ -1,4 +1,4 @@
-"""How it stands as a whole: the figures of the moment."""
+"""The status of the project in numbers."""
 
 from collections import Counter
 
@@ -7,7 +7,7 @@ import msgspec
 from mainspring import __version__
 from mainspring.domain.states import RunState, SessionState
 from mainspring.insight.runs.unresolved_failures import count_undecided_runs
-from mainspring.store.read import incidents as wrong
+from mainspring.store.read import incidents
 from mainspring.store.read.runs import run_views
 from mainspring.store.read.status import status
 from mainspring.store.restore_hold import HOLD_KEY
@@ -18,7 +18,7 @@ from mainspring.web.api.route import get_route
 _MOST = 1_000
 
 
-class StatusFigures(msgspec.Struct, frozen=True, kw_only=True):
+class StatusCounts(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of the moment; none counts beyond 1,000. `held` = restored; `undecided_failures` as in `Now`.
 
     `incidents` = those that are not resolved, by severity; what is part of another one counts there.
@@ -39,29 +39,29 @@ class StatusFigures(msgspec.Struct, frozen=True, kw_only=True):
     processes: dict[str, int]
 
 
-def show_status(call: AnyApiCall) -> StatusFigures:
+def show_status(call: AnyApiCall) -> StatusCounts:
     """Tell how it stands: automations, runs, incidents, processes."""
     reader, project = call.site.reader, call.site.settings.project
-    incidents = Counter(one.severity.value for one in wrong.open_incidents(reader, _MOST))
+    incident_counts = Counter(incident.severity.value for incident in incidents.open_incidents(reader, _MOST))
     processes: dict[str, int] = {}
-    for one in status.sessions(reader, limit=_MOST):
-        if one.state == SessionState.ALIVE:
-            processes[one.role] = processes.get(one.role, 0) + 1
-    return StatusFigures(
+    for session in status.sessions(reader, limit=_MOST):
+        if session.state == SessionState.ALIVE:
+            processes[session.role] = processes.get(session.role, 0) + 1
+    return StatusCounts(
         version=__version__,
         project=project.name,
         environment=project.environment,
         held=status.meta(reader, HOLD_KEY) is not None,
-        automations=sum(one.retired_at is None for one in status.automations(reader)),
-        running=sum(one.running for one in status.queue_views(reader)),
+        automations=sum(view.retired_at is None for view in status.automations(reader)),
+        running=sum(queue.running for queue in status.queue_views(reader)),
         waiting=status.count_in(reader, RunState.WAITING).number,
         retrying=status.count_in(reader, RunState.RETRYING).number,
         needs_attention=status.count_in(reader, RunState.NEEDS_ATTENTION).number,
         undecided_failures=count_undecided_runs(reader),
         questions=len(run_views.questions(reader, _MOST)),
-        incidents=dict(incidents),
+        incidents=dict(incident_counts),
         processes=processes,
     )
 
 
-ROUTES = (get_route("status.standing", "/status", show_status, StatusFigures, whole=True),)
+ROUTES = (get_route("status.standing", "/status", show_status, StatusCounts, whole=True),)

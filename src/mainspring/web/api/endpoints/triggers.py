@@ -1,4 +1,4 @@
-"""What automations listen to, and what arrived: triggers, deliveries and what became of them; replay."""
+"""Triggers and their deliveries: list and show them, and replay a delivery."""
 
 import msgspec
 
@@ -26,7 +26,7 @@ from mainspring.web.api.route import get_route, post_route
 from mainspring.web.webhooks.request_counts import REPEATED
 
 _AT_MOST = 20_000
-"""So many rows are looked at for one answer, however seldom what is asked for is among them."""
+"""Rows that are read for one response, however few of them match the filter."""
 
 
 class TriggersQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,22 +86,22 @@ class ReplayResponse(msgspec.Struct, frozen=True, kw_only=True):
 def list_triggers(call: ApiCall[TriggersQuery, None]) -> Page[TriggerStatus]:
     """List triggers: what automations listen to, whether they do, and what arrived within a day."""
     query = call.query
-    found = [
-        one
-        for one in _list_lines(call, _read_known(call))
-        if query.state in (None, one.state) and query.automation in (None, one.automation)
+    matching = [
+        line
+        for line in _list_lines(call, _read_known(call))
+        if query.state in (None, line.state) and query.automation in (None, line.automation)
     ]
-    return slice_rows(found, lambda one: one.name, query)
+    return slice_rows(matching, lambda line: line.name, query)
 
 
 def show_trigger(call: AnyApiCall) -> TriggerDetail:
     """Show a trigger with what it holds and waits for."""
-    site, name, known = call.site, call.names["trigger"], _read_known(call)
-    line = next((one for one in _list_lines(call, known) if one.name == name), None)
+    site, name, cache = call.site, call.names["trigger"], _read_known(call)
+    line = next((line for line in _list_lines(call, cache) if line.name == name), None)
     if line is None:
         call.missing("trigger", name)
-    one = known.get(name)
-    source: object = None if one is None else one.trigger.source
+    declared = cache.get(name)
+    source: object = None if declared is None else declared.trigger.source
     zone, may_see = site.settings.project.timezone, call.visitor.may_see
     waiting = (
         list_joined_runs(site.reader, name, source, site.clock.now(), zone)
@@ -110,7 +110,7 @@ def show_trigger(call: AnyApiCall) -> TriggerDetail:
     )
     return TriggerDetail(
         trigger=line,
-        gives="" if one is None else describe_given(one.trigger),
+        gives="" if declared is None else describe_given(declared.trigger),
         held=held_groups(site.reader, name),
         gatherings=[hide_joined_runs(gathering, may_see) for gathering in waiting],
     )
@@ -134,22 +134,22 @@ def list_deliveries(call: ApiCall[DeliveriesQuery, None]) -> Page[DeliveryRow]:
 
 
 def _visible_triggers(call: ApiCall[DeliveriesQuery, None]) -> list[str] | None:
-    """Return of which triggers deliveries are meant; None = of all."""
-    visitor, asked = call.visitor, call.query.trigger
-    if asked is None and visitor.is_for_all:
+    """Return the triggers whose deliveries may be listed; None = all."""
+    visitor, trigger = call.visitor, call.query.trigger
+    if trigger is None and visitor.is_for_all:
         return None
-    names = trigger_names(call.site.reader) if asked is None else [asked]
+    names = trigger_names(call.site.reader) if trigger is None else [trigger]
     return [name for name in names if visitor.may_see(split_trigger_name(name)[0])]
 
 
 def show_delivery(call: AnyApiCall) -> DeliveryView:
     """Show a delivery as it came: its body, its headers without what proves who sent them, what was said of it."""
-    found, opening = _find_delivery(call), call.site.opening
-    headers = opening.value(found.headers)
+    delivery, opening = _find_delivery(call), call.site.opening
+    headers = opening.value(delivery.headers)
     return msgspec.structs.replace(
-        found,
-        body=opening.value(found.body),
-        data=opening.value(found.data),
+        delivery,
+        body=opening.value(delivery.body),
+        data=opening.value(delivery.data),
         headers=None if headers is None else msgspec.json.encode(read_headers(headers)),
     )
 
@@ -157,53 +157,53 @@ def show_delivery(call: AnyApiCall) -> DeliveryView:
 def replay_delivery(call: ApiCall[None, OperationRequest]) -> ReplayResponse:
     """Let a delivery arrive once more, as a new one whose filter and pace decide anew."""
     site, act = call.site, call.act()
-    taken = delivery_replay.replay_delivery(site.store, site.clock.now(), _find_delivery(call).id, act=act)
-    return ReplayResponse(command=act.command, delivery=taken.delivery, state=taken.state, run=taken.run)
+    replayed = delivery_replay.replay_delivery(site.store, site.clock.now(), _find_delivery(call).id, act=act)
+    return ReplayResponse(command=act.command, delivery=replayed.delivery, state=replayed.state, run=replayed.run)
 
 
 def _read_known(call: AnyApiCall) -> TriggerCache:
-    known = TriggerCache(call.site.reader)
-    known.look()
-    return known
+    cache = TriggerCache(call.site.reader)
+    cache.look()
+    return cache
 
 
-def _list_lines(call: AnyApiCall, known: TriggerCache) -> list[TriggerStatus]:
+def _list_lines(call: AnyApiCall, cache: TriggerCache) -> list[TriggerStatus]:
     """Return the triggers that the visitor sees."""
     site = call.site
     lines = list_trigger_lines(
-        site.reader, site.clock.now(), read_settings_in_use(site.settings, site.reader).hooks.seen_as, known=known
+        site.reader, site.clock.now(), read_settings_in_use(site.settings, site.reader).hooks.seen_as, known=cache
     )
     waiting = undecided_since(site.reader, filtered=False)
     for name, at in undecided_since(site.reader, filtered=True).items():
         waiting[name] = min(at, waiting.get(name, at))
     answers = dict(site.hook_answers)
-    found = []
+    statuses = []
     for line in lines:
         if not call.visitor.may_see(line.automation):
             continue
-        one = known.get(line.name)
-        told = msgspec.structs.asdict(line)
-        if one is not None:
-            told["listens_to"] = describe_visible_source(one.trigger.source, call.visitor.may_see)
-        found.append(
+        declared = cache.get(line.name)
+        fields = msgspec.structs.asdict(line)
+        if declared is not None:
+            fields["listens_to"] = describe_visible_source(declared.trigger.source, call.visitor.may_see)
+        statuses.append(
             TriggerStatus(
-                **told,
-                path=None if one is None else one.path,
-                paused_until=None if one is None else one.paused_until,
+                **fields,
+                path=None if declared is None else declared.path,
+                paused_until=None if declared is None else declared.paused_until,
                 waiting_at=waiting.get(line.name),
                 again=answers.get((line.name, REPEATED), 0),
             )
         )
-    return found
+    return statuses
 
 
 def _find_delivery(call: AnyApiCall) -> DeliveryView:
     """Return the delivery that the path names. Raises NotFoundError."""
     id = call.id_of(IdKind.DELIVERY, call.names["delivery"])
-    found = stored_delivery(call.site.reader, id)
-    if not call.visitor.may_see(split_trigger_name(found.trigger)[0]):
+    delivery = stored_delivery(call.site.reader, id)
+    if not call.visitor.may_see(split_trigger_name(delivery.trigger)[0]):
         call.missing("delivery", id)
-    return found
+    return delivery
 
 
 ROUTES = (

@@ -1,4 +1,4 @@
-"""Processes that use the store; drain, quarantine."""
+"""Workers and other processes that use the store: list, drain and quarantine them."""
 
 from typing import Any
 
@@ -38,18 +38,21 @@ def list_workers(call: ApiCall[WorkersQuery, None]) -> Page[SessionView]:
 
 
 def read_processes(call: ApiCall[WorkersQuery, Any]) -> list[SessionView]:
-    """Return processes of every role: those that live, with those that ended where they are asked for."""
+    """Return processes of every role: live ones, and ended ones if the query includes them."""
     live = sessions(call.site.reader, limit=_MOST)
     if not call.query.ended:
         return live
-    known = {one.id for one in live}  # what lives for long may be older than all of the newest
-    return [*live, *(one for one in sessions(call.site.reader, live=False, limit=_MOST) if one.id not in known)]
+    known = {session.id for session in live}  # a session that has lived for long may be older than the newest 1,000
+    return [
+        *live,
+        *(session for session in sessions(call.site.reader, live=False, limit=_MOST) if session.id not in known),
+    ]
 
 
 def slice_processes(processes: list[SessionView], query: WorkersQuery) -> Page[SessionView]:
-    """Return those that are asked for, the oldest first."""
-    wanted = [one for one in processes if query.role in (None, one.role)]
-    return slice_rows(wanted, lambda one: str(one.id).zfill(_WIDTH), query)
+    """Return a page of the processes of the requested role, oldest first."""
+    matching = [session for session in processes if query.role in (None, session.role)]
+    return slice_rows(matching, lambda session: str(session.id).zfill(_WIDTH), query)
 
 
 def drain_worker(call: ApiCall[None, OperationRequest]) -> OperationResponse:
@@ -61,20 +64,20 @@ def drain_worker(call: ApiCall[None, OperationRequest]) -> OperationResponse:
 
 def quarantine_worker(call: ApiCall[None, OperationRequest]) -> QuarantineResponse:
     """Take everything away from a worker at once; its runs go on elsewhere."""
-    found, act = _find_worker(call), call.act()
-    if found.role == _SUPERVISOR:
+    session, act = _find_worker(call), call.act()
+    if session.role == _SUPERVISOR:
         raise ConflictError(
-            f"session {found.id} is a supervisor, which owns no run",
+            f"session {session.id} is a supervisor, which owns no run",
             hint="Quarantine its workers, or stop it on its machine: mainspring down",
         )
-    return QuarantineResponse(act.command, worker.quarantine(call.site.store, found.id, act=act))
+    return QuarantineResponse(act.command, worker.quarantine(call.site.store, session.id, act=act))
 
 
 def _find_worker(call: AnyApiCall) -> SessionView:
     """Return the process whose session the path names. Raises NotFoundError."""
     number = call.names["worker"]
-    found = next((one for one in sessions(call.site.reader, limit=_MOST) if str(one.id) == number), None)
-    return call.missing("worker", number) if found is None else found
+    session = next((session for session in sessions(call.site.reader, limit=_MOST) if str(session.id) == number), None)
+    return call.missing("worker", number) if session is None else session
 
 
 ROUTES = (

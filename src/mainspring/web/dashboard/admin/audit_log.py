@@ -1,4 +1,4 @@
-"""`/audit-log`: what people and programs did, newest first: by whom, by which way, what, with what, when."""
+"""`/audit-log`: operations of people and programs, newest first, by actor, entry point, verb, subject and time."""
 
 import shlex
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _FILTERS: Final = ("who", "act", "subject", "automation", "way", "since", "until
 
 
 class AuditPageQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """As the API's, but for `since` and `until`, which may be spans back from now ("24h")."""
+    """As the API's, except that `since` and `until` may be spans back from now ("24h")."""
 
     who: Word | None = None
     act: Word | None = None
@@ -32,32 +32,32 @@ class AuditPageQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown
 
 
 def show(call: ApiCall[AuditPageQuery, Form | None]) -> PageView:
-    """List acts, newest first, refused ones too."""
-    wrong = list_time_errors(call)
-    found: Page[AuditView] = Page([]) if wrong else audit_log.list_operations(_api_call(call))
+    """List operations, newest first, refused ones too."""
+    errors = list_time_errors(call)
+    page: Page[AuditView] = Page([]) if errors else audit_log.list_operations(_api_call(call))
     filters = {name: value for name in _FILTERS if (value := getattr(call.query, name)) is not None}
     line = "".join(f" --{name} {shlex.quote(str(value))}" for name, value in filters.items())
     values = {
-        "acts": found.items,
-        "next": found.next,
+        "operations": page.items,
+        "next": page.next,
         "query": call.query,
-        "ways": list(EntryPoint),
+        "entry_points": list(EntryPoint),
         "spans": _SPANS,
         "is_filtered": bool(filters),
-        "wrong_at": wrong,
+        "time_errors": errors,
         "line": line,
     }
-    return PageView("Audit log", values, 400 if wrong else 200)
+    return PageView("Audit log", values, 400 if errors else 200)
 
 
 def rows(call: ApiCall[AuditPageQuery, None]) -> Iterator[AuditView]:
-    """Give them all."""
+    """Export all of them."""
     return list_all_pages(_api_call(call), audit_log.list_operations)
 
 
 def _api_call(call: ApiCall[AuditPageQuery, Form | None] | ApiCall[AuditPageQuery, None]) -> ApiCall[AuditQuery, None]:
     query = call.query
-    asked = AuditQuery(
+    api_query = AuditQuery(
         limit=query.limit,
         cursor=query.cursor,
         who=query.who,
@@ -68,7 +68,7 @@ def _api_call(call: ApiCall[AuditPageQuery, Form | None] | ApiCall[AuditPageQuer
         since=parse_past(call, query.since),
         until=parse_past(call, query.until),
     )
-    return call.asking(asked)
+    return call.with_query(api_query)
 
 
 PAGES = (

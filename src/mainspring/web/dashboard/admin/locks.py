@@ -1,4 +1,4 @@
-"""`/locks`: which locks are held, by whom, for how long; one can be taken away."""
+"""`/locks`: held locks, with holder and age; one can be broken."""
 
 import re
 import shlex
@@ -18,19 +18,19 @@ _STEP_HOLDER: Final = re.compile(r"(r_[0-9a-z]+)/")
 
 
 def show(call: ApiCall[ListQuery, Form | None]) -> PageView:
-    """List what is held."""
-    found = locks.list_locks(api_call(call))
-    runs = {one.name: held[1] for one in found.items if (held := _STEP_HOLDER.match(one.owner))}
-    return PageView("Locks", {"locks": found.items, "runs": runs, "next": found.next, "quoted": shlex.quote})
+    """List held locks."""
+    page = locks.list_locks(api_call(call))
+    runs = {lock.name: match[1] for lock in page.items if (match := _STEP_HOLDER.match(lock.owner))}
+    return PageView("Locks", {"locks": page.items, "runs": runs, "next": page.next, "quoted": shlex.quote})
 
 
 def rows(call: ApiCall[ListQuery, None]) -> Iterator[LockView]:
-    """Give all that is held."""
+    """Export all held locks."""
     return list_all_pages(call, locks.list_locks)
 
 
 def break_lock_of_form(call: ApiCall[Any, Form]) -> None:
-    """Take one away from its holder."""
+    """Take a lock from its holder."""
     call_api(call, locks.break_lock, OperationRequest(reason=read_reason(call)), lock=call.body.get("lock", ""))
 
 

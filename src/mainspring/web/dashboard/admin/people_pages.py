@@ -1,4 +1,4 @@
-"""Pages on who may come in: `/people` for admins, `/me` for whoever signed in."""
+"""Pages about people: `/people` for admins, `/me` for the signed-in person."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -12,11 +12,21 @@ from starlette.routing import Route
 from mainspring.domain.access.permissions import Role, SignInMethod, read_role
 from mainspring.domain.errors import ArgumentError, MainspringError
 from mainspring.insight.text.formatting import format_count
-from mainspring.service.access import people as acts
+from mainspring.service.access.people import (
+    add_person,
+    change_person,
+    end_session,
+    end_sessions,
+    make_token,
+    remove_person,
+    revoke_token,
+    set_password,
+)
 from mainspring.service.access.sign_in import SignInOrigin, SignInService
 from mainspring.service.actor import OperationContext
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.read import people as reads
+from mainspring.store.read.people import people as stored_people
+from mainspring.store.read.people import tokens, web_sessions
 from mainspring.web.api.endpoints.people import person_detail, session_detail, token_detail
 from mainspring.web.dashboard.exports import KINDS, MOST, download
 from mainspring.web.pages.page_renderer import PageRenderer, describe_error, read_form, read_visitor
@@ -31,7 +41,7 @@ Tables = dict[str, Callable[[], Iterable[msgspec.Struct]]]
 
 
 class _PeopleForm(NamedTuple):
-    """What a form asks for."""
+    """The request of a form."""
 
     form: dict[str, str]
     act: OperationContext
@@ -40,16 +50,20 @@ class _PeopleForm(NamedTuple):
 
 
 class PeoplePages:
-    """`store` is asked in threads."""
+    """The pages. `store` is read in threads."""
 
     def __init__(
-        self, pages: PageRenderer, store: ProcessStore, sign_in: SignInService, came: Callable[[Request], SignInOrigin]
+        self,
+        pages: PageRenderer,
+        store: ProcessStore,
+        sign_in: SignInService,
+        sign_in_origin: Callable[[Request], SignInOrigin],
     ) -> None:
         self._pages = pages
         self._store = store
         self._sign_in = sign_in
-        self._came = came
-        self._acts: dict[str, Callable[[_PeopleForm], str]] = {
+        self._sign_in_origin = sign_in_origin
+        self._operations: dict[str, Callable[[_PeopleForm], str]] = {
             "add": self._add,
             "change": self._change,
             "remove": self._remove,
@@ -61,175 +75,192 @@ class PeoplePages:
         }
 
     def routes(self) -> list[Route]:
-        """Return the paths that are answered."""
+        """Return the routes of the pages."""
         return [
             Route("/people", self.people, methods=["GET", "POST"]),
             Route("/me", self.me, methods=["GET", "POST"]),
         ]
 
     async def people(self, request: Request) -> Response:
-        """Show who may come in, and do what a button says; for admins only."""
+        """Show people, sessions and tokens, and perform the operation of a button; for admins only."""
         visitor = read_visitor(request)
         if not visitor.may(Role.ADMIN):
-            said = f"this needs the role admin, and {visitor} is {visitor.role}"
-            verdict = await self._pages.run(lambda: self._pages.verdict_of(visitor))
+            message = f"this needs the role admin, and {visitor} is {visitor.role}"
+            bar_status = await self._pages.run(lambda: self._pages.read_bar_status(visitor))
             return self._pages.page(
-                request, "told.html", 403, said=said, title="Not allowed", verdict=verdict, wrong=True
+                request, "message.html", 403, message=message, title="Not allowed", bar_status=bar_status, is_error=True
             )
-        status, said, token = 200, "", ""
+        status, message, token = 200, "", ""
         if request.method == "GET" and "as" in request.query_params:
-            return await self._leaving(request, "people", self._tables())
+            return await self._export(request, "people", self._tables())
         if request.method == "POST":
-            status, said = await self._done(request, self._acts)
+            status, message = await self._perform(request, self._operations)
             if status == 200 and read_form(request)["act"] == "make-token":
-                token, said = said, "The token is shown this once:"
-        return await self._people(request, status, said, token)
+                token, message = message, "The token is shown this once:"
+        return await self._render_people(request, status, message, token)
 
-    async def _people(self, request: Request, status: int, said: str, token: str) -> Response:
+    async def _render_people(self, request: Request, status: int, message: str, token: str) -> Response:
         now, visitor = self._pages.clock.now(), read_visitor(request)
         reader = self._store.reader
 
         def read() -> dict[str, Any]:
             return {
-                "people": reads.people(reader),
-                "sessions": reads.web_sessions(reader, now),
-                "tokens": reads.tokens(reader),
-                "verdict": self._pages.verdict_of(visitor),
+                "people": stored_people(reader),
+                "sessions": web_sessions(reader, now),
+                "tokens": tokens(reader),
+                "bar_status": self._pages.read_bar_status(visitor),
             }
 
         try:
             values = await self._pages.run(read)
         except MainspringError as error:
             return PlainTextResponse(f"{describe_error(error)[1]}\n", 503)
-        values |= {"roles": list(Role), "days": _DAYS, "at": "/people", "wrong": status != 200}
-        return self._pages.page(request, "people.html", status, said=said, token=token, now=now, **values)
+        values |= {"roles": list(Role), "days": _DAYS, "at": "/people", "is_error": status != 200}
+        return self._pages.page(request, "people.html", status, message=message, token=token, now=now, **values)
 
     def _tables(self) -> Tables:
-        """Return what gives the rows of each table of `/people`, as the API tells them."""
+        """Return the exports of the tables of `/people`, in the form of the API."""
         reader, now = self._store.reader, self._pages.clock.now()
         return {
-            "people": lambda: [person_detail(one) for one in reads.people(reader)],
-            "tokens": lambda: [token_detail(one) for one in reads.tokens(reader)],
-            "sessions": lambda: [session_detail(one) for one in reads.web_sessions(reader, now, limit=MOST)],
+            "people": lambda: [person_detail(person) for person in stored_people(reader)],
+            "tokens": lambda: [token_detail(token) for token in tokens(reader)],
+            "sessions": lambda: [session_detail(session) for session in web_sessions(reader, now, limit=MOST)],
         }
 
-    async def _leaving(self, request: Request, name: str, tables: Tables) -> Response:
+    async def _export(self, request: Request, name: str, tables: Tables) -> Response:
         """Return a table as CSV or JSON."""
-        kind, of = request.query_params["as"], request.query_params.get("of", "")
-        rows = tables.get(of)
+        kind, table = request.query_params["as"], request.query_params.get("of", "")
+        rows = tables.get(table)
         if rows is None or kind not in KINDS:
-            ways = " or ".join(f"?as={one}&of={table}" for table in tables for one in KINDS)
-            return PlainTextResponse(f"this page has no such table, or not in this form: ask for {ways}\n", 400)
+            exports = " or ".join(f"?as={file_kind}&of={table}" for table in tables for file_kind in KINDS)
+            return PlainTextResponse(f"this page has no such table, or not in this form: ask for {exports}\n", 400)
         try:
-            return await self._pages.run(lambda: download(rows(), kind, f"{name}-{of}"))
+            return await self._pages.run(lambda: download(rows(), kind, f"{name}-{table}"))
         except MainspringError as error:
             return PlainTextResponse(f"{describe_error(error)[1]}\n", 503)
 
     async def me(self, request: Request) -> Response:
-        """Show who asks, and let it change its password and end its sessions."""
+        """Show the visitor; let them change their password and end their sessions."""
         visitor = read_visitor(request)
-        own = await self._pages.gate.session(request)
-        if own is None or own.visitor(self._pages.clock.now()) != visitor:  # a token came, with or without a cookie
+        session = await self._pages.authenticator.session(request)
+        if (
+            session is None or session.visitor(self._pages.clock.now()) != visitor
+        ):  # signed in by a token, with or without a cookie
             return PlainTextResponse("this page is for people who signed in\n", 404)
-        status, said = 200, ""
+        status, message = 200, ""
         if request.method == "GET" and "as" in request.query_params:
             now, reader = self._pages.clock.now(), self._store.reader
-            mine: Tables = {
-                "sessions": lambda: [session_detail(one) for one in reads.web_sessions(reader, now, visitor.name)]
+            tables: Tables = {
+                "sessions": lambda: [session_detail(row) for row in web_sessions(reader, now, visitor.name)]
             }
-            return await self._leaving(request, "me", mine)
+            return await self._export(request, "me", tables)
         if request.method == "POST":
-            came = self._came(request)
-            known: dict[str, Callable[[_PeopleForm], str]] = {
-                "set-password": lambda asked: self._own_password(asked, came, own.source),
-                "end-session": lambda asked: self._end_own(asked, visitor.name),
+            origin = self._sign_in_origin(request)
+            operations: dict[str, Callable[[_PeopleForm], str]] = {
+                "set-password": lambda request_form: self._change_own_password(request_form, origin, session.source),
+                "end-session": lambda request_form: self._end_own_session(request_form, visitor.name),
                 "end-sessions": self._end_sessions,
             }
-            status, said = await self._done(request, known, name=visitor.name, keep=own.hash)
+            status, message = await self._perform(request, operations, name=visitor.name, keep=session.hash)
         now = self._pages.clock.now()
         try:
-            sessions, verdict = await self._pages.run(
-                lambda: (reads.web_sessions(self._store.reader, now, visitor.name), self._pages.verdict_of(visitor))
+            sessions, bar_status = await self._pages.run(
+                lambda: (
+                    web_sessions(self._store.reader, now, visitor.name),
+                    self._pages.read_bar_status(visitor),
+                )
             )
         except MainspringError as error:
             return PlainTextResponse(f"{describe_error(error)[1]}\n", 503)
-        values = {"sessions": sessions, "own": own.id, "has_password": own.source is SignInMethod.PASSWORD}
-        values |= {"verdict": verdict, "at": "/me", "wrong": status != 200}
-        return self._pages.page(request, "me.html", status, said=said, **values)
+        values = {"sessions": sessions, "own": session.id, "has_password": session.source is SignInMethod.PASSWORD}
+        values |= {"bar_status": bar_status, "at": "/me", "is_error": status != 200}
+        return self._pages.page(request, "me.html", status, message=message, **values)
 
-    async def _done(
-        self, request: Request, known: dict[str, Callable[[_PeopleForm], str]], name: str | None = None, keep: str = ""
+    async def _perform(
+        self,
+        request: Request,
+        operations: dict[str, Callable[[_PeopleForm], str]],
+        name: str | None = None,
+        keep: str = "",
     ) -> tuple[int, str]:
-        """Do what a button says; return the status and what is told of it."""
+        """Perform the operation of a button; return the status and the message."""
         form = read_form(request)
-        do = known.get(form.get("act", ""))
-        if do is None:
+        operation = operations.get(form.get("act", ""))
+        if operation is None:
             return 400, "there is no such act"
         subject = form.get("name", "") if name is None else name
         try:
-            asked = _PeopleForm(form, self._pages.act(request), subject, keep)
-            return 200, await self._pages.run(lambda: do(asked))
+            person_form = _PeopleForm(form, self._pages.act(request), subject, keep)
+            return 200, await self._pages.run(lambda: operation(person_form))
         except MainspringError as error:
             return describe_error(error)
 
-    def _how(self, asked: _PeopleForm) -> dict[str, Any]:
-        return {"clock": self._pages.clock, "act": asked.act, "cost": self._sign_in.cost}
+    def _options(self, person_form: _PeopleForm) -> dict[str, Any]:
+        return {"clock": self._pages.clock, "act": person_form.act, "cost": self._sign_in.cost}
 
-    # -- what the buttons do -------------------------------------------------------------------------------------------
+    # -- the operations of the buttons ---------------------------------------------------------------------------------
 
-    def _add(self, asked: _PeopleForm) -> str:
-        role, patterns = _parse_role(asked.form), _parse_patterns(asked.form)
-        password = asked.form.get("password", "")
-        name = acts.add_person(self._store, asked.name, role, patterns, password, **self._how(asked))
+    def _add(self, person_form: _PeopleForm) -> str:
+        role, patterns = _parse_role(person_form.form), _parse_patterns(person_form.form)
+        password = person_form.form.get("password", "")
+        name = add_person(self._store, person_form.name, role, patterns, password, **self._options(person_form))
         return f"{name} may come in"
 
-    def _change(self, asked: _PeopleForm) -> str:
-        acts.change_person(self._store, asked.name, _parse_role(asked.form), _parse_patterns(asked.form), act=asked.act)
-        return f"{asked.name} is changed"
+    def _change(self, person_form: _PeopleForm) -> str:
+        change_person(
+            self._store,
+            person_form.name,
+            _parse_role(person_form.form),
+            _parse_patterns(person_form.form),
+            act=person_form.act,
+        )
+        return f"{person_form.name} is changed"
 
-    def _remove(self, asked: _PeopleForm) -> str:
-        acts.remove_person(self._store, asked.name, act=asked.act)
-        return f"{asked.name} may come in no more"
+    def _remove(self, person_form: _PeopleForm) -> str:
+        remove_person(self._store, person_form.name, act=person_form.act)
+        return f"{person_form.name} may come in no more"
 
-    def _set_password(self, asked: _PeopleForm) -> str:
-        password = asked.form.get("password", "")
-        acts.set_password(self._store, asked.name, password, **self._how(asked))
-        return f"{asked.name} has a new password and is signed out"
+    def _set_password(self, person_form: _PeopleForm) -> str:
+        password = person_form.form.get("password", "")
+        set_password(self._store, person_form.name, password, **self._options(person_form))
+        return f"{person_form.name} has a new password and is signed out"
 
-    def _own_password(self, asked: _PeopleForm, came: SignInOrigin, source: SignInMethod) -> str:
+    def _change_own_password(self, person_form: _PeopleForm, origin: SignInOrigin, source: SignInMethod) -> str:
         if source is not SignInMethod.PASSWORD:
             raise ArgumentError("you came in without a password", hint="An admin adds you as a person.")
-        proof = self._sign_in.confirms(asked.name, asked.form.get("old", ""), came)
+        proof = self._sign_in.confirms(person_form.name, person_form.form.get("old", ""), origin)
         if proof is None:
             raise ArgumentError("the present password is another one")
-        password = asked.form.get("password", "")
-        acts.set_password(self._store, asked.name, password, proof=proof, keep=asked.keep, **self._how(asked))
+        password = person_form.form.get("password", "")
+        set_password(
+            self._store, person_form.name, password, proof=proof, keep=person_form.keep, **self._options(person_form)
+        )
         return "your password is changed; your other sessions are ended"
 
-    def _end_sessions(self, asked: _PeopleForm) -> str:
-        ended = acts.end_sessions(self._store, asked.name, act=asked.act, keep=asked.keep)
-        return f"{format_count(ended, 'session')} of {asked.name} ended"
+    def _end_sessions(self, person_form: _PeopleForm) -> str:
+        ended = end_sessions(self._store, person_form.name, act=person_form.act, keep=person_form.keep)
+        return f"{format_count(ended, 'session')} of {person_form.name} ended"
 
-    def _end_session(self, asked: _PeopleForm) -> str:
-        acts.end_session(self._store, asked.form.get("id", ""), None, act=asked.act)
+    def _end_session(self, person_form: _PeopleForm) -> str:
+        end_session(self._store, person_form.form.get("id", ""), None, act=person_form.act)
         return "the session is ended"
 
-    def _end_own(self, asked: _PeopleForm, name: str) -> str:
-        acts.end_session(self._store, asked.form.get("id", ""), name, act=asked.act)
+    def _end_own_session(self, person_form: _PeopleForm, name: str) -> str:
+        end_session(self._store, person_form.form.get("id", ""), name, act=person_form.act)
         return "the session is ended"
 
-    def _make_token(self, asked: _PeopleForm) -> str:
-        days = asked.form.get("days", "")
+    def _make_token(self, person_form: _PeopleForm) -> str:
+        days = person_form.form.get("days", "")
         if days and not (_FEW_DIGITS.fullmatch(days) and 0 < int(days) <= _MOST_DAYS):
             raise ArgumentError(f"a token lasts 1 to {_MOST_DAYS:,} days, or until it is revoked")
         until_at = self._pages.clock.now() + int(days) * _DAY_MS if days else None
-        role, patterns = _parse_role(asked.form), _parse_patterns(asked.form)
-        return acts.make_token(
-            self._store, asked.name, role, patterns, until_at, clock=self._pages.clock, act=asked.act
+        role, patterns = _parse_role(person_form.form), _parse_patterns(person_form.form)
+        return make_token(
+            self._store, person_form.name, role, patterns, until_at, clock=self._pages.clock, act=person_form.act
         )
 
-    def _revoke_token(self, asked: _PeopleForm) -> str:
-        acts.revoke_token(self._store, asked.form.get("id", ""), act=asked.act)
+    def _revoke_token(self, person_form: _PeopleForm) -> str:
+        revoke_token(self._store, person_form.form.get("id", ""), act=person_form.act)
         return "the token opens nothing any more"
 
 
@@ -238,6 +269,6 @@ def _parse_role(form: dict[str, str]) -> Role:
 
 
 def _parse_patterns(form: dict[str, str]) -> list[str] | None:
-    """Return the patterns of a line; nothing in it = all."""
+    """Return the patterns of a line; an empty line = all automations."""
     words = [word.strip() for word in form.get("automations", "").split(",") if word.strip()]
     return words or None

@@ -16,22 +16,22 @@ from mainspring.web.dashboard.page_route import Form, PageButton, PageRoute, Pag
 
 def show(call: ApiCall[ListQuery, Form | None]) -> PageView:
     """List queues by name."""
-    found = queues.list_queues(api_call(call))
-    return PageView("Queues", {"queues": found.items, "next": found.next, "rate": format_rate, "words": _shell_words})
+    page = queues.list_queues(api_call(call))
+    return PageView("Queues", {"queues": page.items, "next": page.next, "rate": format_rate, "words": _shell_words})
 
 
 def rows(call: ApiCall[ListQuery, None]) -> Iterator[QueueLoad]:
-    """Give them all."""
+    """Export all of them."""
     return list_all_pages(call, queues.list_queues)
 
 
 def pause(call: ApiCall[Any, Form]) -> None:
-    """Let nothing be taken from one."""
+    """Pause a queue."""
     call_api(call, queues.pause_queue, OperationRequest(reason=read_reason(call)), queue=call.body.get("queue", ""))
 
 
 def resume(call: ApiCall[Any, Form]) -> None:
-    """Go on with one."""
+    """Resume a queue."""
     call_api(call, queues.resume_queue, OperationRequest(reason=read_reason(call)), queue=call.body.get("queue", ""))
 
 

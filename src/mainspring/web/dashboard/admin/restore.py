@@ -1,4 +1,4 @@
-"""`/undecided`: a restored store is held; what becomes of each run that was unfinished then, and letting the store go on."""
+"""`/undecided`: after a restore, decide on each run that was unfinished then, and release the store."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,11 +27,11 @@ from mainspring.web.dashboard.page_route import (
 
 
 def show(call: ApiCall[ListQuery, Form | None]) -> PageView:
-    """List the runs that somebody has to decide on."""
-    found = restore.list_undecided(api_call(call))
+    """List the runs that need a decision."""
+    page = restore.list_undecided(api_call(call))
     values = {
-        "runs": found.items,
-        "next": found.next,
+        "runs": page.items,
+        "next": page.next,
         "is_held": restore.is_on_hold(call),
         "decisions": _DECISION_WORDS,
     }
@@ -41,31 +41,31 @@ def show(call: ApiCall[ListQuery, Form | None]) -> PageView:
 
 
 def rows(call: ApiCall[ListQuery, None]) -> Iterator[RunView]:
-    """Give them all."""
+    """Export all of them."""
     return list_all_pages(call, restore.list_undecided)
 
 
 def rows_of_changes(call: ApiCall[ListQuery, None]) -> tuple[LostChange, ...]:
-    """Return what people changed after the backup."""
+    """Return operations of people after the backup."""
     return restore.list_lost_interval(call).changes or ()
 
 
 def decide(call: ApiCall[Any, Form]) -> None:
-    """Decide on one run, or on all that are left."""
+    """Decide on one run, or on all undecided ones."""
     form = call.body
     try:
         decision = RestoreDecision(form.get("decision", ""))
     except ValueError:
         raise ArgumentError("what becomes of it?", hint=f"One of: {', '.join(RestoreDecision)}.") from None
     run = form.get("run", "")
-    which = {"runs": (run,)} if run else {"all": True}
+    selection = {"runs": (run,)} if run else {"all": True}
     require_all_done(
-        call_api(call, restore.decide_runs, DecideRequest(decision=decision, reason=read_reason(call), **which))
+        call_api(call, restore.decide_runs, DecideRequest(decision=decision, reason=read_reason(call), **selection))
     )
 
 
 def release(call: ApiCall[Any, Form]) -> None:
-    """Let the store go on."""
+    """Release the store."""
     call_api(call, restore.release_store, OperationRequest(reason=read_reason(call)))
 
 

@@ -1,4 +1,4 @@
-"""`/settings`: channels with what they took last, each to be tried; whom routes lead to; the log of what was told; the configuration."""
+"""`/settings`: notification channels with a test, routes, the log of alerts, and the configuration."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,7 +29,7 @@ AT = "/settings"
 
 
 class AlertsPageQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which alerts: to this channel, in this state, written so long ago at most."""
+    """Filter of alerts: channel, state, and the longest time since they were written."""
 
     channel: Word | None = None
     state: AlertState | None = None
@@ -37,7 +37,7 @@ class AlertsPageQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknow
 
 
 class ConfigurationPageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which settings: those whose name holds this text; `stated` = without those that nobody set."""
+    """Filter of settings: a text in the name; `stated` = without those that have their default."""
 
     name: Word | None = None
     stated: bool = False
@@ -54,7 +54,7 @@ def show(call: AnyApiCall) -> PageView:
     }
     values = {
         "channels": channels.list_channels(api_call(call)).items,
-        "routes": [_describe_route(one) for one in notify.route],
+        "routes": [_describe_route(route) for route in notify.route],
         "windows": len(notify.maintenance),
         "times": times,
         "is_held": restore.is_on_hold(call),
@@ -64,74 +64,74 @@ def show(call: AnyApiCall) -> PageView:
 
 
 def rows(call: AnyApiCall) -> list[ChannelDetail]:
-    """Give the channels."""
+    """Export the channels."""
     return channels.list_channels(api_call(call)).items
 
 
 def routes(call: AnyApiCall) -> tuple[NotificationRoute, ...]:
-    """Give the routes of the configuration."""
+    """Export the routes of the configuration."""
     return call.site.settings.notify.route
 
 
 def test_channel_of_form(call: ApiCall[Any, Form]) -> None:
-    """Tell a channel that this is a test. Raises ConflictError where it does not take it, with what it answered."""
+    """Send a test to a channel. Raises ConflictError with its answer if it fails."""
     name = call.body.get("channel", "")
-    answer = call_api(call, channels.test_channel, OperationRequest(), channel=name)
-    if answer.fault is not None:
-        raise ConflictError(f"{name} did not take the test: {answer.fault}", hint="It is on record.")
+    result = call_api(call, channels.test_channel, OperationRequest(), channel=name)
+    if result.fault is not None:
+        raise ConflictError(f"{name} did not take the test: {result.fault}", hint="It is on record.")
 
 
 def show_routes(call: ApiCall[RoutesQuery, Form | None]) -> PageView:
-    """Show who would be told if something went wrong with each automation now."""
-    found = channels.list_routes(api_call(call))
-    values = {"routes": found.items, "next": found.next, "query": call.query, "kinds": list(IncidentKind)}
+    """Show the recipients of an incident of each automation now."""
+    page = channels.list_routes(api_call(call))
+    values = {"routes": page.items, "next": page.next, "query": call.query, "kinds": list(IncidentKind)}
     return PageView("Who is told", values | {"now": call.site.clock.now()})
 
 
 def rows_of_routes(call: ApiCall[RoutesQuery, None]) -> Iterator[RouteLine]:
-    """Give who would be told."""
+    """Export the recipients."""
     return list_all_pages(call, channels.list_routes)
 
 
 def show_alerts(call: ApiCall[AlertsPageQuery, Form | None]) -> PageView:
-    """Show what was told to whom, and what waits to be told."""
-    found = _list_alerts(api_call(call))
-    values = {"alerts": found.items, "next": found.next, "query": call.query, "states": list(AlertState)}
-    names = [one.name for one in channels.list_channels(api_call(call)).items]
+    """Show notifications that were sent or wait to be sent."""
+    page = _list_alerts(api_call(call))
+    values = {"alerts": page.items, "next": page.next, "query": call.query, "states": list(AlertState)}
+    names = [channel.name for channel in channels.list_channels(api_call(call)).items]
     return PageView("Alerts", values | {"channels": names, "spans": SPANS})
 
 
 def rows_of_alerts(call: ApiCall[AlertsPageQuery, None]) -> Iterator[AlertView]:
-    """Give all alerts."""
+    """Export all alerts."""
     return list_all_pages(call, _list_alerts)
 
 
 def show_configuration(call: ApiCall[ConfigurationPageQuery, Form | None]) -> PageView:
     """Show the settings in force in the web process, with their sources."""
-    found = [(one, format_option(one.value)) for one in rows_of_configuration(api_call(call))]
-    return PageView("Configuration", {"settings": found, "query": call.query, "file": call.site.settings.file})
+    listed = [(setting, format_option(setting.value)) for setting in rows_of_configuration(api_call(call))]
+    return PageView("Configuration", {"settings": listed, "query": call.query, "file": call.site.settings.file})
 
 
 def rows_of_configuration(call: ApiCall[ConfigurationPageQuery, None]) -> list[SettingDetail]:
-    """Give the settings that are meant."""
+    """Export the matching settings."""
     query = call.query
     return [
-        one
-        for one in settings.list_settings(call).items
-        if (query.name is None or query.name in one.setting) and not (query.stated and one.source == "default")
+        setting
+        for setting in settings.list_settings(call).items
+        if (query.name is None or query.name in setting.setting) and not (query.stated and setting.source == "default")
     ]
 
 
 def _list_alerts(call: ApiCall[AlertsPageQuery, None]) -> Page[AlertView]:
     query = call.query
-    asked = AlertsQuery(
+    api_query = AlertsQuery(
         channel=query.channel,
         state=query.state,
         since=parse_past(call, query.since),
         limit=query.limit,
         cursor=query.cursor,
     )
-    return incidents.list_alerts(call.asking(asked))
+    return incidents.list_alerts(call.with_query(api_query))
 
 
 def _describe_route(route: NotificationRoute) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`/workers`: the processes that use the store, what each has in hand and when it was last heard of; drain, quarantine."""
+"""`/workers`: the processes that use the store, what each has claimed and its last heartbeat; drain and quarantine."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,42 +16,42 @@ from mainspring.web.dashboard.exports import list_all_pages
 from mainspring.web.dashboard.page_route import Form, PageButton, PageRoute, PageView, api_call, call_api, read_reason
 
 _MOST_NAMED = 50
-"""Automations of one process that are named."""
+"""Automations of one process that are listed by name."""
 
 
 def show(call: ApiCall[WorkersQuery, Form | None]) -> PageView:
-    """List processes, and how many there are of each role."""
+    """List processes, and count them by role."""
     processes = workers.read_processes(api_call(call))
-    live = [one for one in processes if one.ended_at is None]
-    found = workers.slice_processes(processes, call.query)
-    roles = Counter(one.role for one in live)
+    live = [session for session in processes if session.ended_at is None]
+    page = workers.slice_processes(processes, call.query)
+    roles = Counter(session.role for session in live)
     return PageView(
         "Workers",
         {
-            "workers": found.items,
-            "next": found.next,
+            "workers": page.items,
+            "next": page.next,
             "roles": sorted(roles.items()),
-            "deploy": max((one.deploy for one in live), default=0),
+            "deploy": max((session.deploy for session in live), default=0),
             "query": call.query,
             "most_named": _MOST_NAMED,
             "alive": SessionState.ALIVE,
-            "is_silent": lambda one: is_silent(one, call.site.clock.now()),
+            "is_silent": lambda session: is_silent(session, call.site.clock.now()),
         },
     )
 
 
 def rows(call: ApiCall[WorkersQuery, None]) -> Iterator[SessionView]:
-    """Give them all."""
+    """Export all of them."""
     return list_all_pages(call, workers.list_workers)
 
 
 def drain(call: ApiCall[Any, Form]) -> None:
-    """Let one take nothing new."""
+    """Drain a worker."""
     call_api(call, workers.drain_worker, OperationRequest(reason=read_reason(call)), worker=call.body.get("worker", ""))
 
 
 def quarantine(call: ApiCall[Any, Form]) -> None:
-    """Take everything away from one."""
+    """Quarantine a worker."""
     call_api(
         call, workers.quarantine_worker, OperationRequest(reason=read_reason(call)), worker=call.body.get("worker", "")
     )

@@ -1,4 +1,4 @@
-"""`/a/NAME`: how one automation stands, how its runs went, why they failed, what is due, what watches it, what it is."""
+"""`/a/NAME`: one automation: its health, runs, errors, due times, monitors and definition."""
 
 from collections.abc import Iterator
 from shlex import quote
@@ -19,7 +19,7 @@ from mainspring.store.views import AutomationView, RunRow
 from mainspring.web.api.bodies import OperationRequest
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints import automation_health, automations, incidents, runs
-from mainspring.web.api.endpoints.automation_health import RUNS, DueQuery, FiguresQuery
+from mainspring.web.api.endpoints.automation_health import RUNS, DueQuery, HourlyStatsQuery
 from mainspring.web.api.endpoints.automations import PauseRequest
 from mainspring.web.api.endpoints.incidents import ErrorsQuery, IncidentsQuery
 from mainspring.web.api.endpoints.runs import RunsQuery
@@ -29,7 +29,7 @@ from mainspring.web.dashboard.automations.automations import CALM_STATES
 from mainspring.web.dashboard.charts.heat_grid import draw_heat_grid
 from mainspring.web.dashboard.charts.layered_graph import BOX, draw_layered_graph
 from mainspring.web.dashboard.charts.punctuality import draw_punctuality, draw_window
-from mainspring.web.dashboard.charts.run_paths import BOX as WAYS_BOX
+from mainspring.web.dashboard.charts.run_paths import BOX as PATHS_BOX
 from mainspring.web.dashboard.charts.run_paths import draw_run_paths
 from mainspring.web.dashboard.charts.run_strip import draw_strip
 from mainspring.web.dashboard.page_route import (
@@ -45,7 +45,7 @@ from mainspring.web.dashboard.page_route import (
 from mainspring.web.dashboard.time_fields import parse_future, zone_of_automation
 
 _EXPLAINED_STATES = frozenset(AutomationState) - CALM_STATES
-"""States that want a word above all else."""
+"""States that are explained first."""
 _DUE: Final = 40
 _NEXT: Final = 10
 _ERRORS: Final = 20
@@ -53,12 +53,12 @@ _ERRORS: Final = 20
 
 def show(call: ApiCall[PageQuery, Form | None]) -> PageView:
     """Show one automation."""
-    shown = automations.show_automation(api_call(call))
-    view, now = shown.automation, call.site.clock.now()
+    detail = automations.show_automation(api_call(call))
+    view, now = detail.automation, call.site.clock.now()
     definition = read_definition(view)
-    zone, standing = zone_of_automation(call, definition), automation_health.show_health(api_call(call))
+    zone, health = zone_of_automation(call, definition), automation_health.show_health(api_call(call))
     unresolved = incidents.list_incidents(
-        call.asking(IncidentsQuery(automation=view.name, folded=True, limit=_ERRORS))
+        call.with_query(IncidentsQuery(automation=view.name, folded=True, limit=_ERRORS))
     ).items
     values = {
         "view": view,
@@ -68,8 +68,8 @@ def show(call: ApiCall[PageQuery, Form | None]) -> PageView:
         "team": _option_value(definition, "team"),
         "tier": _option_value(definition, "tier") or "notify",
         "tags": _option_value(definition, "tags") or {},
-        "standing": standing,
-        "judged": list_monitor_rows(standing.judged),
+        "health": health,
+        "monitor_rows": list_monitor_rows(health.judged),
         "trust": automation_health.show_trust(api_call(call)),
         "incidents": unresolved,
         "worst": most_severe_by_automation(unresolved).get(view.name),
@@ -80,66 +80,66 @@ def show(call: ApiCall[PageQuery, Form | None]) -> PageView:
         "can_backfill": definition is not None
         and definition.kind is not DefinitionKind.EXEC
         and bool(definition.schedules),
-        "is_paused": standing.state is AutomationState.PAUSED,
-        "is_retired": standing.state is AutomationState.RETIRED,
-        "is_told": standing.state in _EXPLAINED_STATES,
+        "is_paused": health.state is AutomationState.PAUSED,
+        "is_retired": health.state is AutomationState.RETIRED,
+        "is_explained": health.state in _EXPLAINED_STATES,
         "pause_line": _pause_command(view.name, call.body),
         "quoted": quote(view.name),
         "typed": call.body or {},
     }
     values |= _run_values(call, view, now)
-    values |= _figure_values(call, zone)
-    values |= _due_values(call, zone, standing)
+    values |= _stats_values(call, zone)
+    values |= _due_values(call, zone, health)
     values |= _neighbour_values(call, view, definition)
     return PageView(view.name, values)
 
 
 def rows(call: ApiCall[PageQuery, None]) -> Iterator[RunRow]:
-    """Give its newest runs, as the strip draws them."""
+    """Export its newest runs."""
     return iter(_list_newest_runs(call, automations.find_automation(call).name))
 
 
 def _run_values(call: ApiCall[PageQuery, Form | None], view: AutomationView, now: int) -> dict[str, Any]:
     newest = [
-        RunMark(one.id, one.state, one.reason, None, one.created_at, one.started_at, one.finished_at)
-        for one in _list_newest_runs(call, view.name)
+        RunMark(row.id, row.state, row.reason, None, row.created_at, row.started_at, row.finished_at)
+        for row in _list_newest_runs(call, view.name)
     ]
-    wanted = ErrorsQuery(automation=view.name, limit=_ERRORS)
+    errors_query = ErrorsQuery(automation=view.name, limit=_ERRORS)
     paths = automation_health.show_paths(api_call(call))
     return {
         "paths": paths,
-        "ways": draw_run_paths(paths),
-        "ways_box": WAYS_BOX,
-        "way_word": edge_word,
+        "paths_chart": draw_run_paths(paths),
+        "paths_box": PATHS_BOX,
+        "edge_word": edge_word,
         "runs": newest,
         "strip": draw_strip(newest, RUNS, now),
         "p50": duration_at_share(newest, 0.5),
         "p95": duration_at_share(newest, 0.95),
-        "errors": incidents.list_errors(call.asking(wanted)).items,
+        "errors": incidents.list_errors(call.with_query(errors_query)).items,
     }
 
 
 def _list_newest_runs(call: ApiCall[Any, Any], name: str) -> list[RunRow]:
-    return runs.list_runs(call.asking(RunsQuery(name=name, limit=RUNS))).items
+    return runs.list_runs(call.with_query(RunsQuery(name=name, limit=RUNS))).items
 
 
-def _figure_values(call: ApiCall[PageQuery, Form | None], zone: str) -> dict[str, Any]:
-    figures = automation_health.show_figures(call.asking(FiguresQuery(days=DAYS)))
+def _stats_values(call: ApiCall[PageQuery, Form | None], zone: str) -> dict[str, Any]:
+    stats = automation_health.show_hourly_stats(call.with_query(HourlyStatsQuery(days=DAYS)))
     return {
-        "days": group_by_day(figures.hours, zone),
-        "heat": draw_heat_grid(figures.hours, zone),
-        "changes": figures.marks[::-1],
-        "has_figures": bool(figures.hours),
+        "days": group_by_day(stats.hours, zone),
+        "heat": draw_heat_grid(stats.hours, zone),
+        "changes": stats.marks[::-1],
+        "has_stats": bool(stats.hours),
     }
 
 
-def _due_values(call: ApiCall[PageQuery, Form | None], zone: str, standing: AutomationHealth) -> dict[str, Any]:
-    due = automation_health.show_due_times(call.asking(DueQuery(limit=_DUE)))
-    is_in_time = standing.late_at is not None and standing.late_at > call.site.clock.now()
-    drawn = draw_punctuality(due.past, zone, standing.due_at if is_in_time else None)
-    now, good_at, late_at = call.site.clock.now(), standing.last_good_at, standing.late_at
+def _due_values(call: ApiCall[PageQuery, Form | None], zone: str, health: AutomationHealth) -> dict[str, Any]:
+    due = automation_health.show_due_times(call.with_query(DueQuery(limit=_DUE)))
+    is_in_time = health.late_at is not None and health.late_at > call.site.clock.now()
+    chart = draw_punctuality(due.past, zone, health.due_at if is_in_time else None)
+    now, good_at, late_at = call.site.clock.now(), health.last_good_at, health.late_at
     window = None if good_at is None or late_at is None else draw_window(good_at, late_at, now)
-    return {"next_due": due.next[:_NEXT], "past": due.past[::-1], "expected": drawn, "window": window}
+    return {"next_due": due.next[:_NEXT], "past": due.past[::-1], "expected": chart, "window": window}
 
 
 def _neighbour_values(
@@ -169,19 +169,19 @@ def _pause_command(name: str, form: Form | None) -> str:
 
 
 def pause(call: ApiCall[Any, Form]) -> None:
-    """Start nothing of it, for so long or until somebody resumes it."""
+    """Pause it, for a span or until it is resumed."""
     span = call.body.get("for", "").strip()
     until = parse_future(call, span, "for") if span else None
     call_api(call, automations.pause, PauseRequest(reason=read_reason(call), until=until))
 
 
 def resume(call: ApiCall[Any, Form]) -> None:
-    """Let it go on."""
+    """Resume it."""
     call_api(call, automations.resume, OperationRequest(reason=read_reason(call)))
 
 
 def retire(call: ApiCall[Any, Form]) -> None:
-    """Declare it gone for good."""
+    """Retire it."""
     call_api(call, automations.retire, OperationRequest(reason=read_reason(call)))
 
 

@@ -1,4 +1,4 @@
-"""Tables of the page of one automation: its days, what monitors say of it, what starts it beside its schedules."""
+"""Rows for the tables of an automation's page: days, monitors, triggers."""
 
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -15,13 +15,13 @@ from mainspring.domain.values.plain_json import is_instant
 from mainspring.insight.automations.automation_list import describe_visible_source
 from mainspring.insight.incidents.findings import finding_word, format_rule, label_figure, sort_by_problem
 from mainspring.insight.text import quantile
-from mainspring.web.api.endpoints.automation_health import HourFigures
+from mainspring.web.api.endpoints.automation_health import HourStats
 
 _TONES = {"wrong": "bad", "unsure": "idle", "well": "good"}
 
 
 class DayRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One day on the clock of the automation; durations are what this share took at most, true to a factor of two."""
+    """One day in the zone of the automation; a share of the runs took at most the duration, true to a factor of two."""
 
     day: str
     ended: int
@@ -32,7 +32,7 @@ class DayRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MonitorFindingRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What one monitor says: a word with its tone, and what it found; `figures` = (name, text, instant)."""
+    """The result of one monitor: a word with its tone, and its finding; `figures` = (name, text, instant)."""
 
     monitor: str
     line: str
@@ -51,61 +51,61 @@ class SourceRow(msgspec.Struct, frozen=True, kw_only=True):
     pace: str
 
 
-def group_by_day(hours: Iterable[HourFigures], zone: str) -> list[DayRow]:
-    """Return hours as days, the newest first."""
+def group_by_day(hours: Iterable[HourStats], zone: str) -> list[DayRow]:
+    """Return hours grouped by day, newest first."""
     tz = find_zone(zone)
-    found: dict[date, list[HourFigures]] = {}
-    for one in hours:
-        found.setdefault(to_local(one.hour_at, tz).date(), []).append(one)
-    return [_build_day(day.isoformat(), those) for day, those in sorted(found.items(), reverse=True)]
+    hours_by_day: dict[date, list[HourStats]] = {}
+    for hour in hours:
+        hours_by_day.setdefault(to_local(hour.hour_at, tz).date(), []).append(hour)
+    return [_build_day(day.isoformat(), day_hours) for day, day_hours in sorted(hours_by_day.items(), reverse=True)]
 
 
-def _build_day(day: str, hours: list[HourFigures]) -> DayRow:
-    succeeded, failed = sum(one.succeeded for one in hours), sum(one.failed for one in hours)
-    took = quantile.merge_buckets(one.took for one in hours)
+def _build_day(day: str, hours: list[HourStats]) -> DayRow:
+    succeeded, failed = sum(hour.succeeded for hour in hours), sum(hour.failed for hour in hours)
+    durations = quantile.merge_buckets(hour.took for hour in hours)
     return DayRow(
         day=day,
         ended=succeeded + failed,
         failed=failed,
         success_share=succeeded / (succeeded + failed) if succeeded + failed else None,
-        p50_ms=quantile.estimate_quantile(took, 0.5),
-        p95_ms=quantile.estimate_quantile(took, 0.95),
+        p50_ms=quantile.estimate_quantile(durations, 0.5),
+        p95_ms=quantile.estimate_quantile(durations, 0.95),
     )
 
 
-def list_monitor_rows(judged: Iterable[Evaluation]) -> list[MonitorFindingRow]:
-    """Return verdicts, what is wrong first."""
-    return [_build_monitor_row(one) for one in sort_by_problem(judged)]
+def list_monitor_rows(evaluations: Iterable[Evaluation]) -> list[MonitorFindingRow]:
+    """Return evaluations, failing ones first."""
+    return [_build_monitor_row(evaluation) for evaluation in sort_by_problem(evaluations)]
 
 
-def _build_monitor_row(one: Evaluation) -> MonitorFindingRow:
-    monitor, word = MONITORS[one.subject.kind], finding_word(one)
+def _build_monitor_row(evaluation: Evaluation) -> MonitorFindingRow:
+    monitor, word = MONITORS[evaluation.subject.kind], finding_word(evaluation)
     return MonitorFindingRow(
         monitor=str(monitor.kind),
         line=monitor.line,
         rule=format_rule(monitor.rule),
         tone=_TONES[word],
         word=word,
-        said=one.unsure or "" if one.finding is None else one.finding.text,
-        figures=[_build_figure(name, value) for name, value in one.figures.items()],
+        said=evaluation.unsure or "" if evaluation.finding is None else evaluation.finding.text,
+        figures=[_build_input(name, value) for name, value in evaluation.figures.items()],
     )
 
 
-def _build_figure(name: str, value: Any) -> tuple[str, str, int | None]:
+def _build_input(name: str, value: Any) -> tuple[str, str, int | None]:
     if is_instant(name) and isinstance(value, int):
         return label_figure(name), "", value
     return label_figure(name), format_figure(name, value), None
 
 
 def list_source_rows(definition: Definition | None, may_see: Callable[[str], bool]) -> list[SourceRow]:
-    """Return its triggers; what other automations they listen to is told as far as those may be seen."""
+    """Return its triggers; sources of other automations are described as far as the visitor may see them."""
     if definition is None:
         return []
     return [
         SourceRow(
-            name=f"{definition.name}/{end}",
+            name=f"{definition.name}/{trigger_name}",
             listens_to=describe_visible_source(trigger.source, may_see),
             pace=", ".join(trigger.pace.words()),
         )
-        for end, trigger in definition.triggers.items()
+        for trigger_name, trigger in definition.triggers.items()
     ]

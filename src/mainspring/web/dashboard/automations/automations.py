@@ -1,4 +1,4 @@
-"""`/automations`: who answers for each, how it stands, what is due, how its last runs went."""
+"""`/automations`: automations with their owner, health, due times and last runs."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -15,13 +15,13 @@ from mainspring.web.dashboard.exports import list_all_pages
 from mainspring.web.dashboard.page_route import Form, PageRoute, PageView
 
 CALM_STATES: Final = frozenset({AutomationState.ON_TIME, AutomationState.ON_DEMAND, AutomationState.LEARNING})
-"""States that need no word where something else is wrong."""
+"""States that are not shown next to an incident."""
 
 
 class AutomationExport(msgspec.Struct, frozen=True):
-    """A line without its runs, which are a list of their own.
+    """An automation without its runs, which are an export of their own.
 
-    `incident` = the id of the loudest that is not resolved, `wrong` = its kind.
+    `incident` = the id of the most severe unresolved one, `wrong` = its kind.
     """
 
     name: str
@@ -47,11 +47,11 @@ class AutomationExport(msgspec.Struct, frozen=True):
 
 def show(call: ApiCall[AutomationHealthQuery, Form | None]) -> PageView:
     """List automations by name."""
-    found = automation_health.list_health(call.asking(msgspec.structs.replace(call.query, runs=SHOWN_RUNS)))
+    page = automation_health.list_health(call.with_query(msgspec.structs.replace(call.query, runs=SHOWN_RUNS)))
     now, query = call.site.clock.now(), call.query
     values = {
-        "automations": [(line, draw_brief_strip(line.runs, SHOWN_RUNS, now)) for line in found.items],
-        "next": found.next,
+        "automations": [(line, draw_brief_strip(line.runs, SHOWN_RUNS, now)) for line in page.items],
+        "next": page.next,
         "states": list(AutomationState),
         "calm": CALM_STATES,
         "query": query,
@@ -61,18 +61,18 @@ def show(call: ApiCall[AutomationHealthQuery, Form | None]) -> PageView:
 
 
 def rows(call: ApiCall[AutomationHealthQuery, None]) -> Iterator[AutomationExport]:
-    """Give all that fit."""
+    """Export all matching ones."""
     return (_build_export(line) for line in list_all_pages(call, automation_health.list_health))
 
 
 def _build_export(line: AutomationLine) -> AutomationExport:
-    one = line.incident
-    said: dict[str, Any] = {
-        "incident": None if one is None else one.id,
-        "wrong": None if one is None else one.subject.kind.value,
+    incident = line.incident
+    incident_values: dict[str, Any] = {
+        "incident": None if incident is None else incident.id,
+        "wrong": None if incident is None else incident.subject.kind.value,
     }
-    rest = [name for name in AutomationExport.__struct_fields__ if name not in said]
-    return AutomationExport(**said, **{name: getattr(line, name) for name in rest})
+    names = [name for name in AutomationExport.__struct_fields__ if name not in incident_values]
+    return AutomationExport(**incident_values, **{name: getattr(line, name) for name in names})
 
 
 PAGES = (

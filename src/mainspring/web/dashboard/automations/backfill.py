@@ -1,4 +1,4 @@
-"""`/a/NAME/backfill`: runs of due times of the past. First it is shown which would be made; then they are, each once."""
+"""`/a/NAME/backfill`: runs for past due times. A preview lists them first; then each is created once."""
 
 import shlex
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ from mainspring.web.api.endpoints.automations import BackfillRequest, BackfillRe
 from mainspring.web.dashboard.page_route import Form, PageButton, PageRoute, PageView, api_call, call_api, read_reason
 from mainspring.web.dashboard.time_fields import format_time_field, parse_local_time, zone_of_automation
 
-SHOWN: Final = 100
-"""Due times that are listed; all of them leave as CSV and JSON."""
+MAX_LISTED: Final = 100
+"""Listed due times; exports contain all of them."""
 _DAY_MS = 86_400_000
 _RANGES = {"the last day": 1, "the last 7 days": 7, "the last 30 days": 30}
 
 
 class BackfillRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """From when to before when, as typed, in the zone of the automation; `rate` = so many of the runs in so long ("60/m")."""
+    """The typed range, from `from` to before `to`, in the zone of the automation; `rate` = the rate of the runs ("60/m")."""
 
     from_: Word | None = msgspec.field(name="from", default=None)
     to: Word | None = None
@@ -40,32 +40,32 @@ class BackfillRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 def show(call: ApiCall[BackfillRange, Form | None]) -> PageView:
-    """Draw the form, and what would be made in its range."""
-    found = automations.show_automation(api_call(call))
-    definition = automations.read_definition(found.automation)
+    """Show the form, and the preview of its range."""
+    detail = automations.show_automation(api_call(call))
+    definition = automations.read_definition(detail.automation)
     zone, query, now = zone_of_automation(call, definition), call.query, call.site.clock.now()
-    given = {"from": query.from_ or "", "to": query.to or "", "rate": query.rate or ""}
-    schedules = [one for one in found.schedules if one.retired_at is None]
+    typed_range = {"from": query.from_ or "", "to": query.to or "", "rate": query.rate or ""}
+    schedules = [schedule for schedule in detail.schedules if schedule.retired_at is None]
     values: dict[str, Any] = {
-        "automation": found.automation.name,
+        "automation": detail.automation.name,
         "zone": zone,
-        "given": given,
-        "schedules": [_read_schedule(one).describe() for one in schedules],
+        "given": typed_range,
+        "schedules": [_read_schedule(schedule).describe() for schedule in schedules],
         "ranges": {text: format_time_field(now - days * _DAY_MS, zone) for text, days in _RANGES.items()},
-        "told": None,
-        "wrong_range": "",
+        "preview": None,
+        "range_error": "",
         "typed": call.body or {},
     }
     if query.from_ is not None and schedules:
         try:
             values |= _preview(call, query, zone, now)
         except MainspringError as error:
-            values["wrong_range"] = " ".join(filter(None, (error.message, error.hint)))
-    return PageView(f"Backfill {found.automation.name}", values)
+            values["range_error"] = " ".join(filter(None, (error.message, error.hint)))
+    return PageView(f"Backfill {detail.automation.name}", values)
 
 
 def rows(call: ApiCall[BackfillRange, None]) -> Iterator[PastSlot]:
-    """Give all due times that want a run."""
+    """Export all due times that need a run."""
     definition = automations.read_definition(automations.show_automation(call).automation)
     zone = zone_of_automation(call, definition)
     return iter(
@@ -76,26 +76,26 @@ def rows(call: ApiCall[BackfillRange, None]) -> Iterator[PastSlot]:
 
 
 def start_backfill(call: ApiCall[Any, Any]) -> None:
-    """Make the runs that were shown."""
+    """Create the runs of the preview."""
     zone = zone_of_automation(call, automations.read_definition(automations.show_automation(api_call(call)).automation))
     form = call.body
-    asked = BackfillRange(from_=form.get("from") or None, to=form.get("to") or None, rate=form.get("rate") or None)
-    body = msgspec.structs.replace(_build_body(asked, zone, call.site.clock.now()), reason=read_reason(call))
-    made: BackfillResponse = call_api(call, automations.backfill, body)
-    if made.refused:
-        why = next(iter(made.refused.values()))
-        raise ConflictError(f"{format_count(made.made, 'run')} made; {len(made.refused)} were refused: {why}")
+    form_range = BackfillRange(from_=form.get("from") or None, to=form.get("to") or None, rate=form.get("rate") or None)
+    body = msgspec.structs.replace(_build_body(form_range, zone, call.site.clock.now()), reason=read_reason(call))
+    created: BackfillResponse = call_api(call, automations.backfill, body)
+    if created.refused:
+        reason = next(iter(created.refused.values()))
+        raise ConflictError(f"{format_count(created.made, 'run')} made; {len(created.refused)} were refused: {reason}")
 
 
 def _preview(call: ApiCall[BackfillRange, Any], query: BackfillRange, zone: str, now: int) -> dict[str, Any]:
-    """Return what would be made, as the template tells it. Raises MainspringError."""
+    """Return the values of the preview. Raises MainspringError."""
     body = _build_body(query, zone, now)
-    found = _dry_run(call, body)
-    ends = body.to or datetime.fromisoformat(parse_local_time(format_time_field(now, zone), zone))
+    preview = _dry_run(call, body)
+    end = body.to or datetime.fromisoformat(parse_local_time(format_time_field(now, zone), zone))
     to = query.to or format_time_field(now, zone)
     last_at = None
-    if query.rate is not None and found.count:
-        last_at = BulkDueTimes(now, parse_rate(query.rate)).at(found.count - 1)
+    if query.rate is not None and preview.count:
+        last_at = BulkDueTimes(now, parse_rate(query.rate)).at(preview.count - 1)
     line = [
         "mainspring",
         "auto",
@@ -104,12 +104,12 @@ def _preview(call: ApiCall[BackfillRange, Any], query: BackfillRange, zone: str,
         "--from",
         _to_iso(body.from_),
         "--to",
-        _to_iso(ends),
+        _to_iso(end),
     ]
     line += ["--rate", query.rate] if query.rate is not None else []
     return {
-        "told": found,
-        "shown": [(slot, _describe_clock_change(slot.slot_at, zone)) for slot in islice(found.slots, SHOWN)],
+        "preview": preview,
+        "listed": [(slot, _describe_clock_change(slot.slot_at, zone)) for slot in islice(preview.slots, MAX_LISTED)],
         "fixed": {"from": query.from_ or "", "to": to, "rate": query.rate or ""},
         "last_at": last_at,
         "command": shlex.join(line),
@@ -117,12 +117,12 @@ def _preview(call: ApiCall[BackfillRange, Any], query: BackfillRange, zone: str,
 
 
 def _dry_run(call: ApiCall[BackfillRange, Any], body: BackfillRequest) -> BackfillResponse:
-    found: BackfillResponse = call_api(call, automations.backfill, msgspec.structs.replace(body, dry_run=True))
-    return found
+    preview: BackfillResponse = call_api(call, automations.backfill, msgspec.structs.replace(body, dry_run=True))
+    return preview
 
 
 def _build_body(query: BackfillRange, zone: str, now: int) -> BackfillRequest:
-    """Return what the API takes. Raises OptionError."""
+    """Return the request to the API. Raises OptionError."""
     if query.from_ is None:
         raise OptionError("from when on is not said", hint="Fill in From.")
     first = datetime.fromisoformat(parse_local_time(query.from_, zone))
@@ -137,9 +137,9 @@ def _to_iso(at: datetime) -> str:
 
 
 def _describe_clock_change(at: int, zone: str) -> str:
-    """Return what the clocks do on the day of a due time."""
-    found = find_clock_change(to_local(at, find_zone(zone)).date(), find_zone(zone))
-    return "" if found is ClockChange.NONE else found.value
+    """Return the clock change on the day of a due time, as words."""
+    change = find_clock_change(to_local(at, find_zone(zone)).date(), find_zone(zone))
+    return "" if change is ClockChange.NONE else change.value
 
 
 def _read_schedule(view: ScheduleView) -> Schedule:

@@ -1,4 +1,4 @@
-"""With what a form of a run is filled in: the input of an earlier run, as far as it may be shown and is still taken."""
+"""The input of an earlier run, to fill in a form: as far as it may be shown and the automation still accepts it."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ _SECRET_IN_IT = "not all of it is shown: it holds a secret, or something named l
 
 
 class EarlierInput(msgspec.Struct, frozen=True):
-    """`run` = where the values come from, None = nowhere; `said` = why not all of its input is here; `notes` = by argument."""
+    """`run` = the source of the values, None = there is none; `description` = why part of its input is missing; `notes` = by argument."""
 
     run: RunView | None = None
     values: dict[str, Any] = {}
-    said: str = ""
+    description: str = ""
     notes: dict[str, str] = {}
 
 
@@ -30,7 +30,7 @@ def read_earlier_input(
     """Return the input of this run, else of the newest of the automation.
 
     Raises:
-        NotFoundError: there is no such run of this automation, for this visitor.
+        NotFoundError: this visitor sees no such run of this automation.
     """
     if run is None:
         newest = () if blank else call.site.reads.list_runs(name=definition.name, limit=1).runs
@@ -44,18 +44,19 @@ def read_earlier_input(
     sealed = split_sealed(data)
     if sealed is not None:
         return EarlierInput(
-            view, said=f"Its input is sealed by codec {sealed.codec!r}, which is not at hand here: it is not shown."
+            view,
+            description=f"Its input is sealed by codec {sealed.codec!r}, which is not at hand here: it is not shown.",
         )
     values = msgspec.json.decode(data)
     return _build_earlier_input(view, values, definition.parameters) if isinstance(values, dict) else EarlierInput(view)
 
 
 def remove_secret_defaults(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the schema of arguments without defaults that may not be shown, and a note for each of those that is an argument's own."""
-    kept, notes = _remove_defaults(schema)
+    """Return the schema of arguments without secret defaults, and a note for each argument that lost its default."""
+    cleaned, notes = _remove_defaults(schema)
     if "$defs" in schema:
-        kept = {**kept, "$defs": {name: _remove_defaults(part)[0] for name, part in schema["$defs"].items()}}
-    return kept, notes
+        cleaned = {**cleaned, "$defs": {name: _remove_defaults(part)[0] for name, part in schema["$defs"].items()}}
+    return cleaned, notes
 
 
 def _remove_defaults(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -70,25 +71,27 @@ def _remove_defaults(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, 
 
 def _build_earlier_input(view: RunView, values: dict[str, Any], schema: dict[str, Any]) -> EarlierInput:
     is_open = schema.get("additionalProperties", False) is not False
-    taken = {name: one for name, one in values.items() if is_open or name in schema.get("properties", {})}
-    notes = {name: _SECRET for name, one in taken.items() if _is_secret(name, one)}
-    partly = {name: kept for name in notes if (kept := _remove_secrets(name, taken[name]))}
+    accepted = {name: value for name, value in values.items() if is_open or name in schema.get("properties", {})}
+    notes = {name: _SECRET for name, value in accepted.items() if _is_secret(name, value)}
+    partly = {name: visible for name in notes if (visible := _remove_secrets(name, accepted[name]))}
     notes |= dict.fromkeys(partly, _SECRET_IN_IT)
-    gone = [name for name in values if name not in taken]
-    said = f"It also had {', '.join(gone)}, which is not taken any more." if gone else ""
-    return EarlierInput(view, {name: one for name, one in taken.items() if name not in notes} | partly, said, notes)
+    dropped = [name for name in values if name not in accepted]
+    text = f"It also had {', '.join(dropped)}, which is not taken any more." if dropped else ""
+    return EarlierInput(
+        view, {name: value for name, value in accepted.items() if name not in notes} | partly, text, notes
+    )
 
 
 def _remove_secrets(name: str, value: Any) -> dict[str, Any]:
-    """Return the fields of an object that may be shown, those in its objects too; none of what is no object, or a secret by its name."""
+    """Return the fields of an object that may be shown, nested ones too; none if it is no object, or its name says that it is a secret."""
     if (
         not isinstance(value, dict)
         or SECRET_FIELD_NAME.search(name)
         or any(KNOWN_SECRETS.redact(key) != key for key in value)
     ):
         return {}
-    parts = {key: _remove_secrets(key, one) for key, one in value.items() if _is_secret(key, one)}
-    return {key: parts.get(key, one) for key, one in value.items() if key not in parts or parts[key]}
+    parts = {key: _remove_secrets(key, field) for key, field in value.items() if _is_secret(key, field)}
+    return {key: parts.get(key, field) for key, field in value.items() if key not in parts or parts[key]}
 
 
 def _is_secret(name: str, value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""`/schedule`: the next seven days, what starts when and for how long; and what did not start in time in the last day."""
+"""`/schedule`: the starts of the next seven days, and the due times of the last day without a run in time."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -20,50 +20,50 @@ from mainspring.web.dashboard.charts.week_timeline import (
 )
 from mainspring.web.dashboard.page_route import Form, PageRoute, PageView, api_call
 
-SHOWN: Final = 25
-"""Automations that are drawn, the busiest first; all that were looked at leave as CSV and JSON, with the first starts of each."""
+MAX_LINES: Final = 25
+"""Displayed automations, the busiest first; the export contains all that were read, with the first starts of each."""
 _STARTS: Final = 24
 
 
 def show(call: ApiCall[ScheduleQuery, Form | None]) -> PageView:
-    """Draw the days."""
-    found = schedule.show_soonest(api_call(call), lines=SHOWN)
-    agenda, zone = found.agenda, call.site.settings.project.timezone
+    """Show the days."""
+    soonest = schedule.show_soonest(api_call(call), lines=MAX_LINES)
+    agenda, zone = soonest.agenda, call.site.settings.project.timezone
     changes = [draw_band(agenda, day) for day in list_clock_changes(zone, agenda.from_at, agenda.until_at)]
-    most_at, most = find_busiest_hour(agenda)
+    busiest_at, starts_count = find_busiest_hour(agenda)
     return PageView(
         "Schedule",
         {
             "agenda": agenda,
             "lines": [draw_line(agenda, line) for line in agenda.lines],
-            "unseen": agenda.automations - len(agenda.lines),
-            "more": found.more,
-            "most_looked": MOST,
+            "undrawn": agenda.automations - len(agenda.lines),
+            "more": soonest.more,
+            "most_schedules": MOST,
             "zone": zone,
             "marks": draw_day_marks(agenda, zone),
             "changes": changes,
             "hours": draw_hours(agenda),
-            "busiest": {"at": most_at, "starts": most},
-            "irregular": [(one, _describe_slot(one)) for one in found.irregular],
-            "wanted": call.query.name or "",
+            "busiest": {"at": busiest_at, "starts": starts_count},
+            "irregular": [(slot, _describe_slot(slot)) for slot in soonest.irregular],
+            "name_filter": call.query.name or "",
             "size": {"width": WIDTH, "height": HEIGHT},
         },
     )
 
 
 def rows(call: ApiCall[ScheduleQuery, None]) -> Iterator[AgendaLine]:
-    """Give all that were looked at, the busiest first."""
+    """Export all automations that were read, the busiest first."""
     return iter(schedule.show_soonest(call, starts=_STARTS).agenda.lines)
 
 
 def rows_of_irregular(call: ApiCall[ScheduleQuery, None]) -> list[SlotView]:
-    """Give what did not start in time."""
+    """Export due times without a run in time."""
     return schedule.list_irregular(call).items
 
 
-def _describe_slot(one: SlotView) -> str:
-    """Return what became of a due time."""
-    return one.verdict if one.run is None else f"made up for, {format_span(one.made_at - one.slot_at)} late"
+def _describe_slot(slot: SlotView) -> str:
+    """Return the outcome of a due time."""
+    return slot.verdict if slot.run is None else f"made up for, {format_span(slot.made_at - slot.slot_at)} late"
 
 
 PAGES = (

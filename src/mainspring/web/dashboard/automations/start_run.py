@@ -1,4 +1,4 @@
-"""`/a/NAME/run`: start a run by a form of the automation's parameters, filled in as the last run was, or another one."""
+"""`/a/NAME/run`: start a run by a form of the automation's parameters, filled in from the last run or another one."""
 
 import shlex
 from collections.abc import Callable
@@ -28,21 +28,21 @@ from mainspring.web.server.path_table import path_segment
 
 
 class StartRunQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`from` = the run whose input it is filled in with; left out: the last one. `blank` = with defaults alone."""
+    """`from` = the run whose input fills the form; left out: the last one. `blank` = with defaults only."""
 
     from_: Word | None = msgspec.field(name="from", default=None)
     blank: bool = False
 
 
 class TypedStart(msgspec.Struct, frozen=True):
-    """A start as the form says it; `faults` = by JSON path of the input, and by the name of an option."""
+    """A start as typed in the form; `faults` = by JSON path of the input, and by the name of an option."""
 
     body: StartRunRequest
     faults: dict[str, str]
 
 
 def show(call: ApiCall[StartRunQuery, Form | None]) -> PageView:
-    """Draw the form; after a start that could not be, as it was typed."""
+    """Show the form; after an error with the typed values."""
     view = automations.show_automation(api_call(call)).automation
     title = f"Run {view.name}"
     try:
@@ -59,11 +59,11 @@ def show(call: ApiCall[StartRunQuery, Form | None]) -> PageView:
     )
     if form is None:
         fields = build_fields(schema, earlier.values, zone)
-        wanted = TypedStart(StartRunRequest(input=parse_form(schema, build_sent_form(fields)).value), {})
+        typed = TypedStart(StartRunRequest(input=parse_form(schema, build_sent_form(fields)).value), {})
     else:
-        wanted = parse_start(definition, form, zone)
-        fields = refill_fields(build_fields(schema, wanted.body.input, zone), form)
-    options, faults = form or {}, wanted.faults
+        typed = parse_start(definition, form, zone)
+        fields = refill_fields(build_fields(schema, typed.body.input, zone), form)
+    options, faults = form or {}, typed.faults
     return PageView(
         title,
         {
@@ -73,34 +73,34 @@ def show(call: ApiCall[StartRunQuery, Form | None]) -> PageView:
             "fields": add_faults(add_notes(fields, notes | earlier.notes), faults),
             "earlier": earlier,
             "options": {name: options.get(name, "") for name in _OPTIONS},
-            "wrong_options": {name: faults[name] for name in _OPTIONS if name in faults},
+            "option_errors": {name: faults[name] for name in _OPTIONS if name in faults},
             "zone": zone,
             "queue": definition.option("queue"),
             "paused": is_paused(view, call.site.clock.now()),
-            "command": start_command(view.name, wanted.body, takes=bool(definition.parameters)),
+            "command": start_command(view.name, typed.body, has_input=bool(definition.parameters)),
         },
     )
 
 
 def start_run_of_form(call: ApiCall[Any, Any]) -> str:
-    """Start the run and lead to it."""
+    """Start the run and redirect to it."""
     definition = automations.read_definition(automations.show_automation(api_call(call)).automation)
-    wanted = parse_start(definition, call.body, zone_of_automation(call, definition))
-    if wanted.faults:
-        place, why = next(iter(wanted.faults.items()))
-        said = why if len(wanted.faults) == 1 else f"{format_count(len(wanted.faults), 'field')} cannot be used"
-        raise MisfitError(f"{said}: nothing was started", hint="See the marked fields.", at=place)
-    return f"/r/{path_segment(call_api(call, automations.start_run, wanted.body).run)}"
+    typed = parse_start(definition, call.body, zone_of_automation(call, definition))
+    if typed.faults:
+        place, reason = next(iter(typed.faults.items()))
+        text = reason if len(typed.faults) == 1 else f"{format_count(len(typed.faults), 'field')} cannot be used"
+        raise MisfitError(f"{text}: nothing was started", hint="See the marked fields.", at=place)
+    return f"/r/{path_segment(call_api(call, automations.start_run, typed.body).run)}"
 
 
 def parse_start(definition: Definition, form: Form, zone: str) -> TypedStart:
-    """Return what a form asks to start."""
-    said = parse_form(definition.parameters, form)
-    faults = dict(said.faults)
+    """Return the start that a form requests."""
+    typed = parse_form(definition.parameters, form)
+    faults = dict(typed.faults)
     if not faults and definition.parameters:
-        found = find_mismatch(definition.parameters, said.value)
-        faults = {} if found is None else {found.path: found.why}
-    body = StartRunRequest(input=said.value)
+        mismatch = find_mismatch(definition.parameters, typed.value)
+        faults = {} if mismatch is None else {mismatch.path: mismatch.why}
+    body = StartRunRequest(input=typed.value)
     for name, read in _OPTIONS.items():
         text = form.get(name, "").strip()
         try:
@@ -112,10 +112,10 @@ def parse_start(definition: Definition, form: Form, zone: str) -> TypedStart:
     return TypedStart(body, faults)
 
 
-def start_command(name: str, body: StartRunRequest, *, takes: bool) -> str:
+def start_command(name: str, body: StartRunRequest, *, has_input: bool) -> str:
     """Return the command line that starts the same run."""
     words = ["mainspring", "run", name]
-    if takes:
+    if has_input:
         words.append(KNOWN_SECRETS.redact(msgspec.json.encode(body.input).decode()))
     if body.key is not None:
         words += ["--key", body.key, *(["--restart-failed"] if body.key_policy == "restart" else [])]
@@ -127,13 +127,13 @@ def start_command(name: str, body: StartRunRequest, *, takes: bool) -> str:
 
 def _parse_tags(text: str) -> dict[str, str]:
     """Return the tags of lines such as "team=billing". Raises ValueError."""
-    found: dict[str, str] = {}
+    tags: dict[str, str] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         name, sign, value = line.partition("=")
         if not sign or not name.strip():
             raise ValueError(f"{line[:60]!r} is not of the form name=value")
-        found[name.strip()] = value.strip()
-    return found
+        tags[name.strip()] = value.strip()
+    return tags
 
 
 _OPTIONS: Final[dict[str, Callable[[str, str], Any]]] = {
@@ -141,7 +141,7 @@ _OPTIONS: Final[dict[str, Callable[[str, str], Any]]] = {
     "at": parse_local_time,
     "tags": lambda text, _zone: _parse_tags(text),
 }
-"""Fields beside the arguments, and how what is typed there is read; the second argument is the zone."""
+"""Parsers of the fields besides the arguments; the second argument is the zone."""
 
 PAGES = (
     PageRoute(

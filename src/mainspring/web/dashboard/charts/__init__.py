@@ -1,1 +1,1 @@
-"""Pictures that the server draws: numbers in, geometry out; templates write it as SVG, sheets give it its colour. Pure."""
+"""Charts: numbers in, geometry out. Templates render it as SVG, style sheets colour it. Pure."""

@@ -1,4 +1,4 @@
-"""A heat grid: failures by the hour of the day and the day of the week, on the clock of the automation; the darker the more."""
+"""A heat grid: failures by hour of the day and day of the week, in the zone of the automation; more failures are darker."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
@@ -13,7 +13,7 @@ LEVELS: Final = 4
 
 
 class HourCount(Protocol):
-    """What was counted in one hour (UTC)."""
+    """The counts of one hour (UTC)."""
 
     @property
     def hour_at(self) -> int: ...
@@ -24,13 +24,13 @@ class HourCount(Protocol):
 
 
 class HeatSquare(NamedTuple):
-    """One hour of the week; `level` 0 = nothing ended then, 1 = all well, 2 and more = failures, the darker the more."""
+    """One hour of the week; `level` 0 = no run ended, 1 = all succeeded, 2 and more = failures, darker for more."""
 
     x: int
     y: int
     size: int
     level: int
-    said: str
+    description: str
 
 
 class HeatGrid(NamedTuple):
@@ -46,14 +46,14 @@ class HeatGrid(NamedTuple):
 
 
 def draw_heat_grid(hours: Iterable[HourCount], zone: str) -> HeatGrid:
-    """Draw hours. Where the clock of a zone stands between two of them, an hour counts where it begins."""
+    """Draw hours. If the clock of a zone is between two full hours, an hour counts where it begins."""
     counted: dict[tuple[int, int], list[int]] = {}
     tz = find_zone(zone)
-    for one in hours:
-        local = to_local(one.hour_at, tz)
+    for hour_count in hours:
+        local = to_local(hour_count.hour_at, tz)
         sums = counted.setdefault((local.weekday(), local.hour), [0, 0])
-        sums[0] += one.succeeded
-        sums[1] += one.failed
+        sums[0] += hour_count.succeeded
+        sums[1] += hour_count.failed
     most = max((failed for _, failed in counted.values()), default=0)
     step = CELL + _GAP
     squares = [
@@ -72,15 +72,19 @@ def draw_heat_grid(hours: Iterable[HourCount], zone: str) -> HeatGrid:
     )
 
 
-def _draw_square(corner: tuple[int, int], place: tuple[int, int], counted: Sequence[int], most: int) -> HeatSquare:
-    (day, hour), (succeeded, failed) = place, counted
+def _draw_square(
+    corner: tuple[int, int], weekday_hour: tuple[int, int], counted: Sequence[int], most: int
+) -> HeatSquare:
+    (day, hour), (succeeded, failed) = weekday_hour, counted
     ended = succeeded + failed
     level = 0 if not ended else 1 if not failed else 1 + max(-(-failed * LEVELS // most), 1)
-    said = f"{DAYS[day]} {hour:02}:00: {f'{failed:,} of {ended:,} failed' if ended else 'nothing ended'}"
-    return HeatSquare(*corner, CELL, level, said)
+    text = f"{DAYS[day]} {hour:02}:00: {f'{failed:,} of {ended:,} failed' if ended else 'nothing ended'}"
+    return HeatSquare(*corner, CELL, level, text)
 
 
 def _describe_worst(counted: dict[tuple[int, int], list[int]]) -> str:
-    failed = sorted(((sums[1], place) for place, sums in counted.items() if sums[1]), key=lambda one: (-one[0], one[1]))
-    named = [f"{DAYS[day]} {hour:02}:00 ({number:,})" for number, (day, hour) in failed[:3]]
-    return ", ".join(named)
+    failed = sorted(
+        ((sums[1], place) for place, sums in counted.items() if sums[1]), key=lambda item: (-item[0], item[1])
+    )
+    texts = [f"{DAYS[day]} {hour:02}:00 ({number:,})" for number, (day, hour) in failed[:3]]
+    return ", ".join(texts)

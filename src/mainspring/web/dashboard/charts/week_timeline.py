@@ -1,4 +1,4 @@
-"""The seven days as a picture: starts as bars on a line of 168 hours, drawn as few paths, whatever their number. Pure."""
+"""A timeline of the next week: starts as bars on a line of 168 hours, drawn as few paths, whatever their number. Pure."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -20,7 +20,7 @@ _UNITS_PER_MS = WIDTH / SPAN_MS
 
 
 class TimelineBand(msgspec.Struct, frozen=True):
-    """From where to where, in units; `text` says what it is."""
+    """A range in units; `text` describes it."""
 
     x: int
     width: int
@@ -28,7 +28,7 @@ class TimelineBand(msgspec.Struct, frozen=True):
 
 
 class DayMark(msgspec.Struct, frozen=True):
-    """The beginning of a day: `percent` of the line, and how it is called."""
+    """The beginning of a day: `percent` of the line, and its label."""
 
     x: int
     percent: str
@@ -36,7 +36,7 @@ class DayMark(msgspec.Struct, frozen=True):
 
 
 class TimelineLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A line as it is drawn: paths of the starts that have room, and of those that have none; `often` = a band without single starts."""
+    """A line: paths of starts within the limits, and of crowded ones; `often` = a band without single starts."""
 
     line: AgendaLine
     free: str
@@ -46,22 +46,22 @@ class TimelineLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def draw_line(agenda: Agenda, line: AgendaLine) -> TimelineLine:
-    """Return how a line is drawn."""
+    """Draw the line of an automation."""
     often = None
     if line.often_from_at is not None:
         x = _position(agenda, line.often_from_at)
         often = TimelineBand(x, WIDTH - x, "starts more often than can be drawn")
     return TimelineLine(
         line=line,
-        free=_draw_path(agenda, (one for one in line.starts if not one.is_crowded)),
-        crowded=_draw_path(agenda, (one for one in line.starts if one.is_crowded)),
+        free=_draw_path(agenda, (start for start in line.starts if not start.is_crowded)),
+        crowded=_draw_path(agenda, (start for start in line.starts if start.is_crowded)),
         often=often,
         clock_days=tuple(draw_band(agenda, day) for day in line.clock_days),
     )
 
 
 def draw_band(agenda: Agenda, day: ClockDay) -> TimelineBand:
-    """Return where a day whose clocks change is."""
+    """Return the band of a day with a clock change."""
     x = _position(agenda, day.begin_at)
     return TimelineBand(
         x,
@@ -71,16 +71,16 @@ def draw_band(agenda: Agenda, day: ClockDay) -> TimelineBand:
 
 
 def draw_day_marks(agenda: Agenda, zone: str) -> list[DayMark]:
-    """Return where days begin in a zone."""
-    found = []
+    """Return the beginnings of days in a zone."""
+    marks = []
     for at in list_day_starts(zone, agenda.from_at, agenda.until_at):
         share = (at - agenda.from_at) / (agenda.until_at - agenda.from_at)
-        found.append(DayMark(_position(agenda, at), f"{100 * share:.2f}%", _format_day(at, zone)))
-    return found
+        marks.append(DayMark(_position(agenda, at), f"{100 * share:.2f}%", _format_day(at, zone)))
+    return marks
 
 
 def draw_hours(agenda: Agenda) -> str:
-    """Return the starts of each hour as bars, as high as they are many beside the others."""
+    """Return the starts of each hour as bars, relative to the busiest hour."""
     most = max(agenda.hours, default=0)
     width = WIDTH // len(agenda.hours)
     parts = []
@@ -92,19 +92,19 @@ def draw_hours(agenda: Agenda) -> str:
 
 
 def find_busiest_hour(agenda: Agenda) -> tuple[int, int]:
-    """Return when the hour with the most starts begins, and how many it has."""
-    most = max(agenda.hours, default=0)
-    return agenda.from_at + agenda.hours.index(most) * 3_600_000, most
+    """Return the start of the hour with the most starts, and their number."""
+    largest = max(agenda.hours, default=0)
+    return agenda.from_at + agenda.hours.index(largest) * 3_600_000, largest
 
 
 def _draw_path(agenda: Agenda, starts: Iterable[AgendaStart]) -> str:
-    """Return bars as one path; those that touch are one bar."""
+    """Return bars as one path; bars that touch are merged."""
     parts: list[tuple[int, int]] = []
-    for one in starts:
-        begin = _position(agenda, one.start_at)
-        # What is shorter than the least bar is most of what there is: where it ends need not be asked.
-        is_short = one.end_at - one.start_at <= _LEAST_MS
-        end = min(begin + _LEAST if is_short else max(_position(agenda, one.end_at), begin + _LEAST), WIDTH)
+    for start in starts:
+        begin = _position(agenda, start.start_at)
+        # Most starts are shorter than the least bar: their end is not computed.
+        is_short = start.end_at - start.start_at <= _LEAST_MS
+        end = min(begin + _LEAST if is_short else max(_position(agenda, start.end_at), begin + _LEAST), WIDTH)
         if parts and begin < parts[-1][1]:
             parts[-1] = (parts[-1][0], max(end, parts[-1][1]))
         else:

@@ -1,1 +1,1 @@
-"""A form that is drawn of a JSON Schema and read back: what each part asks for, its fields, what was typed. Pure."""
+"""Forms built from a JSON Schema: input kinds, fields, and parsing of what was typed. Pure."""

@@ -1,4 +1,4 @@
-"""One field of a form, and what may be said at it: what was typed, what is wrong, what is to be known. Pure."""
+"""One field of a form, with its typed text, its fault and its notes. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -11,17 +11,17 @@ FormFields = tuple["FormField", ...]
 
 
 class FieldChoice(msgspec.Struct, frozen=True):
-    """One of a select: its value in the form, and what is shown."""
+    """One choice of a select: its value in the form, and its label."""
 
     value: str
     text: str
 
 
 class FormField(msgspec.Struct, frozen=True, kw_only=True):
-    """One control, or with `fields` several together. `zone` is set where the zone of an instant is asked for beside it.
+    """One control, or with `fields` a group of them. `zone` is set if the zone of an instant has a field of its own.
 
-    `path` = where it stands in the arguments; `about` is its author's word, `hint` ours; `note` says what is to be known of its value,
-    `fault` what is wrong with it.
+    `path` = its place in the arguments; `about` is the text of its author, `hint` our own; `note` is about its value, `fault` the error in
+    it.
     """
 
     name: str
@@ -40,41 +40,47 @@ class FormField(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def iterate_fields(fields: FormFields) -> Iterator[FormField]:
-    """Give fields with all that are inside of them."""
-    for one in fields:
-        yield one
-        yield from iterate_fields(one.fields)
+    """Yield fields, each followed by the fields inside it."""
+    for field in fields:
+        yield field
+        yield from iterate_fields(field.fields)
 
 
 def refill_fields(fields: FormFields, form: Mapping[str, str]) -> FormFields:
-    """Return fields with what was typed, well or not, each in a control that can show it."""
-    return tuple(_refill(one, form) for one in fields)
+    """Return fields with the typed texts, valid or not, each in a control that can display its text."""
+    return tuple(_refill(field, form) for field in fields)
 
 
 def add_faults(fields: FormFields, faults: Mapping[str, str]) -> FormFields:
-    """Return fields with what is wrong at each: a fault stands at the innermost field that holds its place."""
-    places = {one.path for one in iterate_fields(fields)}
-    found: dict[str, list[str]] = {}
-    for path, why in faults.items():
-        holding = [one for one in places if path == one or path.startswith((f"{one}.", f"{one}["))]
-        place = max(holding, key=len, default="")
-        found.setdefault(place, []).append(why if place == path else f"{path}: {why}")
-    return _map_fields(fields, lambda one: msgspec.structs.replace(one, fault="; ".join(found.get(one.path, ()))))
+    """Return fields with their faults: a fault is set on the innermost field that contains its place."""
+    places = {field.path for field in iterate_fields(fields)}
+    reasons: dict[str, list[str]] = {}
+    for path, reason in faults.items():
+        containing = [
+            known_path
+            for known_path in places
+            if path == known_path or path.startswith((f"{known_path}.", f"{known_path}["))
+        ]
+        innermost = max(containing, key=len, default="")
+        reasons.setdefault(innermost, []).append(reason if innermost == path else f"{path}: {reason}")
+    return _map_fields(
+        fields, lambda field: msgspec.structs.replace(field, fault="; ".join(reasons.get(field.path, ())))
+    )
 
 
 def add_notes(fields: FormFields, notes: Mapping[str, str]) -> FormFields:
-    """Return fields with a note at those of these names."""
-    return tuple(msgspec.structs.replace(one, note=notes.get(one.label, "")) for one in fields)
+    """Return fields with notes, by label."""
+    return tuple(msgspec.structs.replace(field, note=notes.get(field.label, "")) for field in fields)
 
 
 def build_sent_form(fields: FormFields) -> dict[str, str]:
-    """Return the form that a browser sends of these fields where nobody changes them."""
+    """Return the form that a browser sends if the person changes nothing."""
     form: dict[str, str] = {}
-    for one in iterate_fields(fields):
-        if not one.fields:
-            form[one.name] = one.text
-            if one.zone is not None:
-                form[ZONE + one.name.removeprefix(PLAIN)] = one.zone
+    for field in iterate_fields(fields):
+        if not field.fields:
+            form[field.name] = field.text
+            if field.zone is not None:
+                form[ZONE + field.name.removeprefix(PLAIN)] = field.zone
     return form
 
 
@@ -85,7 +91,7 @@ def _refill(field: FormField, form: Mapping[str, str]) -> FormField:
         return msgspec.structs.replace(field, name=JSON + bare, kind=InputKind.JSON, text=text, zone=None, fields=())
     text = form.get(field.name, field.text)
     kind = field.kind
-    # A picker would show nothing of what it cannot show.
+    # A picker displays nothing if it cannot display the text.
     if kind in TIMES and not has_picker(kind, text):
         kind = InputKind.TEXT
     if kind is InputKind.TEXT and "\n" in text:
@@ -95,4 +101,4 @@ def _refill(field: FormField, form: Mapping[str, str]) -> FormField:
 
 
 def _map_fields(fields: FormFields, change: Callable[[FormField], FormField]) -> FormFields:
-    return tuple(change(msgspec.structs.replace(one, fields=_map_fields(one.fields, change))) for one in fields)
+    return tuple(change(msgspec.structs.replace(field, fields=_map_fields(field.fields, change))) for field in fields)

@@ -1,7 +1,7 @@
-"""What a part of a schema asks a person for: a text, a number, a choice, several fields together, or JSON. Pure.
+"""The field type for a part of a schema: a text, a number, a choice, a group of fields, or JSON. Pure.
 
-The schemas are those that annotations become (`domain.arguments.json_schema`); what is not known here is asked for as JSON, so there is
-no value that cannot be given.
+The schemas are those of annotations (`domain.arguments.json_schema`). An unknown schema becomes a JSON field, so every value can be
+typed.
 """
 
 import re
@@ -13,7 +13,7 @@ import msgspec
 
 Schema = Mapping[str, Any]
 MOST_LEAVES: Final = 200
-"""Fields of one form; what has more is asked for as JSON."""
+"""Fields of one form; a larger part becomes a JSON field."""
 _MOST_INSIDE = 60
 _DEEPEST = 4
 _REFERENCE = "#/$defs/"
@@ -47,7 +47,7 @@ TIMES: Final = frozenset({InputKind.DATE, InputKind.CLOCK, InputKind.INSTANT})
 
 
 class FieldType(msgspec.Struct, frozen=True):
-    """`schema` = that of the value where it is not null; `choices` = JSON values."""
+    """`schema` = that of the value if it is not null; `choices` = JSON values."""
 
     kind: InputKind
     schema: Schema
@@ -56,12 +56,15 @@ class FieldType(msgspec.Struct, frozen=True):
 
 
 def find_field_type(schema: Schema, parts: Schema, depth: int = 0) -> FieldType:
-    """Return what a schema asks for; `parts` = the `$defs` of the whole."""
+    """Return the field type of a schema; `parts` = the `$defs` of the whole."""
     whole, nullable = _remove_null(_resolve_reference(schema, parts), parts)
     if "enum" in whole or "const" in whole:
         choices = tuple(whole.get("enum", (whole.get("const"),)))
         return FieldType(
-            InputKind.CHOICE, whole, nullable or None in choices, tuple(one for one in choices if one is not None)
+            InputKind.CHOICE,
+            whole,
+            nullable or None in choices,
+            tuple(choice for choice in choices if choice is not None),
         )
     kind = _find_kind(whole)
     if kind is InputKind.GROUP and (depth >= _DEEPEST or not _is_drawable(whole, parts, depth)):
@@ -71,7 +74,7 @@ def find_field_type(schema: Schema, parts: Schema, depth: int = 0) -> FieldType:
 
 
 def _resolve_reference(schema: Schema, parts: Schema) -> Schema:
-    """Return a schema with what its reference leads to; what stands beside the reference goes before."""
+    """Return a schema with the target of its reference; keys next to the reference win."""
     seen = 0
     while isinstance(schema, Mapping) and "$ref" in schema and seen < _DEEPEST:
         part = parts.get(str(schema["$ref"]).removeprefix(_REFERENCE), {})
@@ -82,19 +85,19 @@ def _resolve_reference(schema: Schema, parts: Schema) -> Schema:
 
 def _remove_null(schema: Schema, parts: Schema) -> tuple[Schema, bool]:
     """Return a schema without its null, and whether it had one."""
-    beside = {name: value for name, value in schema.items() if name not in ("anyOf", "type")}
+    siblings = {name: value for name, value in schema.items() if name not in ("anyOf", "type")}
     if "anyOf" in schema:
-        others = [one for one in schema["anyOf"] if one != {"type": "null"}]
-        if len(others) == len(schema["anyOf"]):
+        alternatives = [alternative for alternative in schema["anyOf"] if alternative != {"type": "null"}]
+        if len(alternatives) == len(schema["anyOf"]):
             return schema, False
-        if len(others) != 1:
-            return {**beside, "anyOf": others}, True
-        inner, nullable = _remove_null(_resolve_reference(others[0], parts), parts)
-        return {**inner, **beside}, nullable or len(others) < len(schema["anyOf"])
+        if len(alternatives) != 1:
+            return {**siblings, "anyOf": alternatives}, True
+        inner, nullable = _remove_null(_resolve_reference(alternatives[0], parts), parts)
+        return {**inner, **siblings}, nullable or len(alternatives) < len(schema["anyOf"])
     kinds = schema.get("type")
     if isinstance(kinds, list):
-        left = [one for one in kinds if one != "null"]
-        return {**beside, "type": left[0] if len(left) == 1 else left}, len(left) < len(kinds)
+        real_kinds = [kind for kind in kinds if kind != "null"]
+        return {**siblings, "type": real_kinds[0] if len(real_kinds) == 1 else real_kinds}, len(real_kinds) < len(kinds)
     return schema, False
 
 
@@ -114,14 +117,14 @@ def _find_kind(schema: Schema) -> InputKind:
 
 
 def _is_drawable(schema: Schema, parts: Schema, depth: int) -> bool:
-    """Tell whether a group is small enough to be drawn field by field."""
+    """Return whether a group is small enough for a field for each part."""
     return _count_leaves(schema, parts, depth) <= (_MOST_INSIDE if depth else MOST_LEAVES)
 
 
 def _count_leaves(schema: Schema, parts: Schema, depth: int) -> int:
     total = 0
-    for one in schema["properties"].values():
-        inner = find_field_type(one, parts, depth + 1)
+    for part in schema["properties"].values():
+        inner = find_field_type(part, parts, depth + 1)
         total += _count_leaves(inner.schema, parts, depth + 1) if inner.kind is InputKind.GROUP else 1
         if total > MOST_LEAVES:
             break
@@ -135,22 +138,22 @@ _PICKED: Final = {
     InputKind.CLOCK: re.compile(r"\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?", re.ASCII),
     InputKind.INSTANT: re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?", re.ASCII),
 }
-"""What a browser's picker of this kind can show."""
+"""Texts that a browser's picker of this kind can display."""
 
 
 def nested_name(name: str, key: str) -> str:
-    """Return the name that a field of a group has in the form: those above it and its own, with dots between."""
+    """Return the name of a nested field in the form: the names above it and its own, joined by dots."""
     for plain, escaped in _ESCAPES:
         key = key.replace(plain, escaped)
     return f"{name}.{key}"
 
 
 def split_instant(text: str) -> tuple[str, str] | None:
-    """Return an instant as a date with a time, and its offset; None where a browser could not show it so."""
-    found = _LOCAL_TIME.fullmatch(text)
-    return (found[1], found[2]) if found else None
+    """Return an instant as a date with a time, and its offset; None if a browser cannot display it that way."""
+    match = _LOCAL_TIME.fullmatch(text)
+    return (match[1], match[2]) if match else None
 
 
 def has_picker(kind: InputKind, text: str) -> bool:
-    """Tell whether a browser's picker could show a text; what is no kind of time has none."""
+    """Return whether a browser's picker can display a text; only kinds of time have one."""
     return kind in _PICKED and (not text or _PICKED[kind].fullmatch(text) is not None)

@@ -1,7 +1,7 @@
-"""A schema and a value become the fields of a form; `schema.typed` reads them back. Pure.
+"""A form: fields built from a schema and a value; `typed_values` parses them. Pure.
 
-Invariant: what the fields show, read back, is the value they were made of, but for defaults, which are filled in. What a fitting control
-could not hold exactly is shown as JSON.
+Invariant: the displayed fields, parsed, give the value they were built from, except that defaults are filled in. What a fitting control
+could not display exactly becomes a JSON field.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from mainspring.web.dashboard.forms.field_type import (
 from mainspring.web.dashboard.forms.typed_values import JSON, PLAIN, REST, parse_text
 
 _WHOLE = "arguments"
-_SHOWN = 60
+_LONGEST_DEFAULT = 60
 _EXAMPLES = {
     InputKind.SPAN: "30s, 1h30m or PT30S",
     InputKind.INTEGER: "a whole number",
@@ -35,94 +35,96 @@ _EXAMPLES = {
 
 
 class _FieldPlace(msgspec.Struct, frozen=True):
-    """Where a field stands, whether it has to be given, and whether what it holds begins with its defaults."""
+    """The place of a field, whether it is required, and whether its contents start with the defaults."""
 
     name: str
     path: str
     label: str
     depth: int
     required: bool
-    shows_defaults: bool = True
+    has_defaults: bool = True
 
 
 def build_fields(schema: Schema, values: Mapping[str, Any], zone: str = "UTC") -> tuple[FormField, ...]:
-    """Return the fields of the arguments that a schema describes, with these values in them; elsewhere with its defaults."""
+    """Return the fields of the arguments of a schema, with these values; without a value, with its default."""
     properties = schema.get("properties", {})
     is_open = schema.get("additionalProperties", False) is not False
     if not properties and not is_open:
         return ()
-    drawing = _FieldBuilder(schema.get("$defs", {}), zone)
-    others = {name: value for name, value in values.items() if name not in properties}
+    builder = _FieldBuilder(schema.get("$defs", {}), zone)
+    extra = {name: value for name, value in values.items() if name not in properties}
     group = {**schema, "additionalProperties": False}
-    if (others and not is_open) or (properties and find_field_type(group, drawing.parts).kind is not InputKind.GROUP):
-        whole = _FieldPlace("", "$", _WHOLE, 0, required=True)
-        return (drawing.as_json(whole, FieldType(InputKind.JSON, {}), dict(values)),)
-    found = drawing.inner(group, "", "$", values, 0, shows_defaults=True) if properties else ()
+    if (extra and not is_open) or (properties and find_field_type(group, builder.parts).kind is not InputKind.GROUP):
+        root = _FieldPlace("", "$", _WHOLE, 0, required=True)
+        return (builder.build_json_field(root, FieldType(InputKind.JSON, {}), dict(values)),)
+    fields = builder.build_group_fields(group, "", "$", values, 0, has_defaults=True) if properties else ()
     if is_open:
-        text = _format_json(others) if others else ""
+        text = _format_json(extra) if extra else ""
         about = "Any other names, as one JSON object."
-        found += (
+        fields += (
             FormField(name=REST, path="$", label="further arguments", kind=InputKind.JSON, text=text, about=about),
         )
-    return found
+    return fields
 
 
 class _FieldBuilder:
-    """Makes fields; `parts` = the `$defs`, `zone` = in which an instant that is not known yet is asked for."""
+    """Builds fields; `parts` = the `$defs`, `zone` = the default zone of an instant."""
 
     def __init__(self, parts: Schema, zone: str) -> None:
         self.parts = parts
         self._zone = zone
 
-    def inner(
-        self, schema: Schema, name: str, path: str, values: Mapping[str, Any], depth: int, *, shows_defaults: bool
+    def build_group_fields(
+        self, schema: Schema, name: str, path: str, values: Mapping[str, Any], depth: int, *, has_defaults: bool
     ) -> tuple[FormField, ...]:
         """Return the fields of a group."""
-        needed = schema.get("required", ())
+        required = schema.get("required", ())
 
-        def one(key: str, part: Schema) -> FormField:
+        def build(key: str, part: Schema) -> FormField:
             place = _FieldPlace(
-                nested_name(name, key), join_path(path, key), key, depth + 1, key in needed, shows_defaults
+                nested_name(name, key), join_path(path, key), key, depth + 1, key in required, has_defaults
             )
-            default = part.get("default", msgspec.UNSET) if shows_defaults else msgspec.UNSET
-            return self._field(part, place, values.get(key, default))
+            default = part.get("default", msgspec.UNSET) if has_defaults else msgspec.UNSET
+            return self._build_any(part, place, values.get(key, default))
 
-        return tuple(one(key, part) for key, part in schema["properties"].items())
+        return tuple(build(key, part) for key, part in schema["properties"].items())
 
-    def as_json(self, place: _FieldPlace, shape: FieldType, value: Any) -> FormField:
-        """Return a field that takes any JSON."""
+    def build_json_field(self, place: _FieldPlace, shape: FieldType, value: Any) -> FormField:
+        """Return a field for any JSON."""
         text = "" if value is msgspec.UNSET else _format_json(value)
-        asked = msgspec.structs.replace(shape, kind=InputKind.JSON)
-        return _build_field(place, JSON, asked, hint=_describe_field(asked, required=place.required), text=text)
+        json_type = msgspec.structs.replace(shape, kind=InputKind.JSON)
+        return _build_field(place, JSON, json_type, hint=_describe_field(json_type, required=place.required), text=text)
 
-    def _field(self, schema: Schema, place: _FieldPlace, value: Any) -> FormField:
+    def _build_any(self, schema: Schema, place: _FieldPlace, value: Any) -> FormField:
         shape = find_field_type(schema, self.parts, place.depth)
         if shape.kind is InputKind.GROUP:
-            return self._group(shape, place, value) or self.as_json(place, shape, value)
+            return self._build_group(shape, place, value) or self.build_json_field(place, shape, value)
         text = None if shape.kind is InputKind.JSON else _write_value(shape, value, required=place.required)
-        return self.as_json(place, shape, value) if text is None else self._leaf(shape, place, text)
+        return self.build_json_field(place, shape, value) if text is None else self._build_leaf(shape, place, text)
 
-    def _group(self, shape: FieldType, place: _FieldPlace, value: Any) -> FormField | None:
-        """Return a group; None where an empty one would mean another value than this one."""
+    def _build_group(self, shape: FieldType, place: _FieldPlace, value: Any) -> FormField | None:
+        """Return a group; None if an empty group would mean another value than this one."""
         may_be_empty = shape.nullable or not place.required
         properties = shape.schema["properties"]
-        given: Mapping[str, Any] = {}
+        group_values: Mapping[str, Any] = {}
         if isinstance(value, dict):
             if not value.keys() <= properties.keys():
                 return None
-            given = value
+            group_values = value
         elif value is not msgspec.UNSET and not (value is None and _is_null_when_empty(shape, required=place.required)):
             return None
-        shows_defaults = isinstance(value, dict) or (not may_be_empty and place.shows_defaults)
-        fields = self.inner(shape.schema, place.name, place.path, given, place.depth, shows_defaults=shows_defaults)
-        if isinstance(value, dict) and may_be_empty and not any(one.text for one in iterate_fields(fields)):
+        has_defaults = isinstance(value, dict) or (not may_be_empty and place.has_defaults)
+        fields = self.build_group_fields(
+            shape.schema, place.name, place.path, group_values, place.depth, has_defaults=has_defaults
+        )
+        if isinstance(value, dict) and may_be_empty and not any(field.text for field in iterate_fields(fields)):
             return None
         hint = "" if not may_be_empty else "all empty = null" if place.required else "all empty = left out"
         return _build_field(place, PLAIN, shape, hint=hint, fields=fields)
 
-    def _leaf(self, shape: FieldType, place: _FieldPlace, text: str) -> FormField:
+    def _build_leaf(self, shape: FieldType, place: _FieldPlace, text: str) -> FormField:
         kind, zone = shape.kind, None
-        # A picker takes no other text, so that it is not for values it cannot show, nor where null could be meant.
+        # A picker accepts no other text, so it is not used for a value that it cannot display, nor if null is possible.
         is_free = not shape.nullable or _is_null_when_empty(shape, required=place.required)
         if kind is InputKind.TEXT and "\n" in text:
             kind = InputKind.LINES
@@ -136,15 +138,15 @@ class _FieldBuilder:
                 text, zone = split
         choices = _list_choices(shape, required=place.required) if kind is InputKind.CHOICE else ()
         hint = _describe_field(shape, required=place.required)
-        found = _build_field(place, PLAIN, shape, hint=hint, text=text)
-        return msgspec.structs.replace(found, kind=kind, zone=zone, choices=choices)
+        field = _build_field(place, PLAIN, shape, hint=hint, text=text)
+        return msgspec.structs.replace(field, kind=kind, zone=zone, choices=choices)
 
 
 def _build_field(
-    place: _FieldPlace, begins: str, shape: FieldType, *, hint: str, text: str = "", fields: tuple[FormField, ...] = ()
+    place: _FieldPlace, prefix: str, shape: FieldType, *, hint: str, text: str = "", fields: tuple[FormField, ...] = ()
 ) -> FormField:
     return FormField(
-        name=begins + place.name,
+        name=prefix + place.name,
         path=place.path,
         label=place.label,
         kind=shape.kind,
@@ -157,7 +159,7 @@ def _build_field(
 
 
 def _write_value(shape: FieldType, value: Any, *, required: bool) -> str | None:
-    """Return a value as it is typed; None where that would be read as another one."""
+    """Return a value as it is typed; None if that text would be parsed to another value."""
     if value is msgspec.UNSET:
         return ""
     if value is None and shape.nullable:
@@ -170,16 +172,16 @@ def _write_value(shape: FieldType, value: Any, *, required: bool) -> str | None:
     if not text or not text.replace("\n", "").replace("\t", "").isprintable():
         return None
     if shape.kind is InputKind.CHOICE:
-        return text if any(_is_same_json(one, value) for one in shape.choices) else None
+        return text if any(_is_same_json(choice, value) for choice in shape.choices) else None
     try:
         return text if _is_same_json(parse_text(shape, text), value) else None
     except (ValueError, MainspringError):
         return None
 
 
-def _is_same_json(one: Any, other: Any) -> bool:
-    """Compare as JSON is written: true is not 1, and neither is 1.0."""
-    return msgspec.json.encode(one) == msgspec.json.encode(other)
+def _is_same_json(value: Any, other: Any) -> bool:
+    """Compare as JSON text: true is not 1, and neither is 1.0."""
+    return msgspec.json.encode(value) == msgspec.json.encode(other)
 
 
 def _is_null_when_empty(shape: FieldType, *, required: bool) -> bool:
@@ -188,8 +190,8 @@ def _is_null_when_empty(shape: FieldType, *, required: bool) -> bool:
 
 def _list_choices(shape: FieldType, *, required: bool) -> tuple[FieldChoice, ...]:
     blank = FieldChoice("", "choose" if required else f"left out{_describe_default(shape)}")
-    found = [FieldChoice(msgspec.json.encode(one).decode(), _format_choice(one)) for one in shape.choices]
-    return (blank, *found, *([FieldChoice("null", "null")] if shape.nullable else []))
+    choices = [FieldChoice(msgspec.json.encode(choice).decode(), _format_choice(choice)) for choice in shape.choices]
+    return (blank, *choices, *([FieldChoice("null", "null")] if shape.nullable else []))
 
 
 def _format_choice(value: Any) -> str:
@@ -197,16 +199,16 @@ def _format_choice(value: Any) -> str:
 
 
 def _describe_field(shape: FieldType, *, required: bool) -> str:
-    """Return what may be typed: how, between which bounds, and what an empty field means."""
-    said = [_EXAMPLES.get(shape.kind, "")]
+    """Return what may be typed: its format, its bounds, and the meaning of an empty field."""
+    parts = [_EXAMPLES.get(shape.kind, "")]
     low, high = shape.schema.get("minimum"), shape.schema.get("maximum")
     if low is not None or high is not None:
-        said.append(f"{'' if low is None else f'from {low}'} {'' if high is None else f'to {high}'}".strip())
+        parts.append(f"{'' if low is None else f'from {low}'} {'' if high is None else f'to {high}'}".strip())
     if shape.nullable and required:
-        said.append("empty = null")
+        parts.append("empty = null")
     elif not required and shape.kind is not InputKind.CHOICE:
-        said.append(f"empty = left out{_describe_default(shape)}")
-    return ", ".join(filter(None, said))
+        parts.append(f"empty = left out{_describe_default(shape)}")
+    return ", ".join(filter(None, parts))
 
 
 def _describe_default(shape: FieldType) -> str:
@@ -214,9 +216,9 @@ def _describe_default(shape: FieldType) -> str:
     if default is msgspec.UNSET:
         return ""
     text = msgspec.json.encode(default).decode()
-    return f" ({text if len(text) <= _SHOWN else 'its default'})"
+    return f" ({text if len(text) <= _LONGEST_DEFAULT else 'its default'})"
 
 
 def _format_json(value: Any) -> str:
     data = msgspec.json.encode(value)
-    return msgspec.json.format(data, indent=0 if len(data) <= _SHOWN else 2).decode()
+    return msgspec.json.format(data, indent=0 if len(data) <= _LONGEST_DEFAULT else 2).decode()

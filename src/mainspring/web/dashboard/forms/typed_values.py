@@ -1,7 +1,7 @@
-"""What was typed into a form becomes a value of its schema again. Pure.
+"""Parse typed values of a form to values of its schema. Pure.
 
-An empty field is left out where it may be, is null where it may be that, and is missing elsewhere. The empty text is written `""`, null
-`null`. A field may have come as JSON text (its name begins with "j"), whatever its schema says: so every value can be given.
+An empty field is left out if it is optional, null if it is nullable, else missing. The empty text is typed `""`, null
+`null`. A field may be JSON text (its name begins with "j"), whatever its schema says, so every value can be typed.
 """
 
 import re
@@ -19,7 +19,7 @@ from mainspring.web.dashboard.forms.field_type import TEXTS, FieldType, InputKin
 
 Form = Mapping[str, str]
 PLAIN, JSON, ZONE, REST = "i", "j", "z", "x"
-"""How the names of fields begin: typed as their kind says, as JSON, the zone of an instant, and what a schema leaves open."""
+"""Prefixes of field names: typed as its kind, as JSON, the zone of an instant, and additional properties."""
 MISSING: Final = "it is missing"
 _DIGITS = 400
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
@@ -30,26 +30,26 @@ _MINUTES = re.compile(r"[0-9-]+T[0-9]{2}:[0-9]{2}", re.ASCII)
 
 
 class TypedInput(msgspec.Struct, frozen=True):
-    """`value` as far as it could be read; `faults` = what is wrong, by JSON path."""
+    """`value` as far as it could be parsed; `faults` = the errors, by JSON path."""
 
     value: dict[str, Any]
     faults: dict[str, str]
 
 
 def parse_form(schema: Schema, form: Form) -> TypedInput:
-    """Return what a form says of the arguments that a schema describes."""
-    reading = _FormParser(schema.get("$defs", {}), form)
+    """Return the arguments that a form contains, by their schema."""
+    parser = _FormParser(schema.get("$defs", {}), form)
     value: Any = {}
     if schema.get("properties") or JSON in form:
-        value, _ = reading.look({**schema, "additionalProperties": False}, "", "$", 0, required=True)
+        value, _ = parser.parse_value({**schema, "additionalProperties": False}, "", "$", 0, required=True)
     if not isinstance(value, dict):
-        reading.faults.setdefault("$", "the arguments are no JSON object")
+        parser.faults.setdefault("$", "the arguments are no JSON object")
         value = {}
-    return TypedInput(reading.rest() | value, reading.faults)
+    return TypedInput(parser.parse_rest() | value, parser.faults)
 
 
 def parse_text(shape: FieldType, text: str, zone: str | None = None) -> Any:
-    """Return the value of a text that is not empty, as its kind is typed. Raises ValueError."""
+    """Return the value of a text that is not empty, by its kind. Raises ValueError."""
     if text == "null" and shape.nullable:
         return None
     if shape.kind in TEXTS:
@@ -67,22 +67,22 @@ def parse_text(shape: FieldType, text: str, zone: str | None = None) -> Any:
 
 
 class _FormParser:
-    """One reading of a form."""
+    """A parser of one form."""
 
     def __init__(self, parts: Schema, form: Form) -> None:
         self._parts = parts
         self._form = form
         self.faults: dict[str, str] = {}
 
-    def look(self, schema: Schema, name: str, path: str, depth: int, *, required: bool) -> tuple[Any, bool]:
+    def parse_value(self, schema: Schema, name: str, path: str, depth: int, *, required: bool) -> tuple[Any, bool]:
         """Return the value at a path, UNSET for none, and whether anything was typed there."""
         shape = find_field_type(schema, self._parts, depth)
         raw = self._form.get(JSON + name)
         if raw is None and shape.kind is InputKind.GROUP:
-            return self._group(shape, name, path, depth, required=required)
+            return self._parse_group(shape, name, path, depth, required=required)
         text = raw if raw is not None else self._form.get(PLAIN + name, "")
         if not (text if raw is None else text.strip()):
-            return self._blank(shape, path, required=required), False
+            return self._parse_blank(shape, path, required=required), False
         try:
             return (
                 _parse_json(text) if raw is not None else parse_text(shape, text, self._form.get(ZONE + name))
@@ -91,40 +91,40 @@ class _FormParser:
             self.faults[path] = str(getattr(error, "message", error))
             return msgspec.UNSET, True
 
-    def rest(self) -> dict[str, Any]:
-        """Return what was typed beside the known fields."""
+    def parse_rest(self) -> dict[str, Any]:
+        """Return additional properties, typed as one JSON object."""
         text = self._form.get(REST, "").strip()
         if not text:
             return {}
         try:
-            found = _parse_json(text)
+            extra = _parse_json(text)
         except ValueError as error:
             self.faults["$"] = f"the further arguments: {error}"
             return {}
-        if not isinstance(found, dict):
+        if not isinstance(extra, dict):
             self.faults["$"] = "the further arguments are no JSON object"
             return {}
-        return found
+        return extra
 
-    def _group(self, shape: FieldType, name: str, path: str, depth: int, *, required: bool) -> tuple[Any, bool]:
-        before, self.faults = self.faults, {}
-        found: dict[str, Any] = {}
+    def _parse_group(self, shape: FieldType, name: str, path: str, depth: int, *, required: bool) -> tuple[Any, bool]:
+        outer_faults, self.faults = self.faults, {}
+        group: dict[str, Any] = {}
         was_typed = False
-        needed = shape.schema.get("required", ())
+        required_keys = shape.schema.get("required", ())
         for key, schema in shape.schema["properties"].items():
-            value, typed_here = self.look(
-                schema, nested_name(name, key), join_path(path, key), depth + 1, required=key in needed
+            value, is_typed = self.parse_value(
+                schema, nested_name(name, key), join_path(path, key), depth + 1, required=key in required_keys
             )
-            was_typed = was_typed or typed_here
+            was_typed = was_typed or is_typed
             if value is not msgspec.UNSET:
-                found[key] = value
-        inner, self.faults = self.faults, before
+                group[key] = value
+        group_faults, self.faults = self.faults, outer_faults
         if not was_typed and (shape.nullable or not required):
             return (msgspec.UNSET if not required else None), False
-        self.faults |= inner
-        return found, was_typed
+        self.faults |= group_faults
+        return group, was_typed
 
-    def _blank(self, shape: FieldType, path: str, *, required: bool) -> Any:
+    def _parse_blank(self, shape: FieldType, path: str, *, required: bool) -> Any:
         if not required:
             return msgspec.UNSET
         if shape.nullable and shape.kind is not InputKind.CHOICE:
@@ -141,10 +141,10 @@ def _parse_number(kind: InputKind, text: str) -> int | float:
         return int(text)
     if kind is InputKind.INTEGER:
         raise ValueError("this is no whole number")
-    found = float(text)
-    if found in (float("inf"), float("-inf")):
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
         raise ValueError("this number is too large")
-    return found
+    return number
 
 
 def _parse_instant(text: str, zone: str) -> str:

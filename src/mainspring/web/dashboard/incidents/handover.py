@@ -1,4 +1,4 @@
-"""`/handover`: what opened, closed, was done by people and still waits since a chosen time; made to be printed."""
+"""`/handover`: incidents that opened or closed, operations of people and what still waits since a chosen time; ready to print."""
 
 import shlex
 from collections.abc import Iterator
@@ -18,32 +18,32 @@ SPANS = ("8h", "12h", "24h", "3d", "7d")
 
 
 class ShiftQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Since when: a span (8h), or a date and time."""
+    """The start: a span (8h), or a date and time."""
 
     since: Word = "8h"
 
 
 def show(call: ApiCall[ShiftQuery, Form | None]) -> PageView:
-    """Show what a shift hands over."""
+    """Show the handover of a shift."""
     values = {"spans": SPANS, "since": call.query.since}
     try:
-        found = _read_handover(call)
+        summary = _read_handover(call)
     except OptionError as error:
         fault = f"{error.message}. {error.hint}"
-        return PageView("Handover", {**values, "found": None, "wrong_since": fault, "wrong": True}, 400)
+        return PageView("Handover", {**values, "handover": None, "since_error": fault, "is_error": True}, 400)
     line = f"mainspring status --since {shlex.quote(call.query.since)}"
-    shown = {"found": found, "since_iso": format_iso(found.since_at), "wrong_since": "", "line": line}
-    return PageView("Handover", values | shown)
+    more = {"handover": summary, "since_iso": format_iso(summary.since_at), "since_error": "", "line": line}
+    return PageView("Handover", values | more)
 
 
 def rows(call: ApiCall[ShiftQuery, None]) -> Iterator[PersonOperation]:
-    """Give what people did."""
+    """Export operations of people."""
     return iter(_read_handover(call).acts)
 
 
 def _read_handover(call: ApiCall[ShiftQuery, Form | None] | ApiCall[ShiftQuery, None]) -> ShiftHandover:
     query = handover.HandoverQuery(since=parse_past(call, call.query.since))
-    return handover.show_handover(call.asking(query))
+    return handover.show_handover(call.with_query(query))
 
 
 PAGES = (

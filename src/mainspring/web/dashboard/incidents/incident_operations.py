@@ -1,4 +1,4 @@
-"""What the buttons of an incident do, on whatever page they stand; its id is in the path, or in the form."""
+"""Operations of the buttons of an incident, on any page; its id is in the path or in the form."""
 
 from datetime import datetime
 from typing import Any
@@ -14,20 +14,20 @@ ButtonCall = ApiCall[Any, Form]
 
 
 def acknowledge(call: ButtonCall) -> None:
-    """Say that somebody looks after it; with a span, for so long."""
+    """Acknowledge it; with a span, for that time."""
     until = _parse_until(call) if call.body.get("span", "").strip() else None
     body = incidents.AcknowledgeRequest(until=until, reason=read_reason(call))
     call_api(call, incidents.acknowledge, body, incident=_incident_id(call))
 
 
 def snooze(call: ButtonCall) -> None:
-    """Say no more of it for a span."""
+    """Snooze it for a span."""
     body = incidents.SnoozeRequest(until=_parse_until(call), reason=read_reason(call))
     call_api(call, incidents.snooze, body, incident=_incident_id(call))
 
 
 def resolve(call: ButtonCall) -> None:
-    """Say that it is over."""
+    """Resolve it."""
     call_api(call, incidents.resolve, OperationRequest(reason=read_reason(call)), incident=_incident_id(call))
 
 
@@ -43,7 +43,7 @@ def _incident_id(call: ButtonCall) -> str:
 
 
 def _parse_until(call: ButtonCall) -> datetime:
-    """Return the instant that the field `span` means. Raises MisfitError."""
+    """Return the instant in the field `span`. Raises MisfitError."""
     return parse_future(call, call.body.get("span", "").strip(), "$.span")
 
 

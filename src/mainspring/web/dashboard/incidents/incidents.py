@@ -1,4 +1,4 @@
-"""`/incidents`: what is and was wrong; `/incidents/{incident}`: one, with all that is known of it and what can be done."""
+"""`/incidents`: the list of incidents; `/incidents/{incident}`: one, with its details and operations."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -20,51 +20,51 @@ VIEWS: Final = {
     "resolved": (IncidentState.RESOLVED,),
     "all": tuple(IncidentState),
 }
-"""What the list can be narrowed to, in the words of whoever looks."""
+"""Filters of the list, by their labels."""
 
 
 def show(call: ApiCall[IncidentsQuery, Form | None]) -> PageView:
     """List incidents, the newest change first."""
-    query, found = call.query, incidents.list_incidents(api_call(call))
+    query, page = call.query, incidents.list_incidents(api_call(call))
     values = {
-        "incidents": found.items,
-        "next": found.next,
+        "incidents": page.items,
+        "next": page.next,
         "query": query,
         "views": [
             (name, [state.value for state in states], set(query.state) == set(states)) for name, states in VIEWS.items()
         ],
-        "severities": [one.value for one in Severity],
-        "kinds": sorted(one.value for one in IncidentKind),
+        "severities": [severity.value for severity in Severity],
+        "kinds": sorted(kind.value for kind in IncidentKind),
         "is_filtered": bool(query.state or query.severity or query.kind or query.automation or query.since),
     }
     return PageView("Incidents", values)
 
 
 def rows(call: ApiCall[IncidentsQuery, None]) -> Iterator[Incident]:
-    """Give them all."""
+    """Export all of them."""
     return list_all_pages(call, incidents.list_incidents)
 
 
 def show_one(call: ApiCall[PageQuery, Form | None]) -> PageView:
     """Show an incident."""
-    found = incidents.show_incident(api_call(call))
-    one = found.incident
-    again = next(
-        (run for run in found.runs if run.state in REOPENABLE_STATES and run.kind != DefinitionKind.EXEC), None
+    detail = incidents.show_incident(api_call(call))
+    incident = detail.incident
+    failed_run = next(
+        (run for run in detail.runs if run.state in REOPENABLE_STATES and run.kind != DefinitionKind.EXEC), None
     )
-    good_at = one.facts.get("last_good_at")
+    good_at = incident.facts.get("last_good_at")
     values: dict[str, Any] = {
-        "found": found,
-        "one": one,
-        "parent": incidents.find_parent(api_call(call), one),
-        "said_of": {field.label: field.text for field in found.fields},
+        "detail": detail,
+        "incident": incident,
+        "parent": incidents.find_parent(api_call(call), incident),
+        "field_texts": {field.label: field.text for field in detail.fields},
         "last_good_at": good_at if isinstance(good_at, int) else None,
-        "again": again if one.state is not IncidentState.RESOLVED else None,
+        "failed_run": failed_run if incident.state is not IncidentState.RESOLVED else None,
         "typed": call.body or {},
-        "is_over": one.state is IncidentState.RESOLVED,
-        "may_take": one.state in (IncidentState.OPEN, IncidentState.SNOOZED),
+        "is_over": incident.state is IncidentState.RESOLVED,
+        "may_acknowledge": incident.state in (IncidentState.OPEN, IncidentState.SNOOZED),
     }
-    return PageView(f"{one.subject.automation or 'mainspring'}: {one.text}", values)
+    return PageView(f"{incident.subject.automation or 'mainspring'}: {incident.text}", values)
 
 
 PAGES = (

@@ -1,4 +1,4 @@
-"""`/monitors`: what is watched, and what each monitor finds now; one of them with every figure by which it judges."""
+"""`/monitors`: monitors and their findings; one of them with its inputs."""
 
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ _AT = "/settings"
 
 
 class MonitorsPageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which monitors: those that find something, or that cannot say, or that are on or off."""
+    """Filter of monitors: with findings, undecided, on or off."""
 
     only: Literal["wrong", "unsure", "on", "off"] | None = None
 
@@ -36,49 +36,49 @@ def show(call: ApiCall[MonitorsPageQuery, Form | None]) -> PageView:
 
 
 def rows(call: ApiCall[MonitorsPageQuery, None]) -> list[MonitorLine]:
-    """Give the monitors that are meant."""
+    """Export the matching monitors."""
     only = call.query.only
-    tests = {"wrong": lambda one: one.wrong, "unsure": lambda one: one.unsure, "on": lambda one: one.on}
-    tests["off"] = lambda one: not one.on
-    return [one for one in monitors.list_monitors(call).items if only is None or tests[only](one)]
+    tests = {"wrong": lambda line: line.wrong, "unsure": lambda line: line.unsure, "on": lambda line: line.on}
+    tests["off"] = lambda line: not line.on
+    return [line for line in monitors.list_monitors(call).items if only is None or tests[only](line)]
 
 
 def show_one(call: ApiCall[MonitorQuery, Form | None]) -> PageView:
-    """Show a monitor: each figure by which it judges, and how the verdict follows."""
-    found = monitors.show_monitor(api_call(call))
+    """Show a monitor: each input of its evaluation, and the result."""
+    monitor = monitors.show_monitor(api_call(call))
     now, zone = call.site.clock.now(), call.site.settings.project.timezone
-    judged = [
+    evaluations = [
         (
-            one,
-            finding_word(one),
+            evaluation,
+            finding_word(evaluation),
             [
                 (label_figure(name), format_figure_in_zone(name, value, now, zone))
-                for name, value in one.figures.items()
+                for name, value in evaluation.figures.items()
             ],
         )
-        for one in found.judged
+        for evaluation in monitor.judged
     ]
     values = {
-        "one": found,
-        "judged": judged,
+        "monitor": monitor,
+        "evaluations": evaluations,
         "query": call.query,
-        "is_always": found.name in set(FIXED_MONITORS),
-        "rule": format_rule(found.rule),
+        "is_always": monitor.name in set(FIXED_MONITORS),
+        "rule": format_rule(monitor.rule),
     }
-    return PageView(f"Monitor {found.name}", values)
+    return PageView(f"Monitor {monitor.name}", values)
 
 
 def rows_of_one(call: ApiCall[MonitorQuery, None]) -> list[FindingRow]:
-    """Give what it judges."""
+    """Export its evaluations."""
     return [
         FindingRow(
-            automation=one.subject.automation,
-            fingerprint=one.subject.fingerprint,
-            verdict=finding_word(one),
-            said=one.unsure if one.finding is None else one.finding.text,
-            figures=one.figures,
+            automation=evaluation.subject.automation,
+            fingerprint=evaluation.subject.fingerprint,
+            verdict=finding_word(evaluation),
+            said=evaluation.unsure if evaluation.finding is None else evaluation.finding.text,
+            figures=evaluation.figures,
         )
-        for one in monitors.show_monitor(call).judged
+        for evaluation in monitors.show_monitor(call).judged
     ]
 
 

@@ -1,4 +1,4 @@
-"""`/`: is anything wrong, since when, who acts; what is silent, who is asked, what runs, what comes next."""
+"""Overview, `/`: open incidents, silent automations, open questions, running runs and what is due."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -15,48 +15,51 @@ from mainspring.web.dashboard.charts.run_strip import draw_brief_strip
 from mainspring.web.dashboard.incidents.incident_operations import BUTTONS
 from mainspring.web.dashboard.page_route import Form, PageQuery, PageRoute, PageView, api_call, list_tables
 
-_OPEN, _LOOKED_AFTER = 10, 10
+_OPEN, _HANDLED = 10, 10
 _LINKED: Final = 5
 _FAILED_PATH: Final = f"/failed?state={RunState.FAILED}"
 
 
 def show(call: ApiCall[PageQuery, Form | None]) -> PageView:
-    """Show how it stands."""
-    found = overview.show_overview(api_call(call))
-    opened = [one for one in found.incidents if one.state is IncidentState.OPEN]
-    others = [one for one in found.incidents if one.state is not IncidentState.OPEN]
+    """Show the overview."""
+    project = overview.show_overview(api_call(call))
+    opened = [incident for incident in project.incidents if incident.state is IncidentState.OPEN]
+    handled = [incident for incident in project.incidents if incident.state is not IncidentState.OPEN]
     values: dict[str, Any] = {
-        "now": found,
-        "head": found.head,
-        "facts": _list_facts(found, len(opened), len(others)),
+        "now": project,
+        "head": project.head,
+        "facts": _list_facts(project, len(opened), len(handled)),
         "open": opened[:_OPEN],
         "more_open": len(opened) - _OPEN,
-        "looked_after": others[:_LOOKED_AFTER],
-        "more_looked_after": len(others) - _LOOKED_AFTER,
+        "handled": handled[:_HANDLED],
+        "more_handled": len(handled) - _HANDLED,
         "run_of": newest_run_of_incident,
-        "strips": [(one, draw_brief_strip(one.runs, CELLS, call.site.clock.now(), _LINKED)) for one in found.strips],
+        "strips": [
+            (history, draw_brief_strip(history.runs, CELLS, call.site.clock.now(), _LINKED))
+            for history in project.strips
+        ],
         "whole": call.visitor.is_for_all,
     }
     return PageView("Now", values)
 
 
-def _list_facts(found: overview.ProjectOverview, opened: int, looked_after: int) -> list[tuple[str, str]]:
-    """Return the figures of the sentence, each with the page of its rows."""
-    running = f"{len(found.running)}+" if found.has_more_running else len(found.running)
-    asked = format_count(len(found.questions), "question waits", "questions wait")
+def _list_facts(project: overview.ProjectOverview, open_count: int, handled: int) -> list[tuple[str, str]]:
+    """Return the numbers of the status sentence, each with the page of its rows."""
+    running = f"{len(project.running)}+" if project.has_more_running else len(project.running)
+    questions_text = format_count(len(project.questions), "question waits", "questions wait")
     facts = [
-        (opened, format_count(opened, "open incident"), "/incidents?state=open"),
-        (found.undecided_failures.number, undecided_runs_text(found.undecided_failures), _FAILED_PATH),
-        (looked_after, f"{looked_after} looked after", "/incidents?state=acknowledged&state=snoozed"),
-        (len(found.questions), f"{asked} for an answer", "/waiting"),
+        (open_count, format_count(open_count, "open incident"), "/incidents?state=open"),
+        (project.undecided_failures.number, undecided_runs_text(project.undecided_failures), _FAILED_PATH),
+        (handled, f"{handled} looked after", "/incidents?state=acknowledged&state=snoozed"),
+        (len(project.questions), f"{questions_text} for an answer", "/waiting"),
         (True, f"{running} running", "/runs?state=running"),
-        (True, format_count(found.automations, "automation"), "/automations"),
+        (True, format_count(project.automations, "automation"), "/automations"),
     ]
-    return [(text, path) for is_there, text, path in facts if is_there]
+    return [(text, path) for is_listed, text, path in facts if is_listed]
 
 
 def rows(call: ApiCall[PageQuery, None]) -> Iterator[Incident]:
-    """Give what is not resolved, the loudest first."""
+    """Export unresolved incidents, the most severe first."""
     return iter(overview.list_unresolved_incidents(call))
 
 

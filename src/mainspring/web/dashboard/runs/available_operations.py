@@ -1,4 +1,4 @@
-"""What can be done about a run, as buttons: each an act of the explanation, with its command line and with what a person has yet to say."""
+"""Operations that are available for a run, as buttons: each with its command line and the input that it needs."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -29,17 +29,17 @@ _CANCEL_WORDS: Final[dict[bool | None, str]] = {
 
 
 class OperationChoice(msgspec.Struct, frozen=True):
-    """One of several: what is sent, and how it is called."""
+    """One of several choices: the sent value and its label."""
 
     value: str
     text: str
 
 
 class AvailableOperation(msgspec.Struct, frozen=True, kw_only=True):
-    """A button. `act` and `fields` = what its form sends; `does` = what follows; `command` = the same on a command line.
+    """A button. `act` and `fields` = the data of its form; `does` = its effect; `command` = the same on a command line.
 
-    `asks` = it is asked once more, in a form that says what follows. `wants` = the field that a person fills in: "value" (JSON), "choice",
-    "from_step"; "" = nothing. `choices` = what may be chosen there; none = any text.
+    `needs_confirmation` = its form names the effect first. `input_kind` = the field that a person fills in: "value" (JSON), "choice",
+    "from_step"; "" = none. `choices` = the allowed values of that field; none = any text.
     """
 
     act: str
@@ -47,8 +47,8 @@ class AvailableOperation(msgspec.Struct, frozen=True, kw_only=True):
     does: str
     command: str
     fields: dict[str, str] = {}
-    asks: bool = True
-    wants: str = ""
+    needs_confirmation: bool = True
+    input_kind: str = ""
     choices: list[OperationChoice] = []
     harms: bool = False
     is_first: bool = False
@@ -56,29 +56,29 @@ class AvailableOperation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """What tells it from the other ones of a page."""
-        return "-".join((self.act, self.wants, *self.fields.values()))
+        """An id that is unique on its page."""
+        return "-".join((self.act, self.input_kind, *self.fields.values()))
 
 
 def list_available_operations(
-    story: RunStory, told: Explanation, steps: Sequence[OperationChoice]
+    outline: RunStory, explanation: Explanation, steps: Sequence[OperationChoice]
 ) -> list[AvailableOperation]:
-    """Return the buttons of a run, the first one first; `steps` = those from which it may be run again."""
-    waits = {wait.ident: wait for wait in story.waits}
-    found: list[AvailableOperation] = []
-    for can in told.can:
-        offer = _build_operation(can, story, waits, steps)
-        if offer is not None and offer.id not in {one.id for one in found}:
-            found.append(offer)
-    return found
+    """Return the buttons of a run, the most important first; `steps` = those that a run can restart from."""
+    waits = {wait.ident: wait for wait in outline.waits}
+    operations: list[AvailableOperation] = []
+    for can in explanation.can:
+        operation = _build_operation(can, outline, waits, steps)
+        if operation is not None and operation.id not in {known.id for known in operations}:
+            operations.append(operation)
+    return operations
 
 
 def _build_operation(
-    can: SuggestedCommand, story: RunStory, waits: dict[str, WaitView], steps: Sequence[OperationChoice]
+    can: SuggestedCommand, outline: RunStory, waits: dict[str, WaitView], steps: Sequence[OperationChoice]
 ) -> AvailableOperation | None:
     match can.act:
         case suggested_commands.RETRY:
-            return _build_retry(can, story, steps)
+            return _build_retry(can, outline, steps)
         case suggested_commands.CANCEL:
             undo = can.body.get("undo")
             fields = {} if undo is None else {"undo": "yes" if undo else "no"}
@@ -88,42 +88,44 @@ def _build_operation(
         case suggested_commands.GIVE_RESULT if "value" in can.body:
             return _build_form_operation(can, "It was taken back by hand", {"value": "null"})
         case suggested_commands.GIVE_RESULT:
-            return _build_form_operation(can, "Give its result", {"step": can.body["step"]}, wants="value")
+            return _build_form_operation(can, "Give its result", {"step": can.body["step"]}, input_kind="value")
         case suggested_commands.SIGNAL:
             name = can.body["name"]
-            return _build_form_operation(can, f"Send {escape_line(name, 40)}", {"name": name}, wants="value")
+            return _build_form_operation(can, f"Send {escape_line(name, 40)}", {"name": name}, input_kind="value")
         case suggested_commands.ANSWER:
             return _build_answer(can, waits[can.body["question"]])
         case _:
             return None
 
 
-def _build_retry(can: SuggestedCommand, story: RunStory, steps: Sequence[OperationChoice]) -> AvailableOperation:
-    way = next(iter(can.body), None)
-    if way == "discard_rejected":
-        return _build_form_operation(can, "Discard what it rejected", {way: "yes"}, harms=True)
-    if way == "from_step":
-        default = can.body[way]
-        first = [OperationChoice(default, next((one.text for one in steps if one.value == default), default))]
-        rest = [one for one in steps if one.value != default]
-        return _build_form_operation(can, "Retry from step…", wants="from_step", choices=[*first, *rest][:_STEPS])
-    if way is not None:
-        return _build_form_operation(can, _RETRY_WORDS[way], {way: can.body[way]})
-    again = list_repeated(story)
+def _build_retry(can: SuggestedCommand, outline: RunStory, steps: Sequence[OperationChoice]) -> AvailableOperation:
+    parameter = next(iter(can.body), None)
+    if parameter == "discard_rejected":
+        return _build_form_operation(can, "Discard what it rejected", {parameter: "yes"}, harms=True)
+    if parameter == "from_step":
+        default = can.body[parameter]
+        first = [OperationChoice(default, next((step.text for step in steps if step.value == default), default))]
+        rest = [step for step in steps if step.value != default]
+        return _build_form_operation(can, "Retry from step…", input_kind="from_step", choices=[*first, *rest][:_STEPS])
+    if parameter is not None:
+        return _build_form_operation(can, _RETRY_WORDS[parameter], {parameter: can.body[parameter]})
+    repeated = list_repeated(outline)
     does = (
-        f"{format_count(len(again), 'step runs', 'steps run')} again, under new keys: {can.does}" if again else can.does
+        f"{format_count(len(repeated), 'step runs', 'steps run')} again, under new keys: {can.does}"
+        if repeated
+        else can.does
     )
-    text = "Retry from the failed step" if story.run.failed_ident else "Retry"
-    offer = AvailableOperation(act=can.act, text=text, does=does, command=can.command, is_first=True)
-    return msgspec.structs.replace(offer, asks=bool(again))
+    text = "Retry from the failed step" if outline.run.failed_ident else "Retry"
+    operation = AvailableOperation(act=can.act, text=text, does=does, command=can.command, is_first=True)
+    return msgspec.structs.replace(operation, needs_confirmation=bool(repeated))
 
 
 def _build_answer(can: SuggestedCommand, wait: WaitView) -> AvailableOperation:
-    found = [OperationChoice(one, one) for one in list_choices(wait)]
-    asked = escape_line(read_question(wait).get("text", ""), _QUESTION) or "It asks"
-    offer = _build_form_operation(can, "Answer", {"question": wait.ident}, wants="choice", choices=found)
+    choices = [OperationChoice(choice, choice) for choice in list_choices(wait)]
+    question = escape_line(read_question(wait).get("text", ""), _QUESTION) or "It asks"
+    operation = _build_form_operation(can, "Answer", {"question": wait.ident}, input_kind="choice", choices=choices)
     command = answer_command(wait, is_one_of_many="--question" in can.command)
-    return msgspec.structs.replace(offer, question=asked, is_first=True, command=command)
+    return msgspec.structs.replace(operation, question=question, is_first=True, command=command)
 
 
 def _build_form_operation(

@@ -1,4 +1,4 @@
-"""`/bulk` and `/bulk/{bulk}`: acts on many that go on by themselves: how far each is, what was refused; pause, resume, stop."""
+"""`/bulk` and `/bulk/{bulk}`: bulk operations with their progress and refused parts; pause, resume, stop."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -30,63 +30,67 @@ _CONTROLS: Final = {
 
 def show_all(call: ApiCall[CommitOrderQuery, Form | None]) -> PageView:
     """List them, newest first."""
-    found = bulk_operations.list_bulk_operations(api_call(call))
-    lines = [(one, bulk_title(one.verb, filter_of(one))) for one in found.items]
+    page = bulk_operations.list_bulk_operations(api_call(call))
+    lines = [(view, bulk_title(view.verb, filter_of(view))) for view in page.items]
     return PageView(
         "Bulk acts",
-        {"acts": lines, "next": found.next, "shares": {one.id: done_and_refused_shares(one) for one in found.items}},
+        {
+            "operations": lines,
+            "next": page.next,
+            "shares": {view.id: done_and_refused_shares(view) for view in page.items},
+        },
     )
 
 
 def rows_of_all(call: ApiCall[CommitOrderQuery, None]) -> Iterator[BulkView]:
-    """Give them all."""
+    """Export all of them."""
     return list_all_pages(call, bulk_operations.list_bulk_operations)
 
 
 def show(call: ApiCall[BulkPartsQuery, Form | None]) -> PageView:
     """Show one."""
     view = bulk_operations.show_bulk_operation(api_call(call))
-    which = filter_of(view)
+    filter = filter_of(view)
     parts = bulk_operations.list_parts(api_call(call))
-    head = bulk_title(view.verb, which)
+    head = bulk_title(view.verb, filter)
     values = {
         "bulk": view,
         "head": head,
         "noun_of_part": part_noun(view.verb),
         "nouns_of_parts": count_parts_text(view.verb),
-        "stands": describe_progress(view, call.site.clock.now()),
+        "progress_text": describe_progress(view, call.site.clock.now()),
         "share": done_and_refused_shares(view),
-        "parts_found": parts.items,
+        "listed_parts": parts.items,
         "next": parts.next,
         "refused_only": call.query.refused,
         "moves": [move.value for move in _CONTROLS if view.state in BULK_MOVES[move][0]],
-        "line": bulk_command(view.verb, which, view.rate),
+        "line": bulk_command(view.verb, filter, view.rate),
     }
     return PageView(head, values)
 
 
 def rows(call: ApiCall[BulkPartsQuery, None]) -> Iterator[BulkPart]:
-    """Give its parts."""
+    """Export its parts."""
     return list_all_pages(call, bulk_operations.list_parts)
 
 
 def done_and_refused_shares(view: BulkView) -> tuple[float, float]:
-    """Return how much of it was done, and refused, of a hundred."""
+    """Return the percentages that are done and refused."""
     total = max(view.total, 1)
     return round(100 * view.done / total, 2), round(100 * view.refused / total, 2)
 
 
 def _build_button(move: BulkMove) -> PageButton:
-    def do(call: ApiCall[Any, Form]) -> None:
+    def control(call: ApiCall[Any, Form]) -> None:
         call_api(call, _CONTROLS[move], OperationRequest(reason=read_reason(call)))
 
-    return PageButton(Role.OPERATOR, do)
+    return PageButton(Role.OPERATOR, control)
 
 
 PAGES = (
     PageRoute(
         path="/bulk",
-        template="bulk_acts.html",
+        template="bulk_operations.html",
         show=show_all,
         rows=rows_of_all,
         query=CommitOrderQuery,
@@ -95,7 +99,7 @@ PAGES = (
     ),
     PageRoute(
         path="/bulk/{bulk}",
-        template="bulk_act.html",
+        template="bulk_operation.html",
         show=show,
         rows=rows,
         query=BulkPartsQuery,

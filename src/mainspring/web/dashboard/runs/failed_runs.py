@@ -1,4 +1,4 @@
-"""`/failed`: the errors by which runs stand still, the runs of one, and acts on all that a filter means, counted before they are done."""
+"""`/failed`: the errors of failed runs, the runs of an error, and bulk operations on all runs of the filter, counted before they start."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -27,7 +27,7 @@ _FILTER = ("state", "name", "since", "error")
 
 
 class FailedPageQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The filter; `after` = the place in the list of runs. `ask`, `rate`, `reason` = the act that is counted before it is asked for."""
+    """The filter; `after` = the position in the list of runs. `ask`, `rate`, `reason` = the operation that is counted first."""
 
     name: Word | None = None
     state: RunState | None = None
@@ -41,36 +41,36 @@ class FailedPageQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def show(call: ApiCall[FailedPageQuery, Form | None]) -> PageView:
-    """List errors, and the runs of the one that is filtered for."""
+    """List errors, and the runs of the filtered error."""
     query = call.query
-    found = failed_runs.list_errors(_errors_call(api_call(call)))
-    runs: Page[RunRow] = _list_runs(call) if query.error and found.items else Page([])
-    asked = None
+    errors = failed_runs.list_errors(_errors_call(api_call(call)))
+    runs: Page[RunRow] = _list_runs(call) if query.error and errors.items else Page([])
+    confirmation = None
     if query.ask and call.visitor.may(Role.OPERATOR):
-        asked = _count_targets(call, BulkVerb(query.ask))
+        confirmation = _count_targets(call, BulkVerb(query.ask))
     values = {
-        "letters": found.items,
-        "next": found.next,
+        "groups": errors.items,
+        "next": errors.next,
         "runs": runs.items,
         "runs_next": runs.next,
         "query": query,
         "states": sorted(REOPENABLE_STATES),
         "spans": SPANS,
-        "counted": asked,
+        "counted": confirmation,
         "filter_fields": [(name, value) for name in _FILTER if (value := getattr(query, name))],
     }
-    if asked is not None:
-        values["nouns"] = ""  # what was counted stands still until somebody decides
+    if confirmation is not None:
+        values["nouns"] = ""  # the counted numbers stay until the person decides
     return PageView("Failed", values)
 
 
 def rows(call: ApiCall[FailedPageQuery, None]) -> Iterator[DeadLetterGroup]:
-    """Give all errors of the filter."""
+    """Export all errors of the filter."""
     return list_all_pages(_errors_call(call), failed_runs.list_errors)
 
 
 def rows_of_stopped_runs(call: ApiCall[FailedPageQuery, None]) -> Iterator[RunRow]:
-    """Give the runs of the error that is filtered for."""
+    """Export the runs of the filtered error."""
     query = call.query
     if not query.error or not failed_runs.list_errors(_errors_call(call)).items:
         return iter(())
@@ -78,26 +78,26 @@ def rows_of_stopped_runs(call: ApiCall[FailedPageQuery, None]) -> Iterator[RunRo
 
 
 def retry(call: ApiCall[Any, Form]) -> str:
-    """Continue all that the filter means."""
+    """Continue all runs of the filter."""
     return _start(call, BulkVerb.RETRY)
 
 
 def discard(call: ApiCall[Any, Form]) -> str:
-    """Give up all that the filter means."""
+    """Discard all runs of the filter."""
     return _start(call, BulkVerb.DISCARD)
 
 
 def _start(call: ApiCall[FailedPageQuery, Form], verb: BulkVerb) -> str:
-    asked = _build_request(call, verb, rate=read_rate(call.body.get("rate", "")), reason=read_reason(call))
-    begun = call_api(call, bulk_operations.start_bulk_operation, asked)
-    return f"/bulk/{begun.bulk}"
+    request = _build_request(call, verb, rate=read_rate(call.body.get("rate", "")), reason=read_reason(call))
+    started = call_api(call, bulk_operations.start_bulk_operation, request)
+    return f"/bulk/{started.bulk}"
 
 
 def _count_targets(call: ApiCall[FailedPageQuery, Any], verb: BulkVerb) -> BulkConfirmation:
-    """Return what an act on all that the filter means would do; nothing is done."""
+    """Return the effect of an operation on all runs of the filter; nothing is done."""
     query = call.query
-    said = {"state": query.state, "name": query.name, "ended_since": query.since, "error": query.error}
-    line = bulk_command(verb, said, query.rate.strip() or None)
+    filter = {"state": query.state, "name": query.name, "ended_since": query.since, "error": query.error}
+    line = bulk_command(verb, filter, query.rate.strip() or None)
     return count_targets(
         verb,
         line,
@@ -108,8 +108,8 @@ def _count_targets(call: ApiCall[FailedPageQuery, Any], verb: BulkVerb) -> BulkC
     )
 
 
-def _build_request(call: ApiCall[FailedPageQuery, Any], verb: BulkVerb, **rest: Any) -> BulkOperationRequest:
-    """Return what the API is asked for: what stands still since the same moment as the errors that are listed."""
+def _build_request(call: ApiCall[FailedPageQuery, Any], verb: BulkVerb, **options: Any) -> BulkOperationRequest:
+    """Return the request to the API: for runs that have waited since the same instant as the listed errors."""
     query = call.query
     return BulkOperationRequest(
         verb="retry" if verb is BulkVerb.RETRY else "discard",
@@ -117,34 +117,34 @@ def _build_request(call: ApiCall[FailedPageQuery, Any], verb: BulkVerb, **rest: 
         name=query.name,
         ended_since=parse_past(call, query.since),
         error=query.error,
-        **rest,
+        **options,
     )
 
 
 def _errors_call(call: ApiCall[FailedPageQuery, None]) -> ApiCall[FailedErrorsQuery, None]:
-    q = call.query
+    page_query = call.query
     query = FailedErrorsQuery(
-        limit=q.limit,
-        cursor=q.cursor,
-        name=q.name,
-        state=q.state,
-        since=parse_past(call, q.since),
-        error=q.error,
-        gone=q.gone,
+        limit=page_query.limit,
+        cursor=page_query.cursor,
+        name=page_query.name,
+        state=page_query.state,
+        since=parse_past(call, page_query.since),
+        error=page_query.error,
+        gone=page_query.gone,
     )
-    return call.asking(query)
+    return call.with_query(query)
 
 
 def _list_runs(call: ApiCall[FailedPageQuery, Any]) -> Page[RunRow]:
-    asked = _runs_call(call)
-    query = msgspec.structs.replace(asked.query, limit=_RUNS, cursor=call.query.after)
-    return failed_runs.list_runs_of_error(msgspec.structs.replace(asked, query=query))
+    api_request = _runs_call(call)
+    query = msgspec.structs.replace(api_request.query, limit=_RUNS, cursor=call.query.after)
+    return failed_runs.list_runs_of_error(msgspec.structs.replace(api_request, query=query))
 
 
 def _runs_call(call: ApiCall[FailedPageQuery, Any]) -> ApiCall[StoppedRunsQuery, None]:
-    q = call.query
-    query = StoppedRunsQuery(name=q.name, state=q.state, since=parse_past(call, q.since))
-    return call.asking(query, error=q.error or "")
+    page_query = call.query
+    query = StoppedRunsQuery(name=page_query.name, state=page_query.state, since=parse_past(call, page_query.since))
+    return call.with_query(query, error=page_query.error or "")
 
 
 PAGES = (

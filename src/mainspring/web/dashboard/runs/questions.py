@@ -1,4 +1,4 @@
-"""`/waiting`: what runs ask people, with what they were shown for it; a press answers."""
+"""`/waiting`: open questions of runs, with their evidence; a button answers."""
 
 from shlex import quote
 from typing import Annotated, Any, Final
@@ -22,14 +22,14 @@ _LONGEST: Final = 4_000
 
 
 class QuestionsPageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which part of the list: so many, from this place in it on."""
+    """A page of the list: its size, and its first position."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
     cursor: Number | None = None
 
 
 class QuestionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A question as it is shown. `otherwise` = what counts when its time is over; `facts` and `evidence` = what it rests on."""
+    """A question as it is displayed. `otherwise` = the answer at its timeout; `facts` and `evidence` = its basis."""
 
     wait: WaitView
     automation: str
@@ -45,22 +45,22 @@ class QuestionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def show(call: ApiCall[QuestionsPageQuery, Form | None]) -> PageView:
-    """List open questions, the one that waits longest first."""
-    found = runs.list_questions(api_call(call)).items
+    """List open questions, the oldest first."""
+    waits = runs.list_questions(api_call(call)).items
     first = call.query.cursor or 0
-    shown = found[first : first + call.query.limit]
-    end = first + len(shown)
+    listed = waits[first : first + call.query.limit]
+    end = first + len(listed)
     values = {
-        "questions": [_build_question(call, wait) for wait in shown],
-        "number": len(found),
-        "next": str(end) if end < len(found) else None,
+        "questions": [_build_question(call, wait) for wait in listed],
+        "number": len(waits),
+        "next": str(end) if end < len(waits) else None,
         "typed": call.body or {},
     }
     return PageView("Waiting", values)
 
 
 def rows(call: ApiCall[QuestionsPageQuery, None]) -> list[WaitView]:
-    """Give them all."""
+    """Export all of them."""
     return runs.list_questions(call).items
 
 
@@ -75,35 +75,39 @@ def answer(call: ApiCall[Any, Form]) -> None:
 
 def _build_question(call: ApiCall[QuestionsPageQuery, Form | None], wait: WaitView) -> QuestionView:
     run = call.site.opening.run(call.run(wait.run))
-    asked = decode_value(wait.question)
-    said: dict[str, Any] = hide_in_data(asked) if isinstance(asked, dict) else {}
+    decoded = decode_value(wait.question)
+    question_data: dict[str, Any] = hide_in_data(decoded) if isinstance(decoded, dict) else {}
     is_sealed = wait.question is not None and split_sealed(wait.question) is not None
-    facts, evidence = _split_evidence(None if is_sealed else said.get("evidence"))
-    who = said.get("who")
-    offered = tuple(list_choices(wait))
+    facts, evidence = _split_evidence(None if is_sealed else question_data.get("evidence"))
+    recipients = question_data.get("who")
+    choices = tuple(list_choices(wait))
     return QuestionView(
         wait=wait,
         automation=run.automation,
         title=run.title,
         text="Its words are sealed, and their codec is not at hand."
         if is_sealed
-        else str(said.get("text") or wait.name),
-        choices=offered,
+        else str(question_data.get("text") or wait.name),
+        choices=choices,
         otherwise=default_choice(wait),
-        who=", ".join(map(str, who)) if isinstance(who, list) else None if who is None else str(who),
+        who=", ".join(map(str, recipients))
+        if isinstance(recipients, list)
+        else None
+        if recipients is None
+        else str(recipients),
         facts=facts,
         evidence=evidence,
         sealed=is_sealed,
-        line=f"mainspring runs answer {wait.run} {quote(offered[0]) if offered else 'TEXT'} --question {quote(wait.ident)}",
+        line=f"mainspring runs answer {wait.run} {quote(choices[0]) if choices else 'TEXT'} --question {quote(wait.ident)}",
     )
 
 
 def _split_evidence(value: Any) -> tuple[tuple[tuple[str, str], ...], str]:
-    """Return evidence as names with short values, where it is that, or as text."""
+    """Return evidence as names with short values if it is that, else as text."""
     if value is None:
         return (), ""
-    if isinstance(value, dict) and value and all(isinstance(one, str | int | float | bool) for one in value.values()):
-        return tuple((str(name), str(one)) for name, one in value.items()), ""
+    if isinstance(value, dict) and value and all(isinstance(item, str | int | float | bool) for item in value.values()):
+        return tuple((str(name), str(item)) for name, item in value.items()), ""
     text = value if isinstance(value, str) else msgspec.json.format(msgspec.json.encode(value), indent=1).decode()
     return (), text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 

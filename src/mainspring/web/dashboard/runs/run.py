@@ -1,4 +1,4 @@
-"""`/r/{run}`: one run. What failed and why, what happens next, what can be done; its steps, their log and values; what is around it."""
+"""`/r/{run}`: one run: its failure, its reasons, what happens next, its operations; its steps, their log and values; related runs."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -35,50 +35,54 @@ from mainspring.web.dashboard.runs.run_tables import TABLES
 from mainspring.web.dashboard.runs.run_values import build_values
 from mainspring.web.dashboard.runs.runs import read_progress
 
-_SHOWN: Final = 60
-"""Steps on the page, if there are no more."""
+_MAX_STEPS: Final = 60
+"""Steps on the page, if there are not more."""
 _COUNTED: Final = 10_000
 _MARKED, _NEWEST = 30, 15
-"""Else so many that did not end well, however old, and so many of the newest."""
+"""Otherwise: this many that did not succeed, however old, and this many of the newest."""
 
 
 def show(call: ApiCall[RunPageQuery, Form | None]) -> PageView:
-    """Show a run, from its outline: so many steps, whatever it has."""
-    story = runs.read_outline(api_call(call))
-    told = runs.explain_story(api_call(call), story)
-    run, now = story.run, call.site.clock.now()
-    lines = list_step_lines(story)
-    counted = [line for line in lines if line.superseded is None]
-    chosen = find_chosen_step(call.query, run, counted)
+    """Show a run, from its outline: the number of steps is limited."""
+    outline = runs.read_outline(api_call(call))
+    explanation = runs.explain_outline(api_call(call), outline)
+    run, now = outline.run, call.site.clock.now()
+    lines = list_step_lines(outline)
+    current_lines = [line for line in lines if line.superseded is None]
+    chosen_step = find_chosen_step(call.query, run, current_lines)
     zone = _find_zone(call, run)
-    log, older = run_log.read_last_lines(call, chosen, zone)
+    log_lines, older = run_log.read_last_lines(call, chosen_step, zone)
     typed: Form = call.body or {}
-    summary = build_summary(story, told, lines)
+    summary = build_summary(outline, explanation, lines)
     diff = compare_run(call, run)
-    groups = {} if call.query.every else count_step_groups(call, run, counted)
+    groups = {} if call.query.every else count_step_groups(call, run, current_lines)
     values: dict[str, Any] = {
         "run": run,
-        "told": summary,
+        "summary": summary,
         "typed": typed,
         "nouns": _list_nouns(run),
         "zone": zone,
-        "steps": list_step_rows(counted, now, groups),
+        "steps": list_step_rows(current_lines, now, groups),
         "is_grouped": bool(groups),
-        "stages": runs.list_stages_of_story(api_call(call), story) if len(counted) > 1 else [],
-        "left_out": 0 if groups else max(run.rank - len(_select_lines(counted)), 0) if len(counted) > _SHOWN else 0,
+        "stages": runs.list_stages_of_outline(api_call(call), outline) if len(current_lines) > 1 else [],
+        "left_out": 0
+        if groups
+        else max(run.rank - len(_select_lines(current_lines)), 0)
+        if len(current_lines) > _MAX_STEPS
+        else 0,
         "superseded": sum(1 for line in lines if line.superseded is not None),
-        "step": None if chosen is None else read_step(call, run, chosen),
-        "chosen": chosen or WHOLE_RUN,
+        "step": None if chosen_step is None else read_step(call, run, chosen_step),
+        "chosen": chosen_step or WHOLE_RUN,
         "query": call.query,
-        "log": log,
+        "log": log_lines,
         "older": older,
-        "step_names": list({line.ident: line.name for line in _select_lines(counted)}.items()),
+        "step_names": list({line.ident: line.name for line in _select_lines(current_lines)}.items()),
         "levels": list(Level),
         "values": build_values(input=run.input, result=run.result, published_state=run.published, tags=run.tags),
         "progress": read_progress(run.progress),
-        "story": story,
-        "deliveries": told.deliveries,
-        "holds_up": told.holds_up,
+        "story": outline,
+        "deliveries": explanation.deliveries,
+        "holds_up": explanation.holds_up,
         "parent": _read_parent(call, run),
         "diff": diff,
         "most_differences": DIFFERENCES,
@@ -90,21 +94,21 @@ def show(call: ApiCall[RunPageQuery, Form | None]) -> PageView:
 
 
 def rows(call: ApiCall[RunPageQuery, None]) -> Iterator[LogLine]:
-    """Give the lines of its log."""
-    story = runs.read_outline(call)
-    return run_log.list_all_lines(call, find_chosen_step(call.query, story.run, list_step_lines(story)))
+    """Export the lines of its log."""
+    outline = runs.read_outline(call)
+    return run_log.list_all_lines(call, find_chosen_step(call.query, outline.run, list_step_lines(outline)))
 
 
 def _list_nouns(run: RunView) -> str:
-    """Return what makes the page move: of a run that is over nothing comes any more but that it is continued."""
+    """Return the nouns whose changes refresh the page: after its end a run can only be continued."""
     if run.state in TERMINAL_STATES:
         return "runs incidents" if run.state in REOPENABLE_STATES else ""
     return "runs logs questions incidents"
 
 
 def _select_lines(lines: list[StepLine]) -> list[StepLine]:
-    """Return the lines that are shown: all, or those that did not end well and the newest, in their order."""
-    if len(lines) <= _SHOWN:
+    """Return the displayed lines: all, or those that did not succeed and the newest, in their order."""
+    if len(lines) <= _MAX_STEPS:
         return lines
     marked = [line for line in lines if line.state not in (OutcomeState.SUCCEEDED, OutcomeState.CANCELLED)][-_MARKED:]
     rest = [line for line in lines if line.state in (OutcomeState.SUCCEEDED, OutcomeState.CANCELLED)][-_NEWEST:]
@@ -113,7 +117,7 @@ def _select_lines(lines: list[StepLine]) -> list[StepLine]:
 
 
 def count_step_groups(call: ApiCall[Any, Any], run: RunView, lines: list[StepLine]) -> dict[tuple[str, str], StepGroup]:
-    """Return the steps that were called many times; of more than 10,000 calls the newest are counted."""
+    """Return the steps with many calls; of more than 10,000 calls the newest are counted."""
     if len(lines) <= GROUPED:
         return {}
     return count_groups((CallCount(*row) for row in ended_calls(call.site.reader, run.id, _COUNTED)), lines)
@@ -122,44 +126,44 @@ def count_step_groups(call: ApiCall[Any, Any], run: RunView, lines: list[StepLin
 def list_step_rows(
     lines: list[StepLine], now: int, groups: Mapping[tuple[str, str], StepGroup]
 ) -> list[dict[str, Any]]:
-    """Return the steps that are drawn, with their bars and how long they took.
+    """Return the displayed steps, with their bars and durations.
 
-    A group has one row, in the place of its first call that is known, and a row for each of its calls that did not succeed.
+    A group has one row, in the place of its first known call, and a row for each of its calls that did not succeed.
     """
     first = {(line.name, line.kind): line for line in reversed(lines)}
-    shown = [line for line in lines if (line.name, line.kind) not in groups or line.state != OutcomeState.SUCCEEDED]
-    picked = _select_lines(shown)
-    names = Counter(line.name for line in picked)
-    drawn = {
+    ungrouped = [line for line in lines if (line.name, line.kind) not in groups or line.state != OutcomeState.SUCCEEDED]
+    displayed = _select_lines(ungrouped)
+    names = Counter(line.name for line in displayed)
+    step_rows = {
         id(line): {
             "group": None,
             "line": line,
-            "bars": found,
+            "bars": step_bars,
             "took": line.took(now),
             "is_one_of_many": names[line.name] > 1,
         }
-        for line, found in zip(picked, draw_bars(picked, now), strict=True)
+        for line, step_bars in zip(displayed, draw_bars(displayed, now), strict=True)
     }
     rows: list[dict[str, Any]] = [{"group": group} for key, group in groups.items() if key not in first]
     for line in lines:
         key = (line.name, line.kind)
         if key in groups and line is first[key]:
             rows.append({"group": groups[key]})
-        if id(line) in drawn:
-            rows.append(drawn[id(line)])
+        if id(line) in step_rows:
+            rows.append(step_rows[id(line)])
     return rows
 
 
 def _find_zone(call: ApiCall[Any, Any], run: RunView) -> str:
     """Return the time zone of the schedule that started it, else that of the project."""
-    for one in schedules(call.site.reader, run.automation) if run.schedule else []:
-        if one.name == run.schedule:
-            return Schedule.from_data(msgspec.json.decode(one.spec)).tz
+    for view in schedules(call.site.reader, run.automation) if run.schedule else []:
+        if view.name == run.schedule:
+            return Schedule.from_data(msgspec.json.decode(view.spec)).tz
     return call.site.settings.project.timezone
 
 
 def _read_parent(call: ApiCall[Any, Any], run: RunView) -> RunView | None:
-    """Return the run of which it is a child, for those who may see that."""
+    """Return its parent run, if the visitor may see it."""
     try:
         return None if run.parent is None else call.run(run.parent)
     except NotFoundError:
@@ -167,10 +171,10 @@ def _read_parent(call: ApiCall[Any, Any], run: RunView) -> RunView | None:
 
 
 def _list_hints(run: RunView) -> dict[str, list[str]]:
-    """Return what the engine noticed: steps without a key, failures that nothing awaited, saved steps that today's code did not ask for."""
+    """Return findings of the engine: steps without a key, failures that nothing awaited, saved steps that today's code did not request."""
     detail = decode_value(run.detail)
-    found = detail if isinstance(detail, dict) else {}
-    return {name: [str(hint) for hint in found.get(name) or []][:8] for name in ("hints", "unasked", "unawaited")}
+    findings = detail if isinstance(detail, dict) else {}
+    return {name: [str(hint) for hint in findings.get(name) or []][:8] for name in ("hints", "unasked", "unawaited")}
 
 
 PAGES = (

@@ -1,4 +1,4 @@
-"""What a run is held beside: the last good run or another one, and what its code asked for when the steps were saved."""
+"""Comparison of a run with the last successful one or another one, and of saved step inputs with those of today's code."""
 
 from typing import Any, Final
 
@@ -15,14 +15,14 @@ from mainspring.web.api.endpoints.runs import CompareQuery, RunComparison
 from mainspring.web.dashboard.runs.run_log import RunPageQuery
 
 DIFFERENCES: Final = 40
-"""So many are on the page."""
+"""Differences on the page."""
 _COMPARED: Final = 200
 _COMPARABLE: Final = 2_000
-"""Steps of a run that is compared by itself, and when somebody asks."""
+"""Steps of a run that is compared without a request, and on request."""
 
 
 class DriftedInput(msgspec.Struct, frozen=True):
-    """Where the input of a step is another one than was saved."""
+    """A place where the input of a step differs from the saved one."""
 
     path: str
     was: Any
@@ -30,35 +30,39 @@ class DriftedInput(msgspec.Struct, frozen=True):
 
 
 def compare_run(call: ApiCall[RunPageQuery, Any], run: RunView) -> RunComparison | None:
-    """Return what differs from the last good run, or from the one that is asked for; None = there is none, or nobody asked.
+    """Return the differences to the last successful run, or to the requested one; None = there is none, or none is requested.
 
     Raises:
-        ConflictError: it was asked for, and there is too much to compare within a page.
+        ConflictError: a comparison was requested, and the runs are too large for a page.
     """
-    wanted = call.query.compare
-    if wanted is None and run.state not in REOPENABLE_STATES:
+    requested = call.query.compare
+    if requested is None and run.state not in REOPENABLE_STATES:
         return None
     try:
-        other = call.run(find_last_success(call.site.reads, run) if wanted in (None, "last") else wanted)
+        other = call.run(find_last_success(call.site.reads, run) if requested in (None, "last") else requested)
     except NotFoundError:
-        if wanted is not None:
+        if requested is not None:
             raise
         return None
-    if max(run.steps, other.steps) > (_COMPARED if wanted is None else _COMPARABLE):
-        if wanted is None:
+    if max(run.steps, other.steps) > (_COMPARED if requested is None else _COMPARABLE):
+        if requested is None:
             return None
         hint = f"Compare them by the command line: mainspring runs diff {other.id} {run.id}"
         raise ConflictError(f"more than {_COMPARABLE:,} steps are too many to be compared here", hint=hint)
-    found = runs.show_comparison(call.asking(CompareQuery(other=other.id)))
-    shown = [
-        Difference(one.path, hide_at_path(one.path, one.other), hide_at_path(one.path, one.this))
-        for one in found.differences
+    comparison = runs.show_comparison(call.with_query(CompareQuery(other=other.id)))
+    differences = [
+        Difference(
+            difference.path,
+            hide_at_path(difference.path, difference.other),
+            hide_at_path(difference.path, difference.this),
+        )
+        for difference in comparison.differences
     ]
-    return RunComparison(found.other, found.this, shown)
+    return RunComparison(comparison.other, comparison.this, differences)
 
 
 def has_comparable_run(call: ApiCall[Any, Any], run: RunView) -> bool:
-    """Tell whether there is a run to compare it with."""
+    """Return whether there is a run to compare it with."""
     try:
         find_last_success(call.site.reads, run)
     except NotFoundError:
@@ -67,11 +71,14 @@ def has_comparable_run(call: ApiCall[Any, Any], run: RunView) -> bool:
 
 
 def list_drifted_inputs(run: RunView) -> list[DriftedInput]:
-    """Return where the input of a step is another one than was saved."""
+    """Return the places where the input of a step differs from the saved one."""
     changes = run.failure.data if run.failure is not None and run.failure.code == "drift" else None
-    found = [one for one in changes if isinstance(one, dict)] if isinstance(changes, list) else []
-    return [_build_drifted_input(str(one.get("path", "?")), one.get("was", ""), one.get("now", "")) for one in found]
+    drifts = [change for change in changes if isinstance(change, dict)] if isinstance(changes, list) else []
+    return [
+        _build_drifted_input(str(drift.get("path", "?")), drift.get("was", ""), drift.get("now", ""))
+        for drift in drifts
+    ]
 
 
 def _build_drifted_input(path: str, was: Any, now: Any) -> DriftedInput:
-    return DriftedInput(path, *(hide_at_path(path, one) if isinstance(one, str) else one for one in (was, now)))
+    return DriftedInput(path, *(hide_at_path(path, value) if isinstance(value, str) else value for value in (was, now)))

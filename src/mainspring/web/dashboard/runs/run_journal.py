@@ -1,4 +1,4 @@
-"""`/r/{run}/journal`: every saved outcome of a run, superseded ones too, newest first."""
+"""`/r/{run}/journal`: the journal of a run: every saved outcome, superseded ones too, newest first."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from mainspring.web.dashboard.runs.run_values import ValueView, build_values
 
 
 class JournalEntry(msgspec.Struct, frozen=True):
-    """An outcome, and its values as they are shown."""
+    """An outcome, and its values as they are displayed."""
 
     outcome: Outcome
     took: int
@@ -25,22 +25,22 @@ class JournalEntry(msgspec.Struct, frozen=True):
 def show(call: ApiCall[CommitOrderQuery, Form | None]) -> PageView:
     """List outcomes."""
     run = call.run()
-    found = runs.list_outcomes(api_call(call))
+    page = runs.list_outcomes(api_call(call))
     values: dict[str, Any] = {
         "run": call.site.opening.run(run),
-        "entries": [_build_entry(one) for one in found.items],
-        "next": found.next,
+        "entries": [_build_entry(outcome) for outcome in page.items],
+        "next": page.next,
     }
     return PageView(f"Journal of {run.id}", values)
 
 
 def rows(call: ApiCall[CommitOrderQuery, None]) -> Iterator[Outcome]:
-    """Give them all."""
+    """Export all of them."""
     return list_all_pages(call, runs.list_outcomes, most=MOST)
 
 
-def _build_entry(one: Outcome) -> JournalEntry:
-    return JournalEntry(one, -(-one.took_us // 1000), build_values(input=one.input, output=one.output))
+def _build_entry(outcome: Outcome) -> JournalEntry:
+    return JournalEntry(outcome, -(-outcome.took_us // 1000), build_values(input=outcome.input, output=outcome.output))
 
 
 PAGES = (

@@ -1,4 +1,4 @@
-"""The log of a run as its page shows it: the last lines of a step, of one attempt, or of the whole run; searched, and read backwards."""
+"""The log on the page of a run: the last lines of a step, of one attempt, or of the whole run; with search and older pages."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -21,9 +21,9 @@ _FIELDS = 500
 
 
 class RunPageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What of a run is looked at: a step by its identity ("*" = all; left out: the one at which it stopped), one of its attempts.
+    """The selected step of a run by its identity ("*" = all; left out: the one at which it stopped), or one of its attempts.
 
-    Of its log: lines from this level on, that hold the text `q`, before the place `older`. `compare` = "last", or another run.
+    Of its log: lines from this level on that contain the text `q`, before the position `older`. `compare` = "last", or another run.
     `every` = calls of one step are not grouped.
     """
 
@@ -37,7 +37,7 @@ class RunPageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class LogPageLine(msgspec.Struct, frozen=True):
-    """One line; `clock` = its time of day, `at` = all of it."""
+    """One line; `clock` = its time of day, `at` = the whole instant."""
 
     clock: str
     at: str
@@ -52,25 +52,25 @@ class LogPageLine(msgspec.Struct, frozen=True):
 def read_last_lines(
     call: ApiCall[RunPageQuery, Any], step: str | None, zone: str
 ) -> tuple[list[LogPageLine], str | None]:
-    """Return the last lines that are asked for, in order, and the place before which there are more."""
-    found = logs.list_run_lines(_logs_call(call, step, last=True, limit=_LINES, cursor=call.query.older))
-    return [_build_line(one, zone) for one in found.items], found.next
+    """Return the last selected lines, in order, and the position before which there are more."""
+    page = logs.list_run_lines(_logs_call(call, step, last=True, limit=_LINES, cursor=call.query.older))
+    return [_build_line(line, zone) for line in page.items], page.next
 
 
 def list_all_lines(call: ApiCall[RunPageQuery, Any], step: str | None) -> Iterator[LogLine]:
-    """Give all lines that are asked for, from the first one on."""
+    """Yield all selected lines, from the first one on."""
     return list_all_pages(_logs_call(call, step), logs.list_run_lines)
 
 
-def _logs_call(call: ApiCall[RunPageQuery, Any], step: str | None, **how: Any) -> ApiCall[LogsQuery, None]:
+def _logs_call(call: ApiCall[RunPageQuery, Any], step: str | None, **options: Any) -> ApiCall[LogsQuery, None]:
     query = call.query
-    asked = LogsQuery(step=step, attempt=query.attempt, level=query.level, q=query.q, **how)
-    return call.asking(asked)
+    logs_query = LogsQuery(step=step, attempt=query.attempt, level=query.level, q=query.q, **options)
+    return call.with_query(logs_query)
 
 
 def _build_line(line: LogLine, zone: str) -> LogPageLine:
-    told = " ".join(f"{name}={value}" for name, value in line.fields.items())
-    fields = told if len(told) <= _FIELDS else f"{told[: _FIELDS - 1]}…"
+    fields_text = " ".join(f"{name}={value}" for name, value in line.fields.items())
+    fields = fields_text if len(fields_text) <= _FIELDS else f"{fields_text[: _FIELDS - 1]}…"
     clock = f"{format_instant(line.at, zone)[11:]}.{line.at % 1000:03}"
     return LogPageLine(
         clock,

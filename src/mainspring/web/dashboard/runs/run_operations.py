@@ -1,4 +1,4 @@
-"""The buttons of a run: a form becomes the body of the act of the API, and is told where it cannot."""
+"""Operations of the buttons of a run: a form becomes the body of an API operation; an error is shown on the page."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -19,8 +19,12 @@ B = TypeVar("B", bound=msgspec.Struct)
 
 
 def retry(call: ApiCall[Any, Form]) -> None:
-    """Continue it: from where it stopped, from a step, or with what is settled by doing it again."""
-    chosen = {way: call.body[way] for way in ("from_step", "again", "accept", "map") if call.body.get(way)}
+    """Continue it: from where it stopped, from a step, or with a decision about a step."""
+    chosen = {
+        parameter: call.body[parameter]
+        for parameter in ("from_step", "again", "accept", "map")
+        if call.body.get(parameter)
+    }
     discards = call.body.get("discard_rejected") == "yes"
     call_api(
         call, run_operations.retry, _build_body(call, run_operations.RetryRequest, **chosen, discard_rejected=discards)
@@ -28,48 +32,52 @@ def retry(call: ApiCall[Any, Form]) -> None:
 
 
 def cancel(call: ApiCall[Any, Form]) -> None:
-    """Ask it to stop; `undo` says whether what it did is taken back."""
+    """Cancel it; `undo` = whether its steps are undone."""
     undo = {"yes": True, "no": False}.get(call.body.get("undo", ""))
     call_api(call, run_operations.cancel, _build_body(call, run_operations.CancelRequest, undo=undo))
 
 
 def discard(call: ApiCall[Any, Form]) -> None:
-    """Give it up."""
+    """Discard it."""
     call_api(call, run_operations.discard, _build_body(call, OperationRequest))
 
 
 def answer(call: ApiCall[Any, Form]) -> None:
-    """Answer what it asks."""
+    """Answer its question."""
     choice = call.body.get("choice", "")
     if not choice.strip():
         raise ArgumentError("an answer is missing", hint="Choose one, or write it.")
-    given = {"choice": choice, "question": call.body.get("question"), "note": call.body.get("note", "").strip() or None}
-    submit_answer(call, _build_body(call, run_operations.AnswerRequest, **given))
+    values = {
+        "choice": choice,
+        "question": call.body.get("question"),
+        "note": call.body.get("note", "").strip() or None,
+    }
+    submit_answer(call, _build_body(call, run_operations.AnswerRequest, **values))
 
 
 def submit_answer(call: ApiCall[Any, Form], body: run_operations.AnswerRequest, **names: str) -> None:
-    """Answer; who comes too late is told who was faster. Raises ConflictError."""
+    """Answer. If the question has an answer already, say who gave it. Raises ConflictError."""
     try:
         call_api(call, run_operations.answer, body, **names)
     except NotFoundError:
         run = call.run({**call.names, **names}["run"])
-        faster = find_prior_answer(call.site.reader, call.site.opening, run.id, body.question)
-        if faster is None:
+        prior = find_prior_answer(call.site.reader, call.site.opening, run.id, body.question)
+        if prior is None:
             raise
-        when = format_distance(faster.at, call.site.clock.now())
-        raise ConflictError(f"already {faster.done} by {faster.by}, {when}", hint="Nothing was changed.") from None
+        age = format_distance(prior.at, call.site.clock.now())
+        raise ConflictError(f"already {prior.done} by {prior.by}, {age}", hint="Nothing was changed.") from None
 
 
 def give_result(call: ApiCall[Any, Form]) -> None:
-    """Give the result of a step by hand."""
-    given = {"value": _parse_value(call), "step": call.body.get("step") or None}
-    call_api(call, run_operations.give_result, _build_body(call, run_operations.GiveResultRequest, **given))
+    """Set the result of a step by hand."""
+    values = {"value": _parse_value(call), "step": call.body.get("step") or None}
+    call_api(call, run_operations.give_result, _build_body(call, run_operations.GiveResultRequest, **values))
 
 
 def signal(call: ApiCall[Any, Form]) -> None:
-    """Send it a message."""
-    given = {"name": call.body.get("name", ""), "value": _parse_value(call)}
-    call_api(call, run_operations.send_signal, _build_body(call, run_operations.SignalRequest, **given))
+    """Send it a signal."""
+    values = {"name": call.body.get("name", ""), "value": _parse_value(call)}
+    call_api(call, run_operations.send_signal, _build_body(call, run_operations.SignalRequest, **values))
 
 
 def _parse_value(call: ApiCall[Any, Form]) -> Any:
@@ -89,8 +97,8 @@ def _build_body(call: ApiCall[Any, Form], kind: type[B], **values: Any) -> B:
         raise ArgumentError(str(error)) from None
 
 
-def _build_button(do: Callable[[ApiCall[Any, Form]], None]) -> PageButton:
-    return PageButton(Role.OPERATOR, do)
+def _build_button(operation: Callable[[ApiCall[Any, Form]], None]) -> PageButton:
+    return PageButton(Role.OPERATOR, operation)
 
 
 BUTTONS = {

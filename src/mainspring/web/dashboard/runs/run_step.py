@@ -1,4 +1,4 @@
-"""One step of a run, looked at closely: every attempt with its own error, its values, where it saved its progress."""
+"""One step of a run in detail: every attempt with its own error, its values, its checkpoint."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ _ATTEMPTS = 50
 
 
 class AttemptView(msgspec.Struct, frozen=True):
-    """One attempt; `is_old` = a later generation counts in its place."""
+    """One attempt; `is_old` = a later generation replaced it."""
 
     number: int
     generation: int
@@ -33,7 +33,7 @@ class AttemptView(msgspec.Struct, frozen=True):
 
 
 class StepDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """What is shown of a step."""
+    """The details of a step."""
 
     ident: str
     name: str
@@ -45,10 +45,10 @@ class StepDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_chosen_step(query: RunPageQuery, run: RunView, lines: list[StepLine]) -> str | None:
-    """Return the step that is looked at, by its identity; None = the whole run. Links from elsewhere may know its name alone."""
+    """Return the identity of the selected step; None = the whole run. Links from other pages may contain its name only."""
     if query.step is None:
-        again = [line.ident for line in lines if line.state == RunState.RETRYING]
-        return run.failed_ident if run.state in REOPENABLE_STATES else again[-1] if again else None
+        retrying = [line.ident for line in lines if line.state == RunState.RETRYING]
+        return run.failed_ident if run.state in REOPENABLE_STATES else retrying[-1] if retrying else None
     if query.step == WHOLE_RUN:
         return None
     known = {line.ident for line in lines}
@@ -57,14 +57,14 @@ def find_chosen_step(query: RunPageQuery, run: RunView, lines: list[StepLine]) -
 
 
 def read_step(call: ApiCall[Any, Any], run: RunView, ident: str) -> StepDetail | None:
-    """Return a step; None = the run has none of this identity, as one that was never begun."""
-    found = _read_step(call, ident)
-    if found is None:
+    """Return a step; None = the run has none of this identity, or it has not started."""
+    step = _read_step(call, ident)
+    if step is None:
         return None
-    newest: Outcome | AttemptRecord = found.outcomes[0] if found.outcomes else found.attempts[-1]
-    attempts = _list_attempts(found, run)
-    saved = found.checkpoint
-    last = found.outcomes[0] if found.outcomes else None
+    newest: Outcome | AttemptRecord = step.outcomes[0] if step.outcomes else step.attempts[-1]
+    attempts = _list_attempts(step, run)
+    checkpoint = step.checkpoint
+    last = step.outcomes[0] if step.outcomes else None
     return StepDetail(
         ident=ident,
         name=label_step(ident, newest.name),
@@ -72,47 +72,59 @@ def read_step(call: ApiCall[Any, Any], run: RunView, ident: str) -> StepDetail |
         attempts=attempts[-_ATTEMPTS:],
         left_out=max(len(attempts) - _ATTEMPTS, 0),
         values=build_values(
-            input=newest.input, output=last.output if last else None, checkpoint=saved.value if saved else None
+            input=newest.input,
+            output=last.output if last else None,
+            checkpoint=checkpoint.value if checkpoint else None,
         ),
-        saved_at=None if saved is None else saved.at,
+        saved_at=None if checkpoint is None else checkpoint.at,
     )
 
 
 def list_attempts(call: ApiCall[Any, Any], run: RunView, ident: str) -> list[AttemptView]:
-    """Return all attempts of a step, in order; none of one that was never begun."""
-    found = _read_step(call, ident)
-    return [] if found is None else _list_attempts(found, run)
+    """Return all attempts of a step, in order; none if it has not started."""
+    step = _read_step(call, ident)
+    return [] if step is None else _list_attempts(step, run)
 
 
 def _read_step(call: ApiCall[Any, Any], ident: str) -> StepView | None:
-    asked = api_call(call)
+    run_call = api_call(call)
     try:
-        return runs.show_step(msgspec.structs.replace(asked, names={**asked.names, "step": ident}))
+        return runs.show_step(msgspec.structs.replace(run_call, names={**run_call.names, "step": ident}))
     except NotFoundError:
         return None
 
 
 def _list_attempts(step: StepView, run: RunView) -> list[AttemptView]:
-    """Return all attempts in order: the last of each generation is told by its outcome."""
-    ended = {(one.generation, one.attempt) for one in step.outcomes}
-    latest = max([*(one.generation for one in step.outcomes), *(one.generation for one in step.attempts)])
-    found = [_open_attempt(one, latest, run) for one in step.attempts if (one.generation, one.attempt) not in ended]
-    found += [_ended_attempt(one) for one in step.outcomes]
-    return sorted(found, key=lambda one: (one.generation, one.number))
+    """Return all attempts in order; the last of each generation is read from its outcome."""
+    ended = {(outcome.generation, outcome.attempt) for outcome in step.outcomes}
+    latest = max(
+        [*(outcome.generation for outcome in step.outcomes), *(attempt.generation for attempt in step.attempts)]
+    )
+    attempts = [
+        _open_attempt(attempt, latest, run)
+        for attempt in step.attempts
+        if (attempt.generation, attempt.attempt) not in ended
+    ]
+    attempts += [_ended_attempt(outcome) for outcome in step.outcomes]
+    return sorted(attempts, key=lambda attempt: (attempt.generation, attempt.number))
 
 
-def _ended_attempt(one: Outcome) -> AttemptView:
-    trouble = None if one.failure is None else summarize_error(one.name, one.failure)
-    took = -(-one.took_us // 1000)
-    is_old = one.superseded is not None
-    return AttemptView(one.attempt, one.generation, str(one.state), one.started_at, took, None, trouble, is_old)
+def _ended_attempt(outcome: Outcome) -> AttemptView:
+    error = None if outcome.failure is None else summarize_error(outcome.name, outcome.failure)
+    duration = -(-outcome.took_us // 1000)
+    is_old = outcome.superseded is not None
+    return AttemptView(
+        outcome.attempt, outcome.generation, str(outcome.state), outcome.started_at, duration, None, error, is_old
+    )
 
 
-def _open_attempt(one: AttemptRecord, latest: int, run: RunView) -> AttemptView:
-    trouble = None if one.failure is None else summarize_error(one.name, one.failure)
-    took = None if one.ended_at is None else max(one.ended_at - one.started_at, 0)
-    is_old = one.generation < latest
-    state = str(one.state)
-    if one.state is AttemptState.STARTED:  # what nobody has does not run
+def _open_attempt(attempt: AttemptRecord, latest: int, run: RunView) -> AttemptView:
+    error = None if attempt.failure is None else summarize_error(attempt.name, attempt.failure)
+    duration = None if attempt.ended_at is None else max(attempt.ended_at - attempt.started_at, 0)
+    is_old = attempt.generation < latest
+    state = str(attempt.state)
+    if attempt.state is AttemptState.STARTED:  # an attempt that no worker has is not running
         state = RunState.RUNNING if run.state is RunState.RUNNING and not is_old else AttemptState.LOST
-    return AttemptView(one.attempt, one.generation, state, one.started_at, took, one.next_at, trouble, is_old)
+    return AttemptView(
+        attempt.attempt, attempt.generation, state, attempt.started_at, duration, attempt.next_at, error, is_old
+    )

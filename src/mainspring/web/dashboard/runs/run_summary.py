@@ -1,4 +1,4 @@
-"""The top of a run's page as plain values: what failed and why, what happens next, what can be done. `run_parts.html` draws it anywhere."""
+"""The summary at the top of a run's page: its failure, reasons, next events and operations. `run_parts.html` renders it on any page."""
 
 import msgspec
 
@@ -20,9 +20,9 @@ _CAUSES = 5
 
 
 class ErrorSummary(msgspec.Struct, frozen=True):
-    """An error as people read it. `where` = the step, `place` = "jobs.py:6 in charge".
+    """An error for people. `where` = the step, `place` = "jobs.py:6 in charge".
 
-    `causes` = what it was raised from, a line each; `frames` innermost last.
+    `causes` = its chain of causes, a line each; `frames` innermost last.
     """
 
     where: str
@@ -36,7 +36,7 @@ class ErrorSummary(msgspec.Struct, frozen=True):
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """All that `run_parts.summary` draws. `can` = every command line that helps; `offers` = those of them that are buttons."""
+    """The values of `run_parts.summary`. `can` = all helpful command lines; `offers` = those of them that are buttons."""
 
     id: str
     automation: str
@@ -47,7 +47,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     what: list[str]
     why: list[str]
     next: list[str]
-    trouble: ErrorSummary | None
+    error: ErrorSummary | None
     can: list[SuggestedCommand]
     offers: list[AvailableOperation]
     incident: dict[str, str] | None
@@ -56,30 +56,30 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it can be run again with changes."""
 
 
-def build_summary(story: RunStory, told: Explanation, lines: list[StepLine]) -> RunSummary:
+def build_summary(outline: RunStory, explanation: Explanation, lines: list[StepLine]) -> RunSummary:
     """Return the summary of a run."""
-    run = story.run
+    run = outline.run
     return RunSummary(
         id=run.id,
         automation=run.automation,
         title=run.title or run.automation,
         state=str(run.state),
         tone=state_tone(run.state),
-        headline=told.what[0],
-        what=told.what[1:],
-        why=told.why,
-        next=told.next,
-        trouble=_find_error(story, lines),
-        can=told.can,
-        offers=list_available_operations(story, told, _list_starting_points(lines)),
-        incident=told.incident,
-        fingerprint=told.fingerprint,
+        headline=explanation.what[0],
+        what=explanation.what[1:],
+        why=explanation.why,
+        next=explanation.next,
+        error=_find_error(outline, lines),
+        can=explanation.can,
+        offers=list_available_operations(outline, explanation, _list_starting_points(lines)),
+        incident=explanation.incident,
+        fingerprint=explanation.fingerprint,
         is_repeatable=run.kind != DefinitionKind.EXEC and run.parent is None,
     )
 
 
 def summarize_error(where: str, failure: Failure) -> ErrorSummary:
-    """Return an error as people read it."""
+    """Return an error for people."""
     causes, cause = list[str](), failure.cause
     while cause is not None and len(causes) < _CAUSES:
         causes.append(cause.headline)
@@ -97,11 +97,11 @@ def summarize_error(where: str, failure: Failure) -> ErrorSummary:
     )
 
 
-def _find_error(story: RunStory, lines: list[StepLine]) -> ErrorSummary | None:
-    run = story.run
+def _find_error(outline: RunStory, lines: list[StepLine]) -> ErrorSummary | None:
+    run = outline.run
     if run.state in REOPENABLE_STATES and run.failure is not None:
         where = next((line.label for line in reversed(lines) if line.ident == run.failed_ident), run.failed_ident or "")
-        return msgspec.structs.replace(summarize_error(where, run.failure), hint="")  # the explanation has told it
+        return msgspec.structs.replace(summarize_error(where, run.failure), hint="")  # the explanation contains it
     if run.state is RunState.RETRYING:
         for line in reversed(lines):
             last = line.tries[-1] if line.tries else None
@@ -111,9 +111,9 @@ def _find_error(story: RunStory, lines: list[StepLine]) -> ErrorSummary | None:
 
 
 def _list_starting_points(lines: list[StepLine]) -> list[OperationChoice]:
-    """Return the steps from which a run can be run again, the newest first."""
+    """Return the steps that a run can restart from, newest first."""
     return [
-        OperationChoice(one.ident, one.label)
-        for one in reversed(lines)
-        if one.kind == "step" and one.superseded is None
+        OperationChoice(line.ident, line.label)
+        for line in reversed(lines)
+        if line.kind == "step" and line.superseded is None
     ]

@@ -1,4 +1,4 @@
-"""What leaves the page of a run as CSV and JSON beside its log: each of its tables by name."""
+"""Exports of the page of a run, as CSV and JSON besides its log: each of its tables by name."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -15,7 +15,7 @@ from mainspring.web.dashboard.runs.run_step import AttemptView, find_chosen_step
 
 
 class StepRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A step, superseded ones too; `took_ms` None = it goes on. `error` = of its last attempt."""
+    """A step, superseded ones too; `took_ms` None = it has not ended. `error` = of its last attempt."""
 
     ident: str
     name: str
@@ -54,10 +54,10 @@ def _build_row(line: StepLine) -> StepRow:
 
 
 def _list_attempts(call: ApiCall[RunPageQuery, None]) -> list[AttemptView]:
-    """Return those of the step that is looked at."""
-    story = runs.read_outline(call)
-    ident = find_chosen_step(call.query, story.run, list_step_lines(story))
-    return [] if ident is None else list_attempts(call, story.run, ident)
+    """Return the attempts of the selected step."""
+    outline = runs.read_outline(call)
+    ident = find_chosen_step(call.query, outline.run, list_step_lines(outline))
+    return [] if ident is None else list_attempts(call, outline.run, ident)
 
 
 def _list_children(call: ApiCall[RunPageQuery, None]) -> list[RunRow]:
@@ -69,8 +69,8 @@ def _list_drift(call: ApiCall[RunPageQuery, None]) -> list[DriftedInput]:
 
 
 def _list_differences(call: ApiCall[RunPageQuery, None]) -> Iterable[Any]:
-    found = compare_run(call, runs.read_outline(call).run)
-    return [] if found is None else found.differences
+    comparison = compare_run(call, runs.read_outline(call).run)
+    return [] if comparison is None else comparison.differences
 
 
 TABLES: Final[dict[str, Callable[[ApiCall[RunPageQuery, None]], Iterable[msgspec.Struct]]]] = {

@@ -1,4 +1,4 @@
-"""Stored values as a page shows them: without secrets, laid out, cut where they are large, and told of where they are sealed."""
+"""Stored values of a run as a page shows them: without secrets, indented, cut if they are large, and named if they are sealed."""
 
 from typing import Final
 
@@ -10,23 +10,23 @@ from mainspring.insight.text.formatting import escape_text
 from mainspring.insight.text.hidden_values import hide_in_value
 
 LARGEST: Final = 20_000
-"""Characters of a value; whoever wants more of it takes it by the command line or the API."""
-_FOLDED_CHARACTERS, _FOLDED_LINES = 800, 16
+"""Characters of a value; the rest is available on the command line and in the API."""
+_COLLAPSED_CHARACTERS, _COLLAPSED_LINES = 800, 16
 _INDENT_AT_MOST = 200_000
 
 
 class ValueView(msgspec.Struct, frozen=True):
-    """A value. `note` stands in place of what cannot be shown; `is_folded` = it is opened by whoever wants to see it."""
+    """A value. `note` replaces what cannot be displayed; `is_collapsed` = it is collapsed at first."""
 
     name: str
     text: str
     size: str
     note: str = ""
-    is_folded: bool = False
+    is_collapsed: bool = False
 
 
 def build_value(name: str, data: bytes | None) -> ValueView | None:
-    """Return a value as it is shown; None = there is none."""
+    """Return a value for display; None = there is none."""
     if data is None:
         return None
     size = format_bytes(len(data))
@@ -36,20 +36,20 @@ def build_value(name: str, data: bytes | None) -> ValueView | None:
     text = escape_text(_format_json(data))
     note = f"cut here: it has {size}" if len(text) > LARGEST else ""
     text = text[:LARGEST]
-    return ValueView(name, text, size, note, len(text) > _FOLDED_CHARACTERS or text.count("\n") > _FOLDED_LINES)
+    return ValueView(name, text, size, note, len(text) > _COLLAPSED_CHARACTERS or text.count("\n") > _COLLAPSED_LINES)
 
 
 def build_values(**named: bytes | None) -> list[ValueView]:
-    """Return those that are there."""
-    return [found for name, data in named.items() if (found := build_value(name.replace("_", " "), data)) is not None]
+    """Return the values that exist."""
+    return [value for name, data in named.items() if (value := build_value(name.replace("_", " "), data)) is not None]
 
 
 def _format_json(data: bytes) -> str:
     if len(data) > _INDENT_AT_MOST:
         data = data[:_INDENT_AT_MOST]
-    kept = hide_in_value(data) or b""
+    redacted = hide_in_value(data) or b""
     try:
-        msgspec.json.decode(kept)  # laying out alone would take what is no JSON as well
-        return msgspec.json.format(kept, indent=2).decode()
+        msgspec.json.decode(redacted)  # formatting alone would accept invalid JSON
+        return msgspec.json.format(redacted, indent=2).decode()
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return kept.decode("utf-8", "replace")
+        return redacted.decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""`/runs`: runs, newest first, by state, automation, queue, age and whether a retry healed them; numbers of other pages lead to them."""
+"""`/runs`: runs, newest first, by state, automation, queue, age and whether a retry healed them. Numbers on other pages link to it."""
 
 import shlex
 from collections.abc import Iterator
@@ -31,9 +31,9 @@ _SPANS = ("1h", "8h", "24h", "7d", "30d")
 
 
 class RunsPageQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """As the API's, but for `since` and `until`, which may be spans back from now ("24h").
+    """As the API's, except that `since` and `until` may be spans back from now ("24h").
 
-    `ask`, `rate`, `reason` = the act on all of them that is counted before it is asked for.
+    `ask`, `rate`, `reason` = the bulk operation that is counted before it starts.
     """
 
     state: tuple[RunState, ...] = ()
@@ -48,9 +48,9 @@ class RunsPageQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_
 
 
 class RunsPageRow(msgspec.Struct, frozen=True):
-    """A run, how long it took or has been going, how much of it is done, and of which one it is a child.
+    """A run, its duration so far, its progress, and its parent.
 
-    `is_going` = it runs, so that more of it may be saved than its row knows of.
+    `is_going` = it is running, so its progress may be newer than its row.
     """
 
     run: RunRow
@@ -64,45 +64,45 @@ class RunsPageRow(msgspec.Struct, frozen=True):
 def show(call: ApiCall[RunsPageQuery, Form | None]) -> PageView:
     """List runs."""
     query, now = call.query, call.site.clock.now()
-    wrong = list_time_errors(call)
-    found: Page[RunRow] = Page([]) if wrong else runs.list_runs(_api_call(call))
-    asked = None
-    if query.ask and not wrong and not query.healed and call.visitor.may(Role.OPERATOR):
-        asked = _count_targets(call)
+    errors = list_time_errors(call)
+    page: Page[RunRow] = Page([]) if errors else runs.list_runs(_api_call(call))
+    confirmation = None
+    if query.ask and not errors and not query.healed and call.visitor.may(Role.OPERATOR):
+        confirmation = _count_targets(call)
     values = {
-        "rows": [_build_row(one, now) for one in found.items],
-        "next": found.next,
+        "rows": [_build_row(row, now) for row in page.items],
+        "next": page.next,
         "query": query,
-        "wrong_at": wrong,
+        "time_errors": errors,
         "is_filtered": bool(query.state or query.healed or any(getattr(query, name) for name in _FILTERS)),
         "chosen": list(query.state),
         "states": [(state, _toggle_state(query.state, state)) for state in RunState],
         "spans": _SPANS,
         "command": _list_command(query),
-        "counted": asked,
-        "can_cancel": not wrong and not query.healed and bool(_cancellable_states(query.state)),
+        "counted": confirmation,
+        "can_cancel": not errors and not query.healed and bool(_cancellable_states(query.state)),
         "filter_fields": [("state", state) for state in query.state]
         + ([("healed", "true")] if query.healed else [])
         + [(name, value) for name in _FILTERS if (value := getattr(query, name))],
     }
-    if asked is not None:
-        values["nouns"] = ""  # what was counted stands still until somebody decides
-    return PageView("Runs", values, 400 if wrong else 200)
+    if confirmation is not None:
+        values["nouns"] = ""  # the counted numbers stay until the person decides
+    return PageView("Runs", values, 400 if errors else 200)
 
 
 def cancel(call: ApiCall[Any, Form]) -> str:
-    """Ask all that the filter means, and that have not ended, to stop."""
-    asked = _cancel_request(call, rate=read_rate(call.body.get("rate", "")), reason=read_reason(call))
-    begun = call_api(call, bulk_operations.start_bulk_operation, asked)
-    return f"/bulk/{begun.bulk}"
+    """Cancel all runs of the filter that have not ended."""
+    request = _cancel_request(call, rate=read_rate(call.body.get("rate", "")), reason=read_reason(call))
+    started = call_api(call, bulk_operations.start_bulk_operation, request)
+    return f"/bulk/{started.bulk}"
 
 
 def _count_targets(call: ApiCall[RunsPageQuery, Any]) -> BulkConfirmation:
     query = call.query
-    said = {"state": _cancellable_states(query.state) if query.state else ()} | {
-        one: getattr(query, one) for one in _FILTERS
+    filter = {"state": _cancellable_states(query.state) if query.state else ()} | {
+        name: getattr(query, name) for name in _FILTERS
     }
-    line = bulk_command(BulkVerb.CANCEL, said, query.rate.strip() or None)
+    line = bulk_command(BulkVerb.CANCEL, filter, query.rate.strip() or None)
     return count_targets(
         BulkVerb.CANCEL,
         line,
@@ -113,11 +113,11 @@ def _count_targets(call: ApiCall[RunsPageQuery, Any]) -> BulkConfirmation:
     )
 
 
-def _cancel_request(call: ApiCall[RunsPageQuery, Any], **rest: Any) -> BulkOperationRequest:
-    """Return what the API is asked for: of the rows of the list those that have not ended.
+def _cancel_request(call: ApiCall[RunsPageQuery, Any], **options: Any) -> BulkOperationRequest:
+    """Return the request to the API, for the listed runs that have not ended.
 
     Raises:
-        OptionError: none of them can be, or acts on all have no such filter.
+        OptionError: none of them can be cancelled, or bulk operations have no such filter.
     """
     query = call.query
     if query.healed:
@@ -127,31 +127,31 @@ def _cancel_request(call: ApiCall[RunsPageQuery, Any], **rest: Any) -> BulkOpera
         raise OptionError("only what has not ended can be cancelled")
     since, until = parse_past(call, query.since), parse_past(call, query.until)
     return BulkOperationRequest(
-        verb="cancel", state=states, name=query.name, queue=query.queue, since=since, until=until, **rest
+        verb="cancel", state=states, name=query.name, queue=query.queue, since=since, until=until, **options
     )
 
 
 def _cancellable_states(states: tuple[RunState, ...]) -> tuple[RunState, ...]:
-    """Return those of the states of the filter in which a run can be cancelled; of none that is chosen, all."""
+    """Return the states of the filter in which a run can be cancelled; without a filter all such states."""
     return tuple(state for state in CANCELLABLE if not states or state in states)
 
 
 def _list_command(query: RunsPageQuery) -> str:
-    """Return what follows `mainspring runs list` for the same list."""
+    """Return the options of `mainspring runs list` for the same list."""
     parts = [f"--state {state}" for state in query.state]
     parts += [f"--{name} {shlex.quote(value)}" for name in _FILTERS if (value := getattr(query, name))]
     parts += ["--healed"] if query.healed else []
-    return "".join(f" {one}" for one in parts)
+    return "".join(f" {part}" for part in parts)
 
 
 def rows(call: ApiCall[RunsPageQuery, None]) -> Iterator[RunRow]:
-    """Give them all."""
+    """Export all of them."""
     return list_all_pages(_api_call(call), runs.list_runs)
 
 
 def _api_call(call: ApiCall[RunsPageQuery, Any]) -> ApiCall[RunsQuery, None]:
     query = call.query
-    asked = RunsQuery(
+    api_query = RunsQuery(
         state=query.state,
         name=query.name,
         queue=query.queue,
@@ -161,26 +161,26 @@ def _api_call(call: ApiCall[RunsPageQuery, Any]) -> ApiCall[RunsQuery, None]:
         limit=query.limit,
         cursor=query.cursor,
     )
-    return call.asking(asked)
+    return call.with_query(api_query)
 
 
 def _build_row(run: RunRow, now: int) -> RunsPageRow:
     end = run.finished_at or (now if run.state is RunState.RUNNING else None)
-    took = None if run.started_at is None or end is None else max(end - run.started_at, 0)
+    duration = None if run.started_at is None or end is None else max(end - run.started_at, 0)
     done, total = read_progress(run.progress)
     parent = run.trigger.removeprefix(_CHILD) if run.trigger.startswith(_CHILD) else None
-    return RunsPageRow(run, took, done, total, parent, run.state is RunState.RUNNING)
+    return RunsPageRow(run, duration, done, total, parent, run.state is RunState.RUNNING)
 
 
 def read_progress(data: bytes | None) -> tuple[int | None, int | None]:
-    """Return how much of a run is done, and of how much, as it said so itself."""
-    found = decode_value(data)
-    return (found[0], found[1]) if isinstance(found, list) and len(found) == 2 else (None, None)
+    """Return how much of a run is done, and of how much, as the run reported it."""
+    decoded = decode_value(data)
+    return (decoded[0], decoded[1]) if isinstance(decoded, list) and len(decoded) == 2 else (None, None)
 
 
 def _toggle_state(chosen: tuple[RunState, ...], state: RunState) -> list[RunState]:
-    """Return what is chosen once this state is pressed."""
-    return [one for one in RunState if (one in chosen) != (one is state)]
+    """Return the filter after this state is toggled."""
+    return [known for known in RunState if (known in chosen) != (known is state)]
 
 
 PAGES = (

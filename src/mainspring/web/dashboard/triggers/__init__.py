@@ -1,1 +1,1 @@
-"""Pages of triggers: what automations listen to, deliveries, events, the outbox."""
+"""Pages of triggers, deliveries, events and the outbox."""

@@ -1,4 +1,4 @@
-"""`/deliveries`: what arrived and what became of it; one of them, or all of a filter, to be let arrive once more."""
+"""`/deliveries`: deliveries and their outcomes; replay one of them, or all of a filter."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -25,13 +25,13 @@ from mainspring.web.server.path_table import path_segment
 
 _FILTER = ("trigger", "state", "since", "until", "verified")
 _PAGE_LIMIT = 20_000
-"""Characters of a body that a page shows."""
+"""Characters of a body on a page."""
 
 
 class DeliveriesPageQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """As the API's, but for `since` and `until`, which may be spans back from now ("24h").
+    """As the API's, except that `since` and `until` may be spans back from now ("24h").
 
-    `ask`, `rate`, `reason` = the replay of all of them that is counted before it is asked for.
+    `ask`, `rate`, `reason` = the bulk replay that is counted before it starts.
     """
 
     trigger: Word | None = None
@@ -45,7 +45,7 @@ class DeliveriesPageQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_un
 
 
 class DeliveryHeader(msgspec.Struct, frozen=True):
-    """One header of a delivery; those that prove who sent it are not told."""
+    """One header of a delivery; those that authenticate the sender are left out."""
 
     name: str
     value: str
@@ -53,41 +53,41 @@ class DeliveryHeader(msgspec.Struct, frozen=True):
 
 def show(call: ApiCall[DeliveriesPageQuery, Form | None]) -> PageView:
     """List deliveries, newest first."""
-    query, asked = call.query, None
-    wrong = list_time_errors(call)
-    found: Page[DeliveryRow] = Page([]) if wrong else _list_page(api_call(call))
-    if query.ask and not wrong and call.visitor.may(Role.OPERATOR):
-        asked = _count_replay(call)
+    query, confirmation = call.query, None
+    errors = list_time_errors(call)
+    page: Page[DeliveryRow] = Page([]) if errors else _list_page(api_call(call))
+    if query.ask and not errors and call.visitor.may(Role.OPERATOR):
+        confirmation = _count_replay(call)
     values: dict[str, Any] = {
-        "deliveries": found.items,
-        "next": found.next,
+        "deliveries": page.items,
+        "next": page.next,
         "query": query,
         "states": list(DeliveryState),
         "spans": SPANS,
-        "counted": asked,
-        "wrong_at": wrong,
+        "counted": confirmation,
+        "time_errors": errors,
         "filter_fields": [(name, value) for name in _FILTER if (value := getattr(query, name))],
     }
-    if asked is not None:
-        values["nouns"] = ""  # what was counted stands still until somebody decides
-    return PageView("Deliveries", values, 400 if wrong else 200)
+    if confirmation is not None:
+        values["nouns"] = ""  # the counted numbers stay until the person decides
+    return PageView("Deliveries", values, 400 if errors else 200)
 
 
 def rows(call: ApiCall[DeliveriesPageQuery, None]) -> Iterator[DeliveryRow]:
-    """Give them all."""
+    """Export all of them."""
     return list_all_pages(call, _list_page)
 
 
 def replay_all(call: ApiCall[Any, Form]) -> str:
-    """Let all that the filter means arrive once more."""
-    asked = _replay_request(call, rate=read_rate(call.body.get("rate", "")), reason=read_reason(call))
-    begun = call_api(call, bulk_operations.start_bulk_replay, asked)
-    return f"/bulk/{begun.bulk}"
+    """Replay all deliveries of the filter."""
+    request = _replay_request(call, rate=read_rate(call.body.get("rate", "")), reason=read_reason(call))
+    started = call_api(call, bulk_operations.start_bulk_replay, request)
+    return f"/bulk/{started.bulk}"
 
 
 def _count_replay(call: ApiCall[DeliveriesPageQuery, Any]) -> BulkConfirmation:
     query = call.query
-    line = bulk_command(BulkVerb.REPLAY, {one: getattr(query, one) for one in _FILTER}, query.rate.strip() or None)
+    line = bulk_command(BulkVerb.REPLAY, {name: getattr(query, name) for name in _FILTER}, query.rate.strip() or None)
     return count_targets(
         BulkVerb.REPLAY,
         line,
@@ -96,39 +96,39 @@ def _count_replay(call: ApiCall[DeliveriesPageQuery, Any]) -> BulkConfirmation:
     )
 
 
-def _replay_request(call: ApiCall[DeliveriesPageQuery, Any], **rest: Any) -> BulkReplayRequest:
+def _replay_request(call: ApiCall[DeliveriesPageQuery, Any], **options: Any) -> BulkReplayRequest:
     query = call.query
     since, until = parse_past(call, query.since), parse_past(call, query.until)
     return BulkReplayRequest(
-        trigger=query.trigger, state=query.state, since=since, until=until, verified=query.verified, **rest
+        trigger=query.trigger, state=query.state, since=since, until=until, verified=query.verified, **options
     )
 
 
 def show_one(call: AnyApiCall) -> PageView:
-    """Show a delivery as it came, and what became of it."""
-    found = triggers.show_delivery(api_call(call))
-    values: dict[str, Any] = {"one": found, "headers": read_headers(found.headers)}
-    values["body"] = None if found.body is None else format_value(found.body, _PAGE_LIMIT)
-    values["data"] = None if found.data is None else format_value(found.data, _PAGE_LIMIT)
-    values["source_is_run"] = found.source is not None and found.source.startswith("r_")
-    return PageView(f"Delivery {found.id}", values)
+    """Show a delivery as it was received, and its outcome."""
+    delivery = triggers.show_delivery(api_call(call))
+    values: dict[str, Any] = {"delivery": delivery, "headers": read_headers(delivery.headers)}
+    values["body"] = None if delivery.body is None else format_value(delivery.body, _PAGE_LIMIT)
+    values["data"] = None if delivery.data is None else format_value(delivery.data, _PAGE_LIMIT)
+    values["source_is_run"] = delivery.source is not None and delivery.source.startswith("r_")
+    return PageView(f"Delivery {delivery.id}", values)
 
 
 def headers(call: AnyApiCall) -> list[DeliveryHeader]:
-    """Give the headers that it came with."""
-    found = read_headers(triggers.show_delivery(call).headers)
-    return [DeliveryHeader(name, text) for name, text in found.items()]
+    """Export the headers of a delivery."""
+    header_texts = read_headers(triggers.show_delivery(call).headers)
+    return [DeliveryHeader(name, text) for name, text in header_texts.items()]
 
 
 def replay(call: ApiCall[Any, Form]) -> str:
-    """Let it arrive once more."""
-    done = call_api(call, triggers.replay_delivery, OperationRequest(reason=read_reason(call)))
-    return f"/deliveries/{path_segment(done.delivery)}"
+    """Replay a delivery."""
+    replayed = call_api(call, triggers.replay_delivery, OperationRequest(reason=read_reason(call)))
+    return f"/deliveries/{path_segment(replayed.delivery)}"
 
 
 def _list_page(call: ApiCall[DeliveriesPageQuery, None]) -> Page[DeliveryRow]:
     query = call.query
-    asked = DeliveriesQuery(
+    api_query = DeliveriesQuery(
         trigger=query.trigger,
         state=query.state,
         since=parse_past(call, query.since),
@@ -137,7 +137,7 @@ def _list_page(call: ApiCall[DeliveriesPageQuery, None]) -> Page[DeliveryRow]:
         limit=query.limit,
         cursor=query.cursor,
     )
-    return triggers.list_deliveries(call.asking(asked))
+    return triggers.list_deliveries(call.with_query(api_query))
 
 
 PAGES = (

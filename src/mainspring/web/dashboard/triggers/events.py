@@ -1,4 +1,4 @@
-"""`/events`: facts that were published, whom they woke and what they started; publish one."""
+"""`/events`: published events, the runs that received them and those that they started; publish one."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -31,26 +31,26 @@ _LINE = 200
 
 def show(call: ApiCall[EventsQuery, Form | None]) -> PageView:
     """List events, newest first."""
-    found = events.list_events(api_call(call))
-    told = [(one, format_value_line(one.data, _LINE)) for one in found.items]
-    return PageView("Events", {"events": told, "next": found.next, "query": call.query, "typed": call.body or {}})
+    page = events.list_events(api_call(call))
+    listed = [(event, format_value_line(event.data, _LINE)) for event in page.items]
+    return PageView("Events", {"events": listed, "next": page.next, "query": call.query, "typed": call.body or {}})
 
 
 def rows(call: ApiCall[EventsQuery, None]) -> Iterator[EventView]:
-    """Give them all."""
+    """Export all of them."""
     return list_all_pages(call, events.list_events, most=MOST)
 
 
 def show_one(call: AnyApiCall) -> PageView:
     """Show an event with its data, and what it started."""
-    found = events.show_event(api_call(call))
+    detail = events.show_event(api_call(call))
     values: dict[str, Any] = {
-        "one": found.event,
-        "data": format_value(found.event.data, _PAGE_LIMIT),
-        "deliveries": found.deliveries,
+        "event": detail.event,
+        "data": format_value(detail.event.data, _PAGE_LIMIT),
+        "deliveries": detail.deliveries,
     }
-    values |= {"runs": found.runs}
-    return PageView(f"Event {found.event.name}", values)
+    values |= {"runs": detail.runs}
+    return PageView(f"Event {detail.event.name}", values)
 
 
 def publish_event(call: ApiCall[Any, Form]) -> str:

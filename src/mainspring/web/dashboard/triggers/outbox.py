@@ -1,4 +1,4 @@
-"""`/outbox`: what steps sent and no broker has yet, what is in the way, and the messages that wait for a person."""
+"""`/outbox`: messages of steps that no broker has accepted yet, the obstacles, and the messages that wait for a person."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,29 +23,29 @@ from mainspring.web.dashboard.page_route import (
 
 
 def show(call: ApiCall[ListQuery, Form | None]) -> PageView:
-    """List queues with something unsent, and messages that were refused."""
-    found = outbox.list_refused(api_call(call))
+    """List queues with unsent messages, and rejected messages."""
+    page = outbox.list_refused(api_call(call))
     queues = outbox.list_queues(api_call(call)).items
-    return PageView("Outbox", {"queues": queues, "messages": found.items, "next": found.next})
+    return PageView("Outbox", {"queues": queues, "messages": page.items, "next": page.next})
 
 
 def rows(call: ApiCall[ListQuery, None]) -> Iterator[OutboxMessage]:
-    """Give all messages that were refused."""
+    """Export all rejected messages."""
     return list_all_pages(call, outbox.list_refused)
 
 
 def rows_of_queues(call: ApiCall[ListQuery, None]) -> list[OutboxQueue]:
-    """Give all queues with something unsent."""
+    """Export all queues with unsent messages."""
     return outbox.list_queues(call).items
 
 
 def send_again(call: ApiCall[Any, Form]) -> None:
-    """Let one be sent again, or all that were refused."""
+    """Send one again, or all rejected ones."""
     require_all_done(call_api(call, outbox.send_again, _read_selection(call)))
 
 
 def discard(call: ApiCall[Any, Form]) -> None:
-    """Forget one, or all that were refused."""
+    """Discard one, or all rejected ones."""
     require_all_done(call_api(call, outbox.discard, _read_selection(call)))
 
 

@@ -1,4 +1,4 @@
-"""`/triggers`: what automations listen to, whether they do, what arrived; and one of them with what it holds."""
+"""`/triggers`: triggers with their sources, states and deliveries; and one of them with what it holds."""
 
 import shlex
 from collections.abc import Iterator
@@ -19,36 +19,36 @@ _LAST: Limit = 20
 
 
 class TriggersPageQuery(TriggersQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which triggers, and how many on one page."""
+    """Filter of triggers, and the size of a page."""
 
     limit: Limit = 100
 
 
 def show(call: ApiCall[TriggersPageQuery, Form | None]) -> PageView:
     """List triggers."""
-    found = triggers.list_triggers(api_call(call))
-    values = {"triggers": found.items, "next": found.next, "query": call.query, "states": list(TriggerState)}
+    page = triggers.list_triggers(api_call(call))
+    values = {"triggers": page.items, "next": page.next, "query": call.query, "states": list(TriggerState)}
     return PageView("Triggers", values)
 
 
 def rows(call: ApiCall[TriggersPageQuery, None]) -> Iterator[TriggerStatus]:
-    """Give them all."""
+    """Export all of them."""
     return list_all_pages(call, triggers.list_triggers)
 
 
 def show_one(call: AnyApiCall) -> PageView:
-    """Show a trigger: what it listens to and gives, what it holds and waits for, what came last."""
-    found = triggers.show_trigger(api_call(call))
-    site, line = call.site, found.trigger
+    """Show a trigger: its source and data, what it holds and waits for, and its newest deliveries."""
+    detail = triggers.show_trigger(api_call(call))
+    site, line = call.site, detail.trigger
     query = DeliveriesQuery(trigger=line.name, limit=_LAST)
-    newest = triggers.list_deliveries(call.asking(query))
+    newest = triggers.list_deliveries(call.with_query(query))
     now, zone = site.clock.now(), site.settings.project.timezone
-    waits = [(one, describe_joined_runs(one, "", now, zone).strip()) for one in found.gatherings]
+    waits = [(joined, describe_joined_runs(joined, "", now, zone).strip()) for joined in detail.gatherings]
     values: dict[str, Any] = {"quoted": shlex.quote(line.name)}
     values |= {
-        "one": line,
-        "gives": found.gives,
-        "held": found.held,
+        "trigger": line,
+        "gives": detail.gives,
+        "held": detail.held,
         "waits": waits,
         "deliveries": newest.items,
         "next": newest.next,
@@ -58,9 +58,9 @@ def show_one(call: AnyApiCall) -> PageView:
 
 
 def rows_of_one(call: AnyApiCall) -> Iterator[DeliveryRow]:
-    """Give what came for it."""
+    """Export its deliveries."""
     name = triggers.show_trigger(call).trigger.name
-    return list_all_pages(call.asking(DeliveriesQuery(trigger=name)), triggers.list_deliveries)
+    return list_all_pages(call.with_query(DeliveriesQuery(trigger=name)), triggers.list_deliveries)
 
 
 def _list_triggers(call: AnyApiCall) -> list[TriggerStatus]:

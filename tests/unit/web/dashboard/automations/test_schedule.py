@@ -8,7 +8,7 @@ import mainspring as ms
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.automations import MakeSlot, PauseAutomation
-from mainspring.web.dashboard.automations.schedule import SHOWN
+from mainspring.web.dashboard.automations.schedule import MAX_LINES
 from tests.unit.web.dashboard.page_world import said
 
 
@@ -85,9 +85,9 @@ async def test_visitor_sees_its_own_automations_alone(world):
 @pytest.mark.asyncio
 async def test_many_schedules_are_bounded(world, monkeypatch):
     """The busiest are drawn, the soonest are counted, and it is said that there are others."""
-    monkeypatch.setattr("mainspring.web.api.endpoints.schedule.MOST", SHOWN + 5)
-    announce(world, **{f"a{number:03}": {"cron": f"{number % 60} 3 * * *"} for number in range(SHOWN + 7)})
+    monkeypatch.setattr("mainspring.web.api.endpoints.schedule.MOST", MAX_LINES + 5)
+    announce(world, **{f"a{number:03}": {"cron": f"{number % 60} 3 * * *"} for number in range(MAX_LINES + 7)})
     text = await world.get("/schedule")
-    assert text.count('<svg class="line"') == SHOWN
+    assert text.count('<svg class="line"') == MAX_LINES
     assert "5 more that are less busy" in text
     assert "Others are found by their name" in text

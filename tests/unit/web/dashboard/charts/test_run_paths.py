@@ -30,12 +30,12 @@ def test_failures_have_a_look_of_their_own():
     lost = run("r1", ("mail",), ("charge", 1, FAILED), state=RunState.FAILED, by="charge")
     caught = run("r2", ("mail", 0, FAILED), ("apologise",))
     found = drawn(lost, caught)
-    looks = {(line.edge.step, line.edge.then): line.look for line in found.lines}
+    looks = {(line.edge.step, line.edge.then): line.style for line in found.lines}
     assert looks["charge", "failed"] == "missing"
     assert looks["mail", "apologise"] == "fell"
     assert looks["mail", "charge"] == "went"
-    assert "charge to failed: 1 run, no error path" in [line.said for line in found.lines]
-    tones = {box.text: (box.tone, box.fell) for box in found.boxes}
+    assert "charge to failed: 1 run, no error path" in [line.description for line in found.lines]
+    tones = {box.text: (box.tone, box.failed_text) for box in found.boxes}
     assert (tones["failed"], tones["mail"]) == (("bad", ""), ("", "1 failed"))
 
 
@@ -53,7 +53,7 @@ def test_no_line_runs_behind_a_box():
     """A way over several boxes goes beside them."""
     lost = run("r2", ("a", 0, FAILED), state=RunState.FAILED, by="a")
     found = drawn(run("r1", ("a",), ("b",), ("c",), state=RunState.FAILED), lost)
-    (long,) = [line for line in found.lines if line.look == "missing"]
+    (long,) = [line for line in found.lines if line.style == "missing"]
     (b,) = [box for box in found.boxes if box.text == "b"]
     heights = {int(part.split("C")[0].split()[1]) for part in long.path[1:].split("L")[1:]}
     assert heights

@@ -24,7 +24,7 @@ def test_work_is_to_scale_and_idle_time_is_not():
         [line((0, 1_000)), line((days, days + 3_000)), line((1_000, days), kind="timer")], days + 3_000
     )
     assert round(second[0].width / first[0].width, 1) == 3.0
-    assert (wait[0].look, first[0].look) == ("dots", "solid")
+    assert (wait[0].style, first[0].style) == ("dots", "solid")
     assert wait[0].width < second[0].width
     assert first[0].x == 0
     assert round(second[0].x + second[0].width) == WIDE
@@ -33,10 +33,10 @@ def test_work_is_to_scale_and_idle_time_is_not():
 def test_attempts_before_the_last_are_hollow_with_dots_between():
     """The one that goes on is solid, up to now."""
     (found,) = draw_bars([line((0, 10), (20, 30), (40, None), state="running")], 50)
-    assert [one.look for one in found] == ["hollow", "dots", "hollow", "dots", "solid"]
+    assert [one.style for one in found] == ["hollow", "dots", "hollow", "dots", "solid"]
     assert found[-1].title == "attempt 3: running, 10ms"
     (failed,) = draw_bars([line((0, 10), state="failed")], 50)
-    assert [one.look for one in failed] == ["hollow"]
+    assert [one.style for one in failed] == ["hollow"]
 
 
 def test_nothing_and_instants_alone_are_drawn():

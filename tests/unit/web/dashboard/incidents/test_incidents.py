@@ -134,7 +134,7 @@ async def test_hostile_words_are_text(world):
 
 async def test_incidents_of_others_hide_none_of_ones_own(world, monkeypatch):
     """Where only so many are looked through and none of them is seen, it is not said that none is open: there is a way on."""
-    monkeypatch.setattr(incidents, "_LOOKS", 1)
+    monkeypatch.setattr(incidents, "_MAX_PAGES", 1)
     monkeypatch.setattr(incidents, "_AT_ONCE", 1)
     find_wrong(world, "pay", "i_1")
     find_wrong(world, "backup", "i_2")

@@ -97,7 +97,7 @@ async def test_failed_run_that_is_undecided_is_never_green(world):
     fail_run(world)
     (one,) = incidents(world.store.reader)
     world.store.apply(AcknowledgeIncident(one.id, "ana"))
-    world.site.kept.forget()
+    world.site.project_status.forget()
     for who in ("ana", "payer"):
         text = await world.get("/", who=who)
         assert heading(text) == "1 failed run still needs a decision"
@@ -112,7 +112,7 @@ async def test_who_sees_some_automations_is_told_what_stands_still_of_theirs_alo
     """A run that needs a person, and one that failed, each before a watcher told of it."""
     world.store.apply(halt(claimed(world), "s1"))
     world.store.apply(fail(claimed(world, BACKUP), "s1"))
-    world.site.kept.forget()
+    world.site.project_status.forget()
     text = await world.get("/", who="payer")
     assert heading(text) == "1 thing needs you"
     assert "1 run needs a person" in text
@@ -128,7 +128,7 @@ async def test_one_look_reads_what_is_wrong_once(world, monkeypatch):
     )  # a busy machine needs more than a second
     find_storm(world, "pay", "backup")
     await world.get("/me")
-    world.site.kept.forget()
+    world.site.project_status.forget()
     asked = counted(world.store.reader)
     for _ in range(2):
         assert heading(await world.get("/")) == "1 thing needs you"

@@ -156,7 +156,7 @@ async def test_what_cannot_be_asked_for_is_told_in_its_place(world):
 @pytest.mark.asyncio
 async def test_errors_that_stand_no_more_hide_none_that_does(world, monkeypatch):
     """Where only so many are looked at and none of them stands, nobody is told that nothing failed: there is a way on, and the act."""
-    monkeypatch.setattr(failed_runs, "_LOOKS", 1)
+    monkeypatch.setattr(failed_runs, "_MAX_ERRORS", 1)
     fall_of_backup(world)
     group(world)
     (run,) = fall(world, failure=HOSTILE)

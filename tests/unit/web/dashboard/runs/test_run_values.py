@@ -11,7 +11,7 @@ from tests.turned_codec import Turned
 def test_small_value_is_laid_out():
     """As JSON on lines of its own."""
     found = build_value("input", b'{"a":[1]}')
-    assert (found.text, found.size, found.is_folded) == ('{\n  "a": [\n    1\n  ]\n}', "9B", False)
+    assert (found.text, found.size, found.is_collapsed) == ('{\n  "a": [\n    1\n  ]\n}', "9B", False)
     assert build_value("input", None) is None
     assert [one.name for one in build_values(published_state=b"1", result=None)] == ["published state"]
 
@@ -19,7 +19,7 @@ def test_small_value_is_laid_out():
 def test_large_value_is_folded_and_a_larger_one_cut():
     """With its size, and a word where it is cut."""
     folded = build_value("input", msgspec.json.encode("x" * 1_000))
-    assert (folded.is_folded, folded.note) == (True, "")
+    assert (folded.is_collapsed, folded.note) == (True, "")
     cut = build_value("input", msgspec.json.encode(["x" * 100] * 5_000))
     assert len(cut.text) == LARGEST
     assert cut.note.startswith("cut here: it has 515kB")
