@@ -307,7 +307,7 @@ def _make_plan(
         rules=() if settings is None or retry is None else settings.project.classify,
         folder=Path() if settings is None else settings.folder,
         watch=None if settings is None else partial(watch_own_automation, settings),
-        told=skip_outage_report if settings is None else StoreOutageReporter(settings, SystemClock()).seen,
+        report_outage=skip_outage_report if settings is None else StoreOutageReporter(settings, SystemClock()).report,
         trace=None if settings is None else partial(export_own_trace, settings),
         fail_open=fail_open,
         verbose=given["verbose"],

@@ -67,9 +67,9 @@ def _format_lines(report: WatchReport, zone: str) -> list[str]:
     ]
     if report.spool_fault is not None:
         lines.append(f"{escape_text(report.spool_fault.text)}. Fix: {escape_text(report.spool_fault.fix)}")
-    elif report.taken_in.left:
+    elif report.imported.left:
         lines.append(
-            f"spool: {report.taken_in.left} not taken in yet: {escape_text(report.taken_in.why or 'try again')}"
+            f"spool: {report.imported.left} not taken in yet: {escape_text(report.imported.why or 'try again')}"
         )
     return lines
 
@@ -83,10 +83,10 @@ def _format_line(silent: OverdueAutomation, zone: str) -> str:
 def _make_document(report: WatchReport) -> dict[str, Any]:
     return {
         "silent": to_plain_json(report.silent),
-        "judged": report.judged,
-        "taken_in": list(report.taken_in.runs),
-        "left": report.taken_in.left,
+        "judged": report.evaluated_count,
+        "taken_in": list(report.imported.runs),
+        "left": report.imported.left,
         "bad": report.bad,
         "spool_fault": to_plain_json(report.spool_fault),
-        "buried": report.buried,
+        "buried": report.dead_sessions,
     }
