@@ -203,7 +203,7 @@ async def notify_store_lost(settings: Settings, faults: ErrorText, clock: Clock,
             await fallback.report_outage(error.message, at_once=not passes)
             if fallback.is_private:
                 await fallback.report_outage(error.message, at_once=True)
-    except Exception as fault:  # noqa: BLE001 - the store's own error is what the caller goes on with
+    except Exception as fault:  # noqa: BLE001 - the caller handles the store's own error
         _LOG.error("not everybody could be told that the store is lost: %s", faults.of(fault))
     finally:
         await fallback.close()

@@ -37,7 +37,7 @@ from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.base import CommitCallback
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.read import incidents as reads
+from mainspring.store.read import incidents
 from mainspring.store.read.status import status
 from mainspring.store.read.status.status import audit_head
 
@@ -153,8 +153,8 @@ class Watcher:
         if damage is None or self._store.clock.now() - damage.since_at < DAMAGE_RECORD_TIMEOUT_MS:
             return None
         with suppress(MainspringError):
-            incidents = reads.open_incidents(self._store.reader, _MAX_INCIDENTS)
-            if any(incident.subject.kind is IncidentKind.STORE_DAMAGED for incident in incidents):
+            unresolved = incidents.open_incidents(self._store.reader, _MAX_INCIDENTS)
+            if any(incident.subject.kind is IncidentKind.STORE_DAMAGED for incident in unresolved):
                 return None
         return damage.text
 
@@ -195,7 +195,7 @@ class Watcher:
 
     def _find_stuck_work(self) -> str | None:
         """Return the work that is stuck: then the watchdog gets no ping."""
-        channels = reads.unsent_alerts(self._store.reader)
+        channels = incidents.unsent_alerts(self._store.reader)
         return find_stuck_work(self._watch.seen, channels, self._watch.seen_at, self._store.session)
 
     def _log_change(self, error: Exception | None) -> None:
@@ -245,7 +245,7 @@ def evaluate_and_notify(
     """
     evaluator = make_evaluation(settings, store, at_once=at_once, group_wait=False)
     evaluator.look()
-    if reads.is_alert_due(store.reader, store.clock.now()):
+    if incidents.is_alert_due(store.reader, store.clock.now()):
         secrets = SecretStore(settings.secrets.dir, os.environ)
 
         async def notify() -> None:
@@ -304,7 +304,7 @@ def _make_notifier(
 
     return Notifier(
         answers,
-        lambda: reads.is_alert_due(store.reader, store.clock.now()),
+        lambda: incidents.is_alert_due(store.reader, store.clock.now()),
         open_links(settings, faults, store.clock),
         NoticeRenderer(
             definition_of,

@@ -25,7 +25,7 @@ def skip_outage_report(ledger: BestEffortStore | None) -> None:
 
 
 class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What one call of `exec` should do, and where its records go (`spool` None = no place).
+    """The plan of one `exec` call: what to do, and where its records go (`spool` None = no place).
 
     `spare_spool` = where they go if the store proves to be none: nothing is created next to a folder or file of another kind.
     `claimed` = the store is known to which the records in `spool` belong.

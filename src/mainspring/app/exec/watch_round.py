@@ -51,7 +51,7 @@ class OverdueAutomation(msgspec.Struct, frozen=True):
 
 
 class WatchReport(msgspec.Struct, frozen=True):
-    """What one round did and found. `evaluated_count` = automations with a cadence."""
+    """Report of one round: its operations and findings. `evaluated_count` = automations with a cadence."""
 
     imported: SpoolImportResult
     bad: list[str]
@@ -147,7 +147,7 @@ def find_overdue(
 
 
 def _make_overdue(evaluation: Evaluation, owner: str | None) -> OverdueAutomation:
-    figures, late_at = evaluation.figures, evaluation.figures["late_at"]
-    expected = figures.get("expected") or f"within {format_span(figures['window_ms'])}, as usual"
-    succeeded_at, due_at = figures["last_good_at"], figures.get("due_at", late_at)
+    values, late_at = evaluation.figures, evaluation.figures["late_at"]
+    expected = values.get("expected") or f"within {format_span(values['window_ms'])}, as usual"
+    succeeded_at, due_at = values["last_good_at"], values.get("due_at", late_at)
     return OverdueAutomation(evaluation.subject.automation, expected, succeeded_at, due_at, late_at, owner)

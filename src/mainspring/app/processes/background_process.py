@@ -43,7 +43,7 @@ class BackgroundProcess:
         self.loop = asyncio.get_running_loop()
         self.stopped = asyncio.Event()
         self.is_open = False
-        self.trouble: str | None = None
+        self.commit_error: str | None = None
         """Why commits do not succeed at present."""
         self.changed: Callable[[], None] = lambda: None
         self.store = make_store(
@@ -54,7 +54,7 @@ class BackgroundProcess:
             sealing=project.sealing if role == ProcessRole.WEB else PLAIN_SEALING,
             deliver=self._deliver,
             on_change=self._on_change,
-            on_trouble=self._on_trouble,
+            on_trouble=self._on_commit_error,
             on_fatal=self._on_fatal,
         )
         self._beats: asyncio.Task[None] | None = None
@@ -64,9 +64,9 @@ class BackgroundProcess:
     def fault(self) -> str | None:
         """Why commits fail at present. Missing answers are a fault too, even without an error."""
         is_silent = self.is_open and time.monotonic() - self._answered_at >= _STORE_LOST_AFTER_S
-        if self.trouble is None and is_silent:
+        if self.commit_error is None and is_silent:
             return f"the store has answered no commit for {_STORE_LOST_AFTER_S:g} s or longer"
-        return self.trouble
+        return self.commit_error
 
     async def open(self, on_wait: Callable[[str], Awaitable[None]] | None = None) -> None:
         """Open the store and the session; wait while the store is unreachable, and call `on_wait` with the reason again and again.
@@ -79,8 +79,8 @@ class BackgroundProcess:
             opening = self.loop.create_task(asyncio.to_thread(self._try_to_open))
             while not (await asyncio.wait([opening], timeout=_REOPEN_DELAY_S))[0]:
                 # While nothing can be written, opening the session is retried.
-                if on_wait is not None and self.trouble is not None:
-                    await on_wait(self.trouble)
+                if on_wait is not None and self.commit_error is not None:
+                    await on_wait(self.commit_error)
             reason = await opening
             if reason is None:
                 self.is_open, self._answered_at = True, time.monotonic()
@@ -145,8 +145,8 @@ class BackgroundProcess:
     def _call_changed(self) -> None:
         self.changed()
 
-    def _on_trouble(self, text: str | None) -> None:
-        self.trouble = text
+    def _on_commit_error(self, text: str | None) -> None:
+        self.commit_error = text
         if text is not None:
             self.log.error("the store does not take commits: %s", text)
         else:

@@ -1,4 +1,4 @@
-"""Launch specification that a supervisor passes to the processes it starts: on standard input, since everyone may read a command line.
+"""Launch spec that a supervisor passes to the processes it starts: on standard input, since everyone may read a command line.
 
 A flag may hold the address of a server with its password. The connection stays open. On it the supervisor announces a requested stop,
 and the process reports that it lost its store, so that neither is mistaken for an effect of user code.

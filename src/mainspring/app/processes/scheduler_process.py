@@ -35,7 +35,7 @@ async def serve(process: BackgroundProcess) -> int:
         intake_and_delivery = IntakeAndDelivery(
             process.loop, store, store.clock, sealing, off_loop, project.brokers, project.secrets
         )
-        process.changed = WakeupThrottle(process.loop, scheduler, intake_and_delivery).wake_soon
+        process.changed = WakeupThrottle(process.loop, scheduler, intake_and_delivery).schedule_wakeup
         watcher = Watcher(project.settings, project.secrets, store, fallback, lambda: process.fault, is_standby=True)
         scheduler.start()
         intake_and_delivery.start()
@@ -59,7 +59,7 @@ class WakeupThrottle:
         self._intake_and_delivery = intake_and_delivery
         self._planned = False
 
-    def wake_soon(self) -> None:
+    def schedule_wakeup(self) -> None:
         """Wake the scheduler soon: there may be a new schedule, or a pause may have ended."""
         self._intake_and_delivery.changed()
         if not self._planned:

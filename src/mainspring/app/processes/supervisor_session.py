@@ -70,7 +70,7 @@ class SupervisorSession:
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mainspring-record", daemon=True)
-        self.suspects = False
+        self.has_probation_runs = False
         """Whether runs that shared a crash wait for a probation process."""
         self.quarantined: frozenset[int] = frozenset()
         """Process numbers on this host that a person quarantined."""
@@ -192,7 +192,7 @@ class SupervisorSession:
         if now >= self._beat_due_at:
             self._beat_due_at = inf  # until it is answered: an unreachable store must not delay the rest
             store.submit(self._usage.beat(), self._note_beat)
-        self.suspects = bool(store.reader.read("count_probation_runs")[0][0])
+        self.has_probation_runs = bool(store.reader.read("count_probation_runs")[0][0])
         rows = store.reader.read("list_quarantined_sessions", (self._since, host_identity()))
         self.quarantined = frozenset(int(row[0]) for row in rows)
         for death in due_deaths:  # last: until then readers know that more is to come

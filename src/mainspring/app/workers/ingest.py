@@ -93,6 +93,6 @@ class Ingest:
         """Open and run the consumer of a trigger. Reopen one that fails."""
         try:
             await self._make_consumer(known, self.intake).run()
-        except Exception:  # noqa: BLE001  a fault in one desk must not end the others
+        except Exception:  # noqa: BLE001  a fault in one consumer must not end the others
             _LOG.exception("the desk of trigger %s failed; it is opened again in %g s", known.name, _REOPEN_DELAY_S)
             await asyncio.sleep(_REOPEN_DELAY_S)

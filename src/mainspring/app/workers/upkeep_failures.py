@@ -32,7 +32,7 @@ class UpkeepFailures:
         """Return what `work` returns, or `otherwise` if it fails."""
         try:
             result = work()
-        except Exception as error:  # noqa: BLE001 - the other parts go on
+        except Exception as error:  # noqa: BLE001 - the other parts continue
             self._errors[part] = error
             return otherwise
         self._errors.pop(part, None)

@@ -1,4 +1,4 @@
-"""A worker at run time, in one event loop: store, session, engine, scheduler and upkeep.
+"""Runtime of a worker, in one event loop: store, session, engine, scheduler and upkeep.
 
 The worker process, `App.running()` and `mainspring run` are made of it. It is opened and closed in the loop's thread.
 """
@@ -100,7 +100,7 @@ class WorkerRuntime:
             check_broker(name, url)
         self.on_fatal: Callable[[BaseException], None] = lambda error: None
         self.changed = asyncio.Event()
-        self.trouble: str | None = None
+        self.commit_error: str | None = None
         self._tracing = tracing
         self.store = make_store(
             store,
@@ -109,7 +109,7 @@ class WorkerRuntime:
             sealing=sealing,
             deliver=self._deliver,
             on_change=self._on_change,
-            on_trouble=self._on_trouble,
+            on_trouble=self._on_commit_error,
             on_fatal=self._fatal,
             wrap=_keep_database if tracing is None else tracing.wrap,
         )
@@ -298,8 +298,8 @@ class WorkerRuntime:
         if self._filter_runner is not None and changes.ready:
             self._filter_runner.look()
 
-    def _on_trouble(self, text: str | None) -> None:
-        self.trouble = text
+    def _on_commit_error(self, text: str | None) -> None:
+        self.commit_error = text
         if text is not None:
             _LOG.error("the store does not take commits: %s", text)
         else:
