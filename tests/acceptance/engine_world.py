@@ -79,21 +79,21 @@ class Engine:
         self.working.worker.want()
         if self.working._scheduler is not None:
             self.working._scheduler.poll()
-        if self.working._traffic is not None:
-            self.working._traffic.changed()
+        if self.working._intake_and_delivery is not None:
+            self.working._intake_and_delivery.changed()
         await asyncio.sleep(0)
 
     async def die(self) -> None:
         """Be gone as after kill -9: nothing more is written, and the session is found dead."""
         self.working.worker.stop()
         self.working.release_output()
-        if self.working._traffic is not None:
-            await self.working._traffic.close()
+        if self.working._intake_and_delivery is not None:
+            await self.working._intake_and_delivery.close()
         for closing in (
             self.working._scheduler,
             self.working._stall,
             self.working._upkeep,
-            self.working._filtering,
+            self.working._filter_runner,
         ):
             if closing is not None:
                 closing.close()
@@ -125,7 +125,7 @@ class World:
             self.path, registry, clock=app.clock, sealing=app.sealing, settings=chosen, role="app", **how
         )
         await working.open()
-        app._working = working
+        app._runtime = working
         engine = Engine(app, working)
         try:
             yield engine

@@ -301,12 +301,12 @@ async def test_full_disk_holds_runs_and_lets_them_go_on_when_there_is_space(tmp_
         pages = connection.pragma("page_count")
         connection.pragma("max_page_count", pages + 20)
         run = await engine.start(work)
-        await engine.when(lambda: engine.working.trouble, bool)
-        assert "full" in engine.working.trouble
+        await engine.when(lambda: engine.working.commit_error, bool)
+        assert "full" in engine.working.commit_error
         assert await run.status() is RunState.RUNNING
         connection.pragma("max_page_count", 1_000_000)
         assert await run.result(60) == 6
-        assert engine.working.trouble is None
+        assert engine.working.commit_error is None
     assert calls == list(range(6))
 
 

@@ -495,8 +495,8 @@ async def test_nothing_is_lost_between_any_two_commits(world, seen):
         return registry
 
     async with world.engine(make()) as engine:
-        engine.working._traffic._arrivals._router.close()
-        engine.working._filtering.close()
+        engine.working._intake_and_delivery._ingest._router.close()
+        engine.working._filter_runner.close()
         for n, name in enumerate(("plain", "held", "asked")):
             await engine.app.publish(name, {"n": n})
         assert await engine.when(
@@ -504,7 +504,7 @@ async def test_nothing_is_lost_between_any_two_commits(world, seen):
         )
         dead = await died(engine)
     async with world.engine(make()) as engine:
-        engine.working._filtering.close()
+        engine.working._filter_runner.close()
         await world.bury(engine, dead)
         await arrived(engine, 1, DeliveryState.HELD)
         dead = await died(engine)
@@ -574,7 +574,7 @@ async def test_what_cannot_be_read_keeps_nothing_else_from_its_turn(world, seen,
         return registry
 
     async with world.engine(make(), codec=Keystream(b"another key")) as engine:
-        engine.working._traffic._arrivals._router.close()
+        engine.working._intake_and_delivery._ingest._router.close()
         await engine.app.publish("e", {"n": 1})
         await arrived(engine, 1, DeliveryState.RECEIVED)
     async with world.engine(make(), codec=codec) as engine:

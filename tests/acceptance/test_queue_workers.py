@@ -61,7 +61,7 @@ async def inside(gate: Gate, *names: str) -> None:
 async def idle(*apps: ms.App) -> None:
     """Return once no worker of these has anything to claim or to tell."""
     async with asyncio.timeout(LONGEST_S):
-        while not all(_is_idle(app._working) for app in apps):
+        while not all(_is_idle(app._runtime) for app in apps):
             await asyncio.sleep(0.01)
 
 
@@ -104,7 +104,7 @@ async def test_end_on_a_draining_worker_wakes_another_one(store):
         await app.options(tag="old").start("work", "first")
         await inside(gate, "first")
         then = await app.start("work", "second")
-        worker = drained._working.worker
+        worker = drained._runtime.worker
         draining = asyncio.create_task(leaving.aclose())
         while not worker.draining:
             await asyncio.sleep(0)

@@ -42,7 +42,7 @@ def test_vanished_crontab_line_is_reported(place: Place) -> None:
     place.exec("-n", "report", "--every", "1d", "--", "true")
     assert silent(watch_later(place, 1.9)) == []
     report = watch_later(place, 2.1)
-    assert (silent(report), report.judged, report.silent[0].owner) == (["backup"], 2, "ops")
+    assert (silent(report), report.evaluated_count, report.silent[0].owner) == (["backup"], 2, "ops")
 
 
 def test_watch_of_an_older_crontab_line_still_works(place: Place) -> None:

@@ -60,7 +60,7 @@ async def live():
             for kind in (sends, two_steps, fails):
                 handles.append(await app.options(key=f"{kind.name}-{number}").start(kind, queue, number))
         await asyncio.gather(*(handle.result() for handle in handles), return_exceptions=True)
-        while list_outbox_queues(app._working.store.reader):
+        while list_outbox_queues(app._runtime.store.reader):
             await asyncio.sleep(0.01)
 
 asyncio.run(live())

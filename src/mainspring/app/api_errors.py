@@ -1,4 +1,4 @@
-"""An answer of the API that says what is wrong, as the error that the same act raises where the store is at hand."""
+"""Errors of the API, raised as the errors that the same operation raises on a local store."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -19,7 +19,7 @@ _REFUSED_VALUE_TEXT = " cannot be saved or read: "
 
 
 class DeniedError(MainspringError):
-    """A project that was asked by its API does not know whoever asks, or their role does not reach so far."""
+    """The project does not know the caller of its API, or the caller's role is not sufficient."""
 
     code = "denied"
 
@@ -33,11 +33,11 @@ _ERROR_BY_STATUS: dict[int, type[MainspringError]] = {
     429: StoreUnavailableError,
     503: StoreUnavailableError,
 }
-"""What a code that no error has stands for."""
+"""The error for a status, if no error has the response's code."""
 
 
 class ProblemDetails(msgspec.Struct, frozen=True):
-    """What a problem says, as far as a program needs it."""
+    """The problem details of a response, as far as a program needs them."""
 
     code: str
     detail: str
@@ -47,34 +47,34 @@ class ProblemDetails(msgspec.Struct, frozen=True):
 
 
 def make_api_error(status: int, body: bytes, where: str) -> MainspringError:
-    """Return the error for an answer; `where` = the address of the project."""
+    """Return the error for a response; `where` = the address of the project."""
     kind = _ERROR_BY_STATUS.get(status, StoreUnavailableError if status >= 500 else MainspringError)
     try:
-        told = msgspec.json.decode(body, type=ProblemDetails)
+        problem = msgspec.json.decode(body, type=ProblemDetails)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         hint = "Is this the address of its pages, and the token one of its own? Something in between may have answered."
         return kind(f"{where} answered {status}, and not as a project does", hint=hint)
     if kind is DeniedError:
-        return DeniedError(told.detail, hint=told.hint or "Look at the token: an admin of the project makes one.")
-    kinds = {one.code: one for one in _error_classes(MainspringError)}
-    return _make_error(kinds.get(told.code, kind), told)
+        return DeniedError(problem.detail, hint=problem.hint or "Look at the token: an admin of the project makes one.")
+    kinds = {error_class.code: error_class for error_class in _error_classes(MainspringError)}
+    return _make_error(kinds.get(problem.code, kind), problem)
 
 
 def _error_classes(kind: type[MainspringError]) -> Iterator[type[MainspringError]]:
-    """Yield a class and all below it; of two with one code the upper one counts."""
+    """Yield a class and all its subclasses. If two have one code, the upper one counts."""
     for inner in kind.__subclasses__():
         yield from _error_classes(inner)
     yield kind
 
 
-def _make_error(kind: type[MainspringError], told: ProblemDetails) -> MainspringError:
+def _make_error(kind: type[MainspringError], problem: ProblemDetails) -> MainspringError:
     if issubclass(kind, BusyError):
-        return kind(timedelta(milliseconds=told.retry_after_ms or 1_000), told.detail, hint=told.hint)
+        return kind(timedelta(milliseconds=problem.retry_after_ms or 1_000), problem.detail, hint=problem.hint)
     error = kind.__new__(kind)
-    MainspringError.__init__(error, told.detail, hint=told.hint)
+    MainspringError.__init__(error, problem.detail, hint=problem.hint)
     if isinstance(error, ValueRefusedError):
-        error.what, _, rest = told.detail.partition(_REFUSED_VALUE_TEXT)
-        error.why, error.path = rest.partition("\n")[0], told.at or "$"
+        error.what, _, rest = problem.detail.partition(_REFUSED_VALUE_TEXT)
+        error.why, error.path = rest.partition("\n")[0], problem.at or "$"
     elif isinstance(error, UnknownNameError):
         error.kind, error.name, error.nearest = "", "", None
     return error

@@ -1,13 +1,13 @@
 """`ms.App`: start and steer runs from Python, and run a worker inside your own program.
 
     app = ms.App(store="state.db")
-    async with app.running():                 # a worker in this loop; leave it out where another process works
+    async with app.running():                 # a worker in this loop; omit it if another process works
         handle = await app.start(order, ...)
         result = await handle.result()
 
     app.run(order, ...)                       # blocking: a worker for this one call
 
-All acts go through the service floor, with `app:pid@host` as the actor.
+All operations go through the service layer, with `app:pid@host` as the actor.
 """
 
 import asyncio
@@ -51,11 +51,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 FULL_DISK_TIMEOUT_S = 5.0
-"""Whoever awaits an act hears after so long that the disk is full and nothing was done. Runs wait for room all the same."""
+"""After this time the caller of an operation gets an error: the disk is full and nothing was done. Runs keep waiting for space."""
 
 
 class App(RunStarter):
-    """One store and the automations of this process. `tags` = what its worker carries: it takes runs with such a `tag=` too."""
+    """One store and the automations of this process. `tags` = tags of its worker, which then also runs what has such a `tag=`."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class App(RunStarter):
         self._settings = WorkerOptions(concurrency=concurrency, tags=_read_tags(tags))
         self._places: dict[str, Any] = {"databases": databases, "brokers": brokers}
         self._project: Project | None = None
-        self._working: WorkerRuntime | None = None
+        self._runtime: WorkerRuntime | None = None
         self._store: ProcessStore | None = None
         self._opening = threading.Lock()
         self._options = run_start.StartOptions()
@@ -105,36 +105,36 @@ class App(RunStarter):
         app._project = project
         return app
 
-    # -- life ----------------------------------------------------------------------------------------------------------
+    # -- lifetime ------------------------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
     async def running(self, *, schedules: bool = True, one_run: bool = False) -> AsyncIterator[Self]:
-        """Run a worker in this loop until the block is left; then it drains. `schedules` = also make the runs of due slots.
+        """Run a worker in this loop until the block ends; then it drains. `schedules` = also create the runs of due slots.
 
-        `one_run` = take nothing but the run that `work_on` names and what that asks for; all else waits for a worker that stays.
+        `one_run` = run only the run that `work_on` names and its children; all else waits for a permanent worker.
 
         Raises:
             StoreError: the store cannot be used.
             ConflictError: this app runs already.
         """
-        if self._working is not None:
+        if self._runtime is not None:
             raise ConflictError(
                 "this app is running already", hint="Use one `async with app.running()` for the whole program."
             )
         warn_of_random_hash_seed(self.registry)
-        working = self._made("run" if one_run else "app", schedules=schedules)
-        working.store.patience_when_full = FULL_DISK_TIMEOUT_S
-        await working.open()
-        self._working = working
+        runtime = self._make_runtime("run" if one_run else "app", schedules=schedules)
+        runtime.store.patience_when_full = FULL_DISK_TIMEOUT_S
+        await runtime.open()
+        self._runtime = runtime
         try:
             yield self
         finally:
-            self._working = None
-            await working.close()
+            self._runtime = None
+            await runtime.close()
 
-    def _made(self, role: str, *, schedules: bool) -> WorkerRuntime:
+    def _make_runtime(self, role: str, *, schedules: bool) -> WorkerRuntime:
         if self._project is not None:
-            return self._project.working(self.registry, role=role, schedules=schedules)
+            return self._project.make_runtime(self.registry, role=role, schedules=schedules)
         return WorkerRuntime(
             self.place,
             self.registry,
@@ -149,9 +149,9 @@ class App(RunStarter):
         )
 
     def work_on(self, run_id: str) -> None:
-        """Inside `running(one_run=True)`: take this run and what it asks for."""
-        if self._working is not None:
-            self._working.worker.serve_only(run_id)
+        """Inside `running(one_run=True)`: run this run and its children."""
+        if self._runtime is not None:
+            self._runtime.worker.serve_only(run_id)
 
     @overload
     def run(self, automation: Task[Concatenate[Tx, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
@@ -168,7 +168,7 @@ class App(RunStarter):
 
         Raises:
             RunFailed: it ended without success. And whatever `start` raises.
-            ConflictError: a loop runs in this thread already (a notebook, a coroutine); the store is on hold after a restore or a loss.
+            ConflictError: a loop already runs in this thread (a notebook, a coroutine); the store is on hold after a restore or a loss.
         """
         with contextlib.suppress(RuntimeError):
             asyncio.get_running_loop()
@@ -188,12 +188,12 @@ class App(RunStarter):
         return asyncio.run(work())
 
     def close(self) -> None:
-        """Close what was opened for acts outside `running()`."""
+        """Close what was opened for operations outside `running()`."""
         store, self._store = self._store, None
         if store is not None:
             store.close()
 
-    # -- acts ----------------------------------------------------------------------------------------------------------
+    # -- operations ----------------------------------------------------------------------------------------------------
 
     def options(
         self,
@@ -207,7 +207,7 @@ class App(RunStarter):
         tags: dict[str, str] | None = None,
         title: str | None = None,
     ) -> Starter:
-        """Return a starter with these options for what it starts."""
+        """Return a starter that applies these options to its runs."""
         return Starter(
             self,
             run_start.StartOptions(
@@ -242,7 +242,7 @@ class App(RunStarter):
         )
 
     async def cancel(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
-        """Ask a run to stop."""
+        """Request that a run stops."""
         await self.do(lambda store, act: run.cancel(store, run_id, act=act, undo=undo), reason)
 
     async def retry(self, run_id: str, reason: str | None = None) -> None:
@@ -254,8 +254,8 @@ class App(RunStarter):
 
         Raises:
             NotFoundError: there is no such open question.
-            UnknownNameError: it does not offer this choice.
-            ConflictError: several are open and none is named; lists them.
+            UnknownNameError: the question does not offer this choice.
+            ConflictError: several are open and none is named. The error lists them.
         """
         await self.do(
             lambda store, act: answer_question(
@@ -277,28 +277,32 @@ class App(RunStarter):
         *,
         creates_store: bool = False,
     ) -> T:
-        """Do an act of the service floor off the loop, as this program."""
+        """Call an operation of the service layer off the loop, as this program."""
         return await self.do_as(
             operation_context(self._actor, self.clock, reason=reason), act, creates_store=creates_store
         )
 
     async def do_as(
-        self, who: OperationContext, act: Callable[[ProcessStore, OperationContext], T], *, creates_store: bool = False
+        self,
+        context: OperationContext,
+        act: Callable[[ProcessStore, OperationContext], T],
+        *,
+        creates_store: bool = False,
     ) -> T:
-        """Do an act of the service floor off the loop, in somebody's name. Raises NoStoreError, unless it `creates_store`."""
+        """Call an operation of the service layer off the loop, in another name. Raises NoStoreError, unless it `creates_store`."""
         store = await self.opened_store(creates_store=creates_store)
-        return await asyncio.to_thread(act, store, who)
+        return await asyncio.to_thread(act, store, context)
 
     # -- what handles use ----------------------------------------------------------------------------------------------
 
     def open_store(self, *, creates_store: bool = False) -> ProcessStore:
-        """Return the store: the running worker's, or one opened for acts, once for all who ask at the same time.
+        """Return the store: the running worker's, or one opened for operations, once for all simultaneous callers.
 
         Raises:
-            NoStoreError: there is none. Only a start and a worker create one.
+            NoStoreError: there is no store. Only a start and a worker create one.
         """
-        if self._working is not None:
-            return self._working.store
+        if self._runtime is not None:
+            return self._runtime.store
         with self._opening:
             if self._store is None:
                 if not creates_store:
@@ -311,25 +315,25 @@ class App(RunStarter):
 
     async def opened_store(self, *, creates_store: bool = False) -> ProcessStore:
         """Return the store without blocking the loop. Raises NoStoreError, unless it `creates_store`."""
-        store = self._store if self._working is None else self._working.store
+        store = self._store if self._runtime is None else self._runtime.store
         return await asyncio.to_thread(self.open_store, creates_store=creates_store) if store is None else store
 
     async def changed(self, within: float) -> None:
-        """Wait until something changed in the store, or for so many seconds."""
-        if self._working is None:
+        """Wait until something changed in the store, up to `within` seconds."""
+        if self._runtime is None:
             await asyncio.sleep(min(within, 0.1))
             return
-        fatal = self._working.store.committer.fatal
+        fatal = self._runtime.store.committer.fatal
         if fatal is not None:
             raise fatal
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._working.changed.wait(), within)
+            await asyncio.wait_for(self._runtime.changed.wait(), within)
 
     def automation(self, automation: Automation | str) -> Automation:
-        """Return the automation of a name, or the one given.
+        """Return the automation of a name, or the given one.
 
         Raises:
-            UnknownNameError, DefinitionError: there is none, or it is none.
+            UnknownNameError, DefinitionError: there is no such automation, or the object is none.
         """
         if isinstance(automation, str):
             return self.registry.get(automation)

@@ -1,10 +1,10 @@
-"""`ms.connect(url, token=...)`: start and steer runs of a project from elsewhere, by its API, with the verbs of `App`.
+"""Client of a project's API, `ms.connect(url, token=...)`: start and steer runs from elsewhere, with the verbs of `App`.
 
     async with ms.connect("https://ops.example.com", token=token) as client:
         handle = await client.start("order", amount=3)
         result = await handle.result()
 
-Each act has a command id of its own, so that what is sent again after a lost answer counts once.
+Each operation has a command id of its own, so that a repeated request after a lost response counts once.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from mainspring.domain.values.codec import decode, encode
 from mainspring.domain.values.sealing import MAX_PAYLOAD_BYTES
 
 REQUEST_TIMEOUT_S = 90.0
-"""The longest one request may take: an act on many runs is answered within a minute."""
+"""The longest time for one request: an operation on many runs is answered within a minute."""
 _TRIES = 4
 _FIRST_PAUSE_S = 0.2
 _FIRST_POLL_INTERVAL_S, _LONGEST_POLL_INTERVAL_S = 0.02, 2.0
@@ -39,7 +39,7 @@ _Sleep = Callable[[float], Awaitable[None]]
 
 
 class RemoteRun(msgspec.Struct, frozen=True):
-    """What the API tells of a run, as far as a program needs it."""
+    """A run as the API returns it, as far as a program needs it."""
 
     id: str
     automation: str
@@ -61,19 +61,19 @@ class RemoteHandle:
         return f"<run {self.id}>"
 
     async def view(self) -> RemoteRun:
-        """Return how the run stands, with its result or error; of one that began anew how the run stands which it goes on as."""
+        """Return the run's state, result and error; of a restarted run (`run.restart`) those of the run that continues it."""
         return await self._client.look(self.id, newest=True)
 
     async def status(self) -> RunState:
-        """Return the run's state; of one that began anew that of the run which it goes on as."""
+        """Return the run's state; of a restarted run that of the run that continues it."""
         return (await self.view()).state
 
     async def signal(self, name: str, value: Any = None) -> None:
-        """Send a message to the run, or to the one which it goes on as."""
+        """Send a message to the run, or to the run that continues it."""
         await self._client.signal(self.id, name, value)
 
     async def result(self, timeout: float | None = None, *, type: Any = Any) -> Any:
-        """Wait for the end and return the result, typed by `type`; follows a run that began anew to the run that ends.
+        """Wait for the end and return the result, typed by `type`. Follows a restarted run to the run that ends.
 
         Raises:
             RunFailed: it ended failed or cancelled, or needs attention.
@@ -86,19 +86,19 @@ class RemoteHandle:
             sent_at = time.monotonic()
             wait = SERVER_WAIT_S if until is None else min(SERVER_WAIT_S, max(0.0, until - sent_at))
             view = await self._client.look(run_id, newest=True, wait=wait)
-            heir = view.detail.get("restarted_as") if isinstance(view.detail, dict) else None
-            if view.state is RunState.SUCCEEDED and isinstance(heir, str):
-                run_id, pause = heir, _FIRST_POLL_INTERVAL_S
+            successor_id = view.detail.get("restarted_as") if isinstance(view.detail, dict) else None
+            if view.state is RunState.SUCCEEDED and isinstance(successor_id, str):
+                run_id, pause = successor_id, _FIRST_POLL_INTERVAL_S
                 continue
             if view.state in TERMINAL_STATES or view.state is RunState.NEEDS_ATTENTION:
                 return _unwrap_result(view, type)
             left = pause if until is None else min(pause, until - time.monotonic())
             if left <= 0:
-                why = f"To see why: mainspring explain {run_id}"
-                raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {view.state}. {why}")
+                hint = f"To see why: mainspring explain {run_id}"
+                raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {view.state}. {hint}")
             if wait and time.monotonic() - sent_at >= wait / 2:  # the server has waited
                 continue
-            await self._client.sleep(left)  # the server has no room for one more that waits
+            await self._client.sleep(left)  # the server has no free place for another waiting request
             pause = min(pause * 1.5, _LONGEST_POLL_INTERVAL_S)
 
 
@@ -122,7 +122,7 @@ class Client:
         self.url = _check_url(url)
         self.sleep = sleep
         headers = {"Accept": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
-        # A redirect could lead the token elsewhere.
+        # A redirect could send the token elsewhere.
         self._http = httpx2.AsyncClient(
             headers=headers,
             timeout=REQUEST_TIMEOUT_S,
@@ -143,7 +143,7 @@ class Client:
         """Close the connections."""
         await self._http.aclose()
 
-    # -- acts ----------------------------------------------------------------------------------------------------------
+    # -- operations ----------------------------------------------------------------------------------------------------
 
     def options(
         self,
@@ -157,15 +157,15 @@ class Client:
         tags: dict[str, str] | None = None,
         title: str | None = None,
     ) -> "RemoteStarter":
-        """Return a starter with these options for what it starts."""
-        said: dict[str, Any] = {
+        """Return a starter that applies these options to its runs."""
+        values: dict[str, Any] = {
             "key": key,
             "at": None if at is None else at.astimezone(),
             "queue": queue,
             "priority": priority,
         }
-        said |= {"tag": tag, "tags": tags, "title": title}
-        given = {name: value for name, value in said.items() if value is not None}
+        values |= {"tag": tag, "tags": tags, "title": title}
+        given = {name: value for name, value in values.items() if value is not None}
         return RemoteStarter(self, given | {"key_policy": key_policy})
 
     async def start(self, automation: str, /, **arguments: Any) -> RemoteHandle:
@@ -179,7 +179,7 @@ class Client:
         return await RemoteStarter(self, {}).start(automation, **arguments)
 
     def run(self, run_id: str) -> RemoteHandle:
-        """Return a handle on a run that is there already."""
+        """Return a handle on an existing run."""
         return RemoteHandle(self, run_id, created=False)
 
     async def publish(self, name: str, data: Any = None, *, key: str | None = None) -> int:
@@ -194,7 +194,7 @@ class Client:
         )
 
     async def cancel(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
-        """Ask a run to stop."""
+        """Request that a run stops."""
         await self.act(f"runs/{_quote_path_part(run_id)}/cancel", {"reason": reason, "undo": undo})
 
     async def retry(self, run_id: str, reason: str | None = None, *, from_step: str | None = None) -> None:
@@ -206,58 +206,58 @@ class Client:
 
         Raises:
             NotFoundError: there is no such open question.
-            ConflictError: several are open and none is named; lists them.
+            ConflictError: several are open and none is named. The error lists them.
         """
         await self.act(
             f"runs/{_quote_path_part(run_id)}/answer", {"choice": choice, "note": note, "question": question}
         )
 
     async def act(self, path: str, body: Mapping[str, Any], *, command: str | None = None) -> Any:
-        """Do any act of the API: POST a path below /api/v1; return its answer. `command` = a command id of your own."""
+        """Call any operation of the API: POST to a path below /api/v1 and return the response. `command` = a command id of your own."""
         headers = {"Idempotency-Key": command or f"client.{secrets.token_hex(16)}", "Content-Type": "application/json"}
-        return await self._ask("POST", path, content=msgspec.json.encode(body), headers=headers)
+        return await self._request("POST", path, content=msgspec.json.encode(body), headers=headers)
 
     async def read(self, path: str, **query: Any) -> Any:
-        """Look at anything of the API: GET a path below /api/v1; return its answer."""
-        return await self._ask("GET", path, params=query)
+        """Read anything of the API: GET a path below /api/v1 and return the response."""
+        return await self._request("GET", path, params=query)
 
     async def look(self, run_id: str, *, newest: bool = False, wait: float = 0) -> RemoteRun:
-        """Return how a run stands, or with `newest` the run which it goes on as. Raises NotFoundError.
+        """Return a run, or with `newest` the run that continues it. Raises NotFoundError.
 
         `wait` = seconds (30 at most) that the server waits for its end before it answers.
         """
         query = ({"newest": "true"} if newest else {}) | ({"wait": f"{wait:.3f}"} if wait else {})
-        told = await self.read(f"runs/{_quote_path_part(run_id)}", **query)
-        return msgspec.convert(told | {"failure": _drop_sealed(told["failure"])}, RemoteRun)
+        document = await self.read(f"runs/{_quote_path_part(run_id)}", **query)
+        return msgspec.convert(document | {"failure": _drop_sealed(document["failure"])}, RemoteRun)
 
-    async def _ask(self, method: str, path: str, **options: Any) -> Any:
-        """Ask until there is an answer; what is away for now is asked again, a few times."""
+    async def _request(self, method: str, path: str, **options: Any) -> Any:
+        """Send a request until there is a response. A temporary failure is retried, a few times."""
         # Not by a base of the HTTP client: a path that is an address would replace it, and the token would go there.
         url, pause = f"{self.url}/api/v1/{path.lstrip('/')}", _FIRST_PAUSE_S
         for left in reversed(range(_TRIES)):
             try:
-                answer = await self._http.request(method, url, **options)
+                response = await self._http.request(method, url, **options)
             except httpx2.TransportError as error:
                 if not left:
                     raise StoreUnavailableError(
                         f"{self.url} does not answer: {type(error).__name__}", hint="Is `mainspring up` running there?"
                     ) from error
             else:
-                if answer.status_code not in _RETRYABLE_STATUSES or not left:
-                    return self._told(answer)
+                if response.status_code not in _RETRYABLE_STATUSES or not left:
+                    return self._read_response(response)
             await self.sleep(pause)
             pause *= 2
         raise AssertionError("the last try returns or raises")
 
-    def _told(self, answer: httpx2.Response) -> Any:
-        if answer.status_code == 200:
-            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):  # a page of something in between
-                return msgspec.json.decode(answer.content)
-        raise make_api_error(answer.status_code, answer.content, self.url)
+    def _read_response(self, response: httpx2.Response) -> Any:
+        if response.status_code == 200:
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):  # a page of a proxy in between
+                return msgspec.json.decode(response.content)
+        raise make_api_error(response.status_code, response.content, self.url)
 
 
 class RemoteStarter:
-    """Starts runs with options that were said before."""
+    """Starts runs with options that were given before."""
 
     def __init__(self, client: Client, options: Mapping[str, Any]) -> None:
         self._client = client
@@ -265,34 +265,34 @@ class RemoteStarter:
 
     async def start(self, automation: str, /, **arguments: Any) -> RemoteHandle:
         """Start a run; see `Client.start`."""
-        given = {"input": _encode_value(arguments, "arguments"), **self._options}
-        made = await self._client.act(f"automations/{_quote_path_part(automation)}/runs", given)
+        body = {"input": _encode_value(arguments, "arguments"), **self._options}
+        made = await self._client.act(f"automations/{_quote_path_part(automation)}/runs", body)
         return RemoteHandle(self._client, made["run"], created=made["created"])
 
 
 def _drop_sealed(failure: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return what is told of a failure without what a codec sealed of it: that is for who has the codec."""
+    """Return a failure without the part that a codec sealed: only a holder of the codec can read that."""
     return None if failure is None else failure | {"sealed": None, "cause": _drop_sealed(failure["cause"])}
 
 
 def _quote_path_part(name: str) -> str:
-    """Return a name as a part of a path: it may hold a slash."""
+    """Return a name as a part of a path: it may contain a slash."""
     return quote(name, safe="")
 
 
-def _encode_value(value: Any, what: str) -> msgspec.Raw:
+def _encode_value(value: Any, subject: str) -> msgspec.Raw:
     """Return a value as canonical JSON. Raises ValueRefusedError."""
-    return msgspec.Raw(encode(value, what=what, limit=MAX_PAYLOAD_BYTES))
+    return msgspec.Raw(encode(value, what=subject, limit=MAX_PAYLOAD_BYTES))
 
 
 def _check_url(url: str) -> str:
-    """Return the address without a slash at its end. Raises ConfigError; what stands there is not repeated, for it may hold a password."""
+    """Return the address without a trailing slash. Raises ConfigError, which does not repeat the address: it may contain a password."""
     try:
         parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname is not None and parts.username is None
+        is_valid = parts.scheme in ("http", "https") and parts.hostname is not None and parts.username is None
     except ValueError:
-        good = False
-    if not good:
+        is_valid = False
+    if not is_valid:
         raise ConfigError("this is no address of a project", hint='Write it so: connect("https://ops.example.com").')
     return url.rstrip("/")
 
@@ -301,6 +301,6 @@ def connect(url: str, *, token: str | None = None) -> Client:
     """Return a client of the project whose pages are at `url`.
 
     Raises:
-        ConfigError: this is no address.
+        ConfigError: it is no address.
     """
     return Client(url, token=token)

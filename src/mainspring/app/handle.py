@@ -23,7 +23,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Handle(Generic[T_co]):
-    """Returned by `App.start`; `created` tells whether the run is new or was found by its key. `T_co` is the type of its result."""
+    """Returned by `App.start`. `created` = whether the run is new or was found by its key; `T_co` = the type of its result."""
 
     def __init__(self, app: "App", run_id: str, signature: Signature | None, *, created: bool = True) -> None:
         self._app = app
@@ -35,19 +35,19 @@ class Handle(Generic[T_co]):
         return f"<run {self.id}>"
 
     async def view(self) -> RunView:
-        """Return the run's row, its values as JSON; of one that began anew (`run.restart`) that of the run which it goes on as.
+        """Return the run's row, with its values as JSON; of a restarted run (`run.restart`) that of the run that continues it.
 
         Raises:
-            SealedError: they are sealed by a codec that this app does not have.
+            SealedError: a codec sealed the values, and this app does not have it.
         """
         return ViewUnsealer(self._app.sealing).run(await self._row())
 
     async def status(self) -> RunState:
-        """Return the run's state; of one that began anew that of the run which it goes on as."""
+        """Return the run's state; of a restarted run that of the run that continues it."""
         return (await self._row()).state
 
     async def signal(self, name: str, value: Any = None) -> None:
-        """Send a message to the run, or to the one which it goes on as.
+        """Send a message to the run, or to the run that continues it.
 
         Raises:
             ConflictError: it has ended.
@@ -62,7 +62,7 @@ class Handle(Generic[T_co]):
     async def result(self, timeout: float | None = None) -> T_co:
         """Wait for the end and return the result, typed by the workflow's annotation.
 
-        Returns at once when a worker in this process ends the run, else within about 20 ms. Follows a run that began again
+        Returns at once when a worker in this process ends the run, else within about 20 ms. Follows a restarted run
         (`run.restart`) to the run that ends.
 
         Raises:
@@ -75,12 +75,12 @@ class Handle(Generic[T_co]):
         while True:
             view = await self._await_end(run_id, until)
             if view is None:
-                why = f"To see why: mainspring explain {run_id}"
-                raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {await self.status()}. {why}")
-            heir = find_continuation(view)
-            if heir is None:
+                hint = f"To see why: mainspring explain {run_id}"
+                raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {await self.status()}. {hint}")
+            successor_id = find_continuation(view)
+            if successor_id is None:
                 return cast("T_co", self._result_of(view))
-            run_id = heir
+            run_id = successor_id
 
     async def _await_end(self, run_id: str, until: float | None) -> RunView | None:
         """Return the row of the run once it has ended or needs attention; None when the time is over."""
@@ -88,7 +88,7 @@ class Handle(Generic[T_co]):
         ended = asyncio.Event()
 
         def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed while the run went on
+            with contextlib.suppress(RuntimeError):  # the loop was closed while the run continued
                 loop.call_soon_threadsafe(ended.set)
 
         while True:
@@ -123,9 +123,9 @@ class Handle(Generic[T_co]):
 
 
 def find_continuation(view: RunView) -> str | None:
-    """Return the run that continues a run which began again."""
+    """Return the run that continues a restarted run."""
     if view.detail is None:
         return None
     detail = msgspec.json.decode(view.detail)
-    heir = detail.get("restarted_as") if isinstance(detail, dict) else None
-    return heir if isinstance(heir, str) else None
+    successor_id = detail.get("restarted_as") if isinstance(detail, dict) else None
+    return successor_id if isinstance(successor_id, str) else None

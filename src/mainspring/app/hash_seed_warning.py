@@ -1,4 +1,4 @@
-"""The warning of a program whose hash seed is random although it runs workflows: given once in a process."""
+"""Hash seed warning for a program that runs workflows with a random hash seed: logged once in a process."""
 
 import logging
 
@@ -14,7 +14,9 @@ def warn_of_random_hash_seed(registry: Registry) -> None:
     """Warn if a workflow of the registry may drift because the next process has another hash seed."""
     if _WARNED_WORKFLOWS or not has_random_hash_seed():
         return
-    name = next((one.name for one in registry.automations.values() if isinstance(one, Workflow)), None)
+    name = next(
+        (automation.name for automation in registry.automations.values() if isinstance(automation, Workflow)), None
+    )
     if name is not None:
         _WARNED_WORKFLOWS.add(name)
         _LOG.warning(

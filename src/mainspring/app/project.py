@@ -1,4 +1,4 @@
-"""One project as a process sees it: its settings, its store, its automations."""
+"""One project as a process uses it: its settings, its store, its automations."""
 
 import os
 import socket
@@ -35,7 +35,7 @@ FAILPOINT = "MAINSPRING_FAILPOINT"
 
 
 class Project:
-    """Settings that were read once; everything else is made of them when asked for."""
+    """Settings that were read once; everything else is created from them on demand."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -59,17 +59,17 @@ class Project:
 
     @staticmethod
     def install_failpoints() -> None:
-        """Obey the crashes that the environment orders (for tests)."""
+        """Install the crashes that the environment orders (for tests)."""
         order = os.environ.get(FAILPOINT)
         if order:
             failpoints.install(failpoints.parse(order))
 
     def actor(self) -> Actor:
-        """Return who acts from the command line of this process."""
+        """Return the actor of the command line of this process."""
         return Actor.cli(user_name(), socket.gethostname())
 
     def open_store(self) -> ProcessStore:
-        """Open the store for reads and acts of a person; no session.
+        """Open the store for reads and operations of a person; no session.
 
         Raises:
             StoreError: it cannot be used.
@@ -80,19 +80,19 @@ class Project:
 
     @property
     def lease_ms(self) -> int:
-        """How long a process of this project may be out of the server's reach before others take its runs."""
+        """How long a process of this project may be out of the server's reach before others claim its runs."""
         return to_milliseconds(self.settings.worker.lease)
 
     def load_registry(self, more: tuple[str, ...] = ()) -> "Registry":
-        """Load the automations of the project, and of `more` modules or files; what fails is in `problems`."""
+        """Load the automations of the project, and of `more` modules or files; `problems` has what fails."""
         from mainspring.app.setup.calendars import make_calendars
         from mainspring.engine.definitions.calendars import use_calendars
         from mainspring.engine.definitions.default_options import use_default_options
         from mainspring.engine.definitions.registry import Registry
 
         targets = [*self.settings.project.automations, *more]
-        known = make_calendars(self.settings.calendars, self.clock.now())
-        with use_default_options(self.settings.default_options), use_calendars(known):
+        calendars = make_calendars(self.settings.calendars, self.clock.now())
+        with use_default_options(self.settings.default_options), use_calendars(calendars):
             registry = Registry.load(targets, self.settings.folder)
         backup = self.settings.store.backup
         if backup.to is not None:
@@ -104,7 +104,7 @@ class Project:
 
     @cached_property
     def sealing(self) -> Sealing:
-        """What is done with values: the configured codec, which is imported here, and the largest value.
+        """How values are saved: the configured codec, which is imported here, and the largest value.
 
         Raises:
             ConfigError: the codec cannot be imported, or is none.
@@ -122,7 +122,7 @@ class Project:
 
     @property
     def secrets(self) -> SecretStore:
-        """Where secrets are looked up."""
+        """The secrets of the configuration and the environment."""
         return SecretStore(self.settings.secrets.dir, SECRET_VARIABLES.own(os.environ))
 
     @property
@@ -130,10 +130,10 @@ class Project:
         """The addresses of the configured brokers, by name."""
         return {name: broker.url for name, broker in self.settings.brokers.items()}
 
-    def working(
+    def make_runtime(
         self, registry: "Registry", *, role: str = "worker", survive_ms: int = 2_000, schedules: bool = True
     ) -> "WorkerRuntime":
-        """Return a working engine on this project's store, not yet open. Role "run" = it works on one run only."""
+        """Return a worker runtime on this project's store, not yet open. Role "run" = it works on one run only."""
         from mainspring.app.workers.worker_runtime import WorkerRuntime
         from mainspring.engine.worker.worker_options import WorkerOptions
 
@@ -183,7 +183,7 @@ class Project:
         return make_tracing(self.settings, self.secrets, self.clock)
 
     def upkeep(self) -> "Upkeep":
-        """Return the upkeep of this project, not yet begun."""
+        """Return the upkeep of this project, not yet started."""
         from mainspring.app.workers.spool_import import make_spool_importer
         from mainspring.app.workers.upkeep import Retention, Upkeep
 
@@ -200,7 +200,7 @@ class Project:
         )
 
     def _queues_of(self, role: str) -> tuple[str, ...] | None:
-        """Return the queues that a worker takes from; None = all. A process of one run takes it wherever it waits."""
+        """Return the queues that a worker takes runs from; None = all. A process for one run takes it from any queue."""
         if role == "run":
             return None
         if self.settings.up.queues:
@@ -210,9 +210,9 @@ class Project:
 
     def queues(self) -> tuple[SetQueue, ...]:
         """Return the commands that set the limits of the configured queues."""
-        found = []
+        commands = []
         for name, queue in self.settings.worker.queues.items():
             rate = queue.rate
             count, per_ms = (rate.count, to_milliseconds(rate.per)) if rate is not None else (None, None)
-            found.append(SetQueue(name, queue.concurrency, count, per_ms, queue.max_backlog))
-        return tuple(found)
+            commands.append(SetQueue(name, queue.concurrency, count, per_ms, queue.max_backlog))
+        return tuple(commands)

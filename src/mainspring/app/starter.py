@@ -1,4 +1,4 @@
-"""Starts runs with options that were given before: `app.options(...).start(...)`."""
+"""Starters of runs with options that were given before: `app.options(...).start(...)`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
@@ -23,7 +23,7 @@ class RunStarter(ABC):
 
     @abstractmethod
     def _start_context(self) -> tuple["App", run_start.StartOptions]:
-        """Return the app, and the options of what it starts."""
+        """Return the app, and the options of the runs that it starts."""
 
     @overload
     async def start(
@@ -49,14 +49,14 @@ class RunStarter(ABC):
             BusyError, KeyConflictError, ConflictError: the start was refused.
         """
         app, options = self._start_context()
-        found = app.automation(automation)
-        signature = found.signature
+        target = app.automation(automation)
+        signature = target.signature
         data = (
             encode({})
             if signature is None
-            else roundtrip_call(signature, args, kwargs, found.name, limit=app.sealing.limit)[0]
+            else roundtrip_call(signature, args, kwargs, target.name, limit=app.sealing.limit)[0]
         )
-        definition = found.definition
+        definition = target.definition
         started = await app.do(
             lambda store, act: run_start.start(
                 store, app.clock, definition, data, act=act, options=options, sealing=app.sealing

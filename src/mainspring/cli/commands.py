@@ -1,4 +1,4 @@
-"""The one table of commands: name, where it is, and one line. docs/reference/cli.md shows the same lines (a test compares them)."""
+"""The one table of commands: name, module, and one line. docs/reference/cli.md shows the same lines (a test compares them)."""
 
 from typing import Final
 

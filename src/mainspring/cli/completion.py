@@ -1,4 +1,4 @@
-"""`mainspring completion`: the script that makes a shell complete commands, options, run ids, names and states."""
+"""`mainspring completion`: the script that completes commands, options, run ids, names and states in a shell."""
 
 from typing import Any
 
@@ -30,9 +30,9 @@ def completion(invocation: Invocation, shell: str) -> None:
 
     from mainspring.cli.main import PROGRAM, root
 
-    kind: Any = get_completion_class(shell)
+    completer_class: Any = get_completion_class(shell)
     # source() would first start the shell to ask for its version.
-    made = kind(root, {}, PROGRAM, _COMPLETION_VARIABLE)
-    invocation.output.line((made.source_template % made.source_vars()).strip())
+    completer = completer_class(root, {}, PROGRAM, _COMPLETION_VARIABLE)
+    invocation.output.line((completer.source_template % completer.source_vars()).strip())
     invocation.output.line(_SHORT_NAME_LINES[shell])
     invocation.output.hint(_USAGE_LINES[shell])

@@ -1,6 +1,6 @@
-"""One call of the program: its flags, and what they lead to - settings, the store, who acts - each made when it is first asked for.
+"""Context of one command: its flags, and what they lead to: settings, the store, the actor. Each is created on first use.
 
-This is the one place of the command line that opens a store.
+This is the only place of the command line that opens a store.
 """
 
 import os
@@ -36,23 +36,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 STORE_TIMEOUT_S = 4.0
-"""Seconds of trouble with the store after which an act is given up: somebody waits for its answer."""
+"""Seconds of trouble with the store after which an operation is abandoned: its caller waits for the result."""
 
 
 class Invocation:
-    """One call; handed to each command by `pass_invocation`."""
+    """One call of the program. `pass_invocation` passes it to each command."""
 
     def __init__(self) -> None:
         self.flags = GlobalFlags()
         self._store: ProcessStore | None = None
         self._reader: StoreReader | None = None
         self._registries: dict[tuple[str, ...], Registry] = {}
-        self._told: set[str] = set()
-        self._is_suspect = False
+        self._reported: set[str] = set()
+        self._has_faults = False
 
     @cached_property
     def output(self) -> Output:
-        """What it prints on."""
+        """The streams of this call."""
         return Output(self.flags)
 
     @cached_property
@@ -64,7 +64,7 @@ class Invocation:
 
     @cached_property
     def clock(self) -> "Clock":
-        """The clock that the store's instants are compared with: the server's, or this machine's beside a file. Raises ConfigError."""
+        """The clock for comparison with the store's instants: the server's, or this machine's for a file. Raises ConfigError."""
         if not self.settings.store.is_remote:
             return self.machine_clock
         from mainspring.app.stores.server_clock import ServerClock
@@ -83,43 +83,43 @@ class Invocation:
         from mainspring.app.setup.process_policy import apply_process_policy
         from mainspring.config import load, misspelt_variables
 
-        for name, meant in misspelt_variables(os.environ):
-            self.output.warn(f"nothing reads the variable {name}\nDid you mean {meant}?")
-        named = {"store.url": self.flags.store, "project.environment": self.flags.environment}
+        for name, known_name in misspelt_variables(os.environ):
+            self.output.warn(f"nothing reads the variable {name}\nDid you mean {known_name}?")
+        flags = {"store.url": self.flags.store, "project.environment": self.flags.environment}
         config = Path(self.flags.config) if self.flags.config else None
-        found = load(env=os.environ, cwd=_current_folder(), uid=os.getuid(), flags=named, config=config)
-        apply_process_policy(found)
-        return found
+        settings = load(env=os.environ, cwd=_current_folder(), uid=os.getuid(), flags=flags, config=config)
+        apply_process_policy(settings)
+        return settings
 
     @property
     def zone(self) -> str:
-        """The time zone in which instants are shown."""
+        """The time zone of printed instants."""
         return self.settings.project.timezone
 
     @cached_property
     def up_command(self) -> "UpCommand":
-        """How `mainspring up` is called from here, on the store of this command. Raises ConfigError."""
+        """The `mainspring up` command for this folder and the store of this command. Raises ConfigError."""
         from mainspring.app.setup.up_command import make_up_command
 
         return make_up_command(self.settings, store=self.flags.store, folder=str(_current_folder()))
 
     @property
     def path(self) -> Path:
-        """The store's file, whether it is there or not. Raises ConfigError where the store is on a server."""
+        """The store's file, existing or not. Raises ConfigError if the store is on a server."""
         return self.settings.store.path
 
     @property
     def shown(self) -> str:
-        """Where the store is, for people."""
+        """The location of the store, for people."""
         return self.settings.store.shown
 
     @property
     def reader(self) -> "StoreReader":
-        """Reads of the store, which is never made or changed by a question.
+        """The reader of the store. Reads never create or change a store.
 
         Raises:
-            NoStoreError: there is none.
-            StoreError: it cannot be read, or has another form than this version knows.
+            NoStoreError: there is no store.
+            StoreError: it cannot be read, or its schema version is unknown to this program.
         """
         if self._store is not None:
             return self._store.reader
@@ -128,7 +128,7 @@ class Invocation:
 
             self.require_store()
             self._reader = make_reader(self.settings.store.url)
-            with suppress(StoreError):  # the command's own read says why the store cannot be read
+            with suppress(StoreError):  # the command's own read reports why the store cannot be read
                 if not self.settings.store.is_remote:
                     from mainspring.store.sqlite.check import check_small
 
@@ -137,19 +137,19 @@ class Invocation:
         return self._reader
 
     def _report_faults(self, reader: "StoreReader") -> None:
-        """Say at once what is wrong with the store itself; with --json that waits for the end. Raises StoreError."""
+        """Print the faults of the store itself at once; with --json only at the end. Raises StoreError."""
         from mainspring.store.base import error_of_finding
 
-        if self._is_suspect:
+        if self._has_faults:
             return
         faults = [error_of_finding(finding, self.shown) for finding in reader.findings()]
-        self._is_suspect = self.output.is_partial = bool(faults)
+        self._has_faults = self.output.is_partial = bool(faults)
         for fault in faults if not self.output.is_json else ():
             self.output.warn(f"error: {fault.message}\n{fault.hint}")
 
     def store_fault(self) -> StoreError | None:
-        """Return why what this command has read may not be all that there was; None after a change, whose answer is its own."""
-        if not self._is_suspect or self._store is not None or self._reader is None:
+        """Return why the results of this command may be incomplete; None after a change, whose result stands alone."""
+        if not self._has_faults or self._store is not None or self._reader is None:
             return None
         from mainspring.store.base import error_of_finding
 
@@ -159,22 +159,22 @@ class Invocation:
 
     @cached_property
     def sealing(self) -> "Sealing":
-        """What the configuration does with values; for acts. Raises ConfigError where its codec cannot be had."""
+        """How the configuration encodes values, for operations. Raises ConfigError if its codec cannot be imported."""
         from mainspring.app.setup.codec import make_sealing
 
         return make_sealing(self.settings.store, self.settings.folder)
 
-    def opened(self, look: "Callable[[ViewUnsealer], T]") -> T:
-        """Let `look` open what was read as far as the codec is at hand; of the rest say how it can be read."""
-        found = look(self._opening)
-        for message, hint in self._opening.closed.items():
-            if message not in self._told:
-                self._told.add(message)
+    def unseal(self, read: "Callable[[ViewUnsealer], T]") -> T:
+        """Call `read` with the unsealer: it decodes what the codec can. Print how to read the rest."""
+        result = read(self._unsealer)
+        for message, hint in self._unsealer.closed.items():
+            if message not in self._reported:
+                self._reported.add(message)
                 self.output.warn(f"{message}\n{hint}")
-        return found
+        return result
 
     @cached_property
-    def _opening(self) -> "ViewUnsealer":
+    def _unsealer(self) -> "ViewUnsealer":
         from mainspring.domain.values.sealing import PLAIN_SEALING
         from mainspring.service.view_unsealing import ViewUnsealer
 
@@ -186,21 +186,21 @@ class Invocation:
 
     @property
     def reads(self) -> "ServiceReads":
-        """The reads that acts need."""
+        """The reads that operations need."""
         from mainspring.store.read.operation_reads import OperationReads
 
         return OperationReads(self.reader)
 
     @property
     def store(self) -> "ProcessStore":
-        """The open store, for acts. Raises NoStoreError, StoreError."""
+        """The open store, for operations. Raises NoStoreError, StoreError."""
         if self._store is None:
             self.require_store()
             return self.make_store()
         return self._store
 
     def make_store(self, *, anew: bool = False) -> "ProcessStore":
-        """The open store, made where there is none yet; with `anew` also where there was one that is gone. Raises StoreError."""
+        """Open the store, and create it if there is none; with `anew` also if it was removed. Raises StoreError."""
         if self._store is None:
             from mainspring.app.stores.store_factory import make_store
 
@@ -212,8 +212,8 @@ class Invocation:
                 self._report_faults(store.reader)
         return self._store
 
-    def bring_to_form(self) -> None:
-        """Bring the store that is there to this version's form, as each process does that opens it to write. Raises StoreError."""
+    def migrate_store(self) -> None:
+        """Migrate an existing store to this program's schema version, as each writing process does. Raises StoreError."""
         from mainspring.app.stores.store_factory import make_store, store_exists
 
         if store_exists(self.settings.store.url):
@@ -222,7 +222,7 @@ class Invocation:
             store.close()
 
     def is_there(self) -> bool:
-        """Tell whether there is a store; one on a server is asked when it is read. Raises StoreGoneError where there was one."""
+        """Return whether there is a store; a server is only contacted by the first read. Raises StoreGoneError if a store was removed."""
         if self.settings.store.is_remote:
             return True
         from mainspring.store.sqlite.file_identity import is_there, require_store_present
@@ -230,27 +230,27 @@ class Invocation:
         require_store_present(self.path)
         return is_there(self.path)
 
-    def read(self, question: "Callable[[StoreReader], T]") -> T:
-        """Ask the store. Raises NoStoreError where there is none: an empty answer would say that all is well."""
-        return question(self.reader)
+    def read(self, query: "Callable[[StoreReader], T]") -> T:
+        """Query the store. Raises NoStoreError without a store: an empty result would look healthy."""
+        return query(self.reader)
 
-    def read_if_made(self, question: "Callable[[StoreReader], T]", otherwise: T) -> T:
-        """Ask the store; return `otherwise` where there is none. For what has an answer without a store."""
+    def read_if_made(self, query: "Callable[[StoreReader], T]", otherwise: T) -> T:
+        """Query the store, or return `otherwise` without a store: for commands that have a result without one."""
         if self._store is None and not self.is_there():
             return otherwise
         try:
             reader = self.reader
-        except NoStoreError:  # an empty file: another process makes the store at this moment
+        except NoStoreError:  # an empty file: another process creates the store right now
             return otherwise
-        return question(reader)
+        return query(reader)
 
-    def rows_if_made(self, question: "Callable[[StoreReader], list[T]]") -> "list[T]":
-        """Ask the store for a list, as read_if_made does; without a store it is empty."""
-        nothing: list[T] = []
-        return self.read_if_made(question, nothing)
+    def rows_if_made(self, query: "Callable[[StoreReader], list[T]]") -> "list[T]":
+        """Query the store for a list, as read_if_made does; without a store it is empty."""
+        no_rows: list[T] = []
+        return self.read_if_made(query, no_rows)
 
     def run_id(self, text: str) -> str:
-        """Return the run that is meant by an id, its beginning or its end, @last or @failed. Raises NotFoundError, ConflictError."""
+        """Return the id of the run that matches an id, its start or end, @last or @failed. Raises NotFoundError, ConflictError."""
         from mainspring.store.read.runs.run_views import resolve_id
 
         try:
@@ -260,7 +260,7 @@ class Invocation:
             raise
 
     def _refuse_automation(self, text: str) -> None:
-        """Do nothing if this is no name of an automation. Raises NotFoundError, which names its last run."""
+        """Raise NotFoundError, which names its last run, if this is the name of an automation."""
         import shlex
 
         from mainspring.store.read.automations.automation_stats import newest_runs
@@ -276,52 +276,54 @@ class Invocation:
         )
 
     def short_ids(self, kind: "IdKind", ids: "Iterable[str]") -> dict[str, str]:
-        """Return the short form of each id, as lists show it and every command takes it."""
+        """Return the short form of each id, as lists print it and every command accepts it."""
         from mainspring.store.read.short_ids import short_ids
 
-        wanted = list(ids)
-        return short_ids(self.reader, kind, wanted) if wanted else {}
+        full_ids = list(ids)
+        return short_ids(self.reader, kind, full_ids) if full_ids else {}
 
     @cached_property
     def act(self) -> "OperationContext":
-        """Who acts, why and under which command id. Raises OptionError."""
+        """The actor, reason and command id of operations. Raises OptionError."""
         from mainspring.domain.text.escaping import escape
         from mainspring.service.actor import Actor, operation_context, user_name
 
         actor = Actor.cli(user_name(), socket.gethostname())
         if self.flags.actor:
-            # The door is a fact and cannot be claimed; the name is what the caller says.
+            # The actor's channel is a fact and cannot be claimed; the name is what the caller states.
             actor = Actor(actor.door, escape(" ".join(self.flags.actor.split()), 200))
         return operation_context(actor, self.clock, reason=self.flags.reason, command=self.flags.command_id)
 
     def registry(self, targets: tuple[str, ...] = ()) -> "Registry":
-        """Import the automations, once: those of the configuration and of `targets` (-m). From then on stdout is for data alone."""
+        """Import the automations, once: those of the configuration and of `targets` (-m). From then on stdout is for data only."""
         from mainspring.app.project import Project
 
         if targets not in self._registries:
-            self.output.keep_from_others()
+            self.output.reserve_stdout()
             self._registries[targets] = Project(self.settings).load_registry(targets)
         return self._registries[targets]
 
     @property
     def secrets(self) -> "SecretStore":
-        """Where secrets are looked up."""
+        """The secrets of the project."""
         from mainspring.app.project import Project
 
         return Project(self.settings).secrets
 
-    def confirm(self, what: str) -> None:
-        """Go on if -y was given or a person says yes.
+    def confirm(self, operation: str) -> None:
+        """Continue if -y was given or a person confirms.
 
         Raises:
-            ConfirmationNeededError: nobody can be asked.
-            DeclinedError: the person said no.
+            ConfirmationNeededError: no person can be asked.
+            DeclinedError: the person declined.
         """
         if self.flags.yes:
             return
         if self.flags.no_input or not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise ConfirmationNeededError(f"{what}: this needs a confirmation", hint="Add -y to do it without asking.")
-        if not click.confirm(f"{what}?", err=True):
+            raise ConfirmationNeededError(
+                f"{operation}: this needs a confirmation", hint="Add -y to do it without asking."
+            )
+        if not click.confirm(f"{operation}?", err=True):
             raise DeclinedError("nothing was done")
 
     def close(self) -> None:
@@ -334,7 +336,7 @@ class Invocation:
         self.output.close()
 
     def require_store(self) -> None:
-        """Do nothing if there is a store. Raises NoStoreError, StoreGoneError, NotAStoreError."""
+        """Raise NoStoreError, StoreGoneError or NotAStoreError unless there is a store."""
         if not self.is_there():
             from mainspring.app.stores.store_factory import no_store_error
 
@@ -345,9 +347,9 @@ class Invocation:
             refuse_foreign(self.path)
 
     def refuse_mistyped_store(self) -> None:
-        """Do nothing unless --store names a file that is not there, beside a store of a similar name. Raises NoStoreError.
+        """Raise NoStoreError if --store names a missing file next to a store of a similar name.
 
-        For commands that create a store: the runs of a second one would be seen by no worker.
+        For commands that create a store: no worker would see the runs of a second store.
         """
         from mainspring.store.base import StoreGoneError
 
@@ -355,7 +357,7 @@ class Invocation:
             return
         try:
             is_there = self.is_there()
-        except StoreGoneError:  # what opens it says so
+        except StoreGoneError:  # the command that opens the store reports it
             return
         if not is_there:
             from mainspring.app.stores.store_factory import refuse_mistyped

@@ -1,4 +1,4 @@
-"""Errors as people and programs read them: what is wrong, where, how to mend it; with --json one object."""
+"""Error reports for people and programs: what is wrong, where, and the fix; with --json as one object."""
 
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,13 @@ from mainspring.domain.errors import BusyError, MainspringError
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
 
-_MAX_LINE_LENGTH, _KEPT_CHARACTERS = 600, 500
-"""Characters."""
+_MAX_LINE_LENGTH, _MAX_SHORTENED_LENGTH = 600, 500
+"""In characters."""
 ERRORS_PAGE = "docs/reference/errors.md"
 
 
 def report_error(error: Exception, invocation: "Invocation") -> int:
-    """Tell of an error on stderr and return its exit code."""
+    """Report an error on stderr and return its exit code."""
     data, code = describe_error(error)
     output = invocation.output
     if output.is_json:
@@ -41,8 +41,8 @@ def describe_error(error: Exception) -> tuple[dict[str, Any], int]:
     """Return {code, message, next, retryable, docs} and the exit code of an error."""
     if isinstance(error, click.ClickException):
         message, _, next_step = error.format_message().partition("\n")
-        shown = next_step or _usage_hint(error)
-        return _make_document("usage", message, shown, retryable=False), error.exit_code
+        hint = next_step or _usage_hint(error)
+        return _make_document("usage", message, hint, retryable=False), error.exit_code
     if isinstance(error, MainspringError):
         retryable = exits.is_retryable(type(error))
         data = _make_document(error.code, error.message, error.hint, retryable=retryable)
@@ -60,11 +60,11 @@ def _usage_hint(error: click.ClickException) -> str | None:
 
 
 def _shorten_lines(message: str) -> str:
-    """Return a message whose lines are of a length that can be read: what it repeats of the command line may be of any length."""
+    """Return a message with lines of readable length: parts that it repeats from the command line may have any length."""
     return "\n".join(
         line
         if len(line) <= _MAX_LINE_LENGTH
-        else f"{line[:_KEPT_CHARACTERS]}…[+{len(line) - _KEPT_CHARACTERS:,} characters]"
+        else f"{line[:_MAX_SHORTENED_LENGTH]}…[+{len(line) - _MAX_SHORTENED_LENGTH:,} characters]"
         for line in message.split("\n")
     )
 

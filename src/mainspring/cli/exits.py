@@ -1,8 +1,8 @@
-"""From errors to exit codes: the one table, and the errors that only a command line has."""
+"""Exit codes of errors: the one table, and the errors that only the command line has."""
 
 from typing import Final
 
-from mainspring.domain import errors as e
+from mainspring.domain import errors
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.store.base import NotAStoreError, ServerLoginError, StoreDamagedError, StoreGoneError, UnsafeServerError
 from mainspring.store.maintenance.move_marker import StoreMovedError
@@ -36,88 +36,88 @@ MEANINGS: Final[dict[int, str]] = {
 }
 
 
-class ConfirmationNeededError(e.MainspringError):
-    """The act needs -y where nobody can be asked."""
+class ConfirmationNeededError(errors.MainspringError):
+    """The operation needs -y if no person can be asked."""
 
     code = "confirmation_needed"
 
 
-class DeclinedError(e.MainspringError):
-    """A person said no."""
+class DeclinedError(errors.MainspringError):
+    """A person declined."""
 
     code = "declined"
 
 
-class OutputLostError(e.MainspringError):
-    """What a command printed could not be written."""
+class OutputLostError(errors.MainspringError):
+    """The output of a command could not be written."""
 
     code = "output_lost"
 
 
-def make_output_lost_error(why: OSError) -> OutputLostError:
-    """Return the error for output that could not be written; what the command did is done."""
+def make_output_lost_error(cause: OSError) -> OutputLostError:
+    """Return the error for output that could not be written; the command's effects remain."""
     return OutputLostError(
-        f"what was printed could not be written: {why.strerror}",
+        f"what was printed could not be written: {cause.strerror}",
         hint="What the command had done by then is done. Look where its output goes: is that disk full?",
     )
 
 
-class WaitTimedOutError(e.MainspringError):
-    """The --timeout of a wait ran out."""
+class WaitTimedOutError(errors.MainspringError):
+    """The --timeout of a wait is over."""
 
     code = "timed_out"
 
 
-# The first row that fits counts, so the narrower error stands above the wider one.
+# The first matching row counts, so the narrower error precedes the wider one.
 EXIT_CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (WaitTimedOutError, TIMED_OUT),
     (ConfirmationNeededError, USAGE),
     (DeclinedError, USAGE),
     (OutputLostError, UNEXPECTED),
-    (e.NotFoundError, NOT_FOUND),
-    (e.UnknownNameError, NOT_FOUND),
-    (e.ConflictError, CONFLICT),
-    (e.FencedError, CONFLICT),
-    (e.StoreHeldError, CONFLICT),
-    (e.StoreReadOnlyError, NOT_ALLOWED),
+    (errors.NotFoundError, NOT_FOUND),
+    (errors.UnknownNameError, NOT_FOUND),
+    (errors.ConflictError, CONFLICT),
+    (errors.FencedError, CONFLICT),
+    (errors.StoreHeldError, CONFLICT),
+    (errors.StoreReadOnlyError, NOT_ALLOWED),
     (ServerLoginError, NOT_ALLOWED),
     (StoreDamagedError, UNEXPECTED),
     (StoreGoneError, UNEXPECTED),
-    (e.StoreFullError, TRY_AGAIN),
-    (e.StoreUnavailableError, TRY_AGAIN),
-    (e.BusyError, TRY_AGAIN),
-    (e.StoreTooNewError, USAGE),
+    (errors.StoreFullError, TRY_AGAIN),
+    (errors.StoreUnavailableError, TRY_AGAIN),
+    (errors.BusyError, TRY_AGAIN),
+    (errors.StoreTooNewError, USAGE),
     (NotAStoreError, USAGE),
     (StoreMovedError, USAGE),
     (UnsafeServerError, USAGE),
-    (e.UnsafeSqliteError, USAGE),
-    (e.CodecUnavailableError, TRY_AGAIN),
+    (errors.UnsafeSqliteError, USAGE),
+    (errors.CodecUnavailableError, TRY_AGAIN),
     (RunFailed, RUN_FAILED),
-    (e.OptionError, USAGE),
-    (e.ConfigError, USAGE),
-    (e.ArgumentError, USAGE),
-    (e.DefinitionError, USAGE),
-    (e.ValueRefusedError, USAGE),
+    (errors.OptionError, USAGE),
+    (errors.ConfigError, USAGE),
+    (errors.ArgumentError, USAGE),
+    (errors.DefinitionError, USAGE),
+    (errors.ValueRefusedError, USAGE),
     (KeyboardInterrupt, INTERRUPTED),
 )
 
 _RETRYABLE_ERRORS: Final = (
-    e.StoreFullError,
-    e.StoreUnavailableError,
-    e.BusyError,
-    e.StoreHeldError,
-    e.Transient,
-    e.CodecUnavailableError,
+    errors.StoreFullError,
+    errors.StoreUnavailableError,
+    errors.BusyError,
+    errors.StoreHeldError,
+    errors.Transient,
+    errors.CodecUnavailableError,
 )
 
 
 def find_exit_code(error: BaseException) -> int:
-    """Return the exit code that tells of this error."""
+    """Return the exit code for this error."""
     return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), UNEXPECTED)
 
 
 def is_retryable(kind: type[BaseException]) -> bool:
-    """Tell whether the same command may succeed when it is given again."""
+    """Return whether the same command may succeed if it is repeated."""
     return issubclass(kind, _RETRYABLE_ERRORS) and not issubclass(
-        kind, StoreDamagedError | StoreGoneError | e.StoreReadOnlyError
+        kind, StoreDamagedError | StoreGoneError | errors.StoreReadOnlyError
     )

@@ -1,4 +1,4 @@
-"""The flags that may stand before or behind any command, and what was given of them."""
+"""The global flags, which may precede or follow the command, and their values."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ import click
 
 @dataclass(slots=True)
 class GlobalFlags:
-    """What was given on the command line; None or False = not given."""
+    """The values of the flags; None or False = not given."""
 
     config: str | None = None
     store: str | None = None
@@ -45,19 +45,19 @@ _SWITCH_OPTIONS: tuple[tuple[tuple[str, ...], str, str], ...] = (
 
 
 def _record_flag(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    """Note a flag that was given; one that was given before the command is not taken back behind it."""
+    """Record a given flag. A flag before the command is not reset after it."""
     if value == "" and param.name != "global_reason":
         raise click.BadParameter("it is empty; leave it out, or say what is meant", ctx=ctx, param=param)
     if value and ctx.obj is not None and param.name is not None:
         setattr(ctx.obj.flags, param.name.removeprefix("global_"), value)
 
 
-def make_global_options(*, hidden: bool, taken: frozenset[str] = frozenset()) -> list[click.Parameter]:
-    """Return the options, anew for each command; names that the command itself has are left out."""
-    found: list[click.Parameter] = []
+def make_global_options(*, hidden: bool, own_names: frozenset[str] = frozenset()) -> list[click.Parameter]:
+    """Return new option objects for each command, without the names that the command itself has."""
+    options: list[click.Parameter] = []
     for names, name, metavar, text in _TEXT_OPTIONS:
-        if not taken & set(names):
-            found.append(
+        if not own_names & set(names):
+            options.append(
                 click.Option(
                     [f"global_{name}", *names],
                     metavar=metavar,
@@ -68,8 +68,8 @@ def make_global_options(*, hidden: bool, taken: frozenset[str] = frozenset()) ->
                 )
             )
     for names, name, text in _SWITCH_OPTIONS:
-        if not taken & set(names):
-            found.append(
+        if not own_names & set(names):
+            options.append(
                 click.Option(
                     [f"global_{name}", *names],
                     is_flag=True,
@@ -79,4 +79,4 @@ def make_global_options(*, hidden: bool, taken: frozenset[str] = frozenset()) ->
                     callback=_record_flag,
                 )
             )
-    return found
+    return options

@@ -1,4 +1,4 @@
-"""JSON as a command prints it: some fields only where they were asked for, harmless to a terminal: control characters are escapes."""
+"""JSON output of a command: only the requested fields, and control characters as escapes, harmless to a terminal."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ def select_fields(data: dict[str, Any], fields: list[str]) -> dict[str, Any]:
     """Return some fields of an object.
 
     Raises:
-        UnknownNameError: it has no such field; shows the nearest.
+        UnknownNameError: it has no such field. The error names the nearest.
     """
     for field in fields:
         if field not in data:

@@ -1,4 +1,4 @@
-"""A JSON value as a person gives it: written out, `@file`, or `-` for stdin."""
+"""JSON values from a person: written out, `@file`, or `-` for stdin."""
 
 import sys
 from pathlib import Path
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from mainspring.domain.values.sealing import Sealing
 
 
-def read_json_bytes(text: str, what: str) -> bytes:
-    """Return the JSON text that is meant.
+def read_json_bytes(text: str, label: str) -> bytes:
+    """Return the JSON text for an argument.
 
     Raises:
         ArgumentError: there is no such file, or it is no JSON.
     """
-    data = read_text_argument(text, what)
+    data = read_text_argument(text, label)
     try:
-        decode_json(data, what)
+        decode_json(data, label)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        shown = escape(text, 80)
+        excerpt = escape(text, 80)
         raise ArgumentError(
-            f"{what} is no JSON: {shown}\n{explain_bad_json(error, data)}",
+            f"{label} is no JSON: {excerpt}\n{explain_bad_json(error, data)}",
             hint="Text wants its quotes inside the shell's: '\"approve\"'. Also: @file.json, or - for stdin.",
         ) from None
     return data
 
 
-def decode_json(data: bytes, what: str) -> Any:
+def decode_json(data: bytes, label: str) -> Any:
     """Return the value of a JSON text.
 
     Raises:
@@ -45,40 +45,40 @@ def decode_json(data: bytes, what: str) -> Any:
     except RecursionError:
         levels = f"{measure_json_depth(data):,} levels deep"
         raise ArgumentError(
-            f"{what}: nested {levels}, too deep to be read", hint="Pass a flatter value, or a file's name."
+            f"{label}: nested {levels}, too deep to be read", hint="Pass a flatter value, or a file's name."
         ) from None
 
 
-def read_json_value(text: str, what: str) -> Any:
-    """Return the value that is meant; see `read_json_bytes`."""
-    return msgspec.json.decode(read_json_bytes(text, what))
+def read_json_value(text: str, label: str) -> Any:
+    """Return the JSON value for an argument; see `read_json_bytes`."""
+    return msgspec.json.decode(read_json_bytes(text, label))
 
 
-def find_sealing(invocation: "Invocation", run: str) -> "Sealing":
-    """Return how values for this run are written: what a codec seals, only who has that codec can add to.
+def find_sealing(invocation: "Invocation", run_id: str) -> "Sealing":
+    """Return the encoding of values for this run: only a holder of its codec can add to values that a codec sealed.
 
     Raises:
-        ConflictError: its codec is not at hand.
+        ConflictError: its codec is not available.
     """
     from mainspring.store.read.runs.run_views import run_view
 
-    view = run_view(invocation.reader, run)
+    view = run_view(invocation.reader, run_id)
     sealing = invocation.sealing
     if view.codec not in (sealing.id, "json"):
         raise ConflictError(
-            f"values of run {run} are sealed by codec {escape(view.codec, 40)!r}, which is not at hand here",
+            f"values of run {run_id} are sealed by codec {escape(view.codec, 40)!r}, which is not at hand here",
             hint='Name it: [store] codec = "module:name", or MAINSPRING_STORE_CODEC; or do it in the program that has it.',
         )
     return sealing
 
 
-def read_text_argument(text: str, what: str) -> bytes:
-    """Return the bytes that are meant by a text, `@file`, or `-` for stdin. Raises ArgumentError: there is no such file."""
+def read_text_argument(text: str, label: str) -> bytes:
+    """Return the bytes for a text, `@file`, or `-` for stdin. Raises ArgumentError if there is no such file."""
     if text == "-":
         return sys.stdin.buffer.read()
     if text.startswith("@"):
         try:
             return Path(text[1:]).read_bytes()
         except OSError as error:
-            raise ArgumentError(f"{what} cannot be read: {error.strerror}\nfrom {escape(text[1:], 200)}") from None
+            raise ArgumentError(f"{label} cannot be read: {error.strerror}\nfrom {escape(text[1:], 200)}") from None
     return text.encode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""Commands that are imported when they are called, so that `mainspring version` pays for nothing else.
+"""Lazy groups of commands: a command is imported when it is called, so that `mainspring version` imports nothing else.
 
 A group knows its commands as rows of `commands.TREE`: name, module and one line of help. `--help` of a group prints these lines and
 imports none of them. Invariant: the line in the table is the first line of the command's own help (a test compares them).
@@ -17,19 +17,19 @@ from mainspring.cli.flags import make_global_options
 
 
 class CommandEntry(NamedTuple):
-    """A command: `module:attribute` and its one line. One whose module is not there yet is no command."""
+    """A command: `module:attribute` and its one line. An entry whose module does not exist is skipped."""
 
     target: str
     line: str
 
     @property
     def module(self) -> str:
-        """The module that holds it."""
+        """The module of the command."""
         return self.target.partition(":")[0]
 
 
 class GroupEntry(NamedTuple):
-    """A group of commands on one noun; `alone` is what the noun without a verb means."""
+    """A group of commands on one noun."""
 
     line: str
     verbs: Mapping[str, CommandEntry]
@@ -44,11 +44,11 @@ def _module_exists(module: str) -> bool:
 
 
 class FlaggedCommand(click.Command):
-    """A command that takes the global flags too."""
+    """A command that accepts the global flags too."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params = [*self.params, *make_global_options(hidden=True, taken=_option_names(self.params))]
+        self.params = [*self.params, *make_global_options(hidden=True, own_names=_option_names(self.params))]
 
 
 class LazyGroup(click.Group):
@@ -59,25 +59,25 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, tree: CommandTree, top: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.tree = tree
-        self.params = [*self.params, *make_global_options(hidden=not top, taken=_option_names(self.params))]
+        self.params = [*self.params, *make_global_options(hidden=not top, own_names=_option_names(self.params))]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names that are there, in the order of the table."""
+        """Return the names of existing commands, in the order of the table."""
         return [name for name, entry in self.tree.items() if _entry_exists(entry)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command, or make the group of a noun."""
+        """Import one command, or create the group of a noun."""
         entry = self.tree.get(cmd_name)
         if entry is None or not _entry_exists(entry):
             return None
         if isinstance(entry, GroupEntry):
             return LazyGroup(cmd_name, tree=entry.verbs, help=entry.line, no_args_is_help=True)
         module, _, attribute = entry.target.partition(":")
-        found: click.Command = getattr(import_module(module), attribute)
-        return found
+        imported: click.Command = getattr(import_module(module), attribute)
+        return imported
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Find the command; an unknown one shows the nearest."""
+        """Find the command; for an unknown one, name the nearest."""
         name = args[0]
         if not name.startswith("-") and not ctx.resilient_parsing and self.get_command(ctx, name) is None:
             known = self.list_commands(ctx)
@@ -93,14 +93,14 @@ class LazyGroup(click.Group):
 
 
 def command(name: str, line: str, **settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
-    """Declare a command; `line` is its one line of help, what follows in the docstring is shown below it."""
+    """Declare a command; `line` is its one line of help, above the text of the docstring."""
 
     def declare(function: Callable[..., Any]) -> click.Command:
-        more = (function.__doc__ or "").strip()
-        made = click.command(
-            name, cls=FlaggedCommand, help=f"{line}\n\n{more}" if more else line, short_help=line, **settings
+        details = (function.__doc__ or "").strip()
+        decorate = click.command(
+            name, cls=FlaggedCommand, help=f"{line}\n\n{details}" if details else line, short_help=line, **settings
         )
-        return made(function)
+        return decorate(function)
 
     return declare
 

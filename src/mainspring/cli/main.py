@@ -1,6 +1,6 @@
-"""The entry: parse, call one command, turn whatever happens into an exit code.
+"""Main entry point: parse, call one command, turn the outcome into an exit code.
 
-Nothing heavy is imported here; the command that is called imports what it needs.
+Nothing heavy is imported here; the called command imports what it needs.
 """
 
 import os
@@ -48,7 +48,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 def run_command_line(args: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # the caller closed it: nobody reads what we say
+        if getattr(sys, name) is None:  # the caller closed it: no one reads the output
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for the whole process
     invocation = Invocation()
     if "--json" in args:  # an error while parsing must be JSON too
@@ -63,7 +63,7 @@ def run_command_line(args: Sequence[str]) -> int:
         return exits.OK
     except (click.Abort, KeyboardInterrupt):
         return exits.INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last door: whatever it is becomes a message and a code
+    except Exception as error:  # noqa: BLE001 - the last handler: any error becomes a message and a code
         if isinstance(error, OSError) and invocation.output.is_lost(error):
             error = exits.make_output_lost_error(error)
         if (fault := invocation.store_fault()) is not None:
@@ -75,7 +75,7 @@ def run_command_line(args: Sequence[str]) -> int:
 
 
 def _report_store_fault(fault: MainspringError, error: Exception | None, invocation: Invocation) -> int:
-    """Report the error, if any, that a suspect store answered; return the exit code of its fault, which only --json prints here."""
+    """Report the error, if any, of a suspect store. Return the exit code of the store's fault, which only --json prints here."""
     if invocation.output.is_json:
         return report_error(fault, invocation)
     if error is not None:
@@ -85,11 +85,11 @@ def _report_store_fault(fault: MainspringError, error: Exception | None, invocat
 
 def _call_command(args: list[str], invocation: Invocation) -> int:
     try:
-        answer: Any = root.main(args, prog_name=PROGRAM, standalone_mode=False, obj=invocation)
+        result: Any = root.main(args, prog_name=PROGRAM, standalone_mode=False, obj=invocation)
     except (
         SystemExit
     ) as end:  # click ends this way when the reader of stdout went away, and after completing in a shell
         if os.environ.get(f"_{PROGRAM.upper()}_COMPLETE"):
             return int(end.code or 0)
         return exits.OK if end.code == 1 else int(end.code or 0)
-    return answer if isinstance(answer, int) and not isinstance(answer, bool) else exits.OK
+    return result if isinstance(result, int) and not isinstance(result, bool) else exits.OK

@@ -1,6 +1,6 @@
-"""What a command prints: data on stdout, all else on stderr.
+"""Output of a command: data on stdout, all else on stderr.
 
-A reader that goes away (`| head`) ends the program quietly. Tables fit the terminal; everywhere else each row is one whole line.
+A reader that closes the pipe (`| head`) ends the program quietly. Tables fit the terminal; elsewhere each row is one whole line.
 """
 
 import os
@@ -27,35 +27,35 @@ class Output:
     def __init__(self, flags: GlobalFlags, env: Mapping[str, str] = os.environ) -> None:
         self._flags = flags
         self._env = env
-        self._kept: TextIO | None = None
+        self._reserved_stdout: TextIO | None = None
         self._replaced: TextIO | None = None
         self.is_partial = False
         """Whether the store is damaged or lacks commits, so that an empty answer proves nothing."""
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
-                with suppress(OSError):  # of what somebody else had printed, which is told when we print, or at the end
+                with suppress(OSError):  # an error of earlier output of another program, which the next write reports
                     stream.reconfigure(errors="backslashreplace")
 
     @property
     def data(self) -> TextIO:
-        """The stream that data goes to."""
-        return sys.stdout if self._kept is None else self._kept
+        """The stream for data."""
+        return sys.stdout if self._reserved_stdout is None else self._reserved_stdout
 
-    def keep_from_others(self) -> None:
-        """Let whatever else prints in this process, or in one that it starts, do so on stderr: from here on stdout is for data alone.
+    def reserve_stdout(self) -> None:
+        """Redirect other output of this process and its children to stderr: from here on stdout is for data only.
 
-        Meant for good: users' code may still print when the process ends.
+        This is permanent: users' code may still print when the process ends.
         """
-        if self._kept is not None:
+        if self._reserved_stdout is not None:
             return
         stdout = sys.stdout
         stdout.flush()
         try:
             number = stdout.fileno()
-        except (OSError, ValueError):  # somebody in this process reads what we print
-            self._kept, self._replaced, sys.stdout = stdout, stdout, sys.stderr
+        except (OSError, ValueError):  # this process reads the output itself
+            self._reserved_stdout, self._replaced, sys.stdout = stdout, stdout, sys.stderr
             return
-        self._kept = os.fdopen(os.dup(number), "w", encoding=stdout.encoding, errors="backslashreplace")
+        self._reserved_stdout = os.fdopen(os.dup(number), "w", encoding=stdout.encoding, errors="backslashreplace")
         try:
             os.dup2(sys.stderr.fileno(), number)
         except (OSError, ValueError):
@@ -64,12 +64,12 @@ class Output:
             stdout.reconfigure(line_buffering=True)
 
     def close(self) -> None:
-        """Let go of the streams."""
+        """Release the streams."""
         if self._replaced is not None:
-            sys.stdout, self._kept, self._replaced = self._replaced, None, None
+            sys.stdout, self._reserved_stdout, self._replaced = self._replaced, None, None
 
     def is_lost(self, error: OSError) -> bool:
-        """Tell whether it was printing that failed, of ours or of click (a help page); what is still in the buffer is lost then."""
+        """Return whether printing failed, in Mainspring or in click (a help page). The rest of the buffer is lost then."""
         try:
             self.data.flush()
         except OSError:
@@ -78,17 +78,17 @@ class Output:
         return traceback.extract_tb(error.__traceback__)[-1].filename == click.utils.__file__
 
     def silence(self) -> None:
-        """Let what is still in the buffer go nowhere: nobody reads it."""
+        """Discard the rest of the buffer: no one reads it."""
         _discard_output(self.data.fileno())
 
     @property
     def is_json(self) -> bool:
-        """Whether JSON is wanted."""
+        """Whether the output is JSON."""
         return self._flags.json or self._flags.fields is not None
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person looks at stdout."""
+        """Whether stdout is a terminal with a person."""
         return self.data.isatty() and self._env.get("TERM") != "dumb"
 
     @property
@@ -107,7 +107,7 @@ class Output:
             return _DEFAULT_WIDTH
 
     def paint(self, text: str, colour: str | None, *, bold: bool = False) -> str:
-        """Return text in a colour, where colours are wanted."""
+        """Return the text in a colour, if colours are enabled."""
         return click.style(text, fg=colour, bold=bold) if self.has_colour and (colour or bold) else text
 
     def line(self, text: str = "") -> None:
@@ -115,7 +115,7 @@ class Output:
         self._write(self.data, f"{text}\n")
 
     def flush(self) -> None:
-        """Let what was printed be seen now: for lines that come one by one, also in a pipe."""
+        """Flush printed lines now, for lines that arrive one by one, also in a pipe."""
         try:
             self.data.flush()
         except BrokenPipeError:
@@ -123,20 +123,20 @@ class Output:
             raise click.exceptions.Exit(0) from None
 
     def hint(self, text: str) -> None:
-        """Tell a person something beside the data."""
+        """Print a hint for a person besides the data."""
         if not self._flags.quiet and not self.is_json:
             self._write(sys.stderr, f"{escape_text(text)}\n")
 
     def hint_empty(self, text: str) -> None:
-        """Show a person that the answer is empty; of a suspect store only that its readable part holds nothing."""
+        """Print that the result is empty; for a suspect store, only that its readable part holds nothing."""
         self.hint("The readable part of the store holds none." if self.is_partial else text)
 
     def warn(self, text: str) -> None:
-        """Tell what is wrong without being the answer; --quiet keeps it."""
+        """Print a warning that is not the result; --quiet does not suppress it."""
         self._write(sys.stderr, f"{escape_text(text)}\n")
 
     def document(self, data: Any, text: Callable[[], None] | str) -> None:
-        """Print one thing: as JSON, or as text (or by the function that prints it)."""
+        """Print one object: as JSON, or as text (or by the function that prints it)."""
         if self.is_json:
             self.json(data)
         elif isinstance(text, str):
@@ -154,19 +154,19 @@ class Output:
             self._table(rows, columns)
 
     def json(self, data: Any) -> None:
-        """Print data as JSON, the fields of --fields only if they were given."""
+        """Print data as JSON, with --fields only those fields."""
         from mainspring.cli.json_output import format_json, select_fields
         from mainspring.domain.values.plain_json import to_plain_json
 
-        found = to_plain_json(data)
+        document = to_plain_json(data)
         if self._flags.fields is not None:
             fields = [field.strip() for field in self._flags.fields.split(",") if field.strip()]
-            found = (
-                [select_fields(item, fields) for item in found]
-                if isinstance(found, list)
-                else select_fields(found, fields)
+            document = (
+                [select_fields(item, fields) for item in document]
+                if isinstance(document, list)
+                else select_fields(document, fields)
             )
-        self.line(format_json(found))
+        self.line(format_json(document))
 
     def _table(self, rows: Sequence[Any], columns: Sequence[TableColumn]) -> None:
         """Print a table: on a terminal it fits, elsewhere each row is one whole line."""
@@ -174,13 +174,13 @@ class Output:
         self.line(self.paint("  ".join(format_cells(None, layout)).rstrip(), None, bold=True))
         for row in rows:
             cells = zip(format_cells(row, layout), layout.columns, strict=True)
-            self.line("  ".join(self._painted(cell, column.colour(row)) for cell, column in cells).rstrip())
+            self.line("  ".join(self._paint_cell(cell, column.colour(row)) for cell, column in cells).rstrip())
         if layout.left_out:
             self.hint(
                 f"Left out for want of room: {', '.join(layout.left_out)}. All of it: --json, or a wider terminal."
             )
 
-    def _painted(self, cell: str, colour: str | None) -> str:
+    def _paint_cell(self, cell: str, colour: str | None) -> str:
         return self.paint(cell, None, bold=True) if colour == "bold" else self.paint(cell, colour)
 
     def _write(self, stream: TextIO, text: str) -> None:
@@ -195,15 +195,14 @@ class Output:
             if stream is not sys.stderr:
                 self.silence()
                 raise make_output_lost_error(error) from error
-            _discard_output(
-                stream.fileno()
-            )  # what is wrong with it cannot be told to anybody, and is no reason to fail
+            # A fault of stderr cannot be printed, and is no reason to fail.
+            _discard_output(stream.fileno())
 
 
 def _discard_output(number: int) -> None:
-    """Let what is written to a descriptor be lost."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    """Redirect a descriptor to nowhere."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, number)
+        os.dup2(devnull, number)
     finally:
-        os.close(nowhere)
+        os.close(devnull)

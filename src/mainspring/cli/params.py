@@ -1,4 +1,4 @@
-"""What many commands take: run ids, names, states, instants, and the options of every list. All of them complete in the shell."""
+"""Parameters of many commands: run ids, names, states, instants, and the options of every list. All complete in the shell."""
 
 import re
 from collections.abc import Callable
@@ -21,39 +21,39 @@ _MAX_COMPLETIONS = 50
 
 
 class RunIdType(StringParamType):
-    """A run id, its beginning or its end, @last or @failed."""
+    """A run id, its start or end, @last or @failed."""
 
     name = "run"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Offer the newest runs that begin so."""
-        found = [CompletionItem(word) for word in ("@last", "@failed") if word.startswith(incomplete)]
-        with suppress(Exception):  # a shell that completes must never show an error
+        """Offer the newest runs with this prefix."""
+        items = [CompletionItem(word) for word in ("@last", "@failed") if word.startswith(incomplete)]
+        with suppress(Exception):  # completion in a shell must never print an error
             from mainspring.store.read.runs.run_views import list_runs
 
             page = ctx.obj.read_if_made(lambda reader: list_runs(reader, limit=_MAX_COMPLETIONS), None)
             rows = page.runs if page else []
-            found += [
+            items += [
                 CompletionItem(row.id, help=f"{row.state} {row.automation}")
                 for row in rows
                 if row.id.startswith(incomplete)
             ]
-        return found
+        return items
 
 
 class StoredNameType(StringParamType):
-    """The name of something the store knows: an automation, a queue, a lock, a worker."""
+    """The name of an object in the store: an automation, a queue, a lock, a worker."""
 
     name = "name"
 
-    def __init__(self, names_in: "Callable[[Any], list[str]]", kind: str = "name") -> None:
+    def __init__(self, read_names: "Callable[[Any], list[str]]", kind: str = "name") -> None:
         self.name = kind
-        self._names_in = names_in
+        self._read_names = read_names
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Offer the names that begin so."""
+        """Offer the names with this prefix."""
         with suppress(Exception):
-            names = ctx.obj.rows_if_made(self._names_in)
+            names = ctx.obj.rows_if_made(self._read_names)
             return [CompletionItem(name) for name in names if name.startswith(incomplete)]
         return []
 
@@ -73,36 +73,36 @@ def read_queue_names(reader: Any) -> list[str]:
 
 
 class RunPartType(StringParamType):
-    """Something of the run that stands before it on the line: a step, a choice of its question."""
+    """A part of the run named before it on the line: a step, a choice of its question."""
 
-    def __init__(self, names_in: "Callable[[Any, str], list[str]]", kind: str) -> None:
+    def __init__(self, read_names: "Callable[[Any, str], list[str]]", kind: str) -> None:
         self.name = kind
-        self._names_in = names_in
+        self._read_names = read_names
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Offer what that run has."""
+        """Offer the parts of that run."""
         with suppress(Exception):
-            # Behind an option that still lacks its value the words before it are left unread, in `args`.
-            given: Any = ctx.params.get("run") or ctx.params.get("runs") or ctx.args
-            run = ctx.obj.run_id(given if isinstance(given, str) else given[0])
-            names = dict.fromkeys(self._names_in(ctx.obj.reader, run))
+            # After an option that lacks its value, the preceding words stay unparsed, in `args`.
+            run_words: Any = ctx.params.get("run") or ctx.params.get("runs") or ctx.args
+            run_id = ctx.obj.run_id(run_words if isinstance(run_words, str) else run_words[0])
+            names = dict.fromkeys(self._read_names(ctx.obj.reader, run_id))
             return [CompletionItem(name) for name in names if name.startswith(incomplete)]
         return []
 
 
-def _read_step_names(reader: Any, run: str) -> list[str]:
+def _read_step_names(reader: Any, run_id: str) -> list[str]:
     from mainspring.insight.runs.steps import list_step_lines
     from mainspring.store.read.runs.run_views import story
 
-    return [line.name for line in list_step_lines(story(reader, run)) if line.kind == "step"]
+    return [line.name for line in list_step_lines(story(reader, run_id)) if line.kind == "step"]
 
 
-def _read_choices(reader: Any, run: str) -> list[str]:
+def _read_choices(reader: Any, run_id: str) -> list[str]:
     from mainspring.domain.clock import SystemClock
     from mainspring.insight.runs.waits import list_choices, list_open_questions
     from mainspring.store.read.runs.run_views import waits_of
 
-    questions = list_open_questions(waits_of(reader, run), SystemClock().now())
+    questions = list_open_questions(waits_of(reader, run_id), SystemClock().now())
     return [choice for question in questions for choice in list_choices(question)]
 
 
@@ -114,10 +114,10 @@ RUN = RunIdType()
 
 
 def read_single_value(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | None:
-    """Return the value of an option that looks as if it could be repeated, and is declared `multiple`: none is dropped in silence."""
+    """Return the value of an option that looks repeatable, and is declared `multiple` so that none is dropped in silence."""
     if len(values) > 1:
-        shown = ", ".join(map(repr, values))
-        raise click.BadParameter(f"it takes one value, and was given {len(values)}: {shown}", ctx=ctx, param=param)
+        listed = ", ".join(map(repr, values))
+        raise click.BadParameter(f"it takes one value, and was given {len(values)}: {listed}", ctx=ctx, param=param)
     return values[0] if values else None
 
 
@@ -153,8 +153,8 @@ since_option = click.option(
 )
 
 
-def _make_time_option(flag: str, told: str) -> Callable[[F], F]:
-    return click.option(flag, metavar="TIME", multiple=True, callback=read_single_value, help=told)
+def _make_time_option(flag: str, help_text: str) -> Callable[[F], F]:
+    return click.option(flag, metavar="TIME", multiple=True, callback=read_single_value, help=help_text)
 
 
 until_option = _make_time_option("--until", "only before then")
@@ -181,13 +181,13 @@ def add_filter_options(function: F) -> F:
     return state_option(name_option(since_option(limit_option(function))))
 
 
-def read_states(given: tuple[str, ...]) -> tuple[RunState, ...]:
+def read_states(names: tuple[str, ...]) -> tuple[RunState, ...]:
     """Return the states of --state."""
-    return tuple(RunState(state) for state in given)
+    return tuple(RunState(state) for state in names)
 
 
 def read_instant(invocation: "Invocation", text: str | None) -> int | None:
-    """Return the instant (ms UTC) that --since, --at or --until means: a span before now, or a date and time.
+    """Return the instant (ms UTC) for --since, --at or --until: a span before now, or a date and time.
 
     Raises:
         OptionError: it is neither.

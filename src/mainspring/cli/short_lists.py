@@ -1,4 +1,4 @@
-"""Lists that are short by nature (queues, workers, locks): read whole, narrowed here by the options that every list takes."""
+"""Short lists (queues, workers, locks): read whole, filtered here by the options of every list."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -20,12 +20,12 @@ _name_option = click.option(
 )
 
 
-def add_list_options(*states: str, most: int = 20) -> Callable[[F], F]:
-    """Add --state (of these), --name, --since and --limit; `most` = the default of that."""
+def add_list_options(*states: str, default_limit: int = 20) -> Callable[[F], F]:
+    """Add --state (of these), --name, --since and --limit; `default_limit` = the default of --limit."""
 
     def add(function: F) -> F:
         state = click.option("--state", "states", type=click.Choice(states), multiple=True, help="only in this state")
-        return state(_name_option(params.since_option(params.make_limit_option(most)(function))))
+        return state(_name_option(params.since_option(params.make_limit_option(default_limit)(function))))
 
     return add
 
@@ -34,7 +34,7 @@ def filter_rows(
     invocation: Invocation,
     rows: Iterable[T],
     *,
-    named: Callable[[T], str],
+    name_of: Callable[[T], str],
     state: Callable[[T], str],
     at: Callable[[T], int | None],
     states: tuple[str, ...],
@@ -42,27 +42,27 @@ def filter_rows(
     since: str | None,
     limit: int,
 ) -> list[T]:
-    """Return the rows that fit; `at` is the instant that --since looks at (None = never left out)."""
+    """Return the matching rows; `at` is the instant that --since compares (None = never left out)."""
     since_at = params.read_instant(invocation, since)
-    found = [
+    matching = [
         row
         for row in rows
         if (not states or state(row) in states)
-        and (name is None or name in named(row))
+        and (name is None or name in name_of(row))
         and (since_at is None or (since_at <= (at(row) or since_at)))
     ]
-    return found[:limit]
+    return matching[:limit]
 
 
 def require_known_name(kind: str, name: str, names: Iterable[str]) -> str:
     """Return the name if it is one of these.
 
     Raises:
-        UnknownNameError: it is not; shows the nearest.
+        UnknownNameError: it is not. The error names the nearest.
     """
     from mainspring.domain.errors import UnknownNameError
 
-    listed = list(names)
-    if name not in listed:
-        raise UnknownNameError(kind, name, listed)
+    known_names = list(names)
+    if name not in known_names:
+        raise UnknownNameError(kind, name, known_names)
     return name

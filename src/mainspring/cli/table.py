@@ -1,4 +1,4 @@
-"""A table of text, fitted to the width of a terminal: what may be cut gives way first, then columns that a list can spare."""
+"""A table of text, fitted to the width of a terminal: columns with `cut` are narrowed first, then `spare` columns are left out."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -7,18 +7,18 @@ from mainspring.insight.text.text_width import cut_to_width, measure_width, pad_
 
 _GAP_CELLS: Final = 2
 _READABLE_WIDTH: Final = 16
-"""So wide a column stays that may be cut, while there is one to be left out instead, ..."""
+"""A column that may be cut stays this wide while another one can be left out."""
 _MIN_WIDTH: Final = 6
-"""... and so wide for good."""
+"""A column that may be cut always stays this wide."""
 _MAX_CELL_WIDTH: Final = 1_000
-"""Cells of a text where there is no terminal: nothing that people write is cut, and a megabyte from outside takes no more."""
+"""Cells of a text without a terminal: no text of people is cut, and a megabyte from outside takes no more."""
 
 
 class TableColumn(NamedTuple):
     """A column of a table: its title, the text of a row's cell, and the colour of that text (None = plain).
 
-    `cut` = its text may be cut in a narrow terminal, by `fit`; `most` = so many cells it takes at a terminal however wide that is;
-    `spare` = the column may be left out there, the last such one first.
+    `cut` = its text may be cut in a narrow terminal, by `fit`; `most` = the maximum of cells in any terminal;
+    `spare` = the column may be left out there, the last one first.
     """
 
     title: str
@@ -32,7 +32,7 @@ class TableColumn(NamedTuple):
 
 
 class TableLayout(NamedTuple):
-    """Columns that are shown, how wide each is, and the titles of those that were left out."""
+    """The visible columns, the width of each, and the titles of the columns that were left out."""
 
     columns: list[TableColumn]
     widths: list[int]
@@ -40,25 +40,27 @@ class TableLayout(NamedTuple):
 
 
 def lay_out(rows: Sequence[Any], columns: Sequence[TableColumn], width: int | None) -> TableLayout:
-    """Return how a table fits into `width` cells (None = no terminal: up to 1,000 a text). State, severity, ids and ages are never cut."""
-    kept = {
+    """Return the layout in `width` cells (None = no terminal: up to 1,000 a text). State, severity, ids and ages are never cut."""
+    widths = {
         place: max(measure_width(column.title), *(measure_width(column.text(row)) for row in rows))
         for place, column in enumerate(columns)
     }
     most = {
         place: _MAX_CELL_WIDTH if width is None else column.most for place, column in enumerate(columns) if column.cut
     }
-    kept = {place: min(natural, most.get(place) or natural) for place, natural in kept.items()}
+    widths = {place: min(natural, most.get(place) or natural) for place, natural in widths.items()}
     left_out: list[int] = []
     if width is not None:
         spare = [place for place, column in enumerate(columns) if column.spare]
-        while _least_width(kept, columns, _READABLE_WIDTH) > width and spare:
+        while _least_width(widths, columns, _READABLE_WIDTH) > width and spare:
             place = spare.pop()
-            del kept[place]
+            del widths[place]
             left_out.insert(0, place)
-        _narrow_columns(kept, columns, width)
-    shown = sorted(kept)
-    return TableLayout([columns[n] for n in shown], [kept[n] for n in shown], [columns[n].title for n in left_out])
+        _narrow_columns(widths, columns, width)
+    visible = sorted(widths)
+    return TableLayout(
+        [columns[n] for n in visible], [widths[n] for n in visible], [columns[n].title for n in left_out]
+    )
 
 
 def format_cells(row: Any, layout: TableLayout) -> list[str]:
@@ -71,18 +73,18 @@ def format_cells(row: Any, layout: TableLayout) -> list[str]:
 
 
 def _least_width(widths: dict[int, int], columns: Sequence[TableColumn], readable: int) -> int:
-    """Return how narrow a table can be in which each column that may be cut is still so wide."""
+    """Return the smallest width of a table in which each column that may be cut has `readable` cells."""
     cells = (min(width, readable) if columns[place].cut else width for place, width in widths.items())
     return sum(cells) + _GAP_CELLS * (len(widths) - 1)
 
 
 def _narrow_columns(widths: dict[int, int], columns: Sequence[TableColumn], width: int) -> None:
-    """Take what is too much from the widest column that may be cut, cell by cell."""
-    over = sum(widths.values()) + _GAP_CELLS * (len(widths) - 1) - width
-    while over > 0:
+    """Narrow the widest columns that may be cut, cell by cell, until the table fits."""
+    excess = sum(widths.values()) + _GAP_CELLS * (len(widths) - 1) - width
+    while excess > 0:
         flexible = [place for place in widths if columns[place].cut and widths[place] > _MIN_WIDTH]
         if not flexible:
             return
         widest = max(flexible, key=lambda place: widths[place])
         widths[widest] -= 1
-        over -= 1
+        excess -= 1

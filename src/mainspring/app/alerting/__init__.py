@@ -1,1 +1,1 @@
-"""Alerting put together from settings and store: channels, runbooks, the watcher, and alerts while the store is lost."""
+"""Alerting assembled from settings and store: channels, runbooks, the watcher, and alerts while the store is lost."""

@@ -1,4 +1,4 @@
-"""Whether channels take what they are told, now: what `notify test` and the button beside a channel do. Nothing of it is stored here."""
+"""Probe of channels: send a test notification now, for `notify test` and the button next to a channel. Nothing is stored."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ PROBE_TIMEOUT_S = 30.0
 
 
 class ChannelProbeResult(msgspec.Struct, frozen=True):
-    """What a channel answered; `fault` None = it took what it was told."""
+    """The answer of a channel. `fault` None = it accepted the notification."""
 
     channel: str
     fault: str | None
@@ -33,10 +33,10 @@ class ChannelProbeResult(msgspec.Struct, frozen=True):
 
 
 def select_channels(settings: Settings, channel: str | None = None) -> list[str]:
-    """Return the channels that are meant: this one, or all that are configured; where none is, the terminal.
+    """Return this channel, or all configured ones; without a configured channel the terminal.
 
     Raises:
-        UnknownNameError: there is none of this name; tells the nearest.
+        UnknownNameError: there is no such channel. The error names the nearest one.
     """
     known = channel_addresses(settings)
     if channel is None:
@@ -49,16 +49,19 @@ def select_channels(settings: Settings, channel: str | None = None) -> list[str]
 def probe_channels(
     settings: Settings, channels: Sequence[str], *, by: str, clock: Clock, within_s: float = PROBE_TIMEOUT_S
 ) -> list[ChannelProbeResult]:
-    """Tell each of these channels that this is a test by somebody, all at once, and return what they answered. Blocking."""
+    """Send a test notification to all these channels at once, and return their answers. Blocking."""
     faults = ErrorText(SecretStore(settings.secrets.dir, os.environ))
     links, addresses = open_links(settings, faults, clock), channel_addresses(settings)
     notice = _make_test_notice(settings, by, clock)
 
-    async def each() -> list[ChannelProbeResult]:
-        tries = (_probe_channel(one, links[one], notice, faults, within_s) for one in channels)
+    async def probe_all() -> list[ChannelProbeResult]:
+        tries = (_probe_channel(name, links[name], notice, faults, within_s) for name in channels)
         return list(await asyncio.gather(*tries))
 
-    return [msgspec.structs.replace(one, address=addresses[one.channel]) for one in run_in_short_lived_loop(each())]
+    return [
+        msgspec.structs.replace(result, address=addresses[result.channel])
+        for result in run_in_short_lived_loop(probe_all())
+    ]
 
 
 async def _probe_channel(
@@ -80,10 +83,10 @@ async def _probe_channel(
 
 def _make_test_notice(settings: Settings, by: str, clock: Clock) -> Notification:
     project, now = settings.project, clock.now()
-    made = make_id("t", now, clock.random_bits(80))
+    test_id = make_id("t", now, clock.random_bits(80))
     return Notification(
-        id=made,
-        key=f"mainspring:test:{made}",
+        id=test_id,
+        key=f"mainspring:test:{test_id}",
         about=NotificationEvent.TEST,
         severity=Severity.NOTIFY,
         headline=f"[test] {project.name or 'mainspring'}: this channel works, nothing is wrong",

@@ -1,4 +1,4 @@
-"""What `[notify]` makes: the routing that decides who is told, and the links that tell them."""
+"""Channels of `[notify]`: the routing that selects the recipients, and the links that send to them."""
 
 from datetime import timedelta
 
@@ -23,11 +23,11 @@ from mainspring.resources.secret_store import SecretStore
 
 _MILLISECOND = timedelta(milliseconds=1)
 _MAX_CLOCK_SKEW_S = 600
-"""A link is made by one machine and opened at another, whose clock may be behind: what lives for too long by it is refused."""
+"""One machine creates a link and another opens it, whose clock may be behind: a link that seems to live too long is rejected."""
 
 
 def make_routing(settings: Settings) -> NotificationRouting:
-    """Return who is told what, and when."""
+    """Return who is notified of what, and when."""
     notify = settings.notify
     return NotificationRouting(
         channels=tuple(notify.channels),
@@ -47,25 +47,25 @@ def channel_addresses(settings: Settings) -> dict[str, str]:
 
 
 def open_links(settings: Settings, faults: ErrorText, clock: Clock) -> dict[str, ChannelLink]:
-    """Return what tells each channel, by its name. No secret is looked up yet."""
+    """Return the link of each channel, by name. No secret is read yet."""
     return {
         name: open_link(read_channel_address(text), faults, clock) for name, text in channel_addresses(settings).items()
     }
 
 
 def sign_incident_link(settings: Settings, secrets: SecretStore, clock: Clock, incident: Incident) -> str | None:
-    """Return the link to an incident, signed; None where no address is public or no key is set. The key is looked up each time."""
+    """Return the signed link to an incident; None if no address is public or no key is set. The key is read each time."""
     if settings.web.public_url is None:
         return None
     try:
         keys = [key for key in secrets.lines(LINK_SECRET_NAME) if len(key) >= MIN_LINK_KEY_LENGTH]
     except ConfigError:
         return None
-    grant = IncidentLinkToken(incident.id, incident.opened, clock.now() // 1000 + LINK_LIFETIME_S - _MAX_CLOCK_SKEW_S)
-    return f"{settings.web.public_url}/i/{grant.token(keys[0])}" if keys else None
+    token = IncidentLinkToken(incident.id, incident.opened, clock.now() // 1000 + LINK_LIFETIME_S - _MAX_CLOCK_SKEW_S)
+    return f"{settings.web.public_url}/i/{token.token(keys[0])}" if keys else None
 
 
 def notice_context(settings: Settings) -> NotificationContext:
-    """Return what every notice of this installation says alike."""
+    """Return what all notices of this installation have in common."""
     project = settings.project
     return NotificationContext(zone=find_zone(project.timezone), project=project.name, environment=project.environment)

@@ -1,7 +1,7 @@
-"""The way to people that needs no store: that it is lost is told straight to the channels, and remembered without it.
+"""Fallback alerting without a store: a lost store is reported straight to the channels, and remembered without it.
 
-Told once for each channel, however many processes of this machine see it and however often they start again meanwhile; its end is told to
-those who heard of it.
+Each channel gets one notification, however many processes of this machine see the loss and however often they restart. Its end is
+reported to the notified channels.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _SUBJECT = Subject("", IncidentKind.STORE_LOST)
 
 
 class FallbackAlerter:
-    """`where` = the store, for people; `commit` writes to it, once it is back. Made and used in one event loop."""
+    """Reports a lost store. `where` = the store, for people; `commit` writes to it once it is back. Created and used in one event loop."""
 
     def __init__(
         self, settings: Settings, faults: ErrorText, clock: Clock, where: str, commit: CommitOutage | None = None
@@ -44,57 +44,57 @@ class FallbackAlerter:
         self._clock = clock
         self._where = where
         self._commit = commit
-        self._tell_after_ms = to_milliseconds(settings.notify.store_lost_after)
-        self._memory = OutageLog(settings.exec.spool)
+        self._notify_after_ms = to_milliseconds(settings.notify.store_lost_after)
+        self._outage_log = OutageLog(settings.exec.spool)
         self._links: dict[str, ChannelLink] = {}
         self._logged: dict[str, str] = {}
 
-    async def look(self, fault: str, *, at_once: bool = False) -> None:
-        """The store could not be read or written just now: tell it to those who were not told, once it has lasted (or `at_once`)."""
+    async def report_outage(self, fault: str, *, at_once: bool = False) -> None:
+        """Record that the store could not be read or written just now. Once it lasted (or `at_once`), notify channels that do not know."""
         now = self._clock.now()
-        with self._memory.alone() as is_alone:
-            if not is_alone:
+        with self._outage_log.exclusive_access() as has_access:
+            if not has_access:
                 return
-            lost = self._memory.recall() or Outage(now)
-            if (shown := fit_line(KNOWN_SECRETS.redact(_first_line(fault)), 200)) != lost.fault or lost.is_recorded:
-                lost.fault, lost.is_recorded = shown, False
+            lost = self._outage_log.recall() or Outage(now)
+            if (text := fit_line(KNOWN_SECRETS.redact(_first_line(fault)), 200)) != lost.fault or lost.is_recorded:
+                lost.fault, lost.is_recorded = text, False
                 self._remember(lost)
-            if now - lost.since_at < self._tell_after_ms and not at_once:
+            if now - lost.since_at < self._notify_after_ms and not at_once:
                 return
-            told = IncidentAttributes(subject=_SUBJECT, severity=Severity.PAGE)
-            targets = make_routing(self._settings).targets(told, NotificationEvent.OPENED, now)
-            due = {one.channel for one in targets if one.due_at <= now} - lost.told.keys()
+            attributes = IncidentAttributes(subject=_SUBJECT, severity=Severity.PAGE)
+            targets = make_routing(self._settings).targets(attributes, NotificationEvent.OPENED, now)
+            due = {target.channel for target in targets if target.due_at <= now} - lost.told.keys()
             notice = self._notice(NotificationEvent.OPENED, lost, fault)
-            # Together: one that hangs must not use up the time in which the others could be told.
-            await asyncio.gather(*(self._tell(lost, channel, notice, None) for channel in sorted(due)))
+            # Together: one that hangs must not use up the time of the others.
+            await asyncio.gather(*(self._send(lost, channel, notice, None) for channel in sorted(due)))
 
     @property
     def is_private(self) -> bool:
         """Whether no other process will know what this one saw."""
-        return self._memory.is_private
+        return self._outage_log.is_private
 
-    async def over(self) -> None:
-        """The store takes commits: write down that it was lost, and tell that it is over to those who were told."""
-        if not self._memory.exists():
+    async def report_recovery(self) -> None:
+        """The store accepts commits: record that it was lost, and notify the notified channels that it is over."""
+        if not self._outage_log.exists():
             return
-        with self._memory.alone() as is_alone:
-            lost = self._memory.recall() if is_alone else None
-            if lost is None or not await self._is_recorded(lost):
+        with self._outage_log.exclusive_access() as has_access:
+            lost = self._outage_log.recall() if has_access else None
+            if lost is None or not await self._record_outage(lost):
                 return
             notice = self._notice(NotificationEvent.RESOLVED, lost, "")
-            await asyncio.gather(*(self._tell_end(lost, channel, notice) for channel in list(lost.told)))
+            await asyncio.gather(*(self._send_recovery(lost, channel, notice) for channel in list(lost.told)))
             if not lost.told:
-                self._memory.forget()
+                self._outage_log.forget()
 
-    async def _tell_end(self, lost: Outage, channel: str, notice: Notification) -> None:
-        if await self._tell(lost, channel, notice, lost.told[channel]):
+    async def _send_recovery(self, lost: Outage, channel: str, notice: Notification) -> None:
+        if await self._send(lost, channel, notice, lost.told[channel]):
             del lost.told[channel]
             self._remember(lost)
 
-    async def _is_recorded(self, lost: Outage) -> bool:
-        """Write down in the store that it was lost, if that was told or is to be; False = it is away again."""
+    async def _record_outage(self, lost: Outage) -> bool:
+        """Record in the store that it was lost, if a notification was or will be sent. Return False if the store is lost again."""
         now = self._clock.now()
-        has_lasted = bool(lost.told) or now - lost.since_at >= self._tell_after_ms
+        has_lasted = bool(lost.told) or now - lost.since_at >= self._notify_after_ms
         if self._commit is None or lost.is_recorded or not has_lasted:
             return True
         record = RecordStoreOutage(
@@ -109,7 +109,7 @@ class FallbackAlerter:
                 await self._commit(record)
         except (TimeoutError, StoreUnavailableError, StoreFullError):
             return False
-        except Exception as error:  # noqa: BLE001 - its end is told all the same
+        except Exception as error:  # noqa: BLE001 - its end is reported all the same
             self._log("", f"it cannot be written down that the store was lost: {self._faults.of(error)}")
             return True
         lost.is_recorded = True
@@ -117,37 +117,37 @@ class FallbackAlerter:
         return True
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         for link in self._links.values():
             await link.close()
         self._links = {}
 
-    async def _tell(self, lost: Outage, channel: str, notice: Notification, ref: str | None) -> bool:
+    async def _send(self, lost: Outage, channel: str, notice: Notification, ref: str | None) -> bool:
         if not self._links:
             self._links = open_links(self._settings, self._faults, self._clock)
         link = self._links.get(channel)
         if link is None:  # a channel that is configured no more
             return True
         try:
-            found = await link.send(notice, ref)
-        except Exception as error:  # noqa: BLE001 - the others are told all the same, and this one in the next round
+            ref_of_sent = await link.send(notice, ref)
+        except Exception as error:  # noqa: BLE001 - the others are notified all the same, and this one in the next round
             fault = error.text if isinstance(error, ChannelFault) else self._faults.of(error)
             self._log(channel, f"channel {channel} cannot be told of the store: {fault}")
             return False
         if notice.about is NotificationEvent.OPENED:
-            lost.told[channel] = found
+            lost.told[channel] = ref_of_sent
             self._remember(lost)
         return True
 
     def _notice(self, about: NotificationEvent, lost: Outage, fault: str) -> Notification:
-        around = notice_context(self._settings)
+        context = notice_context(self._settings)
         is_over = about is NotificationEvent.RESOLVED
         state = "resolved" if is_over else Severity.PAGE.value
-        what = "takes commits again" if is_over else f"cannot be read or written: {_first_line(fault)}"
+        condition = "takes commits again" if is_over else f"cannot be read or written: {_first_line(fault)}"
         host = socket.gethostname()
         key = f"mainspring:store-lost:{host}:{lost.since_at}"
         fields = [
-            NotificationField("Since", format_moment(lost.since_at, around.zone)),
+            NotificationField("Since", format_moment(lost.since_at, context.zone)),
             NotificationField("Where", f"{self._where} on {host}"),
         ]
         if not is_over:
@@ -163,22 +163,22 @@ class FallbackAlerter:
             key=key,
             about=about,
             severity=Severity.PAGE,
-            headline=fit_line(f"[{state}] mainspring: the store {what}", 200),
+            headline=fit_line(f"[{state}] mainspring: the store {condition}", 200),
             fields=tuple(fields),
-            environment=around.environment,
-            project=around.project,
+            environment=context.environment,
+            project=context.project,
             at=lost.since_at,
         )
 
     def _remember(self, lost: Outage) -> None:
-        """Write it down; where that is not possible, a process that starts again tells it again."""
+        """Save the outage. If that fails, a process that restarts notifies again."""
         try:
-            self._memory.remember(lost)
+            self._outage_log.remember(lost)
         except OSError as error:
             self._log("", f"it cannot be written down who was told of the store: {error}")
 
     def _log(self, channel: str, text: str) -> None:
-        """Log what is wrong when that changes."""
+        """Log an error when it changes."""
         if self._logged.get(channel) != text:
             self._logged[channel] = text
             _LOG.error("%s", text)
@@ -189,21 +189,21 @@ def _first_line(text: str) -> str:
 
 
 async def notify_store_lost(settings: Settings, faults: ErrorText, clock: Clock, where: str, error: StoreError) -> None:
-    """Tell that the store is lost and all that worked on it has ended, for at most ten seconds.
+    """Notify that the store is lost and that all its processes have ended, for at most ten seconds.
 
-    At once, unless it may be a matter of waiting: then once a process that starts again and again has met it for long enough, if the next
-    one can know that of this one. Where no channel is configured whoever started it is told by its exit alone.
+    At once, unless the loss may pass: then once a process that restarts again and again has met it for long enough, if the next one
+    can know that of this one. Without a configured channel, only the exit code reports the loss.
     """
     passes = isinstance(error, StoreUnavailableError | StoreFullError) and not isinstance(error, StoreBrokenError)
     if not settings.notify.channels:
         return
-    reserved = FallbackAlerter(settings, faults, clock, where)
+    fallback = FallbackAlerter(settings, faults, clock, where)
     try:
         async with asyncio.timeout(_TIMEOUT_S):
-            await reserved.look(error.message, at_once=not passes)
-            if reserved.is_private:
-                await reserved.look(error.message, at_once=True)
-    except Exception as fault:  # noqa: BLE001 - the store's own error is what the caller goes on with
+            await fallback.report_outage(error.message, at_once=not passes)
+            if fallback.is_private:
+                await fallback.report_outage(error.message, at_once=True)
+    except Exception as fault:  # noqa: BLE001 - the caller handles the store's own error
         _LOG.error("not everybody could be told that the store is lost: %s", faults.of(fault))
     finally:
-        await reserved.close()
+        await fallback.close()

@@ -1,4 +1,4 @@
-"""Where the runbook of an automation is: the page that it names, `runbooks/NAME.md` of the project, or the section of its docstring."""
+"""Runbooks of automations: the page that an automation names, `runbooks/NAME.md` of the project, or a section of its docstring."""
 
 from pathlib import Path
 
@@ -15,34 +15,34 @@ _MARKDOWN_SUFFIX = ".md"
 
 
 class Runbook(msgspec.Struct, frozen=True):
-    """`where` = an address, a path from the project's folder, or where to read it; `text` = its words, if they are no page."""
+    """`where` = an address, a path from the project's folder, or the command that shows it; `text` = its text, if it is no page."""
 
     where: str
     text: str | None = None
 
 
 class RunbookFinder:
-    """Looks in the folder of the project; without a configuration there is none."""
+    """Finds runbooks in the folder of the project. Without a configuration there is no folder."""
 
     def __init__(self, settings: Settings) -> None:
         self._folder = None if settings.file is None else settings.folder
 
     def of(self, automation: str, definition: Definition | None, incident: Incident | None = None) -> Runbook | None:
-        """Return the runbook, at the heading that is about `incident` where its page has one; None = there is none."""
+        """Return the runbook, at the heading for `incident` if its page has one; None = there is none."""
         named = None if definition is None else definition.option("runbook")
         if named:
-            return Runbook(self._anchored(named, incident))
+            return Runbook(self._add_anchor(named, incident))
         page = f"{_RUNBOOK_FOLDER}/{automation}.md"
         if self._file(page, within=_RUNBOOK_FOLDER) is not None:
-            return Runbook(self._anchored(page, incident))
+            return Runbook(self._add_anchor(page, incident))
         if definition is not None and definition.guide:
             return Runbook(f"in its docstring: mainspring auto show {automation}", definition.guide)
         return None
 
     def words(self, runbook: Runbook) -> str | None:
-        """Return what it says about the incident that it was looked up for, as its author wrote it; None where only its reader can open it.
+        """Return what the runbook says about the incident, as its author wrote it; None if only its reader can open it.
 
-        Only Markdown within the project's folder is read: what else a definition names is for the eyes of whoever may open it there.
+        Only Markdown within the project's folder is read: other files are only for readers with access to them.
         """
         if runbook.text is not None:
             return runbook.text
@@ -55,19 +55,19 @@ class RunbookFinder:
         except OSError:
             return None
 
-    def _anchored(self, page: str, incident: Incident | None) -> str:
+    def _add_anchor(self, page: str, incident: Incident | None) -> str:
         file = None if incident is None or "#" in page else self._file(page)
         if incident is None or file is None:
             return page
         try:
             text = file.read_text(encoding="utf-8", errors="replace") if file.stat().st_size <= _MAX_FILE_BYTES else ""
-        except OSError:  # it is named all the same: whoever reads it may be allowed to
+        except OSError:  # the runbook is named all the same: its reader may have access
             return page
         anchor = find_anchor(text, incident)
         return page if anchor is None else f"{page}#{anchor}"
 
     def _file(self, page: str, within: str = "") -> Path | None:
-        """Return the file of a page; None where it is an address, or not in the folder (`within` it, for what a name leads to)."""
+        """Return the file of a page; None for an address, or for a file outside the folder (`within` it, where a name leads)."""
         if self._folder is None or "://" in page:
             return None
         file = self._folder / page

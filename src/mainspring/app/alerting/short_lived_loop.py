@@ -1,7 +1,7 @@
-"""The event loop of a program that ends when it has told people: it waits for no name server.
+"""Short-lived event loop of a program that ends once it has sent its notifications: it waits for no name server.
 
-A loop looks names up in threads of a pool, which its end and that of the interpreter wait for: a name server that does not answer would
-keep a wrapped command for minutes.
+A loop resolves names in threads of a pool, and its end and that of the interpreter wait for them. A name server that does not answer
+would delay a wrapped command for minutes.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ class _ShortLivedLoop(asyncio.SelectorEventLoop):
     async def getaddrinfo(
         self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
     ) -> Any:
-        """As asyncio's, in a thread that nobody waits for."""
-        look_up = partial(socket.getaddrinfo, host, port, family, type, proto, flags)
-        return await ChannelThread("mainspring-names").run(look_up)
+        """Resolve a name as asyncio does, in a thread that nothing waits for."""
+        resolve = partial(socket.getaddrinfo, host, port, family, type, proto, flags)
+        return await ChannelThread("mainspring-names").run(resolve)
 
 
-def run_in_short_lived_loop(act: Coroutine[Any, Any, T]) -> T:
-    """Run it to its end in a loop of its own, and return what it returns."""
+def run_in_short_lived_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end in a loop of its own, and return its result."""
     with asyncio.Runner(loop_factory=_ShortLivedLoop) as runner:
-        return runner.run(act)
+        return runner.run(coroutine)

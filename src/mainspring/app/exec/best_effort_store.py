@@ -1,9 +1,8 @@
-"""The store as a wrapped command sees it: told what happens, waited for briefly, and given up for good at the first failure.
+"""Best-effort store of a wrapped command: it waits for the store only briefly, and abandons it at the first failure.
 
-Invariants: nothing here keeps the command waiting longer than the patience; once the store is away it stays so for
-this process, so that a store that comes back half way is told the whole story later, from the spool, instead of a
-part of it now. Every act runs in one thread, in order; that thread may be stuck for ever in a lock or on a disk, and
-the process ends all the same.
+Invariants: nothing here delays the command longer than the timeout. Once the store is unreachable it stays so for this process. A store
+that recovers half way gets the whole record later, from the spool, instead of a part of it now. One thread runs all calls, in order.
+It may hang without end in a lock or on a disk, and the process ends all the same.
 """
 
 import threading
@@ -26,64 +25,64 @@ from mainspring.store.read.runs.history import facts_after
 T = TypeVar("T")
 
 STORE_TIMEOUT_S = 2.0
-"""Seconds that the store may take for one thing."""
+"""Seconds that the store may take for one call."""
 EXEC_ROLE = "exec"
 
 
 class _PendingCall:
-    """One act on its way."""
+    """A call on its way to the store."""
 
-    def __init__(self, act: Callable[[ProcessStore], object]) -> None:
-        self.act = act
+    def __init__(self, work: Callable[[ProcessStore], object]) -> None:
+        self.work = work
         self.done = threading.Event()
         self.result: object = None
 
 
 class BestEffortStore:
-    """The store of one `exec`. `away` says why nothing more can be told, None while all is well."""
+    """The store of one `exec`. `away` says why the store is abandoned, None while it works."""
 
-    def __init__(self, place: str | Path, clock: Clock, *, patience: float = STORE_TIMEOUT_S) -> None:
+    def __init__(self, place: str | Path, clock: Clock, *, timeout: float = STORE_TIMEOUT_S) -> None:
         self.away: str | None = None
         self._error: MainspringError | None = None
         self.is_foreign = False
-        """Whether what is named as the store is a folder, or a file of another kind."""
-        self._patience = patience
-        # A little less, so that the store itself can say what is wrong with it.
-        self._store = make_store(place, clock=clock, on_change=self._on_change, patience=patience * 0.6)
+        """Whether the named store is a folder, or a file of another kind."""
+        self._timeout = timeout
+        # A little less, so that the store itself can report its failure.
+        self._store = make_store(place, clock=clock, on_change=self._on_change, patience=timeout * 0.6)
         self.shown = self._store.shown
         self._on_cancel: Callable[[], None] | None = None
-        self._is_looking = False
-        self._asked: SimpleQueue[_PendingCall | None] = SimpleQueue()
-        threading.Thread(target=self._live, name="mainspring-ledger", daemon=True).start()
+        self._is_checking = False
+        self._calls: SimpleQueue[_PendingCall | None] = SimpleQueue()
+        threading.Thread(target=self._run, name="mainspring-ledger", daemon=True).start()
 
     def open(self) -> None:
-        """Open the store and this process's session; `away` tells if that failed."""
+        """Open the store and this process's session; `away` says if that failed."""
 
-        def act(store: ProcessStore) -> None:
+        def open_session(store: ProcessStore) -> None:
             store.open()
             store.open_session(EXEC_ROLE)
 
-        self.do(act)
+        self.do(open_session)
 
-    def do(self, act: Callable[[ProcessStore], T], *, patience: float | None = None) -> T | None:
-        """Return what the act returns, or None if the store is away (see `away`), now or since before."""
+    def do(self, work: Callable[[ProcessStore], T], *, timeout: float | None = None) -> T | None:
+        """Return what `work` returns, or None if the store is abandoned (see `away`), now or before."""
         if self.away is not None:
             return None
-        asked = _PendingCall(act)
-        self._asked.put(asked)
-        wait = self._patience if patience is None else patience
-        if not asked.done.wait(wait) and self.away is None:
+        call = _PendingCall(work)
+        self._calls.put(call)
+        wait = self._timeout if timeout is None else timeout
+        if not call.done.wait(wait) and self.away is None:
             self.away = f"it did not answer within {wait:g} s"
-        return None if self.away is not None else asked.result  # type: ignore[return-value]
+        return None if self.away is not None else call.result  # type: ignore[return-value]
 
-    def tell(self, act: Callable[[ProcessStore], object]) -> None:
-        """Have something done without waiting for it."""
+    def submit(self, work: Callable[[ProcessStore], object]) -> None:
+        """Run `work` without waiting for it."""
         if self.away is None:
-            self._asked.put(_PendingCall(act))
+            self._calls.put(_PendingCall(work))
 
     @property
     def lost(self) -> StoreError | None:
-        """What is wrong with the store; None = nothing, or what failed was not the store."""
+        """The error of the store; None = no failure, or none of the store."""
         if self.away is None or self._error is not None:
             return self._error if isinstance(self._error, StoreError) else None
         return StoreUnavailableError(self.away)
@@ -95,56 +94,58 @@ class BestEffortStore:
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """What children must hold so that the session is not dead before they are."""
+        """File descriptors that children must hold so that the session outlives this process while they run."""
         lock = self._store.lock
         return () if lock is None or self.away is not None else (lock.descriptor,)
 
-    def when_cancelled(self, then: Callable[[], None]) -> None:
-        """Call `then`, in another thread, once somebody asks for the run to be cancelled."""
-        self._on_cancel = then
-        self._is_looking = True
-        self.tell(self._look)
+    def when_cancelled(self, on_cancel: Callable[[], None]) -> None:
+        """Call `on_cancel`, in another thread, once someone requests the cancellation of the run."""
+        self._on_cancel = on_cancel
+        self._is_checking = True
+        self.submit(self._check_cancel)
 
     def close(self) -> None:
         """End the session, if the store still answers."""
         self.do(lambda store: store.close())
-        self._asked.put(None)
+        self._calls.put(None)
 
     def _on_change(self, changes: CommitChanges) -> None:
-        """Look for a cancel when another process wrote something; one look waits at most."""
-        if changes.facts and self._on_cancel is not None and not self._is_looking:
-            self._is_looking = True
-            self.tell(self._look)
+        """Check for a cancel when another process wrote facts; at most one check waits."""
+        if changes.facts and self._on_cancel is not None and not self._is_checking:
+            self._is_checking = True
+            self.submit(self._check_cancel)
 
-    def _look(self, store: ProcessStore) -> None:
-        self._is_looking = False
+    def _check_cancel(self, store: ProcessStore) -> None:
+        self._is_checking = False
         if store.session is None or self._on_cancel is None:
             return
         if any(fact.kind is FactKind.CANCEL for fact in facts_after(store.reader, store.session, 0)):
             self._on_cancel()
 
-    def _live(self) -> None:
-        """Do one thing after the other, until one fails."""
-        while (asked := self._asked.get()) is not None:
+    def _run(self) -> None:
+        """Run one call after the other, until one fails."""
+        while (call := self._calls.get()) is not None:
             if self.away is None:
                 try:
-                    asked.result = asked.act(self._store)
+                    call.result = call.work(self._store)
                 except MainspringError as error:
                     self.is_foreign = isinstance(error, NotAStoreError)
                     self._error = error
                     self.away = " ".join(error.message.splitlines())
                 except Exception as error:  # noqa: BLE001 - whatever a store does, the command runs
                     self.away = f"{type(error).__name__}: {error}"
-            asked.done.set()
+            call.done.set()
 
 
 def declare_dead_sessions(store: ProcessStore) -> list[int]:
-    """Bury the `exec` sessions of this host whose process is gone; return which."""
-    return [one.session for one in find_dead(store.reader) if one.role == EXEC_ROLE and declare_dead(store, one)]
+    """Declare the `exec` sessions of this host dead whose process has ended. Return their ids."""
+    return [
+        found.session for found in find_dead(store.reader) if found.role == EXEC_ROLE and declare_dead(store, found)
+    ]
 
 
 def declare_dead(store: ProcessStore, dead: FoundSession) -> bool:
-    """End what is left of a dead session and write that it is dead; False if it cannot be ended, or is our own."""
+    """Kill what is left of a dead session and declare it dead. Return False if it cannot be killed, or is this process's own."""
     if dead.session == store.session or not kill_remains(dead):
         return False
     return isinstance(store.apply(DeclareSessionDead(dead.session)), NumberAnswer)

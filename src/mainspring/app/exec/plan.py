@@ -1,4 +1,4 @@
-"""What one call of `exec` was asked for, and the exit codes that are its own."""
+"""Plan of one `exec` call, and the exit codes of `exec` itself."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,18 +17,18 @@ from mainspring.store.process_store import ProcessStore
 
 FAILURE_EXIT_CODE = 125
 LOCK_HELD_EXIT_CODE = 75
-"""EX_TEMPFAIL: nothing ran, come again. Not 0, which would tell whoever asks that the work is done."""
+"""EX_TEMPFAIL: nothing ran, try again. Not 0, which would tell the caller that the work is done."""
 
 
 def skip_outage_report(ledger: BestEffortStore | None) -> None:
-    """Leave it to the command's own words."""
+    """Report no outage: the command's own messages are enough."""
 
 
 class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What one call of `exec` was asked for, and where its records go (`spool` None = there is no place).
+    """The plan of one `exec` call: what to do, and where its records go (`spool` None = no place).
 
-    `spare_spool` = where they go if the store proves to be none: nothing is made beside a folder or file of another kind.
-    `claimed` = a store is known to which what is in `spool` belongs.
+    `spare_spool` = where they go if the store proves to be none: nothing is created next to a folder or file of another kind.
+    `claimed` = the store is known to which the records in `spool` belong.
     """
 
     wrapping: ExecRunSpec
@@ -40,19 +40,19 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     lock_wait: timedelta = timedelta(0)
     lock_exit: int = LOCK_HELD_EXIT_CODE
     rules: tuple[str, ...] = ()
-    """The user's rules for failures, "module:name", looked for in `folder` too."""
+    """The user's failure rules, "module:name", imported from `folder` too."""
     folder: Path = Path()
     watch: Callable[[ProcessStore, str], None] | None = None
-    """Called with the store and the automation's name when the end is on record; None = others watch."""
-    told: Callable[[BestEffortStore | None], None] = skip_outage_report
-    """Called with the store once the end is on record, or in the spool: whoever tells that it is lost, or back."""
+    """Called with the store and the automation's name when the end is recorded; None = other processes watch."""
+    report_outage: Callable[[BestEffortStore | None], None] = skip_outage_report
+    """Called with the store once the end is recorded, or in the spool: reports that the store is lost, or back."""
     trace: Callable[[StartRun, ExecRunEnd], str | None] | None = None
-    """Called with how the run began and ended; it returns what kept it from being told. None = nobody is told."""
+    """Called with the run's start and end. Returns why the trace was not sent. None = no trace."""
     fail_open: bool = True
     verbose: bool = False
 
     def classifier(self) -> Classifier | None:
-        """Return the user's rules; where they cannot be had, say so: the table alone judges then."""
+        """Return the user's rules. If they cannot be imported, print a notice: then only the table of errors classifies."""
         try:
             return make_classifier(self.rules, self.folder)
         except MainspringError as error:

@@ -1,8 +1,7 @@
-"""`mainspring exec`: one wrapped command from lock to record, put together from store, spool and engine.
+"""The process of `mainspring exec`: one wrapped command from lock to record, assembled from store, spool and engine.
 
-The command comes first: by default it runs whatever state the store is in, and its story goes to the spool. Only what
-the user asked to keep it from running does so: a lock or a key that another run holds, a key that was used up, or
-`fail_open=False`.
+The command comes first: by default it runs whatever state the store is in, and its record goes to the spool. Only the user's own
+conditions prevent it: a lock or a key that another run holds, a key that was used up, or `fail_open=False`.
 """
 
 import os
@@ -18,7 +17,7 @@ from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import make_id
 from mainspring.domain.states import RunState
-from mainspring.engine.commands import exec_run_record as tell
+from mainspring.engine.commands import exec_run_record
 from mainspring.engine.commands.exec_run import SIGNAL_EXIT_BASE, ExecRun, ExecRunEnd
 from mainspring.resources.secret_variables import PASSWORD_VARIABLE, SECRET_VARIABLES
 from mainspring.service.actor import user_name
@@ -41,7 +40,7 @@ _WATCH_TIMEOUT_S = 15.0
 
 
 class _CommandNotRunError(Exception):
-    """The command does not run; `code` is the exit code."""
+    """The command does not run. `code` = the exit code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -49,7 +48,7 @@ class _CommandNotRunError(Exception):
 
 
 class ExecProcess:
-    """One call. `run` returns the exit code and never raises for what the store, the spool or the command do."""
+    """One call. `run` returns the exit code. It never raises for failures of the store, the spool or the command."""
 
     def __init__(self, plan: ExecPlan, clock: Clock | None = None) -> None:
         self._plan = plan
@@ -57,10 +56,10 @@ class ExecProcess:
         self._name = plan.wrapping.definition.name
         now_at = self._clock.now()
         self._id = make_id("r", now_at, self._clock.random_bits(80))
-        self._begin: StartRun = tell.build_start(
+        self._begin: StartRun = exec_run_record.build_start(
             plan.wrapping, self._id, now_at, f"exec:{user_name()}@{socket.gethostname()}"
         )
-        self._describe = tell.build_description(plan.wrapping.definition)
+        self._describe = exec_run_record.build_description(plan.wrapping.definition)
         self._spool = None if plan.spool is None else Spool(plan.spool, plan.spare_spool)
         self._ledger = None if plan.store is None else BestEffortStore(plan.store, self._clock)
         self._locks: list[LockFile] = []
@@ -71,29 +70,29 @@ class ExecProcess:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether a thread may still be waiting for the store: then the process ends without asking it."""
+        """Whether a thread may still wait for the store: then the process ends without the store."""
         return self._ledger is not None and self._ledger.away is not None
 
     def run(self) -> int:
-        """Run the command and keep its story; return the exit code."""
-        with self._signals.taken():
+        """Run the command and save its record. Return the exit code."""
+        with self._signals.capture():
             try:
                 self._open()
-                self._take_in()
+                self._import_spool()
                 self._refuse_used_key()
                 self._lock()
                 self._start()
                 end = self._attempts()
             except _CommandNotRunError as stop:
-                self._plan.told(self._ledger)
+                self._plan.report_outage(self._ledger)
                 self._close()
                 return stop.code
             if end.is_silent_failure and end.failure is not None:
                 print_notice(f"{self._name}: {end.failure.message}")
-            self._tell_withheld(end)
-            self._keep(tell.build_whole_run(self._begin, end, self._session), end)
-            self._plan.told(self._ledger)
-            self._watch(end)
+            self._warn_of_withheld_password(end)
+            self._save_record(exec_run_record.build_whole_run(self._begin, end, self._session), end)
+            self._plan.report_outage(self._ledger)
+            self._notify_and_trace(end)
             self._close()
             return end.exit_code
 
@@ -106,25 +105,25 @@ class ExecProcess:
                 self._spool = None if self._plan.spare_spool is None else Spool(self._plan.spare_spool)
             if self._plan.verbose:
                 print_notice(f"store {self._ledger.shown}, spool {None if self._spool is None else self._spool.folder}")
-        why = self._ledger.away if self._ledger is not None else self._without_store()
-        if why is not None:
+        reason = self._ledger.away if self._ledger is not None else self._explain_no_store()
+        if reason is not None:
             if not self._plan.fail_open:
-                print_notice(f"the store is away ({why}): nothing was run, as --fail-closed asks")
+                print_notice(f"the store is away ({reason}): nothing was run, as --fail-closed asks")
                 raise _CommandNotRunError(FAILURE_EXIT_CODE)
-            print_notice(f"the store is away ({why}): the command runs all the same")
+            print_notice(f"the store is away ({reason}): the command runs all the same")
 
-    def _without_store(self) -> str:
+    def _explain_no_store(self) -> str:
         """Return why there is no store: the configuration cannot be read. It may name the store all the same."""
         if self._spool is None or not self._plan.claimed:
             return "the configuration names none"
         return f"the configuration must be fixed first; until then the record waits in {self._spool.folder}"
 
-    def _take_in(self) -> None:
+    def _import_spool(self) -> None:
         spool = self._spool
         if spool is None or not spool.names():
             return
-        taken = self._do(lambda store: spool.take_in(store.apply, limit=_MAX_SPOOL_IMPORT, within=_SPOOL_IMPORT_S))
-        for path in taken.bad if taken is not None else ():
+        imported = self._do(lambda store: spool.take_in(store.apply, limit=_MAX_SPOOL_IMPORT, within=_SPOOL_IMPORT_S))
+        for path in imported.bad if imported is not None else ():
             print_notice(f"a record of the spool cannot be read and was set aside: {path}")
 
     def _refuse_used_key(self) -> None:
@@ -133,47 +132,47 @@ class ExecProcess:
         if found is not None:
             self._stop_for_key(found)
 
-    def _stop_for_key(self, run: str) -> None:
-        print_notice(f"{self._name}: key {self._plan.wrapping.key!r} succeeded already, as run {run}: not run again")
+    def _stop_for_key(self, run_id: str) -> None:
+        print_notice(f"{self._name}: key {self._plan.wrapping.key!r} succeeded already, as run {run_id}: not run again")
         raise _CommandNotRunError(0)
 
     def _lock(self) -> None:
-        """Take the lock, file first and then in the store, or tell that it is held and stop."""
+        """Acquire the lock, first as a file and then in the store, or print its holder and stop."""
         name, spool = self._plan.lock, self._spool
         if name is None:
             return
         if spool is None:
-            self._without_lock(name, "there is no spool folder")
+            self._handle_no_lock_file(name, "there is no spool folder")
         else:
             try:
-                self._wait_for(lambda: self._take_file(spool, name))
+                self._wait_for(lambda: self._acquire_lock_file(spool, name))
             except OSError as error:
-                self._without_lock(name, str(error))
-        self._wait_for(lambda: self._take_in_store(name))
+                self._handle_no_lock_file(name, str(error))
+        self._wait_for(lambda: self._acquire_store_lock(name))
 
-    def _without_lock(self, name: str, why: str) -> None:
-        print_notice(f"lock {name!r} cannot be taken as a file ({why})")
+    def _handle_no_lock_file(self, name: str, reason: str) -> None:
+        print_notice(f"lock {name!r} cannot be taken as a file ({reason})")
         if not self._plan.fail_open:
             raise _CommandNotRunError(FAILURE_EXIT_CODE)
 
-    def _take_file(self, spool: Spool, name: str) -> str | None:
-        """Take the lock's file; return who holds it if that failed."""
+    def _acquire_lock_file(self, spool: Spool, name: str) -> str | None:
+        """Acquire the lock's file. Return the holder if that failed."""
         lock = spool.lock(name)
         if lock is None:
             return "another process of this host"
         self._locks.append(lock)
         return None
 
-    def _take_in_store(self, name: str) -> str | None:
+    def _acquire_store_lock(self, name: str) -> str | None:
         owner = f"{self._name} ({self._id})"
         answer = self._do(lambda store: store.apply(AcquireLock(name, owner, None)))
         return answer.text if isinstance(answer, Refused) else None
 
     def _wait_for(self, attempt: Callable[[], str | None]) -> None:
-        """Try until it works or the wait is over. Who holds it may be dead: then what is left of them is ended first."""
+        """Try until it works or the wait is over. The holder may be dead: then kill what is left of it first."""
         holder = attempt()
         if holder is not None:
-            self._bury_dead()
+            self._declare_dead_sessions()
             holder = attempt()
         until = self._clock.now() + to_milliseconds(self._plan.lock_wait)
         while holder is not None and self._clock.now() < until and self._signals.number is None:
@@ -182,16 +181,16 @@ class ExecProcess:
         if self._signals.number is not None:
             raise _CommandNotRunError(SIGNAL_EXIT_BASE + self._signals.number)
         if holder is not None:
-            why = f"lock {self._plan.lock!r} is held by {holder}"
-            print_notice(f"{self._name}: {why}: not run")
-            self._keep(tell.build_skipped_run(self._begin, self._clock.now(), why), None)
+            reason = f"lock {self._plan.lock!r} is held by {holder}"
+            print_notice(f"{self._name}: {reason}: not run")
+            self._save_record(exec_run_record.build_skipped_run(self._begin, self._clock.now(), reason), None)
             raise _CommandNotRunError(self._plan.lock_exit)
 
     def _start(self) -> None:
-        """Put the run on record as running, if the store lets it; find the run of the key."""
+        """Record the run as running, if the store allows it; find the run of the key."""
         answer = self._do(self._write_start)
         if isinstance(answer, StartAnswer) and not answer.created and answer.state == RunState.RUNNING:
-            self._bury_dead()  # it may be on record only because its process was killed
+            self._declare_dead_sessions()  # it may be on record only because its process was killed
             answer = self._do(self._write_start)
         if isinstance(answer, Refused):
             if not self._plan.fail_open:
@@ -213,23 +212,23 @@ class ExecProcess:
     def _write_start(self, store: ProcessStore) -> StartAnswer | Refused:
         store.submit(self._describe, self._warn_of_ignored_schedule)
         store.submit(self._begin, _ignore_result)
-        begun = tell.build_start_mark(self._plan.wrapping, self._id, self._clock.now())
-        store.apply(begun)
+        start_mark = exec_run_record.build_start_mark(self._plan.wrapping, self._id, self._clock.now())
+        store.apply(start_mark)
         answer: StartAnswer | Refused = store.apply(self._begin)
         if isinstance(answer, StartAnswer) and answer.run == self._id:
             return StartAnswer(answer.run, created=True, state=answer.state)
         return answer
 
     def _warn_of_ignored_schedule(self, answer: object) -> None:
-        """Say that --cron or --every is ignored, because the name belongs to something else."""
+        """Warn that --cron or --every is ignored, because the name belongs to another automation."""
         if isinstance(answer, Refused) and self._describe.schedules and not self._has_warned:
             self._has_warned = True
             print_notice(
                 f"{self._name}: --cron and --every are ignored. {answer.text}. Give this command a name of its own: -n NAME"
             )
 
-    def _tell_withheld(self, end: ExecRunEnd) -> None:
-        """Say that a command that failed did not get the password of our database: it may have needed it for its own."""
+    def _warn_of_withheld_password(self, end: ExecRunEnd) -> None:
+        """Warn that a failed command did not get the password of Mainspring's database: it may have needed one for its own."""
         if end.failure is not None and PASSWORD_VARIABLE in SECRET_VARIABLES.names_in(os.environ):
             print_notice(
                 f"{self._name}: it did not get {PASSWORD_VARIABLE}; --pass-env {PASSWORD_VARIABLE} hands it on"
@@ -240,55 +239,55 @@ class ExecProcess:
     def _attempts(self) -> ExecRunEnd:
         ledger, wrapping = self._ledger, self._plan.wrapping
         files = tuple(lock.descriptor for lock in self._locks)
-        wrapped = ExecRun(
+        exec_run = ExecRun(
             wrapping,
             run=self._id,
-            key=tell.idempotency_key_of(wrapping, self._id),
+            key=exec_run_record.idempotency_key_of(wrapping, self._id),
             clock=self._clock,
             env=read_original_environment(),
-            slot_at=tell.find_slot(wrapping.definition, self._clock.now()),
+            slot_at=exec_run_record.find_slot(wrapping.definition, self._clock.now()),
             classifier=self._classifier,
             pass_fds=files + (() if ledger is None else ledger.descriptors),
-            on_attempt=lambda record: self._tell(tell.build_attempt(self._id, self._name, record)),
-            on_group=lambda pgid, mark, ended: self._tell(
+            on_attempt=lambda record: self._submit(exec_run_record.build_attempt(self._id, self._name, record)),
+            on_group=lambda pgid, mark, ended: self._submit(
                 RecordProcessGroup(pgid, mark, self._id, wrapping.ident, ended)
             ),
-            on_part=lambda part: self._tell(SaveLogs(self._id, (part,))),
+            on_part=lambda part: self._submit(SaveLogs(self._id, (part,))),
         )
-        self._signals.pass_to(wrapped.signalled)
+        self._signals.pass_to(exec_run.signalled)
         if ledger is not None:
-            ledger.when_cancelled(wrapped.cancel)
-        return wrapped.run()
+            ledger.when_cancelled(exec_run.cancel)
+        return exec_run.run()
 
-    def _tell(self, command: SaveAttempt | RecordProcessGroup | SaveLogs) -> None:
-        """Let the store know, if it knows of the run; the command does not wait for it."""
+    def _submit(self, command: SaveAttempt | RecordProcessGroup | SaveLogs) -> None:
+        """Submit a command to the store, if the store has the run. The wrapped command does not wait."""
         if self._ledger is not None and self._on_record:
-            self._ledger.tell(lambda store: store.apply(command))
+            self._ledger.submit(lambda store: store.apply(command))
 
-    def _keep(self, record: RecordExecRun, end: ExecRunEnd | None) -> None:
-        """Bring the story to the store; where it does not take it, to the spool; where that fails, to stderr."""
+    def _save_record(self, record: RecordExecRun, end: ExecRunEnd | None) -> None:
+        """Save the record in the store; if the store does not accept it, in the spool; if that fails, print it to stderr."""
         if end is not None and self._on_record:
-            kept = self._do(lambda store: self._write_end(store, end))
+            is_saved = self._do(lambda store: self._write_end(store, end))
         else:
-            kept = self._do(lambda store: self._write_whole(store, record))
-        if kept:
+            is_saved = self._do(lambda store: self._write_whole(store, record))
+        if is_saved:
             return
-        why = "there is no spool folder"
+        reason = "there is no spool folder"
         if self._spool is not None:
             try:
                 self._spool.write(record, self._describe)
             except (OSError, MainspringError) as error:
-                why = str(error).replace("\n", " ")
+                reason = str(error).replace("\n", " ")
             else:
                 if not self._plan.claimed:
                     print_notice(
                         f"no store is known to which run {self._id} belongs: move its record once one is, see mainspring doctor"
                     )
                 return
-        print_notice(f"run {self._id} of {self._name} ({record.state}) is on record nowhere: {why}")
+        print_notice(f"run {self._id} of {self._name} ({record.state}) is on record nowhere: {reason}")
 
     def _write_end(self, store: ProcessStore, end: ExecRunEnd) -> bool:
-        saved, finish = tell.build_end(self._id, self._name, end)
+        saved, finish = exec_run_record.build_end(self._id, self._name, end)
         store.submit(saved, _ignore_result)
         return bool(store.apply(finish) == DONE)
 
@@ -297,29 +296,29 @@ class ExecProcess:
         store.apply(record)
         return True
 
-    def _watch(self, end: ExecRunEnd) -> None:
-        """Let people hear of what this end means, if they have to, and a tracing backend: the command is over, nobody waits for it."""
+    def _notify_and_trace(self, end: ExecRunEnd) -> None:
+        """Notify people of this end and send its trace, where due. The command is over, so nothing waits for this."""
         watch = self._plan.watch
         if watch is not None and self._ledger is not None:
-            self._ledger.do(lambda store: watch(store, self._name), patience=_WATCH_TIMEOUT_S)
+            self._ledger.do(lambda store: watch(store, self._name), timeout=_WATCH_TIMEOUT_S)
         fault = None if self._plan.trace is None else self._plan.trace(self._begin, end)
         if fault is not None and self._plan.verbose:
             print_notice(f"{self._name}: no trace was sent: {fault}")
 
     def _close(self) -> None:
-        """Let go of everything, and end what other calls left behind when they were killed."""
+        """Release everything, and declare dead what killed calls left behind."""
         if self._ledger is not None:
-            self._bury_dead()
+            self._declare_dead_sessions()
             self._ledger.close()
-        for lock in self._locks:  # last, so that who gets it does not find the store's lock still held
+        for lock in self._locks:  # last: the next holder must not find the store's lock still held
             lock.release()
 
-    def _bury_dead(self) -> None:
+    def _declare_dead_sessions(self) -> None:
         if self._ledger is not None:
-            self._ledger.do(declare_dead_sessions, patience=_DEAD_SESSIONS_TIMEOUT_S)
+            self._ledger.do(declare_dead_sessions, timeout=_DEAD_SESSIONS_TIMEOUT_S)
 
-    def _do(self, act: Callable[[ProcessStore], T]) -> T | None:
-        return None if self._ledger is None else self._ledger.do(act)
+    def _do(self, work: Callable[[ProcessStore], T]) -> T | None:
+        return None if self._ledger is None else self._ledger.do(work)
 
     @property
     def _session(self) -> int | None:
@@ -327,4 +326,4 @@ class ExecProcess:
 
 
 def _ignore_result(result: object) -> None:
-    """Take an answer that the next command's answer repeats."""
+    """Ignore a result that the next command's result repeats."""

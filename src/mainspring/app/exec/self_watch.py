@@ -1,6 +1,6 @@
-"""What follows from the end of a wrapped command, where no process of ours stays: it looks and tells by itself.
+"""Self-watch after a wrapped command, where no process of Mainspring stays: evaluate the monitors and notify.
 
-Invariant: it changes nothing of the command's own story, which is on record before, and takes no longer than it may.
+Invariant: it changes nothing of the command's own record, which is saved before, and takes no longer than its limit.
 """
 
 from mainspring.app.exec.signal_forwarding import print_notice
@@ -13,9 +13,9 @@ WATCH_TIMEOUT_S = 10.0
 
 
 def watch_own_automation(settings: Settings, store: ProcessStore, automation: str) -> None:
-    """Look, if a failure is untold, an alert is due or something is wrong with this automation, and tell what is due; never raises.
+    """Evaluate if a failure is unreported, an alert is due or the automation has an incident, and notify of what is due. Never raises.
 
-    Where no channel is configured the command itself has had the word: whoever called it knows. What cannot be told within ten seconds
+    Without a configured channel the caller already has the command's output. What cannot be sent within ten seconds
     stays in the store, for the next call or `mainspring watch`.
     """
     try:

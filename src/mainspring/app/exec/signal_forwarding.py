@@ -1,4 +1,4 @@
-"""What `exec` passes on of its own: signals and its environment; and the one line it says on stderr."""
+"""Signal forwarding of `exec`, the original environment of the command, and the one line on stderr."""
 
 import os
 import select
@@ -15,16 +15,16 @@ _STDERR_TIMEOUT_S = 1.0
 
 
 class SignalForwarder:
-    """What came for us; `then` is who it is passed on to, once there is somebody."""
+    """The signals of this process; `then` = the function that forwards them, once there is a command."""
 
     def __init__(self) -> None:
         self.number: int | None = None
         self.then: Callable[[int], None] | None = None
-        self._came = threading.Event()
+        self._received = threading.Event()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Take the signals for as long as this lasts; one that was ignored when we came (nohup) stays ignored."""
+    def capture(self) -> Iterator[None]:
+        """Handle the signals in this block. A signal that was ignored before (nohup) stays ignored."""
         before = {number: signal.getsignal(number) for number in FORWARDED_SIGNALS}
         for number, handler in before.items():
             if handler != signal.SIG_IGN:
@@ -36,24 +36,24 @@ class SignalForwarder:
                 signal.signal(number, handler)
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until a signal comes."""
-        self._came.wait(seconds)
+        """Wait up to `seconds`, or until a signal arrives."""
+        self._received.wait(seconds)
 
     def pass_to(self, then: Callable[[int], None]) -> None:
-        """Pass signals on to `then`, the one that has come already too."""
+        """Forward signals to `then`, including one that arrived before."""
         self.then = then
         if self.number is not None:
             then(self.number)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.number = number
-        self._came.set()
+        self._received.set()
         if self.then is not None:
             self.then(number)
 
 
 def read_original_environment() -> dict[str, str]:
-    """Return the environment that this process was started with: without the locale that Python sets where there is none."""
+    """Return the environment that this process was started with: without the locale that Python sets if there is none."""
     environ = dict(os.environ)
     if "LC_CTYPE" in environ:
         try:
@@ -66,7 +66,7 @@ def read_original_environment() -> dict[str, str]:
 
 
 def print_notice(text: str) -> None:
-    """Say one line on stderr, if anybody can hear it."""
+    """Print one line on stderr, if it can be written."""
     if sys.stderr is None or not _is_stderr_writable():
         return
     try:
@@ -77,7 +77,7 @@ def print_notice(text: str) -> None:
 
 
 def _is_stderr_writable() -> bool:
-    """Tell whether stderr takes a line soon: a reader that reads nothing must not keep us from ending."""
+    """Return whether stderr accepts a line soon: a reader that reads nothing must not delay the end of this process."""
     try:
         return bool(select.select([], [sys.stderr], [], _STDERR_TIMEOUT_S)[1])
     except (OSError, ValueError):

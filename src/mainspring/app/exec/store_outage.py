@@ -1,7 +1,7 @@
-"""That the store is lost, told by programs that end: a wrapped command, a round of `watch`.
+"""Store outage, reported by programs that end: a wrapped command, a round of `watch`.
 
-Where nothing else of ours runs they are the only ones who see it. What they remember outlives them, so that however many of
-them see it tell it once, and the first that finds the store again tells its end.
+If nothing else of Mainspring runs, only they see it. The outage log outlives them: any number of them report the outage once, and the
+first one that finds the store again reports its end.
 """
 
 import asyncio
@@ -25,25 +25,25 @@ REPORT_TIMEOUT_S = 10.0
 
 
 class StoreOutageReporter:
-    """Tells the channels of the settings; never raises, and takes no longer than ten seconds."""
+    """Reports outages to the configured channels. Never raises, and takes at most ten seconds."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
 
-    def seen(self, ledger: BestEffortStore | None) -> None:
-        """Tell what a wrapped command has seen of its store."""
+    def report(self, ledger: BestEffortStore | None) -> None:
+        """Report what a wrapped command saw of its store."""
         if ledger is None:
             return
         if ledger.lost is not None:
-            self.away(ledger.shown, ledger.lost)
+            self.report_lost(ledger.shown, ledger.lost)
         elif ledger.away is None:
-            self.back(ledger.shown, partial(_record_outage, ledger))
+            self.report_recovered(ledger.shown, partial(_record_outage, ledger))
 
-    def away(self, where: str, error: StoreError) -> None:
-        """The store (`where`, for people) could not be used: tell it, once it has lasted, or at once if it cannot pass by itself."""
+    def report_lost(self, where: str, error: StoreError) -> None:
+        """Report that the store (`where`, for people) could not be used: once it has lasted, or at once if it cannot pass by itself."""
         if self._settings.notify.channels:
-            # Imported late, as below: a command whose store is well needs none of it.
+            # Imported late, as below: a command with a healthy store does not need it.
             from mainspring.app.alerting.fallback_alerting import notify_store_lost  # noqa: PLC0415
             from mainspring.resources.error_text import ErrorText  # noqa: PLC0415
             from mainspring.resources.secret_store import SecretStore  # noqa: PLC0415
@@ -51,8 +51,8 @@ class StoreOutageReporter:
             faults = ErrorText(SecretStore(self._settings.secrets.dir, os.environ))
             _run_with_timeout(notify_store_lost(self._settings, faults, self._clock, where, error))
 
-    def back(self, where: str, apply: Callable[["RecordStoreOutage"], Any]) -> None:
-        """The store is well: tell that to those who heard otherwise, and write down that it was lost."""
+    def report_recovered(self, where: str, apply: Callable[["RecordStoreOutage"], Any]) -> None:
+        """Notify the notified channels that the store is healthy again, and record that it was lost."""
         if not OutageLog(self._settings.exec.spool).exists():
             return
         from mainspring.app.alerting.fallback_alerting import FallbackAlerter  # noqa: PLC0415
@@ -60,7 +60,9 @@ class StoreOutageReporter:
         from mainspring.resources.secret_store import SecretStore  # noqa: PLC0415
 
         async def commit(lost: "RecordStoreOutage") -> None:
-            if lost.facts["told"]:  # who looks now and then does not know how long it lasted if nobody was told
+            if lost.facts[
+                "told"
+            ]:  # a process that runs now and then does not know how long an unreported outage lasted
                 apply(lost)
 
         faults = ErrorText(SecretStore(self._settings.secrets.dir, os.environ))
@@ -68,29 +70,27 @@ class StoreOutageReporter:
 
 
 def _record_outage(ledger: BestEffortStore, lost: "RecordStoreOutage") -> None:
-    """Write down that the store was lost. Raises StoreUnavailableError if it is lost again, of which a ledger only keeps word."""
+    """Record that the store was lost. Raises StoreUnavailableError if it is lost again, which a ledger only notes."""
     ledger.do(lambda store: store.apply(lost))
     if ledger.away is not None:
         raise StoreUnavailableError(ledger.away)
 
 
-async def _report_recovery(reserved: "FallbackAlerter") -> None:
+async def _report_recovery(fallback: "FallbackAlerter") -> None:
     try:
         async with asyncio.timeout(REPORT_TIMEOUT_S):
-            await reserved.over()
+            await fallback.report_recovery()
     except TimeoutError:
-        pass  # the next one tells it
+        pass  # the next program reports it
     finally:
-        await reserved.close()
+        await fallback.close()
 
 
-def _run_with_timeout(telling: Coroutine[Any, Any, None]) -> None:
-    """Run it in a thread of its own, left to itself if it takes too long."""
-    # Imported late: a command whose store is well needs none of it.
+def _run_with_timeout(report: Coroutine[Any, Any, None]) -> None:
+    """Run a report in a thread of its own, which is abandoned if it takes too long."""
+    # Imported late: a command with a healthy store does not need it.
     from mainspring.app.alerting.short_lived_loop import run_in_short_lived_loop  # noqa: PLC0415
 
-    thread = threading.Thread(
-        target=run_in_short_lived_loop, args=(telling,), name="mainspring-store-told", daemon=True
-    )
+    thread = threading.Thread(target=run_in_short_lived_loop, args=(report,), name="mainspring-store-told", daemon=True)
     thread.start()
     thread.join(REPORT_TIMEOUT_S)

@@ -1,7 +1,7 @@
-"""The trace of a wrapped command, sent after its end by the process that wrapped it, for there is no other.
+"""Export of a wrapped command's trace, after its end, by the process that wrapped it: there is no other.
 
-Invariant: the command's end is on record before, and waits for nothing here; this process waits two seconds at most, and says nothing on
-stderr that would become a mail of cron unless it was asked to say all.
+Invariant: the command's end is recorded before, and waits for nothing here. This process waits two seconds at most. Without --verbose it
+prints nothing on stderr, which cron would mail.
 """
 
 import os
@@ -17,7 +17,7 @@ EXPORT_TIMEOUT_S = 2.0
 
 
 def export_own_trace(settings: Settings, begin: StartRun, end: ExecRunEnd) -> str | None:
-    """Send the trace, if a collector is named; return what kept it from being sent. Never raises."""
+    """Send the trace, if a collector is configured. Return why it was not sent. Never raises."""
     if settings.otel.endpoint is None:
         return None
     faults: list[str] = []
@@ -31,7 +31,7 @@ def export_own_trace(settings: Settings, begin: StartRun, end: ExecRunEnd) -> st
 
 def _send_trace(settings: Settings, begin: StartRun, end: ExecRunEnd, faults: list[str]) -> None:
     try:
-        # Imported late: a command without a collector needs none of it.
+        # Imported late: a command without a collector does not need it.
         from mainspring.alerting.otlp.attributes import check_installed
         from mainspring.alerting.otlp.collector import TRACES
         from mainspring.alerting.traces.exec_spans import make_exec_spans

@@ -1,6 +1,7 @@
-"""`mainspring watch`: take in the spool, bury the dead, and look for what is wrong, as a watcher that ends after one round.
+"""A round of `mainspring watch`: import the spool, declare dead sessions dead, evaluate the monitors, and end.
 
-It looks from outside: nothing of ours has to run for it. What cannot be judged because the store is away is an error, never silence.
+It works from outside: no process of Mainspring has to run. If the store is unreachable, so that nothing can be evaluated, that is an
+error, never silence.
 """
 
 import contextlib
@@ -33,13 +34,13 @@ from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.incidents import unsent_alerts
 
 ROUND_TIMEOUT_S = 30.0
-"""Seconds that one round may take; cron starts the next one anyway."""
+"""Seconds for one round; cron starts the next one anyway."""
 NOTIFY_TIMEOUT_S = 10.0
-"""Seconds of it in which people are told; what is left is the next round's."""
+"""Seconds of it for notifications; the rest is left to the next round."""
 
 
 class OverdueAutomation(msgspec.Struct, frozen=True):
-    """An automation without the success that was expected of it; `succeeded_at` None = it never succeeded."""
+    """An automation without its expected success; `succeeded_at` None = it never succeeded."""
 
     name: str
     expected: str
@@ -50,61 +51,63 @@ class OverdueAutomation(msgspec.Struct, frozen=True):
 
 
 class WatchReport(msgspec.Struct, frozen=True):
-    """What one round did and found; `judged` automations have a cadence."""
+    """Report of one round: its operations and findings. `evaluated_count` = automations with a cadence."""
 
-    taken_in: SpoolImportResult
+    imported: SpoolImportResult
     bad: list[str]
-    buried: list[int]
-    judged: int
+    dead_sessions: list[int]
+    evaluated_count: int
     silent: list[OverdueAutomation]
     spool_fault: SpoolFault | None = None
-    """Why records may lie in the spool unseen."""
+    """Why records may be hidden in the spool."""
 
 
 def watch_once(settings: Settings, clock: Clock) -> WatchReport:
-    """Make one round, and tell what is wrong.
+    """Run one round and notify of what is failing.
 
     Raises:
         NoStoreError: there is no store, and no record of a wrapped command that belongs into it.
-        StoreUnavailableError: the store cannot be opened or does not answer, so nothing can be judged.
+        StoreUnavailableError: the store cannot be opened or does not answer, so nothing can be evaluated.
     """
     _require_store(settings)
-    ledger = BestEffortStore(settings.store.url, clock, patience=ROUND_TIMEOUT_S)
+    ledger = BestEffortStore(settings.store.url, clock, timeout=ROUND_TIMEOUT_S)
     records = Spool(settings.exec.spool, settings.spare_spool)
-    told = StoreOutageReporter(settings, clock)
-    still: str | None = None
+    outage_reporter = StoreOutageReporter(settings, clock)
+    stuck_work: str | None = None
 
-    def act(opened: ProcessStore) -> WatchReport:
+    def run_round(opened: ProcessStore) -> WatchReport:
         opened.open()
-        told.back(opened.shown, opened.apply)
-        buried = _declare_dead_sessions(opened)
-        taken = records.take_in(opened.apply)
+        outage_reporter.report_recovered(opened.shown, opened.apply)
+        dead_sessions = _declare_dead_sessions(opened)
+        imported = records.take_in(opened.apply)
         facts = evaluate_and_notify(settings, opened, within_s=NOTIFY_TIMEOUT_S, at_once=None)
         now = opened.clock.now()
-        judged, silent = find_overdue(
+        evaluated_count, silent = find_overdue(
             facts, now, read_tunings(settings.monitors), read_tuning_overrides(settings.monitors)
         )
-        nonlocal still
-        still = find_stuck_work(facts, unsent_alerts(opened.reader), now, None)
-        report = WatchReport(taken, records.bad_names(), buried, judged, silent, records.find_fault())
+        nonlocal stuck_work
+        stuck_work = find_stuck_work(facts, unsent_alerts(opened.reader), now, None)
+        report = WatchReport(
+            imported, records.bad_names(), dead_sessions, evaluated_count, silent, records.find_fault()
+        )
         opened.close()
         return report
 
-    report = ledger.do(act)
+    report = ledger.do(run_round)
     if report is None:
         if ledger.lost is not None:
-            told.away(ledger.shown, ledger.lost)
+            outage_reporter.report_lost(ledger.shown, ledger.lost)
         raise StoreUnavailableError(
             f"the store is away, so nothing can be judged\nat {ledger.shown}: {ledger.away}",
             hint="Wrapped commands run all the same and their records wait in the spool. Mend the store, then watch again.",
         )
-    if still is None and settings.notify.watchdog is not None:
+    if stuck_work is None and settings.notify.watchdog is not None:
         run_in_short_lived_loop(_ping_watchdog(settings, clock))
     return report
 
 
 def _require_store(settings: Settings) -> None:
-    """Refuse a mistyped store: an empty one would be healthy for ever. A store that was removed is an alert of the round."""
+    """Reject a mistyped store: an empty one would be healthy forever. A removed store raises an alert in the round."""
     if settings.store.is_remote or Spool(settings.exec.spool, settings.spare_spool).names():
         return
     with contextlib.suppress(StoreGoneError):
@@ -112,33 +115,39 @@ def _require_store(settings: Settings) -> None:
 
 
 async def _ping_watchdog(settings: Settings, clock: Clock) -> None:
-    """Let whoever hears outside know that somebody looked, and that nothing stands still."""
-    pulse = WatchdogPing(settings.notify.watchdog, ErrorText(SecretStore(settings.secrets.dir, os.environ)), clock)
+    """Ping the watchdog outside: a round has run, and nothing is stuck."""
+    watchdog_ping = WatchdogPing(
+        settings.notify.watchdog, ErrorText(SecretStore(settings.secrets.dir, os.environ)), clock
+    )
     try:
-        await pulse.beat()
+        await watchdog_ping.beat()
     finally:
-        await pulse.close()
+        await watchdog_ping.close()
 
 
 def _declare_dead_sessions(store: ProcessStore) -> list[int]:
-    """Bury all dead sessions of this host, but leave a supervisor that lives its own workers: it knows how they died."""
+    """Declare all dead sessions of this host dead, except the workers of a live supervisor: it knows how they died."""
     dead = find_dead(store.reader)
     left = left_to_supervisor(store.reader, dead)
-    return [one.session for one in dead if one.session not in left and declare_dead(store, one)]
+    return [found.session for found in dead if found.session not in left and declare_dead(store, found)]
 
 
 def find_overdue(
     facts: MonitorInputs, now_at: int, tunings: TuningTable, own: TuningOverrides
 ) -> tuple[int, list[OverdueAutomation]]:
-    """Return how many automations are judged by a cadence, stated or learned, and which of them are silent, by name."""
-    owners = {one.name: one.option("owner") for one in facts.automations}
-    judged = list(evaluate_monitor(silence.MONITOR, facts, tunings, now_at, own))
-    wrong = [one for one in judged if one.finding is not None and not one.figures.get("learning")]
-    return len(judged), [_make_overdue(one, owners[one.subject.automation]) for one in wrong]
+    """Return how many automations were evaluated by a cadence, stated or learned, and the silent ones, by name."""
+    owners = {automation.name: automation.option("owner") for automation in facts.automations}
+    evaluations = list(evaluate_monitor(silence.MONITOR, facts, tunings, now_at, own))
+    silent = [
+        evaluation
+        for evaluation in evaluations
+        if evaluation.finding is not None and not evaluation.figures.get("learning")
+    ]
+    return len(evaluations), [_make_overdue(evaluation, owners[evaluation.subject.automation]) for evaluation in silent]
 
 
-def _make_overdue(one: Evaluation, owner: str | None) -> OverdueAutomation:
-    figures, late_at = one.figures, one.figures["late_at"]
-    expected = figures.get("expected") or f"within {format_span(figures['window_ms'])}, as usual"
-    succeeded_at, due_at = figures["last_good_at"], figures.get("due_at", late_at)
-    return OverdueAutomation(one.subject.automation, expected, succeeded_at, due_at, late_at, owner)
+def _make_overdue(evaluation: Evaluation, owner: str | None) -> OverdueAutomation:
+    values, late_at = evaluation.figures, evaluation.figures["late_at"]
+    expected = values.get("expected") or f"within {format_span(values['window_ms'])}, as usual"
+    succeeded_at, due_at = values["last_good_at"], values.get("due_at", late_at)
+    return OverdueAutomation(evaluation.subject.automation, expected, succeeded_at, due_at, late_at, owner)

@@ -1,7 +1,7 @@
-"""What the processes without user code have alike: scheduler, watcher, web.
+"""A background process without user code: scheduler, watcher or web.
 
-Each has a session, so that it is seen from everywhere, and says every two seconds that it moves. It owns no run: while the store is away it
-waits, and when its session was buried meanwhile it ends and is started again. It ends on SIGTERM, and with its supervisor.
+Each has a session, so that every host sees it, and sends a heartbeat every two seconds. It owns no run. While the store is unreachable
+it waits. If its session was declared dead meanwhile, it ends and is restarted. It ends on SIGTERM, and with its supervisor.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ HEARTBEAT_INTERVAL_S = 2.0
 _REOPEN_DELAY_S = 1.0
 _SHUTDOWN_TIMEOUT_S = 3.0
 _STORE_LOST_AFTER_S = 30.0
-"""A store that has answered no sign of life for so long is lost: a disk or a line can be silent without an error."""
+"""A store that has answered no heartbeat for this long is lost: a disk or a connection can be silent without an error."""
 
 
 class BackgroundProcess:
-    """One such process, in its event loop. `changed` is called, in the loop, when the store may hold something new."""
+    """A background process in its event loop. It calls `changed`, in the loop, when the store may hold something new."""
 
     def __init__(self, project: Project, role: str) -> None:
         self.project = project
@@ -43,7 +43,7 @@ class BackgroundProcess:
         self.loop = asyncio.get_running_loop()
         self.stopped = asyncio.Event()
         self.is_open = False
-        self.trouble: str | None = None
+        self.commit_error: str | None = None
         """Why commits do not succeed at present."""
         self.changed: Callable[[], None] = lambda: None
         self.store = make_store(
@@ -54,7 +54,7 @@ class BackgroundProcess:
             sealing=project.sealing if role == ProcessRole.WEB else PLAIN_SEALING,
             deliver=self._deliver,
             on_change=self._on_change,
-            on_trouble=self._on_trouble,
+            on_trouble=self._on_commit_error,
             on_fatal=self._on_fatal,
         )
         self._beats: asyncio.Task[None] | None = None
@@ -62,39 +62,39 @@ class BackgroundProcess:
 
     @property
     def fault(self) -> str | None:
-        """What keeps commits from succeeding at present; that none is answered is a fault too, though nobody says why."""
+        """Why commits fail at present. Missing answers are a fault too, even without an error."""
         is_silent = self.is_open and time.monotonic() - self._answered_at >= _STORE_LOST_AFTER_S
-        if self.trouble is None and is_silent:
+        if self.commit_error is None and is_silent:
             return f"the store has answered no commit for {_STORE_LOST_AFTER_S:g} s or longer"
-        return self.trouble
+        return self.commit_error
 
-    async def open(self, still_waits: Callable[[str], Awaitable[None]] | None = None) -> None:
-        """Open the store and the session; where the store is out of reach, wait for it. `still_waits` is told why, again and again.
+    async def open(self, on_wait: Callable[[str], Awaitable[None]] | None = None) -> None:
+        """Open the store and the session; wait while the store is unreachable, and call `on_wait` with the reason again and again.
 
         Raises:
             StoreError: it cannot be used.
         """
-        told = None
+        logged = None
         while not self.stopped.is_set():
             opening = self.loop.create_task(asyncio.to_thread(self._try_to_open))
             while not (await asyncio.wait([opening], timeout=_REOPEN_DELAY_S))[0]:
-                # Where nothing can be written the session is tried for as long as that lasts.
-                if still_waits is not None and self.trouble is not None:
-                    await still_waits(self.trouble)
-            why = await opening
-            if why is None:
+                # While nothing can be written, opening the session is retried.
+                if on_wait is not None and self.commit_error is not None:
+                    await on_wait(self.commit_error)
+            reason = await opening
+            if reason is None:
                 self.is_open, self._answered_at = True, time.monotonic()
                 self._beats = self.loop.create_task(self._beat())
                 return
-            if why != told:
-                told = why
-                self.log.error("the store does not answer, it is tried again: %s", why)
-            if still_waits is not None:
-                await still_waits(why)
+            if reason != logged:
+                logged = reason
+                self.log.error("the store does not answer, it is tried again: %s", reason)
+            if on_wait is not None:
+                await on_wait(reason)
             await asyncio.sleep(_REOPEN_DELAY_S)
 
     def _try_to_open(self) -> str | None:
-        """Return why the store is out of reach, None once it is open."""
+        """Open the store. Return why it is unreachable, None once it is open."""
         try:
             self._open_now()
         except StoreBrokenError:
@@ -112,13 +112,13 @@ class BackgroundProcess:
             raise
 
     def stop(self) -> None:
-        """End in order; at once where the store was not opened yet: there is nothing to close, and nobody knows when it answers."""
+        """Stop in order. Exit at once if the store is not open yet: there is nothing to close, and it may not answer."""
         self.stopped.set()
         if not self.is_open:
             os._exit(0)
 
     async def close(self) -> None:
-        """End the session, close the store."""
+        """End the session and close the store."""
         if self._beats is not None:
             self._beats.cancel()
         if self.is_open:
@@ -140,13 +140,13 @@ class BackgroundProcess:
 
     def _on_change(self, changes: CommitChanges) -> None:
         if changes.ready and not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self._tell_change)
+            self.loop.call_soon_threadsafe(self._call_changed)
 
-    def _tell_change(self) -> None:
+    def _call_changed(self) -> None:
         self.changed()
 
-    def _on_trouble(self, text: str | None) -> None:
-        self.trouble = text
+    def _on_commit_error(self, text: str | None) -> None:
+        self.commit_error = text
         if text is not None:
             self.log.error("the store does not take commits: %s", text)
         else:
@@ -163,30 +163,30 @@ def _run_callbacks(answers: list[tuple[Callable[[Any], object], Any]]) -> None:
 
 
 def run_background_process(serve: Callable[[BackgroundProcess], Awaitable[int]]) -> int:
-    """Be the process that a supervisor ordered by its handover; return the exit code that `serve` returns.
+    """Run as the process that a supervisor specified. Return the exit code that `serve` returns.
 
-    `serve` opens what it is given, works until `stopped` is set, and closes it.
+    `serve` opens the process, works until `stopped` is set, and closes it.
     """
-    handover, _line = receive_launch_spec()
+    spec, _line = receive_launch_spec()
     configure_log()
     set_death_signal(signal.SIGTERM)
-    if os.getppid() != handover.parent:  # it died before we asked
+    if os.getppid() != spec.parent:  # the supervisor died before the death signal was set
         return STORE_LOST_EXIT_CODE
     try:
-        return asyncio.run(_serve_process(handover, serve))
+        return asyncio.run(_serve_process(spec, serve))
     except MainspringError as error:
-        sys.stderr.write(f"mainspring {handover.role}: {error}\n")
+        sys.stderr.write(f"mainspring {spec.role}: {error}\n")
         return 2
 
 
-async def _serve_process(handover: LaunchSpec, serve: Callable[[BackgroundProcess], Awaitable[int]]) -> int:
-    project = handover.project()
+async def _serve_process(spec: LaunchSpec, serve: Callable[[BackgroundProcess], Awaitable[int]]) -> int:
+    project = spec.project()
     configure_log(project.settings.logs, environment=project.settings.project.environment)
-    process = BackgroundProcess(project, handover.role)
+    process = BackgroundProcess(project, spec.role)
     for number in (signal.SIGTERM, signal.SIGINT):
         process.loop.add_signal_handler(number, process.stop)
     ParentWatch(
-        handover.parent,
+        spec.parent,
         process.loop,
         drain=process.stop,
         end=lambda: os._exit(STORE_LOST_EXIT_CODE),

@@ -1,4 +1,4 @@
-"""What `mainspring up` keeps on this host, and what of it is missing: for probes, by command and over HTTP."""
+"""Status of this host: the processes that `mainspring up` keeps, and those that are missing. For probes, by command and over HTTP."""
 
 from collections import Counter
 
@@ -11,12 +11,12 @@ from mainspring.store.liveness import host_identity
 from mainspring.store.read.status.status import sessions
 
 UNRESPONSIVE_AFTER_MS = 30_000
-"""A process beats every two seconds: one without a beat for so long is stopped or blocked."""
+"""A process sends a heartbeat every two seconds: one without a heartbeat for this long is stopped or blocked."""
 _MAX_SESSIONS = 1_000
 
 
 class HostStatus(msgspec.Struct, frozen=True):
-    """How many processes of each role are to live on this host, how many do, and sentences of what is missing."""
+    """How many processes of each role should run on this host, how many do, and sentences about missing ones."""
 
     kept: dict[str, int]
     live: dict[str, int]
@@ -24,19 +24,25 @@ class HostStatus(msgspec.Struct, frozen=True):
 
 
 def read_host_status(reader: StoreReader, now: int, host: str | None = None) -> HostStatus:
-    """Return what lives of what the supervisors of this host keep, at the instant `now` (ms)."""
+    """Return which processes that the supervisors of this host keep are live at the instant `now` (ms)."""
     host = host_identity() if host is None else host
     found = [
-        one for one in sessions(reader, limit=_MAX_SESSIONS) if one.host == host and one.state != SessionState.DEAD
+        session
+        for session in sessions(reader, limit=_MAX_SESSIONS)
+        if session.host == host and session.state != SessionState.DEAD
     ]
     supervisors = [session for session in found if session.role == SUPERVISOR]
-    kept = Counter(role for one in supervisors for role in one.posts)
-    silent = [one for one in found if one.role in kept and now - one.beat_at > UNRESPONSIVE_AFTER_MS]
-    live = Counter(one.role for one in found if one.role in kept and one not in silent)
+    expected = Counter(role for session in supervisors for role in session.posts)
+    silent = [
+        session for session in found if session.role in expected and now - session.beat_at > UNRESPONSIVE_AFTER_MS
+    ]
+    live = Counter(session.role for session in found if session.role in expected and session not in silent)
     silent += [session for session in supervisors if now - session.beat_at > UNRESPONSIVE_AFTER_MS]
     missing = [] if supervisors else ["no `mainspring up` lives on this host"]
     missing += [
-        f"{kept[role] - live[role]} of {kept[role]} {role} processes" for role in ProcessRole if live[role] < kept[role]
+        f"{expected[role] - live[role]} of {expected[role]} {role} processes"
+        for role in ProcessRole
+        if live[role] < expected[role]
     ]
-    missing += [f"the {one.role} process {one.pid} gives no sign of life" for one in silent]
-    return HostStatus(dict(kept), {role: live[role] for role in kept}, missing)
+    missing += [f"the {session.role} process {session.pid} gives no sign of life" for session in silent]
+    return HostStatus(dict(expected), {role: live[role] for role in expected}, missing)

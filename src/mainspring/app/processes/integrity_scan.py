@@ -1,6 +1,6 @@
-"""The background check: one table of a store's file at a time, slowly, so that a damaged page is found before it is needed.
+"""Integrity scan: check one table of a store's file at a time, slowly, to find a damaged page before it is needed.
 
-It reads on a connection of its own, and keeps the write-ahead log from being emptied for no longer than any other read.
+It reads on a connection of its own. It delays the checkpoint of the write-ahead log no longer than any other read.
 """
 
 import logging
@@ -16,9 +16,9 @@ from mainspring.store.sqlite.check import check_table, list_tables
 
 SCAN_INTERVAL_S = 60.0
 TABLE_TIMEOUT_S = 10.0
-"""Seconds that the check of one table may take, as any read may; a table that takes longer is left to `mainspring db check`."""
+"""Seconds that the check of one table may take, like any read. Slower tables are left to `mainspring db check`."""
 _PAUSE_FACTOR = 50
-"""After each check the thread rests this many times as long as the check took: it keeps a disk busy for 2 % of the time."""
+"""After each check the thread pauses this many times as long as the check took: the disk is busy for 2 % of the time."""
 _NICE = 19
 _LOG = logging.getLogger("mainspring.watching")
 
@@ -31,21 +31,21 @@ class IntegrityScan:
         self._left: list[str] = []
         self._skipped: set[str] = set()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._live, name="mainspring-check", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="mainspring-check", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """End; a check that is under way is not waited for."""
+        """Stop, without waiting for a check in progress."""
         self._stopped.set()
 
     def check_next(self) -> tuple[str, list[str]] | None:
-        """Check the next table; return it and what is wrong with it, None where there is none or it took too long.
+        """Check the next table. Return it and its damage, None if there is no table or it took too long.
 
         Raises:
-            StoreError: the file cannot be read. Damage is noted beside it.
+            StoreError: the file cannot be read. Damage is recorded next to the file.
         """
         if not self._left:
             self._left = list_tables(self._store)
@@ -65,13 +65,13 @@ class IntegrityScan:
             _LOG.error("the store's file is damaged: table %s: %s", table, damage[0])
         return table, damage
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         if sys.platform == "linux":
             with suppress(OSError):  # of this thread alone
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
-        rest = SCAN_INTERVAL_S
-        while not self._stopped.wait(rest):
-            began = time.monotonic()
+        pause = SCAN_INTERVAL_S
+        while not self._stopped.wait(pause):
+            started = time.monotonic()
             with suppress(StoreError):  # other checks report a store that cannot be read, and damage is noted
                 self.check_next()
-            rest = max(SCAN_INTERVAL_S, _PAUSE_FACTOR * (time.monotonic() - began))
+            pause = max(SCAN_INTERVAL_S, _PAUSE_FACTOR * (time.monotonic() - started))

@@ -1,7 +1,7 @@
-"""What a supervisor hands to the processes that it starts: on their standard input, for anybody may read a command line.
+"""Launch spec that a supervisor passes to the processes it starts: on standard input, since everyone may read a command line.
 
-A flag may hold the address of a server with its password. The line stays open: over it the supervisor says that it asks for the end, and
-the process that it lost its store, so that neither is mistaken for what code of users did.
+A flag may hold the address of a server with its password. The connection stays open. On it the supervisor announces a requested stop,
+and the process reports that it lost its store, so that neither is mistaken for an effect of user code.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ from mainspring.domain.processes.crash_blame import CRASH_LIMIT
 
 _SPEC_END, _STOP_MESSAGE, _STORE_LOST_MESSAGE = b"\n", b"end", b"lost"
 _STORE_LOST_EXIT_CODE = 75
-"""Exit code: start again, if anybody is there to do so."""
+"""Exit code: restart, if a supervisor is there."""
 
 
 class LaunchSpec(msgspec.Struct, frozen=True):
-    """Flags of the configuration, what to load, and what to be."""
+    """Flags of the configuration, modules to load, and the role of the process."""
 
     flags: dict[str, Any]
     config: str | None
@@ -31,7 +31,7 @@ class LaunchSpec(msgspec.Struct, frozen=True):
     role: str = "worker"
     survive_ms: int = 2_000
     crash_limit: int = CRASH_LIMIT
-    """How many drains on probation that no one asked for set a run apart."""
+    """How many unrequested drains on probation quarantine a run."""
     parent: int = 0
     """The supervisor's process number."""
 
@@ -39,14 +39,14 @@ class LaunchSpec(msgspec.Struct, frozen=True):
         """Read the settings again, with the same flags."""
         return Project.find(flags=self.flags, config=None if self.config is None else Path(self.config))
 
-    def start(self, command: Sequence[str], **how: Any) -> "tuple[subprocess.Popen[bytes], ProcessLine]":
-        """Start a process that takes this over; return it, and the line to it."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = subprocess.Popen(command, stdin=theirs.fileno(), **how)
+    def start(self, command: Sequence[str], **options: Any) -> "tuple[subprocess.Popen[bytes], ProcessLine]":
+        """Start a process with this specification. Return it, and the connection to it."""
+        own_end, child_end = socket.socketpair()
+        with child_end:
+            process = subprocess.Popen(command, stdin=child_end.fileno(), **options)
         with contextlib.suppress(OSError):  # it has ended: its exit code says so
-            ours.sendall(msgspec.json.encode(self) + _SPEC_END)
-        return process, ProcessLine(ours)
+            own_end.sendall(msgspec.json.encode(self) + _SPEC_END)
+        return process, ProcessLine(own_end)
 
 
 class ProcessLine:
@@ -56,13 +56,13 @@ class ProcessLine:
         self._line = line
         line.setblocking(False)
 
-    def ask_for_end(self) -> None:
-        """Say that the signal which follows was sent on purpose."""
+    def request_stop(self) -> None:
+        """Announce that the signal that follows was sent on purpose."""
         with contextlib.suppress(OSError):
             self._line.send(_STOP_MESSAGE)
 
     def close(self) -> bool:
-        """Close the line to a process that has ended; return whether it said that it lost its store or its session."""
+        """Close the connection to a process that has ended. Return whether it reported that it lost its store or its session."""
         with self._line:
             try:
                 return self._line.recv(len(_STORE_LOST_MESSAGE)) == _STORE_LOST_MESSAGE
@@ -77,8 +77,8 @@ class SupervisorLine:
         self._line = line
         line.setblocking(False)
 
-    def is_end_asked_for(self) -> bool:
-        """Tell whether the supervisor asked for the end, or is gone itself."""
+    def is_stop_requested(self) -> bool:
+        """Return whether the supervisor requested the stop, or is gone itself."""
         try:
             self._line.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
@@ -87,18 +87,18 @@ class SupervisorLine:
             return True
         return True
 
-    def say_lost(self) -> None:
-        """Say that this process ends because its store or its session is lost."""
+    def report_lost_store(self) -> None:
+        """Report that this process ends because its store or its session is lost."""
         with contextlib.suppress(OSError):
             self._line.send(_STORE_LOST_MESSAGE)
 
 
 def receive_launch_spec() -> tuple[LaunchSpec, SupervisorLine]:
-    """Return what was handed to this process, and the line to who did; what it starts finds nothing more on the standard input.
+    """Return this process's specification and the connection to its supervisor. Its children find an empty standard input.
 
     Raises:
-        SystemExit: the supervisor died before it said all.
-        msgspec.DecodeError: whoever started it was no supervisor of ours.
+        SystemExit: the supervisor died before the specification was complete.
+        msgspec.DecodeError: no supervisor of Mainspring started this process.
     """
     line = socket.socket(fileno=os.dup(0))
     data = b""
@@ -107,8 +107,8 @@ def receive_launch_spec() -> tuple[LaunchSpec, SupervisorLine]:
         if not part:
             raise SystemExit(_STORE_LOST_EXIT_CODE)
         data += line.recv(part.find(_SPEC_END) + 1 or len(part))  # what follows is for later
-    handover = msgspec.json.decode(data, type=LaunchSpec)
+    spec = msgspec.json.decode(data, type=LaunchSpec)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    return handover, SupervisorLine(line)
+    return spec, SupervisorLine(line)

@@ -16,30 +16,30 @@ ADDRESS_SETTINGS = ("web.bind", "hooks.bind")
 
 
 def is_default(settings: Settings, setting: str) -> bool:
-    """Tell whether nobody chose this address, so that another one may stand in for it."""
+    """Return whether the user left this address unset, so that another one may replace it."""
     return setting not in settings.sources
 
 
 def _may_change_at_start(settings: Settings, setting: str) -> bool:
-    """Tell whether the web process may listen elsewhere: the default port was taken, or port 0 lets the system choose."""
+    """Return whether the web process may listen elsewhere: the default port was taken, or port 0 lets the system choose."""
     bind = settings.web.bind if setting == "web.bind" else settings.hooks.bind
     return is_default(settings, setting) or bind.endswith(":0")
 
 
 def with_address(settings: Settings, setting: str, bind: str) -> Settings:
-    """Return settings whose `web.bind` or `hooks.bind` is this one."""
+    """Return the settings with this `web.bind` or `hooks.bind`."""
     if setting == "web.bind":
         return replace(settings, web=replace(settings.web, bind=bind))
     return replace(settings, hooks=replace(settings.hooks, bind=bind))
 
 
 def record_address(store: ProcessStore, setting: str, bind: str) -> None:
-    """Write down where this process listens."""
+    """Record where this process listens."""
     store.submit(SetMeta(_meta_key(setting), bind), lambda _result: None)
 
 
 def read_settings_in_use(settings: Settings, reader: StoreReader) -> Settings:
-    """Return the settings with the addresses at which the web process of this host was last seen listening."""
+    """Return the settings with the addresses where the web process of this host last listened."""
     for setting in ADDRESS_SETTINGS:
         if _may_change_at_start(settings, setting) and (found := reader.read("read_meta", (_meta_key(setting),))):
             settings = with_address(settings, setting, str(found[0][0]))

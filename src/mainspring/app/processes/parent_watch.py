@@ -1,7 +1,7 @@
-"""A worker whose supervisor is gone drains and ends, also when its loop is blocked: nobody else would ever end it.
+"""Watch of the parent: a worker whose supervisor is gone drains and ends, also when its loop is blocked. Nothing else would end it.
 
-The kernel's signal at the parent's death is heard by the loop alone, so a thread looks for itself. It needs nothing of
-the loop: a loop that does not turn for a few seconds, or a drain that takes too long, ends the process.
+Only the loop receives the kernel's signal at the parent's death, so a thread checks too. The thread needs nothing of the loop: it ends
+the process if the loop is blocked for a few seconds, or if the drain takes too long.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ _DRAIN_GRACE_S = 5.0
 
 
 class ParentWatch:
-    """Made and started in the thread that runs `loop`. `drain` is called in the loop, `end` from the watching thread.
+    """Watches the parent. Created and started in the thread that runs `loop`.
 
-    `within` = seconds to drain.
+    `drain` is called in the loop, `end` from the watching thread. `within` = seconds to drain.
     """
 
     def __init__(
@@ -44,13 +44,13 @@ class ParentWatch:
             loop,
             threading.get_ident(),
             on_stall=lambda _frames, _since: None,
-            on_limit=lambda _since: self._give_up("its loop is blocked"),
+            on_limit=lambda _since: self._end_process("its loop is blocked"),
             report_after=_REPORT_AFTER_S,
             limit_after=_BLOCKED_AFTER_S,
         )
 
     def start(self) -> None:
-        """Watch from a daemon thread, to the end of the process."""
+        """Watch in a daemon thread until the process ends."""
         threading.Thread(target=self._watch, name="mainspring-parent", daemon=True).start()
 
     def _watch(self) -> None:
@@ -64,8 +64,8 @@ class ParentWatch:
         while time.monotonic() < until:
             self._stall.check_once()
             self._pause.wait(_POLL_INTERVAL_S)
-        self._give_up("it does not drain in time")
+        self._end_process("it does not drain in time")
 
-    def _give_up(self, why: str) -> None:
-        _LOG.critical("the supervisor is gone, and %s: this process ends, its runs go on elsewhere", why)
+    def _end_process(self, reason: str) -> None:
+        _LOG.critical("the supervisor is gone, and %s: this process ends, its runs go on elsewhere", reason)
         self._end()

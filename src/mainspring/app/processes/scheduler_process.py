@@ -1,7 +1,7 @@
-"""`python -m mainspring.app.processes.scheduler_process`: makes the runs of due slots and of what arrives, from what workers announced,
-sends what their steps send, and watches while no watcher lives.
+"""`python -m mainspring.app.processes.scheduler_process`: the scheduler process.
 
-It imports nobody's code (but the codec, where one is configured), so it goes on while the worker is blocked, dead or fails to load.
+It creates the runs of due slots and of deliveries, as announced by workers. It sends the messages of steps, and watches while no watcher
+runs. It imports no code of users (except a configured codec), so it works while the worker is blocked, dead or fails to load.
 """
 
 import asyncio
@@ -22,49 +22,51 @@ _MIN_WAKEUP_INTERVAL_S = 0.25
 
 
 async def serve(process: BackgroundProcess) -> int:
-    """Schedule until the process is told to end."""
+    """Schedule until the process is asked to stop."""
     sealing = process.project.sealing
     project, store = process.project, process.store
-    reserved = FallbackAlerter(
+    fallback = FallbackAlerter(
         project.settings, ErrorText(project.secrets), store.clock, store.shown, partial(commit_and_wait, store)
     )
-    await process.open(reserved.look)
+    await process.open(fallback.report_outage)
     if process.is_open:
         reads, off_loop = WorkerReads(process.store.reader), executor_caller(process.loop)
         scheduler = Scheduler(process.loop, process.store, reads, process.store.clock, sealing, off_loop)
-        traffic = IntakeAndDelivery(
+        intake_and_delivery = IntakeAndDelivery(
             process.loop, store, store.clock, sealing, off_loop, project.brokers, project.secrets
         )
-        process.changed = WakeupThrottle(process.loop, scheduler, traffic).take
-        watching = Watcher(project.settings, project.secrets, store, reserved, lambda: process.fault, stands_by=True)
+        process.changed = WakeupThrottle(process.loop, scheduler, intake_and_delivery).schedule_wakeup
+        watcher = Watcher(project.settings, project.secrets, store, fallback, lambda: process.fault, is_standby=True)
         scheduler.start()
-        traffic.start()
-        watching.start()
+        intake_and_delivery.start()
+        watcher.start()
         await process.stopped.wait()
         scheduler.close()
-        await traffic.close()
-        await watching.close()
+        await intake_and_delivery.close()
+        await watcher.close()
     await process.close()
     return 0
 
 
 class WakeupThrottle:
-    """Lets the scheduler look when the store changed, but not as often as a busy store changes."""
+    """Wakes the scheduler when the store changed, but not as often as a busy store changes."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, scheduler: Scheduler, traffic: IntakeAndDelivery) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, scheduler: Scheduler, intake_and_delivery: IntakeAndDelivery
+    ) -> None:
         self._loop = loop
         self._scheduler = scheduler
-        self._traffic = traffic
+        self._intake_and_delivery = intake_and_delivery
         self._planned = False
 
-    def take(self) -> None:
-        """Something may be new: a schedule that was announced, a pause that ended."""
-        self._traffic.changed()
+    def schedule_wakeup(self) -> None:
+        """Wake the scheduler soon: there may be a new schedule, or a pause may have ended."""
+        self._intake_and_delivery.changed()
         if not self._planned:
             self._planned = True
-            self._loop.call_later(_MIN_WAKEUP_INTERVAL_S, self._look)
+            self._loop.call_later(_MIN_WAKEUP_INTERVAL_S, self._wake)
 
-    def _look(self) -> None:
+    def _wake(self) -> None:
         self._planned = False
         self._scheduler.poll()
 

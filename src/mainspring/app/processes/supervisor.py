@@ -1,10 +1,9 @@
-"""The supervisor: keeps a table of posts, starts each process again, and puts the runs that shared a crash on probation.
+"""The supervisor: it keeps a table of processes, restarts each one, and puts the runs that shared a crash on probation.
 
-It imports no user code, so nothing of theirs can take it down. If a worker ends while it owns runs, by a signal or with any exit
-code, its session is buried as crashed and a probation process continues its runs one at a time. That is not so if the worker was
-asked to end, said that it lost its store, or was declared dead by others first, or if this process got a SIGTERM within two
-seconds. A worker that ended in order gave its runs back.
-The other processes (scheduler, watcher, web) own no run: they are only started again.
+It imports no code of users, which therefore cannot crash it. If a worker that owns runs ends, by a signal or with any exit code, its
+session is declared dead as crashed, and a probation process continues its runs one at a time. Exceptions: the worker was asked to stop,
+reported that it lost its store, or was declared dead by others first, or this process got a SIGTERM within two seconds. A worker that
+ended in order released its runs. The other processes (scheduler, watcher, web) own no run: they are only restarted.
 """
 
 import logging
@@ -27,48 +26,48 @@ _STORE_LOST_GRACE_S = 1.0
 _KILL_TIMEOUT_S = 3.0
 """A process that the kernel can end is gone long before."""
 _START_DELAY_S = 0.2
-"""The others start a little later: a machine with few cores has its worker first."""
+"""The other processes start a little later: on a machine with few cores the worker comes first."""
 
 
 class Supervisor:
-    """Run by `run()` in the main thread of its process until `stop()`."""
+    """Runs by `run()` in the main thread of its process until `stop()`."""
 
     def __init__(
         self, project: Project, handover: LaunchSpec, *, on_start: Callable[[str, int], None] = lambda role, pid: None
     ) -> None:
         self._project = project
         up = project.settings.up
-        kept: list[str] = []
+        roles: list[str] = []
         for role in parse_roles(up.roles):
-            kept += [role.value] * (up.processes if role is ProcessRole.WORKER else 1)
-        self.posts = [ManagedProcess(msgspec.structs.replace(handover, role=role)) for role in kept]
-        later = time.monotonic() + (_START_DELAY_S if ProcessRole.WORKER in kept else 0.0)
+            roles += [role.value] * (up.processes if role is ProcessRole.WORKER else 1)
+        self.posts = [ManagedProcess(msgspec.structs.replace(handover, role=role)) for role in roles]
+        start_later_at = time.monotonic() + (_START_DELAY_S if ProcessRole.WORKER in roles else 0.0)
         for post in self.posts:
-            post.not_before = 0.0 if post.role == ProcessRole.WORKER else later
+            post.not_before = 0.0 if post.role == ProcessRole.WORKER else start_later_at
         self._probation = (
             ManagedProcess(msgspec.structs.replace(handover, role=PROBATION_ROLE))
-            if ProcessRole.WORKER in kept
+            if ProcessRole.WORKER in roles
             else None
         )
-        self._record = SupervisorSession(project, tuple(kept))
+        self._record = SupervisorSession(project, tuple(roles))
         self._stopping = False
         self._on_start = on_start
         self._reload = False
 
     def stop(self) -> None:
-        """End in order: the processes drain first."""
+        """Stop in order: the processes drain first."""
         self._stopping = True
 
     def reload(self) -> None:
-        """Start the workers anew, with the automations as they are now."""
+        """Restart the workers, with the automations as they are now."""
         self._reload = True
 
     def run(self, *, once: Callable[[], None] = lambda: None) -> int:
-        """Keep the processes running; `once` is called each turn (0.05 s). Returns the exit code.
+        """Keep the processes running; call `once` each turn (0.05 s). Return the exit code.
 
         Raises:
             StoreGoneError: the store's file was removed or replaced; the processes have ended.
-            StoreError: it cannot be used. A server that is out of reach for a while is no such thing.
+            StoreError: it cannot be used. A server that is unreachable for a while does not raise.
         """
         self._record.open()
         try:
@@ -80,7 +79,7 @@ class Supervisor:
             self._record.pardon()
             self._end(self._project.settings.worker.drain.total_seconds())
         except StoreError:
-            # A worker that was started now would make another store, and believe that there never was one.
+            # A worker that started now would create another store and take it for the first one.
             self._end(_STORE_LOST_GRACE_S)
             self._record.check_presence()
             raise
@@ -107,13 +106,13 @@ class Supervisor:
             self._reload = False
             for post in self.posts:
                 if post.role == ProcessRole.WORKER:
-                    post.tell_to_end()
+                    post.request_stop()
         probation, record = self._probation, self._record
         for post in self.posts:
-            # One that lost its session is not followed by another before the store has told why.
+            # A process that lost its session is not replaced before the store reported the reason.
             if post.is_open and not (post.is_lost and record.is_busy):
                 self._start(post)
-        if probation is not None and probation.is_open and record.suspects and not record.is_busy:
+        if probation is not None and probation.is_open and record.has_probation_runs and not record.is_busy:
             probation.handover = msgspec.structs.replace(
                 probation.handover, survive_ms=record.survive_ms, crash_limit=record.deaths.limit(time.monotonic())
             )
@@ -123,19 +122,26 @@ class Supervisor:
         self._on_start(post.role, post.start())
 
     def _died(self, post: ManagedProcess, process: "subprocess.Popen[bytes]") -> None:
-        end = post.ended(process.returncode)
-        if end.was_short and end.code == 0 and post.role == ProcessRole.WORKER:
-            why = "does a module end it while it is loaded? It is started again"
-            said = (process.pid, end.code, end.lived, why)
-            _LOG.error("the worker process %d ended with exit code %d after %.1f s: %s", *said)
-        if end.crashed and not post.is_closed:
-            _LOG.error("the %s process %d ended %s; it is started again", post.role, process.pid, end.how)
-        self._record.died(process.pid, counts=not end.is_excused, probation=post is self._probation, how=end.short)
+        process_exit = post.ended(process.returncode)
+        if process_exit.was_short and process_exit.code == 0 and post.role == ProcessRole.WORKER:
+            question = "does a module end it while it is loaded? It is started again"
+            values = (process.pid, process_exit.code, process_exit.lived, question)
+            _LOG.error("the worker process %d ended with exit code %d after %.1f s: %s", *values)
+        if process_exit.crashed and not post.is_closed:
+            _LOG.error(
+                "the %s process %d ended %s; it is started again", post.role, process.pid, process_exit.description
+            )
+        self._record.died(
+            process.pid,
+            counts=not process_exit.is_excused,
+            probation=post is self._probation,
+            exit_text=process_exit.short,
+        )
 
     def _end(self, within: float) -> None:
         processes = [(post, post.process) for post in self._all if post.process is not None]
         for post, _ in processes:
-            post.tell_to_end()
+            post.request_stop()
         until = time.monotonic() + within + 5.0
         for post, process in processes:
             try:

@@ -1,6 +1,7 @@
-"""What a supervisor tells the store and hears of it, in a thread of its own: a store that is away must not keep it from its processes.
+"""The session of a supervisor: what it writes to the store and reads from it.
 
-It owns no run, so it survives outages of a server; if its session was buried meanwhile it opens another one.
+A thread of its own does this, so that an unreachable store does not keep the supervisor from its processes. The session owns no run, so
+it survives outages of a server. If it was declared dead meanwhile, the supervisor opens another one.
 """
 
 import logging
@@ -38,46 +39,49 @@ _MAX_BLAME_RECORDS = 20
 
 @dataclass(frozen=True, slots=True)
 class _ProcessDeath:
-    """The end of a process; it is put on record from `due` on, by this system's own clock."""
+    """The end of a process. It is recorded from `due` on, by the machine's own clock."""
 
     pid: int
     counts: bool
     probation: bool
     due: float
-    how: str
+    exit_text: str
 
 
 class SupervisorSession:
-    """`posts` = the roles of the processes that are kept, one for each. Its attributes are read by the supervisor's thread."""
+    """The supervisor's session. `roles` = the roles of the processes that are kept, one for each.
 
-    def __init__(self, project: Project, posts: tuple[str, ...]) -> None:
+    The supervisor's thread reads its attributes.
+    """
+
+    def __init__(self, project: Project, roles: tuple[str, ...]) -> None:
         self._project = project
-        self._posts = posts
+        self._posts = roles
         self._store: ProcessStore | None = None
         self._since: int | None = None
         self._fenced = False
         self._died: deque[_ProcessDeath] = deque()
         self._blamed: list[tuple[float, tuple[str, ...]]] = []
-        """When runs were put on probation, and which."""
+        """When runs were put on probation, and the runs."""
         self._is_pardoned = False
         self._usage = ProcessUsage()
         self._beat_due_at = 0.0
-        self._told: str | None = None
+        self._logged: str | None = None
         self._wake = threading.Event()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._live, name="mainspring-record", daemon=True)
-        self.suspects = False
+        self._thread = threading.Thread(target=self._run, name="mainspring-record", daemon=True)
+        self.has_probation_runs = False
         """Whether runs that shared a crash wait for a probation process."""
         self.quarantined: frozenset[int] = frozenset()
-        """Numbers of processes of this host that a person took out of service."""
+        """Process numbers on this host that a person quarantined."""
         self.survive_ms = PROBATION_MS
-        """On probation a run that has lived so long no longer keeps the next one waiting."""
+        """On probation, a run that has lived this long no longer delays the next one."""
         self.deaths = CrashHistory()
         self.failed: StoreError | None = None
-        """Why the store cannot be used any more."""
+        """Why the store can no longer be used."""
 
     def open(self) -> None:
-        """Open the store and the supervisor's session, then go on in the thread.
+        """Open the store and the supervisor's session, then continue in the thread.
 
         Raises:
             StoreError: it cannot be used.
@@ -87,11 +91,11 @@ class SupervisorSession:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a death is not on record yet."""
+        """Whether a death is not recorded yet."""
         return bool(self._died)
 
     def check(self) -> None:
-        """Do nothing while the store can be used, or is away for a while. Raises StoreError, StoreGoneError."""
+        """Check that the store can be used, or is unreachable only for a while. Raises StoreError, StoreGoneError."""
         if self.failed is not None:
             raise self.failed
         try:
@@ -99,25 +103,25 @@ class SupervisorSession:
         except StoreBrokenError:
             raise
         except OUTAGES as error:
-            self._tell(error)
+            self._log_change(error)
 
     def check_presence(self) -> None:
-        """Do nothing if the store still stands under its name. Raises StoreGoneError."""
+        """Check that the store still exists under its name. Raises StoreGoneError."""
         store = self._store
         if store is not None:
             store.check_presence()
 
-    def died(self, pid: int, *, counts: bool, probation: bool, how: str = "") -> None:
-        """Bury the session of a process as soon as the store takes it. `counts` = if it still owned runs, one of them may be to blame.
+    def died(self, pid: int, *, counts: bool, probation: bool, exit_text: str = "") -> None:
+        """Declare the session of a process dead as soon as the store accepts it. `counts` = if it owned runs, one of them may be to blame.
 
-        A death on probation could set a run apart: it is looked at once it is known that all of us are not being ended.
+        A death on probation could set a run apart: it waits until it is known that not all processes are being ended.
         """
         later = SHUTDOWN_WINDOW_S if counts and probation else 0.0
-        self._died.append(_ProcessDeath(pid, counts, probation, time.monotonic() + later, how))
+        self._died.append(_ProcessDeath(pid, counts, probation, time.monotonic() + later, exit_text))
         self._wake.set()
 
     def pardon(self) -> None:
-        """Take it that deaths of the last two seconds were part of the end of all: nobody is to blame for them."""
+        """Excuse the deaths of the last two seconds as part of a common shutdown: no run is to blame for them."""
         self._is_pardoned = True
         self._wake.set()
 
@@ -147,28 +151,28 @@ class SupervisorSession:
     def _on_fatal(self, error: BaseException) -> None:
         self._fenced = isinstance(error, FencedError)
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         while not self._closing.is_set():
             self._wake.wait(_ROUND_INTERVAL_S)
             self._wake.clear()
             try:
-                self._round()
+                self._run_round()
             except FencedError:
                 self._fenced = True
             except StoreBrokenError as error:
                 self.failed = error
                 return
             except OUTAGES as error:
-                self._tell(error)
+                self._log_change(error)
             except StoreError as error:
                 self.failed = error
                 return
-            except Exception:  # noqa: BLE001  whatever it is, the processes are kept
+            except Exception:  # noqa: BLE001  whatever fails, the processes are kept
                 _LOG.exception("the supervisor's record has a fault, and is tried again")
             else:
-                self._tell(None)
+                self._log_change(None)
 
-    def _round(self) -> None:
+    def _run_round(self) -> None:
         if self._fenced and self._store is not None:
             _LOG.warning("this supervisor was out of reach for too long: it opens another session")
             self._store.close(drain=False)
@@ -178,60 +182,60 @@ class SupervisorSession:
         store = self._store
         assert store is not None
         now = time.monotonic()
-        died = [one for one in list(self._died) if self._is_pardoned or now >= one.due]
-        for death in died:
-            self._bury(store, death)
+        due_deaths = [death for death in list(self._died) if self._is_pardoned or now >= death.due]
+        for death in due_deaths:
+            self._declare_dead(store, death)
         if self._is_pardoned and self._blamed:
             runs = tuple(run for at, runs in self._blamed if now - at <= SHUTDOWN_WINDOW_S for run in runs)
             store.apply(EndProbation(runs))
             self._blamed.clear()
         if now >= self._beat_due_at:
-            self._beat_due_at = inf  # until it is answered: a store that is away must not hold up what follows
+            self._beat_due_at = inf  # until it is answered: an unreachable store must not delay the rest
             store.submit(self._usage.beat(), self._note_beat)
-        self.suspects = bool(store.reader.read("count_probation_runs")[0][0])
+        self.has_probation_runs = bool(store.reader.read("count_probation_runs")[0][0])
         rows = store.reader.read("list_quarantined_sessions", (self._since, host_identity()))
         self.quarantined = frozenset(int(row[0]) for row in rows)
-        for death in died:  # last: until then whoever looks knows that more is to come
+        for death in due_deaths:  # last: until then readers know that more is to come
             self._died.remove(death)
 
     def _note_beat(self, _answer: object) -> None:
         self._beat_due_at = time.monotonic() + _HEARTBEAT_INTERVAL_S
 
-    def _tell(self, error: MainspringError | None) -> None:
-        """Say what is wrong when that changes."""
-        told, self._told = self._told, None if error is None else error.message
-        if told == self._told:
+    def _log_change(self, error: MainspringError | None) -> None:
+        """Log an error when it changes."""
+        logged_before, self._logged = self._logged, None if error is None else error.message
+        if logged_before == self._logged:
             return
         if error is None:
             _LOG.warning("the store answers again")
         else:
             _LOG.error("the store does not answer; the processes are kept meanwhile: %s", error.message)
 
-    def _bury(self, store: ProcessStore, death: "_ProcessDeath") -> None:
+    def _declare_dead(self, store: ProcessStore, death: "_ProcessDeath") -> None:
         for found in find_dead(store.reader):
             if found.pid != death.pid:
                 continue
-            aboard = [str(row[0]) for row in store.reader.read("list_runs_of_session", (found.session,))]
-            judged = assign_blame(
+            run_ids = [str(row[0]) for row in store.reader.read("list_runs_of_session", (found.session,))]
+            blame = assign_blame(
                 is_excused=not death.counts or self._is_pardoned,
                 is_at_work=store.reader.read("read_session_state", (found.session,))[0][0] == SessionState.ALIVE,
                 on_probation=death.probation,
-                aboard=aboard,
+                aboard=run_ids,
                 suspects=[str(row[0]) for row in store.reader.read("list_probation_runs_of_session", (found.session,))],
             )
-            if judged.counts:
-                runs = "the run that it had goes" if len(aboard) == 1 else f"the {len(aboard)} runs that it had go"
-                how = f" ({death.how})" if death.how else ""
-                _LOG.error("process %d died%s: %s through probation, one at a time", found.pid, how, runs)
-                self._blamed = [*self._blamed[-_MAX_BLAME_RECORDS:], (death.due, tuple(aboard))]
-                self.deaths.note(death.due, judged)
+            if blame.counts:
+                runs = "the run that it had goes" if len(run_ids) == 1 else f"the {len(run_ids)} runs that it had go"
+                suffix = f" ({death.exit_text})" if death.exit_text else ""
+                _LOG.error("process %d died%s: %s through probation, one at a time", found.pid, suffix, runs)
+                self._blamed = [*self._blamed[-_MAX_BLAME_RECORDS:], (death.due, tuple(run_ids))]
+                self.deaths.note(death.due, blame)
                 if death.probation:
-                    self.survive_ms = next_probation_ms(self.survive_ms, judged)
+                    self.survive_ms = next_probation_ms(self.survive_ms, blame)
             declare_session_dead(
                 store,
                 found,
-                crashed=judged.counts,
-                alone=judged.alone,
+                crashed=blame.counts,
+                alone=blame.alone,
                 limit=self.deaths.limit(death.due),
-                how=death.how,
+                how=death.exit_text,
             )

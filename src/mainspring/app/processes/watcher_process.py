@@ -1,7 +1,7 @@
-"""`python -m mainspring.app.processes.watcher_process`: the watcher. It evaluates all monitors and notifies people of what is wrong.
+"""`python -m mainspring.app.processes.watcher_process`: the watcher process. It evaluates all monitors and notifies people of failures.
 
-It also declares dead processes dead, applies retention and imports the spool, as workers do beside their runs. It continues while other
-processes are blocked, dead or not there at all; while no watcher lives, a scheduler watches in its place. It imports no code of users.
+It also declares dead processes dead, applies retention and imports the spool, as workers do next to their runs. It continues while other
+processes are blocked, dead or not there at all; while no watcher runs, a scheduler watches in its place. It imports no code of users.
 """
 
 import sys
@@ -18,32 +18,32 @@ from mainspring.store.commit_and_wait import commit_and_wait
 
 
 async def serve(process: BackgroundProcess) -> int:
-    """Watch until the process is told to end."""
+    """Watch until the process is asked to stop."""
     settings, secrets = process.project.settings, process.project.secrets
-    reserved = FallbackAlerter(
+    fallback = FallbackAlerter(
         settings, ErrorText(secrets), process.store.clock, process.store.shown, partial(commit_and_wait, process.store)
     )
-    await process.open(reserved.look)
+    await process.open(fallback.report_outage)
     if process.is_open:
         upkeep = process.project.upkeep()
         upkeep.start(process.loop, process.store, process.store.clock)
-        watching = Watcher(settings, secrets, process.store, reserved, lambda: process.fault)
-        process.changed = watching.changed
-        watching.start()
-        check = None if settings.store.is_remote else IntegrityScan(settings.store.path)
+        watcher = Watcher(settings, secrets, process.store, fallback, lambda: process.fault)
+        process.changed = watcher.changed
+        watcher.start()
+        integrity_scan = None if settings.store.is_remote else IntegrityScan(settings.store.path)
         wal_check = None if settings.store.is_remote else WalCheck(process)
-        if check is not None and wal_check is not None:
-            check.start()
+        if integrity_scan is not None and wal_check is not None:
+            integrity_scan.start()
             wal_check.start()
         pusher = start_metrics_push(settings, secrets, process.store)
         await process.stopped.wait()
         if pusher is not None:
             pusher.close()
-        if check is not None and wal_check is not None:
-            check.close()
+        if integrity_scan is not None and wal_check is not None:
+            integrity_scan.close()
             await wal_check.close()
         upkeep.close()
-        await watching.close()
+        await watcher.close()
     await process.close()
     return 0
 

@@ -1,9 +1,9 @@
-"""`python -m mainspring.app.processes.worker_process`: one worker, started and watched by a supervisor.
+"""`python -m mainspring.app.processes.worker_process`: one worker process, started and watched by a supervisor.
 
-It dies with its supervisor (it drains first, if its loop still turns). SIGTERM drains and ends with 0; losing the store or the
-session ends at once with 75, for a process that may write nothing more must not do anything more. A loop that was blocked for too
-long ends it with 70. A signal that the supervisor did not send may come from a step: the runs that were aboard then are blamed,
-unless the supervisor asks for the end as well.
+It ends with its supervisor (it drains first, if its loop still turns). SIGTERM drains it, and it ends with 0. If the store or the
+session is lost, it ends at once with 75: a process that may write nothing must do nothing. A loop that was blocked for too long
+ends it with 70. A signal that the supervisor did not send may come from a step: then the runs in this process are blamed, unless the
+supervisor requests the stop as well.
 """
 
 import asyncio
@@ -34,89 +34,89 @@ from mainspring.store.commands.sessions import CloseSession
 
 _POLL_INTERVAL_S = 0.2
 _GC_THRESHOLD = 20_000
-"""New objects between two looks for cycles. A step leaves none behind, and each look costs as much as some steps."""
+"""New objects between two collections of cycles. A step leaves no cycles, and each collection costs as much as some steps."""
 _LOG = logging.getLogger("mainspring.worker")
 
 
 def main() -> int:
-    """Run the worker until it is told to stop; return the exit code."""
-    handover, line = receive_launch_spec()
+    """Run the worker until it is asked to stop. Return the exit code."""
+    spec, supervisor = receive_launch_spec()
     configure_log()
     set_death_signal(signal.SIGTERM)
-    if os.getppid() != handover.parent:  # it died before we asked
+    if os.getppid() != spec.parent:  # the supervisor died before the death signal was set
         return STORE_LOST_EXIT_CODE
     try:
-        project = handover.project()
+        project = spec.project()
         configure_log(project.settings.logs, environment=project.settings.project.environment)
         SECRET_VARIABLES.take(os.environ)
-        asyncio.run(_run_worker(project, handover, line))
+        asyncio.run(_run_worker(project, spec, supervisor))
     except MainspringError as error:
         sys.stderr.write(f"mainspring worker: {error}\n")
         return STORE_LOST_EXIT_CODE if isinstance(error, (FencedError, *OUTAGES)) else 2
 
 
-async def _run_worker(project: Project, handover: LaunchSpec, line: SupervisorLine) -> NoReturn:
-    registry = project.load_registry(handover.modules)
+async def _run_worker(project: Project, spec: LaunchSpec, supervisor: SupervisorLine) -> NoReturn:
+    registry = project.load_registry(spec.modules)
     for problem in registry.problems:
         _log_problem(problem)
-    told = len(registry.problems)
-    gc.freeze()  # the code stays: there is no need to look through it ever again
+    logged_count = len(registry.problems)
+    gc.freeze()  # loaded code stays: the collector never needs to visit it
     gc.set_threshold(_GC_THRESHOLD, 20, 20)
-    # Slots are made by the scheduler, a process of its own: user code that blocks or ends this one must not keep them from being made.
-    working = project.working(registry, role=handover.role, survive_ms=handover.survive_ms, schedules=False)
-    working.on_fatal = lambda error: _exit_at_once(
-        working, STALLED_EXIT_CODE if isinstance(error, StalledError) else STORE_LOST_EXIT_CODE, line
+    # The scheduler, a process of its own, creates slots: user code that blocks or ends this process must not prevent that.
+    runtime = project.make_runtime(registry, role=spec.role, survive_ms=spec.survive_ms, schedules=False)
+    runtime.on_fatal = lambda error: _exit_at_once(
+        runtime, STALLED_EXIT_CODE if isinstance(error, StalledError) else STORE_LOST_EXIT_CODE, supervisor
     )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    signalled = ShutdownSignal(line, handover.crash_limit)
+    shutdown = ShutdownSignal(supervisor, spec.crash_limit)
 
     def end() -> None:
         if not stop.is_set():
-            signalled.note(working.worker.aboard if working.is_open else {})
+            shutdown.note(runtime.worker.aboard if runtime.is_open else {})
             stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     drain_for = project.settings.worker.drain.total_seconds()
     ParentWatch(
-        handover.parent,
+        spec.parent,
         loop,
         drain=stop.set,
-        end=lambda: _exit_at_once(working, STORE_LOST_EXIT_CODE, line),
+        end=lambda: _exit_at_once(runtime, STORE_LOST_EXIT_CODE, supervisor),
         within=drain_for,
     ).start()
-    await working.open()
-    for problem in registry.problems[told:]:
+    await runtime.open()
+    for problem in registry.problems[logged_count:]:
         _log_problem(problem)
-    watch = loop.create_task(_watch_for_replacement(working, stop, probation=handover.role == "probation"))
-    noting = loop.create_task(_record_conditions(project, working))
+    watch = loop.create_task(_watch_for_replacement(runtime, stop, probation=spec.role == "probation"))
+    recording = loop.create_task(_record_conditions(project, runtime))
     await stop.wait()
     watch.cancel()
-    noting.cancel()
-    await working.close(drain=drain_for, end=signalled.session_end)
-    # Everything is saved and given back. Code that cannot be stopped (a thread, a coroutine that swallows its cancellation) must not
+    recording.cancel()
+    await runtime.close(drain=drain_for, end=shutdown.session_end)
+    # All is saved and released. Code that cannot be stopped (a thread, a coroutine that swallows its cancellation) must not
     # keep this process from ending.
     logging.shutdown()
     os._exit(0)
 
 
-async def _watch_for_replacement(working: WorkerRuntime, stop: asyncio.Event, *, probation: bool) -> None:
-    """End this process when it is time for a new one: abandoned code still runs here, or no suspect is left on probation."""
+async def _watch_for_replacement(runtime: WorkerRuntime, stop: asyncio.Event, *, probation: bool) -> None:
+    """Stop this process when it needs a replacement: abandoned code still runs in it, or no run is left on probation."""
     while not stop.is_set():
         await asyncio.sleep(_POLL_INTERVAL_S)
-        if working.worker.attempts.abandoned_count:
+        if runtime.worker.attempts.abandoned_count:
             _LOG.warning("code that could not be stopped still runs in this process: it is replaced")
             stop.set()
-        elif probation and not working.worker.active and not working.store.reader.read("count_probation_runs")[0][0]:
+        elif probation and not runtime.worker.active and not runtime.store.reader.read("count_probation_runs")[0][0]:
             stop.set()
 
 
-async def _record_conditions(project: Project, working: WorkerRuntime) -> None:
-    """Keep what this worker runs under, once it works: whoever looks for what changed before a failure needs it, runs do not."""
-    found = await asyncio.get_running_loop().run_in_executor(None, read_run_conditions, project.settings)
+async def _record_conditions(project: Project, runtime: WorkerRuntime) -> None:
+    """Record the conditions of this worker once it works: diagnosis of a failure needs them, runs do not."""
+    conditions = await asyncio.get_running_loop().run_in_executor(None, read_run_conditions, project.settings)
     with contextlib.suppress(MainspringError):
-        await working.apply(RecordRunConditions(found))
+        await runtime.apply(RecordRunConditions(conditions))
 
 
 def _log_problem(problem: LoadProblem) -> None:
@@ -124,35 +124,35 @@ def _log_problem(problem: LoadProblem) -> None:
 
 
 class ShutdownSignal:
-    """Whether a signal was meant for this process, and what was aboard when it came."""
+    """Whether a signal was meant for this process, and which runs were in it when the signal arrived."""
 
-    def __init__(self, line: SupervisorLine, limit: int) -> None:
-        self._line = line
+    def __init__(self, supervisor: SupervisorLine, limit: int) -> None:
+        self._supervisor = supervisor
         self._limit = limit
-        self._aboard: dict[str, int] = {}
-        self._at = 0.0
+        self._claimed: dict[str, int] = {}
+        self._received_at = 0.0
 
-    def note(self, aboard: dict[str, int]) -> None:
-        """A signal has come while these runs were aboard, each with its claim."""
-        self._aboard, self._at = aboard, time.monotonic()
+    def note(self, claimed: dict[str, int]) -> None:
+        """Record the arrival of a signal, and the runs in this process, each with its claim."""
+        self._claimed, self._received_at = claimed, time.monotonic()
 
     async def session_end(self) -> CloseSession:
-        """Return the end of the session, with the runs that may have sent it: none if the supervisor asks for it, up to 2 s later."""
-        while self._aboard and not self._line.is_end_asked_for():
-            if time.monotonic() - self._at >= SHUTDOWN_WINDOW_S:
+        """Return the end of the session, with runs that may have sent the signal: none if the supervisor requests the stop within 2 s."""
+        while self._claimed and not self._supervisor.is_stop_requested():
+            if time.monotonic() - self._received_at >= SHUTDOWN_WINDOW_S:
                 _LOG.error(
-                    "a signal ended this worker, and nobody had asked for that: %d runs were aboard", len(self._aboard)
+                    "a signal ended this worker, and nobody had asked for that: %d runs were aboard", len(self._claimed)
                 )
-                return CloseSession(tuple(self._aboard.items()), self._limit)
+                return CloseSession(tuple(self._claimed.items()), self._limit)
             await asyncio.sleep(_POLL_INTERVAL_S / 4)
         return CloseSession()
 
 
-def _exit_at_once(working: WorkerRuntime, code: int, line: SupervisorLine | None = None) -> None:
-    if code == STORE_LOST_EXIT_CODE and line is not None:
-        line.say_lost()
+def _exit_at_once(runtime: WorkerRuntime, code: int, supervisor: SupervisorLine | None = None) -> None:
+    if code == STORE_LOST_EXIT_CODE and supervisor is not None:
+        supervisor.report_lost_store()
     with contextlib.suppress(Exception):
-        for pid in working.child_pids():
+        for pid in runtime.child_pids():
             kill_group(pid, signal.SIGKILL)
     os._exit(code)
 

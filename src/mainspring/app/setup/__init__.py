@@ -1,1 +1,1 @@
-"""The parts that a process makes from its settings: codec, calendars, failure rules, log, traces, metrics."""
+"""Setup of a process from its settings: codec, calendars, failure rules, log, traces, metrics."""

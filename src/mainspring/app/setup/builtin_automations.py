@@ -1,4 +1,4 @@
-"""Automations of our own: they are declared only where the configuration asks for them, and are runs like all others."""
+"""Built-in automations of Mainspring: declared only if the configuration asks for them; their runs are like all others."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ _BACKUP_TIMEOUT = "1d"
 
 
 def declare_backup(registry: Registry, url: str, clock: Clock, *, to: Path, every: timedelta, keep: int) -> None:
-    """Let the store be backed up by schedule; each backup is verified after it was written."""
+    """Declare the scheduled backup of the store; each backup is verified after it was written."""
 
     def backup() -> dict[str, object]:
         """Copy the store to a verified file and keep the newest ones."""

@@ -1,6 +1,6 @@
-"""The configured calendars, with the dates of their holidays: looked up here, once, for whole years.
+"""The configured calendars, with the dates of their holidays, which are read here once, for whole years.
 
-From then on they are data: two schedulers whose packages differ could not agree on what a slot is.
+From then on they are data: two schedulers with different packages could not agree on the slots.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,9 +19,9 @@ YEARS_BACK, YEARS_AHEAD = 3, 10
 
 
 def make_calendars(settings: Mapping[str, CalendarSettings], now_at: int) -> dict[str, Callable[[], Calendar]]:
-    """Return what makes each calendar when it is asked for; ConfigError where its holidays cannot be had."""
+    """Return a function for each calendar that makes it. The function raises ConfigError if the holidays cannot be read."""
     year = datetime.fromtimestamp(now_at / 1000, UTC).year
-    return {name: cache(partial(_make_calendar, name, one, year)) for name, one in settings.items()}
+    return {name: cache(partial(_make_calendar, name, calendar, year)) for name, calendar in settings.items()}
 
 
 def _make_calendar(name: str, settings: CalendarSettings, year: int) -> Calendar:

@@ -1,4 +1,4 @@
-"""The codec that the configuration names, imported: the one thing of the user's that also a question of the command line may need."""
+"""The configured codec, imported: the only code of the user's that commands may need too."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +14,7 @@ _REQUIRED_ATTRIBUTES = ("id", "encode", "decode")
 
 
 def make_sealing(store: StoreSettings, folder: Path) -> Sealing:
-    """Return what the configuration does with values: its codec, and the largest value.
+    """Return the configured handling of values: the codec, and the largest value.
 
     Raises:
         ConfigError: the codec cannot be imported, or is none.
@@ -27,7 +27,7 @@ def make_sealing(store: StoreSettings, folder: Path) -> Sealing:
 
 
 def load_codec(name: str, folder: Path) -> Codec:
-    """Return what "module:name" is; a class is called without arguments. Modules are also looked for in `folder`.
+    """Return the codec named "module:name"; a class is called without arguments. Modules are also imported from `folder`.
 
     Raises:
         ConfigError: it cannot be imported, or is no codec.
@@ -36,16 +36,16 @@ def load_codec(name: str, folder: Path) -> Codec:
         found = import_named_object(name, folder)
         codec: Any = found() if isinstance(found, type) else found
     except Exception as error:
-        why = escape(f"{type(error).__name__}: {error}", 300)
-        raise _codec_error(name, f"it cannot be imported: {why}") from error
-    missing = [wanted for wanted in _REQUIRED_ATTRIBUTES if not hasattr(codec, wanted)]
+        reason = escape(f"{type(error).__name__}: {error}", 300)
+        raise _codec_error(name, f"it cannot be imported: {reason}") from error
+    missing = [attribute for attribute in _REQUIRED_ATTRIBUTES if not hasattr(codec, attribute)]
     if missing:
         raise _codec_error(name, f"it has no {missing[0]!r}")
     return cast("Codec", codec)
 
 
-def _codec_error(name: str, why: str) -> ConfigError:
+def _codec_error(name: str, reason: str) -> ConfigError:
     return ConfigError(
-        f"`store.codec` {name!r} cannot be used: {why}",
+        f"`store.codec` {name!r} cannot be used: {reason}",
         hint="It names an object with `id`, `encode(bytes) -> bytes` and `decode(bytes) -> bytes`; see how-to/encryption.",
     )

@@ -1,4 +1,4 @@
-"""The rules by which users tell failures that pass from those that stay, as the configuration names them."""
+"""The user's failure rules, as the configuration names them: they tell passing failures from lasting ones."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from mainspring.engine.attempts.isolation import import_name_of
 
 
 def make_classifier(names: tuple[str, ...], folder: Path) -> Classifier | None:
-    """Return the classifier that asks these rules first, in their order; None where there are none.
+    """Return the classifier that calls these rules first, in their order; None without rules.
 
     Raises:
         ConfigError: one cannot be imported, or child processes could not import it.
@@ -32,8 +32,8 @@ def _load_rule(name: str, folder: Path) -> Rule:
     return rule
 
 
-def _rule_error(name: str, why: str) -> ConfigError:
+def _rule_error(name: str, reason: str) -> ConfigError:
     return ConfigError(
-        f"`project.classify` {name!r} cannot be used: {why}",
+        f"`project.classify` {name!r} cannot be used: {reason}",
         hint="It names a function of a module, `def rule(error: BaseException) -> ms.Verdict | None`; see how-to/retries.",
     )

@@ -1,4 +1,4 @@
-"""What `[otel] metrics_every` makes: the thread that sends the figures of a store to the collector."""
+"""Metrics push of `[otel] metrics_every`: the thread that sends the metrics of a store to the collector."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ _LOG = logging.getLogger("mainspring.metrics")
 
 
 def start_metrics_push(settings: Settings, secrets: SecretStore, store: ProcessStore) -> "MetricsPusher | None":
-    """Begin to send the metrics of an open store; None where none are wanted, or none can be sent: the watch goes on without."""
+    """Start to send the metrics of an open store. Return None if none are configured, or none can be sent: the watch continues without."""
     every = settings.otel.metrics_every
     if settings.otel.endpoint is None or every is None:
         return None
@@ -25,7 +25,7 @@ def start_metrics_push(settings: Settings, secrets: SecretStore, store: ProcessS
     from mainspring.alerting.otlp.collector import METRICS
     from mainspring.app.setup.tracing import make_collector, resource_attributes
 
-    # Requests to webhooks are counted by web processes, and told by them alone.
+    # Web processes count the requests to webhooks, and only they report them.
     reader = FiguresReader(None if settings.store.is_remote else settings.store.path, {})
     pusher = MetricsPusher(
         lambda: reader.read(store.reader, store.clock.now()),

@@ -1,4 +1,4 @@
-"""What a configuration names as "module:name", imported."""
+"""Import of an object that a configuration names as "module:name"."""
 
 import importlib
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def import_named_object(name: str, folder: Path) -> Any:
-    """Return what "module:name" is; modules are also looked for in `folder`. Raises whatever its import raises."""
+    """Return the object named "module:name". Modules are also imported from `folder`. Raises whatever the import raises."""
     module, _, attribute = name.partition(":")
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))

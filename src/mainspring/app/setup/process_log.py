@@ -1,7 +1,7 @@
-"""What a process of ours writes of itself: lines on its standard error, as JSON for collectors or as text for people.
+"""The log of a Mainspring process: lines on its standard error, as JSON for collectors or as text for people.
 
-Invariants: what is written holds no secret that this process knows, and no character that harms a terminal; a line of an attempt says
-which.
+Invariants: a line holds no secret that this process knows, and no character that harms a terminal. A line of an attempt names
+the attempt.
 """
 
 import logging
@@ -22,40 +22,40 @@ _DEFAULT_SETTINGS = LogsSettings()
 
 
 def configure_log(logs: LogsSettings = _DEFAULT_SETTINGS, *, environment: str = "", verbose: bool = False) -> None:
-    """Write the records of this process from now on; called again, in the way that was found out meanwhile."""
+    """Write the log records of this process from now on. A second call changes the format and level."""
     KNOWN_SECRETS.add_variables(os.environ)
     is_json = logs.format == "json" or (logs.format == "auto" and not sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(environment) if is_json else TextFormatter())
     level = logging.DEBUG if verbose else Level(logs.level).number
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("watchfiles").setLevel(max(level, logging.WARNING))  # it tells of each change of each file
+    logging.getLogger("watchfiles").setLevel(max(level, logging.WARNING))  # it logs each change of each file
 
 
 @cache
 def process_name() -> str:
-    """Return what this process is called in lines: host and process number."""
+    """Return the name of this process in log lines: host and process number."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 class TextFormatter(logging.Formatter):
-    """Lines for people."""
+    """Formats lines for people."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, with whose it is at its end."""
+        """Return the line, with its run, step and attempt at the end."""
         text = super().format(record)
-        whose = _record_context(record)
-        if whose:
-            words = [str(whose[name]) for name in ("workflow", "run", "step") if whose.get(name)]
-            text += f"  [{' '.join(words)}{_attempt_text(whose)}]"
+        context = _record_context(record)
+        if context:
+            words = [str(context[name]) for name in ("workflow", "run", "step") if context.get(name)]
+            text += f"  [{' '.join(words)}{_attempt_text(context)}]"
         return _clean_text(record, text)
 
 
 _OWN_LOGGERS = ("mainspring.step", "mainspring.run")
-"""Loggers of our own, whose records say whose lines they are."""
+"""Loggers of Mainspring whose records name the run and step of a line."""
 _RECORD_FIELDS = (
     *("run", "workflow", "step", "attempt", "stream", "state", "code", "fingerprint", "duration_ms"),
     *("input", "output"),
@@ -63,7 +63,7 @@ _RECORD_FIELDS = (
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: a domain.log_line.LogLine."""
+    """Formats one JSON object a line: a domain.log_line.LogLine."""
 
     def __init__(self, environment: str) -> None:
         super().__init__()
@@ -89,22 +89,22 @@ class JsonFormatter(logging.Formatter):
 
 
 def _clean_text(record: logging.LogRecord, text: str) -> str:
-    """Return a text that may be shown; what comes from a line of an attempt is so already."""
+    """Return a text that is safe to print; the text of an attempt's line is safe already."""
     is_clean = record.name in _OWN_LOGGERS and getattr(record, "is_clean", False)
     return text if is_clean else escape(KNOWN_SECRETS.redact(text), _MAX_TEXT_LENGTH)
 
 
 def _record_context(record: logging.LogRecord) -> dict[str, Any]:
-    """Return the run, step and attempt of a record: told by it, or those of the step that is running."""
-    told: dict[str, Any] = {}
-    if record.name in _OWN_LOGGERS:  # what anybody else puts into a record is theirs, and not read
-        told = {name: value for name in _RECORD_FIELDS if (value := getattr(record, name, None)) is not None}
+    """Return the run, step and attempt of a record: those that it names, or those of the running step."""
+    context: dict[str, Any] = {}
+    if record.name in _OWN_LOGGERS:  # other loggers' attributes are theirs, and not read
+        context = {name: value for name in _RECORD_FIELDS if (value := getattr(record, name, None)) is not None}
     step = CURRENT_STEP.get()
-    if "run" not in told and step is not None:
+    if "run" not in context and step is not None:
         return {"run": step.run_id, "workflow": step.automation, "step": step.name, "attempt": step.attempt}
-    return told if isinstance(told.get("run"), str) else {}
+    return context if isinstance(context.get("run"), str) else {}
 
 
-def _attempt_text(whose: dict[str, Any]) -> str:
-    number = whose.get("attempt", 0)
+def _attempt_text(context: dict[str, Any]) -> str:
+    number = context.get("attempt", 0)
     return f", attempt {number}" if isinstance(number, int) and number > 1 else ""

@@ -1,4 +1,4 @@
-"""What the settings allow this whole process: variables that commands inherit, networks that may be called."""
+"""Process policy from the settings: variables that commands inherit, networks that may be called."""
 
 from mainspring.config import Settings
 from mainspring.resources.egress_policy import EGRESS_POLICY
@@ -6,6 +6,6 @@ from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 
 def apply_process_policy(settings: Settings) -> None:
-    """Allow what the settings allow, from now on."""
+    """Apply the settings' policy to this process from now on."""
     SECRET_VARIABLES.allow(settings.secrets.pass_env)
     EGRESS_POLICY.allow(settings.project.allowed_networks)

@@ -1,4 +1,4 @@
-"""What a worker of this process's project runs under: its configuration, and the versions of Python and packages."""
+"""Run conditions of a worker: its configuration, and the versions of Python and packages."""
 
 import contextlib
 import platform
@@ -17,11 +17,11 @@ _MAX_NAME_LENGTH = 40
 _DIGEST_LENGTH = 8
 _HEADER = re.compile(r"^(Name|Version): *(.*?) *$", re.MULTILINE)
 _PROCESS_SETTINGS = ("up.", "worker.tags")
-"""Settings that processes of one host may have each for itself: flags of `mainspring up`."""
+"""Settings that may differ between processes of one host: flags of `mainspring up`."""
 
 
 def read_run_conditions(settings: Settings) -> tuple[ConditionSnapshot, ...]:
-    """Return what a worker of this host runs under. It reads the metadata of all packages, which takes some 100 ms."""
+    """Return the conditions of a worker on this host. Reads the metadata of all packages, which takes some 100 ms."""
     subject = f"host:{socket.gethostname()}"
     return (
         ConditionSnapshot(ConditionKind.CONFIGURATION, subject, digest_settings(settings)),
@@ -30,7 +30,7 @@ def read_run_conditions(settings: Settings) -> tuple[ConditionSnapshot, ...]:
 
 
 def digest_settings(settings: Settings) -> dict[str, str]:
-    """Return a mark of each setting that is not a default: the same for the same value, without secrets, and telling nothing of it."""
+    """Return a digest of each setting that is not a default: equal for equal values, without secrets, revealing nothing of the value."""
     return {
         path: _digest("" if SECRET_FIELD_NAME.search(path) else KNOWN_SECRETS.redact(repr(value)))
         for path, value, source in settings.describe()
@@ -51,7 +51,7 @@ def read_versions() -> dict[str, str]:
 
 
 def _read_package_headers(package: Distribution) -> dict[str, str]:
-    """Return name and version of a package. The parser of e-mail, which `Distribution.metadata` calls, takes ten times as long."""
+    """Return name and version of a package. `Distribution.metadata` takes ten times as long, as it parses the metadata as e-mail."""
     text = package.read_text("METADATA") or package.read_text("PKG-INFO") or package.read_text("") or ""
     return dict(_HEADER.findall(text.partition("\n\n")[0]))
 

@@ -1,4 +1,4 @@
-"""What `[otel]` makes: spans of what a worker commits, and the thread that tells them."""
+"""Tracing of `[otel]`: spans of a worker's commits, and the thread that exports them."""
 
 import logging
 
@@ -30,7 +30,7 @@ class Tracing:
         self._clock = clock
 
     def wrap(self, database: Database) -> Database:
-        """Return a database whose commits are told; the one given where nothing can be told: a worker works without traces."""
+        """Return a database whose commits are traced, or the given one if no traces can be sent: a worker works without traces."""
         try:
             self._exporter.start()
         except ConfigError as error:
@@ -39,12 +39,12 @@ class Tracing:
         return TracedDatabase(database, SpanMaker(), self._queue, self._clock)
 
     def close(self) -> None:
-        """Tell what is left, for two seconds at most."""
+        """Export the remaining spans, for two seconds at most."""
         self._exporter.close()
 
 
 def make_tracing(settings: Settings, secrets: SecretStore, clock: Clock) -> Tracing | None:
-    """Return the traces of a worker that is about to be made, None where no collector is named."""
+    """Return the traces of a worker that is about to be created; None if no collector is configured."""
     if settings.otel.endpoint is None:
         return None
     queue = SpanQueue()
@@ -55,14 +55,14 @@ def make_tracing(settings: Settings, secrets: SecretStore, clock: Clock) -> Trac
 
 
 def make_collector(settings: Settings, secrets: SecretStore, path: str, within_s: float = WITHIN_S) -> Collector:
-    """Return the way to the collector that is named; no secret is looked up yet."""
+    """Return a client of the configured collector; no secret is read yet."""
     otel = settings.otel
     secret = None if otel.headers_secret is None else otel.headers_secret.removeprefix("secret:")
     return Collector(otel.endpoint or "", secret, ErrorText(secrets), path=path, within_s=within_s)
 
 
 def resource_attributes(settings: Settings) -> dict[str, SpanAttribute]:
-    """Return what all that this process sends shares."""
+    """Return the attributes that everything from this process shares."""
     return {
         "service.name": settings.otel.service,
         "service.version": __version__,

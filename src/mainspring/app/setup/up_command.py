@@ -1,4 +1,4 @@
-"""How `mainspring up` has to be called for the settings of this process: with -m for code that they do not name."""
+"""The `mainspring up` command that fits the settings of this process: with -m for code that the settings do not name."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ from mainspring.insight.runs.up_command import UpCommand
 
 
 def make_up_command(settings: Settings, *, store: str | None = None, folder: str = "") -> UpCommand:
-    """Return how to call it; `store` = what the command line named, `folder` = the one from which a person would call it."""
+    """Return the command. `store` = the store of the command line, `folder` = the folder in which a person would call it."""
 
     @cache
     def targets() -> tuple[frozenset[str], tuple[str, ...]]:
@@ -24,5 +24,5 @@ def make_up_command(settings: Settings, *, store: str | None = None, folder: str
         )
 
     # A URL with a password is not printed.
-    is_shown = not settings.store.is_remote or settings.store.shown == store
-    return UpCommand(store if is_shown else None, is_loaded, folder)
+    is_printable = not settings.store.is_remote or settings.store.shown == store
+    return UpCommand(store if is_printable else None, is_loaded, folder)

@@ -1,4 +1,4 @@
-"""The file in which `audit-log verify --head-file` keeps the head of the audit log: best on another machine, or where only root writes."""
+"""The head file of the audit log, for `audit-log verify --head-file`: best on another machine, or where only root writes."""
 
 import os
 from contextlib import suppress
@@ -9,7 +9,7 @@ from mainspring.domain.integrity.audit_head import AuditHead, read_audit_head
 
 
 def read_audit_heads(file: Path) -> list[AuditHead]:
-    """Return the heads in a file, one a line; none where it is not there yet.
+    """Return the heads in a file, one a line; none if the file does not exist.
 
     Raises:
         ConfigError: it cannot be read, or holds something else.
@@ -26,7 +26,7 @@ def read_audit_heads(file: Path) -> list[AuditHead]:
 
 
 def write_audit_head(file: Path, head: AuditHead) -> None:
-    """Keep a head in place of the one before, for its user alone.
+    """Save a head in place of the former one, readable only by its user.
 
     Raises:
         ConfigError: it cannot be written.

@@ -1,4 +1,4 @@
-"""Which store an address means: the one place that knows every kind. What speaks to a server is imported only where one is named."""
+"""Store factory: the one place that knows which store an address means. Code for a server is imported only if an address names one."""
 
 import os
 import shlex
@@ -28,12 +28,12 @@ _MAGIC = b"SQLite format 3\0"
 
 
 def make_store(place: str | Path, *, lease_ms: int | None = None, **options: Any) -> ProcessStore:
-    """Return the store at a path or URL, not yet open; `options` are those of ProcessStore.
+    """Return the store at a path or URL, not yet open. `options` are those of ProcessStore.
 
-    `lease_ms` = how long a session of a server lives without a sign of life; on a file the kernel tells.
+    `lease_ms` = how long a session on a server lives without a heartbeat; for a file the kernel reports the end of a process.
 
     Raises:
-        ConfigError: the address cannot be read, or what speaks to this kind of store is not installed.
+        ConfigError: the address cannot be read, or the driver of this kind of store is not installed.
     """
     if isinstance(place, Path) or not is_server_url(place):
         return SqliteStore(place if isinstance(place, Path) else store_path(place), **options)
@@ -46,10 +46,10 @@ def make_store(place: str | Path, *, lease_ms: int | None = None, **options: Any
 
 
 def parse_address(url: str) -> "Address":
-    """Take the address of a store on a server apart.
+    """Parse the address of a store on a server.
 
     Raises:
-        ConfigError: it cannot be read, or what speaks to the server is not installed.
+        ConfigError: it cannot be read, or the driver of the server is not installed.
     """
     try:
         from mainspring.store.postgres.address import read_address
@@ -59,12 +59,12 @@ def parse_address(url: str) -> "Address":
 
 
 def make_reader(url: str) -> StoreReader:
-    """Return reads of a store that is there, of the form that this version reads; nothing is made or changed.
+    """Return a reader of an existing store in the schema version of this program. Creates and changes nothing.
 
     Raises:
-        NoStoreError: there is none.
+        NoStoreError: there is no store.
         StoreTooNewError: a newer version wrote it.
-        StoreError: it has to be brought to the present form first, or is none of ours.
+        StoreError: it must be migrated first, or is no store of Mainspring.
     """
     if not is_server_url(url):
         require_form_of_file(store_path(url))
@@ -78,7 +78,7 @@ def make_reader(url: str) -> StoreReader:
 
 
 def store_exists(url: str) -> bool:
-    """Tell whether there is a store, in whatever form. Raises StoreUnavailableError where its server cannot be asked."""
+    """Return whether there is a store, of any version. Raises StoreUnavailableError if its server does not answer."""
     if not is_server_url(url):
         return is_there(store_path(url))
     address = parse_address(url)
@@ -88,25 +88,25 @@ def store_exists(url: str) -> bool:
 
 
 def no_store_error(path: Path, usual: Path | None = None) -> NoStoreError:
-    """Return the error for a store that is not there; `usual` = the file that is used where nothing names another one."""
+    """Return the error for a missing store. `usual` = the file that is used if no setting names another one."""
     near = find_nearest_store(path, usual)
     fix = "Create one: mainspring up (or init, run, exec). Name another one: --store PATH, MAINSPRING_STORE_URL or store.url."
     return NoStoreError(f"there is no store\nat {path}", hint=f"{fix}\nThere is one at {near}" if near else fix)
 
 
 def find_nearest_store(path: Path, usual: Path | None) -> Path | None:
-    """Return the existing store that was probably meant: a file of a similar name beside it, else the usual one."""
-    beside = _list_neighbours(path)
-    similar = _find_similar(path, beside)
+    """Return the existing store that was probably meant: a file of a similar name next to it, else the usual one."""
+    neighbours = _list_neighbours(path)
+    similar = _find_similar(path, neighbours)
     if similar is not None:
         return similar
     if usual is not None and usual != path and is_sqlite_file(usual):
         return usual
-    return beside[0] if len(beside) == 1 else None
+    return neighbours[0] if len(neighbours) == 1 else None
 
 
 def refuse_mistyped(path: Path) -> None:
-    """Do nothing unless a store of a similar name stands beside this path. Raises NoStoreError."""
+    """Raise NoStoreError if a store of a similar name lies next to this path."""
     similar = _find_similar(path, _list_neighbours(path))
     if similar is not None:
         command = f"mainspring --store {shlex.quote(str(path))} db migrate --create"
@@ -132,7 +132,7 @@ def _find_similar(path: Path, stores: list[Path]) -> Path | None:
 
 
 def is_sqlite_file(path: Path) -> bool:
-    """Tell whether a file begins as a SQLite database does."""
+    """Return whether a file starts as a SQLite database does."""
     try:
         with path.open("rb") as file:
             return file.read(len(_MAGIC)) == _MAGIC
@@ -141,7 +141,7 @@ def is_sqlite_file(path: Path) -> bool:
 
 
 def require_store(place: str | Path) -> None:
-    """Do nothing if there is a store. Raises NoStoreError, StoreGoneError, StoreUnavailableError."""
+    """Raise NoStoreError, StoreGoneError or StoreUnavailableError unless there is a store."""
     if isinstance(place, Path) or not is_server_url(place):
         path = place if isinstance(place, Path) else store_path(place)
         require_store_present(path)
@@ -154,22 +154,22 @@ def require_store(place: str | Path) -> None:
 
 
 def lock_anchor(url: str) -> Path:
-    """Return the path of this host beside which processes that share the store meet; on a file the file itself."""
+    """Return the path on this host next to which processes that share the store meet; for a file the file itself."""
     return make_store(url, clock=SystemClock()).locks / "store" if is_server_url(url) else store_path(url)
 
 
 def _lock_folder(url: str) -> Path:
-    """Return the folder in which the processes of this host prove to each other that they live."""
+    """Return the folder in which the processes of this host prove to each other that they run."""
     env = SECRET_VARIABLES.own(os.environ)
-    around = ProcessSurroundings(env, Path("/"), os.getuid())
-    return state_folder(around) / f"sessions-{hash_store_url(url, env)}"
+    surroundings = ProcessSurroundings(env, Path("/"), os.getuid())
+    return state_folder(surroundings) / f"sessions-{hash_store_url(url, env)}"
 
 
 def make_effect_database(name: str, place: str | Path) -> EffectDatabase:
-    """Return a database of the user, by its name in the configuration, at a path or URL.
+    """Return a database of the user at a path or URL, by its name in the configuration.
 
     Raises:
-        ConfigError: the address cannot be read, or what speaks to a server is not installed.
+        ConfigError: the address cannot be read, or the driver of a server is not installed.
     """
     if isinstance(place, Path) or not is_server_url(place):
         return SqliteEffectDatabase(name, place if isinstance(place, Path) else store_path(place))
@@ -181,9 +181,9 @@ def make_effect_database(name: str, place: str | Path) -> EffectDatabase:
 
 
 def _read_password() -> str | None:
-    """Return the password that libpq would find in the environment, which a worker has taken out of it."""
+    """Return the password that libpq would find in the environment. A worker has removed it from there."""
     return SECRET_VARIABLES.own(os.environ).get(PASSWORD_VARIABLE)
 
 
-def _not_installed_error(missing: ModuleNotFoundError, what: str) -> ConfigError:
-    return ConfigError(f"{what} needs {missing.name}, which is not installed", hint=install_command("postgres"))
+def _not_installed_error(missing: ModuleNotFoundError, subject: str) -> ConfigError:
+    return ConfigError(f"{subject} needs {missing.name}, which is not installed", hint=install_command("postgres"))

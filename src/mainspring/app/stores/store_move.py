@@ -1,4 +1,4 @@
-"""Moving the project's store elsewhere, and taking that back: the place that knows both kinds of end."""
+"""Move of the project's store to another place, and its undo: the place that knows both kinds of endpoints."""
 
 from mainspring.app.stores.store_factory import lock_anchor, parse_address
 from mainspring.config.locations import is_server_url, store_path
@@ -17,7 +17,7 @@ _AUDIT_SUBJECT = "store:place"
 
 
 def make_endpoint(url: str, clock: Clock) -> MoveEndpoint:
-    """Return the end of a move at a URL. Raises ConfigError."""
+    """Return the endpoint of a move at a URL. Raises ConfigError."""
     if not is_server_url(url):
         return SqliteEndpoint(store_path(url), clock)
     address = parse_address(url)
@@ -27,19 +27,19 @@ def make_endpoint(url: str, clock: Clock) -> MoveEndpoint:
 
 
 def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, tell: ReportProgress) -> MoveResult:
-    """Move a store, or go on with it; see copying.move.move. No supervisor of this machine starts on either meanwhile.
+    """Move a store, or continue a move; see copying.move.move. Meanwhile no supervisor of this machine starts on either store.
 
     Raises:
-        AlreadyExistsError: a supervisor works on one of them.
+        AlreadyExistsError: a supervisor uses one of them.
         ConflictError: both are the same place.
     """
     source, target = make_endpoint(url, clock), make_endpoint(to, clock)
     if source.shown == target.shown:
         raise ConflictError(f"the store is there already\nat {target.shown}", hint="Name another place: --to URL.")
 
-    def audited(departure: MoveSource) -> AuditedCommand:
+    def audited(marker: MoveSource) -> AuditedCommand:
         return AuditedCommand(
-            act.command, str(act.actor), "move", _AUDIT_SUBJECT, SetMeta(GONE, None), act.reason, {"to": departure.to}
+            act.command, str(act.actor), "move", _AUDIT_SUBJECT, SetMeta(GONE, None), act.reason, {"to": marker.to}
         )
 
     with lock_supervisor_role(lock_anchor(url), source.shown), lock_supervisor_role(lock_anchor(to), target.shown):
@@ -47,21 +47,21 @@ def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, tell: 
 
 
 def undo_move(url: str, *, act: OperationContext, clock: Clock) -> MoveSource:
-    """Let a store that was moved, or is being moved, be used again as it was then; return where it had gone.
+    """Make a store that was moved, or is being moved, usable again as before. Return where it had gone.
 
     Raises:
         ConflictError: it was not moved.
     """
     source = make_endpoint(url, clock)
     with lock_supervisor_role(lock_anchor(url), source.shown):
-        departure = source.read_marker()
-        if departure is None:
+        marker = source.read_marker()
+        if marker is None:
             raise ConflictError(f"the store was not moved\nat {source.shown}", hint="Nothing has to be taken back.")
-        said = {"from": departure.to}
+        detail = {"from": marker.to}
         source.settle(
             None,
             AuditedCommand(
-                act.command, str(act.actor), "move-undo", _AUDIT_SUBJECT, SetMeta(GONE, None), act.reason, said
+                act.command, str(act.actor), "move-undo", _AUDIT_SUBJECT, SetMeta(GONE, None), act.reason, detail
             ),
         )
-    return departure
+    return marker

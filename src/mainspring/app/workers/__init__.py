@@ -1,1 +1,1 @@
-"""A worker at run time: its engine, its upkeep, and the intake and delivery beside it."""
+"""Workers at run time: the engine, its upkeep, and the intake and delivery next to it."""

@@ -1,4 +1,4 @@
-"""Which desk a trigger needs, made of the project's parts: secrets, clock, and the store that is told how it stands."""
+"""Consumers of triggers, made from the project's parts: secrets, clock, and the store that records the state of each consumer."""
 
 import logging
 
@@ -22,26 +22,26 @@ _LOG = logging.getLogger("mainspring.desks")
 
 
 class ConsumerFactory:
-    """Makes the desks of one process."""
+    """Create the consumers of one process."""
 
     def __init__(self, store: ProcessStore, clock: Clock, secrets: SecretStore) -> None:
         self._store = store
         self._clock = clock
         self._secrets = secrets
-        self._told: dict[str, ReportConsumer] = {}
+        self._reported: dict[str, ReportConsumer] = {}
         self._logged: dict[str, ReportConsumer] = {}
 
     def __call__(self, known: CachedTrigger, intake: DeliveryIntake) -> Consumer:
-        """Return the desk of a trigger of a kind in FETCHED."""
+        """Return the consumer of a trigger of a kind in CONSUMED_KINDS."""
         source = known.trigger.source
         if isinstance(source, BrokerQueue):
             return self._of_queue(known, source, intake)
         from mainspring.triggers.files.folder_watcher import FolderWatcher  # noqa: PLC0415
 
         assert isinstance(source, WatchedFolder)
-        ends = DeliveryOutcomes(self._store.reader, intake)
+        outcomes = DeliveryOutcomes(self._store.reader, intake)
         return ReportingConsumer(
-            lambda report: FolderWatcher(known.name, source, intake, ends, report, self._clock), self._tell_of_folder
+            lambda report: FolderWatcher(known.name, source, intake, outcomes, report, self._clock), self._report_folder
         )
 
     def _of_queue(self, known: CachedTrigger, queue: BrokerQueue, intake: DeliveryIntake) -> Consumer:
@@ -49,7 +49,7 @@ class ConsumerFactory:
         from mainspring.triggers.queues.queue_consumer import QueueConsumer  # noqa: PLC0415
 
         def make(report: SendReport) -> Consumer:
-            desk = QueueConsumer(
+            consumer = QueueConsumer(
                 known.name,
                 queue,
                 intake,
@@ -57,34 +57,34 @@ class ConsumerFactory:
                 report=lambda state: report(_consumer_report(state)),
                 clock=self._clock,
             )
-            return desk if queue.partition is None else ExclusiveConsumer(desk, known.name, intake)
+            return consumer if queue.partition is None else ExclusiveConsumer(consumer, known.name, intake)
 
-        return ReportingConsumer(make, lambda told: self._tell(told, queue.shown))
+        return ReportingConsumer(make, lambda state: self._report(state, queue.shown))
 
-    def _tell_of_folder(self, told: ReportConsumer) -> None:
-        """What is left out of a folder that is there is logged by its desk, file by file."""
-        self._tell(told, "its folder", logged=told if told.connected_at is None else replace(told, why=None))
+    def _report_folder(self, state: ReportConsumer) -> None:
+        """Report the state of a folder's consumer. Files that it skips are logged by the consumer itself, file by file."""
+        self._report(state, "its folder", logged=state if state.connected_at is None else replace(state, why=None))
 
-    def _tell(self, told: ReportConsumer, what: str, *, logged: ReportConsumer | None = None) -> None:
-        """Tell the store how a desk stands, and the log when a broker or folder goes away or comes back, and what it leaves out."""
-        if self._told.get(told.trigger) == told:
+    def _report(self, state: ReportConsumer, source: str, *, logged: ReportConsumer | None = None) -> None:
+        """Record a consumer's state in the store. Log when its broker or folder becomes unreachable or returns, and what it skips."""
+        if self._reported.get(state.trigger) == state:
             return
-        self._told[told.trigger] = told
-        self._store.submit(told, lambda _result: None)
-        logged = logged or told
-        if self._logged.get(told.trigger) == logged:
+        self._reported[state.trigger] = state
+        self._store.submit(state, lambda _result: None)
+        logged = logged or state
+        if self._logged.get(state.trigger) == logged:
             return
-        self._logged[told.trigger] = logged
+        self._logged[state.trigger] = logged
         if logged.away_since is not None:
-            _LOG.warning("trigger %s cannot fetch from %s: %s", logged.trigger, what, logged.why)
+            _LOG.warning("trigger %s cannot fetch from %s: %s", logged.trigger, source, logged.why)
         elif logged.why:
-            _LOG.warning("trigger %s fetches from %s, but: %s", logged.trigger, what, logged.why)
+            _LOG.warning("trigger %s fetches from %s, but: %s", logged.trigger, source, logged.why)
         else:
-            _LOG.info("trigger %s fetches from %s", logged.trigger, what)
+            _LOG.info("trigger %s fetches from %s", logged.trigger, source)
 
 
 def _consumer_report(state: QueueConsumerState) -> ReportConsumer:
-    """Return what people are told of a queue's desk."""
-    why = state.why or (f"it waits for {state.waits_for}" if state.waits_for else "") or state.last_refusal
-    connected_at, away_since = (state.since_at, None) if state.connected else (None, state.since_at)
-    return ReportConsumer(state.trigger, connected_at, away_since, why or None)
+    """Return the reported state of a queue's consumer."""
+    reason = state.why or (f"it waits for {state.waits_for}" if state.waits_for else "") or state.last_refusal
+    connected_at, unreachable_since = (state.since_at, None) if state.connected else (None, state.since_at)
+    return ReportConsumer(state.trigger, connected_at, unreachable_since, reason or None)

@@ -1,4 +1,4 @@
-"""Sessions of processes that died: what is left of one is ended, and its runs are set free."""
+"""Dead sessions: kill what is left of their processes and release their runs."""
 
 import logging
 
@@ -20,7 +20,7 @@ def declare_session_dead(
     limit: int = CRASH_LIMIT,
     how: str = "",
 ) -> bool:
-    """Kill what is left of a dead session and set its runs free; False if something of it could not be killed."""
+    """Kill what is left of a dead session and release its runs. Return False if a part of it could not be killed."""
     if not kill_remains(found):
         _LOG.error(
             "session %d is dead, but something still holds %s and cannot be killed", found.session, found.lock_path
@@ -31,13 +31,13 @@ def declare_session_dead(
 
 
 def declare_expired_sessions_dead(store: ProcessStore) -> bool:
-    """Bury the sessions, of any host, that have not been heard of for longer than the lease; True if there was one."""
-    buried = False
+    """Declare sessions dead, of any host, that were silent for longer than their lease. Return True if there was one."""
+    is_any_dead = False
     for session, lease_ms in store.expired():
         if session != store.session:
             _LOG.warning(
                 "session %d has not been heard of for longer than its lease: its runs go on elsewhere", session
             )
             store.cut_off(session)
-            buried |= isinstance(store.apply(DeclareSessionDead(session, silent_ms=lease_ms)), NumberAnswer)
-    return buried
+            is_any_dead |= isinstance(store.apply(DeclareSessionDead(session, silent_ms=lease_ms)), NumberAnswer)
+    return is_any_dead

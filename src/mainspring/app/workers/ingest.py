@@ -1,6 +1,6 @@
-"""What takes arrivals in beside the web process, and decides on them: the router, and a desk for each queue and folder.
+"""Ingest of deliveries next to the web process: the router, which decides on them, and a consumer for each queue and folder.
 
-Hosted by the scheduler process, and by a program that is its own worker (`App.running()`).
+The scheduler process hosts it, and so does a program that is its own worker (`App.running()`).
 """
 
 import asyncio
@@ -18,18 +18,18 @@ from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache
 
 _LOG = logging.getLogger("mainspring.arrivals")
 _MIN_WAKEUP_INTERVAL_S = 0.01
-"""Many changes make one look."""
+"""Seconds in which many changes cause one check."""
 _POLL_INTERVAL_S = 1.0
 _REOPEN_DELAY_S = 5.0
 
 
 MakeConsumer = Callable[[CachedTrigger, DeliveryIntake], Consumer]
 CONSUMED_KINDS = ("queue", "files")
-"""The kinds of triggers that have a desk; what the others listen to comes by itself."""
+"""The kinds of triggers that have a consumer. Input of the others arrives without one."""
 
 
 class Ingest:
-    """Made and used in `loop`'s thread."""
+    """The router and the consumers of one process. Created and used in the thread of `loop`."""
 
     def __init__(
         self,
@@ -38,61 +38,61 @@ class Ingest:
         clock: Clock,
         sealing: Sealing,
         off_loop: BlockingCaller,
-        make_desk: MakeConsumer,
+        make_consumer: MakeConsumer,
     ) -> None:
         self._loop = loop
         self.known = TriggerCache(store.reader)
         self.intake = DeliveryIntake(store, self.known, clock, sealing)
         self._router = Router(loop, store, store.reader, self.known, clock, sealing, off_loop)
-        self._make_desk = make_desk
-        self._desks: dict[str, tuple[CachedTrigger, asyncio.Task[None]]] = {}
+        self._make_consumer = make_consumer
+        self._consumers: dict[str, tuple[CachedTrigger, asyncio.Task[None]]] = {}
         self._planned = False
         self._next_at = 0.0
-        self._keeping: asyncio.Task[None] | None = None
+        self._consumer_task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Start the router and the consumers."""
         self._router.look()
-        self._keeping = self._loop.create_task(self._keep())
+        self._consumer_task = self._loop.create_task(self._keep_consumers())
 
     def changed(self) -> None:
-        """Something may be new in the store: looked at now, but not as often as a busy store changes."""
+        """Check for news in the store: now, but not as often as a busy store changes."""
         if not self._planned:
             self._planned = True
-            self._loop.call_later(max(self._next_at - self._loop.time(), 0), self._look)
+            self._loop.call_later(max(self._next_at - self._loop.time(), 0), self._check_router)
 
     async def close(self) -> None:
-        """Take nothing in any more."""
+        """Stop the router and all consumers."""
         self._router.close()
-        tasks = [task for _, task in self._desks.values()]
-        tasks += [self._keeping] if self._keeping is not None else []
+        tasks = [task for _, task in self._consumers.values()]
+        tasks += [self._consumer_task] if self._consumer_task is not None else []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _look(self) -> None:
+    def _check_router(self) -> None:
         self._planned = False
         self._next_at = self._loop.time() + _MIN_WAKEUP_INTERVAL_S
         self._router.look()
 
-    async def _keep(self) -> None:
-        """Keep one desk for each trigger that has one, as it is announced now. The router reads the triggers."""
+    async def _keep_consumers(self) -> None:
+        """Keep one consumer for each trigger that has one, as it is announced now. The router reads the triggers."""
         while True:
-            wanted = {known.name: known for known in self.known}
-            for name, (known, task) in list(self._desks.items()):
-                if wanted.get(name) != known or task.done():
+            announced = {known.name: known for known in self.known}
+            for name, (known, task) in list(self._consumers.items()):
+                if announced.get(name) != known or task.done():
                     task.cancel()
                     await asyncio.gather(task, return_exceptions=True)
-                    del self._desks[name]
-            for name, known in wanted.items():
-                if known.trigger.kind in CONSUMED_KINDS and name not in self._desks:
-                    self._desks[name] = known, self._loop.create_task(self._run(known))
+                    del self._consumers[name]
+            for name, known in announced.items():
+                if known.trigger.kind in CONSUMED_KINDS and name not in self._consumers:
+                    self._consumers[name] = known, self._loop.create_task(self._run(known))
             await asyncio.sleep(_POLL_INTERVAL_S)
 
     async def _run(self, known: CachedTrigger) -> None:
-        """Open the desk of a trigger and run it; one that fails is opened anew."""
+        """Open and run the consumer of a trigger. Reopen one that fails."""
         try:
-            await self._make_desk(known, self.intake).run()
-        except Exception:  # noqa: BLE001  a fault in one desk must not end the others
+            await self._make_consumer(known, self.intake).run()
+        except Exception:  # noqa: BLE001  a fault in one consumer must not end the others
             _LOG.exception("the desk of trigger %s failed; it is opened again in %g s", known.name, _REOPEN_DELAY_S)
             await asyncio.sleep(_REOPEN_DELAY_S)

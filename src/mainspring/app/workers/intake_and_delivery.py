@@ -1,4 +1,4 @@
-"""What comes in and what goes out of one process, made of the project's parts: arrivals with their router and desks, and the Sender."""
+"""Intake and delivery of one process, made from the project's parts: the ingest with its router and consumers, and the outbox sender."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,7 +16,10 @@ from mainspring.triggers.queues.outbox_sender import OutboxSender
 
 
 class IntakeAndDelivery:
-    """Made and used in `loop`'s thread, by the scheduler process and by `App.running()`. `brokers` = addresses by name."""
+    """The intake and delivery of the scheduler process or of `App.running()`.
+
+    Created and used in the thread of `loop`. `brokers` = addresses by name.
+    """
 
     def __init__(
         self,
@@ -28,23 +31,23 @@ class IntakeAndDelivery:
         brokers: Mapping[str, str],
         secrets: SecretStore,
     ) -> None:
-        faults = ErrorText(secrets)
-        self._arrivals = Ingest(loop, store, clock, sealing, off_loop, ConsumerFactory(store, clock, secrets))
+        error_texts = ErrorText(secrets)
+        self._ingest = Ingest(loop, store, clock, sealing, off_loop, ConsumerFactory(store, clock, secrets))
         self._sender = OutboxSender(
-            loop, store, store.reader, clock, sealing, BrokerConnections(brokers, faults.get), faults
+            loop, store, store.reader, clock, sealing, BrokerConnections(brokers, error_texts.get), error_texts
         )
 
     def start(self) -> None:
-        """Begin."""
-        self._arrivals.start()
+        """Start both."""
+        self._ingest.start()
         self._sender.start()
 
     def changed(self) -> None:
-        """Something may be new in the store."""
-        self._arrivals.changed()
+        """Check for news in the store."""
+        self._ingest.changed()
         self._sender.changed()
 
     async def close(self) -> None:
-        """Take nothing in and send nothing any more."""
-        await self._arrivals.close()
+        """Stop the intake and the sending."""
+        await self._ingest.close()
         await self._sender.close()

@@ -1,4 +1,4 @@
-"""A desk, and the telling of how it stands: where messages come by the thousand, so may its changes."""
+"""A consumer whose state is reported at a limited rate: with thousands of messages it may change as often."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,37 +12,37 @@ SendReport = Callable[[ReportConsumer], None]
 
 
 class ReportingConsumer:
-    """Runs the desk that `make` returns, and gives `tell` the newest of what that reports, at most once a second."""
+    """Runs the consumer that `make` returns, and passes its newest state to `send`, at most once a second."""
 
     def __init__(
         self,
         make: Callable[[SendReport], Consumer],
-        tell: SendReport,
+        send: SendReport,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._tell = tell
+        self._send = send
         self._sleep = sleep
         self._newest: ReportConsumer | None = None
         self._changed = asyncio.Event()
-        self._desk = make(self._report)
+        self._consumer = make(self._report)
 
     async def run(self) -> None:
-        """Fetch, for ever; raises what the desk raises."""
-        telling = asyncio.create_task(self._keep_telling())
+        """Fetch without end. Raises what the consumer raises."""
+        reporting = asyncio.create_task(self._keep_reporting())
         try:
-            await self._desk.run()
+            await self._consumer.run()
         finally:
-            telling.cancel()
+            reporting.cancel()
 
     def _report(self, state: ReportConsumer) -> None:
         self._newest = state
         self._changed.set()
 
-    async def _keep_telling(self) -> None:
+    async def _keep_reporting(self) -> None:
         while True:
             await self._changed.wait()
             self._changed.clear()
             if self._newest is not None:
-                self._tell(self._newest)
+                self._send(self._newest)
             await self._sleep(_REPORT_INTERVAL_S)

@@ -1,6 +1,7 @@
-"""What workers do beside their runs, and a watcher does alone: bury the dead, forget what is too old, take in the spool, do bulk acts.
+"""Upkeep by workers next to their runs, and by a watcher alone.
 
-A steady scan, each part on its own: an error in one neither stops the others nor the next round.
+It declares dead processes dead, applies retention, imports the spool and runs bulk operations. It is a steady scan: an error in one part
+stops neither the other parts nor the next round.
 """
 
 import asyncio
@@ -27,16 +28,16 @@ _LOG = logging.getLogger("mainspring.upkeep")
 _ROUND_INTERVAL_S = 1.0
 _ROUNDS_PER_PRUNE = 60
 _MAX_PRUNES_PER_ROUND = 10
-"""A round deletes no more than so many parts, and goes on in the next one: 5,000 runs a second, and others commit in between."""
+"""A round deletes at most this many parts and continues in the next one: 5,000 runs a second, with commits of others in between."""
 _MAX_PIECES_PER_ROUND = 3
-"""A round does no more pieces of bulk acts than these: who died is buried in time, and a page sees the rest go on."""
+"""At most this many pieces of bulk operations in a round, so that deaths are declared in time and pages see the progress."""
 _SUPERVISOR_GRACE_ROUNDS = 5
-"""A dead worker whose supervisor lives is left to it for so many rounds: it knows how the process died."""
+"""A dead worker is left to its live supervisor for this many rounds: the supervisor knows how the process died."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long finished runs, events, figures and lines of log are kept."""
+    """How long finished runs, events, rollups and log lines are kept."""
 
     succeeded: timedelta = timedelta(days=30)
     failed: timedelta = timedelta(days=180)
@@ -46,7 +47,7 @@ class Retention:
     logs: timedelta = timedelta(days=14)
 
     def prune(self, now: int) -> ApplyRetention:
-        """Return the command that deletes what is past it."""
+        """Return the command that deletes what is past its retention."""
 
         def before(span: timedelta) -> int:
             return now - to_milliseconds(span)
@@ -60,14 +61,14 @@ class Retention:
         )
 
     def prune_lines(self, now: int) -> PruneLogs:
-        """Return the command that deletes lines of log which are past it."""
+        """Return the command that deletes log lines past their retention."""
         return PruneLogs(now - to_milliseconds(self.logs))
 
 
 class Upkeep:
-    """One round a second, in a thread of its own, in workers and watchers alike: each row is taken by itself, so any number may look.
+    """Runs one round a second, in a thread of its own. Any number of workers and watchers may run it: each row is claimed by itself.
 
-    `extra` = what else is done once a minute, by its name.
+    `extra` = more work for each minute, by name.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Upkeep:
         self._rounds = 0
         self._is_behind = self._can_shrink = False
         self._failures = UpkeepFailures()
-        self._takes_orders = False
+        self._obeys_orders = False
         self._order: tuple[str, str] | None = None
         self._task: asyncio.Task[None] | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mainspring-upkeep")
@@ -93,12 +94,12 @@ class Upkeep:
         clock: Clock,
         on_order: Callable[[tuple[str, str] | None], None] | None = None,
     ) -> None:
-        """Begin, in `loop`. `on_order` is told each round which crash was ordered (automation, step), by whoever obeys such orders."""
-        self._takes_orders = on_order is not None
+        """Start in `loop`. Each round calls `on_order` with the ordered crash (automation, step), for processes that obey such orders."""
+        self._obeys_orders = on_order is not None
         self._task = loop.create_task(self._live(loop, store, clock, on_order))
 
     def close(self) -> None:
-        """End; a round that is under way is not waited for."""
+        """Stop, without waiting for a round in progress."""
         if self._task is not None:
             self._task.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -120,23 +121,23 @@ class Upkeep:
             await asyncio.sleep(_ROUND_INTERVAL_S)
 
     def run_once(self, store: ProcessStore, now: int) -> bool:
-        """Make one round, in which no part stops another; True if it found work."""
+        """Run one round, in which no part stops another. Return True if it found work."""
         attempt = self._failures.attempt
-        is_busy = attempt("dead processes", lambda: self.bury_dead(store), otherwise=False)
+        is_busy = attempt("dead processes", lambda: self.declare_dead_sessions(store), otherwise=False)
         is_busy |= attempt("expired leases", lambda: declare_expired_sessions_dead(store), otherwise=False)
         self._rounds += 1
         is_time = self._rounds % _ROUNDS_PER_PRUNE == 1
-        attempt("retention", lambda: self._keep_small(store, now, is_time=is_time), otherwise=None)
+        attempt("retention", lambda: self._apply_retention(store, now, is_time=is_time), otherwise=None)
         if is_time:
-            for part, take in self._extra.items():
-                attempt(part, partial(take, store), otherwise=None)
+            for part, work in self._extra.items():
+                attempt(part, partial(work, store), otherwise=None)
         is_busy |= attempt("bulk operations", lambda: run_bulk_pieces(store, now), otherwise=False)
-        if self._takes_orders:
+        if self._obeys_orders:
             self._order = attempt("crash orders", lambda: read_crash_order(store), otherwise=self._order)
         self._failures.report(store, now)
         return is_busy or is_time
 
-    def _keep_small(self, store: ProcessStore, now: int, *, is_time: bool) -> None:
+    def _apply_retention(self, store: ProcessStore, now: int, *, is_time: bool) -> None:
         """Delete what is past its retention, each minute and while there is more, and return its space to the disk."""
         if is_time or self._is_behind:
             self._is_behind = self._prune(store, now)
@@ -144,11 +145,11 @@ class Upkeep:
             self._can_shrink = store.give_space_back()
 
     def _prune(self, store: ProcessStore, now: int) -> bool:
-        """Delete what is past its retention, part by part; True if there is more of it."""
-        is_more = False
+        """Delete what is past its retention, part by part. Return True if more is left."""
+        is_behind = False
         for command in (self._retention.prune(now), self._retention.prune_lines(now)):
-            is_more |= self._prune_by(store, command)
-        return is_more
+            is_behind |= self._prune_by(store, command)
+        return is_behind
 
     def _prune_by(self, store: ProcessStore, command: ApplyRetention | PruneLogs) -> bool:
         for _ in range(_MAX_PRUNES_PER_ROUND):
@@ -159,30 +160,30 @@ class Upkeep:
                 return False
         return True
 
-    def bury_dead(self, store: ProcessStore) -> bool:
-        """Bury the sessions of this host whose process is gone; True if there was one."""
+    def declare_dead_sessions(self, store: ProcessStore) -> bool:
+        """Declare the sessions of this host dead whose process has ended. Return True if there was one."""
         dead = [found for found in find_dead(store.reader) if found.session != store.session]
         left = left_to_supervisor(store.reader, dead)
         self._seen = {found.session: self._seen.get(found.session, 0) + 1 for found in dead}
-        buried = False
+        is_any_dead = False
         for found in dead:
             if found.session in left and self._seen[found.session] <= _SUPERVISOR_GRACE_ROUNDS:
                 continue
-            buried |= declare_session_dead(store, found)
-        return buried
+            is_any_dead |= declare_session_dead(store, found)
+        return is_any_dead
 
 
 def run_bulk_pieces(store: ProcessStore, now: int) -> bool:
-    """Do what is due of bulk acts at `now`, at most a few pieces; True if there was something."""
+    """Run due pieces of bulk operations at `now`, up to a few. Return True if there was one."""
     done = 0
-    # A look costs no commit: most of the time there is no bulk act at all, or its rate makes the next piece wait.
+    # The check costs no commit: most of the time there is no bulk operation, or its rate delays the next piece.
     while done < _MAX_PIECES_PER_ROUND and is_due(store.reader, now) and run_next_piece(store):
         done += 1
     return done > 0
 
 
 CRASH_ORDER_KEY, CRASH_ARMED_KEY = "crash_after", "crash_armed"
-"""Entries of `meta`: the automation and step after whose commit a worker is to kill itself, and that one has heard of it."""
+"""Entries of `meta`: the automation and step after whose commit a worker must kill itself, and the order that a worker has received."""
 
 
 def read_crash_order(store: ProcessStore) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""Failures of upkeep: each part of a round fails by itself, is logged when that changes, and is on record once it lasts."""
+"""Failures of upkeep: each part of a round fails by itself. A change is logged, a lasting failure is recorded."""
 
 import contextlib
 import logging
@@ -12,39 +12,39 @@ from mainspring.store.process_store import ProcessStore
 
 _LOG = logging.getLogger("mainspring.upkeep")
 _RECORD_AFTER_MS = 30_000
-"""A failure that is over sooner costs no commit."""
+"""A shorter failure costs no commit."""
 _MAX_TEXT_LENGTH = 300
 
 T = TypeVar("T")
 
 
 class UpkeepFailures:
-    """For one thread: `attempt` each part of a round, then `report`."""
+    """The failures of the parts of a round, for one thread: `attempt` each part, then `report`."""
 
     def __init__(self) -> None:
         self._errors: dict[str, Exception] = {}
-        """What failed when it was tried last, by part."""
+        """The latest failure, by part."""
         self._since: dict[str, int] = {}
         self._logged: str | None = None
-        self._noted: frozenset[str] = frozenset()
+        self._recorded: frozenset[str] = frozenset()
 
-    def attempt(self, part: str, act: Callable[[], T], otherwise: T) -> T:
-        """Return what the act returns, or `otherwise` where it fails."""
+    def attempt(self, part: str, work: Callable[[], T], otherwise: T) -> T:
+        """Return what `work` returns, or `otherwise` if it fails."""
         try:
-            result = act()
-        except Exception as error:  # noqa: BLE001 - the other parts go on
+            result = work()
+        except Exception as error:  # noqa: BLE001 - the other parts continue
             self._errors[part] = error
             return otherwise
         self._errors.pop(part, None)
         return result
 
     def report(self, store: ProcessStore, now: int) -> None:
-        """End a round at `now`: log what changed, and put on record what lasts. Never raises."""
+        """End a round at `now`: log changes and record lasting failures. Never raises."""
         errors = self._errors
         self._since = {part: self._since.get(part, now) for part in errors}
         self._log(errors)
         lasting = [part for part in sorted(errors) if now - self._since[part] >= _RECORD_AFTER_MS]
-        if self._noted == frozenset(lasting):
+        if self._recorded == frozenset(lasting):
             return
         findings = [
             ProcessFinding(
@@ -54,14 +54,14 @@ class UpkeepFailures:
         ]
         with contextlib.suppress(Exception):  # the store is away: the next round writes it
             store.apply(RecordProcessFindings(tuple(findings), (ProcessFindingKind.UPKEEP,)))
-            self._noted = frozenset(lasting)
+            self._recorded = frozenset(lasting)
 
     def _log(self, errors: dict[str, Exception]) -> None:
-        """Log what fails when that changes, not each second; where in the code only if the code is at fault."""
+        """Log the failures when they change, not each second. Add a traceback only for a fault in the code."""
         parts: dict[str, list[str]] = {}
         for part, error in errors.items():
             parts.setdefault(f"{type(error).__name__}: {error}", []).append(part)
-        text = "\n".join(f"{', '.join(names)}: {what}" for what, names in parts.items()) or None
+        text = "\n".join(f"{', '.join(names)}: {failure}" for failure, names in parts.items()) or None
         logged, self._logged = self._logged, text
         if text == logged:
             return

@@ -1,6 +1,6 @@
-"""A working engine in one event loop: store, session, worker, scheduler and the upkeep around them.
+"""Runtime of a worker, in one event loop: store, session, engine, scheduler and upkeep.
 
-The worker process, `App.running()` and `mainspring run` are all made of this. It is opened and closed in the loop's thread.
+The worker process, `App.running()` and `mainspring run` are made of it. It is opened and closed in the loop's thread.
 """
 
 import asyncio
@@ -52,15 +52,15 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("mainspring.worker")
 _WARNED_HINTS: set[str] = set()
-"""Hints that this process has given as warnings."""
+"""Hints that this process has logged as warnings."""
 
 
 class StalledError(Exception):
-    """The loop was blocked for too long; whatever blocks it is aboard of this process."""
+    """The loop was blocked for too long, by something in this process."""
 
 
 class WorkerRuntime:
-    """Opened by `open()`, ended by `close()`. `on_fatal` is told, from any thread, when this process may do nothing more."""
+    """A worker, opened by `open()`, ended by `close()`. `on_fatal` is called, from any thread, when this process must stop working."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class WorkerRuntime:
             check_broker(name, url)
         self.on_fatal: Callable[[BaseException], None] = lambda error: None
         self.changed = asyncio.Event()
-        self.trouble: str | None = None
+        self.commit_error: str | None = None
         self._tracing = tracing
         self.store = make_store(
             store,
@@ -109,7 +109,7 @@ class WorkerRuntime:
             sealing=sealing,
             deliver=self._deliver,
             on_change=self._on_change,
-            on_trouble=self._on_trouble,
+            on_trouble=self._on_commit_error,
             on_fatal=self._fatal,
             wrap=_keep_database if tracing is None else tracing.wrap,
         )
@@ -117,14 +117,14 @@ class WorkerRuntime:
         self.loop: asyncio.AbstractEventLoop
         self.worker: Worker
         self._scheduler: Scheduler | None = None
-        self._traffic: IntakeAndDelivery | None = None
-        self._filtering: FilterRunner | None = None
+        self._intake_and_delivery: IntakeAndDelivery | None = None
+        self._filter_runner: FilterRunner | None = None
         self._stall: StallWatch | None = None
         self._pool: ChildPool | None = None
         self._captures = False
 
     async def open(self) -> None:
-        """Open the store, announce what can run, begin to work.
+        """Open the store, announce the automations, start to work.
 
         Raises:
             StoreError: the store cannot be used.
@@ -147,16 +147,18 @@ class WorkerRuntime:
             transactional=self._transactional,
         )
         if self._settings.max_lines:
-            # A worker is a process of ours; in a program of the user's, or before a person, prints are still seen where they were.
+            # In a worker process output is captured only. In a user's program or a terminal, it also appears where it did before.
             OUTPUT_CAPTURE.begin(echo=self._role not in ("worker", "probation"))
             self._captures = True
         # Before the first commit that can wake the worker: from then on code of users runs in this loop.
         self._watch_loop()
         if self._upkeep is not None:
-            self._upkeep.start(self.loop, self.store, self.clock, self._obey if self._role == "worker" else None)
+            self._upkeep.start(
+                self.loop, self.store, self.clock, self._set_crash_order if self._role == "worker" else None
+            )
         await self._announce()
         for hint in dict.fromkeys(self.registry.hints):
-            # A worker's log has it once for each start; in a program of the user's no one reads what is no warning.
+            # A worker logs each hint once per start. In a user's program, only warnings are read.
             is_news = self._role == "app" and hint not in _WARNED_HINTS
             _LOG.log(logging.WARNING if is_news else logging.INFO, "hint: %s", hint)
             if is_news:
@@ -164,20 +166,22 @@ class WorkerRuntime:
         self.worker.start()
         if self._schedules:
             off_loop = self.worker.off_loop
-            mine = self.registry.automations
-            self._scheduler = Scheduler(self.loop, self.store, reads, self.clock, self.sealing, off_loop, only=mine)
+            automations = self.registry.automations
+            self._scheduler = Scheduler(
+                self.loop, self.store, reads, self.clock, self.sealing, off_loop, only=automations
+            )
             self._scheduler.start()
             parts = (self.store, self.clock, self.sealing, off_loop, self._brokers, self._secrets)
-            self._traffic = IntakeAndDelivery(self.loop, *parts)
-            self._traffic.start()
+            self._intake_and_delivery = IntakeAndDelivery(self.loop, *parts)
+            self._intake_and_delivery.start()
         if self._role != "run":
             read, off_loop = self.store.reader, self.worker.off_loop
-            self._filtering = FilterRunner(
+            self._filter_runner = FilterRunner(
                 self.loop, self.store, read, self.registry, self.clock, self.sealing, off_loop
             )
-            self._filtering.look()
+            self._filter_runner.look()
 
-    def _obey(self, order: tuple[str, str] | None) -> None:
+    def _set_crash_order(self, order: tuple[str, str] | None) -> None:
         self.worker.crash_after = order
 
     def _watch_loop(self) -> None:
@@ -196,21 +200,21 @@ class WorkerRuntime:
         return build_transactional_call(find_database(spec.fn, self._databases), spec, self.clock, self.sealing)
 
     async def apply(self, command: Any) -> Any:
-        """Commit a command without holding up the loop."""
+        """Commit a command without blocking the loop."""
         return await commit_and_wait(self.store, command)
 
     async def _announce(self) -> None:
         for queue in self._queues:
             await self.apply(queue)
-        announced = build_announcement(self.registry, self.clock.now(), self.sealing)
+        announcement = build_announcement(self.registry, self.clock.now(), self.sealing)
         if self._role == "worker":
             missing = find_unloaded_automations(self.registry, status.automations(self.store.reader))
-            announced = msgspec.structs.replace(announced, automations=announced.automations + missing)
-        await self.apply(announced)
+            announcement = msgspec.structs.replace(announcement, automations=announcement.automations + missing)
+        await self.apply(announcement)
         await self.apply(SetMeta(PROBLEMS_KEY, encode_problems(self.registry)))
 
     def child_pids(self) -> list[int]:
-        """Return the children that live."""
+        """Return the process numbers of the live children."""
         return self._pool.pids if self._pool is not None else []
 
     def _children(self, on_report: Any) -> ChildPool:
@@ -223,48 +227,48 @@ class WorkerRuntime:
         return self._pool
 
     async def drain(self, within: float) -> None:
-        """Let what is in flight end, for so many seconds; then stop it. Its runs go on elsewhere."""
+        """Wait up to `within` seconds for running attempts to end, then stop them. Their runs continue elsewhere."""
         idle = asyncio.Event()
         self.worker.on_idle = idle.set
         if self._scheduler is not None:
             self._scheduler.close()
         self.worker.drain()
-        for span, then in ((within, self.worker.hurry), (2.0, lambda: None)):
+        for span, on_timeout in ((within, self.worker.hurry), (2.0, lambda: None)):
             try:
                 await asyncio.wait_for(idle.wait(), span)
             except TimeoutError:
-                then()
+                on_timeout()
             else:
                 return
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a worker yet."""
+        """Whether the worker exists."""
         return hasattr(self, "worker")
 
     async def close(self, *, drain: float = 5.0, end: Callable[[], Awaitable[CloseSession]] | None = None) -> None:
-        """Drain, end the session, close the store. `end` returns what is to be known of the session's end."""
+        """Drain, end the session, close the store. `end` returns the command that closes the session."""
         if self._upkeep is not None:
             self._upkeep.close()
         if self.store.committer.fatal is None:
             await self.drain(drain)
         if self._scheduler is not None:
             self._scheduler.close()
-        if self._traffic is not None:
-            await self._traffic.close()
-        if self._filtering is not None:
-            self._filtering.close()
+        if self._intake_and_delivery is not None:
+            await self._intake_and_delivery.close()
+        if self._filter_runner is not None:
+            self._filter_runner.close()
         self.worker.stop()
         self.release_output()
         close = self.store.close if end is None else partial(self.store.close, end=await end())
         await asyncio.get_running_loop().run_in_executor(None, close)
         if self._tracing is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._tracing.close)
-        if self._stall is not None:  # last: code that runs while the worker drains can block the loop too
+        if self._stall is not None:  # last: code that runs during the drain can block the loop too
             self._stall.close()
 
     def release_output(self) -> None:
-        """Let what code prints and logs go where it went before."""
+        """Restore the destination of prints and logs."""
         if self._captures:
             self._captures = False
             OUTPUT_CAPTURE.end()
@@ -274,7 +278,7 @@ class WorkerRuntime:
     def _deliver(self, answers: list[tuple[Callable[[Any], object], Any]]) -> None:
         try:
             self.loop.call_soon_threadsafe(_run_callbacks, answers)
-        except RuntimeError:  # the loop is closed: nobody waits for these answers any more
+        except RuntimeError:  # the loop is closed: no one awaits these answers
             if not self.loop.is_closed():
                 raise
 
@@ -289,20 +293,20 @@ class WorkerRuntime:
             self.worker.changed(changes)
         if self._scheduler is not None and changes.ready:
             self._scheduler.poll()
-        if self._traffic is not None and changes.ready:
-            self._traffic.changed()
-        if self._filtering is not None and changes.ready:
-            self._filtering.look()
+        if self._intake_and_delivery is not None and changes.ready:
+            self._intake_and_delivery.changed()
+        if self._filter_runner is not None and changes.ready:
+            self._filter_runner.look()
 
-    def _on_trouble(self, text: str | None) -> None:
-        self.trouble = text
+    def _on_commit_error(self, text: str | None) -> None:
+        self.commit_error = text
         if text is not None:
             _LOG.error("the store does not take commits: %s", text)
         else:
             _LOG.warning("the store takes commits again")
 
     def _crash(self) -> None:
-        """Obey the order to crash: it is taken off first, so that the next worker lives."""
+        """Obey the order to crash. Delete the order first, so that the next worker survives."""
         self.store.submit(SetMeta(CRASH_ORDER_KEY, None), lambda _result: os.kill(os.getpid(), signal.SIGKILL))
 
     def _fatal(self, error: BaseException) -> None:

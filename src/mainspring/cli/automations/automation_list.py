@@ -1,6 +1,6 @@
-"""`mainspring auto list|show`: definitions as the store knows them.
+"""The automation list, `mainspring auto list|show`: definitions in the store.
 
-With -m, or where no worker has announced any, the code is loaded. `list` adds it where a file is newer than what a worker loaded.
+With -m, or if no worker has announced any, the code is loaded. `list` adds the code if a file is newer than a worker's.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _MAX_INCIDENTS = 1_000
 _RUNS_SEARCHED = 5
-"""Runs of each automation that are searched for the last one that ended."""
+"""Recent runs of each automation among which the last ended one is searched."""
 
 modules_option = click.option(
     "-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="look into this code, not into the store"
@@ -38,7 +38,7 @@ modules_option = click.option(
 
 
 class KnownAutomation(msgspec.Struct, frozen=True):
-    """An automation: its definition (None if none was ever good), what the store knows of it, what is wrong with it."""
+    """An automation: its definition (None if none was ever valid), its row in the store, its problem."""
 
     name: str
     definition: "Definition | None"
@@ -54,9 +54,9 @@ def find_automations(
     needs_store: bool = True,
     loads_code: bool = False,
 ) -> list[KnownAutomation]:
-    """Return all automations by name: those of the store, else those of the code; `quiet` = its problems are reported elsewhere.
+    """Return all automations by name: those of the store, else those of the code; `quiet` = problems are reported elsewhere.
 
-    `loads_code` = what only the code has is added. Without `modules` there has to be a store, unless `needs_store` is off.
+    `loads_code` = add those that only the code has. Without `modules` there must be a store, unless `needs_store` is off.
     Raises NoStoreError.
     """
     from mainspring.insight.automations.announced_definitions import read_definition
@@ -70,7 +70,10 @@ def find_automations(
         registry = invocation.registry(modules)
         if not quiet:
             _print_problems(invocation, registry.problems)
-        known = {one.name: KnownAutomation(one.name, one.definition, None, None) for one in registry} | known
+        known = {
+            automation.name: KnownAutomation(automation.name, automation.definition, None, None)
+            for automation in registry
+        } | known
     return [known[name] for name in sorted(known)]
 
 
@@ -82,24 +85,24 @@ def _print_problems(invocation: Invocation, problems: "Iterable[LoadProblem]") -
 def _find_problems(
     invocation: Invocation, known: list[KnownAutomation], modules: tuple[str, ...], *, loads_code: bool
 ) -> "list[LoadProblem]":
-    """Return what keeps others out of the list: of the code if that was loaded, and what the last worker reported."""
+    """Return the problems that keep automations out of the list: those of loaded code, and those that the last worker reported."""
     from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, decode_problems
     from mainspring.store.read.status.status import meta
 
-    is_announced = any(one.view is not None for one in known)
-    told = (
+    is_announced = any(automation.view is not None for automation in known)
+    reported = (
         decode_problems(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS_KEY), None))
         if is_announced
         else []
     )
     if is_announced and not loads_code:
-        return told
-    here = invocation.registry(modules).problems
-    return [*here, *(problem for problem in told if problem.what not in {one.what for one in here})]
+        return reported
+    local = invocation.registry(modules).problems
+    return [*local, *(problem for problem in reported if problem.what not in {own.what for own in local})]
 
 
 def find_automation(invocation: Invocation, name: str, modules: tuple[str, ...] = ()) -> KnownAutomation:
-    """Return the automation of this name. Raises UnknownNameError, which shows the nearest."""
+    """Return the automation of this name. Raises UnknownNameError, which names the nearest."""
     from mainspring.domain.errors import UnknownNameError
 
     found = {known.name: known for known in find_automations(invocation, modules)}
@@ -111,7 +114,7 @@ def find_automation(invocation: Invocation, name: str, modules: tuple[str, ...] 
 
 
 def schedule_state(known: KnownAutomation, now: int) -> str:
-    """Return "paused", "retired", "problem" or "ready": whether its schedules start anything. How it stands is told by `health`."""
+    """Return "paused", "retired", "problem" or "ready": whether its schedules start runs. `health` has its state."""
     view = known.view
     if view is not None and view.retired_at is not None:
         return "retired"
@@ -123,23 +126,23 @@ def schedule_state(known: KnownAutomation, now: int) -> str:
 
 
 def format_schedules(definition: "Definition | None") -> str:
-    """Return when it starts, in words."""
+    """Return the schedules in words."""
     if definition is None or not definition.schedules:
         return "-"
     return "; ".join(schedule.describe() for schedule in definition.schedules)
 
 
 def schedules_active_from(known: KnownAutomation, now: int) -> int | None:
-    """Return from when on its schedules make runs again, also of one that no worker announced; None = not before somebody acts."""
-    from mainspring.insight.automations.due_times import schedules_run_from as seen
+    """Return when its schedules start runs again, also without an announcement; None = not before a person acts."""
+    from mainspring.insight.automations.due_times import schedules_run_from
 
     if known.view is not None:
-        return seen(known.view, now)
+        return schedules_run_from(known.view, now)
     return None if known.problem else now
 
 
 def next_due_at(definition: "Definition | None", start: int | None) -> int | None:
-    """Return the next due time of all its schedules after `start`; None = they make none."""
+    """Return the next due time of all its schedules after `start`; None = there is none."""
     slots = (
         [schedule.next_after(start) for schedule in definition.schedules] if definition and start is not None else []
     )
@@ -182,18 +185,26 @@ def list_command(
     now, loads_code = invocation.clock.now(), not modules and bool(find_new_files(invocation))
     known = find_automations(invocation, modules, quiet=True, loads_code=loads_code)
     problems = _find_problems(invocation, known, modules, loads_code=loads_code)
-    wanted = states or tuple(state for state in health.HEALTH_STATES if state != AutomationState.RETIRED)
+    requested_states = states or tuple(state for state in health.HEALTH_STATES if state != AutomationState.RETIRED)
     since_at = params.read_instant(invocation, since)
-    asked = [one for one in known if (name is None or name in one.name) and _is_announced_since(one, since_at)]
-    standings = health.read_health(invocation, asked, now)
-    wrong, last = _read_incident_kinds(invocation), _read_last_runs(invocation, [one.name for one in asked])
-    rows = [
-        make_row(one, standings.get(one.name), now) | {"wrong": wrong.get(one.name), "last_run": last.get(one.name)}
-        for one in asked
+    selected = [
+        automation
+        for automation in known
+        if (name is None or name in automation.name) and _is_announced_since(automation, since_at)
     ]
-    rows = [row for row in rows if row["state"] in wanted]
+    health_by_name = health.read_health(invocation, selected, now)
+    incident_kinds, last_runs = (
+        _read_incident_kinds(invocation),
+        _read_last_runs(invocation, [automation.name for automation in selected]),
+    )
+    rows = [
+        make_row(automation, health_by_name.get(automation.name), now)
+        | {"wrong": incident_kinds.get(automation.name), "last_run": last_runs.get(automation.name)}
+        for automation in selected
+    ]
+    rows = [row for row in rows if row["state"] in requested_states]
     if AutomationState.PROBLEM in states:
-        rows += [_make_problem_row(one) for one in problems if name is None or name in one.where]
+        rows += [_make_problem_row(problem) for problem in problems if name is None or name in problem.where]
     rows = rows[:limit]
     columns = [
         TableColumn("AUTOMATION", lambda row: formatting.escape_line(row["name"]), cut=True),
@@ -210,30 +221,31 @@ def list_command(
         TableColumn("STARTS", lambda row: formatting.escape_line(format_starts(row) or "-"), cut=True, most=40),
         TableColumn("NEXT", lambda row: formatting.format_distance(row["next_at"], now)),
     ]
-    add = "No automations. Add one: mainspring add script NAME -- COMMAND"
-    invocation.output.rows(rows, columns, empty="None could be loaded." if problems and not known else add)
-    invocation.output.flush()  # what did not load is the last that is read
+    add_hint = "No automations. Add one: mainspring add script NAME -- COMMAND"
+    invocation.output.rows(rows, columns, empty="None could be loaded." if problems and not known else add_hint)
+    invocation.output.flush()  # load problems come last
     _print_problems(invocation, problems)
 
 
 def _read_incident_kinds(invocation: Invocation) -> dict[str, str]:
-    """Return of each automation with which something is wrong what: the kind of the loudest incident that is not resolved."""
+    """Return, for each automation with an open incident, the kind of its most severe unresolved one."""
     from mainspring.insight.incidents.visible_incidents import most_severe_by_automation
     from mainspring.store.read.incidents import grouped_incidents, open_incidents
 
-    nothing: list[Incident] = []
-    found = invocation.read_if_made(
-        lambda reader: [*open_incidents(reader, _MAX_INCIDENTS), *grouped_incidents(reader, _MAX_INCIDENTS)], nothing
+    no_incidents: list[Incident] = []
+    incidents = invocation.read_if_made(
+        lambda reader: [*open_incidents(reader, _MAX_INCIDENTS), *grouped_incidents(reader, _MAX_INCIDENTS)],
+        no_incidents,
     )
-    return {name: one.subject.kind.value for name, one in most_severe_by_automation(found).items()}
+    return {name: incident.subject.kind.value for name, incident in most_severe_by_automation(incidents).items()}
 
 
 def _read_last_runs(invocation: Invocation, names: list[str]) -> "dict[str, RunMark]":
-    """Return the last run of each automation that has one: the newest that has ended or needs a person, else the newest."""
+    """Return the last run of each automation: the newest that has ended or needs a person, else the newest."""
     from mainspring.store.read.automations.automation_stats import newest_runs
 
-    nothing: dict[str, list[RunMark]] = {}
-    newest = invocation.read_if_made(lambda reader: newest_runs(reader, names, _RUNS_SEARCHED), nothing)
+    no_runs: dict[str, list[RunMark]] = {}
+    newest = invocation.read_if_made(lambda reader: newest_runs(reader, names, _RUNS_SEARCHED), no_runs)
     return {
         name: next((run for run in runs if run.finished_at is not None or run.state in REOPENABLE_STATES), runs[0])
         for name, runs in newest.items()
@@ -245,15 +257,15 @@ def _format_last_run(row: dict[str, Any]) -> str:
     return formatting.format_state(row["last_run"].state) if row["last_run"] else "-"
 
 
-def make_row(known: KnownAutomation, standing: "AutomationHealth | None", now: int) -> dict[str, Any]:
-    """Return the row of a list; `standing` = how it stands, None where no worker announced it."""
+def make_row(known: KnownAutomation, automation_health: "AutomationHealth | None", now: int) -> dict[str, Any]:
+    """Return the row of a list; `automation_health` = its health, None if no worker announced it."""
     definition = known.definition
     return {
         "name": known.name,
         "kind": str(definition.kind) if definition else (known.view.kind if known.view else "?"),
-        "state": health.health_state(known, standing),
-        "since_at": standing.since_at if standing else None,
-        "why": standing.why if standing else "",
+        "state": health.health_state(known, automation_health),
+        "since_at": automation_health.since_at if automation_health else None,
+        "why": automation_health.why if automation_health else "",
         "version": definition.version if definition else 0,
         "schedule": format_schedules(definition) if definition and definition.schedules else None,
         "triggers": describe_triggers(definition),
@@ -264,25 +276,29 @@ def make_row(known: KnownAutomation, standing: "AutomationHealth | None", now: i
 
 
 def describe_triggers(definition: "Definition | None") -> dict[str, str]:
-    """Return what its triggers listen to, in words, by the ends of their names."""
+    """Return descriptions of the sources of its triggers, by the ends of the triggers' names."""
     from mainspring.insight.automations.source_description import describe_source
 
-    return {} if definition is None else {end: describe_source(one.source) for end, one in definition.triggers.items()}
+    return (
+        {}
+        if definition is None
+        else {end: describe_source(trigger.source) for end, trigger in definition.triggers.items()}
+    )
 
 
 def format_starts(row: dict[str, Any]) -> str:
-    """Return what starts it: schedules and triggers."""
+    """Return the text of its schedules and triggers."""
     return "; ".join([*([row["schedule"]] if row["schedule"] else []), *row["triggers"].values()])
 
 
 def _is_announced_since(known: KnownAutomation, since_at: int | None) -> bool:
-    """Whether a worker announced it from then on; what no worker announced is new."""
+    """Return whether a worker announced it since then; an unannounced one is new."""
     return since_at is None or known.view is None or known.view.announced_at >= since_at
 
 
 def _make_problem_row(problem: "LoadProblem") -> dict[str, Any]:
-    """Return the row of what did not load: it has no name but its place."""
-    nothing: dict[str, Any] = {
+    """Return the row of code that did not load: its place stands for the name."""
+    empty_row: dict[str, Any] = {
         "kind": "?",
         "since_at": None,
         "why": "",
@@ -294,7 +310,7 @@ def _make_problem_row(problem: "LoadProblem") -> dict[str, Any]:
         "wrong": None,
         "last_run": None,
     }
-    return {"name": problem.where, "state": AutomationState.PROBLEM.value, **nothing, "problem": problem.what}
+    return {"name": problem.where, "state": AutomationState.PROBLEM.value, **empty_row, "problem": problem.what}
 
 
 @command("show", "show an automation with all its options")

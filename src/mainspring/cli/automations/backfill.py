@@ -1,4 +1,4 @@
-"""`mainspring auto backfill`: runs of due times of the past, each once."""
+"""`mainspring auto backfill`: runs of past due times, each once."""
 
 from typing import TYPE_CHECKING
 
@@ -40,10 +40,10 @@ def backfill_command(
     first_at = parse_instant(first, now, zone, back=True)
     end_at = now if end in (None, "now") else parse_instant(end or "", now, zone, back=True)
     slots = list_past_slots(invocation.reads, name, first_at, end_at, now)
-    wanted = sum(slot.wants_run for slot in slots)
-    if not dry_run and wanted:
-        invocation.confirm(f"Start {formatting.format_count(wanted, 'run')} of {name}")
-    answer = backfill(
+    run_count = sum(slot.wants_run for slot in slots)
+    if not dry_run and run_count:
+        invocation.confirm(f"Start {formatting.format_count(run_count, 'run')} of {name}")
+    result = backfill(
         invocation.store,
         invocation.reads,
         invocation.clock,
@@ -54,7 +54,7 @@ def backfill_command(
         sealing=invocation.sealing,
         dry_run=dry_run,
     )
-    return _print(invocation, name, answer)
+    return _print(invocation, name, result)
 
 
 def _make_due(now: int, rate: str | None) -> "BulkDueTimes | None":
@@ -64,46 +64,50 @@ def _make_due(now: int, rate: str | None) -> "BulkDueTimes | None":
     return None if rate is None else BulkDueTimes(now, parse_rate(rate))
 
 
-def _print(invocation: Invocation, name: str, answer: "BackfillAnswer") -> int:
+def _print(invocation: Invocation, name: str, result: "BackfillAnswer") -> int:
     from mainspring.cli.exits import CONFLICT, OK
 
     output = invocation.output
-    wanted = [slot for slot in answer.slots if slot.wants_run]
-    has_run = sum(slot.run is not None for slot in answer.slots)
-    to_come = sum(slot.is_to_come for slot in answer.slots)
-    when = {
-        slot.key: formatting.format_moment(slot.slot_at, invocation.clock.now(), invocation.zone) for slot in wanted
+    selected = [slot for slot in result.slots if slot.wants_run]
+    has_run = sum(slot.run is not None for slot in result.slots)
+    pending_count = sum(slot.is_to_come for slot in result.slots)
+    slot_texts = {
+        slot.key: formatting.format_moment(slot.slot_at, invocation.clock.now(), invocation.zone) for slot in selected
     }
 
-    def text() -> None:
-        if answer.dry_run:
-            for slot in wanted:
-                output.line(f"{when[slot.key]}  {_explain_slot(slot)}")
-            output.hint(f"{formatting.format_count(len(wanted), 'run')} of {name} would be made; nothing was done.")
+    def print_text() -> None:
+        if result.dry_run:
+            for slot in selected:
+                output.line(f"{slot_texts[slot.key]}  {_explain_slot(slot)}")
+            output.hint(f"{formatting.format_count(len(selected), 'run')} of {name} would be made; nothing was done.")
         else:
-            output.line(f"{formatting.format_count(answer.made, 'run')} of {name} made.")
+            output.line(f"{formatting.format_count(result.made, 'run')} of {name} made.")
         if has_run:
             output.line(f"{formatting.format_count(has_run, 'due time')} had a run already.")
-        if to_come:
-            output.line(f"{formatting.format_count(to_come, 'due time')} left to the scheduler, which will come to it.")
-        for key, why in list(answer.refused.items())[:_MAX_REJECTED_PRINTED]:
-            output.warn(f"{when[key]}: {formatting.escape_line(why)}")
-        if len(answer.refused) > _MAX_REJECTED_PRINTED:
-            output.warn(f"... and {len(answer.refused) - _MAX_REJECTED_PRINTED} more were refused.")
+        if pending_count:
+            output.line(
+                f"{formatting.format_count(pending_count, 'due time')} left to the scheduler, which will come to it."
+            )
+        for key, reason in list(result.refused.items())[:_MAX_REJECTED_PRINTED]:
+            output.warn(f"{slot_texts[key]}: {formatting.escape_line(reason)}")
+        if len(result.refused) > _MAX_REJECTED_PRINTED:
+            output.warn(f"... and {len(result.refused) - _MAX_REJECTED_PRINTED} more were refused.")
 
     output.document(
         {
             "name": name,
-            "dry_run": answer.dry_run,
-            "slots": [{"schedule": one.schedule, "slot_at": one.slot_at, "verdict": one.verdict} for one in wanted],
-            "made": answer.made,
+            "dry_run": result.dry_run,
+            "slots": [
+                {"schedule": slot.schedule, "slot_at": slot.slot_at, "verdict": slot.verdict} for slot in selected
+            ],
+            "made": result.made,
             "had_run": has_run,
-            "to_come": to_come,
-            "refused": answer.refused,
+            "to_come": pending_count,
+            "refused": result.refused,
         },
-        text,
+        print_text,
     )
-    return CONFLICT if answer.refused else OK
+    return CONFLICT if result.refused else OK
 
 
 def _explain_slot(slot: "PastSlot") -> str:

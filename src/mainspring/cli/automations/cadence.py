@@ -1,4 +1,4 @@
-"""How often an automation really starts, as far as it is on record, against how often its schedules say."""
+"""Cadence of automations: their recorded frequency of starts, compared with the declared one."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,28 +13,28 @@ if TYPE_CHECKING:
     from mainspring.domain.time.schedule import Schedule
 
 _MAX_SLOTS = 50
-"""The newest that are looked at."""
+"""The newest slots that are evaluated."""
 
 
 def read_cadences(invocation: "Invocation", known: KnownAutomation, now: int) -> list[dict[str, Any]]:
-    """Return how each schedule of an automation keeps its times; none where too little is on record."""
-    found: list[dict[str, Any]] = []
+    """Return the punctuality of each schedule of an automation; none if too little is recorded."""
+    cadences: list[dict[str, Any]] = []
     for name, schedule in named_schedules(known):
         jitter = known.definition.span("jitter") if known.definition is not None else None
-        kept = _read_punctuality(invocation, name, schedule, jitter, now)
-        if kept is not None:
-            found.append(
+        punctuality = _read_punctuality(invocation, name, schedule, jitter, now)
+        if punctuality is not None:
+            cadences.append(
                 {
                     "schedule": name,
-                    "slots": kept.slots,
-                    "skipped": kept.skipped,
-                    "declared_ms": kept.declared_ms,
-                    "effective_ms": kept.effective_ms,
-                    "lag_ms": kept.lag_ms,
-                    "slips": kept.slips,
+                    "slots": punctuality.slots,
+                    "skipped": punctuality.skipped,
+                    "declared_ms": punctuality.declared_ms,
+                    "effective_ms": punctuality.effective_ms,
+                    "lag_ms": punctuality.lag_ms,
+                    "slips": punctuality.slips,
                 }
             )
-    return found
+    return cadences
 
 
 def format_cadence(row: dict[str, Any]) -> str:

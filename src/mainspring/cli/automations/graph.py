@@ -27,42 +27,45 @@ def graph(invocation: Invocation, name: str | None, modules: tuple[str, ...], *,
     if name is not None:
         find_automation(invocation, name, modules)
     whole = make_graph(find_automations(invocation, modules))
-    found = whole if name is None else whole.around(name)
+    part = whole if name is None else whole.around(name)
     if as_dot:
-        invocation.output.line(dependencies.render_dot(found))
+        invocation.output.line(dependencies.render_dot(part))
         return
-    data = {"nodes": list(found.nodes.values()), "edges": found.edges}
-    invocation.output.document(data, lambda: _print(invocation, found, name))
+    data = {"nodes": list(part.nodes.values()), "edges": part.edges}
+    invocation.output.document(data, lambda: _print(invocation, part, name))
 
 
 def make_graph(automations: "list[KnownAutomation]") -> "Graph":
-    """Return the graph of what is known."""
+    """Return the graph of the known automations."""
     from mainspring.insight.automations.dependencies import build_graph
 
     return build_graph(
         {
-            one.name: (one.definition.triggers, [schedule.describe() for schedule in one.definition.schedules])
-            for one in automations
-            if one.definition is not None and (one.view is None or one.view.retired_at is None)
+            automation.name: (
+                automation.definition.triggers,
+                [schedule.describe() for schedule in automation.definition.schedules],
+            )
+            for automation in automations
+            if automation.definition is not None and (automation.view is None or automation.view.retired_at is None)
         }
     )
 
 
-def _print(invocation: Invocation, found: "Graph", name: str | None) -> None:
+def _print(invocation: Invocation, part: "Graph", name: str | None) -> None:
     from mainspring.insight.automations.dependencies import draw_tree, find_roots
 
     output = invocation.output
-    roots = find_roots(found)
+    roots = find_roots(part)
     for root in roots:
-        for line in draw_tree(found, root):
+        for line in draw_tree(part, root):
             output.line(line)
-    linked = {edge.upstream for edge in found.edges} | {edge.downstream for edge in found.edges}
-    alone = [node for node in found.nodes.values() if node.name not in linked]
-    if name is not None and alone:
+    linked = {edge.upstream for edge in part.edges} | {edge.downstream for edge in part.edges}
+    isolated = [node for node in part.nodes.values() if node.name not in linked]
+    if name is not None and isolated:
         output.line(f"{name} starts no other automation by its end, and none starts it.")
-    elif alone:
+    elif isolated:
         output.hint(
-            f"{format_count(len(alone), 'automation starts', 'automations start')} without, and start, no other."
+            f"{format_count(len(isolated), 'automation starts', 'automations start')} without, and start, no other."
         )
     elif not roots:
         output.hint_empty('No automation starts another. Write @ms.on.run("other") above one.')

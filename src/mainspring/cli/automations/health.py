@@ -1,4 +1,4 @@
-"""How automations stand, in the words of the pages; of those that no worker announced only whether they load."""
+"""Health of automations, in the words of the pages; of an unannounced one only whether it loads."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mainspring.insight.automations.automation_health import AutomationHealth
 
 UNANNOUNCED_STATE: Final = "unannounced"
-"""It is in the code, and no worker has told of it: the store knows nothing to judge it by."""
+"""It is in the code, and no worker has announced it: the store has nothing to evaluate."""
 HEALTH_STATES: Final = (*(state.value for state in AutomationState), UNANNOUNCED_STATE)
 HEALTH_COLOURS: Final = {
     AutomationState.ON_TIME.value: "green",
@@ -25,27 +25,30 @@ HEALTH_COLOURS: Final = {
 def read_health(
     invocation: "Invocation", known: "Iterable[KnownAutomation]", now: int, *, alone: bool = False
 ) -> "dict[str, AutomationHealth]":
-    """Return how each of these stands at the instant `now`; `alone` = it is one, which is judged as closely as its page does."""
+    """Return the health of each automation at the instant `now`; `alone` = for one automation, evaluated as closely as on its page."""
     from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
     from mainspring.insight.automations.automation_health import AutomationHealth, read_automation_health
 
-    monitors, announced = invocation.settings.monitors, [one.name for one in known if one.view is not None]
-    nothing: dict[str, AutomationHealth] = {}
+    monitors, announced = (
+        invocation.settings.monitors,
+        [automation.name for automation in known if automation.view is not None],
+    )
+    no_health: dict[str, AutomationHealth] = {}
     if not announced:
-        return nothing
+        return no_health
     tunings, own = read_tunings(monitors), read_tuning_overrides(monitors)
     return invocation.read_if_made(
-        lambda reader: read_automation_health(reader, announced, now, tunings, own, alone=alone), nothing
+        lambda reader: read_automation_health(reader, announced, now, tunings, own, alone=alone), no_health
     )
 
 
-def health_state(known: "KnownAutomation", standing: "AutomationHealth | None") -> str:
-    """Return the state of an automation, one of STATES."""
-    if standing is not None:
-        return standing.state.value
+def health_state(known: "KnownAutomation", automation_health: "AutomationHealth | None") -> str:
+    """Return the state of an automation, one of HEALTH_STATES."""
+    if automation_health is not None:
+        return automation_health.state.value
     return AutomationState.PROBLEM.value if known.problem else UNANNOUNCED_STATE
 
 
 def format_state(state: str) -> str:
-    """Return a state as it is read: "on time"."""
+    """Return a state in words: "on time"."""
     return state.replace("_", " ")

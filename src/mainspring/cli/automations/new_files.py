@@ -1,4 +1,4 @@
-"""New files: those of the configuration that changed after a process last loaded the automations. Nothing is imported to find out."""
+"""New files: files of the configuration that changed after a process last loaded the automations. Nothing is imported for this."""
 
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ _MAX_FILES_PRINTED = 5
 
 
 def find_new_files(invocation: Invocation) -> "list[Path]":
-    """Return the files that no process has loaded as they are now; none where the configuration names no automations."""
+    """Return the files that no process has loaded in their present form; none if the configuration names no automations."""
     from mainspring.engine.definitions.module_loader import find_targets
 
     settings = invocation.settings
@@ -28,29 +28,32 @@ def find_new_files(invocation: Invocation) -> "list[Path]":
 
 
 def _read_loaded_at(reader: "StoreReader") -> int:
-    """Return when a process last loaded automations, ms UTC; 0 = none is on record."""
+    """Return when a process last loaded automations, ms UTC; 0 = no record."""
     from mainspring.store.read.status.status import automations, sessions
 
-    lives = [*sessions(reader, limit=1_000), *sessions(reader, live=False)]
-    opened = [one.opened_at for one in lives if one.role in _LOADING_ROLES]
+    all_sessions = [*sessions(reader, limit=1_000), *sessions(reader, live=False)]
+    opened = [session.opened_at for session in all_sessions if session.role in _LOADING_ROLES]
     announced = [view.announced_at for view in automations(reader) if view.kind != "exec"]
     return max([0, *opened, *announced])
 
 
 def describe_new_files(invocation: Invocation) -> list[str]:
-    """Return a sentence that names them, with the commands that check and load them; none where there is no new file."""
+    """Return a sentence that names them, with the commands that check and load them; an empty list without new files."""
     from mainspring.store.read.status.status import sessions
 
     files = find_new_files(invocation)
     if not files:
         return []
-    folder, live = invocation.settings.folder.resolve(), invocation.rows_if_made(lambda r: sessions(r, limit=1_000))
+    folder, live = (
+        invocation.settings.folder.resolve(),
+        invocation.rows_if_made(lambda reader: sessions(reader, limit=1_000)),
+    )
     names = [
         str(file.relative_to(folder) if file.is_relative_to(folder) else file) for file in files[:_MAX_FILES_PRINTED]
     ]
     more = f" and {len(files) - _MAX_FILES_PRINTED} more" if len(files) > _MAX_FILES_PRINTED else ""
-    is_running = any(one.role in _LOADING_ROLES and one.state == SessionState.ALIVE for one in live)
-    load = "mainspring down, then mainspring up" if is_running else "mainspring up"
+    is_running = any(session.role in _LOADING_ROLES and session.state == SessionState.ALIVE for session in live)
+    load_command = "mainspring down, then mainspring up" if is_running else "mainspring up"
     state = "it is now" if len(files) == 1 else "they are now"
-    named = f"{', '.join(map(formatting.escape_line, names))}{more}"
-    return [f"No worker has loaded {named} as {state}. Check: mainspring auto list. Load: {load}"]
+    file_list = f"{', '.join(map(formatting.escape_line, names))}{more}"
+    return [f"No worker has loaded {file_list} as {state}. Check: mainspring auto list. Load: {load_command}"]

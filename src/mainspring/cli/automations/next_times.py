@@ -1,4 +1,4 @@
-"""`mainspring auto next`: the next due times, or with --from and --to all of a range, with what calendars, jitter and clocks do to them."""
+"""`mainspring auto next`: the next due times, or all times of a range with --from and --to, with calendars, jitter and clock changes."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ def next_command(
 
 
 def named_schedules(known: KnownAutomation) -> "list[tuple[str, Schedule]]":
-    """Return the schedules of an automation with the names under which they are announced."""
+    """Return the schedules of an automation with their announced names."""
     from mainspring.insight.automations.due_times import list_schedules
 
     return list_schedules(known.definition)
@@ -74,11 +74,14 @@ def _print_next(invocation: Invocation, known: list[KnownAutomation], count: int
 
     now = invocation.clock.now()
     rows: list[dict[str, Any]] = []
-    for one in known:
-        start, jitter = schedules_active_from(one, now), one.definition.span("jitter") if one.definition else None
-        for name, schedule in named_schedules(one) if start is not None else []:
+    for automation in known:
+        start, jitter = (
+            schedules_active_from(automation, now),
+            automation.definition.span("jitter") if automation.definition else None,
+        )
+        for name, schedule in named_schedules(automation) if start is not None else []:
             rows += [
-                _make_row(one, schedule, slot) | {"starts_at": slot + compute_jitter(name, slot, jitter)}
+                _make_row(automation, schedule, slot) | {"starts_at": slot + compute_jitter(name, slot, jitter)}
                 for slot in schedule.slots_between(start or 0, (start or 0) + FAR_MS, limit=count)
             ]
     rows = sorted(rows, key=lambda row: int(row["slot_at"]))[:count]
@@ -99,12 +102,12 @@ def _explain_no_time(known: list[KnownAutomation], now: int) -> str:
     """Return why nothing is due."""
     if len(known) != 1:
         return "No automation has a schedule that starts anything."
-    (one,) = known
-    if not named_schedules(one):
-        return f"{one.name} has no schedule: it starts when somebody starts it."
-    if schedules_active_from(one, now) is None:
-        return f"{one.name} is {schedule_state(one, now)}: its schedule starts nothing. See: mainspring auto show {one.name}"
-    return f"{one.name} starts no more by itself: all its due times are over."
+    (entry,) = known
+    if not named_schedules(entry):
+        return f"{entry.name} has no schedule: it starts when somebody starts it."
+    if schedules_active_from(entry, now) is None:
+        return f"{entry.name} is {schedule_state(entry, now)}: its schedule starts nothing. See: mainspring auto show {entry.name}"
+    return f"{entry.name} starts no more by itself: all its due times are over."
 
 
 def _make_row(known: KnownAutomation, schedule: "Schedule", at: int) -> dict[str, Any]:
@@ -122,13 +125,13 @@ def _print_range(invocation: Invocation, known: list[KnownAutomation], first: st
     now = invocation.clock.now()
     first_at, end_at = _read_instant(invocation, first, now), _read_instant(invocation, end or "now", now)
     rows: list[dict[str, Any]] = []
-    for one in known:
-        jitter = one.definition.span("jitter") if one.definition else None
-        for name, schedule in named_schedules(one):
+    for automation in known:
+        jitter = automation.definition.span("jitter") if automation.definition else None
+        for name, schedule in named_schedules(automation):
             record = _read_slot_records(invocation, name, first_at, end_at)
             rows += [
-                _make_simulated_row(one, schedule, found, record.get(found.due_at))
-                for found in preview_schedule(schedule, name, first_at, end_at, jitter=jitter, limit=count)
+                _make_simulated_row(automation, schedule, slot, record.get(slot.due_at))
+                for slot in preview_schedule(schedule, name, first_at, end_at, jitter=jitter, limit=count)
             ]
     rows = sorted(rows, key=lambda row: int(row["due_at"]))[:count]
     columns = [
@@ -142,33 +145,33 @@ def _print_range(invocation: Invocation, known: list[KnownAutomation], first: st
 
 
 def _read_instant(invocation: Invocation, text: str, now: int) -> int:
-    """Return the instant that is meant by "now", a span back ("7d") or ahead ("+7d"), or a date and time."""
+    """Return the instant for "now", a span back ("7d") or ahead ("+7d"), or a date and time."""
     if text == "now":
         return now
     return parse_instant(text.removeprefix("+"), now, invocation.zone, back=not text.startswith("+"))
 
 
 def _read_slot_records(invocation: Invocation, name: str, first_at: int, end_at: int) -> dict[int, str]:
-    """Return what became of the slots of a schedule."""
+    """Return the records of a schedule's slots."""
     from mainspring.store.read.status.status import slots_between
 
-    found = invocation.rows_if_made(lambda reader: slots_between(reader, name, first_at, end_at, 10 * _MAX_TIMES))
-    return {one.slot_at: one.run or f"{one.verdict}: {one.note}" for one in found}
+    records = invocation.rows_if_made(lambda reader: slots_between(reader, name, first_at, end_at, 10 * _MAX_TIMES))
+    return {record.slot_at: record.run or f"{record.verdict}: {record.note}" for record in records}
 
 
 def _make_simulated_row(
-    known: KnownAutomation, schedule: "Schedule", found: "PreviewSlot", record: str | None
+    known: KnownAutomation, schedule: "Schedule", slot: "PreviewSlot", record: str | None
 ) -> dict[str, Any]:
-    if found.slot_at is None:
-        starts = f"moves to {found.moved_to}" if found.moved_to else "closed"
+    if slot.slot_at is None:
+        starts = f"moves to {slot.moved_to}" if slot.moved_to else "closed"
     else:
-        shift = schedule.local(found.starts_at or 0)
-        starts = "on time" if found.starts_at == found.slot_at else f"{shift:%H:%M:%S}"
-    return _make_row(known, schedule, found.due_at) | {
-        "slot_at": found.slot_at,
-        "due_at": found.due_at,
-        "starts_at": found.starts_at,
+        shift = schedule.local(slot.starts_at or 0)
+        starts = "on time" if slot.starts_at == slot.slot_at else f"{shift:%H:%M:%S}"
+    return _make_row(known, schedule, slot.due_at) | {
+        "slot_at": slot.slot_at,
+        "due_at": slot.due_at,
+        "starts_at": slot.starts_at,
         "starts": starts,
-        "day": found.change.value,
+        "day": slot.change.value,
         "record": record,
     }

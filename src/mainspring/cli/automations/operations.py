@@ -1,4 +1,4 @@
-"""`mainspring auto pause|resume|retire`."""
+"""Operations on automations: `mainspring auto pause|resume|retire`."""
 
 import click
 
@@ -23,11 +23,11 @@ def pause(invocation: Invocation, name: str, span: str | None) -> None:
 
     Say why with --reason: explain shows it.
     """
-    from mainspring.service.automation import pause as act
+    from mainspring.service.automation import pause as pause_automation
 
     now = invocation.clock.now()
     until_at = None if span is None else parse_instant(span, now, invocation.zone, back=False)
-    act(invocation.store, _require_name(invocation, name), act=invocation.act, until_at=until_at)
+    pause_automation(invocation.store, _require_name(invocation, name), act=invocation.act, until_at=until_at)
     until = "" if until_at is None else f" until {formatting.format_moment(until_at, now, invocation.zone)}"
     invocation.output.document({"name": name, "paused": True, "until_at": until_at}, f"{name} is paused{until}.")
 
@@ -37,9 +37,9 @@ def pause(invocation: Invocation, name: str, span: str | None) -> None:
 @pass_invocation
 def resume(invocation: Invocation, name: str) -> None:
     """Slots that were due meanwhile follow the automation's `misfire`."""
-    from mainspring.service.automation import resume as act
+    from mainspring.service.automation import resume as resume_automation
 
-    act(invocation.store, _require_name(invocation, name), act=invocation.act)
+    resume_automation(invocation.store, _require_name(invocation, name), act=invocation.act)
     invocation.output.document({"name": name, "paused": False}, f"{name} goes on.")
 
 
@@ -53,13 +53,13 @@ def retire(invocation: Invocation, name: str) -> None:
     """
     from mainspring.insight.runs.unresolved_failures import undecided_runs_text
     from mainspring.insight.status.stuck_work import RetiredRuns, describe_retirement, find_retired_halt
-    from mainspring.service.automation import retire as act
+    from mainspring.service.automation import retire as retire_automation
     from mainspring.store.read.runs import unresolved_runs
     from mainspring.store.read.status import status
 
     name = _require_name(invocation, name)
     invocation.confirm(f"Retire {name}")
-    act(invocation.store, name, act=invocation.act)
+    retire_automation(invocation.store, name, act=invocation.act)
     reader = invocation.store.reader
     undecided, unended = (
         unresolved_runs.undecided_failures(reader, [name]),

@@ -1,4 +1,4 @@
-"""`mainspring auto paths`: which way the newest runs of a workflow went, and which failures have no way on."""
+"""`mainspring auto paths`: the paths of the newest runs of a workflow, and the failures that no path handles."""
 
 from typing import TYPE_CHECKING
 
@@ -23,20 +23,20 @@ def paths(invocation: Invocation, name: str) -> None:
     """Of the newest 50 runs of a workflow that ended: from which step to which they went, and how many. A sleep is no step."""
     from mainspring.insight.runs.run_paths import build_run_paths, summarize_run_paths
 
-    known, nothing = find_automation(invocation, name), build_run_paths(name, [], lambda _: True)
-    found = nothing
+    known, no_paths = find_automation(invocation, name), build_run_paths(name, [], lambda _: True)
+    run_paths = no_paths
     if (view := known.view) is not None:
-        found = invocation.read_if_made(lambda reader: summarize_run_paths(reader, view, lambda _: True), nothing)
+        run_paths = invocation.read_if_made(lambda reader: summarize_run_paths(reader, view, lambda _: True), no_paths)
     is_workflow = view is None or view.kind == DefinitionKind.WORKFLOW
-    invocation.output.document(found, lambda: _print(invocation, found, is_workflow=is_workflow))
+    invocation.output.document(run_paths, lambda: _print(invocation, run_paths, is_workflow=is_workflow))
 
 
-def _print(invocation: Invocation, found: "RunPaths", *, is_workflow: bool) -> None:
+def _print(invocation: Invocation, run_paths: "RunPaths", *, is_workflow: bool) -> None:
     from mainspring.insight.runs.run_paths import END, edge_word
     from mainspring.store.read.short_ids import IdKind
 
     output = invocation.output
-    short = invocation.short_ids(IdKind.RUN, (edge.run for edge in found.edges))
+    short_ids = invocation.short_ids(IdKind.RUN, (edge.run for edge in run_paths.edges))
     columns = [
         TableColumn("STEP", lambda edge: formatting.escape_line(edge.step), cut=True, most=60),
         TableColumn(
@@ -50,17 +50,23 @@ def _print(invocation: Invocation, found: "RunPaths", *, is_workflow: bool) -> N
         TableColumn(
             "NOTE", lambda edge: edge_word(edge) or "-", lambda edge: "red" if edge.is_missing else None, cut=True
         ),
-        TableColumn("NEWEST", lambda edge: short[edge.run]),
+        TableColumn("NEWEST", lambda edge: short_ids[edge.run]),
     ]
     empty = (
         "No run of it has ended yet."
         if is_workflow
-        else f"{found.automation} is one step: there is no way from step to step."
+        else f"{run_paths.automation} is one step: there is no way from step to step."
     )
-    output.rows(found.edges, columns, empty=empty)
-    for sentence in found.missing:
+    output.rows(run_paths.edges, columns, empty=empty)
+    for sentence in run_paths.missing:
         output.hint(f"{sentence}.")
-    if found.edges:
-        cut = f"; of {found.cut} only the first 100 steps" if found.cut else ""
-        more = f"; {formatting.format_count(found.left_out, 'way is', 'ways are')} left out" if found.left_out else ""
-        output.hint(f"Of the newest {formatting.format_count(found.runs, 'run')} that ended{cut}{more}.")
+    if run_paths.edges:
+        cut_text = f"; of {run_paths.cut} only the first 100 steps" if run_paths.cut else ""
+        left_out_text = (
+            f"; {formatting.format_count(run_paths.left_out, 'way is', 'ways are')} left out"
+            if run_paths.left_out
+            else ""
+        )
+        output.hint(
+            f"Of the newest {formatting.format_count(run_paths.runs, 'run')} that ended{cut_text}{left_out_text}."
+        )

@@ -1,4 +1,4 @@
-"""The page of one automation: who, when, where, how, success, watch - each option of its kind by the name of domain.options."""
+"""Show one automation: who, when, where, how, success, watch. Options have the names of domain.options."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ _MAX_CAUSES = 3
 CLOCK_CHANGE_POLICY = (
     "change forward: the first instant after the gap; back: once, the first time; intervals count elapsed time"
 )
-"""What changes of the clocks do to slots: the one policy there is."""
+"""The effect of clock changes on slots: the only policy."""
 
 
 def print_automation(invocation: "Invocation", known: KnownAutomation) -> None:
@@ -34,12 +34,12 @@ def print_automation(invocation: "Invocation", known: KnownAutomation) -> None:
 
     now, definition = invocation.clock.now(), known.definition
     rows: list[RunRow] = invocation.rows_if_made(lambda reader: _read_last_runs(reader, known.name))
-    runs = invocation.opened(lambda opening: [opening.row(row) for row in rows])
+    runs = invocation.unseal(lambda unsealer: [unsealer.row(row) for row in rows])
     SecretStore(invocation.settings.secrets.dir, os.environ).hide_all()
     rows_of = list_option_rows(definition) if definition else []
     options: list[dict[str, Any]] = [asdict(row) | {"value": hide_in_data(to_plain_json(row.value))} for row in rows_of]
-    standing = health.read_health(invocation, [known], now, alone=True).get(known.name)
-    data = make_row(known, standing, now) | {
+    automation_health = health.read_health(invocation, [known], now, alone=True).get(known.name)
+    data = make_row(known, automation_health, now) | {
         "where": definition.where if definition else None,
         "command": hide_in_command(definition.command) if definition else None,
         "parameters": definition.parameters if definition else None,
@@ -53,7 +53,7 @@ def print_automation(invocation: "Invocation", known: KnownAutomation) -> None:
 
 
 def _read_trust(invocation: "Invocation", known: KnownAutomation, now: int) -> "Trust | None":
-    """Return how far it can be trusted; None where no worker announced it."""
+    """Return its trustworthiness; None if no worker announced it."""
     from mainspring.insight.automations.trust import read_trust
 
     return (
@@ -84,14 +84,14 @@ def _print(
     if slot is not None:
         output.line(f"  next      {formatting.format_moment(slot, now, invocation.zone)}")
     if view is not None and view.paused_at is not None:
-        because = f": {formatting.escape_line(view.pause_reason)}" if view.pause_reason else ""
+        reason_text = f": {formatting.escape_line(view.pause_reason)}" if view.pause_reason else ""
         until = (
             ""
             if view.paused_until is None
             else f" until {formatting.format_moment(view.paused_until, now, invocation.zone)}"
         )
         output.line(
-            f"  paused    {formatting.format_distance(view.paused_at, now)}{until} by {formatting.escape_line(view.paused_by)}{because}"
+            f"  paused    {formatting.format_distance(view.paused_at, now)}{until} by {formatting.escape_line(view.paused_by)}{reason_text}"
         )
     if known.problem:
         output.line(output.paint(f"  problem   {formatting.escape_line(known.problem)}", "red"))
@@ -103,14 +103,14 @@ def _print(
         output.line(f"  {row['name']:<12}{_format_option(row)}")
     from mainspring.store.read.short_ids import IdKind
 
-    short = invocation.short_ids(IdKind.RUN, (run.id for run in data["runs"]))
+    short_ids = invocation.short_ids(IdKind.RUN, (run.id for run in data["runs"]))
     for run in data["runs"]:
         state = output.paint(f"{formatting.format_state(run.state):<18}", formatting.COLOURS[run.state])
-        output.line(f"  {state}{short[run.id]}  {formatting.format_distance(run.created_at, now)}")
+        output.line(f"  {state}{short_ids[run.id]}  {formatting.format_distance(run.created_at, now)}")
 
 
 def _print_definition(invocation: "Invocation", known: KnownAutomation, data: dict[str, Any]) -> None:
-    """Print what it is, and what starts it."""
+    """Print its definition, and what starts it."""
     output, definition = invocation.output, known.definition
     if definition is not None:
         if definition.doc:
@@ -127,12 +127,12 @@ def _print_definition(invocation: "Invocation", known: KnownAutomation, data: di
     if data["schedule"] or not data["triggers"]:
         output.line(f"  starts    {formatting.escape_line(data['schedule'] or '-', 200)}")
     for end, source in data["triggers"].items():
-        pace = ", ".join(definition.triggers[end].pace.words()) if definition is not None else ""
-        output.line(f"  starts    {formatting.escape_line(source, 200)}{f' ({pace})' if pace else ''}")
+        control_text = ", ".join(definition.triggers[end].pace.words()) if definition is not None else ""
+        output.line(f"  starts    {formatting.escape_line(source, 200)}{f' ({control_text})' if control_text else ''}")
 
 
 def _print_times(invocation: "Invocation", known: KnownAutomation, data: dict[str, Any]) -> None:
-    """Print how its schedules keep their times, and what clocks do to them."""
+    """Print the punctuality of its schedules, and the effect of clock changes."""
     output, schedules = invocation.output, known.definition.schedules if known.definition is not None else ()
     for line in data["cadence"]:
         text = f"  cadence   {format_cadence(line)}"
@@ -142,15 +142,15 @@ def _print_times(invocation: "Invocation", known: KnownAutomation, data: dict[st
 
 
 def _print_trust(invocation: "Invocation", trust: "Trust | None") -> None:
-    """Print how far it can be trusted, and which causes came back."""
+    """Print its trustworthiness, and the causes that came back."""
     from mainspring.insight.automations.trust import DAYS, describe_trust
 
     if trust is None:
         return
     invocation.output.line(f"  trust     {describe_trust(trust)}; of {DAYS} days")
     for cause in trust.causes[:_MAX_CAUSES]:
-        said = f"{cause.kind} came back {formatting.format_count(cause.times, 'time')}: {formatting.escape_line(cause.text, 100)}"
-        invocation.output.line(f"            {said}  ({cause.incident})")
+        cause_text = f"{cause.kind} came back {formatting.format_count(cause.times, 'time')}: {formatting.escape_line(cause.text, 100)}"
+        invocation.output.line(f"            {cause_text}  ({cause.incident})")
 
 
 def _format_option(row: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`mainspring bulk list|show|pause|resume|stop`: acts on many runs or deliveries that go on by themselves."""
+"""Background operations on many runs or deliveries: `mainspring bulk list|show|pause|resume|stop`."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -30,85 +30,95 @@ def _read_operations(reader: "StoreReader") -> "list[BulkView]":
     return bulk_acts(reader, limit=_MAX_OPERATIONS)
 
 
-_BULK_ID = params.StoredNameType(lambda reader: [one.id for one in _read_operations(reader)], "bulk")
+_BULK_ID = params.StoredNameType(lambda reader: [operation.id for operation in _read_operations(reader)], "bulk")
 background_option = click.option(
     "--background", is_flag=True, help="put it on record and go: processes do it, and it can be paused and stopped"
 )
 
 
-def begin_runs(invocation: Invocation, verb: BulkVerb, which: "SelectionOptions", *, rate: str | None) -> None:
-    """Ask for an act on all runs of a filter; wants a yes, after saying how many they are."""
+def begin_runs(invocation: Invocation, verb: BulkVerb, selection: "SelectionOptions", *, rate: str | None) -> None:
+    """Start an operation on all runs of a filter. It asks for confirmation with the number of runs."""
     from mainspring.service import bulk_operation
     from mainspring.service.runs.run_selection import select_runs
 
-    if which.runs or not which.is_filter:
+    if selection.runs or not selection.is_filter:
         ctx = click.get_current_context()
         fields = "--state, --name, --queue, --error, --limit or a span of time"
         raise click.UsageError(f"--background takes a filter: {fields}", ctx)
 
-    def choosing() -> "RunSelection":
-        wanted = bulk_operation.run_filter_for(
+    def select() -> "RunSelection":
+        run_filter = bulk_operation.run_filter_for(
             verb,
-            params.read_states(which.states),
-            which.limit,
-            name=which.name,
-            queue=which.queue,
-            error=which.error,
-            **which.spans_at(invocation),
+            params.read_states(selection.states),
+            selection.limit,
+            name=selection.name,
+            queue=selection.queue,
+            error=selection.error,
+            **selection.spans_at(invocation),
         )
-        return select_runs(invocation.reads, wanted)
+        return select_runs(invocation.reads, run_filter)
 
-    said = {field: getattr(which, field) for field in ("name", "queue", "error", "limit")}
+    filter_values = {field: getattr(selection, field) for field in ("name", "queue", "error", "limit")}
     begin_operation(
-        invocation, verb, choosing, {"state": which.states, **said, **which.spans}, rate, dry_run=which.dry_run
+        invocation,
+        verb,
+        select,
+        {"state": selection.states, **filter_values, **selection.spans},
+        rate,
+        dry_run=selection.dry_run,
     )
 
 
 def begin_operation(
     invocation: Invocation,
     verb: BulkVerb,
-    choosing: "Callable[[], RunSelection]",
-    said: dict[str, Any],
+    select: "Callable[[], RunSelection]",
+    filter_values: dict[str, Any],
     rate: str | None,
     *,
     dry_run: bool,
 ) -> None:
-    """Ask for an act on what is chosen by what was `said`; asked for again under one id, it goes on."""
+    """Start an operation on the runs that `select` returns, described by `filter_values`. A repeated command id continues it."""
     from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, check_bulk_rate
     from mainspring.domain.time.rate import parse_rate
     from mainspring.insight.runs.bulk_description import bulk_title, count_parts_text
     from mainspring.service import bulk_operation
 
-    act, told = invocation.act, {name: value for name, value in said.items() if value}
+    act, given_values = invocation.act, {name: value for name, value in filter_values.items() if value}
     limit = None if rate is None else parse_rate(rate)
     if not dry_run and bulk_operation.was_started(invocation.reads, verb, act=act):
-        _print_begun(invocation, verb, act.command, _find_operation(invocation, act.command).total)
+        _print_started(invocation, verb, act.command, _find_operation(invocation, act.command).total)
         return
-    chosen = choosing()
-    check_bulk_rate(limit, len(chosen.ids))
-    is_more = len(chosen.ids) > MAX_BULK_PARTS
+    selected = select()
+    check_bulk_rate(limit, len(selected.ids))
+    is_too_many = len(selected.ids) > MAX_BULK_PARTS
     number = (
-        f"more than {MAX_BULK_PARTS:,} {count_parts_text(verb)}" if is_more else count_parts_text(verb, len(chosen.ids))
+        f"more than {MAX_BULK_PARTS:,} {count_parts_text(verb)}"
+        if is_too_many
+        else count_parts_text(verb, len(selected.ids))
     )
-    if chosen.left_out:
-        number += f" ({chosen.left_out:,} more fit and are left out: {LEFT_OUT_REASONS})"
+    if selected.left_out:
+        number += f" ({selected.left_out:,} more fit and are left out: {LEFT_OUT_REASONS})"
     if dry_run:
-        document = {"bulk": None, count_parts_text(verb): len(chosen.ids)}
-        invocation.output.document(document, f"{bulk_title(verb, told)}: {number}; nothing was done.")
+        document = {"bulk": None, count_parts_text(verb): len(selected.ids)}
+        invocation.output.document(document, f"{bulk_title(verb, given_values)}: {number}; nothing was done.")
         return
-    if not is_more:  # else there is nothing to say yes to
-        invocation.confirm(f"{bulk_title(verb, told)}: {number}")
-    id = bulk_operation.start_bulk_operation(invocation.store, verb, chosen, told, act=act, rate=limit)
-    _print_begun(invocation, verb, id, len(chosen.ids))
+    if not is_too_many:  # else there is nothing to confirm
+        invocation.confirm(f"{bulk_title(verb, given_values)}: {number}")
+    operation_id = bulk_operation.start_bulk_operation(
+        invocation.store, verb, selected, given_values, act=act, rate=limit
+    )
+    _print_started(invocation, verb, operation_id, len(selected.ids))
 
 
-def _print_begun(invocation: Invocation, verb: BulkVerb, id: str, count: int) -> None:
+def _print_started(invocation: Invocation, verb: BulkVerb, operation_id: str, count: int) -> None:
     from mainspring.insight.runs.bulk_description import count_parts_text
 
     invocation.output.document(
-        {"bulk": id, count_parts_text(verb): count}, f"Bulk act {id} goes on: {count_parts_text(verb, count)}."
+        {"bulk": operation_id, count_parts_text(verb): count},
+        f"Bulk act {operation_id} goes on: {count_parts_text(verb, count)}.",
     )
-    invocation.output.hint(f"How far it is: mainspring bulk show {id}")
+    invocation.output.hint(f"How far it is: mainspring bulk show {operation_id}")
 
 
 @command("list", "list acts on many, newest first")
@@ -121,10 +131,10 @@ def list_command(
     from mainspring.insight.runs.bulk_description import bulk_title, filter_of
     from mainspring.store.read.short_ids import IdKind
 
-    found = short_lists.filter_rows(
+    operations = short_lists.filter_rows(
         invocation,
         invocation.read(_read_operations),
-        named=lambda view: view.id,
+        name_of=lambda view: view.id,
         state=lambda view: view.state,
         at=lambda view: view.made_at,
         states=states,
@@ -133,9 +143,9 @@ def list_command(
         limit=limit,
     )
     now = invocation.clock.now()
-    short = invocation.short_ids(IdKind.BULK, (view.id for view in found))
+    short_ids = invocation.short_ids(IdKind.BULK, (view.id for view in operations))
     columns = [
-        TableColumn("BULK", lambda view: short[view.id]),
+        TableColumn("BULK", lambda view: short_ids[view.id]),
         TableColumn("STATE", lambda view: view.state.value),
         TableColumn("DONE", lambda view: str(view.done), right=True),
         TableColumn("REFUSED", lambda view: str(view.refused), right=True, spare=True),
@@ -146,7 +156,7 @@ def list_command(
             "WHAT", lambda view: formatting.escape_line(bulk_title(view.verb, filter_of(view))), cut=True, most=60
         ),
     ]
-    invocation.output.rows(found, columns, empty="No act on many runs or deliveries was asked for.")
+    invocation.output.rows(operations, columns, empty="No act on many runs or deliveries was asked for.")
 
 
 @command("show", "show an act on many: how far it is, what was refused")
@@ -161,14 +171,14 @@ def show(invocation: Invocation, bulk: str) -> None:
     refused = bulk_parts(invocation.reader, view, refused=True, limit=_MAX_REJECTED_PRINTED)
     output = invocation.output
 
-    def text() -> None:
+    def print_text() -> None:
         output.line(f"{bulk_title(view.verb, filter_of(view))}: {view.state}")
         output.line(describe_progress(view, invocation.clock.now()))
         output.line(f"by {formatting.escape_line(view.actor)}{f', at {view.rate}' if view.rate else ''}")
-        for one in refused:
-            output.warn(f"{one.id}: {formatting.escape_line(one.why or '')}")
+        for part in refused:
+            output.warn(f"{part.id}: {formatting.escape_line(part.why or '')}")
 
-    output.document({"bulk": view, "refused": refused}, text)
+    output.document({"bulk": view, "refused": refused}, print_text)
 
 
 @command("pause", "do nothing more of it for now")
@@ -195,30 +205,30 @@ def stop(invocation: Invocation, bulk: str) -> None:
     _change_state(invocation, bulk, BulkMove.STOP, "is stopped")
 
 
-def _change_state(invocation: Invocation, bulk: str, verb: BulkMove, said: str) -> None:
+def _change_state(invocation: Invocation, bulk: str, verb: BulkMove, outcome: str) -> None:
     from mainspring.service import bulk_operation
 
     view = _find_operation(invocation, bulk)
     bulk_operation.control_bulk_operation(invocation.store, view.id, verb, act=invocation.act)
     state = _find_operation(invocation, bulk).state
-    invocation.output.document({"bulk": view.id, "state": state}, f"Bulk act {view.id} {said}.")
+    invocation.output.document({"bulk": view.id, "state": state}, f"Bulk act {view.id} {outcome}.")
 
 
 def _find_operation(invocation: Invocation, bulk: str) -> "BulkView":
-    """Return the one of this id, or of an id that ends so.
+    """Return the operation with this id or end of an id.
 
     Raises:
-        NotFoundError: there is none.
-        ConflictError: more than one ends so.
+        NotFoundError: there is no such operation.
+        ConflictError: several ids end so.
     """
     from mainspring.domain.errors import NotFoundError
     from mainspring.store.read.bulk_operations import bulk_act
     from mainspring.store.read.short_ids import IdKind, ids_ending, whole_id
 
-    found = bulk_act(invocation.reader, bulk)
-    if found is None:
+    view = bulk_act(invocation.reader, bulk)
+    if view is None:
         endings = ids_ending(invocation.reader, IdKind.BULK, bulk)
-        found = bulk_act(invocation.reader, whole_id(IdKind.BULK, bulk, endings)) if endings else None
-    if found is None:
+        view = bulk_act(invocation.reader, whole_id(IdKind.BULK, bulk, endings)) if endings else None
+    if view is None:
         raise NotFoundError(f"there is no bulk act {bulk}", hint="See: mainspring bulk list")
-    return found
+    return view

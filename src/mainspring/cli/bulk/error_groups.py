@@ -1,4 +1,4 @@
-"""What failed, as lines: the runs with the fingerprints of their errors, and one line for each error."""
+"""Error groups, as lines: the failed runs with the fingerprints of their errors, and one line for each error."""
 
 from typing import TYPE_CHECKING
 
@@ -20,35 +20,35 @@ _MAX_AUTOMATIONS_PRINTED = 3
 FailedRun = tuple["RunView", Fingerprint | None]
 
 
-def read_failed_runs(reader: "StoreReader", wanted: "RunFilter") -> list[FailedRun]:
-    """Return the runs that an act on the same filter means, newest first, each with the fingerprint of its error."""
+def read_failed_runs(reader: "StoreReader", run_filter: "RunFilter") -> list[FailedRun]:
+    """Return the runs that an operation with the same filter selects, newest first, each with the fingerprint of its error."""
     from mainspring.service.runs.run_selection import select_run_ids
     from mainspring.store.read.operation_reads import OperationReads
     from mainspring.store.read.runs.run_views import run_view
 
-    views = [run_view(reader, run) for run in reversed(select_run_ids(OperationReads(reader), wanted))]
+    views = [run_view(reader, run_id) for run_id in reversed(select_run_ids(OperationReads(reader), run_filter))]
     return [(view, None if view.failure is None else fingerprint_of(view.failure)) for view in views]
 
 
 def fit_headline(text: str, cells: int) -> str:
-    """Return the headline of an error in at most so many cells: the place at its end stays."""
+    """Return the headline of an error in at most `cells` cells: the place at its end stays."""
     return cut_to_width(shorten_headline(text, cells), cells)
 
 
 def print_groups(invocation: Invocation, groups: list[FailureGroup]) -> None:
-    """Print them: which error, how often, since when, where, and a run to look at."""
+    """Print the groups: which error, how often, since when, where, and an example run."""
     from mainspring.store.read.short_ids import IdKind
 
     now = invocation.clock.now()
-    short = invocation.short_ids(IdKind.RUN, (one.example for one in groups))
+    short_ids = invocation.short_ids(IdKind.RUN, (group.example for group in groups))
     columns = [
-        TableColumn("ERROR", lambda one: one.fingerprint),
-        TableColumn("FAILURES", lambda one: str(one.number), right=True),
-        TableColumn("FIRST", lambda one: formatting.format_distance(one.first_at, now), spare=True),
-        TableColumn("LAST", lambda one: formatting.format_distance(one.last_at, now)),
-        TableColumn("AUTOMATIONS", lambda one: _format_names(one.automations), cut=True, most=60),
-        TableColumn("EXAMPLE", lambda one: short[one.example]),
-        TableColumn("WHAT", lambda one: formatting.escape_line(one.text), cut=True, most=80, fit=fit_headline),
+        TableColumn("ERROR", lambda group: group.fingerprint),
+        TableColumn("FAILURES", lambda group: str(group.number), right=True),
+        TableColumn("FIRST", lambda group: formatting.format_distance(group.first_at, now), spare=True),
+        TableColumn("LAST", lambda group: formatting.format_distance(group.last_at, now)),
+        TableColumn("AUTOMATIONS", lambda group: _format_names(group.automations), cut=True, most=60),
+        TableColumn("EXAMPLE", lambda group: short_ids[group.example]),
+        TableColumn("WHAT", lambda group: formatting.escape_line(group.text), cut=True, most=80, fit=fit_headline),
     ]
     invocation.output.rows(groups, columns, empty="Nothing failed and nothing needs a person.")
     if groups:
@@ -57,6 +57,6 @@ def print_groups(invocation: Invocation, groups: list[FailureGroup]) -> None:
 
 
 def _format_names(names: list[str]) -> str:
-    more = len(names) - _MAX_AUTOMATIONS_PRINTED
-    shown = ", ".join(formatting.escape_line(name) for name in names[:_MAX_AUTOMATIONS_PRINTED])
-    return f"{shown} and {more} more" if more > 0 else shown
+    more_count = len(names) - _MAX_AUTOMATIONS_PRINTED
+    listed = ", ".join(formatting.escape_line(name) for name in names[:_MAX_AUTOMATIONS_PRINTED])
+    return f"{listed} and {more_count} more" if more_count > 0 else listed

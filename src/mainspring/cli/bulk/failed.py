@@ -1,4 +1,4 @@
-"""`mainspring failed list|retry|discard`: what failed or needs a person, and acts on all of it at once."""
+"""Failed runs, `mainspring failed list|retry|discard`: runs that failed or need a person, and operations on all of them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +73,7 @@ def list_command(
     if messages:
         _warn_of_more(invocation, print_rejected(invocation, limit), limit)
         return
-    wanted = RunFilter(
+    run_filter = RunFilter(
         states=params.read_states(states or _STOPPED_STATES),
         name=name,
         since_at=params.read_instant(invocation, since),
@@ -83,38 +83,38 @@ def list_command(
         stands=True,
     )
     if by == "error":
-        came_at = max(wanted.since_at or 0, wanted.ended_since_at or 0)
-        groups = invocation.read(lambda reader: group_by_error(reader, wanted.states, name, came_at, error))
+        since_at = max(run_filter.since_at or 0, run_filter.ended_since_at or 0)
+        groups = invocation.read(lambda reader: group_by_error(reader, run_filter.states, name, since_at, error))
         print_groups(invocation, groups[:limit])
         _warn_of_more(invocation, len(groups), limit)
         return
-    found = invocation.read(lambda reader: read_failed_runs(reader, wanted))
-    _print_runs(invocation, found[:limit])
-    _warn_of_more(invocation, len(found), limit)
+    failed_runs = invocation.read(lambda reader: read_failed_runs(reader, run_filter))
+    _print_runs(invocation, failed_runs[:limit])
+    _warn_of_more(invocation, len(failed_runs), limit)
 
 
-def _warn_of_more(invocation: Invocation, found: int, limit: int) -> None:
-    """Say that the list is cut, also to a program: a script that decides on each of them must not miss the rest."""
-    if found > limit:
-        more = min(10 * limit, params.MAX_LISTED)
-        how = f"--limit {more}" if more > limit else "narrow it with --name, --since or --error"
-        invocation.output.warn(f"There are more than these {limit}: {how}")
+def _warn_of_more(invocation: Invocation, count: int, limit: int) -> None:
+    """Warn that the list is cut, also with --json: a script that decides on each run must not miss the rest."""
+    if count > limit:
+        larger_limit = min(10 * limit, params.MAX_LISTED)
+        advice = f"--limit {larger_limit}" if larger_limit > limit else "narrow it with --name, --since or --error"
+        invocation.output.warn(f"There are more than these {limit}: {advice}")
 
 
-def _print_runs(invocation: Invocation, found: "list[FailedRun]") -> None:
+def _print_runs(invocation: Invocation, failed_runs: "list[FailedRun]") -> None:
     from mainspring.cli.bulk.error_groups import fit_headline
     from mainspring.store.read.incidents import items_of
     from mainspring.store.read.short_ids import IdKind
 
-    now, ids = invocation.clock.now(), [view.id for view, _ in found]
-    short = invocation.short_ids(IdKind.RUN, ids)
+    now, ids = invocation.clock.now(), [view.id for view, _ in failed_runs]
+    short_ids = invocation.short_ids(IdKind.RUN, ids)
     items = items_of(invocation.reader, ids)
-    rows = invocation.opened(
-        lambda opening: [_make_row(opening.run(view), error, items.get(view.id)) for view, error in found]
+    rows = invocation.unseal(
+        lambda unsealer: [_make_row(unsealer.run(view), error, items.get(view.id)) for view, error in failed_runs]
     )
     item = TableColumn("ITEM", _format_item, cut=True, most=40, fit=keep_end)
     columns = [
-        TableColumn("RUN", lambda row: short[row["id"]]),
+        TableColumn("RUN", lambda row: short_ids[row["id"]]),
         TableColumn(
             "STATE",
             lambda row: formatting.format_state(row["state"]),
@@ -132,7 +132,7 @@ def _print_runs(invocation: Invocation, found: "list[FailedRun]") -> None:
 
 
 def _format_item(row: dict[str, Any]) -> str:
-    """Return what a run is about: its title, else its item."""
+    """Return the subject of a run: its title, else its item."""
     return formatting.escape_line(row["title"] or row["item"] or "-")
 
 
@@ -162,7 +162,7 @@ def _make_row(view: "RunView", error: "Fingerprint | None", item: str | None) ->
 def retry(
     invocation: Invocation,
     *,
-    which: SelectionOptions,
+    selection: SelectionOptions,
     at: str | None,
     rate: str | None,
     messages: bool,
@@ -174,13 +174,13 @@ def retry(
     do piece by piece: mainspring bulk list.
     """
     if messages:
-        return decide_messages(invocation, which, discard=False)
+        return decide_messages(invocation, selection, discard=False)
     if background:
         if at is not None:
             raise click.UsageError("--background begins at once: leave --at out", click.get_current_context())
-        begin_runs(invocation, BulkVerb.RETRY, which, rate=rate)
+        begin_runs(invocation, BulkVerb.RETRY, selection, rate=rate)
         return OK
-    return continue_runs(invocation, which, at=at, rate=rate, stands=True)
+    return continue_runs(invocation, selection, at=at, rate=rate, stands=True)
 
 
 @command("discard", "decide that no one will continue them")
@@ -190,7 +190,7 @@ def retry(
 @background_option
 @pass_invocation
 def discard(
-    invocation: Invocation, *, which: SelectionOptions, rate: str | None, messages: bool, background: bool
+    invocation: Invocation, *, selection: SelectionOptions, rate: str | None, messages: bool, background: bool
 ) -> int:
     """What needs a person fails, with everything that follows from that: undo, what waits for it. What failed is settled: its incident no
     longer waits for it. A filter wants -y; --rate is for --background.
@@ -198,14 +198,14 @@ def discard(
     from mainspring.service.runs import bulk
 
     if messages:
-        return decide_messages(invocation, which, discard=True)
+        return decide_messages(invocation, selection, discard=True)
     if background:
-        begin_runs(invocation, BulkVerb.DISCARD, which, rate=rate)
+        begin_runs(invocation, BulkVerb.DISCARD, selection, rate=rate)
         return OK
     if rate is not None:
         raise click.UsageError("--rate stands with --background", click.get_current_context())
-    found = select_runs(invocation, which, bulk.DISCARDABLE, stands=True)
-    if not which.dry_run:
-        invocation.confirm(f"Discard {formatting.format_count(len(found), 'run')}")
-    answer = bulk.discard_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run)
-    return print_bulk_result(invocation, answer, "discarded")
+    run_ids = select_runs(invocation, selection, bulk.DISCARDABLE, stands=True)
+    if not selection.dry_run:
+        invocation.confirm(f"Discard {formatting.format_count(len(run_ids), 'run')}")
+    result = bulk.discard_each(invocation.store, run_ids, act=invocation.act, dry_run=selection.dry_run)
+    return print_bulk_result(invocation, result, "discarded")

@@ -1,4 +1,4 @@
-"""Acts on several runs: the options that say which runs are meant, and what the act prints."""
+"""Selection of several runs: the options that select them, and the output of the operation."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ rate_option = click.option("--rate", metavar="RATE", help="spread the starts eve
 
 
 class SelectionOptions(NamedTuple):
-    """The runs that an act is for: named ones, or those of a filter."""
+    """The runs of an operation: named ones, or those of a filter."""
 
     runs: tuple[str, ...]
     states: tuple[str, ...]
@@ -39,32 +39,32 @@ class SelectionOptions(NamedTuple):
 
     @property
     def is_filter(self) -> bool:
-        """Whether anything was said by which runs are selected."""
+        """Whether the runs are selected by a filter."""
         return any((self.states, self.name, self.queue, self.error, self.limit, *self.spans.values()))
 
     @property
     def spans(self) -> dict[str, str | None]:
-        """What was said of when they were created and when they ended."""
+        """The given spans of creation and end."""
         return {name: getattr(self, name) for name in _TIME_FIELDS}
 
     def spans_at(self, invocation: Invocation) -> dict[str, int | None]:
-        """Return the same as instants (ms), as a filter takes them. Raises OptionError."""
+        """Return the spans as instants (ms), as a filter takes them. Raises OptionError."""
         return {f"{name}_at": params.read_instant(invocation, text) for name, text in self.spans.items()}
 
     @property
     def is_one(self) -> bool:
-        """Whether one run was named and the act is to happen."""
+        """Whether one run was named and the operation is to happen."""
         return len(self.runs) == 1 and not self.dry_run and not self.is_filter
 
 
 def add_selection_options(states: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add runs as arguments, the options of a filter and --dry-run; the function gets them as `which`. `states` = those to choose from."""
+    """Add runs as arguments, the options of a filter and --dry-run; the function gets them as `selection`. `states` = the choices."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def call(*args: Any, **given: Any) -> Any:
-            which = SelectionOptions(*(given.pop(field, ()) for field in SelectionOptions._fields))
-            return function(*args, which=which, **given)
+            selection = SelectionOptions(*(given.pop(field, ()) for field in SelectionOptions._fields))
+            return function(*args, selection=selection, **given)
 
         options = [
             click.argument("runs", nargs=-1, type=params.RUN),
@@ -81,57 +81,57 @@ def add_selection_options(states: Sequence[str] = ()) -> Callable[[Callable[...,
         if states:
             choice = click.Choice(states)
             options.insert(1, click.option("--state", "states", type=choice, multiple=True, help="only in this state"))
-        return functools.reduce(lambda made, option: option(made), reversed(options), call)
+        return functools.reduce(lambda decorated, option: option(decorated), reversed(options), call)
 
     return add
 
 
 def select_runs(
-    invocation: Invocation, which: SelectionOptions, states: tuple[RunState, ...], *, stands: bool = False
+    invocation: Invocation, selection: SelectionOptions, states: tuple[RunState, ...], *, stands: bool = False
 ) -> list[str]:
-    """Return the runs that are named, or else those of the filter (in `states` where it names none), oldest first.
+    """Return the named runs, or those of the filter (in `states` if it names none), oldest first.
 
-    `stands` = of a filter only those that stand still as `failed list` has them.
+    `stands` = only the unsettled runs of a filter, as in `failed list`.
 
     Raises:
-        UsageError: runs and a filter, or neither: an act on everything there is has to be said.
+        UsageError: runs and a filter, or neither: an operation on all runs must be explicit.
     """
     from mainspring.service.runs.run_selection import RunFilter, select_run_ids
 
-    if bool(which.runs) == which.is_filter:
+    if bool(selection.runs) == selection.is_filter:
         ctx = click.get_current_context()
         raise click.UsageError(
             "name runs, or say which by --state, --name, --queue, --error, --limit or a span of time", ctx=ctx
         )
-    if which.runs:
-        return [invocation.run_id(run) for run in which.runs]
-    wanted = RunFilter(
-        states=params.read_states(which.states) or states,
-        name=which.name,
-        queue=which.queue,
-        limit=which.limit,
-        error=which.error,
+    if selection.runs:
+        return [invocation.run_id(run) for run in selection.runs]
+    run_filter = RunFilter(
+        states=params.read_states(selection.states) or states,
+        name=selection.name,
+        queue=selection.queue,
+        limit=selection.limit,
+        error=selection.error,
         stands=stands,
-        **which.spans_at(invocation),
+        **selection.spans_at(invocation),
     )
-    return select_run_ids(invocation.reads, wanted)
+    return select_run_ids(invocation.reads, run_filter)
 
 
 def continue_runs(
-    invocation: Invocation, which: SelectionOptions, *, at: str | None, rate: str | None, stands: bool = False
+    invocation: Invocation, selection: SelectionOptions, *, at: str | None, rate: str | None, stands: bool = False
 ) -> int:
-    """Continue runs from where they failed; a filter wants a confirmation. Return the exit code. For `stands` see `select_runs`."""
+    """Continue runs from where they failed; a filter needs a confirmation. Return the exit code. For `stands` see `select_runs`."""
     from mainspring.service.runs import bulk
 
     due = _make_due(invocation, at, rate)
-    found = select_runs(invocation, which, bulk.RETRYABLE, stands=stands)
-    if not which.dry_run:
-        confirm_continuing(invocation, found, named=bool(which.runs))
-    answer = bulk.retry_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run, due=due)
-    code = print_bulk_result(invocation, answer, "continued")
-    if due is not None and answer.done:
+    run_ids = select_runs(invocation, selection, bulk.RETRYABLE, stands=stands)
+    if not selection.dry_run:
+        confirm_continuing(invocation, run_ids, is_named=bool(selection.runs))
+    result = bulk.retry_each(invocation.store, run_ids, act=invocation.act, dry_run=selection.dry_run, due=due)
+    code = print_bulk_result(invocation, result, "continued")
+    if due is not None and result.done:
         now = invocation.clock.now()
-        last = formatting.format_moment(due.at(len(answer.runs) - 1), now, invocation.zone)
+        last = formatting.format_moment(due.at(len(result.runs) - 1), now, invocation.zone)
         invocation.output.hint(
             f"The first is due at {formatting.format_moment(due.first_at, now, invocation.zone)}, the last at {last}."
         )
@@ -149,33 +149,33 @@ def _make_due(invocation: Invocation, at: str | None, rate: str | None) -> "Bulk
     return BulkDueTimes(first, None if rate is None else parse_rate(rate))
 
 
-def confirm_continuing(invocation: Invocation, runs: list[str], *, named: bool) -> None:
-    """Ask before several runs are continued: those of a filter always, named ones if something that was taken back would run again."""
+def confirm_continuing(invocation: Invocation, run_ids: list[str], *, is_named: bool) -> None:
+    """Ask before several runs are continued: those of a filter always, named ones if an undone step would run again."""
     from mainspring.insight.runs.rollback_status import list_repeated
 
-    again = sum(bool(list_repeated(invocation.reads.story(run))) for run in runs)
-    if again or not named:
-        told = f", {again} of them from the first step that was taken back" if again else ""
-        invocation.confirm(f"Continue {formatting.format_count(len(runs), 'run')}{told}")
+    repeated_count = sum(bool(list_repeated(invocation.reads.story(run))) for run in run_ids)
+    if repeated_count or not is_named:
+        repeat_text = f", {repeated_count} of them from the first step that was taken back" if repeated_count else ""
+        invocation.confirm(f"Continue {formatting.format_count(len(run_ids), 'run')}{repeat_text}")
 
 
-def print_bulk_result(invocation: Invocation, answer: "BulkAnswer", done: str, noun: str = "run") -> int:
-    """Print what was done, or would be; return the exit code: 8 if any was refused."""
+def print_bulk_result(invocation: Invocation, result: "BulkAnswer", done: str, noun: str = "run") -> int:
+    """Print what was done, or would be. Return the exit code: 8 if any was refused."""
     from mainspring.cli.exits import CONFLICT, OK
 
     output = invocation.output
 
-    def text() -> None:
-        if answer.dry_run:
-            for run in answer.runs:
+    def print_text() -> None:
+        if result.dry_run:
+            for run in result.runs:
                 output.line(run)
-            output.hint(f"{formatting.format_count(len(answer.runs), noun)} would be {done}; nothing was done.")
+            output.hint(f"{formatting.format_count(len(result.runs), noun)} would be {done}; nothing was done.")
             return
-        output.line(f"{formatting.format_count(answer.done, noun)} {done}.")
-        for run, why in list(answer.refused.items())[:_MAX_REJECTED_PRINTED]:
-            output.warn(f"{run}: {formatting.escape_line(why)}")
-        if len(answer.refused) > _MAX_REJECTED_PRINTED:
-            output.warn(f"... and {len(answer.refused) - _MAX_REJECTED_PRINTED} more were refused.")
+        output.line(f"{formatting.format_count(result.done, noun)} {done}.")
+        for run, reason in list(result.refused.items())[:_MAX_REJECTED_PRINTED]:
+            output.warn(f"{run}: {formatting.escape_line(reason)}")
+        if len(result.refused) > _MAX_REJECTED_PRINTED:
+            output.warn(f"... and {len(result.refused) - _MAX_REJECTED_PRINTED} more were refused.")
 
-    output.document(answer, text)
-    return CONFLICT if answer.refused else OK
+    output.document(result, print_text)
+    return CONFLICT if result.refused else OK

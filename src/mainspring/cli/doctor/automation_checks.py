@@ -1,4 +1,4 @@
-"""Checks of the automations: do they load, does somebody answer for them, can they hang, did they ever succeed."""
+"""Automation checks: whether they load, have an owner, can hang, and ever succeeded."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -20,13 +20,16 @@ _MAX_AUTOMATIONS = 200
 
 
 def check_loading(invocation: Invocation) -> Iterator[CheckResult]:
-    """Every file of the configuration loads, here and in the workers."""
+    """Check that every file of the configuration loads, here and in the workers."""
     from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, decode_problems
     from mainspring.store.read.status.status import automations, meta
 
     registry = invocation.registry()
-    faults = [CheckResult("loading", "problem", f"{one.what}\nat {one.where}", one.how) for one in registry.problems]
-    here = [one.what for one in registry.problems]
+    faults = [
+        CheckResult("loading", "problem", f"{problem.what}\nat {problem.where}", problem.how)
+        for problem in registry.problems
+    ]
+    local_texts = [problem.what for problem in registry.problems]
     faults += _check_rules(invocation)
     faults += [
         CheckResult(
@@ -36,15 +39,17 @@ def check_loading(invocation: Invocation) -> Iterator[CheckResult]:
             "Mend it, then start it anew.",
         )
         for view in invocation.rows_if_made(automations)
-        if view.problem and view.retired_at is None and not any(what in view.problem for what in here)
+        if view.problem and view.retired_at is None and not any(text in view.problem for text in local_texts)
     ]
-    left_out = decode_problems(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS_KEY), None))
+    missing_parts = decode_problems(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS_KEY), None))
     faults += [
-        CheckResult("loading", "problem", f"the worker started without this: {one.what}\nat {one.where}", _CHANGED_FIX)
-        for one in left_out
-        if one.what not in here
+        CheckResult(
+            "loading", "problem", f"the worker started without this: {problem.what}\nat {problem.where}", _CHANGED_FIX
+        )
+        for problem in missing_parts
+        if problem.what not in local_texts
     ]
-    names = [one.name for one in registry]
+    names = [automation.name for automation in registry]
     faults += _check_announced(invocation, names)
     known = {*names, *(view.name for view in invocation.rows_if_made(automations))}
     fix = "Write the name of an automation, or a pattern that fits one, or take the table out."
@@ -54,7 +59,7 @@ def check_loading(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def _check_rules(invocation: Invocation) -> Iterator[CheckResult]:
-    """Tell of a rule for failures that cannot be imported: no worker starts with it."""
+    """Report a failure rule that cannot be imported: no worker starts with it."""
     from mainspring.app.setup.failure_rules import make_classifier
 
     try:
@@ -64,13 +69,13 @@ def _check_rules(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def _check_announced(invocation: Invocation, names: list[str]) -> Iterator[CheckResult]:
-    """Tell what loads here and no worker has: it came, or was mended, after they started."""
+    """Report automations that load here and in no worker: they were added or fixed after the workers started."""
     from mainspring.domain.states import SessionState
     from mainspring.store.read.status.status import sessions
 
     live = invocation.rows_if_made(lambda reader: sessions(reader, limit=1_000))
-    workers = [one for one in live if one.role in ("worker", "dev") and one.state == SessionState.ALIVE]
-    served = {name for one in workers for name in one.automations}
+    workers = [session for session in live if session.role in ("worker", "dev") and session.state == SessionState.ALIVE]
+    served = {name for session in workers for name in session.automations}
     missing = [name for name in names if name not in served]
     if workers and served and missing:
         more = f", and {len(missing) - _MAX_NAMES_PRINTED} more" if len(missing) > _MAX_NAMES_PRINTED else ""
@@ -80,18 +85,18 @@ def _check_announced(invocation: Invocation, names: list[str]) -> Iterator[Check
 
 
 def check_owner(invocation: Invocation) -> Iterator[CheckResult]:
-    """Somebody answers for each automation."""
+    """Check that each automation has an owner."""
     yield _check_option(
         invocation,
         "owner",
         "has no owner",
         "have no owner",
-        lambda one: bool(one.option("owner") or one.option("team")),
+        lambda definition: bool(definition.option("owner") or definition.option("team")),
     )
 
 
 def check_runbook(invocation: Invocation) -> Iterator[CheckResult]:
-    """Each automation says what to do when it fails."""
+    """Check that each automation has a runbook."""
     from mainspring.app.alerting.runbooks import RunbookFinder
 
     runbooks = RunbookFinder(invocation.settings)
@@ -101,65 +106,72 @@ def check_runbook(invocation: Invocation) -> Iterator[CheckResult]:
         "runbook",
         "has no runbook",
         "have no runbook",
-        lambda one: runbooks.of(one.name, one) is not None,
+        lambda definition: runbooks.of(definition.name, definition) is not None,
         fix,
     )
 
 
 def check_timeout(invocation: Invocation) -> Iterator[CheckResult]:
-    """No automation can go on for ever."""
+    """Check that each automation has a limit of time."""
     yield _check_option(
         invocation,
         "timeout",
         "has neither timeout nor deadline",
         "have neither timeout nor deadline",
-        lambda one: one.span("timeout") is not None or one.span("deadline") is not None,
+        lambda definition: definition.span("timeout") is not None or definition.span("deadline") is not None,
     )
 
 
 def check_success(invocation: Invocation) -> Iterator[CheckResult]:
-    """What has run has succeeded at least once."""
+    """Check that each automation that has run succeeded at least once."""
     from mainspring.store.read.runs.run_views import list_runs
     from mainspring.store.read.status.status import automations
 
-    never = []
+    unsuccessful = []
     for view in invocation.rows_if_made(automations)[:_MAX_AUTOMATIONS]:
         if view.retired_at is not None:
             continue
         if list_runs(invocation.reader, name=view.name, limit=1).runs and not (
             list_runs(invocation.reader, name=view.name, states=(RunState.SUCCEEDED,), limit=1).runs
         ):
-            never.append(view.name)
+            unsuccessful.append(view.name)
     yield _make_finding(
-        "success", never, "has never succeeded", "have never succeeded", "See: mainspring failed list --name NAME"
+        "success",
+        unsuccessful,
+        "has never succeeded",
+        "have never succeeded",
+        "See: mainspring failed list --name NAME",
     )
 
 
 def _check_option(
     invocation: Invocation,
     name: str,
-    one: str,
-    several: str,
-    is_there: Callable[["Definition"], bool],
+    singular: str,
+    plural: str,
+    has_option: Callable[["Definition"], bool],
     fix: str | None = None,
 ) -> CheckResult:
-    """Return the check for an option that every automation should have."""
+    """Return the check of an option that every automation should have."""
     from mainspring.cli.automations.automation_list import find_automations, schedule_state
 
     now = invocation.clock.now()
     lacking = [
         known.name
         for known in find_automations(invocation, quiet=True, needs_store=False)
-        if known.definition is not None and schedule_state(known, now) != "retired" and not is_there(known.definition)
+        if known.definition is not None and schedule_state(known, now) != "retired" and not has_option(known.definition)
     ]
-    otherwise = f"Say it where it is declared: {name}=..., or mainspring exec --{name} ..."
-    return _make_finding(name, lacking, one, several, fix or otherwise)
+    default_fix = f"Say it where it is declared: {name}=..., or mainspring exec --{name} ..."
+    return _make_finding(name, lacking, singular, plural, fix or default_fix)
 
 
-def _make_finding(name: str, lacking: list[str], one: str, several: str, fix: str) -> CheckResult:
+def _make_finding(name: str, lacking: list[str], singular: str, plural: str, fix: str) -> CheckResult:
     if not lacking:
         return make_ok_result(name, "nothing to say")
     more = f", and {len(lacking) - _MAX_NAMES_PRINTED} more" if len(lacking) > _MAX_NAMES_PRINTED else ""
     return CheckResult(
-        name, "warning", f"{', '.join(lacking[:_MAX_NAMES_PRINTED])}{more} {one if len(lacking) == 1 else several}", fix
+        name,
+        "warning",
+        f"{', '.join(lacking[:_MAX_NAMES_PRINTED])}{more} {singular if len(lacking) == 1 else plural}",
+        fix,
     )

@@ -1,6 +1,6 @@
-"""What `doctor` looks at: each check is one function that yields what it found. Nothing is changed, nothing is made.
+"""The checks of `doctor`: each check is one function that yields its findings. It changes and creates nothing.
 
-A check that cannot look (the store is away) leaves that to the check of the store. docs/reference/doctor.md explains each by its name.
+A check that cannot run (the store is unreachable) leaves that to the check of the store. docs/reference/doctor.md explains each by name.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ CheckState = Literal["ok", "warning", "problem"]
 
 
 class CheckResult(msgspec.Struct, frozen=True):
-    """One finding: `name` of the check, its state, what was found, how to mend it ("" = nothing to do), where it is explained."""
+    """One finding: `name` of the check, its state, the finding, its fix ("" = nothing to do), the page that explains it."""
 
     name: str
     state: CheckState
@@ -49,27 +49,27 @@ _STORE_CHECKS = frozenset(
         "deliveries",
     }
 )
-"""Checks that cannot look where the store cannot be read: each would wait for it anew, and say once more what is wrong with it."""
+"""Checks that need a readable store: each would wait for it again, and repeat its fault."""
 CheckFunction = Callable[[Invocation], Iterator[CheckResult]]
 
 
 def run_all_checks(invocation: Invocation) -> list[CheckResult]:
-    """Run every check, in the order in which things depend on each other."""
-    found: list[CheckResult] = []
+    """Run every check, in the order of their dependencies."""
+    results: list[CheckResult] = []
     try:
         _ = invocation.settings
-    except MainspringError as error:  # nothing else can be looked at
+    except MainspringError as error:  # no other check can run
         return [CheckResult("config", "problem", error.message, error.hint or "", f"{DOCTOR_PAGE}#config")]
-    cannot_be_read = False
-    for name, look in checks_by_name().items():
-        if cannot_be_read and name in _STORE_CHECKS:
+    is_store_unreadable = False
+    for name, check_function in checks_by_name().items():
+        if is_store_unreadable and name in _STORE_CHECKS:
             continue
         try:
-            found += look(invocation)
+            results += check_function(invocation)
         except MainspringError as error:
-            cannot_be_read = cannot_be_read or name == "store"
-            found.append(CheckResult(name, "problem", error.message, error.hint or ""))
-    return [msgspec.structs.replace(check, docs=f"{DOCTOR_PAGE}#{check.name}") for check in found]
+            is_store_unreadable = is_store_unreadable or name == "store"
+            results.append(CheckResult(name, "problem", error.message, error.hint or ""))
+    return [msgspec.structs.replace(check, docs=f"{DOCTOR_PAGE}#{check.name}") for check in results]
 
 
 def checks_by_name() -> dict[str, CheckFunction]:
@@ -86,7 +86,7 @@ def checks_by_name() -> dict[str, CheckFunction]:
         worker_checks,
     )
 
-    of_triggers = trigger_checks.TriggerChecks()
+    trigger_state = trigger_checks.TriggerChecks()
     return {
         "config": store_checks.check_config,
         "store": store_checks.check_store,
@@ -116,11 +116,11 @@ def checks_by_name() -> dict[str, CheckFunction]:
         "runbook": automation_checks.check_runbook,
         "timeout": automation_checks.check_timeout,
         "success": automation_checks.check_success,
-        "triggers": of_triggers.triggers,
-        "deliveries": of_triggers.deliveries,
+        "triggers": trigger_state.triggers,
+        "deliveries": trigger_state.deliveries,
     }
 
 
 def make_ok_result(name: str, text: str) -> CheckResult:
-    """Return a check that found nothing wrong."""
+    """Return a check without a finding."""
     return CheckResult(name, "ok", text)

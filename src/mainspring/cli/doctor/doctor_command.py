@@ -1,4 +1,4 @@
-"""`mainspring doctor`: every check with its state and how to mend it; `--config` shows each setting with its source."""
+"""The `mainspring doctor` command: every check with its state and fix; `--config` prints each setting with its source."""
 
 import click
 
@@ -24,22 +24,27 @@ def doctor(invocation: Invocation, *, show_config: bool) -> int:
         return _print_config(invocation)
     from mainspring.cli.doctor.checks import run_all_checks
 
-    found = run_all_checks(invocation)
+    results = run_all_checks(invocation)
 
-    def text() -> None:
+    def print_text() -> None:
         output = invocation.output
-        for check in found:
+        for check in results:
             icon = output.paint(_STATE_ICONS[check.state], _STATE_COLOURS[check.state])
             output.line(f"{icon} {check.name:<12} {formatting.escape_text(check.text)}")
             if check.fix:
                 output.line(f"  {'':<12} {formatting.escape_text(check.fix)}")
                 output.hint(f"  {'':<12} {check.docs}")
-        bad, doubtful = (sum(check.state == state for check in found) for state in ("problem", "warning"))
-        problems, warnings = formatting.format_count(bad, "problem"), formatting.format_count(doubtful, "warning")
-        output.hint(f"\n{problems} and {warnings} in {formatting.format_count(len(found), 'check')}.")
+        problem_count, warning_count = (
+            sum(check.state == state for check in results) for state in ("problem", "warning")
+        )
+        problems, warnings = (
+            formatting.format_count(problem_count, "problem"),
+            formatting.format_count(warning_count, "warning"),
+        )
+        output.hint(f"\n{problems} and {warnings} in {formatting.format_count(len(results), 'check')}.")
 
-    invocation.output.document(found, text)
-    return exits.OK if all(check.state == "ok" for check in found) else exits.CHECK_FAILED
+    invocation.output.document(results, print_text)
+    return exits.OK if all(check.state == "ok" for check in results) else exits.CHECK_FAILED
 
 
 def _print_config(invocation: Invocation) -> int:

@@ -1,4 +1,4 @@
-"""The check of what steps have sent: no message waits for long, and none for a person."""
+"""Check of the outbox, the messages that steps have sent: none waits for long, and none for a person."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from mainspring.store.base import StoreReader
 
 
 def check_outbox(invocation: Invocation) -> Iterator[CheckResult]:
-    """Messages are with their brokers."""
+    """Check that the messages are with their brokers."""
     from mainspring.store.read.outbox import list_outbox_queues, refused_messages
 
     def unsent(reader: StoreReader) -> list[OutboxFinding]:
@@ -17,5 +17,5 @@ def check_outbox(invocation: Invocation) -> Iterator[CheckResult]:
             describe_unsent_messages(list_outbox_queues(reader), refused_messages(reader), invocation.clock.now())
         )
 
-    found = [CheckResult("outbox", "problem", *one) for one in invocation.rows_if_made(unsent)]
-    yield from found or [make_ok_result("outbox", "no message waits")]
+    results = [CheckResult("outbox", "problem", *finding) for finding in invocation.rows_if_made(unsent)]
+    yield from results or [make_ok_result("outbox", "no message waits")]

@@ -1,4 +1,4 @@
-"""Checks of schedules: that no slot is lost, that they keep their times, and that their calendars are known far enough ahead."""
+"""Checks of schedules: no slot is lost, they keep their times, and their calendars are known far enough ahead."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,41 +12,41 @@ _MAX_SLOTS_PRINTED = 5
 
 
 def check_slots(invocation: Invocation) -> Iterator[CheckResult]:
-    """Each slot of the last week has a run, or a record of why not: computed again from the definitions. None waits for a person."""
+    """Check that each slot of the last week has a run or a recorded reason, recomputed from the definitions. None waits for a person."""
     from mainspring.insight.status.lost_interval import undecided_items_text
     from mainspring.service.slot_check import unaccounted
     from mainspring.store.read.operation_reads import OperationReads
 
     now = invocation.clock.now()
-    found = invocation.rows_if_made(lambda reader: unaccounted(OperationReads(reader), now - _WINDOW_MS, now, now))
-    for one in found[:_MAX_SLOTS_PRINTED]:
-        first, last = (format_moment(at, now, invocation.zone) for at in (one.slots[0], one.slots[-1]))
+    gaps = invocation.rows_if_made(lambda reader: unaccounted(OperationReads(reader), now - _WINDOW_MS, now, now))
+    for gap in gaps[:_MAX_SLOTS_PRINTED]:
+        first, last = (format_moment(at, now, invocation.zone) for at in (gap.slots[0], gap.slots[-1]))
         yield CheckResult(
             "slots",
             "problem",
-            f"{one.schedule}: {format_count(len(one.slots), 'due time')} with neither run nor record, from {first} to {last}",
-            f"mainspring auto next {one.automation} --from 7d shows which; mainspring auto backfill makes up for them",
+            f"{gap.schedule}: {format_count(len(gap.slots), 'due time')} with neither run nor record, from {first} to {last}",
+            f"mainspring auto next {gap.automation} --from 7d shows which; mainspring auto backfill makes up for them",
         )
     lost = invocation.rows_if_made(lambda reader: [text for text in [undecided_items_text(reader)] if text])
     for text in lost:
         fix = "mainspring db restore --lost lists them; --catch-up starts them, --dismiss lets them be"
         yield CheckResult("slots", "problem", text, fix)
-    if not found and not lost:
+    if not gaps and not lost:
         yield make_ok_result("slots", "each due time of the last week has a run or a record of why not")
 
 
 def check_cadence(invocation: Invocation) -> Iterator[CheckResult]:
-    """Schedules start as often as they say."""
+    """Check that schedules start at their declared frequency."""
     from mainspring.cli.automations.automation_list import find_automations, schedule_state
     from mainspring.cli.automations.cadence import format_cadence, read_cadences
 
     now = invocation.clock.now()
     ready = [
-        one
-        for one in find_automations(invocation, quiet=True, needs_store=False)
-        if one.view and schedule_state(one, now) == "ready"
+        automation
+        for automation in find_automations(invocation, quiet=True, needs_store=False)
+        if automation.view and schedule_state(automation, now) == "ready"
     ]
-    slipping = [row for one in ready for row in read_cadences(invocation, one, now) if row["slips"]]
+    slipping = [row for automation in ready for row in read_cadences(invocation, automation, now) if row["slips"]]
     for row in slipping[:_MAX_SLOTS_PRINTED]:
         fix = "Make its runs shorter or its interval longer; overlap= says what a slot does while the last run goes on"
         yield CheckResult("cadence", "warning", f"{row['schedule']}: {format_cadence(row)}", fix)
@@ -55,20 +55,20 @@ def check_cadence(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def check_calendars(invocation: Invocation) -> Iterator[CheckResult]:
-    """The dates of holidays are known for a year ahead."""
+    """Check that the dates of holidays are known for a year ahead."""
     from mainspring.cli.automations.automation_list import find_automations
 
     year = datetime.fromtimestamp(invocation.clock.now() / 1000, UTC).year
-    short: dict[str, int] = {}
-    for one in find_automations(invocation, quiet=True, needs_store=False):
-        for schedule in one.definition.schedules if one.view and one.definition else ():
+    ending: dict[str, int] = {}
+    for automation in find_automations(invocation, quiet=True, needs_store=False):
+        for schedule in automation.definition.schedules if automation.view and automation.definition else ():
             calendar = schedule.calendar
             if calendar is not None and calendar.holidays and calendar.known_until <= year:
-                short[calendar.name] = calendar.known_until
-    for name, until in sorted(short.items()):
+                ending[calendar.name] = calendar.known_until
+    for name, until in sorted(ending.items()):
         text = f"calendar {name}: the dates of its holidays are known up to the end of {until}"
         yield CheckResult(
             "calendars", "warning", text, "Start the workers again: they look up the dates of ten more years"
         )
-    if not short:
+    if not ending:
         yield make_ok_result("calendars", "the holidays of all calendars are known for a year ahead")

@@ -1,4 +1,4 @@
-"""The check of who may come in by a provider of identities."""
+"""Check of the sign-in by an identity provider."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ _PROVIDER_FIX = "See docs/how-to/sign-in.md: issuer, client_id and roles in [web
 
 
 def check_provider(invocation: Invocation) -> Iterator[CheckResult]:
-    """If a provider is named, people can sign in by it: nothing that it needs is missing."""
+    """Check that people can sign in by a configured provider: all that it needs is there."""
     from mainspring.domain.access.oidc import check_installed
     from mainspring.domain.errors import ConfigError
     from mainspring.resources.secret_store import SecretStore

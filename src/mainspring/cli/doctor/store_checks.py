@@ -1,4 +1,4 @@
-"""Checks of the configuration, the store's file and what lies around it."""
+"""Checks of the configuration, the store, its file and its surroundings."""
 
 import os
 import stat
@@ -16,26 +16,26 @@ MIN_FREE_BYTES = 64 * MIB
 
 
 def check_config(invocation: Invocation) -> Iterator[CheckResult]:
-    """Which file is read; a wrong one is an error of its own."""
+    """Report the configuration file; an invalid one is an error of its own."""
     settings = invocation.settings
-    where = str(settings.file) if settings.file else "no file: defaults and variables only"
-    yield make_ok_result("config", f"{where} (environment {settings.project.environment})")
+    source = str(settings.file) if settings.file else "no file: defaults and variables only"
+    yield make_ok_result("config", f"{source} (environment {settings.project.environment})")
 
 
 def check_store(invocation: Invocation) -> Iterator[CheckResult]:
-    """The store can be read, and written by this user."""
+    """Check that this user can read and write the store."""
     if invocation.settings.store.is_remote:
         yield from _check_server(invocation)
         return
     path = invocation.path
     if not invocation.is_there():
-        above = _nearest_folder(path)
-        if not os.access(above, os.W_OK):
+        folder = _nearest_folder(path)
+        if not os.access(folder, os.W_OK):
             fix = "Create the folder, or set store.url."
-            yield CheckResult("store", "problem", f"none yet, and {above} may not be written", fix)
+            yield CheckResult("store", "problem", f"none yet, and {folder} may not be written", fix)
         elif "store.url" in invocation.settings.sources:
-            named = f"{invocation.settings.sources['store.url']} names {path}, and there is no store"
-            yield CheckResult("store", "problem", named, "Is the name right? If so, create the store: mainspring up")
+            text = f"{invocation.settings.sources['store.url']} names {path}, and there is no store"
+            yield CheckResult("store", "problem", text, "Is the name right? If so, create the store: mainspring up")
         else:
             yield make_ok_result("store", f"none yet; `mainspring up` creates it at {path}")
         return
@@ -71,7 +71,7 @@ def _check_server(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def check_commits(invocation: Invocation) -> Iterator[CheckResult]:
-    """The store has every commit that was acknowledged, and no page of its file is damaged, as far as any process knows."""
+    """Check that the store has every acknowledged commit and no damaged page, as far as any process knows."""
     if not invocation.settings.store.is_remote and not invocation.is_there():
         return
     from mainspring.domain.errors import NoStoreError
@@ -92,7 +92,7 @@ def check_commits(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def _find_mark_fault(invocation: Invocation) -> str | None:
-    """Return why the commit mark beside a file cannot be used; None if it can, or is not there yet."""
+    """Return why the commit mark next to a file cannot be used; None if it can, or does not exist yet."""
     if invocation.settings.store.is_remote:
         return None
     from mainspring.store.sqlite.store_mark import mark_of
@@ -106,7 +106,7 @@ def _find_mark_fault(invocation: Invocation) -> str | None:
 
 
 def check_space(invocation: Invocation) -> Iterator[CheckResult]:
-    """There is room for the store to grow."""
+    """Check the free space for the store's growth."""
     if invocation.settings.store.is_remote:
         return
     from mainspring.store.sqlite.filesystem import free_bytes
@@ -125,7 +125,7 @@ def check_space(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def check_write_ahead_log(invocation: Invocation) -> Iterator[CheckResult]:
-    """The write-ahead log is emptied: no one reads for so long that it only grows."""
+    """Check that the write-ahead log is emptied: no read lasts so long that it only grows."""
     if invocation.settings.store.is_remote:
         return
     from mainspring.store.sqlite.log_readers import LARGE_LOG, lasting_readers, log_size
@@ -134,9 +134,9 @@ def check_write_ahead_log(invocation: Invocation) -> Iterator[CheckResult]:
     text = f"the write-ahead log has {size // MIB:,} MiB"
     if readers:
         names = ", ".join(f"process {reader.pid} ({reader.name})" for reader in readers)
-        why = f"{text} and cannot be emptied: {names} reads the store all the time"
+        text_with_readers = f"{text} and cannot be emptied: {names} reads the store all the time"
         fix = "End that read, or the process."
-        yield CheckResult("log", "problem" if size > LARGE_LOG else "warning", why, fix)
+        yield CheckResult("log", "problem" if size > LARGE_LOG else "warning", text_with_readers, fix)
     elif size > LARGE_LOG:
         fix = "It is emptied once no one reads for a moment. Does it stay? Stop all that use the store, then: mainspring db check"
         yield CheckResult("log", "warning", text, fix)
@@ -145,7 +145,7 @@ def check_write_ahead_log(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def check_file_system(invocation: Invocation) -> Iterator[CheckResult]:
-    """The store lies on a local disk."""
+    """Check that the store is on a local disk."""
     if invocation.settings.store.is_remote:
         return
     from mainspring.store.sqlite.filesystem import refuse_network
@@ -155,18 +155,18 @@ def check_file_system(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def check_sqlite(invocation: Invocation) -> Iterator[CheckResult]:
-    """The SQLite in use cannot damage the file."""
+    """Check that the SQLite in use cannot damage the file."""
     if invocation.settings.store.is_remote:
         return
     from mainspring.store.sqlite.connection import refuse_unsafe_sqlite
 
-    found = version("apsw")  # carries the number of the SQLite inside
-    refuse_unsafe_sqlite(found)
-    yield make_ok_result("sqlite", f"SQLite {'.'.join(found.split('.')[:3])}")
+    sqlite_version = version("apsw")  # its version contains the number of the SQLite inside
+    refuse_unsafe_sqlite(sqlite_version)
+    yield make_ok_result("sqlite", f"SQLite {'.'.join(sqlite_version.split('.')[:3])}")
 
 
 def check_schema(invocation: Invocation) -> Iterator[CheckResult]:
-    """The store has the form that this version knows."""
+    """Check that the store has the schema version of this program."""
     if invocation.settings.store.is_remote:
         return
     from mainspring.store.sqlite.schema_check import require_schema_version
@@ -177,7 +177,7 @@ def check_schema(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def check_file_modes(invocation: Invocation) -> Iterator[CheckResult]:
-    """Nobody else may read the store or change the configuration."""
+    """Check that no other user can read the store or change the configuration."""
     path = None if invocation.settings.store.is_remote else invocation.path
     faults = [
         CheckResult("modes", "warning", f"others may read {file}", f"chmod 600 {file}")
@@ -191,11 +191,11 @@ def check_file_modes(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def check_other_store(invocation: Invocation) -> Iterator[CheckResult]:
-    """There is no second store that this user may be writing to by mistake."""
+    """Check that there is no second store to which this user may write by mistake."""
     from mainspring.config.locations import ProcessSurroundings, default_store_path
 
-    around = ProcessSurroundings(os.environ, Path.cwd(), os.getuid())
-    other = default_store_path(around, invocation.settings.project.environment)
+    surroundings = ProcessSurroundings(os.environ, Path.cwd(), os.getuid())
+    other = default_store_path(surroundings, invocation.settings.project.environment)
     if str(other) == invocation.shown or not _is_reachable(other):
         yield make_ok_result("other-store", "no other store of this user in the usual place")
         return
@@ -208,21 +208,21 @@ def check_other_store(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def check_spool(invocation: Invocation) -> Iterator[CheckResult]:
-    """Records that were written while the store was away have been taken in."""
+    """Check that the spool's records, written while the store was unreachable, were imported."""
     from mainspring.service.spool import Spool
 
-    found = Spool(invocation.settings.exec.spool, invocation.settings.spare_spool)
-    waiting, bad = found.names(), found.bad_names()
+    spool = Spool(invocation.settings.exec.spool, invocation.settings.spare_spool)
+    waiting, bad = spool.names(), spool.bad_names()
     unclaimed = [folder for folder in _find_unclaimed_spools() if Spool(folder).names()]
     for folder in unclaimed:
         yield CheckResult(
             "spool",
             "warning",
             f"{format_count(len(Spool(folder).names()), 'record')} of wrapped commands belong to no known store: {folder}",
-            f"They were made under a configuration that could not be read. If they are this project's: mkdir -p {found.folder}"
-            f" && mv {folder}/*.run.json {found.folder}",
+            f"They were made under a configuration that could not be read. If they are this project's: mkdir -p {spool.folder}"
+            f" && mv {folder}/*.run.json {spool.folder}",
         )
-    fault = found.find_fault()
+    fault = spool.find_fault()
     if fault is not None:
         yield CheckResult("spool", "problem", fault.text, fault.fix)
     if waiting:
@@ -234,7 +234,7 @@ def check_spool(invocation: Invocation) -> Iterator[CheckResult]:
         )
     if bad:
         yield CheckResult(
-            "spool", "problem", f"{format_count(len(bad), 'record')} cannot be read", f"Look at {found.path_of(bad[0])}"
+            "spool", "problem", f"{format_count(len(bad), 'record')} cannot be read", f"Look at {spool.path_of(bad[0])}"
         )
     if not waiting and not bad and not unclaimed and fault is None:
         yield make_ok_result("spool", "empty")
@@ -250,7 +250,7 @@ def _find_unclaimed_spools() -> list[Path]:
 
 
 def _nearest_folder(path: Path) -> Path:
-    """Return the nearest folder above that is there."""
+    """Return the nearest existing folder above."""
     return next(folder for folder in path.parents if _is_reachable(folder))
 
 

@@ -1,4 +1,4 @@
-"""Checks of where traces and metrics go."""
+"""Checks of traces and metrics, and of the collector that receives them."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def check_traces(invocation: Invocation) -> Iterator[CheckResult]:
-    """If a collector is named, workers can write what it reads, and have the headers that it wants."""
+    """Check that workers can send to a configured collector, with the headers that it requires."""
     from mainspring.alerting.otlp.attributes import check_installed
     from mainspring.alerting.otlp.collector import read_headers
     from mainspring.domain.duration import format_duration
@@ -40,5 +40,7 @@ def check_traces(invocation: Invocation) -> Iterator[CheckResult]:
         fix = "Write https:// in otel.endpoint, or send to a collector on this machine."
         yield CheckResult("traces", "warning", "the headers for the collector go over the network unencrypted", fix)
         return
-    too = "" if otel.metrics_every is None else f", watchers metrics every {format_duration(otel.metrics_every)}"
-    yield make_ok_result("traces", f"workers send them to {otel.endpoint}{too}")
+    metrics_note = (
+        "" if otel.metrics_every is None else f", watchers metrics every {format_duration(otel.metrics_every)}"
+    )
+    yield make_ok_result("traces", f"workers send them to {otel.endpoint}{metrics_note}")

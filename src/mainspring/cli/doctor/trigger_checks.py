@@ -1,4 +1,4 @@
-"""Checks of what starts automations from outside: do triggers listen, and did what arrived become runs."""
+"""Checks of triggers, which start automations from outside: whether they listen, and whether deliveries became runs."""
 
 from collections.abc import Iterator
 
@@ -9,34 +9,39 @@ from mainspring.insight.triggers.trigger_findings import TriggerFinding, list_tr
 
 
 class TriggerChecks:
-    """The checks of one look, which share what they read."""
+    """The checks of one `doctor` call, which share their findings."""
 
     def __init__(self) -> None:
-        self._found: list[TriggerFinding] | None = None
+        self._findings: list[TriggerFinding] | None = None
 
     def triggers(self, invocation: Invocation) -> Iterator[CheckResult]:
-        """Every trigger listens, and what is waited for is declared."""
+        """Check that every trigger listens, and that awaited events are declared."""
         from mainspring.insight.automations.announced_definitions import read_announced_graph
 
-        found = [one for one in self._faults(invocation) if one.subject == "triggers"]
-        found += invocation.rows_if_made(lambda reader: list(list_undeclared(read_announced_graph(reader))))
+        findings = [finding for finding in self._faults(invocation) if finding.subject == "triggers"]
+        findings += invocation.rows_if_made(lambda reader: list(list_undeclared(read_announced_graph(reader))))
         number = len(invocation.rows_if_made(lambda reader: list(reader.read("list_triggers"))))
-        yield from _make_results("triggers", found) or [
+        yield from _make_results("triggers", findings) or [
             make_ok_result("triggers", f"{format_count(number, 'trigger')}")
         ]
 
     def deliveries(self, invocation: Invocation) -> Iterator[CheckResult]:
-        """What arrived within a day was taken in, and nothing waits for longer than it should."""
-        found = [one for one in self._faults(invocation) if one.subject == "deliveries"]
-        yield from _make_results("deliveries", found) or [
+        """Check that the deliveries of a day were accepted, and that none waits too long."""
+        findings = [finding for finding in self._faults(invocation) if finding.subject == "deliveries"]
+        yield from _make_results("deliveries", findings) or [
             make_ok_result("deliveries", "none failed or was refused within a day")
         ]
 
     def _faults(self, invocation: Invocation) -> list[TriggerFinding]:
-        if self._found is None:
-            self._found = invocation.rows_if_made(lambda reader: list_trigger_findings(reader, invocation.clock.now()))
-        return self._found
+        if self._findings is None:
+            self._findings = invocation.rows_if_made(
+                lambda reader: list_trigger_findings(reader, invocation.clock.now())
+            )
+        return self._findings
 
 
-def _make_results(name: str, faults: list[TriggerFinding]) -> list[CheckResult]:
-    return [CheckResult(name, "problem" if one.is_urgent else "warning", one.text, one.fix) for one in faults]
+def _make_results(name: str, findings: list[TriggerFinding]) -> list[CheckResult]:
+    return [
+        CheckResult(name, "problem" if finding.is_urgent else "warning", finding.text, finding.fix)
+        for finding in findings
+    ]

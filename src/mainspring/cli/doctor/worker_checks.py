@@ -1,4 +1,4 @@
-"""Checks of the processes that use the store, and of time."""
+"""Checks of workers and other processes that use the store, and of clocks."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -22,21 +22,21 @@ _MAX_NAMES_PRINTED = 5
 
 
 def check_clock(invocation: Invocation) -> Iterator[CheckResult]:
-    """The clock that counts is not behind the newest record, and this machine's is near it."""
+    """Check that the clock is not behind the newest record, and that this machine's clock is close to it."""
     from mainspring.store.read.runs.run_views import list_runs
     from mainspring.store.read.status.status import audit_rows
 
     now = invocation.clock.now()
-    seen = [row.at for row in invocation.rows_if_made(lambda reader: audit_rows(reader, limit=1))]
-    seen += [row.created_at for row in invocation.rows_if_made(lambda reader: list_runs(reader, limit=1).runs)]
-    ahead = max(seen, default=now) - now
-    differs = invocation.machine_clock.now() - now
-    if abs(differs) > _MAX_CLOCK_SKEW_MS:
-        side = "ahead of" if differs > 0 else "behind"
+    recorded_at = [row.at for row in invocation.rows_if_made(lambda reader: audit_rows(reader, limit=1))]
+    recorded_at += [row.created_at for row in invocation.rows_if_made(lambda reader: list_runs(reader, limit=1).runs)]
+    ahead = max(recorded_at, default=now) - now
+    skew = invocation.machine_clock.now() - now
+    if abs(skew) > _MAX_CLOCK_SKEW_MS:
+        side = "ahead of" if skew > 0 else "behind"
         yield CheckResult(
             "clock",
             "warning",
-            f"this machine's clock is {format_span(abs(differs))} {side} the database's, which counts",
+            f"this machine's clock is {format_span(abs(skew))} {side} the database's, which counts",
             "Set the clock (chrony, ntpd).",
         )
     elif ahead <= _MAX_CLOCK_SKEW_MS:
@@ -51,7 +51,7 @@ def check_clock(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def check_time_zones(invocation: Invocation) -> Iterator[CheckResult]:
-    """Time zone data is there."""
+    """Check that time zone data is installed."""
     try:
         for name in ("Europe/Berlin", invocation.zone):
             ZoneInfo(name)
@@ -62,19 +62,23 @@ def check_time_zones(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def check_workers(invocation: Invocation) -> Iterator[CheckResult]:
-    """A worker lives, if there is anything for one to do, and every session on record is a living process."""
+    """Check that a worker runs, if one is needed, and that every recorded session is a live process."""
     from mainspring.store.liveness import LockState, host_identity, read_lock
     from mainspring.store.read.status.status import automations, sessions
 
     live = invocation.rows_if_made(lambda reader: sessions(reader, limit=1000))
-    here = host_identity()
-    locks = {session.id: read_lock(Path(session.lock_path)) for session in live if session.host == here}
+    host = host_identity()
+    locks = {session.id: read_lock(Path(session.lock_path)) for session in live if session.host == host}
     dead = [session for session in live if locks.get(session.id) is LockState.FREE]
     unreadable = [session for session in live if locks.get(session.id) is LockState.UNREADABLE]
-    workers = [one for one in live if one.role == "worker" and one not in dead]
-    served = [a for a in invocation.rows_if_made(automations) if a.retired_at is None and a.kind != "exec"]
+    workers = [session for session in live if session.role == "worker" and session not in dead]
+    served = [
+        automation
+        for automation in invocation.rows_if_made(automations)
+        if automation.retired_at is None and automation.kind != "exec"
+    ]
     if dead:
-        numbers = ", ".join(str(one.id) for one in dead[:5])
+        numbers = ", ".join(str(session.id) for session in dead[:5])
         yield CheckResult(
             "worker",
             "warning",
@@ -82,7 +86,7 @@ def check_workers(invocation: Invocation) -> Iterator[CheckResult]:
             "mainspring up",
         )
     if workers:
-        listed = ", ".join(f"pid {one.pid}" for one in workers[:5])
+        listed = ", ".join(f"pid {session.pid}" for session in workers[:5])
         yield make_ok_result("worker", f"{format_count(len(workers), 'worker')}: {listed}")
     elif served:
         yield CheckResult(
@@ -97,7 +101,7 @@ def check_workers(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def _describe_unreadable_lock(session: "SessionView", *, has_leases: bool) -> str:
-    """Say that this user cannot read a session's lock, whose it is, and how its death is noticed."""
+    """Describe a session's lock that this user cannot read: its owner, and how the session's death is noticed."""
     from mainspring.store.side_files import describe_owner
 
     owner = describe_owner(Path(session.lock_path))
@@ -109,25 +113,29 @@ def _describe_unreadable_lock(session: "SessionView", *, has_leases: bool) -> st
 
 
 def check_scheduler(invocation: Invocation) -> Iterator[CheckResult]:
-    """No due time of a schedule has passed without being served."""
+    """Check that every due time of a schedule was served."""
     from mainspring.store.read.runs.worker_reads import WorkerReads
 
     now = invocation.clock.now()
     late = invocation.rows_if_made(lambda reader: WorkerReads(reader).due_schedules(now - _LATE_AFTER_MS))
-    full = [(one, queue) for one in late if (queue := _find_full_queue(invocation, one.definition)) is not None]
-    for one, queue in full[:_MAX_NAMES_PRINTED]:
+    full = [
+        (schedule, queue)
+        for schedule in late
+        if (queue := _find_full_queue(invocation, schedule.definition)) is not None
+    ]
+    for schedule, queue in full[:_MAX_NAMES_PRINTED]:
         yield CheckResult(
             "scheduler",
             "problem",
-            f"{one.name} should have started {format_span(now - one.slot_at)} ago: queue {queue.name!r} is full, "
+            f"{schedule.name} should have started {format_span(now - schedule.slot_at)} ago: queue {queue.name!r} is full, "
             f"{queue.backlog} of at most {format_count(queue.max_backlog, 'run')} {'waits' if queue.backlog == 1 else 'wait'} in it",
             f"mainspring queues show {queue.name}",
         )
-    blocked = {one.name for one, _ in full}
-    late = [one for one in late if one.name not in blocked]
+    blocked = {schedule.name for schedule, _ in full}
+    late = [schedule for schedule in late if schedule.name not in blocked]
     if late:
-        longest = format_span(now - min(one.slot_at for one in late))
-        names = ", ".join(one.name for one in late[:5])
+        longest = format_span(now - min(schedule.slot_at for schedule in late))
+        names = ", ".join(schedule.name for schedule in late[:5])
         yield CheckResult(
             "scheduler",
             "problem",
@@ -139,13 +147,13 @@ def check_scheduler(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def _find_full_queue(invocation: Invocation, definition: bytes | None) -> "QueueView | None":
-    """Return the queue of an automation if it takes no more runs."""
+    """Return the queue of an automation if it accepts no more runs."""
     from mainspring.domain.definitions.definition import Definition
     from mainspring.store.read.status.status import queue_views
 
     if definition is None:
         return None
     name = Definition.from_data(msgspec.json.decode(definition)).option("queue")
-    found = next((one for one in invocation.rows_if_made(queue_views) if one.name == name), None)
-    is_full = found is not None and found.max_backlog is not None and found.backlog >= found.max_backlog
-    return found if is_full else None
+    queue = next((view for view in invocation.rows_if_made(queue_views) if view.name == name), None)
+    is_full = queue is not None and queue.max_backlog is not None and queue.backlog >= queue.max_backlog
+    return queue if is_full else None

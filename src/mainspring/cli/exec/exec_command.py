@@ -1,4 +1,4 @@
-"""`mainspring exec`: wrap any command, as one line of a crontab."""
+"""The exec command, `mainspring exec`: wrap any command, as one line of a crontab."""
 
 import contextlib
 import os
@@ -33,13 +33,16 @@ from mainspring.engine.definitions.scripts import build_command_definition
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 _UNSAFE_NAME_PART = re.compile(r"[^A-Za-z0-9_.-]+")
-_MAX_WORDS, _MAX_WORD_LENGTH = 100, 500  # of a command in its definition; it may be as long as the system lets it
+_MAX_WORDS, _MAX_WORD_LENGTH = (
+    100,
+    500,
+)  # of a command in its definition; the command may be as long as the system allows
 _SHARED_OPTION_GROUPS = (OptionGroup.WHO, OptionGroup.WATCH)
 HELP_LINE = "wrap any command: record, lock, retry, time out"
 
 
 class ExecCommand(FlaggedCommand):
-    """Ends with 125 where other commands end with 2: the small codes are the wrapped command's own, as with GNU timeout."""
+    """Ends with 125 where other commands end with 2: the small codes are those of the wrapped command, as with GNU timeout."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Read the arguments."""
@@ -47,7 +50,7 @@ class ExecCommand(FlaggedCommand):
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it."""
+        """Run the command."""
         _fill_standard_streams()
         with _map_errors_to_exit_code():
             return super().invoke(ctx)
@@ -63,12 +66,12 @@ class _ExecUsageError(click.UsageError):
 
 
 def _fill_standard_streams() -> None:
-    """Open what our caller closed (>&-), before a file of ours gets such a number and the command's output with it."""
+    """Open streams that the caller closed (>&-), before a file of Mainspring gets such a number and the command's output with it."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
@@ -82,7 +85,7 @@ def _map_errors_to_exit_code() -> Any:
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except Exception as error:
-        # A fault of ours must not look like an exit code of the command's.
+        # A fault of Mainspring must not look like an exit code of the command.
         print_notice(f"this is a fault of mainspring itself: {type(error).__name__}: {error}")
         raise click.exceptions.Exit(FAILURE_EXIT_CODE) from error
 
@@ -100,7 +103,7 @@ def _make_callback(read: Callable[[str], Any]) -> Callable[[click.Context, click
 
 
 def _read_printable(text: str) -> str:
-    """Read a name that is chosen freely: it is shown, compared, and made part of a file's name."""
+    """Read a free name: it is printed, compared, and made part of a file's name."""
     if not is_valid_name(text):
         raise OptionError(
             f"{escape(text, 60)!r} cannot be a name",
@@ -229,27 +232,31 @@ def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) 
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     if process.is_stuck:
-        os._exit(code)  # a thread may wait for a lock or a disk for ever
+        os._exit(code)  # a thread may wait for a lock or a disk without end
     ctx.exit(code)
 
 
 def _read_settings(flags: Any, *, fail_open: bool) -> Settings | None:
-    """Return the settings; None if they cannot be read and the command is to run all the same."""
-    given = _settings_flags(flags)
+    """Return the settings; None if they cannot be read and the command should run all the same."""
+    given_flags = _settings_flags(flags)
     config = getattr(flags, "config", None)
-    for name, meant in misspelt_variables(os.environ):
-        print_notice(f"nothing reads the variable {name}: did you mean {meant}?")
+    for name, known_name in misspelt_variables(os.environ):
+        print_notice(f"nothing reads the variable {name}: did you mean {known_name}?")
     try:
-        if given["store.url"] is not None:
-            resolve_store_url(ProcessSurroundings(os.environ, Path.cwd(), os.getuid()), given["store.url"], Path())
-    except OptionError as error:  # an option of ours is wrong; what a file or variable says is the store being away
+        if given_flags["store.url"] is not None:
+            resolve_store_url(
+                ProcessSurroundings(os.environ, Path.cwd(), os.getuid()), given_flags["store.url"], Path()
+            )
+    except (
+        OptionError
+    ) as error:  # an option of exec is invalid; an invalid file or variable counts as an unavailable store
         raise click.UsageError(f"--store: {error}") from None
     try:
         return load(
             env=os.environ,
             cwd=Path.cwd(),
             uid=os.getuid(),
-            flags=given,
+            flags=given_flags,
             config=None if config is None else Path(config),
         )
     except (ConfigError, OSError) as error:
@@ -262,7 +269,7 @@ def _read_settings(flags: Any, *, fail_open: bool) -> Settings | None:
 def _make_plan(
     command: list[str], given: dict[str, Any], settings: Settings | None, flags: Any, *, fail_open: bool
 ) -> ExecPlan:
-    """Return what is asked for.
+    """Return the plan of the call.
 
     Raises:
         OptionError, UnknownNameError: an option cannot be used.
@@ -276,17 +283,20 @@ def _make_plan(
         wait = given["retry_wait"]
         longest = None if wait is None else max(wait, timedelta(minutes=10))
         retry = Retry(given["retry"], initial=wait, max=longest)
-    stated = {
+    given_options = {
         **{name: given[name] for name in ("every", "grace", "owner", "runbook", "timeout")},
         "retry": retry,
         "produces": list(given["produces"]) or None,
     }
     if given["tz"] and not given["cron"]:
-        stated["tz"] = given["tz"]
-    options |= {name: value for name, value in stated.items() if value is not None}
-    shown = [word[:_MAX_WORD_LENGTH] for word in command[:_MAX_WORDS]]
+        given_options["tz"] = given["tz"]
+    options |= {name: value for name, value in given_options.items() if value is not None}
+    printed_words = [word[:_MAX_WORD_LENGTH] for word in command[:_MAX_WORDS]]
     definition = build_command_definition(
-        DefinitionKind.EXEC, _derive_name(command[0]) if given["name"] is None else given["name"], shown, options
+        DefinitionKind.EXEC,
+        _derive_name(command[0]) if given["name"] is None else given["name"],
+        printed_words,
+        options,
     )
     now_at = SystemClock().now()
     return ExecPlan(
@@ -307,7 +317,7 @@ def _make_plan(
         rules=() if settings is None or retry is None else settings.project.classify,
         folder=Path() if settings is None else settings.folder,
         watch=None if settings is None else partial(watch_own_automation, settings),
-        told=skip_outage_report if settings is None else StoreOutageReporter(settings, SystemClock()).seen,
+        report_outage=skip_outage_report if settings is None else StoreOutageReporter(settings, SystemClock()).report,
         trace=None if settings is None else partial(export_own_trace, settings),
         fail_open=fail_open,
         verbose=given["verbose"],
@@ -315,17 +325,17 @@ def _make_plan(
 
 
 def _find_spools(settings: Settings | None, flags: Any) -> dict[str, Any]:
-    """Return where records go, as an ExecPlan has it."""
+    """Return the folders of records, as fields of an ExecPlan."""
     if settings is None:
         spool, claimed = _find_spool_without_settings(flags)
         return {"spool": spool, "claimed": claimed}
     spool = settings.exec.spool
-    is_beside = not settings.store.is_remote and spool == default_spool_path(settings.store.path)
-    return {"spool": spool, "spare_spool": settings.spare_spool if is_beside else spool}
+    is_next_to_store = not settings.store.is_remote and spool == default_spool_path(settings.store.path)
+    return {"spool": spool, "spare_spool": settings.spare_spool if is_next_to_store else spool}
 
 
 def _find_spool_without_settings(flags: Any) -> tuple[Path | None, bool]:
-    """Return the spool for when the configuration cannot be read, and whether it is that of a store which is named all the same."""
+    """Return the spool for an unreadable configuration, and whether it belongs to a store that is named all the same."""
     config = getattr(flags, "config", None)
     with contextlib.suppress(MainspringError, OSError):
         return find_spool_without_settings(
@@ -343,5 +353,5 @@ def _settings_flags(flags: Any) -> dict[str, Any]:
 
 
 def _derive_name(word: str) -> str:
-    """Return a name made of the command's own."""
+    """Return a name derived from the command's own."""
     return _UNSAFE_NAME_PART.sub("-", Path(word).name).strip("-.") or "command"

@@ -1,4 +1,4 @@
-"""`mainspring watch`: the one extra line of a crontab."""
+"""The watch command, `mainspring watch`: the one extra line of a crontab."""
 
 import os
 import sys
@@ -44,10 +44,17 @@ def watch_command(ctx: click.Context, *, as_json: bool, once: bool) -> None:
     """  # noqa: D301 - \b is for click, and the first line is a line of a list
     del once
     flags = getattr(ctx.obj, "flags", None)
-    given = {"store.url": getattr(flags, "store", None), "project.environment": getattr(flags, "environment", None)}
+    flag_settings = {
+        "store.url": getattr(flags, "store", None),
+        "project.environment": getattr(flags, "environment", None),
+    }
     config = getattr(flags, "config", None)
     settings = load(
-        env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=given, config=None if config is None else Path(config)
+        env=os.environ,
+        cwd=Path.cwd(),
+        uid=os.getuid(),
+        flags=flag_settings,
+        config=None if config is None else Path(config),
     )
     apply_process_policy(settings)
     report = watch_once(settings, SystemClock())
@@ -59,7 +66,7 @@ def watch_command(ctx: click.Context, *, as_json: bool, once: bool) -> None:
 
 
 def _format_lines(report: WatchReport, zone: str) -> list[str]:
-    """Return the lines to print beside the notifications: each automation that is silent, whether people were notified or not."""
+    """Return the lines to print next to the notifications: each silent automation, whether people were notified or not."""
     lines = [_format_line(silent, zone) for silent in report.silent]
     lines += [
         f"spool: {escape_text(name)} cannot be read and was set aside; look at it, then delete it"
@@ -67,9 +74,9 @@ def _format_lines(report: WatchReport, zone: str) -> list[str]:
     ]
     if report.spool_fault is not None:
         lines.append(f"{escape_text(report.spool_fault.text)}. Fix: {escape_text(report.spool_fault.fix)}")
-    elif report.taken_in.left:
+    elif report.imported.left:
         lines.append(
-            f"spool: {report.taken_in.left} not taken in yet: {escape_text(report.taken_in.why or 'try again')}"
+            f"spool: {report.imported.left} not taken in yet: {escape_text(report.imported.why or 'try again')}"
         )
     return lines
 
@@ -83,10 +90,10 @@ def _format_line(silent: OverdueAutomation, zone: str) -> str:
 def _make_document(report: WatchReport) -> dict[str, Any]:
     return {
         "silent": to_plain_json(report.silent),
-        "judged": report.judged,
-        "taken_in": list(report.taken_in.runs),
-        "left": report.taken_in.left,
+        "judged": report.evaluated_count,
+        "taken_in": list(report.imported.runs),
+        "left": report.imported.left,
         "bad": report.bad,
         "spool_fault": to_plain_json(report.spool_fault),
-        "buried": report.buried,
+        "buried": report.dead_sessions,
     }

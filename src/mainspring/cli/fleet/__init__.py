@@ -1,1 +1,1 @@
-"""Commands on what runs on machines: start, stop, drain, workers, queues, locks."""
+"""Commands on the fleet of processes: start, stop, drain, workers, queues, locks."""

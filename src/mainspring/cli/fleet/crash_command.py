@@ -1,4 +1,4 @@
-"""`mainspring crash --after STEP`: kill -9 a worker at a chosen commit of a new run, and show how it is taken up again."""
+"""Crash command, `mainspring crash --after STEP`: kill -9 a worker at a chosen commit of a new run, and report how it resumes."""
 
 import time
 
@@ -39,12 +39,12 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
         raise NotFoundError(
             f"nothing of {name or 'this project'} has run yet", hint="Start it once: mainspring run NAME"
         )
-    last = run_view(invocation.reader, page.runs[0].id)
-    known = automations(invocation.reader, last.automation)[0]
+    last_run = run_view(invocation.reader, page.runs[0].id)
+    automation = automations(invocation.reader, last_run.automation)[0]
     import msgspec
 
-    definition = Definition.from_data(msgspec.json.decode(known.definition))
-    order = f"{last.automation}\x1f{step}"
+    definition = Definition.from_data(msgspec.json.decode(automation.definition))
+    order = f"{last_run.automation}\x1f{step}"
     store = invocation.store
     store.apply(SetMeta(CRASH_ARMED_KEY, None))
     store.apply(SetMeta(CRASH_ORDER_KEY, order))
@@ -54,43 +54,44 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
             if time.monotonic() > until:
                 raise ConflictError("no worker listens", hint="Start one: mainspring dev")
             time.sleep(_POLL_INTERVAL_S)
-        run = start(store, invocation.clock, definition, last.input, act=invocation.act).run
-        _wait_for_run(invocation, run, time.monotonic() + timeout)
+        run_id = start(store, invocation.clock, definition, last_run.input, act=invocation.act).run
+        _wait_for_run(invocation, run_id, time.monotonic() + timeout)
     finally:
         store.apply(SetMeta(CRASH_ORDER_KEY, None))
-    found = story(invocation.reader, run)
-    steps = [o for o in found.outcomes if o.kind == "step" and o.superseded is None]
-    at = next((n for n, o in enumerate(steps) if o.name == step), None)
-    if at is None:
+    resumed = story(invocation.reader, run_id)
+    steps = [outcome for outcome in resumed.outcomes if outcome.kind == "step" and outcome.superseded is None]
+    position = next((index for index, outcome in enumerate(steps) if outcome.name == step), None)
+    if position is None:
         raise ConflictError(
-            f"run {run} never committed step {step!r}: nothing was killed", hint=f"See: mainspring runs show {run}"
+            f"run {run_id} never committed step {step!r}: nothing was killed",
+            hint=f"See: mainspring runs show {run_id}",
         )
-    if found.run.claim < 2:
+    if resumed.run.claim < 2:
         raise ConflictError(
-            f"the worker was killed after step {step!r} of run {run}, and there was nothing to resume: the run had ended with it",
+            f"the worker was killed after step {step!r} of run {run_id}, and there was nothing to resume: the run had ended with it",
             hint="Name a step that another one follows: mainspring crash --after STEP",
         )
-    after = steps[at + 1].started_at - steps[at].at if at + 1 < len(steps) else 0
-    follows = f" ({steps[at + 1].name})" if at + 1 < len(steps) else ""
+    pause_ms = steps[position + 1].started_at - steps[position].at if position + 1 < len(steps) else 0
+    next_step = f" ({steps[position + 1].name})" if position + 1 < len(steps) else ""
     text = (
-        f"{last.automation} {run} resumed at step {at + 2}/{len(steps)}{follows} after {after / 1000:.1f} s; "
-        f"{step} ran once (attempt {steps[at].attempt})"
+        f"{last_run.automation} {run_id} resumed at step {position + 2}/{len(steps)}{next_step} after {pause_ms / 1000:.1f} s; "
+        f"{step} ran once (attempt {steps[position].attempt})"
     )
-    document = {"run": run, "state": found.run.state, "resumed_after_ms": after, "claims": found.run.claim}
+    document = {"run": run_id, "state": resumed.run.state, "resumed_after_ms": pause_ms, "claims": resumed.run.claim}
     invocation.output.document(document, text)
-    return exits.OK if found.run.state == "succeeded" else exits.RUN_FAILED
+    return exits.OK if resumed.run.state == "succeeded" else exits.RUN_FAILED
 
 
-def _wait_for_run(invocation: Invocation, run: str, until: float) -> None:
+def _wait_for_run(invocation: Invocation, run_id: str, until: float) -> None:
     from mainspring.domain.states import TERMINAL_STATES
     from mainspring.store.read.runs.run_views import run_view
 
     while True:
-        state = run_view(invocation.reader, run).state
+        state = run_view(invocation.reader, run_id).state
         if state in TERMINAL_STATES or state == "needs_attention":
             return
         if time.monotonic() > until:
             raise exits.WaitTimedOutError(
-                f"run {run} has not ended; it is {state}", hint=f"Look: mainspring runs show {run}"
+                f"run {run_id} has not ended; it is {state}", hint=f"Look: mainspring runs show {run_id}"
             )
         time.sleep(_POLL_INTERVAL_S)

@@ -1,4 +1,4 @@
-"""`mainspring dev`: as `up`, in the environment `development`, and the worker starts anew when the code changes."""
+"""The dev command, `mainspring dev`: as `up`, in the environment `development`. The worker restarts when the code changes."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`mainspring down`: stop what `up` started on this machine."""
+"""The down command, `mainspring down`: stop what `up` started on this machine."""
 
 import contextlib
 import os
@@ -22,16 +22,18 @@ def down(invocation: Invocation, timeout: float) -> int:
     One that is started while this waits is left alone: a service manager may start another at once.
     """
     invocation.require_store()
-    told = [(one.pid, one.pid_started) for one in find_local_supervisors(invocation)]
-    for pid, _ in told:
+    signalled = [(session.pid, session.pid_started) for session in find_local_supervisors(invocation)]
+    for pid, _ in signalled:
         with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
             os.kill(pid, signal.SIGTERM)
     until = time.monotonic() + timeout
-    while left := [one.pid for one in find_local_supervisors(invocation) if (one.pid, one.pid_started) in told]:
+    while left := [
+        session.pid for session in find_local_supervisors(invocation) if (session.pid, session.pid_started) in signalled
+    ]:
         if time.monotonic() >= until:
             invocation.output.warn(f"process {left[0]} has not ended in {timeout:g} s; it still drains")
             return exits.TIMED_OUT
         time.sleep(0.05)
-    stopped = [{"pid": pid} for pid, _ in told]
-    invocation.output.document(stopped, "stopped" if told else "nothing was running")
+    stopped = [{"pid": pid} for pid, _ in signalled]
+    invocation.output.document(stopped, "stopped" if signalled else "nothing was running")
     return exits.OK

@@ -1,4 +1,4 @@
-"""`mainspring drain [WORKER]`: let workers finish and take nothing new."""
+"""Drain command, `mainspring drain [WORKER]`: let workers finish and claim nothing new."""
 
 import time
 from typing import TYPE_CHECKING
@@ -29,18 +29,19 @@ def drain(invocation: Invocation, worker: int | None, *, here: bool, timeout: st
     the process (SIGTERM) gives that back too.
     """
     from mainspring.domain.duration import parse_duration
-    from mainspring.service.worker import drain as drain_one
+    from mainspring.service.worker import drain as drain_worker
 
     within = None if timeout is None else parse_duration(timeout).total_seconds()
-    chosen = [one for one in _find_workers(invocation, here=here) if worker is None or one.id == worker]
+    chosen = [session for session in _find_workers(invocation, here=here) if worker is None or session.id == worker]
     if worker is not None and not chosen:
         raise NotFoundError(f"no worker {worker} is alive", hint="See: mainspring workers list")
     for session in chosen:
-        drain_one(invocation.store, session.id, act=invocation.act.part(str(session.id)))
-    left = chosen if within is None else _wait_for_drain(invocation, {one.id for one in chosen}, within)
-    drained = [{"worker": s.id, "pid": s.pid, "running": s.running} for s in left]
+        drain_worker(invocation.store, session.id, act=invocation.act.part(str(session.id)))
+    left = chosen if within is None else _wait_for_drain(invocation, {session.id for session in chosen}, within)
+    drained = [{"worker": session.id, "pid": session.pid, "running": session.running} for session in left]
     names = ", ".join(
-        f"worker {s.id} (process {s.pid}) gives back {formatting.format_count(s.running, 'run')}" for s in left
+        f"worker {session.id} (process {session.pid}) gives back {formatting.format_count(session.running, 'run')}"
+        for session in left
     )
     text = names or ("they have nothing in hand" if chosen else "no worker is alive")
     invocation.output.document(drained, text)
@@ -53,14 +54,18 @@ def _find_workers(invocation: Invocation, *, here: bool) -> "list[SessionView]":
 
     host = host_identity() if here else None
     found = sessions(invocation.reader, limit=1_000)
-    return [one for one in found if one.role in _WORKER_ROLES and host in (None, one.host)]
+    return [session for session in found if session.role in _WORKER_ROLES and host in (None, session.host)]
 
 
-def _wait_for_drain(invocation: Invocation, wanted: set[int], within: float) -> "list[SessionView]":
-    """Wait until none of these sessions has a run in hand; return those that do when the time is over."""
+def _wait_for_drain(invocation: Invocation, session_ids: set[int], within: float) -> "list[SessionView]":
+    """Wait until none of these sessions executes a run; return those that still do when the time is over."""
     until = time.monotonic() + within
     while True:
-        left = [one for one in _find_workers(invocation, here=False) if one.id in wanted and one.running]
+        left = [
+            session
+            for session in _find_workers(invocation, here=False)
+            if session.id in session_ids and session.running
+        ]
         if not left or time.monotonic() >= until:
             return left
         time.sleep(_POLL_INTERVAL_S)

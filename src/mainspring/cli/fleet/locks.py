@@ -1,4 +1,4 @@
-"""`mainspring locks list|break`."""
+"""Locks: `mainspring locks list|break`."""
 
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ def list_command(
     rows = short_lists.filter_rows(
         invocation,
         invocation.read(locks),
-        named=lambda view: view.name,
+        name_of=lambda view: view.name,
         state=_lock_state,
         at=lambda view: view.taken_at,
         states=states,

@@ -1,4 +1,4 @@
-"""`mainspring open`: a link that opens the pages once. Whoever can write the store may come in, so it may let itself in."""
+"""Open command, `mainspring open`: a link that opens the pages once. A user who can write the store may sign in, so it creates the link."""
 
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command

@@ -1,4 +1,4 @@
-"""`mainspring queues list|show|pause|resume`."""
+"""Queues: `mainspring queues list|show|pause|resume`."""
 
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,7 @@ def list_command(
     rows = short_lists.filter_rows(
         invocation,
         invocation.read(lambda reader: queue_loads(reader, invocation.clock.now())),
-        named=lambda view: view.name,
+        name_of=lambda view: view.name,
         state=_queue_state,
         at=lambda view: view.paused_at,
         states=states,
@@ -73,28 +73,28 @@ def show(invocation: Invocation, name: str) -> None:
     short_lists.require_known_name("queue", name, params.read_queue_names(invocation.reader))
     view = next(view for view in queue_views(invocation.reader) if view.name == name)
     page = list_runs(invocation.reader, states=(RunState.RUNNING,), limit=1000)
-    running = invocation.opened(lambda opening: [opening.row(row) for row in page.runs if row.queue == name])
+    running = invocation.unseal(lambda unsealer: [unsealer.row(row) for row in page.runs if row.queue == name])
 
-    def text() -> None:
+    def print_text() -> None:
         from mainspring.cli.runs.run_list import make_run_columns
         from mainspring.store.read.short_ids import IdKind
 
         output, now = invocation.output, invocation.clock.now()
         output.line(f"{output.paint(formatting.escape_line(name), None, bold=True)}  {_queue_state(view)}")
         if view.paused_at is not None:
-            because = f": {formatting.escape_line(view.pause_reason)}" if view.pause_reason else ""
+            reason_text = f": {formatting.escape_line(view.pause_reason)}" if view.pause_reason else ""
             output.line(
-                f"  paused    {formatting.format_distance(view.paused_at, now)} by {formatting.escape_line(view.paused_by)}{because}"
+                f"  paused    {formatting.format_distance(view.paused_at, now)} by {formatting.escape_line(view.paused_by)}{reason_text}"
             )
         output.line(f"  running   {view.running} of {view.concurrency or 'any number'}")
         output.line(f"  rate      {formatting.format_rate(view.rate_count, view.rate_per_ms)}")
         output.line(f"  backlog   {view.backlog} of {view.max_backlog or 'any number'}")
-        short = invocation.short_ids(IdKind.RUN, (row.id for row in running))
-        output.rows(running, make_run_columns(running, now, short), empty="Nothing runs in it.")
+        short_ids = invocation.short_ids(IdKind.RUN, (row.id for row in running))
+        output.rows(running, make_run_columns(running, now, short_ids), empty="Nothing runs in it.")
 
     from mainspring.domain.values.plain_json import to_plain_json
 
-    invocation.output.document(to_plain_json(view) | {"state": _queue_state(view), "runs": running}, text)
+    invocation.output.document(to_plain_json(view) | {"state": _queue_state(view), "runs": running}, print_text)
 
 
 @command("pause", "claim nothing from a queue")
@@ -102,9 +102,9 @@ def show(invocation: Invocation, name: str) -> None:
 @pass_invocation
 def pause(invocation: Invocation, name: str) -> None:
     """New runs can be queued. A run that a worker holds continues. One that waits continues after the pause."""
-    from mainspring.service.queue import pause as act
+    from mainspring.service.queue import pause as pause_queue
 
-    act(
+    pause_queue(
         invocation.store,
         short_lists.require_known_name("queue", name, params.read_queue_names(invocation.reader)),
         act=invocation.act,
@@ -117,9 +117,9 @@ def pause(invocation: Invocation, name: str) -> None:
 @pass_invocation
 def resume(invocation: Invocation, name: str) -> None:
     """Its runs are claimed again, oldest first."""
-    from mainspring.service.queue import resume as act
+    from mainspring.service.queue import resume as resume_queue
 
-    act(
+    resume_queue(
         invocation.store,
         short_lists.require_known_name("queue", name, params.read_queue_names(invocation.reader)),
         act=invocation.act,

@@ -1,4 +1,4 @@
-"""Running the supervisor from the command line, with reload for development."""
+"""Run of the supervisor from the command line, with reload for development."""
 
 import logging
 import signal
@@ -26,10 +26,10 @@ def run_until_stopped(
     flags: "Mapping[str, Any] | None" = None,
     reload: bool = False,
 ) -> int:
-    """Run until SIGTERM or Ctrl-C. `flags` = settings that were given on the command line, such as {"up.roles": ["web"]}.
+    """Run until SIGTERM or Ctrl-C. `flags` = settings of the command line, such as {"up.roles": ["web"]}.
 
     Raises:
-        AlreadyExistsError: a supervisor keeps one of these roles for this store on this machine already.
+        AlreadyExistsError: a supervisor already keeps one of these roles for this store on this machine.
     """
     from mainspring.app.processes.launch_spec import LaunchSpec
     from mainspring.app.setup.process_log import configure_log
@@ -41,42 +41,41 @@ def run_until_stopped(
     settings = invocation.settings
     configure_log(settings.logs, environment=settings.project.environment, verbose=invocation.flags.verbose)
     shared = {"store.url": invocation.flags.store, "project.environment": invocation.flags.environment}
-    given = {name: value for name, value in (shared | dict(flags or {})).items() if value is not None}
-    handover = LaunchSpec(given, invocation.flags.config, modules)
-    project = handover.project()  # as the worker will read it, so that what is wrong with a flag is said here
+    given_flags = {name: value for name, value in (shared | dict(flags or {})).items() if value is not None}
+    spec = LaunchSpec(given_flags, invocation.flags.config, modules)
+    project = spec.project()  # as the worker will read it, so that an invalid flag is reported here
     project.install_failpoints()
     roles = parse_roles(project.settings.up.roles)
     try:
         with lock_supervisor_role(lock_anchor(invocation.settings.store.url), invocation.shown, roles):
-            invocation.bring_to_form()  # its processes would do so a moment later, and a reader takes no older form
-            # One that reaches the store by another name, or is of another version.
-            for one in find_local_supervisors(invocation):
-                taken = [role for role in roles if role in one.posts or not one.posts]
-                if taken:
-                    raise supervisor_conflict(invocation.shown, str(one.pid), taken[0])
-            return _run_supervisor(invocation, project, handover, reload=reload)
+            invocation.migrate_store()  # its processes would do so a moment later, and a reader accepts no older schema version
+            # A supervisor that reaches the store by another name, or is of another version.
+            for session in find_local_supervisors(invocation):
+                roles_in_use = [role for role in roles if role in session.posts or not session.posts]
+                if roles_in_use:
+                    raise supervisor_conflict(invocation.shown, str(session.pid), roles_in_use[0])
+            return _run_supervisor(invocation, project, spec, reload=reload)
     except StoreError as error:
         _notify_store_lost(project, invocation.shown, error)
         raise
 
 
-def _run_supervisor(invocation: Invocation, project: "Project", handover: "LaunchSpec", *, reload: bool) -> int:
+def _run_supervisor(invocation: Invocation, project: "Project", spec: "LaunchSpec", *, reload: bool) -> int:
     from mainspring.app.processes.supervisor import Supervisor
 
-    supervisor = Supervisor(project, handover)
+    supervisor = Supervisor(project, spec)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: supervisor.stop())
     names = (
-        ", ".join([*project.settings.project.automations, *handover.modules])
-        or "none: add files to [project] automations"
+        ", ".join([*project.settings.project.automations, *spec.modules]) or "none: add files to [project] automations"
     )
     roles = ", ".join(project.settings.up.roles)
     invocation.output.hint(f"store {invocation.shown}\nautomations {names}\nroles {roles}\nstop with Ctrl-C")
-    return supervisor.run(once=_make_reloader(supervisor, project, handover.modules) if reload else lambda: None)
+    return supervisor.run(once=_make_reloader(supervisor, project, spec.modules) if reload else lambda: None)
 
 
 def _notify_store_lost(project: "Project", where: str, error: StoreError) -> None:
-    """Tell people that nothing works any more: no watcher is left to do it."""
+    """Notify people that nothing works any more: no watcher is left to do it."""
     from mainspring.app.alerting.fallback_alerting import notify_store_lost
     from mainspring.app.alerting.short_lived_loop import run_in_short_lived_loop
     from mainspring.resources.error_text import ErrorText
@@ -87,30 +86,34 @@ def _notify_store_lost(project: "Project", where: str, error: StoreError) -> Non
 
 
 def find_local_supervisors(invocation: Invocation) -> "list[SessionView]":
-    """Return the supervisors of this store that live on this machine."""
+    """Return the live supervisors of this store on this machine."""
     from mainspring.store.liveness import host_identity, is_running
     from mainspring.store.read.status.status import sessions
 
-    here = host_identity()
-    nobody: list[SessionView] = []
-    found = invocation.read_if_made(lambda reader: sessions(reader), nobody)  # noqa: PLW0108 - it has more parameters
-    return [s for s in found if s.role == "supervisor" and s.host == here and is_running(s.pid, s.pid_started)]
+    host = host_identity()
+    no_sessions: list[SessionView] = []
+    stored_sessions = invocation.read_if_made(lambda reader: sessions(reader), no_sessions)  # noqa: PLW0108 - it has more parameters
+    return [
+        session
+        for session in stored_sessions
+        if session.role == "supervisor" and session.host == host and is_running(session.pid, session.pid_started)
+    ]
 
 
 def _make_reloader(supervisor: "Supervisor", project: "Project", modules: tuple[str, ...]) -> Callable[[], None]:
-    """Return what looks for changed code twice a second."""
+    """Return a function that checks for changed code twice a second."""
     watched = _WatchedFiles(project, modules)
-    looked = time.monotonic()
+    checked_at = time.monotonic()
 
-    def look() -> None:
-        nonlocal looked
-        if time.monotonic() - looked >= _POLL_INTERVAL_S:
-            looked = time.monotonic()
+    def check() -> None:
+        nonlocal checked_at
+        if time.monotonic() - checked_at >= _POLL_INTERVAL_S:
+            checked_at = time.monotonic()
             if watched.changed():
                 logging.getLogger("mainspring.dev").info("the code changed: the worker starts anew")
                 supervisor.reload()
 
-    return look
+    return check
 
 
 class _WatchedFiles:
@@ -119,25 +122,25 @@ class _WatchedFiles:
     def __init__(self, project: "Project", modules: tuple[str, ...]) -> None:
         self._folder = project.settings.folder
         self._patterns = (*project.settings.project.automations, *modules)
-        self._seen = self._look()
+        self._known_files = self._scan()
 
     def changed(self) -> bool:
-        """Tell whether a file came, went or changed since the last look."""
-        now = self._look()
-        changed = now != self._seen
-        self._seen = now
+        """Return whether a file was added, deleted or changed since the last check."""
+        present_files = self._scan()
+        changed = present_files != self._known_files
+        self._known_files = present_files
         return changed
 
-    def _look(self) -> dict[str, tuple[int, int]]:
-        found: dict[str, tuple[int, int]] = {}
+    def _scan(self) -> dict[str, tuple[int, int]]:
+        files: dict[str, tuple[int, int]] = {}
         for pattern in self._patterns:
             for path in _find_files(self._folder, pattern):
                 try:
                     stat = path.stat()
                 except OSError:
                     continue
-                found[str(path)] = (stat.st_mtime_ns, stat.st_size)
-        return found
+                files[str(path)] = (stat.st_mtime_ns, stat.st_size)
+        return files
 
 
 def _find_files(folder: Path, pattern: str) -> list[Path]:

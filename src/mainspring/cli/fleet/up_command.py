@@ -1,4 +1,4 @@
-"""`mainspring up`: the supervisor in this process, the processes that it keeps beside it."""
+"""The up command, `mainspring up`: the supervisor in this process, and the processes that it keeps."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _read_list(ctx: click.Context, param: click.Parameter, value: "Sequence[str]") -> tuple[str, ...]:
-    """Take an option that may be repeated and holds a list."""
+    """Read an option that may be repeated and holds a list."""
     words = tuple(word.strip() for text in value for word in text.split(",") if word.strip())
     if value and not words:
         raise click.BadParameter("it is empty; leave it out, or say what is meant", ctx=ctx, param=param)
@@ -55,7 +55,7 @@ def up(invocation: Invocation, /, modules: tuple[str, ...], **given: Any) -> int
     `mainspring doctor` shows them. Each machine may run any mix of roles: see docs/how-to/fleet.md.
     """
     names = {"roles": "up.roles", "processes": "up.processes", "queues": "up.queues", "tags": "worker.tags"}
-    said = {key: list(given[name]) if isinstance(given[name], tuple) else given[name] for name, key in names.items()}
+    values = {key: list(given[name]) if isinstance(given[name], tuple) else given[name] for name, key in names.items()}
     return run_until_stopped(
-        invocation, modules, flags={key: value for key, value in said.items() if value not in (None, [])}
+        invocation, modules, flags={key: value for key, value in values.items() if value not in (None, [])}
     )

@@ -1,4 +1,4 @@
-"""`mainspring workers list|drain|quarantine`: processes are known by the number of their session."""
+"""Workers and other processes: `mainspring workers list|drain|quarantine`. A process is named by the number of its session."""
 
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ def list_command(
     rows = short_lists.filter_rows(
         invocation,
         views,
-        named=lambda view: f"{view.hostname} {view.role}",
+        name_of=lambda view: f"{view.hostname} {view.role}",
         state=lambda view: view.state,
         at=lambda view: view.opened_at,
         states=states,
@@ -87,9 +87,9 @@ def list_command(
 @pass_invocation
 def drain(invocation: Invocation, session: str) -> None:
     """SESSION is the number in `mainspring workers list`."""
-    from mainspring.service.worker import drain as act
+    from mainspring.service.worker import drain as drain_worker
 
-    act(invocation.store, _read_session_number(invocation, session), act=invocation.act)
+    drain_worker(invocation.store, _read_session_number(invocation, session), act=invocation.act)
     invocation.output.document({"session": int(session), "draining": True}, f"Worker {session} takes nothing new.")
 
 
@@ -100,24 +100,26 @@ def quarantine(invocation: Invocation, session: str) -> None:
     """It can write nothing more, and its runs go on elsewhere. Its supervisor kills it and starts no other in its place, until `mainspring
     up` is started anew there. An outside call that is on its way may still happen. Wants -y.
     """
-    from mainspring.service.worker import quarantine as act
+    from mainspring.service.worker import quarantine as quarantine_worker
     from mainspring.store.read.status.status import sessions
 
     number = _read_session_number(invocation, session)
-    if any(one.id == number and one.role == "supervisor" for one in sessions(invocation.reader, limit=1_000)):
+    if any(
+        session.id == number and session.role == "supervisor" for session in sessions(invocation.reader, limit=1_000)
+    ):
         raise ConflictError(
             f"session {number} is a supervisor, which owns no run",
             hint="Quarantine its workers, or stop it on its machine: mainspring down",
         )
     invocation.confirm(f"Take everything away from worker {number}")
-    freed = act(invocation.store, number, act=invocation.act)
+    freed = quarantine_worker(invocation.store, number, act=invocation.act)
     text = f"Worker {number} is out; {formatting.format_count(freed, 'run')} set free."
     invocation.output.document({"session": number, "freed": freed}, text)
 
 
 def _format_role(view: "SessionView") -> str:
-    kept = f" of {', '.join(dict.fromkeys(view.posts))}" if view.posts else ""
-    return formatting.escape_line(f"{view.role}{kept}", 50)
+    roles_text = f" of {', '.join(dict.fromkeys(view.posts))}" if view.posts else ""
+    return formatting.escape_line(f"{view.role}{roles_text}", 50)
 
 
 def _format_queues(view: "SessionView") -> str:

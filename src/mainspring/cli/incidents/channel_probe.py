@@ -1,4 +1,4 @@
-"""`mainspring notify test`: whether a channel takes what it is told, now, without the store."""
+"""Channel probe, `mainspring notify test`: whether a channel accepts a notification now, without the store."""
 
 from typing import TYPE_CHECKING
 
@@ -23,16 +23,16 @@ def test(invocation: Invocation, channel: str | None) -> int:
 
     settings = invocation.settings
     names = select_channels(settings, channel)
-    found = probe_channels(settings, names, by=invocation.act.actor.name, clock=invocation.machine_clock)
+    results = probe_channels(settings, names, by=invocation.act.actor.name, clock=invocation.machine_clock)
     columns = [
-        TableColumn("CHANNEL", lambda one: one.channel, cut=True),
-        TableColumn("ANSWER", _format_answer, lambda one: "red" if one.fault else "green", cut=True),
-        TableColumn("TOOK", lambda one: formatting.format_span(one.took_ms)),
-        TableColumn("ADDRESS", lambda one: one.address, cut=True),
+        TableColumn("CHANNEL", lambda result: result.channel, cut=True),
+        TableColumn("ANSWER", _format_answer, lambda result: "red" if result.fault else "green", cut=True),
+        TableColumn("TOOK", lambda result: formatting.format_span(result.took_ms)),
+        TableColumn("ADDRESS", lambda result: result.address, cut=True),
     ]
-    invocation.output.rows(found, columns, empty="")
-    return exits.CHECK_FAILED if any(one.fault for one in found) else exits.OK
+    invocation.output.rows(results, columns, empty="")
+    return exits.CHECK_FAILED if any(result.fault for result in results) else exits.OK
 
 
-def _format_answer(one: "ChannelProbeResult") -> str:
-    return f"{formatting.BAD} {formatting.escape_line(one.fault)}" if one.fault else f"{formatting.GOOD} taken"
+def _format_answer(result: "ChannelProbeResult") -> str:
+    return f"{formatting.BAD} {formatting.escape_line(result.fault)}" if result.fault else f"{formatting.GOOD} taken"

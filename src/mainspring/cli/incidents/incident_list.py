@@ -1,4 +1,4 @@
-"""`mainspring incidents list|ack|snooze|resolve`: incidents are named by their id, its beginning or its end, or @last."""
+"""The incident list, `mainspring incidents list|ack|snooze|resolve`. An incident is named by its id, its start or its end, or @last."""
 
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -33,18 +33,18 @@ _MAX_INCIDENTS = 10_000
 def _read_incident_ids(reader: "StoreReader") -> list[str]:
     from mainspring.store.read.incidents import incidents
 
-    return [one.id for one in incidents(reader, limit=50)]
+    return [incident.id for incident in incidents(reader, limit=50)]
 
 
 INCIDENT = params.StoredNameType(_read_incident_ids, "incident")
 
 
 def find_incident(reader: "StoreReader", word: str) -> Incident:
-    """Return the incident that a person means.
+    """Return the incident that a person names.
 
     Raises:
-        NotFoundError: none has an id that begins so, or ends so.
-        ConflictError: several have; some are listed.
+        NotFoundError: no id starts or ends with the word.
+        ConflictError: several do. The error lists some.
     """
     from mainspring.domain.ids import matches_short_id
     from mainspring.store.read.incidents import incident, incidents
@@ -54,14 +54,18 @@ def find_incident(reader: "StoreReader", word: str) -> Incident:
     if exact is not None:
         return exact
     if word == "@last":
-        found = incidents(reader, wrong=False, apart=True, limit=1)
+        matching = incidents(reader, wrong=False, apart=True, limit=1)
     else:
-        every = incidents(reader, wrong=False, limit=_MAX_INCIDENTS)
-        found = [one for one in every if one.id.startswith((word, f"i_{word}")) or matches_short_id(word, one.id)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ambiguous(IdKind.INCIDENT, word, [one.id for one in found])
+        all_incidents = incidents(reader, wrong=False, limit=_MAX_INCIDENTS)
+        matching = [
+            incident
+            for incident in all_incidents
+            if incident.id.startswith((word, f"i_{word}")) or matches_short_id(word, incident.id)
+        ]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise ambiguous(IdKind.INCIDENT, word, [incident.id for incident in matching])
     raise NotFoundError(
         f"there is no incident {word!r}", hint="See them: mainspring incidents list, or with --all those that are over"
     )
@@ -81,79 +85,85 @@ def list_command(
     from mainspring.store.read.incidents import incidents, members, open_incidents
     from mainspring.store.read.short_ids import IdKind
 
-    wrong = not ended and IncidentState.RESOLVED not in states
-    found: list[Incident] = invocation.read(
+    is_open_only = not ended and IncidentState.RESOLVED not in states
+    stored: list[Incident] = invocation.read(
         lambda reader: (
             open_incidents(reader, _MAX_INCIDENTS)
-            if wrong
+            if is_open_only
             else incidents(reader, wrong=False, apart=not ended, limit=_MAX_INCIDENTS)
         )
     )
     rows = short_lists.filter_rows(
         invocation,
-        found,
-        named=lambda one: f"{formatting.incident_automation(one)} {one.subject.kind}",
-        state=lambda one: one.state,
-        at=lambda one: one.changed_at,
+        stored,
+        name_of=lambda incident: f"{formatting.incident_automation(incident)} {incident.subject.kind}",
+        state=lambda incident: incident.state,
+        at=lambda incident: incident.changed_at,
         states=states,
         name=name,
         since=since,
         limit=limit,
     )
     now, items = invocation.clock.now(), _read_items(invocation, rows)
-    counted = members(invocation.reader, (one.id for one in rows))
-    numbers = {one.id: counted[one.id].open if one.id in counted else 0 for one in rows}
-    short = invocation.short_ids(IdKind.INCIDENT, (one.id for one in rows))
+    counted = members(invocation.reader, (incident.id for incident in rows))
+    numbers = {incident.id: counted[incident.id].open if incident.id in counted else 0 for incident in rows}
+    short_ids = invocation.short_ids(IdKind.INCIDENT, (incident.id for incident in rows))
     item = TableColumn(
-        "ITEM", lambda one: _format_items(items[one.id], numbers[one.id]), cut=True, most=40, fit=keep_end
+        "ITEM", lambda row: _format_items(items[row.id], numbers[row.id]), cut=True, most=40, fit=keep_end
     )
     columns = [
-        TableColumn("INCIDENT", lambda one: short[one.id]),
-        TableColumn("STATE", lambda one: one.state, lambda one: STATE_COLOURS[one.state]),
-        TableColumn("SEVERITY", lambda one: one.severity, lambda one: _SEVERITY_COLOURS[one.severity]),
+        TableColumn("INCIDENT", lambda row: short_ids[row.id]),
+        TableColumn("STATE", lambda row: row.state, lambda row: STATE_COLOURS[row.state]),
+        TableColumn("SEVERITY", lambda row: row.severity, lambda row: _SEVERITY_COLOURS[row.severity]),
         TableColumn(
-            "AUTOMATION", lambda one: formatting.escape_line(formatting.incident_automation(one)), cut=True, most=30
+            "AUTOMATION", lambda row: formatting.escape_line(formatting.incident_automation(row)), cut=True, most=30
         ),
         *([item] if any(items.values()) else []),
-        TableColumn("KIND", lambda one: one.subject.kind, cut=True, spare=True),
-        TableColumn("SINCE", lambda one: formatting.format_distance(one.since_at, now)),
-        TableColumn("WHAT", lambda one: formatting.escape_line(one.said), cut=True, most=60),
+        TableColumn("KIND", lambda row: row.subject.kind, cut=True, spare=True),
+        TableColumn("SINCE", lambda row: formatting.format_distance(row.since_at, now)),
+        TableColumn("WHAT", lambda row: formatting.escape_line(row.said), cut=True, most=60),
     ]
     if invocation.output.is_json:
-        invocation.output.json([{**msgspec.to_builtins(one), "items": items[one.id]} for one in rows])
+        invocation.output.json([{**msgspec.to_builtins(incident), "items": items[incident.id]} for incident in rows])
     else:
         invocation.output.rows(rows, columns, empty="" if rows else _explain_empty_list(invocation))
 
 
 def _read_items(invocation: Invocation, rows: list[Incident]) -> dict[str, list[str]]:
-    """Return what the open failed runs of each incident are about, the newest first: the title of a run, else its item."""
+    """Return the subjects of the open failed runs of each incident, the newest first: the title of a run, else its item."""
     from mainspring.store.read.incidents import members_of
 
-    members = {one.id: [each for each in members_of(invocation.reader, one.id) if each.settled is None] for one in rows}
-    titles = read_titles(invocation, [each.run for each in chain.from_iterable(members.values())])
-    named = {id: [titles.get(each.run) or each.own_item for each in found] for id, found in members.items()}
-    return {id: [text for text in found if text] for id, found in named.items()}
+    members = {
+        incident.id: [member for member in members_of(invocation.reader, incident.id) if member.settled is None]
+        for incident in rows
+    }
+    titles = read_titles(invocation, [member.run for member in chain.from_iterable(members.values())])
+    texts = {
+        id: [titles.get(member.run) or member.own_item for member in open_members]
+        for id, open_members in members.items()
+    }
+    return {id: [text for text in titles_or_items if text] for id, titles_or_items in texts.items()}
 
 
 def _format_items(items: list[str], number: int) -> str:
-    """Return the newest item and how many more there are; `number` = of the open failed runs, of which `items` has the newest."""
-    more = f" (and {number - 1:,} more)" if len(items) > 1 else ""
-    return formatting.escape_line(items[0]) + more if items else "-"
+    """Return the newest item and the number of the others. `number` counts the open failed runs; `items` has the newest of them."""
+    more_text = f" (and {number - 1:,} more)" if len(items) > 1 else ""
+    return formatting.escape_line(items[0]) + more_text if items else "-"
 
 
-def read_titles(invocation: Invocation, runs: list[str]) -> dict[str, str]:
-    """Return the titles of those of these runs that stand still and have one."""
+def read_titles(invocation: Invocation, run_ids: list[str]) -> dict[str, str]:
+    """Return the titles of those of these stopped runs that have one."""
     from mainspring.store.read.runs.unresolved_runs import unresolved_among
 
-    if not runs:
+    if not run_ids:
         return {}
-    rows = unresolved_among(invocation.reader, runs).values()
-    opened = invocation.opened(lambda opening: [opening.row(row) for row in rows])
-    return {row.id: row.title for row in opened if row.title}
+    rows = unresolved_among(invocation.reader, run_ids).values()
+    unsealed = invocation.unseal(lambda unsealer: [unsealer.row(row) for row in rows])
+    return {row.id: row.title for row in unsealed if row.title}
 
 
 def _explain_empty_list(invocation: Invocation) -> str:
-    """Say that nothing is wrong only where `status` says it too: a watcher may not have looked yet, and not all has an incident."""
+    """Return that nothing is wrong only if `status` agrees: a watcher may not have run yet, and some problems have no incident."""
     from mainspring.cli.status.status_command import read_project_status
 
     problems = read_project_status(invocation).problems
@@ -179,12 +189,12 @@ def ack(invocation: Invocation, incident: str, span: str | None) -> None:
 
     now = invocation.clock.now()
     until_at = None if span is None else parse_instant(span, now, invocation.zone, back=False)
-    found = find_incident(invocation.reader, incident)
-    acknowledge(invocation.store, found.id, act=invocation.act, until_at=until_at, now=now)
+    found_incident = find_incident(invocation.reader, incident)
+    acknowledge(invocation.store, found_incident.id, act=invocation.act, until_at=until_at, now=now)
     until = "" if until_at is None else f" until {formatting.format_moment(until_at, now, invocation.zone)}"
     invocation.output.document(
-        {"id": found.id, "state": IncidentState.ACKNOWLEDGED.value, "until_at": until_at},
-        f"You look after {found.id}{until}: {_format_headline(found)}",
+        {"id": found_incident.id, "state": IncidentState.ACKNOWLEDGED.value, "until_at": until_at},
+        f"You look after {found_incident.id}{until}: {_format_headline(found_incident)}",
     )
 
 
@@ -196,16 +206,16 @@ def ack(invocation: Invocation, incident: str, span: str | None) -> None:
 @pass_invocation
 def snooze(invocation: Invocation, incident: str, span: str) -> None:
     """That it is resolved is told all the same."""
-    from mainspring.service.incident import snooze as act
+    from mainspring.service.incident import snooze as snooze_incident
 
     now = invocation.clock.now()
     until_at = parse_instant(span, now, invocation.zone, back=False)
-    found = find_incident(invocation.reader, incident)
-    act(invocation.store, found.id, until_at, now=now, act=invocation.act)
+    found_incident = find_incident(invocation.reader, incident)
+    snooze_incident(invocation.store, found_incident.id, until_at, now=now, act=invocation.act)
     until = formatting.format_moment(until_at, now, invocation.zone)
     invocation.output.document(
-        {"id": found.id, "state": IncidentState.SNOOZED.value, "until_at": until_at},
-        f"Nothing more is said of {found.id} until {until}.",
+        {"id": found_incident.id, "state": IncidentState.SNOOZED.value, "until_at": until_at},
+        f"Nothing more is said of {found_incident.id} until {until}.",
     )
 
 
@@ -214,12 +224,13 @@ def snooze(invocation: Invocation, incident: str, span: str) -> None:
 @pass_invocation
 def resolve(invocation: Invocation, incident: str) -> None:
     """Its failed runs of this moment count as decided. A later failure, or a watcher that finds it again, opens it anew."""
-    from mainspring.service.incident import resolve as act
+    from mainspring.service.incident import resolve as resolve_incident
 
-    found = find_incident(invocation.reader, incident)
-    act(invocation.store, found.id, act=invocation.act)
+    found_incident = find_incident(invocation.reader, incident)
+    resolve_incident(invocation.store, found_incident.id, act=invocation.act)
     invocation.output.document(
-        {"id": found.id, "state": IncidentState.RESOLVED.value}, f"{found.id} is over: {_format_headline(found)}"
+        {"id": found_incident.id, "state": IncidentState.RESOLVED.value},
+        f"{found_incident.id} is over: {_format_headline(found_incident)}",
     )
 
 

@@ -1,4 +1,4 @@
-"""`mainspring monitors list|show`: judged at once from the store, by what a watcher would judge by now; no watcher has to run for it."""
+"""`mainspring monitors list|show`: evaluated at once from the store, with the inputs of a watcher. No watcher has to run."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mainspring.store.base import StoreReader
 
 _MAX_HISTORIES = 2_000
-"""Of so many automations a list reads the history; the others are unsure."""
+"""A list reads the history of this many automations; the others are unsure."""
 
 
 class MonitorRow(NamedTuple):
@@ -66,31 +66,35 @@ def _automation_tunings(invocation: Invocation) -> "TuningOverrides":
 
 
 def _warn_of_unknown_names(invocation: Invocation) -> None:
-    """Tell of what is set for nobody: a slip in a name would be obeyed by no monitor, and seen by no one."""
+    """Warn of settings for unknown automations: no monitor would obey a misspelt name, and no one would notice."""
     for line in find_unknown_names(invocation, invocation.read(params.read_automation_names)):
         invocation.output.hint(line)
 
 
 def find_unknown_names(invocation: Invocation, names: "Iterable[str]") -> list[str]:
-    """Return a line for each name under `[monitors.of]` that fits none of these automations, with the nearest one."""
+    """Return a line for each name under `[monitors.of]` that matches none of these automations, with the nearest one."""
     from mainspring.domain.errors import UnknownNameError
 
     known = list(names)
-    slips = [UnknownNameError("automation", one, known) for one in _automation_tunings(invocation).fit_nobody(known)]
-    return [f"[monitors.of] is set for nobody: {one.message}{f'. {one.hint}' if one.hint else ''}" for one in slips]
+    errors = [UnknownNameError("automation", name, known) for name in _automation_tunings(invocation).fit_nobody(known)]
+    return [
+        f"[monitors.of] is set for nobody: {error.message}{f'. {error.hint}' if error.hint else ''}" for error in errors
+    ]
 
 
 def _read_facts(invocation: Invocation, now: int, about: str | None = None) -> "MonitorInputs":
-    """Return what is there to judge by; of a store that is not there yet, nothing."""
+    """Return the inputs of monitors; without a store, an error."""
     from mainspring.alerting.inputs.facts import FactsReader
     from mainspring.alerting.inputs.monitor_inputs import read_monitor_inputs
     from mainspring.config.due_secrets import read_due_secrets
     from mainspring.resources.known_secrets import KNOWN_SECRETS
 
-    def seen(reader: "StoreReader") -> "MonitorInputs":
-        known = FactsReader(reader, at_once=_MAX_HISTORIES, about=about, secrets=read_due_secrets(invocation.settings))
+    def read_inputs(reader: "StoreReader") -> "MonitorInputs":
+        facts_reader = FactsReader(
+            reader, at_once=_MAX_HISTORIES, about=about, secrets=read_due_secrets(invocation.settings)
+        )
         return read_monitor_inputs(
-            known,
+            facts_reader,
             reader,
             now,
             tunings=_monitor_tunings(invocation),
@@ -98,24 +102,24 @@ def _read_facts(invocation: Invocation, now: int, about: str | None = None) -> "
             own=_automation_tunings(invocation),
         ).facts
 
-    return invocation.read(seen)
+    return invocation.read(read_inputs)
 
 
 def _evaluate_always(invocation: Invocation, kind: "IncidentKind", now: int) -> "list[Evaluation]":
-    """Return what is said of what is always watched."""
+    """Return the evaluations of a monitor that is always on."""
     from mainspring.alerting.always_on import evaluate_always_on
 
     notify = invocation.settings.notify
-    found = invocation.read(
+    evaluations = invocation.read(
         lambda reader: list(evaluate_always_on(kind, reader, now, notify.channels, notify.store_lost_after))
     )
-    return sort_by_problem(found)
+    return sort_by_problem(evaluations)
 
 
 def _evaluate_monitor(
     invocation: Invocation, monitor: "Monitor", facts: "MonitorInputs", now: int
 ) -> "list[Evaluation]":
-    """Return what a monitor says, what is wrong first."""
+    """Return the evaluations of a monitor, problems first."""
     from mainspring.domain.monitors.registry import evaluate_monitor
 
     return sort_by_problem(
@@ -123,13 +127,13 @@ def _evaluate_monitor(
     )
 
 
-def _make_row(kind: "IncidentKind", state: str, judged: "list[Evaluation]", line: str) -> MonitorRow:
-    verdicts = [finding_word(one) for one in judged]
+def _make_row(kind: "IncidentKind", state: str, evaluations: "list[Evaluation]", line: str) -> MonitorRow:
+    verdicts = [finding_word(evaluation) for evaluation in evaluations]
     return MonitorRow(kind.value, state, len(verdicts), verdicts.count("wrong"), verdicts.count("unsure"), line)
 
 
 @command("list", "list monitors: what each judges, and what it finds now")
-@short_lists.add_list_options("on", "off", most=100)
+@short_lists.add_list_options("on", "off", default_limit=100)
 @pass_invocation
 def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
@@ -148,12 +152,13 @@ def list_command(
         state = "on" if tunings[kind].on else "off"
         rows.append(_make_row(kind, state, _evaluate_monitor(invocation, monitor, facts, now), monitor.line))
     rows += [
-        _make_row(kind, "on", _evaluate_always(invocation, kind, now), one.line) for kind, one in FIXED_MONITORS.items()
+        _make_row(kind, "on", _evaluate_always(invocation, kind, now), fixed_monitor.line)
+        for kind, fixed_monitor in FIXED_MONITORS.items()
     ]
     rows = short_lists.filter_rows(
         invocation,
         rows,
-        named=lambda row: row.name,
+        name_of=lambda row: row.name,
         state=lambda row: row.state,
         at=lambda _: None,
         states=states,
@@ -191,21 +196,21 @@ def show(invocation: Invocation, name: str, automation: str | None, limit: int) 
         short_lists.require_known_name("automation", automation, invocation.read(params.read_automation_names))
     now = invocation.clock.now()
     if kind in FIXED_MONITORS:
-        found = _evaluate_always(invocation, kind, now)
-        _print_monitor(invocation, FIXED_MONITORS[kind], found, limit, {}, FIXED_MONITORS[kind].why)
+        evaluations = _evaluate_always(invocation, kind, now)
+        _print_monitor(invocation, FIXED_MONITORS[kind], evaluations, limit, {}, FIXED_MONITORS[kind].why)
         return
     _warn_of_unknown_names(invocation)
     monitor, tuning = MONITORS[kind], _monitor_tunings(invocation)[kind]
-    found = _evaluate_monitor(invocation, monitor, _read_facts(invocation, now, automation), now)
+    evaluations = _evaluate_monitor(invocation, monitor, _read_facts(invocation, now, automation), now)
     table = "[monitors]"
     if automation is not None:
-        found = [one for one in found if one.subject.automation == automation]
+        evaluations = [evaluation for evaluation in evaluations if evaluation.subject.automation == automation]
         if _automation_tunings(invocation).set_of(automation, kind):
             tuning, table = _automation_tunings(invocation).of(automation, kind, tuning), "[monitors.of]"
     note = f"It is off: {table} of the configuration." if not tuning.on else None
     if note is None and table != "[monitors]":
         note = f"{automation} has settings of its own: {table} of the configuration."
-    _print_monitor(invocation, monitor, found, limit, _tuning_data(tuning), note)
+    _print_monitor(invocation, monitor, evaluations, limit, _tuning_data(tuning), note)
 
 
 def _tuning_data(tuning: "Tuning") -> dict[str, Any]:
@@ -217,53 +222,60 @@ def _tuning_data(tuning: "Tuning") -> dict[str, Any]:
 def _print_monitor(
     invocation: Invocation,
     monitor: "Monitor | FixedMonitor",
-    found: "list[Evaluation]",
+    evaluations: "list[Evaluation]",
     limit: int,
-    set_to: dict[str, Any],
+    settings: dict[str, Any],
     note: str | None,
 ) -> None:
-    """Tell of a monitor, and what it says of each; `note` = how it is switched."""
+    """Print a monitor and its evaluations; `note` = how it is switched."""
     from mainspring.domain.values.plain_json import to_plain_json
 
     name = monitor.kind.value
-    data = {"name": name, "line": monitor.line, "rule": monitor.rule, "settings": set_to}
-    judged = [
+    data = {"name": name, "line": monitor.line, "rule": monitor.rule, "settings": settings}
+    rows = [
         {
-            **to_plain_json(one.subject),
-            "verdict": finding_word(one),
-            "unsure": one.unsure,
-            "figures": to_plain_json(one.figures),
+            **to_plain_json(evaluation.subject),
+            "verdict": finding_word(evaluation),
+            "unsure": evaluation.unsure,
+            "figures": to_plain_json(evaluation.figures),
         }
-        | {"finding": to_plain_json(one.finding)}
-        for one in found[:limit]
+        | {"finding": to_plain_json(evaluation.finding)}
+        for evaluation in evaluations[:limit]
     ]
 
-    def text() -> None:
+    def print_text() -> None:
         output = invocation.output
         output.line(f"{output.paint(name, None, bold=True)}  {monitor.line}")
         output.line(format_rule(monitor.rule))
-        if set_to:
-            output.line("  ".join(f"{field} = {value}" for field, value in set_to.items()))
-        for one in found[:limit]:
+        if settings:
+            output.line("  ".join(f"{field} = {value}" for field, value in settings.items()))
+        for evaluation in evaluations[:limit]:
             output.line("")
-            _print_evaluation(invocation, one, invocation.clock.now())
-        if len(found) > limit:
-            output.hint(f"{len(found) - limit} more: --limit")
-        if note is not None or not found:
+            _print_evaluation(invocation, evaluation, invocation.clock.now())
+        if len(evaluations) > limit:
+            output.hint(f"{len(evaluations) - limit} more: --limit")
+        if note is not None or not evaluations:
             output.hint(note or "It has nothing to judge.")
 
-    invocation.output.document(data | {"judged": judged}, text)
+    invocation.output.document(data | {"judged": rows}, print_text)
 
 
-def _print_evaluation(invocation: Invocation, one: "Evaluation", now: int) -> None:
-    output, verdict = invocation.output, finding_word(one)
+def _print_evaluation(invocation: Invocation, evaluation: "Evaluation", now: int) -> None:
+    output, verdict = invocation.output, finding_word(evaluation)
     colour = {"wrong": "red", "unsure": "yellow"}.get(verdict, "green")
-    of = " ".join(part for part in (one.subject.automation, one.subject.fingerprint) if part) or "Mainspring"
-    said = one.unsure if one.finding is None else f"{one.finding.text} [{one.finding.severity}]"
-    because = f": {formatting.escape_line(said)}" if said else ""
-    output.line(f"{formatting.escape_line(of)}  {output.paint(verdict, colour)}{because}")
-    width = max((len(label_figure(name)) for name in one.figures), default=0)
-    for name, value in one.figures.items():
+    subject_text = (
+        " ".join(part for part in (evaluation.subject.automation, evaluation.subject.fingerprint) if part)
+        or "Mainspring"
+    )
+    reason = (
+        evaluation.unsure
+        if evaluation.finding is None
+        else f"{evaluation.finding.text} [{evaluation.finding.severity}]"
+    )
+    reason_text = f": {formatting.escape_line(reason)}" if reason else ""
+    output.line(f"{formatting.escape_line(subject_text)}  {output.paint(verdict, colour)}{reason_text}")
+    width = max((len(label_figure(name)) for name in evaluation.figures), default=0)
+    for name, value in evaluation.figures.items():
         output.line(
             f"  {label_figure(name):<{width}}  {formatting.escape_line(format_figure_in_zone(name, value, now, invocation.zone))}"
         )

@@ -1,4 +1,4 @@
-"""`mainspring notify log`: what was told to whom, what waits, and what no channel would take."""
+"""Notification log, `mainspring notify log`: what was sent to whom, what waits, and what no channel accepted."""
 
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ _STATE_COLOURS = {
 def _read_channel_names(reader: "StoreReader") -> list[str]:
     from mainspring.store.read.incidents import channels
 
-    return [one.name for one in channels(reader)]
+    return [channel.name for channel in channels(reader)]
 
 
 @command("log", "list what was told to whom, and what waits to be told")
@@ -45,31 +45,31 @@ def log(invocation: Invocation, channel: str | None, state: str | None, since: s
     from mainspring.store.read.short_ids import IdKind
 
     since_at = params.read_instant(invocation, since)
-    wanted = None if state is None else AlertState(state)
-    found = invocation.read(
-        lambda reader: alerts(reader, channel=channel, state=wanted, since_at=since_at, limit=limit)
+    alert_state = None if state is None else AlertState(state)
+    selected = invocation.read(
+        lambda reader: alerts(reader, channel=channel, state=alert_state, since_at=since_at, limit=limit)
     )
     now = invocation.clock.now()
-    short = invocation.short_ids(IdKind.INCIDENT, (one.incident for one in found if one.incident))
+    short_ids = invocation.short_ids(IdKind.INCIDENT, (alert.incident for alert in selected if alert.incident))
     columns = [
-        TableColumn("INCIDENT", lambda one: short.get(one.incident, "-")),
-        TableColumn("STATE", lambda one: one.state, lambda one: _STATE_COLOURS[one.state]),
-        TableColumn("CHANNEL", lambda one: formatting.escape_line(one.channel), cut=True, most=20),
-        TableColumn("TELLS", lambda one: one.about),
-        TableColumn("WHEN", lambda one: _format_time(one, now)),
-        TableColumn("WHAT", lambda one: formatting.escape_line(_format_text(one)), cut=True, most=80),
+        TableColumn("INCIDENT", lambda alert: short_ids.get(alert.incident, "-")),
+        TableColumn("STATE", lambda alert: alert.state, lambda alert: _STATE_COLOURS[alert.state]),
+        TableColumn("CHANNEL", lambda alert: formatting.escape_line(alert.channel), cut=True, most=20),
+        TableColumn("TELLS", lambda alert: alert.about),
+        TableColumn("WHEN", lambda alert: _format_time(alert, now)),
+        TableColumn("WHAT", lambda alert: formatting.escape_line(_format_text(alert)), cut=True, most=80),
     ]
-    invocation.output.rows(found, columns, empty="Nothing was told and nothing waits to be.")
+    invocation.output.rows(selected, columns, empty="Nothing was told and nothing waits to be.")
 
 
-def _format_time(one: "AlertView", now: int) -> str:
+def _format_time(alert: "AlertView", now: int) -> str:
     return (
-        formatting.format_distance(one.ended_at, now)
-        if one.ended_at is not None
-        else f"due {formatting.format_distance(one.due_at, now)}"
+        formatting.format_distance(alert.ended_at, now)
+        if alert.ended_at is not None
+        else f"due {formatting.format_distance(alert.due_at, now)}"
     )
 
 
-def _format_text(one: "AlertView") -> str:
-    text = f"{one.automation or 'mainspring'}: {one.text}" if one.incident else "early signs"
-    return f"{one.fault}; {text}" if one.fault else text
+def _format_text(alert: "AlertView") -> str:
+    text = f"{alert.automation or 'mainspring'}: {alert.text}" if alert.incident else "early signs"
+    return f"{alert.fault}; {text}" if alert.fault else text

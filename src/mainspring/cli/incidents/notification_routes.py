@@ -1,4 +1,4 @@
-"""`mainspring notify routes`: who would be told what, and when, if it happened now."""
+"""Notification routes, `mainspring notify routes`: who would be notified of what, and when, if it happened now."""
 
 from typing import TYPE_CHECKING
 
@@ -32,15 +32,25 @@ def routes(invocation: Invocation, name: str | None, kind: str, modules: tuple[s
     from mainspring.app.alerting.channels import make_routing
     from mainspring.insight.incidents.routes import list_route_lines
 
-    wrong = IncidentKind(kind)
+    incident_kind = IncidentKind(kind)
     now, routing = invocation.clock.now(), make_routing(invocation.settings)
     if name is None:
-        known = [one for one in find_automations(invocation, modules) if schedule_state(one, now) != "retired"]
-        found = [row for one in known for row in list_route_lines(one.name, one.definition, routing, wrong, now)]
+        automations = [
+            automation
+            for automation in find_automations(invocation, modules)
+            if schedule_state(automation, now) != "retired"
+        ]
+        lines = [
+            row
+            for automation in automations
+            for row in list_route_lines(automation.name, automation.definition, routing, incident_kind, now)
+        ]
     else:
-        one = find_automation(invocation, name, modules)
-        found = [
-            row for level in Severity for row in list_route_lines(one.name, one.definition, routing, wrong, now, level)
+        automation = find_automation(invocation, name, modules)
+        lines = [
+            row
+            for level in Severity
+            for row in list_route_lines(automation.name, automation.definition, routing, incident_kind, now, level)
         ]
     columns = [
         TableColumn("AUTOMATION", lambda row: formatting.escape_line(row.automation), cut=True),
@@ -48,9 +58,9 @@ def routes(invocation: Invocation, name: str | None, kind: str, modules: tuple[s
         TableColumn("CHANNEL", lambda row: row.channel, cut=True),
         TableColumn("WHEN", lambda row: _format_time(row, now, invocation.zone), cut=True),
     ]
-    invocation.output.rows(found, columns, empty="No automations. Add one: mainspring add script NAME -- COMMAND")
+    invocation.output.rows(lines, columns, empty="No automations. Add one: mainspring add script NAME -- COMMAND")
 
 
 def _format_time(row: "RouteLine", now: int, zone: str) -> str:
-    when = "at once" if row.due_at <= now else formatting.format_moment(row.due_at, now, zone)
-    return f"{when}, if nobody acknowledges it" if row.is_escalation else when
+    due_text = "at once" if row.due_at <= now else formatting.format_moment(row.due_at, now, zone)
+    return f"{due_text}, if nobody acknowledges it" if row.is_escalation else due_text

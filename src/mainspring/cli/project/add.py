@@ -1,4 +1,4 @@
-"""`mainspring add script|workflow`: an automation more in the project one stands in."""
+"""Add an automation to the current project: `mainspring add script|workflow`."""
 
 import os
 import re
@@ -50,17 +50,20 @@ def script(
         key: value for key, value in (("every", every), ("cron", cron), ("tz", tz), ("timeout", timeout)) if value
     }
     definition = build_command_definition(DefinitionKind.SCRIPT, name, list(words), options, file=str(file))
-    old = _read_scripts(file, name)
+    old_text = _read_scripts(file, name)
     listed = ", ".join(format_toml_text(word) for word in words)
     lines = [f"[script.{name if _BARE_KEY.fullmatch(name) else format_toml_text(name)}]", f"cmd = [{listed}]"]
     lines += [f"{key} = {format_toml_text(value)}" for key, value in options.items()]
     block = "\n".join(lines)
-    _write_file(file, f"{old.rstrip()}\n\n{block}\n".lstrip("\n"))
-    made = _make_runnable(folder, words[0])
+    _write_file(file, f"{old_text.rstrip()}\n\n{block}\n".lstrip("\n"))
+    script_note = _make_runnable(folder, words[0])
     starts = "; ".join(schedule.describe() for schedule in definition.schedules)
-    document = {"name": name, "file": str(file), "starts": starts or f"by: mainspring run {name}", "made": made}
-    told = [f"{file}: {name}, starts {document['starts']}", *([f"{folder / words[0]}: {made}"] if made else [])]
-    invocation.output.document(document, "\n".join(told))
+    document = {"name": name, "file": str(file), "starts": starts or f"by: mainspring run {name}", "made": script_note}
+    output_lines = [
+        f"{file}: {name}, starts {document['starts']}",
+        *([f"{folder / words[0]}: {script_note}"] if script_note else []),
+    ]
+    invocation.output.document(document, "\n".join(output_lines))
     _add_to_automations(invocation, file)
     schedule = (
         "" if starts else f'\nGive it a schedule: write `cron = "0 3 * * *"` below [script.{name}] in {file.name}.'
@@ -95,7 +98,7 @@ def _require_project_folder(invocation: Invocation) -> Path:
 
 
 def _read_scripts(file: Path, name: str) -> str:
-    """Return the text of the scripts file, "" where there is none.
+    """Return the text of the scripts file, "" if it does not exist.
 
     Raises:
         AlreadyExistsError: it has a script of this name.
@@ -116,7 +119,7 @@ def _read_scripts(file: Path, name: str) -> str:
 
 
 def _make_runnable(folder: Path, word: str) -> str:
-    """Write the script that a command names if there is none, or let it be executed if it may not; return what was done, "" = nothing."""
+    """Write the script that a command names, or make it executable. Return what was done, "" = nothing."""
     path = folder / word
     if "/" not in word or not path.resolve().is_relative_to(folder.resolve()):
         return ""
@@ -146,12 +149,14 @@ def _write_file(file: Path, text: str) -> None:
 
 
 def _add_to_automations(invocation: Invocation, file: Path) -> None:
-    """Add a file to the automations of the project, unless they name it already; where that cannot be done, say what is to be written."""
+    """Add a file to the automations of the project, unless they include it; if that fails, print the entry to write."""
     from fnmatch import fnmatch
 
     config = invocation.settings.file
-    named = invocation.settings.project.automations
-    if config is None or any(str(file) == one or fnmatch(str(file), one) or str(file.parent) == one for one in named):
+    patterns = invocation.settings.project.automations
+    if config is None or any(
+        str(file) == pattern or fnmatch(str(file), pattern) or str(file.parent) == pattern for pattern in patterns
+    ):
         return
     name = file.relative_to(invocation.settings.folder).as_posix()
     changed = add_automation(config.read_text(encoding="utf-8"), name)

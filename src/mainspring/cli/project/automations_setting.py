@@ -1,4 +1,4 @@
-"""Add a file to `project.automations` in the configuration, and leave every other character of that as it is."""
+"""The automations setting: add a file to `project.automations` in the configuration, and leave every other character unchanged."""
 
 import re
 import tomllib
@@ -13,7 +13,7 @@ _KEY = ("project", "automations")
 
 
 def add_automation(text: str, name: str) -> str | None:
-    """Return the text of a configuration with one more entry in `project.automations`; None = a person has to write it."""
+    """Return the text of a configuration with one more entry in `project.automations`; None = a person must write it."""
     lines = text.split("\n")
     places = locate_keys(text)
     if _KEY in places:
@@ -31,14 +31,14 @@ def add_automation(text: str, name: str) -> str | None:
 
 
 def write_file(file: Path, text: str) -> None:
-    """Replace a file in one step: a process that reads it meanwhile sees the old text or the new one. Raises OSError."""
+    """Replace a file in one step: a concurrent reader sees the old text or the new one. Raises OSError."""
     part = file.with_name(f".{file.name}.part")
     part.write_text(text, encoding="utf-8")
     part.replace(file)
 
 
 def _extend_list(lines: list[str], start: int, entry: str) -> list[str]:
-    """Return the lines with an entry before the closing bracket of the list that begins there."""
+    """Return the lines with an entry before the closing bracket of the list that starts at `start`."""
     for end in range(start + 1, len(lines) + 1):
         source = "\n".join(lines[start:end])
         closing = _CLOSING_BRACKET.search(source)
@@ -62,5 +62,5 @@ def _read_automations(text: str) -> list[Any] | None:
     if not _is_toml(text):
         return None
     project = tomllib.loads(text).get("project")
-    found = project.get("automations", []) if isinstance(project, dict) else []
-    return found if isinstance(found, list) else None
+    automations = project.get("automations", []) if isinstance(project, dict) else []
+    return automations if isinstance(automations, list) else None

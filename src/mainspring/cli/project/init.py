@@ -36,42 +36,42 @@ def init(invocation: Invocation, folder: Path, template: str) -> None:
     from mainspring.cli.project.templates import KEPT_FILES, project_files
 
     files = project_files(template, format_toml_text(folder.resolve().name or "project"))
-    there = [path for path in files if (folder / path).exists() or (folder / path).is_symlink()]
-    taken = [path for path in there if path not in KEPT_FILES]
-    if taken:
+    existing = [path for path in files if (folder / path).exists() or (folder / path).is_symlink()]
+    conflicting = [path for path in existing if path not in KEPT_FILES]
+    if conflicting:
         is_project = (folder / "mainspring.toml").exists()
-        add = "Add to the project: mainspring add script NAME -- ./NAME.sh" if is_project else "Name another folder."
-        raise AlreadyExistsError(f"{folder} has {', '.join(taken)} already, and nothing is overwritten", hint=add)
-    made = [path for path in files if path not in there]
-    for path in made:
+        fix = "Add to the project: mainspring add script NAME -- ./NAME.sh" if is_project else "Name another folder."
+        raise AlreadyExistsError(f"{folder} has {', '.join(conflicting)} already, and nothing is overwritten", hint=fix)
+    new_files = [path for path in files if path not in existing]
+    for path in new_files:
         write_new_file(folder / path, files[path])
 
     store = _create_store(invocation, folder)
 
-    def text() -> None:
-        for path in made:
+    def print_text() -> None:
+        for path in new_files:
             invocation.output.line(str(folder / path))
-        for path in there:
+        for path in existing:
             invocation.output.hint(
                 f"{folder / path} was there and is kept; ours would hold: {' '.join(files[path].split())[:60]}"
             )
         if store is not None:
             invocation.output.hint(store)
-        begin = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+        cd_prefix = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
         invocation.output.hint(
-            f"\nNext:\n  {begin}mainspring dev\n  {_NEXT_COMMANDS[template]}      (in a second terminal)"
+            f"\nNext:\n  {cd_prefix}mainspring dev\n  {_NEXT_COMMANDS[template]}      (in a second terminal)"
         )
 
-    invocation.output.document({"folder": str(folder), "files": made}, text)
+    invocation.output.document({"folder": str(folder), "files": new_files}, print_text)
 
 
 def _create_store(invocation: Invocation, folder: Path) -> str | None:
-    """Create the store of the new project, which says so; return a line about one that was there. `up` creates one on a server."""
+    """Create the store of the new project. Return a line about one that existed before. On a server `up` creates it."""
     from mainspring.app.stores.store_factory import make_store, store_exists
     from mainspring.config import load
 
-    named = {"store.url": invocation.flags.store, "project.environment": invocation.flags.environment}
-    settings = load(env=os.environ, cwd=folder.resolve(), uid=os.getuid(), flags=named, config=None)
+    flags = {"store.url": invocation.flags.store, "project.environment": invocation.flags.environment}
+    settings = load(env=os.environ, cwd=folder.resolve(), uid=os.getuid(), flags=flags, config=None)
     if settings.store.is_remote:
         return None
     if store_exists(settings.store.url):
@@ -83,11 +83,11 @@ def _create_store(invocation: Invocation, folder: Path) -> str | None:
 
 
 def write_new_file(path: Path, text: str) -> None:
-    """Write a file that is not there yet.
+    """Write a new file.
 
     Raises:
-        AlreadyExistsError: it is there.
-        StoreReadOnlyError: it may not be written there.
+        AlreadyExistsError: it exists.
+        StoreReadOnlyError: it cannot be written there.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ def write_new_file(path: Path, text: str) -> None:
 
 
 def format_toml_text(text: str) -> str:
-    """Return a text as TOML writes it.
+    """Return a text as a TOML string.
 
     Raises:
         ArgumentError: TOML cannot hold it.
@@ -115,9 +115,9 @@ def format_toml_text(text: str) -> str:
 
     written = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
     try:
-        is_same = tomllib.loads(f"x = {written}")["x"] == text and written.encode()
+        is_lossless = tomllib.loads(f"x = {written}")["x"] == text and written.encode()
     except (tomllib.TOMLDecodeError, UnicodeEncodeError):
-        is_same = b""
-    if not is_same:
+        is_lossless = b""
+    if not is_lossless:
         raise ArgumentError(f"{escape(text, 80)!r} cannot be written into a TOML file", hint="Use plain characters.")
     return written

@@ -1,4 +1,4 @@
-"""What `init` and `add` write, as text. Each template is a project that runs as it is."""
+"""Templates of the files that `init` and `add` write. Each template is a project that runs as it is."""
 
 from typing import Final
 
@@ -195,19 +195,27 @@ async def {function}(run: ms.Run, name: str = "world") -> str:
 
 
 KEPT_FILES: Final = frozenset({".gitignore", "conftest.py", "RUNBOOK.md"})
-"""Files that a folder may have already: theirs does as well."""
+"""Files that a folder may already have: the existing ones are kept."""
 
 
 def project_files(template: str, name: str) -> dict[str, str]:
     """Return the files of a new project: path below its folder -> text; `name` is TOML text."""
-    # A pattern that matches nothing is a problem, so it is written where there is something to match.
+    # A pattern without a match is a problem, so it is written only with a file that matches.
     automations = '["scripts.toml"]' if template == "script" else '["automations/*.py", "scripts.toml"]'
     config = _CONFIG.format(name=name, automations=automations)
     common = {"mainspring.toml": config, ".gitignore": _IGNORE, "conftest.py": _CONFTEST, "RUNBOOK.md": _RUNBOOK}
     if template == "script":
-        own = {"scripts.toml": _SCRIPTS + _HELLO_SCRIPT, "hello.sh": _HELLO_SH, "tests/test_hello.py": _SCRIPT_TEST}
+        template_files = {
+            "scripts.toml": _SCRIPTS + _HELLO_SCRIPT,
+            "hello.sh": _HELLO_SH,
+            "tests/test_hello.py": _SCRIPT_TEST,
+        }
     elif template == "bot":
-        own = {"automations/hello.py": _BOT, "scripts.toml": _SCRIPTS, "tests/test_hello.py": _BOT_TEST}
+        template_files = {"automations/hello.py": _BOT, "scripts.toml": _SCRIPTS, "tests/test_hello.py": _BOT_TEST}
     else:
-        own = {"automations/hello.py": _WORKFLOW, "scripts.toml": _SCRIPTS, "tests/test_hello.py": _WORKFLOW_TEST}
-    return common | own
+        template_files = {
+            "automations/hello.py": _WORKFLOW,
+            "scripts.toml": _SCRIPTS,
+            "tests/test_hello.py": _WORKFLOW_TEST,
+        }
+    return common | template_files

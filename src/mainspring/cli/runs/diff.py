@@ -1,4 +1,4 @@
-"""`mainspring runs diff`: what is different about this run."""
+"""`mainspring runs diff`: the differences between two runs."""
 
 from typing import TYPE_CHECKING
 
@@ -30,27 +30,27 @@ def diff(invocation: Invocation, run: str, other: str | None) -> None:
 
     reads = invocation.reads
     this = reads.story(invocation.run_id(run))
-    drift = [] if other else list_drift(invocation.opened(lambda opening: opening.story(this)))
+    drift = [] if other else list_drift(invocation.unseal(lambda unsealer: unsealer.story(this)))
     if drift:
         document = {"other": None, "this": this.run.id, "differences": drift}
         invocation.output.document(document, lambda: _print_drift(invocation, this.run, drift))
         return
     that = reads.story(invocation.run_id(other) if other else find_last_success(reads, this.run))
-    this, that = invocation.opened(lambda opening: (opening.story(this), opening.story(that)))
-    found = compare_runs(that, this)
+    this, that = invocation.unseal(lambda unsealer: (unsealer.story(this), unsealer.story(that)))
+    differences = compare_runs(that, this)
 
-    def text() -> None:
+    def print_text() -> None:
         output = invocation.output
         output.line(f"- {that.run.id}  {formatting.format_state(that.run.state)}")
         output.line(f"+ {this.run.id}  {formatting.format_state(this.run.state)}")
-        for one in found:
-            output.line(f"  {formatting.escape_line(one.path)}")
-            output.line(f"    {output.paint('- ' + formatting.escape_line(one.other, _VALUE_LENGTH), 'red')}")
-            output.line(f"    {output.paint('+ ' + formatting.escape_line(one.this, _VALUE_LENGTH), 'green')}")
-        if not found:
+        for difference in differences:
+            output.line(f"  {formatting.escape_line(difference.path)}")
+            output.line(f"    {output.paint('- ' + formatting.escape_line(difference.other, _VALUE_LENGTH), 'red')}")
+            output.line(f"    {output.paint('+ ' + formatting.escape_line(difference.this, _VALUE_LENGTH), 'green')}")
+        if not differences:
             output.line("  no difference in input, steps, results and versions")
 
-    invocation.output.document({"other": that.run.id, "this": this.run.id, "differences": found}, text)
+    invocation.output.document({"other": that.run.id, "this": this.run.id, "differences": differences}, print_text)
 
 
 def _print_drift(invocation: Invocation, run: "RunView", drift: "list[Difference]") -> None:

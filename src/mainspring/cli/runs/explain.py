@@ -17,15 +17,15 @@ def explain_command(invocation: Invocation, run: str) -> None:
 
     story, explanation = read_story(invocation, invocation.run_id(run))
 
-    def text() -> None:
+    def print_text() -> None:
         output = invocation.output
         state = output.paint(formatting.format_state(story.run.state), formatting.COLOURS[story.run.state], bold=True)
         output.line(f"{formatting.escape_line(story.run.title or story.run.automation, 60)}  {story.run.id}  {state}")
         for title, sentences in (("what", explanation.what), ("why", explanation.why), ("next", explanation.next)):
             for place, sentence in enumerate(sentences):
                 output.line(f"  {title if not place else '':<5} {formatting.escape_line(sentence)}")
-        for place, one in enumerate(explanation.can):
-            output.line(f"  {'you can' if not place else '':<8} {one.does}:")
-            output.line(f"           $ {one.command}")
+        for place, suggestion in enumerate(explanation.can):
+            output.line(f"  {'you can' if not place else '':<8} {suggestion.does}:")
+            output.line(f"           $ {suggestion.command}")
 
-    invocation.output.document(explanation, text)
+    invocation.output.document(explanation, print_text)

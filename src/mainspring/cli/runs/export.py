@@ -14,5 +14,5 @@ def export(invocation: Invocation, run: str) -> None:
     """Its journal row by row, attempts, checkpoints, inbox and children; superseded outcomes too."""
     from mainspring.store.read.runs.run_views import story
 
-    found = story(invocation.reader, invocation.run_id(run))
-    invocation.output.json(invocation.opened(lambda opening: opening.story(found)))
+    stored = story(invocation.reader, invocation.run_id(run))
+    invocation.output.json(invocation.unseal(lambda unsealer: unsealer.story(stored)))

@@ -1,4 +1,4 @@
-"""The notice that a run does not continue until a person acts: printed once by commands that wait for its end."""
+"""Halt notice: a run does not continue until a person acts. Commands that wait for the run's end print it once."""
 
 import time
 from typing import TYPE_CHECKING
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 _CHECK_EVERY_S = 1.0
 _RESTART_S = 10.0
-"""So long a supervisor may take to start a worker and to load the automations, before a run without a worker counts as halted."""
+"""Time for a supervisor to start a worker and load the automations, before a run without a worker counts as halted."""
 
 
 class HaltNotice:
-    """Print on stderr what halts a run, each thing once, with the command that helps. `is_worked_here` = this process works on the run."""
+    """Print on stderr what halts a run, each halt once, with the command that helps. `is_worked_here` = this process works on the run."""
 
     def __init__(self, invocation: Invocation, *, is_worked_here: bool = False) -> None:
         self._invocation = invocation
@@ -22,7 +22,7 @@ class HaltNotice:
         self._printed: set[str | None] = set()
         self._next_check = 0.0
         self._restart_until: float | None = None
-        """Until when a worker may be on its way; None = none is."""
+        """Until when a worker may be starting; None = none is."""
 
     @property
     def has_printed(self) -> bool:
@@ -30,7 +30,7 @@ class HaltNotice:
         return bool(self._printed)
 
     def check(self, run: str) -> None:
-        """Print what is new, at most once a second."""
+        """Print new halts, at most once a second."""
         from mainspring.insight.runs.blockers import list_halts
         from mainspring.store.read.status.status import blocker
 
@@ -38,19 +38,19 @@ class HaltNotice:
             return
         self._next_check = time.monotonic() + _CHECK_EVERY_S
         invocation = self._invocation
-        found = blocker(invocation.reader, run)
-        if found is None or self._restarts(found):  # None: it was pruned
+        blocked = blocker(invocation.reader, run)
+        if blocked is None or self._may_restart(blocked):  # None: it was pruned
             return
         now, up = invocation.clock.now(), invocation.up_command
-        for halt in list_halts(found, now, invocation.zone, is_worked_here=self._is_worked_here, up=up):
-            if halt.command not in self._printed:  # its text says how long ago, and differs each second
+        for halt in list_halts(blocked, now, invocation.zone, is_worked_here=self._is_worked_here, up=up):
+            if halt.command not in self._printed:  # the text says how long ago, and differs each second
                 self._printed.add(halt.command)
-                helps = "" if halt.command is None else f"\nTo {halt.does}: {halt.command}"
-                invocation.output.warn(f"run {run} does not continue. {halt.text}{helps}")
+                advice = "" if halt.command is None else f"\nTo {halt.does}: {halt.command}"
+                invocation.output.warn(f"run {run} does not continue. {halt.text}{advice}")
 
-    def _restarts(self, found: "Blocker") -> bool:
+    def _may_restart(self, blocked: "Blocker") -> bool:
         """Return whether no worker has the run, and a supervisor may just be starting one."""
-        if found.workers or not found.is_supervised or self._is_worked_here:
+        if blocked.workers or not blocked.is_supervised or self._is_worked_here:
             self._restart_until = None
             return False
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""How lines of log are chosen and printed, for one run and for all."""
+"""Log printer and filter, for the lines of one run and of all."""
 
 from typing import TYPE_CHECKING
 
@@ -15,14 +15,14 @@ _LEVEL_COLOURS = {Level.DEBUG: "bright_black", Level.INFO: None, Level.WARNING: 
 
 
 class LineFilter(msgspec.Struct, frozen=True):
-    """Which lines are wanted; `step` is a step's name. What stands for lines that are missing is of no step."""
+    """The selection of lines; `step` is a step's name. A line that stands for missing lines belongs to no step."""
 
     step: str | None = None
     attempt: int | None = None
     level: str = "debug"
 
     def has(self, line: LogLine) -> bool:
-        """Tell whether a line is wanted."""
+        """Return whether a line is selected."""
         return (
             (self.step is None or line.step == self.step)
             and (self.attempt is None or line.attempt == self.attempt)
@@ -31,7 +31,7 @@ class LineFilter(msgspec.Struct, frozen=True):
 
 
 class LogPrinter:
-    """Prints lines: a JSON object each, or text. `is_of_many` = of many runs, so that each line says whose it is."""
+    """Prints lines as JSON objects or as text. `is_of_many` = of many runs, so that each line names its run."""
 
     def __init__(self, output: Output, zone: str, *, is_of_many: bool, margin: str = "") -> None:
         self._output = output
@@ -41,7 +41,7 @@ class LogPrinter:
         self._day = ""
 
     def print(self, lines: "Iterable[LogLine]") -> None:
-        """Print lines, and let them be seen now."""
+        """Print lines and flush them."""
         for line in lines:
             if self._output.is_json:
                 self._output.line(encode_line(line).decode())
@@ -58,11 +58,13 @@ class LogPrinter:
         values = {name: value for name, value in (("input", line.input), ("output", line.output)) if value}
         fields = "".join(f"  {name}={formatting.escape_line(value)}" for name, value in (values | line.fields).items())
         level = self._output.paint(f"{line.level.value.upper():<7}", _LEVEL_COLOURS[line.level])
-        self._output.line(f"{self._margin}{clock}.{line.at % 1000:03} {level} {self._whose(line)}{head}{fields}")
-        for more in rest:
-            self._output.line(f"{self._margin}    {more}")
+        self._output.line(
+            f"{self._margin}{clock}.{line.at % 1000:03} {level} {self._source_prefix(line)}{head}{fields}"
+        )
+        for continuation in rest:
+            self._output.line(f"{self._margin}    {continuation}")
 
-    def _whose(self, line: LogLine) -> str:
+    def _source_prefix(self, line: LogLine) -> str:
         parts = [formatting.escape_line(line.workflow, 30), line.run] if self._is_of_many else []
         if line.step and line.step != line.workflow:
             parts.append(formatting.escape_line(line.step, 30))

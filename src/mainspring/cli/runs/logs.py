@@ -1,4 +1,4 @@
-"""`mainspring runs logs`: what a run wrote."""
+"""`mainspring runs logs`: the log lines of a run."""
 
 import time
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _POLL_INTERVAL_S = 0.3
 _LAST_LINES_TIMEOUT_S = 1.5
-"""A run's last lines may come so long after its end: the body's own are handed over once a second."""
+"""The last lines of a run may be stored this long after its end: the body hands its own over once a second."""
 
 
 @command("logs", "print what a run logged and printed")
@@ -42,55 +42,55 @@ def logs(
     """Lines of `ms.log` and `run.log`, of the standard library's logging, of print, of scripts. With --json one object a line."""
     from mainspring.cli.runs.log_printer import LineFilter, LogPrinter
 
-    wanted, choice = invocation.run_id(run), LineFilter(step, attempt, level)
-    reading = _RunLogReader(invocation, wanted)
+    run_id, selection = invocation.run_id(run), LineFilter(step, attempt, level)
+    reader = _RunLogReader(invocation, run_id)
     printer = LogPrinter(invocation.output, invocation.zone, is_of_many=False)
-    over = not follow or reading.is_over()  # asked first: what was written before the end is read after it
-    lines = [line for line in reading.new() if choice.has(line)]
+    is_over = not follow or reader.is_over()  # checked first: lines from before the end are read after it
+    lines = [line for line in reader.new() if selection.has(line)]
     printer.print(lines if tail is None else lines[len(lines) - min(tail, len(lines)) :])
-    if over and not lines:
+    if is_over and not lines:
         invocation.output.hint_empty(
-            "It has written nothing that is kept." if choice == LineFilter() else "No such lines."
+            "It has written nothing that is kept." if selection == LineFilter() else "No such lines."
         )
     ends_at = None
-    while not over:
+    while not is_over:
         time.sleep(_POLL_INTERVAL_S)
-        if ends_at is None and reading.is_over():
+        if ends_at is None and reader.is_over():
             ends_at = time.monotonic() + _LAST_LINES_TIMEOUT_S
-        over = ends_at is not None and time.monotonic() >= ends_at
-        printer.print(line for line in reading.new() if choice.has(line))
+        is_over = ends_at is not None and time.monotonic() >= ends_at
+        printer.print(line for line in reader.new() if selection.has(line))
 
 
 class _RunLogReader:
     """Reads the lines of one run, each once."""
 
-    def __init__(self, invocation: Invocation, run: str) -> None:
+    def __init__(self, invocation: Invocation, run_id: str) -> None:
         from mainspring.store.read.runs.run_views import run_view
 
         self._invocation = invocation
-        self._run = run
-        self._automation = run_view(invocation.reader, run).automation
+        self._run_id = run_id
+        self._automation = run_view(invocation.reader, run_id).automation
         self._after = 0
         self._next = 1
 
     def new(self) -> "list[LogLine]":
-        """Return what came since the last time."""
+        """Return the lines since the last call."""
         import msgspec
 
         from mainspring.service.runs.log_lines import read_lines
         from mainspring.store.read.runs.logs import parts_of
 
-        found = parts_of(self._invocation.reader, self._run, self._after)
+        found = parts_of(self._invocation.reader, self._run_id, self._after)
         if not found:
             return []
         parts = [msgspec.structs.replace(part, automation=self._automation) for part in found]
-        lines = self._invocation.opened(lambda opening: read_lines(parts, opening, after=self._next))
+        lines = self._invocation.unseal(lambda unsealer: read_lines(parts, unsealer, after=self._next))
         self._after, self._next = parts[-1].seq, parts[-1].seq + parts[-1].lines
         return lines
 
     def is_over(self) -> bool:
-        """Tell whether the run has ended or needs a person."""
+        """Return whether the run has ended or needs a person."""
         from mainspring.store.read.runs.run_views import run_view
 
-        state = run_view(self._invocation.reader, self._run).state
+        state = run_view(self._invocation.reader, self._run_id).state
         return state in TERMINAL_STATES or state is RunState.NEEDS_ATTENTION

@@ -1,4 +1,4 @@
-"""`mainspring runs cancel|signal|answer`: what a person tells a run that goes on."""
+"""`mainspring runs cancel|signal|answer`: operations of a person on a live run."""
 
 import click
 
@@ -24,7 +24,7 @@ _STATE_CHOICES = tuple(state.value for state in RunState)
 @background_option
 @pass_invocation
 def cancel(
-    invocation: Invocation, *, which: SelectionOptions, undo: bool | None, rate: str | None, background: bool
+    invocation: Invocation, *, selection: SelectionOptions, undo: bool | None, rate: str | None, background: bool
 ) -> int:
     """One that nobody runs ends at once; another is told where it stands and may clean up.
 
@@ -39,20 +39,20 @@ def cancel(
     if background:
         if undo is not None:
             raise click.UsageError("--background goes by on_cancel=: leave --undo and --keep out")
-        begin_runs(invocation, BulkVerb.CANCEL, which, rate=rate)
+        begin_runs(invocation, BulkVerb.CANCEL, selection, rate=rate)
         return 0
     if rate is not None:
         raise click.UsageError("--rate stands with --background")
-    if which.is_one:
-        run = invocation.run_id(which.runs[0])
-        cancel_one(invocation.store, run, act=invocation.act, undo=undo)
-        invocation.output.document({"run": run, "cancelled": True}, f"{run} is asked to stop.")
+    if selection.is_one:
+        run_id = invocation.run_id(selection.runs[0])
+        cancel_one(invocation.store, run_id, act=invocation.act, undo=undo)
+        invocation.output.document({"run": run_id, "cancelled": True}, f"{run_id} is asked to stop.")
         return 0
-    found = select_runs(invocation, which, bulk.CANCELLABLE)
-    if not which.runs and not which.dry_run:
-        invocation.confirm(f"Cancel {formatting.format_count(len(found), 'run')}")
-    answer = bulk.cancel_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run, undo=undo)
-    return print_bulk_result(invocation, answer, "asked to stop")
+    run_ids = select_runs(invocation, selection, bulk.CANCELLABLE)
+    if not selection.runs and not selection.dry_run:
+        invocation.confirm(f"Cancel {formatting.format_count(len(run_ids), 'run')}")
+    result = bulk.cancel_each(invocation.store, run_ids, act=invocation.act, dry_run=selection.dry_run, undo=undo)
+    return print_bulk_result(invocation, result, "asked to stop")
 
 
 @command("signal", "send a message to a run")

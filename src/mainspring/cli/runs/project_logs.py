@@ -1,4 +1,4 @@
-"""`mainspring logs`: what all runs write, as it comes."""
+"""`mainspring logs`: the logs of the whole project, of all runs, as they arrive."""
 
 import time
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _POLL_INTERVAL_S = 0.5
 _LATE_PART_MS = 15_000
-"""A part may be committed so long after its last line; what is older is not looked for while following."""
+"""A part may be committed this long after its last line; older parts are not read while following."""
 
 
 @command("logs", "print the log of all runs, newest last")
@@ -40,27 +40,27 @@ def logs_command(
     """Lines of one run: mainspring runs logs RUN. With --json one object a line."""
     from mainspring.cli.runs.log_printer import LineFilter, LogPrinter
 
-    choice = LineFilter(level=level)
-    reading = _ProjectLogReader(invocation, name)
+    selection = LineFilter(level=level)
+    reader = _ProjectLogReader(invocation, name)
     printer = LogPrinter(invocation.output, invocation.zone, is_of_many=True)
     since_at = params.read_instant(invocation, since) or 0
-    lines = [line for line in reading.since(since_at) if line.at >= since_at and choice.has(line)]
+    lines = [line for line in reader.since(since_at) if line.at >= since_at and selection.has(line)]
     printer.print(lines[len(lines) - min(tail, len(lines)) :])
     if not lines and not follow:
         invocation.output.hint_empty("No lines are kept from then on.")
     while follow:
         time.sleep(_POLL_INTERVAL_S)
-        printer.print(line for line in reading.since(invocation.clock.now() - _LATE_PART_MS) if choice.has(line))
+        printer.print(line for line in reader.since(invocation.clock.now() - _LATE_PART_MS) if selection.has(line))
 
 
 class _ProjectLogReader:
-    """Reads parts of all runs, or of one automation's, each once."""
+    """Reads the parts of all runs, or of one automation's, each once."""
 
     def __init__(self, invocation: Invocation, automation: str | None) -> None:
         self._invocation = invocation
         self._automations = None if automation is None else [automation]
         self._seen: dict[tuple[str, int], int] = {}
-        """When the last line of each part that was read was written."""
+        """The instant of the last line of each part that was read."""
 
     def since(self, at: int) -> "list[LogLine]":
         """Return the lines of new parts that end at or after an instant, in order."""
@@ -71,4 +71,4 @@ class _ProjectLogReader:
         new = [part for part in found if (part.run, part.seq) not in self._seen]
         self._seen = {place: last for place, last in self._seen.items() if last >= at}
         self._seen |= {(part.run, part.seq): part.last_at for part in new}
-        return self._invocation.opened(lambda opening: read_lines(new, opening, after=None))
+        return self._invocation.unseal(lambda unsealer: read_lines(new, unsealer, after=None))

@@ -1,4 +1,4 @@
-"""`mainspring runs retry|give-result`: what a person does with a run that stopped."""
+"""`mainspring runs retry|give-result`: recovery of a run that stopped."""
 
 import click
 
@@ -38,7 +38,7 @@ _STATE_CHOICES = tuple(sorted(state.value for state in REOPENABLE_STATES))
 def retry(
     invocation: Invocation,
     *,
-    which: SelectionOptions,
+    selection: SelectionOptions,
     from_step: str | None,
     again: str | None,
     accept: str | None,
@@ -58,96 +58,96 @@ def retry(
     With --dry-run nothing is done. STEP is a step's name, or its identity where several have that name. With --rate each run
     gets a time of its own on record: this command does not stay.
     """
-    ways = {"from_step": from_step, "again": again, "accept": accept, "map": renamed}
+    decisions = {"from_step": from_step, "again": again, "accept": accept, "map": renamed}
     if discard_rejected:
-        return _discard_rejected(invocation, which, is_alone=not (any(ways.values()) or at or rate))
-    if any(ways.values()):
-        return _retry_from_step(invocation, which, ways, is_later=bool(at or rate))
-    if which.is_one and rate is None:
+        return _discard_rejected(invocation, selection, is_only_option=not (any(decisions.values()) or at or rate))
+    if any(decisions.values()):
+        return _retry_from_step(invocation, selection, decisions, is_later=bool(at or rate))
+    if selection.is_one and rate is None:
         from mainspring.service.runs.run import retry as retry_one
 
-        run = invocation.run_id(which.runs[0])
-        _confirm_repeats(invocation, run, None)
+        run_id = invocation.run_id(selection.runs[0])
+        _confirm_repeats(invocation, run_id, None)
         due_at = None if at is None else parse_instant(at, invocation.clock.now(), invocation.zone, back=False)
-        retry_one(invocation.store, run, act=invocation.act, due_at=due_at)
-        return _print_continued(invocation, run)
-    return continue_runs(invocation, which, at=at, rate=rate)
+        retry_one(invocation.store, run_id, act=invocation.act, due_at=due_at)
+        return _print_continued(invocation, run_id)
+    return continue_runs(invocation, selection, at=at, rate=rate)
 
 
-def _discard_rejected(invocation: Invocation, which: SelectionOptions, *, is_alone: bool) -> int:
+def _discard_rejected(invocation: Invocation, selection: SelectionOptions, *, is_only_option: bool) -> int:
     from mainspring.service.runs.signal import discard_rejected
 
-    if not which.is_one or not is_alone:
+    if not selection.is_one or not is_only_option:
         raise click.UsageError("--discard-rejected stands alone, for one run", ctx=click.get_current_context())
-    run = invocation.run_id(which.runs[0])
-    number = discard_rejected(invocation.store, run, act=invocation.act)
-    text = f"{run} forgets {formatting.format_count(number, 'signal or event', 'signals and events')} that it could not read."
-    invocation.output.document({"run": run, "discarded": number}, text)
+    run_id = invocation.run_id(selection.runs[0])
+    number = discard_rejected(invocation.store, run_id, act=invocation.act)
+    text = f"{run_id} forgets {formatting.format_count(number, 'signal or event', 'signals and events')} that it could not read."
+    invocation.output.document({"run": run_id, "discarded": number}, text)
     return 0
 
 
 def _retry_from_step(
-    invocation: Invocation, which: SelectionOptions, ways: dict[str, str | None], *, is_later: bool
+    invocation: Invocation, selection: SelectionOptions, decisions: dict[str, str | None], *, is_later: bool
 ) -> int:
     from mainspring.service.runs import run_recovery
 
-    chosen = {way: step for way, step in ways.items() if step}
-    if len(chosen) != 1 or is_later:
+    given = {decision: step for decision, step in decisions.items() if step}
+    if len(given) != 1 or is_later:
         raise click.UsageError("--from-step, --again, --accept and --map stand alone", ctx=click.get_current_context())
-    (way, step), *_ = chosen.items()
-    if not which.is_one:
-        return _decide_renamed(invocation, which, way, step)
-    run = invocation.run_id(which.runs[0])
+    (decision, step), *_ = given.items()
+    if not selection.is_one:
+        return _decide_renamed(invocation, selection, decision, step)
+    run_id = invocation.run_id(selection.runs[0])
     store, reads, act = invocation.store, invocation.reads, invocation.act
-    if way in ("from_step", "again"):
-        _confirm_repeats(invocation, run, step)
-    if way == "from_step":
-        run_recovery.retry_from(store, reads, run, step, act=act)
-    elif way == "again":
-        run_recovery.run_again(store, reads, run, act=act, step=step)
-    elif way == "map":
-        run_recovery.rename_step(store, reads, run, step, act=act)
+    if decision in ("from_step", "again"):
+        _confirm_repeats(invocation, run_id, step)
+    if decision == "from_step":
+        run_recovery.retry_from(store, reads, run_id, step, act=act)
+    elif decision == "again":
+        run_recovery.run_again(store, reads, run_id, act=act, step=step)
+    elif decision == "map":
+        run_recovery.rename_step(store, reads, run_id, step, act=act)
     else:
-        run_recovery.accept_drift(store, reads, run, act=act, step=step)
-    return _print_continued(invocation, run)
+        run_recovery.accept_drift(store, reads, run_id, act=act, step=step)
+    return _print_continued(invocation, run_id)
 
 
-def _decide_renamed(invocation: Invocation, which: SelectionOptions, way: str, step: str) -> int:
-    """Decide in the same way on each of the runs that stopped for a renamed step; the others are refused."""
+def _decide_renamed(invocation: Invocation, selection: SelectionOptions, decision: str, step: str) -> int:
+    """Decide in the same way on each run that stopped for a renamed step; other runs are rejected."""
     from mainspring.cli.bulk.selection import print_bulk_result, select_runs
     from mainspring.service.runs import bulk, run_recovery
 
-    found = select_runs(invocation, which, bulk.RETRYABLE)
-    if not which.dry_run:
+    run_ids = select_runs(invocation, selection, bulk.RETRYABLE)
+    if not selection.dry_run:
         invocation.confirm(
-            f"Continue {formatting.format_count(len(found), 'run')} with --{way.replace('_', '-')} {step}"
+            f"Continue {formatting.format_count(len(run_ids), 'run')} with --{decision.replace('_', '-')} {step}"
         )
-    answer = run_recovery.decide_renamed_each(
-        invocation.store, invocation.reads, found, way, step, act=invocation.act, dry_run=which.dry_run
+    result = run_recovery.decide_renamed_each(
+        invocation.store, invocation.reads, run_ids, decision, step, act=invocation.act, dry_run=selection.dry_run
     )
-    return print_bulk_result(invocation, answer, "continued")
+    return print_bulk_result(invocation, result, "continued")
 
 
-def _confirm_repeats(invocation: Invocation, run: str, step: str | None) -> None:
-    """List what runs again because it, or what it stands on, was taken back; and ask."""
+def _confirm_repeats(invocation: Invocation, run_id: str, step: str | None) -> None:
+    """List the steps that run again because they, or steps they depend on, were undone; and ask for confirmation."""
     from mainspring.insight.runs.rollback_status import list_repeated, list_undone
     from mainspring.insight.runs.steps import label_step
     from mainspring.service.runs.run_recovery import find_step_identity
 
-    story = invocation.reads.story(run)
-    found = list_repeated(story, None if step is None else find_step_identity(story, step))
-    if found:
-        gone = {outcome.ident for outcome in list_undone(story)}
+    story = invocation.reads.story(run_id)
+    repeated = list_repeated(story, None if step is None else find_step_identity(story, step))
+    if repeated:
+        undone = {outcome.ident for outcome in list_undone(story)}
         invocation.output.hint("These run again, under new keys:")
-        for outcome in found:
-            was = "was taken back" if outcome.ident in gone else "stands on what was"
-            invocation.output.hint(f"  {formatting.escape_line(label_step(outcome.ident, outcome.name))} ({was})")
-        invocation.confirm(f"Run {formatting.format_count(len(found), 'step')} again")
+        for outcome in repeated:
+            reason = "was taken back" if outcome.ident in undone else "stands on what was"
+            invocation.output.hint(f"  {formatting.escape_line(label_step(outcome.ident, outcome.name))} ({reason})")
+        invocation.confirm(f"Run {formatting.format_count(len(repeated), 'step')} again")
 
 
-def _print_continued(invocation: Invocation, run: str) -> int:
-    invocation.output.document({"run": run, "continued": True}, f"{run} is continued.")
-    invocation.output.hint(f"Follow it: mainspring runs watch {run}")
+def _print_continued(invocation: Invocation, run_id: str) -> int:
+    invocation.output.document({"run": run_id, "continued": True}, f"{run_id} is continued.")
+    invocation.output.hint(f"Follow it: mainspring runs watch {run_id}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`mainspring run NAME ...`: start a run, by default work on it here if nobody else does, and follow it to its end."""
+"""The run command, `mainspring run NAME ...`: start a run, by default execute it here if no worker does, and follow it to its end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -93,10 +93,10 @@ def _find_automation(invocation: Invocation, registry: "Registry", name: str) ->
     try:
         return registry.get(name)
     except UnknownNameError:
-        own = next((problem for problem in registry.problems if problem.automation == name), None)
-        if own is not None:
-            place = "" if own.where in own.what else f"\nat {own.where}"
-            raise DefinitionError(f"{name!r} cannot be used: {own.what}{place}", hint=own.how) from None
+        own_problem = next((problem for problem in registry.problems if problem.automation == name), None)
+        if own_problem is not None:
+            place = "" if own_problem.where in own_problem.what else f"\nat {own_problem.where}"
+            raise DefinitionError(f"{name!r} cannot be used: {own_problem.what}{place}", hint=own_problem.how) from None
         for problem in registry.problems:
             invocation.output.warn(f"{problem.where}: {problem.what}\n{problem.how}")
         file = _find_announced_file(invocation, name)
@@ -191,22 +191,25 @@ def _start_run(invocation: Invocation, automation: "Automation", data: bytes, op
     return started
 
 
-def _make_up_command(invocation: Invocation, run: str) -> str:
-    """Return the command that starts a worker for a run; without its file where the store cannot be read."""
+def _make_up_command(invocation: Invocation, run_id: str) -> str:
+    """Return the command that starts a worker for a run; without its file if the store cannot be read."""
     from mainspring.store.read.status.status import blocker
 
-    found = None
+    blocked = None
     with suppress(MainspringError):
-        found = blocker(invocation.reader, run)
-    return invocation.up_command.start(None if found is None else found.automation)
+        blocked = blocker(invocation.reader, run_id)
+    return invocation.up_command.start(None if blocked is None else blocked.automation)
 
 
 @contextmanager
 def _print_run_id_on_error(invocation: Invocation, started: "StartAnswer") -> Iterator[None]:
-    """Print the run's id if this command fails after the run was started: a caller that repeats the command would start another one."""
+    """Print the run's id if this command fails after the start: a caller that repeats the command would start another run."""
     try:
         yield
-    except (exits.WaitTimedOutError, exits.OutputLostError):  # it names the run; nothing can be printed
+    except (
+        exits.WaitTimedOutError,
+        exits.OutputLostError,
+    ):  # the first names the run; after the second nothing can be printed
         raise
     except MainspringError:
         run = started.run
@@ -226,26 +229,26 @@ def _read_seconds(span: str | None) -> float | None:
 
 
 def _start_detached(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> int:
-    run = _start_run(invocation, automation, data, options).run
-    invocation.output.document({"run": run}, run)
-    invocation.output.hint(f"look: mainspring runs watch {run}")
+    run_id = _start_run(invocation, automation, data, options).run
+    invocation.output.document({"run": run_id}, run_id)
+    invocation.output.hint(f"look: mainspring runs watch {run_id}")
     return exits.OK
 
 
 def _has_live_worker(invocation: Invocation, automation: "Automation", options: "StartOptions") -> bool:
-    """Tell whether a live worker has this automation in this version, and serves the run's queue and tag."""
+    """Return whether a live worker has this automation in this version, and takes runs from the run's queue and tag."""
     from mainspring.domain.states import SessionState
     from mainspring.store.read.status.status import sessions
 
     definition = automation.definition
     queue, tag = options.queue or definition.option("queue"), definition.option("tag")
     return any(
-        one.role in ("worker", "app")
-        and one.state == SessionState.ALIVE
-        and one.automations.get(definition.name) == definition.version
-        and (one.queues is None or queue in one.queues)
-        and (tag is None or tag in one.tags)
-        for one in invocation.rows_if_made(lambda reader: sessions(reader, limit=1_000))
+        session.role in ("worker", "app")
+        and session.state == SessionState.ALIVE
+        and session.automations.get(definition.name) == definition.version
+        and (session.queues is None or queue in session.queues)
+        and (tag is None or tag in session.tags)
+        for session in invocation.rows_if_made(lambda reader: sessions(reader, limit=1_000))
     )
 
 
@@ -257,7 +260,7 @@ def _run_worker_here(
     options: "StartOptions",
     given: dict[str, Any],
 ) -> int:
-    """Run a worker in this process until the run ends; it takes this run and what that asks for, for it soon leaves."""
+    """Run a worker in this process until the run ends. It takes only this run and its children, for it soon ends."""
     import asyncio
     import os
 
@@ -265,8 +268,8 @@ def _run_worker_here(
     from mainspring.app.project import Project
     from mainspring.resources.secret_variables import SECRET_VARIABLES
 
-    invocation.make_store().check_session_lock()  # without it this process can be no worker
-    # Before the worker opens: a start is answered in time, a worker waits for the store.
+    invocation.make_store().check_session_lock()  # without the lock this process cannot be a worker
+    # Before the worker opens: a start fails in time, a worker waits for the store.
     started = _start_run(invocation, automation, data, options)
     app = App.of(Project(invocation.settings), registry)
     _warn_of_schedule(invocation, automation)
@@ -292,7 +295,7 @@ def _run_worker_here(
 
 
 def _warn_of_schedule(invocation: Invocation, automation: "Automation") -> None:
-    """Say that the schedule is on record from now on, where nothing will load the code that its runs need."""
+    """Print that the schedule is stored from now on, if no process will load the code of its runs."""
     import shlex
 
     definition, up = automation.definition, invocation.up_command
@@ -318,15 +321,15 @@ def _print_automation_help(invocation: Invocation, automation: "Automation") -> 
         kind = schema.get("type") or schema.get("$ref", "any").rpartition("/")[2]
         tail = "required" if name in required else f"default {msgspec.json.encode(schema.get('default')).decode()}"
         lines.append(f"  {name}  {kind}  ({tail})")
-    shown = make_example(automation.signature) if automation.signature is not None else {}
+    example = make_example(automation.signature) if automation.signature is not None else {}
     lines += [
         "",
         "options of every run: mainspring run --help",
         "",
         "example",
-        f"  mainspring run {automation.name} '{msgspec.json.encode(shown).decode()}'",
+        f"  mainspring run {automation.name} '{msgspec.json.encode(example).decode()}'",
     ]
     invocation.output.document(
-        {"name": automation.name, "parameters": definition.parameters, "example": shown}, "\n".join(lines)
+        {"name": automation.name, "parameters": definition.parameters, "example": example}, "\n".join(lines)
     )
     return exits.OK

@@ -1,4 +1,4 @@
-"""`mainspring runs list`."""
+"""`mainspring runs list`: the list of runs."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,11 +13,11 @@ from mainspring.cli.table import TableColumn
 from mainspring.insight.text import formatting
 
 
-def make_run_columns(rows: Sequence[Any], now: int, short: dict[str, str]) -> list[TableColumn]:
-    """Return the columns of every list of runs; `now` in ms, `short` = the short form of each id. Titles have one if a run has a title."""
+def make_run_columns(rows: Sequence[Any], now: int, short_ids: dict[str, str]) -> list[TableColumn]:
+    """Return the columns of every list of runs; `now` in ms, `short_ids` = the short form of each id. TITLE only if a run has a title."""
     title = TableColumn("TITLE", lambda row: formatting.escape_line(row.title or "-"), cut=True, most=30)
     return [
-        TableColumn("RUN", lambda row: short[row.id]),
+        TableColumn("RUN", lambda row: short_ids[row.id]),
         TableColumn("STATE", lambda row: formatting.format_state(row.state), lambda row: formatting.COLOURS[row.state]),
         TableColumn("AUTOMATION", lambda row: formatting.escape_line(row.automation), cut=True, most=30),
         *([title] if any(row.title for row in rows) else []),
@@ -28,7 +28,7 @@ def make_run_columns(rows: Sequence[Any], now: int, short: dict[str, str]) -> li
 
 
 def format_steps(row: Any) -> str:
-    """Return how far a run is: "12/100" if it tells its progress, else the number of saved outcomes; "3+" while it runs."""
+    """Return the progress of a run: "12/100" if it reports it, else the number of saved outcomes; "3+" while it runs."""
     from mainspring.domain.states import RunState
     from mainspring.domain.values.plain_json import decode_value
 
@@ -40,7 +40,7 @@ def format_steps(row: Any) -> str:
 
 
 def format_duration(row: Any, now: int) -> str:
-    """Return how long a run took, or takes by now."""
+    """Return how long a run took, or has taken so far."""
     return "-" if row.started_at is None else formatting.format_span(max((row.finished_at or now) - row.started_at, 0))
 
 
@@ -71,9 +71,9 @@ def list_command(
 
     since_at, until_at = params.read_instant(invocation, since), params.read_instant(invocation, until)
 
-    def question(reader: Any) -> RunPage:
+    def read_page(reader: Any) -> RunPage:
         cursor = None if after is None else run_view(reader, invocation.run_id(after)).seq
-        ask = partial(
+        query_page = partial(
             run_page,
             reader,
             states=params.read_states(states),
@@ -83,15 +83,15 @@ def list_command(
             since_at=since_at,
             until_at=until_at,
         )
-        found = ask(limit=limit, cursor=cursor)
-        while found.cursor is not None and len(found.runs) < limit:  # one look is bounded
-            more = ask(limit=limit - len(found.runs), cursor=found.cursor)
-            found = RunPage([*found.runs, *more.runs], more.cursor)
-        return found
+        page_so_far = query_page(limit=limit, cursor=cursor)
+        while page_so_far.cursor is not None and len(page_so_far.runs) < limit:  # one query is bounded
+            more = query_page(limit=limit - len(page_so_far.runs), cursor=page_so_far.cursor)
+            page_so_far = RunPage([*page_so_far.runs, *more.runs], more.cursor)
+        return page_so_far
 
-    found = invocation.read(question)
-    page = invocation.opened(lambda opening: opening.page(found))
-    short = invocation.short_ids(IdKind.RUN, (row.id for row in page.runs))
-    invocation.output.rows(page.runs, make_run_columns(page.runs, invocation.clock.now(), short), empty="No runs.")
+    stored_page = invocation.read(read_page)
+    page = invocation.unseal(lambda unsealer: unsealer.page(stored_page))
+    short_ids = invocation.short_ids(IdKind.RUN, (row.id for row in page.runs))
+    invocation.output.rows(page.runs, make_run_columns(page.runs, invocation.clock.now(), short_ids), empty="No runs.")
     if page.cursor is not None:
-        invocation.output.hint(f"There are more: --after {short[page.runs[-1].id]}")
+        invocation.output.hint(f"There are more: --after {short_ids[page.runs[-1].id]}")

@@ -1,4 +1,4 @@
-"""Waiting for the end of one run; how it ended decides the exit code."""
+"""Wait for the end of a run; its state decides the exit code."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -23,47 +23,47 @@ _CODE_BY_STATE = {
 
 
 def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None = None, stays: bool = True) -> int:
-    """Wait until the run ends or needs a person, print how it ended, return the exit code.
+    """Wait until the run ends or needs a person, print its end, return the exit code.
 
-    A run that began anew is followed. What it asks is told; where nobody sits at a terminal, and no answer is taken in their place in time,
-    that ends the wait. What halts the run until a person acts is printed once.
-    `stays` = whoever works on it goes on when this wait is over.
+    A restarted run is followed. Its questions are printed; without a person at a terminal, an open question without a default answer
+    ends the wait. A halt that needs a person is printed once.
+    `stays` = the worker of the run continues after this wait.
 
     Raises:
-        WaitTimedOutError: `timeout` seconds passed before.
+        WaitTimedOutError: `timeout` seconds passed first.
     """
     from mainspring.app.handle import find_continuation
     from mainspring.store.read.runs.run_views import run_view
 
     until = None if timeout is None else time.monotonic() + timeout
-    asked: set[str] = set()
+    printed: set[str] = set()
     notice = HaltNotice(invocation, is_worked_here=not stays)
     while True:
         view = run_view(invocation.reader, run_id)
         if view.state in TERMINAL_STATES or view.state is RunState.NEEDS_ATTENTION:
-            heir = find_continuation(view)
-            if heir is None:
+            successor_id = find_continuation(view)
+            if successor_id is None:
                 return print_end(invocation, view)
-            run_id = heir
+            run_id = successor_id
             continue
         if (
             view.state is RunState.WAITING
-            and _print_questions(invocation, run_id, asked)
+            and _print_questions(invocation, run_id, printed)
             and not _may_be_answered(invocation)
         ):
             return exits.NEEDS_HUMAN
         notice.check(run_id)
         if until is not None and time.monotonic() >= until:
-            goes_on = "It goes on. " if stays else "It goes on with the next worker: mainspring up. "
+            outlook = "It goes on. " if stays else "It goes on with the next worker: mainspring up. "
             raise exits.WaitTimedOutError(
                 f"run {run_id} has not ended in {timeout:g} s; it is {view.state}",
-                hint=f"{'' if notice.has_printed else goes_on}Look: mainspring runs show {run_id}",
+                hint=f"{'' if notice.has_printed else outlook}Look: mainspring runs show {run_id}",
             )
         time.sleep(_POLL_INTERVAL_S)
 
 
-def _print_questions(invocation: Invocation, run_id: str, asked: set[str]) -> bool:
-    """Tell each question of the run once; return whether one is open that only a person can settle."""
+def _print_questions(invocation: Invocation, run_id: str, printed: set[str]) -> bool:
+    """Print each question of the run once. Return whether an open one needs a person."""
     from mainspring.insight.runs.waits import ask_text, default_choice, has_many_questions, list_open_questions
     from mainspring.store.read.runs.run_views import waits_of
 
@@ -71,40 +71,40 @@ def _print_questions(invocation: Invocation, run_id: str, asked: set[str]) -> bo
     waits = list_open_questions(unanswered, invocation.clock.now())
     if not waits:
         return False
-    shown = invocation.opened(lambda opening: [opening.wait(one) for one in waits])
-    for wait in shown:
-        if wait.ident in asked:
+    unsealed_waits = invocation.unseal(lambda unsealer: [unsealer.wait(wait) for wait in waits])
+    for wait in unsealed_waits:
+        if wait.ident in printed:
             continue
-        asked.add(wait.ident)
+        printed.add(wait.ident)
         sentence, answers = ask_text(wait, is_one_of_many=has_many_questions(unanswered))
         default, lines = default_choice(wait), "\n".join(answers)
-        in_time = "" if default is None else f" Without an answer in time it is: {default}."
-        invocation.output.warn(f"run {run_id} waits for a person. {sentence}{in_time}\n{lines}")
-    return any(default_choice(wait) is None for wait in shown)
+        default_text = "" if default is None else f" Without an answer in time it is: {default}."
+        invocation.output.warn(f"run {run_id} waits for a person. {sentence}{default_text}\n{lines}")
+    return any(default_choice(wait) is None for wait in unsealed_waits)
 
 
 def _may_be_answered(invocation: Invocation) -> bool:
-    """Whether somebody may answer while we wait."""
+    """Return whether a person may answer during the wait."""
     return invocation.output.is_terminal and not invocation.flags.no_input
 
 
 def print_end(invocation: Invocation, view: "RunView") -> int:
-    """Print how a run ended: its result on stdout, else why on stderr."""
+    """Print the end of a run: its result on stdout, or its failure on stderr."""
     from mainspring.domain.text.escaping import escape
     from mainspring.domain.values.plain_json import decode_value
 
-    run = invocation.opened(lambda opening: opening.run(view))
+    run = invocation.unseal(lambda unsealer: unsealer.run(view))
     if run.state is RunState.SUCCEEDED:
         result: Any = decode_value(run.result)
-        shown = escape(msgspec.json.encode(result).decode()) if result is not None else ""
-        invocation.output.document({"run": run.id, "state": run.state, "result": result}, shown)
+        result_text = escape(msgspec.json.encode(result).decode()) if result is not None else ""
+        invocation.output.document({"run": run.id, "state": run.state, "result": result}, result_text)
         return exits.OK
     failure = run.failure
-    why = f": {failure.headline}" if failure is not None else ""
+    reason = f": {failure.headline}" if failure is not None else ""
     document = {"run": run.id, "state": run.state, "reason": run.reason, "failure": failure}
     if invocation.output.is_json:
         invocation.output.json(document)
-    invocation.output.warn(f"run {run.id} is {run.state}{why}")
+    invocation.output.warn(f"run {run.id} is {run.state}{reason}")
     if failure is not None and failure.hint:
         invocation.output.warn(failure.hint)
     invocation.output.hint(f"look: mainspring runs show {run.id}")

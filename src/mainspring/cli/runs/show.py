@@ -39,20 +39,20 @@ def show(invocation: Invocation, run: str, *, whole: bool) -> None:
     )
 
 
-def read_story(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
+def read_story(invocation: Invocation, run_id: str) -> "tuple[RunStory, Explanation]":
     """Return a run's story and its explanation. Raises NotFoundError."""
     from mainspring.insight.runs.stored_explanation import explain_run
-    from mainspring.store.read.runs import run_views as reads_runs
+    from mainspring.store.read.runs import run_views
 
-    stored = reads_runs.story(invocation.reader, run)
-    story = invocation.opened(lambda opening: opening.story(stored))
+    stored = run_views.story(invocation.reader, run_id)
+    story = invocation.unseal(lambda unsealer: unsealer.story(stored))
     return story, explain_run(
         invocation.reader, story, invocation.clock.now(), invocation.zone, up=invocation.up_command
     )
 
 
 def make_story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
-    """Return what --json prints of a run."""
+    """Return the JSON document of a run."""
     from mainspring.domain.values.plain_json import decode_value, to_plain_json
     from mainspring.insight.runs.steps import list_step_lines
 
@@ -106,12 +106,12 @@ def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation"
         output.line()
         _print_steps(invocation, [line for line in lines if line.superseded is None], whole=whole)
     _print_last_lines(invocation, run)
-    _print_rest(invocation, story, lines)
+    _print_rare_parts(invocation, story, lines)
     for sentence in explanation.next:
         output.line(f"next  {formatting.escape_line(sentence)}")
-    for one in explanation.can:
-        output.line(f"  $ {one.command}")
-        output.line(f"      {one.does}")
+    for suggestion in explanation.can:
+        output.line(f"  $ {suggestion.command}")
+        output.line(f"      {suggestion.does}")
 
 
 def _format_facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str, str]]:
@@ -129,10 +129,10 @@ def _format_facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str,
             f"{formatting.format_instant(run.slot_at, zone)} {zone} ({formatting.format_distance(run.slot_at, now)})",
         )
     if run.started_at:
-        took = formatting.format_span(max((run.finished_at or now) - run.started_at, 0))
+        duration = formatting.format_span(max((run.finished_at or now) - run.started_at, 0))
         yield (
             "started",
-            f"{formatting.format_instant(run.started_at, zone)}, {'took' if run.finished_at else 'for'} {took}",
+            f"{formatting.format_instant(run.started_at, zone)}, {'took' if run.finished_at else 'for'} {duration}",
         )
     yield (
         "runs as",
@@ -159,24 +159,26 @@ def format_value(data: bytes, limit: int = _VALUE_LENGTH) -> str:
     sealed = split_sealed(data)
     if sealed is not None:
         return f"(sealed by codec {sealed.codec!r}, {len(sealed.data)} bytes)"
-    found = decode_value(data)
-    if isinstance(found, dict) and found.keys() == {"base64"}:
+    value = decode_value(data)
+    if isinstance(value, dict) and value.keys() == {"base64"}:
         return f"({len(data)} bytes of another codec)"
     return formatting.escape_line(data.decode("utf-8", "replace"), limit)
 
 
 def _print_steps(invocation: Invocation, lines: "list[StepLine]", *, whole: bool) -> None:
-    """Print a line for each request; many calls of one step are one line, unless all are wanted."""
+    """Print a line for each call; many calls of one step are one line, unless all are requested."""
     from mainspring.insight.runs.step_groups import StepGroup, arrange_lines
     from mainspring.insight.runs.steps import draw_bars
 
     output, now, zone = invocation.output, invocation.clock.now(), invocation.zone
     arranged: list[StepLine | StepGroup] = list(lines) if whole else arrange_lines(lines, now)
-    shown = arranged if whole else arranged[-_MAX_LINES:]
-    drawn = [line for line in shown if not isinstance(line, StepGroup)]
-    width = max((min(measure_width(formatting.escape_line(line.label)), _MAX_NAME_WIDTH) for line in drawn), default=0)
-    bar_of = {id(line): bar for line, bar in zip(drawn, draw_bars(drawn, now), strict=True)}
-    for line in shown:
+    visible = arranged if whole else arranged[-_MAX_LINES:]
+    single_lines = [line for line in visible if not isinstance(line, StepGroup)]
+    width = max(
+        (min(measure_width(formatting.escape_line(line.label)), _MAX_NAME_WIDTH) for line in single_lines), default=0
+    )
+    bar_of = {id(line): bar for line, bar in zip(single_lines, draw_bars(single_lines, now), strict=True)}
+    for line in visible:
         if isinstance(line, StepGroup):
             name = cut_to_width(formatting.escape_line(line.name), _MAX_NAME_WIDTH)
             output.line(f"  {name} x {line.number:,}: {line.summary}")
@@ -190,10 +192,10 @@ def _print_steps(invocation: Invocation, lines: "list[StepLine]", *, whole: bool
                 bar_of[id(line)],
                 now,
             )
-            for one in line.tries:
-                if one.failure is not None or (len(line.tries) > 1 and one.state != "succeeded"):
-                    _print_attempt(output, one, zone)
-    if len(shown) < len(arranged):
+            for attempt in line.tries:
+                if attempt.failure is not None or (len(line.tries) > 1 and attempt.state != "succeeded"):
+                    _print_attempt(output, attempt, zone)
+    if len(visible) < len(arranged):
         output.hint(f"The last {_MAX_LINES} of {len(arranged)} lines; all of them: mainspring runs show RUN --all")
     elif len(arranged) < len(lines):
         output.hint("Each call: mainspring runs show RUN --all")
@@ -212,7 +214,7 @@ def _print_step(output: "Output", line: "StepLine", name: str, bar: str, now: in
 
 
 def _print_last_lines(invocation: Invocation, run: "RunView") -> None:
-    """Print the last lines of the step that failed: what is looked for first."""
+    """Print the last lines of the failed step, which readers need first."""
     from mainspring.cli.runs.log_printer import LogPrinter
     from mainspring.service.runs.log_lines import read_last_lines
     from mainspring.store.read.runs.logs import last_parts
@@ -220,26 +222,26 @@ def _print_last_lines(invocation: Invocation, run: "RunView") -> None:
     if run.failed_ident is None:
         return
     parts = last_parts(invocation.reader, run.id, run.failed_ident, _LAST_LINES)
-    found = invocation.opened(lambda opening: read_last_lines(parts, opening, _LAST_LINES))
-    if found:
+    log_lines = invocation.unseal(lambda unsealer: read_last_lines(parts, unsealer, _LAST_LINES))
+    if log_lines:
         invocation.output.line(f"  its last lines (all: mainspring runs logs {run.id})")
-        LogPrinter(invocation.output, invocation.zone, is_of_many=False, margin="  ").print(found)
+        LogPrinter(invocation.output, invocation.zone, is_of_many=False, margin="  ").print(log_lines)
         invocation.output.line()
 
 
-def _print_attempt(output: "Output", one: "StepTry", zone: str) -> None:
-    again = f", next {formatting.format_instant(one.next_at, zone)[11:]}" if one.next_at else ""
+def _print_attempt(output: "Output", attempt: "StepTry", zone: str) -> None:
+    next_text = f", next {formatting.format_instant(attempt.next_at, zone)[11:]}" if attempt.next_at else ""
     output.line(
-        f"      attempt {one.number}  {formatting.format_instant(one.started_at, zone)[11:]}  {one.state}{again}"
+        f"      attempt {attempt.number}  {formatting.format_instant(attempt.started_at, zone)[11:]}  {attempt.state}{next_text}"
     )
-    if one.failure is not None:
-        output.line(f"        {output.paint(formatting.escape_line(one.failure.headline, _VALUE_LENGTH), 'red')}")
-        if place := locate_full_path(one.failure.frames):
+    if attempt.failure is not None:
+        output.line(f"        {output.paint(formatting.escape_line(attempt.failure.headline, _VALUE_LENGTH), 'red')}")
+        if place := locate_full_path(attempt.failure.frames):
             output.line(f"        at {formatting.escape_line(place, _VALUE_LENGTH)}")
 
 
-def _print_rest(invocation: Invocation, story: "RunStory", lines: "list[StepLine]") -> None:
-    """Print what is there in few runs: what is superseded, the difference of a drift, children, facts not taken in, hints."""
+def _print_rare_parts(invocation: Invocation, story: "RunStory", lines: "list[StepLine]") -> None:
+    """Print the parts that few runs have: superseded steps, the difference of a drift, children, unread facts, hints."""
     from mainspring.domain.values.plain_json import decode_value
     from mainspring.store.read.short_ids import IdKind
 
@@ -253,22 +255,22 @@ def _print_rest(invocation: Invocation, story: "RunStory", lines: "list[StepLine
         output.line(
             f"    {output.paint('+ now   ' + formatting.escape_line(change.get('now', ''), _VALUE_LENGTH), 'green')}"
         )
-    old = [line for line in lines if line.superseded is not None]
-    if old:
-        names = ", ".join(formatting.escape_line(line.label, 30) for line in old[:8])
-        output.line(f"  superseded, kept for the record: {names}{', ...' if len(old) > 8 else ''}")
-    short = invocation.short_ids(IdKind.RUN, (child.id for child in story.children[:10]))
+    superseded = [line for line in lines if line.superseded is not None]
+    if superseded:
+        names = ", ".join(formatting.escape_line(line.label, 30) for line in superseded[:8])
+        output.line(f"  superseded, kept for the record: {names}{', ...' if len(superseded) > 8 else ''}")
+    short_ids = invocation.short_ids(IdKind.RUN, (child.id for child in story.children[:10]))
     for child in story.children[:10]:
         output.line(
-            f"  child {short[child.id]}  {formatting.format_state(child.state)}  {formatting.escape_line(child.automation)}"
+            f"  child {short_ids[child.id]}  {formatting.format_state(child.state)}  {formatting.escape_line(child.automation)}"
         )
     if story.facts:
         output.line(
             f"  not yet taken in: {', '.join(formatting.escape_line(f'{fact.kind} {fact.name}', 40) for fact in story.facts[:8])}"
         )
     for fact in story.rejected[-8:]:
-        given = "" if fact.payload is None else f": {format_value(fact.payload)}"
-        output.line(f"  rejected {fact.kind} {formatting.escape_line(fact.name, 40)}{given}")
+        payload = "" if fact.payload is None else f": {format_value(fact.payload)}"
+        output.line(f"  rejected {fact.kind} {formatting.escape_line(fact.name, 40)}{payload}")
         output.line(f"    {formatting.escape_line(fact.failure.message, _VALUE_LENGTH)}")
     detail = decode_value(run.detail)
     if isinstance(detail, dict):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _POLL_INTERVAL_S = 0.2
 _PAUSE_FACTOR = 10
-"""Reading a long story may take a tenth of the time, no more."""
+"""Reading a long story takes at most a tenth of the time."""
 
 _CODE_BY_STATE = {
     RunState.SUCCEEDED: exits.OK,
@@ -42,44 +42,44 @@ def watch(invocation: Invocation, run: str, timeout: str | None) -> int:
     return follow_run(invocation, invocation.run_id(run), timeout)
 
 
-def follow_run(invocation: Invocation, run: str, timeout: str | None = None, *, is_worked_here: bool = False) -> int:
-    """Print what becomes of a run, line by line, and return the exit code. `is_worked_here` = this process works on it.
+def follow_run(invocation: Invocation, run_id: str, timeout: str | None = None, *, is_worked_here: bool = False) -> int:
+    """Print the progress of a run, line by line, and return the exit code. `is_worked_here` = this process works on it.
 
     Raises:
-        WaitTimedOutError: it still goes on after `timeout`.
+        WaitTimedOutError: it has not ended after `timeout`.
     """
     from mainspring.app.handle import find_continuation
     from mainspring.cli.runs.show import make_story_data, read_story
     from mainspring.domain.duration import parse_duration
 
     span = None if timeout is None else parse_duration(timeout).total_seconds()
-    began, seen = time.monotonic(), _ProgressPrinter(invocation)
+    started, progress = time.monotonic(), _ProgressPrinter(invocation)
     notice = HaltNotice(invocation, is_worked_here=is_worked_here)
     while True:
-        before = time.monotonic()
-        story, explanation = read_story(invocation, run)
-        took = time.monotonic() - before
+        read_at = time.monotonic()
+        story, explanation = read_story(invocation, run_id)
+        read_duration = time.monotonic() - read_at
         if not invocation.output.is_json:
-            seen.show(story, explanation)
+            progress.print_news(story, explanation)
             invocation.output.flush()
         code = _find_end_code(invocation, story)
-        heir = find_continuation(story.run) if code is not None else None
-        if heir is not None:
-            invocation.output.line(f"  it began anew as run {heir}")
-            run, seen = heir, _ProgressPrinter(invocation)
+        successor_id = find_continuation(story.run) if code is not None else None
+        if successor_id is not None:
+            invocation.output.line(f"  it began anew as run {successor_id}")
+            run_id, progress = successor_id, _ProgressPrinter(invocation)
             continue
         if code is not None:
             if invocation.output.is_json:
                 invocation.output.json(make_story_data(story, explanation))
             else:
-                seen.end(story, explanation)
+                progress.print_end(story, explanation)
             return code
-        notice.check(run)
-        if span is not None and time.monotonic() - began >= span:
+        notice.check(run_id)
+        if span is not None and time.monotonic() - started >= span:
             raise exits.WaitTimedOutError(
-                f"run {run} is {story.run.state} after {timeout}", hint=f"See: mainspring explain {run}"
+                f"run {run_id} is {story.run.state} after {timeout}", hint=f"See: mainspring explain {run_id}"
             )
-        time.sleep(max(_POLL_INTERVAL_S, took * _PAUSE_FACTOR))
+        time.sleep(max(_POLL_INTERVAL_S, read_duration * _PAUSE_FACTOR))
 
 
 def _find_end_code(invocation: Invocation, story: "RunStory") -> int | None:
@@ -89,12 +89,12 @@ def _find_end_code(invocation: Invocation, story: "RunStory") -> int | None:
     state = story.run.state
     if state in TERMINAL_STATES or state is RunState.NEEDS_ATTENTION:
         return _CODE_BY_STATE[state]
-    asks = state is RunState.WAITING and list_open_questions(story.waits, invocation.clock.now())
-    return exits.NEEDS_HUMAN if asks and (not invocation.output.is_terminal or invocation.flags.no_input) else None
+    questions = state is RunState.WAITING and list_open_questions(story.waits, invocation.clock.now())
+    return exits.NEEDS_HUMAN if questions and (not invocation.output.is_terminal or invocation.flags.no_input) else None
 
 
 class _ProgressPrinter:
-    """What was printed already: a line of the picture is printed again when its state changed."""
+    """Prints the progress of a run; a step is printed again when its state changes."""
 
     def __init__(self, invocation: Invocation) -> None:
         self._output = invocation.output
@@ -102,8 +102,8 @@ class _ProgressPrinter:
         self._lines: dict[tuple[str, int], tuple[str, int]] = {}
         self._waits: tuple[Any, ...] = ()
 
-    def show(self, story: "RunStory", explanation: "Explanation") -> None:
-        """Print what is new."""
+    def print_news(self, story: "RunStory", explanation: "Explanation") -> None:
+        """Print new lines."""
         from mainspring.insight.runs.steps import list_step_lines
 
         for line in list_step_lines(story):
@@ -118,12 +118,12 @@ class _ProgressPrinter:
                 return
             for sentence in explanation.what:
                 self._output.hint(f"  {formatting.escape_line(sentence)}")
-            for one in explanation.can:
-                if _feeds_run(one.command):
-                    self._output.hint(f"  $ {one.command}")
+            for suggestion in explanation.can:
+                if _answers_run(suggestion.command):
+                    self._output.hint(f"  $ {suggestion.command}")
 
-    def end(self, story: "RunStory", explanation: "Explanation") -> None:
-        """Print the last lines: how it stands now, and what can be done."""
+    def print_end(self, story: "RunStory", explanation: "Explanation") -> None:
+        """Print the last lines: the present state, and possible operations."""
         state = self._output.paint(
             formatting.format_state(story.run.state), formatting.COLOURS[story.run.state], bold=True
         )
@@ -132,20 +132,20 @@ class _ProgressPrinter:
         )
         for sentence in explanation.what:
             self._output.line(f"  {formatting.escape_line(sentence)}")
-        for one in explanation.can:
-            if not _feeds_run(one.command):
-                self._output.hint(f"  $ {one.command}")
+        for suggestion in explanation.can:
+            if not _answers_run(suggestion.command):
+                self._output.hint(f"  $ {suggestion.command}")
 
     def _print(self, line: "StepLine") -> None:
         last = line.tries[-1]
-        what = f"{formatting.escape_line(line.label, 60)} {line.state}"
-        tries = f" at attempt {last.number}" if last.number > 1 else ""
-        took = f", {formatting.format_span(line.took(self._clock.now()))}" if last.ended_at else ""
+        step_text = f"{formatting.escape_line(line.label, 60)} {line.state}"
+        attempts = f" at attempt {last.number}" if last.number > 1 else ""
+        duration = f", {formatting.format_span(line.took(self._clock.now()))}" if last.ended_at else ""
         error = f": {formatting.escape_line(last.failure.headline, 200)}" if last.failure is not None else ""
-        again = f", next {formatting.format_distance(last.next_at, self._clock.now())}" if last.next_at else ""
-        self._output.line(f"  {what}{tries}{took}{error}{again}")
+        next_text = f", next {formatting.format_distance(last.next_at, self._clock.now())}" if last.next_at else ""
+        self._output.line(f"  {step_text}{attempts}{duration}{error}{next_text}")
 
 
-def _feeds_run(command: str) -> bool:
-    """Whether a command gives a run what it waits for."""
+def _answers_run(command: str) -> bool:
+    """Return whether a command gives a run its expected input."""
     return " runs answer " in command or " runs signal " in command

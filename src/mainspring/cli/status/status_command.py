@@ -1,4 +1,4 @@
-"""`mainspring status`, and what a bare `mainspring` says."""
+"""The status command, `mainspring status`, and the output of a bare `mainspring`."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _POLL_INTERVAL_S = 0.2
 _NOTICING_ROLES = frozenset({ProcessRole.WORKER, ProcessRole.WATCHER, "app", "dev"})
-"""Roles of processes that notice within seconds that another one of their machine died."""
+"""Roles of processes that notice within seconds when another process of their machine dies."""
 
 WELCOME_TEXT = """\
 Mainspring runs scripts, tasks and workflows that survive kill -9. Four ways to begin:
@@ -62,59 +62,62 @@ def _print_handover(invocation: Invocation, since: str) -> int:
     from mainspring.insight.status.handover import read_handover
 
     now, first_at = invocation.clock.now(), read_instant(invocation, since) or 0
-    verdict = read_project_status(invocation)
-    found = invocation.opened(
-        lambda opening: invocation.read(lambda reader: read_handover(reader, first_at, now, opened_wait=opening.wait))
+    project_status = read_project_status(invocation)
+    handover = invocation.unseal(
+        lambda unsealer: invocation.read(lambda reader: read_handover(reader, first_at, now, opened_wait=unsealer.wait))
     )
 
-    def text() -> None:
-        _print(invocation, verdict, verdict.untold)
-        for line in format_handover(found, now, invocation.zone):
+    def print_text() -> None:
+        _print(invocation, project_status, project_status.untold)
+        for line in format_handover(handover, now, invocation.zone):
             invocation.output.line(line)
 
-    invocation.output.document(found, text)
-    return exits.OK if verdict.healthy else exits.CHECK_FAILED
+    invocation.output.document(handover, print_text)
+    return exits.OK if project_status.healthy else exits.CHECK_FAILED
 
 
 def _print_host_status(invocation: Invocation) -> int:
     from mainspring.app.processes.host_status import read_host_status
 
-    found = invocation.read(lambda reader: read_host_status(reader, invocation.clock.now()))
+    host_status = invocation.read(lambda reader: read_host_status(reader, invocation.clock.now()))
 
-    def text() -> None:
-        output, good = invocation.output, not found.missing
-        icon, colour = (formatting.GOOD, "green") if good else (formatting.BAD, "red")
-        kept = ", ".join(f"{found.live[role]} of {number} {role}" for role, number in found.kept.items()) or "nothing"
-        output.line(f"{output.paint(icon, colour)} here: {kept}")
-        for one in found.missing:
-            output.line(f"  missing: {formatting.escape_text(one)}")
+    def print_text() -> None:
+        output, is_complete = invocation.output, not host_status.missing
+        icon, colour = (formatting.GOOD, "green") if is_complete else (formatting.BAD, "red")
+        counts = (
+            ", ".join(f"{host_status.live[role]} of {number} {role}" for role, number in host_status.kept.items())
+            or "nothing"
+        )
+        output.line(f"{output.paint(icon, colour)} here: {counts}")
+        for missing in host_status.missing:
+            output.line(f"  missing: {formatting.escape_text(missing)}")
 
-    invocation.output.document(found, text)
-    return exits.CHECK_FAILED if found.missing else exits.OK
+    invocation.output.document(host_status, print_text)
+    return exits.CHECK_FAILED if host_status.missing else exits.OK
 
 
 def print_welcome(invocation: Invocation) -> int:
-    """Say how things stand inside a project, how to begin outside of one."""
+    """Print the status inside a project, or the first steps outside of one."""
     if invocation.settings.file is None and not invocation.is_there():
         invocation.output.line(WELCOME_TEXT)
         return exits.OK
     return _print_status(invocation, read_project_status(invocation))
 
 
-def _print_status(invocation: Invocation, found: ProjectStatus) -> int:
-    invocation.output.document(found, lambda: _print(invocation, found, found.problems))
-    return exits.OK if found.healthy else exits.CHECK_FAILED
+def _print_status(invocation: Invocation, project_status: ProjectStatus) -> int:
+    invocation.output.document(project_status, lambda: _print(invocation, project_status, project_status.problems))
+    return exits.OK if project_status.healthy else exits.CHECK_FAILED
 
 
 def read_project_status(invocation: Invocation) -> ProjectStatus:
-    """Return how things stand. Raises NoStoreError."""
+    """Return the status of the project. Raises NoStoreError."""
     from mainspring.cli.automations.new_files import describe_new_files
     from mainspring.store.read.status.status import audit_head
 
     store, environment = invocation.shown, invocation.settings.project.environment
 
-    def found(reader: "StoreReader") -> ProjectStatus:
-        verdict = evaluate_status(
+    def read_status(reader: "StoreReader") -> ProjectStatus:
+        project_status = evaluate_status(
             reader,
             invocation.clock.now(),
             read_unresolved(reader),
@@ -126,10 +129,10 @@ def read_project_status(invocation: Invocation) -> ProjectStatus:
             zone=invocation.zone,
         )
         head = audit_head(reader)
-        notes = [*verdict.notes, *describe_new_files(invocation)]
-        return msgspec.structs.replace(verdict, notes=notes, audit_head=None if head is None else str(head))
+        notes = [*project_status.notes, *describe_new_files(invocation)]
+        return msgspec.structs.replace(project_status, notes=notes, audit_head=None if head is None else str(head))
 
-    return invocation.read(found)
+    return invocation.read(read_status)
 
 
 def _read_free_bytes(invocation: Invocation) -> int | None:
@@ -141,7 +144,7 @@ def _read_free_bytes(invocation: Invocation) -> int | None:
 
 
 def _find_spool_faults(invocation: Invocation) -> list[str]:
-    """Return why records of wrapped commands may wait in the spool unseen, with the fix; nothing if all of it can be read."""
+    """Return why records of wrapped commands may be hidden in the spool, with the fix; nothing if all can be read."""
     from mainspring.service.spool import Spool
 
     fault = Spool(invocation.settings.exec.spool, invocation.settings.spare_spool).find_fault()
@@ -149,7 +152,7 @@ def _find_spool_faults(invocation: Invocation) -> list[str]:
 
 
 def _find_unnoticed_deaths(reader: "StoreReader") -> Iterator[str]:
-    """Yield runs whose process died on this machine, where no process lives that notices it by itself."""
+    """Yield runs whose process died on this machine, if no process that notices it by itself runs there."""
     from mainspring.store.liveness import find_dead, host_identity
 
     dead = {found.session for found in find_dead(reader)}
@@ -169,8 +172,8 @@ def _find_write_fault(invocation: Invocation) -> str:
     return write_fault(invocation.path.parent) if invocation.is_there() else ""
 
 
-def _is_ready(found: ProjectStatus) -> bool:
-    return found.healthy and found.workers > 0
+def _is_ready(project_status: ProjectStatus) -> bool:
+    return project_status.healthy and project_status.workers > 0
 
 
 def _wait_until_healthy(invocation: Invocation, timeout: str) -> ProjectStatus:
@@ -179,30 +182,36 @@ def _wait_until_healthy(invocation: Invocation, timeout: str) -> ProjectStatus:
     until = time.monotonic() + parse_duration(timeout).total_seconds()
     while True:
         try:
-            found = read_project_status(invocation)
+            project_status = read_project_status(invocation)
         except NoStoreError:  # `mainspring up` may be about to create it
             if time.monotonic() >= until:
                 raise
             time.sleep(_POLL_INTERVAL_S)
             continue
-        if _is_ready(found):
-            return found
+        if _is_ready(project_status):
+            return project_status
         if time.monotonic() >= until:
-            why = found.problems[0] if found.problems else "No worker is running. Start one: mainspring up"
-            raise exits.WaitTimedOutError(f"not healthy after {timeout}", hint=why)
+            hint = (
+                project_status.problems[0]
+                if project_status.problems
+                else "No worker is running. Start one: mainspring up"
+            )
+            raise exits.WaitTimedOutError(f"not healthy after {timeout}", hint=hint)
         time.sleep(_POLL_INTERVAL_S)
 
 
-def _print(invocation: Invocation, found: ProjectStatus, problems: list[str]) -> None:
+def _print(invocation: Invocation, project_status: ProjectStatus, problems: list[str]) -> None:
     output = invocation.output
-    icon, colour = status_icon(found)
-    output.line(f"{output.paint(icon, colour)} {found.sentence}")
+    icon, colour = status_icon(project_status)
+    output.line(f"{output.paint(icon, colour)} {project_status.sentence}")
     for problem in problems:
         output.line(f"  {formatting.escape_text(problem)}")
-    for note in found.notes:
+    for note in project_status.notes:
         output.line(f"  {formatting.escape_text(note)}")
-    output.hint(f"store {found.store} ({found.environment})")
-    if found.audit_head:
-        output.hint(f"audit log {found.audit_head} (mainspring audit-log verify --head {found.audit_head})")
-    if found.notice:
-        output.hint(found.notice)
+    output.hint(f"store {project_status.store} ({project_status.environment})")
+    if project_status.audit_head:
+        output.hint(
+            f"audit log {project_status.audit_head} (mainspring audit-log verify --head {project_status.audit_head})"
+        )
+    if project_status.notice:
+        output.hint(project_status.notice)

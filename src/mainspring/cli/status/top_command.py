@@ -1,4 +1,4 @@
-"""`mainspring top`: how things stand, drawn anew each second."""
+"""The top command, `mainspring top`: the state of the project, redrawn each second."""
 
 import sys
 from contextlib import suppress
@@ -44,13 +44,13 @@ def top(invocation: Invocation) -> int:
 def _read_overview(invocation: Invocation) -> "Overview":
     from mainspring.cli.status.top_overview import read_overview
 
-    verdict = read_project_status(invocation)
-    frame = invocation.read(lambda reader: read_overview(reader, verdict))
-    return invocation.opened(frame.opened)
+    project_status = read_project_status(invocation)
+    frame = invocation.read(lambda reader: read_overview(reader, project_status))
+    return invocation.unseal(frame.unseal)
 
 
 def _draw_until_end(invocation: Invocation, frame: "Overview") -> None:
-    """Draw until somebody ends it; what cannot be read for a moment is said, and tried again."""
+    """Draw until the user ends it. A failed read is shown and retried."""
     from rich.console import Console
     from rich.live import Live
 
@@ -60,29 +60,34 @@ def _draw_until_end(invocation: Invocation, frame: "Overview") -> None:
     from mainspring.domain.errors import StoreError
 
     console = Console(file=invocation.output.data, no_color=not invocation.output.has_colour, highlight=False)
-    screen, trouble = Screen(), ""
+    screen, error_text = Screen(), ""
 
-    def room() -> int:
+    def free_lines() -> int:
         return max(console.height - 1, _MIN_LINES)
 
-    lines: Sequence[ScreenLine] = format_overview(frame, invocation.clock.now(), room())
+    lines: Sequence[ScreenLine] = format_overview(frame, invocation.clock.now(), free_lines())
     with (
         suppress(KeyboardInterrupt),
-        capture_keys() as pressed,
-        Live(_make_text(screen, lines, room(), trouble), console=console, screen=True, auto_refresh=False) as live,
+        capture_keys() as read_key,
+        Live(
+            _make_text(screen, lines, free_lines(), error_text), console=console, screen=True, auto_refresh=False
+        ) as live,
     ):
-        while (key := pressed(REFRESH_INTERVAL_S)) is not KeyCommand.END:
+        while (key := read_key(REFRESH_INTERVAL_S)) is not KeyCommand.END:
             if key is not None:
-                screen.press(key, lines)
+                screen.handle_key(key, lines)
             try:
-                lines, trouble = _read_lines(invocation, screen.place, None if screen.is_choosing else room()), ""
+                lines, error_text = (
+                    _read_lines(invocation, screen.place, None if screen.is_choosing else free_lines()),
+                    "",
+                )
             except StoreError as error:
-                trouble = error.message
-            live.update(_make_text(screen, lines, room(), trouble), refresh=True)
+                error_text = error.message
+            live.update(_make_text(screen, lines, free_lines(), error_text), refresh=True)
 
 
 def _read_lines(invocation: Invocation, place: "ScreenTarget | None", height: int | None) -> "list[ScreenLine]":
-    """Return what is to be seen at a place now; of the overview as much as there is room for (None = all)."""
+    """Return the lines of a place now; of the overview as many as fit (None = all)."""
     from mainspring.cli.status.top_detail import read_detail
     from mainspring.cli.status.top_overview import ScreenLine, format_overview
     from mainspring.domain.errors import NotFoundError
@@ -90,21 +95,24 @@ def _read_lines(invocation: Invocation, place: "ScreenTarget | None", height: in
     if place is None:
         return format_overview(_read_overview(invocation), invocation.clock.now(), height)
     try:
-        return invocation.opened(lambda opening: read_detail(invocation.reader, place, invocation.clock.now(), opening))
+        return invocation.unseal(
+            lambda unsealer: read_detail(invocation.reader, place, invocation.clock.now(), unsealer)
+        )
     except NotFoundError as error:
         return [ScreenLine(error.message, "dim")]
 
 
-def _make_text(screen: "Screen", lines: "Sequence[ScreenLine]", height: int, trouble: str) -> "Text":
+def _make_text(screen: "Screen", lines: "Sequence[ScreenLine]", height: int, error_text: str) -> "Text":
     from rich.text import Text
 
     from mainspring.cli.status.top_screen import FOOTER
     from mainspring.insight.text.formatting import escape_line
 
     text = Text(no_wrap=True, overflow="ellipsis")
-    for line, is_chosen in screen.shown(lines, height):
+    for line, is_chosen in screen.visible_lines(lines, height):
         text.append(line.text + "\n", style=f"{line.style} reverse".strip() if is_chosen else line.style)
     text.append(
-        f"the store cannot be read: {escape_line(trouble)}" if trouble else FOOTER, style="red" if trouble else "dim"
+        f"the store cannot be read: {escape_line(error_text)}" if error_text else FOOTER,
+        style="red" if error_text else "dim",
     )
     return text

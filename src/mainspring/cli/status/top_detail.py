@@ -1,4 +1,4 @@
-"""What `mainspring top` shows of one automation, one of its runs or one of its incidents, as lines from a few capped reads."""
+"""Details in `mainspring top`, of an automation, one of its runs or one of its incidents, as lines from a few capped reads."""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,7 +14,7 @@ from mainspring.domain.states import REOPENABLE_STATES
 from mainspring.insight.text import formatting
 from mainspring.service.view_unsealing import ViewUnsealer
 from mainspring.store.base import StoreReader
-from mainspring.store.read import incidents as reads_incidents
+from mainspring.store.read import incidents
 from mainspring.store.read.runs.run_views import list_runs, run_view
 from mainspring.store.views import RunView
 
@@ -23,42 +23,51 @@ _MAX_MESSAGE_LINES = 10
 _MAX_TEXT_LENGTH = 300
 
 
-def read_detail(reader: StoreReader, place: ScreenTarget, now: int, opening: ViewUnsealer) -> list[ScreenLine]:
-    """Return what there is to see there now: first what was chosen, then its automation's incidents and last failures.
+def read_detail(reader: StoreReader, place: ScreenTarget, now: int, unsealer: ViewUnsealer) -> list[ScreenLine]:
+    """Return the lines of a place: first the chosen object, then its automation's incidents and last failures.
 
     Raises:
-        NotFoundError: the run is not kept any more.
+        NotFoundError: the run was deleted.
     """
     lines = [ScreenLine(formatting.escape_line(place.automation or "mainspring", 100), "bold")]
     if place.incident is not None:
-        lines += _format_incident(reads_incidents.incident(reader, place.incident), now)
+        lines += _format_incident(incidents.incident(reader, place.incident), now)
     if place.run is not None:
-        lines += _format_run(opening.run(run_view(reader, place.run)), now)
-    every = reads_incidents.incidents(reader, automation=place.automation or None, limit=1_000)
-    found = [one for one in every if one.subject.automation == place.automation and one.id != place.incident]
-    short = read_short_ids(reader, found[:_MAX_ROWS], [])
-    lines += _make_part("Incidents", (format_incident(one, now, short) for one in found[:_MAX_ROWS]))
+        lines += _format_run(unsealer.run(run_view(reader, place.run)), now)
+    all_incidents = incidents.incidents(reader, automation=place.automation or None, limit=1_000)
+    other_incidents = [
+        incident
+        for incident in all_incidents
+        if incident.subject.automation == place.automation and incident.id != place.incident
+    ]
+    short_ids = read_short_ids(reader, other_incidents[:_MAX_ROWS], [])
+    lines += _make_part(
+        "Incidents", (format_incident(incident, now, short_ids) for incident in other_incidents[:_MAX_ROWS])
+    )
     if place.automation:
         failed = list_runs(reader, states=tuple(REOPENABLE_STATES), name=place.automation, limit=_MAX_ROWS).runs
-        others = [opening.row(one) for one in failed if one.id != place.run]
-        short = read_short_ids(reader, [], others)
-        lines += _make_part("Last failures", (format_failed_run(one, now, short) for one in others))
+        other_failures = [unsealer.row(run) for run in failed if run.id != place.run]
+        short_ids = read_short_ids(reader, [], other_failures)
+        lines += _make_part("Last failures", (format_failed_run(run, now, short_ids) for run in other_failures))
     return lines if len(lines) > 1 else [*lines, ScreenLine("  nothing is wrong with it", "green")]
 
 
-def _format_incident(one: Incident | None, now: int) -> Iterator[ScreenLine]:
-    if one is None:
+def _format_incident(incident: Incident | None, now: int) -> Iterator[ScreenLine]:
+    if incident is None:
         yield ScreenLine("  this incident is not kept any more", "dim")
         return
-    since, text = formatting.format_distance(one.since_at, now), formatting.escape_line(one.text, _MAX_TEXT_LENGTH)
-    yield ScreenLine(f"  [{one.severity}] {one.state} since {since}: {text}")
-    if one.hint:
-        yield ScreenLine(f"  Do: {formatting.escape_line(one.hint, _MAX_TEXT_LENGTH)}")
-    run = one.facts.get("run")
+    since, text = (
+        formatting.format_distance(incident.since_at, now),
+        formatting.escape_line(incident.text, _MAX_TEXT_LENGTH),
+    )
+    yield ScreenLine(f"  [{incident.severity}] {incident.state} since {since}: {text}")
+    if incident.hint:
+        yield ScreenLine(f"  Do: {formatting.escape_line(incident.hint, _MAX_TEXT_LENGTH)}")
+    run = incident.facts.get("run")
     if isinstance(run, str) and run:
         text = f"  run {formatting.escape_line(run, 60)}"
-        yield ScreenLine(text, to=ScreenTarget(one.subject.automation, run=run))
-    yield ScreenLine(f"  mainspring incidents show {one.id}", "dim")
+        yield ScreenLine(text, to=ScreenTarget(incident.subject.automation, run=run))
+    yield ScreenLine(f"  mainspring incidents show {incident.id}", "dim")
 
 
 def _format_run(view: RunView, now: int) -> Iterator[ScreenLine]:
@@ -68,14 +77,14 @@ def _format_run(view: RunView, now: int) -> Iterator[ScreenLine]:
         f"  {formatting.format_state(view.state)}{reason}, {since}: {formatting.escape_line(view.title or view.automation, 100)}"
     )
     if view.failure is not None:
-        said = formatting.escape_text(view.failure.full_text).splitlines()
+        error_lines = formatting.escape_text(view.failure.full_text).splitlines()
         yield from (
             ScreenLine(f"    {formatting.escape_line(line, _MAX_TEXT_LENGTH)}", "red")
-            for line in said[:_MAX_MESSAGE_LINES]
+            for line in error_lines[:_MAX_MESSAGE_LINES]
         )
     yield ScreenLine(f"  mainspring explain {view.id}", "dim")
 
 
-def _make_part(title: str, found: Iterable[ScreenLine]) -> list[ScreenLine]:
-    lines = list(found)
+def _make_part(title: str, rows: Iterable[ScreenLine]) -> list[ScreenLine]:
+    lines = list(rows)
     return [ScreenLine(""), ScreenLine(f"{title} ({len(lines)})", "bold"), *lines] if lines else []

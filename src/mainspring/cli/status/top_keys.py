@@ -1,4 +1,4 @@
-"""Keys of a terminal, as they are pressed."""
+"""Keys of a terminal for `mainspring top`, read as the user types them."""
 
 import os
 import sys
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from enum import StrEnum
 
 _SEQUENCE_TIMEOUT_S = 0.05
-"""So long after an escape the rest of an arrow's sequence may come."""
+"""After an escape, the rest of an arrow's sequence arrives within this time."""
 
 
 class KeyCommand(StrEnum):
-    """What a key means."""
+    """The command of a key."""
 
     UP = "up"
     DOWN = "down"
@@ -28,14 +28,14 @@ _COMMAND_BY_KEY = {
     **dict.fromkeys((b"\r", b"\n", b"l", b"\x1b[C", b"\x1bOC"), KeyCommand.OPEN),
     **dict.fromkeys((b"\x1b", b"\x7f", b"h", b"\x1b[D", b"\x1bOD"), KeyCommand.BACK),
     b"?": KeyCommand.HELP,
-    **dict.fromkeys((b"q", b"Q", b"\x04", b""), KeyCommand.END),  # without a key: nobody can press one any more
+    **dict.fromkeys((b"q", b"Q", b"\x04", b""), KeyCommand.END),  # without a key: the terminal is closed
 }
 ReadKey = Callable[[float], KeyCommand | None]
 
 
 @contextmanager
 def capture_keys() -> Iterator[ReadKey]:
-    """Take keys as they are pressed; what is given waits so many seconds at most for one that means something."""
+    """Read keys one by one; the yielded function waits up to a number of seconds for a key with a command."""
     import select
     import termios
     import tty
@@ -43,32 +43,32 @@ def capture_keys() -> Iterator[ReadKey]:
     number = sys.stdin.fileno()
     before = termios.tcgetattr(number)
 
-    def comes(within_s: float) -> bool:
+    def is_readable(within_s: float) -> bool:
         return bool(select.select([number], [], [], within_s)[0])
 
-    def pressed(within_s: float) -> KeyCommand | None:
+    def read_key(within_s: float) -> KeyCommand | None:
         until = time.monotonic() + within_s
         while (left := until - time.monotonic()) > 0:
-            if comes(left):
-                said = os.read(number, 1)
-                if said == b"\x1b":
-                    said += _read_sequence(number, comes)
-                if (key := _COMMAND_BY_KEY.get(said)) is not None:
+            if is_readable(left):
+                key_bytes = os.read(number, 1)
+                if key_bytes == b"\x1b":
+                    key_bytes += _read_sequence(number, is_readable)
+                if (key := _COMMAND_BY_KEY.get(key_bytes)) is not None:
                     return key
         return None
 
     tty.setcbreak(number)
     try:
-        yield pressed
+        yield read_key
     finally:
         termios.tcsetattr(number, termios.TCSADRAIN, before)
 
 
-def _read_sequence(number: int, comes: Callable[[float], bool]) -> bytes:
-    """Return what follows an escape as one key: up to the letter that ends a sequence; nothing, if it was pressed alone."""
-    found = b""
-    while comes(_SEQUENCE_TIMEOUT_S) and (one := os.read(number, 1)):
-        found += one
-        if one == b"~" or (one.isalpha() and found != b"O"):
+def _read_sequence(number: int, is_readable: Callable[[float], bool]) -> bytes:
+    """Return the rest of a key after an escape: up to the letter that ends a sequence; nothing for a lone escape."""
+    sequence = b""
+    while is_readable(_SEQUENCE_TIMEOUT_S) and (byte := os.read(number, 1)):
+        sequence += byte
+        if byte == b"~" or (byte.isalpha() and sequence != b"O"):
             break
-    return found
+    return sequence

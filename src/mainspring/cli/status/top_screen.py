@@ -1,6 +1,6 @@
-"""What stands on the screen of `mainspring top`: where one is, what is chosen there, and what a key changes. Pure.
+"""Screen state of `mainspring top`: the present place, the choice, and the effect of a key. Pure.
 
-A choice is a thing, not a line: it stays with that while the lines around it come and go.
+A choice is an object, not a line: it stays while the lines around it change.
 """
 
 from collections.abc import Sequence
@@ -21,27 +21,27 @@ HELP_LINES = (
 
 
 class Screen:
-    """`places` = the way to what is looked at; empty = the overview."""
+    """The state of the screen. `places` = the path to the present place; empty = the overview."""
 
     def __init__(self) -> None:
         self.places: list[ScreenTarget] = []
         self.has_help = False
         self._chosen: list[ScreenTarget | None] = [None]
         self._at = 0
-        """Where the choice stood among the others, for when it is gone."""
+        """The position of the choice, for when its object is gone."""
 
     @property
     def place(self) -> ScreenTarget | None:
-        """What is looked at; None = the overview."""
+        """The present place; None = the overview."""
         return self.places[-1] if self.places else None
 
     @property
     def is_choosing(self) -> bool:
-        """Whether something is chosen here: then all of it is to be had, not only what fits."""
+        """Whether an object is chosen here: then all lines are needed, not only those that fit."""
         return self._chosen[-1] is not None
 
-    def press(self, key: KeyCommand, lines: Sequence[ScreenLine]) -> None:
-        """Do what a key means while these lines are shown."""
+    def handle_key(self, key: KeyCommand, lines: Sequence[ScreenLine]) -> None:
+        """Apply a key while these lines are visible."""
         if self.has_help:
             self.has_help = False
             return
@@ -60,7 +60,7 @@ class Screen:
             case KeyCommand.BACK:
                 self._chosen[-1] = None
 
-    def shown(self, lines: Sequence[ScreenLine], height: int) -> list[tuple[ScreenLine, bool]]:
+    def visible_lines(self, lines: Sequence[ScreenLine], height: int) -> list[tuple[ScreenLine, bool]]:
         """Return the lines that fit, each with whether it is chosen."""
         if self.has_help:
             return [(line, False) for line in HELP_LINES[:height]]
@@ -70,21 +70,23 @@ class Screen:
         return [(line, n == at and chosen is not None) for n, line in enumerate(lines)][first : first + height]
 
     def _choice(self, lines: Sequence[ScreenLine]) -> ScreenTarget | None:
-        """Return what is chosen: what was before, else what has come into its place."""
-        there = _list_targets(lines)
-        if self._chosen[-1] not in there:
-            self._chosen[-1] = there[min(self._at, len(there) - 1)] if there and self._chosen[-1] is not None else None
+        """Return the choice: the former one, or the object now in its place."""
+        targets = _list_targets(lines)
+        if self._chosen[-1] not in targets:
+            self._chosen[-1] = (
+                targets[min(self._at, len(targets) - 1)] if targets and self._chosen[-1] is not None else None
+            )
         return self._chosen[-1]
 
     def _move(self, lines: Sequence[ScreenLine], by: int) -> None:
-        there = _list_targets(lines)
-        if not there:
+        targets = _list_targets(lines)
+        if not targets:
             return
         chosen = self._chosen[-1]
-        self._at = 0 if chosen not in there else min(max(there.index(chosen) + by, 0), len(there) - 1)
-        self._chosen[-1] = there[self._at]
+        self._at = 0 if chosen not in targets else min(max(targets.index(chosen) + by, 0), len(targets) - 1)
+        self._chosen[-1] = targets[self._at]
 
 
 def _list_targets(lines: Sequence[ScreenLine]) -> list[ScreenTarget]:
-    """Return what lines lead to, each once."""
+    """Return the targets of lines, each once."""
     return list(dict.fromkeys(line.to for line in lines if line.to is not None))

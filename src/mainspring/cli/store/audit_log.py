@@ -1,4 +1,4 @@
-"""`mainspring audit-log list|verify`."""
+"""The audit log, `mainspring audit-log list|verify`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,28 +25,32 @@ _PAGE_SIZE = 500
 
 def _operation_state(view: "AuditView") -> str:
     """Return "refused" or "done"."""
-    answer = decode_value(view.result)
-    return "refused" if isinstance(answer, dict) and answer.get("type") == "refused" else "done"
+    result = decode_value(view.result)
+    return "refused" if isinstance(result, dict) and result.get("type") == "refused" else "done"
 
 
-def _is_wanted(view: "AuditView", states: tuple[str, ...], name: str | None) -> bool:
+def _is_selected(view: "AuditView", states: tuple[str, ...], name: str | None) -> bool:
     return (not states or _operation_state(view) in states) and (
         name is None or name in view.subject or name in view.actor
     )
 
 
 def _read_rows(
-    invocation: Invocation, which: "AuditFilter", cursor: int | None, limit: int, fits: Callable[["AuditView"], bool]
+    invocation: Invocation,
+    audit_filter: "AuditFilter",
+    cursor: int | None,
+    limit: int,
+    is_selected: Callable[["AuditView"], bool],
 ) -> "list[AuditView]":
-    """Return the newest acts that fit: all, or more than `limit` of them."""
-    found: list[AuditView] = []
-    while len(found) <= limit:
-        page = invocation.reads.audit_page(which, limit=_PAGE_SIZE, cursor=cursor)
-        found += filter(fits, page.rows)
+    """Return the newest matching operations: all, or more than `limit` of them."""
+    operations: list[AuditView] = []
+    while len(operations) <= limit:
+        page = invocation.reads.audit_page(audit_filter, limit=_PAGE_SIZE, cursor=cursor)
+        operations += filter(is_selected, page.rows)
         cursor = page.cursor
         if cursor is None:
             break
-    return found
+    return operations
 
 
 @command("list", "list acts of people and programs, newest first")
@@ -107,7 +111,7 @@ def list_command(
     from mainspring.store.read.audit_pages import AuditFilter
 
     since_at, until_at = params.read_instant(invocation, since), params.read_instant(invocation, until)
-    which = AuditFilter(
+    audit_filter = AuditFilter(
         who=who,
         act=act,
         subject=subject if subject is None or ":" in subject else invocation.run_id(subject),
@@ -116,7 +120,7 @@ def list_command(
         since_at=since_at,
         until_at=until_at,
     )
-    found = _read_rows(invocation, which, after, limit, lambda view: _is_wanted(view, states, name))
+    operations = _read_rows(invocation, audit_filter, after, limit, lambda view: _is_selected(view, states, name))
     now = invocation.clock.now()
     columns = [
         TableColumn("SEQ", lambda view: str(view.seq), right=True),
@@ -127,10 +131,10 @@ def list_command(
         TableColumn("ANSWER", _operation_state, lambda view: "red" if _operation_state(view) == "refused" else None),
         TableColumn("REASON", lambda view: formatting.escape_line(view.reason or "-"), cut=True, spare=True, most=60),
     ]
-    shown = invocation.opened(lambda opening: [opening.act(view) for view in found[:limit]])
-    invocation.output.rows(shown, columns, empty="No acts yet.")
-    if len(found) > limit:
-        invocation.output.hint(f"There are more: --after {found[limit - 1].seq}")
+    unsealed = invocation.unseal(lambda unsealer: [unsealer.act(view) for view in operations[:limit]])
+    invocation.output.rows(unsealed, columns, empty="No acts yet.")
+    if len(operations) > limit:
+        invocation.output.hint(f"There are more: --after {operations[limit - 1].seq}")
 
 
 def _read_heads(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> "list[AuditHead]":
@@ -166,36 +170,36 @@ def verify(invocation: Invocation, *, heads: "list[AuditHead]", head_file: Path 
     from mainspring.service.audit import check_audit_chain
     from mainspring.store.read.status import status
 
-    kept = [*heads, *(read_audit_heads(head_file) if head_file is not None else ())]
-    found = check_audit_chain(invocation.reads)
+    given_heads = [*heads, *(read_audit_heads(head_file) if head_file is not None else ())]
+    chain = check_audit_chain(invocation.reads)
     head: AuditHead | None = invocation.read(status.audit_head)
-    missing = [why for one in kept if (why := _find_cut_off(invocation, one)) is not None]
-    is_whole = found.broken_at is None and not missing
+    missing = [gap for given_head in given_heads if (gap := _explain_gap(invocation, given_head)) is not None]
+    is_whole = chain.broken_at is None and not missing
     if is_whole and head is not None and head_file is not None:
         write_audit_head(head_file, head)
 
-    def text() -> None:
+    def print_text() -> None:
         output = invocation.output
-        for why in missing:
-            output.line(f"{output.paint(formatting.BAD, 'red')} {why}")
-        if found.broken_at is None and not missing:
-            icon, colour, acts = (
+        for gap in missing:
+            output.line(f"{output.paint(formatting.BAD, 'red')} {gap}")
+        if chain.broken_at is None and not missing:
+            icon, colour, chain_text = (
                 formatting.GOOD,
                 "green",
-                f"{formatting.format_count(found.rows, 'act')}, the chain is whole",
+                f"{formatting.format_count(chain.rows, 'act')}, the chain is whole",
             )
             if output.is_partial:
-                icon, colour, acts = (
+                icon, colour, chain_text = (
                     formatting.WARN,
                     "yellow",
-                    f"{formatting.format_count(found.rows, 'act')} can be read, in one chain",
+                    f"{formatting.format_count(chain.rows, 'act')} can be read, in one chain",
                 )
-            output.line(f"{output.paint(icon, colour)} {acts}. Last hash {found.last_hash}")
+            output.line(f"{output.paint(icon, colour)} {chain_text}. Last hash {chain.last_hash}")
             if head is not None:
                 output.hint(f"head {head}: keep it elsewhere, and check it later with --head")
-        elif found.broken_at is not None:
+        elif chain.broken_at is not None:
             output.line(
-                f"{output.paint(formatting.BAD, 'red')} act {found.broken_at} does not continue the chain: the log was changed."
+                f"{output.paint(formatting.BAD, 'red')} act {chain.broken_at} does not continue the chain: the log was changed."
             )
 
     invocation.output.document(
@@ -203,16 +207,16 @@ def verify(invocation: Invocation, *, heads: "list[AuditHead]", head_file: Path 
             "whole": is_whole,
             "head": None if head is None else str(head),
             "cut_off": missing,
-            "broken_seq": found.broken_at,
-            "rows": found.rows,
-            "last_hash": found.last_hash,
+            "broken_seq": chain.broken_at,
+            "rows": chain.rows,
+            "last_hash": chain.last_hash,
         },
-        text,
+        print_text,
     )
     return exits.OK if is_whole else exits.CHECK_FAILED
 
 
-def _find_cut_off(invocation: Invocation, head: "AuditHead") -> str | None:
+def _explain_gap(invocation: Invocation, head: "AuditHead") -> str | None:
     from mainspring.store.read.status import status
 
     return invocation.read(lambda reader: status.explain_audit_gap(reader, head))

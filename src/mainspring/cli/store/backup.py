@@ -1,4 +1,4 @@
-"""`mainspring db backup`."""
+"""`mainspring db backup`: a checked copy of the store."""
 
 import shlex
 from pathlib import Path
@@ -10,7 +10,7 @@ from mainspring.cli.lazy_group import command
 from mainspring.insight.text import formatting
 
 _FILE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
-"""Ends of names that are meant as a file."""
+"""Endings of names that mean a file."""
 
 
 @command("backup", "write a checked copy")
@@ -35,13 +35,13 @@ def backup(invocation: Invocation, folder: Path | None, keep: int | None) -> Non
     target = folder or settings.to
     if target is None and invocation.settings.store.is_remote:
         raise click.UsageError("name a FOLDER, or set store.backup.to: a store on a server has none beside it")
-    made = back_up(url, target or invocation.path.parent / "backups", clock=invocation.machine_clock, keep=keep)
+    done = back_up(url, target or invocation.path.parent / "backups", clock=invocation.machine_clock, keep=keep)
 
-    def text() -> None:
-        invocation.output.line(str(made.path))
-        runs = formatting.format_count(f"{made.rows.get('runs', 0):,}", "run")
-        invocation.output.hint(f"{made.size / 1024:,.0f} KiB, {runs}, read back and compared.")
-        for old in made.removed:
-            invocation.output.hint(f"removed {old}")
+    def print_text() -> None:
+        invocation.output.line(str(done.path))
+        runs = formatting.format_count(f"{done.rows.get('runs', 0):,}", "run")
+        invocation.output.hint(f"{done.size / 1024:,.0f} KiB, {runs}, read back and compared.")
+        for removed in done.removed:
+            invocation.output.hint(f"removed {removed}")
 
-    invocation.output.document(made, text)
+    invocation.output.document(done, print_text)

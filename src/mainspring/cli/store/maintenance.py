@@ -1,4 +1,4 @@
-"""`mainspring db migrate|check|shell`: the store's file as a whole."""
+"""Maintenance of the store as a whole: `mainspring db migrate|check|shell`."""
 
 import os
 import shutil
@@ -20,15 +20,16 @@ def migrate(invocation: Invocation, *, create: bool) -> None:
     from mainspring.app.stores.store_factory import require_store, store_exists
 
     url = invocation.settings.store.url
-    was_there = store_exists(url)  # not by a reader: that takes no store but one of this version's form
+    was_there = store_exists(url)  # not by a reader, which accepts only a store of this schema version
     if not create:
         invocation.require_store()
         require_store(url)
-    form = str(invocation.make_store(anew=create).reader.read("read_meta", ("schema",))[0][0])
+    schema_version = str(invocation.make_store(anew=create).reader.read("read_meta", ("schema",))[0][0])
     word = "is in" if was_there else "was made in"
-    shown = invocation.shown
+    location = invocation.shown
     invocation.output.document(
-        {"store": shown, "form": form, "created": not was_there}, f"The store {word} form {form}: {shown}"
+        {"store": location, "form": schema_version, "created": not was_there},
+        f"The store {word} form {schema_version}: {location}",
     )
 
 
@@ -39,23 +40,23 @@ def check(invocation: Invocation) -> int:
     from mainspring.app.stores.backups import check_store
     from mainspring.store.base import StoreDamagedError
 
-    with suppress(StoreDamagedError):  # that is for the check to tell
-        _ = invocation.reader  # there is a store, of this version's form
-    found = check_store(invocation.settings.store.url)
+    with suppress(StoreDamagedError):  # the check reports that
+        _ = invocation.reader  # there is a store of this schema version
+    findings = check_store(invocation.settings.store.url)
 
-    def text() -> None:
+    def print_text() -> None:
         output = invocation.output
-        if not found and invocation.store_fault() is None:
+        if not findings and invocation.store_fault() is None:
             output.line(f"{output.paint(formatting.GOOD, 'green')} Nothing is wrong with {invocation.shown}")
-        if found:
-            output.hint(f"{formatting.format_count(len(found), 'finding')} in {invocation.shown}")
-        for finding in found:
+        if findings:
+            output.hint(f"{formatting.format_count(len(findings), 'finding')} in {invocation.shown}")
+        for finding in findings:
             output.line(f"{output.paint(formatting.BAD, 'red')} {formatting.escape_text(finding.what)}")
             for subject in finding.subjects:
                 output.line(f"    {formatting.escape_line(subject)}")
 
-    invocation.output.document(found, text)
-    return exits.CHECK_FAILED if found else exits.OK
+    invocation.output.document(findings, print_text)
+    return exits.CHECK_FAILED if findings else exits.OK
 
 
 @command("shell", "look into the store with SQL, read-only")
@@ -75,7 +76,7 @@ def shell(invocation: Invocation) -> None:
         from mainspring.app.stores.store_factory import parse_address
         from mainspring.store.postgres.psql_environment import environment
 
-        # By the environment: the words of a command can be read by everybody on this machine.
+        # By the environment: every user of this machine can read the words of a command.
         env = {**os.environ, **environment(parse_address(invocation.settings.store.url))}
         invocation.close()
         os.execve(program, [program, "--no-password"], env)  # noqa: S606 - no shell is wanted

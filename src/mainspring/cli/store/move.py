@@ -1,4 +1,4 @@
-"""`mainspring db move`: the whole store to another place, with its history; or back again."""
+"""`mainspring db move`: move the whole store to another place, with its history, or undo a move."""
 
 import os
 from pathlib import Path
@@ -39,50 +39,52 @@ def _move_store(invocation: Invocation, to: str) -> None:
     from mainspring.app.stores.store_move import move_store
     from mainspring.config.locations import store_url_for_environment
 
-    settings, there = invocation.settings, _load_settings_with_store(invocation, to)
-    _require_empty_spool(settings.exec.spool, there.exec.spool)
-    place = there.store.url
-    if there.store.is_remote:  # where store.url will look for it: each environment has a schema of its own
+    settings, new_settings = invocation.settings, _load_settings_with_store(invocation, to)
+    _require_empty_spool(settings.exec.spool, new_settings.exec.spool)
+    place = new_settings.store.url
+    if new_settings.store.is_remote:  # where store.url will find it: each environment has a schema of its own
         place = store_url_for_environment(place, settings.project.environment)
     done = move_store(
         settings.store.url, place, act=invocation.act, clock=invocation.machine_clock, tell=invocation.output.hint
     )
 
-    def text() -> None:
+    def print_text() -> None:
         rows = sum(table.rows for table in done.tables.values())
-        found = f": {formatting.format_count(rows, 'row')}, counted and compared" if rows else ""
-        invocation.output.line(f"Moved {done.source} to {done.target}{found}.")
+        rows_text = f": {formatting.format_count(rows, 'row')}, counted and compared" if rows else ""
+        invocation.output.line(f"Moved {done.source} to {done.target}{rows_text}.")
         invocation.output.line("Name the new place in store.url; the old one stays as it is and refuses to be used.")
 
-    invocation.output.document(done, text)
+    invocation.output.document(done, print_text)
 
 
 def _undo_move(invocation: Invocation) -> None:
     from mainspring.app.stores.store_move import undo_move
 
-    shown = invocation.shown
-    invocation.confirm(f"Use {shown} again, as it was when it was moved; what was done at the new place is not in it")
-    was = undo_move(invocation.settings.store.url, act=invocation.act, clock=invocation.machine_clock)
+    location = invocation.shown
+    invocation.confirm(
+        f"Use {location} again, as it was when it was moved; what was done at the new place is not in it"
+    )
+    former_move = undo_move(invocation.settings.store.url, act=invocation.act, clock=invocation.machine_clock)
     invocation.output.document(
-        {"store": shown, "was_moved_to": was.to},
-        f"{shown} can be used again. Do not use {was.to} any more: both would start the same runs.",
+        {"store": location, "was_moved_to": former_move.to},
+        f"{location} can be used again. Do not use {former_move.to} any more: both would start the same runs.",
     )
 
 
 def _load_settings_with_store(invocation: Invocation, url: str) -> "Settings":
-    """Return what the settings would be with the store at `url`."""
+    """Return the settings with the store at `url`."""
     from mainspring.config import load
 
-    named = {"store.url": url, "project.environment": invocation.flags.environment}
+    flags = {"store.url": url, "project.environment": invocation.flags.environment}
     config = Path(invocation.flags.config) if invocation.flags.config else None
-    return load(env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=named, config=config)
+    return load(env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=flags, config=config)
 
 
-def _require_empty_spool(spool: Path, after: Path) -> None:
-    """Refuse while what `exec` recorded beside the store would be looked for elsewhere afterwards."""
+def _require_empty_spool(spool: Path, new_spool: Path) -> None:
+    """Raise ConflictError while records of `exec` next to the store would be searched elsewhere after the move."""
     from mainspring.service.spool import Spool
 
-    if spool != after and Spool(spool).names():
+    if spool != new_spool and Spool(spool).names():
         raise ConflictError(
             f"records of mainspring exec wait to be taken in\nat {spool}",
             hint=f'Let workers take them in (mainspring up), or keep the folder: [exec] spool = "{spool}".',

@@ -1,4 +1,4 @@
-"""`mainspring db prune`: retention now, not when the worker next gets to it."""
+"""`mainspring db prune`: apply retention now, not at the worker's next round."""
 
 import click
 
@@ -20,23 +20,23 @@ def prune(invocation: Invocation, *, dry_run: bool) -> None:
     from mainspring.store.commands.logs import PruneLogs
 
     now, retention = invocation.clock.now(), invocation.settings.store.retention
-    before = {state: now - to_milliseconds(getattr(retention, state)) for state in ("succeeded", "failed", "cancelled")}
+    limits = {state: now - to_milliseconds(getattr(retention, state)) for state in ("succeeded", "failed", "cancelled")}
     if dry_run:
-        _count(invocation, before)
+        _count(invocation, limits)
         return
     store, deleted = invocation.store, 0
     command = ApplyRetention(
-        before["succeeded"],
-        before["failed"],
-        before["cancelled"],
+        limits["succeeded"],
+        limits["failed"],
+        limits["cancelled"],
         now - to_milliseconds(retention.events),
         now - _ROLLUP_RETENTION_MS,
         limit=_MAX_COUNTED,
     )
     while True:
-        gone = store.apply(command).number
-        deleted += gone
-        if gone < _MAX_COUNTED:
+        deleted_now = store.apply(command).number
+        deleted += deleted_now
+        if deleted_now < _MAX_COUNTED:
             break
     lines = PruneLogs(now - to_milliseconds(invocation.settings.logs.retention))
     while store.apply(lines).number >= lines.limit:
@@ -46,22 +46,22 @@ def prune(invocation: Invocation, *, dry_run: bool) -> None:
     invocation.output.document({"deleted": deleted, "freed_bytes": freed, "dry_run": False}, text)
 
 
-def _count(invocation: Invocation, before: dict[str, int]) -> None:
-    """Count what would go, up to 500 of each state."""
-    found = {
+def _count(invocation: Invocation, limits: dict[str, int]) -> None:
+    """Count the runs that would be deleted, up to 500 of each state."""
+    counts = {
         state: len(invocation.reader.read("list_prunable_runs", (state, at, _MAX_COUNTED)))
-        for state, at in before.items()
+        for state, at in limits.items()
     }
-    counted = ", ".join(f"{state} {number}{'+' if number >= _MAX_COUNTED else ''}" for state, number in found.items())
-    invocation.output.document({"would_delete": found, "dry_run": True}, f"Would be deleted: {counted}.")
+    counted = ", ".join(f"{state} {number}{'+' if number >= _MAX_COUNTED else ''}" for state, number in counts.items())
+    invocation.output.document({"would_delete": counts, "dry_run": True}, f"Would be deleted: {counted}.")
 
 
 def _shrink(invocation: Invocation) -> int:
-    """Give unused pages back and return the bytes by which the file got smaller."""
+    """Return unused pages to the disk. Return the bytes by which the file got smaller."""
     from mainspring.store.sqlite.vacuum import shrink
 
     if invocation.settings.store.is_remote:
-        return 0  # the server keeps the space for what comes next
+        return 0  # the server keeps the space for new rows
     before, left = invocation.path.stat().st_size, None
     while left != 0:
         now_left = shrink(invocation.path)

@@ -1,9 +1,9 @@
-"""`mainspring db restore`: put a backup in the store's place, decide what was unfinished then, release.
+"""`mainspring db restore`: put a backup in the store's place, decide its unfinished runs, release the store.
 
-A restored store is held: nothing starts, for what was done after the backup would be done again. Each run that was unfinished is decided
-by a person - continue, done or cancel, all of a filter at once - and then the store is released. What was due or came in between backup and
-restoring (the lost interval) is set aside: it starts only if a person lets it catch up, and is undecided until then or until a person
-dismisses it.
+A restored store is on hold: nothing starts, since it would repeat what was done after the backup. A person decides each run that was
+unfinished - continue, done or cancel, all of a filter at once - and then releases the store. Due times and input between the backup and
+the restore (the lost interval) are set aside. They start only if a person starts them, and need a decision until a person starts or
+dismisses them.
 """
 
 from pathlib import Path
@@ -85,28 +85,27 @@ def restore(
     elif decide is not None:
         _decide(invocation, decide, _select_runs(invocation, runs, name, states), dry_run=dry_run)
     else:
-        from mainspring.service.restore_hold import release as let_go
+        from mainspring.service.restore_hold import release as release_hold
 
-        let_go(invocation.store, invocation.reads, act=invocation.act)
+        release_hold(invocation.store, invocation.reads, act=invocation.act)
         invocation.output.document({"released": True}, lambda: lost_interval.print_released(invocation))
     return None
 
 
 def _restore(invocation: Invocation, file: Path) -> None:
-    from mainspring.app.stores.backups import backup_stem
-    from mainspring.app.stores.backups import restore_backup as put_back
+    from mainspring.app.stores.backups import backup_stem, restore_backup
     from mainspring.service.restore_hold import RestoreDecision, record_restore
     from mainspring.store.sqlite.backup import newest_in
 
     url = invocation.settings.store.url
 
-    if file.is_dir():  # what `db backup FOLDER` was given
+    if file.is_dir():  # the FOLDER of `db backup`
         file = newest_in(file, backup_stem(url))
     invocation.confirm(f"Replace the store {invocation.shown} by {file}")
-    done = put_back(file, url, clock=invocation.machine_clock)
+    done = restore_backup(file, url, clock=invocation.machine_clock)
     record_restore(invocation.store, str(file), act=invocation.act)
 
-    def text() -> None:
+    def print_text() -> None:
         output = invocation.output
         output.line(f"Restored {invocation.shown} from {file}; it is held, nothing starts.")
         if done.kept is not None:
@@ -121,7 +120,7 @@ def _restore(invocation: Invocation, file: Path) -> None:
         lost_interval.print_set_aside(invocation, done.aside)
         output.line("Then: mainspring db restore --release")
 
-    invocation.output.document(done, text)
+    invocation.output.document(done, print_text)
 
 
 def _list_undecided(invocation: Invocation) -> None:
@@ -131,30 +130,34 @@ def _list_undecided(invocation: Invocation) -> None:
     from mainspring.store.read.short_ids import IdKind
 
     views = [run_view(invocation.reader, run) for run in list_undecided(invocation.reads)]
-    rows = invocation.opened(lambda opening: [opening.run(view) for view in views])
-    short = invocation.short_ids(IdKind.RUN, (view.id for view in views))
+    rows = invocation.unseal(lambda unsealer: [unsealer.run(view) for view in views])
+    short_ids = invocation.short_ids(IdKind.RUN, (view.id for view in views))
     invocation.output.rows(
-        rows, make_run_columns(rows, invocation.clock.now(), short), empty="No run has to be decided."
+        rows, make_run_columns(rows, invocation.clock.now(), short_ids), empty="No run has to be decided."
     )
 
 
-def _select_runs(invocation: Invocation, runs: tuple[str, ...], name: str | None, states: tuple[str, ...]) -> list[str]:
-    """Return the undecided runs that are meant."""
+def _select_runs(
+    invocation: Invocation, run_ids: tuple[str, ...], name: str | None, states: tuple[str, ...]
+) -> list[str]:
+    """Return the selected undecided runs."""
     from mainspring.service.restore_hold import list_undecided
     from mainspring.store.read.runs.run_views import run_view
 
-    if runs:
-        return [invocation.run_id(run) for run in runs]
+    if run_ids:
+        return [invocation.run_id(run) for run in run_ids]
     views = [run_view(invocation.reader, run) for run in list_undecided(invocation.reads)]
-    return [v.id for v in views if (name is None or v.automation == name) and (not states or v.state in states)]
+    return [
+        view.id for view in views if (name is None or view.automation == name) and (not states or view.state in states)
+    ]
 
 
-def _decide(invocation: Invocation, word: str, runs: list[str], *, dry_run: bool) -> None:
+def _decide(invocation: Invocation, decision: str, run_ids: list[str], *, dry_run: bool) -> None:
     from mainspring.service.restore_hold import RestoreDecision, decide
 
     if not dry_run:
-        invocation.confirm(f"Decide {formatting.format_count(len(runs), 'run')}: {word}")
-    answer = decide(
-        invocation.store, invocation.reads, runs, RestoreDecision(word), act=invocation.act, dry_run=dry_run
+        invocation.confirm(f"Decide {formatting.format_count(len(run_ids), 'run')}: {decision}")
+    result = decide(
+        invocation.store, invocation.reads, run_ids, RestoreDecision(decision), act=invocation.act, dry_run=dry_run
     )
-    print_bulk_result(invocation, answer, f"decided: {word}")
+    print_bulk_result(invocation, result, f"decided: {decision}")

@@ -1,4 +1,4 @@
-"""One delivery as it came: headers and body as they are on record, what became of it, and the run."""
+"""One delivery as it arrived: stored headers and body, its outcome, and the run."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -16,50 +16,50 @@ _STATES_WITHOUT_RUN = (DeliveryState.FAILED, DeliveryState.FILTERED, DeliverySta
 
 
 def print_delivery(invocation: "Invocation", text: str) -> None:
-    """Print the delivery of this id, or whose id begins so. Raises NotFoundError, ConflictError."""
+    """Print the delivery with this id or start of an id. Raises NotFoundError, ConflictError."""
     from mainspring.store.read.triggers import delivery
 
     view = delivery(invocation.reader, text)
-    body, data, headers = invocation.opened(
-        lambda opening: (opening.value(view.body), opening.value(view.data), opening.value(view.headers))
+    body, data, headers = invocation.unseal(
+        lambda unsealer: (unsealer.value(view.body), unsealer.value(view.data), unsealer.value(view.headers))
     )
-    shown = {
+    document = {
         **{name: getattr(view, name) for name in view.__struct_fields__},
         "body": None if body is None else decode_body(body),
         "data": None if data is None else decode_body(data),
         "headers": read_headers(headers),
         "tells_of": _read_event(invocation, view),
     }
-    invocation.output.document(shown, lambda: _print(invocation, view, shown))
+    invocation.output.document(document, lambda: _print(invocation, view, document))
 
 
 def _read_event(invocation: "Invocation", view: "DeliveryView") -> Any:
-    """Return the event of a delivery that stores none itself: it tells of one that was published, or of a run that ended."""
+    """Return the event of a delivery that stores none itself: it refers to a published event, or to a run that ended."""
     from mainspring.triggers.delivery_rows import DeliveryRow, UnreadableDelivery, read_events
     from mainspring.triggers.trigger_cache import TriggerCache
 
     if view.source is None:
         return None
-    known = TriggerCache(invocation.reader)
-    known.look()
-    one = known.get(view.trigger)
-    if one is None:
+    triggers = TriggerCache(invocation.reader)
+    triggers.look()
+    trigger = triggers.get(view.trigger)
+    if trigger is None:
         return view.source
     row = DeliveryRow(*(getattr(view, name) for name in DeliveryRow._fields))
-    (event,) = read_events(one, [row], invocation.reader, invocation.sealing)
+    (event,) = read_events(trigger, [row], invocation.reader, invocation.sealing)
     if isinstance(event, UnreadableDelivery):
         invocation.output.warn(event.why)
         return view.source
     return event or f"{view.source} (gone)"
 
 
-def _print(invocation: "Invocation", view: "DeliveryView", shown: dict[str, Any]) -> None:
+def _print(invocation: "Invocation", view: "DeliveryView", document: dict[str, Any]) -> None:
     from mainspring.cli.triggers.show import DELIVERY_COLOURS
 
     output, now, zone = invocation.output, invocation.clock.now(), invocation.zone
     state = output.paint(view.state.value, DELIVERY_COLOURS[view.state], bold=True)
     output.line(f"{view.id}  {formatting.escape_line(view.trigger)}  {state}")
-    told = {
+    fields = {
         "because": view.note,
         "run": view.run,
         "due": None if view.due_at is None else formatting.format_moment(view.due_at, now, zone),
@@ -76,15 +76,15 @@ def _print(invocation: "Invocation", view: "DeliveryView", shown: dict[str, Any]
         if view.changed_at != view.received_at
         else None,
     }
-    for name, value in told.items():
+    for name, value in fields.items():
         if value:
             output.line(f"  {name:<10}{formatting.escape_line(value)}")
-    for name, value in shown["headers"].items():
+    for name, value in document["headers"].items():
         output.line(f"  {formatting.escape_line(name)}: {formatting.escape_line(value, 200)}")
     for name in ("body", "data", "tells_of"):
-        if shown[name] is not None:
+        if document[name] is not None:
             output.line(output.paint(name.replace("_", " "), None, bold=True))
-            _print_value(invocation, shown[name])
+            _print_value(invocation, document[name])
     if view.run is not None:
         output.hint(f"see: mainspring runs show {view.run}")
     elif view.state in _STATES_WITHOUT_RUN:

@@ -1,4 +1,4 @@
-"""What an event would do, in sentences, by the code that would do it: filter, arguments, pace, run key. Nothing is stored or started."""
+"""Dry run of an event, in sentences, by the code of a real one: filter, arguments, flow control, run key. Nothing is stored or started."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from mainspring.engine.definitions.automation import Automation
 from mainspring.insight.text.formatting import escape_line, format_count, format_moment
 from mainspring.store.base import StoreReader
 from mainspring.store.commands.runs import StartRun
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 from mainspring.triggers.filter_call import call_filter
 from mainspring.triggers.start_from_event import EventData, build_event, build_start
 from mainspring.triggers.trigger_cache import CachedTrigger
@@ -26,7 +26,7 @@ _DELIVERY_ID = "d_test"
 
 
 class DryRunResult(msgspec.Struct, frozen=True, kw_only=True):
-    """`state` = what the delivery would become; None = it is answered at the door and not stored. `facts` = sentences by subject."""
+    """`state` = the state that the delivery would get; None = it is answered at once and not stored. `facts` = sentences by subject."""
 
     trigger: str
     state: DeliveryState | None
@@ -39,7 +39,7 @@ class DryRunResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DryRunInputs(msgspec.Struct, frozen=True):
-    """What a trial is made with: trigger, automation's code, store (None: there is none yet), instant, zone of clocks, largest value."""
+    """Inputs of a dry run: trigger, automation's code, store (None: there is none yet), instant, time zone, largest value."""
 
     known: CachedTrigger
     automation: Automation
@@ -49,68 +49,76 @@ class DryRunInputs(msgspec.Struct, frozen=True):
     limit: int
 
 
-def dry_run_event(bench: DryRunInputs, door: SimulatedIntake) -> DryRunResult:
-    """Return what would become of an event that came through its door. One whose key counts already starts nothing."""
-    found = _dry_run_as_new(bench, door)
-    known = (
-        reads.delivery_of_key(bench.reader, bench.known.name, door.key)
-        if door.is_keyed and bench.reader is not None
+def dry_run_event(inputs: DryRunInputs, intake: SimulatedIntake) -> DryRunResult:
+    """Return the outcome of an event that passed its intake. An event whose key was counted already starts nothing."""
+    result = _dry_run_as_new(inputs, intake)
+    delivery_id = (
+        triggers.delivery_of_key(inputs.reader, inputs.known.name, intake.key)
+        if intake.is_keyed and inputs.reader is not None
         else None
     )
-    if known is None or found.state not in CONTINUING_STATES:
-        return found
-    sentence = f"it came already, as {known}: the same once more starts nothing. Under another key {found.sentence}"
-    return msgspec.structs.replace(found, state=DeliveryState.DROPPED, sentence=sentence)
+    if delivery_id is None or result.state not in CONTINUING_STATES:
+        return result
+    sentence = (
+        f"it came already, as {delivery_id}: the same once more starts nothing. Under another key {result.sentence}"
+    )
+    return msgspec.structs.replace(result, state=DeliveryState.DROPPED, sentence=sentence)
 
 
-def _dry_run_as_new(bench: DryRunInputs, door: SimulatedIntake) -> DryRunResult:
-    known, facts = bench.known, {}
-    if door.sender is not None:
-        facts["sender"] = door.sender
-    if door.answered is not None:
+def _dry_run_as_new(inputs: DryRunInputs, intake: SimulatedIntake) -> DryRunResult:
+    trigger, facts = inputs.known, {}
+    if intake.sender is not None:
+        facts["sender"] = intake.sender
+    if intake.answered is not None:
         return DryRunResult(
-            trigger=known.name,
+            trigger=trigger.name,
             state=None,
             sentence="nothing is stored and nothing starts",
-            facts=facts | {"answer": door.answered},
+            facts=facts | {"answer": intake.answered},
         )
-    if door.turned_away is not None:
-        return _make_result(bench, facts, DeliveryState.REFUSED, f"it is not taken in: {door.turned_away}")
-    if door.is_keyed:
-        facts["key"] = _describe_key(bench, door.key)
+    if intake.rejection is not None:
+        return _make_result(inputs, facts, DeliveryState.REFUSED, f"it is not taken in: {intake.rejection}")
+    if intake.is_keyed:
+        facts["key"] = _describe_key(inputs, intake.key)
     event = build_event(
-        known, id=_DELIVERY_ID, key=door.key, name=door.name, data=door.data, at=bench.now, headers=door.headers
+        trigger,
+        id=_DELIVERY_ID,
+        key=intake.key,
+        name=intake.name,
+        data=intake.data,
+        at=inputs.now,
+        headers=intake.headers,
     )
-    if known.trigger.filtered:
-        state, said = call_filter(bench.automation.filter_of(split_trigger_name(known.name)[1]), event)
-        facts["filter"] = said
+    if trigger.trigger.filtered:
+        state, sentence = call_filter(inputs.automation.filter_of(split_trigger_name(trigger.name)[1]), event)
+        facts["filter"] = sentence
         if state is not None:
-            return _make_result(bench, facts, state, said)
+            return _make_result(inputs, facts, state, sentence)
     try:
-        start = _make_start(bench, event, door)
-        by = known.trigger.by_of(event)
+        start = _make_start(inputs, event, intake)
+        by_key = trigger.trigger.by_of(event)
     except MainspringError as error:
-        found = _make_result(bench, facts, _misfit_state(known), f"no run can be made of it: {error.message}")
-        return msgspec.structs.replace(found, faults=_find_all_faults(bench, event))
-    return _finish_dry_run(bench, facts, start, by)
+        result = _make_result(inputs, facts, _mismatch_state(trigger), f"no run can be made of it: {error.message}")
+        return msgspec.structs.replace(result, faults=_find_all_faults(inputs, event))
+    return _finish_dry_run(inputs, facts, start, by_key)
 
 
-def _finish_dry_run(bench: DryRunInputs, facts: dict[str, str], start: StartRun, by: str) -> DryRunResult:
-    """Say what the pace decides, and what the run is given."""
+def _finish_dry_run(inputs: DryRunInputs, facts: dict[str, str], start: StartRun, by_key: str) -> DryRunResult:
+    """Describe the decision of the flow control, and the arguments of the run."""
     arguments, faults = msgspec.json.decode(start.input), []
-    if bench.automation.signature is not None:
-        faults = find_argument_faults(bench.automation.signature, arguments)
-    state, said = _apply_flow_control(bench, by)
-    facts["pace"] = said
+    if inputs.automation.signature is not None:
+        faults = find_argument_faults(inputs.automation.signature, arguments)
+    state, decision = _apply_flow_control(inputs, by_key)
+    facts["pace"] = decision
     if start.run_key is not None:
-        facts["run key"] = _describe_run_key(bench, start.run_key.key)
+        facts["run key"] = _describe_run_key(inputs, start.run_key.key)
     if start.partition is not None:
         facts["partition"] = f"{escape_line(start.partition)}: its runs go one after the other"
     if faults:
-        state, said = _misfit_state(bench.known), f"the arguments do not fit {bench.automation.name}"
-    sentence = said if state is not DeliveryState.STARTED else f"a run of {bench.automation.name} starts at once"
+        state, decision = _mismatch_state(inputs.known), f"the arguments do not fit {inputs.automation.name}"
+    sentence = decision if state is not DeliveryState.STARTED else f"a run of {inputs.automation.name} starts at once"
     return DryRunResult(
-        trigger=bench.known.name,
+        trigger=inputs.known.name,
         state=state,
         sentence=sentence,
         facts=facts,
@@ -121,25 +129,25 @@ def _finish_dry_run(bench: DryRunInputs, facts: dict[str, str], start: StartRun,
     )
 
 
-def _misfit_state(known: CachedTrigger) -> DeliveryState:
-    """Return what becomes of what no run can be made of: a door tells its sender, inside and behind a filter there is none to tell."""
-    at_a_door = known.trigger.kind in ("webhook", "queue", "files") and not known.trigger.filtered
-    return DeliveryState.REFUSED if at_a_door else DeliveryState.FAILED
+def _mismatch_state(trigger: CachedTrigger) -> DeliveryState:
+    """Return the state of a delivery with mismatched arguments: an intake rejects it to its sender; otherwise there is no sender."""
+    has_sender = trigger.trigger.kind in ("webhook", "queue", "files") and not trigger.trigger.filtered
+    return DeliveryState.REFUSED if has_sender else DeliveryState.FAILED
 
 
-def _find_all_faults(bench: DryRunInputs, event: EventData) -> list[str]:
-    """Return all that is wrong with the arguments, where the door tells the first of it only."""
-    if bench.automation.signature is None:
+def _find_all_faults(inputs: DryRunInputs, event: EventData) -> list[str]:
+    """Return all faults of the arguments, although an intake reports only the first."""
+    if inputs.automation.signature is None:
         return []
     try:
-        arguments = bench.known.trigger.reading.arguments([event])
+        arguments = inputs.known.trigger.reading.arguments([event])
     except MainspringError:
         return []
-    return find_argument_faults(bench.automation.signature, arguments)
+    return find_argument_faults(inputs.automation.signature, arguments)
 
 
 def find_argument_faults(signature: Signature, arguments: Any) -> list[str]:
-    """Return what is wrong with arguments, each with the path inside the value."""
+    """Return the faults of arguments, each with the path inside the value."""
     try:
         bind_json(signature, arguments)
     except MainspringError as error:
@@ -147,44 +155,49 @@ def find_argument_faults(signature: Signature, arguments: Any) -> list[str]:
     return []
 
 
-def _make_result(bench: DryRunInputs, facts: dict[str, str], state: DeliveryState, sentence: str) -> DryRunResult:
-    return DryRunResult(trigger=bench.known.name, state=state, sentence=sentence, facts=facts)
+def _make_result(inputs: DryRunInputs, facts: dict[str, str], state: DeliveryState, sentence: str) -> DryRunResult:
+    return DryRunResult(trigger=inputs.known.name, state=state, sentence=sentence, facts=facts)
 
 
-def _make_start(bench: DryRunInputs, event: EventData, door: SimulatedIntake) -> StartRun:
-    sealing = Sealing(None, bench.limit)
-    return build_start(bench.known, [event], _DELIVERY_ID, bench.now, sealing, partition=door.partition)
+def _make_start(inputs: DryRunInputs, event: EventData, intake: SimulatedIntake) -> StartRun:
+    sealing = Sealing(None, inputs.limit)
+    return build_start(inputs.known, [event], _DELIVERY_ID, inputs.now, sealing, partition=intake.partition)
 
 
-def _apply_flow_control(bench: DryRunInputs, by: str) -> tuple[DeliveryState, str]:
-    """Return what the pace decides on what the store remembers of the key."""
-    pace = bench.known.trigger.pace
-    words = ", ".join(pace.words())
-    if pace.is_plain:
+def _apply_flow_control(inputs: DryRunInputs, by_key: str) -> tuple[DeliveryState, str]:
+    """Return the decision of the flow control, from the stored state of the key."""
+    flow_control = inputs.known.trigger.pace
+    words = ", ".join(flow_control.words())
+    if flow_control.is_plain:
         return DeliveryState.STARTED, words or "each starts at once"
-    held, mark = HeldDeliveries(), FlowControlState()
-    if bench.reader is not None:
-        held, mark = reads.flow_control_state(bench.reader, bench.known.name, by)
-    ruling = decide_delivery(pace, mark, held, bench.now)
-    of = f" of {escape_line(by, 60)!r}" if by else ""
-    beside = f"; {format_count(held.number, 'delivery is', 'deliveries are')} held already{of}" if held.number else ""
-    if ruling.state is DeliveryState.HELD and ruling.due_at is not None:
-        return ruling.state, f"it is held until {format_moment(ruling.due_at, bench.now, bench.zone)} ({words}{beside})"
-    if ruling.state is DeliveryState.DROPPED:
-        return ruling.state, f"it is dropped: {ruling.note} ({words})"
-    return ruling.state, f"it starts at once ({words}{beside})"
+    held, control_state = HeldDeliveries(), FlowControlState()
+    if inputs.reader is not None:
+        held, control_state = triggers.flow_control_state(inputs.reader, inputs.known.name, by_key)
+    decision = decide_delivery(flow_control, control_state, held, inputs.now)
+    key_text = f" of {escape_line(by_key, 60)!r}" if by_key else ""
+    held_text = (
+        f"; {format_count(held.number, 'delivery is', 'deliveries are')} held already{key_text}" if held.number else ""
+    )
+    if decision.state is DeliveryState.HELD and decision.due_at is not None:
+        return (
+            decision.state,
+            f"it is held until {format_moment(decision.due_at, inputs.now, inputs.zone)} ({words}{held_text})",
+        )
+    if decision.state is DeliveryState.DROPPED:
+        return decision.state, f"it is dropped: {decision.note} ({words})"
+    return decision.state, f"it starts at once ({words}{held_text})"
 
 
-def _describe_key(bench: DryRunInputs, key: str) -> str:
-    shown = escape_line(key, 200)
-    known = None if bench.reader is None else reads.delivery_of_key(bench.reader, bench.known.name, key)
-    if known is None:
-        return f"{shown}: it counts once, and was not seen yet"
-    return f"{shown}: it came already, as {known}; the same once more gets the first answer and starts nothing"
+def _describe_key(inputs: DryRunInputs, key: str) -> str:
+    key_text = escape_line(key, 200)
+    delivery_id = None if inputs.reader is None else triggers.delivery_of_key(inputs.reader, inputs.known.name, key)
+    if delivery_id is None:
+        return f"{key_text}: it counts once, and was not seen yet"
+    return f"{key_text}: it came already, as {delivery_id}; the same once more gets the first answer and starts nothing"
 
 
-def _describe_run_key(bench: DryRunInputs, key: str) -> str:
-    shown = escape_line(key, 200)
-    name = bench.automation.name
-    run = None if bench.reader is None else reads.run_of_key(bench.reader, name, key, bench.now)
-    return f"{shown}: no run has it yet" if run is None else f"{shown}: run {run} has it, so none is started"
+def _describe_run_key(inputs: DryRunInputs, key: str) -> str:
+    key_text = escape_line(key, 200)
+    name = inputs.automation.name
+    run = None if inputs.reader is None else triggers.run_of_key(inputs.reader, name, key, inputs.now)
+    return f"{key_text}: no run has it yet" if run is None else f"{key_text}: run {run} has it, so none is started"

@@ -1,4 +1,4 @@
-"""`mainspring triggers test`: what an event would do, without doing it."""
+"""The dry run command, `mainspring triggers test`: the outcome of an event, without storing it."""
 
 from typing import TYPE_CHECKING
 
@@ -37,33 +37,39 @@ def test(invocation: Invocation, name: str, event: str, headers: tuple[str, ...]
     trigger = definition.triggers[end]
     known = CachedTrigger(f"{definition.name}/{end}", trigger, definition, None, None, None, None)
     now = invocation.clock.now()
-    door = simulate_intake(trigger.source, sample, invocation.secrets.lines, now)
+    intake = simulate_intake(trigger.source, sample, invocation.secrets.lines, now)
     reader = invocation.read_if_made(lambda reader: reader, None)
-    found = dry_run_event(DryRunInputs(known, automation, reader, now, invocation.zone, invocation.sealing.limit), door)
-    invocation.output.document(found, lambda: _print(invocation, found))
-    return exits.OK if found.state is None or found.state in CONTINUING_STATES else exits.CHECK_FAILED
+    result = dry_run_event(
+        DryRunInputs(known, automation, reader, now, invocation.zone, invocation.sealing.limit), intake
+    )
+    invocation.output.document(result, lambda: _print(invocation, result))
+    return exits.OK if result.state is None or result.state in CONTINUING_STATES else exits.CHECK_FAILED
 
 
 def find_loaded_trigger(registry: "Registry", name: str) -> "tuple[Automation, str]":
     """Return the automation and the end of the trigger's name. Raises UnknownNameError, ConflictError."""
-    known = {f"{one.name}/{end}": (one, end) for one in registry for end in one.definition.triggers}
+    known = {
+        f"{automation.name}/{end}": (automation, end)
+        for automation in registry
+        for end in automation.definition.triggers
+    }
     return known[find_trigger_name(known, name)]
 
 
-def _print(invocation: Invocation, found: "DryRunResult") -> None:
+def _print(invocation: Invocation, result: "DryRunResult") -> None:
     from mainspring.cli.json_output import format_json
     from mainspring.cli.triggers.dry_run import CONTINUING_STATES
 
     output = invocation.output
-    good = found.state is None or found.state in CONTINUING_STATES
-    icon, colour = (formatting.GOOD, "green") if good else (formatting.BAD, "red")
+    is_accepted = result.state is None or result.state in CONTINUING_STATES
+    icon, colour = (formatting.GOOD, "green") if is_accepted else (formatting.BAD, "red")
     output.line(
-        f"{output.paint(icon, colour)} {formatting.escape_line(found.trigger)}: {formatting.escape_line(found.sentence)}"
+        f"{output.paint(icon, colour)} {formatting.escape_line(result.trigger)}: {formatting.escape_line(result.sentence)}"
     )
-    for name, fact in found.facts.items():
+    for name, fact in result.facts.items():
         output.line(f"  {name:<10}{formatting.escape_line(fact)}")
-    for place, fault in enumerate(found.faults):
+    for place, fault in enumerate(result.faults):
         output.line(f"  {'fault' if not place else '':<10}{formatting.escape_line(fault)}")
-    if found.arguments is not None:
-        text = " ".join(format_json(found.arguments).split())
+    if result.arguments is not None:
+        text = " ".join(format_json(result.arguments).split())
         output.line(f"  {'arguments':<10}{formatting.escape_line(text, 1_000)}")

@@ -1,4 +1,4 @@
-"""What the door of each kind of source would make of an event, for `triggers test`: the same code as the doors', and nothing stored."""
+"""Intake of a dry run, for `triggers test`: what each kind of source would do with an event, by its own code. Nothing is stored."""
 
 import hashlib
 import os
@@ -25,18 +25,18 @@ from mainspring.insight.text.formatting import escape_line, format_count
 from mainspring.triggers.start_from_event import decode_body
 
 ReadSecretValues = Callable[[str], Sequence[str]]
-"""The values of a secret by its name; raises ConfigError."""
+"""Returns the values of a secret by its name; raises ConfigError."""
 
 
 class SimulatedIntake(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of an event at its door. `turned_away` = why it would not be taken in; `answered` = it is answered and nothing is stored.
+    """The outcome of an intake. `rejection` = why the event would be rejected; `answered` = it is answered and not stored.
 
-    `sender` = what is said of who sent it. `data` and what follows are those of the event. `is_keyed` = `key` is the one under which it
-    would count; else it only stands for one that is not there before the event happens.
+    `sender` = a sentence about the sender. `data` and the fields after it are those of the event. `is_keyed` = `key` is the one under which
+    it would count; else it stands for a key that exists only after the event.
     """
 
     sender: str | None = None
-    turned_away: str | None = None
+    rejection: str | None = None
     answered: str | None = None
     key: str = ""
     is_keyed: bool = False
@@ -47,7 +47,7 @@ class SimulatedIntake(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def simulate_intake(source: object, sample: SampleEvent, lines: ReadSecretValues, now: int) -> SimulatedIntake:
-    """Return what the door of this source would make of it at the instant `now` (ms).
+    """Return the result of this source's intake at the instant `now` (ms).
 
     Raises:
         ArgumentError: it is no event of this kind of source.
@@ -61,12 +61,12 @@ def simulate_intake(source: object, sample: SampleEvent, lines: ReadSecretValues
             return _simulate_file(source, sample)
         case EventSource(name=name):
             data = sample.value("the event's data")
-            away = None if source.takes(data) else f"its data is not what where= wants: {source.where}"
-            return SimulatedIntake(key="test", name=name, data=data, turned_away=away)
+            rejection = None if source.takes(data) else f"its data is not what where= wants: {source.where}"
+            return SimulatedIntake(key="test", name=name, data=data, rejection=rejection)
         case RunEndSource(automation=automation, states=states):
             end = _make_run_end(automation, states[0], sample)
-            away = None if end["state"] in states else f"a run that ended {end['state']} is not listened for"
-            return SimulatedIntake(key=end["run"], name=f"{automation}.{end['state']}", data=end, turned_away=away)
+            rejection = None if end["state"] in states else f"a run that ended {end['state']} is not listened for"
+            return SimulatedIntake(key=end["run"], name=f"{automation}.{end['state']}", data=end, rejection=rejection)
         case JoinedRunsSource(automations=names, per=per):
             value = sample.value("the slot or key")
             runs = {name: f"r_{name}" for name in names}
@@ -77,7 +77,7 @@ def simulate_intake(source: object, sample: SampleEvent, lines: ReadSecretValues
 
 
 def _make_run_end(automation: str, state: str, sample: SampleEvent) -> dict[str, Any]:
-    """Return the end of a run: what was given, if it looks like one; else what was given is the run's result."""
+    """Return the end of a run: the given value, if it looks like one; else the given value is the run's result."""
     value = sample.value("the end of a run")
     end = {"run": "r_test", "automation": automation, "state": state, "reason": None, "slot_at": None, "key": None}
     if isinstance(value, dict) and "state" in value and value.keys() <= {*end, "result"}:
@@ -86,30 +86,28 @@ def _make_run_end(automation: str, state: str, sample: SampleEvent) -> dict[str,
 
 
 def _simulate_request(webhook: Webhook, sample: SampleEvent, lines: ReadSecretValues, now: int) -> SimulatedIntake:
-    sender, away = _check_sender(webhook, sample, lines, now)
-    if away is not None:
-        return SimulatedIntake(sender=sender, turned_away=away)
+    sender, rejection = _check_sender(webhook, sample, lines, now)
+    if rejection is not None:
+        return SimulatedIntake(sender=sender, rejection=rejection)
     if webhook.max_body is not None and len(sample.body) > webhook.max_body:
-        return SimulatedIntake(
-            sender=sender, turned_away=f"it has {len(sample.body):,} bytes, more than max_body (413)"
-        )
+        return SimulatedIntake(sender=sender, rejection=f"it has {len(sample.body):,} bytes, more than max_body (413)")
     headers = {"content-type": "application/json"} | sample.headers
-    found = read_webhook_request(webhook, sample.body, headers)
-    match found:
+    response = read_webhook_request(webhook, sample.body, headers)
+    match response:
         case RequestError(status=status, text=text, at=at):
-            where = f", at {at}" if at else ""
-            return SimulatedIntake(sender=sender, turned_away=f"{text}{where} ({status})")
+            place = f", at {at}" if at else ""
+            return SimulatedIntake(sender=sender, rejection=f"{text}{place} ({status})")
         case ImmediateResponse(body=body):
-            said = escape_line(body.decode("utf-8", "replace"), 200)
+            body_text = escape_line(body.decode("utf-8", "replace"), 200)
             return SimulatedIntake(
-                sender=sender, answered=f"it only asks whether somebody is there, and is answered: {said}"
+                sender=sender, answered=f"it only asks whether somebody is there, and is answered: {body_text}"
             )
-        case ReadDelivery(arrival=arrival, data=data):
-            return _make_accepted(arrival, data, sender)
+        case ReadDelivery(arrival=delivery, data=data):
+            return _make_accepted(delivery, data, sender)
 
 
 def _check_sender(webhook: Webhook, sample: SampleEvent, lines: ReadSecretValues, now: int) -> tuple[str, str | None]:
-    """Return what is known of the sender, and why it would be turned away."""
+    """Return a sentence about the sender, and why the event would be rejected."""
     verifier = webhook.verify
     if isinstance(verifier, UnsignedVerifier):
         return "anybody may send to it", None
@@ -142,46 +140,46 @@ def _simulate_message(queue: BrokerQueue, sample: SampleEvent) -> SimulatedIntak
         group=sample.headers.get("group", ""),
     )
     try:
-        arrival = make_delivery(queue, message)
+        delivery = make_delivery(queue, message)
     except MainspringError as error:
-        return SimulatedIntake(turned_away=error.message)
-    found = _make_accepted(arrival, decode_body(arrival.json), None)
-    return msgspec.structs.replace(found, is_keyed=queue.key is not None or "message-id" in sample.headers)
+        return SimulatedIntake(rejection=error.message)
+    intake = _make_accepted(delivery, decode_body(delivery.json), None)
+    return msgspec.structs.replace(intake, is_keyed=queue.key is not None or "message-id" in sample.headers)
 
 
 def _simulate_file(files: WatchedFolder, sample: SampleEvent) -> SimulatedIntake:
-    """Return what a file would be; without `@` the event is JSON of what a run is given.
+    """Return the intake of a file; without `@` the event is JSON of the run's argument.
 
-    One that lies elsewhere is looked at as if it lay in the folder.
+    A file elsewhere is treated as if it lay in the folder.
     """
     if sample.file is None:
         return SimulatedIntake(key="test", data=sample.value("the file"))
-    # Without its dots, and without following links: both would make another key of the same file.
+    # Without its dots, and without following links: both would give the same file another key.
     path, folder = Path(os.path.abspath(sample.file)), os.path.abspath(files.folder)  # noqa: PTH100
     below = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
-    found, digest = path.stat(), hashlib.sha256(sample.body).hexdigest()
-    file = File.at(os.fsencode(path), size=found.st_size, sha256=digest, modified_ns=found.st_mtime_ns)
-    away = None
+    status, digest = path.stat(), hashlib.sha256(sample.body).hexdigest()
+    file = File.at(os.fsencode(path), size=status.st_size, sha256=digest, modified_ns=status.st_mtime_ns)
+    rejection = None
     ignored = next((part for part in below.parts if files.ignores(part)), None)
     if ignored is not None:
-        away = f"files and folders of this name are not looked at: {escape_line(ignored, 80)}"
+        rejection = f"files and folders of this name are not looked at: {escape_line(ignored, 80)}"
     elif len(below.parts) > 1 and not files.recursive:
-        away = "it lies in a folder below, and those are looked through with recursive=True only"
+        rejection = "it lies in a folder below, and those are looked through with recursive=True only"
     elif not files.matches(below.parts):
-        away = f"{escape_line(below.as_posix(), 80)} is not what the pattern {files.pattern!r} wants"
-    elif files.max_size is not None and found.st_size > files.max_size:
-        away = f"it has {format_count(f'{found.st_size:,}', 'byte')}, more than max_size"
+        rejection = f"{escape_line(below.as_posix(), 80)} is not what the pattern {files.pattern!r} wants"
+    elif files.max_size is not None and status.st_size > files.max_size:
+        rejection = f"it has {format_count(f'{status.st_size:,}', 'byte')}, more than max_size"
     key = make_file_key(below.as_posix(), digest)
-    return SimulatedIntake(key=key, is_keyed=True, data=msgspec.to_builtins(file), turned_away=away)
+    return SimulatedIntake(key=key, is_keyed=True, data=msgspec.to_builtins(file), rejection=rejection)
 
 
-def _make_accepted(arrival: IncomingDelivery, data: Any, sender: str | None) -> SimulatedIntake:
+def _make_accepted(delivery: IncomingDelivery, data: Any, sender: str | None) -> SimulatedIntake:
     return SimulatedIntake(
         sender=sender,
-        key=arrival.key,
+        key=delivery.key,
         is_keyed=True,
-        name=arrival.name,
+        name=delivery.name,
         data=data,
-        headers=arrival.headers,
-        partition=arrival.partition,
+        headers=delivery.headers,
+        partition=delivery.partition,
     )

@@ -1,4 +1,4 @@
-"""`mainspring triggers show`: a trigger with all that it holds, or one delivery as it came."""
+"""`mainspring triggers show`: a trigger with its held deliveries, or one delivery as it arrived."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -42,16 +42,16 @@ def show(invocation: Invocation, name: str, limit: int) -> None:
     from mainspring.store.read.short_ids import IdKind, ids_ending
     from mainspring.triggers.trigger_cache import TriggerCache
 
-    known = TriggerCache(invocation.reader)
-    lines = {line.name: line for line in read_trigger_lines(invocation, known)}
+    triggers = TriggerCache(invocation.reader)
+    lines = {line.name: line for line in read_trigger_lines(invocation, triggers)}
     if name.startswith("d_") or (name not in lines and ids_ending(invocation.reader, IdKind.DELIVERY, name)):
         from mainspring.cli.triggers.delivery import print_delivery
 
         print_delivery(invocation, name)
         return
     line = lines[find_trigger_name(lines, name)]
-    one = known.get(line.name)
-    _print_trigger(invocation, line, one.trigger if one is not None else None, limit)
+    cached = triggers.get(line.name)
+    _print_trigger(invocation, line, cached.trigger if cached is not None else None, limit)
 
 
 def _print_trigger(invocation: Invocation, line: "TriggerLine", trigger: "Trigger | None", limit: int) -> None:
@@ -60,21 +60,21 @@ def _print_trigger(invocation: Invocation, line: "TriggerLine", trigger: "Trigge
     from mainspring.store.read.triggers import deliveries, held_groups
 
     source: Any = trigger.source if trigger is not None else None
-    gatherings: list[JoinedRunsView] = []
+    joins: list[JoinedRunsView] = []
     if isinstance(source, JoinedRunsSource):
         zone = invocation.zone
-        gatherings = list_joined_runs(invocation.reader, line.name, source, invocation.clock.now(), zone)
+        joins = list_joined_runs(invocation.reader, line.name, source, invocation.clock.now(), zone)
     held = held_groups(invocation.reader, line.name)
     rows = deliveries(invocation.reader, trigger=line.name, limit=limit).deliveries
     data = {
         **msgspec.structs.asdict(line),
         "definition": None if trigger is None else msgspec.to_builtins(trigger),
-        "waits_for": gatherings,
+        "waits_for": joins,
         "held": held,
         "deliveries": rows,
     }
     per = source.per if isinstance(source, JoinedRunsSource) else ""
-    invocation.output.document(data, lambda: _print(invocation, line, trigger, (gatherings, per), held, rows))
+    invocation.output.document(data, lambda: _print(invocation, line, trigger, (joins, per), held, rows))
 
 
 def _print(
@@ -93,7 +93,7 @@ def _print(
     name = output.paint(formatting.escape_line(line.name), None, bold=True)
     output.line(f"{name}  {output.paint(line.state, STATE_COLOURS[line.state])}")
     if line.why is not None:
-        # Of one that listens it is known since when it does, not since when something is in its way.
+        # For a listening trigger, the time is known since which it listens, not since which it has a problem.
         since_at = None if line.state is TriggerState.LISTENING else line.since_at
         since = "" if since_at is None else f" since {formatting.format_moment(since_at, now, invocation.zone)}"
         output.line(f"  why       {formatting.escape_line(line.why)}{since}")
@@ -104,14 +104,16 @@ def _print(
     if line.curl is not None:
         output.line(f"  send      {line.curl}")
     output.line(f"  24h       {received_text(line)}")
-    gatherings, per = waiting
-    for one in gatherings:
-        text = describe_joined_runs(one, per, now, invocation.zone)
-        output.line(f"  waits     {output.paint(formatting.escape_line(text), 'red' if one.is_late else None)}")
+    joins, per = waiting
+    for join in joins:
+        text = describe_joined_runs(join, per, now, invocation.zone)
+        output.line(f"  waits     {output.paint(formatting.escape_line(text), 'red' if join.is_late else None)}")
     for group in held:
-        of = f" of {formatting.escape_line(group.by_key, 60)!r}" if group.by_key else ""
+        key_text = f" of {formatting.escape_line(group.by_key, 60)!r}" if group.by_key else ""
         due = formatting.format_moment(group.due_at, now, invocation.zone)
-        output.line(f"  holds     {formatting.format_count(group.number, 'delivery', 'deliveries')}{of}, due {due}")
+        output.line(
+            f"  holds     {formatting.format_count(group.number, 'delivery', 'deliveries')}{key_text}, due {due}"
+        )
     _print_rows(invocation, rows, now)
 
 
@@ -119,14 +121,14 @@ def _print_rows(invocation: Invocation, rows: "list[DeliveryRow]", now: int) -> 
     from mainspring.store.read.short_ids import IdKind
 
     output = invocation.output
-    short = invocation.short_ids(IdKind.DELIVERY, (row.id for row in rows))
+    short_ids = invocation.short_ids(IdKind.DELIVERY, (row.id for row in rows))
     runs = invocation.short_ids(IdKind.RUN, (row.run for row in rows if row.run))
     if not rows:
         output.line("  nothing has arrived yet")
     for row in rows:
         state = output.paint(f"{row.state.value:<9}", DELIVERY_COLOURS[row.state])
         parts = [row.verified and f"sender {row.verified}", row.run and f"run {runs[row.run]}", row.note]
-        more = "; ".join(formatting.escape_line(part, _MAX_TEXT_LENGTH) for part in parts if part)
+        details = "; ".join(formatting.escape_line(part, _MAX_TEXT_LENGTH) for part in parts if part)
         output.line(
-            f"  {state} {short[row.id]}  {formatting.format_distance(row.received_at, now):<10}  {more}".rstrip()
+            f"  {state} {short_ids[row.id]}  {formatting.format_distance(row.received_at, now):<10}  {details}".rstrip()
         )

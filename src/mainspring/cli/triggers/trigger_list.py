@@ -1,4 +1,4 @@
-"""`mainspring triggers list|replay`: what automations listen to, whether they do, and what arrived."""
+"""The trigger list, `mainspring triggers list|replay`: what automations listen to, whether they do, and what arrived."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
@@ -36,35 +36,35 @@ TRIGGER = params.StoredNameType(read_trigger_names, "trigger")
 
 
 def find_trigger_name(names: Collection[str], name: str) -> str:
-    """Return the trigger that is meant: by its name, or by its automation's if that has only one.
+    """Return the trigger of this name, or of an automation with this name that has only one.
 
     Raises:
-        UnknownNameError: there is none; shows the nearest.
+        UnknownNameError: there is none. The error names the nearest.
         ConflictError: the automation has more than one.
     """
     from mainspring.domain.errors import ConflictError, UnknownNameError
     from mainspring.domain.triggers.trigger import split_trigger_name
 
-    found = [name] if name in names else [one for one in names if split_trigger_name(one)[0] == name]
-    if not found:
+    matching = [name] if name in names else [trigger for trigger in names if split_trigger_name(trigger)[0] == name]
+    if not matching:
         error = UnknownNameError("trigger", name, names)
         error.hint = error.hint or "Nothing that a worker announced has a trigger yet: mainspring auto list"
         raise error
-    if len(found) > 1:
-        raise ConflictError(f"{name} has more than one trigger", hint=f"One of: {', '.join(found)}")
-    return found[0]
+    if len(matching) > 1:
+        raise ConflictError(f"{name} has more than one trigger", hint=f"One of: {', '.join(matching)}")
+    return matching[0]
 
 
 def read_trigger_lines(invocation: Invocation, known: "TriggerCache | None" = None) -> "list[TriggerLine]":
-    """Return all triggers that the store knows, by name; `known` is where they are read into."""
+    """Return all triggers in the store, by name; `known` = the cache that they are read into."""
     from mainspring.app.processes.listen_addresses import read_settings_in_use
     from mainspring.insight.triggers.trigger_list import list_trigger_lines
 
-    def read(reader: "StoreReader") -> "list[TriggerLine]":
-        where = read_settings_in_use(invocation.settings, reader).hooks.seen_as
-        return list_trigger_lines(reader, invocation.clock.now(), where, known=known)
+    def read_lines(reader: "StoreReader") -> "list[TriggerLine]":
+        base_url = read_settings_in_use(invocation.settings, reader).hooks.seen_as
+        return list_trigger_lines(reader, invocation.clock.now(), base_url, known=known)
 
-    return invocation.read(read)
+    return invocation.read(read_lines)
 
 
 @command("list", "list triggers: what they listen to, and what arrived")
@@ -81,7 +81,7 @@ def list_command(
     rows = short_lists.filter_rows(
         invocation,
         read_trigger_lines(invocation),
-        named=lambda line: line.name,
+        name_of=lambda line: line.name,
         state=lambda line: line.state,
         at=lambda line: line.last_at or 1,
         states=states,
@@ -121,19 +121,19 @@ def list_command(
 @click.option("--rate", metavar="RATE", help="of a filter: so many at a time: 10/s, 60/m")
 @click.option("--dry-run", is_flag=True, help="of a filter: only say how many would arrive")
 @pass_invocation
-def replay(invocation: Invocation, /, *, event: str | None, rate: str | None, dry_run: bool, **said: Any) -> None:
+def replay(invocation: Invocation, /, *, event: str | None, rate: str | None, dry_run: bool, **options: Any) -> None:
     """As new deliveries, whose filter and pace decide anew; each starts a run of its own. The old ones keep their place and their run.
 
     DELIVERY comes at once. Those of a filter are a bulk act, which wants -y and goes on piece by piece: mainspring bulk list. What was
     turned away at a door, what nobody has decided on yet and what came once more already is left out of it.
     """
-    is_filter = any(said.values())
+    is_filter = any(options.values())
     if (event is not None) == is_filter:
         raise click.UsageError(
             "name one DELIVERY, or say which by --trigger, --state, --since, --until, --verified, --limit"
         )
     if event is None:
-        _replay_all(invocation, said, rate, dry_run=dry_run)
+        _replay_all(invocation, options, rate, dry_run=dry_run)
     elif rate is not None or dry_run:
         raise click.UsageError("--rate and --dry-run stand with a filter")
     else:
@@ -141,30 +141,40 @@ def replay(invocation: Invocation, /, *, event: str | None, rate: str | None, dr
 
 
 def _replay_one(invocation: Invocation, event: str) -> None:
-    from mainspring.service.triggers.delivery_replay import replay_delivery as act
+    from mainspring.service.triggers.delivery_replay import replay_delivery as replay_stored_delivery
     from mainspring.store.read.triggers import delivery
 
-    found = delivery(invocation.reader, event)
-    taken = act(invocation.store, invocation.clock.now(), found.id, act=invocation.act)
-    data = {"delivery": taken.delivery, "replay_of": found.id, "trigger": found.trigger, "state": taken.state}
-    invocation.output.document(data, taken.delivery)
-    invocation.output.hint(f"see what becomes of it: mainspring triggers show {taken.delivery}")
+    original = delivery(invocation.reader, event)
+    accepted = replay_stored_delivery(invocation.store, invocation.clock.now(), original.id, act=invocation.act)
+    data = {
+        "delivery": accepted.delivery,
+        "replay_of": original.id,
+        "trigger": original.trigger,
+        "state": accepted.state,
+    }
+    invocation.output.document(data, accepted.delivery)
+    invocation.output.hint(f"see what becomes of it: mainspring triggers show {accepted.delivery}")
 
 
-def _replay_all(invocation: Invocation, said: dict[str, Any], rate: str | None, *, dry_run: bool) -> None:
+def _replay_all(invocation: Invocation, options: dict[str, Any], rate: str | None, *, dry_run: bool) -> None:
     from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, BulkVerb
     from mainspring.service.triggers.delivery_selection import DeliveryFilter, select_deliveries
 
-    if said["trigger"] is not None:
-        said["trigger"] = find_trigger_name(read_trigger_names(invocation.reader), said["trigger"])
-    wanted = DeliveryFilter(
-        trigger=said["trigger"],
-        state=said["state"] and DeliveryState(said["state"]),
-        since_at=params.read_instant(invocation, said["since"]) or 0,
-        until_at=params.read_instant(invocation, said["until"]),
-        verified=said["verified"],
-        limit=said["limit"] or MAX_BULK_PARTS + 1,
+    if options["trigger"] is not None:
+        options["trigger"] = find_trigger_name(read_trigger_names(invocation.reader), options["trigger"])
+    delivery_filter = DeliveryFilter(
+        trigger=options["trigger"],
+        state=options["state"] and DeliveryState(options["state"]),
+        since_at=params.read_instant(invocation, options["since"]) or 0,
+        until_at=params.read_instant(invocation, options["until"]),
+        verified=options["verified"],
+        limit=options["limit"] or MAX_BULK_PARTS + 1,
     )
     begin_operation(
-        invocation, BulkVerb.REPLAY, lambda: select_deliveries(invocation.reader, wanted), said, rate, dry_run=dry_run
+        invocation,
+        BulkVerb.REPLAY,
+        lambda: select_deliveries(invocation.reader, delivery_filter),
+        options,
+        rate,
+        dry_run=dry_run,
     )

@@ -86,24 +86,24 @@ async def test_hiccup_is_told_to_nobody(site):
     """What is over within the minute leaves nothing behind, and the next one has its own minute."""
     one = site.process()
     for _ in range(2):
-        await one.look(FAULT)
+        await one.report_outage(FAULT)
         site.clock.forward(TELL_AFTER_MS - 1)
-        await one.look(FAULT)
-        await one.over()
+        await one.report_outage(FAULT)
+        await one.report_recovery()
     assert (site.peer.told, site.file.exists()) == ([], False)
 
 
 async def test_lost_store_is_told_once_and_its_end_too(site):
     """In one line, by what is wrong, not by where in SQLite; the file that remembers goes with the end."""
     one = site.process()
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
     for _ in range(3):
         site.clock.forward(TELL_AFTER_MS)
-        await one.look(FAULT)
+        await one.report_outage(FAULT)
     ((_, told),) = site.peer.told
     assert told["headline"] == ("[page] mainspring: the store cannot be read or written: the disk of the store is full")
     for _ in range(3):
-        await one.over()
+        await one.report_recovery()
     assert site.peer.abouts == ["opened", "resolved"]
     assert site.peer.told[0][1]["key"] == site.peer.told[1][1]["key"]
     assert not site.file.exists()
@@ -112,11 +112,11 @@ async def test_lost_store_is_told_once_and_its_end_too(site):
 async def test_processes_that_start_again_count_as_one(site):
     """None of them lives for a minute, and it is told after a minute all the same; the last one tells its end."""
     for _ in range(8):
-        await site.process().look(FAULT)
+        await site.process().report_outage(FAULT)
         site.clock.forward(TELL_AFTER_MS // 4)
     assert site.peer.abouts == ["opened"]
-    await site.process().over()
-    await site.process().over()
+    await site.process().report_recovery()
+    await site.process().report_recovery()
     assert site.peer.abouts == ["opened", "resolved"]
 
 
@@ -124,47 +124,47 @@ async def test_watcher_and_scheduler_tell_it_once(site):
     """Both see it for as long as it lasts, and each sees the end in its own time."""
     watcher, scheduler = site.process(), site.process()
     for _ in range(5):
-        await watcher.look(FAULT)
-        await scheduler.look(FAULT)
+        await watcher.report_outage(FAULT)
+        await scheduler.report_outage(FAULT)
         site.clock.forward(TELL_AFTER_MS // 2)
     assert site.peer.abouts == ["opened"]
-    await scheduler.over()
-    await watcher.over()
+    await scheduler.report_recovery()
+    await watcher.report_recovery()
     assert site.peer.abouts == ["opened", "resolved"]
 
 
 async def test_who_is_about_to_tell_is_not_disturbed(site):
     """While another process has the word nobody says the same beside it."""
     one = site.process()
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
     site.clock.forward(TELL_AFTER_MS)
     with open(f"{site.file}.lock") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        await one.look(FAULT)
-        await one.over()
+        await one.report_outage(FAULT)
+        await one.report_recovery()
     assert site.peer.told == []
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
     assert site.peer.abouts == ["opened"]
 
 
 async def test_channel_that_is_away_hears_later(site):
     """Of the loss, and of its end; a notice that came through without our knowing has the same id the second time."""
     one = site.process()
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
     site.clock.forward(TELL_AFTER_MS)
     site.peer.status = 503
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
     site.peer.status = 200
     site.peer.faults = [("/t", DROP_AFTER)]
-    await one.look(FAULT)
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
+    await one.report_outage(FAULT)
     assert site.peer.abouts == ["opened", "opened"]
     assert len({id for id, _ in site.peer.told}) == 1
     site.peer.status = 503
-    await one.over()
+    await one.report_recovery()
     assert site.file.exists()
     site.peer.status = 200
-    await site.process().over()
+    await site.process().report_recovery()
     assert site.peer.abouts == ["opened", "opened", "resolved"]
 
 
@@ -173,12 +173,12 @@ async def test_it_is_told_once_where_the_spool_is_on_the_same_disk(site):
     site.fill()
     for _ in range(3):
         watcher, scheduler = site.process(), site.process()
-        await watcher.look(FAULT)
-        await scheduler.look(FAULT)
+        await watcher.report_outage(FAULT)
+        await scheduler.report_outage(FAULT)
         site.clock.forward(TELL_AFTER_MS)
     assert site.peer.abouts == ["opened"]
     for _ in range(2):
-        await site.process().over()
+        await site.process().report_recovery()
     assert site.peer.abouts == ["opened", "resolved"]
     assert list(site.spare.rglob("*.json")) == []
 
@@ -191,7 +191,7 @@ async def test_programs_that_end_remember_where_the_spool_is_on_the_same_disk(si
         await site.lost(error)
         site.clock.forward(TELL_AFTER_MS)
     assert site.peer.abouts == ["opened"]
-    await site.process().over()
+    await site.process().report_recovery()
     assert site.peer.abouts == ["opened", "resolved"]
 
 
@@ -208,13 +208,13 @@ async def test_it_is_told_where_nothing_can_be_written(site, monkeypatch):
     site.fill()
     monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", ())
     one = site.process()
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
     site.clock.forward(TELL_AFTER_MS)
-    await one.look(FAULT)
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
+    await one.report_outage(FAULT)
     assert site.peer.abouts == ["opened"]
-    await one.over()
-    await one.over()
+    await one.report_recovery()
+    await one.report_recovery()
     assert site.peer.abouts == ["opened", "resolved"]
 
 
@@ -223,9 +223,9 @@ async def test_damaged_memory_is_no_memory(site):
     site.file.parent.mkdir()
     site.file.write_bytes(b"\0\0\0")
     one = site.process()
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
     site.clock.forward(TELL_AFTER_MS)
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
     assert site.peer.abouts == ["opened"]
 
 
@@ -237,7 +237,7 @@ async def test_end_of_all_processes_is_told_at_once_and_once(site, error):
     await site.lost(error)
     await site.lost(error)
     assert site.peer.abouts == ["opened"]
-    await site.process().over()
+    await site.process().report_recovery()
     assert site.peer.abouts == ["opened", "resolved"]
 
 
@@ -279,14 +279,14 @@ async def test_lost_store_is_written_down_when_it_is_back(site):
     store = Store()
     one = site.process(store.commit)
     begun = site.clock.now()
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
     site.clock.forward(TELL_AFTER_MS)
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
     site.peer.status = 503
-    await one.over()
-    await site.process(store.commit).over()
+    await one.report_recovery()
+    await site.process(store.commit).report_recovery()
     site.peer.status = 200
-    await site.process(store.commit).over()
+    await site.process(store.commit).report_recovery()
     (lost,) = store.lost
     assert (lost.since_at, lost.over_at) == (begun, begun + TELL_AFTER_MS)
     assert lost.text == "the store could not be read or written: the disk of the store is full"
@@ -298,9 +298,9 @@ async def test_hiccup_is_not_written_down(site):
     """What nobody was told of is no incident."""
     store = Store()
     one = site.process(store.commit)
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
     site.clock.forward(TELL_AFTER_MS - 1)
-    await one.over()
+    await one.report_recovery()
     assert store.lost == []
     assert not site.file.exists()
 
@@ -309,15 +309,15 @@ async def test_store_that_is_away_again_is_not_over(site):
     """Its end is told when it is; that it was lost twice meanwhile is one loss."""
     store = Store()
     one = site.process(store.commit)
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
     site.clock.forward(TELL_AFTER_MS)
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
     store.fault = StoreUnavailableError("away again")
-    await one.over()
+    await one.report_recovery()
     assert (store.lost, site.peer.abouts) == ([], ["opened"])
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
     store.fault = None
-    await one.over()
+    await one.report_recovery()
     assert (len(store.lost), site.peer.abouts) == (1, ["opened", "resolved"])
 
 
@@ -326,10 +326,10 @@ async def test_end_is_told_although_it_cannot_be_written_down(site):
     store = Store()
     store.fault = ValueError("a mistake of ours")
     one = site.process(store.commit)
-    await one.look(FAULT)
+    await one.report_outage(FAULT)
     site.clock.forward(TELL_AFTER_MS)
-    await one.look(FAULT)
-    await one.over()
+    await one.report_outage(FAULT)
+    await one.report_recovery()
     assert site.peer.abouts == ["opened", "resolved"]
 
 
@@ -337,7 +337,7 @@ async def test_how_long_it_may_be_lost_is_a_setting(site):
     """Zero tells at the first sight of it."""
     env = {**site.env, "MAINSPRING_NOTIFY_STORE_LOST_AFTER": "0s"}
     site.settings = load(env=env, cwd=site.folder, uid=os.getuid(), flags={})
-    await site.process().look(FAULT)
+    await site.process().report_outage(FAULT)
     assert site.peer.abouts == ["opened"]
 
 
@@ -349,7 +349,7 @@ async def test_channel_that_hangs_keeps_no_other_from_hearing(site):
             env=site.env | {"MAINSPRING_NOTIFY_CHANNELS__A": mail}, cwd=site.folder, uid=os.getuid(), flags={}
         )
         one = site.process()
-        telling = asyncio.create_task(one.look(FAULT, at_once=True))
+        telling = asyncio.create_task(one.report_outage(FAULT, at_once=True))
         async with asyncio.timeout(60):
             while not json.loads(site.file.read_bytes() if site.file.exists() else b'{"told": {}}')["told"]:
                 await asyncio.sleep(0)

@@ -11,7 +11,7 @@ import pytest_asyncio
 from mainspring.alerting import watchdog_ping as pulse_module
 from mainspring.app.alerting import watcher
 from mainspring.app.alerting.fallback_alerting import FallbackAlerter
-from mainspring.app.alerting.watcher import STANDBY_TAKES_OVER_MS, Watcher, make_evaluation
+from mainspring.app.alerting.watcher import STANDBY_AFTER_MS, Watcher, make_evaluation
 from mainspring.app.stores.store_factory import make_store
 from mainspring.config import load
 from mainspring.domain.errors import StoreUnavailableError
@@ -132,11 +132,11 @@ async def test_scheduler_takes_over_a_minute_after_the_watcher_is_gone(site, mon
         return sessions(*args, **how)
 
     monkeypatch.setattr(watcher.status, "sessions", counted)
-    life = site.watching(scheduler, stands_by=True)
+    life = site.watching(scheduler, is_standby=True)
     life.start()
-    site.clock.forward(STANDBY_TAKES_OVER_MS - 1)
+    site.clock.forward(STANDBY_AFTER_MS - 1)
     watcher_store.apply(RecordHeartbeat())
-    site.clock.forward(STANDBY_TAKES_OVER_MS - 1)
+    site.clock.forward(STANDBY_AFTER_MS - 1)
     before = asked
     await site.until(lambda: asked > before + 2)
     assert (site.looks, site.peer.requests) == (0, [])
@@ -155,7 +155,7 @@ async def test_scheduler_takes_over_a_minute_after_the_watcher_is_gone(site, mon
 
 async def test_scheduler_watches_at_once_where_no_watcher_ever_was(site):
     """`mainspring up --role worker,scheduler` is watched too."""
-    life = site.watching(site.process("scheduler"), stands_by=True)
+    life = site.watching(site.process("scheduler"), is_standby=True)
     began_at = site.clock.now()
     life.start()
     await site.rounds()
@@ -203,9 +203,9 @@ async def test_look_that_does_not_end_is_told_without_the_store(site):
     life.start()
     memory = Path(f"{site.settings.exec.spool}.store-lost.json")
     await site.until(lambda: site.looks)
-    assert life._hanging() is None
+    assert life._describe_hang() is None
     site.clock.forward(watcher.LONGEST_ROUND_MS - 1)
-    assert life._hanging() is None
+    assert life._describe_hang() is None
     site.clock.forward(1)
     await site.until(memory.exists)
     site.clock.forward(MINUTE)
@@ -267,6 +267,6 @@ async def test_whoever_slept_waits_for_signs_of_life_before_it_looks(site, monke
     monkeypatch.setattr(watcher.asyncio, "sleep", slept)
     for naps, expected in (([5_000], 1), ([600_000, 5_000], 2), ([600_000, 600_000], 2)):
         rests.clear()
-        await life._rest()
+        await life._wait_for_next_round()
         assert (len(rests), naps) == (expected, [])
     await life.close()

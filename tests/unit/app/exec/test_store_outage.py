@@ -36,7 +36,7 @@ class Crontab:
             wrapping=ExecRunSpec(definition=build_command_definition(DefinitionKind.EXEC, "x", words, {}), words=words),
             store=self.store,
             spool=self.settings.exec.spool,
-            told=StoreOutageReporter(self.settings, SystemClock()).seen,
+            report_outage=StoreOutageReporter(self.settings, SystemClock()).report,
         )
         assert ExecProcess(plan).run() == 0
 
@@ -89,7 +89,7 @@ def test_end_is_told_only_when_it_is_on_record(crontab):
     ledger.open()
     with contextlib.closing(sqlite3.connect(crontab.store)) as other:
         other.execute("alter table incident_moves rename to away")
-        StoreOutageReporter(crontab.settings, SystemClock()).seen(ledger)
+        StoreOutageReporter(crontab.settings, SystemClock()).report(ledger)
         assert ledger.lost is not None
         assert crontab.told == ["opened"]
         other.execute("alter table away rename to incident_moves")

@@ -35,8 +35,8 @@ async def test_store_that_answers_nothing_is_lost(tmp_path, monkeypatch):
     assert "answered no commit" in str(told)
     process._answered_at -= 100
     assert process.fault == told, "it is one fault for as long as it lasts: what remembers it writes each new one down"
-    process.trouble = "the disk is full"
+    process.commit_error = "the disk is full"
     assert process.fault == "the disk is full"
     process.is_open = False
-    process.trouble = None
+    process.commit_error = None
     assert process.fault is None

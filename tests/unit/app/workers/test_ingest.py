@@ -51,7 +51,12 @@ async def test_desk_that_cannot_be_opened_is_tried_again_and_keeps_no_other(tmp_
         return Desk(running[known.name])
 
     hosting = Ingest(
-        asyncio.get_running_loop(), store, store.clock, PLAIN_SEALING, lambda read, then: then(read()), make_desk=make
+        asyncio.get_running_loop(),
+        store,
+        store.clock,
+        PLAIN_SEALING,
+        lambda read, then: then(read()),
+        make_consumer=make,
     )
     hosting.start()
     async with asyncio.timeout(60):

@@ -69,7 +69,7 @@ def test_worker_that_died_with_its_supervisor_is_buried_at_once(store, tmp_path)
     """A whole tree was killed and started again: the new supervisor saw nothing of it, so the first round sets the runs free."""
     session(store, tmp_path, "worker", dead=True)
     session(store, tmp_path, "supervisor")
-    assert Upkeep().bury_dead(store)
+    assert Upkeep().declare_dead_sessions(store)
     assert state_of(store, "worker") == "dead"
 
 
@@ -78,7 +78,7 @@ def test_worker_is_left_for_a_while_to_a_supervisor_that_was_there_before_it(sto
     session(store, tmp_path, "supervisor")
     session(store, tmp_path, "worker", dead=True)
     upkeep = Upkeep()
-    assert [upkeep.bury_dead(store) for _ in range(6)] == [False] * 5 + [True]
+    assert [upkeep.declare_dead_sessions(store) for _ in range(6)] == [False] * 5 + [True]
     assert state_of(store, "worker") == "dead"
 
 
@@ -88,11 +88,11 @@ class Counted(Upkeep):
     rounds = 0
     fault: Exception | None = None
 
-    def bury_dead(self, store):
+    def declare_dead_sessions(self, store):
         self.rounds += 1
         if self.fault is not None:
             raise self.fault
-        return super().bury_dead(store)
+        return super().declare_dead_sessions(store)
 
 
 @pytest.mark.asyncio
@@ -175,7 +175,7 @@ async def test_fault_of_ours_is_told_with_its_place(store, caplog, monkeypatch):
         raise ZeroDivisionError
 
     monkeypatch.setattr(upkeep_module, "_ROUNDS_PER_PRUNE", 1)
-    monkeypatch.setattr(Upkeep, "bury_dead", lambda self, store: broken(store))
+    monkeypatch.setattr(Upkeep, "declare_dead_sessions", lambda self, store: broken(store))
     working = WorkerRuntime(store.path, Registry(), upkeep=Upkeep())
     await working.open()
     async with asyncio.timeout(60):

@@ -12,14 +12,14 @@ LINES = [ScreenLine("head"), ScreenLine("a", to=A), ScreenLine(""), ScreenLine("
 
 
 def chosen(screen, lines=LINES, height=20):
-    found = [line.to for line, is_chosen in screen.shown(lines, height) if is_chosen]
+    found = [line.to for line, is_chosen in screen.visible_lines(lines, height) if is_chosen]
     assert len(found) <= 1
     return found[0] if found else None
 
 
 def press(screen, *keys, lines=LINES):
     for key in keys:
-        screen.press(key, lines)
+        screen.handle_key(key, lines)
     return chosen(screen, lines)
 
 
@@ -67,7 +67,7 @@ def test_help_is_over_with_the_next_key():
     """Which does nothing else."""
     screen = Screen()
     press(screen, KeyCommand.DOWN, KeyCommand.HELP)
-    assert any("these keys" in line.text for line, _ in screen.shown(LINES, 20))
+    assert any("these keys" in line.text for line, _ in screen.visible_lines(LINES, 20))
     assert press(screen, KeyCommand.OPEN) == A
     assert screen.place is None
 
@@ -82,8 +82,8 @@ def test_screen_always_fits_and_shows_what_is_chosen(keys, height, number):
     lines = [ScreenLine(f"{n}", to=ScreenTarget(f"{n}") if n % 3 else None) for n in range(number)]
     screen = Screen()
     for key in keys:
-        screen.press(key, lines)
-        shown = screen.shown(lines, height)
+        screen.handle_key(key, lines)
+        shown = screen.visible_lines(lines, height)
         assert len(shown) <= height
         if not screen.has_help and screen._chosen[-1] is not None:
             assert [line.to for line, is_chosen in shown if is_chosen] == [screen._chosen[-1]]
