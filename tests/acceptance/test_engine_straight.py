@@ -57,7 +57,7 @@ async def test_start_waits_for_no_claim_that_finds_nothing(place):
         for n in range(20):
             assert await (await engine.start(double, n)).result() == n * 2
         # Each heartbeat claims as well, and on a server each hint of another connection.
-        assert sent.names["Claim"] - sent.names["Beat"] <= 30
+        assert sent.names["ClaimRuns"] - sent.names["RecordHeartbeat"] <= 30
 
 
 async def test_end_of_a_run_makes_room_in_its_queue(place):
@@ -73,7 +73,7 @@ async def test_end_of_a_run_makes_room_in_its_queue(place):
         sent = Sent(engine)
         runs = [await engine.start(double, n) for n in range(20)]
         assert [await run.result() for run in runs] == [n * 2 for n in range(20)]
-        assert sent.names["Beat"] < 20, "each waited for a heartbeat"
+        assert sent.names["RecordHeartbeat"] < 20, "each waited for a heartbeat"
 
 
 async def test_suspended_run_goes_on_when_it_is_due(place):
@@ -89,8 +89,8 @@ async def test_suspended_run_goes_on_when_it_is_due(place):
     async with World(place).engine(registry, settings=WorkerOptions(suspend_after_ms=10)) as engine:
         sent = Sent(engine)
         assert await (await engine.start(nap)).result() == 8
-        assert sent.names["Suspend"] >= 4, "a nap that is nearly over when it is saved goes on without"
-        assert sent.names["Beat"] < 4, "it waited for heartbeats"
+        assert sent.names["SuspendRun"] >= 4, "a nap that is nearly over when it is saved goes on without"
+        assert sent.names["RecordHeartbeat"] < 4, "it waited for heartbeats"
 
 
 async def test_success_is_one_commit_and_reads_like_any_other(place):
@@ -107,8 +107,8 @@ async def test_success_is_one_commit_and_reads_like_any_other(place):
         sent = Sent(engine)
         run = await engine.start(double)
         assert await run.result() == 4
-        assert sent.names["Complete"] == 1
-        assert not sent.names.keys() & {"SaveOutcome", "SaveAttempt", "Finish"}
+        assert sent.names["CompleteRun"] == 1
+        assert not sent.names.keys() & {"SaveOutcome", "SaveAttempt", "FinishRun"}
         (outcome,) = engine.story(run).outcomes
         assert (await engine.until(run, RunState.SUCCEEDED)).output_size == 1
     assert (outcome.ident, outcome.kind, outcome.state) == ("double#1", OutcomeKind.STEP, OutcomeState.SUCCEEDED)
@@ -207,7 +207,7 @@ async def test_checkpoint_progress_and_success_after_them(place):
         run = await engine.start(tells)
         assert await run.result() == 7
         assert sent.names["SaveCheckpoint"] == 2
-        assert sent.names["Complete"] == 0
+        assert sent.names["CompleteRun"] == 0
         assert [o.output for o in engine.story(run).outcomes] == [b"7"]
 
 
@@ -416,7 +416,7 @@ async def test_what_more_than_one_step_must_know_goes_the_long_way(place, tmp_pa
         assert await run.result() == 1
         view = await engine.until(run, RunState.SUCCEEDED)
     assert view.output_size == (4 if "produces" in options else 1)
-    assert sent.names["Complete"] == 0
+    assert sent.names["CompleteRun"] == 0
     assert sent.names["SaveAttempt"] == marks
 
 
@@ -442,7 +442,7 @@ async def test_run_with_a_fact_goes_the_long_way(place):
         del claims.want
         engine.working.worker.want()
         assert await run.result() == 1
-        assert sent.names["Complete"] == 0
+        assert sent.names["CompleteRun"] == 0
     assert calls == [1]
 
 
