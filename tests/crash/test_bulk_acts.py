@@ -32,15 +32,15 @@ pytestmark = pytest.mark.timeout(0 if ALL else 120)
 LIFE = """
 import sys
 from mainspring.domain.clock import SystemClock
-from mainspring.service import bulk_act
+from mainspring.service import bulk_operation
 from mainspring.store import failpoints
 from tests.crash.stores import open_store
 
-bulk_act.LEASE_MS = 1  # else each death would be waited for
+bulk_operation.LEASE_MS = 1  # else each death would be waited for
 store = open_store(sys.argv[1], SystemClock())
 store.open()
 failpoints.install(failpoints.parse(sys.argv[2]))
-while bulk_act.do_piece(store):
+while bulk_operation.run_next_piece(store):
     pass
 store.close()
 """

@@ -80,8 +80,8 @@ def reserved(world, receiver, tmp_path, monkeypatch):
             return FallbackAlerter(settings, ErrorText(SecretStore(None, os.environ)), world.clock, "state.db")
 
         made = runner.run(make())
-        world.on_lost = lambda error: runner.run(made.look(f"{type(error).__name__}: {error}"))
-        world.on_well = lambda: runner.run(made.over())
+        world.on_lost = lambda error: runner.run(made.report_outage(f"{type(error).__name__}: {error}"))
+        world.on_well = lambda: runner.run(made.report_recovery())
         yield made
         runner.run(made.close())
 
