@@ -268,7 +268,7 @@ class Behind:
             raise EarlierAttemptError("another attempt of this step is still being done")
         return "done"
 
-    def give_up(self) -> None:
+    def abandon(self) -> None:
         """Nothing is open."""
 
 

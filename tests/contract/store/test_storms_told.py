@@ -148,7 +148,7 @@ def test_storm_stays_open_and_counts_what_no_look_reads(site, monkeypatch):
     """However few of its parts are at hand, it is not taken for empty; what joins it is added to all that it holds."""
     site.fail(30, lambda number: ("a", words(number)))
     site.look_until_told()
-    monkeypatch.setattr(monitor_inputs, "_FOLDED_AT_MOST", 1)
+    monkeypatch.setattr(monitor_inputs, "_GROUPED_AT_MOST", 1)
     site.store.do(record(999, "a", words(31)))
     site.about_other_things()
     site.look_until_told()

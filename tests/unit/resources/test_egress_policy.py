@@ -67,8 +67,8 @@ async def pulse(address):
     made = WatchdogPing(f"https://{address}/x", faults(), SystemClock())
     await made.beat()
     await made.close()
-    if made._told is not None:
-        raise ChannelFault(made._told)
+    if made._logged_fault is not None:
+        raise ChannelFault(made._logged_fault)
 
 
 async def discover(address):

@@ -133,9 +133,9 @@ async def test_figures_of_a_real_store_are_answered(store, clock, tmp_path):
     store.announce("a", "b", schedules=(ScheduleRow("b", "b", b"{}", clock.now() + 1_000),))
     end(store, well=False)
     clock.forward(121_000)
-    door = SimpleNamespace(trouble=None, table=[], counts=WebhookCounts())
+    intake = SimpleNamespace(listen_error=None, table=[], counts=WebhookCounts())
     process = SimpleNamespace(store=SimpleNamespace(reader=store.reader, clock=clock))
-    routes = ProbeRoutes(process, Looked(), None, is_open=True, door=door, file=tmp_path / "s.db")  # type: ignore[arg-type]
+    routes = ProbeRoutes(process, Looked(), None, is_open=True, intake=intake, file=tmp_path / "s.db")  # type: ignore[arg-type]
     status, headers, body = await ask(routes, "/metrics")
     assert status == 200
     assert headers["content-type"].startswith("text/plain; version=0.0.4")
