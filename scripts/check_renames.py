@@ -79,7 +79,7 @@ def functions(tree: ast.AST) -> list[ast.AST]:
 def main(words: list[str]) -> int:
     """Compare all files that changed since the commit; 1 if anything but names differs."""
     commit, *folders = words
-    command = ["git", "diff", "--name-status", "-M30%", commit, "--", *(folders or ["src", "tests"])]
+    command = ["git", "diff", "--name-status", "-M30%", "-l6000", commit, "--", *(folders or ["src", "tests"])]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     found = []
     for line in listed:

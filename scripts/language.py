@@ -8,33 +8,26 @@ keeps them even if they rose: after a word was added to a list.
 import ast
 import gc
 import re
-import subprocess
 import sys
-import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 
-from rename import cycles, imports_of, modules_of_source
+from ratchet import ROOT, TREES, Finding, counts_of, print_findings, total_of, write
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGE = Path("docs/contributing/language.md")
 RATCHET = Path("tests/golden/language.toml")
 SURFACE = Path("tests/golden/surface.txt")
-TREES = ("src/mainspring", "tests")
 MOST_FILES = 30
-MOST_FILE_LINES = 500
-MOST_FUNCTION_LINES = 60
 # The rules beside the words, with what to do about a finding.
 RULES = {
     "for one in": "name the loop variable after its type",
     "class name twice": "give each class a name of its own",
     "large folder": f"at most {MOST_FILES} Python or SQL files: make sub-packages by noun",
-    "large file": f"at most {MOST_FILE_LINES} lines: split it by noun",
-    "large function": f"at most {MOST_FUNCTION_LINES} lines",
     "module alias": "import the module by its own name",
     "docstring": "say the words of the file name in the module's docstring",
     "package cycle": "packages of one layer import each other one way only",
@@ -48,25 +41,6 @@ _KINDS = {
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.arg, ast.Name, ast.Attribute, ast.ExceptHandler),
     *(ast.Import, ast.ImportFrom, ast.alias, ast.For, ast.AsyncFor, ast.comprehension, ast.MatchAs, ast.MatchStar),
 }
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What breaks a rule: the rule (or the word), the place from the root, the name that breaks it."""
-
-    rule: str
-    path: str
-    line: int
-    name: str
-
-    @property
-    def layer(self) -> str:
-        """The first folder below the source or the tests, so that moves inside a layer change no count."""
-        return layer_of(self.path)
-
-    def __str__(self) -> str:
-        """Return place, name and rule."""
-        return f"{self.path}:{self.line}: {self.name} ({self.rule})"
 
 
 @dataclass(frozen=True)
@@ -109,15 +83,6 @@ class SourceFile:
     def is_test(self) -> bool:
         """Whether it lies below the tests."""
         return self.path.startswith("tests/")
-
-
-def layer_of(path: str) -> str:
-    """Return the layer of a path: `src/mainspring/cli`, `tests/unit`; for a file beside them the folder above."""
-    tree = next((tree for tree in TREES if path.startswith(f"{tree}/")), "")
-    first, below, _ = path.removeprefix(f"{tree}/").partition("/")
-    if not tree:
-        return path.rpartition("/")[0] or path
-    return f"{tree}/{first}" if below else tree
 
 
 @cache
@@ -219,7 +184,6 @@ def findings(root: Path = ROOT) -> list[Finding]:
     found: list[Finding] = []
     for file in files:
         found += words_in(file, lists, public)
-        found += sizes_of(file)
         found += aliases_in(file, known)
         found += docstring_of(file)
     found += words_of_paths(files, lists, public)
@@ -334,16 +298,6 @@ def words_of_paths(files: Iterable[SourceFile], lists: WordLists, public: Public
                 yield Finding(word, place if depth == len(parts) else f"{place}/", 1, parts[depth - 1])
 
 
-def sizes_of(file: SourceFile) -> Iterator[Finding]:
-    """Yield a file or a function that is too long."""
-    lines = file.text.count("\n") + (not file.text.endswith("\n"))
-    if lines > MOST_FILE_LINES and file.path.endswith(".py"):
-        yield Finding("large file", file.path, 1, f"{lines} lines")
-    for node in file.nodes:
-        if isinstance(node, _FUNCTIONS) and (length := (node.end_lineno or 0) - node.lineno + 1) > MOST_FUNCTION_LINES:
-            yield Finding("large function", file.path, node.lineno, f"{node.name} has {length} lines")
-
-
 def aliases_in(file: SourceFile, known: Mapping[str, Path]) -> Iterator[Finding]:
     """Yield imports that give a module another name."""
     for node in file.nodes:
@@ -418,124 +372,57 @@ def large_folders(files: Iterable[SourceFile], lists: WordLists) -> Iterator[Fin
 
 
 def package_cycles(files: Iterable[SourceFile], known: Mapping[str, Path]) -> Iterator[Finding]:
-    """Yield each package or module that is part of a cycle between the packages of one folder."""
+    """Yield each package or module in a cycle with a package of its folder; modules of one folder may know each other."""
     nodes = {file.path: file.nodes for file in files}
-    imports = {
-        name: list(imports_of(nodes[f"src/{path.as_posix().rpartition('/src/')[2]}"], known))
-        for name, path in known.items()
+    packages = {name.rpartition(".")[0] for name in known}
+    edges: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for name, path in known.items():
+        for other in imports_of(nodes[f"src/{path.as_posix().rpartition('/src/')[2]}"], known):
+            mine, theirs = name.split("."), other.split(".")
+            shared = len([*takewhile(lambda pair: pair[0] == pair[1], zip(mine, theirs, strict=False))])
+            if 2 <= shared < min(len(mine), len(theirs)):  # the layers are a contract of import-linter
+                edges[".".join(mine[:shared])][mine[shared]].add(theirs[shared])
+    for folder, below in sorted(edges.items()):
+        reached = reach_of(below)
+        for member in sorted(below):
+            cycle = sorted(other for other in reached[member] if member in reached.get(other, ()))
+            if any(f"{folder}.{other}" in packages for other in cycle):
+                place = f"src/{folder.replace('.', '/')}/"
+                yield Finding("package cycle", place, 1, f"{member} in {', '.join(cycle)}")
+
+
+def reach_of(edges: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Return what each node of a graph leads to, directly or not (Warshall)."""
+    reached = {node: set(others) for node, others in edges.items()}
+    for middle in edges:
+        for others in reached.values():
+            if middle in others:
+                others.update(reached[middle])
+    return reached
+
+
+def modules_of_source(source: Path) -> dict[str, Path]:
+    """Return each module and package of the source by its dotted name."""
+    return {
+        ".".join(file.relative_to(source).with_suffix("").parts).removesuffix(".__init__"): file
+        for file in sorted(source.rglob("*.py"))
     }
-    for cycle in cycles(imports, {name: name for name in known}):
-        folder = f"src/{cycle.folder.replace('.', '/')}/"
-        for member in sorted(cycle.members):
-            yield Finding("package cycle", folder, 1, f"{member} in {', '.join(sorted(cycle.members))}")
 
 
-def counts_of(found: Iterable[Finding]) -> dict[str, Counter[str]]:
-    """Return how often each rule is broken, by layer."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for finding in found:
-        counts[finding.layer][finding.rule] += 1
-    return counts
-
-
-def read_counts(file: Path, root: Path = ROOT) -> dict[str, dict[str, int]]:
-    """Read the counts that are on record."""
-    return tomllib.loads((root / file).read_text(encoding="utf-8"))
+def imports_of(nodes: Iterable[ast.AST], known: Mapping[str, Path]) -> Iterator[str]:
+    """Yield each module of the source that a file imports, late ones and those for type checkers included."""
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "mainspring":
+            for alias in node.names:
+                dotted = f"{node.module}.{alias.name}"
+                yield dotted if dotted in known else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
 
 
 def terms() -> dict[str, str]:
     """Return what to write instead of each word and each other finding."""
     return read_lists().terms()
-
-
-def write_counts(counts: Mapping[str, Mapping[str, int]], program: str, path: Path) -> None:
-    """Write the counts, one line a layer, so that two branches seldom change one line."""
-    lines = [f"# Written by `python scripts/{program} --write`. Each count may only fall.\n"]
-    for layer, rules in sorted(counts.items()):
-        rows = ", ".join(f'"{rule}" = {count}' for rule, count in sorted(rules.items()) if count)
-        lines.append(f'"{layer}" = {{ {rows} }}\n' if rows else "")
-    path.write_text("".join(lines), encoding="utf-8")
-
-
-def risen(now: Mapping[str, Mapping[str, int]], before: Mapping[str, Mapping[str, int]]) -> list[tuple[str, str]]:
-    """Return each layer and rule with more findings than are on record."""
-    return [
-        (layer, rule)
-        for layer, rules in sorted(now.items())
-        for rule, count in sorted(rules.items())
-        if count > before.get(layer, {}).get(rule, 0)
-    ]
-
-
-def report(
-    found: list[Finding],
-    rises: Iterable[tuple[str, str]],
-    terms: Mapping[str, str],
-    added: Mapping[str, set[int]] | None,
-) -> str:
-    """Return what rose, each with the term to write instead and its places: those among the added lines, if they are known."""
-    lines = []
-    for layer, rule in rises:
-        places = [finding for finding in found if (finding.layer, finding.rule) == (layer, rule)]
-        new = [finding for finding in places if added is not None and finding.line in added.get(finding.path, ())]
-        lines.append(f"'{rule}' stands more often in {layer} than before. Use: {terms.get(rule, '')}")
-        lines += [f"    {finding}" for finding in (new or places)[:10]]
-    return "\n".join(lines)
-
-
-def lines_added(since: Path, root: Path = ROOT) -> dict[str, set[int]] | None:
-    """Return the lines that each file got since another file was committed; None if git does not know."""
-    try:
-        commit = _git(root, "log", "-1", "--format=%H", "--", str(since)).strip()
-        difference = _git(root, "diff", "--unified=0", "--no-color", commit) if commit else ""
-        listed = _git(root, "ls-files", "--others", "--exclude-standard")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    if not commit:
-        return None
-    added: dict[str, set[int]] = defaultdict(set)
-    path = ""
-    for line in difference.splitlines():
-        if line.startswith("+++ "):
-            path = line.removeprefix("+++ b/")
-        elif hunk := re.match(r"@@ \S+ \+(\d+)(?:,(\d+))? @@", line):
-            first, count = int(hunk[1]), int(hunk[2] or 1)
-            added[path].update(range(first, first + count))
-    for new in listed.splitlines():
-        added[new].update(range(1, MOST_FILE_LINES * 10))
-    return added
-
-
-def _git(root: Path, *words: str) -> str:
-    return subprocess.run(["git", "-C", root, *words], capture_output=True, text=True, check=True).stdout
-
-
-def write(found: Iterable[Finding], path: Path, program: str, *, accept: bool) -> int:
-    """Write the counts, unless the total of a rule rose and nobody accepts that."""
-    now = counts_of(found)
-    before = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else now
-    old = total_of(before)
-    rose = [rule for rule, count in sorted(total_of(now).items()) if count > old[rule]]
-    if not rose or accept:
-        write_counts(now, program, path)
-        return 0
-    print("".join(f"{rule}: more than on record\n" for rule in rose), end="")
-    return 1
-
-
-def print_findings(found: Iterable[Finding], prefixes: list[str], terms: Mapping[str, str]) -> None:
-    """Print each finding below some paths, with what to write instead."""
-    for finding in sorted(found, key=lambda finding: (finding.path, finding.line)):
-        if prefixes == ["all"] or finding.path.startswith(tuple(prefixes)):
-            print(f"{finding} -> {terms.get(finding.rule, '')}")
-
-
-def total_of(counts: Mapping[str, Mapping[str, int]]) -> Counter[str]:
-    """Return the counts of all layers together."""
-    total: Counter[str] = Counter()
-    for rules in counts.values():
-        total.update(rules)
-    return total
 
 
 def size_of_source(root: Path = ROOT) -> tuple[int, int]:

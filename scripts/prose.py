@@ -18,7 +18,8 @@ from typing import TypeAlias
 
 import click
 
-from language import PAGE, ROOT, Finding, counts_of, print_findings, table_of, total_of, write
+from language import PAGE, table_of
+from ratchet import ROOT, Finding, counts_of, print_findings, total_of, write
 
 RATCHET = Path("tests/golden/prose.toml")
 MOST_WORDS = 35

@@ -4,6 +4,7 @@ import pytest
 
 import language
 import prose
+import ratchet
 
 FIX = "Use the words of docs/contributing/language.md. See all places: python scripts/{}.py FOLDER"
 
@@ -12,7 +13,7 @@ FIX = "Use the words of docs/contributing/language.md. See all places: python sc
 def test_language_breaks_no_more_rules_than_before(program):
     """No count of a layer rises above the one on record; what fell is recorded by `--write`."""
     found = program.findings()
-    rises = language.risen(language.counts_of(found), language.read_counts(program.RATCHET))
+    rises = ratchet.risen(ratchet.counts_of(found), ratchet.read_counts(program.RATCHET))
     name = program.__name__.rpartition(".")[2]
-    text = language.report(found, rises, program.terms(), language.lines_added(program.RATCHET))
+    text = ratchet.report(found, rises, program.terms(), ratchet.lines_added(program.RATCHET))
     assert not rises, f"\n{text}\n{FIX.format(name)}"

@@ -5,8 +5,9 @@ import pytest
 
 import language
 import prose
+import ratchet
 
-PHRASES = prose.banned_phrases((language.ROOT / language.PAGE).read_text(encoding="utf-8"))
+PHRASES = prose.banned_phrases((ratchet.ROOT / language.PAGE).read_text(encoding="utf-8"))
 
 
 def sentences(page):
@@ -160,7 +161,7 @@ x = "goes on"  # it goes on
 
 def test_findings_have_an_area():
     """Folder of a page, layer of a message, help."""
-    assert language.layer_of("docs/how-to/queues.md") == "docs/how-to"
-    assert language.layer_of("README.md") == "README.md"
-    assert language.layer_of("help/mainspring runs list") == "help"
-    assert language.layer_of("src/mainspring/web/templates/run.html") == "src/mainspring/web"
+    assert ratchet.layer_of("docs/how-to/queues.md") == "docs/how-to"
+    assert ratchet.layer_of("README.md") == "README.md"
+    assert ratchet.layer_of("help/mainspring runs list") == "help"
+    assert ratchet.layer_of("src/mainspring/web/templates/run.html") == "src/mainspring/web"
