@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from language import ROOT
+from ratchet import ROOT
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="it is made of sys.monitoring")
 
