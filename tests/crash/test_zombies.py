@@ -55,7 +55,7 @@ class Haunting(Trial):
             self._until(lambda: self._heir_rests(heir))
             self._until(lambda: self._freeze(heir))
             before = self._dump()
-            self._wake(zombie)
+            self._wake(zombie, before)
             after = self._dump()
             heir.send(signal.SIGCONT)
             self.wrote = tuple(name for name in before if before[name] != after[name])
@@ -130,11 +130,13 @@ class Haunting(Trial):
         waits = view.state is RunState.WAITING and not view.ready and heir.passed() >= 3
         return self.over() or waits or any(call.life == 2 for call in self.calls())
 
-    def _wake(self, zombie: Process) -> None:
-        """Let the zombie go on until it ends, or, unfenced, until it has done its harm."""
+    def _wake(self, zombie: Process, before: dict[str, Any]) -> None:
+        """Let the zombie go on until it ends, or, unfenced, until it has changed the journal."""
         if not zombie.ended(0):
             zombie.send(signal.SIGCONT)
-        if zombie.ended(1.0 if self.unfenced else _PATIENCE):
+        if self.unfenced:
+            self._until(lambda: zombie.ended(0) or self._dump()["journal"] != before["journal"])
+        if zombie.ended(0 if self.unfenced else _PATIENCE):
             self.code = zombie.code
         else:
             assert self.unfenced, f"it woke and does not end: {zombie.tell()}"
