@@ -20,13 +20,13 @@ class RunState(StrEnum):
     RETRYING = "retrying"
     """The next attempt of a step has a time."""
     NEEDS_ATTENTION = "needs_attention"
-    """Cannot go on by itself; a person must decide. Nothing is lost."""
+    """Cannot continue by itself; a person must decide. Nothing is lost."""
     SUCCEEDED = "succeeded"
     """Ended with its result."""
     FAILED = "failed"
     """Ended with an error. May be continued by hand."""
     CANCELLED = "cancelled"
-    """Ended because somebody asked for it."""
+    """Ended because a person or a program requested it."""
 
 
 TERMINAL_STATES: Final = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
@@ -293,5 +293,5 @@ def target_state(move: RunMove) -> RunState:
 
 
 def is_move_legal(move: RunMove, state: RunState) -> bool:
-    """Tell whether a run in `state` may make `move`."""
+    """Return whether a run in `state` may make `move`."""
     return state in RUN_MOVES[move][0]

@@ -38,7 +38,7 @@ class OidcProvider(msgspec.Struct, frozen=True):
 
 
 class PendingSignIn(msgspec.Struct, frozen=True):
-    """One sign-in in progress: the values that must come back with it, and the proof that it was ours."""
+    """One open sign-in: the values that must come back with it, and the proof that it was ours."""
 
     state: str
     nonce: str

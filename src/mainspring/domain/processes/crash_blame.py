@@ -5,12 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 PROBATION_MS, _MAX_PROBATION_MS = 2_000, 600_000
-"""A run on probation that has lived this long no longer blocks the next one. The time grows while no death there shows which run it was.
-"""
+"""A run on probation that has lived this long no longer blocks the next one. It grows while no death shows which run it was."""
 SHUTDOWN_WINDOW_S = 2.0
 """A SIGTERM of a supervisor this soon before or after a death shows that everything is shut down: then no run is to blame."""
-
-
 CRASH_LIMIT = 3
 """Deaths on probation, one after the other and without progress between them, that set a run apart."""
 _REMEMBERED_S = 600.0
@@ -19,8 +16,9 @@ _MAX_EXTRA_CRASHES = 7
 
 
 class CrashHistory:
-    """The deaths within ten minutes that one supervisor saw and that no run explains. If they are many, something else kills: then a run
-    must die on probation more often before it counts as the cause.
+    """The deaths within ten minutes that one supervisor saw and that no run explains.
+
+    If there are many, something else kills workers: then a run must die on probation more often before it counts as the cause.
     """
 
     def __init__(self) -> None:

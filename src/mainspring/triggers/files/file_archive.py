@@ -2,10 +2,10 @@
 
 Everything here blocks. Moving a file has three steps; after a kill between them `leftovers` finds it again:
 
-    stage   renamed into `.mainspring/TRIGGER/VERB-SHA256/PATH` below the folder, which says all that is to be known of it; only then is it
-            sure that no other file took its name meanwhile: what is not the file that was taken in is put back
+    stage   renamed into `.mainspring/TRIGGER/VERB-SHA256/PATH` below the folder. This name is the whole record of the move. Only after
+            the rename no other file can take its name: a file that is not the accepted one is put back
     place   given its name in the other folder (hard link, copy to another file system, rename where there are no links)
-    clear   the staged name is taken away
+    clear   the staged name is removed
 
 A file is whole under one of its names at each moment.
 """

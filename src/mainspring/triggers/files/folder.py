@@ -126,7 +126,7 @@ class FolderReader:
         return below
 
     def _add(self, path: str, found: os.stat_result, listing: FolderListing) -> None:
-        """Add one file, or why it is left out. FIFOs, sockets, devices and links to what lies in the folder itself are nothing to tell."""
+        """Add one file, or the reason why it is left out. FIFOs, sockets, devices and links to files in the folder itself are ignored."""
         limit = self.files.max_size
         if stat.S_ISLNK(found.st_mode):
             if self._leads_out(path):
@@ -207,10 +207,10 @@ class FolderReader:
 
 @contextmanager
 def open_folder(root: str, parts: Sequence[str] = (), *, make: int | None = None) -> Iterator[int]:
-    """Give the descriptor of a folder below `root`, no part of which may be a link; `make` = mode of folders that are not there yet.
+    """Yield the descriptor of a folder below `root`. No part of its path may be a link; `make` = mode of missing folders to create.
 
     Raises:
-        OSError: it is not there, is a link, or cannot be opened.
+        OSError: it does not exist, is a link, or cannot be opened.
     """
     folder = os.open(root, _FOLDER_FLAGS)
     try:

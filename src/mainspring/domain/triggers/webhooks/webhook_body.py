@@ -96,7 +96,7 @@ def read_form(body: bytes) -> Any:
 
 
 def _is_too_deep(value: Any) -> bool:
-    """Tell whether a value has too many levels; level by level, so that a wide one takes no longer than reading it."""
+    """Return whether a value has too many levels; level by level, so that a wide one takes no longer than reading it."""
     level = [value]
     for _ in range(MAX_JSON_DEPTH):
         level = [
@@ -111,7 +111,7 @@ def _is_too_deep(value: Any) -> bool:
 
 
 def _has_duplicate_keys(body: bytes, value: Any) -> bool:
-    """Tell whether a key was lost: encoded again, the value has fewer of them. An escape could hide one, and is read the slow way."""
+    """Return whether a key was lost: encoded again, the value has fewer of them. An escape could hide one, and is read the slow way."""
     if b"\\u" not in body:
         return len(_COLON.findall(body)) != len(_COLON.findall(msgspec.json.encode(value)))
     try:

@@ -222,9 +222,7 @@ class ChildProcess:
                 return
             except ConnectionError:
                 continue  # reported once; earlier data is still readable
-            except (
-                child_protocol.FrameError
-            ) as error:  # its exit becomes a failure of the attempt; this line is the reason
+            except child_protocol.FrameError as error:  # its exit fails the attempt; this line is the reason
                 self._on_line("stderr", str(error))
                 data, messages = b"", []
             for message in messages:
