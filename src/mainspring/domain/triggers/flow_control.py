@@ -94,7 +94,7 @@ class FlowControl(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return max(self.dedup or 0, self.throttle or 0, self.rate[1] if self.rate is not None else 0)
 
     @property
-    def takes_many(self) -> bool:
+    def needs_list(self) -> bool:
         """Whether a run gets a list of deliveries."""
         return self.batch is not None
 
