@@ -25,7 +25,7 @@ from mainspring.store.views import RunStory, RunView
 LONGEST_S = 60.0
 AT_ONCE = WorkerOptions(suspend_after_ms=0)
 """Every wait suspends, however short."""
-REPLAYING = WorkerOptions(suspend_after_ms=0, parked=0)
+REPLAYING = WorkerOptions(suspend_after_ms=0, max_suspended=0)
 """Every wait suspends and unloads, so that each continuation replays."""
 
 
@@ -76,7 +76,7 @@ class Engine:
     async def pass_time(self, span: timedelta) -> None:
         """Let a fake clock go on and look for what is due."""
         self.app.clock.advance(span)  # type: ignore[attr-defined]
-        self.working.worker.want()
+        self.working.worker.request_claim()
         if self.working._scheduler is not None:
             self.working._scheduler.poll()
         if self.working._intake_and_delivery is not None:

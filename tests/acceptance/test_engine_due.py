@@ -64,7 +64,7 @@ async def test_the_scan_finds_what_is_due_though_no_news_of_it_ever_came(tmp_pat
         first = await engine.start(one)
         await engine.until(first, RunState.SUCCEEDED)
         engine.working.worker.changed = lambda changes: None
-        engine.working.worker.claims.plan = lambda due_at: None
+        engine.working.worker.claimer.plan = lambda due_at: None
         later = await engine.app.options(at=dt.datetime.now(dt.UTC) + SOON).start(one)
         now = await engine.start(one)
         assert await now.result(timeout=60) == await later.result(timeout=10) == 1

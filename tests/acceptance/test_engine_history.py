@@ -292,7 +292,7 @@ async def test_many_waiting_runs_keep_only_so_many_bodies(tmp_path):
             await run.receive("go")
             return n
 
-    async with World(tmp_path).engine(registry, WorkerOptions(parked=2, suspend_after_ms=0)) as engine:
+    async with World(tmp_path).engine(registry, WorkerOptions(max_suspended=2, suspend_after_ms=0)) as engine:
         runs = [await engine.start(work, n) for n in range(5)]
         for run in runs:
             await engine.until(run, RunState.WAITING)

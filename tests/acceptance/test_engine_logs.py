@@ -117,7 +117,7 @@ async def test_lines_are_written_once_though_the_body_is_replayed(tmp_path):
             await asyncio.sleep(0.05)
             run.log.info("after")
 
-    async with World(tmp_path).engine(registry, WorkerOptions(suspend_after_ms=0, parked=0)) as engine:
+    async with World(tmp_path).engine(registry, WorkerOptions(suspend_after_ms=0, max_suspended=0)) as engine:
         run = await engine.start(waits)
         await run.result()
         kept = await engine.when(lambda: lines(engine, run), lambda found: len(found) >= 2)

@@ -433,14 +433,14 @@ async def test_run_with_a_fact_goes_the_long_way(place):
     world = World(place)
     async with world.engine(registry, WorkerOptions(concurrency=1)) as engine:
         sent = Sent(engine)
-        claims = engine.working.worker.claims
+        claims = engine.working.worker.claimer
         while claims._is_scheduled or claims._open_claims:  # one that was sent before may still take the run
             await asyncio.sleep(0)
-        claims.want = lambda **_: None  # type: ignore[method-assign]
+        claims.request_claim = lambda **_: None  # type: ignore[method-assign]
         run = await engine.start(work)
         await engine.app.signal(run.id, "hello", 1)
-        del claims.want
-        engine.working.worker.want()
+        del claims.request_claim
+        engine.working.worker.request_claim()
         assert await run.result() == 1
         assert sent.names["CompleteRun"] == 0
     assert calls == [1]

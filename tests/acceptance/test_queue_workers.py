@@ -66,7 +66,7 @@ async def idle(*apps: ms.App) -> None:
 
 
 def _is_idle(working: Any) -> bool:
-    claims = working.worker.claims
+    claims = working.worker.claimer
     return working.store._database.poll_in == math.inf and not claims._may_be_ready and not claims._open_claims
 
 

@@ -43,8 +43,8 @@ async def test_app_with_a_tag_takes_what_an_app_without_it_leaves(tmp_path):
     registry, train = tagged()
     async with World(tmp_path).engine(registry, WorkerOptions(concurrency=4)) as engine:
         run = await engine.start(train, 1)
-        seen = engine.working.worker.claims.count
-        await engine.when(lambda: engine.working.worker.claims.count, lambda count: count > seen + 1)
+        seen = engine.working.worker.claimer.count
+        await engine.when(lambda: engine.working.worker.claimer.count, lambda count: count > seen + 1)
         assert engine.view(run).state is RunState.QUEUED
         app = ms.App(tmp_path / "state.db", registry=registry, tags=["gpu"])
         async with app.running():

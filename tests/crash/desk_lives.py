@@ -54,7 +54,7 @@ class FileStore:
             known = {**known, key: key[-64:]} if act == "run" else {k: v for k, v in known.items() if k != key}
         return known
 
-    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
+    async def accept(self, trigger: str, arrival: IncomingDelivery) -> object:
         if arrival.key not in self.known():
             file = msgspec.json.decode(arrival.json, type=File)
             assert file.sha256 == arrival.key[-64:]
@@ -106,7 +106,7 @@ async def live(life: DeskLife) -> None:
     clock, store = FakeClock(), FileStore(life.store)
     desk = FolderWatcher(TRIGGER, life.files, store, store, lambda _: None, clock)
     for _ in range(_LOOKS):
-        await desk.look()
+        await desk.poll()
         clock.advance(timedelta(seconds=90))
     assert desk.state.why is None, desk.state.why
     desk.close()

@@ -147,7 +147,7 @@ async def _work(life: Life, registry: Registry) -> None:
         registry,
         clock=ShiftedClock(life.ahead_ms),
         settings=WorkerOptions(
-            concurrency=life.concurrency, threads=8, parked=life.parked, suspend_after_ms=life.suspend_after_ms
+            concurrency=life.concurrency, threads=8, max_suspended=life.parked, suspend_after_ms=life.suspend_after_ms
         ),
         processes=1,
         databases={"default": Path(life.folder, "own.db")},

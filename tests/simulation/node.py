@@ -119,7 +119,7 @@ class Node:
 
     def _announced(self, result: Any) -> None:
         dice = self.world.dice
-        settings = WorkerOptions(concurrency=dice.choice((2, 5, 64)), parked=dice.choice((0, 1, 50)))
+        settings = WorkerOptions(concurrency=dice.choice((2, 5, 64)), max_suspended=dice.choice((0, 1, 50)))
         context = contextvars.copy_context()
         context.run(NODE.set, self)
         reads = WorkerReads(self.world.reader)

@@ -118,15 +118,15 @@ class Fleet:
                 is_excused=False,
                 is_at_work=True,
                 on_probation=role == "probation",
-                aboard=[row[0] for row in read("list_runs_of_session", (process.session,))],
-                suspects=[row[0] for row in read("list_probation_runs_of_session", (process.session,))],
+                claimed_runs=[row[0] for row in read("list_runs_of_session", (process.session,))],
+                probation_runs=[row[0] for row in read("list_probation_runs_of_session", (process.session,))],
             )
             if role == "probation" and judged.counts:
                 self.survive_ms = next_probation_ms(self.survive_ms, judged)
             self.record.note(now, judged)
             limit = self.record.limit(now)
             answer = self.judge.do(
-                DeclareSessionDead(process.session, crashed=judged.counts, alone=judged.alone, limit=limit)
+                DeclareSessionDead(process.session, crashed=judged.counts, alone=judged.run, limit=limit)
             )
             assert isinstance(answer, NumberAnswer)
         process.close()

@@ -1,4 +1,4 @@
-"""The known keys, taken from the Structs of `settings`: which key is a table, which a value, and the suggestion for an unknown one.
+"""The known keys, taken from the Structs of `settings`: which key is a table, which is a value, and the suggestion for an unknown key.
 
 A path is a tuple of keys, `("worker", "queues", "mail", "rate")`. If a user chooses the name (a queue), the known key has `*`.
 """

@@ -158,7 +158,7 @@ def store_path(url: str) -> Path:
 
 
 def is_server_url(url: str) -> bool:
-    """Tell whether a URL names a database server."""
+    """Return whether a URL names a database server."""
     return url.startswith(_SERVER_PREFIXES)
 
 

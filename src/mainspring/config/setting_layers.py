@@ -164,7 +164,7 @@ class LayerReader:
 
 
 def is_other_variable(name: str) -> bool:
-    """Tell whether a variable of ours is read by other parts, before or in place of the settings."""
+    """Return whether other parts read this variable of ours, before or in place of the settings."""
     return name in NOT_SETTINGS or name.startswith(NOT_SETTINGS_PREFIX)
 
 

@@ -148,7 +148,7 @@ def parse_toml_value(text: str) -> Any:
 
 
 def is_literal_secret(key: str, value: Any) -> bool:
-    """Tell whether `key = value` writes a secret down; `secret:NAME` only refers to one, and so does the name of its file."""
+    """Return whether `key = value` contains a secret itself; `secret:NAME` only refers to one, and so does the name of its file."""
     is_named = bool(_SECRET_KEY.search(key)) and not key.endswith("_file")
     return isinstance(value, str) and is_named and not value.startswith(_REFERENCE)
 

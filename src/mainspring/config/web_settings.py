@@ -35,7 +35,7 @@ class OidcSettings(Struct, frozen=True, kw_only=True):
 
 
 class WebSettings(Struct, frozen=True, kw_only=True):
-    """`[web]`: the address of the web process (once loaded `host:port`), and the file of the token for its figures.
+    """`[web]`: the address of the web process (once loaded `host:port`), and the file of the token for its metrics.
 
     `public_url` is its address for people, without a slash at its end: links in messages begin so. `trusted_proxies` = proxies that may
     name the client; `allowed_hosts` = more names by which a listener on loopback may be called.

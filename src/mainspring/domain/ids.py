@@ -29,12 +29,12 @@ def make_id(prefix: str, now_at: int, randomness: int) -> str:
 
 
 def is_regular_id(id: str) -> bool:
-    """Tell whether an id was made here, so that its last characters identify it."""
+    """Return whether an id was made here, so that its last characters identify it."""
     return len(id) == _LENGTH and id[1] == "_"
 
 
 def matches_short_id(text: str, id: str) -> bool:
-    """Tell whether a text is the end of an id, and long enough to identify it."""
+    """Return whether a text is the end of an id, and long enough to identify it."""
     return MIN_SHORT_ID_LENGTH <= len(text) < len(id) and is_regular_id(id) and id.endswith(text)
 
 

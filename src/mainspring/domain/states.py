@@ -20,13 +20,13 @@ class RunState(StrEnum):
     RETRYING = "retrying"
     """The next attempt of a step has a time."""
     NEEDS_ATTENTION = "needs_attention"
-    """Cannot go on by itself; a person must decide. Nothing is lost."""
+    """Cannot continue by itself; a person must decide. Nothing is lost."""
     SUCCEEDED = "succeeded"
     """Ended with its result."""
     FAILED = "failed"
     """Ended with an error. May be continued by hand."""
     CANCELLED = "cancelled"
-    """Ended because somebody asked for it."""
+    """Ended because a person or a program requested it."""
 
 
 TERMINAL_STATES: Final = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
@@ -144,13 +144,19 @@ class DeliveryState(StrEnum):
 UNDECIDED_STATES: Final = frozenset({DeliveryState.RECEIVED, DeliveryState.HELD})
 """States in which a delivery still proceeds by itself."""
 
-_Delivery = DeliveryState
 DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
-    _Delivery.RECEIVED: frozenset(
-        {_Delivery.HELD, _Delivery.STARTED, _Delivery.FILTERED, _Delivery.DROPPED, _Delivery.REFUSED, _Delivery.FAILED}
+    DeliveryState.RECEIVED: frozenset(
+        {
+            DeliveryState.HELD,
+            DeliveryState.STARTED,
+            DeliveryState.FILTERED,
+            DeliveryState.DROPPED,
+            DeliveryState.REFUSED,
+            DeliveryState.FAILED,
+        }
     ),
-    _Delivery.HELD: frozenset({_Delivery.STARTED, _Delivery.DROPPED, _Delivery.FAILED}),
-    _Delivery.FAILED: frozenset({_Delivery.DROPPED}),
+    DeliveryState.HELD: frozenset({DeliveryState.STARTED, DeliveryState.DROPPED, DeliveryState.FAILED}),
+    DeliveryState.FAILED: frozenset({DeliveryState.DROPPED}),
 }
 """THE table of deliveries: state -> states that may follow. A state that is not in it is final."""
 
@@ -179,15 +185,14 @@ class IncidentMove(StrEnum):
     RESOLVE = "resolve"
 
 
-_Incident = IncidentState
-_OPEN_INCIDENT_STATES = frozenset({_Incident.OPEN, _Incident.ACKNOWLEDGED, _Incident.SNOOZED})
+_OPEN_INCIDENT_STATES = frozenset({IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED})
 INCIDENT_MOVES: Final[dict[IncidentMove, tuple[frozenset[IncidentState], IncidentState]]] = {
-    IncidentMove.OPEN: (frozenset(), _Incident.OPEN),
-    IncidentMove.REOPEN: (frozenset({_Incident.RESOLVED}), _Incident.OPEN),
-    IncidentMove.ACKNOWLEDGE: (frozenset({_Incident.OPEN, _Incident.SNOOZED}), _Incident.ACKNOWLEDGED),
-    IncidentMove.SNOOZE: (_OPEN_INCIDENT_STATES, _Incident.SNOOZED),
-    IncidentMove.WAKE: (frozenset({_Incident.SNOOZED, _Incident.ACKNOWLEDGED}), _Incident.OPEN),
-    IncidentMove.RESOLVE: (_OPEN_INCIDENT_STATES, _Incident.RESOLVED),
+    IncidentMove.OPEN: (frozenset(), IncidentState.OPEN),
+    IncidentMove.REOPEN: (frozenset({IncidentState.RESOLVED}), IncidentState.OPEN),
+    IncidentMove.ACKNOWLEDGE: (frozenset({IncidentState.OPEN, IncidentState.SNOOZED}), IncidentState.ACKNOWLEDGED),
+    IncidentMove.SNOOZE: (_OPEN_INCIDENT_STATES, IncidentState.SNOOZED),
+    IncidentMove.WAKE: (frozenset({IncidentState.SNOOZED, IncidentState.ACKNOWLEDGED}), IncidentState.OPEN),
+    IncidentMove.RESOLVE: (_OPEN_INCIDENT_STATES, IncidentState.RESOLVED),
 }
 """THE table of incidents: verb -> (states it may start from, state it ends in)."""
 
@@ -256,28 +261,27 @@ class RunMove(StrEnum):
     DISCARD = "discard"
 
 
-_Run = RunState
 NO_STATES: Final[frozenset[RunState]] = frozenset()
 """Sources of a move that makes a run."""
 
 RUN_MOVES: Final[dict[RunMove, tuple[frozenset[RunState], RunState]]] = {
-    RunMove.STAGE: (NO_STATES, _Run.QUEUED),
-    RunMove.START_HERE: (NO_STATES, _Run.RUNNING),
-    RunMove.CLAIM: (IDLE_STATES, _Run.RUNNING),
-    RunMove.SUSPEND: (frozenset({_Run.RUNNING}), _Run.WAITING),
-    RunMove.RETRY_LATER: (frozenset({_Run.RUNNING}), _Run.RETRYING),
-    RunMove.RELEASE: (frozenset({_Run.RUNNING}), _Run.QUEUED),
-    RunMove.LOSE: (frozenset({_Run.RUNNING}), _Run.QUEUED),
-    RunMove.QUARANTINE: (frozenset({_Run.QUEUED, _Run.RUNNING}), _Run.NEEDS_ATTENTION),
-    RunMove.HALT: (frozenset({_Run.RUNNING}), _Run.NEEDS_ATTENTION),
-    RunMove.SUCCEED: (frozenset({_Run.RUNNING}), _Run.SUCCEEDED),
-    RunMove.FAIL: (frozenset({_Run.RUNNING}), _Run.FAILED),
-    RunMove.CANCEL: (frozenset({_Run.RUNNING}), _Run.CANCELLED),
-    RunMove.CANCEL_IDLE: (frozenset({_Run.QUEUED, _Run.NEEDS_ATTENTION}), _Run.CANCELLED),
-    RunMove.UNDO: (REOPENABLE_STATES, _Run.QUEUED),
-    RunMove.REOPEN: (REOPENABLE_STATES, _Run.QUEUED),
-    RunMove.MARK_DONE: (IDLE_STATES | {_Run.NEEDS_ATTENTION}, _Run.SUCCEEDED),
-    RunMove.DISCARD: (frozenset({_Run.NEEDS_ATTENTION}), _Run.FAILED),
+    RunMove.STAGE: (NO_STATES, RunState.QUEUED),
+    RunMove.START_HERE: (NO_STATES, RunState.RUNNING),
+    RunMove.CLAIM: (IDLE_STATES, RunState.RUNNING),
+    RunMove.SUSPEND: (frozenset({RunState.RUNNING}), RunState.WAITING),
+    RunMove.RETRY_LATER: (frozenset({RunState.RUNNING}), RunState.RETRYING),
+    RunMove.RELEASE: (frozenset({RunState.RUNNING}), RunState.QUEUED),
+    RunMove.LOSE: (frozenset({RunState.RUNNING}), RunState.QUEUED),
+    RunMove.QUARANTINE: (frozenset({RunState.QUEUED, RunState.RUNNING}), RunState.NEEDS_ATTENTION),
+    RunMove.HALT: (frozenset({RunState.RUNNING}), RunState.NEEDS_ATTENTION),
+    RunMove.SUCCEED: (frozenset({RunState.RUNNING}), RunState.SUCCEEDED),
+    RunMove.FAIL: (frozenset({RunState.RUNNING}), RunState.FAILED),
+    RunMove.CANCEL: (frozenset({RunState.RUNNING}), RunState.CANCELLED),
+    RunMove.CANCEL_IDLE: (frozenset({RunState.QUEUED, RunState.NEEDS_ATTENTION}), RunState.CANCELLED),
+    RunMove.UNDO: (REOPENABLE_STATES, RunState.QUEUED),
+    RunMove.REOPEN: (REOPENABLE_STATES, RunState.QUEUED),
+    RunMove.MARK_DONE: (IDLE_STATES | {RunState.NEEDS_ATTENTION}, RunState.SUCCEEDED),
+    RunMove.DISCARD: (frozenset({RunState.NEEDS_ATTENTION}), RunState.FAILED),
 }
 """THE table: verb -> (states it may start from, state it ends in)."""
 
@@ -293,5 +297,5 @@ def target_state(move: RunMove) -> RunState:
 
 
 def is_move_legal(move: RunMove, state: RunState) -> bool:
-    """Tell whether a run in `state` may make `move`."""
+    """Return whether a run in `state` may make `move`."""
     return state in RUN_MOVES[move][0]

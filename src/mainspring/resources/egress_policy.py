@@ -55,7 +55,7 @@ class EgressPolicy:
 
 
 def is_public_address(address: IpAddress) -> bool:
-    """Tell whether anyone may be at an address; one of IPv6 that contains one of IPv4 counts as that."""
+    """Return whether anyone may be at an address; one of IPv6 that contains one of IPv4 counts as that."""
     if isinstance(address, IPv6Address):
         if address in _NAT64:
             return is_public_address(IPv4Address(address.packed[-4:]))

@@ -52,10 +52,10 @@ class AttemptLocks:
         self._requests: dict[tuple[str, str], _PendingLock] = {}
         self._is_closed = False
 
-    def ask(self, owner: str, number: int, name: str, within_s: float, answer: LockCallback) -> None:
-        """Acquire a lock for an attempt, after a wait of at most this many seconds. `number` is that of no other request of the attempt.
+    def request(self, owner: str, number: int, name: str, within_s: float, answer: LockCallback) -> None:
+        """Acquire a lock for an attempt, after a wait of at most `within_s` seconds. `number` is unique among its requests.
 
-        Passes ConflictError if the attempt has it, or waits for it, already; LockHeldError when the time is over.
+        `answer` gets the fencing token; ConflictError if the attempt has the lock, or waits for it, already; LockHeldError after the time.
         """
         if self._is_closed:
             return

@@ -32,9 +32,11 @@ def decide_start(
     except SealedError:
         raise
     except MainspringError as error:
-        return decide_no_start(known.name, delivery, DeliveryState.FAILED, error.message)
+        return DecideDelivery(trigger=known.name, delivery=delivery, state=DeliveryState.FAILED, note=error.message)
     except Exception as error:  # noqa: BLE001 - a defect of Mainspring: it must not block the others for ever
-        return decide_no_start(known.name, delivery, DeliveryState.FAILED, no_run_note(error))
+        return DecideDelivery(
+            trigger=known.name, delivery=delivery, state=DeliveryState.FAILED, note=no_run_note(error)
+        )
     return DecideDelivery(
         trigger=known.name,
         delivery=delivery,
@@ -59,9 +61,9 @@ def decide_unwritten(command: Any, result: Any) -> DecideDelivery | None:
         or command.start is None
     ):
         return None
-    return decide_no_start(command.trigger, command.delivery, DeliveryState.FAILED, escape(result.message, MAX_NOTE))
-
-
-def decide_no_start(trigger: str, delivery: str, state: DeliveryState, note: str) -> DecideDelivery:
-    """Return the command that ends a delivery without a start."""
-    return DecideDelivery(trigger=trigger, delivery=delivery, state=state, note=note)
+    return DecideDelivery(
+        trigger=command.trigger,
+        delivery=command.delivery,
+        state=DeliveryState.FAILED,
+        note=escape(result.message, MAX_NOTE),
+    )

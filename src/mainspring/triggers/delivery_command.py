@@ -7,7 +7,7 @@ import msgspec
 from mainspring.domain.errors import MainspringError, SealedError
 from mainspring.domain.text.printable_key import MAX_KEY_LENGTH, fits_key
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
-from mainspring.domain.triggers.trigger import MisfitError
+from mainspring.domain.triggers.trigger import ArgumentMismatchError
 from mainspring.domain.values.sealing import Sealing
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import AcceptDelivery
@@ -93,7 +93,7 @@ def _decide_start(
     except SealedError:
         raise
     except MainspringError as error:
-        at = error.at if isinstance(error, MisfitError) else None
+        at = error.at if isinstance(error, ArgumentMismatchError) else None
         return PreparedDelivery(delivery, msgspec.structs.replace(command, refused=error.message), at)
     is_held = trigger.pace.batch is not None or trigger.pace.debounce is not None
     return PreparedDelivery(delivery, msgspec.structs.replace(command, by=by, start=None if is_held else start))

@@ -13,7 +13,7 @@ from mainspring.triggers.start_from_event import EventData, build_event, decode_
 from mainspring.triggers.trigger_cache import CachedTrigger
 
 
-class DeliveryRow(NamedTuple):
+class WaitingDelivery(NamedTuple):
     """A row of a waiting delivery: body, data and headers are sealed; `source` = id of the event, or of the run that ended."""
 
     seq: int
@@ -47,13 +47,13 @@ class RunEndRow(NamedTuple):
     at: int | None
 
 
-def read_run_ends(reader: StoreReader, rows: Sequence[DeliveryRow]) -> dict[str, RunEndRow]:
+def read_run_ends(reader: StoreReader, rows: Sequence[WaitingDelivery]) -> dict[str, RunEndRow]:
     """Return the ends of the runs that these deliveries refer to, without deleted runs."""
     return {row[0]: RunEndRow(*row) for row in _read_sources(reader, "list_run_results_of", rows)}
 
 
 def read_events(
-    known: CachedTrigger, rows: Sequence[DeliveryRow], reader: StoreReader, sealing: Sealing
+    known: CachedTrigger, rows: Sequence[WaitingDelivery], reader: StoreReader, sealing: Sealing
 ) -> list[EventData | UnreadableDelivery | None]:
     """Return the event of each delivery of one trigger; None if its source was deleted. Blocking; raises StoreError."""
     if known.trigger.kind == "event":
@@ -63,13 +63,13 @@ def read_events(
     return [_read_event(known, row, sources, sealing) for row in rows]
 
 
-def _read_sources(reader: StoreReader, query: str, rows: Sequence[DeliveryRow]) -> list[tuple[Any, ...]]:
+def _read_sources(reader: StoreReader, query: str, rows: Sequence[WaitingDelivery]) -> list[tuple[Any, ...]]:
     sources = sorted({row.source for row in rows if row.source is not None})
     return reader.read(query, (json.dumps(sources),)) if sources else []
 
 
 def _read_event(
-    known: CachedTrigger, row: DeliveryRow, sources: dict[str, tuple[Any, ...]], sealing: Sealing
+    known: CachedTrigger, row: WaitingDelivery, sources: dict[str, tuple[Any, ...]], sealing: Sealing
 ) -> EventData | UnreadableDelivery | None:
     source = None if row.source is None else sources.get(row.source)
     if row.source is not None and source is None:
@@ -88,14 +88,14 @@ def _read_event(
         return UnreadableDelivery(f"what is stored of it cannot be read: {error}")
 
 
-def _event_of_delivery(known: CachedTrigger, row: DeliveryRow, sealing: Sealing) -> EventData:
+def _event_of_delivery(known: CachedTrigger, row: WaitingDelivery, sealing: Sealing) -> EventData:
     sealed = row.data if row.data is not None else row.body
     headers = {} if row.headers is None else msgspec.json.decode(sealing.open(row.headers))
     data = None if sealed is None else decode_body(sealing.open(sealed))
     return build_event(known, id=row.id, key=row.key, name=row.name, data=data, at=row.received_at, headers=headers)
 
 
-def _event_of_run_end(known: CachedTrigger, row: DeliveryRow, end: RunEndRow, sealing: Sealing) -> EventData:
+def _event_of_run_end(known: CachedTrigger, row: WaitingDelivery, end: RunEndRow, sealing: Sealing) -> EventData:
     result = None if end.result is None else msgspec.json.decode(sealing.open(end.result))
     data = {
         "run": end.run,

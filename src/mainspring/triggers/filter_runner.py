@@ -24,12 +24,12 @@ from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import DecideDelivery, RecordFilterCall
 from mainspring.triggers import decisions
-from mainspring.triggers.delivery_rows import DeliveryRow, UnreadableDelivery, read_events
+from mainspring.triggers.delivery_rows import UnreadableDelivery, WaitingDelivery, read_events
 from mainspring.triggers.filter_call import call_filter
 from mainspring.triggers.poison_deliveries import BUSY, MAX_DEATHS, PoisonDeliveries
 from mainspring.triggers.start_from_event import EventData
 from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache
-from mainspring.triggers.undecided_deliveries import UndecidedDeliveries
+from mainspring.triggers.undecided_deliveries import UndecidedDeliveryReader
 
 _LOG = logging.getLogger("mainspring.filters")
 _BATCH_SIZE = 100
@@ -37,8 +37,8 @@ _THREADS = 4
 _RETRY_AFTER_S = 1.0
 _UNREADABLE_RETRY_S = 5.0
 
-_FilterCall = tuple[CachedTrigger, DeliveryRow, EventData]
-_FoundDeliveries = list[tuple[CachedTrigger, DeliveryRow, EventData | None, int | None]]
+_FilterCall = tuple[CachedTrigger, WaitingDelivery, EventData]
+_FoundDeliveries = list[tuple[CachedTrigger, WaitingDelivery, EventData | None, int | None]]
 """The last: how many processes ended during the call, for a delivery that is older than this process."""
 
 
@@ -63,7 +63,7 @@ class FilterRunner:
         self._reader = reader
         self._registry = registry
         self._known = TriggerCache(reader)
-        self._waiting = UndecidedDeliveries(reader, filtered=True)
+        self._waiting = UndecidedDeliveryReader(reader, filtered=True)
         self._clock = clock
         self._sealing = sealing
         self._off_loop = off_loop
@@ -75,7 +75,7 @@ class FilterRunner:
         """Deliveries whose filters are called one at a time; the first is running."""
         self._hung: set[str] = set()
         """Deliveries whose filter took too long."""
-        self._unsealed: deque[tuple[DeliveryRow, str]] = deque()
+        self._unsealed: deque[tuple[WaitingDelivery, str]] = deque()
         """Deliveries that passed their filter and cannot be sealed now, with the reason."""
         self._reading = self._again = False
         self._timer: asyncio.TimerHandle | None = None
@@ -91,7 +91,7 @@ class FilterRunner:
         self.closed = True
         self._threads.close()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Read deliveries that wait for a filter that is loaded here."""
         if self._timer is not None:
             self._timer.cancel()  # every read plans the next one itself, if needed
@@ -108,10 +108,10 @@ class FilterRunner:
     def _read(self, now: int) -> _FoundDeliveries:
         """Read the deliveries; outside the loop."""
         while self._unsealed:
-            self._waiting.pass_over(*self._unsealed.popleft())
+            self._waiting.skip(*self._unsealed.popleft())
         waiting = self._waiting.read(now, _BATCH_SIZE, self._is_loaded_here)
         if waiting:
-            self._known.look()
+            self._known.refresh()
         found: _FoundDeliveries = []
         for trigger, rows in waiting.items():
             known = self._known.get(trigger)
@@ -124,7 +124,7 @@ class FilterRunner:
             deaths = self._poison.deaths(new_rows)
             for row, event in zip(new_rows, read_events(known, new_rows, self._reader, self._sealing), strict=True):
                 if isinstance(event, UnreadableDelivery):
-                    self._waiting.pass_over(row, event.why)
+                    self._waiting.skip(row, event.why)
                     self._again |= self._waiting.is_full
                 else:
                     found.append((known, row, event, deaths.get(row.id)))
@@ -149,13 +149,15 @@ class FilterRunner:
             self._called.add(row.id)
             if event is None:
                 self._submit(
-                    decisions.decide_no_start(known.name, row.id, DeliveryState.FAILED, decisions.SOURCE_MISSING)
+                    DecideDelivery(
+                        trigger=known.name, delivery=row.id, state=DeliveryState.FAILED, note=decisions.SOURCE_MISSING
+                    )
                 )
             elif deaths is None:
                 self._call_filter(known, row, event)
             elif deaths >= MAX_DEATHS:
                 note = f"its filter was asked {deaths} times, and each time the process ended"
-                self._submit(decisions.decide_no_start(known.name, row.id, DeliveryState.FAILED, note))
+                self._submit(DecideDelivery(trigger=known.name, delivery=row.id, state=DeliveryState.FAILED, note=note))
             elif deaths:
                 self._single.append((known, row, event))
                 if len(self._single) == 1:
@@ -169,8 +171,8 @@ class FilterRunner:
     def _read_next(self) -> None:
         """Read deliveries that arrived meanwhile; later, those that cannot be read or sealed now."""
         if self._again:
-            self.look()
-        elif self._waiting.is_passing_over:
+            self.poll()
+        elif self._waiting.has_skipped:
             self._read_later(_UNREADABLE_RETRY_S)
 
     def _call_after_record(self, calls: Sequence[_FilterCall]) -> None:
@@ -200,7 +202,7 @@ class FilterRunner:
             if self._single and not self.closed:
                 self._call_after_record([self._single[0]])
 
-    def _call_filter(self, known: CachedTrigger, row: DeliveryRow, event: EventData) -> None:
+    def _call_filter(self, known: CachedTrigger, row: WaitingDelivery, event: EventData) -> None:
         """Run the filter in a thread, which reports the decision."""
         delivery = row.id
         limit: list[asyncio.TimerHandle] = []
@@ -229,17 +231,19 @@ class FilterRunner:
 
     def _time_out(self, known: CachedTrigger, delivery: str) -> None:
         self._hung.add(delivery)
-        self._threads.give_up_one()
+        self._threads.replace_hung_thread()
         note = f"its filter did not answer within {self.longest_s:g} s"
         _LOG.error("delivery %s for %s failed: %s", delivery, known.name, note)
-        self._submit(decisions.decide_no_start(known.name, delivery, DeliveryState.FAILED, note))
+        self._submit(DecideDelivery(trigger=known.name, delivery=delivery, state=DeliveryState.FAILED, note=note))
 
-    def _decide(self, known: CachedTrigger, row: DeliveryRow, event: EventData) -> DecideDelivery | UnreadableDelivery:
+    def _decide(
+        self, known: CachedTrigger, row: WaitingDelivery, event: EventData
+    ) -> DecideDelivery | UnreadableDelivery:
         """Call the filter and return the decision; UnreadableDelivery = its run cannot be sealed now."""
         fn = self._registry.get(known.definition.name).filter_of(split_trigger_name(known.name)[1])
         state, note = call_filter(fn, event)
         if state is not None:
-            return decisions.decide_no_start(known.name, row.id, state, note)
+            return DecideDelivery(trigger=known.name, delivery=row.id, state=state, note=note)
         key = row.key if row.source is None else ""
         try:
             return decisions.decide_start(known, event, row.id, self._clock.now(), self._sealing, key=key)
@@ -263,7 +267,7 @@ class FilterRunner:
             elif is_busy:
                 self._read_later((result.retry_after_ms or 0) / 1000)
             elif self._waiting.is_full and len(self._called) < _BATCH_SIZE // 2:
-                self.look()
+                self.poll()
 
         self._store.submit(decision, answered)
 
@@ -272,4 +276,4 @@ class FilterRunner:
         if self._timer is None or at < self._timer.when():
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = self._loop.call_at(at, self.look)
+            self._timer = self._loop.call_at(at, self.poll)

@@ -21,7 +21,7 @@ _MAX_REJECTED_BODY = 4_096
 class DeliveryAcceptor(Protocol):
     """The interface for consumers: stores deliveries."""
 
-    async def take_in(self, trigger: str, delivery: IncomingDelivery) -> object:
+    async def accept(self, trigger: str, delivery: IncomingDelivery) -> object:
         """Store a delivery; return the outcome after the commit, or Refused.
 
         Refused: other_body (same key, another body), bad_value (stored, but it cannot become a run), no_trigger, busy (try again later).
@@ -36,7 +36,7 @@ class DeliveryReceiver(DeliveryAcceptor, Protocol):
     """The interface for consumers that reject deliveries themselves."""
 
     async def refuse(self, trigger: str, reason: str, note: str, delivery: IncomingDelivery) -> None:
-        """Store a rejected delivery, for people to see. Raises as take_in does."""
+        """Store a rejected delivery, for people to see. Raises as `accept` does."""
         ...
 
 
@@ -49,7 +49,7 @@ class DeliveryIntake:
         self._clock = clock
         self._sealing = sealing
 
-    async def take_in(self, trigger: str, delivery: IncomingDelivery) -> DeliveryStored | Refused:
+    async def accept(self, trigger: str, delivery: IncomingDelivery) -> DeliveryStored | Refused:
         """Store a delivery; see DeliveryAcceptor."""
         known = self._known.get(trigger)
         if known is None:

@@ -10,9 +10,9 @@ from mainspring.domain.triggers.event_sources import JoinedRunsSource
 from mainspring.domain.values.sealing import Sealing
 from mainspring.store.base import StoreReader
 from mainspring.store.commands.runs import StartRun
-from mainspring.store.commands.triggers import JoinRun
+from mainspring.store.commands.triggers import DecideDelivery, JoinRun
 from mainspring.triggers import decisions
-from mainspring.triggers.delivery_rows import DeliveryRow, RunEndRow, read_run_ends
+from mainspring.triggers.delivery_rows import RunEndRow, WaitingDelivery, read_run_ends
 from mainspring.triggers.start_from_event import build_event, build_start
 from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache
 
@@ -35,7 +35,7 @@ class JoinedRuns:
         self._ended_runs: dict[tuple[str, str], dict[str, str]] = {}
         """(trigger, slot or key) -> automation -> run that ended in an expected state."""
 
-    def gathered(self, known: CachedTrigger, source: JoinedRunsSource, rows: Sequence[DeliveryRow]) -> list[Any]:
+    def gathered(self, known: CachedTrigger, source: JoinedRunsSource, rows: Sequence[WaitingDelivery]) -> list[Any]:
         """Return the commands for ends of runs that a trigger waits for; with the start if all others have ended."""
         ends = read_run_ends(self._reader, rows)
         return [self._join_end(known, source, row, ends.get(row.source or "")) for row in rows]
@@ -58,13 +58,20 @@ class JoinedRuns:
                     commands.append(command)
         return commands
 
-    def _join_end(self, known: CachedTrigger, source: JoinedRunsSource, row: DeliveryRow, end: RunEndRow | None) -> Any:
+    def _join_end(
+        self, known: CachedTrigger, source: JoinedRunsSource, row: WaitingDelivery, end: RunEndRow | None
+    ) -> Any:
         if end is None:
-            return decisions.decide_no_start(row.trigger, row.id, DeliveryState.FAILED, "the run that ended is gone")
+            return DecideDelivery(
+                trigger=row.trigger, delivery=row.id, state=DeliveryState.FAILED, note="the run that ended is gone"
+            )
         per = end.key if source.per == "key" else None if end.slot_at is None else str(end.slot_at)
         if per is None:
-            return decisions.decide_no_start(
-                row.trigger, row.id, DeliveryState.DROPPED, f"run {end.run} has no {source.per}"
+            return DecideDelivery(
+                trigger=row.trigger,
+                delivery=row.id,
+                state=DeliveryState.DROPPED,
+                note=f"run {end.run} has no {source.per}",
             )
         counts = end.state in source.states
         if counts:

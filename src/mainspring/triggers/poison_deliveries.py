@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from mainspring.domain.states import SessionState
 from mainspring.store.base import StoreReader
-from mainspring.triggers.delivery_rows import DeliveryRow
+from mainspring.triggers.delivery_rows import WaitingDelivery
 
 MAX_DEATHS = 3
 """Most processes that may end while they call a filter for one delivery."""
@@ -26,7 +26,7 @@ class PoisonDeliveries:
         self._newest_at_start: int | None = None
         self._noted: set[str] = set()
 
-    def deaths(self, rows: Sequence[DeliveryRow]) -> dict[str, int]:
+    def deaths(self, rows: Sequence[WaitingDelivery]) -> dict[str, int]:
         """Return, by delivery, how many processes ended during the call, or BUSY; without deliveries that are newer than this process."""
         if self._newest_at_start is None:
             ((self._newest_at_start,),) = self._reader.read("find_newest_delivery_number")

@@ -20,13 +20,13 @@ from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.worker.blocking_calls import BlockingCaller
 from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.results import DeliveryStored, Refused
-from mainspring.store.commands.triggers import ReleaseHeldDeliveries
+from mainspring.store.commands.triggers import DecideDelivery, ReleaseHeldDeliveries
 from mainspring.triggers import decisions
-from mainspring.triggers.delivery_rows import DeliveryRow, UnreadableDelivery, read_events
+from mainspring.triggers.delivery_rows import UnreadableDelivery, WaitingDelivery, read_events
 from mainspring.triggers.joined_runs import JoinedRuns
 from mainspring.triggers.start_from_event import build_start
 from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache
-from mainspring.triggers.undecided_deliveries import UndecidedDeliveries
+from mainspring.triggers.undecided_deliveries import UndecidedDeliveryReader
 
 _LOG = logging.getLogger("mainspring.router")
 BATCH_SIZE = 500
@@ -64,7 +64,7 @@ class Router:
         self._clock = clock
         self._sealing = sealing
         self._off_loop = off_loop
-        self._waiting = UndecidedDeliveries(reader, filtered=False)
+        self._waiting = UndecidedDeliveryReader(reader, filtered=False)
         self._timer: asyncio.TimerHandle | None = None
         self._unreadable_groups: set[tuple[str, str]] = set()
         """Groups (trigger, flow control key) that are due and cannot be read here."""
@@ -81,7 +81,7 @@ class Router:
         if self._timer is not None:
             self._timer.cancel()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Read the deliveries to decide now; during a read, once more after it."""
         if self.closed:
             return
@@ -101,7 +101,7 @@ class Router:
             "list_due_held_groups", (now, skipped, _GROUP_BATCH_SIZE + len(self._unreadable_groups))
         )
         unreadable = set(self._known.unreadable)
-        self._known.look()  # last: the trigger of each row read above was announced before
+        self._known.refresh()  # last: the trigger of each row read above was announced before
         joined_runs = JoinedRuns(self._reader, now, self._sealing, self._waiting.log_wait)
         commands: list[Any] = []
         for trigger, rows in waiting.items():
@@ -117,32 +117,38 @@ class Router:
         more |= len(groups) >= _GROUP_BATCH_SIZE + len(passed)
         return RouterPlan(commands, next_at, more)
 
-    def _decide_received(self, trigger: str, rows: list[DeliveryRow], joined_runs: JoinedRuns, now: int) -> list[Any]:
+    def _decide_received(
+        self, trigger: str, rows: list[WaitingDelivery], joined_runs: JoinedRuns, now: int
+    ) -> list[Any]:
         """Return the commands for deliveries of one trigger, without those that cannot be read here."""
         known = self._known.get(trigger)
         if known is None:
             if trigger not in self._known.unreadable:
                 return [
-                    decisions.decide_no_start(trigger, row.id, DeliveryState.FAILED, "its trigger is gone")
+                    DecideDelivery(
+                        trigger=trigger, delivery=row.id, state=DeliveryState.FAILED, note="its trigger is gone"
+                    )
                     for row in rows
                 ]
-            self._waiting.pass_over(rows[-1], f"its trigger is of another version: {self._known.unreadable[trigger]}")
+            self._waiting.skip(rows[-1], f"its trigger is of another version: {self._known.unreadable[trigger]}")
             return []
         if isinstance(known.trigger.source, JoinedRunsSource):
             return joined_runs.gathered(known, known.trigger.source, rows)
         commands: list[Any] = []
         for row, event in zip(rows, read_events(known, rows, self._reader, self._sealing), strict=True):
             if isinstance(event, UnreadableDelivery):
-                self._waiting.pass_over(row, event.why)
+                self._waiting.skip(row, event.why)
             elif event is None:
                 commands.append(
-                    decisions.decide_no_start(trigger, row.id, DeliveryState.FAILED, decisions.SOURCE_MISSING)
+                    DecideDelivery(
+                        trigger=trigger, delivery=row.id, state=DeliveryState.FAILED, note=decisions.SOURCE_MISSING
+                    )
                 )
             else:
                 try:
                     commands.append(decisions.decide_start(known, event, row.id, now, self._sealing))
                 except SealedError as error:
-                    self._waiting.pass_over(row, error.message)
+                    self._waiting.skip(row, error.message)
         return commands
 
     def _release_due(self, trigger: str, by: str, now: int) -> ReleaseHeldDeliveries | None:
@@ -151,7 +157,7 @@ class Router:
         if known is None and trigger in self._known.unreadable:
             return None
         most = 1 if known is None else known.trigger.pace.batch or 1
-        rows = [DeliveryRow(*row) for row in self._reader.read("list_held_deliveries", (trigger, by, most))]
+        rows = [WaitingDelivery(*row) for row in self._reader.read("list_held_deliveries", (trigger, by, most))]
         if not rows:
             return None
         ids = tuple(row.id for row in rows)
@@ -163,13 +169,13 @@ class Router:
         unreadable = [event for event in events if isinstance(event, UnreadableDelivery)]
         if unreadable:
             self._unreadable_groups.add((trigger, by))
-            self._waiting.pass_over(rows[0], unreadable[0].why)
+            self._waiting.skip(rows[0], unreadable[0].why)
             return None
         try:
             start, note = self._start(known, [event for event in events if isinstance(event, dict)], ids[0], now)
         except SealedError as error:
             self._unreadable_groups.add((trigger, by))
-            self._waiting.pass_over(rows[0], error.message)
+            self._waiting.skip(rows[0], error.message)
             return None
         return ReleaseHeldDeliveries(
             trigger=trigger, by=by, deliveries=ids, pace=known.trigger.pace, start=start, note=note
@@ -233,11 +239,11 @@ class Router:
 
     def _wait_for_next(self) -> None:
         if self._again:
-            self.look()
+            self.poll()
         else:
             self._sleep(self._wait_until - self._clock.now())
 
     def _sleep(self, ms: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(min(max(ms, 1), _MAX_SLEEP_MS) / 1000, self.look)
+        self._timer = self._loop.call_later(min(max(ms, 1), _MAX_SLEEP_MS) / 1000, self.poll)

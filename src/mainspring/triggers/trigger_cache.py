@@ -22,7 +22,7 @@ class CachedTrigger(msgspec.Struct, frozen=True):
 
 
 class TriggerCache:
-    """The triggers by name as last read; `look` reads them again. An unreadable trigger stays as it was read before."""
+    """The triggers by name as last read; `refresh` reads them again. An unreadable trigger stays as it was read before."""
 
     def __init__(self, reader: StoreReader) -> None:
         self._reader = reader
@@ -31,7 +31,7 @@ class TriggerCache:
         self.unreadable: dict[str, str] = {}
         """Triggers of a version that this one cannot read, with the reason."""
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Read the triggers again. Blocking; raises StoreError."""
         by_name: dict[str, CachedTrigger] = {}
         read: dict[tuple[bytes, bytes], tuple[Trigger, Definition]] = {}

@@ -4,14 +4,14 @@ import logging
 from collections.abc import Callable, Container
 
 from mainspring.store.base import StoreReader
-from mainspring.triggers.delivery_rows import DeliveryRow
+from mainspring.triggers.delivery_rows import WaitingDelivery
 
 _LOG = logging.getLogger("mainspring.deliveries")
 _MIN_SHARE = 20
 _RETRY_AFTER_MS = 5_000
 
 
-class UndecidedDeliveries:
+class UndecidedDeliveryReader:
     """Reads the deliveries; used by one reader at a time. `filtered` = those that wait for a filter, otherwise for the router.
 
     A delivery that cannot be read here (another codec, another version) is skipped: later ones go first, until it is retried after
@@ -31,7 +31,7 @@ class UndecidedDeliveries:
 
     def read(
         self, now: int, most: int, accepts: Callable[[str], bool] = lambda trigger: True, busy: Container[str] = ()
-    ) -> dict[str, list[DeliveryRow]]:
+    ) -> dict[str, list[WaitingDelivery]]:
         """Return deliveries by trigger, each oldest first, at most about `most`; without triggers that are not accepted, or busy."""
         if now - self._restarted_at >= _RETRY_AFTER_MS or now < self._restarted_at:
             self._restarted_at = now
@@ -43,22 +43,22 @@ class UndecidedDeliveries:
         names = [name for (name,) in self._reader.read("list_waiting_triggers", (self._filtered,))]
         names = [name for name in names if name not in busy and accepts(name)]
         share = max(most // max(len(names), 1), _MIN_SHARE)
-        rows_by_trigger: dict[str, list[DeliveryRow]] = {}
+        rows_by_trigger: dict[str, list[WaitingDelivery]] = {}
         self.is_full = False
         for name in names:
             rows = self._reader.read(
                 "list_received_deliveries", (self._filtered, name, self._after.get(name, 0), share)
             )
-            rows_by_trigger[name] = [DeliveryRow(*row) for row in rows]
+            rows_by_trigger[name] = [WaitingDelivery(*row) for row in rows]
             self.is_full |= len(rows) >= share
         return {name: rows for name, rows in rows_by_trigger.items() if rows}
 
     @property
-    def is_passing_over(self) -> bool:
+    def has_skipped(self) -> bool:
         """Whether a delivery is skipped that is retried in some seconds."""
         return bool(self._after)
 
-    def pass_over(self, row: DeliveryRow, reason: str) -> None:
+    def skip(self, row: WaitingDelivery, reason: str) -> None:
         """Skip a delivery, so that later ones go first; log the reason once."""
         self._after[row.trigger] = max(row.seq, self._after.get(row.trigger, 0))
         self.log_wait(row.trigger, f"delivery {row.id}", reason)

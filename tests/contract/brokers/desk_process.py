@@ -19,7 +19,7 @@ class Intake:
     def get(self, name: str) -> str:
         raise LookupError(name)
 
-    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
+    async def accept(self, trigger: str, arrival: IncomingDelivery) -> object:
         print(arrival.key, flush=True)
         await asyncio.Event().wait()
         return DONE

@@ -33,7 +33,7 @@ class Intake:
         self.shown: list[tuple[str, str]] = []
         self.changed = asyncio.Event()
 
-    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
+    async def accept(self, trigger: str, arrival: IncomingDelivery) -> object:
         assert trigger == TRIGGER
         for _ in range(hash(arrival.key) % 5):  # arrivals of one batch overtake each other
             await asyncio.sleep(0)

@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead
 from mainspring.store.commands.triggers import RecordFilterCall
-from mainspring.triggers.delivery_rows import DeliveryRow
+from mainspring.triggers.delivery_rows import WaitingDelivery
 from mainspring.triggers.poison_deliveries import BUSY, PoisonDeliveries
 from tests.contract.store.arrivals import HOOK, announced, hook, taking_in
 
@@ -18,7 +18,7 @@ def store(store):
 
 def deaths(store, suspects=None):
     """What a process that starts now is told, by delivery."""
-    rows = [DeliveryRow(*row) for row in store.reader.read("list_received_deliveries", (1, HOOK, 0, 100))]
+    rows = [WaitingDelivery(*row) for row in store.reader.read("list_received_deliveries", (1, HOOK, 0, 100))]
     return (suspects or PoisonDeliveries(store.reader)).deaths(rows)
 
 

@@ -316,7 +316,7 @@ def test_new_host_is_compared_with_the_one_that_was_noted_last(site):
         site.store.clock.forward(1_000)
         changes.append(site.store.do(RecordRunConditions((runtime(version, host),))).number)
     assert changes == [0, 0, 1, 0, 0]
-    (one,) = changes_since(site.store.reader, 0).circumstances
+    (one,) = changes_since(site.store.reader, 0).conditions
     assert one.text == "on c3 requests went from 2.31 to 2.32"
 
 
@@ -340,7 +340,7 @@ def test_circumstances_follow_a_rename_and_outlive_retention_once(site):
         site.store.clock.forward(1_000)
         site.store.announce("a", fingerprint=code)
     site.store.announce("new", fingerprint="three", was="a")
-    changes = changes_since(site.store.reader, 0).circumstances
+    changes = changes_since(site.store.reader, 0).conditions
     assert [(one.subject, one.was["fingerprint"]) for one in changes] == [
         ("automation:new", "code-1"),
         ("automation:new", "one"),
@@ -348,7 +348,7 @@ def test_circumstances_follow_a_rename_and_outlive_retention_once(site):
     ]
     site.store.clock.forward(1_000)
     site.store.do(ApplyRetention(None, None, None, None, site.store.clock.now()))
-    assert [one.was["fingerprint"] for one in changes_since(site.store.reader, 0).circumstances] == ["two"]
+    assert [one.was["fingerprint"] for one in changes_since(site.store.reader, 0).conditions] == ["two"]
 
 
 def test_failure_without_a_change_before_it_says_nothing(site):

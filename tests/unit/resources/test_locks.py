@@ -43,7 +43,7 @@ class Scene:
 
     def ask(self, owner: str, within_s: float = 60.0, name: str = "l") -> int:
         self.asked += 1
-        self.desk.ask(owner, self.asked, name, within_s, lambda result: self.told.append((owner, result)))
+        self.desk.request(owner, self.asked, name, within_s, lambda result: self.told.append((owner, result)))
         return self.asked
 
     def pass_time(self, seconds: float) -> None:

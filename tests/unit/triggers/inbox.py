@@ -30,7 +30,7 @@ class Shop:
         self.faults: list[Exception | Refused] = []
         self.taken = asyncio.Event()
 
-    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
+    async def accept(self, trigger: str, arrival: IncomingDelivery) -> object:
         self.asked.append(arrival.key)
         if self.faults:
             fault = self.faults.pop(0)
@@ -92,7 +92,7 @@ class Inbox:
     def look(self, *desks: FolderWatcher) -> None:
         """Let the desk look once."""
         for desk in desks or (self.desk,):
-            self.runner.run(desk.look())
+            self.runner.run(desk.poll())
 
     def pass_time(self, seconds: float = 10) -> None:
         self.clock.advance(timedelta(seconds=seconds))

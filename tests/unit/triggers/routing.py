@@ -98,7 +98,7 @@ class Bench:
             answered(result)
 
     def look(self) -> None:
-        self.router.look()
+        self.router.poll()
 
     def announce(self, *triggers: tuple[str, Trigger | bytes], queue: str = "default") -> None:
         """Let automations be known, each with one trigger: "name/kind" -> what it is."""

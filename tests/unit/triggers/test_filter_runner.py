@@ -87,7 +87,7 @@ async def test_verdict_that_was_not_kept_is_asked_for_again(bench, answer):
     """Whatever kept it, without anybody changing the store."""
     worker = Worker(bench, [answer])
     bench.publish()
-    worker.filtering.look()
+    worker.filtering.poll()
     await asyncio.wait_for(worker.enough.wait(), 10)
     assert worker.asked == [1, 1]
     assert bench.states() == ["started"]
@@ -99,7 +99,7 @@ async def test_codec_that_fails_asks_no_filter_again_each_second(bench, caplog):
     codec = Moody()
     worker = Worker(bench, [], sealing=Sealing(codec))
     bench.publish(3)
-    worker.filtering.look()
+    worker.filtering.poll()
     while worker.looks < 8:
         await asyncio.sleep(0)
     assert worker.asked == [1, 1, 1]
@@ -119,7 +119,7 @@ async def test_filter_is_not_asked_twice_where_its_verdict_cannot_be_sealed_duri
     filtering, read = worker.filtering, worker.filtering._waiting.read
     worker.gate.clear()
     bench.publish()
-    filtering.look()
+    filtering.poll()
     while not worker.asked:
         await asyncio.sleep(0)
 
@@ -131,7 +131,7 @@ async def test_filter_is_not_asked_twice_where_its_verdict_cannot_be_sealed_duri
         return found
 
     filtering._waiting.read = read_first
-    filtering.look()
+    filtering.poll()
     seen = worker.looks
     while worker.looks < seen + 3:
         await asyncio.sleep(0)
@@ -153,7 +153,7 @@ async def test_looks_of_many_commits_plan_one_later_look(bench, monkeypatch):
     worker = Worker(bench, [], sealing=Sealing(Moody()))
     bench.publish()
     for looks in range(1, 8):
-        worker.filtering.look()
+        worker.filtering.poll()
         while worker.looks < looks or worker.filtering._reading:
             await asyncio.sleep(0)
     assert len([one for one in planned if not one.cancelled() and one.when() > loop.time() + 100]) == 1
@@ -165,7 +165,7 @@ async def test_more_than_one_look_takes_is_all_decided(bench):
     bench.process.do(SetQueue("default"))
     worker = Worker(bench, [])
     bench.publish(350)
-    worker.filtering.look()
+    worker.filtering.poll()
     await asyncio.wait_for(worker.enough.wait(), 20)
     assert len(worker.asked) == 350
     assert bench.states() == ["started"] * 350
@@ -177,7 +177,7 @@ async def test_trigger_of_somebody_else_is_left_alone(bench):
     worker = Worker(bench, [])
     bench.announce(("b/event", on_event(filtered=True)), ("a/event", on_event(filtered=True)))
     bench.publish()
-    worker.filtering.look()
+    worker.filtering.poll()
     while not worker.said:
         await asyncio.sleep(0)
     assert bench.states("a/event") == ["started"]
@@ -189,7 +189,7 @@ async def test_filter_of_an_automation_whose_name_holds_a_slash_is_asked(bench):
     """The name of a trigger ends with its last part."""
     worker = Worker(bench, [], name="shop/a")
     bench.publish()
-    worker.filtering.look()
+    worker.filtering.poll()
     await asyncio.wait_for(worker.enough.wait(), 10)
     assert worker.asked == [1]
     assert bench.states("shop/a/event") == ["started"]

@@ -177,14 +177,14 @@ def test_fault_in_a_look_does_not_end_the_desk(tmp_path: Path, without_watchfile
 
     async def main() -> None:
         running = Running(tmp_path, "100ms")
-        look, faults = running.desk.look, [RuntimeError("oops")]
+        look, faults = running.desk.poll, [RuntimeError("oops")]
 
         async def faulty() -> None:
             if faults:
                 raise faults.pop()
             await look()
 
-        running.desk.look = faulty  # type: ignore[method-assign]
+        running.desk.poll = faulty  # type: ignore[method-assign]
         await running.do(lambda running: running.until(running.shop.taken))
 
     asyncio.run(main())
@@ -245,10 +245,10 @@ def test_move_that_hangs_is_reported_although_the_listing_answered(
         aside = running.desk._archiver._archive
         stage = aside.stage
 
-        def hang(staged: StagedFile, mark: FileStamp) -> None:
+        def hang(staged: StagedFile, stamp: FileStamp) -> None:
             begun.set()
             answers.wait()
-            stage(staged, mark)
+            stage(staged, stamp)
 
         aside.stage = hang  # type: ignore[method-assign]
 

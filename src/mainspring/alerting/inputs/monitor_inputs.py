@@ -147,7 +147,7 @@ def find_early_signs(
     facts: MonitorInputs, reader: StoreReader, now: int, routing: NotificationRouting
 ) -> tuple[EarlyWarning, ...]:
     """Return the early warnings of the day, or week, that ends at `now` (ms)."""
-    sums = sums_since(reader, now - routing.looks_back_ms(now))
+    sums = sums_since(reader, now - routing.digest_window_ms(now))
     ended = {
         counts.automation: RunTotals(counts.step_errors, counts.succeeded, counts.failed + counts.attention)
         for counts in sums

@@ -220,8 +220,10 @@ class SupervisorSession:
                 is_excused=not death.counts or self._is_pardoned,
                 is_at_work=store.reader.read("read_session_state", (found.session,))[0][0] == SessionState.ALIVE,
                 on_probation=death.probation,
-                aboard=run_ids,
-                suspects=[str(row[0]) for row in store.reader.read("list_probation_runs_of_session", (found.session,))],
+                claimed_runs=run_ids,
+                probation_runs=[
+                    str(row[0]) for row in store.reader.read("list_probation_runs_of_session", (found.session,))
+                ],
             )
             if blame.counts:
                 runs = "the run that it had goes" if len(run_ids) == 1 else f"the {len(run_ids)} runs that it had go"
@@ -235,7 +237,7 @@ class SupervisorSession:
                 store,
                 found,
                 crashed=blame.counts,
-                alone=blame.alone,
+                alone=blame.run,
                 limit=self.deaths.limit(death.due),
                 how=death.exit_text,
             )

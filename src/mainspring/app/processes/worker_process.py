@@ -73,7 +73,7 @@ async def _run_worker(project: Project, spec: LaunchSpec, supervisor: Supervisor
 
     def end() -> None:
         if not stop.is_set():
-            shutdown.note(runtime.worker.aboard if runtime.is_open else {})
+            shutdown.note(runtime.worker.claimed_runs if runtime.is_open else {})
             stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

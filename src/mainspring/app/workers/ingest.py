@@ -52,7 +52,7 @@ class Ingest:
 
     def start(self) -> None:
         """Start the router and the consumers."""
-        self._router.look()
+        self._router.poll()
         self._consumer_task = self._loop.create_task(self._keep_consumers())
 
     def changed(self) -> None:
@@ -73,7 +73,7 @@ class Ingest:
     def _check_router(self) -> None:
         self._planned = False
         self._next_at = self._loop.time() + _MIN_WAKEUP_INTERVAL_S
-        self._router.look()
+        self._router.poll()
 
     async def _keep_consumers(self) -> None:
         """Keep one consumer for each trigger that has one, as it is announced now. The router reads the triggers."""

@@ -179,7 +179,7 @@ class WorkerRuntime:
             self._filter_runner = FilterRunner(
                 self.loop, self.store, read, self.registry, self.clock, self.sealing, off_loop
             )
-            self._filter_runner.look()
+            self._filter_runner.poll()
 
     def _set_crash_order(self, order: tuple[str, str] | None) -> None:
         self.worker.crash_after = order
@@ -296,7 +296,7 @@ class WorkerRuntime:
         if self._intake_and_delivery is not None and changes.ready:
             self._intake_and_delivery.changed()
         if self._filter_runner is not None and changes.ready:
-            self._filter_runner.look()
+            self._filter_runner.poll()
 
     def _on_commit_error(self, text: str | None) -> None:
         self.commit_error = text

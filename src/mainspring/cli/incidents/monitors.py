@@ -76,7 +76,9 @@ def find_unknown_names(invocation: Invocation, names: "Iterable[str]") -> list[s
     from mainspring.domain.errors import UnknownNameError
 
     known = list(names)
-    errors = [UnknownNameError("automation", name, known) for name in _automation_tunings(invocation).fit_nobody(known)]
+    errors = [
+        UnknownNameError("automation", name, known) for name in _automation_tunings(invocation).find_unmatched(known)
+    ]
     return [
         f"[monitors.of] is set for nobody: {error.message}{f'. {error.hint}' if error.hint else ''}" for error in errors
     ]

@@ -35,17 +35,17 @@ def print_delivery(invocation: "Invocation", text: str) -> None:
 
 def _read_event(invocation: "Invocation", view: "DeliveryView") -> Any:
     """Return the event of a delivery that stores none itself: it refers to a published event, or to a run that ended."""
-    from mainspring.triggers.delivery_rows import DeliveryRow, UnreadableDelivery, read_events
+    from mainspring.triggers.delivery_rows import UnreadableDelivery, WaitingDelivery, read_events
     from mainspring.triggers.trigger_cache import TriggerCache
 
     if view.source is None:
         return None
     triggers = TriggerCache(invocation.reader)
-    triggers.look()
+    triggers.refresh()
     trigger = triggers.get(view.trigger)
     if trigger is None:
         return view.source
-    row = DeliveryRow(*(getattr(view, name) for name in DeliveryRow._fields))
+    row = WaitingDelivery(*(getattr(view, name) for name in WaitingDelivery._fields))
     (event,) = read_events(trigger, [row], invocation.reader, invocation.sealing)
     if isinstance(event, UnreadableDelivery):
         invocation.output.warn(event.why)

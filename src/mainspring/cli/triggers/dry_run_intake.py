@@ -18,7 +18,7 @@ from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.domain.triggers.webhooks.verification import NO_SIGNATURE, explain_bad_secret, verify_request
 from mainspring.domain.triggers.webhooks.verifier import UnsignedVerifier, verifier_kind
 from mainspring.domain.triggers.webhooks.webhook import Webhook
-from mainspring.domain.triggers.webhooks.webhook_body import RequestError
+from mainspring.domain.triggers.webhooks.webhook_body import InvalidRequest
 from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse, ReadDelivery, read_webhook_request
 from mainspring.domain.values.file import File, make_file_key
 from mainspring.insight.text.formatting import escape_line, format_count
@@ -94,7 +94,7 @@ def _simulate_request(webhook: Webhook, sample: SampleEvent, lines: ReadSecretVa
     headers = {"content-type": "application/json"} | sample.headers
     response = read_webhook_request(webhook, sample.body, headers)
     match response:
-        case RequestError(status=status, text=text, at=at):
+        case InvalidRequest(status=status, text=text, at=at):
             place = f", at {at}" if at else ""
             return SimulatedIntake(sender=sender, rejection=f"{text}{place} ({status})")
         case ImmediateResponse(body=body):

@@ -32,13 +32,13 @@ class OidcProvider(msgspec.Struct, frozen=True):
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
 
     @property
-    def takes_basic(self) -> bool:
+    def accepts_basic_auth(self) -> bool:
         """Whether the client's secret goes into a header; else into the form."""
         return "client_secret_basic" in self.token_endpoint_auth_methods_supported
 
 
 class PendingSignIn(msgspec.Struct, frozen=True):
-    """One sign-in in progress: the values that must come back with it, and the proof that it was ours."""
+    """One open sign-in: the values that must come back with it, and the proof that it was ours."""
 
     state: str
     nonce: str

@@ -56,7 +56,7 @@ def check_password(password: str, name: str) -> None:
 
 
 def is_common(plain: str) -> bool:
-    """Tell whether a password, in small letters, is among those that are tried first: stolen ones, and the commonest with an ending."""
+    """Return whether a password, in small letters, is among those that are tried first: stolen ones, and the commonest with an ending."""
     ranks, shortest = _load_ranks(), len(plain.rstrip(_ENDINGS))
     stems = (plain[:length] for length in range(shortest, len(plain) + 1))
     return plain in ranks or any(
@@ -100,7 +100,7 @@ def hash_without_password(cost: ScryptCost) -> str:
 
 
 def verify_password(password: str, stored: str) -> bool:
-    """Tell whether it is this password. As slow as `hash_password`."""
+    """Return whether it is this password. As slow as `hash_password`."""
     _, log_n, r, p, salt, key = stored.split("$")
     derived = _derive_key(password, b64decode(salt), ScryptCost(int(log_n), int(r), int(p)))
     return hmac.compare_digest(derived, b64decode(key))

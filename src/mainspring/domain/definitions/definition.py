@@ -169,7 +169,7 @@ def build_schedules(
         own_schedules.append(
             Schedule.parse(every=options["every"], tz=None if own_schedules or calendar is not None else tz)
         )
-    schedules = [schedule.kept_to(calendar, tz) for schedule in (*own_schedules, *more)]
+    schedules = [schedule.with_calendar(calendar, tz) for schedule in (*own_schedules, *more)]
     _check_jitter(options.get("jitter"), schedules)
     return tuple({schedule.key: schedule for schedule in schedules}.values())
 

@@ -13,5 +13,5 @@ class Pausable(Protocol):
 
 
 def is_paused(pausable: Pausable, now: int) -> bool:
-    """Tell whether it is paused at an instant."""
+    """Return whether it is paused at an instant."""
     return pausable.paused_at is not None and (pausable.paused_until is None or pausable.paused_until > now)

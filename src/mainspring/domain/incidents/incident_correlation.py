@@ -27,40 +27,44 @@ _NUMBERED = re.compile(r"(.*) \(([2-9]|[1-9][0-9]{1,8})\)", re.DOTALL)
 _MAINSPRING = ""
 """The automation of Mainspring's own incidents."""
 
-_Kind = IncidentKind
-_OVERDUE = frozenset({_Kind.SILENCE, _Kind.LATE_START, _Kind.BACKLOG, _Kind.BACKLOG_GROWING})
+_OVERDUE = frozenset(
+    {IncidentKind.SILENCE, IncidentKind.LATE_START, IncidentKind.BACKLOG, IncidentKind.BACKLOG_GROWING}
+)
 EXPLAINED_BY_SYSTEM: Final = {
-    _Kind.WORKER_LOST: _OVERDUE | {_Kind.DEFINITION_LOST, _Kind.UNSERVED, _Kind.DEBOUNCE_HELD},
-    _Kind.COMMITS_LOST: _OVERDUE | {_Kind.DEBOUNCE_HELD},
-    _Kind.CODEC_UNAVAILABLE: _OVERDUE | {_Kind.TOO_SLOW, _Kind.STALLED},
-    _Kind.CLOCK_REGRESSION: frozenset({_Kind.SILENCE, _Kind.LATE_START, _Kind.CADENCE_DRIFT}),
+    IncidentKind.WORKER_LOST: _OVERDUE
+    | {IncidentKind.DEFINITION_LOST, IncidentKind.UNSERVED, IncidentKind.DEBOUNCE_HELD},
+    IncidentKind.COMMITS_LOST: _OVERDUE | {IncidentKind.DEBOUNCE_HELD},
+    IncidentKind.CODEC_UNAVAILABLE: _OVERDUE | {IncidentKind.TOO_SLOW, IncidentKind.STALLED},
+    IncidentKind.CLOCK_REGRESSION: frozenset(
+        {IncidentKind.SILENCE, IncidentKind.LATE_START, IncidentKind.CADENCE_DRIFT}
+    ),
 }
 """Mainspring's own incidents -> the kinds that follow from them for every automation."""
 EXPLAINED_BY_AUTOMATION: Final = {
-    _Kind.DEFINITION_LOST: _OVERDUE | {_Kind.SOURCE_AWAY},
-    _Kind.SOURCE_AWAY: frozenset({_Kind.SILENCE}),
-    _Kind.LOCK_HELD: _OVERDUE,
-    _Kind.NEEDS_ATTENTION: _OVERDUE | {_Kind.PARTITION_HELD},
-    _Kind.PARTITION_HELD: _OVERDUE,
-    _Kind.UNSERVED: _OVERDUE,
-    _Kind.DELIVERY_REJECTED: frozenset({_Kind.SILENCE}),
-    _Kind.DELIVERY_FAILED: frozenset({_Kind.SILENCE}),
-    _Kind.SENDER_REJECTED: frozenset({_Kind.SILENCE}),
-    _Kind.SECRET_MISSING: frozenset({_Kind.SILENCE}),
-    _Kind.DEBOUNCE_HELD: frozenset({_Kind.SILENCE}),
-    _Kind.PERMANENT_ERROR: frozenset({_Kind.SILENCE, _Kind.FAIL_RATE}),
-    _Kind.RETRIES_EXHAUSTED: frozenset({_Kind.SILENCE, _Kind.FAIL_RATE}),
-    _Kind.TOO_SLOW: frozenset({_Kind.LATE_START, _Kind.CADENCE_DRIFT}),
-    _Kind.DID_NOTHING: frozenset({_Kind.TOO_FAST}),
-    _Kind.STALLED: _OVERDUE | {_Kind.TOO_SLOW},
-    _Kind.HUMAN_WAIT: frozenset({_Kind.SILENCE, _Kind.PARTITION_HELD}),
-    _Kind.LATE_START: frozenset({_Kind.SILENCE}),
-    _Kind.BACKLOG: frozenset({_Kind.SILENCE, _Kind.LATE_START, _Kind.CADENCE_DRIFT}),
+    IncidentKind.DEFINITION_LOST: _OVERDUE | {IncidentKind.SOURCE_AWAY},
+    IncidentKind.SOURCE_AWAY: frozenset({IncidentKind.SILENCE}),
+    IncidentKind.LOCK_HELD: _OVERDUE,
+    IncidentKind.NEEDS_ATTENTION: _OVERDUE | {IncidentKind.PARTITION_HELD},
+    IncidentKind.PARTITION_HELD: _OVERDUE,
+    IncidentKind.UNSERVED: _OVERDUE,
+    IncidentKind.DELIVERY_REJECTED: frozenset({IncidentKind.SILENCE}),
+    IncidentKind.DELIVERY_FAILED: frozenset({IncidentKind.SILENCE}),
+    IncidentKind.SENDER_REJECTED: frozenset({IncidentKind.SILENCE}),
+    IncidentKind.SECRET_MISSING: frozenset({IncidentKind.SILENCE}),
+    IncidentKind.DEBOUNCE_HELD: frozenset({IncidentKind.SILENCE}),
+    IncidentKind.PERMANENT_ERROR: frozenset({IncidentKind.SILENCE, IncidentKind.FAIL_RATE}),
+    IncidentKind.RETRIES_EXHAUSTED: frozenset({IncidentKind.SILENCE, IncidentKind.FAIL_RATE}),
+    IncidentKind.TOO_SLOW: frozenset({IncidentKind.LATE_START, IncidentKind.CADENCE_DRIFT}),
+    IncidentKind.DID_NOTHING: frozenset({IncidentKind.TOO_FAST}),
+    IncidentKind.STALLED: _OVERDUE | {IncidentKind.TOO_SLOW},
+    IncidentKind.HUMAN_WAIT: frozenset({IncidentKind.SILENCE, IncidentKind.PARTITION_HELD}),
+    IncidentKind.LATE_START: frozenset({IncidentKind.SILENCE}),
+    IncidentKind.BACKLOG: frozenset({IncidentKind.SILENCE, IncidentKind.LATE_START, IncidentKind.CADENCE_DRIFT}),
 }
 """Incidents of an automation -> the kinds that follow from them for the same one."""
-REDUNDANT_KINDS: Final = frozenset({_Kind.FAIL_RATE})
+REDUNDANT_KINDS: Final = frozenset({IncidentKind.FAIL_RATE})
 """Kinds that count the very failures that explain them: they are part of that incident even after it was acknowledged."""
-EARLIER_KINDS: Final = {_Kind.SILENCE: frozenset({_Kind.LATE_START})}
+EARLIER_KINDS: Final = {IncidentKind.SILENCE: frozenset({IncidentKind.LATE_START})}
 """The kind reported first for an automation -> a kind that explains it and comes later if its period is short: the same problem again."""
 
 
@@ -100,7 +104,7 @@ class _OpenIncidents:
         self._parts = parts
         self._storms: dict[str, dict[int, Incident]] = defaultdict(dict)
         for incident in self.open_now.values():
-            if incident.subject.kind is _Kind.STORM:
+            if incident.subject.kind is IncidentKind.STORM:
                 self._add_storm(incident)
         for finding in findings:
             self.severities[finding.subject] = _more_severe(
@@ -227,7 +231,7 @@ def _fill_storms(
         if parts:
             yield storm.subject, parts
         left = unassigned
-    subject = Subject("", _Kind.STORM, cause if number == 1 else f"{cause} ({number})")
+    subject = Subject("", IncidentKind.STORM, cause if number == 1 else f"{cause} ({number})")
     before = known.open_now.get(subject)
     joins = [finding for finding in left if not is_wide or _is_part_of(finding, before, known.open_now)]
     # A storm of many causes counts only findings that came together: a later single one may have another cause.

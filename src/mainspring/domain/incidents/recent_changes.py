@@ -32,8 +32,8 @@ class RecentChanges(msgspec.Struct, frozen=True):
     """All changes of a period."""
 
     deployments: tuple[Deployment, ...] = ()
-    acts: tuple[RecordedOperation, ...] = ()
-    circumstances: tuple[ConditionChange, ...] = ()
+    operations: tuple[RecordedOperation, ...] = ()
+    conditions: tuple[ConditionChange, ...] = ()
 
 
 def describe_changes(
@@ -45,7 +45,7 @@ def describe_changes(
     newest first, with the time from it to the failure: "deployment 7 was announced 12 min before".
     """
     own_subjects = {f"automation:{automation}", f"queue:{queue}"}
-    own_changes = {change.at: change.text for change in changes.circumstances if change.subject in own_subjects}
+    own_changes = {change.at: change.text for change in changes.conditions if change.subject in own_subjects}
     changes_at = [
         (
             deployment.at,
@@ -60,7 +60,7 @@ def describe_changes(
         and (deployment.at in own_changes or (started_at is not None and started_at < deployment.at))
     ]
     changes_at += own_changes.items()
-    for operation in changes.acts:
+    for operation in changes.operations:
         if operation.subject in own_subjects and operation.verb in _VERB_PARTICIPLES:
             kind, _, name = operation.subject.partition(":")
             changes_at.append(
@@ -70,7 +70,7 @@ def describe_changes(
                 )
             )
     changes_at += [
-        (change.at, change.text) for change in changes.circumstances if change.kind is not ConditionKind.DEFINITION
+        (change.at, change.text) for change in changes.conditions if change.kind is not ConditionKind.DEFINITION
     ]
     recent = sorted(
         (change for change in changes_at if first_at - CHANGE_WINDOW_MS <= change[0] <= first_at), reverse=True

@@ -7,7 +7,7 @@ LOST_INTERVAL_NOTE: Final = "it may have been done after the backup was made, so
 
 
 def may_be_lost(happened_at: int | None, *, restored_at: int, is_held: bool) -> bool:
-    """Tell whether a file or message may have been imported before, by the store that was replaced.
+    """Return whether a file or message may have been imported before, by the store that was replaced.
 
     `happened_at` = when the file was changed last, or the message published (ms). An input without a date is set aside until the store is
     released.

@@ -108,7 +108,10 @@ class DurationHistory(Struct, frozen=True, kw_only=True):
 
 
 class OutputSizes(Struct, frozen=True, kw_only=True):
-    """Output of successes on ended days: how many, over how long, and which sizes on which days."""
+    """Output of successes on ended days: how many, over how long, and how small the output was on which days.
+
+    `days` = (least bytes of the smallest output of a day, first such day, last such day), the smallest first.
+    """
 
     successes: int
     over_ms: int
@@ -211,7 +214,7 @@ class HeldDebounce(Struct, frozen=True, kw_only=True):
 
 
 class HeldPartition(Struct, frozen=True, kw_only=True):
-    """Runs that wait behind a run which holds their partition and does not run. `since_at` = when the first began to wait."""
+    """Runs that wait behind a run which holds their partition and does not run. `since_at` = when the first began to wait behind it."""
 
     queue: str
     partition: str

@@ -23,7 +23,7 @@ class Evaluation(Struct, frozen=True):
 
 
 Evaluator = Callable[[MonitorInputs, Any, int], Iterator[Evaluation]]
-"""evaluate(facts, tuning, now_at): the subjects it has figures of. Pure."""
+"""evaluate(inputs, tuning, now_at): an evaluation of each subject with figures. Pure."""
 
 
 class Monitor(Struct, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ class TuningOverrides:
         groups.pop(general, None)
         return dict(groups)
 
-    def fit_nobody(self, automations: Iterable[str]) -> list[str]:
+    def find_unmatched(self, automations: Iterable[str]) -> list[str]:
         """Return the names and patterns that match none of these automations."""
         names = set(automations)
         return [

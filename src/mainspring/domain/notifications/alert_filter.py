@@ -19,7 +19,7 @@ _HANDLED_STATES = frozenset({IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED})
 def should_send_alert(
     about: NotificationEvent, opened: int, incident: Incident, *, is_told: bool, brief_ms: int, since_at: int = 0
 ) -> bool:
-    """Tell whether an alert about the `opened`th opening of `incident` still has to be sent.
+    """Return whether an alert about the `opened`th opening of `incident` still has to be sent.
 
     `is_told` = whether the channel was notified of this opening before. An incident without a notification that lasted no longer than
     `brief_ms` from `since_at` on, when it was due, is skipped.
@@ -40,7 +40,7 @@ def should_send_alert(
 
 
 def _must_be_reported(opened: int, incident: Incident) -> bool:
-    """Tell whether this opening must be reported although it is over: a failed run that only the success of another run has settled."""
+    """Return whether this opening must be reported although it is over: a failed run that only the success of another run has settled."""
     return incident.opened == opened and incident.facts.get(MUST_NOTIFY_FACT) is True and incident.by is None
 
 

@@ -95,7 +95,7 @@ class NotificationRouting(msgspec.Struct, frozen=True, kw_only=True):
                 }
         return tuple(due[channel] for channel in sorted(due))
 
-    def looks_back_ms(self, now: int) -> int:
+    def digest_window_ms(self, now: int) -> int:
         """Return the period that the digest of an instant covers."""
         return digest_window_ms((self.digest, *(route.digest for route in self.routes if route.digest)), self.zone, now)
 

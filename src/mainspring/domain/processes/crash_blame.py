@@ -5,12 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 PROBATION_MS, _MAX_PROBATION_MS = 2_000, 600_000
-"""A run on probation that has lived this long no longer blocks the next one. The time grows while no death there shows which run it was.
-"""
+"""A run on probation that has lived this long no longer blocks the next one. It grows while no death shows which run it was."""
 SHUTDOWN_WINDOW_S = 2.0
 """A SIGTERM of a supervisor this soon before or after a death shows that everything is shut down: then no run is to blame."""
-
-
 CRASH_LIMIT = 3
 """Deaths on probation, one after the other and without progress between them, that set a run apart."""
 _REMEMBERED_S = 600.0
@@ -19,8 +16,9 @@ _MAX_EXTRA_CRASHES = 7
 
 
 class CrashHistory:
-    """The deaths within ten minutes that one supervisor saw and that no run explains. If they are many, something else kills: then a run
-    must die on probation more often before it counts as the cause.
+    """The deaths within ten minutes that one supervisor saw and that no run explains.
+
+    If there are many, something else kills workers: then a run must die on probation more often before it counts as the cause.
     """
 
     def __init__(self) -> None:
@@ -28,7 +26,7 @@ class CrashHistory:
 
     def note(self, now: float, blame: "CrashBlame") -> None:
         """Record a death; `now` in seconds of any steady clock."""
-        if blame.counts and blame.alone is None:
+        if blame.counts and blame.run is None:
             self._unexplained.append(now)
 
     def limit(self, now: float) -> int:
@@ -39,28 +37,35 @@ class CrashHistory:
 
 @dataclass(frozen=True, slots=True)
 class CrashBlame:
-    """The blame: `counts` = the claimed runs are put on probation, `alone` = the one of them whose crash is counted."""
+    """The blame: `counts` = the claimed runs are put on probation, `run` = the one of them whose crash is counted."""
 
     counts: bool = False
-    alone: str | None = None
+    run: str | None = None
 
 
 def assign_blame(
-    *, is_excused: bool, is_at_work: bool, on_probation: bool, aboard: Sequence[str], suspects: Sequence[str]
+    *,
+    is_excused: bool,
+    is_at_work: bool,
+    on_probation: bool,
+    claimed_runs: Sequence[str],
+    probation_runs: Sequence[str],
 ) -> CrashBlame:
     """Decide which runs to blame for the death of a worker, however it ended.
 
     `is_excused` = it was requested to end, or reported that it lost its store; `is_at_work` = its session was neither drained by a person
-    nor declared dead before. `aboard` = the runs that it still owned, `suspects` = those of them that are on probation.
+    nor declared dead before. `claimed_runs` = the runs that it still owned, `probation_runs` = those of them that are on probation.
     """
-    if is_excused or not is_at_work or not aboard:
+    if is_excused or not is_at_work or not claimed_runs:
         return CrashBlame()
     blamed_run = None
     if on_probation:
-        blamed_run = aboard[0] if len(aboard) == 1 else suspects[0] if len(suspects) == 1 else None
-    return CrashBlame(counts=True, alone=blamed_run)
+        blamed_run = (
+            claimed_runs[0] if len(claimed_runs) == 1 else probation_runs[0] if len(probation_runs) == 1 else None
+        )
+    return CrashBlame(counts=True, run=blamed_run)
 
 
 def next_probation_ms(survive_ms: int, blame: CrashBlame) -> int:
     """Return how long a run on probation is watched after such a death."""
-    return PROBATION_MS if blame.alone is not None else min(survive_ms * 4, _MAX_PROBATION_MS)
+    return PROBATION_MS if blame.run is not None else min(survive_ms * 4, _MAX_PROBATION_MS)

@@ -18,5 +18,5 @@ def hash_seed_fingerprint() -> str:
 
 
 def has_random_hash_seed() -> bool:
-    """Tell whether the seed of this process was drawn at random."""
+    """Return whether the seed of this process was drawn at random."""
     return bool(sys.flags.hash_randomization) and os.environ.get("PYTHONHASHSEED", "random") in ("", "random")

@@ -37,7 +37,7 @@ def is_safe_url(text: str) -> bool:
 
 
 def is_loopback_url(text: str) -> bool:
-    """Tell whether the address itself is one of this machine."""
+    """Return whether the address itself is one of this machine."""
     try:
         host = (urlsplit(text).hostname or "").rstrip(".")
     except ValueError:

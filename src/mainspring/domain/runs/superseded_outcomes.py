@@ -59,7 +59,7 @@ def find_superseded_ranks(counted: Sequence[CountedOutcome], failing: Collection
 
 
 def _is_same_line(outcome: CountedOutcome, lines: Sequence[tuple[int, str]]) -> bool:
-    """Tell whether it was requested after one of these, in its branch, in one above it or in one below."""
+    """Return whether it was requested after one of these, in its branch, in one above it or in one below."""
     branch = read_branch(outcome.ident)
     return any(
         outcome.asked_after >= rank and (branch.startswith(line) or line.startswith(branch)) for rank, line in lines

@@ -49,12 +49,12 @@ def escape(text: str, limit: int | None = None) -> str:
 
 
 def is_plain_line(text: str) -> bool:
-    """Tell whether text can be shown unchanged, as a part of one line: it has no control character, line end or override."""
+    """Return whether text can be shown unchanged, as a part of one line: it has no control character, line end or override."""
     return text.isprintable() or _NOT_IN_A_LINE.search(text) is None
 
 
 def is_valid_name(text: str) -> bool:
-    """Tell whether text is valid as a freely chosen name (a lock's, a key's): 1 to 500 characters of one plain line, not all blank."""
+    """Return whether text is valid as a freely chosen name (a lock's, a key's): 1 to 500 characters of one plain line, not all blank."""
     return bool(text.strip()) and len(text) <= MAX_NAME_LENGTH and is_plain_line(text)
 
 

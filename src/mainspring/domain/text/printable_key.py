@@ -14,14 +14,14 @@ _HASH_PREFIX = "sha256:"
 
 
 def is_key_size(text: str) -> bool:
-    """Tell whether a text is neither too short nor too long for a key."""
+    """Return whether a text is neither too short nor too long for a key."""
     return 0 < len(text) <= MAX_KEY_LENGTH and (
         text.isascii() or len(text.encode("utf-8", "replace")) <= _MAX_KEY_BYTES
     )
 
 
 def fits_key(text: str) -> bool:
-    """Tell whether a text is valid as a key unchanged."""
+    """Return whether a text is valid as a key unchanged."""
     return is_key_size(text) and is_plain_line(text)
 
 

@@ -41,7 +41,7 @@ class _UnboundedError(Exception):
 
 
 def is_safe_regex(pattern: str, length: int) -> bool:
-    """Tell whether `re.search(pattern, text)` takes no more than a few milliseconds on any text of this many characters."""
+    """Return whether `re.search(pattern, text)` takes no more than a few milliseconds on any text of this many characters."""
     bound = _bound_pattern(pattern)
     return bound is not None and bound.factor * (length + 1) ** bound.power <= _MAX_STEPS
 

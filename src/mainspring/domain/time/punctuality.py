@@ -29,7 +29,7 @@ class ServedSlot(msgspec.Struct, frozen=True):
 
 
 class Punctuality(msgspec.Struct, frozen=True):
-    """In milliseconds: `declared` = mean time between slots, `effective` = between starts, `lag` = how long after its time a run begins."""
+    """`declared_ms` = mean time between slots, `effective_ms` = between starts, `lag_ms` = how long after its time a run begins."""
 
     slots: int
     skipped: int

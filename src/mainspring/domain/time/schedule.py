@@ -70,7 +70,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         plain = expand_cron(cron, name) if cron is not None else ""
         return cls(cron=plain, tz=zone, written="" if cron is None or cron == plain else " ".join(cron.split()))
 
-    def kept_to(self, calendar: Calendar | None, tz: str | None = None) -> Self:
+    def with_calendar(self, calendar: Calendar | None, tz: str | None = None) -> Self:
         """Return the schedule with a calendar, whose days are those of its zone; `tz` gives elapsed time one.
 
         Raises:

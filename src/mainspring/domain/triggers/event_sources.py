@@ -30,7 +30,7 @@ class EventSource(msgspec.Struct, frozen=True, kw_only=True, tag="event", omit_d
         return cls(name=_read_name(name, "event"), where=_read_where(where))
 
     def takes(self, data: Any) -> bool:
-        """Tell whether an event with this data matches."""
+        """Return whether an event with this data matches."""
         return event_hash(self.name, match_paths(self.where), data) == match_hash(self.name, self.where)
 
 

@@ -94,7 +94,7 @@ class FlowControl(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return max(self.dedup or 0, self.throttle or 0, self.rate[1] if self.rate is not None else 0)
 
     @property
-    def takes_many(self) -> bool:
+    def needs_list(self) -> bool:
         """Whether a run gets a list of deliveries."""
         return self.batch is not None
 
@@ -159,9 +159,7 @@ def decide_delivery(
             quiet_at = min(quiet_at, _held_since(state, held, now) + flow_control.within)
         return FlowControlDecision(DeliveryState.HELD, max(quiet_at, now), replaces=True)
     if flow_control.batch is not None:
-        place_in_batch = (
-            held.number % flow_control.batch
-        )  # earlier ones are batches of their own that were not released yet
+        place_in_batch = held.number % flow_control.batch  # earlier ones are full batches that were not released yet
         if place_in_batch + 1 == flow_control.batch:
             return FlowControlDecision(DeliveryState.HELD, now)
         due_at = now + (flow_control.within or 0)
@@ -194,9 +192,7 @@ def _held_since(state: FlowControlState, held: HeldDeliveries, now: int) -> int:
 
 
 def _is_within(span: int, at: int, now: int) -> bool:
-    """Tell whether an instant is less than a span ago. A future instant further away comes from a clock that was set back, and is
-    ignored.
-    """
+    """Return whether an instant is less than a span ago, or at most a span ahead: one further ahead is of a clock that was set back."""
     return -span <= now - at < span
 
 

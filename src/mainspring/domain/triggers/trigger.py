@@ -78,7 +78,7 @@ class EventBinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         """Return the arguments of a run that was started by these events, oldest first (one, but for a batch).
 
         Raises:
-            MisfitError: the data has no fields, but fields are needed.
+            ArgumentMismatchError: the data has no fields, but fields are needed.
         """
         match self.how:
             case "nothing":
@@ -91,7 +91,7 @@ class EventBinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
             return {self.parameter: values if self.many else values[-1]}
         data = values[-1]
         if not isinstance(data, Mapping):
-            raise MisfitError(
+            raise ArgumentMismatchError(
                 f"the data is {type(data).__name__}, not an object: there is nothing named {self.names[0]!r} in it",
                 hint="Send a JSON object, or give the automation one parameter, which then gets all of the data.",
                 at="$",
@@ -102,7 +102,7 @@ class EventBinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         """Do nothing if the arguments fit the automation; `schema` = its parameters, empty for a command.
 
         Raises:
-            MisfitError: names the place inside the event or its data.
+            ArgumentMismatchError: names the place inside the event or its data.
         """
         fault = find_mismatch(schema, arguments) if schema else None
         if fault is None:
@@ -111,12 +111,12 @@ class EventBinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         if self.many and len(arguments[self.parameter]) == 1:  # the sender of a single one knows nothing of a list
             inside += "[0]"
         path = "$" + fault.path[len(inside) :] if self.parameter and fault.path.startswith(inside) else fault.path
-        raise MisfitError(
+        raise ArgumentMismatchError(
             f"{path}: {fault.why}", hint="Send what the automation takes: mainspring triggers show NAME", at=path
         )
 
 
-class MisfitError(ArgumentError):
+class ArgumentMismatchError(ArgumentError):
     """The data does not fit the automation that it would start; `at` = the place inside the event or its data (JSON path)."""
 
     def __init__(self, message: str, *, hint: str, at: str) -> None:

@@ -81,11 +81,11 @@ class WatchedFolder(msgspec.Struct, frozen=True, kw_only=True, tag="files"):
         return msgspec.structs.replace(self, folder=str(PurePosixPath(base, self.folder)))
 
     def ignores(self, name: str) -> bool:
-        """Tell whether a file or folder of this name is ignored."""
+        """Return whether a file or folder of this name is ignored."""
         return _join_globs(self.ignore).match(name) is not None
 
     def matches(self, parts: Sequence[str]) -> bool:
-        """Tell whether the pattern matches a file; `parts` = its path below the folder, undecodable bytes as surrogates."""
+        """Return whether the pattern matches a file; `parts` = its path below the folder, undecodable bytes as surrogates."""
         if "/" not in self.pattern:
             return _join_globs((self.pattern,)).match(parts[-1]) is not None
         return _matches_globs(_compile_globs(tuple(self.pattern.split("/"))), parts)
@@ -104,7 +104,7 @@ def _compile_globs(globs: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
 
 
 def _matches_globs(globs: Sequence[re.Pattern[str]], parts: Sequence[str]) -> bool:
-    """Tell whether the globs match the parts of a path, one by one; time is bounded by their product."""
+    """Return whether the globs match the parts of a path, one by one; time is bounded by their product."""
     reached = _skip_any_depth({0}, globs)
     for part in parts:
         stays = {at for at in reached if at < len(globs) and globs[at] is _ANY_DEPTH}

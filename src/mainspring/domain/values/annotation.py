@@ -27,7 +27,7 @@ class _AnyInstance(type):
 
 
 class OneOf(Generic[T], metaclass=_AnyInstance):
-    """Represents a union or enum that msgspec refuses; `read_hook` resolves it, so any value is an instance."""
+    """Represents a union or enum that msgspec refuses; `decode_unknown` resolves it, so any value is an instance."""
 
 
 def encode_unknown(value: Any) -> Any:

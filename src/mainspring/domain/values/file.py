@@ -58,7 +58,7 @@ def file_name(path: str) -> str:
 
 
 def is_encoded_file(fields: Collection[str]) -> bool:
-    """Tell whether a JSON object with these fields is an encoded `File`: `name` is not among them, it follows from `path`."""
+    """Return whether a JSON object with these fields is an encoded `File`: `name` is not among them, it follows from `path`."""
     return {"path", "size", "sha256", "modified"} <= set(fields) <= set(File.__struct_fields__)
 
 

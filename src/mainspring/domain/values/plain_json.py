@@ -26,7 +26,7 @@ LATEST_INSTANT: Final = 253_370_764_800_000
 
 
 def is_instant(name: str) -> bool:
-    """Tell whether a field of this name holds an instant (ms UTC)."""
+    """Return whether a field of this name holds an instant (ms UTC)."""
     return name.endswith("_at") or name in _INSTANTS
 
 

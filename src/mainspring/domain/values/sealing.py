@@ -128,7 +128,7 @@ class Sealing:
             ) from error
 
     def is_own(self, data: bytes) -> bool:
-        """Tell whether this codec sealed the value."""
+        """Return whether this codec sealed the value."""
         return not self.is_plain and data.startswith(self._front)
 
     def _error_type(self, error: Exception) -> type[SealedError]:
@@ -188,5 +188,5 @@ def drop_failure_text(failure: Failure, error: SealedError) -> Failure:
 
 
 def is_sealed_text(text: str) -> bool:
-    """Tell whether a stored text is sealed."""
+    """Return whether a stored text is sealed."""
     return text.startswith(_SEALED_TEXT_PREFIX)

@@ -45,8 +45,8 @@ def publish(name: str, data: Any = None, *, key: str | None = None) -> str:
 def send(queue: str, data: Any, *, key: str | None = None, headers: Mapping[str, str] | None = None) -> str:
     """Send a message to a broker's queue once this step is committed; return its id. It is sent at least once.
 
-    `queue` is "NAME/QUEUE" with NAME from `[brokers]`, or a whole address. `bytes` are sent as they are, all else as JSON. The broker is
-    told `key`, or the id, as what the message counts once by; it is the same on every resend.
+    `queue` is "NAME/QUEUE" with NAME from `[brokers]`, or a whole address. `bytes` are sent unchanged, all else as JSON. The broker gets
+    `key`, or the id, as the key under which the message counts once; it is the same on every resend.
 
     Raises:
         NotInStepError: no step is running here.

@@ -165,10 +165,10 @@ def attempt() -> int:
 
 
 def checkpoint(value: object) -> Awaitable[None]:
-    """Save how far this step has come, so that the next attempt can go on from `last_checkpoint()`.
+    """Save the progress of this step, so that the next attempt can continue from `last_checkpoint()`.
 
-    In a `def` step it returns when the value is committed. In an `async def` step it returns at once; await what
-    it returns to wait for the commit. Either way it is committed before the step's result.
+    In a `def` step it returns when the value is committed. In an `async def` step it returns at once; await its
+    result to wait for the commit. Either way it is committed before the step's result.
 
     Raises:
         ValueRefusedError: the value cannot be saved; the error names the path inside it.
@@ -186,7 +186,7 @@ def last_checkpoint(type: Any = None) -> Any:
     `type` restores it as an annotation would (a data class, `set[str]`, ...); without it plain JSON data is returned.
 
     Raises:
-        ValueRefusedError: what was saved does not fit `type`.
+        ValueRefusedError: the saved value does not fit `type`.
     """
     step = current_step("last_checkpoint()")
     if step.saved is None:
@@ -195,7 +195,7 @@ def last_checkpoint(type: Any = None) -> Any:
 
 
 def progress(done: int, total: int | None = None) -> None:
-    """Tell how much of this step is done, in units of your own; it is shown, and is a sign of life.
+    """Report how much of this step is done, in units of your own; users see it, and it is a sign of life.
 
     Raises:
         ArgumentError: not whole numbers of at least 0.
@@ -211,7 +211,7 @@ def progress(done: int, total: int | None = None) -> None:
 
 
 class StepLog:
-    """`ms.log`: lines that are kept with the step. Bad text is escaped, never refused."""
+    """`ms.log`: lines that are stored with the step. Bad text is escaped, never refused."""
 
     def debug(self, text: object, **fields: Any) -> None:
         """Write a line that is shown only on request."""
@@ -222,11 +222,11 @@ class StepLog:
         self._write("info", text, fields)
 
     def warning(self, text: object, **fields: Any) -> None:
-        """Write a line about something that may need a look."""
+        """Write a line about something that may need a check."""
         self._write("warning", text, fields)
 
     def error(self, text: object, **fields: Any) -> None:
-        """Write a line about something that went wrong. The step goes on: raise to make it fail."""
+        """Write a line about a failure. The step continues: raise an exception to make it fail."""
         self._write("error", text, fields)
 
     def _write(self, level: str, text: object, fields: dict[str, Any]) -> None:

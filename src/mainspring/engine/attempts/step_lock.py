@@ -18,7 +18,7 @@ from mainspring.engine.attempts.step_context import AttemptChannel, AttemptClose
 
 
 class StepLock:
-    """Taken by `with` in a `def` step and by `async with` in an `async def` one; each of these takes it anew."""
+    """A lock that `with` acquires in a `def` step and `async with` in an `async def` one; each of these acquires it again."""
 
     def __init__(self, name: str, within: timedelta) -> None:
         self.name = name
@@ -32,7 +32,7 @@ class StepLock:
 
     @property
     def token(self) -> int:
-        """The fencing token: give it along, so that the target can refuse whoever comes with a lower one than it has seen.
+        """The fencing token: pass it on, so that the target can refuse a caller with a lower token than the highest one it has seen.
 
         Raises:
             ConflictError: the lock is not held.
@@ -45,7 +45,7 @@ class StepLock:
         """Wait for the lock.
 
         Raises:
-            LockHeldError: somebody else held it for all of `within`.
+            LockHeldError: another owner held it for all of `within`.
             ConflictError: this attempt holds it already.
             DefinitionError: in an event loop, which must not be blocked.
         """
@@ -61,7 +61,7 @@ class StepLock:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Let it go."""
+        """Release the lock."""
         channel, self._channel, self._token = self._channel, None, None
         if channel is not None:
             channel.post(UnlockReport(self._number))
@@ -82,15 +82,15 @@ class StepLock:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        """Let it go."""
+        """Release the lock."""
         self.__exit__(kind, error, at)
 
 
 def lock(name: str, within: str | timedelta = "10m") -> StepLock:
-    """Return the lock of this name, for a `with` (in an `async def` step: an `async with`) around what one only may do at a time.
+    """Return the lock of this name, for a `with` (in an `async def` step: an `async with`) around code that one attempt may run at a time.
 
-    It is one lock for everybody on the same store: for steps on all machines, and for `mainspring exec --lock`. `within` is how long it is
-    waited for; then LockHeldError is raised, which the step's retry policy takes for passing. The attempt's own time-out goes on meanwhile.
+    It is one lock for the whole store: for steps on all machines, and for `mainspring exec --lock`. `within` is the longest wait; then
+    LockHeldError is raised, which the step's retry policy treats as transient. The attempt's own time-out runs during the wait.
 
     Raises:
         ArgumentError: it cannot be the name of a lock.

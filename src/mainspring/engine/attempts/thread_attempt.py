@@ -108,7 +108,7 @@ class ThreadAttempt(LiveAttempt):
         with self._lock:
             phase, self._phase = self._phase, _Phase.ABANDONED
             if phase is _Phase.RUNNING:
-                self._threads.give_up_one()
+                self._threads.replace_hung_thread()
                 reason = f"step {self.spec.name!r} {cause}; its thread cannot be stopped"
                 self.host.loop.call_soon(self.abandon, reason, context=self.host.context)
             elif phase is _Phase.QUEUED:

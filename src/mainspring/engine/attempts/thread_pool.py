@@ -30,7 +30,7 @@ class DaemonThreadPool:
             if self._count < self._size:
                 self._spawn()
 
-    def give_up_one(self) -> None:
+    def replace_hung_thread(self) -> None:
         """Add a thread in place of one whose work hangs; that work must return True when it ends after all."""
         with self._lock:
             self._size += 1

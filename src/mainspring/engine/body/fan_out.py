@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ItemFailed(StepFailed):
-    """Stands in the results of `run.map(..., on_error="collect")` for an item whose step gave up: `index` and `item` say which."""
+    """Replaces the result of an item whose step failed, in `run.map(..., on_error="collect")`: `index` and `item` identify it."""
 
     def __init__(self, index: int, step: str, failure: Failure, item: Any = None) -> None:
         super().__init__(step, failure)

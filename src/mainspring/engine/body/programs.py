@@ -93,6 +93,7 @@ def _workflow_program(
     facts = _run_facts(run)
     promised = expand_output_patterns(automation.definition, run, data)
     check = build_result_check(options.get("expect"))
+    encode_value = _make_result_encoder(run, signature, payload_max)
 
     async def main(body: Body) -> Any:
         registry.take_over()  # a child that is given by name is one of those that were loaded together
@@ -116,9 +117,6 @@ def _workflow_program(
             if options.get("on_failure") == "undo":
                 await undo_all(body)
             raise
-
-    def encode_value(value: Any) -> bytes:
-        return encode_result(signature, value, f"result of {run.automation}", limit=payload_max)
 
     return Program(main, encode_value, automation.retry, options.get("on_blocked", "hold"), automation, check=check)
 
@@ -195,6 +193,7 @@ def _single_step_program(
     check: ResultCheck | None = None,
 ) -> Program:
     """Return a program of one step, followed by the check of the promised output files (`promised`)."""
+    encode_value = _make_result_encoder(run, signature, payload_max)
 
     async def main(body: Body) -> Any:
         run_step = Run(body, _run_facts(run), signature).step_with
@@ -204,9 +203,6 @@ def _single_step_program(
         body.notes.reported_size = await request_output_check(run_step, promised, run.started_at)
         return result
 
-    def encode_value(value: Any) -> bytes:
-        return encode_result(signature, value, f"result of {run.automation}", limit=payload_max)
-
     def call() -> StepCall:
         # Copies: changes of the step to its arguments must not reach a body that makes the same call later.
         subject = plan.name or fn.__name__
@@ -215,6 +211,10 @@ def _single_step_program(
 
     single = None if promised else call
     return Program(main, encode_value, plan.retry, on_blocked, automation, single, check=check)
+
+
+def _make_result_encoder(run: ClaimedRun, signature: Signature, payload_max: int) -> Callable[[Any], bytes]:
+    return lambda result: encode_result(signature, result, f"result of {run.automation}", limit=payload_max)
 
 
 def _run_facts(run: ClaimedRun) -> dict[str, Any]:

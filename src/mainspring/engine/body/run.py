@@ -46,7 +46,7 @@ _NO_DEFAULT: Any = object()
 
 
 class Shield:
-    """`async with run.shield():` clean-up in it goes on although the run is cancelled."""
+    """`async with run.shield():` clean-up in it continues although the run is cancelled."""
 
     def __init__(self, body: Body) -> None:
         self._body = body
@@ -282,7 +282,7 @@ class Run(StepCaller):
         raise RolledBack(reason)
 
     def restart(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """End this run and begin it anew with another input under the same key: for endless runs.
+        """End this run and start it again with another input under the same key: for endless runs.
 
         Raises:
             ArgumentError, ValueRefusedError: the input does not fit the workflow.
@@ -293,7 +293,7 @@ class Run(StepCaller):
         raise Restarted(encode({}) if signature is None else encode_call(signature, args, kwargs, subject, limit=limit))
 
     def shield(self) -> Shield:
-        """Return a context in which clean-up goes on although the run is cancelled."""
+        """Return a context in which clean-up continues although the run is cancelled."""
         return Shield(self._body)
 
     async def as_completed(self, awaitables: Iterable[Awaitable[T]]) -> AsyncIterator[T]:

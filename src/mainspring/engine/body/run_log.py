@@ -21,7 +21,7 @@ class RunLog:
         self._write("info", text, fields)
 
     def warning(self, text: str, **fields: object) -> None:
-        """Write a line about something that may need a look."""
+        """Write a line about something that may need a check."""
         self._write("warning", text, fields)
 
     def error(self, text: str, **fields: object) -> None:

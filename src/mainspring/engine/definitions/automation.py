@@ -167,7 +167,7 @@ class Automation:
 
     def add_schedule(self, schedule: Schedule) -> None:
         """Add a schedule."""
-        restricted = schedule.kept_to(find_calendar(self._draft.option("calendar")), self._draft.option("tz"))
+        restricted = schedule.with_calendar(find_calendar(self._draft.option("calendar")), self._draft.option("tz"))
         limits = {"jitter": self._draft.option("jitter")}
         schedules = build_schedules(limits, self.name, [*self._draft.schedules, restricted])
         self._draft = msgspec.structs.replace(self._draft, schedules=schedules)

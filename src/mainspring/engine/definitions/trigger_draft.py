@@ -60,7 +60,7 @@ class TriggerDraft(NamedTuple):
             pace=self.flow_control,
             filtered=self.filter is not None,
             partition=self.partition,
-            reading=EventBinding.of(signature, Event, many=self.flow_control.takes_many),
+            reading=EventBinding.of(signature, Event, many=self.flow_control.needs_list),
         )
 
 

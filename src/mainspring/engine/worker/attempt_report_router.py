@@ -44,7 +44,7 @@ class AttemptReportRouter:
         if spec is not None and isinstance(report, LockReport | UnlockReport):
             owner = f"{spec.run_id}/{spec.ident} (attempt {spec.attempt})"
             if isinstance(report, LockReport):
-                self._locks.ask(owner, report.number, report.name, report.within_s, report.answer)
+                self._locks.request(owner, report.number, report.name, report.within_s, report.answer)
             else:
                 self._locks.release(owner, report.number)
             return

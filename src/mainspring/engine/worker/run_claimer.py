@@ -68,7 +68,7 @@ class RunClaimer:
         self.count = 0
         """Number of claims sent."""
 
-    def want(self, *, only: str | None = None) -> None:
+    def request_claim(self, *, only: str | None = None) -> None:
         """Claim as soon as a slot is free. If `only` names a run, claim from now on only this run and those it starts."""
         self._only = only or self._only
         self._may_be_ready = True
@@ -82,7 +82,7 @@ class RunClaimer:
         The store announces everything else that is ready. A claim that finds nothing would delay the next start until it is committed.
         """
         if self._may_be_ready or self._has_more or self._is_limited:
-            self.want()
+            self.request_claim()
 
     def _claim(self) -> None:
         self._is_scheduled = False
@@ -117,7 +117,7 @@ class RunClaimer:
         if not isinstance(result, ClaimedRuns):
             if isinstance(result, Exception):
                 _LOG.error("claiming failed, it is tried again in a second: %s", result)
-                worker.loop.call_later(_RETRY_AFTER_S, self.want)
+                worker.loop.call_later(_RETRY_AFTER_S, self.request_claim)
             return
         if result.draining and not worker.draining:
             _LOG.info("this worker was told to drain: it takes nothing new and gives back what it has")
@@ -143,7 +143,7 @@ class RunClaimer:
         waiting = {queue: still_yielded.get(queue, now + YIELD_S) for queue in queues if queue not in reclaimed}
         self._yielded = reclaimed | waiting
         if waiting:
-            loop.call_at(min(waiting.values()), self.want)
+            loop.call_at(min(waiting.values()), self.request_claim)
 
     def plan(self, due_at: int | None) -> None:
         """Plan a claim at an instant (ms UTC), in place of the planned one."""
@@ -166,4 +166,4 @@ class RunClaimer:
 
     def _claim_due(self) -> None:
         self._due = self._due_at = None
-        self.want()
+        self.request_claim()

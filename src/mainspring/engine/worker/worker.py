@@ -70,7 +70,7 @@ class Worker(RunServices):
         on_crash_point: Callable[[], None] = lambda: None,
     ) -> None:
         sealing = (sealing or PLAIN_SEALING).with_classifier(classifier)
-        self.codec = CodecOutage(loop, store, sealing, clock, self.want)
+        self.codec = CodecOutage(loop, store, sealing, clock, self.request_claim)
         super().__init__(self.codec.store, clock, self.codec.sealing, classifier, transactional)
         store = self.store
         if isinstance(clock, StoreClock):
@@ -93,8 +93,8 @@ class Worker(RunServices):
             clock=clock,
         )
         self.stalled = StalledAttempts(store, clock, self.drivers, registry.automations, self.settings.stalled_ms)
-        self._suspended = SuspendedRunCache(self.settings.parked, self.settings.park_bytes)
-        self.claims = RunClaimer(self)
+        self._suspended = SuspendedRunCache(self.settings.max_suspended, self.settings.park_bytes)
+        self.claimer = RunClaimer(self)
         self._round: asyncio.TimerHandle | None = None
         self._inboxes = InboxReader(store, reads, self, self.off_loop, self._later)
         self._fast_path_runs = FastPathRuns(self)
@@ -117,11 +117,11 @@ class Worker(RunServices):
     def start(self) -> None:
         """Start to claim."""
         self._round = self.loop.call_later(_ROUND_S, self._make_round)
-        self.want()
+        self.request_claim()
 
     def serve_only(self, run: str) -> None:
         """Take this run and the runs it starts, and no other."""
-        self.claims.want(only=run)
+        self.claimer.request_claim(only=run)
 
     def drain(self) -> None:
         """Claim nothing more, and release each run as soon as its open outcomes are saved; `on_idle` is called at the end."""
@@ -145,7 +145,7 @@ class Worker(RunServices):
         """Unload everything; writes nothing. For the end of the process."""
         self.draining = self._stopped = True
         self._histories.close()
-        self.claims.close()
+        self.claimer.close()
         if self._round is not None:
             self._round.cancel()
         self._fast_path_runs.unload_all()
@@ -163,7 +163,7 @@ class Worker(RunServices):
         return len(self.drivers) + self._histories.count + len(self._fast_path_runs) + len(self._unopened)
 
     @property
-    def aboard(self) -> dict[str, int]:
+    def claimed_runs(self) -> dict[str, int]:
         """The claims of the runs whose code may run here now, by run."""
         return {run_id: driver.claim for run_id, driver in self.drivers.items()} | self._fast_path_runs.claims
 
@@ -176,7 +176,7 @@ class Worker(RunServices):
         """Handle a change in the store: something may be ready, or its clock was set."""
         self._meet_clock_step(changes.clock_step)
         if changes.ready and self._round is not None:  # before `start` this worker has announced no automations
-            self.want()
+            self.request_claim()
         if changes.facts:
             self.read_inboxes()
 
@@ -194,7 +194,7 @@ class Worker(RunServices):
         self._fast_path_runs.fall_back_all()
         for driver in list(self.drivers.values()):
             driver.meet_clock_step(step)
-        self.want()
+        self.request_claim()
 
     def _make_round(self) -> None:
         self._round = self.loop.call_later(_ROUND_S, self._make_round)
@@ -203,7 +203,7 @@ class Worker(RunServices):
         self._rounds += 1
         if self._rounds % _ROUNDS_PER_BEAT == 0 and self.store.session is not None:
             self.store.submit(self._usage.beat(), ignore_answer)
-            self.want()  # only a scan is reliable; change notifications and the timer just make it sooner
+            self.request_claim()  # only a scan is reliable; change notifications and the timer just make it sooner
         self._record_child_queue(is_beat=self._rounds % _ROUNDS_PER_BEAT == 0)
         self._fast_path_runs.fall_back_all(now)
         for driver in list(self.drivers.values()):
@@ -232,9 +232,9 @@ class Worker(RunServices):
 
     # -- claiming ------------------------------------------------------------------------------------------------------
 
-    def want(self) -> None:
+    def request_claim(self) -> None:
         """Claim as soon as a slot is free."""
-        self.claims.want()
+        self.claimer.request_claim()
 
     @property
     def free_slots(self) -> int:
@@ -261,7 +261,7 @@ class Worker(RunServices):
         if self.settings.suspects and run.id not in self._cleared:
             self._cleared.add(run.id)
             self.store.submit(ClearProbation(run.id, run.claim, progressed), ignore_answer)
-            self.want()
+            self.request_claim()
 
     def take(self, run: ClaimedRun) -> None:
         """Start work on a claimed run, or continue it."""
@@ -356,7 +356,7 @@ class Worker(RunServices):
         if self.draining:
             driver.unload()
         else:
-            self.claims.plan_also(driver.waits.due.next())
+            self.claimer.plan_also(driver.waits.due.next())
             self._suspended.park(driver)
         self.freed()
 
@@ -375,7 +375,7 @@ class Worker(RunServices):
                 self.store.submit(WakeWorkers(), ignore_answer)
             self._report_idle()
         else:
-            self.claims.claim_after_end()
+            self.claimer.claim_after_end()
 
     def broken(self, driver: Driver, error: Exception) -> None:
         """Unload and halt a run with a command that cannot be executed, so that a person sees it."""

@@ -12,7 +12,7 @@ class WorkerOptions:
 
     concurrency: int = 64
     threads: int = 32
-    parked: int = 100_000
+    max_suspended: int = 100_000
     """Most suspended runs whose bodies stay in memory."""
     park_bytes: int = 64 * 1024 * 1024
     """About how much memory they may use."""

@@ -61,7 +61,7 @@ def list_trigger_lines(
     `sessions` = the live ones, if they were read already.
     """
     known = TriggerCache(reader) if known is None else known
-    known.look()
+    known.refresh()
     counts = triggers.count_deliveries_since(reader, now - DAY_MS)
     consumers: dict[str, list[ConsumerView]] = {}
     for consumer in triggers.consumers(reader):

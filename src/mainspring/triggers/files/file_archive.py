@@ -2,10 +2,10 @@
 
 Everything here blocks. Moving a file has three steps; after a kill between them `leftovers` finds it again:
 
-    stage   renamed into `.mainspring/TRIGGER/VERB-SHA256/PATH` below the folder, which says all that is to be known of it; only then is it
-            sure that no other file took its name meanwhile: what is not the file that was taken in is put back
+    stage   renamed into `.mainspring/TRIGGER/VERB-SHA256/PATH` below the folder. This name is the whole record of the move. Only after
+            the rename no other file can take its name: a file that is not the accepted one is put back
     place   given its name in the other folder (hard link, copy to another file system, rename where there are no links)
-    clear   the staged name is taken away
+    clear   the staged name is removed
 
 A file is whole under one of its names at each moment.
 """
@@ -83,27 +83,27 @@ class FileArchive:
         staged_files = [*self._staged()]
         return [staged for staged in staged_files if self._is_sound(staged)]
 
-    def stage(self, staged: StagedFile, mark: FileStamp) -> None:
+    def stage(self, staged: StagedFile, stamp: FileStamp) -> None:
         """Move the file out of the watched folder to the staging folder.
 
         Raises:
-            FileChangedError: the file does not have this mark; it is where it was, or does not exist.
+            FileChangedError: the file does not have this stamp; it is where it was, or does not exist.
             OSError: it cannot be moved.
         """
         try:
-            moved = self._stage(staged, mark)
+            moved = self._stage(staged, stamp)
         except (FileNotFoundError, NotADirectoryError, FileChangedError):
             self._sweep(staged)
             raise FileChangedError from None
-        if moved._replace(changed_ns=mark.changed_ns) != mark:
+        if moved._replace(changed_ns=stamp.changed_ns) != stamp:
             self.put_back(staged)
             raise FileChangedError
 
-    def _stage(self, staged: StagedFile, mark: FileStamp) -> FileStamp:
-        """Rename the file, and return the mark of the renamed file."""
+    def _stage(self, staged: StagedFile, stamp: FileStamp) -> FileStamp:
+        """Rename the file, and return the stamp of the renamed file."""
         *parts, name = staged.path.split("/")
         with open_folder(self._folder.path, parts) as folder:
-            if FileStamp.of(os.stat(name, dir_fd=folder, follow_symlinks=False)) != mark:
+            if FileStamp.of(os.stat(name, dir_fd=folder, follow_symlinks=False)) != stamp:
                 raise FileChangedError
             with self._staging(staged, make=True) as staging:
                 if has_entry(name, staging):

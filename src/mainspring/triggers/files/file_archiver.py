@@ -35,12 +35,12 @@ class DeliveryOutcomeReader(Protocol):
 
 
 class _MoveOutcome(NamedTuple):
-    """The outcome of one move: placed; or still in place, with this mark and a reason; or neither: it changed or does not exist."""
+    """The outcome of one move: placed; or still in place, with this stamp and a reason; or neither: it changed or does not exist."""
 
     staged: StagedFile
     is_placed: bool = False
     reason: str = ""
-    mark: FileStamp | None = None
+    stamp: FileStamp | None = None
 
 
 class FileArchiver:
@@ -80,7 +80,7 @@ class FileArchiver:
         """Release the folder's lock after the current work."""
         self._thread.post(self._archive.unlock)
 
-    async def look(self) -> None:
+    async def move_ended_files(self) -> None:
         """Move the files whose runs ended.
 
         Raises:
@@ -136,18 +136,20 @@ class FileArchiver:
         return files_to_move
 
     async def _move(self, files_to_move: Sequence[StagedFile]) -> None:
-        marks = [self._seen[staged.path].mark for staged in files_to_move]
+        stamps = [self._seen[staged.path].stamp for staged in files_to_move]
         self._may_have_leftovers = True
-        await self._settle(await self._thread.do(lambda: list(map(self._stage_and_place, files_to_move, marks))))
+        await self._settle(await self._thread.do(lambda: list(map(self._stage_and_place, files_to_move, stamps))))
 
     async def _settle(self, outcomes: Sequence[_MoveOutcome]) -> None:
         """Release the keys of failed files, then remove the staged names, which are the list of unfinished moves."""
         placed = [outcome.staged for outcome in outcomes if outcome.is_placed]
         for outcome in outcomes:
-            if outcome.mark is None:
+            if outcome.stamp is None:
                 self._seen.forget(outcome.staged.path)
             else:
-                self._seen.stays(outcome.staged.path, outcome.mark, outcome.reason, self._clock.now() + RETRY_AFTER_MS)
+                self._seen.postpone_unchanged(
+                    outcome.staged.path, outcome.stamp, outcome.reason, self._clock.now() + RETRY_AFTER_MS
+                )
         released = [staged for staged in placed if staged.verb == FAILURE and self._archive.targets[FAILURE] != KEEP]
         await asyncio.gather(
             *(self._ends.forget(self._trigger, make_file_key(staged.path, staged.sha256)) for staged in released)
@@ -158,15 +160,15 @@ class FileArchiver:
 
     # -- in the thread -------------------------------------------------------------------------------------------------
 
-    def _stage_and_place(self, staged: StagedFile, mark: FileStamp) -> _MoveOutcome:
+    def _stage_and_place(self, staged: StagedFile, stamp: FileStamp) -> _MoveOutcome:
         """Stage and place one file."""
         self._thread.report_progress()
         try:
-            self._archive.stage(staged, mark)
+            self._archive.stage(staged, stamp)
         except FileChangedError:
             return _MoveOutcome(staged)
         except OSError as error:
-            return _MoveOutcome(staged, reason=f"it cannot be moved aside: {error_reason(error)}", mark=mark)
+            return _MoveOutcome(staged, reason=f"it cannot be moved aside: {error_reason(error)}", stamp=stamp)
         return self._place(staged)
 
     def _clear(self, placed: Sequence[StagedFile]) -> None:
@@ -180,6 +182,8 @@ class FileArchiver:
         except OSError as error:
             self._archive.put_back(staged)
             return _MoveOutcome(
-                staged, reason=f"it cannot be moved aside: {error_reason(error)}", mark=self._folder.mark(staged.path)
+                staged,
+                reason=f"it cannot be moved aside: {error_reason(error)}",
+                stamp=self._folder.read_stamp(staged.path),
             )
         return _MoveOutcome(staged, is_placed=True)

@@ -52,7 +52,7 @@ class FileIntake:
         self.held_until_at = 0
         self.has_more = False
 
-    async def look(self, now: int) -> None:
+    async def accept_ripe_files(self, now: int) -> None:
         """Hash and accept the ripe files; `now` = when the folder was listed.
 
         Raises:
@@ -97,7 +97,7 @@ class FileIntake:
             if seen.key is not None or remaining <= 0:
                 outcomes.append(seen.key)
                 continue
-            seen.hashing = seen.hashing or FileHash(seen.mark)
+            seen.hashing = seen.hashing or FileHash(seen.stamp)
             remaining += seen.hashing.at
             try:
                 sha256 = self._folder.hash(path, seen.hashing, remaining - seen.hashing.at)
@@ -110,9 +110,9 @@ class FileIntake:
     async def _accept_file(self, path: str, seen: SeenFile) -> None:
         file = File.at(
             os.fsencode(self._folder.absolute(path)),
-            size=seen.mark.size,
+            size=seen.stamp.size,
             sha256=seen.sha256,
-            modified_ns=seen.mark.modified_ns,
+            modified_ns=seen.stamp.modified_ns,
         )
         delivery = IncomingDelivery(
             key=make_file_key(path, seen.sha256),
@@ -120,10 +120,10 @@ class FileIntake:
             data=msgspec.json.encode(file),
             was_kept=True,
             stays=True,
-            happened_at=seen.mark.changed_ns // 1_000_000,
+            happened_at=seen.stamp.changed_ns // 1_000_000,
         )
         try:
-            answer = await self._intake.take_in(self._trigger, delivery)
+            answer = await self._intake.accept(self._trigger, delivery)
         except FencedError:
             raise
         except UnwritableCommandError as error:
@@ -138,7 +138,7 @@ class FileIntake:
             return
         failpoints.hit("files.taken")
         if not isinstance(answer, Refused):
-            seen.taken_at = self._clock.now()
+            seen.accepted_at = self._clock.now()
         elif answer.code == "busy":
             self._hold(answer.text or "the store takes in no more for now", answer.retry_after_ms or _BUSY_RETRY_MS)
         elif answer.code == "no_trigger":

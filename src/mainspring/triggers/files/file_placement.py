@@ -24,10 +24,10 @@ _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOE
 
 
 def place_file(name: str, source: int, into: int, names: Iterator[str]) -> None:
-    """Give the file `name` of `source` the first free of these names of `into`; where it has one of them already, that is it.
+    """Give the file `name` of `source` the first free one of these names in `into`, unless it has one of them already.
 
     Raises:
-        OSError: EXDEV, where `into` is on another file system; whatever else keeps it out.
+        OSError: EXDEV if `into` is on another file system; or any other error of the link or rename.
     """
     original = os.stat(name, dir_fd=source, follow_symlinks=False)
     for new in names:
@@ -39,7 +39,7 @@ def place_file(name: str, source: int, into: int, names: Iterator[str]) -> None:
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            if has_entry(new, into):  # only somebody who writes into this folder by hand can come between
+            if has_entry(new, into):  # only a person who writes into this folder by hand can still be overwritten
                 continue
             os.rename(name, new, src_dir_fd=source, dst_dir_fd=into)
         return
@@ -55,9 +55,8 @@ def copy_file(name: str, source: int, into: int, sha256: str, part: str, progres
     try:
         size = os.fstat(old).st_size
         occupied_names = _occupied_names(yield_free_names(name, sha256), into)
-        if not any(
-            has_content(there, into, sha256, size) for there in occupied_names
-        ):  # otherwise a killed process has copied it
+        is_copied = any(has_content(occupied, into, sha256, size) for occupied in occupied_names)
+        if not is_copied:  # otherwise a process has copied it, and was killed before it could remove the old name
             read = _copy_content(old, part, into, progress)
             failpoints.hit("files.copied")
             if read != sha256:

@@ -53,10 +53,10 @@ class FolderListing(msgspec.Struct):
 
 
 class FileHash:
-    """The hash of one file, computed in parts; valid as long as the file has the mark."""
+    """The hash of one file, computed in parts; valid as long as the file has the stamp."""
 
-    def __init__(self, mark: FileStamp) -> None:
-        self.mark = mark
+    def __init__(self, stamp: FileStamp) -> None:
+        self.stamp = stamp
         self.at = 0
         self.sha256 = hashlib.sha256()
 
@@ -126,7 +126,7 @@ class FolderReader:
         return below
 
     def _add(self, path: str, found: os.stat_result, listing: FolderListing) -> None:
-        """Add one file, or why it is left out. FIFOs, sockets, devices and links to what lies in the folder itself are nothing to tell."""
+        """Add one file, or the reason why it is left out. FIFOs, sockets, devices and links to files in the folder itself are ignored."""
         limit = self.files.max_size
         if stat.S_ISLNK(found.st_mode):
             if self._leads_out(path):
@@ -154,7 +154,7 @@ class FolderReader:
         except (FileNotFoundError, NotADirectoryError):
             raise FileChangedError from None
         with os.fdopen(descriptor, "rb", buffering=0) as file:
-            if FileStamp.of(os.fstat(descriptor)) != hashing.mark:
+            if FileStamp.of(os.fstat(descriptor)) != hashing.stamp:
                 raise FileChangedError
             file.seek(hashing.at)
             until, is_end = hashing.at + most, False
@@ -163,16 +163,16 @@ class FolderReader:
                 hashing.sha256.update(chunk)
                 hashing.at += len(chunk)
                 is_end = not chunk
-            if FileStamp.of(os.fstat(descriptor)) != hashing.mark or hashing.at > hashing.mark.size:
+            if FileStamp.of(os.fstat(descriptor)) != hashing.stamp or hashing.at > hashing.stamp.size:
                 raise FileChangedError
-        if hashing.at < hashing.mark.size:
+        if hashing.at < hashing.stamp.size:
             if is_end:
                 raise FileChangedError
             return None
         return hashing.sha256.hexdigest()
 
-    def mark(self, path: str) -> FileStamp | None:
-        """Return the mark of a path; None if it does not exist."""
+    def read_stamp(self, path: str) -> FileStamp | None:
+        """Return the stamp of a path; None if it does not exist."""
         *parts, name = path.split("/")
         try:
             with open_folder(self.path, parts) as folder:
@@ -207,10 +207,10 @@ class FolderReader:
 
 @contextmanager
 def open_folder(root: str, parts: Sequence[str] = (), *, make: int | None = None) -> Iterator[int]:
-    """Give the descriptor of a folder below `root`, no part of which may be a link; `make` = mode of folders that are not there yet.
+    """Yield the descriptor of a folder below `root`. No part of its path may be a link; `make` = mode of missing folders to create.
 
     Raises:
-        OSError: it is not there, is a link, or cannot be opened.
+        OSError: it does not exist, is a link, or cannot be opened.
     """
     folder = os.open(root, _FOLDER_FLAGS)
     try:

@@ -34,7 +34,7 @@ class FolderWatcher:
     """`run` accepts files until it is cancelled. `files.folder` is absolute.
 
     `report` is called with each change of its state, and must not block; `reason` = why the folder is unreachable, or which files are
-    excluded. `look` is one poll, for callers with another clock.
+    excluded. `poll` is one poll, for callers with another clock.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class FolderWatcher:
                 try:
                     if not poll_at - self._files.every <= started_at < poll_at or self._woken.is_set():
                         self._woken.clear()
-                        await self.look()
+                        await self.poll()
                         poll_at = self._next_poll_at(started_at)
                         self._watch_hints()
                     elif self._is_there:
@@ -111,7 +111,7 @@ class FolderWatcher:
         self._archiver.stop()
         self._thread.close()
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Poll once: accept ripe files, move those whose runs ended, report the state.
 
         Raises:
@@ -124,7 +124,7 @@ class FolderWatcher:
             self._listed_for_ms = now - started_at
             self._seen.compare(listing.files, now)
             self._left_out = listing.left_out
-            await self._intake.look(started_at)
+            await self._intake.accept_ripe_files(started_at)
             await self._move()
             self._report_problems()
 
@@ -188,7 +188,7 @@ class FolderWatcher:
     async def _move(self) -> None:
         self._move_problem = None
         try:
-            await self._archiver.look()
+            await self._archiver.move_ended_files()
         except FencedError:
             raise
         except MainspringError as error:

@@ -12,16 +12,16 @@ _LARGE_BYTES = 64 * 1024 * 1024
 
 
 class SeenFile:
-    """One state of one file. `since_at` = when the mark was first seen; `key` is known once it is hashed."""
+    """One state of one file. `since_at` = when the stamp was first seen; `key` is known once it is hashed."""
 
-    __slots__ = ("again_at", "hashing", "is_over", "key", "mark", "reason", "since_at", "taken_at")
+    __slots__ = ("accepted_at", "again_at", "hashing", "is_over", "key", "reason", "since_at", "stamp")
 
-    def __init__(self, mark: FileStamp, since_at: int) -> None:
-        self.mark = mark
+    def __init__(self, stamp: FileStamp, since_at: int) -> None:
+        self.stamp = stamp
         self.since_at = since_at
         self.hashing: FileHash | None = None
         self.key: str | None = None
-        self.taken_at: int | None = None
+        self.accepted_at: int | None = None
         self.again_at = 0
         self.is_over = False
         """Whether its run ended and no more work is left."""
@@ -55,10 +55,10 @@ class SeenFiles:
         """Drop a path: the next file there is new."""
         self._files.pop(path, None)
 
-    def stays(self, path: str, mark: FileStamp, reason: str, until_at: int) -> None:
-        """Update the mark of an unchanged file, and exclude it until an instant."""
+    def postpone_unchanged(self, path: str, stamp: FileStamp, reason: str, until_at: int) -> None:
+        """Update the stamp of an unchanged file, and exclude it until an instant."""
         if (seen := self._files.get(path)) is not None:
-            seen.mark = mark
+            seen.stamp = stamp
             seen.put_off(reason, until_at)
 
     def forget_all(self) -> None:
@@ -72,10 +72,10 @@ class SeenFiles:
         self._last_at = now
         for path in self._files.keys() - found.keys():
             del self._files[path]
-        for path, mark in found.items():
+        for path, stamp in found.items():
             seen = self._files.get(path)
-            if seen is None or seen.mark != mark:
-                self._files[path] = SeenFile(mark, now)
+            if seen is None or seen.stamp != stamp:
+                self._files[path] = SeenFile(stamp, now)
 
     def ripe(self, now: int) -> list[str]:
         """Return the files to accept, in order of change; `now` = when the poll started.
@@ -94,7 +94,7 @@ class SeenFiles:
         return {
             seen.key: path
             for path, seen in self._files.items()
-            if seen.key is not None and seen.taken_at is not None and not seen.is_over
+            if seen.key is not None and seen.accepted_at is not None and not seen.is_over
         }
 
     def left_out(self) -> Iterator[tuple[str, str]]:
@@ -102,16 +102,16 @@ class SeenFiles:
         return ((path, seen.reason) for path, seen in self._files.items() if seen.reason is not None)
 
     def _ripe_at(self, seen: SeenFile) -> int:
-        due_at = seen.since_at + self._settle_ms if seen.taken_at is None else seen.taken_at + REPEAT_AFTER_MS
+        due_at = seen.since_at + self._settle_ms if seen.accepted_at is None else seen.accepted_at + REPEAT_AFTER_MS
         return max(due_at, seen.again_at)
 
     def _order(self, path: str) -> tuple[bool, int, str]:
-        mark = self._files[path].mark
-        return (mark.size > _LARGE_BYTES, mark.modified_ns, path)
+        stamp = self._files[path].stamp
+        return (stamp.size > _LARGE_BYTES, stamp.modified_ns, path)
 
     def _adjust_to_clock(self, now: int) -> None:
         """Shorten the waits after the clock was put back."""
         for seen in self._files.values():
             seen.since_at = min(seen.since_at, now)
             seen.again_at = min(seen.again_at, now + RETRY_AFTER_MS)
-            seen.taken_at = None if seen.taken_at is None else min(seen.taken_at, now)
+            seen.accepted_at = None if seen.accepted_at is None else min(seen.accepted_at, now)

@@ -7,7 +7,7 @@ import msgspec
 
 class QueueConsumerState(msgspec.Struct, frozen=True, kw_only=True):
     """One state. `since_at` = since when it is connected or unreachable; `why` = why it is unreachable. `waits_for` = what blocks fetching
-    although it is connected. `taken_in`, `refused` = messages since the start; `last_refusal` = the newest reason of a refusal, empty
+    although it is connected. `accepted`, `refused` = messages since the start; `last_refusal` = the newest reason of a refusal, empty
     again after a batch without one. No text contains a secret.
     """
 
@@ -17,7 +17,7 @@ class QueueConsumerState(msgspec.Struct, frozen=True, kw_only=True):
     since_at: int
     why: str = ""
     waits_for: str = ""
-    taken_in: int = 0
+    accepted: int = 0
     refused: int = 0
     last_refusal: str = ""
 

@@ -149,7 +149,7 @@ class QueueConsumer:
                 elif outcome is _MessageOutcome.SET_ASIDE:
                     await source.set_aside(message, reason)
         self._held = []
-        self.state = msgspec.structs.replace(self.state, taken_in=self.state.taken_in + len(done))
+        self.state = msgspec.structs.replace(self.state, accepted=self.state.accepted + len(done))
         if self.state.last_refusal and not self._is_refusing:
             self._report_changes(last_refusal="")
 
@@ -170,7 +170,7 @@ class QueueConsumer:
         tries = 0
         while True:
             try:
-                answer = await self._intake.take_in(self._trigger, delivery)
+                answer = await self._intake.accept(self._trigger, delivery)
             except FencedError:
                 raise
             except UnwritableCommandError as error:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.clock import Clock
-from mainspring.domain.triggers.webhooks.webhook_body import RequestError, read_webhook_body
+from mainspring.domain.triggers.webhooks.webhook_body import InvalidRequest, read_webhook_body
 from mainspring.service.actor import Actor, operation_context
 from mainspring.web.api.problem import Problem, build_problem
 
@@ -72,7 +72,7 @@ async def parse_body(request: Request, kind: type[msgspec.Struct] | None, larges
         value = read_webhook_body(body, request.headers, forms=False)
     else:
         value = await asyncio.to_thread(read_webhook_body, body, request.headers, forms=False)
-    if isinstance(value, RequestError):
+    if isinstance(value, InvalidRequest):
         raise ApiError(build_problem(value.status, "body_rejected", value.text, at=value.at))
     return _convert(value, kind, "bad_body", strict=True)
 

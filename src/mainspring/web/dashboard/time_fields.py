@@ -7,7 +7,7 @@ from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.errors import OptionError
 from mainspring.domain.time.cron import find_zone, instant_of, to_local
 from mainspring.domain.time.schedule import read_moment
-from mainspring.domain.triggers.trigger import MisfitError
+from mainspring.domain.triggers.trigger import ArgumentMismatchError
 from mainspring.domain.values.plain_json import LATEST_INSTANT, format_iso
 from mainspring.insight.automations.automation_list import zone_name_of
 from mainspring.insight.text.typed_instants import HINT, parse_instant
@@ -45,14 +45,14 @@ def parse_future(call: ApiCall[Any, Any], text: str, field: str) -> datetime:
     """Return the end of something: a span from now, or a date and time in the project's zone.
 
     Raises:
-        MisfitError: it is neither, or too far in the future; it names the field.
+        ArgumentMismatchError: it is neither, or too far in the future; it names the field.
     """
     try:
         at = parse_instant(text, call.site.clock.now(), call.site.settings.project.timezone, back=False)
     except OptionError as error:
-        raise MisfitError(error.message, hint=HINT, at=field) from None
+        raise ArgumentMismatchError(error.message, hint=HINT, at=field) from None
     if not 0 <= at <= LATEST_INSTANT:
-        raise MisfitError(f"{text!r} is too far away", hint=HINT, at=field)
+        raise ArgumentMismatchError(f"{text!r} is too far away", hint=HINT, at=field)
     return datetime.fromtimestamp(at / 1000, UTC)
 
 

@@ -16,7 +16,7 @@ from mainspring.domain.triggers.webhooks.stored_headers import select_stored_hea
 from mainspring.domain.triggers.webhooks.verification import BAD_SIGNATURE, verify_request
 from mainspring.domain.triggers.webhooks.verifier import BearerVerifier, GitLab, UnsignedVerifier, verifier_kind
 from mainspring.domain.triggers.webhooks.webhook import ResponseMode
-from mainspring.domain.triggers.webhooks.webhook_body import RequestError
+from mainspring.domain.triggers.webhooks.webhook_body import InvalidRequest
 from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse, read_webhook_request
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.results import DeliveryStored, Refused
@@ -148,7 +148,7 @@ class WebhookApp:
         if rejection is not None:
             return rejection
         request = read_webhook_request(hook.webhook, body, headers)
-        if isinstance(request, RequestError):
+        if isinstance(request, InvalidRequest):
             return invalid_reply(request)
         if isinstance(request, ImmediateResponse):
             return setup_reply(request)
@@ -161,7 +161,7 @@ class WebhookApp:
         if isinstance(prepared, Refused):
             return refused_reply(prepared)
         if prepared.at is not None:
-            return invalid_reply(RequestError(422, "misfit", prepared.command.refused or "", prepared.at))
+            return invalid_reply(InvalidRequest(422, "misfit", prepared.command.refused or "", prepared.at))
         return prepared
 
     def _check_sender(

@@ -108,7 +108,7 @@ class WebhookIntake:
 
     def _read(self, triggers: TriggerCache) -> set[str]:
         """Read the triggers; return the paths of those that this version cannot read. Blocking."""
-        triggers.look()
+        triggers.refresh()
         if not triggers.unreadable:
             return set()
         rows = self._process.store.reader.read("list_triggers")

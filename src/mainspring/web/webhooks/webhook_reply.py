@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.triggers.webhooks.webhook_body import RequestError
+from mainspring.domain.triggers.webhooks.webhook_body import InvalidRequest
 from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse
 from mainspring.store.commands.results import Refused
 
@@ -79,7 +79,7 @@ def overloaded_reply() -> WebhookReply:
     return problem_reply(503, "full", "too much comes at once", retry_after=1, close=True)
 
 
-def invalid_reply(error: RequestError) -> WebhookReply:
+def invalid_reply(error: InvalidRequest) -> WebhookReply:
     """Return the reply to an invalid request."""
     more = {} if error.at is None else {"at": error.at}
     return problem_reply(error.status, error.code, error.text, more=more)

@@ -46,7 +46,7 @@ def test_provider_speaks_for_its_issuer_over_tls_only():
         "token_endpoint": f"{ISSUER}/t",
         "jwks_uri": f"{ISSUER}/k",
     }
-    assert read_provider(json.dumps(said).encode(), ISSUER).takes_basic
+    assert read_provider(json.dumps(said).encode(), ISSUER).accepts_basic_auth
     for wrong in (
         {"issuer": "https://evil.example"},
         {"token_endpoint": "http://login.example.com/t"},

@@ -37,7 +37,7 @@ def test_exact_name_wins_over_patterns_and_a_later_pattern_over_an_earlier_one()
 def test_names_that_fit_nobody_are_known() -> None:
     """A slip in a name is no pattern that happens to fit nobody today: both are told."""
     own = TuningOverrides({"nightly": {}, "sync-*": {}, "nihgtly": {}, "x*": {}})
-    assert own.fit_nobody(["nightly", "sync-a"]) == ["nihgtly", "x*"]
+    assert own.find_unmatched(["nightly", "sync-a"]) == ["nihgtly", "x*"]
 
 
 @given(written, st.sets(names, min_size=1))

@@ -204,7 +204,7 @@ def test_weekly_digest_of_a_route_is_told_on_its_day():
     assert f"{found['mail']:%H:%M}" == "08:30"
     friday = next_digest_at("friday 09:00", BERLIN, NOW)
     assert [target.channel for _, target in rules.digests(friday, 0, 0)] == ["ops"]
-    assert rules.looks_back_ms(friday) == 7 * 24 * 3_600_000
+    assert rules.digest_window_ms(friday) == 7 * 24 * 3_600_000
 
 
 def test_digests_of_early_signs_go_where_routes_look_at_severity_alone():

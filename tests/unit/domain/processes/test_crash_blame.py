@@ -4,7 +4,13 @@ import pytest
 
 from mainspring.domain.processes.crash_blame import PROBATION_MS, CrashBlame, assign_blame, next_probation_ms
 
-BESIDE = {"is_excused": False, "is_at_work": True, "on_probation": False, "aboard": ["r1", "r2"], "suspects": []}
+BESIDE = {
+    "is_excused": False,
+    "is_at_work": True,
+    "on_probation": False,
+    "claimed_runs": ["r1", "r2"],
+    "probation_runs": [],
+}
 
 
 def test_death_of_a_worker_with_runs_aboard_counts_however_it_ended():
@@ -12,18 +18,20 @@ def test_death_of_a_worker_with_runs_aboard_counts_however_it_ended():
     assert assign_blame(**BESIDE) == CrashBlame(counts=True)
 
 
-@pytest.mark.parametrize("why", [{"is_excused": True}, {"is_at_work": False}, {"aboard": []}])
+@pytest.mark.parametrize("why", [{"is_excused": True}, {"is_at_work": False}, {"claimed_runs": []}])
 def test_death_that_was_asked_for_or_found_nothing_aboard_counts_for_nothing(why):
     """Supervisor, person, deploy, and others that declared it dead first."""
     assert assign_blame(**{**BESIDE, "on_probation": True} | why) == CrashBlame()
 
 
 @pytest.mark.parametrize(
-    ("aboard", "suspects", "alone"),
+    ("claimed_runs", "probation_runs", "alone"),
     [(["r1"], [], "r1"), (["r1", "r2"], ["r2"], "r2"), (["r1", "r2"], ["r1", "r2"], None), (["r1", "r2"], [], None)],
 )
-def test_crash_on_probation_counts_for_the_run_that_was_by_itself(aboard, suspects, alone):
+def test_crash_on_probation_counts_for_the_run_that_was_by_itself(claimed_runs, probation_runs, alone):
     """Where that is not known the next ones are watched for longer."""
-    judged = assign_blame(**BESIDE | {"on_probation": True, "aboard": aboard, "suspects": suspects})
-    assert judged == CrashBlame(counts=True, alone=alone)
+    judged = assign_blame(
+        **BESIDE | {"on_probation": True, "claimed_runs": claimed_runs, "probation_runs": probation_runs}
+    )
+    assert judged == CrashBlame(counts=True, run=alone)
     assert next_probation_ms(PROBATION_MS, judged) == (PROBATION_MS if alone else 4 * PROBATION_MS)

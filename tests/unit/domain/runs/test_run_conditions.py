@@ -56,7 +56,7 @@ def test_change_is_told_in_words(kind, subject, was, now, text):
 def test_definition_of_another_automation_is_no_cause():
     """What a host runs under is everybody's."""
     changes = RecentChanges(
-        circumstances=(
+        conditions=(
             ConditionChange(5, DEFINITION, "automation:other", {"fingerprint": "x"}, {"fingerprint": "y"}),
             ConditionChange(5, CONFIGURATION, "host:h", {}, {"a": "b"}),
         )

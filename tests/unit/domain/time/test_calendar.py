@@ -28,7 +28,7 @@ def times(schedule: Schedule, after: str, count: int) -> list[str]:
 
 
 def kept(calendar: Calendar, **spec: str) -> Schedule:
-    return Schedule.parse(**spec).kept_to(calendar, "Europe/Berlin")
+    return Schedule.parse(**spec).with_calendar(calendar, "Europe/Berlin")
 
 
 def test_slots_on_closed_days_are_left_out():
@@ -77,7 +77,7 @@ def test_days_are_those_of_the_schedule_s_zone():
     """Friday evening in Honolulu is Saturday in Berlin."""
     friday = ms("2026-05-09T05:00Z")
     for zone, found in (("Pacific/Honolulu", friday), ("Europe/Berlin", ms("2026-05-11T05:00Z"))):
-        schedule = Schedule.parse(every="24h", offset="5h").kept_to(Calendar(name="b"), zone)
+        schedule = Schedule.parse(every="24h", offset="5h").with_calendar(Calendar(name="b"), zone)
         assert schedule.next_after(friday - 1) == found
 
 
@@ -85,7 +85,7 @@ def test_days_are_those_of_the_schedule_s_zone():
 def test_schedule_whose_days_are_all_closed_is_refused(spec):
     """It would never fire, in silence."""
     with pytest.raises(OptionError, match="never comes: calendar 'business-days'") as refused:
-        Schedule.parse(**spec).kept_to(Calendar(name="business-days"))
+        Schedule.parse(**spec).with_calendar(Calendar(name="business-days"))
     assert "next" in refused.value.hint
 
 
@@ -144,7 +144,7 @@ def test_next_slot_is_the_next_of_all_slots(spec, closed, opened, weekdays, on_c
         on_closed=on_closed,
     )
     bare = Schedule.parse(**spec, **({"tz": "Europe/Berlin"} if "cron" in spec else {}))
-    schedule = bare.kept_to(calendar, "Europe/Berlin")
+    schedule = bare.with_calendar(calendar, "Europe/Berlin")
     start = ms("2026-01-10T00:00Z") + after * 86_400_000
     expected = set()
     for slot in bare.slots_between(start - 60 * 86_400_000, start + 60 * 86_400_000, 10_000):

@@ -48,7 +48,7 @@ def test_closed_days_are_told_with_what_becomes_of_them():
     first, end = ms("2026-05-01T00:00Z"), ms("2026-05-05T00:00Z")
     for on_closed, moved in (("skip", None), ("next", date(2026, 5, 4))):
         calendar = Calendar.parse("c", on_closed=on_closed)
-        schedule = Schedule.parse(cron="0 9 * * *").kept_to(calendar)
+        schedule = Schedule.parse(cron="0 9 * * *").with_calendar(calendar)
         found = preview_schedule(schedule, "a", first, end)
         assert [(schedule.local(one.due_at).day, one.slot_at is not None, one.moved_to) for one in found] == [
             (1, True, None),

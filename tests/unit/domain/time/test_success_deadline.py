@@ -116,7 +116,7 @@ def test_nothing_is_expected_on_closed_days():
     """An interval over a weekend, and a time of day: the next success is due on Monday."""
     friday, monday = (round(datetime(2026, 5, day, 12, tzinfo=UTC).timestamp() * 1000) for day in (1, 4))
     for schedule in (Schedule.parse(every="1h"), Schedule.parse(cron="0 * * * *")):
-        kept = schedule.kept_to(Calendar(name="business-days"))
+        kept = schedule.with_calendar(Calendar(name="business-days"))
         late_at = friday + 11 * 3_600_000 + 1
         assert next_deadline(kept, late_at).due_at == monday - 12 * 3_600_000
         assert find_overdue([kept], since_at=friday, succeeded_at=late_at, now_at=monday - 12 * 3_600_000) is None

@@ -56,7 +56,7 @@ def test_given_up_thread_is_made_up_for_and_ends_when_it_returns():
     pool.submit(hangs)
     done.get(timeout=10)
     pool.submit(work)
-    pool.give_up_one()
+    pool.replace_hung_thread()
     assert done.get(timeout=10) is not hung[0]
     hang.set()
     hung[0].join(10)

@@ -75,26 +75,26 @@ def claims(loop, store):
 def at_each_hundredth(claims, loop, count):
     """Let a run end every 10 ms: the worker asks for the next one."""
     for _ in range(count):
-        claims.want()
+        claims.request_claim()
         loop.run_until(loop.seconds + 0.01)
 
 
 def test_worker_that_gives_way_asks_again_by_itself(claims, loop, store):
     """When the others have had their time."""
-    claims.want()
+    claims.request_claim()
     loop.run_until(101.0)
     assert store.insisted == [(0.0, False), (0.1, True)]
 
 
 def test_room_is_left_again_after_others_took_it(claims, loop, store):
     """They get the same time for the next of their runs."""
-    claims.want()
+    claims.request_claim()
     loop.run_until(100.05)
     store.others_wait = False
-    claims.want()
+    claims.request_claim()
     loop.run_until(100.06)
     store.others_wait = True
-    claims.want()
+    claims.request_claim()
     loop.run_until(100.15)
     assert store.insisted[:3] == [(0.0, False), (0.05, False), (0.06, False)]
     assert not any(insists for at, insists in store.insisted if at < 0.16)

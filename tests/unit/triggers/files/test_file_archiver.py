@@ -342,7 +342,7 @@ def test_two_desks_at_one_folder_move_a_file_once(opens: Opens) -> None:
     async def both() -> None:
         import asyncio
 
-        await asyncio.gather(inbox.desk.look(), other.look())
+        await asyncio.gather(inbox.desk.poll(), other.poll())
 
     for _ in range(3):
         inbox.runner.run(both())

@@ -99,7 +99,7 @@ class World:
         self.desk: QueueConsumer = None  # type: ignore[assignment]
         self.task: asyncio.Task[Any] = None  # type: ignore[assignment]
 
-    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
+    async def accept(self, trigger: str, arrival: IncomingDelivery) -> object:
         self.taken.append(arrival)
         await asyncio.sleep(0)
         answer = self.answers(arrival)
@@ -184,7 +184,7 @@ async def test_acknowledges_after_the_commit_only(world: World):
     assert seen == [[], []]
     assert world.source.told_of("acknowledge") == ["a", "b"]
     assert world.source.limits[0] == 100
-    assert world.desk.state.taken_in == 2
+    assert world.desk.state.accepted == 2
 
 
 async def test_same_arrival_is_sent_until_the_store_is_back(world: World):

@@ -274,7 +274,7 @@ async def test_table_that_cannot_be_read_leaves_the_last_good_one(tmp_path, monk
             looked.append(known)
             raise ValueError("a row of another form")
 
-        monkeypatch.setattr(TriggerCache, "look", look)
+        monkeypatch.setattr(TriggerCache, "refresh", look)
         async with asyncio.timeout(60):
             while len(looked) < 3:
                 w.process.changed()
@@ -516,8 +516,8 @@ async def test_webhook_that_this_process_cannot_read_is_told_once_and_answered_5
         told = await w.ask("/newer", ORDER)
         assert (told.status, told.json["code"], told.headers["retry-after"]) == (503, "unreadable", "60")
         assert (await w.ask("/orders", ORDER)).status == 202
-        looked, real = [], TriggerCache.look
-        monkeypatch.setattr(TriggerCache, "look", lambda known: looked.append(real(known)))
+        looked, real = [], TriggerCache.refresh
+        monkeypatch.setattr(TriggerCache, "refresh", lambda known: looked.append(real(known)))
         async with asyncio.timeout(60):
             while len(looked) < 3:
                 w.process.changed()
@@ -529,7 +529,7 @@ async def test_webhook_that_this_process_cannot_read_is_told_once_and_answered_5
 async def test_table_that_could_be_read_in_between_is_told_again(tmp_path, monkeypatch, caplog):
     """The same fault on another day is another fault."""
     async with world(tmp_path) as w:
-        real, looked = TriggerCache.look, []
+        real, looked = TriggerCache.refresh, []
 
         def look(known):
             looked.append(known)
@@ -537,7 +537,7 @@ async def test_table_that_could_be_read_in_between_is_told_again(tmp_path, monke
                 raise ValueError("a row of another form")
             real(known)
 
-        monkeypatch.setattr(TriggerCache, "look", look)
+        monkeypatch.setattr(TriggerCache, "refresh", look)
         async with asyncio.timeout(60):
             while len(looked) < 4:
                 w.process.changed()

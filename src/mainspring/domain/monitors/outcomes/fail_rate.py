@@ -69,7 +69,7 @@ def _evaluate_automation(
 
 
 def _is_one_outage(automation: WatchedAutomation) -> bool:
-    """Tell whether all failures are one outage: the incident of its failures covers them, and ends with the next success."""
+    """Return whether all failures are one outage: the incident of its failures covers them, and ends with the next success."""
     ends = [end.failed for end in automation.ends if end.succeeded or end.failed]
     outages = sum(failed and not before for failed, before in zip(ends, [False, *ends], strict=False))
     return automation.is_about_one_thing and outages <= 1

@@ -68,7 +68,7 @@ def hour_class(at: int, zone: ZoneInfo) -> str:
 
 
 def is_weekend(at: int, zone: ZoneInfo) -> bool:
-    """Tell whether an instant is on a Saturday or Sunday, on the clock of the zone."""
+    """Return whether an instant is on a Saturday or Sunday, on the clock of the zone."""
     return to_local(at, zone).weekday() >= _SATURDAY
 
 

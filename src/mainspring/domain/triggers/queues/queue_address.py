@@ -199,7 +199,7 @@ def list_secrets(server: str) -> list[str]:
 
 
 def is_single_subject(subject: str) -> bool:
-    """Tell whether this is the one subject of a message, not a pattern for several."""
+    """Return whether this is the one subject of a message, not a pattern for several."""
     return not {"*", ">"} & set(subject.split("."))
 
 
@@ -209,7 +209,7 @@ def quote_part(text: str, limit: int = 80) -> str:
 
 
 def _may_hold_password(text: str) -> bool:
-    """Tell whether it may contain a user and a password, in front of an `@` that may be written %40, or twice so."""
+    """Return whether it may contain a user and a password, in front of an `@` that may be written %40, or twice so."""
     return "@" in unquote(unquote(text))
 
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from mainspring.domain.triggers.webhooks.webhook_body import RequestError, content_type, read_json
+from mainspring.domain.triggers.webhooks.webhook_body import InvalidRequest, content_type, read_json
 
 STRUCTURED_TYPE = "application/cloudevents+json"
 _PREFIX = "ce-"
@@ -23,14 +23,14 @@ class CloudEvent(msgspec.Struct, frozen=True):
     data: Any
 
 
-def read_cloud_event(headers: Mapping[str, str], value: Any, *, binary: bool) -> CloudEvent | RequestError | None:
+def read_cloud_event(headers: Mapping[str, str], value: Any, *, binary: bool) -> CloudEvent | InvalidRequest | None:
     """Return the event in a request with this decoded body; None if it is not one.
 
     `binary` = headers count too: no sender signs them, so that they must not replace an id that is signed.
     """
     kind, _ = content_type(headers)
     if kind == "application/cloudevents-batch+json":
-        return RequestError(415, "batch", "send one event a request")
+        return InvalidRequest(415, "batch", "send one event a request")
     if kind == STRUCTURED_TYPE:
         return _read_structured(value)
     if binary and "ce-specversion" in headers:
@@ -43,15 +43,15 @@ def read_cloud_event(headers: Mapping[str, str], value: Any, *, binary: bool) ->
     return None
 
 
-def _read_structured(envelope: Any) -> CloudEvent | RequestError:
+def _read_structured(envelope: Any) -> CloudEvent | InvalidRequest:
     if not isinstance(envelope, dict):
-        return RequestError(422, "cloud_event", "an event is an object", "$")
+        return InvalidRequest(422, "cloud_event", "an event is an object", "$")
     data = envelope.get("data")
     if "data_base64" in envelope:
         if "data" in envelope or not isinstance(envelope["data_base64"], str):
-            return RequestError(422, "cloud_event", "data_base64 is text, and stands alone", "$.data_base64")
+            return InvalidRequest(422, "cloud_event", "data_base64 is text, and stands alone", "$.data_base64")
         data = _decode_base64_data(envelope["data_base64"], envelope.get("datacontenttype"))
-    return data if isinstance(data, RequestError) else _make_event(envelope, data)
+    return data if isinstance(data, InvalidRequest) else _make_event(envelope, data)
 
 
 def _decode_base64_data(text: str, kind: Any) -> Any:
@@ -61,15 +61,15 @@ def _decode_base64_data(text: str, kind: Any) -> Any:
     try:
         body = base64.b64decode(text, validate=True)
     except ValueError:
-        return RequestError(422, "cloud_event", "data_base64 is not base 64", "$.data_base64")
+        return InvalidRequest(422, "cloud_event", "data_base64 is not base 64", "$.data_base64")
     data = read_json(body)
-    return msgspec.structs.replace(data, at="$.data_base64") if isinstance(data, RequestError) else data
+    return msgspec.structs.replace(data, at="$.data_base64") if isinstance(data, InvalidRequest) else data
 
 
-def _make_event(attributes: Mapping[str, Any], data: Any) -> CloudEvent | RequestError:
+def _make_event(attributes: Mapping[str, Any], data: Any) -> CloudEvent | InvalidRequest:
     for name in _REQUIRED_ATTRIBUTES:
         if not isinstance(attributes.get(name), str) or not attributes[name]:
-            return RequestError(422, "cloud_event", f"an event needs {name}", f"$.{name}")
+            return InvalidRequest(422, "cloud_event", f"an event needs {name}", f"$.{name}")
     if attributes["specversion"] != "1.0":
-        return RequestError(422, "cloud_event", "version 1.0 of CloudEvents is understood", "$.specversion")
+        return InvalidRequest(422, "cloud_event", "version 1.0 of CloudEvents is understood", "$.specversion")
     return CloudEvent(attributes["id"], attributes["source"], attributes["type"], data)

@@ -20,7 +20,7 @@ _SIGNATURE = re.compile(r"signature|hmac|(?:^|-)sig(?:$|-)")
 
 
 def is_secret_header(verifier: Verifier, name: str) -> bool:
-    """Tell whether a header is, or contains, a secret."""
+    """Return whether a header is, or contains, a secret."""
     dashed = _with_dashes(name)
     is_likely_secret = dashed in _SECRET_HEADERS or (
         dashed not in _PUBLIC_HEADERS and _SECRET_WORDS.search(dashed) is not None
@@ -29,7 +29,7 @@ def is_secret_header(verifier: Verifier, name: str) -> bool:
 
 
 def is_stored_header(verifier: Verifier, name: str) -> bool:
-    """Tell whether a header is stored: no secret and no signature is."""
+    """Return whether a header is stored: no secret and no signature is."""
     dashed = _with_dashes(name)
     is_own = isinstance(verifier, HmacVerifier) and dashed == verifier.header
     return not (is_secret_header(verifier, name) or is_own or _SIGNATURE.search(dashed))

@@ -46,7 +46,7 @@ def verify_request(
 ) -> RejectedRequest | None:
     """Return why a request is rejected, None if it is genuine. `headers` have lower-case names, `secrets` are values, `now_at` is ms UTC.
 
-    A secret that has a `secret_fault` fits no request.
+    A secret that `explain_bad_secret` explains fits no request.
     """
     match verifier:
         case UnsignedVerifier():

@@ -17,7 +17,7 @@ _FORM = "application/x-www-form-urlencoded"
 _JSON = re.compile(r"(application|text)/([a-z0-9.+-]+\+)?json")
 
 
-class RequestError(msgspec.Struct, frozen=True):
+class InvalidRequest(msgspec.Struct, frozen=True):
     """A request that cannot count: HTTP `status`, stable `code`, the problem, and its place inside the value (JSON path), if any."""
 
     status: int
@@ -26,7 +26,7 @@ class RequestError(msgspec.Struct, frozen=True):
     at: str | None = None
 
 
-_TOO_DEEP = RequestError(400, "too_deep", f"the JSON is nested deeper than {MAX_JSON_DEPTH} levels")
+_TOO_DEEP = InvalidRequest(400, "too_deep", f"the JSON is nested deeper than {MAX_JSON_DEPTH} levels")
 
 
 def content_type(headers: Mapping[str, str]) -> tuple[str, str]:
@@ -37,41 +37,41 @@ def content_type(headers: Mapping[str, str]) -> tuple[str, str]:
 
 
 def read_webhook_body(body: bytes, headers: Mapping[str, str], *, forms: bool) -> Any:
-    """Return the value of a body, or RequestError. `forms` = a form is accepted too, and a body without a type counts as JSON.
+    """Return the value of a body, or InvalidRequest. `forms` = a form is accepted too, and a body without a type counts as JSON.
 
     A browser sends both from any page without a preflight, so they are accepted only if a secret proves the sender.
     """
     kind, charset = content_type(headers)
     coding = headers.get("content-encoding", "").strip().lower()
     if coding not in ("", "identity"):
-        return RequestError(415, "compressed", "a compressed body is not taken: send it as it is")
+        return InvalidRequest(415, "compressed", "a compressed body is not taken: send it as it is")
     if charset not in ("", "utf-8", "utf8", "us-ascii"):
-        return RequestError(415, "charset", "the body must be UTF-8")
+        return InvalidRequest(415, "charset", "the body must be UTF-8")
     if _JSON.fullmatch(kind) or (not kind and forms):
         return read_json(body) if body else None
     if kind == _FORM and forms:
         return read_form(body)
-    return RequestError(415, "content_type", "send JSON, with Content-Type: application/json")
+    return InvalidRequest(415, "content_type", "send JSON, with Content-Type: application/json")
 
 
 def read_json(body: bytes) -> Any:
-    """Return the value of a JSON text, or RequestError."""
+    """Return the value of a JSON text, or InvalidRequest."""
     try:
         value = msgspec.json.decode(body)
         if _is_too_deep(value):
             return _TOO_DEEP
         if _has_duplicate_keys(body, value):
-            return RequestError(400, "doubled_key", "an object of the JSON has the same key twice")
+            return InvalidRequest(400, "doubled_key", "an object of the JSON has the same key twice")
     except RecursionError:
         return _TOO_DEEP
     except (msgspec.MsgspecError, ValueError) as error:
         reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else explain_bad_json(error, body)
-        return RequestError(400, "bad_json", f"this is no JSON: {reason}")
+        return InvalidRequest(400, "bad_json", f"this is no JSON: {reason}")
     return value
 
 
 def read_form(body: bytes) -> Any:
-    """Return the fields of a form as a mapping (a repeated field is a list), or the JSON of its only field `payload`; or RequestError."""
+    """Return the fields of a form as a mapping (a repeated field is a list), or the JSON of its only field `payload`; or InvalidRequest."""
     try:
         pairs = parse_qsl(
             body.decode("ascii"),
@@ -81,7 +81,7 @@ def read_form(body: bytes) -> Any:
             max_num_fields=MAX_FORM_FIELDS,
         )
     except ValueError:
-        return RequestError(400, "bad_form", "the body is no form, or has too many fields")
+        return InvalidRequest(400, "bad_form", "the body is no form, or has too many fields")
     if len(pairs) == 1 and pairs[0][0] == "payload":
         return read_json(pairs[0][1].encode())
     fields: dict[str, Any] = {}
@@ -96,7 +96,7 @@ def read_form(body: bytes) -> Any:
 
 
 def _is_too_deep(value: Any) -> bool:
-    """Tell whether a value has too many levels; level by level, so that a wide one takes no longer than reading it."""
+    """Return whether a value has too many levels; level by level, so that a wide one takes no longer than reading it."""
     level = [value]
     for _ in range(MAX_JSON_DEPTH):
         level = [
@@ -111,7 +111,7 @@ def _is_too_deep(value: Any) -> bool:
 
 
 def _has_duplicate_keys(body: bytes, value: Any) -> bool:
-    """Tell whether a key was lost: encoded again, the value has fewer of them. An escape could hide one, and is read the slow way."""
+    """Return whether a key was lost: encoded again, the value has fewer of them. An escape could hide one, and is read the slow way."""
     if b"\\u" not in body:
         return len(_COLON.findall(body)) != len(_COLON.findall(msgspec.json.encode(value)))
     try:

@@ -26,7 +26,7 @@ from mainspring.domain.triggers.webhooks.verifier import (
     Verifier,
 )
 from mainspring.domain.triggers.webhooks.webhook import Webhook
-from mainspring.domain.triggers.webhooks.webhook_body import RequestError, content_type, read_webhook_body
+from mainspring.domain.triggers.webhooks.webhook_body import InvalidRequest, content_type, read_webhook_body
 from mainspring.domain.values.template import expand_template
 
 _KNOWN_IDS = ("webhook-id", "idempotency-key")
@@ -50,21 +50,21 @@ class ImmediateResponse(msgspec.Struct, frozen=True):
 
 def read_webhook_request(
     webhook: Webhook, body: bytes, headers: Mapping[str, str]
-) -> ReadDelivery | ImmediateResponse | RequestError:
+) -> ReadDelivery | ImmediateResponse | InvalidRequest:
     """Return the content of a verified request."""
     value = read_webhook_body(body, headers, forms=not isinstance(webhook.verify, UnsignedVerifier))
-    if isinstance(value, RequestError):
+    if isinstance(value, InvalidRequest):
         return value
     handshake = _answer_handshake(webhook.verify, headers, value)
     if handshake is not None:
         return handshake
     event = read_cloud_event(headers, value, binary=isinstance(webhook.verify, _VERIFIERS_WITHOUT_ID))
-    if isinstance(event, RequestError):
+    if isinstance(event, InvalidRequest):
         return event
     data = value if event is None else event.data
     name = _event_name(webhook.verify, headers, value) if event is None else event.type
     key = _delivery_key(webhook, body, headers, data, name, event)
-    if isinstance(key, RequestError):
+    if isinstance(key, InvalidRequest):
         return key
     is_body = bool(body) and content_type(headers)[0] not in (STRUCTURED_TYPE, "application/x-www-form-urlencoded")
     delivery = IncomingDelivery(
@@ -92,27 +92,27 @@ def _answer_handshake(verifier: Verifier, headers: Mapping[str, str], value: Any
 
 def _delivery_key(
     webhook: Webhook, body: bytes, headers: Mapping[str, str], data: Any, name: str, event: CloudEvent | None
-) -> str | RequestError:
+) -> str | InvalidRequest:
     if webhook.key is not None:
         try:
             key = expand_template(
                 webhook.key, {"headers": headers_by_template_name(headers), "data": data, "name": name}
             )
         except OptionError as error:
-            return RequestError(422, "no_key", error.message)
+            return InvalidRequest(422, "no_key", error.message)
     elif event is not None:
         key = f"{event.source} {event.id}"
     else:
         key = _sender_key(webhook.verify, headers, data)
         if not key and not body:
-            return RequestError(
+            return InvalidRequest(
                 422, "no_key", "nothing tells this delivery from the next one: send a header Idempotency-Key"
             )
         key = key or hash_parts(body)
     if webhook.key is None:
         key = make_printable_key(key)  # an id of the sender's own is no reason to refuse its delivery
     if not fits_key(key) or not key.isprintable() or not key.strip():
-        return RequestError(
+        return InvalidRequest(
             422, "no_key", f"the key of a delivery has 1 to {MAX_KEY_LENGTH:,} printable characters, 2,000 bytes"
         )
     return key

@@ -86,7 +86,7 @@ class ChildPool:
 
     def give_back(self, child: ChildProcess, memory: int, *, is_spent: bool) -> None:
         """Return a child to the pool after a call, with the bytes of memory that it uses; replace it if it is spent."""
-        child.tenant = None
+        child.user = None
         child.calls += 1
         if child.first_memory is None:
             child.first_memory = memory

@@ -64,7 +64,7 @@ class ChildUser(Protocol):
 
 
 class ChildProcess:
-    """A started child. `tenant` is set while it serves a call."""
+    """A started child. `user` is set while it serves a call."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, settings: ChildSettings, on_exit: Callable[["ChildProcess"], None]
@@ -72,7 +72,7 @@ class ChildProcess:
         self._loop = loop
         self._settings = settings
         self._on_exit = on_exit
-        self.tenant: ChildUser | None = None
+        self.user: ChildUser | None = None
         self.calls = 0
         self.first_memory: int | None = None
         self.is_ending = False
@@ -120,7 +120,7 @@ class ChildProcess:
     def kill(self) -> None:
         """Kill the child and what it started, and wait for it."""
         self.is_ending = True
-        self.tenant = None
+        self.user = None
         if self._process.returncode is None:
             kill_group(self.pid, signal.SIGKILL)
             self._handle_exit()
@@ -184,10 +184,10 @@ class ChildProcess:
         self.drain_outputs()
         self._on_readable()
         self._close()
-        tenant, self.tenant = self.tenant, None
+        user, self.user = self.user, None
         self._on_exit(self)
-        if tenant is not None:
-            tenant.handle_exit(code)
+        if user is not None:
+            user.handle_exit(code)
 
     def _close(self) -> None:
         if self._pidfd is not None:
@@ -209,8 +209,8 @@ class ChildProcess:
             output.drain()
 
     def _on_line(self, stream: str, text: str) -> None:
-        if self.tenant is not None:
-            self.tenant.read_line(stream, text)
+        if self.user is not None:
+            self.user.read_line(stream, text)
 
     def _on_readable(self) -> None:
         """Receive all messages that were sent."""
@@ -222,16 +222,14 @@ class ChildProcess:
                 return
             except ConnectionError:
                 continue  # reported once; earlier data is still readable
-            except (
-                child_protocol.FrameError
-            ) as error:  # its exit becomes a failure of the attempt; this line is the reason
+            except child_protocol.FrameError as error:  # its exit fails the attempt; this line is the reason
                 self._on_line("stderr", str(error))
                 data, messages = b"", []
             for message in messages:
                 if isinstance(message, child_protocol.EndMessage):
                     self.drain_outputs()  # it flushed before it sent its end
-                if self.tenant is not None:
-                    self.tenant.receive(message)
+                if self.user is not None:
+                    self.user.receive(message)
             if not data:
                 self._loop.remove_reader(self._socket)
                 self.terminate()  # a child without a channel is useless

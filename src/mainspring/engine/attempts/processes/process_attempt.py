@@ -59,7 +59,7 @@ class ProcessAttempt(LiveAttempt):
         """Send the call to this child."""
         spec = self.spec
         self._child = child
-        child.tenant = self
+        child.user = self
         self.begin()
         if spec.timeout is not None:
             self.after(spec.timeout.total_seconds() + _START_ALLOWANCE_S, self._time_out)

@@ -1,6 +1,6 @@
-"""RabbitMQ, and other brokers of AMQP 0-9-1: a queue that is there already, read by a consumer with a prefetch.
+"""RabbitMQ, and other brokers of AMQP 0-9-1: an existing queue, read by a consumer with a prefetch.
 
-What is not acknowledged when the connection ends goes back to its place in the queue at once.
+A message that is not acknowledged when the connection ends returns to its place in the queue at once.
 """
 
 import asyncio
@@ -137,14 +137,14 @@ class AmqpSource:
         return hash_parts(message.body, *(str(word or "").encode("utf-8", "surrogatepass") for word in words))
 
     async def keep(self, messages: Sequence[QueueMessage]) -> None:
-        """Nothing to do: a message is held as long as the connection lives."""
+        """Do nothing: a message is held as long as the connection lives."""
 
     async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
         for message in messages:
             await message.receipt.ack()
 
     async def give_back(self, message: QueueMessage, after_s: float) -> None:
-        """The broker would give it out again at once: it is held here meanwhile."""
+        """Hold it here until the delay is over, because the broker would redeliver it at once."""
         if not after_s:
             await message.receipt.nack(requeue=True)
             return
@@ -158,7 +158,7 @@ class AmqpSource:
             await message.receipt.nack(requeue=True)
 
     async def set_aside(self, message: QueueMessage, reason: str) -> None:
-        """Refuse it for good: it goes to the queue's dead letter exchange, if it has one."""
+        """Reject it without a redelivery: it goes to the queue's dead letter exchange, if it has one."""
         await message.receipt.reject(requeue=False)
 
     async def publish(self, key: str, body: bytes, headers: dict[str, str]) -> None:
@@ -190,7 +190,7 @@ def _header_text(value: Any) -> str:
 
 
 def _properties(message: AbstractIncomingMessage) -> dict[str, str]:
-    """Return the properties that stand beside the headers, under names of headers."""
+    """Return the properties of a message under names of headers."""
     found = {
         "content-type": message.content_type,
         "correlation-id": message.correlation_id,

@@ -1,7 +1,7 @@
-"""NATS JetStream: a durable pull consumer of a stream that is there already.
+"""NATS JetStream: a durable pull consumer of an existing stream.
 
-Pulled by hand, for the client's own `fetch` may wait its whole time with messages in its hands: what is there at once, or the first that
-comes and what came with it.
+This module sends the pulls itself, because the client's own `fetch` may hold messages until its whole time is over. A pull here returns the
+messages that are available at once, otherwise the first one that arrives and those that arrive with it.
 """
 
 import asyncio
@@ -98,7 +98,7 @@ class NatsSource:
         return [self._message(message) for message in found]
 
     async def _pull(self, limit: int, wait_s: float = 0.0) -> list[Msg]:
-        """Ask for messages once; the server ends its answer with a status, or with the last one that was asked for."""
+        """Request messages once; the server ends its answer with a status, or with the last requested message."""
         wait_option = {"expires": round(wait_s * 1e9)} if wait_s else {"no_wait": True}
         await self._client.publish(self._next, msgspec.json.encode({"batch": limit, **wait_option}), reply=self._inbox)
         found: list[Msg] = []
@@ -169,7 +169,7 @@ class NatsSource:
 
 
 def _is_end(status: dict[str, str]) -> bool:
-    """Tell whether this status ends the answer to a pull; a heartbeat does not. Raises ConnectionError where no pull will be answered."""
+    """Return whether this status ends the answer to a pull; a heartbeat does not. Raises ConnectionError if no pull will be answered."""
     code, text = status.get("Status", ""), status.get("Description", "")
     if code == "100":
         return False
@@ -179,4 +179,4 @@ def _is_end(status: dict[str, str]) -> bool:
 
 
 async def _ignore_client_error(_error: Exception) -> None:
-    """Errors are seen where something was asked for; the client would print them."""
+    """Ignore an error: the request that it belongs to raises it, and the client would only print it."""

@@ -3,8 +3,8 @@
     create table outbox (id bigint generated always as identity primary key, body jsonb not null);
 
 Rows are read in the order of `id`, without a lock and without a transaction that stays open: two readers read the same rows, and each
-counts once by its key. A row that was taken in is deleted, or gets its `taken_at` where the table has that column. Notifications are a
-hint; a look every few seconds is the truth.
+counts once by its key. An accepted row is deleted, or gets its `taken_at` if the table has that column. Notifications are only a hint: the
+table is also polled every few seconds.
 """
 
 import asyncio

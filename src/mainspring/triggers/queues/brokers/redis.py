@@ -1,8 +1,8 @@
-"""Redis and Valkey: a stream read by a consumer group, which is made if it is not there, from the stream's beginning.
+"""Redis and Valkey: a stream read by a consumer group. A missing group is created, from the start of the stream.
 
-An entry with a field `body` is that body, its other fields are headers; any other entry is the JSON object of its fields. What somebody
-fetched and did not acknowledge is claimed when it is idle for `ack_wait`: all readers of a group are one consumer, so none is left
-behind for good.
+An entry with a field `body` is that body, its other fields are headers; any other entry is the JSON object of its fields. An entry that
+was fetched and not acknowledged is claimed when it is idle for `ack_wait`: all readers of a group are one consumer, so no entry is lost
+with a reader.
 """
 
 import asyncio
@@ -131,7 +131,7 @@ class RedisSource:
         await self._hold([message.receipt[0] for message in messages], 0)
 
     async def give_back(self, message: QueueMessage, after_s: float) -> None:
-        """It stays with the group, so many seconds short of being claimed."""
+        """Keep it with the group, and set its idle time so that it is claimed after this many seconds."""
         await self._hold([message.receipt[0]], max(self._hold_ms - round(after_s * 1000), 0))
         self._claim_at = 0.0
 

@@ -1,6 +1,6 @@
-"""Amazon SQS: a queue that is there already, polled through boto3 in threads of its own.
+"""Amazon SQS: an existing queue, polled through boto3 in threads of its own.
 
-Bodies of SQS are text that is not empty. What is none travels as base64 and says so in the attribute `mainspring-encoding`.
+Bodies of SQS are text that is not empty. Any other body is sent as base64, which the attribute `mainspring-encoding` states.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class SqsSource:
             ) from None
 
     def _make_client(self) -> Any:
-        """Return a client; what it cannot be told in the address it finds as every program of AWS does: variables, profile, role."""
+        """Return a client. It finds settings that the address cannot have like every program of AWS: in variables, profile or role."""
         keys = {"aws_access_key_id": self._server.user, "aws_secret_access_key": self._server.password}
         config = Config(
             connect_timeout=5,

@@ -199,7 +199,7 @@ def show_hourly_stats(call: ApiCall[HourlyStatsQuery, None]) -> HourlyStats:
         ChangeMark(at=deployment.at, text=f"deployment {deployment.number}", own=False)
         for deployment in changes.deployments
     ]
-    own_conditions = (condition for condition in changes.circumstances if condition.subject == f"automation:{name}")
+    own_conditions = (condition for condition in changes.conditions if condition.subject == f"automation:{name}")
     marks += [ChangeMark(at=condition.at, text=condition.text, own=True) for condition in own_conditions]
     return HourlyStats(
         automation=name,

@@ -9,7 +9,7 @@ from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.errors import ArgumentError, ConflictError
 from mainspring.domain.time.rate import parse_rate
-from mainspring.domain.triggers.trigger import MisfitError
+from mainspring.domain.triggers.trigger import ArgumentMismatchError
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.json_schema import find_mismatch
 from mainspring.insight.text.hidden_values import hide_in_command
@@ -238,7 +238,9 @@ def _encode_input(definition: Definition, arguments: dict[str, Any], limit: int)
     mismatch = find_mismatch(definition.parameters, arguments) if definition.parameters else None
     if mismatch is not None:
         at = f"$.input{mismatch.path[1:]}"
-        raise MisfitError(f"{at}: {mismatch.why}", hint=f"See what {definition.name} takes: its parameters.", at=at)
+        raise ArgumentMismatchError(
+            f"{at}: {mismatch.why}", hint=f"See what {definition.name} takes: its parameters.", at=at
+        )
     return encode(arguments, what="the arguments", limit=limit)
 
 

@@ -163,7 +163,7 @@ def replay_delivery(call: ApiCall[None, OperationRequest]) -> ReplayResponse:
 
 def _read_known(call: AnyApiCall) -> TriggerCache:
     cache = TriggerCache(call.site.reader)
-    cache.look()
+    cache.refresh()
     return cache
 
 

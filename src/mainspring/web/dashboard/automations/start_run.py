@@ -10,7 +10,7 @@ from mainspring.domain.access.permissions import Role
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.pause_state import is_paused
 from mainspring.domain.errors import ConflictError, MainspringError
-from mainspring.domain.triggers.trigger import MisfitError
+from mainspring.domain.triggers.trigger import ArgumentMismatchError
 from mainspring.domain.values.json_schema import find_mismatch
 from mainspring.insight.text.formatting import format_count
 from mainspring.resources.known_secrets import KNOWN_SECRETS
@@ -89,7 +89,7 @@ def start_run_of_form(call: ApiCall[Any, Any]) -> str:
     if typed.faults:
         place, reason = next(iter(typed.faults.items()))
         text = reason if len(typed.faults) == 1 else f"{format_count(len(typed.faults), 'field')} cannot be used"
-        raise MisfitError(f"{text}: nothing was started", hint="See the marked fields.", at=place)
+        raise ArgumentMismatchError(f"{text}: nothing was started", hint="See the marked fields.", at=place)
     return f"/r/{path_segment(call_api(call, automations.start_run, typed.body).run)}"
 
 

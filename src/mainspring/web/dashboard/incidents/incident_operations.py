@@ -43,7 +43,7 @@ def _incident_id(call: ButtonCall) -> str:
 
 
 def _parse_until(call: ButtonCall) -> datetime:
-    """Return the instant in the field `span`. Raises MisfitError."""
+    """Return the instant in the field `span`. Raises ArgumentMismatchError."""
     return parse_future(call, call.body.get("span", "").strip(), "$.span")
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.triggers.webhooks.webhook_body import (
     MAX_JSON_DEPTH,
-    RequestError,
+    InvalidRequest,
     read_form,
     read_json,
     read_webhook_body,
@@ -65,7 +65,7 @@ def test_nesting_has_an_end(opened, closed):
     """A million levels cost no more than the look at them."""
     for depth, fine in ((MAX_JSON_DEPTH, True), (MAX_JSON_DEPTH + 1, False), (200_000, False)):
         value = read_json(opened * depth + b"1" + closed * depth)
-        assert (not isinstance(value, RequestError)) == fine
+        assert (not isinstance(value, InvalidRequest)) == fine
     assert read_json(b"[" * 1_000_000).status == 400
     assert read_json(msgspec.json.encode(["[" * 100, "{" * 100])) == ["[" * 100, "{" * 100]
 
@@ -96,8 +96,8 @@ def test_nesting_has_an_end(opened, closed):
 def test_only_json_in_utf_8_is_taken_from_anybody(headers, forms, code):
     """What a browser sends without asking is taken only from senders with a secret; what is compressed from nobody."""
     value = read_webhook_body(b"{}", headers, forms=forms)
-    assert (value.code if isinstance(value, RequestError) else None) == code
-    assert not isinstance(value, RequestError) or value.status == 415
+    assert (value.code if isinstance(value, InvalidRequest) else None) == code
+    assert not isinstance(value, InvalidRequest) or value.status == 415
 
 
 def test_form_is_read_as_its_fields():

@@ -13,7 +13,7 @@ from mainspring.domain.text.printable_key import make_printable_key
 from mainspring.domain.triggers.webhooks import verify
 from mainspring.domain.triggers.webhooks.verification import verify_request
 from mainspring.domain.triggers.webhooks.webhook import Webhook
-from mainspring.domain.triggers.webhooks.webhook_body import RequestError
+from mainspring.domain.triggers.webhooks.webhook_body import InvalidRequest
 from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse, ReadDelivery, read_webhook_request
 from tests.hook_samples import NOW_AT, SAMPLES, SECRET, Request, sample, signed, signed_sample
 
@@ -221,7 +221,7 @@ def test_whatever_comes_is_read_or_refused(body, headers, kind, key):
         assert found.arrival.key.isprintable()
         assert msgspec.json.decode(found.arrival.json) == found.data
     else:
-        assert isinstance(found, ImmediateResponse | RequestError)
+        assert isinstance(found, ImmediateResponse | InvalidRequest)
 
 
 @pytest.mark.parametrize("kind", ["standard", "stripe", "slack", "github", "gitlab"])

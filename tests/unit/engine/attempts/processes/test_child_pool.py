@@ -17,7 +17,7 @@ class FakeChild:
         FakeChild.count += 1
         self.pid = FakeChild.count
         self.started = f"mark {self.pid}"
-        self.tenant = None
+        self.user = None
         self.calls = 0
         self.first_memory = None
         self.is_ending = False
