@@ -88,7 +88,7 @@ class Evaluator:
         """Evaluate once and write what changed; return the number of changes.
 
         Raises:
-        StoreError: the store cannot be read or written.
+            StoreError: the store cannot be read or written.
         """
         now = self._clock.now()
         reader = self._store.reader

@@ -67,8 +67,8 @@ def list_past_slots(reads: ServiceReads, automation: str, first_at: int, end_at:
     """Return the slots of an automation from `first_at` to before `end_at` (ms), oldest first, by its present schedules.
 
     Raises:
-    NotFoundError: it has no schedule that could have slots.
-    OptionError: the range is empty, not over, or holds more than MOST slots.
+        NotFoundError: it has no schedule that could have slots.
+        OptionError: the range is empty, not over, or holds more than MOST slots.
     """
     if first_at >= end_at or end_at > now_at:
         raise OptionError(
@@ -104,9 +104,9 @@ def backfill(
     """Make the runs that are missing: at once, or when each is `due`. A repetition under the same command id makes no more.
 
     Raises:
-    NotFoundError: the automation has no schedule.
-    OptionError: the last run would be due beyond all calendars.
-    StoreError: the store failed. Repeat the operation under the same command id to do the rest.
+        NotFoundError: the automation has no schedule.
+        OptionError: the last run would be due beyond all calendars.
+        StoreError: the store failed. Repeat the operation under the same command id to do the rest.
     """
     defaults = {plan.name: _read_schedule_defaults(plan, sealing) for plan in _read_plans(reads, automation)}
     missing = {slot.key: slot for slot in slots if slot.wants_run and slot.schedule in defaults}

@@ -60,7 +60,7 @@ def run_filter_for(verb: BulkVerb, states: tuple[RunState, ...], limit: int | No
     """Return the filter of an operation on runs; no states = all that the operation fits. It may find one more than the limit.
 
     Raises:
-    ArgumentError: its parts are no runs.
+        ArgumentError: its parts are no runs.
     """
     if verb not in STATES:
         raise ArgumentError(f"no run is to be had for {verb.value}")
@@ -86,8 +86,8 @@ def start_bulk_operation(
     """Record an operation on a selection and return its id, which is the command id. `criteria` = the filter of it.
 
     Raises:
-    ArgumentError: the selection is empty or too large.
-    OptionError: at this rate it would never end.
+        ArgumentError: the selection is empty or too large.
+        OptionError: at this rate it would never end.
     """
     if not selection.ids:
         raise ArgumentError(f"no {part_noun(verb)} fits, so there is nothing to do", hint=f"Look again: {_LISTS[verb]}")
@@ -119,8 +119,8 @@ def control_bulk_operation(store: Store, bulk: str, verb: BulkMove, *, act: Oper
     """Pause, resume or stop an operation; the batch in progress finishes.
 
     Raises:
-    NotFoundError: there is none of this id.
-    ConflictError: its state does not allow that.
+        NotFoundError: there is none of this id.
+        ConflictError: its state does not allow that.
     """
     perform(store, act, verb.value, f"bulk:{bulk}", ChangeBulkOperation(bulk, verb))
 

@@ -18,9 +18,9 @@ def acknowledge(
     `until_at` = when it is open again (ms UTC, compared with `now`). None = until it is over.
 
     Raises:
-    ArgumentError: the instant has passed, or is more than 30 days away.
-    NotFoundError: there is no such incident.
-    ConflictError: it is acknowledged or resolved already.
+        ArgumentError: the instant has passed, or is more than 30 days away.
+        NotFoundError: there is no such incident.
+        ConflictError: it is acknowledged or resolved already.
     """
     if until_at is not None:
         _check_until(f"incident {incident} cannot be acknowledged until then", until_at, now)

@@ -10,6 +10,6 @@ def break_lock(store: Store, name: str, *, act: OperationContext) -> None:
     """Take a lock away from its holder. The next holder gets a higher fencing token; the old one may continue as if it had the lock.
 
     Raises:
-    NotFoundError: no one holds a lock of this name.
+        NotFoundError: no one holds a lock of this name.
     """
     perform(store, act, "break", f"lock:{name}", BreakLock(name))

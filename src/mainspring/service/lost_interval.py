@@ -63,7 +63,7 @@ def catch_up(
     """Start what is selected: a run for each slot, each delivery again, each message again. Each has its own audit row.
 
     Raises:
-    StoreError: the store failed. Repeat the operation under the same command id to do the rest.
+        StoreError: the store failed. Repeat the operation under the same command id to do the rest.
     """
     refused: dict[str, str] = {}
     for automation in dict.fromkeys(slot.automation for slot in selected.slots):
@@ -107,7 +107,7 @@ def dismiss(store: Store, selected: DismissalResult, *, act: OperationContext) -
     """Dismiss what is selected: it starts nothing and is not sent. Each has its own audit row.
 
     Raises:
-    StoreError: the store failed. Repeat the operation under the same command id to do the rest.
+        StoreError: the store failed. Repeat the operation under the same command id to do the rest.
     """
     note = f"dismissed by {act.actor}: it was due or came in the lost interval"
     slots = {f"{slot.schedule}@{slot.slot_at}": slot for slot in selected.slots}

@@ -19,7 +19,7 @@ def perform(
     is an answer too: a new try needs a new command id.
 
     Raises:
-    NotFoundError, ConflictError, BusyError: the store refused.
+        NotFoundError, ConflictError, BusyError: the store refused.
     """
     recorded_detail = {name: value for name, value in (detail or {}).items() if value is not None}
     command = AuditedCommand(act.command, str(act.actor), verb, subject, inner, act.reason, recorded_detail or None)
@@ -30,7 +30,7 @@ def was_performed(reads: ServiceReads, act: OperationContext, verb: str, subject
     """Whether this operation was done before under its command id, for operations that read a state before they change it.
 
     Raises:
-    NotFoundError, ConflictError, BusyError: it was refused before.
+        NotFoundError, ConflictError, BusyError: it was refused before.
     """
     answer = reads.answer_of(act.command, verb, subject)
     return answer is not None and _require_accepted(answer, f"command {act.command}") is not None

@@ -49,7 +49,7 @@ def decide(
     """Decide on each of these runs (see `select_runs` and `undecided`); each decision has its own audit row.
 
     Raises:
-    ConflictError: the store is not held.
+        ConflictError: the store is not held.
     """
     mark = decision_key(_read_restored_at(reads), "")
 

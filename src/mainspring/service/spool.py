@@ -181,7 +181,7 @@ class Spool:
         """Take the lock of this name; return None if it is held.
 
         Raises:
-        OSError: there can be no lock file here.
+            OSError: there can be no lock file here.
         """
         folder = self.folder / "locks"
         make_side_folder(self.folder)

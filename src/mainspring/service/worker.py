@@ -23,7 +23,7 @@ def quarantine(store: Store, session: int, *, act: OperationContext) -> int:
     itself is started again there. Until then an outside call in progress may still happen: only idempotency keys prevent that.
 
     Raises:
-    ConflictError: the session has ended, or is this process's own.
+        ConflictError: the session has ended, or is this process's own.
     """
     freed: NumberAnswer = perform(
         store, act, "quarantine", f"worker:{session}", DeclareSessionDead(session, quarantined=True)

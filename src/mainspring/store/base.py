@@ -146,8 +146,8 @@ class Database(Protocol):
     def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
         """Commit all or nothing; `again` = an earlier try may have committed these commands.
 
-        Raises FencedError (session dead), StoreFullError, StoreUnavailableError (busy, or the outcome is unknown),
-        never GuiltyError: a command that cannot be executed gets its exception as its result.
+        Raises FencedError (session dead), StoreFullError, StoreUnavailableError (busy, or the outcome is unknown), but
+        not GuiltyError: a command that cannot be executed gets its exception as its result.
         """
         ...
 
@@ -157,7 +157,9 @@ class Database(Protocol):
 
     @property
     def hints(self) -> int | None:
-        """The descriptor that becomes readable when another process may have committed, until `poll`; None = poll at intervals."""
+        """The descriptor that becomes readable when another process may have committed, until `poll`; None = poll at
+        intervals.
+        """
         ...
 
     @property
@@ -173,8 +175,8 @@ class Database(Protocol):
 class DueSchedule(msgspec.Struct, frozen=True):
     """A schedule whose next slot is due, with all data for its run.
 
-    `definition` is domain.definition.Definition as JSON, `input` the sealed input of the run; both None if an older
-    version announced it.
+    `definition` is domain.definitions.definition.Definition as JSON, `input` the sealed input of the run; both None if
+    an older version announced it.
     """
 
     name: str

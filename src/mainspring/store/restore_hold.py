@@ -28,4 +28,4 @@ LOST_CHANGES: Final = "lost_changes"
 
 
 LOST_COMMITS: Final = "lost_commits"
-"""JSON: the domain.lost_commits.LostCommits that put the store on hold; missing after a restore."""
+"""JSON: the domain.integrity.lost_commits.LostCommits that put the store on hold; missing after a restore."""

@@ -42,7 +42,7 @@ class MetricsPusher:
         """Start; the first request is immediate.
 
         Raises:
-        ConfigError: a package for writing metrics is not installed.
+            ConfigError: a package for writing metrics is not installed.
         """
         check_installed()
         self._thread.start()

@@ -32,8 +32,8 @@ class ChannelLink(Protocol):
         channel that cannot deduplicate searches for it first.
 
         Raises:
-        ChannelFault: the notice was not accepted, or the outcome is unknown.
-        ConfigError: a secret is not set.
+            ChannelFault: the notice was not accepted, or the outcome is unknown.
+            ConfigError: a secret is not set.
         """
         ...
 

@@ -26,7 +26,7 @@ class ChannelThread:
         """Return the result of a call; if the caller is cancelled, the call continues alone.
 
         Raises:
-        ChannelFault: the previous call, which continued alone, has not ended yet.
+            ChannelFault: the previous call, which continued alone, has not ended yet.
         """
         if not self._is_over.is_set():
             raise ChannelFault("what was begun before and took too long has not ended yet")

@@ -62,7 +62,7 @@ class HttpClient:
         """Send a body and return the response, which is none of 3xx, 429 and 5xx.
 
         Raises:
-        ChannelFault: there is no such response. `is_unknown` is false only if the request was certainly not read.
+            ChannelFault: there is no such response. `is_unknown` is false only if the request was certainly not read.
         """
         await asyncio.sleep(max(self._not_before - time.monotonic(), 0.0))
         try:

@@ -50,8 +50,8 @@ class Collector:
         """Send a request body.
 
         Raises:
-        CollectorRejectsError: a retry is useless.
-        CollectorUnavailableError: a retry may succeed.
+            CollectorRejectsError: a retry is useless.
+            CollectorUnavailableError: a retry may succeed.
         """
         try:
             status = self._send_with_retry(body)
@@ -105,7 +105,7 @@ def read_headers(text: str, faults: ErrorText) -> dict[str, str]:
     """Return the headers of `NAME=VALUE,NAME=VALUE`, as in OTEL_EXPORTER_OTLP_HEADERS; each value is a secret.
 
     Raises:
-    ConfigError: the text has another form; the error does not repeat it.
+        ConfigError: the text has another form; the error does not repeat it.
     """
     headers: dict[str, str] = {}
     for part in text.replace("\n", ",").split(","):

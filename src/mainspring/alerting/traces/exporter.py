@@ -50,7 +50,7 @@ class TraceExporter:
         """Start.
 
         Raises:
-        ConfigError: a package for writing spans is not installed.
+            ConfigError: a package for writing spans is not installed.
         """
         check_installed()
         self._thread.start()

@@ -87,7 +87,7 @@ class SpanMaker:
         while len(self._owned) > MOST_RUNS:
             del self._owned[next(iter(self._owned))]
 
-    # -- steps ------------- --------------------------------------------------------------------------------------------
+    # -- steps ----------------------------------------------------------------------------------------------------------
 
     def _outcome(self, done: SaveOutcome, _now: int) -> Iterator[TraceSpan]:
         if done.kind in _ORDERS:

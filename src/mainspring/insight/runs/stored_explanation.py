@@ -40,7 +40,7 @@ def explain_run(
     `history` = the unsealed history, `up` = the command that starts workers here.
 
     Raises:
-    NotFoundError: it was pruned meanwhile.
+        NotFoundError: it was pruned meanwhile.
     """
     run = history.run.id
     blocker = blocker_of(reader, run)

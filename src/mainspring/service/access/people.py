@@ -50,8 +50,8 @@ def add_person(
     """Add a person; return the name as stored. Takes as long as hashing a password.
 
     Raises:
-    OptionError: the name, patterns or password are invalid.
-    AlreadyExistsError: the name is taken.
+        OptionError: the name, patterns or password are invalid.
+        AlreadyExistsError: the name is taken.
     """
     name = _normalize_name(name)
     patterns = read_automations(automations, role)
@@ -67,9 +67,9 @@ def change_person(
     """Set what a person may do, from the next request on.
 
     Raises:
-    OptionError: the patterns are invalid.
-    NotFoundError: there is no such person.
-    ConflictError: it is the last admin.
+        OptionError: the patterns are invalid.
+        NotFoundError: there is no such person.
+        ConflictError: it is the last admin.
     """
     patterns = read_automations(automations, role)
     detail = {"role": role.value, "automations": patterns}
@@ -151,9 +151,9 @@ def make_token(
     """Return a new token, which is never shown again; `until_at` None = until it is revoked.
 
     Raises:
-    OptionError: the name, patterns or end are invalid.
-    AlreadyExistsError: the name is taken.
-    ConflictError: the same command made one before.
+        OptionError: the name, patterns or end are invalid.
+        AlreadyExistsError: the name is taken.
+        ConflictError: the same command made one before.
     """
     name = _normalize_name(name)
     patterns = read_automations(automations, role)

@@ -54,7 +54,7 @@ class SignInService:
         """Sign a person in and return the cookie of the session; None = name or password is wrong, without a hint which.
 
         Raises:
-        BusyError: this name or address must wait, or there are too many requests.
+            BusyError: this name or address must wait, or there are too many requests.
         """
         name = name.strip().casefold()
         stored = self._check(name, password, origin, "sign in")
@@ -64,7 +64,7 @@ class SignInService:
         """Return the stored form of a person's password if it matches, else None: before the person changes it.
 
         Raises:
-        BusyError: as for a sign-in, since an open browser allows guesses here.
+            BusyError: as for a sign-in, since an open browser allows guesses here.
         """
         return self._check(name, password, origin, "set password")
 
@@ -100,7 +100,7 @@ class SignInService:
         """Sign in a person known to an identity provider, with the role of its groups.
 
         Raises:
-        ConflictError: a person with a password has that name, or it is reserved.
+            ConflictError: a person with a password has that name, or it is reserved.
         """
         if name in RESERVED:
             raise ConflictError(f"{name} cannot be a name here", hint="See web.oidc.name_claim.")

@@ -47,7 +47,7 @@ class BulkDueTimes(msgspec.Struct, frozen=True):
         """Check the times for this many runs.
 
         Raises:
-        OptionError: no calendar reaches the last of them, so nothing could show it.
+            OptionError: no calendar reaches the last of them, so nothing could show it.
         """
         if number and self.at(number - 1) > LATEST_INSTANT:
             raise OptionError(
@@ -98,7 +98,7 @@ def apply_to_each(runs: Sequence[str], operation: Callable[[str], None], *, dry_
     """Apply an operation to each run and collect the refusals.
 
     Raises:
-    StoreError: the store failed. Repeat the operation under the same command id to do the rest.
+        StoreError: the store failed. Repeat the operation under the same command id to do the rest.
     """
     ids = tuple(dict.fromkeys(runs))
     if dry_run or not ids:

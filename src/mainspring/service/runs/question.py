@@ -36,10 +36,10 @@ def answer(
     `note` is stored in the audit log beside the choice, for people.
 
     Raises:
-    NotFoundError: there is no such run, or no such open question (it was answered, or its time ended).
-    UnknownNameError: the question does not offer this choice; lists all.
-    ConflictError: several questions are open and none was named.
-    SealedError: the codec that sealed the question is not available.
+        NotFoundError: there is no such run, or no such open question (it was answered, or its time ended).
+        UnknownNameError: the question does not offer this choice; lists all.
+        ConflictError: several questions are open and none was named.
+        SealedError: the codec that sealed the question is not available.
     """
     if was_performed(reads, act, "answer", f"run:{run}"):
         return

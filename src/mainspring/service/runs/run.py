@@ -17,8 +17,8 @@ def cancel(store: Store, run: str, *, act: OperationContext, undo: bool | None =
     then loaded for that alone and ends cancelled. False also ends a run that waits for its rollback.
 
     Raises:
-    NotFoundError: there is no such run.
-    ConflictError: it has ended, or its rollback runs and it cannot be kept as it is.
+        NotFoundError: there is no such run.
+        ConflictError: it has ended, or its rollback runs and it cannot be kept as it is.
     """
     perform(store, act, "cancel", f"run:{run}", CancelRun(run, act.command, act.reason, undo), {"undo": undo})
 
@@ -29,8 +29,8 @@ def retry(store: Store, run: str, *, act: OperationContext, due_at: int | None =
     Undone steps are not done: a run that was rolled back continues, in a new generation, from the first step that was undone.
 
     Raises:
-    NotFoundError: there is no such run.
-    ConflictError: it neither failed nor needs attention.
+        NotFoundError: there is no such run.
+        ConflictError: it neither failed nor needs attention.
     """
     perform(store, act, "retry", f"run:{run}", ReopenRun(run, due_at=due_at), {"due_at": due_at})
 

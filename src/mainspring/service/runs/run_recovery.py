@@ -33,9 +33,9 @@ def retry_from(store: Store, reads: ServiceReads, run: str, step: str, *, act: O
     If earlier steps were undone, it starts at the first of those.
 
     Raises:
-    NotFoundError: there is no such run.
-    UnknownNameError: it has no such step.
-    ConflictError: several steps have that name, or the run did not stop.
+        NotFoundError: there is no such run.
+        UnknownNameError: it has no such step.
+        ConflictError: several steps have that name, or the run did not stop.
     """
     if was_performed(reads, act, "retry", f"run:{run}"):
         return
@@ -204,8 +204,8 @@ def find_step_identity(history: RunStory, step: str | None) -> str:
     """Return the identity of the named step.
 
     Raises:
-    UnknownNameError: the run has no such step.
-    ConflictError: several steps have that name, or none is named and it did not stop at one.
+        UnknownNameError: the run has no such step.
+        ConflictError: several steps have that name, or none is named and it did not stop at one.
     """
     run = history.run
     if step is None:

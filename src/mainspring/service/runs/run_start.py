@@ -37,10 +37,10 @@ def start(
     of this process owns and executes the run.
 
     Raises:
-    OptionError: an option of this start, or a template of the definition, is invalid.
-    BusyError: the queue's backlog is full, or (`here`) another run holds the partition.
-    KeyConflictError: the key was used with another input.
-    ConflictError: the automation is retired; the store is on hold, and the caller would wait for the result.
+        OptionError: an option of this start, or a template of the definition, is invalid.
+        BusyError: the queue's backlog is full, or (`here`) another run holds the partition.
+        KeyConflictError: the key was used with another input.
+        ConflictError: the automation is retired; the store is on hold, and the caller would wait for the result.
     """
     if options.key_policy == "replace":
         raise OptionError('key policy "replace" is for the engine', hint='Choose "reuse" or "restart".')

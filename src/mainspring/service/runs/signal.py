@@ -33,10 +33,10 @@ def signal(
     is stored as rejected (`runs show`).
 
     Raises:
-    ArgumentError: the name is empty, longer than 1,000 characters, or cannot be printed.
-    NotFoundError: there is no such run.
-    ConflictError: it has ended.
-    ValueRefusedError: the value cannot be saved, or the run's code cannot read it.
+        ArgumentError: the name is empty, longer than 1,000 characters, or cannot be printed.
+        NotFoundError: there is no such run.
+        ConflictError: it has ended.
+        ValueRefusedError: the value cannot be saved, or the run's code cannot read it.
     """
     check_signal_name(name)
     if was_performed(reads, act, "signal", f"run:{run}"):

@@ -12,8 +12,8 @@ def replay_delivery(store: Store, now_at: int, delivery: str, *, act: OperationC
     """Replay a delivery at `now_at` (ms) as a new one: filter and flow control decide again, and it starts a run of its own.
 
     Raises:
-    NotFoundError: there is no such delivery, or its trigger starts nothing any more.
-    ConflictError: it was rejected before its body was stored.
+        NotFoundError: there is no such delivery, or its trigger starts nothing any more.
+        ConflictError: it was rejected before its body was stored.
     """
     command = ReplayDelivery(derive_id("d", now_at, act.command), delivery)
     stored: DeliveryStored = perform(store, act, "replay", f"delivery:{delivery}", command, {"delivery": command.id})

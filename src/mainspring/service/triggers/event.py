@@ -41,8 +41,8 @@ def publish(
     To compare sealed data with what runs wait for, open the store with the same sealing.
 
     Raises:
-    ValueRefusedError: the data cannot be saved, or runs wait for it and none of them can read it.
-    ArgumentError: the name or the key is empty, longer than 1,000 characters, or cannot be printed.
+        ValueRefusedError: the data cannot be saved, or runs wait for it and none of them can read it.
+        ArgumentError: the name or the key is empty, longer than 1,000 characters, or cannot be printed.
     """
     check_event_name(name, key)
     event = derive_id("e", 0, act.command)

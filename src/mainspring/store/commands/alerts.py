@@ -79,8 +79,8 @@ class RefusedAlert(msgspec.Struct, frozen=True):
 
 
 class SettleAlerts(msgspec.Struct, frozen=True, kw_only=True):
-    """Record the results for a channel's alerts, and end its lease. Answer: Done. Sent alerts count as sent, even if
-    another lease is current.
+    """Record the results for a channel's alerts, and end its lease. Answer: CommandDone. Sent alerts count as sent,
+    even if another lease is current.
 
     `dropped` = alerts that need not be sent any more. `untried` = leased alerts that were certainly not delivered; the
     others may have been. `away` = why the rest could not be sent: the channel gets no alerts for `retry_after_ms` then.

@@ -10,8 +10,8 @@ from mainspring.store.commands.triggers import TriggerRow
 
 
 class ScheduleRow(msgspec.Struct, frozen=True):
-    """A schedule as data. `spec` is the input of time.schedule; the announcer computes `next_slot_at` for a new or
-    changed spec.
+    """A schedule as data. `spec` is the input of domain.time.schedule; the announcer computes `next_slot_at` for a new
+    or changed spec.
     """
 
     name: str
@@ -43,7 +43,7 @@ class AutomationRow(msgspec.Struct, frozen=True):
 
 
 class AnnounceDefinitions(msgspec.Struct, frozen=True):
-    """Write the definitions that this process can run. Answer: Numbered(deployment number).
+    """Write the definitions that this process can run. Answer: NumberAnswer(deployment number).
 
     Sets what this session may claim: (name, version) of each automation without a problem.
     """
@@ -55,13 +55,15 @@ class AnnounceDefinitions(msgspec.Struct, frozen=True):
 
 
 class RecordRunConditions(msgspec.Struct, frozen=True):
-    """Record the run conditions of this process; a difference from the record is a change. Answer: Numbered(changes)."""
+    """Record the run conditions of this process; a difference from the record is a change. Answer:
+    NumberAnswer(changes).
+    """
 
     found: tuple[ConditionSnapshot, ...]
 
 
 class PauseAutomation(msgspec.Struct, frozen=True):
-    """Start and create no runs of this automation until it is resumed or until `until_at`. Answer: Done, Refused
+    """Start and create no runs of this automation until it is resumed or until `until_at`. Answer: CommandDone, Refused
     not_found.
     """
 
@@ -72,20 +74,22 @@ class PauseAutomation(msgspec.Struct, frozen=True):
 
 
 class ResumeAutomation(msgspec.Struct, frozen=True):
-    """Undo a pause. Answer: Done, Refused not_found | not_paused."""
+    """End a pause or a retirement. Answer: CommandDone, Refused not_found | not_paused."""
 
     name: str
 
 
 class RetireAutomation(msgspec.Struct, frozen=True):
-    """Retire an automation: its schedules end, and monitoring does not expect it. Answer: Done, Refused not_found."""
+    """Retire an automation: its schedules end, and monitoring does not expect it. Answer: CommandDone, Refused
+    not_found.
+    """
 
     name: str
 
 
 class MakeSlot(msgspec.Struct, frozen=True):
-    """Serve one due time: the slot's row, its run (if any) and the next due time in one commit. Answer: Started, Done,
-    Refused taken.
+    """Serve one due time: the slot's row, its run (if any) and the next due time in one commit. Answer: StartAnswer,
+    CommandDone, Refused taken.
 
     `verdict` = a SlotVerdict.
     """
@@ -103,7 +107,7 @@ class PullBackSchedule(msgspec.Struct, frozen=True):
     pass.
 
     A slot with a run keeps it, and is skipped when it is due. A schedule that is not ahead stays unchanged. Answer:
-    Done.
+    CommandDone.
     """
 
     schedule: str
@@ -117,7 +121,7 @@ BACKFILL: Final = "backfill of "
 class BackfillSlot(msgspec.Struct, frozen=True):
     """Create the run of a past slot without one: below low water, missed or skipped. For people, as an operation.
 
-    Answer: Started, Refused has_run | not_past (its schedule will serve it) | not_found, or as StartRun.
+    Answer: StartAnswer, Refused has_run | not_past (its schedule will serve it) | not_found, or as StartRun.
     """
 
     schedule: str
@@ -127,7 +131,9 @@ class BackfillSlot(msgspec.Struct, frozen=True):
 
 
 class DismissSlot(msgspec.Struct, frozen=True):
-    """Decide that a due time of the lost interval gets no run. Answer: Done, Refused not_found (it needs no decision)."""
+    """Decide that a due time of the lost interval gets no run. Answer: CommandDone, Refused not_found (it needs no
+    decision).
+    """
 
     schedule: str
     slot_at: int
@@ -135,7 +141,7 @@ class DismissSlot(msgspec.Struct, frozen=True):
 
 
 class SetQueue(msgspec.Struct, frozen=True):
-    """Create a queue, or change its limits (None = no limit). Answer: Done."""
+    """Create a queue, or change its limits (None = no limit). Answer: CommandDone."""
 
     name: str
     concurrency: int | None = None
@@ -145,7 +151,7 @@ class SetQueue(msgspec.Struct, frozen=True):
 
 
 class PauseQueue(msgspec.Struct, frozen=True):
-    """Pause a queue, so that nothing is claimed from it, or resume it. Answer: Done, Refused not_found."""
+    """Pause a queue, so that nothing is claimed from it, or resume it. Answer: CommandDone, Refused not_found."""
 
     name: str
     paused: bool
@@ -154,7 +160,9 @@ class PauseQueue(msgspec.Struct, frozen=True):
 
 
 class AcquireLock(msgspec.Struct, frozen=True):
-    """Acquire a lock for the sending session. Answer: Numbered(fencing token), Refused held (text names the holder)."""
+    """Acquire a lock for the sending session. Answer: NumberAnswer(fencing token), Refused held (text names the
+    holder).
+    """
 
     name: str
     owner: str
@@ -162,27 +170,27 @@ class AcquireLock(msgspec.Struct, frozen=True):
 
 
 class ReleaseLock(msgspec.Struct, frozen=True):
-    """Release a lock. Answer: Done, Refused not_held."""
+    """Release a lock. Answer: CommandDone, Refused not_held."""
 
     name: str
     token: int
 
 
 class BreakLock(msgspec.Struct, frozen=True):
-    """Take a lock from its holder. Answer: Done, Refused not_found."""
+    """Take a lock from its holder. Answer: CommandDone, Refused not_found."""
 
     name: str
 
 
 class SetMeta(msgspec.Struct, frozen=True):
-    """Write or delete (value None) one entry of `meta`, e.g. `held`. Answer: Done."""
+    """Write or delete (value None) one entry of `meta`, e.g. `held`. Answer: CommandDone."""
 
     key: str
     value: str | None
 
 
 class ApplyRetention(msgspec.Struct, frozen=True):
-    """Delete what is older than its retention, at most `limit` runs. Answer: Numbered(runs deleted).
+    """Delete what is older than its retention, at most `limit` runs. Answer: NumberAnswer(runs deleted).
 
     Each instant is the newest finish to delete; None keeps all. What an unfinished run can still read stays.
     """

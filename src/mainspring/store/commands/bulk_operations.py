@@ -7,7 +7,7 @@ from mainspring.domain.states import BulkMove
 
 
 class BeginBulkOperation(msgspec.Struct, frozen=True, kw_only=True):
-    """Record a new bulk operation; its first batch is due at once. Answer: Done.
+    """Record a new bulk operation; its first batch is due at once. Answer: CommandDone.
 
     `id` = the command id of the request; the same id again begins no second one. `parts` = ids of runs, or of
     deliveries for a replay; `which` = JSON, how they were selected; `automations` = their automations. `rate` is for
@@ -53,7 +53,7 @@ class LeaseBulkBatch(msgspec.Struct, frozen=True):
 
 class RecordBulkBatch(msgspec.Struct, frozen=True):
     """Record the result of a batch: its parts follow `reached` and end with `to`; `refused` = part -> reason. Answer:
-    Done.
+    CommandDone.
 
     A batch that two processes executed counts once: each of its operations has a command id of its own, so both got the
     same answers.
@@ -67,7 +67,7 @@ class RecordBulkBatch(msgspec.Struct, frozen=True):
 
 
 class ChangeBulkOperation(msgspec.Struct, frozen=True):
-    """Pause, resume or stop a bulk operation. Answer: Done, Refused not_found | wrong_state."""
+    """Pause, resume or stop a bulk operation. Answer: CommandDone, Refused not_found | wrong_state."""
 
     bulk: str
     move: BulkMove

@@ -10,7 +10,7 @@ from mainspring.store.commands.runs import RunKey
 
 
 class DescribeExecAutomation(msgspec.Struct, frozen=True):
-    """Describe a wrapped command and when it is expected. Answer: Done, Refused taken | retired.
+    """Describe a wrapped command and when it is expected. Answer: CommandDone, Refused taken | retired.
 
     No deployment is numbered and nothing becomes claimable. Given schedules replace those on record; none given leaves
     them. They have no next slot: the caller starts the command, Mainspring only expects it. The name of a script, task
@@ -22,7 +22,7 @@ class DescribeExecAutomation(msgspec.Struct, frozen=True):
 
 
 class RecordExecRun(msgspec.Struct, frozen=True):
-    """Record a run that has ended, with its own instants. Answer: Started(created False = its end was on record),
+    """Record a run that has ended, with its own instants. Answer: StartAnswer(created False = its end was on record),
     Refused owned.
 
     The same id again changes nothing. If the run is on record without its end, or as lost with its process, it gets

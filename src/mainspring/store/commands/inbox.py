@@ -7,8 +7,8 @@ from mainspring.domain.runs.journal import FactKind
 
 
 class DeliverFact(msgspec.Struct, frozen=True):
-    """Deliver a fact to one run's inbox and wake the run. Answer: Done, Refused not_found | finished | no_such_question
-    | question_over.
+    """Deliver a fact to one run's inbox and wake the run. Answer: CommandDone, Refused not_found | finished |
+    no_such_question | question_over.
 
     The same `source` counts once per run and kind. An ANSWER must name the ident of an open question (or the only one:
     ident None); at and after the instant `until_at` of its wait it is refused.
@@ -24,8 +24,8 @@ class DeliverFact(msgspec.Struct, frozen=True):
 
 
 class PublishEvent(msgspec.Struct, frozen=True):
-    """Store an event and deliver it to the waiting runs. Answer: Numbered(number of runs woken by this event), Refused
-    unreadable.
+    """Store an event and deliver it to the waiting runs. Answer: NumberAnswer(number of runs woken by this event),
+    Refused unreadable.
 
     `data` is JSON, or JSON sealed by a codec with which the store was opened. The same (name, key) again stores
     nothing. `checked` = refuse an event that runs wait for and none of them can read; its sender must be present to get
@@ -41,7 +41,7 @@ class PublishEvent(msgspec.Struct, frozen=True):
 
 
 class OpenWait(msgspec.Struct, frozen=True):
-    """Record a wait of a run. kind: event or ask. Answer: Done, Refused claim_lost.
+    """Record a wait of a run. kind: event or ask. Answer: CommandDone, Refused claim_lost.
 
     For events: `where` maps dotted paths to JSON values; only events at or after `since_at` count, each once per run.
     `schema` = the JSON schema of the data in the run's code.
@@ -61,7 +61,7 @@ class OpenWait(msgspec.Struct, frozen=True):
 
 
 class CloseWait(msgspec.Struct, frozen=True):
-    """Close a wait that the body abandoned. A fact already delivered for it is dropped. Answer: Done, Refused
+    """Close a wait that the body abandoned. A fact already delivered for it is dropped. Answer: CommandDone, Refused
     claim_lost.
     """
 
@@ -71,7 +71,7 @@ class CloseWait(msgspec.Struct, frozen=True):
 
 
 class ExpireWait(msgspec.Struct, frozen=True):
-    """Expire a wait whose time ended. Answer: Arrived (the run's inbox), Refused claim_lost.
+    """Expire a wait whose time ended. Answer: InboxFacts (the run's inbox), Refused claim_lost.
 
     Facts that were delivered for it count, because they were in time: the store delivers no late answer or event.
     Without any the wait is closed: an answer is refused from then on, an event is kept for the next wait.
@@ -84,7 +84,7 @@ class ExpireWait(msgspec.Struct, frozen=True):
 
 class RejectFact(msgspec.Struct, frozen=True):
     """Reject a fact of the inbox that the run's code cannot read: keep it for a person, and let the run continue to
-    wait. Answer: Done, Refused claim_lost.
+    wait. Answer: CommandDone, Refused claim_lost.
 
     `event` = the name of the event; None = a signal.
     """
@@ -97,8 +97,8 @@ class RejectFact(msgspec.Struct, frozen=True):
 
 
 class ReturnFact(msgspec.Struct, frozen=True):
-    """Return a signal or event to the inbox that was consumed after the body had abandoned the wait. Answer: Done,
-    Refused claim_lost.
+    """Return a signal or event to the inbox that was consumed after the body had abandoned the wait. Answer:
+    CommandDone, Refused claim_lost.
 
     The outcome of this rank then counts as cancelled. `event` = the id of the event; None = a signal, with its name and
     payload, which gets back its place `seq` in the inbox.
@@ -115,6 +115,8 @@ class ReturnFact(msgspec.Struct, frozen=True):
 
 
 class DropRejectedFacts(msgspec.Struct, frozen=True):
-    """Drop the rejected facts of a run, for a person. Answer: Numbered(how many), Refused not_found | nothing_rejected."""
+    """Drop the rejected facts of a run, for a person. Answer: NumberAnswer(how many), Refused not_found |
+    nothing_rejected.
+    """
 
     run: str

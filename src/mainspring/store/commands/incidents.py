@@ -13,7 +13,7 @@ DECIDED_CLOCK_STEP = "decided_clock_step"
 
 
 class GroupedFailure(msgspec.Struct, frozen=True):
-    """One row of `faults` that this evaluation groups."""
+    """One row of `failures` that this evaluation groups."""
 
     seq: int
     run: str
@@ -35,8 +35,8 @@ class ErrorGroup(msgspec.Struct, frozen=True):
 class EvaluatedFinding(msgspec.Struct, frozen=True, kw_only=True):
     """A finding, with the id of its incident and the targets to notify, if it opens one.
 
-    `faults` = its rows of `faults`; it is ignored if another watcher has grouped all of them. `parent` = the finding
-    under which it is grouped, which precedes it or is open: then no one is notified.
+    `failures` = its rows of `failures`; it is ignored if another watcher has grouped all of them. `parent` = the
+    finding under which it is grouped, which precedes it or is open: then no one is notified.
     """
 
     id: str
@@ -69,7 +69,7 @@ class Digest(msgspec.Struct, frozen=True):
 
 class RecordEvaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Record one evaluation that started at `looked_at` (the store's clock): open, reopen, refresh, resolve, remind.
-    Answer: Numbered(changes).
+    Answer: NumberAnswer(changes).
 
     `well` = subjects that were evaluated without a finding, or whose automation no longer exists. `is_back` = incidents
     were written by a clock that was ahead: their instants count as now.
@@ -86,7 +86,7 @@ class RecordEvaluation(msgspec.Struct, frozen=True, kw_only=True):
 
 class RecordStoreOutage(msgspec.Struct, frozen=True, kw_only=True):
     """Record an outage of the store from `since_at` to `over_at` that people were notified of without the store: it
-    sends no notification. Answer: Done.
+    sends no notification. Answer: CommandDone.
 
     `id` = that of a new incident. An outage that overlaps one on record is the same.
     """
@@ -99,8 +99,8 @@ class RecordStoreOutage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AcknowledgeIncident(msgspec.Struct, frozen=True):
-    """Acknowledge an incident for a person; at `until_at` it reopens unless it is resolved. Answer: Done, Refused
-    not_found | wrong_state.
+    """Acknowledge an incident for a person; at `until_at` it reopens unless it is resolved. Answer: CommandDone,
+    Refused not_found | wrong_state.
     """
 
     incident: str
@@ -110,7 +110,9 @@ class AcknowledgeIncident(msgspec.Struct, frozen=True):
 
 
 class SnoozeIncident(msgspec.Struct, frozen=True):
-    """Snooze an incident until an instant, unless it is resolved before. Answer: Done, Refused not_found | wrong_state."""
+    """Snooze an incident until an instant, unless it is resolved before. Answer: CommandDone, Refused not_found |
+    wrong_state.
+    """
 
     incident: str
     until_at: int
@@ -119,7 +121,7 @@ class SnoozeIncident(msgspec.Struct, frozen=True):
 
 
 class ResolveIncident(msgspec.Struct, frozen=True):
-    """Resolve an incident; the next evaluation that finds it again reopens it. Answer: Done, Refused not_found |
+    """Resolve an incident; the next evaluation that finds it again reopens it. Answer: CommandDone, Refused not_found |
     wrong_state.
     """
 

@@ -10,7 +10,7 @@ from mainspring.store.commands.inbox import PublishEvent
 
 
 class SaveOutcome(msgspec.Struct, frozen=True):
-    """Append one outcome. `inbox` = the fact that it consumes, deleted by the same commit. Answer: Done, Refused
+    """Append one outcome. `inbox` = the fact that it consumes, deleted by the same commit. Answer: CommandDone, Refused
     claim_lost.
 
     Also clears the open marks of attempts, the checkpoint and the wait of this ident.
@@ -53,8 +53,8 @@ class SaveOutcome(msgspec.Struct, frozen=True):
 
 
 class SaveAttempt(msgspec.Struct, frozen=True):
-    """Write or replace one attempt: a start mark, or an end after which the step continues. Answer: Done, Refused
-    claim_lost.
+    """Write or replace one attempt: a start mark, or an end after which the step continues. Answer: CommandDone,
+    Refused claim_lost.
     """
 
     run: str
@@ -75,7 +75,7 @@ class SaveAttempt(msgspec.Struct, frozen=True):
 
 
 class SaveCheckpoint(msgspec.Struct, frozen=True):
-    """Save a step's last checkpoint and/or progress (None = unchanged). Answer: Done, Refused claim_lost."""
+    """Save a step's last checkpoint and/or progress (None = unchanged). Answer: CommandDone, Refused claim_lost."""
 
     run: str
     claim: int
@@ -86,7 +86,7 @@ class SaveCheckpoint(msgspec.Struct, frozen=True):
 
 
 class RecordStalledAttempt(msgspec.Struct, frozen=True):
-    """Record an attempt without a sign of life for `silent_ms`. Answer: Done, Refused claim_lost.
+    """Record an attempt without a sign of life for `silent_ms`. Answer: CommandDone, Refused claim_lost.
 
     `stack` = its call stack, outermost first: printable lines without secrets. ClearStalledAttempt or the end of the
     session removes the record.
@@ -102,7 +102,7 @@ class RecordStalledAttempt(msgspec.Struct, frozen=True):
 
 
 class ClearStalledAttempt(msgspec.Struct, frozen=True):
-    """Clear a stalled attempt that gave a sign of life, or ended. Answer: Done."""
+    """Clear a stalled attempt that gave a sign of life, or ended. Answer: CommandDone."""
 
     run: str
     claim: int
@@ -111,7 +111,7 @@ class ClearStalledAttempt(msgspec.Struct, frozen=True):
 
 
 class RecordProcessGroup(msgspec.Struct, frozen=True):
-    """Record a process group of this session, to be killed before a takeover; `ended` removes it. Answer: Done."""
+    """Record a process group of this session, to be killed before a takeover; `ended` removes it. Answer: CommandDone."""
 
     pgid: int
     started: str

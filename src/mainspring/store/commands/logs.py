@@ -6,7 +6,7 @@ from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES, KEPT_LINES, MAX_
 
 
 class SaveLogs(msgspec.Struct, frozen=True):
-    """Append chunks to the log lines of a run. Answer: Done, Refused not_found.
+    """Append chunks to the log lines of a run. Answer: CommandDone, Refused not_found.
 
     Lines above the limits of the run are dropped: chunks behind its first lines, the oldest first. No claim is needed:
     the lines of an attempt stay.
@@ -20,7 +20,7 @@ class SaveLogs(msgspec.Struct, frozen=True):
 
 
 class PruneLogs(msgspec.Struct, frozen=True):
-    """Delete chunks whose last line is older than an instant, at most `limit`. Answer: Numbered(chunks deleted)."""
+    """Delete chunks whose last line is older than an instant, at most `limit`. Answer: NumberAnswer(chunks deleted)."""
 
     before_at: int
     limit: int = 1_000

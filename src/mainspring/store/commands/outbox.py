@@ -4,7 +4,7 @@ import msgspec
 
 
 class UnsentMessage(msgspec.Struct, frozen=True):
-    """A message as its Sender gets it: the fields of domain.outgoing.Message, sealed; `seq` is its position."""
+    """A message as its Sender gets it: the fields of domain.runs.outbox.QueuedMessage, sealed; `seq` is its position."""
 
     seq: int
     id: str
@@ -30,7 +30,7 @@ class LeasedQueues(msgspec.Struct, frozen=True, tag="leased"):
 
 class LeaseQueues(msgspec.Struct, frozen=True):
     """Lease queues of the outbox that hold messages and have no lease, for `lease_ms` from the commit on. Answer:
-    Leased.
+    LeasedQueues.
 
     `lease` = an id of this lease; `queues` and `messages` = the maximum of each. A lease ends with its session too.
     """
@@ -49,7 +49,7 @@ class MessageRefusal(msgspec.Struct, frozen=True):
 
 
 class SettleQueue(msgspec.Struct, frozen=True):
-    """Record the results for a queue's messages, and end its lease. Answer: Done.
+    """Record the results for a queue's messages, and end its lease. Answer: CommandDone.
 
     `sent` = messages that the broker has. `away` = why the rest could not be sent; the queue is left alone for
     `retry_after_ms` then.
@@ -64,12 +64,12 @@ class SettleQueue(msgspec.Struct, frozen=True):
 
 
 class RetryMessage(msgspec.Struct, frozen=True):
-    """Send a rejected message again. Answer: Done, Refused not_found."""
+    """Send a rejected message again. Answer: CommandDone, Refused not_found."""
 
     id: str
 
 
 class DiscardMessage(msgspec.Struct, frozen=True):
-    """Discard a message that was not sent. Answer: Done, Refused not_found."""
+    """Discard a message that was not sent. Answer: CommandDone, Refused not_found."""
 
     id: str

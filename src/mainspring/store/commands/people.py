@@ -8,7 +8,7 @@ from mainspring.domain.access.permissions import Role, SignInMethod
 
 
 class AddPerson(msgspec.Struct, frozen=True):
-    """Add a person who signs in by name and password. Sessions of that name end. Answer: Done, Refused taken."""
+    """Add a person who signs in by name and password. Sessions of that name end. Answer: CommandDone, Refused taken."""
 
     name: str
     password: str
@@ -17,7 +17,7 @@ class AddPerson(msgspec.Struct, frozen=True):
 
 
 class ChangePerson(msgspec.Struct, frozen=True):
-    """Change the permissions of a person from the next request on. Answer: Done, Refused not_found | last_admin."""
+    """Change the permissions of a person from the next request on. Answer: CommandDone, Refused not_found | last_admin."""
 
     name: str
     role: Role
@@ -25,13 +25,14 @@ class ChangePerson(msgspec.Struct, frozen=True):
 
 
 class RemovePerson(msgspec.Struct, frozen=True):
-    """Remove a person, and end its sessions. Answer: Done, Refused not_found | last_admin."""
+    """Remove a person, and end its sessions. Answer: CommandDone, Refused not_found | last_admin."""
 
     name: str
 
 
 class SetPassword(msgspec.Struct, frozen=True):
-    """Set a person's password, and end its sessions except `keep` (a hash). Answer: Done, Refused not_found | changed.
+    """Set a person's password, and end its sessions except `keep` (a hash). Answer: CommandDone, Refused not_found |
+    changed.
 
     `proof` = the stored form of the old password, which was compared; None = the sender need not know it.
     """
@@ -43,8 +44,8 @@ class SetPassword(msgspec.Struct, frozen=True):
 
 
 class OpenWebSession(msgspec.Struct, frozen=True, kw_only=True):
-    """Sign a person in. Answer: Done, Refused changed (access was removed) | over (the link was used, or is too old) |
-    somebody_else.
+    """Sign a person in. Answer: CommandDone, Refused changed (access was removed) | over (the link was used, or is too
+    old) | somebody_else.
 
     `role` None = that of the person's row, which must exist and hold the password `proof`; otherwise no person may have
     that name. `link` = hash of the start link that this uses up. `replaces` = hash of the earlier session of the same
@@ -73,28 +74,28 @@ class RecordFailedSignIn(msgspec.Struct, frozen=True):
 
 
 class EndWebSession(msgspec.Struct, frozen=True):
-    """Sign out one session by its id; `name` = only if it belongs to this name. Answer: Done, Refused not_found."""
+    """Sign out one session by its id; `name` = only if it belongs to this name. Answer: CommandDone, Refused not_found."""
 
     id: str
     name: str | None = None
 
 
 class EndWebSessions(msgspec.Struct, frozen=True):
-    """Sign out all sessions of a name except `keep` (a hash). Answer: Numbered(sessions)."""
+    """Sign out all sessions of a name except `keep` (a hash). Answer: NumberAnswer(sessions)."""
 
     name: str
     keep: str = ""
 
 
 class CreateStartLink(msgspec.Struct, frozen=True):
-    """Create a link that signs its first user in, until an instant. Answer: Done."""
+    """Create a link that signs its first user in, until an instant. Answer: CommandDone."""
 
     hash: str
     until_at: int
 
 
 class CreateToken(msgspec.Struct, frozen=True, kw_only=True):
-    """Create a token for a program. Answer: Done, Refused taken."""
+    """Create a token for a program. Answer: CommandDone, Refused taken."""
 
     id: str
     name: str
@@ -106,13 +107,13 @@ class CreateToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RevokeToken(msgspec.Struct, frozen=True):
-    """Revoke a token. Answer: Done, Refused not_found."""
+    """Revoke a token. Answer: CommandDone, Refused not_found."""
 
     id: str
 
 
 class RecordVisit(msgspec.Struct, frozen=True):
-    """Record the use of a session or token, by its hash. Answer: Done."""
+    """Record the use of a session or token, by its hash. Answer: CommandDone."""
 
     hash: str
     is_token: bool = False

@@ -47,7 +47,7 @@ class SlotLink(msgspec.Struct, frozen=True):
 
 
 class StartRun(msgspec.Struct, frozen=True):
-    """Create a run. Answer: Started, or Refused busy | key_conflict | claim_lost | retired | held.
+    """Create a run. Answer: StartAnswer, or Refused busy | key_conflict | claim_lost | retired | held.
 
     `id` is the identity of the command as well: the same id again finds the run. `here` = the sending session owns and
     runs it (exec). `awaited` = the caller waits for its result: while nothing can start it is refused, unless its key
@@ -81,7 +81,7 @@ class StartRun(msgspec.Struct, frozen=True):
 
 
 class ClaimRuns(msgspec.Struct, frozen=True):
-    """Claim up to `limit` ready runs for the sending session. Answer: Claimed.
+    """Claim up to `limit` ready runs for the sending session. Answer: ClaimedRuns.
 
     It can run what the session announced (see AnnounceDefinitions); `tags` = the tags of this worker; `suspects` = only
     runs on probation; `under` = only this run and those that it requested; `insists` = limited queues in which older
@@ -128,7 +128,7 @@ class ClaimedRun(msgspec.Struct, frozen=True):
     hash_seed: str | None = None
     """The fingerprint of the hash seed of the process that started it; None = unknown."""
     clock_steps: str | None = None
-    """The clock steps during its life (`domain.clock_step.RunClockSteps`)."""
+    """The clock steps during its life (`domain.time.clock_step.RunClockSteps`)."""
     facts: tuple[Fact, ...] = ()
     losses: tuple[WorkerLoss, ...] = ()
     """Deaths of workers after which this claim continues the run."""
@@ -151,8 +151,8 @@ class ClaimedRuns(msgspec.Struct, frozen=True, tag="claimed"):
 
 
 class SuspendRun(msgspec.Struct, frozen=True):
-    """Suspend a run until `due_at` or a fact newer than `seen` (inbox seq). state: waiting or retrying. Answer: Done,
-    Refused.
+    """Suspend a run until `due_at` or a fact newer than `seen` (inbox seq). state: waiting or retrying. Answer:
+    CommandDone, Refused.
     """
 
     run: str
@@ -165,7 +165,7 @@ class SuspendRun(msgspec.Struct, frozen=True):
 
 
 class ReleaseRun(msgspec.Struct, frozen=True):
-    """Release a run unharmed (drain); it is ready again at once. Answer: Done, Refused."""
+    """Release a run unharmed (drain); it is ready again at once. Answer: CommandDone, Refused."""
 
     run: str
     claim: int
@@ -174,7 +174,7 @@ class ReleaseRun(msgspec.Struct, frozen=True):
 
 class FinishRun(msgspec.Struct, frozen=True):
     """End a run. state: succeeded, failed or cancelled. Wakes the parent, releases partitions, closes children. Answer:
-    Done, Refused.
+    CommandDone, Refused.
     """
 
     run: str
@@ -200,7 +200,7 @@ class CompleteRun(msgspec.Struct, frozen=True):
     The run has requested nothing else, so nothing of it is open. `name` and `ident` are the step's; `parent` = the run
     that requested this one; `events` and `posts` = messages of the step; `output_size` = bytes of its output.
 
-    Answer: Done, Refused.
+    Answer: CommandDone, Refused.
     """
 
     run: str
@@ -228,7 +228,7 @@ class CompleteRun(msgspec.Struct, frozen=True):
 
 
 class HaltRun(msgspec.Struct, frozen=True):
-    """Stop a run for a person: it needs attention. Answer: Done, Refused."""
+    """Stop a run for a person: it needs attention. Answer: CommandDone, Refused."""
 
     run: str
     claim: int
@@ -241,7 +241,7 @@ class HaltRun(msgspec.Struct, frozen=True):
 
 
 class AnnotateRun(msgspec.Struct, frozen=True):
-    """Save the annotations of a running body; each field None = unchanged. Answer: Done, Refused."""
+    """Save the annotations of a running body; each field None = unchanged. Answer: CommandDone, Refused."""
 
     run: str
     claim: int
@@ -274,7 +274,7 @@ class ReopenRun(msgspec.Struct, frozen=True):
     Only `from_ident` and GiveResult repeat a step in doubt, or one whose value was refused; otherwise it is refused as
     `unsettled`.
 
-    Answer: Done, Refused not_found | wrong_state | no_such_step | unsettled.
+    Answer: CommandDone, Refused not_found | wrong_state | no_such_step | unsettled.
     """
 
     run: str
@@ -291,7 +291,7 @@ class CancelRun(msgspec.Struct, frozen=True):
     its `on_cancel`; True also undoes the effects of a failed run; False ends a halted run, or one that waits for its
     rollback, without undoing.
 
-    Answer: Done, Refused not_found | finished | wrong_state.
+    Answer: CommandDone, Refused not_found | finished | wrong_state.
     """
 
     run: str
@@ -301,14 +301,14 @@ class CancelRun(msgspec.Struct, frozen=True):
 
 
 class MarkRunDone(msgspec.Struct, frozen=True):
-    """Mark an unfinished run without an owner as done, for a person. Answer: Done, Refused."""
+    """Mark an unfinished run without an owner as done, for a person. Answer: CommandDone, Refused."""
 
     run: str
     result: bytes | None = None
 
 
 class CancelChild(msgspec.Struct, frozen=True):
-    """Cancel the child of a request that the body abandoned, or the run that continues that child. Answer: Done,
+    """Cancel the child of a request that the body abandoned, or the run that continues that child. Answer: CommandDone,
     Refused claim_lost.
     """
 
@@ -319,7 +319,7 @@ class CancelChild(msgspec.Struct, frozen=True):
 
 class DiscardRun(msgspec.Struct, frozen=True):
     """Discard a run that needs attention, for a person: it fails. A failed one stays failed, and is settled. Answer:
-    Done, Refused.
+    CommandDone, Refused.
     """
 
     run: str
@@ -333,7 +333,7 @@ class GiveResult(msgspec.Struct, frozen=True):
     The request's outcome is superseded, and a RESULT fact named after it is put into the inbox. `again` = run the step
     again instead (no fact, same key). `undone` = steps were undone, so no other result can be given; an undo's can.
 
-    Answer: Done, Refused not_found | wrong_state | no_such_step | undone.
+    Answer: CommandDone, Refused not_found | wrong_state | no_such_step | undone.
     """
 
     run: str

@@ -6,7 +6,7 @@ from mainspring.domain.processes.process_finding import ProcessFinding, ProcessF
 
 
 class OpenSession(msgspec.Struct, frozen=True):
-    """Open the one session of this process. Answer: Numbered(session id)."""
+    """Open the one session of this process. Answer: NumberAnswer(session id)."""
 
     uuid: str
     role: str
@@ -26,7 +26,8 @@ class OpenSession(msgspec.Struct, frozen=True):
 
 
 class RecordHeartbeat(msgspec.Struct, frozen=True):
-    """Report that the committing thread and the loop make progress. Answer: Done (a dead session raises FencedError).
+    """Report that the committing thread and the loop make progress. Answer: CommandDone (a dead session raises
+    FencedError).
 
     A field that is not set keeps its earlier value.
     """
@@ -43,16 +44,16 @@ class ConfirmClockStep(msgspec.Struct, frozen=True):
     """Confirm that the worker of this process uses the clock as it was set: earlier commands were computed by the clock
     before.
 
-    `met_ms` = the sum of all steps that it met. Answer: Done.
+    `met_ms` = the sum of all steps that it met. Answer: CommandDone.
     """
 
     met_ms: int
 
 
 class RecordBlockedLoop(msgspec.Struct, frozen=True):
-    """Record that the loop of this process has been blocked for `blocked_ms`, and by which code. Answer: Done.
+    """Record that the loop of this process has been blocked for `blocked_ms`, and by which code. Answer: CommandDone.
 
-    `stack` is that of domain.stall.BlockedLoop; without one the loop is running again.
+    `stack` is that of domain.processes.stall.BlockedLoop; without one the loop is running again.
     """
 
     blocked_ms: int = 0
@@ -60,7 +61,7 @@ class RecordBlockedLoop(msgspec.Struct, frozen=True):
 
 
 class RecordProcessFindings(msgspec.Struct, frozen=True):
-    """Record all findings of this process about itself. Answer: Done.
+    """Record all findings of this process about itself. Answer: CommandDone.
 
     `kinds` = the command replaces only findings of these kinds: each part of a process reports its own. Empty = it
     replaces all.
@@ -71,17 +72,17 @@ class RecordProcessFindings(msgspec.Struct, frozen=True):
 
 
 class DrainSession(msgspec.Struct, frozen=True):
-    """Drain a session: it claims nothing new. Answer: Done, Refused not_found."""
+    """Drain a session: it claims nothing new. Answer: CommandDone, Refused not_found."""
 
     session: int
 
 
 class CloseSession(msgspec.Struct, frozen=True):
-    """End this process's session; its runs are ready again, unharmed. Answer: Done.
+    """End this process's session; its runs are ready again, unharmed. Answer: CommandDone.
 
     `blamed` = the runs, each with its claim, that the process had claimed when an unrequested signal made it drain:
-    each records a loss of its worker. From the second time on such a run is put on probation; in a probation process the
-    drain counts as a crash of its run, and `limit` of them move it to needs_attention.
+    each records a loss of its worker. From the second time on such a run is put on probation; in a probation process
+    the drain counts as a crash of its run, and `limit` of them move it to needs_attention.
     """
 
     blamed: tuple[tuple[str, int], ...] = ()
@@ -89,11 +90,11 @@ class CloseSession(msgspec.Struct, frozen=True):
 
 
 class DeclareSessionDead(msgspec.Struct, frozen=True):
-    """Declare a session dead and release its runs in one commit. Answer: Numbered(runs released), Refused not_alive |
-    not_silent.
+    """Declare a session dead and release its runs in one commit. Answer: NumberAnswer(runs released), Refused not_alive
+    | not_silent.
 
-    `crashed` = a surviving supervisor saw only that process die: its runs are put on probation. `alone` = the run that was
-    on probation by itself when the process died; its crash counts. `limit` = crashes that move a run to
+    `crashed` = a surviving supervisor saw only that process die: its runs are put on probation. `alone` = the run that
+    was on probation by itself when the process died; its crash counts. `limit` = crashes that move a run to
     needs_attention.
     """
 
@@ -112,19 +113,21 @@ class DeclareSessionDead(msgspec.Struct, frozen=True):
 
 
 class EndProbation(msgspec.Struct, frozen=True):
-    """End the probation of runs that no session owns: they did not cause the death that put them there. Answer: Done."""
+    """End the probation of runs that no session owns: they did not cause the death that put them there. Answer:
+    CommandDone.
+    """
 
     runs: tuple[str, ...]
 
 
 class WakeWorkers(msgspec.Struct, frozen=True):
     """Wake workers after a run ended in a process that claims no other: its slot in a limited queue is free. Answer:
-    Done.
+    CommandDone.
     """
 
 
 class ClearProbation(msgspec.Struct, frozen=True):
-    """End the probation of a run that lived long enough or made progress. Answer: Done, Refused claim_lost.
+    """End the probation of a run that lived long enough or made progress. Answer: CommandDone, Refused claim_lost.
 
     `progressed` = an outcome of it was committed: earlier crashes no longer count.
     """

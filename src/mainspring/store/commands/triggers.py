@@ -18,7 +18,7 @@ class TriggerTopic(msgspec.Struct, frozen=True):
 
 
 class TriggerRow(msgspec.Struct, frozen=True):
-    """A trigger as data: domain.trigger.Trigger as JSON, its webhook's path, and its topics."""
+    """A trigger as data: domain.triggers.trigger.Trigger as JSON, its webhook's path, and its topics."""
 
     name: str
     automation: str
@@ -63,7 +63,7 @@ class AcceptDelivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RejectDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """Store a delivery that was rejected on receipt, for people: the newest hundred of a trigger. Answer: Done."""
+    """Store a delivery that was rejected on receipt, for people: the newest hundred of a trigger. Answer: CommandDone."""
 
     id: str
     trigger: str
@@ -95,14 +95,14 @@ class RecordFilterCall(msgspec.Struct, frozen=True):
     """Record that this session starts to call the filters of these deliveries, so that a filter that ends the process
     cannot do so forever.
 
-    Answer: Done.
+    Answer: CommandDone.
     """
 
     deliveries: tuple[str, ...]
 
 
 class ReleaseHeldDeliveries(msgspec.Struct, frozen=True, kw_only=True):
-    """Start one run for held deliveries. Answer: Started, Done (its rate starts it later), Refused changed.
+    """Start one run for held deliveries. Answer: StartAnswer, CommandDone (its rate starts it later), Refused changed.
 
     `start` None = none can be started (`note` is the reason): they failed.
     """
@@ -118,9 +118,9 @@ class ReleaseHeldDeliveries(msgspec.Struct, frozen=True, kw_only=True):
 class JoinRun(msgspec.Struct, frozen=True, kw_only=True):
     """Add the end of a run to the others of its slot or key; start `start` when all are complete.
 
-    Answer: Done, Started, Refused changed | busy (the end is stored, and the start must be tried again). `delivery`
-    None = no new end: start what is complete. `counts` = the run ended in an awaited state. `note` = why none can be
-    started.
+    Answer: CommandDone, StartAnswer, Refused changed | busy (the end is stored, and the start must be tried again).
+    `delivery` None = no new end: start what is complete. `counts` = the run ended in an awaited state. `note` = why
+    none can be started.
     """
 
     trigger: str
@@ -144,7 +144,7 @@ class ReplayDelivery(msgspec.Struct, frozen=True):
 
 
 class DismissDelivery(msgspec.Struct, frozen=True):
-    """Decide that a delivery of the lost interval starts nothing. Answer: Done, Refused not_found (it needs no
+    """Decide that a delivery of the lost interval starts nothing. Answer: CommandDone, Refused not_found (it needs no
     decision).
     """
 
@@ -153,8 +153,8 @@ class DismissDelivery(msgspec.Struct, frozen=True):
 
 
 class ReleaseSourceKey(msgspec.Struct, frozen=True):
-    """Release a key so that it counts again: the earlier delivery keeps its row, but not its key. Answer: Done, Refused
-    not_found.
+    """Release a key so that it counts again: the earlier delivery keeps its row, but not its key. Answer: CommandDone,
+    Refused not_found.
     """
 
     trigger: str
@@ -162,7 +162,7 @@ class ReleaseSourceKey(msgspec.Struct, frozen=True):
 
 
 class ReportConsumer(msgspec.Struct, frozen=True):
-    """Record since when this session's consumer of a trigger is connected or unreachable. Answer: Done."""
+    """Record since when this session's consumer of a trigger is connected or unreachable. Answer: CommandDone."""
 
     trigger: str
     connected_at: int | None

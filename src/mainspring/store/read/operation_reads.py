@@ -1,4 +1,4 @@
-"""Reads of operations: an implementation of service.reads.Reads."""
+"""Reads of operations: an implementation of service.reads.ServiceReads."""
 
 from collections.abc import Sequence
 from typing import Any

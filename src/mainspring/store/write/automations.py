@@ -119,7 +119,7 @@ def pause_automation(tx: Transaction, command: PauseAutomation) -> CommandDone |
 
 
 def resume_automation(tx: Transaction, command: ResumeAutomation) -> CommandDone | Refused:
-    """Undo a pause, or a retirement."""
+    """End a pause or a retirement."""
     if tx.change("resume_automation", (command.name,)):
         tx.change("resume_schedules", (command.name,))
         deliveries.release_reassigned_paths(tx, command.name)

@@ -13,7 +13,7 @@ from mainspring.store.views import SlotView
 
 
 class UpcomingSlot(msgspec.Struct, frozen=True):
-    """The next slot of a schedule; `spec` = domain.schedule.Schedule as JSON."""
+    """The next slot of a schedule; `spec` = domain.time.schedule.Schedule as JSON."""
 
     automation: str
     schedule: str

@@ -53,7 +53,7 @@ class EndView(msgspec.Struct, frozen=True):
 
 
 class MonitoredTrigger(msgspec.Struct, frozen=True):
-    """A trigger that has not ended; `definition` is domain.trigger.Trigger as JSON."""
+    """A trigger that has not ended; `definition` is domain.triggers.trigger.Trigger as JSON."""
 
     name: str
     automation: str

@@ -12,8 +12,8 @@ _FEW_PARTS = 20
 
 
 class StoredPart(msgspec.Struct, frozen=True):
-    """A domain.log_part.Part in its place: `seq` = the number of its first line in the run; `automation` "" = it was
-    not read.
+    """A domain.runs.log_chunk.LogChunk in its place: `seq` = the number of its first line in the run; `automation` "" =
+    it was not read.
     """
 
     run: str

@@ -1,7 +1,7 @@
 """Changes of incidents: one row per problem, its history and its alerts, all in the commit of the evaluation that found
 it.
 
-An evaluation may be recorded twice, or by two watchers at once: rows of `faults` count for the first, an alert has a
+An evaluation may be recorded twice, or by two watchers at once: rows of `failures` count for the first, an alert has a
 unique key, and an incident that was resolved after the start of an evaluation is not reopened by it. A future instant
 was written by a clock that was ahead: it blocks nothing.
 """

@@ -118,7 +118,7 @@ def accept_delivery(tx: Transaction, command: AcceptDelivery) -> DeliveryStored 
 def _answer_known(tx: Transaction, command: AcceptDelivery, known: KnownDelivery) -> DeliveryStored | Refused:
     is_other = known.body_hash is not None and known.body_hash != command.body_hash
     if not is_other:
-        # A repeated delivery is kept in memory: a file that stays in place is delivered again each day.
+        # Retention counts from the last repetition: a file that stays in place is delivered again each day.
         tx.change("touch_delivery", (tx.now, known.id, tx.now - _TOUCH_AFTER_MS))
     if is_other or (known.state == DeliveryState.REFUSED and known.variant):
         tx.detail(split_trigger_name(command.trigger)[0], "refused:other_body")

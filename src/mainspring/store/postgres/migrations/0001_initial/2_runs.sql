@@ -6,7 +6,7 @@ create table queues (
     concurrency    bigint,                                      -- runs at once; null = no limit
     rate_count     bigint,                                      -- starts in rate_per_ms; null = no limit
     rate_per_ms    bigint,
-    rate_starts    text collate "C" not null default '[]',      -- domain.rate_window: the starts within the last rate_per_ms
+    rate_starts    text collate "C" not null default '[]',      -- domain.time.rate_window: the starts within the last rate_per_ms
     max_backlog    bigint,
     paused_at      bigint,
     paused_by      text collate "C",
@@ -53,21 +53,21 @@ create table runs (
     crashes       bigint not null default 0,                    -- deaths of a worker that had this run alone
     losses        bigint not null default 0,                    -- number of its rows in worker_losses
     drains        bigint not null default 0,                    -- drains of its worker that no one requested; from 2 on it runs on probation
-    -- Where it stands.
+    -- Its progress.
     deploy        bigint not null default 0,                    -- the deployment that worked on it last
     generation    bigint not null default 0,
     undoing       bigint not null default 0,                    -- 1 = it is loaded only to undo its steps
     rank          bigint not null default 0,                    -- the last rank in its journal when it was last released
     steps         bigint not null default 0,                    -- number of saved outcomes, for lists
-    healthy       text collate "C" not null default 'item',     -- domain.member.HealthRule: what success settles its failure
+    healthy       text collate "C" not null default 'item',     -- domain.incidents.incident_members.HealthRule: what success settles its failure
     item          text collate "C",                             -- what it is about; null = itself, '' = its automation as a whole
     hash_seed     text collate "C",                             -- of the process in which it began, see sessions
-    clock_steps   text collate "C",                             -- domain.clock_step.RunClockSteps: the clock steps since it began
+    clock_steps   text collate "C",                             -- domain.time.clock_step.RunClockSteps: the clock steps since it began
     output_size   bigint,                                       -- bytes that it produced, printed or returned; null = not measured
     codec         text collate "C" not null,
     input         bytea not null,                               -- sealed
     result        bytea,                                        -- sealed
-    failure       bytea,                                        -- domain.failure.Failure as JSON
+    failure       bytea,                                        -- domain.failures.failure.Failure as JSON
     failed_ident  text collate "C",                             -- the request whose outcome ended the run
     waiting_for   bytea,                                        -- JSON list of what a suspended run waits for, to show to people
     detail        bytea,                                        -- JSON: what needs attention (difference of inputs, question of doubt), hints
@@ -100,7 +100,9 @@ create index runs_state      on runs (state, seq) where state not in ('running',
 create index runs_parent     on runs (parent, parent_ident) where parent is not null;
 create index runs_partition  on runs (queue, partition, place, seq) where blocked = 'partition';
 create index runs_finished   on runs (state, finished_at) where finished_at is not null;
+-- Each evaluation of monitors reads the slots whose run has not started.
 create index runs_unbegun    on runs (schedule, slot_at) where schedule is not null and started_at is null and finished_at is null;
+-- Each supervisor reads the runs on probation five times a second: few, among perhaps a million that wait.
 create index runs_suspect    on runs (seq) where suspect = 1;
 create index runs_chain      on runs (chain, seq) where chain is not null;
 -- Ids are shown and accepted by their last characters: before them are 2 of the kind, 10 of the time and 10 at random.
@@ -112,7 +114,7 @@ create table journal (
     rank       bigint not null,
     ident      text collate "C" not null,
     name       text collate "C" not null,
-    kind       text collate "C" not null,                       -- domain.journal.OutcomeKind
+    kind       text collate "C" not null,                       -- domain.runs.journal.OutcomeKind
     state      text collate "C" not null,                       -- states.OutcomeState
     asked      bigint not null,                                 -- the place of its request in the order of the body's requests
     asked_after bigint not null default 0,                      -- the last rank that the body had received when it made the request
@@ -196,7 +198,7 @@ create table worker_losses (
     pid               bigint not null,
     seen_at           bigint not null,                          -- its last sign of life
     found_at          bigint not null,
-    noticed           text collate "C" not null,                -- domain.worker_loss.Noticed
+    noticed           text collate "C" not null,                -- domain.processes.worker_loss.LossDetection
     ending            text collate "C",                         -- how its process ended ("exit 0", "SIGSEGV"); null = not known
     finder_role       text collate "C",                         -- the process that found it
     finder_hostname   text collate "C",
@@ -222,7 +224,7 @@ create table run_keys (
 );
 create index run_keys_expiry on run_keys (expires_at) where expires_at is not null;
 
--- Which run holds a partition key.
+-- The holders of partition keys.
 create table partition_holds (
     queue     text collate "C" not null,
     partition text collate "C" not null,
@@ -259,7 +261,7 @@ create table logs (
     lines     bigint not null,
     size      bigint not null,                                  -- bytes of its lines before compression
     upto      bigint not null,                                  -- the same of all parts of the run up to this one, with dropped ones
-    body      bytea not null,                                   -- domain.log_part, sealed
+    body      bytea not null,                                   -- domain.runs.log_chunk, sealed
     primary key (run, seq)
 );
 create index logs_by_age on logs (last_at);

@@ -7,7 +7,7 @@ create table schedules (
     key          text collate "C",                              -- equal as long as it is the same schedule, also with new dates of a calendar
     spec         bytea not null,                                -- JSON: cron | every, tz
     spec_at      bigint,                                        -- when the dates in `spec` last changed; null = never
-    input        bytea,                                         -- what its runs are given, sealed
+    input        bytea,                                         -- the sealed input of its runs: with it a scheduler needs no code
     low_water_at bigint not null,                               -- only a backfill makes slots before this
     last_slot_at bigint,
     next_slot_at bigint,
@@ -15,7 +15,7 @@ create table schedules (
 );
 create index schedules_due on schedules (next_slot_at) where retired_at is null and next_slot_at is not null;
 
--- The due times of schedules and what came of each. Never pruned: the row prevents a second run for the same slot.
+-- The due times of schedules and the result of each. Never pruned: the row prevents a second run for the same slot.
 create table slots (
     schedule text collate "C" not null,
     slot_at  bigint not null,
@@ -42,7 +42,7 @@ create table triggers (
     name         text collate "C" primary key,                  -- AUTOMATION/SOURCE, with #2 for the second
     automation   text collate "C" not null,
     kind         text collate "C" not null,                     -- webhook | queue | files | event | run | runs
-    definition   bytea not null,                                -- domain.trigger.Trigger as JSON
+    definition   bytea not null,                                -- domain.triggers.trigger.Trigger as JSON
     path         text collate "C",                              -- of a webhook; null if another automation has the same path
     problem      text collate "C",                              -- why it receives nothing
     announced_at bigint not null,
@@ -51,7 +51,7 @@ create table triggers (
 create index triggers_path on triggers (path) where path is not null and ended_at is null;
 create index triggers_of on triggers (automation);
 
--- The events and ends of runs that triggers subscribe to.
+-- The events and ends of runs that triggers subscribe to. A process that publishes an event or ends a run reads them.
 create table topics (
     kind      text collate "C" not null,                        -- event | run
     name      text collate "C" not null,                        -- of the event, or of the automation
@@ -70,15 +70,15 @@ create table deliveries (
     state       text collate "C" not null,                      -- states.DeliveryState
     note        text collate "C",                               -- the reason of its state, to show to people
     filtered    bigint not null default 0,                      -- 1 while a worker has to run the filter
-    asked       text collate "C",                               -- sessions (ids with commas) that began to run its filter; see triggers/poison_deliveries.py
+    asked       text collate "C",                               -- session ids, with commas, that began to run its filter: see triggers/poison_deliveries.py
     name        text collate "C" not null default '',
     body_hash   text collate "C",
-    body        bytea,                                          -- as it came, sealed
-    data        bytea,                                          -- JSON of what a run is given, sealed; null = the body
+    body        bytea,                                          -- as received, sealed
+    data        bytea,                                          -- JSON of the input of a run, sealed; null = the body
     headers     bytea,                                          -- JSON, sealed
     source      text collate "C",                               -- the event, or the run whose end it is
     by_key      text collate "C" not null default '',           -- the key by which flow control counts it
-    verified    text collate "C",                               -- what its verifier reported
+    verified    text collate "C",                               -- the result of its verifier
     run         text collate "C",
     due_at      bigint,
     replay_of   text collate "C",                               -- the delivery that it repeats
@@ -90,15 +90,17 @@ create unique index deliveries_key on deliveries (trigger, key, variant);
 create index deliveries_received on deliveries (filtered, trigger, seq) where state = 'received';
 create index deliveries_due      on deliveries (due_at) where state = 'held' and due_at is not null;
 create index deliveries_held     on deliveries (trigger, by_key, seq) where state = 'held';
+-- Rejected deliveries are trimmed with each further one; failed ones are few, and are searched among many.
 create index deliveries_refused  on deliveries (trigger, seq) where state = 'refused';
 create index deliveries_failed   on deliveries (trigger, seq) where state = 'failed';
 create index deliveries_source   on deliveries (source) where state in ('held', 'received');
 create index deliveries_run      on deliveries (run) where run is not null;
 create index deliveries_old      on deliveries (changed_at) where state not in ('held', 'received');
+-- A bulk replay skips deliveries that were replayed already: the replay stands for its original.
 create index deliveries_replayed on deliveries (replay_of) where replay_of is not null;
 create index deliveries_short    on deliveries (substr(id, 23));
 
--- State of flow control, for each key of a trigger: domain.pace.Mark.
+-- State of flow control, for each key of a trigger: domain.triggers.flow_control.FlowControlState.
 create table flow_control (
     trigger    text collate "C" not null,
     by_key     text collate "C" not null,

@@ -35,7 +35,7 @@ create table clock_steps (
 ) strict;
 create index clock_steps_open on clock_steps (seq) where ended_at is null;
 
--- A session is the life of one process.
+-- A session is the life of one process. `posts` shows which process is missing, `capacity` is summed over machines.
 create table sessions (
     id          integer primary key autoincrement,  -- never given twice: a process that was declared dead cannot pass for another
     uuid        text not null unique,
@@ -59,8 +59,8 @@ create table sessions (
     memory      integer,                            -- bytes in use; null = not reported yet
     processor   integer,                            -- thousandths of one core since the heartbeat before; null = not reported yet
     hash_seed   text,                               -- fingerprint of its PYTHONHASHSEED, which decides the order of sets
-    child_queue text,                               -- JSON (domain.child_queue): attempts that wait for a child process; null = none
-    findings    text                                -- JSON: what it found wrong with itself, such as a missing secret; null = nothing
+    child_queue text,                               -- JSON (domain.processes.child_queue): attempts that wait for a child process; null = none
+    findings    text                                -- JSON: its findings about itself, such as a missing secret; null = none
 ) strict;
 create index sessions_alive on sessions (state) where state in ('alive', 'draining');
 
@@ -88,7 +88,7 @@ create table automations (
     name         text primary key,
     kind         text not null,
     version      integer not null,
-    definition   blob not null,                     -- domain.definition.Definition as JSON
+    definition   blob not null,                     -- domain.definitions.definition.Definition as JSON
     fingerprint  text not null,
     deploy       integer not null,                  -- deployments.number
     paused_at    integer,
@@ -96,7 +96,7 @@ create table automations (
     paused_by    text,
     pause_reason text,
     retired_at   integer,
-    problem      text,                              -- why its module could not be loaded
+    problem      text,                              -- why its module does not load
     announced_at integer not null
 ) strict, without rowid;
 
@@ -121,6 +121,7 @@ create table audit_log (
     prev_hash text not null,
     hash      text not null
 ) strict;
+-- Filters of the audit log.
 create index audit_log_actor on audit_log (actor, seq);
 create index audit_log_verb on audit_log (verb, seq);
 create index audit_log_subject on audit_log (subject, seq);

@@ -6,7 +6,7 @@ create table queues (
     concurrency    integer,                         -- runs at once; null = no limit
     rate_count     integer,                         -- starts in rate_per_ms; null = no limit
     rate_per_ms    integer,
-    rate_starts    text not null default '[]',      -- domain.rate_window: the starts within the last rate_per_ms
+    rate_starts    text not null default '[]',      -- domain.time.rate_window: the starts within the last rate_per_ms
     max_backlog    integer,
     backlog        integer not null default 0,      -- runs that are queued and were never claimed
     paused_at      integer,
@@ -46,21 +46,21 @@ create table runs (
     crashes       integer not null default 0,       -- deaths of a worker that had this run alone
     losses        integer not null default 0,       -- number of its rows in worker_losses
     drains        integer not null default 0,       -- drains of its worker that no one requested; from 2 on it runs on probation
-    -- Where it stands.
+    -- Its progress.
     deploy        integer not null default 0,       -- the deployment that worked on it last
     generation    integer not null default 0,
     undoing       integer not null default 0,       -- 1 = it is loaded only to undo its steps
     rank          integer not null default 0,       -- the last rank in its journal when it was last released
     steps         integer not null default 0,       -- number of saved outcomes, for lists
-    healthy       text not null default 'item',     -- domain.member.HealthRule: what success settles its failure
+    healthy       text not null default 'item',     -- domain.incidents.incident_members.HealthRule: what success settles its failure
     item          text,                             -- what it is about; null = itself, '' = its automation as a whole
     hash_seed     text,                             -- of the process in which it began, see sessions
-    clock_steps   text,                             -- domain.clock_step.RunClockSteps: the clock steps since it began
+    clock_steps   text,                             -- domain.time.clock_step.RunClockSteps: the clock steps since it began
     output_size   integer,                          -- bytes that it produced, printed or returned; null = not measured
     codec         text not null,
     input         blob not null,                    -- sealed
     result        blob,                             -- sealed
-    failure       blob,                             -- domain.failure.Failure as JSON
+    failure       blob,                             -- domain.failures.failure.Failure as JSON
     failed_ident  text,                             -- the request whose outcome ended the run
     waiting_for   blob,                             -- JSON list of what a suspended run waits for, to show to people
     detail        blob,                             -- JSON: what needs attention (difference of inputs, question of doubt), hints
@@ -93,7 +93,9 @@ create index runs_state      on runs (state, seq) where state not in ('running',
 create index runs_parent     on runs (parent, parent_ident) where parent is not null;
 create index runs_partition  on runs (queue, partition, place, seq) where blocked = 'partition';
 create index runs_finished   on runs (state, finished_at) where finished_at is not null;
+-- Each evaluation of monitors reads the slots whose run has not started.
 create index runs_unbegun    on runs (schedule, slot_at) where schedule is not null and started_at is null and finished_at is null;
+-- Each supervisor reads the runs on probation five times a second: few, among perhaps a million that wait.
 create index runs_suspect    on runs (seq) where suspect = 1;
 create index runs_chain      on runs (chain, seq) where chain is not null;
 -- Ids are shown and accepted by their last characters: before them are 2 of the kind, 10 of the time and 10 at random.
@@ -105,7 +107,7 @@ create table journal (
     rank       integer not null,
     ident      text not null,
     name       text not null,
-    kind       text not null,                       -- domain.journal.OutcomeKind
+    kind       text not null,                       -- domain.runs.journal.OutcomeKind
     state      text not null,                       -- states.OutcomeState
     asked      integer not null,                    -- the place of its request in the order of the body's requests
     asked_after integer not null default 0,         -- the last rank that the body had received when it made the request
@@ -189,7 +191,7 @@ create table worker_losses (
     pid               integer not null,
     seen_at           integer not null,             -- its last sign of life
     found_at          integer not null,
-    noticed           text not null,                -- domain.worker_loss.Noticed
+    noticed           text not null,                -- domain.processes.worker_loss.LossDetection
     ending            text,                         -- how its process ended ("exit 0", "SIGSEGV"); null = not known
     finder_role       text,                         -- the process that found it
     finder_hostname   text,
@@ -215,7 +217,7 @@ create table run_keys (
 ) strict, without rowid;
 create index run_keys_expiry on run_keys (expires_at) where expires_at is not null;
 
--- Which run holds a partition key.
+-- The holders of partition keys.
 create table partition_holds (
     queue     text not null,
     partition text not null,
@@ -252,7 +254,7 @@ create table logs (
     lines     integer not null,
     size      integer not null,                     -- bytes of its lines before compression
     upto      integer not null,                     -- the same of all parts of the run up to this one, with dropped ones
-    body      blob not null,                        -- domain.log_part, sealed
+    body      blob not null,                        -- domain.runs.log_chunk, sealed
     primary key (run, seq)
 ) strict;
 create index logs_by_age on logs (last_at);

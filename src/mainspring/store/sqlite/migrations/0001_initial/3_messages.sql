@@ -1,10 +1,10 @@
 -- What runs wait for and receive: signals, events, answers, ends of children.
 
--- Facts that a run has not taken in yet. Taking one in deletes the row and adds one to the journal.
+-- Facts that a run has not consumed yet. Consuming one deletes the row and adds one to the journal.
 create table inbox (
     seq     integer primary key autoincrement,
     run     text not null,
-    kind    text not null,                          -- domain.journal.FactKind
+    kind    text not null,                          -- domain.runs.journal.FactKind
     name    text not null,
     ident   text,
     payload blob,
@@ -18,7 +18,7 @@ create index inbox_run on inbox (run, seq);
 create table rejected_facts (
     seq         integer primary key autoincrement,
     run         text not null,
-    kind        text not null,                      -- domain.journal.FactKind: signal | event
+    kind        text not null,                      -- domain.runs.journal.FactKind: signal | event
     name        text not null,
     ident       text,
     payload     blob,
@@ -29,7 +29,7 @@ create table rejected_facts (
 ) strict;
 create index rejected_facts_run on rejected_facts (run, seq);
 
--- What a run was given once, so that it is never given twice.
+-- What a run was given once, so that it is never given twice: neither to it nor to another run of its chain.
 create table facts_taken (
     run      text not null,
     kind     text not null,
@@ -37,6 +37,7 @@ create table facts_taken (
     receiver text,                                  -- the run of its chain that received it; null = the one in `run`
     primary key (run, kind, source)
 ) strict, without rowid;
+-- Finds the runs that got an event.
 create index facts_taken_event on facts_taken (source) where kind = 'event';
 
 -- What runs wait for now.

@@ -7,7 +7,7 @@ create table schedules (
     key          text,                              -- equal as long as it is the same schedule, also with new dates of a calendar
     spec         blob not null,                     -- JSON: cron | every, tz
     spec_at      integer,                           -- when the dates in `spec` last changed; null = never
-    input        blob,                              -- what its runs are given, sealed
+    input        blob,                              -- the sealed input of its runs: with it a scheduler needs no code
     low_water_at integer not null,                  -- only a backfill makes slots before this
     last_slot_at integer,
     next_slot_at integer,
@@ -15,7 +15,7 @@ create table schedules (
 ) strict, without rowid;
 create index schedules_due on schedules (next_slot_at) where retired_at is null and next_slot_at is not null;
 
--- The due times of schedules and what came of each. Never pruned: the row prevents a second run for the same slot.
+-- The due times of schedules and the result of each. Never pruned: the row prevents a second run for the same slot.
 create table slots (
     schedule text not null,
     slot_at  integer not null,
@@ -42,7 +42,7 @@ create table triggers (
     name         text primary key,                  -- AUTOMATION/SOURCE, with #2 for the second
     automation   text not null,
     kind         text not null,                     -- webhook | queue | files | event | run | runs
-    definition   blob not null,                     -- domain.trigger.Trigger as JSON
+    definition   blob not null,                     -- domain.triggers.trigger.Trigger as JSON
     path         text,                              -- of a webhook; null if another automation has the same path
     problem      text,                              -- why it receives nothing
     announced_at integer not null,
@@ -51,7 +51,7 @@ create table triggers (
 create index triggers_path on triggers (path) where path is not null and ended_at is null;
 create index triggers_of on triggers (automation);
 
--- The events and ends of runs that triggers subscribe to.
+-- The events and ends of runs that triggers subscribe to. A process that publishes an event or ends a run reads them.
 create table topics (
     kind      text not null,                        -- event | run
     name      text not null,                        -- of the event, or of the automation
@@ -70,15 +70,15 @@ create table deliveries (
     state       text not null,                      -- states.DeliveryState
     note        text,                               -- the reason of its state, to show to people
     filtered    integer not null default 0,         -- 1 while a worker has to run the filter
-    asked       text,                               -- sessions (ids with commas) that began to run its filter; see triggers/poison_deliveries.py
+    asked       text,                               -- session ids, with commas, that began to run its filter: see triggers/poison_deliveries.py
     name        text not null default '',
     body_hash   text,
-    body        blob,                               -- as it came, sealed
-    data        blob,                               -- JSON of what a run is given, sealed; null = the body
+    body        blob,                               -- as received, sealed
+    data        blob,                               -- JSON of the input of a run, sealed; null = the body
     headers     blob,                               -- JSON, sealed
     source      text,                               -- the event, or the run whose end it is
     by_key      text not null default '',           -- the key by which flow control counts it
-    verified    text,                               -- what its verifier reported
+    verified    text,                               -- the result of its verifier
     run         text,
     due_at      integer,
     replay_of   text,                               -- the delivery that it repeats
@@ -90,15 +90,17 @@ create unique index deliveries_key on deliveries (trigger, key, variant);
 create index deliveries_received on deliveries (filtered, trigger, seq) where state = 'received';
 create index deliveries_due      on deliveries (due_at) where state = 'held' and due_at is not null;
 create index deliveries_held     on deliveries (trigger, by_key, seq) where state = 'held';
+-- Rejected deliveries are trimmed with each further one; failed ones are few, and are searched among many.
 create index deliveries_refused  on deliveries (trigger, seq) where state = 'refused';
 create index deliveries_failed   on deliveries (trigger, seq) where state = 'failed';
 create index deliveries_source   on deliveries (source) where state in ('held', 'received');
 create index deliveries_run      on deliveries (run) where run is not null;
 create index deliveries_old      on deliveries (changed_at) where state not in ('held', 'received');
+-- A bulk replay skips deliveries that were replayed already: the replay stands for its original.
 create index deliveries_replayed on deliveries (replay_of) where replay_of is not null;
 create index deliveries_short    on deliveries (substr(id, 23));
 
--- State of flow control, for each key of a trigger: domain.pace.Mark.
+-- State of flow control, for each key of a trigger: domain.triggers.flow_control.FlowControlState.
 create table flow_control (
     trigger    text not null,
     by_key     text not null,

@@ -9,15 +9,15 @@ create table failures (
     state       text not null,                      -- states.RunState: failed | needs_attention
     reason      text,                               -- states.FailureReason
     ident       text,                               -- the step that failed
-    failure     blob,                               -- domain.failure.Failure as JSON, until it is grouped
+    failure     blob,                               -- domain.failures.failure.Failure as JSON, until it is grouped
     at          integer not null,
     fingerprint text,                               -- of its error group; null = not grouped yet
     healthy     text not null default 'item',       -- as in runs
     item        text not null default '',           -- as in runs
     incident    text,                               -- null = no watcher has reported it yet
-    opened      integer,                            -- which opening of the incident it belongs to
+    opened      integer,                            -- the opening of the incident that it belongs to
     settled_at  integer,                            -- null = it is open
-    settled_how text,                               -- domain.member.Settlement
+    settled_how text,                               -- domain.incidents.incident_members.Settlement
     settled_by  text                                -- the run that succeeded, or the person
 ) strict;
 create index failures_untold on failures (seq) where fingerprint is null;
@@ -43,12 +43,12 @@ create table error_groups (
     primary key (automation, fingerprint)
 ) strict, without rowid;
 
--- What is or was wrong. A row is opened again when the same thing is wrong again.
+-- Incidents: one row for each problem. It is reopened when the same problem returns.
 create table incidents (
     seq           integer primary key autoincrement,
     id            text not null unique,
     automation    text not null,                    -- '' = Mainspring itself
-    kind          text not null,                    -- domain.incident.IncidentKind
+    kind          text not null,                    -- domain.incidents.incident.IncidentKind
     fingerprint   text not null,
     state         text not null,                    -- states.IncidentState
     severity      text not null,
@@ -84,19 +84,19 @@ create table incident_moves (
 create index incident_moves_of on incident_moves (incident, seq);
 create index incident_moves_at on incident_moves (at);
 
--- Notifications: one thing about an incident to one channel.
+-- Notifications: one event of an incident for one channel.
 create table alerts (
     seq      integer primary key autoincrement,     -- the order within a channel
     key      text not null unique,                  -- of incident, opening, subject and channel: it is sent once
     incident text not null,
     opened   integer not null,
-    about    text not null,                         -- domain.notice.About
+    about    text not null,                         -- domain.notifications.notification.NotificationEvent
     channel  text not null,
     severity text not null,
     state    text not null,                         -- states.AlertState
     made_at  integer not null,
     due_at   integer not null,
-    tried    integer not null default 0,            -- 1 = a notifier took it and has not reported the outcome
+    tried    integer not null default 0,            -- 1 = a notifier leased it and has not reported the outcome
     ended_at integer,
     fault    text                                   -- why the channel rejected it
 ) strict;
@@ -114,7 +114,7 @@ create table channels (
     failures integer not null,                      -- failed tries in a row
     since_at integer,
     fault    text,
-    told_at  integer                                -- when it last accepted something
+    told_at  integer                                -- when it last accepted an alert
 ) strict, without rowid;
 
 -- How a channel finds the message that it sent about an incident, to change it or to answer in its thread.
@@ -128,7 +128,7 @@ create table channel_refs (
 
 -- Conditions that runs depend on besides their input (definition, configuration, versions): one row for each change.
 create table run_conditions (
-    kind    text not null,                          -- domain.circumstance.CircumstanceKind
+    kind    text not null,                          -- domain.runs.run_conditions.ConditionKind
     subject text not null,                          -- "automation:NAME" or "host:NAME"
     at      integer not null,
     was     text,                                   -- JSON object; null = not known before, which is not a change

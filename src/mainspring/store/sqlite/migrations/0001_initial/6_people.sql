@@ -1,22 +1,22 @@
 -- People and programs that use the pages and the API, and the bulk operations that they start.
 -- Nothing here can be used to sign in: passwords are hashed by scrypt, everything else is a SHA-256 (hex).
 
--- Who may sign in with a password.
+-- The people who may sign in with a password.
 create table people (
     name        text primary key,
-    password    text not null,                      -- domain.password
-    role        text not null,                      -- domain.access.Role
+    password    text not null,                      -- domain.access.passwords
+    role        text not null,                      -- domain.access.permissions.Role
     automations text,                               -- JSON list of patterns; null = all
     made_at     integer not null,
     changed_at  integer not null
 ) strict, without rowid;
 
--- Who is signed in at the pages.
+-- The sessions of people at the web pages.
 create table web_sessions (
     hash        text primary key,                   -- of the cookie
     id          text not null unique,               -- the name that people see
     name        text not null,
-    source      text not null,                      -- domain.access.Source
+    source      text not null,                      -- domain.access.permissions.SignInMethod
     role        text,                               -- null = as the row of people says
     automations text,                               -- JSON list of patterns; null = all, or as the row of people says
     address     text not null,
@@ -33,9 +33,9 @@ create table api_tokens (
     id          text primary key,
     name        text not null unique,
     hash        text not null unique,               -- of the token
-    role        text not null,                      -- domain.access.Role
+    role        text not null,                      -- domain.access.permissions.Role
     automations text,                               -- JSON list of patterns; null = all
-    by          text not null,                      -- who made it
+    by          text not null,                      -- its creator
     made_at     integer not null,
     until_at    integer,                            -- null = until it is revoked
     used_at     integer
@@ -52,11 +52,11 @@ create table start_links (
 create table bulk_acts (
     seq         integer primary key autoincrement,
     id          text not null unique,               -- id of the command that requested it
-    verb        text not null,                      -- domain.bulk.BulkVerb
+    verb        text not null,                      -- domain.runs.bulk_operation.BulkVerb
     state       text not null,                      -- states.BulkState
     which       blob not null,                      -- JSON: how its runs were selected, to show to people
     automations text not null,                      -- JSON list: the automations of its runs
-    rate        text,                               -- domain.rate.Rate; null = as fast as possible
+    rate        text,                               -- domain.time.rate.Rate; null = as fast as possible
     piece       integer not null,                   -- batch size
     every_ms    integer not null,                   -- from one batch to the next
     actor       text not null,
