@@ -120,7 +120,7 @@ class ApiWorld:
     def find_wrong(self, automation: str = "pay", id: str = "i_01", kind: IncidentKind = IncidentKind.SILENCE) -> None:
         finding = Finding(subject=Subject(automation, kind), severity=Severity.PAGE, text="no success", since_at=1)
         found = EvaluatedFinding(id=id, finding=finding, to=(NotificationTarget(0, "ops"),))
-        self.store.apply(RecordEvaluation(looked_at=self.clock.now(), found=(found,)))
+        self.store.apply(RecordEvaluation(started_at=self.clock.now(), found=(found,)))
 
 
 def own(key: str, who: str = "ann") -> str:

@@ -157,7 +157,7 @@ class Evaluator:
         }
         if not (evaluated or resolved or due or failures.groups or digests or parts[0]["is_back"]):
             return 0
-        changes: int = sum(self._store.apply(RecordEvaluation(looked_at=now, **part)).number for part in parts)
+        changes: int = sum(self._store.apply(RecordEvaluation(started_at=now, **part)).number for part in parts)
         self._digested |= set(digests)
         self._reminded = {_reminder_key(reminder) for reminder in due} | {
             key for key in self._reminded if key[0] in {i.id for i in open_incidents}
@@ -229,10 +229,10 @@ def _split_groups(
     found: list[list[ErrorGroup]] = [[] for _ in parts]
     for group in groups:
         failures_by_part: dict[int, list[GroupedFailure]] = defaultdict(list)
-        for failure in group.told:
+        for failure in group.added:
             failures_by_part[part_of.get(failure.seq, 0)].append(failure)
         for number, failures in failures_by_part.items():
-            found[number].append(msgspec.structs.replace(group, told=tuple(failures)))
+            found[number].append(msgspec.structs.replace(group, added=tuple(failures)))
     return [tuple(part_groups) for part_groups in found]
 
 

@@ -91,7 +91,7 @@ class Transaction(ABC):
         self._details: dict[tuple[str, str], int] = {}
 
     @abstractmethod
-    def one(self, query: str, params: Params = ()) -> tuple[Any, ...] | None:
+    def first(self, query: str, params: Params = ()) -> tuple[Any, ...] | None:
         """Return the first row, or None. The statement runs to its end."""
 
     @abstractmethod

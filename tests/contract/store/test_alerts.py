@@ -18,7 +18,7 @@ from tests.contract.store.test_incidents import found
 def open_incidents(store, *names, to=None):
     to = to or (NotificationTarget(0, "ops"),)
     every = tuple(found(Subject("a", IncidentKind.PERMANENT_ERROR, name), id=name, to=to) for name in names)
-    store.do(RecordEvaluation(looked_at=store.clock.now(), found=every))
+    store.do(RecordEvaluation(started_at=store.clock.now(), found=every))
 
 
 def taken(answer):
@@ -61,7 +61,7 @@ def test_digest_is_taken_whole(store):
     for name, severity in every:
         subject = Subject("a", IncidentKind.PERMANENT_ERROR, name)
         one = found(subject, id=name, to=(NotificationTarget(0, "ops"),), severity=severity)
-        store.do(RecordEvaluation(looked_at=store.clock.now(), found=(one,)))
+        store.do(RecordEvaluation(started_at=store.clock.now(), found=(one,)))
     take = take_alerts("ops", most=2)
     (channel,) = store.do(take).channels
     assert [one.incident.id for one in channel.alerts] == ["i0", "i2", "i1", "i3", "i5", "i7"]
@@ -84,7 +84,7 @@ def test_what_was_told_is_over(store):
     assert taken(store.do(take_alerts("ops"))) == {}
     assert states(store) == {"i1": AlertState.SENT}
     store.clock.forward(10)
-    store.do(RecordEvaluation(looked_at=store.clock.now(), well=(Subject("a", IncidentKind.PERMANENT_ERROR, "i1"),)))
+    store.do(RecordEvaluation(started_at=store.clock.now(), well=(Subject("a", IncidentKind.PERMANENT_ERROR, "i1"),)))
     (channel,) = store.do(take_alerts("ops")).channels
     assert [(one.ref, one.is_told) for one in channel.alerts] == [("ts-1", True)]
     (view,) = store.read("channels")

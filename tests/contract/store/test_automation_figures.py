@@ -91,7 +91,7 @@ def test_causes_that_came_back_are_told_by_automation(store, clock):
         subject = Subject(automation, IncidentKind.SILENCE)
         finding = Finding(subject=subject, severity=Severity.NOTIFY, text="silent", since_at=clock.now())
         for observed in ({"found": (EvaluatedFinding(id=id, finding=finding, to=()),)}, {"well": (subject,)}) * 2:
-            store.do(RecordEvaluation(looked_at=clock.forward(1_000), **observed))
+            store.do(RecordEvaluation(started_at=clock.forward(1_000), **observed))
     (one,) = reads.incident_reopenings(store.reader, "a", 0)
     assert (one.incident, one.kind, one.text) == ("i_a", IncidentKind.SILENCE, "silent")
     assert reads.incident_reopenings(store.reader, "a", clock.now() + 1) == []

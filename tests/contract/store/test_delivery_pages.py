@@ -26,7 +26,7 @@ def rows(store, clock):
     return reads.deliveries(store.reader, limit=50).deliveries
 
 
-def walked(store, looked_at=3, **asked):
+def walked(store, started_at=3, **asked):
     """Return the ids of all pages, and how many pages there were."""
     found, pages, cursor = [], 0, None
     while True:

@@ -132,7 +132,7 @@ def test_last_failure_of_each_run_is_found(store):
         once.id: (HALTED, None),
     }
     groups = group_failures(ungrouped_failures(store.reader), lambda text: text).groups
-    store.do(RecordEvaluation(looked_at=store.clock.now(), groups=groups))
+    store.do(RecordEvaluation(started_at=store.clock.now(), groups=groups))
     (told,) = last_failures(store.reader, [twice.id])
     assert told.fingerprint == failure_fingerprint(found[twice.id]).id
     assert last_failures(store.reader, []) == []

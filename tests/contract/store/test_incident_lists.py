@@ -45,7 +45,7 @@ def look(store, *names, kind=IncidentKind.SILENCE, severity=Severity.NOTIFY, par
         found = EvaluatedFinding(
             id=f"i_{name}{kind[:2]}", finding=finding, to=(NotificationTarget(0, "ops"),), parent=parent
         )
-        store.do(RecordEvaluation(looked_at=store.clock.now(), found=(found,)))
+        store.do(RecordEvaluation(started_at=store.clock.now(), found=(found,)))
 
 
 def ids(rows):
@@ -91,7 +91,7 @@ def test_no_page_ends_leaves_anything_out(store, limit):
             EvaluatedFinding(id=f"i_{n}", finding=Finding(subject=one, severity=Severity.PAGE, text="t", since_at=1))
             for n, one in enumerate(silent)
         ]
-        store.do(RecordEvaluation(looked_at=store.clock.now(), found=tuple(found)))
+        store.do(RecordEvaluation(started_at=store.clock.now(), found=tuple(found)))
     assert ids(pages(store.reader, limit)) == [f"i_{n}" for n in reversed(range(8))]
 
 
@@ -108,7 +108,7 @@ def test_runs_of_an_incident_are_its_members(store):
     found = EvaluatedFinding(id="i_1", finding=finding, faults=tuple(one.seq for one in told))
     store.do(
         RecordEvaluation(
-            looked_at=store.clock.now(), groups=(ErrorGroup("a", "f1", "E", "e", "p", "m", told),), found=(found,)
+            started_at=store.clock.now(), groups=(ErrorGroup("a", "f1", "E", "e", "p", "m", told),), found=(found,)
         )
     )
     assert ids(lists.runs_of_incident(store.reader, "i_1")) == [runs[1].id, runs[0].id]
@@ -139,11 +139,11 @@ def test_acknowledged_for_a_time_is_open_again(store):
     store.do(audited(AcknowledgeIncident("i_asi", "ann", "on it", until)))
     assert store.read("incident", "i_asi").snoozed_until == until
     wake = IncidentReminder("i_asi", 1, NotificationEvent.REPEATED, until, (NotificationTarget(0, "ops"),), wakes=False)
-    store.do(RecordEvaluation(looked_at=store.clock.now(), reminders=(wake,)))
+    store.do(RecordEvaluation(started_at=store.clock.now(), reminders=(wake,)))
     assert store.read("incident", "i_asi").state is IncidentState.ACKNOWLEDGED
     store.clock.forward(HOUR)
     for _ in range(2):
-        store.do(RecordEvaluation(looked_at=store.clock.now(), reminders=(msgspec.structs.replace(wake, wakes=True),)))
+        store.do(RecordEvaluation(started_at=store.clock.now(), reminders=(msgspec.structs.replace(wake, wakes=True),)))
     one = store.read("incident", "i_asi")
     assert (one.state, one.snoozed_until) == (IncidentState.OPEN, None)
     assert [move.move for move in store.read("moves", "i_asi")][1:] == [IncidentMove.ACKNOWLEDGE, IncidentMove.WAKE]

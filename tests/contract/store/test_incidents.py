@@ -35,7 +35,7 @@ def found(subject=SILENT, *, id="i1", to=TO, faults=(), parent=None, **options):
 
 
 def look(store, *all_found, **options):
-    return store.do(RecordEvaluation(looked_at=store.clock.now(), found=all_found, **options))
+    return store.do(RecordEvaluation(started_at=store.clock.now(), found=all_found, **options))
 
 
 def told(store):
@@ -79,7 +79,7 @@ def test_finding_opens_one_incident(store):
 
 def test_look_that_is_written_twice_changes_nothing(store):
     """A commit whose answer was lost is sent again: one incident, one alert, one move."""
-    command = RecordEvaluation(looked_at=store.clock.now(), found=(found(),))
+    command = RecordEvaluation(started_at=store.clock.now(), found=(found(),))
     store.do(command)
     store.again(command)
     assert len(store.read("incidents")) == len(store.read("alerts")) == len(store.read("moves", "i1")) == 1
@@ -112,13 +112,13 @@ def test_old_look_reopens_and_resolves_nothing(store):
     began = store.clock.now()
     store.clock.forward(10)
     look(store, found())
-    store.do(RecordEvaluation(looked_at=began, well=(SILENT,)))
+    store.do(RecordEvaluation(started_at=began, well=(SILENT,)))
     assert state(store) is IncidentState.OPEN
     store.clock.forward(10)
     before = store.clock.now()
     store.clock.forward(10)
     look(store, well=(SILENT,))
-    store.do(RecordEvaluation(looked_at=before, found=(found(),)))
+    store.do(RecordEvaluation(started_at=before, found=(found(),)))
     assert state(store) is IncidentState.RESOLVED
 
 

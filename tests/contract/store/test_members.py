@@ -47,7 +47,7 @@ def tell(store, *, automation="a", fingerprint="f1", kind=FAILED):
     )
     id = f"i_{automation}_{fingerprint}_{kind}"
     found = EvaluatedFinding(id=id, finding=finding, faults=tuple(one.seq for one in faults))
-    store.do(RecordEvaluation(looked_at=store.clock.now(), groups=(group,), found=(found,)))
+    store.do(RecordEvaluation(started_at=store.clock.now(), groups=(group,), found=(found,)))
     return id
 
 
@@ -68,7 +68,7 @@ def child_of(store, link):
 def well(store, *, automation="a", fingerprint="f1", kind=FAILED):
     """Let a watcher find that nothing is wrong any more."""
     store.clock.forward(1)
-    store.do(RecordEvaluation(looked_at=store.clock.now(), well=(Subject(automation, kind, fingerprint),)))
+    store.do(RecordEvaluation(started_at=store.clock.now(), well=(Subject(automation, kind, fingerprint),)))
 
 
 def settled(store, run):
@@ -233,7 +233,7 @@ def test_message_names_no_sealed_title_and_no_secret(store):
 def test_incident_without_failed_runs_names_no_item(store):
     """As one of silence."""
     finding = Finding(subject=Subject("a", IncidentKind.SILENCE), severity=Severity.PAGE, text="no success", since_at=1)
-    store.do(RecordEvaluation(looked_at=store.clock.now(), found=(EvaluatedFinding(id="i_1", finding=finding),)))
+    store.do(RecordEvaluation(started_at=store.clock.now(), found=(EvaluatedFinding(id="i_1", finding=finding),)))
     assert message_items(store, "i_1") == FailedItems()
 
 
@@ -348,7 +348,7 @@ def test_resolved_storm_settles_what_is_folded_into_it(store, counted):
         EvaluatedFinding(id="i_storm", finding=finding),
         EvaluatedFinding(id="i_part", finding=part, faults=tuple(one.seq for one in faults), parent=storm),
     )
-    store.do(RecordEvaluation(looked_at=store.clock.now(), groups=(group,), found=found))
+    store.do(RecordEvaluation(started_at=store.clock.now(), groups=(group,), found=found))
     store.do(ResolveIncident("i_storm", "ana"))
     assert (settled(store, run), state_of(store, "i_part")) == (Settlement.RESOLVED, IncidentState.RESOLVED)
     assert (state_of(store, id), counted()) == (IncidentState.OPEN, "1")

@@ -183,7 +183,7 @@ def test_ten_thousand_open_incidents_are_looked_at(site):
             )
             for one in range(place, place + 500)
         )
-        site.store.do(RecordEvaluation(looked_at=site.store.clock.now(), found=found))
+        site.store.do(RecordEvaluation(started_at=site.store.clock.now(), found=found))
     site.store.tamper(
         "insert into failures (run, automation, state, at, fingerprint, item, incident, opened)"
         " select 'r_' || id, automation, 'failed', 1, fingerprint, id, id, 1 from incidents"

@@ -80,7 +80,7 @@ def go_wrong(store, *names, severity=Severity.PAGE, routing=None):
         )
         finding = Finding(subject=subject, severity=severity, text="no success", since_at=1)
         found.append(EvaluatedFinding(id=store.name("i"), finding=finding, to=to))
-    store.do(RecordEvaluation(looked_at=now, found=tuple(found)))
+    store.do(RecordEvaluation(started_at=now, found=tuple(found)))
 
 
 async def test_channel_that_is_down_for_ten_minutes_hears_all_in_order(store):

@@ -48,7 +48,7 @@ def victim(stage, request):
     subject = Subject(request.param, IncidentKind.RETRIES_EXHAUSTED)
     finding = Finding(subject=subject, severity=Severity.NOTIFY, text=text, since_at=stage.now - 7_140_000)
     found = EvaluatedFinding(id=INCIDENT, finding=finding, to=(NotificationTarget(0, "ops"),))
-    stage.do(RecordEvaluation(looked_at=stage.now, found=(found,)))
+    stage.do(RecordEvaluation(started_at=stage.now, found=(found,)))
     halted = stage.begin(definition)
     stage.do(finish(halted, RunState.CANCELLED))
     return run.id

@@ -59,7 +59,7 @@ def victim(stage, text):
     )  # fmt: skip
     stage.do(
         RecordEvaluation(
-            looked_at=stage.now,
+            started_at=stage.now,
             found=(EvaluatedFinding(id="i_1", finding=finding, to=(NotificationTarget(0, "ops"),)),),
         )
     )

@@ -120,7 +120,7 @@ def told(stage):
         subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text="no success", since_at=0
     )
     to = (NotificationTarget(0, "old"), NotificationTarget(0, "ops"))
-    stage.do(RecordEvaluation(looked_at=stage.now, found=(EvaluatedFinding(id="i_1", finding=finding, to=to),)))
+    stage.do(RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id="i_1", finding=finding, to=to),)))
     take = take_alerts("ops")
     (channel,) = stage.do(take).channels
     stage.do(SettleAlerts(lease=take.lease, channel="ops", sent=(SentAlert(channel.alerts[0].seq),)))
@@ -176,7 +176,7 @@ def test_doctor_says_when_each_channel_was_told_last(cli, stage, folder):
     finding = Finding(subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text="x", since_at=0)
     stage.do(
         RecordEvaluation(
-            looked_at=stage.now,
+            started_at=stage.now,
             found=(EvaluatedFinding(id="i_1", finding=finding, to=(NotificationTarget(0, "ops"),)),),
         )
     )

@@ -30,7 +30,7 @@ def busy(stage):
     for number, severity in enumerate((Severity.NOTIFY, Severity.PAGE)):
         subject = Subject(f"a{number}", IncidentKind.SILENCE)
         finding = Finding(subject=subject, severity=severity, text="no \x1b[31msuccess", since_at=stage.now - 60_000)
-        stage.do(RecordEvaluation(looked_at=stage.now, found=(EvaluatedFinding(id=f"i_{number}", finding=finding),)))
+        stage.do(RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id=f"i_{number}", finding=finding),)))
     stage.begin()
     return stage
 
@@ -88,7 +88,7 @@ def test_what_is_beside_incidents_is_said_once(stage, number):
     for one in range(number):
         subject = Subject(f"a{one}", IncidentKind.SILENCE)
         finding = Finding(subject=subject, severity=Severity.PAGE, text="silent", since_at=0)
-        stage.do(RecordEvaluation(looked_at=stage.now, found=(EvaluatedFinding(id=f"i_{one}", finding=finding),)))
+        stage.do(RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id=f"i_{one}", finding=finding),)))
     stage.do(fail(stage.begin()))
     lines = [line.text for line in format_overview(frame(stage), stage.now)]
     assert lines[2] == "  1 failed run still needs a decision: mainspring failed list"
@@ -101,7 +101,7 @@ def test_frame_fits_its_screen(stage, height):
     for number in range(30):
         subject = Subject(f"a{number}", IncidentKind.SILENCE)
         finding = Finding(subject=subject, severity=Severity.PAGE, text="silent", since_at=0)
-        stage.do(RecordEvaluation(looked_at=stage.now, found=(EvaluatedFinding(id=f"i_{number}", finding=finding),)))
+        stage.do(RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id=f"i_{number}", finding=finding),)))
     lines = [line.text for line in format_overview(frame(stage), stage.now, height)]
     assert len(lines) <= height
     if height >= 20:
@@ -136,7 +136,7 @@ def test_place_shows_incidents_and_last_failures_of_its_automation(stage):
             subject=Subject(name, kind), severity=Severity.PAGE, text=f"{kind} it is", since_at=0, hint="look"
         )
         stage.do(
-            RecordEvaluation(looked_at=stage.now, found=(EvaluatedFinding(id=f"i_{name}_{kind}", finding=finding),))
+            RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id=f"i_{name}_{kind}", finding=finding),))
         )
 
     def text(place):

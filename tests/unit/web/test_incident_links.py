@@ -49,7 +49,7 @@ class Failed(Site):
             facts={"runs": [self.run]},
         )  # fmt: skip
         self.stage.do(
-            RecordEvaluation(looked_at=self.clock.now(), found=(EvaluatedFinding(id="i_01", finding=finding),))
+            RecordEvaluation(started_at=self.clock.now(), found=(EvaluatedFinding(id="i_01", finding=finding),))
         )
         incident = reads.incident(self.store.reader, "i_01")
         around = NotificationContext(link=sign_incident_link(self.settings, secrets(KEY), self.clock, incident))

@@ -81,11 +81,11 @@ def group_by_error_with_new(
     ]
     new: dict[str, list[str]] = {}
     for group in group_failures(ungrouped, KNOWN_SECRETS.redact).groups:
-        first, last = group.told[0], group.told[-1]
+        first, last = group.added[0], group.added[-1]
         if last.at >= (since_at or 0) and group.fingerprint.startswith(error or ""):
-            found.append(_build_group(group, len(group.told), first.at, last.at, last.run))
+            found.append(_build_group(group, len(group.added), first.at, last.at, last.run))
             new.setdefault(group.fingerprint, []).extend(
-                failure.run for failure in group.told if failure.at >= (since_at or 0)
+                failure.run for failure in group.added if failure.at >= (since_at or 0)
             )
     groups: dict[str, FailureGroup] = {}
     for failure_group in found:

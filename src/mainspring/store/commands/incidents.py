@@ -21,7 +21,7 @@ class GroupedFailure(msgspec.Struct, frozen=True):
 
 
 class ErrorGroup(msgspec.Struct, frozen=True):
-    """Failures of one cause, and those that this evaluation adds (`told`). All text is redacted."""
+    """Failures of one cause, and those that this evaluation adds (`added`). All text is redacted."""
 
     automation: str
     fingerprint: str
@@ -29,7 +29,7 @@ class ErrorGroup(msgspec.Struct, frozen=True):
     code: str
     place: str
     message: str
-    told: tuple[GroupedFailure, ...]
+    added: tuple[GroupedFailure, ...]
 
 
 class EvaluatedFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,14 +68,14 @@ class Digest(msgspec.Struct, frozen=True):
 
 
 class RecordEvaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """Record one evaluation that started at `looked_at` (the store's clock): open, reopen, refresh, resolve, remind.
+    """Record one evaluation that started at `started_at` (the store's clock): open, reopen, refresh, resolve, remind.
     Answer: NumberAnswer(changes).
 
     `well` = subjects that were evaluated without a finding, or whose automation no longer exists. `is_back` = incidents
     were written by a clock that was ahead: their instants count as now.
     """
 
-    looked_at: int
+    started_at: int
     groups: tuple[ErrorGroup, ...] = ()
     found: tuple[EvaluatedFinding, ...] = ()
     well: tuple[Subject, ...] = ()

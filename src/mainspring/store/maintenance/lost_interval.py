@@ -81,7 +81,7 @@ def _skip_slots(tx: Transaction, name: str, spec: bytes, next_slot_at: int) -> l
     missing = [
         slot_at
         for slot_at in schedule.newest_between(next_slot_at - 1, tx.now, _MOST_SLOTS)
-        if tx.one("find_slot", (name, slot_at)) is None
+        if tx.first("find_slot", (name, slot_at)) is None
     ]
     for slot_at in missing:
         tx.change("insert_slot", (name, slot_at, SlotVerdict.LOST.value, None, LOST_INTERVAL_NOTE, tx.now))

@@ -156,7 +156,7 @@ class PostgresEndpoint:
             migrate(connection, self._address)
         with self._transaction() as tx:
             self._lock_all(tx)
-            found = tx.one("read_meta", (ARRIVING,))
+            found = tx.first("read_meta", (ARRIVING,))
             if is_marked(None if found is None else found[0], marker, self.shown, self._emptying_command):
                 return
             self._require_no_rows(tx)

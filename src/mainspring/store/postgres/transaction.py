@@ -75,7 +75,7 @@ class PostgresTransaction(Transaction):
             found = run(self.cursor.connection.cursor(), TEXTS[query], params)
         return answer_of(found)
 
-    def one(self, query: str, params: Params = ()) -> tuple[Any, ...] | None:
+    def first(self, query: str, params: Params = ()) -> tuple[Any, ...] | None:
         """Return the first row, or None."""
         rows, _ = self._execute(query, params)
         return rows[0] if rows else None

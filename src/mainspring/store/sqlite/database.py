@@ -118,7 +118,7 @@ class SqliteDatabase(GroupingDatabase):
             if (
                 before is None or before.epoch >= epoch
             ):  # otherwise it is on hold itself, and the earlier store is still elsewhere
-                before = CommitBefore(epoch, number, at, *(tx.one("read_newest_audit_entry") or (0, "")))
+                before = CommitBefore(epoch, number, at, *(tx.first("read_newest_audit_entry") or (0, "")))
             tx.change("raise_epoch_to", (highest,))
             tx.change("raise_epoch")
             return before
@@ -166,7 +166,7 @@ class SqliteDatabase(GroupingDatabase):
                     connection, now=self._clock.now(), session=self.session, again=again, sealing=self._sealing
                 )
                 if self.session is not None:
-                    row = transaction.one("read_session_state", (self.session,))
+                    row = transaction.first("read_session_state", (self.session,))
                     self._require_alive(row[0] if row else None, commands, again=again)
                 self._meet_clock_step(transaction)
                 if self.process_clock is not None:

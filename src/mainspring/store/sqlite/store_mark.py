@@ -71,7 +71,7 @@ class StoreMark:
         if known is not None and known.epoch == epoch and tx.audit_head is None:
             operations, operation_hash = known.acts, known.act_hash
         else:  # the operations of an older epoch may be among the lost ones
-            operations, operation_hash = tx.one("read_newest_audit_entry") or (0, "")
+            operations, operation_hash = tx.first("read_newest_audit_entry") or (0, "")
         return CommitMark(
             store=store, epoch=epoch, number=number, at=tx.now, acts=operations, act_hash=operation_hash, before=before
         )
@@ -82,7 +82,7 @@ class StoreMark:
         `before` = the `before` of this commit's mark.
         """
         number, epoch = tx.all("count_commit", (tx.now,))[0]
-        operations, operation_hash = tx.one("read_newest_audit_entry") or (0, "")
+        operations, operation_hash = tx.first("read_newest_audit_entry") or (0, "")
         return CommitMark(
             store=store, epoch=epoch, number=number, at=tx.now, acts=operations, act_hash=operation_hash, before=before
         )

@@ -28,7 +28,7 @@ class SqliteTransaction(Transaction):
         self._connection = connection
         self._execute = connection.cursor().execute
 
-    def one(self, query: str, params: Params = ()) -> tuple[Any, ...] | None:
+    def first(self, query: str, params: Params = ()) -> tuple[Any, ...] | None:
         """Return the first row, or None."""
         rows = self._execute(TEXTS[query], params).fetchall()
         return rows[0] if rows else None

@@ -22,7 +22,7 @@ _RESULT = msgspec.json.Decoder(Result)
 def run_audited(tx: Transaction, command: AuditedCommand, handlers: Mapping[type, Any]) -> Any:
     """Execute an operation and write its audit row, unless this command id was served before."""
     tx.hold("audit")
-    known = tx.one("find_audit_entry", (command.command,))
+    known = tx.first("find_audit_entry", (command.command,))
     if known is not None:
         result, verb, subject = known
         if (verb, subject) != (command.verb, command.subject):
@@ -32,7 +32,7 @@ def run_audited(tx: Transaction, command: AuditedCommand, handlers: Mapping[type
     result = handlers[type(command.inner)](tx, command.inner)
     if not isinstance(result, Refused):
         _count_manual_operation(tx, command)
-    last = tx.one("read_newest_audit_entry")
+    last = tx.first("read_newest_audit_entry")
     seq, before = (last[0] + 1, last[1]) if last else (1, FIRST_HASH)
     detail = None if command.detail is None else msgspec.json.encode(command.detail, order="deterministic")
     row: AuditRow = (
@@ -49,6 +49,6 @@ def _count_manual_operation(tx: Transaction, command: AuditedCommand) -> None:
     """Count an operation of a person, not of a program's `App`, that continued or settled a run."""
     noun, _, name = command.subject.partition(":")
     if noun == "run" and command.verb in MANUAL_VERBS and not command.actor.startswith("app:"):
-        found = tx.one("find_automation_of_run", (name,))
+        found = tx.first("find_automation_of_run", (name,))
         if found is not None:
             tx.detail(found[0], MANUAL_OPERATION)

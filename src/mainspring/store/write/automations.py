@@ -46,9 +46,9 @@ _RENAMES = (
 def announce_definitions(tx: Transaction, command: AnnounceDefinitions) -> NumberAnswer:
     """Write the definitions of this process and what its session may claim."""
     tx.hold("deployments")
-    is_new_store = tx.one("has_deployment") is None
+    is_new_store = tx.first("has_deployment") is None
     number = _find_or_insert_deployment(tx, command.fingerprint)
-    newest = tx.one("find_newest_live_deploy", (tx.session,))
+    newest = tx.first("find_newest_live_deploy", (tx.session,))
     overruled = newest is not None and newest[0] is not None and newest[0] > number
     if tx.session is not None:
         tx.change("set_session_deploy", (number, tx.session))
@@ -67,15 +67,15 @@ def announce_definitions(tx: Transaction, command: AnnounceDefinitions) -> Numbe
 
 
 def _find_or_insert_deployment(tx: Transaction, fingerprint: str) -> int:
-    row = tx.one("find_deployment", (fingerprint,))
+    row = tx.first("find_deployment", (fingerprint,))
     if row is None:
         tx.change("insert_deployment", (fingerprint, tx.now))
-        row = tx.one("find_deployment", (fingerprint,))
+        row = tx.first("find_deployment", (fingerprint,))
     return int(row[0]) if row else 0
 
 
 def _write_definition(tx: Transaction, row: AutomationRow, number: int, *, overruled: bool) -> None:
-    known = tx.one("read_announced_automation", (row.name,))
+    known = tx.first("read_announced_automation", (row.name,))
     if row.definition is None and not overruled:
         tx.change(
             "record_load_problem", (row.name, row.kind, row.version, b"", row.fingerprint, number, row.problem, tx.now)
@@ -98,7 +98,7 @@ def _record_change(tx: Transaction, row: AutomationRow, was: dict[str, str]) -> 
 
 def _rename(tx: Transaction, was: str, name: str) -> None:
     """Rename an automation in its history, running runs, schedules, keys and statistics, once."""
-    if tx.one("has_automation", (was,)) is None:
+    if tx.first("has_automation", (was,)) is None:
         return
     tx.change("rename_automation", (name, was))
     for query in _RENAMES:
@@ -128,7 +128,7 @@ def resume_automation(tx: Transaction, command: ResumeAutomation) -> CommandDone
         tx.cache.pop(("retired", command.name), None)
         tx.ready = True
         return DONE
-    if tx.one("has_automation", (command.name,)) is None:
+    if tx.first("has_automation", (command.name,)) is None:
         return _done(0, command.name)
     return DONE if tx.again else Refused("not_paused", f"automation {command.name!r} is neither paused nor retired")
 

@@ -62,9 +62,9 @@ def lease_bulk_batch(tx: Transaction, command: LeaseBulkBatch) -> BulkBatch:
         return _NOTHING
     tx.hold("bulk")
     c = command
-    found = tx.one("find_leased_bulk_operation", (c.lease,)) if tx.again else None
+    found = tx.first("find_leased_bulk_operation", (c.lease,)) if tx.again else None
     if found is None:
-        found = tx.one("list_due_bulk_operations", (tx.now, tx.now + MAX_CLOCK_LEAD_MS))
+        found = tx.first("list_due_bulk_operations", (tx.now, tx.now + MAX_CLOCK_LEAD_MS))
         if found is None:
             return _NOTHING
         tx.change("lease_bulk_operation", (c.lease, tx.now + c.lease_ms, tx.now, found[0]))
@@ -77,7 +77,7 @@ def record_bulk_batch(tx: Transaction, command: RecordBulkBatch) -> CommandDone:
     """Count a batch, unless it was counted before; the last one ends the operation. A stopped operation stays stopped."""
     c = command
     tx.hold("bulk")
-    progress = tx.one("read_bulk_progress", (c.bulk,))
+    progress = tx.first("read_bulk_progress", (c.bulk,))
     if progress is None or progress[1] != c.reached:
         return DONE
     state, _, total, done, refused, every_ms, due_at = progress
@@ -95,7 +95,7 @@ def change_bulk_operation(tx: Transaction, command: ChangeBulkOperation) -> Comm
     """Pause, resume or stop a bulk operation. The leased batch is completed."""
     c = command
     tx.hold("bulk")
-    found = tx.one("read_bulk_progress", (c.bulk,))
+    found = tx.first("read_bulk_progress", (c.bulk,))
     if found is None:
         return Refused("not_found", f"there is no bulk act {c.bulk}")
     if not _is_legal(found[0], c.move):

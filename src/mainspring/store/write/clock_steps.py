@@ -40,7 +40,7 @@ def record_clock_step(tx: Transaction, watch: ClockWatch, step: ClockStep) -> No
     recorded = tx.all("list_clock_steps_after", (watch.known,))
     by_ms = unrecorded_ms(step.by_ms, [by for _, by in recorded])
     if by_ms:
-        row = tx.one("find_oldest_live_session")
+        row = tx.first("find_oldest_live_session")
         since_at = step.old_at - step.lived_ms
         if row is not None and row[0] is not None:
             since_at = min(since_at, row[0])
@@ -57,14 +57,14 @@ def find_unseen_step(tx: Transaction) -> None:
     """Record that the clock went back while no process of the store was alive, if sessions wrote later instants; for a
     new session.
     """
-    row = tx.one("find_newest_session_time")
+    row = tx.first("find_newest_session_time")
     if row is not None and row[0] is not None and row[0] > tx.now + MAX_CLOCK_LEAD_MS:
         tx.hold("clock")
         _record(tx, tx.now - row[0], tx.now + 1, is_lived=False)
         tx.clock_step = ClockStep(tx.now - row[0], tx.now, 0, 0)
         shift_batch(tx, unseen_ms=0)
     tx.clock_known = _newest(tx)
-    tx.clock_moves = tx.one("read_open_clock_step") is not None
+    tx.clock_moves = tx.first("read_open_clock_step") is not None
 
 
 def _record(tx: Transaction, by_ms: int, since_at: int, *, is_lived: bool) -> None:
@@ -91,7 +91,7 @@ def _pending_from(at: int, by_ms: int) -> int:
 
 
 def _newest(tx: Transaction) -> int:
-    row = tx.one("find_newest_clock_step")
+    row = tx.first("find_newest_clock_step")
     return int(row[0]) if row is not None else 0
 
 
@@ -102,7 +102,7 @@ def shift_batch(tx: Transaction, *, unseen_ms: int | None = None) -> None:
     stays.
     """
     tx.hold("clock")
-    row = tx.one("read_open_clock_step")
+    row = tx.first("read_open_clock_step")
     tx.clock_moves = row is not None
     if row is None:
         return

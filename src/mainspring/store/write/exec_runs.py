@@ -27,7 +27,7 @@ def describe_exec_automation(tx: Transaction, command: DescribeExecAutomation) -
     A manual call has no schedule: it changes nothing of an automation that has one, which stays monitored as before.
     """
     row = command.automation
-    known = tx.one("read_exec_automation", (row.name,))
+    known = tx.first("read_exec_automation", (row.name,))
     if known is not None:
         kind, definition, retired_at = known
         if kind != row.kind:
@@ -56,7 +56,7 @@ def record_exec_run(tx: Transaction, command: RecordExecRun) -> StartAnswer | Re
     """Insert the run, or add its missing end."""
     c = command
     tx.hold("run", c.id)
-    known = tx.one("read_exec_run", (c.id,))
+    known = tx.first("read_exec_run", (c.id,))
     if known is None:
         tx.change("insert_exec_run", {**_row(command), "now": tx.now})
         if c.state is RunState.FAILED:  # an existing run gets its failure with the change of its state
@@ -148,7 +148,7 @@ def _bind_key(tx: Transaction, command: RecordExecRun) -> None:
     if key is None:
         return
     tx.hold("key", command.automation, key.key)
-    known = tx.one("read_run_key", (command.automation, key.key, tx.now))
+    known = tx.first("read_run_key", (command.automation, key.key, tx.now))
     if (
         known is not None
         and known[0] != command.id

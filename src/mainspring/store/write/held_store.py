@@ -16,7 +16,7 @@ def is_store_on_hold(tx: Transaction) -> bool:
     """Tell whether the store is on hold (read once per group)."""
     is_held = tx.cache.get(HOLD_KEY)
     if is_held is None:
-        is_held = tx.one("read_meta", (HOLD_KEY,)) is not None
+        is_held = tx.first("read_meta", (HOLD_KEY,)) is not None
         tx.cache[HOLD_KEY] = is_held
     return bool(is_held)
 
@@ -27,7 +27,7 @@ def is_in_lost_interval(tx: Transaction, happened_at: int | None) -> bool:
     """
     restored_at = tx.cache.get(RESTORED_AT)
     if restored_at is None:
-        row = tx.one("read_meta", (RESTORED_AT,))
+        row = tx.first("read_meta", (RESTORED_AT,))
         restored_at = tx.cache[RESTORED_AT] = 0 if row is None else int(row[0])
     return bool(restored_at) and may_be_lost(happened_at, restored_at=restored_at, is_held=is_store_on_hold(tx))
 
@@ -39,7 +39,7 @@ def dismiss_slot(tx: Transaction, command: DismissSlot) -> CommandDone | Refused
     dismissed = (SlotVerdict.MISSED.value, c.note, tx.now, c.schedule, c.slot_at, SlotVerdict.LOST.value)
     if tx.change("dismiss_slot", dismissed):
         return DONE
-    known = tx.one("find_slot", (c.schedule, c.slot_at))
+    known = tx.first("find_slot", (c.schedule, c.slot_at))
     if tx.again and known is not None and known[0] == SlotVerdict.MISSED:
         return DONE
     return Refused("not_found", f"this due time of {c.schedule!r} needs no decision")

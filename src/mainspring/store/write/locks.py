@@ -12,7 +12,7 @@ _LIVE = frozenset({SessionState.ALIVE, SessionState.DRAINING})
 def acquire_lock(tx: Transaction, command: AcquireLock) -> NumberAnswer | Refused:
     """Acquire a lock, or name its holder. The holder gets the same token again."""
     tx.hold("lock", command.name)
-    row = tx.one("read_lock", (command.name,))
+    row = tx.first("read_lock", (command.name,))
     if row is not None:
         owner, session, token, taken_at, state = row
         if owner == command.owner and session == tx.session:
@@ -28,7 +28,7 @@ def release_lock(tx: Transaction, command: ReleaseLock) -> CommandDone | Refused
     """Release a lock; a token from before the lock was broken releases nothing."""
     if tx.change("release_lock", (command.name, command.token)):
         return DONE
-    row = tx.one("read_fencing_token", (command.name,))
+    row = tx.first("read_fencing_token", (command.name,))
     if tx.again and row is not None and row[0] >= command.token:
         return DONE
     return Refused("not_held", f"lock {command.name!r} is not held under token {command.token}")

@@ -83,7 +83,7 @@ def settle_queue(tx: Transaction, command: SettleQueue) -> CommandDone:
 def retry_message(tx: Transaction, command: RetryMessage) -> CommandDone | Refused:
     """Send a refused message again, in its old place."""
     tx.change("retry_message", (command.id,))
-    row = tx.one("find_message", (command.id,))
+    row = tx.first("find_message", (command.id,))
     if row is None:
         return Refused("not_found", f"no message {command.id} waits to be sent")
     tx.ready = True

@@ -53,11 +53,11 @@ def remove_person(tx: Transaction, command: RemovePerson) -> CommandDone | Refus
 
 def _refuse_last_admin(tx: Transaction, name: str, role: Role | None) -> Refused | None:
     """Refuse a change that would leave no admin."""
-    found = tx.one("read_person", (name,))
+    found = tx.first("read_person", (name,))
     if found is None:
         return _unknown(name)
     old_role = Role(found[2])
-    if old_role is Role.ADMIN and role is not Role.ADMIN and tx.one("count_admins", (old_role.value,)) == (1,):
+    if old_role is Role.ADMIN and role is not Role.ADMIN and tx.first("count_admins", (old_role.value,)) == (1,):
         return Refused("last_admin", f"{name} is the last admin")
     return None
 
@@ -67,7 +67,7 @@ def set_password(tx: Transaction, command: SetPassword) -> CommandDone | Refused
     c = command
     tx.hold("people")
     if not tx.change("set_password", (c.password, tx.now, c.name, c.proof)):
-        known = tx.one("read_person", (c.name,))
+        known = tx.first("read_person", (c.name,))
         return _unknown(c.name) if known is None else Refused("changed", "the password was changed meanwhile")
     tx.change("end_web_sessions", (c.name, c.keep))
     return DONE
@@ -79,7 +79,7 @@ def open_web_session(tx: Transaction, command: OpenWebSession) -> CommandDone | 
     tx.hold("people")
     if c.link is not None and not tx.change("redeem_start_link", (c.link, tx.now)):
         return Refused("over", "this link was used, or its time has passed")
-    found = tx.one("read_person", (c.name,))
+    found = tx.first("read_person", (c.name,))
     if c.role is None and (found is None or found[1] != c.proof):
         return Refused("changed", f"{c.name} may not come in by that password any more")
     if c.role is not None and found is not None:

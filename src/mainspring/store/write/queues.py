@@ -9,10 +9,10 @@ from mainspring.store.commands.runs import StartRun
 from mainspring.store.transaction import Transaction
 
 _BUSY_MS = 5_000
-_HAS_CAPACITY = "queue has room"
+_HAS_CAPACITY = "queue cannot refuse starts"
 
 
-class Limits(msgspec.Struct, frozen=True):
+class QueueLimits(msgspec.Struct, frozen=True):
     """The limits of a queue for one claim. `rate_starts` = the used part of its rate, as RateWindow writes it."""
 
     queue: str
@@ -32,7 +32,7 @@ class Limits(msgspec.Struct, frozen=True):
         """Return how many more runs may run now, up to `most`."""
         if self.concurrency is None:
             return most
-        row = tx.one("count_running", (self.queue,))
+        row = tx.first("count_running", (self.queue,))
         return max(0, min(most, self.concurrency - (row[0] if row else 0)))
 
     def free_starts(self, now: int, most: int) -> int:
@@ -54,9 +54,9 @@ class Limits(msgspec.Struct, frozen=True):
         return None if rate is None else rate.spend(starts, now).next_at(now)
 
 
-def open_queues(tx: Transaction, names: tuple[str, ...] | None) -> dict[str, Limits]:
+def read_queue_limits(tx: Transaction, names: tuple[str, ...] | None) -> dict[str, QueueLimits]:
     """Return the limits of the queues that may be claimed from, by name."""
-    rows = (Limits(*row) for row in tx.all("list_queue_limits"))
+    rows = (QueueLimits(*row) for row in tx.all("list_queue_limits"))
     return {row.queue: row for row in rows if names is None or row.queue in names}
 
 
@@ -67,13 +67,13 @@ def refuse_if_full(tx: Transaction, command: StartRun) -> Refused | None:
     key = (_HAS_CAPACITY, command.queue)
     if key in tx.cache:
         return None
-    row = tx.one("read_queue", (command.queue,))
+    row = tx.first("read_queue", (command.queue,))
     if row is None:
-        make(tx, command.queue)
+        insert_queue(tx, command.queue)
         return None
     if row[4] is not None:
         tx.hold("queue", command.queue)  # queues that can refuse starts are counted one group at a time
-        row = tx.one("read_queue", (command.queue,)) or row
+        row = tx.first("read_queue", (command.queue,)) or row
     most, rate_count, rate_per_ms = row[4], row[1], row[2]
     backlog = row[5] + tx.backlog_change(command.queue)
     if most is None:
@@ -92,13 +92,13 @@ def has_backlog_capacity(tx: Transaction, queue: str) -> bool:
     """Tell whether no start can be refused for the queue's backlog."""
     if (_HAS_CAPACITY, queue) in tx.cache:
         return True
-    row = tx.one("read_queue", (queue,))
+    row = tx.first("read_queue", (queue,))
     if row is not None and row[4] is None:
         tx.cache[_HAS_CAPACITY, queue] = True
     return row is None or row[4] is None
 
 
-def make(tx: Transaction, queue: str) -> None:
+def insert_queue(tx: Transaction, queue: str) -> None:
     """Insert the row of a queue without limits, unless it is known to exist."""
     if (_HAS_CAPACITY, queue) not in tx.cache:
         tx.change("insert_queue", (queue,))

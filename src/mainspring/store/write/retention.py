@@ -105,7 +105,7 @@ def _prune_bulk(tx: Transaction, before: int) -> None:
     """Delete the bulk operation that ended first, with its runs: several at once could have so many runs that every
     commit is delayed.
     """
-    found = tx.one("find_prunable_bulk_operation", (before,))
+    found = tx.first("find_prunable_bulk_operation", (before,))
     if found is not None:
         for query in ("prune_bulk_runs", "prune_bulk_operation"):
             tx.change(query, found)

@@ -16,8 +16,8 @@ def record_run_conditions(tx: Transaction, command: RecordRunConditions) -> Numb
     tx.hold("run_conditions")
     changes = 0
     for snapshot in command.found:
-        known = tx.one("find_last_run_condition", (snapshot.kind.value, snapshot.subject))
-        row = known or tx.one("find_last_run_condition_of_hosts", (snapshot.kind.value,))
+        known = tx.first("find_last_run_condition", (snapshot.kind.value, snapshot.subject))
+        row = known or tx.first("find_last_run_condition_of_hosts", (snapshot.kind.value,))
         old_values = None if row is None else msgspec.json.decode(row[0], type=dict[str, str])
         is_change = old_values is not None and old_values != snapshot.values
         if known is None or is_change:

@@ -57,7 +57,7 @@ def open_session(tx: Transaction, command: OpenSession) -> NumberAnswer:
             "now": tx.now,
         },
     )
-    row = tx.one("find_session", (command.uuid,))
+    row = tx.first("find_session", (command.uuid,))
     session = int(row[0]) if row else 0
     if tx.session not in (None, session):
         raise ConflictError("this process has a session already: a process opens one and no other")
@@ -89,11 +89,11 @@ def record_blocked_loop(tx: Transaction, command: RecordBlockedLoop) -> CommandD
 def record_process_findings(tx: Transaction, command: RecordProcessFindings) -> CommandDone:
     """Record the findings of this session's process about itself."""
     findings = command.findings
-    if command.kinds and (row := tx.one("read_findings", (tx.session,))) is not None and row[0] is not None:
+    if command.kinds and (row := tx.first("read_findings", (tx.session,))) is not None and row[0] is not None:
         known = msgspec.json.decode(row[0], type=tuple[ProcessFinding, ...])
         findings = (*(finding for finding in known if finding.kind not in command.kinds), *findings)
     encoded_findings = msgspec.json.encode(findings).decode() if findings else None
-    tx.change("record_store_findings", (encoded_findings, tx.session))
+    tx.change("record_process_findings", (encoded_findings, tx.session))
     return DONE
 
 
@@ -109,7 +109,7 @@ def close_session(tx: Transaction, command: CloseSession) -> CommandDone:
     session = tx.session
     if session is None:
         return DONE
-    row = tx.one("read_session_to_end", (session,))
+    row = tx.first("read_session_to_end", (session,))
     steps = {run: _running_steps(tx, run) for run, _ in command.blamed}
     tx.change("lose_attempts", {"now": tx.now, "session": session})
     released = 0
@@ -131,12 +131,12 @@ def declare_all_dead(tx: Transaction) -> None:
 def declare_session_dead(tx: Transaction, command: DeclareSessionDead) -> NumberAnswer | Refused:
     """Declare a session dead and release what it held. Its process can write nothing from this commit on."""
     session = command.session
-    row = tx.one("read_session_to_end", (session,))
+    row = tx.first("read_session_to_end", (session,))
     if row is None or row[0] not in _LIVE or session == tx.session:
         if tx.again and row is not None and row[0] in (SessionState.DEAD, SessionState.QUARANTINED):
             return NumberAnswer(row[2] or 0)
         return Refused("not_alive", f"session {session} has ended already" if row else f"there is no session {session}")
-    if command.silent_ms is not None and tx.one("is_session_silent", (session, tx.now - command.silent_ms)) is None:
+    if command.silent_ms is not None and tx.first("is_session_silent", (session, tx.now - command.silent_ms)) is None:
         return Refused("not_silent", f"session {session} was heard of less than {command.silent_ms} ms ago")
     now = {"now": tx.now, "session": session}
     steps = "" if command.alone is None else _running_steps(tx, command.alone)
@@ -209,7 +209,7 @@ def _blame(tx: Transaction, session: int, command: CloseSession, steps: dict[str
     blamed_runs = []
     drain = {"now": tx.now, "session": session, "noticed": LossDetection.OWN_REPORT.value, "ending": _UNASKED}
     for run, claim in command.blamed:
-        row = tx.one("count_forced_drain", (run,))
+        row = tx.first("count_forced_drain", (run,))
         if row is None:
             continue
         tx.change("record_drain_loss", {**drain, "run": run, "claim": claim})
@@ -217,7 +217,7 @@ def _blame(tx: Transaction, session: int, command: CloseSession, steps: dict[str
             blamed_runs.append(run)
     if is_probation and len(blamed_runs) == 1:
         (run,) = blamed_runs
-        row = tx.one("count_crash_by_drain", (run,))
+        row = tx.first("count_crash_by_drain", (run,))
         if row is not None and row[0] >= command.limit:
             return _quarantine(tx, session, run, f"{_UNASKED}{steps[run]}")
     return 0
@@ -235,7 +235,7 @@ def _count_crash(tx: Transaction, session: int, run: str, limit: int, ending: st
     """Count the death of a worker that had only this run; at the limit quarantine the run. Return how many runs were
     quarantined.
     """
-    row = tx.one("count_crash", (run, session))
+    row = tx.first("count_crash", (run, session))
     return 0 if row is None or row[0] < limit else _quarantine(tx, session, run, ending)
 
 
@@ -246,7 +246,7 @@ def _quarantine(tx: Transaction, session: int, run: str, ending: str) -> int:
     reason = FailureReason.CRASHES_WORKER.value
     failure = Failure("CrashesWorker", reason, f"crashes worker: {ending}", kind=FailureKind.PERMANENT)
     values = {"now": tx.now, "run": run, "session": session, "failure": encode_failure(failure)}
-    halted = tx.one("quarantine_run", values)
+    halted = tx.first("quarantine_run", values)
     if halted is None:
         return 0
     automation, key = halted
@@ -262,7 +262,7 @@ def _fail_exec_runs(tx: Transaction, session: int) -> int:
     state, reason = target_state(RunMove.FAIL), FailureReason.PROCESS_LOST
     ended = 0
     for (run,) in tx.all("list_owned_runs", (session,)):
-        row = tx.one("fail_lost_exec_run", {"now": tx.now, "run": run, "session": session})
+        row = tx.first("fail_lost_exec_run", {"now": tx.now, "run": run, "session": session})
         if row is not None:
             run_transitions.settle_end(tx, run, row, state, None, None, reason)
             ended += 1

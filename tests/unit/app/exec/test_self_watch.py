@@ -54,7 +54,7 @@ def observe(store, *, well=()):
     subject = Subject("backup", IncidentKind.SILENCE)
     finding = Finding(subject=subject, severity=Severity.NOTIFY, text="no success", since_at=1)
     found = () if well else (EvaluatedFinding(id="i1", finding=finding, to=(NotificationTarget(0, "ops"),)),)
-    store.apply(RecordEvaluation(looked_at=store.clock.now(), found=found, well=(subject,) if well else ()))
+    store.apply(RecordEvaluation(started_at=store.clock.now(), found=found, well=(subject,) if well else ()))
 
 
 def test_success_of_what_is_well_costs_no_look(store, tmp_path, looks):

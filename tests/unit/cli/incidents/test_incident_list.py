@@ -27,7 +27,7 @@ def wrong(stage):
             facts=facts or {"window": "26h"},
         )
         stage.do(
-            RecordEvaluation(looked_at=stage.now, found=(EvaluatedFinding(id=id, finding=finding, to=to, **options),))
+            RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id=id, finding=finding, to=to, **options),))
         )
 
     look()
@@ -185,7 +185,7 @@ def test_incident_of_many_failed_runs_says_how_many_it_does_not_show(cli, stage)
     finding = Finding(subject=subject, severity=Severity.PAGE, text="it broke", since_at=stage.now)
     group = ErrorGroup("order", "f1", "E", "e", "p", "m", told)
     found = EvaluatedFinding(id="i_9", finding=finding, faults=tuple(one.seq for one in told))
-    stage.do(RecordEvaluation(looked_at=stage.now, groups=(group,), found=(found,)))
+    stage.do(RecordEvaluation(started_at=stage.now, groups=(group,), found=(found,)))
     assert "(and 59 more)" in cli("incidents", "list").out
     shown = cli("incidents", "show", "i_9").out
     assert "  and 40 more: mainspring failed list --error f1 --limit 60\n" in shown

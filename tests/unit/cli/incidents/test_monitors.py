@@ -88,7 +88,7 @@ def test_what_is_open_counts_for_what_is_well_again(cli, stage):
     stage.announce(SYNC)
     subject = Subject("sync", IncidentKind.FAIL_RATE)
     finding = Finding(subject=subject, severity=Severity.NOTIFY, text="fails", since_at=stage.now)
-    stage.do(RecordEvaluation(looked_at=stage.now, found=(EvaluatedFinding(id="i_1", finding=finding),)))
+    stage.do(RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id="i_1", finding=finding),)))
     for _ in range(5):
         stage.do(fail(stage.begin(SYNC)))
     (judged,) = cli("monitors", "show", "fail_rate", "sync", "--json").json["judged"]
@@ -101,7 +101,7 @@ def test_errors_that_come_back_are_counted(cli, stage):
     subject = Subject("sync", IncidentKind.PERMANENT_ERROR, "f1")
     for _ in range(4):
         finding = Finding(subject=subject, severity=Severity.NOTIFY, text="fails", since_at=stage.now)
-        stage.do(RecordEvaluation(looked_at=stage.now, found=(EvaluatedFinding(id="i_1", finding=finding),)))
+        stage.do(RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id="i_1", finding=finding),)))
         stage.do(ResolveIncident("i_1", "ann"))
     rows = {row["name"]: row for row in cli("monitors", "list", "--json").json}
     assert rows["recurring"]["findings"] == 1

@@ -29,7 +29,7 @@ def look(stage):
         finding = Finding(subject=subject, severity=severity, text=text, since_at=stage.now)
         stage.do(
             RecordEvaluation(
-                looked_at=stage.now,
+                started_at=stage.now,
                 groups=groups,
                 found=(EvaluatedFinding(id=f"i_{made}", finding=finding, faults=faults),),
             )

@@ -179,7 +179,7 @@ def test_what_is_open_is_judged_as_its_watcher_does(store, clock):
     finding = Finding(
         subject=Subject("a", IncidentKind.FAIL_RATE), severity=Severity.NOTIFY, text="", since_at=clock.now()
     )
-    store.do(RecordEvaluation(looked_at=clock.now(), found=(EvaluatedFinding(id="i_1", finding=finding),)))
+    store.do(RecordEvaluation(started_at=clock.now(), found=(EvaluatedFinding(id="i_1", finding=finding),)))
     assert fail_rate(store, clock).finding is not None
 
 

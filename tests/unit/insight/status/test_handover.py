@@ -49,7 +49,7 @@ class Shift:
             subject=Subject(name, IncidentKind.SILENCE), severity=Severity.PAGE, text="no success", since_at=1
         )
         self.store.apply(
-            RecordEvaluation(looked_at=self.clock.now(), found=(EvaluatedFinding(id=id, finding=finding),))
+            RecordEvaluation(started_at=self.clock.now(), found=(EvaluatedFinding(id=id, finding=finding),))
         )
 
     def hand_over(self, since_at, sees=lambda _: True):

@@ -103,7 +103,7 @@ def test_error_is_a_beginning_of_a_fingerprint(store, reads, clock, runs, stands
     error = failure_fingerprint(reads.last_faults(runs[3:4])[0]).id
     if is_grouped:
         found = group_failures(ungrouped_failures(store.reader), lambda text: text)
-        store.apply(RecordEvaluation(looked_at=clock.now(), groups=found.groups))
+        store.apply(RecordEvaluation(started_at=clock.now(), groups=found.groups))
     for written in (error, error[:6]):
         assert select_run_ids(reads, RunFilter(states=RETRYABLE, stands=stands, error=written)) == [runs[3]]
     assert select_runs(reads, RunFilter(states=RETRYABLE, stands=stands, error="zzzz")) == RunSelection((), ())

@@ -56,9 +56,9 @@ def test_answer_that_came_ahead_is_not_believed_after_anything_else_ran(worker):
     )
     question = ("read_meta", ("word",))
     transaction.ahead([question, question])
-    assert transaction.one(*question) is None
+    assert transaction.first(*question) is None
     transaction.change("put_meta", ("word", "said"))
-    assert transaction.one(*question) == ("said",)
+    assert transaction.first(*question) == ("said",)
     transaction.later("delete_meta", ("word",))
-    assert transaction.one(*question) is None
+    assert transaction.first(*question) is None
     connection.execute("rollback")

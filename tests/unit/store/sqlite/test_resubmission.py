@@ -200,7 +200,7 @@ COMMANDS: list[Any] = [
     acts.AuditedCommand("cmd-again", "me", "send again", "m8", outbox.RetryMessage("m8")),
     acts.AuditedCommand("cmd-drop", "me", "discard", "m8", outbox.DiscardMessage("m8")),
     seen.RecordEvaluation(
-        looked_at=2**40,
+        started_at=2**40,
         groups=(seen.ErrorGroup("a", "f", "E", "c", "p", "m", (seen.GroupedFailure(1, "failed", 1),)),),
         found=(found("i3", "new"), found("i4", "failed", faults=(1,)), found("i5", "one", text="louder")),
         well=(Subject("a", IncidentKind.SILENCE, "two"),),
@@ -336,7 +336,7 @@ def filled(open_one):
     do(database, msgspec.structs.replace(PEOPLE[8], id="t1", name="bot", hash="of-bot"))
     do(
         database,
-        seen.RecordEvaluation(looked_at=1, found=(found("i1", "one"), found("i2", "two"), found("i6", "x", "other"))),
+        seen.RecordEvaluation(started_at=1, found=(found("i1", "one"), found("i2", "two"), found("i6", "x", "other"))),
     )
     do(database, alerts.LeaseChannels("old", 2**40, ("ops",), 1))
     do(database, starting("queued"))

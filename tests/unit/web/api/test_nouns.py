@@ -160,7 +160,7 @@ async def test_status_counts_what_there_is(world):
     assert (found["automations"], found["incidents"], found["processes"]) == (2, {"page": 1}, {"worker": 1})
     part = Finding(subject=Subject("pay", IncidentKind.LATE_START), severity=Severity.PAGE, text="late", since_at=1)
     told = EvaluatedFinding(id="i_02", finding=part, parent=Subject("pay", IncidentKind.SILENCE))
-    world.store.apply(RecordEvaluation(looked_at=world.clock.now(), found=(told,)))
+    world.store.apply(RecordEvaluation(started_at=world.clock.now(), found=(told,)))
     assert (await world.get("/status"))["incidents"] == {"page": 1}  # as the one sentence says
     assert found["held"] is False
 

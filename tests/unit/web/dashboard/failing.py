@@ -32,7 +32,7 @@ def fall_of_backup(world, number=1):
 def group(world):
     """Group what failed, as a watcher does."""
     found = group_failures(ungrouped_failures(world.store.reader), lambda text: text)
-    world.store.apply(RecordEvaluation(looked_at=world.clock.now(), groups=found.groups))
+    world.store.apply(RecordEvaluation(started_at=world.clock.now(), groups=found.groups))
 
 
 def fingerprint_of(world):

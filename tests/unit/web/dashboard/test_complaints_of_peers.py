@@ -220,7 +220,7 @@ async def test_sidekiq_undertaker_failures_that_cannot_be_grouped(world):
     groups = tuple(
         ErrorGroup("pay", f"f{n}", "ValueError", "boom", "load", f"cause {n}", tuple(told[n::2])) for n in (0, 1)
     )
-    world.store.apply(RecordEvaluation(looked_at=world.clock.now(), groups=groups))
+    world.store.apply(RecordEvaluation(started_at=world.clock.now(), groups=groups))
     found = (await asked(world, "/errors"))["items"]
     assert {(one["message"], one["number"]) for one in found} == {("cause 0", 2), ("cause 1", 2)}
 

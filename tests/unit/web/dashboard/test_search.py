@@ -27,7 +27,7 @@ def full(world):
         since_at=1,
     )
     world.store.apply(
-        RecordEvaluation(looked_at=world.clock.now(), found=(EvaluatedFinding(id="i_77", finding=finding, to=()),))
+        RecordEvaluation(started_at=world.clock.now(), found=(EvaluatedFinding(id="i_77", finding=finding, to=()),))
     )
     world.store.apply(PublishEvent("e_77", "paid", b"{}", world.clock.now() + 1_000))
     world.backup = world.begin(BACKUP, b"{}")

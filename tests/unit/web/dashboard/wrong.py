@@ -16,7 +16,7 @@ def find_wrong(
     finding = Finding(subject=subject, severity=severity, text=text, since_at=world.clock.now() - 60_000, **more)
     world.store.apply(
         RecordEvaluation(
-            looked_at=world.clock.now(),
+            started_at=world.clock.now(),
             found=(EvaluatedFinding(id=id, finding=finding, to=(NotificationTarget(0, "ops"),)),),
         )
     )
@@ -38,7 +38,7 @@ def find_storm(world, *automations):
         )
         for name in automations
     ]
-    world.store.apply(RecordEvaluation(looked_at=world.clock.now(), found=tuple(found)))
+    world.store.apply(RecordEvaluation(started_at=world.clock.now(), found=tuple(found)))
     world.site.project_status.forget()
     return "i_storm"
 
@@ -49,7 +49,7 @@ def fail_run(world, id="i_1", **more):
     world.store.apply(fail(run, "s1"))
     (fault,) = ungrouped_failures(world.store.reader)
     group = ErrorGroup("pay", "f1", "E", "e", "p", "E: m", (GroupedFailure(fault.seq, fault.run, fault.at),))
-    world.store.apply(RecordEvaluation(looked_at=world.clock.now(), groups=(group,)))
+    world.store.apply(RecordEvaluation(started_at=world.clock.now(), groups=(group,)))
     find_wrong(
         world,
         id=id,

@@ -50,7 +50,8 @@ class Site:
         now = self.clock.now()
         self.store.apply(
             RecordEvaluation(
-                looked_at=now, found=(EvaluatedFinding(id="i_01", finding=finding, to=(NotificationTarget(0, "ops"),)),)
+                started_at=now,
+                found=(EvaluatedFinding(id="i_01", finding=finding, to=(NotificationTarget(0, "ops"),)),),
             )
         )
         self.token = IncidentLinkToken("i_01", 1, now // 1000 + LINK_LIFETIME_S).token(KEY)

@@ -118,7 +118,7 @@ async def test_of_many_steps_the_last_ones_and_the_one_that_stopped_it_are_shown
 async def test_link_of_what_names_no_run_shows_none(site):
     """An incident of silence has a page, and no run behind it."""
     finding = Finding(subject=Subject("sync", IncidentKind.SILENCE), severity=Severity.PAGE, text="silent", since_at=1)
-    site.stage.do(RecordEvaluation(looked_at=site.clock.now(), found=(EvaluatedFinding(id="i_02", finding=finding),)))
+    site.stage.do(RecordEvaluation(started_at=site.clock.now(), found=(EvaluatedFinding(id="i_02", finding=finding),)))
     token = IncidentLinkToken("i_02", 1, site.clock.now() // 1000 + LINK_LIFETIME_S).token(KEY)
     text = (await site.ask("GET", f"/i/{token}")).text
     assert "silent" in text

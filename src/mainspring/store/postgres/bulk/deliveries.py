@@ -20,7 +20,7 @@ _WITHOUT_RUN = frozenset({DeliveryState.FILTERED, DeliveryState.DROPPED, Deliver
 
 
 def _find_plain_deliveries(tx: PostgresTransaction, commands: Sequence[AcceptDelivery]) -> list[bool]:
-    known = {name: tx.one("find_trigger", (name,)) is not None for name in sorted({c.trigger for c in commands})}
+    known = {name: tx.first("find_trigger", (name,)) is not None for name in sorted({c.trigger for c in commands})}
     return [
         known[c.trigger]
         and c.refused is None

@@ -33,7 +33,7 @@ def stage(tx: PostgresTransaction, commands: Sequence[StartRun]) -> set[str]:
     rows = [row_of(tx, c, state, ready=c.due_at is None or c.due_at <= tx.now, blocked=None) for c in commands]
     new_ids = {row[0] for row in tx.all("insert_runs", columns(_COLUMNS, rows))}
     for queue, count in Counter(c.queue for c in commands if c.id in new_ids).items():
-        queues.make(tx, queue)
+        queues.insert_queue(tx, queue)
         tx.change_backlog(queue, count)
     tx.ready |= bool(new_ids)
     return new_ids

@@ -69,8 +69,8 @@ def record_evaluation(tx: Transaction, command: RecordEvaluation) -> NumberAnswe
     fresh: set[int] = set()
     for group in command.groups:
         fresh |= _group_failures(tx, group)
-    changes = sum(_record_finding(tx, finding, fresh, command.looked_at) for finding in command.found)
-    changes += sum(_resolve_if_healthy(tx, subject, command.looked_at) for subject in command.well)
+    changes = sum(_record_finding(tx, finding, fresh, command.started_at) for finding in command.found)
+    changes += sum(_resolve_if_healthy(tx, subject, command.started_at) for subject in command.well)
     changes += sum(_record_reminder(tx, reminder) for reminder in command.reminders)
     changes += sum(_record_digest(tx, digest) for digest in command.digests)
     return NumberAnswer(changes)
@@ -78,9 +78,9 @@ def record_evaluation(tx: Transaction, command: RecordEvaluation) -> NumberAnswe
 
 def _group_failures(tx: Transaction, group: ErrorGroup) -> set[int]:
     """Add failures to their group; return those that no other watcher had added before."""
-    seqs = json.dumps([failure.seq for failure in group.told])
+    seqs = json.dumps([failure.seq for failure in group.added])
     fresh = {row[0] for row in tx.all("set_failure_fingerprints", (group.fingerprint, seqs))}
-    added = sorted((failure for failure in group.told if failure.seq in fresh), key=lambda failure: failure.seq)
+    added = sorted((failure for failure in group.added if failure.seq in fresh), key=lambda failure: failure.seq)
     if added:
         g, first, last = group, added[0], added[-1]
         description = (g.automation, g.fingerprint, g.type, g.code, g.place, g.message)
@@ -207,7 +207,7 @@ def _resolve_if_healthy(tx: Transaction, subject: Subject, started_at: int) -> b
     row = _find_incident(tx, subject)
     if row is None or not row.may(_MOVE.RESOLVE) or _is_later(tx, row.seen_at, started_at):
         return False
-    if tx.one("find_open_member", (row.id,)) is not None:
+    if tx.first("find_open_member", (row.id,)) is not None:
         return False
     _resolve(tx, row, None, None)
     return True
@@ -232,7 +232,7 @@ def _facts_at_end(tx: Transaction, row: _Row) -> bytes:
     facts = msgspec.json.decode(row.facts)
     decided = describe_decisions([SettledCount(*group) for group in tx.all("list_settlements", (row.id,))])
     facts |= {} if decided is None else {DECISION_FACT: decided}
-    found = tx.one("list_members_of_incidents", (json.dumps([row.id]),)) if MEMBERS_FACT in facts else None
+    found = tx.first("list_members_of_incidents", (json.dumps([row.id]),)) if MEMBERS_FACT in facts else None
     if found is None:
         return row.facts if decided is None else msgspec.json.encode(facts)
     _, failed, still_open, fixed, _ = found
@@ -241,7 +241,7 @@ def _facts_at_end(tx: Transaction, row: _Row) -> bytes:
 
 
 def _record_reminder(tx: Transaction, reminder: IncidentReminder) -> bool:
-    found = tx.one("find_incident", (reminder.incident,))
+    found = tx.first("find_incident", (reminder.incident,))
     row = None if found is None else _Row(*found)
     if row is None or row.opened != reminder.opened:
         return False
@@ -307,7 +307,7 @@ def resolve_incident(tx: Transaction, command: ResolveIncident) -> CommandDone |
         for part in tx.all("list_failing_grouped_incidents", (row.id,)):
             _resolve(tx, _Row(*part), command.by, command.note)
         _resolve(tx, row, command.by, command.note)
-        if row.kind == IncidentKind.CLOCK_REGRESSION and (newest := tx.one("find_newest_clock_step")) is not None:
+        if row.kind == IncidentKind.CLOCK_REGRESSION and (newest := tx.first("find_newest_clock_step")) is not None:
             tx.change("put_meta", (DECIDED_CLOCK_STEP, str(newest[0])))
         return DONE
     return row
@@ -316,7 +316,7 @@ def resolve_incident(tx: Transaction, command: ResolveIncident) -> CommandDone |
 def _check_person_move(tx: Transaction, incident: str, move: IncidentMove) -> _Row | CommandDone | Refused:
     """Return the incident if a person may make this move, else the answer to the person."""
     tx.hold("incidents")
-    found = tx.one("find_incident", (incident,))
+    found = tx.first("find_incident", (incident,))
     if found is None:
         return Refused("not_found", f"there is no incident {incident}")
     row = _Row(*found)
@@ -328,7 +328,7 @@ def _check_person_move(tx: Transaction, incident: str, move: IncidentMove) -> _R
 
 
 def _find_incident(tx: Transaction, subject: Subject) -> _Row | None:
-    found = tx.one("find_incident_of", (subject.automation, subject.kind.value, subject.fingerprint))
+    found = tx.first("find_incident_of", (subject.automation, subject.kind.value, subject.fingerprint))
     return None if found is None else _Row(*found)
 
 

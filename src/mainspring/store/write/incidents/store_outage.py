@@ -15,7 +15,7 @@ def record_store_outage(tx: Transaction, command: RecordStoreOutage) -> CommandD
     """
     tx.hold("incidents")
     c = command
-    known = tx.one("read_store_loss_incident", (IncidentKind.STORE_LOST.value,))
+    known = tx.first("read_store_loss_incident", (IncidentKind.STORE_LOST.value,))
     if known is None:
         _open(tx, c)
         _end(tx, c, c.id)

@@ -46,7 +46,7 @@ class _Scan:
         self.tx = tx
         self.command = command
         self.deploy = deploy
-        self.limits = queues.open_queues(tx, command.queues)
+        self.limits = queues.read_queue_limits(tx, command.queues)
         self.among = None if command.under is None else json.dumps(_list_descendants(tx, command.under))
         self.later: list[int] = []
         self.more = False
@@ -82,7 +82,7 @@ class _Scan:
         return is_ordinary and self.limits[queue].concurrency is not None and queue not in command.insists
 
     def _newest(self, automation: str, version: int) -> int:
-        row = self.tx.one("find_newest_deploy_of", (automation, version))
+        row = self.tx.first("find_newest_deploy_of", (automation, version))
         return row[0] or 0 if row else 0
 
     def take_from(self, queue: str, groups: list[_Group]) -> tuple[list[int], list[int]]:
@@ -150,7 +150,7 @@ def claim_runs(tx: Transaction, command: ClaimRuns) -> ClaimedRuns | Refused:
         rows = tx.all("list_claimed_runs", (tx.session, command.id))
         if rows:
             return ClaimedRuns(_with_facts(tx, rows), None, more=True)
-    session = tx.one("read_claimer", (tx.session,))
+    session = tx.first("read_claimer", (tx.session,))
     if session is None or session[1] != SessionState.ALIVE:
         return ClaimedRuns((), None, draining=session is not None and session[1] == SessionState.DRAINING)
     serves = (json.dumps(sorted(command.tags)), None if command.queues is None else json.dumps(sorted(command.queues)))
@@ -192,7 +192,7 @@ def _make_due(tx: Transaction, command: ClaimRuns) -> bool:
 
 def _list_descendants(tx: Transaction, run: str) -> list[str]:
     """Return a run, or its successor, with all its descendants: a worker for that one run claims no other."""
-    successor = tx.one("find_newest_of_chain", (run,))
+    successor = tx.first("find_newest_of_chain", (run,))
     level = [run if successor is None else str(successor[0])]
     run_ids = dict.fromkeys(level)
     while level:
@@ -220,7 +220,7 @@ def _choose_rows(scan: _Scan) -> list[int]:
 
 
 def _claim_rows(
-    tx: Transaction, command: ClaimRuns, deploy: int, seqs: list[int], limits: dict[str, queues.Limits]
+    tx: Transaction, command: ClaimRuns, deploy: int, seqs: list[int], limits: dict[str, queues.QueueLimits]
 ) -> tuple[ClaimedRun, ...]:
     values = {"session": tx.session, "now": tx.now, "command": command.id, "deploy": deploy, "seqs": json.dumps(seqs)}
     order = {seq: n for n, seq in enumerate(seqs)}
@@ -262,5 +262,5 @@ def _claimed(row: tuple[Any, ...], facts: tuple[Fact, ...], losses: tuple[Worker
 
 def _list_next_due(tx: Transaction) -> list[int]:
     """Return the instants at which the next run becomes due or late. A claimed run is neither: it was ready."""
-    rows = [tx.one(query) for query in ("find_next_due_time", "find_next_deadline")]
+    rows = [tx.first(query) for query in ("find_next_due_time", "find_next_deadline")]
     return [row[0] for row in rows if row is not None and row[0] is not None]

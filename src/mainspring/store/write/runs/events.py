@@ -13,7 +13,7 @@ from mainspring.store.read.runs.history import fact_of
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import subscriptions
 from mainspring.store.write.runs import inbox, message_schemas
-from mainspring.store.write.runs.ownership import is_claim_released, is_run_owner
+from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owner
 
 _decode = msgspec.json.decode
 
@@ -21,7 +21,7 @@ _decode = msgspec.json.decode
 def publish_event(tx: Transaction, command: PublishEvent) -> NumberAnswer | Refused:
     """Store an event and deliver it to the waiting runs."""
     tx.hold("event", command.name)
-    known = tx.one("find_event", (command.id,))
+    known = tx.first("find_event", (command.id,))
     if known is not None:
         return NumberAnswer(known[1] if tx.again else 0)
     data = _decode(tx.sealing.open(command.data))
@@ -34,7 +34,7 @@ def publish_event(tx: Transaction, command: PublishEvent) -> NumberAnswer | Refu
         unreadable = message_schemas.refuse_unreadable_event(tx, waits, command.name, data)
         if unreadable is not None:
             return unreadable
-    row = tx.one("insert_event", (command.id, command.name, command.key, command.data, tx.now, command.keep_until))
+    row = tx.first("insert_event", (command.id, command.name, command.key, command.data, tx.now, command.keep_until))
     if row is None:
         return NumberAnswer(0)
     seq = row[0]
@@ -54,7 +54,7 @@ def publish_event(tx: Transaction, command: PublishEvent) -> NumberAnswer | Refu
 def _fill_wait(tx: Transaction, run: str, ident: str, event: str, name: str, data: bytes, at: int) -> bool:
     """Deliver an event of the instant `at` to one wait, unless its run had it before, or the wait is already closed."""
     tx.hold("run", run)
-    wait = tx.one("find_wait", (run, ident))
+    wait = tx.first("find_wait", (run, ident))
     if (
         wait is None
         or wait[0]
@@ -69,8 +69,8 @@ def open_wait(tx: Transaction, command: OpenWait) -> CommandDone | Refused:
     """Record a wait of a run; a stored event for it is delivered at once."""
     c = command
     if not is_run_owner(tx, c.run, c.claim):
-        return is_claim_released(tx, c.run, c.claim)
-    known = tx.one("find_wait", (c.run, c.ident))
+        return answer_lost_claim(tx, c.run, c.claim)
+    known = tx.first("find_wait", (c.run, c.ident))
     if known is not None and known[0]:
         return DONE
     if tx.again and _is_answered(tx, c.run, c.ident):
@@ -111,7 +111,7 @@ def open_wait(tx: Transaction, command: OpenWait) -> CommandDone | Refused:
 
 def _is_answered(tx: Transaction, run: str, ident: str) -> bool:
     """Tell whether a request has its outcome. An abandoned request may be repeated."""
-    outcome = tx.one("find_current_outcome", (run, ident))
+    outcome = tx.first("find_current_outcome", (run, ident))
     return outcome is not None and outcome[2] != OutcomeState.CANCELLED
 
 
@@ -119,7 +119,7 @@ def _find_last_successor(tx: Transaction, run: str) -> str:
     """Return the last run that continues this one; itself if there is none. No further one can start before our commit."""
     while True:
         tx.hold("run", run)
-        row = tx.one("find_newest_of_chain", (run,))
+        row = tx.first("find_newest_of_chain", (run,))
         if row is None or row[0] == run:
             return run
         run = str(row[0])
@@ -127,7 +127,7 @@ def _find_last_successor(tx: Transaction, run: str) -> str:
 
 def _window_at(tx: Transaction, run: str) -> int:
     """Return since when events count for a run: since its creation, or that of the first run which it continues."""
-    row = tx.one("find_event_window_start", (run,))
+    row = tx.first("find_event_window_start", (run,))
     return row[0] if row else tx.now
 
 
@@ -148,8 +148,8 @@ def _fill_from_stored(tx: Transaction, run: str, ident: str, hashed: str, since_
 
     An event published at or after `until_at` stays for the next wait.
     """
-    row = tx.one("find_stored_event", (hashed, since_at, tx.now, run))
-    measured = tx.one("find_match_range", (hashed,))
+    row = tx.first("find_stored_event", (hashed, since_at, tx.now, run))
+    measured = tx.first("find_match_range", (hashed,))
     first, last = measured if measured is not None else (None, None)
     if first is not None and (row is None or row[4] > first):
         tx.change("raise_event_cursor", (run, hashed, since_at, last if row is None else row[4] - 1))
@@ -175,7 +175,7 @@ def close_wait(tx: Transaction, command: CloseWait) -> CommandDone | Refused:
     c = command
     tx.hold("run", c.run)
     if not is_run_owner(tx, c.run, c.claim):
-        return is_claim_released(tx, c.run, c.claim)
+        return answer_lost_claim(tx, c.run, c.claim)
     _close_wait(tx, c.run, c.ident)
     return DONE
 
@@ -187,7 +187,7 @@ def expire_wait(tx: Transaction, command: ExpireWait) -> InboxFacts | Refused:
     c = command
     tx.hold("run", c.run)
     if not is_run_owner(tx, c.run, c.claim):
-        owner = is_claim_released(tx, c.run, c.claim)
+        owner = answer_lost_claim(tx, c.run, c.claim)
         return owner if isinstance(owner, Refused) else InboxFacts(())
     facts = tuple(map(fact_of, tx.all("list_inbox", (c.run,))))
     if not any(fact.ident == c.ident for fact in facts):
@@ -198,7 +198,7 @@ def expire_wait(tx: Transaction, command: ExpireWait) -> InboxFacts | Refused:
 def refill_wait(tx: Transaction, run: str, ident: str) -> None:
     """Give a wait whose event the code could not read the next stored event for it."""
     tx.change("fill_wait", (0, run, ident))
-    row = tx.one("read_event_wait", (run, ident))
+    row = tx.first("read_event_wait", (run, ident))
     if row is not None:
         _fill_from_stored(tx, run, ident, *row)
 
@@ -210,7 +210,7 @@ def return_fact(tx: Transaction, command: ReturnFact) -> CommandDone | Refused:
         tx.hold("event", c.name)
     tx.hold("run", c.run)
     if not is_run_owner(tx, c.run, c.claim):
-        return is_claim_released(tx, c.run, c.claim)
+        return answer_lost_claim(tx, c.run, c.claim)
     if not tx.change("cancel_outcome", (c.run, c.rank)):
         return DONE  # by its first sending
     if c.event is None:

@@ -20,15 +20,15 @@ def deliver_fact(tx: Transaction, command: DeliverFact) -> CommandDone | Refused
     """Insert a fact into one run's inbox and wake the run."""
     c = command
     tx.hold("run", c.run)
-    found = tx.one("read_receiving_state", (c.run,))
+    found = tx.first("read_receiving_state", (c.run,))
     if found is None:  # or it was pruned, and another run continues it
-        successor = tx.one("find_newest_of_chain", (c.run,))
+        successor = tx.first("find_newest_of_chain", (c.run,))
         missing = Refused("not_found", f"there is no run {c.run}")
         return missing if successor is None else deliver_fact(tx, msgspec.structs.replace(c, run=successor[0]))
-    if tx.again and tx.one("has_fact_receipt", (c.run, c.kind, c.source)) is not None:
+    if tx.again and tx.first("has_fact_receipt", (c.run, c.kind, c.source)) is not None:
         return DONE
     if found[1]:
-        successor = tx.one("find_newest_of_chain", (c.run,))
+        successor = tx.first("find_newest_of_chain", (c.run,))
         if successor is None or successor[0] == c.run:
             return Refused("finished", f"run {c.run} is {found[0]}")
         return deliver_fact(tx, msgspec.structs.replace(c, run=successor[0]))
@@ -38,7 +38,7 @@ def deliver_fact(tx: Transaction, command: DeliverFact) -> CommandDone | Refused
         )
     ident = c.ident
     if c.kind is FactKind.ANSWER:
-        if tx.one("has_fact_receipt", (c.run, c.kind, c.source)) is not None:
+        if tx.first("has_fact_receipt", (c.run, c.kind, c.source)) is not None:
             return DONE
         question = _find_question(tx, c.run, ident)
         if isinstance(question, Refused):
@@ -129,7 +129,7 @@ def deliver_end_to_parent(
     A child may end more than once (a person continued it): the last end replaces one that was not yet consumed.
     """
     tx.hold("run", parent)
-    found = tx.one("read_receiving_state", (parent,))
+    found = tx.first("read_receiving_state", (parent,))
     if found is None or found[1]:
         return
     if state is RunState.CANCELLED:
@@ -147,11 +147,11 @@ def redeliver_end_to_parent(tx: Transaction, child: str) -> None:
     A fact in the inbox stays as it is: its owner may be about to consume it by its number, and a second one would never
     be removed.
     """
-    row = tx.one("read_ended_child", (child,))
+    row = tx.first("read_ended_child", (child,))
     if row is None:
         return
     automation, parent, ident, state, result, failure = row
-    if tx.one("has_child_fact", (parent, child)) is not None:
+    if tx.first("has_child_fact", (parent, child)) is not None:
         return
     decoded = None if failure is None else _FAILURE.decode(failure)
     deliver_end_to_parent(tx, child, automation, parent, ident, RunState(state), result, decoded)
@@ -168,7 +168,7 @@ def deliver_end_to_waiting_runs(
 def deliver_past_end(tx: Transaction, watched: str, watcher: str, ident: str) -> None:
     """Deliver the end of a run that had ended before the watcher began to wait."""
     tx.hold("run", watched)
-    row = tx.one("read_ended_child", (watched,))
+    row = tx.first("read_ended_child", (watched,))
     if row is not None:
         automation, _, _, state, result, failure = row
         decoded = None if failure is None else _FAILURE.decode(failure)

@@ -17,7 +17,7 @@ from mainspring.store.run_end_counts import count_retried_success
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import outbox
 from mainspring.store.write.runs import events
-from mainspring.store.write.runs.ownership import is_claim_released, is_run_owner
+from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owner
 
 _encode = msgspec.json.encode
 STEPS = frozenset({OutcomeKind.STEP, OutcomeKind.UNDO})
@@ -70,7 +70,7 @@ def _close_request(tx: Transaction, run: str, ident: str, state: OutcomeState) -
 
 
 def _not_saved(tx: Transaction, command: SaveOutcome) -> CommandDone | Refused:
-    if tx.one("find_outcome", (command.run, command.rank, command.claim, command.ident)) is not None:
+    if tx.first("find_outcome", (command.run, command.rank, command.claim, command.ident)) is not None:
         if command.marked and is_run_owner(tx, command.run, command.claim):
             # The repeated group may have opened it again before this command.
             _close_request(tx, command.run, command.ident, command.state)
@@ -88,7 +88,7 @@ def save_attempt(tx: Transaction, command: SaveAttempt) -> CommandDone | Refused
         (c.run, c.ident, c.generation, c.attempt, c.name, c.state, c.asked, c.claim, encode_failure(c.failure), c.undo, c.input,
          c.started_at, c.ended_at, c.next_at, tx.session),
     ):  # fmt: skip
-        return is_claim_released(tx, c.run, c.claim)
+        return answer_lost_claim(tx, c.run, c.claim)
     if c.state is AttemptState.FAILED:
         tx.count(c.automation, step_errors=1)
     return DONE
@@ -99,7 +99,7 @@ def save_checkpoint(tx: Transaction, command: SaveCheckpoint) -> CommandDone | R
     c = command
     if tx.change("save_checkpoint", (c.run, c.ident, c.claim, c.value, c.done, c.total, tx.now, tx.session)):
         return DONE
-    return is_claim_released(tx, c.run, c.claim)
+    return answer_lost_claim(tx, c.run, c.claim)
 
 
 def record_stalled_attempt(tx: Transaction, command: RecordStalledAttempt) -> CommandDone | Refused:
@@ -110,7 +110,7 @@ def record_stalled_attempt(tx: Transaction, command: RecordStalledAttempt) -> Co
         (c.run, c.ident, c.claim, c.name, c.attempt, tx.now - c.silent_ms, _encode(c.stack), tx.session),
     ):
         return DONE
-    return is_claim_released(tx, c.run, c.claim)
+    return answer_lost_claim(tx, c.run, c.claim)
 
 
 def clear_stalled_attempt(tx: Transaction, command: ClearStalledAttempt) -> CommandDone:

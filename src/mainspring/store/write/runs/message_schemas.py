@@ -22,7 +22,7 @@ def refuse_unreadable_event(tx: Transaction, waits: Iterable[tuple[str, str]], n
     """Refuse an event that none of the waiting runs can read; None = at least one can, as far as is known."""
     first: tuple[str, str, SchemaMismatch] | None = None
     for run, ident in waits:
-        row = tx.one("read_schema_of_wait", (run, ident))
+        row = tx.first("read_schema_of_wait", (run, ident))
         if row is None:
             return None
         automation, recorded, is_live = row
@@ -43,7 +43,7 @@ def _read_announced_schemas(tx: Transaction, automation: str) -> dict[str, list[
     """Return the schemas of events by name in the current definition (read once per group)."""
     key = ("message schemas", automation)
     if key not in tx.cache:
-        row = tx.one("read_definition", (automation,))
+        row = tx.first("read_definition", (automation,))
         tx.cache[key] = {} if row is None else read_message_schemas(row[0], FactKind.EVENT)
     found: dict[str, list[Any]] = tx.cache[key]
     return found

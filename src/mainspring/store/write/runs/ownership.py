@@ -10,11 +10,11 @@ from mainspring.store.transaction import Transaction
 
 def is_run_owner(tx: Transaction, run: str, claim: int) -> bool:
     """Tell whether this session owns the run under this claim now."""
-    return tx.one("is_run_owner", (run, claim, tx.session)) is not None
+    return tx.first("is_run_owner", (run, claim, tx.session)) is not None
 
 
-def is_claim_released(tx: Transaction, run: str, claim: int) -> CommandDone | Refused:
+def answer_lost_claim(tx: Transaction, run: str, claim: int) -> CommandDone | Refused:
     """Answer a command that found no run of its claim: Done if its own first sending released the run, else claim_lost."""
-    if tx.again and tx.one("is_claim_released", (run, claim)) is not None:
+    if tx.again and tx.first("is_claim_released", (run, claim)) is not None:
         return DONE
     return CLAIM_LOST

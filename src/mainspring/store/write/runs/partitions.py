@@ -14,9 +14,9 @@ def hold_partition(tx: Transaction, queue: str, partition: str, run: str, parent
     tx.hold("partition", queue, partition)
     if tx.change("insert_partition_hold", (queue, partition, run, tx.now)):
         return True
-    row = tx.one("read_partition_holder", (queue, partition))
+    row = tx.first("read_partition_holder", (queue, partition))
     holder = row[0] if row else None
-    return holder == run or (parent is not None and tx.one("is_ancestor", (parent, holder)) is not None)
+    return holder == run or (parent is not None and tx.first("is_ancestor", (parent, holder)) is not None)
 
 
 def make_runs_ready(tx: Transaction, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -66,10 +66,10 @@ def release_partitions(tx: Transaction, run: str) -> None:
 def unblock_next_run(tx: Transaction, queue: str, partition: str) -> None:
     """Give a free key to the first run that it blocks; runs below one holder become free together."""
     tx.hold("partition", queue, partition)
-    row = tx.one("find_next_blocked_run", (queue, partition))
+    row = tx.first("find_next_blocked_run", (queue, partition))
     while row is not None:
         tx.hold("run", row[0])
-        locked_row, row = row, tx.one("find_next_blocked_run", (queue, partition))
+        locked_row, row = row, tx.first("find_next_blocked_run", (queue, partition))
         if locked_row != row:
             continue  # it was cancelled before we locked it
         if hold_partition(tx, queue, partition, row[0], row[1]):

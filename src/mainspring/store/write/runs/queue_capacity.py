@@ -17,7 +17,7 @@ from mainspring.store.transaction import Transaction
 ONE_RUN_ROLE = "run"
 """Role of a process that claims one run and its descendants, and no other."""
 PROBATION_ROLE = "probation"
-_NONE_WAITS = "no other worker waits for room"
+_NONE_WAITS = "no other worker waits for a slot"
 
 QueuePlace = tuple[int, int]
 """The position of a run in its queue: its `place`, then the order of its commit."""
@@ -47,7 +47,7 @@ def announce_capacity(tx: Transaction, queues: Iterable[str]) -> None:
 def _has_run_of_other_worker(tx: Transaction, queue: str) -> bool:
     statements: list[tuple[str, Any]] = [("list_ready_groups", {"suspect": n, "session": tx.session}) for n in (0, 1)]
     tx.ahead((("read_claimer", (tx.session,)), *statements))
-    row = tx.one("read_claimer", (tx.session,))
+    row = tx.first("read_claimer", (tx.session,))
     claims_runs = row is not None and row[1] == SessionState.ALIVE and row[4] != ONE_RUN_ROLE and _serves(row[3], queue)
     tags = {"", *json.loads(row[2])} if row is not None else set()
     is_probation = row is not None and row[4] == PROBATION_ROLE

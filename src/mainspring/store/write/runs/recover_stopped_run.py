@@ -70,7 +70,7 @@ def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
         if refusal is not None:
             return refusal
     if command.from_ident is not None:
-        chosen = tx.one("find_current_outcome", (run.id, command.from_ident)) or _find_started_request(
+        chosen = tx.first("find_current_outcome", (run.id, command.from_ident)) or _find_started_request(
             tx, run, command.from_ident
         )
         if chosen is None:
@@ -104,7 +104,7 @@ def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
 
 def _find_started_request(tx: Transaction, run: _Stopped, ident: str) -> tuple[Any, ...] | None:
     """Return the row of `find_current_outcome` for a step or child that started and has no outcome."""
-    found = None if ident.startswith("undo:") else tx.one("find_request_of_step", (run.id, ident))
+    found = None if ident.startswith("undo:") else tx.first("find_request_of_step", (run.id, ident))
     return None if found is None else (0, found[0], "", "")
 
 
@@ -112,13 +112,13 @@ def _is_rollback(tx: Transaction, run: _Stopped, chosen: tuple[Any, ...] | None)
     """Tell whether the rollback continues: the run stopped at an undo, or exists only for its rollback."""
     found = chosen
     if chosen is None and run.failed_ident is not None:
-        found = tx.one("find_current_outcome", (run.id, run.failed_ident))
+        found = tx.first("find_current_outcome", (run.id, run.failed_ident))
     return found[3] == OutcomeKind.UNDO if found is not None else bool(run.undoing)
 
 
 def _read_stopped_run(tx: Transaction, run: str) -> _Stopped | Refused:
     tx.hold("run", run)
-    row = tx.one("read_run_to_reopen", (run,))
+    row = tx.first("read_run_to_reopen", (run,))
     if row is None:
         return Refused("not_found", f"there is no run {run}")
     found = _Stopped(run, *row)
@@ -128,7 +128,7 @@ def _read_stopped_run(tx: Transaction, run: str) -> _Stopped | Refused:
         return Refused("wrapped", f"run {run} is a wrapped command: only its caller can run it again")
     if found.run_key is not None:
         tx.hold("key", found.automation, found.run_key)
-        leads = tx.one("find_run_of_key", (found.automation, found.run_key))
+        leads = tx.first("find_run_of_key", (found.automation, found.run_key))
         if leads is not None and leads[0] != run:
             return Refused("wrong_state", f"key {found.run_key!r} of run {run} belongs to the newer run {leads[0]}")
     return found
@@ -145,7 +145,7 @@ def _list_failing(run: _Stopped) -> list[str]:
 def _supersede_failing(tx: Transaction, run: _Stopped, *, undoes: bool) -> Refused | None:
     """Supersede the failures that led to the end; a step without an outcome only gets its attempts back."""
     ident = run.failed_ident
-    found = None if ident is None else tx.one("find_current_outcome", (run.id, ident))
+    found = None if ident is None else tx.first("find_current_outcome", (run.id, ident))
     if found is not None and found[2] in _UNSETTLED:
         # Its effect has, or may have, happened: only a decision about this very step may repeat it.
         return Refused("unsettled", f"step {ident!r} of run {run.id} is {_UNSETTLED[found[2]]}")
@@ -221,12 +221,15 @@ def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | N
 def give_result(tx: Transaction, command: GiveResult) -> CommandDone | Refused:
     """Replace an outcome by a person's result, and continue the run."""
     c = command
-    if tx.again and tx.one("has_fact_receipt", (c.run, FactKind.RESULT, c.command)) is not None:
+    if tx.again and tx.first("has_fact_receipt", (c.run, FactKind.RESULT, c.command)) is not None:
         return DONE
     run = _read_stopped_run(tx, c.run)
     if isinstance(run, Refused):
         return run
-    outcome, attempt = tx.one("find_current_outcome", (c.run, c.ident)), tx.one("find_open_attempt", (c.run, c.ident))
+    outcome, attempt = (
+        tx.first("find_current_outcome", (c.run, c.ident)),
+        tx.first("find_open_attempt", (c.run, c.ident)),
+    )
     if not (outcome is not None and outcome[2] in _GIVABLE) and not (
         outcome is None and attempt is not None and attempt[0] in _UNSURE
     ):
@@ -252,7 +255,7 @@ def cancel_run(tx: Transaction, command: CancelRun) -> CommandDone | Refused:
     """Stop a run."""
     c = command
     tx.hold("run", c.run)
-    found = tx.one("read_receiving_state", (c.run,))
+    found = tx.first("read_receiving_state", (c.run,))
     if found is None:
         return Refused("not_found", f"there is no run {c.run}")
     if found[1] and (successor := run_transitions.find_successor(tx, c.run)) is not None:
@@ -278,7 +281,7 @@ def discard_run(tx: Transaction, command: DiscardRun) -> CommandDone | Refused:
     if run_transitions.end_idle_run(tx, command.run, RunMove.DISCARD, reason=FailureReason.DISCARDED):
         members.settle_members_of_run(tx, command.run, Settlement.DISCARDED, command.by)
         return DONE
-    found = tx.one("read_receiving_state", (command.run,))
+    found = tx.first("read_receiving_state", (command.run,))
     if found is None or found[0] != RunState.FAILED:
         return _not_ended(tx, command.run, RunMove.DISCARD)
     if members.settle_members_of_run(tx, command.run, Settlement.DISCARDED, command.by) or tx.again:
@@ -287,7 +290,7 @@ def discard_run(tx: Transaction, command: DiscardRun) -> CommandDone | Refused:
 
 
 def _not_ended(tx: Transaction, run: str, move: RunMove) -> CommandDone | Refused:
-    found = tx.one("read_receiving_state", (run,))
+    found = tx.first("read_receiving_state", (run,))
     if found is None:
         return Refused("not_found", f"there is no run {run}")
     if tx.again and found[0] == target_state(move):

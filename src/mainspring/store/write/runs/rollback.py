@@ -38,7 +38,7 @@ class UndoneRequests(msgspec.Struct, frozen=True):
 
 def read_rollback_state(tx: Transaction, run: str) -> RollbackState:
     """Return the rollback state of an existing run."""
-    row = tx.one("read_run_to_undo", (run,))
+    row = tx.first("read_run_to_undo", (run,))
     assert row is not None
     return RollbackState(*row)
 
@@ -59,7 +59,7 @@ def begin_rollback(tx: Transaction, run: str, state: RollbackState) -> None:
 
 def find_undone_requests(tx: Transaction, run: str) -> UndoneRequests | None:
     """Return the undone requests that the run still counts as done."""
-    row = tx.one("find_undone_requests", (run,))
+    row = tx.first("find_undone_requests", (run,))
     return None if row is None or row[0] is None else UndoneRequests(*row)
 
 

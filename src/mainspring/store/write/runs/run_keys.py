@@ -13,7 +13,7 @@ def find_by_key(tx: Transaction, command: StartRun, key: RunKey) -> StartAnswer 
     tx.hold("key", command.automation, key.key)
     if key.on_failed == "replace":
         return None
-    row = tx.one("read_run_key", (command.automation, key.key, tx.now))
+    row = tx.first("read_run_key", (command.automation, key.key, tx.now))
     if row is None:
         return None
     run, input_hash, state = row

@@ -22,7 +22,7 @@ from mainspring.store.write import subscriptions
 from mainspring.store.write.incidents import members
 from mainspring.store.write.runs import events, inbox, partitions, queue_capacity, rollback, run_keys
 from mainspring.store.write.runs.journal import encode_failure, save_outcome
-from mainspring.store.write.runs.ownership import is_claim_released, is_run_owner
+from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owner
 from mainspring.store.write.runs.start import start_run
 
 
@@ -45,7 +45,7 @@ def suspend_run(tx: Transaction, command: SuspendRun) -> CommandDone | Refused:
         },
     )
     if not rows:
-        return is_claim_released(tx, c.run, c.claim)
+        return answer_lost_claim(tx, c.run, c.claim)
     ready, queue, is_limited = rows[0]
     tx.ready |= bool(ready)
     queue_capacity.announce_capacity(tx, [queue] if is_limited else ())
@@ -55,7 +55,7 @@ def suspend_run(tx: Transaction, command: SuspendRun) -> CommandDone | Refused:
 def release_run(tx: Transaction, command: ReleaseRun) -> CommandDone | Refused:
     """Release a run unharmed."""
     if not tx.change("release_run", (command.rank, tx.now, command.run, command.claim, tx.session)):
-        return is_claim_released(tx, command.run, command.claim)
+        return answer_lost_claim(tx, command.run, command.claim)
     tx.ready = True
     return DONE
 
@@ -78,7 +78,7 @@ def halt_run(tx: Transaction, command: HaltRun) -> CommandDone | Refused:
         },
     )
     if not rows:
-        return is_claim_released(tx, c.run, c.claim)
+        return answer_lost_claim(tx, c.run, c.claim)
     automation, run_key, queue, is_limited = rows[0]
     tx.ended.append(c.run)
     run_keys.record_key_state(tx, automation, run_key, c.run, target_state(RunMove.HALT))
@@ -112,7 +112,7 @@ def finish_run(tx: Transaction, command: FinishRun) -> CommandDone | Refused:
         ),
     )
     if not rows:
-        return is_claim_released(tx, c.run, c.claim)
+        return answer_lost_claim(tx, c.run, c.claim)
     row: Sequence[object] = rows[0][:-1]
     queue, is_limited = str(row[6]), rows[0][-1]
     if c.then is not None:
@@ -133,7 +133,7 @@ def complete_run(tx: Transaction, command: CompleteRun) -> CommandDone | Refused
     values = (state.value, 1, tx.now, c.output, None, None, None, None, c.run, c.claim, tx.session, c.output_size)
     rows = tx.all("finish_run", values)
     if not rows:
-        return is_claim_released(tx, c.run, c.claim)
+        return answer_lost_claim(tx, c.run, c.claim)
     *row, is_limited = rows[0]
     _announce_end(tx, c.run, row, state, c.output, None, None)
     count_size(tx, row[0], c.output_size)
@@ -169,7 +169,7 @@ def end_idle_run(
 ) -> bool:
     """End a run without an owner, by a move of a person. False = its state does not allow it."""
     tx.hold("run", run)
-    found = tx.one("read_receiving_state", (run,))
+    found = tx.first("read_receiving_state", (run,))
     if found is None or not is_move_legal(move, RunState(found[0])):
         return False
     state = target_state(move)
@@ -247,8 +247,8 @@ def cancel_child(tx: Transaction, command: CancelChild) -> CommandDone | Refused
     """Cancel the child of an abandoned request."""
     c = command
     if not is_run_owner(tx, c.run, c.claim):
-        return is_claim_released(tx, c.run, c.claim)
-    child = tx.one("find_child_of_step", (c.run, c.ident))
+        return answer_lost_claim(tx, c.run, c.claim)
+    child = tx.first("find_child_of_step", (c.run, c.ident))
     if child is not None and not child[2]:
         request_cancel(tx, child[0], f"gave-up:{c.run}:{c.ident}", "its parent gave it up")
     return DONE
@@ -276,7 +276,7 @@ def request_cancel(
     rollback.
     """
     tx.hold("run", run)
-    found = tx.one("read_receiving_state", (run,))
+    found = tx.first("read_receiving_state", (run,))
     if found is None:
         return DONE
     state, _, session, fresh, *_ = found
@@ -297,10 +297,10 @@ def request_cancel(
 
 def find_successor(tx: Transaction, run: str) -> str | None:
     """Return the unfinished run that continues this one."""
-    row = tx.one("find_newest_of_chain", (run,))
+    row = tx.first("find_newest_of_chain", (run,))
     if row is None or row[0] == run:
         return None
-    found = tx.one("read_receiving_state", (row[0],))
+    found = tx.first("read_receiving_state", (row[0],))
     return None if found is None or found[1] else str(row[0])
 
 
@@ -309,4 +309,4 @@ def annotate_run(tx: Transaction, command: AnnotateRun) -> CommandDone | Refused
     c = command
     if tx.change("annotate_run", (c.tags, c.progress, c.published, c.detail, c.run, c.claim, tx.session)):
         return DONE
-    return is_claim_released(tx, c.run, c.claim)
+    return answer_lost_claim(tx, c.run, c.claim)

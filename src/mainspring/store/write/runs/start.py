@@ -21,7 +21,7 @@ def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) ->
     child = _find_child_of_request(tx, command)
     if child is not None:
         return child
-    found = tx.one("find_run_state", (command.id,))
+    found = tx.first("find_run_state", (command.id,))
     if found is not None:
         return StartAnswer(command.id, created=False, state=found[0])
     refusal = _refuse_start(tx, command)
@@ -43,11 +43,11 @@ def _find_child_of_request(tx: Transaction, command: StartRun) -> StartAnswer | 
     continued.
     """
     parent = command.parent
-    child = None if parent is None else tx.one("find_child_of_step", (parent.run, parent.ident))
+    child = None if parent is None else tx.first("find_child_of_step", (parent.run, parent.ident))
     if parent is None or child is None:
         return None
     # Sent again: the first try may have notified the parent, or may never have been executed.
-    if not (tx.again and tx.one("has_child_fact", (parent.run, child[0]))):
+    if not (tx.again and tx.first("has_child_fact", (parent.run, child[0]))):
         inbox.redeliver_end_to_parent(tx, child[0])
     return StartAnswer(child[0], created=False, state=child[1])
 
@@ -74,7 +74,7 @@ def is_retired(tx: Transaction, automation: str) -> bool:
     """Tell whether an automation is retired and starts no runs (read once per group)."""
     retired = tx.cache.get(("retired", automation))
     if retired is None:
-        retired = tx.one("is_automation_retired", (automation,)) is not None
+        retired = tx.first("is_automation_retired", (automation,)) is not None
         tx.cache["retired", automation] = retired
     return bool(retired)
 
@@ -84,7 +84,7 @@ def _refuse_cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | 
     tree.
     """
     values = {"parent": parent, "automation": command.automation, "kind": command.kind, "input": command.input}
-    row = tx.one("find_start_cycle", {**values, "deepest": DEEPEST})
+    row = tx.first("find_start_cycle", {**values, "deepest": DEEPEST})
     if row is None:
         return None
     if row[1] >= DEEPEST:

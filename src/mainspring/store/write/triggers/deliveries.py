@@ -70,7 +70,7 @@ def _write_trigger(tx: Transaction, row: TriggerRow) -> None:
 
 def _path_conflict(tx: Transaction, trigger: str, path: str) -> str | None:
     """Return the problem that another trigger has this path; None if it is free."""
-    owner = tx.one("find_path_owner", (path, trigger))
+    owner = tx.first("find_path_owner", (path, trigger))
     if owner is None:
         return None
     return f"{path} is the path of {owner[0]!r} already: give one of the two another, and start the worker again"
@@ -92,7 +92,7 @@ def accept_delivery(tx: Transaction, command: AcceptDelivery) -> DeliveryStored 
     # A delivery refused for its value started nothing: it counts once it fits, as after new code or a corrected body.
     if known is not None and answers:
         return _answer_known(tx, command, known)
-    found = tx.one("find_trigger", (c.trigger,))
+    found = tx.first("find_trigger", (c.trigger,))
     if found is None:
         return Refused("no_trigger", f"nothing is triggered by {c.trigger!r} any more")
     if c.refused is not None:
@@ -137,7 +137,7 @@ def apply_flow_control(
     if flow_control.is_plain:
         return _start(tx, start, FlowControlDecision(DeliveryState.STARTED))
     tx.hold("pace", trigger, by)
-    row = tx.one("count_held_deliveries", (trigger, by))
+    row = tx.first("count_held_deliveries", (trigger, by))
     held = HeldDeliveries(*row) if row is not None else HeldDeliveries()
     if is_full(held):
         return Refused("busy", f"{held.number} arrivals wait for their turn", retry_after_ms=_FULL_MS)
@@ -178,7 +178,7 @@ def _start(tx: Transaction, start: StartRun | None, decision: FlowControlDecisio
 
 def read_flow_control(tx: Transaction, trigger: str, by: str) -> FlowControlState:
     """Return the flow control state of a key."""
-    row = tx.one("read_flow_control", (trigger, by))
+    row = tx.first("read_flow_control", (trigger, by))
     return FlowControlState() if row is None else flow_control_of_row(row)
 
 
@@ -242,7 +242,7 @@ def record_decision(tx: Transaction, command: DecideDelivery) -> DeliveryStored 
     """Decide on a received delivery, unless another process did meanwhile."""
     c = command
     tx.hold("delivery", c.delivery)
-    row = tx.one("read_delivery_state", (c.delivery,))
+    row = tx.first("read_delivery_state", (c.delivery,))
     if row is None:
         return Refused("changed", f"there is no delivery {c.delivery}")
     state, run, note, verified = row
@@ -267,7 +267,7 @@ def record_decision(tx: Transaction, command: DecideDelivery) -> DeliveryStored 
 
 def replay_delivery(tx: Transaction, command: ReplayDelivery) -> DeliveryStored | Refused:
     """Repeat a delivery."""
-    row = tx.one("read_delivery_input", (command.delivery,))
+    row = tx.first("read_delivery_input", (command.delivery,))
     if row is None:
         return Refused("not_found", f"there is no delivery {command.delivery}")
     if row[1] == key_of_rejected(command.delivery):
@@ -275,7 +275,7 @@ def replay_delivery(tx: Transaction, command: ReplayDelivery) -> DeliveryStored 
             "not_kept", f"delivery {command.delivery} was turned away at the door, and its body was not kept as it came"
         )
     trigger, key, name, body_hash, body, data, headers, source, verified, _ = row
-    found = tx.one("find_trigger", (trigger,))
+    found = tx.first("find_trigger", (trigger,))
     if found is None:
         return Refused("no_trigger", f"nothing is triggered by {trigger!r} any more")
     replay = InsertedDelivery(

@@ -19,7 +19,7 @@ def release_held_deliveries(tx: Transaction, command: ReleaseHeldDeliveries) -> 
     c = command
     tx.hold("pace", c.trigger, c.by)
     ids = json.dumps(c.deliveries)
-    row = tx.one("count_held_among", (ids,))
+    row = tx.first("count_held_among", (ids,))
     if row is None or row[0] != len(c.deliveries):
         return _answer_repeated_release(tx, command)
     if c.start is None:
@@ -44,11 +44,11 @@ def release_held_deliveries(tx: Transaction, command: ReleaseHeldDeliveries) -> 
 
 def _answer_repeated_release(tx: Transaction, command: ReleaseHeldDeliveries) -> StartAnswer | CommandDone | Refused:
     """Return the answer of this command's first try; refused if another process was first."""
-    row = tx.one("read_delivery_state", (command.deliveries[0],))
+    row = tx.first("read_delivery_state", (command.deliveries[0],))
     if tx.again and row is not None and command.start is None and row[0] == DeliveryState.FAILED:
         return DONE
     if tx.again and row is not None and command.start is not None and row[1] == command.start.id:
-        found = tx.one("find_run_state", (command.start.id,))
+        found = tx.first("find_run_state", (command.start.id,))
         if found is not None:
             return StartAnswer(command.start.id, created=True, state=found[0])
     return Refused("changed", "another router was first, or a newer arrival counts")
@@ -67,13 +67,13 @@ def join_run(tx: Transaction, command: JoinRun) -> StartAnswer | CommandDone | R
     c = command
     tx.hold("pace", c.trigger, c.per)
     if c.delivery is not None:
-        row = tx.one("read_delivery_state", (c.delivery,))
+        row = tx.first("read_delivery_state", (c.delivery,))
         if row is None or row[0] != DeliveryState.RECEIVED:
             return _answer_repeated_join(tx, command) or (
                 DONE if tx.again else Refused("changed", "another router was first")
             )
         tx.change("write_gathering", (c.trigger, c.per, c.wanted, c.deadline_at, tx.now))
-    known = tx.one("read_gathering", (c.trigger, c.per))
+    known = tx.first("read_gathering", (c.trigger, c.per))
     if known is None:
         return Refused("changed", "there is nothing to start")
     run = known[3]
@@ -82,7 +82,7 @@ def join_run(tx: Transaction, command: JoinRun) -> StartAnswer | CommandDone | R
     if run is not None:
         return _answer_repeated_join(tx, command) or DONE
     tx.change("count_joined_runs", (None, tx.now, c.trigger, c.per))
-    known = tx.one("read_gathering", (c.trigger, c.per))
+    known = tx.first("read_gathering", (c.trigger, c.per))
     if known is None or known[1] < known[0]:
         return DONE
     if c.start is None and c.note is None:
@@ -96,7 +96,7 @@ def _add_to_gathering(tx: Transaction, c: JoinRun, delivery: str, run: str | Non
     """Use an end for its automation. One that counts is not replaced by one that does not; a started gathering stays as
     it is.
     """
-    before = tx.one("read_joined_run", (c.trigger, c.per, c.automation))
+    before = tx.first("read_joined_run", (c.trigger, c.per, c.automation))
     state, note = DeliveryState.HELD, None
     if run is not None:
         state, note = DeliveryState.DROPPED, f"run {run} was started before" if run else "it was decided before"
@@ -112,10 +112,10 @@ def _add_to_gathering(tx: Transaction, c: JoinRun, delivery: str, run: str | Non
 
 def _answer_repeated_join(tx: Transaction, c: JoinRun) -> StartAnswer | None:
     """Return the run that the first try of this command started."""
-    known = tx.one("read_gathering", (c.trigger, c.per)) if tx.again else None
+    known = tx.first("read_gathering", (c.trigger, c.per)) if tx.again else None
     if known is None or c.start is None or known[3] != c.start.id:
         return None
-    found = tx.one("find_run_state", (c.start.id,))
+    found = tx.first("find_run_state", (c.start.id,))
     return None if found is None else StartAnswer(c.start.id, created=True, state=found[0])
 
 

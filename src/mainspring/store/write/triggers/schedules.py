@@ -41,7 +41,7 @@ def _write_schedule(tx: Transaction, row: ScheduleRow, *, is_new_store: bool) ->
 
     A schedule with only new data keeps its due slot, and computes later ones from the new data.
     """
-    known = tx.one("read_schedule", (row.name,))
+    known = tx.first("read_schedule", (row.name,))
     if known is not None and known[1] is None:
         spec, _, key, next_slot_at = known
         if spec == row.spec:
@@ -50,7 +50,7 @@ def _write_schedule(tx: Transaction, row: ScheduleRow, *, is_new_store: bool) ->
             is_due = next_slot_at is not None and next_slot_at <= tx.now
             tx.change("change_schedule", (row.spec, next_slot_at if is_due else row.next_slot_at, tx.now, row.name))
             return
-    retired = tx.one("read_announced_automation", (row.automation,))
+    retired = tx.first("read_announced_automation", (row.automation,))
     if retired is not None and retired[1] is not None:
         return
     first, low_water = row.next_slot_at, tx.now
@@ -68,7 +68,7 @@ def make_slot(tx: Transaction, command: MakeSlot) -> StartAnswer | CommandDone |
             "too_early", f"slot {c.slot_at} of {c.schedule!r} is not due before {c.slot_at - tx.now} ms have passed"
         )
     tx.hold("schedule", c.schedule)
-    known = tx.one("find_slot", (c.schedule, c.slot_at))
+    known = tx.first("find_slot", (c.schedule, c.slot_at))
     if known is not None:
         # Its schedule has passed it, unless it was pulled back to it.
         tx.change("advance_schedule", (c.slot_at, c.next_slot_at, c.schedule))
@@ -97,10 +97,10 @@ def backfill_slot(tx: Transaction, command: BackfillSlot) -> StartAnswer | Refus
     """Create the run of one past due time, once."""
     c = command
     tx.hold("schedule", c.schedule)
-    schedule = tx.one("read_schedule", (c.schedule,))
+    schedule = tx.first("read_schedule", (c.schedule,))
     if schedule is None:
         return Refused("not_found", f"there is no schedule {c.schedule!r}")
-    known = tx.one("find_slot", (c.schedule, c.slot_at))
+    known = tx.first("find_slot", (c.schedule, c.slot_at))
     if known is not None and known[0] == RUN:
         return Refused("has_run", f"{c.schedule!r} has its run of {_format_instant(c.slot_at)} already: {known[1]}")
     if c.slot_at > tx.now or (known is None and schedule[3] is not None and c.slot_at >= schedule[3]):
@@ -130,6 +130,6 @@ def _answer_known_slot(
         if command.start is None and run is None:
             return DONE
         if command.start is not None and run == command.start.id:
-            found = tx.one("find_run_state", (run,))
+            found = tx.first("find_run_state", (run,))
             return StartAnswer(str(run), created=True, state=found[0] if found else target_state(RunMove.STAGE))
     return Refused("taken", f"slot {command.slot_at} of {command.schedule!r} is served already ({verdict})")

@@ -15,7 +15,7 @@ from tests.contract.store.process import fail, finish, halt
 def group(world):
     """Group what failed, as a watcher does."""
     found = group_failures(ungrouped_failures(world.store.reader), lambda text: text)
-    world.store.apply(RecordEvaluation(looked_at=world.clock.now(), groups=found.groups))
+    world.store.apply(RecordEvaluation(started_at=world.clock.now(), groups=found.groups))
 
 
 def fall(world, number=1, definition=None, how=fail):

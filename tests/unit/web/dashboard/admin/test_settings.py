@@ -26,7 +26,7 @@ def open_incident(world, text="no success"):
         subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text=text, since_at=world.clock.now()
     )
     found = EvaluatedFinding(id="i_01", finding=finding, to=(NotificationTarget(0, "ops"),))
-    world.store.apply(RecordEvaluation(looked_at=world.clock.now(), found=(found,)))
+    world.store.apply(RecordEvaluation(started_at=world.clock.now(), found=(found,)))
 
 
 @pytest.mark.asyncio

@@ -159,7 +159,7 @@ async def test_automation_shows_what_is_wrong_first(world):
         subject=Subject("pay", IncidentKind.SILENCE), severity=Severity.PAGE, text="<b>silent", since_at=1
     )
     world.store.apply(
-        RecordEvaluation(looked_at=world.clock.now(), found=(EvaluatedFinding(id="i_01", finding=finding, to=()),))
+        RecordEvaluation(started_at=world.clock.now(), found=(EvaluatedFinding(id="i_01", finding=finding, to=()),))
     )
     text = await world.get("/a/pay")
     assert text.index("Wrong now") < text.index("Trust, 30 days")
