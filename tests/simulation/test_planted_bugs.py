@@ -24,7 +24,7 @@ from mainspring.store.postgres.texts import TEXTS as POSTGRES
 from mainspring.store.read.runs import history as reads_history
 from mainspring.store.sqlite.texts import TEXTS as SQLITE
 from mainspring.store.texts import StatementTexts
-from mainspring.store.write.queues import Limits
+from mainspring.store.write.queues import QueueLimits
 from mainspring.store.write.runs import partitions, recover_stopped_run
 from tests.simulation.world import simulate
 
@@ -237,7 +237,7 @@ def other_branches_superseded(patch):
 
 def no_limit(patch):
     """A queue's concurrency is not looked at."""
-    patch.setattr(Limits, "free_slots", lambda self, tx, most: most)
+    patch.setattr(QueueLimits, "free_slots", lambda self, tx, most: most)
 
 
 def signals_stay_with_the_run_that_ended(patch):

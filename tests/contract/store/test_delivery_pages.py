@@ -26,11 +26,11 @@ def rows(store, clock):
     return reads.deliveries(store.reader, limit=50).deliveries
 
 
-def walked(store, started_at=3, **asked):
+def list_pages(store, at_most=3, **filters):
     """Return the ids of all pages, and how many pages there were."""
     found, pages, cursor = [], 0, None
     while True:
-        page = reads.deliveries(store.reader, limit=2, cursor=cursor, at_most=looked_at, **asked)
+        page = reads.deliveries(store.reader, limit=2, cursor=cursor, at_most=at_most, **filters)
         found, pages = found + [row.id for row in page.deliveries], pages + 1
         if page.cursor is None:
             return found, pages
@@ -50,13 +50,13 @@ def test_pages_hold_what_is_asked_for_once_each(store, rows, looked_at):
             and state in (None, row.state)
             and row.received_at >= since_at
         ]
-        found = walked(store, looked_at, triggers=triggers, state=state, since_at=since_at)[0]
+        found = list_pages(store, looked_at, triggers=triggers, state=state, since_at=since_at)[0]
         assert found == wanted, (triggers, state, since_at)
 
 
 def test_page_looks_at_so_many_and_says_where_it_goes_on(store, rows):
     """Nothing is there: that is found out part by part."""
-    assert walked(store, triggers=["nowhere"]) == ([], 3)
+    assert list_pages(store, triggers=["nowhere"]) == ([], 3)
     assert reads.trigger_names(store.reader) == list(TRIGGERS)
 
 
@@ -64,7 +64,7 @@ def test_deliveries_are_found_by_span_and_by_what_their_verifier_said(store, row
     """From an instant on to before another; of those of whom that was said, and of no others."""
     ids = [row.id for row in rows]
     since_at, until_at = rows[6].received_at, rows[2].received_at
-    assert walked(store, None, since_at=since_at, until_at=until_at)[0] == ids[3:7]
+    assert list_pages(store, None, since_at=since_at, until_at=until_at)[0] == ids[3:7]
     store.do(taking_in(store, "said", verified="github"))
     assert [row.verified for row in reads.deliveries(store.reader, verified="github").deliveries] == ["github"]
     assert reads.deliveries(store.reader, verified="git").deliveries == []
@@ -78,8 +78,8 @@ def test_what_came_after_a_span_takes_no_part_in_a_page(store, rows, clock):
         store.do(taking_in(store, f"later{n}"))
     page = reads.deliveries(store.reader, until_at=until_at, limit=2, at_most=3)
     assert [row.id for row in page.deliveries] == [row.id for row in rows[:2]]
-    assert walked(store, until_at=until_at)[0] == [row.id for row in rows]
-    assert walked(store, until_at=rows[-1].received_at)[0] == []
+    assert list_pages(store, until_at=until_at)[0] == [row.id for row in rows]
+    assert list_pages(store, until_at=rows[-1].received_at)[0] == []
 
 
 def test_what_came_once_more_is_known(store, rows):
