@@ -12,7 +12,7 @@ PAGES = 512
 
 
 def shrink(path: Path, pages: int = PAGES) -> int:
-    """Give up to `pages` unused pages to the disk and return how many are still unused. Writers wait for one such part
+    """Release up to `pages` unused pages to the disk and return how many are still unused. Writers wait for one such part
     at most.
 
     Call it again until it returns 0 or does not get less. It uses its own connection; any thread.
