@@ -53,7 +53,7 @@ test: $(DEV) ## Run the tests (choose: TEST_ARGS="tests/unit -k store")
 	@$(PY) -m compileall -q src tests
 	@sh scripts/in_memory.sh $(PYTEST) $(TEST_ARGS)
 
-lint: $(DEV) ## Check style, types, floors and sizes
+lint: $(DEV) ## Check style, types, layers and sizes
 	@bad=; $(PY) -m ruff check . || bad=1; $(PY) -m ruff format --check . || bad=1; \
 	$(PY) -m mypy || bad=1; $(VENV)/bin/lint-imports --no-logo || bad=1; \
 	$(PYTEST) -q -p no:cacheprovider $(HOUSE) || bad=1; test -z "$$bad"
