@@ -6,15 +6,14 @@ import threading
 
 import pytest
 
-from mainspring.alerting.notifiers import apprise as telling
-from mainspring.alerting.notifiers import open_link
-from mainspring.alerting.notifiers.apprise import AppriseLink
-from mainspring.alerting.notifiers.base import ChannelFault
-from mainspring.alerting.notifiers.terminal import TerminalLink
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.extras import install_command
-from mainspring.domain.notifications.channel_address import read_channel_address
 from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.integrations import apprise
+from mainspring.integrations.apprise import AppriseLink
+from mainspring.integrations.base.notifier import ChannelFault
+from mainspring.integrations.notifiers import open_link, read_channel_address
+from mainspring.integrations.terminal import TerminalLink
 from tests.unit.alerting.notices import CLOCK, notice, secrets
 from tests.unit.alerting.peer import Peer, serving
 
@@ -72,7 +71,7 @@ async def test_apprise_that_cannot_deliver_tells_no_secret():
 async def test_apprise_that_hangs_holds_nobody(monkeypatch):
     """It is given up in a thread that neither others nor the end of the process wait for."""
     pytest.importorskip("apprise")
-    monkeypatch.setattr(telling, "WITHIN_S", 0.1)
+    monkeypatch.setattr(apprise, "WITHIN_S", 0.1)
     before = set(threading.enumerate())
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"json://127.0.0.1:{silent.getsockname()[1]}/t?rto=30"

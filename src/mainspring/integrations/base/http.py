@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.alerting.notifiers.base import ChannelFault
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.failures.http_errors import parse_retry_after
-from mainspring.resources.error_text import ErrorText
+from mainspring.integrations.base.notifier import ChannelFault, ErrorFormatter
 
 if TYPE_CHECKING:
     from httpx2 import AsyncClient, Response
@@ -51,7 +50,7 @@ class HttpResponse(msgspec.Struct, frozen=True):
 class HttpClient:
     """The HTTP client of one channel; `gap_s` = the least time between two requests."""
 
-    def __init__(self, faults: ErrorText, clock: Clock, gap_s: float = 0.0) -> None:
+    def __init__(self, faults: ErrorFormatter, clock: Clock, gap_s: float = 0.0) -> None:
         self._faults = faults
         self._clock = clock
         self._gap_s = gap_s
@@ -118,7 +117,7 @@ def _check_status(response: HttpResponse) -> HttpResponse:
 
 
 def _make_client() -> "AsyncClient":
-    from mainspring.resources.pinned_client import open_client
+    from mainspring.integrations.base.pinned_client import open_client
 
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # else it logs each address
     return open_client(timeout=WITHIN_S, follow_redirects=False, headers={"user-agent": "mainspring"})

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from mainspring.alerting.notifiers.base import ChannelFault
+from mainspring.integrations.base.notifier import ChannelFault
 
 T = TypeVar("T")
 

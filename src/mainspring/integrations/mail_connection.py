@@ -1,81 +1,30 @@
-"""Mail by SMTP. A notice has one Message-ID in all attempts; notices of one opening refer to its first mail, as one thread."""
+"""A connection to a mail server, and the mail as a message: what needs smtplib, ssl and email, which take long to import."""
 
-import asyncio
 import contextlib
 import hashlib
-import logging
 import smtplib
 import socket
 import ssl
 from email.message import EmailMessage
 from email.utils import formatdate
-from functools import partial
 from typing import Any, NamedTuple
 
-from mainspring.alerting.notifiers.base import ChannelFault
-from mainspring.alerting.notifiers.channel_thread import ChannelThread
-from mainspring.domain.errors import ConfigError
-from mainspring.domain.notifications.channel_address import ChannelAddress, MailSecurity
 from mainspring.domain.notifications.notification import Notification, NotificationEvent
-from mainspring.resources.error_text import ErrorText
+from mainspring.integrations.base.channel_address import ChannelAddress
 
-_LOG = logging.getLogger("mainspring.notifier.mail")
-WITHIN_S = 10.0
-"""The longest the server may be silent."""
-IN_ALL_S = 20.0
+STARTTLS = "starttls"
+TLS = "smtps"
+MAIL_ERRORS = (OSError, smtplib.SMTPException, ValueError)
+"""Errors of a server and of its connection; TimeoutError is an OSError."""
 _FIRST = frozenset({NotificationEvent.OPENED, NotificationEvent.REOPENED})
 _PERMANENT = 500
 
 
-class _Login(NamedTuple):
+class Login(NamedTuple):
+    """A user and a password of the server."""
+
     user: str
     password: str
-
-
-class MailLink:
-    """A mail server and its recipients."""
-
-    def __init__(
-        self, channel: ChannelAddress, faults: ErrorText, within_s: float = WITHIN_S, in_all_s: float = IN_ALL_S
-    ) -> None:
-        self._channel = channel
-        self._faults = faults
-        self._within_s = within_s
-        self._in_all_s = in_all_s
-        self._thread = ChannelThread("mainspring-mail")
-
-    async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
-        """Pass the mail to the server."""
-        mail = build_message(notice, self._channel)
-        conversation = _SmtpConversation(self._channel, self._login(), self._within_s)
-        try:
-            async with asyncio.timeout(self._in_all_s):
-                refused = await self._thread.run(partial(conversation.hand_over, mail))
-        except asyncio.CancelledError:
-            conversation.hang_up()
-            raise
-        except (OSError, smtplib.SMTPException, ValueError) as error:  # TimeoutError among them
-            conversation.hang_up()
-            raise ChannelFault(
-                self._faults.of(error) or type(error).__name__,
-                is_final=_is_message_fault(error),
-                is_unknown=conversation.is_unknown,
-            ) from None
-        if refused:
-            _LOG.warning("the server takes no mail for %s", ", ".join(refused))
-        return None
-
-    async def close(self) -> None:
-        """Do nothing: each mail has its own connection."""
-
-    def _login(self) -> _Login | None:
-        if not self._channel.secret:
-            return None
-        user, colon, password = self._faults.get(self._channel.secret).partition(":")
-        if not colon:
-            raise ConfigError(f"the secret {self._channel.secret!r} is not USER:PASSWORD")
-        self._faults.hide(password)
-        return _Login(user, password)
 
 
 def build_message(notice: Notification, channel: ChannelAddress) -> EmailMessage:
@@ -97,10 +46,10 @@ def build_message(notice: Notification, channel: ChannelAddress) -> EmailMessage
     return mail
 
 
-class _SmtpConversation:
+class SmtpConversation:
     """One connection, in a thread. `is_unknown` = the server may have accepted the mail. `is_over` = no caller waits for it."""
 
-    def __init__(self, channel: ChannelAddress, login: _Login | None, within_s: float) -> None:
+    def __init__(self, channel: ChannelAddress, login: Login | None, within_s: float) -> None:
         self._channel = channel
         self._login = login
         self._within_s = within_s
@@ -112,7 +61,7 @@ class _SmtpConversation:
         """Send the mail and return the recipients that the server refused, while it accepted others."""
         try:
             server = self._connect()
-            if self._channel.security is MailSecurity.STARTTLS:
+            if self._channel.scheme == STARTTLS:
                 server.starttls(context=ssl.create_default_context())
             if self._login is not None:
                 server.login(self._login.user, self._login.password)
@@ -141,7 +90,7 @@ class _SmtpConversation:
 
     def _connect(self) -> smtplib.SMTP:
         address = (self._channel.host, self._channel.port, socket.gethostname())
-        if self._channel.security is MailSecurity.TLS:
+        if self._channel.scheme == TLS:
             return _SmtpTlsServer(self, *address, timeout=self._within_s, context=ssl.create_default_context())
         return _SmtpServer(self, *address, timeout=self._within_s)
 
@@ -149,7 +98,7 @@ class _SmtpConversation:
 class _SmtpServer(smtplib.SMTP):
     """An SMTP client that is known before it connects, so that a server that never finishes its greeting can be disconnected."""
 
-    def __init__(self, conversation: _SmtpConversation, *address: Any, **options: Any) -> None:
+    def __init__(self, conversation: SmtpConversation, *address: Any, **options: Any) -> None:
         self._conversation = conversation
         conversation.server = self
         super().__init__(*address, **options)
@@ -165,7 +114,7 @@ class _SmtpTlsServer(_SmtpServer, smtplib.SMTP_SSL):
     """The same, over TLS from the first byte."""
 
 
-def _is_message_fault(error: Exception) -> bool:
+def is_message_fault(error: Exception) -> bool:
     """Whether the server will never accept this mail. A refused sender or recipient is a fault of the channel."""
     return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= _PERMANENT
 

@@ -3,15 +3,9 @@
 import pytest
 
 from mainspring.domain.errors import MainspringError, OptionError
-from mainspring.domain.notifications.channel_address import (
-    ChannelAddress,
-    ChannelKind,
-    MailSecurity,
-    check_channel_name,
-    read_channel_address,
-)
-
-K = ChannelKind
+from mainspring.domain.notifications.channel_name import check_channel_name
+from mainspring.integrations.base.channel_address import ChannelAddress
+from mainspring.integrations.notifiers import read_channel_address
 
 
 @pytest.mark.parametrize(
@@ -19,51 +13,49 @@ K = ChannelKind
     [
         (
             "slack://secret:bot/#ops",
-            ChannelAddress(kind=K.SLACK, secret="bot", to=("#ops",), url="https://slack.com/api"),
+            ChannelAddress(scheme="slack", secret="bot", to=("#ops",), url="https://slack.com/api"),
         ),
         (
             "slack://secret:bot/C0123ABC?api=http://127.0.0.1:9/api/",
-            ChannelAddress(kind=K.SLACK, secret="bot", to=("C0123ABC",), url="http://127.0.0.1:9/api"),
+            ChannelAddress(scheme="slack", secret="bot", to=("C0123ABC",), url="http://127.0.0.1:9/api"),
         ),
-        ("pagerduty://secret:pd", ChannelAddress(kind=K.PAGERDUTY, secret="pd", url="https://events.pagerduty.com")),
+        ("pagerduty://secret:pd", ChannelAddress(scheme="pagerduty", secret="pd", url="https://events.pagerduty.com")),
         (
             "pagerduty://secret:pd?api=https://events.eu.pagerduty.com",
-            ChannelAddress(kind=K.PAGERDUTY, secret="pd", url="https://events.eu.pagerduty.com"),
+            ChannelAddress(scheme="pagerduty", secret="pd", url="https://events.eu.pagerduty.com"),
         ),
         (
             "smtps://secret:m@mail.example.com/a@example.com,b@example.com?from=ms@example.com",
             ChannelAddress(
-                kind=K.MAIL,
+                scheme="smtps",
                 secret="m",
                 to=("a@example.com", "b@example.com"),
                 host="mail.example.com",
                 port=465,
-                security=MailSecurity.TLS,
                 sender="ms@example.com",
             ),
         ),
         (
             "smtp://localhost:2525/a@example.com",
-            ChannelAddress(kind=K.MAIL, to=("a@example.com",), host="localhost", port=2525, sender="a@example.com"),
+            ChannelAddress(scheme="smtp", to=("a@example.com",), host="localhost", port=2525, sender="a@example.com"),
         ),
         (
             "starttls://secret:m@[::1]/a@example.com",
             ChannelAddress(
-                kind=K.MAIL,
+                scheme="starttls",
                 secret="m",
                 to=("a@example.com",),
                 host="::1",
                 port=587,
-                security=MailSecurity.STARTTLS,
                 sender="a@example.com",
             ),
         ),
         (
             "webhook+https://h.example:8443/in/{secret:path}?a=1&secret=hook",
-            ChannelAddress(kind=K.WEBHOOK, secret="hook", url="https://h.example:8443/in/{secret:path}?a=1"),
+            ChannelAddress(scheme="webhook+https", secret="hook", url="https://h.example:8443/in/{secret:path}?a=1"),
         ),
-        ("apprise://secret:matrix", ChannelAddress(kind=K.APPRISE, secret="matrix")),
-        ("terminal", ChannelAddress(kind=K.TERMINAL)),
+        ("apprise://secret:matrix", ChannelAddress(scheme="apprise", secret="matrix")),
+        ("terminal", ChannelAddress(scheme="terminal")),
     ],
 )
 def test_address_is_taken_apart(address, channel):

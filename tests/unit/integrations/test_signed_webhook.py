@@ -6,13 +6,13 @@ import subprocess
 
 import pytest
 
-from mainspring.alerting.notifiers.base import ChannelFault
-from mainspring.alerting.notifiers.webhook import WebhookLink
 from mainspring.domain.errors import OptionError
-from mainspring.domain.notifications.channel_address import read_channel_address
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.triggers.webhooks.verification import verify_request
 from mainspring.domain.triggers.webhooks.verifier import StandardWebhooks
+from mainspring.integrations.base.notifier import ChannelFault
+from mainspring.integrations.notifiers import read_channel_address
+from mainspring.integrations.signed_webhook import WebhookLink
 from tests.unit.alerting.notices import CLOCK, notice, secrets
 from tests.unit.alerting.peer import Peer, serving
 

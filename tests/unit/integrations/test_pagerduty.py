@@ -2,11 +2,11 @@
 
 import pytest
 
-from mainspring.alerting.notifiers.base import ChannelFault
-from mainspring.alerting.notifiers.pagerduty import PagerDutyLink
 from mainspring.domain.incidents.incident import Severity
-from mainspring.domain.notifications.channel_address import read_channel_address
 from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.integrations.base.notifier import ChannelFault
+from mainspring.integrations.notifiers import read_channel_address
+from mainspring.integrations.pagerduty import PagerDutyLink
 from tests.unit.alerting.notices import CLOCK, notice, secrets
 from tests.unit.alerting.peer import DROP_AFTER, PagerDutyPeer, serving
 

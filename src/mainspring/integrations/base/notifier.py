@@ -1,8 +1,11 @@
-"""The base of all notifiers: one protocol and one error."""
+"""The protocol of notifiers: how one kind of channel reads its address and sends."""
 
 from typing import Protocol
 
+from mainspring.domain.clock import Clock
 from mainspring.domain.notifications.notification import Notification
+from mainspring.domain.redaction.secret_name import SecretReader
+from mainspring.integrations.base.channel_address import AddressParts, ChannelAddress
 
 
 class ChannelFault(Exception):
@@ -22,6 +25,18 @@ class ChannelFault(Exception):
         self.is_unknown = is_unknown
 
 
+class ErrorFormatter(SecretReader, Protocol):
+    """Reads secrets, and formats errors without them."""
+
+    def hide(self, value: str) -> None:
+        """Hide a part of a secret in every error."""
+        ...
+
+    def of(self, error: BaseException) -> str:
+        """Return an error in one line."""
+        ...
+
+
 class ChannelLink(Protocol):
     """A link to one channel; for one event loop, one notice at a time."""
 
@@ -39,4 +54,18 @@ class ChannelLink(Protocol):
 
     async def close(self) -> None:
         """Close connections."""
+        ...
+
+
+class NotifierPlugin(Protocol):
+    """One kind of channel. `form` = an example of its address, for hints."""
+
+    form: str
+
+    def read_address(self, parts: AddressParts) -> ChannelAddress:
+        """Return the address. Raises OptionError or UnknownNameError by the methods of `parts`."""
+        ...
+
+    def open_link(self, channel: ChannelAddress, faults: ErrorFormatter, clock: Clock) -> ChannelLink:
+        """Return the link to a channel. `faults` resolves its secrets for each notice, so that a replaced one counts at once."""
         ...

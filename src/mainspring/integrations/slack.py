@@ -7,21 +7,21 @@ not given by its id, channels:read (groups:read). Without them a crash at the wr
 
 import logging
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, Final
+from urllib.parse import unquote, urlencode
 
 import msgspec
 
-from mainspring.alerting.notifiers.base import ChannelFault
-from mainspring.alerting.notifiers.http import HttpClient
 from mainspring.domain.clock import Clock
-from mainspring.domain.notifications.channel_address import ChannelAddress
 from mainspring.domain.notifications.notification import Notification, NotificationEvent
-from mainspring.resources.error_text import ErrorText
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+from mainspring.integrations.base.channel_address import AddressParts, ChannelAddress
+from mainspring.integrations.base.notifier import ChannelFault, ErrorFormatter, NotifierPlugin
 
 _LOG = logging.getLogger("mainspring.notifier.slack")
 GAP_S = 1.05
 """Slack accepts one message a second for each channel."""
+_CHANNEL = lazy_pattern(r"#[^\s,/#@]{1,80}|[CGD][A-Z0-9]{5,30}")
 _EVENT = "mainspring_notice"
 _PAGES = 20
 _SEARCH_WINDOW_S = 600
@@ -54,9 +54,12 @@ class SlackError(ChannelFault):
 class SlackLink:
     """A bot in one channel."""
 
-    def __init__(self, channel: ChannelAddress, faults: ErrorText, clock: Clock, gap_s: float = GAP_S) -> None:
+    def __init__(self, channel: ChannelAddress, faults: ErrorFormatter, clock: Clock, gap_s: float = GAP_S) -> None:
         self._channel = channel
         self._faults = faults
+        # Late: it imports asyncio, which a reader of addresses does not need.
+        from mainspring.integrations.base.http import HttpClient
+
         self._http = HttpClient(faults, clock, gap_s)
         self._place = "" if channel.to[0].startswith("#") else channel.to[0]
         self._incomplete: dict[str, str] = {}
@@ -220,3 +223,25 @@ def _cut_lines(lines: Iterable[str], longest: int) -> list[str]:
 def _escape(text: str) -> str:
     """Return text in which Slack finds no mention, link or style."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("*", "\u2217").replace("`", "'")
+
+
+class SlackNotifier:
+    """Channels of a workspace: the secret is the token of a bot, C0123ABC names a channel by its id."""
+
+    form = "slack://secret:NAME/#CHANNEL"
+
+    def read_address(self, parts: AddressParts) -> ChannelAddress:
+        """Return the address."""
+        parts.reject_user()
+        secret, channel = parts.secret_name(parts.host), unquote(parts.path)
+        if not _CHANNEL.fullmatch(channel):
+            raise parts.invalid("the address does not say the channel, or one that Slack cannot have")
+        url = parts.api_url("https://slack.com/api")
+        return ChannelAddress(scheme=parts.scheme, secret=secret, to=(channel,), url=url)
+
+    def open_link(self, channel: ChannelAddress, faults: ErrorFormatter, clock: Clock) -> SlackLink:
+        """Return the link to a channel."""
+        return SlackLink(channel, faults, clock)
+
+
+NOTIFIER: Final[NotifierPlugin] = SlackNotifier()

@@ -6,15 +6,14 @@ import socket
 import httpx2
 import pytest
 
-from mainspring.alerting.notifiers import http
-from mainspring.alerting.notifiers.base import ChannelFault
-from mainspring.alerting.notifiers.http import HttpClient
 from mainspring.alerting.watchdog_ping import WatchdogPing
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.text.ip_networks import IpNetworks
-from mainspring.resources import egress_policy
-from mainspring.resources.egress_policy import EgressPolicy
+from mainspring.integrations.base import egress_policy, http
+from mainspring.integrations.base.egress_policy import EgressPolicy
+from mainspring.integrations.base.http import HttpClient
+from mainspring.integrations.base.notifier import ChannelFault
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 from mainspring.web.auth import identity_provider

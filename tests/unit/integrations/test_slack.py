@@ -5,12 +5,12 @@ import json
 
 import pytest
 
-from mainspring.alerting.notifiers import http
-from mainspring.alerting.notifiers.base import ChannelFault
-from mainspring.alerting.notifiers.slack import SlackLink
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.notifications.channel_address import read_channel_address
 from mainspring.domain.notifications.notification import NotificationEvent, NotificationField
+from mainspring.integrations.base import http
+from mainspring.integrations.base.notifier import ChannelFault
+from mainspring.integrations.notifiers import read_channel_address
+from mainspring.integrations.slack import SlackLink
 from tests.unit.alerting.notices import CLOCK, notice, secrets
 from tests.unit.alerting.peer import DROP_AFTER, DROP_BEFORE, HANG, SlackPeer, serving
 

@@ -4,21 +4,21 @@ All notices of one opening have one dedup key, so a repeated one shows once.
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from mainspring.alerting.notifiers.base import ChannelFault
-from mainspring.alerting.notifiers.http import HttpClient
 from mainspring.domain.clock import Clock
 from mainspring.domain.incidents.incident import Severity
-from mainspring.domain.notifications.channel_address import ChannelAddress
 from mainspring.domain.notifications.notification import Notification, NotificationEvent
-from mainspring.resources.error_text import MAX_ERROR_TEXT_LENGTH, ErrorText
+from mainspring.integrations.base.channel_address import AddressParts, ChannelAddress
+from mainspring.integrations.base.notifier import ChannelFault, ErrorFormatter, NotifierPlugin
 
 GAP_S = 0.5
 """An integration accepts 120 events a minute."""
 _BAD_EVENT = 400
+_LONGEST_ERROR = 400
+"""Characters of an error text."""
 _ACTIONS = {
     NotificationEvent.ACKNOWLEDGED: "acknowledge",
     NotificationEvent.SNOOZED: "acknowledge",
@@ -30,9 +30,12 @@ _SEVERITIES = {Severity.PAGE: "critical", Severity.NOTIFY: "warning", Severity.D
 class PagerDutyLink:
     """An integration of one service."""
 
-    def __init__(self, channel: ChannelAddress, faults: ErrorText, clock: Clock, gap_s: float = GAP_S) -> None:
+    def __init__(self, channel: ChannelAddress, faults: ErrorFormatter, clock: Clock, gap_s: float = GAP_S) -> None:
         self._channel = channel
         self._faults = faults
+        # Late: it imports asyncio, which a reader of addresses does not need.
+        from mainspring.integrations.base.http import HttpClient
+
         self._http = HttpClient(faults, clock, gap_s)
 
     async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
@@ -69,7 +72,7 @@ class PagerDutyLink:
         )
         is_key_fault = "routing_key" in errors or "routing key" in message.lower()
         raise ChannelFault(
-            f"PagerDuty does not take it ({response.status}): {message}"[:MAX_ERROR_TEXT_LENGTH],
+            f"PagerDuty does not take it ({response.status}): {message}"[:_LONGEST_ERROR],
             is_final=response.status == _BAD_EVENT and not is_key_fault,
         )
 
@@ -84,3 +87,23 @@ def _build_payload(notice: Notification) -> dict[str, Any]:
         "group": notice.team or "",
         "custom_details": {field.label: field.text for field in notice.fields},
     }
+
+
+class PagerDutyNotifier:
+    """Services: the secret is the integration key of Events API v2."""
+
+    form = "pagerduty://secret:NAME"
+
+    def read_address(self, parts: AddressParts) -> ChannelAddress:
+        """Return the address."""
+        parts.reject_user()
+        parts.reject_path()
+        secret, url = parts.secret_name(parts.host), parts.api_url("https://events.pagerduty.com")
+        return ChannelAddress(scheme=parts.scheme, secret=secret, url=url)
+
+    def open_link(self, channel: ChannelAddress, faults: ErrorFormatter, clock: Clock) -> PagerDutyLink:
+        """Return the link to a service."""
+        return PagerDutyLink(channel, faults, clock)
+
+
+NOTIFIER: Final[NotifierPlugin] = PagerDutyNotifier()

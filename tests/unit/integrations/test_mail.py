@@ -9,11 +9,12 @@ import threading
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from mainspring.alerting.notifiers.base import ChannelFault
-from mainspring.alerting.notifiers.mail import MailLink, build_message
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.notifications.channel_address import read_channel_address
 from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.integrations.base.notifier import ChannelFault
+from mainspring.integrations.mail import MailLink
+from mainspring.integrations.mail_connection import build_message
+from mainspring.integrations.notifiers import read_channel_address
 from tests.unit.alerting.notices import notice, secrets
 
 pytestmark = pytest.mark.asyncio

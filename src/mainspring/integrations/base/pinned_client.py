@@ -7,7 +7,7 @@ from urllib.request import getproxies
 
 import httpx2
 
-from mainspring.resources.egress_policy import EGRESS_POLICY
+from mainspring.integrations.base.egress_policy import EGRESS_POLICY
 
 _PORTS = {"https": 443, "http": 80}
 

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from mainspring.alerting.notifiers.base import ChannelFault
-from mainspring.alerting.notifiers.channel_thread import ChannelThread
+from mainspring.integrations.base.channel_thread import ChannelThread
+from mainspring.integrations.base.notifier import ChannelFault
 
 pytestmark = pytest.mark.asyncio
 

@@ -3,22 +3,20 @@
 Receivers of apprise interpret marks in a text, such as tags and mentions of everyone. Our texts contain none.
 """
 
-import asyncio
 import logging
 import re
 from functools import partial
 from inspect import signature
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
-from mainspring.alerting.notifiers.base import ChannelFault
-from mainspring.alerting.notifiers.channel_thread import ChannelThread
+from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.extras import install_command
 from mainspring.domain.incidents.incident import Severity
-from mainspring.domain.notifications.channel_address import ChannelAddress
 from mainspring.domain.notifications.notification import Notification, NotificationEvent
-from mainspring.resources.error_text import ErrorText
+from mainspring.integrations.base.channel_address import AddressParts, ChannelAddress
+from mainspring.integrations.base.notifier import ChannelFault, ErrorFormatter, NotifierPlugin
 
 WITHIN_S = 10.0
 _MENTION = re.compile(r"(?<![\w.+-])@(?=\w)|<(?=[!@#/?\w])")
@@ -29,13 +27,18 @@ _ZERO_WIDTH_SPACE = "\u200b"
 class AppriseLink:
     """One address of apprise."""
 
-    def __init__(self, channel: ChannelAddress, faults: ErrorText) -> None:
+    def __init__(self, channel: ChannelAddress, faults: ErrorFormatter) -> None:
         self._channel = channel
         self._faults = faults
+        # Late: it imports asyncio, which a reader of addresses does not need.
+        from mainspring.integrations.base.channel_thread import ChannelThread
+
         self._thread = ChannelThread("mainspring-apprise")
 
     async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
         """Pass the notice to apprise, which returns only whether it was accepted."""
+        import asyncio
+
         apprise = _import_apprise()
         sender = apprise.Apprise(asset=_run_inline(apprise))
         if not sender.add(self._faults.get(self._channel.secret)):
@@ -91,3 +94,23 @@ def _import_apprise() -> ModuleType:
         ) from None
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it logs whole addresses, with their secrets
     return apprise
+
+
+class AppriseNotifier:
+    """Every service that apprise knows: the secret is a whole address of apprise."""
+
+    form = "apprise://secret:NAME"
+
+    def read_address(self, parts: AddressParts) -> ChannelAddress:
+        """Return the address."""
+        parts.reject_user()
+        parts.reject_path()
+        parts.parameters()
+        return ChannelAddress(scheme=parts.scheme, secret=parts.secret_name(parts.host))
+
+    def open_link(self, channel: ChannelAddress, faults: ErrorFormatter, clock: Clock) -> AppriseLink:
+        """Return the link to a service."""
+        return AppriseLink(channel, faults)
+
+
+NOTIFIER: Final[NotifierPlugin] = AppriseNotifier()
