@@ -21,7 +21,7 @@ from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.option_errors import reject_unknown_options
 from mainspring.domain.time.schedule import Schedule
-from mainspring.domain.triggers.webhooks.verifier import Verifier
+from mainspring.domain.triggers.webhooks.verifier_options import VerifierOptions
 from mainspring.engine.definitions.automation import Automation, Step
 from mainspring.engine.definitions.trigger_draft import EventFilter, TriggerDraft, build_trigger_draft
 
@@ -100,7 +100,7 @@ def event(
 def webhook(
     path: str,
     *,
-    verify: Verifier | str | None = None,
+    verify: VerifierOptions | str | None = None,
     key: str | None = None,
     respond: str | None = None,
     wait: SpanInput | None = None,

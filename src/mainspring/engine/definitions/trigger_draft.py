@@ -10,10 +10,11 @@ from mainspring.domain.triggers.header_template import normalize_template
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import EventBinding, Trigger, TriggerSource
 from mainspring.domain.triggers.watched_folder import WatchedFolder
-from mainspring.domain.triggers.webhooks.stored_headers import check_headers_are_stored
 from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.domain.values.event import Event
 from mainspring.domain.values.function_signature import Signature
+from mainspring.integrations.webhooks.stored_headers import check_headers_are_stored
+from mainspring.integrations.webhooks.webhook_declaration import parse_webhook
 
 EventFilter = Callable[[Event], Any]
 FLOW_CONTROL_OPTIONS = ("by", "debounce", "throttle", "batch", "within", "dedup", "rate", "concurrency")
@@ -22,7 +23,7 @@ FLOW_CONTROL_OPTIONS = ("by", "debounce", "throttle", "batch", "within", "dedup"
 TRIGGER_KINDS: Mapping[str, tuple[Callable[..., TriggerSource], tuple[str, ...], tuple[str, ...]]] = {
     "event": (EventSource.parse, ("name",), ("where",)),
     "run": (RunEndSource.parse, ("automation",), ("state",)),
-    "webhook": (Webhook.parse, ("path",), ("verify", "key", "respond", "wait", "max_body")),
+    "webhook": (parse_webhook, ("path",), ("verify", "key", "respond", "wait", "max_body")),
     "queue": (
         BrokerQueue.parse,
         ("url",),
