@@ -10,7 +10,9 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import OptionError
 from mainspring.domain.notifications.notification import Notification
 from mainspring.domain.redaction.secret_name import SECRET_NAME
+from mainspring.domain.triggers.webhooks.signing import sign_message
 from mainspring.integrations.base.channel_address import AddressParts, ChannelAddress, may_be_key
+from mainspring.integrations.base.http import HttpClient
 from mainspring.integrations.base.notifier import ChannelFault, ErrorFormatter, NotifierPlugin
 
 _NOTICE_FAULTS = frozenset({400, 413, 415, 422})
@@ -23,15 +25,10 @@ class WebhookLink:
         self._channel = channel
         self._faults = faults
         self._clock = clock
-        # Late: it imports asyncio, which a reader of addresses does not need.
-        from mainspring.integrations.base.http import HttpClient
-
         self._http = HttpClient(faults, clock)
 
     async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
         """Post the notice; a 2xx response means that it was accepted."""
-        from mainspring.domain.triggers.webhooks.signing import sign_message
-
         body = _build_body(notice)
         secrets = [line.strip() for line in self._faults.get(self._channel.secret).splitlines() if line.strip()]
         signed = sign_message(secrets, notice.id, self._clock.now(), body)
