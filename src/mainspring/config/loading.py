@@ -34,7 +34,7 @@ from mainspring.domain.notifications.channel_name import check_channel_name
 from mainspring.domain.notifications.routing import check_routes
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.domain.text.escaping import escape
-from mainspring.domain.triggers.queues.queue_name import check_broker_name
+from mainspring.integrations.brokers import check_broker_name
 from mainspring.resources.secret_variables import STORE_WITHHELD_VARIABLE
 
 STORE_URL_KEY = ("store", "url")

@@ -29,9 +29,9 @@ from mainspring.domain.text.byte_size import parse_size
 from mainspring.domain.text.ip_networks import read_network
 from mainspring.domain.time.calendar import read_days, read_holidays, read_weekdays
 from mainspring.domain.time.rate import Rate, parse_rate
-from mainspring.domain.triggers.queues.queue_name import check_broker_url
 from mainspring.domain.values.option_readers import read_share
 from mainspring.domain.values.sealing import read_payload_limit
+from mainspring.integrations.brokers import check_broker_url
 from mainspring.integrations.notifiers import read_channel_address
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}

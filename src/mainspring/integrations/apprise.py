@@ -3,6 +3,7 @@
 Receivers of apprise interpret marks in a text, such as tags and mentions of everyone. Our texts contain none.
 """
 
+import asyncio
 import logging
 import re
 from functools import partial
@@ -16,6 +17,7 @@ from mainspring.domain.extras import install_command
 from mainspring.domain.incidents.incident import Severity
 from mainspring.domain.notifications.notification import Notification, NotificationEvent
 from mainspring.integrations.base.channel_address import AddressParts, ChannelAddress
+from mainspring.integrations.base.channel_thread import ChannelThread
 from mainspring.integrations.base.notifier import ChannelFault, ErrorFormatter, NotifierPlugin
 
 WITHIN_S = 10.0
@@ -30,15 +32,10 @@ class AppriseLink:
     def __init__(self, channel: ChannelAddress, faults: ErrorFormatter) -> None:
         self._channel = channel
         self._faults = faults
-        # Late: it imports asyncio, which a reader of addresses does not need.
-        from mainspring.integrations.base.channel_thread import ChannelThread
-
         self._thread = ChannelThread("mainspring-apprise")
 
     async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
         """Pass the notice to apprise, which returns only whether it was accepted."""
-        import asyncio
-
         apprise = _import_apprise()
         sender = apprise.Apprise(asset=_run_inline(apprise))
         if not sender.add(self._faults.get(self._channel.secret)):

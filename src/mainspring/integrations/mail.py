@@ -1,5 +1,6 @@
 """Mail by SMTP. A notice has one Message-ID in all attempts; notices of one opening refer to its first mail, as one thread."""
 
+import asyncio
 import logging
 import re
 from functools import partial
@@ -11,6 +12,7 @@ from mainspring.domain.errors import ConfigError
 from mainspring.domain.notifications.notification import Notification
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.integrations.base.channel_address import AddressParts, ChannelAddress, is_loopback
+from mainspring.integrations.base.channel_thread import ChannelThread
 from mainspring.integrations.base.notifier import ChannelFault, ErrorFormatter, NotifierPlugin
 
 if TYPE_CHECKING:
@@ -35,15 +37,10 @@ class MailLink:
         self._faults = faults
         self._within_s = within_s
         self._in_all_s = in_all_s
-        # Late: it imports asyncio, which a reader of addresses does not need.
-        from mainspring.integrations.base.channel_thread import ChannelThread
-
         self._thread = ChannelThread("mainspring-mail")
 
     async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
         """Pass the mail to the server."""
-        import asyncio
-
         from mainspring.integrations.mail_connection import (
             MAIL_ERRORS,
             SmtpConversation,

@@ -12,6 +12,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.incidents.incident import Severity
 from mainspring.domain.notifications.notification import Notification, NotificationEvent
 from mainspring.integrations.base.channel_address import AddressParts, ChannelAddress
+from mainspring.integrations.base.http import HttpClient
 from mainspring.integrations.base.notifier import ChannelFault, ErrorFormatter, NotifierPlugin
 
 GAP_S = 0.5
@@ -33,9 +34,6 @@ class PagerDutyLink:
     def __init__(self, channel: ChannelAddress, faults: ErrorFormatter, clock: Clock, gap_s: float = GAP_S) -> None:
         self._channel = channel
         self._faults = faults
-        # Late: it imports asyncio, which a reader of addresses does not need.
-        from mainspring.integrations.base.http import HttpClient
-
         self._http = HttpClient(faults, clock, gap_s)
 
     async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:

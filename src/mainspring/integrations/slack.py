@@ -26,6 +26,7 @@ from mainspring.domain.triggers.webhooks.verifier_options import (
 )
 from mainspring.domain.triggers.webhooks.webhook import ResponseMode
 from mainspring.integrations.base.channel_address import AddressParts, ChannelAddress
+from mainspring.integrations.base.http import HttpClient
 from mainspring.integrations.base.notifier import ChannelFault, ErrorFormatter, NotifierPlugin
 from mainspring.integrations.base.webhook_verifier import (
     NO_SIGNATURE,
@@ -80,9 +81,6 @@ class SlackLink:
     def __init__(self, channel: ChannelAddress, faults: ErrorFormatter, clock: Clock, gap_s: float = GAP_S) -> None:
         self._channel = channel
         self._faults = faults
-        # Late: it imports asyncio, which a reader of addresses does not need.
-        from mainspring.integrations.base.http import HttpClient
-
         self._http = HttpClient(faults, clock, gap_s)
         self._place = "" if channel.to[0].startswith("#") else channel.to[0]
         self._incomplete: dict[str, str] = {}

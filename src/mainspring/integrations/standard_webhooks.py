@@ -23,6 +23,7 @@ from mainspring.domain.triggers.webhooks.verifier_options import (
     check_tolerance,
 )
 from mainspring.integrations.base.channel_address import AddressParts, ChannelAddress, may_be_key
+from mainspring.integrations.base.http import HttpClient
 from mainspring.integrations.base.notifier import ChannelFault, ErrorFormatter, NotifierPlugin
 from mainspring.integrations.base.webhook_verifier import (
     LONGEST_HEADER,
@@ -50,9 +51,6 @@ class WebhookLink:
         self._channel = channel
         self._faults = faults
         self._clock = clock
-        # Late: it imports asyncio, which a reader of addresses does not need.
-        from mainspring.integrations.base.http import HttpClient
-
         self._http = HttpClient(faults, clock)
 
     async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:

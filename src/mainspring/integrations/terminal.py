@@ -1,5 +1,6 @@
 """The terminal: writes to the standard error of this process, which cron mails and a person sees."""
 
+import asyncio
 import sys
 from typing import Final
 
@@ -14,8 +15,6 @@ class TerminalLink:
 
     async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
         """Write the notice in a thread, since the reader may be slow."""
-        import asyncio
-
         lines = "\n".join(f"  {line}" for line in notice.body.splitlines())
         await asyncio.to_thread(_write_lines, f"{notice.headline}\n{lines}\n" if lines else f"{notice.headline}\n")
         return None

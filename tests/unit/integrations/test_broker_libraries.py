@@ -6,9 +6,8 @@ import pytest
 
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.extras import install_command
-from mainspring.domain.triggers.queues.queue_address import resolve_server
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-from mainspring.triggers.queues.queue_sources import open_source
+from mainspring.integrations.base.queue_address import resolve_server
+from mainspring.integrations.brokers import open_source, parse_broker_queue
 
 
 @pytest.mark.parametrize(
@@ -24,10 +23,10 @@ from mainspring.triggers.queues.queue_sources import open_source
 def test_missing_library_is_told_with_the_line_that_installs_it(url, library, extra, monkeypatch):
     """Nothing is imported before a queue names its broker, and then the extra is named."""
     for name in list(sys.modules):
-        if name.split(".")[0] == library or name.startswith("mainspring.triggers.queues.brokers."):
+        if name.split(".")[0] == library:
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
-    queue = BrokerQueue.parse(url)
+    queue = parse_broker_queue(url)
     with pytest.raises(ConfigError, match=library) as refused:
         open_source(queue, resolve_server(queue.server, str), "g")
     assert refused.value.hint == install_command(extra)

@@ -1,21 +1,12 @@
-"""Queue sources: the interface to a broker's queue, and the choice of the implementation."""
+"""The protocol of brokers: how a kind of broker reads the address of a queue and opens a connection to it."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from mainspring.domain.errors import ConfigError
-from mainspring.domain.extras import install_command
-from mainspring.domain.triggers.queues.queue_address import Broker, BrokerServer
+from mainspring.domain.triggers.queues.queue_address import BrokerServer, QueueAddress
 from mainspring.domain.triggers.queues.queue_message import QueueMessage
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-
-_EXTRAS = {
-    Broker.NATS: "nats",
-    Broker.AMQP: "amqp",
-    Broker.REDIS: "redis",
-    Broker.SQS: "aws",
-    Broker.POSTGRESQL: "postgres",
-}
+from mainspring.integrations.base.queue_address import QueueAddressParts, append_parameter
 
 
 class QueueSource(Protocol):
@@ -63,42 +54,37 @@ class QueueSource(Protocol):
         ...
 
 
-def open_source(queue: BrokerQueue, server: BrokerServer, group: str | None) -> QueueSource:
-    """Return the source of this queue, not yet connected. `group` = the reading group, None to publish only.
+class BrokerClient(Protocol):
+    """One kind of broker.
 
-    Raises:
-        ConfigError: the library for this broker is not installed.
+    `name` = what stored queues and people call it. `form` = an example of an address, for hints. `extra` = the extra with its library.
+    `queue_parameter` = the parameter of an address that names the queue ("" = none), `example` = a queue that every broker of this kind may
+    have. `accepts_token` = its addresses may have a secret as the whole user information.
     """
-    try:
-        return _build_source(queue, server, group)
-    except ModuleNotFoundError as missing:
-        if (missing.name or "").startswith("mainspring"):
-            raise
-        raise ConfigError(
-            f"the queue {queue.name!r} on {queue.broker} needs {missing.name}, which is not installed",
-            hint=install_command(_EXTRAS[queue.broker]),
-        ) from missing
 
+    name: str
+    form: str
+    extra: str
+    queue_parameter: str
+    example: str = "x"
+    accepts_token: bool = False
 
-def _build_source(queue: BrokerQueue, server: BrokerServer, group: str | None) -> QueueSource:
-    match queue.broker:
-        case Broker.NATS:
-            from mainspring.triggers.queues.brokers.nats import NatsSource
+    def read_address(self, parts: QueueAddressParts) -> QueueAddress:
+        """Return the address. Raises OptionError or UnknownNameError by the methods of `parts`."""
+        ...
 
-            return NatsSource(queue, server, group)
-        case Broker.AMQP:
-            from mainspring.triggers.queues.brokers.amqp import AmqpSource
+    def join_address(self, url: str, queue: str) -> str:
+        """Return the address of a queue on a broker of `[brokers]`."""
+        return append_parameter(url, self.queue_parameter, queue)
 
-            return AmqpSource(queue, server, group)
-        case Broker.REDIS:
-            from mainspring.triggers.queues.brokers.redis import RedisSource
+    def check_target(self, address: QueueAddress) -> None:
+        """Do nothing if messages can be sent to this queue. Raises OptionError."""
+        del address  # whatever can be named can be sent to
 
-            return RedisSource(queue, server, group)
-        case Broker.SQS:
-            from mainspring.triggers.queues.brokers.sqs import SqsSource
+    def open_source(self, queue: BrokerQueue, server: BrokerServer, group: str | None) -> QueueSource:
+        """Return the source of this queue, not yet connected. `group` = the reading group, None to publish only.
 
-            return SqsSource(queue, server, group)
-        case Broker.POSTGRESQL:
-            from mainspring.triggers.queues.brokers.postgres import PostgresSource
-
-            return PostgresSource(queue, server, group)
+        Raises:
+            ModuleNotFoundError: the library for this broker is not installed.
+        """
+        ...

@@ -6,25 +6,30 @@ with a reader.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ResponseError
 
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.text.escaping import decode_bytes
-from mainspring.domain.triggers.queues.queue_address import BrokerServer
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+from mainspring.domain.triggers.queues.queue_address import BrokerServer, QueueAddress
 from mainspring.domain.triggers.queues.queue_message import QueueMessage
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.integrations.base.broker import BrokerClient
+from mainspring.integrations.base.queue_address import QueueAddressParts
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 _ANSWER_TIMEOUT_S = 5.0
 _FETCH_WAIT_S = 5.0
 _CONSUMER = "mainspring"
 _BODY, _MESSAGE_ID = b"body", b"message_id"
+_STREAM = lazy_pattern(r".{1,500}")
+_DATABASE = lazy_pattern(r"[0-9]{0,4}", re.ASCII)
 _Entry = tuple[bytes, dict[bytes, bytes] | None]
 
 
@@ -41,6 +46,8 @@ class RedisSource:
         self._claim_at = self._quiet_until = 0.0
 
     async def connect(self) -> None:
+        from redis.exceptions import ResponseError
+
         self._client = await self._reach()
         if self._group is None:
             return
@@ -54,8 +61,12 @@ class RedisSource:
             if pending["pending"]:
                 self._quiet_until = asyncio.get_running_loop().time() + self._hold_ms / 1000 + 0.1
 
-    async def _reach(self) -> Redis:
+    async def _reach(self) -> "Redis":
         """Connect to the first of the hosts that answers. Nothing is sent twice by the client: a message would be."""
+        from redis.asyncio import Redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+
         server = self._server
         for number, (host, port) in enumerate(server.hosts, 1):
             client = Redis(
@@ -164,3 +175,29 @@ class RedisSource:
     async def close(self) -> None:
         if self._client is not None:
             await self._client.aclose()
+
+
+class RedisBroker(BrokerClient):
+    """Streams of Redis and Valkey."""
+
+    name = "redis"
+    form = "redis://HOST:6379/0?stream=STREAM"
+    extra = "redis"
+    queue_parameter = "stream"
+
+    def read_address(self, parts: QueueAddressParts) -> QueueAddress:
+        """Return the address."""
+        stream = parts.parameters("stream").get("stream", "")
+        parts.check_host()
+        parts.check_path(_DATABASE)
+        parts.check_name(stream, _STREAM)
+        return QueueAddress(broker=self.name, server=parts.server, name=stream)
+
+    def open_source(self, queue: BrokerQueue, server: BrokerServer, group: str | None) -> RedisSource:
+        """Return the source of a stream."""
+        import redis  # noqa: F401 - a missing library is reported before the first connection
+
+        return RedisSource(queue, server, group)
+
+
+BROKER: Final[BrokerClient] = RedisBroker()

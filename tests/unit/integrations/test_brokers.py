@@ -3,8 +3,7 @@
 import pytest
 
 from mainspring.domain.errors import ArgumentError, ConfigError, OptionError
-from mainspring.domain.triggers.queues.queue_address import read_queue_address
-from mainspring.domain.triggers.queues.queue_name import check_broker, check_queue_name, resolve_queue_address
+from mainspring.integrations.brokers import check_broker, check_queue_name, read_queue_address, resolve_queue_address
 
 BROKERS = {
     "whole": "nats://h:4222",

@@ -6,29 +6,36 @@ messages that are available at once, otherwise the first one that arrives and th
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import msgspec
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig
-from nats.js.errors import NotFoundError
 
-from mainspring.domain.errors import ConfigError, ValueRefusedError
-from mainspring.domain.triggers.queues.queue_address import BrokerServer, is_single_subject
+from mainspring.domain.errors import ConfigError, OptionError, ValueRefusedError
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+from mainspring.domain.triggers.queues.queue_address import BrokerServer, QueueAddress
 from mainspring.domain.triggers.queues.queue_message import QueueMessage
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.integrations.base.broker import BrokerClient
+from mainspring.integrations.base.queue_address import QueueAddressParts
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
 
 _ANSWER_TIMEOUT_S = 5.0
 _FETCH_WAIT_S = 5.0
 _MAX_HELD_BY_SERVER = 1_000
 _MSG_ID = "Nats-Msg-Id"
+_STREAM = lazy_pattern(r"[^\s.*>/\\]{1,255}")
+_SUBJECT = lazy_pattern(r"[^\s.]+(?:\.[^\s.]+)*")
 
 
 class NatsSource:
     """One stream. Messages of a partition come in order: after a lost connection nothing new is fetched before what was out comes again."""
 
     def __init__(self, queue: BrokerQueue, server: BrokerServer, group: str | None) -> None:
+        from nats.aio.client import Client
+
         self._queue = queue
         self._server = server
         self._group = group
@@ -58,6 +65,9 @@ class NatsSource:
             await self._join(self._group)
 
     async def _join(self, group: str) -> None:
+        from nats.js.api import AckPolicy, ConsumerConfig
+        from nats.js.errors import NotFoundError
+
         stream, queue = self._queue.name, self._queue
         config = ConsumerConfig(
             durable_name=group,
@@ -79,7 +89,7 @@ class NatsSource:
         self._inbox = self._client.new_inbox()
         await self._client.subscribe(self._inbox, cb=self._take, pending_bytes_limit=-1, pending_msgs_limit=-1)
 
-    async def _take(self, message: Msg) -> None:
+    async def _take(self, message: "Msg") -> None:
         self._received.put_nowait(message)
 
     async def _closed(self) -> None:
@@ -97,7 +107,7 @@ class NatsSource:
                 found += await self._pull(limit - 1)
         return [self._message(message) for message in found]
 
-    async def _pull(self, limit: int, wait_s: float = 0.0) -> list[Msg]:
+    async def _pull(self, limit: int, wait_s: float = 0.0) -> list["Msg"]:
         """Request messages once; the server ends its answer with a status, or with the last requested message."""
         wait_option = {"expires": round(wait_s * 1e9)} if wait_s else {"no_wait": True}
         await self._client.publish(self._next, msgspec.json.encode({"batch": limit, **wait_option}), reply=self._inbox)
@@ -116,7 +126,7 @@ class NatsSource:
                 break
         return found
 
-    def _message(self, message: Msg) -> QueueMessage:
+    def _message(self, message: "Msg") -> QueueMessage:
         about, headers = message.metadata, message.headers or {}
         own = f"{about.stream}:{about.sequence.stream}@{about.timestamp.isoformat()}"
         return QueueMessage(
@@ -148,7 +158,7 @@ class NatsSource:
 
     async def publish(self, key: str, body: bytes, headers: dict[str, str]) -> None:
         subject = self._queue.detail
-        if not subject or not is_single_subject(subject):
+        if not subject or not _is_single_subject(subject):
             raise ValueRefusedError(
                 f"a message for the stream {self._queue.name!r}", "$", "it has no subject of its own",
                 hint="Write ?subject= and the one subject in the address.",
@@ -180,3 +190,53 @@ def _is_end(status: dict[str, str]) -> bool:
 
 async def _ignore_client_error(_error: Exception) -> None:
     """Ignore an error: the request that it belongs to raises it, and the client would only print it."""
+
+
+class NatsBroker(BrokerClient):
+    """Streams of NATS JetStream. A broker without a stream in its address names it with each queue: STREAM/SUBJECT."""
+
+    name = "nats"
+    form = "nats://HOST:4222/STREAM?subject=SUBJECT"
+    extra = "nats"
+    queue_parameter = "subject"
+    example = "x/x"
+    accepts_token = True
+
+    def read_address(self, parts: QueueAddressParts) -> QueueAddress:
+        """Return the address."""
+        detail = parts.parameters("subject").get("subject", "")
+        stream = unquote(parts.path)
+        parts.check_host()
+        parts.check_name(stream, _STREAM)
+        parts.check_detail(detail, _SUBJECT)
+        server = parts.server.removesuffix("/" + parts.path)
+        return QueueAddress(broker=self.name, server=server, name=stream, detail=detail)
+
+    def join_address(self, url: str, queue: str) -> str:
+        """Return the address of a subject."""
+        server, separator, query = url.partition("?")
+        server = server.rstrip("/")
+        if "/" not in server.partition("://")[2]:
+            stream, _, queue = queue.partition("/")
+            server = f"{server}/{stream}"
+        return super().join_address(f"{server}{separator}{query}", queue)
+
+    def check_target(self, address: QueueAddress) -> None:
+        """Refuse an address that does not name one subject: it is read from, not sent to."""
+        if not (address.detail and _is_single_subject(address.detail)):
+            raise OptionError(
+                f"the address does not say the one subject of the messages for the stream {address.name!r}",
+                hint=f"Write {self.form}",
+            )
+
+    def open_source(self, queue: BrokerQueue, server: BrokerServer, group: str | None) -> NatsSource:
+        """Return the source of a stream."""
+        return NatsSource(queue, server, group)
+
+
+def _is_single_subject(subject: str) -> bool:
+    """Return whether this is the one subject of a message, not a pattern for several."""
+    return not {"*", ">"} & set(subject.split("."))
+
+
+BROKER: Final[BrokerClient] = NatsBroker()

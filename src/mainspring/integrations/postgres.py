@@ -8,20 +8,45 @@ table is also polled every few seconds.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import msgspec
-import psycopg
-from psycopg import sql
 
 from mainspring.domain.errors import ConfigError, ValueRefusedError
 from mainspring.domain.text.escaping import decode_bytes
-from mainspring.domain.triggers.queues.queue_address import BrokerServer
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+from mainspring.domain.triggers.queues.queue_address import BrokerServer, QueueAddress
 from mainspring.domain.triggers.queues.queue_message import QueueMessage
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-from mainspring.store.postgres.address import CONNECTION_DEFAULTS
+from mainspring.integrations.base.broker import BrokerClient
+from mainspring.integrations.base.queue_address import QueueAddressParts
 
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg import sql
+
+CONNECTION_DEFAULTS: Final[dict[str, Any]] = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 4_000,
+    "target_session_attrs": "read-write",
+    "application_name": "mainspring",
+}
+"""A dead connection is noticed within about four seconds: well before a lease expires."""
+_LIBPQ_PARAMETERS = (
+    *("sslmode", "sslrootcert", "sslcert", "sslkey"),
+    *("connect_timeout", "target_session_attrs", "passfile"),
+)
+_IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_$]{0,62}"
+_TABLE = lazy_pattern(rf"(?:{_IDENTIFIER}\.)?{_IDENTIFIER}", re.ASCII)
+_CHANNEL = lazy_pattern(_IDENTIFIER, re.ASCII)
+_DATABASE = lazy_pattern(r"[^/]+")
 _FETCH_WAIT_S = 2.0
 _COLUMNS = (
     "select attname, format_type(atttypid, null) from pg_attribute"
@@ -33,6 +58,8 @@ class PostgresSource:
     """One table."""
 
     def __init__(self, queue: BrokerQueue, server: BrokerServer, group: str | None) -> None:
+        from psycopg import sql
+
         self._queue = queue
         self._server = server
         self._reads = group is not None
@@ -43,6 +70,9 @@ class PostgresSource:
         """Rows that were given back, and the time of the loop before which they are not read."""
 
     async def connect(self) -> None:
+        import psycopg
+        from psycopg import sql
+
         settings = {**CONNECTION_DEFAULTS, "application_name": "mainspring-queue"}
         self._connection = await psycopg.AsyncConnection.connect(self._server.url, autocommit=True, **settings)
         quoted = ".".join('"' + part + '"' for part in self._queue.name.split("."))
@@ -67,6 +97,8 @@ class PostgresSource:
         return found
 
     async def _read(self, limit: int) -> list[QueueMessage]:
+        from psycopg import sql
+
         assert self._connection is not None
         now = asyncio.get_running_loop().time()
         self._resting = {row: until for row, until in self._resting.items() if until > now}
@@ -86,8 +118,10 @@ class PostgresSource:
         found = await self._connection.execute(statement, [list(self._resting)] if self._resting else [])
         return [self._message(row[0], row[1], dict(zip(named, row[2:], strict=True))) for row in await found.fetchall()]
 
-    def _readable(self, column: str) -> sql.Composable:
+    def _readable(self, column: str) -> "sql.Composable":
         """Return a column as bytes or text: JSON as it is written, not as objects of Python."""
+        from psycopg import sql
+
         name = sql.Identifier(column)
         return name if self._columns[column] == "bytea" else sql.SQL("{}::text").format(name)
 
@@ -109,13 +143,19 @@ class PostgresSource:
         """Do nothing: no other reader removes the rows."""
 
     async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
+        from psycopg import sql
+
         await self._end([message.receipt for message in messages], "taken_at", sql.SQL("now()"))
 
     async def set_aside(self, message: QueueMessage, reason: str) -> None:
         """Write the reason into the column `refused` where there is one; else delete the row."""
+        from psycopg import sql
+
         await self._end([message.receipt], "refused", sql.Literal(reason))
 
-    async def _end(self, rows: list[Any], mark: str, value: sql.Composable) -> None:
+    async def _end(self, rows: list[Any], mark: str, value: "sql.Composable") -> None:
+        from psycopg import sql
+
         assert self._connection is not None
         operation = sql.SQL("delete from {} where id = any(%s)").format(self._table)
         if mark in self._columns:
@@ -129,6 +169,9 @@ class PostgresSource:
 
     async def publish(self, key: str, body: bytes, headers: dict[str, str]) -> None:
         """Insert a row; one with this key that is there already stays, if the column `key` is unique."""
+        import psycopg
+        from psycopg import sql
+
         assert self._connection is not None
         row: dict[str, object] = {"body": body if self._columns["body"] == "bytea" else decode_bytes(body)}
         if "key" in self._columns:
@@ -165,3 +208,33 @@ def _headers(text: str) -> dict[str, str]:
         name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
         for name, value in headers.items()
     }
+
+
+class PostgresBroker(BrokerClient):
+    """Tables of a PostgreSQL database, with notifications as a hint."""
+
+    name = "postgresql"
+    form = "postgresql://USER:{secret:NAME}@HOST:5432/DATABASE?table=TABLE"
+    extra = "postgres"
+    queue_parameter = "table"
+
+    def read_address(self, parts: QueueAddressParts) -> QueueAddress:
+        """Return the address. Parameters of libpq stay with the server; without `channel` the table names it."""
+        parameters = parts.parameters("table", "channel", *_LIBPQ_PARAMETERS)
+        table = parameters.get("table", "")
+        parts.check_path(_DATABASE)
+        parts.check_name(table, _TABLE)
+        channel = parameters.get("channel", table.rpartition(".")[2])
+        parts.check_detail(channel, _CHANNEL)
+        query = "&".join(f"{key}={quote(value)}" for key, value in parameters.items() if key in _LIBPQ_PARAMETERS)
+        server = f"{parts.server}?{query}" if query else parts.server
+        return QueueAddress(broker=self.name, server=server, name=table, detail=channel)
+
+    def open_source(self, queue: BrokerQueue, server: BrokerServer, group: str | None) -> PostgresSource:
+        """Return the source of a table."""
+        import psycopg  # noqa: F401 - a missing library is reported before the first connection
+
+        return PostgresSource(queue, server, group)
+
+
+BROKER: Final[BrokerClient] = PostgresBroker()

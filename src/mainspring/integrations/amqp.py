@@ -5,18 +5,20 @@ A message that is not acknowledged when the connection ends returns to its place
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
-
-import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
-from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
+from typing import TYPE_CHECKING, Any, Final
 
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.ids import hash_parts
 from mainspring.domain.text.escaping import decode_bytes
-from mainspring.domain.triggers.queues.queue_address import BrokerServer
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+from mainspring.domain.triggers.queues.queue_address import BrokerServer, QueueAddress
 from mainspring.domain.triggers.queues.queue_message import QueueMessage
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.integrations.base.broker import BrokerClient
+from mainspring.integrations.base.queue_address import QueueAddressParts
+
+if TYPE_CHECKING:
+    from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 
 _ANSWER_TIMEOUT_S = 5.0
 _FETCH_WAIT_S = 5.0
@@ -24,6 +26,8 @@ _HEARTBEAT_S = 10
 _COALESCE_S = 0.002
 """How long to wait for more messages: those that the broker sends together arrive one by one."""
 _BROKER_HEADER_PREFIX = "x-"
+_QUEUE = lazy_pattern(r".{1,255}")
+_VHOST = lazy_pattern(r"[^/]*")
 
 
 class AmqpSource:
@@ -39,6 +43,8 @@ class AmqpSource:
         self._returning: set[asyncio.Task[None]] = set()
 
     async def connect(self) -> None:
+        from aio_pika.exceptions import ChannelNotFoundEntity
+
         self._connection = await self._reach()
         self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         self._channel.close_callbacks.add(self._ended)
@@ -58,8 +64,10 @@ class AmqpSource:
     def _vhost(self) -> str:
         return self._server.path or "/"
 
-    async def _reach(self) -> AbstractConnection:
+    async def _reach(self) -> "AbstractConnection":
         """Connect to the first of the hosts that answers."""
+        import aio_pika
+
         server, is_tls = self._server, self._server.scheme == "amqps"
         for number, (host, port) in enumerate(server.hosts, 1):
             try:
@@ -78,7 +86,7 @@ class AmqpSource:
                     raise
         raise ConnectionError("no host was named")
 
-    async def _take(self, message: AbstractIncomingMessage) -> None:
+    async def _take(self, message: "AbstractIncomingMessage") -> None:
         self._received.put_nowait(message)
 
     def _ended(self, _channel: object, reason: BaseException | None) -> None:
@@ -106,7 +114,7 @@ class AmqpSource:
         if not found.declaration_result.consumer_count:
             raise ConnectionError(f"the broker took the queue {self._queue.name!r} away from its reader")
 
-    def _message(self, message: AbstractIncomingMessage) -> QueueMessage:
+    def _message(self, message: "AbstractIncomingMessage") -> QueueMessage:
         headers = {name: _header_text(value) for name, value in message.headers.items()}
         counted = message.headers.get("x-delivery-count")
         subject = message.type or message.routing_key or ""
@@ -121,7 +129,7 @@ class AmqpSource:
         )
 
     @staticmethod
-    def _hash(message: AbstractIncomingMessage, headers: dict[str, str]) -> str:
+    def _hash(message: "AbstractIncomingMessage", headers: dict[str, str]) -> str:
         """Return the hash that identifies a message without an id: over all that its sender set."""
         own_headers = [
             f"{name}={value}" for name, value in sorted(headers.items()) if not name.startswith(_BROKER_HEADER_PREFIX)
@@ -162,6 +170,9 @@ class AmqpSource:
         await message.receipt.reject(requeue=False)
 
     async def publish(self, key: str, body: bytes, headers: dict[str, str]) -> None:
+        import aio_pika
+        from aio_pika.exceptions import DeliveryError
+
         assert self._channel is not None
         message = aio_pika.Message(
             body, headers=dict(headers), message_id=key, delivery_mode=aio_pika.DeliveryMode.PERSISTENT
@@ -178,7 +189,7 @@ class AmqpSource:
             await self._connection.close()
 
 
-def _build_message(found: AbstractIncomingMessage | str) -> AbstractIncomingMessage:
+def _build_message(found: "AbstractIncomingMessage | str") -> "AbstractIncomingMessage":
     if isinstance(found, str):
         raise ConnectionError(found)
     return found
@@ -189,7 +200,7 @@ def _header_text(value: Any) -> str:
     return decode_bytes(bytes(value)) if isinstance(value, bytes | bytearray) else str(value)
 
 
-def _properties(message: AbstractIncomingMessage) -> dict[str, str]:
+def _properties(message: "AbstractIncomingMessage") -> dict[str, str]:
     """Return the properties of a message under names of headers."""
     found = {
         "content-type": message.content_type,
@@ -198,3 +209,29 @@ def _properties(message: AbstractIncomingMessage) -> dict[str, str]:
         "message-id": message.message_id,
     }
     return {name: str(value) for name, value in found.items() if value}
+
+
+class AmqpBroker(BrokerClient):
+    """Queues of RabbitMQ, and of other brokers that speak AMQP 0-9-1."""
+
+    name = "amqp"
+    form = "amqp://USER:{secret:NAME}@HOST:5672/VHOST?queue=QUEUE"
+    extra = "amqp"
+    queue_parameter = "queue"
+
+    def read_address(self, parts: QueueAddressParts) -> QueueAddress:
+        """Return the address."""
+        queue = parts.parameters("queue").get("queue", "")
+        parts.check_host()
+        parts.check_path(_VHOST)
+        parts.check_name(queue, _QUEUE)
+        return QueueAddress(broker=self.name, server=parts.server, name=queue)
+
+    def open_source(self, queue: BrokerQueue, server: BrokerServer, group: str | None) -> AmqpSource:
+        """Return the source of a queue."""
+        import aio_pika  # noqa: F401 - a missing library is reported before the first connection
+
+        return AmqpSource(queue, server, group)
+
+
+BROKER: Final[BrokerClient] = AmqpBroker()

@@ -9,18 +9,19 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, Final
+from urllib.parse import unquote
 
-import boto3
 import msgspec
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from mainspring.domain.errors import ConfigError, ValueRefusedError
 from mainspring.domain.ids import hash_parts
-from mainspring.domain.triggers.queues.queue_address import BrokerServer
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+from mainspring.domain.triggers.queues.queue_address import BrokerServer, QueueAddress
 from mainspring.domain.triggers.queues.queue_message import QueueMessage
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.integrations.base.broker import BrokerClient
+from mainspring.integrations.base.queue_address import QueueAddressParts, quote_part
 
 _FETCH_WAIT_S = 5
 _ANSWER_TIMEOUT_S = 10
@@ -31,6 +32,9 @@ _SYSTEM_ATTRIBUTES = ["ApproximateReceiveCount", "MessageGroupId", "MessageDedup
 _SQS_TEXT = re.compile(r"[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
 _ATTRIBUTE = re.compile(r"(?!AWS\.|Amazon\.)[A-Za-z0-9_-][A-Za-z0-9_.-]{0,255}", re.ASCII)
 _MAX_ATTRIBUTES = 10
+_QUEUE = lazy_pattern(r"(?:[0-9]{12}/)?[A-Za-z0-9_-]{1,80}(?:\.fifo)?", re.ASCII)
+_REGION = lazy_pattern(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}", re.ASCII)
+_ENDPOINT = lazy_pattern(r"https?://[^\s/?#@%]+/?")
 _DEDUPLICATION_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
@@ -47,6 +51,8 @@ class SqsSource:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="mainspring-sqs")
 
     async def connect(self) -> None:
+        from botocore.exceptions import ClientError
+
         self._client = await self._in_thread(self._make_client)
         account, _, name = self._queue.name.rpartition("/")
         owner = {"QueueOwnerAWSAccountId": account} if account else {}
@@ -62,6 +68,9 @@ class SqsSource:
 
     def _make_client(self) -> Any:
         """Return a client. It finds settings that the address cannot have like every program of AWS: in variables, profile or role."""
+        import boto3
+        from botocore.config import Config
+
         keys = {"aws_access_key_id": self._server.user, "aws_secret_access_key": self._server.password}
         config = Config(
             connect_timeout=5,
@@ -135,6 +144,8 @@ class SqsSource:
         await self._send(self._url, key, body, headers, is_fifo=self._queue.name.endswith(".fifo"))
 
     async def _send(self, url: str, key: str, body: bytes, headers: dict[str, str], *, is_fifo: bool) -> None:
+        from botocore.exceptions import ClientError
+
         group = headers.get(_GROUP) or "mainspring"
         attributes_by_name = {
             name: value for name, value in headers.items() if name not in (_GROUP, _ENCODING) and value
@@ -208,3 +219,38 @@ def _encode_body(body: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return text if _SQS_TEXT.fullmatch(text) else None
+
+
+class SqsBroker(BrokerClient):
+    """Queues of Amazon SQS."""
+
+    name = "sqs"
+    form = "sqs://REGION/QUEUE"
+    extra = "aws"
+    queue_parameter = ""
+
+    def read_address(self, parts: QueueAddressParts) -> QueueAddress:
+        """Return the address."""
+        endpoint, queue = parts.parameters("endpoint").get("endpoint", ""), unquote(parts.path)
+        if not parts.hosts:
+            raise parts.invalid("it names no region")
+        if not _REGION.fullmatch(parts.hosts):
+            raise parts.invalid(f"{quote_part(parts.hosts)} is not the name of a region")
+        parts.check_name(queue, _QUEUE)
+        parts.check_detail(endpoint, _ENDPOINT)
+        server = parts.server.removesuffix("/" + parts.path)
+        return QueueAddress(broker=self.name, server=server, name=queue, detail=endpoint)
+
+    def join_address(self, url: str, queue: str) -> str:
+        """Return the address of a queue, which is the path."""
+        server, separator, query = url.partition("?")
+        return f"{server.rstrip('/')}/{queue}{separator}{query}"
+
+    def open_source(self, queue: BrokerQueue, server: BrokerServer, group: str | None) -> SqsSource:
+        """Return the source of a queue."""
+        import boto3  # noqa: F401 - a missing library is reported before the first connection
+
+        return SqsSource(queue, server, group)
+
+
+BROKER: Final[BrokerClient] = SqsBroker()
