@@ -132,6 +132,12 @@ _DB: Final = {
     ),
     "move": CommandEntry("mainspring.cli.store.move:move", "move the store to another place, with its whole history"),
 }
+_DOCS: Final = {
+    "list": CommandEntry("mainspring.cli.docs.docs_command:list_command", "list the pages of the documentation"),
+    "show": CommandEntry(
+        "mainspring.cli.docs.docs_command:show", "print a page of the documentation, or one section of it"
+    ),
+}
 
 COMMAND_TREE: Final[CommandTree] = {
     "init": CommandEntry("mainspring.cli.project.init:init", "make a project: configuration, an example, tests"),
@@ -184,6 +190,7 @@ COMMAND_TREE: Final[CommandTree] = {
     ),
     "doctor": CommandEntry("mainspring.cli.doctor.doctor_command:doctor", "check the whole installation"),
     "open": CommandEntry("mainspring.cli.fleet.open_command:open_command", "print a link that opens the pages once"),
+    "docs": GroupEntry("the documentation: list pages, read one", _DOCS),
     "completion": CommandEntry("mainspring.cli.completion:completion", "print the completion script of a shell"),
     "version": CommandEntry("mainspring.cli.version:version", "print the version"),
 }

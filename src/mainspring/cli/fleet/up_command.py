@@ -52,7 +52,7 @@ def up(invocation: Invocation, /, modules: tuple[str, ...], **given: Any) -> int
     """Stay in the foreground until Ctrl-C or SIGTERM; then the workers finish their steps and `up` ends.
 
     If your code is in no file that mainspring.toml names, name it here: `mainspring up -m ship.py`. Errors in automations are printed, and
-    `mainspring doctor` shows them. Each machine may run any mix of roles: see docs/how-to/fleet.md.
+    `mainspring doctor` shows them. Each machine may run any mix of roles: see `mainspring docs show fleet`.
     """
     names = {"roles": "up.roles", "processes": "up.processes", "queues": "up.queues", "tags": "worker.tags"}
     values = {key: list(given[name]) if isinstance(given[name], tuple) else given[name] for name, key in names.items()}
