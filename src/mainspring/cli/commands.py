@@ -133,7 +133,10 @@ _DB: Final = {
     "move": CommandEntry("mainspring.cli.store.move:move", "move the store to another place, with its whole history"),
 }
 _DOCS: Final = {
-    "list": CommandEntry("mainspring.cli.docs.docs_command:list_command", "list the pages of the documentation"),
+    "list": CommandEntry(
+        "mainspring.cli.docs.docs_command:list_command",
+        "list the pages of the documentation, each with the question that it answers",
+    ),
     "show": CommandEntry(
         "mainspring.cli.docs.docs_command:show", "print a page of the documentation, or one section of it"
     ),

@@ -14,7 +14,7 @@ from mainspring.cli.table import TableColumn
 _ALL_TOPICS = 100
 _COLUMNS = (
     TableColumn("TOPIC", lambda topic: topic.topic),
-    TableColumn("TITLE", lambda topic: topic.title, cut=True),
+    TableColumn("ABOUT", lambda topic: topic.summary, cut=True),
 )
 
 
@@ -34,14 +34,14 @@ class TopicType(click.ParamType):
         return []
 
 
-@command("list", "list the pages of the documentation")
+@command("list", "list the pages of the documentation, each with the question that it answers")
 @click.option("--name", metavar="TEXT", help="only those whose topic or title holds this text")
 @params.make_limit_option(_ALL_TOPICS)
 @pass_invocation
 def list_command(invocation: Invocation, name: str | None, limit: int) -> None:
     """Read one with `mainspring docs show TOPIC`."""
     part = (name or "").lower()
-    topics = [topic for topic in list_topics() if part in topic.topic.lower() or part in topic.title.lower()]
+    topics = [topic for topic in list_topics() if part in f"{topic.topic} {topic.title}".lower()]
     invocation.output.rows(topics[:limit], _COLUMNS, empty="No page has this text in its topic or title.")
 
 

@@ -17,15 +17,17 @@ from mainspring.domain.text.markdown_headings import find_headings, find_section
 _NOT_INSTALLED = frozenset({"adr", "contributing"})
 _START_PAGE = "concepts.md"
 _SUFFIX = ".md"
-_DECORATION = re.compile(r"<!--.*?-->|!?\[([^\]]*)\]\([^)]*\)|[`*]", re.DOTALL)
+_NO_TEXT = re.compile(r"<!--.*?-->|^(```|~~~).*?^\1[^\n]*", re.DOTALL | re.MULTILINE)
+_DECORATION = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[`*]")
+_BLANK_LINES = re.compile(r"\n{2,}")
 _SENTENCE_END = re.compile(r"(?<=[.!?:])\s")
-_NO_PROSE = ("#", "|", "```", "- ", "    ")
+_NO_PROSE = ("#", "|", "- ", "    ")
 
 
 class DocTopic(msgspec.Struct, frozen=True):
-    """A page. `topic` = its shortest name that no other page has; `title` = its first heading; `summary` = its first sentence.
+    """A page. `topic` = its shortest name that no other page has; `title` = its first heading; `page` = its path.
 
-    `page` = its path below the folder of pages.
+    `summary` = its first sentence: the question that the page answers.
     """
 
     topic: str
@@ -122,10 +124,10 @@ def _stem(page: str) -> str:
 def _describe_page(topic: str, page: str) -> DocTopic:
     text = (find_docs_folder() / page).read_text(encoding="utf-8")
     title = next((heading.text for heading in find_headings(text.splitlines())), topic)
-    paragraphs = (paragraph.strip() for paragraph in text.split("\n\n"))
-    first = next((paragraph for paragraph in paragraphs if paragraph and not paragraph.startswith(_NO_PROSE)), "")
+    paragraphs = _BLANK_LINES.split(_NO_TEXT.sub("", text).strip())
+    first = next((paragraph for paragraph in paragraphs if not paragraph.startswith(_NO_PROSE)), title)
     summary = _SENTENCE_END.split(" ".join(_strip_markup(first).split()), maxsplit=1)[0]
-    return DocTopic(topic, _strip_markup(title), summary, page)
+    return DocTopic(topic, _strip_markup(title), summary.removesuffix(":"), page)
 
 
 def _strip_markup(text: str) -> str:
