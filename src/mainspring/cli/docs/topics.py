@@ -21,6 +21,8 @@ _NO_TEXT = re.compile(r"<!--.*?-->|^(```|~~~).*?^\1[^\n]*", re.DOTALL | re.MULTI
 _DECORATION = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[`*]")
 _BLANK_LINES = re.compile(r"\n{2,}")
 _SENTENCE_END = re.compile(r"(?<=[.!?:])\s")
+_LEAD = re.compile(r"(?:After this (?:page|tutorial) you (?:can|know)|This page shows) ")
+"""The usual start of a first sentence: the same on each page, so a list is shorter without it."""
 _NO_PROSE = ("#", "|", "- ", "    ")
 
 
@@ -127,6 +129,8 @@ def _describe_page(topic: str, page: str) -> DocTopic:
     paragraphs = _BLANK_LINES.split(_NO_TEXT.sub("", text).strip())
     first = next((paragraph for paragraph in paragraphs if not paragraph.startswith(_NO_PROSE)), title)
     summary = _SENTENCE_END.split(" ".join(_strip_markup(first).split()), maxsplit=1)[0]
+    if lead := _LEAD.match(summary):
+        summary = f"{summary[lead.end()].upper()}{summary[lead.end() + 1 :]}"
     return DocTopic(topic, _strip_markup(title), summary.removesuffix(":"), page)
 
 

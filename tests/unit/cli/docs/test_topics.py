@@ -22,7 +22,7 @@ def pages(tmp_path, monkeypatch):
     """A folder of pages with one name twice."""
     texts = {
         "concepts.md": "# Concepts\n\nEach thing has *one* word. And more.\n\n## What runs\n\nThis.\n",
-        "how-to/api.md": "# Use the API\n\n| a | b |\n|---|---|\n\nYou call [routes](../reference/api.md#runs).\n",
+        "how-to/api.md": "# Use the API\n\n| a | b |\n|---|---|\n\nAfter this page you can call [routes](../reference/api.md#runs).\n",
         "reference/api.md": "# The `API`\n\n<!-- x -->\n```sh\ncurl x\n\ny\n```\n\n    z\n\nEach route, with its role:\n",
         "adr/0001-x.md": "# 0001: x\n",
         "contributing/language.md": "# Language\n",
@@ -38,7 +38,7 @@ def test_topics_have_their_shortest_unique_name(pages):
     """Pages of the folder itself come first; pages about the project are no topics."""
     assert [(topic.topic, topic.title, topic.summary) for topic in topics.list_topics()] == [
         ("concepts", "Concepts", "Each thing has one word."),
-        ("how-to/api", "Use the API", "You call routes."),
+        ("how-to/api", "Use the API", "Call routes."),
         ("reference/api", "The API", "Each route, with its role"),
     ]
 
