@@ -4,6 +4,7 @@ from contextlib import suppress
 
 import click
 from click.shell_completion import CompletionItem
+from click.types import StringParamType
 
 from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
@@ -18,7 +19,7 @@ _COLUMNS = (
 )
 
 
-class TopicType(click.ParamType):
+class TopicType(StringParamType):
     """The name of a topic, and of one of its sections behind `#`."""
 
     name = "topic"
