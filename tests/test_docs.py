@@ -157,7 +157,7 @@ def test_trigger_page_lists_every_option_of_every_kind():
     }
     wanted = {kind: {*needed, *optional} - {"partition"} for kind, (_, needed, optional) in TRIGGER_KINDS.items()}
     assert told.pop("States of a delivery") == {state.value for state in DeliveryState}
-    assert not told.pop("What a run is given") - {
+    assert not told.pop("Input of the run") - {
         "data",
         "name",
         "str",
