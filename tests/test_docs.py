@@ -174,15 +174,21 @@ def test_monitor_page_explains_every_monitor():
     page = page_of("monitors")
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
     assert list(sections) == [kind.value for kind in (*MONITORS, *FIXED_MONITORS)]
-    defaults = {path: as_shown(value) for path, value, _ in Settings().describe() if path.startswith("monitors.")}
+    defaults = {
+        path: as_shown(value)
+        for path, value, _ in Settings().describe()
+        if path.startswith("monitors.") and not path.endswith(".on")
+    }
     told = {}
     for kind, monitor in (MONITORS | FIXED_MONITORS).items():
         body = sections[kind.value]
         assert monitor.line in body
-        assert f"*Verdict:* {format_rule(monitor.rule)}\n" in body
+        assert f"*Rule:* {format_rule(monitor.rule)}\n" in body
         rows = re.findall(r"^\| `(\w+)` \| `(\S+)` \|", body, re.MULTILINE)
         told |= {f"monitors.{kind.value}.{name}": default for name, default in rows}
     assert told == defaults
+    names = re.findall(r"`(\w+)`", section_of("monitors", "Monitors of the system").partition(":")[2])
+    assert names == [kind.value for kind, monitor in MONITORS.items() if not monitor.of_automations]
 
 
 def test_api_page_is_made_of_the_table():
