@@ -453,7 +453,7 @@ WAYS = (
     Way(
         name="A broker is gone",
         cause="a desk cannot reach it",
-        kind=K.SOURCE_AWAY,
+        kind=K.SOURCE_UNREACHABLE,
         of="orders",
         within=5 * MINUTE,
         says="[notify] orders: orders/event has not reached its source for 10m: connection refused",

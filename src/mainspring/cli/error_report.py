@@ -33,7 +33,7 @@ def report_error(error: Exception, invocation: "Invocation") -> int:
         if invocation.flags.verbose:
             output.warn("".join(traceback.format_exception(error)).rstrip())
         else:
-            output.warn("This is a fault of mainspring itself; with -v it shows where.")
+            output.warn("This is a bug of Mainspring. -v shows where.")
     return code
 
 

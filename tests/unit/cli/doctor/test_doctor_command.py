@@ -209,7 +209,7 @@ def test_log_that_a_reader_holds_is_told_with_its_name(cli, stage, monkeypatch):
     monkeypatch.setattr(log_readers, "lasting_readers", lambda path: [reader])
     found = checks(cli)["log"]
     assert found["state"] == "warning"
-    assert "process 4711 (sqlite3 state.db) reads the store all the time" in found["text"]
+    assert "process 4711 (sqlite3 state.db) keeps reading the store" in found["text"]
     monkeypatch.setattr(log_readers, "log_size", lambda path: log_readers.LARGE_LOG + 1)
     assert checks(cli)["log"]["state"] == "problem"
     monkeypatch.setattr(log_readers, "lasting_readers", lambda path: [])
