@@ -116,6 +116,54 @@ async def main():
 asyncio.run(main())
 """
 
+SOURCE = """
+import asyncio
+import tempfile
+import threading
+from pathlib import Path
+
+import mainspring as ms
+from mainspring.domain.errors import OptionError
+from mainspring.insight.automations.source_description import describe_source
+from mainspring.engine.definitions.trigger_draft import build_trigger_draft
+
+alarmed = threading.Event()
+ends = []
+
+@ms.task
+def extract(fails: bool) -> None:
+    if fails:
+        raise ms.Permanent("no")
+
+@ms.task
+def load() -> None: ...
+
+@ms.on.failure(["extract", "load"])
+@ms.task
+def alarm(end: ms.Event) -> None:
+    ends.append((end.data["automation"], end.data["state"]))
+    alarmed.set()
+
+async def main():
+    with tempfile.TemporaryDirectory() as folder:
+        app = ms.App(Path(folder) / "state.db")
+        async with app.running():
+            await (await app.start(extract, False)).result(timeout=30)
+            await app.start(extract, True)
+            assert await asyncio.to_thread(alarmed.wait, 60)
+    assert ends == [("extract", "failed")]
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    assert describe_source(build_trigger_draft("failure", {"automations": ["a", "b"]}).source) == "a failed run of a or b"
+    try:
+        ms.on.failure([])
+    except OptionError as error:
+        assert "ms.on.failure" in error.hint
+    else:
+        raise AssertionError("no automation was accepted")
+"""
+
 
 class Recipe(NamedTuple):
     """The parts that a recipe shows: a new file, and a line of a table."""
@@ -138,13 +186,18 @@ def read_recipe(heading: str) -> Recipe:
 
 @pytest.mark.parametrize(
     ("heading", "program"),
-    [("Add a notifier", NOTIFIER), ("Add a sender of webhooks", VERIFIER), ("Add a broker", BROKER)],
-    ids=["notifier", "sender", "broker"],
+    [
+        ("Add a notifier", NOTIFIER),
+        ("Add a sender of webhooks", VERIFIER),
+        ("Add a broker", BROKER),
+        ("Add a kind of trigger source", SOURCE),
+    ],
+    ids=["notifier", "sender", "broker", "source"],
 )
 def test_recipe_works_when_it_is_followed(heading, program, tmp_path):
     """One file and one line, nothing else; and the file passes the lint."""
     recipe = read_recipe(heading)
-    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "static", "*.sql"))
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "static"))
     new_file, table_file = tmp_path / recipe.path, tmp_path / recipe.table_path
     assert not new_file.exists(), "choose an example that Mainspring does not have"
     new_file.write_text(recipe.code, encoding="utf-8")
@@ -153,8 +206,10 @@ def test_recipe_works_when_it_is_followed(heading, program, tmp_path):
     assert source.count(start) == 1
     table_file.write_text(source.replace(start, start + recipe.line), encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": f"{tmp_path / 'src'}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
+    script = tmp_path / "program.py"
+    script.write_text(program, encoding="utf-8")
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", script], env=environment, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stdout + run.stderr
     for check in (["check"], ["format", "--check"]):

@@ -6,8 +6,10 @@ The process that receives webhooks finds the secret GITHUB_HOOK in the variable 
 `secrets.dir` names. Every function raises OptionError for an invalid name, and for options that cannot work.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from mainspring.domain.triggers.webhooks.verifier_options import VerifierOptions
 from mainspring.integrations.verifiers import VERIFIERS, find_declaration
 
 if TYPE_CHECKING:  # for checkers, one line for each kind; a test compares them with the table
@@ -23,13 +25,15 @@ if TYPE_CHECKING:  # for checkers, one line for each kind; a test compares them 
 __all__ = sorted(VERIFIERS)  # noqa: PLE0605 - a list all the same
 
 
-def __getattr__(name: str) -> Any:
-    """Import the function of a kind when it is first used, and keep it."""
-    if name not in VERIFIERS:
-        raise AttributeError(f"module 'mainspring.verify' has no attribute {name!r}")
-    declaration = find_declaration(name)
-    globals()[name] = declaration
-    return declaration
+if not TYPE_CHECKING:  # checkers know the lines above, and report any other name
+
+    def __getattr__(name: str) -> Callable[..., VerifierOptions]:
+        """Import the function of a kind when it is first used, and keep it."""
+        if name not in VERIFIERS:
+            raise AttributeError(f"module 'mainspring.verify' has no attribute {name!r}")
+        declaration = find_declaration(name)
+        globals()[name] = declaration
+        return declaration
 
 
 def __dir__() -> list[str]:

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import ClassVar
 
-import msgspec
-
+from mainspring.domain.triggers.trigger_source import TriggerSource
 from mainspring.domain.triggers.webhooks.verifier_options import VerifierOptions
 
 DEFAULT_RESULT_WAIT = timedelta(seconds=25)
@@ -22,10 +22,13 @@ class ResponseMode(StrEnum):
     """200 without a body: for senders that would show it to a person."""
 
 
-class Webhook(msgspec.Struct, frozen=True, kw_only=True, tag="webhook"):
+class Webhook(TriggerSource, frozen=True, kw_only=True, tag="webhook"):
     """One webhook. `key` = a template over {headers.NAME}, {data.NAME} and {name}; None: the id that its sender is known to send, else
     the body's hash.
     """
+
+    required_options: ClassVar[tuple[str, ...]] = ("path",)
+    further_options: ClassVar[tuple[str, ...]] = ("verify", "key", "respond", "wait", "max_body")
 
     path: str
     verify: VerifierOptions
@@ -40,3 +43,9 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, tag="webhook"):
     def source(self) -> str:
         """The source in a few words: "webhook /github"."""
         return f"webhook {self.path}"
+
+    def describe(self) -> str:
+        return f"webhook {self.path}"
+
+    def secret_names(self) -> tuple[str, ...]:
+        return self.verify.secrets
