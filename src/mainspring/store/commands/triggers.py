@@ -4,17 +4,8 @@ import msgspec
 
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.flow_control import FlowControl
+from mainspring.domain.triggers.trigger_source import TriggerTopic
 from mainspring.store.commands.runs import StartRun
-
-
-class TriggerTopic(msgspec.Struct, frozen=True):
-    """A topic of a trigger inside the store. kind: event or run; `condition` = JSON: an event's values by path, or the
-    end states of a run.
-    """
-
-    kind: str
-    name: str
-    condition: str
 
 
 class TriggerRow(msgspec.Struct, frozen=True):

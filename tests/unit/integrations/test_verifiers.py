@@ -10,14 +10,9 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook as Oracle
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from mainspring.domain.triggers.webhooks import verify
-from mainspring.domain.triggers.webhooks.verification import (
-    BAD_SIGNATURE,
-    NO_SIGNATURE,
-    OLD_TIMESTAMP,
-    explain_bad_secret,
-    verify_request,
-)
+from mainspring.integrations import verify
+from mainspring.integrations.base.webhook_verifier import BAD_SIGNATURE, NO_SIGNATURE, OLD_TIMESTAMP
+from mainspring.integrations.verifiers import find_verifier, verify_request
 from tests.hook_samples import NOW_AT, SECRET, STANDARD_SECRET, Request, signed
 
 SECRETS = {"standard": STANDARD_SECRET}
@@ -167,9 +162,9 @@ def test_secret_that_is_none_of_standard_webhooks_keeps_no_other_from_fitting(ba
     request = signed("standard", BODY)
     assert checked("standard", request, bad, STANDARD_SECRET) is None
     assert checked("standard", request, bad) == BAD_SIGNATURE
-    assert "base 64" in explain_bad_secret(VERIFIERS["standard"], bad)
-    assert explain_bad_secret(VERIFIERS["standard"], STANDARD_SECRET) is None
-    assert explain_bad_secret(VERIFIERS["github"], bad) is None
+    assert "base 64" in find_verifier("standard").explain_bad_secret(bad)
+    assert find_verifier("standard").explain_bad_secret(STANDARD_SECRET) is None
+    assert find_verifier("github").explain_bad_secret(bad) is None
 
 
 def test_anybody_is_let_in_only_where_it_was_stated():
@@ -195,7 +190,7 @@ def test_every_comparison_takes_constant_time(monkeypatch):
         compared.append((one, other))
         return one == other
 
-    monkeypatch.setattr("mainspring.domain.triggers.webhooks.verification.hmac.compare_digest", spy)
+    monkeypatch.setattr("mainspring.integrations.base.webhook_verifier.hmac.compare_digest", spy)
     for kind in VERIFIERS:
         compared.clear()
         secret = SECRETS.get(kind, SECRET)

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from mainspring.domain.ids import hash_parts
 from mainspring.domain.text.printable_key import make_printable_key
-from mainspring.domain.triggers.webhooks import verify
-from mainspring.domain.triggers.webhooks.verification import verify_request
-from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.domain.triggers.webhooks.webhook_body import InvalidRequest
-from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse, ReadDelivery, read_webhook_request
+from mainspring.integrations import verify
+from mainspring.integrations.base.webhook_verifier import ImmediateResponse
+from mainspring.integrations.verifiers import verify_request
+from mainspring.integrations.webhooks.webhook_declaration import parse_webhook
+from mainspring.integrations.webhooks.webhook_delivery import ReadDelivery, read_webhook_request
 from tests.hook_samples import NOW_AT, SAMPLES, SECRET, Request, sample, signed, signed_sample
 
 JSON = {"content-type": "application/json"}
@@ -22,7 +23,7 @@ JSON = {"content-type": "application/json"}
 
 def hook(kind="bearer", **options):
     made = verify.none() if kind == "none" else getattr(verify, kind)("S")
-    return Webhook.parse("/x", verify=made, **options)
+    return parse_webhook("/x", verify=made, **options)
 
 
 def read(request, kind="bearer", **options):
@@ -53,7 +54,7 @@ def test_each_sample_is_let_in_and_read(name):
 def test_known_senders_say_under_which_id_a_delivery_comes_again(name, key, event):
     """And what kind of event it is."""
     found = read(sample(name), name.partition("-")[0])
-    assert (found.arrival.key, found.arrival.name) == (key, event)
+    assert (found.delivery.key, found.delivery.name) == (key, event)
 
 
 def test_questions_of_a_set_up_are_answered_at_once():
@@ -70,25 +71,25 @@ def test_run_is_given_the_fields_of_a_form(name):
     """The body itself is kept as it came."""
     request = sample(name)
     found = read(request, "slack")
-    assert found.arrival.body == request.body
-    assert msgspec.json.decode(found.arrival.json) == found.data
+    assert found.delivery.body == request.body
+    assert msgspec.json.decode(found.delivery.json) == found.data
     assert found.data["trigger_id"]
 
 
 def test_same_request_again_has_the_same_key():
     """By the id that a sender gives, or by the body."""
-    assert read(Request(b'{"a":1}', JSON | {"idempotency-key": '"k-1"'})).arrival.key == "k-1"
-    assert read(Request(b'{"a":1}', JSON | {"webhook-id": "m", "idempotency-key": "k"}), "standard").arrival.key == "m"
-    assert read(Request(b'{"a":1}', JSON)).arrival.key == hash_parts(b'{"a":1}')
-    assert read(Request(b'{"a":1}', JSON), "github").arrival.key == hash_parts(b'{"a":1}')
-    assert read(Request(b'{"a":2}', JSON), "stripe").arrival.key == hash_parts(b'{"a":2}')
+    assert read(Request(b'{"a":1}', JSON | {"idempotency-key": '"k-1"'})).delivery.key == "k-1"
+    assert read(Request(b'{"a":1}', JSON | {"webhook-id": "m", "idempotency-key": "k"}), "standard").delivery.key == "m"
+    assert read(Request(b'{"a":1}', JSON)).delivery.key == hash_parts(b'{"a":1}')
+    assert read(Request(b'{"a":1}', JSON), "github").delivery.key == hash_parts(b'{"a":1}')
+    assert read(Request(b'{"a":2}', JSON), "stripe").delivery.key == hash_parts(b'{"a":2}')
 
 
 def test_empty_body_needs_an_id():
     """Nothing else would tell the second request from the first."""
     assert read(Request(b"", {})).code == "no_key"
     found = read(Request(b"", {"idempotency-key": "1"}))
-    assert (found.data, found.arrival.json) == (None, b"null")
+    assert (found.data, found.delivery.json) == (None, b"null")
 
 
 @pytest.mark.parametrize(
@@ -109,16 +110,16 @@ def test_empty_body_needs_an_id():
 def test_key_of_ones_own_is_filled_in_or_the_delivery_is_refused(key, body, headers, made):
     """A delivery without its key could not be told from others: 422."""
     found = read(Request(body, JSON | headers), key=key)
-    assert (found.arrival.key if made else (found.status, found.code)) == (made or (422, "no_key"))
+    assert (found.delivery.key if made else (found.status, found.code)) == (made or (422, "no_key"))
 
 
 def test_id_that_is_too_long_is_shortened_the_same_way_each_time():
     """A sender's own ids are never the reason to refuse."""
-    keys = {read(Request(b"{}", JSON | {"webhook-id": "x" * 2_000})).arrival.key for _ in range(2)}
+    keys = {read(Request(b"{}", JSON | {"webhook-id": "x" * 2_000})).delivery.key for _ in range(2)}
     assert keys == {make_printable_key("x" * 2_000)}
     odd = {"specversion": "1.0", "id": "a\nb", "source": "s", "type": "t"}
     found = read(Request(json.dumps(odd).encode(), {"content-type": "application/cloudevents+json"}))
-    assert found.arrival.key == make_printable_key("s a\nb")
+    assert found.delivery.key == make_printable_key("s a\nb")
 
 
 CE = {"ce-specversion": "1.0", "ce-id": "A-1", "ce-source": "/shop", "ce-type": "order%20paid"}
@@ -127,8 +128,8 @@ CE = {"ce-specversion": "1.0", "ce-id": "A-1", "ce-source": "/shop", "ce-type": 
 def test_binary_cloud_event_is_read():
     """Key = source and id, name = type, data = the body."""
     found = read(Request(b'{"n": 1}', JSON | CE))
-    assert (found.arrival.key, found.arrival.name, found.data) == ("/shop A-1", "order paid", {"n": 1})
-    assert found.arrival.json == b'{"n": 1}'
+    assert (found.delivery.key, found.delivery.name, found.data) == ("/shop A-1", "order paid", {"n": 1})
+    assert found.delivery.json == b'{"n": 1}'
 
 
 @pytest.mark.parametrize(
@@ -144,8 +145,13 @@ def test_structured_cloud_event_is_read(more, data):
     """What a run is given is the data; what came is kept whole."""
     body = json.dumps({"specversion": "1.0", "id": "A-1", "source": "/shop", "type": "paid", **more}).encode()
     found = read(Request(body, {"content-type": "application/cloudevents+json; charset=utf-8"}))
-    assert (found.arrival.key, found.arrival.name, found.data, found.arrival.body) == ("/shop A-1", "paid", data, body)
-    assert msgspec.json.decode(found.arrival.json) == data
+    assert (found.delivery.key, found.delivery.name, found.data, found.delivery.body) == (
+        "/shop A-1",
+        "paid",
+        data,
+        body,
+    )
+    assert msgspec.json.decode(found.delivery.json) == data
 
 
 @pytest.mark.parametrize(
@@ -196,9 +202,9 @@ def test_secrets_are_not_kept_with_the_headers():
     """Tokens, cookies, and the header that a webhook of its own names."""
     secret = {"authorization": "Bearer s", "cookie": "s", "x-gitlab-token": "s", "proxy-authorization": "s"}
     found = read(Request(b"{}", JSON | secret | {"x-kept": "1"}))
-    assert found.arrival.headers == JSON | {"x-kept": "1"}
-    own = Webhook.parse("/x", verify=verify.bearer("S", header="X-Api-Key"))
-    assert read_webhook_request(own, b"{}", JSON | {"x-api-key": "s"}).arrival.headers == JSON
+    assert found.delivery.headers == JSON | {"x-kept": "1"}
+    own = parse_webhook("/x", verify=verify.bearer("S", header="X-Api-Key"))
+    assert read_webhook_request(own, b"{}", JSON | {"x-api-key": "s"}).delivery.headers == JSON
 
 
 @given(
@@ -217,9 +223,9 @@ def test_whatever_comes_is_read_or_refused(body, headers, kind, key):
     """Nothing of it raises, and each key can be kept."""
     found = read(Request(body, headers), kind, key=key)
     if isinstance(found, ReadDelivery):
-        assert 1 <= len(found.arrival.key) <= 1_000
-        assert found.arrival.key.isprintable()
-        assert msgspec.json.decode(found.arrival.json) == found.data
+        assert 1 <= len(found.delivery.key) <= 1_000
+        assert found.delivery.key.isprintable()
+        assert msgspec.json.decode(found.delivery.json) == found.data
     else:
         assert isinstance(found, ImmediateResponse | InvalidRequest)
 
@@ -233,11 +239,11 @@ def test_headers_of_a_cloud_event_do_not_replace_the_id_of_a_known_sender(kind):
     )
     first = read(request, kind)
     again = read(Request(body, request.headers | CE), kind)
-    assert (again.arrival.key, again.arrival.name) == (first.arrival.key, first.arrival.name)
-    assert first.arrival.key == "evt_1"
+    assert (again.delivery.key, again.delivery.name) == (first.delivery.key, first.delivery.name)
+    assert first.delivery.key == "evt_1"
 
 
 @pytest.mark.parametrize("kind", ["bearer", "none"])
 def test_headers_of_a_cloud_event_count_where_no_id_is_signed_anyway(kind):
     """A token proves who sends, not what."""
-    assert read(Request(b"{}", JSON | CE), kind).arrival.key == "/shop A-1"
+    assert read(Request(b"{}", JSON | CE), kind).delivery.key == "/shop A-1"

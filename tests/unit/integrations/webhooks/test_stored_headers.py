@@ -3,10 +3,10 @@
 import pytest
 
 from mainspring.domain.errors import OptionError
-from mainspring.domain.triggers.webhooks import verify
-from mainspring.domain.triggers.webhooks.stored_headers import select_stored_headers
-from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.engine.definitions.trigger_draft import build_trigger_draft
+from mainspring.integrations import verify
+from mainspring.integrations.webhooks.stored_headers import select_stored_headers
+from mainspring.integrations.webhooks.webhook_declaration import parse_webhook
 
 PLAIN = {
     "content-type": "application/json",
@@ -44,12 +44,12 @@ def test_neither_secrets_nor_signatures_are_kept():
 def test_secret_is_refused_as_a_key_at_load(header):
     """It would be stored and shown, and is the same for each delivery."""
     with pytest.raises(OptionError, match="would be stored and shown"):
-        Webhook.parse("/a", verify=TOKEN, key=f"{{data.id}} {{headers.{header}}}")
+        parse_webhook("/a", verify=TOKEN, key=f"{{data.id}} {{headers.{header}}}")
 
 
 def test_signature_may_be_a_key():
     """It is the one thing that tells apart what is signed without an id."""
-    assert Webhook.parse("/a", verify=OWN, key="{headers.X-Proof}").key == "{headers.x_proof}"
+    assert parse_webhook("/a", verify=OWN, key="{headers.X-Proof}").key == "{headers.x_proof}"
 
 
 @pytest.mark.parametrize("option", ["by", "partition"])

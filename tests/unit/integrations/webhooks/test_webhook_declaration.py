@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
-from mainspring.domain.triggers.webhooks import verify
-from mainspring.domain.triggers.webhooks.verifier import VERIFIER_KINDS
-from mainspring.domain.triggers.webhooks.webhook import ResponseMode, Webhook, read_verifier
+from mainspring.domain.triggers.webhooks.webhook import ResponseMode, Webhook
+from mainspring.integrations import verify
+from mainspring.integrations.verifiers import VERIFIERS
+from mainspring.integrations.webhooks.webhook_declaration import parse_webhook, read_verifier
 
 NONE = verify.none()
 
@@ -16,7 +17,7 @@ NONE = verify.none()
 @pytest.mark.parametrize("path", ["/github", "/a/b-c/d_e.f~g", "/healthz/x", "/" + "x" * 199])
 def test_plain_path_is_taken(path):
     """As it stands."""
-    assert Webhook.parse(path, verify=NONE).path == path
+    assert parse_webhook(path, verify=NONE).path == path
 
 
 @pytest.mark.parametrize(
@@ -49,14 +50,14 @@ def test_plain_path_is_taken(path):
 def test_path_that_could_be_read_in_two_ways_is_refused(path, why):
     """With a hint."""
     with pytest.raises(OptionError, match=why) as refused:
-        Webhook.parse(path, verify=NONE)
+        parse_webhook(path, verify=NONE)
     assert refused.value.hint
 
 
 def test_webhook_without_a_verifier_is_refused():
     """That anybody may send has to be stated."""
     with pytest.raises(OptionError, match="state who may send") as refused:
-        Webhook.parse("/x")
+        parse_webhook("/x")
     assert "ms.verify.none()" in str(refused.value)
 
 
@@ -140,7 +141,7 @@ def test_option_of_a_verifier_that_cannot_work_is_refused(make, why):
 )
 def test_key_names_headers_as_they_are_written(key, read):
     """A header with its hyphens, a part of the body by its path."""
-    assert Webhook.parse("/x", verify=NONE, key=key).key == read
+    assert parse_webhook("/x", verify=NONE, key=key).key == read
 
 
 @pytest.mark.parametrize(
@@ -161,26 +162,26 @@ def test_key_names_headers_as_they_are_written(key, read):
 def test_key_that_tells_nothing_apart_is_refused(key, why):
     """Else the first delivery would be the last that counts."""
     with pytest.raises(MainspringError, match=why):
-        Webhook.parse("/x", verify=NONE, key=key)
+        parse_webhook("/x", verify=NONE, key=key)
 
 
 def test_answers_are_few_and_waits_are_short():
     """Slack shows what it is answered to people, so it gets nothing."""
-    assert Webhook.parse("/x", verify=NONE).respond is ResponseMode.RUN
-    assert Webhook.parse("/x", verify=verify.slack("S")).respond is ResponseMode.NOTHING
-    assert Webhook.parse("/x", verify=verify.slack("S"), respond="run").respond is ResponseMode.RUN
-    assert Webhook.parse("/x", verify=NONE, respond="result", wait="90s").wait == timedelta(seconds=90)
+    assert parse_webhook("/x", verify=NONE).respond is ResponseMode.RUN
+    assert parse_webhook("/x", verify=verify.slack("S")).respond is ResponseMode.NOTHING
+    assert parse_webhook("/x", verify=verify.slack("S"), respond="run").respond is ResponseMode.RUN
+    assert parse_webhook("/x", verify=NONE, respond="result", wait="90s").wait == timedelta(seconds=90)
     for bad in ({"respond": "page"}, {"wait": "0s"}, {"wait": "1h"}, {"max_body": 0}, {"max_body": "1GB"}):
         with pytest.raises(OptionError):
-            Webhook.parse("/x", verify=NONE, **bad)
+            parse_webhook("/x", verify=NONE, **bad)
 
 
-@pytest.mark.parametrize("kind", VERIFIER_KINDS)
+@pytest.mark.parametrize("kind", VERIFIERS)
 def test_webhook_comes_back_from_the_store_as_it_was(kind):
     """Of each kind; and there is no value of a secret in it to begin with."""
     options = {"header": "X-Sig"} if kind == "hmac" else {}
     made = getattr(verify, kind)(*([] if kind == "none" else ["A", "B"]), **options)
-    hook = Webhook.parse("/x", verify=made, key="{data.id}", respond="result", wait="5s", max_body="64kB")
+    hook = parse_webhook("/x", verify=made, key="{data.id}", respond="result", wait="5s", max_body="64kB")
     data = msgspec.json.encode(hook)
     assert msgspec.json.decode(data, type=Webhook) == hook
     assert msgspec.json.decode(data)["type"] == "webhook"
