@@ -127,7 +127,7 @@ def control_bulk_operation(store: Store, bulk: str, verb: BulkMove, *, act: Oper
 
 def run_next_piece(store: Store) -> bool:
     """Run the batch that is due first, of any operation; False = none is due."""
-    batch: BulkBatch = store.apply(LeaseBulkBatch(token_hex(_LEASE_BYTES), LEASE_MS))
+    batch = store.apply(LeaseBulkBatch(token_hex(_LEASE_BYTES), LEASE_MS))
     if batch.bulk is None:
         return False
     act = OperationContext(Actor.of(batch.actor), batch.reason, batch.bulk)

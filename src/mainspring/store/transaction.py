@@ -6,12 +6,13 @@ conflict is a result).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from mainspring.domain.integrity.audit_head import AuditHead
 from mainspring.domain.time.clock_step import ClockStep
 from mainspring.domain.values.sealing import Sealing
+from mainspring.store.commands.base import StoreCommand
 
 Params = Sequence[Any] | Mapping[str, Any]
 
@@ -175,3 +176,8 @@ class Transaction(ABC):
 
     def _session_and_minute(self) -> tuple[int, int]:
         return self.session or 0, self.now - self.now % _MINUTE_MS
+
+
+Handler = Callable[[Transaction, StoreCommand[object]], object]
+Handlers = Mapping[type[StoreCommand[object]], Handler]
+"""The handler of each command, made by `StoreCommand.answered_by`."""

@@ -13,7 +13,6 @@ from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
 from mainspring.store.commands.inbox import PublishEvent
-from mainspring.store.commands.results import NumberAnswer
 
 _RETENTION = timedelta(milliseconds=EVENT_RETENTION_MS)
 
@@ -49,5 +48,5 @@ def publish(
     keep_until = clock.now() + to_milliseconds(keep_for)
     sealed = sealing.seal(encode(data, what=f"event {name}", limit=sealing.limit))
     command = PublishEvent(event, name, sealed, keep_until, key, checked=True)
-    woken: NumberAnswer = perform(store, act, "publish", f"event:{name}", command, {"event": event, "key": key})
+    woken = perform(store, act, "publish", f"event:{name}", command, {"event": event, "key": key})
     return PublishResult(event, woken.number)

@@ -12,6 +12,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.store.commands.automations import AuditedCommand
+from mainspring.store.commands.results import CommandDone
 from mainspring.store.liveness import has_process_ended
 from mainspring.store.maintenance.move_endpoint import (
     in_use,
@@ -64,7 +65,7 @@ class PostgresEndpoint:
         """Return nothing: no text on a server can contain NUL."""
         return []
 
-    def mark_leaving(self, marker: MoveSource, act: AuditedCommand) -> None:
+    def mark_leaving(self, marker: MoveSource, act: AuditedCommand[CommandDone]) -> None:
         """Declare dead sessions dead and mark it as leaving."""
         with self._transaction() as tx:
             self.declare_all_dead(tx)
@@ -112,7 +113,7 @@ class PostgresEndpoint:
         if used:
             raise in_use(self.shown, used)
 
-    def settle(self, marker: MoveSource | None, act: AuditedCommand | None = None) -> None:
+    def settle(self, marker: MoveSource | None, act: AuditedCommand[CommandDone] | None = None) -> None:
         """Change or remove the mark."""
         with self._transaction() as tx:
             write_source_marker(tx, marker, act)

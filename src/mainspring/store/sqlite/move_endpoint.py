@@ -10,6 +10,7 @@ import msgspec
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError, StoreError
 from mainspring.store.commands.automations import AuditedCommand
+from mainspring.store.commands.results import CommandDone
 from mainspring.store.liveness import find_users
 from mainspring.store.maintenance.move_endpoint import (
     in_use,
@@ -59,7 +60,7 @@ class SqliteEndpoint:
         with self._reading() as connection:
             return SqliteRows(connection).texts_with_nul()
 
-    def mark_leaving(self, marker: MoveSource, act: AuditedCommand) -> None:
+    def mark_leaving(self, marker: MoveSource, act: AuditedCommand[CommandDone]) -> None:
         """Declare dead sessions dead and mark it as leaving."""
         with self._writing() as connection:
             refuse_if_used(self._path)
@@ -68,7 +69,7 @@ class SqliteEndpoint:
             write_source_marker(tx, marker, act)
             connection.execute("commit")
 
-    def settle(self, marker: MoveSource | None, act: AuditedCommand | None = None) -> None:
+    def settle(self, marker: MoveSource | None, act: AuditedCommand[CommandDone] | None = None) -> None:
         """Change or remove the mark."""
         with self._writing() as connection:
             tx = self._begin(connection)

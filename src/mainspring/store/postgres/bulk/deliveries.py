@@ -124,10 +124,15 @@ def insert_delivery_rows(tx: PostgresTransaction, rows: Sequence[InsertedDeliver
         tx.ready = True
 
 
-DELIVERIES = BatchRule(_accept, lambda c: (c.trigger, c.key), run=lambda c: str(c.id), plain=_find_plain_deliveries)
-DECISIONS = BatchRule(
-    _decide,
-    lambda c: (c.trigger, c.key) if c.key else c.delivery,
-    run=lambda c: str(c.delivery),
+DELIVERIES: BatchRule[AcceptDelivery] = BatchRule(
+    AcceptDelivery.batched_by(_accept),
+    key=lambda c: (c.trigger, c.key),
+    run=lambda c: c.id,
+    plain=_find_plain_deliveries,
+)
+DECISIONS: BatchRule[DecideDelivery] = BatchRule(
+    DecideDelivery.batched_by(_decide),
+    key=lambda c: (c.trigger, c.key) if c.key else c.delivery,
+    run=lambda c: c.delivery,
     plain=_find_plain_decisions,
 )

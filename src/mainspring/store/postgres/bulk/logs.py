@@ -7,7 +7,7 @@ from typing import Any
 from mainspring.store.commands.logs import SaveLogs
 from mainspring.store.commands.results import DONE, CommandDone
 from mainspring.store.postgres.arrays import columns
-from mainspring.store.postgres.bulk.batch_rule import BatchRule
+from mainspring.store.postgres.bulk.batch_rule import BatchRule, run_of
 from mainspring.store.postgres.transaction import PostgresTransaction
 
 
@@ -37,4 +37,4 @@ def _rows(c: SaveLogs) -> list[tuple[Any, ...]]:
     return rows
 
 
-LINES = BatchRule(_save_lines, lambda c: c.run)
+LINES = BatchRule(SaveLogs.batched_by(_save_lines), key=run_of, run=run_of)

@@ -142,7 +142,7 @@ def _annotate(tx: PostgresTransaction, commands: list[AnnotateRun]) -> list[Comm
     return [DONE if c.run in annotated else None for c in commands]
 
 
-SUSPENSIONS = BatchRule(_suspend, run_of)
-ENDS = BatchRule(_finish, run_of, plain=_find_unlinked)
-COMPLETIONS = BatchRule(_complete, run_of, plain=publishes_nothing)
-ANNOTATIONS = BatchRule(_annotate, run_of)
+SUSPENSIONS = BatchRule(SuspendRun.batched_by(_suspend), key=run_of, run=run_of)
+ENDS = BatchRule(FinishRun.batched_by(_finish), key=run_of, run=run_of, plain=_find_unlinked)
+COMPLETIONS = BatchRule(CompleteRun.batched_by(_complete), key=run_of, run=run_of, plain=publishes_nothing)
+ANNOTATIONS = BatchRule(AnnotateRun.batched_by(_annotate), key=run_of, run=run_of)

@@ -50,4 +50,8 @@ def _start(tx: PostgresTransaction, commands: list[StartRun]) -> list[StartAnswe
     return [StartAnswer(c.id, created=True, state=state) if c.id in new_ids else None for c in commands]
 
 
-STARTS = BatchRule(_start, lambda c: c.id, run=lambda c: str(c.id), plain=_find_plain)
+def _id_of(c: StartRun) -> str:
+    return c.id
+
+
+STARTS = BatchRule(StartRun.batched_by(_start), key=_id_of, run=_id_of, plain=_find_plain)

@@ -14,7 +14,6 @@ import msgspec
 from mainspring.domain.processes.worker_loss import WorkerLoss
 from mainspring.domain.runs.journal import Fact
 from mainspring.domain.states import SessionState
-from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import ClaimedRun, ClaimedRuns, ClaimRuns
 from mainspring.store.read.runs.history import fact_of, loss_of
 from mainspring.store.texts import FOR_EVER
@@ -144,7 +143,7 @@ class _Scan:
         return rows[:limit]
 
 
-def claim_runs(tx: Transaction, command: ClaimRuns) -> ClaimedRuns | Refused:
+def claim_runs(tx: Transaction, command: ClaimRuns) -> ClaimedRuns:
     """Claim ready runs for this session."""
     if tx.again:
         rows = tx.all("list_claimed_runs", (tx.session, command.id))
