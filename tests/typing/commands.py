@@ -35,7 +35,7 @@ async def a_coroutine_gets_the_answer(store: Store, start: StartRun) -> None:
     assert_type(await commit_and_wait(store, start), StartAnswer | Refused)
 
 
-def a_callback_takes_every_answer_and_an_error(store: Store, start: StartRun) -> None:
+def a_callback_accepts_every_answer_and_an_error(store: Store, start: StartRun) -> None:
     def everything(answer: StartAnswer | Refused | BaseException) -> None: ...
 
     def anything(answer: object) -> None: ...
@@ -44,13 +44,13 @@ def a_callback_takes_every_answer_and_an_error(store: Store, start: StartRun) ->
 
     def no_error(answer: StartAnswer | Refused) -> None: ...
 
-    def another(answer: NumberAnswer | Refused | BaseException) -> None: ...
+    def of_other_command(answer: NumberAnswer | Refused | BaseException) -> None: ...
 
     store.submit(start, everything)
     store.submit(start, anything)
     store.submit(start, no_refusal)  # type: ignore[arg-type]
     store.submit(start, no_error)  # type: ignore[arg-type]
-    store.submit(start, another)  # type: ignore[arg-type]
+    store.submit(start, of_other_command)  # type: ignore[arg-type]
 
 
 def _start(tx: Transaction, command: StartRun) -> StartAnswer:

@@ -11,36 +11,10 @@ from mainspring.store.commands.automations import (
     RetireAutomation,
 )
 from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer, Refused
+from mainspring.store.schema.renames import rename_statements
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import run_conditions, subscriptions
 from mainspring.store.write.triggers import deliveries, schedules
-
-_RENAMES = (
-    *(
-        "rename_in_runs",
-        "rename_in_run_keys",
-        "rename_in_schedules",
-        "rename_schedules",
-        "rename_slots",
-        "rename_schedules_of_runs",
-        "rename_in_pauses",
-    ),
-    *(
-        "rename_trigger_in_topics",
-        "rename_automation_in_topics",
-        "rename_in_deliveries",
-        "rename_in_triggers",
-        "rename_in_consumers",
-    ),
-    *(
-        "rename_in_flow_control",
-        "rename_in_gatherings",
-        "rename_trigger_in_joined_runs",
-        "rename_automation_in_joined_runs",
-    ),
-    *("rename_in_session_automations", "rename_in_rollups", "rename_in_rollup_details"),
-    *("rename_in_run_conditions", "rename_in_failures", "rename_in_error_groups", "rename_in_incidents"),
-)
 
 
 def announce_definitions(tx: Transaction, command: AnnounceDefinitions) -> NumberAnswer:
@@ -100,8 +74,7 @@ def _rename(tx: Transaction, was: str, name: str) -> None:
     """Rename an automation in its history, running runs, schedules, keys and statistics, once."""
     if tx.first("has_automation", (was,)) is None:
         return
-    tx.change("rename_automation", (name, was))
-    for query in _RENAMES:
+    for query in rename_statements():
         tx.change(query, (name, was))
     for query in ("delete_rollups", "delete_rollup_details", "delete_automation"):
         tx.change(query, (was,))

@@ -13,8 +13,8 @@ from mainspring.domain.states import RunState
 from mainspring.domain.time.punctuality import SlotStart
 from mainspring.store.base import Rows, StoreReader
 from mainspring.store.read.list_bounds import GROUPS
-from mainspring.store.read.runs.history import stall_of
 from mainspring.store.run_end_counts import MANUAL_VERBS
+from mainspring.store.schema.runs.stalled_attempts import STALL_OF_AUTOMATION
 from mainspring.store.views import AutomationView
 
 CAP = 100_000
@@ -239,8 +239,8 @@ def _pairs(rows: Rows) -> dict[str, Any]:
 
 def _grouped(rows: Rows) -> dict[str, list[Stall]]:
     stalls: dict[str, list[Stall]] = {}
-    for automation, *row in rows:
-        stalls.setdefault(automation, []).append(stall_of(row))
+    for row in STALL_OF_AUTOMATION.read_all(rows):
+        stalls.setdefault(row.automation, []).append(row.stall)
     return stalls
 
 

@@ -7,21 +7,20 @@ import msgspec
 
 from mainspring.domain.errors import NotFoundError
 from mainspring.domain.failures.failure import Failure
-from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Outcome
+from mainspring.domain.runs.journal import AttemptRecord, Outcome
 from mainspring.domain.states import RunState
 from mainspring.store.base import StoreReader
 from mainspring.store.read.list_bounds import LAST
-from mainspring.store.read.runs.history import (
-    attempt_of,
-    fact_of,
-    failure_of,
-    loss_of,
-    outcome_of,
-    rejected_of,
-    stall_of,
-)
+from mainspring.store.read.runs.history import failure_of
 from mainspring.store.read.short_ids import IdKind, ambiguous, ids_ending
 from mainspring.store.read.time_search import number_at
+from mainspring.store.schema.messages.inbox import FACT
+from mainspring.store.schema.messages.rejected_facts import REJECTED_ROW
+from mainspring.store.schema.runs.attempts import ATTEMPT, NEWEST_ATTEMPT
+from mainspring.store.schema.runs.checkpoints import CHECKPOINT
+from mainspring.store.schema.runs.journal import OUTCOME, OUTCOME_OUTLINE
+from mainspring.store.schema.runs.stalled_attempts import STALL
+from mainspring.store.schema.runs.worker_losses import WORKER_LOSS
 from mainspring.store.views import RunPage, RunRow, RunStory, RunView, StepView, WaitView, columns
 
 _MOST_LISTED = 5
@@ -176,8 +175,8 @@ def story(reader: StoreReader, run: str) -> RunStory:
         return _read_history(
             read,
             view_of(found[0]),
-            [outcome_of(row) for row in read("read_history_outcomes", (run,))],
-            [attempt_of(row) for row in read("list_attempts_of_run", (run,))],
+            OUTCOME.read_all(read("read_history_outcomes", (run,))),
+            ATTEMPT.read_all(read("list_attempts_of_run", (run,))),
         )
 
 
@@ -188,13 +187,13 @@ def _read_history(read: Any, run: RunView, outcomes: list[Outcome], attempts: li
         run=run if saved <= run.rank else msgspec.structs.replace(run, rank=saved, steps=saved),
         outcomes=outcomes,
         attempts=attempts,
-        checkpoints={row[0]: Checkpoint(*row) for row in read("list_checkpoints_of_run", (run.id,))},
-        facts=[fact_of(row) for row in read("list_inbox", (run.id,))],
+        checkpoints={point.ident: point for point in CHECKPOINT.read_all(read("list_checkpoints_of_run", (run.id,)))},
+        facts=FACT.read_all(read("list_inbox", (run.id,))),
         waits=[wait_of(row) for row in read("list_waits", (run.id,))],
         children=[row_of(row) for row in read("list_children", (run.id, _CHILDREN))],
-        stalls=[stall_of(row) for row in read("list_stalled_attempts_of", (run.id,))],
-        rejected=[rejected_of(row) for row in read("list_rejected_facts", (run.id,))],
-        losses=[loss_of(row) for row in read("list_worker_losses", (run.id, _LOSSES))],
+        stalls=STALL.read_all(read("list_stalled_attempts_of", (run.id,))),
+        rejected=[row.rejection for row in REJECTED_ROW.read_all(read("list_rejected_facts", (run.id,)))],
+        losses=WORKER_LOSS.read_all(read("list_worker_losses", (run.id, _LOSSES))),
     )
 
 
@@ -212,20 +211,20 @@ def outline(reader: StoreReader, run: str, most: int = OUTLINE) -> RunStory:
         if not found:
             raise run_not_found(run)
         view = view_of(found[0])
-        outcomes = [outcome_of(row) for row in read("read_journal_outline", (run, most, view.failed_ident))]
+        outcomes = OUTCOME_OUTLINE.read_all(read("read_journal_outline", (run, most, view.failed_ident)))
         included = {(outcome.ident, outcome.generation) for outcome in outcomes}
         # An attempt with an outcome that is not among these would look unsettled.
         attempts = [
-            attempt_of(row)
-            for *row, is_settled in read("list_newest_attempts", (run, most))
-            if not is_settled or (row[0], row[2]) in included
+            row.attempt
+            for row in NEWEST_ATTEMPT.read_all(read("list_newest_attempts", (run, most)))
+            if not row.is_settled or (row.attempt.ident, row.attempt.generation) in included
         ]
         return _read_history(read, view, outcomes, attempts[::-1])
 
 
 def journal(reader: StoreReader, run: str, *, limit: int = 50, cursor: int | None = None) -> list[Outcome]:
     """Return outcomes of a run, including superseded ones, newest first, of a rank below `cursor`."""
-    return [outcome_of(row) for row in reader.read("list_journal", (run, cursor, limit))]
+    return OUTCOME.read_all(reader.read("list_journal", (run, cursor, limit)))
 
 
 def ended_calls(reader: StoreReader, run: str, limit: int) -> list[tuple[str, str, str, int]]:
@@ -246,10 +245,12 @@ def asked_after(reader: StoreReader, run: str, limit: int) -> dict[int, int]:
 def step(reader: StoreReader, run: str, ident: str) -> StepView:
     """Return one step of a run with its values, including superseded generations; empty if the run has no such step."""
     with reader.snapshot() as read:
-        outcomes = [outcome_of(row) for row in read("read_step_outcomes", (run, ident, _GENERATIONS))]
-        attempts = [attempt_of(row) for row in read("list_attempts_of_step", (run, ident, _ATTEMPTS))]
-        checkpoints = [Checkpoint(*row) for row in read("list_checkpoints_of_run", (run,)) if row[0] == ident]
-    return StepView(ident, outcomes, attempts[::-1], checkpoints[0] if checkpoints else None)
+        outcomes = OUTCOME.read_all(read("read_step_outcomes", (run, ident, _GENERATIONS)))
+        attempts = ATTEMPT.read_all(read("list_attempts_of_step", (run, ident, _ATTEMPTS)))
+        checkpoints = CHECKPOINT.read_all(read("list_checkpoints_of_run", (run,)))
+    return StepView(
+        ident, outcomes, attempts[::-1], next((point for point in checkpoints if point.ident == ident), None)
+    )
 
 
 def questions(reader: StoreReader, limit: int = 100, automations: Sequence[str] | None = None) -> list[WaitView]:

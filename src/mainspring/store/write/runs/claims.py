@@ -7,7 +7,6 @@ paused runs, or of runs that this session cannot execute, costs one step.
 import json
 import zlib
 from itertools import zip_longest
-from typing import Any
 
 import msgspec
 
@@ -15,7 +14,9 @@ from mainspring.domain.processes.worker_loss import WorkerLoss
 from mainspring.domain.runs.journal import Fact
 from mainspring.domain.states import SessionState
 from mainspring.store.commands.runs import ClaimedRun, ClaimedRuns, ClaimRuns
-from mainspring.store.read.runs.history import fact_of, loss_of
+from mainspring.store.schema.messages.inbox import FACT
+from mainspring.store.schema.runs.runs import CLAIM_ROW, ClaimRow
+from mainspring.store.schema.runs.worker_losses import WORKER_LOSS
 from mainspring.store.texts import FOR_EVER
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import queues
@@ -146,7 +147,7 @@ class _Scan:
 def claim_runs(tx: Transaction, command: ClaimRuns) -> ClaimedRuns:
     """Claim ready runs for this session."""
     if tx.again:
-        rows = tx.all("list_claimed_runs", (tx.session, command.id))
+        rows = CLAIM_ROW.read_all(tx.all("list_claimed_runs", (tx.session, command.id)))
         if rows:
             return ClaimedRuns(_with_facts(tx, rows), None, more=True)
     session = tx.first("read_claimer", (tx.session,))
@@ -223,13 +224,13 @@ def _claim_rows(
 ) -> tuple[ClaimedRun, ...]:
     values = {"session": tx.session, "now": tx.now, "command": command.id, "deploy": deploy, "seqs": json.dumps(seqs)}
     order = {seq: n for n, seq in enumerate(seqs)}
-    rows = sorted(tx.all("claim_runs", values), key=lambda row: order[row[0]])
+    rows = sorted(CLAIM_ROW.read_all(tx.all("claim_runs", values)), key=lambda row: order[row.seq])
     fresh: dict[str, int] = {}
     for row in rows:
-        if row[5] == 1:
-            fresh[row[14]] = fresh.get(row[14], 0) + 1
-            tx.count(row[2], started=1)
-    lost = [row[1] for row in rows if row[-1]]
+        if row.run.fresh:
+            fresh[row.run.queue] = fresh.get(row.run.queue, 0) + 1
+            tx.count(row.run.automation, started=1)
+    lost = [row.run.id for row in rows if row.losses]
     if lost:
         tx.change("record_resumed_losses", {"now": tx.now, "session": tx.session, "runs": json.dumps(lost)})
     for queue, starts in fresh.items():
@@ -238,25 +239,23 @@ def _claim_rows(
     return _with_facts(tx, rows)
 
 
-def _with_facts(tx: Transaction, rows: list[tuple[Any, ...]]) -> tuple[ClaimedRun, ...]:
+def _with_facts(tx: Transaction, rows: list[ClaimRow]) -> tuple[ClaimedRun, ...]:
+    """Return the claimed runs with the contents of their inboxes, and with the deaths after which they continue."""
     facts: dict[str, list[Fact]] = {}
-    for row in tx.all("list_facts_of", (json.dumps([row[1] for row in rows]),)):
-        facts.setdefault(row[1], []).append(fact_of(row))
+    for fact in FACT.read_all(tx.all("list_facts_of", (json.dumps([row.run.id for row in rows]),))):
+        facts.setdefault(fact.run, []).append(fact)
     losses: dict[str, list[WorkerLoss]] = {}
-    lost = [row[1] for row in rows if row[-1]]
-    for row in tx.all("list_resumed_losses", (json.dumps(lost),)) if lost else ():
-        losses.setdefault(row[0], []).append(loss_of(row))
-    return tuple(_claimed(row[:-1], tuple(facts.get(row[1], ())), tuple(losses.get(row[1], ()))) for row in rows)
-
-
-def _claimed(row: tuple[Any, ...], facts: tuple[Fact, ...], losses: tuple[WorkerLoss, ...]) -> ClaimedRun:
-    # Only the first claim gets claim 1, whatever happened to the run since.
-    values = list(row[1:])
-    values[5] = values[4] == 1
-    values[15] = values[15] or None
-    values[23] = bool(values[23])
-    values += [facts, losses]
-    return ClaimedRun(*values)
+    lost = [row.run.id for row in rows if row.losses]
+    for loss in WORKER_LOSS.read_all(tx.all("list_resumed_losses", (json.dumps(lost),))) if lost else ():
+        losses.setdefault(loss.run, []).append(loss)
+    if not facts and not losses:
+        return tuple(row.run for row in rows)
+    return tuple(
+        msgspec.structs.replace(
+            row.run, facts=tuple(facts.get(row.run.id, ())), losses=tuple(losses.get(row.run.id, ()))
+        )
+        for row in rows
+    )
 
 
 def _list_next_due(tx: Transaction) -> list[int]:

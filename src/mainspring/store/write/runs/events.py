@@ -9,7 +9,7 @@ from mainspring.domain.states import OutcomeState
 from mainspring.domain.triggers.event_matching import event_hash, match_hash, match_paths
 from mainspring.store.commands.inbox import CloseWait, ExpireWait, OpenWait, PublishEvent, ReturnFact
 from mainspring.store.commands.results import DONE, CommandDone, InboxFacts, NumberAnswer, Refused
-from mainspring.store.read.runs.history import fact_of
+from mainspring.store.schema.messages.inbox import FACT
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import subscriptions
 from mainspring.store.write.runs import inbox, message_schemas
@@ -189,7 +189,7 @@ def expire_wait(tx: Transaction, command: ExpireWait) -> InboxFacts | Refused:
     if not is_run_owner(tx, c.run, c.claim):
         owner = answer_lost_claim(tx, c.run, c.claim)
         return owner if isinstance(owner, Refused) else InboxFacts(())
-    facts = tuple(map(fact_of, tx.all("list_inbox", (c.run,))))
+    facts = tuple(FACT.read_all(tx.all("list_inbox", (c.run,))))
     if not any(fact.ident == c.ident for fact in facts):
         _close_wait(tx, c.run, c.ident)
     return InboxFacts(facts)

@@ -7,7 +7,7 @@ again by itself.
 from mainspring.domain.runs.journal import Fact, FactKind
 from mainspring.store.commands.inbox import DropRejectedFacts, RejectFact
 from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer, Refused
-from mainspring.store.read.runs.history import fact_of
+from mainspring.store.schema.messages.rejected_facts import REJECTED_ROW
 from mainspring.store.transaction import Transaction
 from mainspring.store.write.runs import events, inbox
 from mainspring.store.write.runs.journal import encode_failure
@@ -38,7 +38,7 @@ def read_again(tx: Transaction, run: str) -> bool:
     found = tx.first("read_receiving_state", (run,))
     if found is None or found[1]:
         return False
-    rejected = [fact_of(row[:9]) for row in tx.all("list_rejected_facts", (run,))]
+    rejected = [row.fact for row in REJECTED_ROW.read_all(tx.all("list_rejected_facts", (run,)))]
     tx.change("delete_rejected_facts", (run,))
     for fact in rejected:
         if fact.kind is FactKind.EVENT:

@@ -3,6 +3,7 @@
 from mainspring.domain.states import TERMINAL_STATES, RunMove, RunState, target_state
 from mainspring.store.commands.results import CLAIM_LOST, Refused, StartAnswer
 from mainspring.store.commands.runs import StartRun
+from mainspring.store.schema.runs.runs import NEW_RUN, NewRun
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import queues
 from mainspring.store.write.held_store import is_store_on_hold
@@ -111,7 +112,7 @@ def _stage(tx: Transaction, command: StartRun) -> StartAnswer | Refused:
     ready = is_due and blocked is None and not command.here
     if command.run_key is not None:
         run_keys.bind_key(tx, command, command.run_key, state)
-    tx.change("insert_run", row_of(tx, command, state, ready=ready, blocked=blocked))
+    tx.change("insert_run", NEW_RUN.values(row_of(tx, command, state, ready=ready, blocked=blocked)))
     if command.here:
         tx.count(command.automation, started=1)
     else:
@@ -120,24 +121,26 @@ def _stage(tx: Transaction, command: StartRun) -> StartAnswer | Refused:
     return StartAnswer(command.id, created=True, state=state)
 
 
-def row_of(
-    tx: Transaction, command: StartRun, state: RunState, *, ready: bool, blocked: str | None
-) -> tuple[object, ...]:
-    """Return the row of a run that is being created, as insert_run takes it."""
+def row_of(tx: Transaction, command: StartRun, state: RunState, *, ready: bool, blocked: str | None) -> NewRun:
+    """Return the row of a run that is being created."""
     now, here, parent, slot = tx.now, command.here, command.parent, command.slot
     deadline_at = command.deadline_at
     if deadline_at is None and command.deadline_after_ms is not None:
         deadline_at = now + command.deadline_after_ms
     due_at = command.due_at
-    return (
-        *(command.id, command.automation, command.kind, command.version, command.title, state.value, command.queue),
+    parent_values: tuple[str | None, str | None, int | None, str | None] = (None, None, None, None)
+    if parent is not None:
+        parent_values = (parent.run, parent.ident, parent.asked, parent.close_policy)
+    return NewRun(
+        *(command.id, command.automation, command.kind, command.version, command.title, state, command.queue),
         *(command.priority, command.tag or "", command.partition, int(ready), int(not here), blocked),
         (now if due_at is None else due_at) - command.priority * PRIORITY_MS,
         *(None if here else due_at, deadline_at, now, now if here else None, now),
         *(tx.session if here else None, int(here), command.codec, command.input),
         command.tags,
         command.run_key.key if command.run_key else None,
-        *((parent.run, parent.ident, parent.asked, parent.close_policy) if parent else (None, None, None, None)),
-        *((slot.schedule, slot.slot_at) if slot else (None, None)),
-        *(command.trigger, command.healthy.value, command.item),
+        *parent_values,
+        slot.schedule if slot else None,
+        slot.slot_at if slot else None,
+        *(command.trigger, command.healthy, command.item),
     )
