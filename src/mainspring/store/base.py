@@ -6,7 +6,7 @@ commits the group. Reads use short connections of their own and never delay a co
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ from mainspring.domain.integrity.store_finding import StoreFinding, StoreFinding
 from mainspring.domain.runs.journal import Fact, History
 from mainspring.domain.time.clock_step import ClockStep
 from mainspring.store.commands.base import Answer, StoreCommand
-from mainspring.store.transaction import Params
+from mainspring.store.transaction import Params, Rows
 
 HISTORY_BYTES = 4 * 1024 * 1024
 """Bytes of saved outcomes that one read loads, unless a single run has more."""
@@ -217,7 +217,6 @@ class PauseRecord(msgspec.Struct, frozen=True):
         return self.paused_at <= at and all(end is None or at < end for end in (self.until_at, self.ended_at))
 
 
-Rows = list[tuple[Any, ...]]
 Snapshot = Callable[..., Rows]
 """A read(query, params=()) whose calls all see one commit."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 AnswerReceiver = Callable[[object], object]
 """A `base.CommitCallback` in the committer, which hands each answer to the callback of its command."""
 CallbackBatch = list[tuple[AnswerReceiver, object]]
-CallbackRunner = Callable[[CallbackBatch], None]
+CallbackRunner = Callable[[CallbackBatch], object]
 
 _log = logging.getLogger("mainspring.store")
 

@@ -77,10 +77,10 @@ class Committer:
         self._database = database
         self._answers = CommitCallbacks(deliver)
         self._on_change = on_change
-        self._on_trouble = on_trouble
+        self._on_outage = on_trouble
         self._on_fatal = on_fatal
         self._poll_every = poll_every
-        self._patience = patience
+        self._timeout_s = patience
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._queue_lock = threading.Lock()  # held while something is queued or the queue is closed
         self._wakeup_pipe = WakeupPipe()
@@ -260,7 +260,7 @@ class Committer:
 
     def _until_known(self, commands: list[StoreCommand[object]]) -> CommitReport | StoreError:
         """Submit the list until its outcome is known. Abandon it only while stopping, or after the timeout."""
-        again, pause, deadline, undone = False, _FIRST_PAUSE, time.monotonic() + self._patience, True
+        again, pause, deadline, undone = False, _FIRST_PAUSE, time.monotonic() + self._timeout_s, True
         while True:
             try:
                 report = self._try(commands, again=again)
@@ -288,7 +288,7 @@ class Committer:
         """Report an outage, once for each sentence."""
         if text != self._reported:
             self._reported = text
-            self._on_trouble(text)
+            self._on_outage(text)
 
     def _poll_database(self) -> None:
         """Check whether another process committed: at a hint, when the database requires it, and each `poll_every`

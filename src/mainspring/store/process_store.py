@@ -12,6 +12,7 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
+from typing import Required, TypedDict
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreUnavailableError
@@ -35,6 +36,19 @@ def _deliver_now(answers: CallbackBatch) -> None:
 
 def _ignore_change(news: object) -> None:
     """Ignore a change: for a process without a callback."""
+
+
+class StoreOptions(TypedDict, total=False):
+    """The options of a ProcessStore that are the same for every kind of store."""
+
+    clock: Required[Clock]
+    sealing: Sealing
+    deliver: CallbackRunner
+    on_change: Callable[[CommitChanges], None]
+    on_trouble: Callable[[str | None], None]
+    on_fatal: Callable[[BaseException], None]
+    wrap: Callable[[Database], Database]
+    patience: float
 
 
 class ProcessStore(ABC):
@@ -65,12 +79,12 @@ class ProcessStore(ABC):
         self._sealing = sealing
         self._deliver = deliver
         self._on_change = on_change
-        self._on_trouble = on_trouble
+        self._on_outage = on_trouble
         self._on_fatal = on_fatal
         self._wrap = wrap
         self.end_waiters = RunEndWaiters()
         """Waiters for the ends of runs."""
-        self._patience = patience
+        self._timeout_s = patience
         self._database: Database | None = None
         self._committer: Committer | None = None
         self._reader: StoreReader | None = None
@@ -144,9 +158,9 @@ class ProcessStore(ABC):
             self._wrap(self._database),
             self._deliver,
             on_change=self._announce_changes,
-            on_trouble=self._on_trouble,
+            on_trouble=self._on_outage,
             on_fatal=self._stop_waiting,
-            patience=self._patience,
+            patience=self._timeout_s,
         )
         self._committer.start()
 

@@ -1,7 +1,7 @@
 """Publication of an event: stored once, delivered to each run that waits for it."""
 
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import to_milliseconds
@@ -28,7 +28,7 @@ def publish(
     store: Store,
     clock: Clock,
     name: str,
-    data: Any,
+    data: object,
     *,
     act: OperationContext,
     key: str | None = None,

@@ -9,7 +9,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
 
@@ -308,14 +308,13 @@ class PostgresDatabase(GroupingDatabase):
                 (*statement, run(connection.cursor(), TEXTS[statement[0]], statement[1]))
                 for statement in list_known_reads(commands)
             ]
-        row = found.fetchone()
-        assert row is not None
+        state, server_now, number, epoch, is_on_hold = found.fetchall()[0]
         if self.process_clock is not None:
             answered_at = self.process_clock.own()
-        self._history.compare(number=row[2], epoch=row[3], is_on_hold=row[4], now=row[1])
+        self._history.compare(number=number, epoch=epoch, is_on_hold=is_on_hold, now=server_now)
         if self.session is not None:
-            self._require_alive(row[0], commands, again=again)
-        now = self._clock.now() if self._own_time else row[1]
+            self._require_alive(state, commands, again=again)
+        now = self._clock.now() if self._own_time else server_now
         transaction = PostgresTransaction(
             connection.cursor(), self.address.schema, now=now, session=self.session, again=again, sealing=self._sealing
         )
@@ -326,7 +325,7 @@ class PostgresDatabase(GroupingDatabase):
         return transaction
 
     def _close_group(
-        self, connection: ServerConnection, transaction: PostgresTransaction, commands: Sequence[Any]
+        self, connection: ServerConnection, transaction: PostgresTransaction, commands: Sequence[StoreCommand[object]]
     ) -> None:
         """Write the last rows, and commit; one round trip to the server. If one statement fails, none after it is
         executed.

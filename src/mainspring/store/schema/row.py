@@ -5,7 +5,7 @@ of a row come in the order of the fields, and no code reads a row by index.
 """
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from types import NoneType
 from typing import Generic, TypeVar, cast, get_args, get_type_hints
@@ -19,6 +19,7 @@ Converter = Callable[[object], object]
 Row = tuple[object, ...]
 S_co = TypeVar("S_co", covariant=True)
 New = TypeVar("New", bound=msgspec.Struct)
+Value = TypeVar("Value", str, int, bytes)
 _PLAIN = (str, int, bytes, float, object)
 
 
@@ -70,11 +71,19 @@ class RowType(Generic[S_co]):
 
     def read(self, row: Row) -> S_co:
         """Return the struct of one row."""
-        return self.read_all((row,))[0]
+        if self._steps is None:
+            self._steps = self.conversions()
+        values = list(row)
+        for place, convert in self._steps:
+            values[place] = convert(values[place])
+        if self._part is None:
+            return self._build(*values)
+        count = self._count
+        return self._build(*values[:count], self._part[1].struct(*values[count:]))
 
-    def read_first(self, rows: Iterable[Row]) -> S_co | None:
+    def read_first(self, rows: Sequence[Row]) -> S_co | None:
         """Return the struct of the first row, or None."""
-        return next((self.read(row) for row in rows), None)
+        return self.read(rows[0]) if rows else None
 
     def read_all(self, rows: Iterable[Row]) -> list[S_co]:
         """Return the structs of all rows. Works column by column, without a loop of ours: hot paths read many rows."""
@@ -102,6 +111,16 @@ class RowType(Generic[S_co]):
             return own
         before = len(self.fields)
         return own + [(before + place, convert) for place, convert in self._part[1].conversions()]
+
+
+def first_value(rows: Sequence[Row], kind: type[Value]) -> Value | None:
+    """Return the first value of the first row, which is of this type or null; None if there is no row."""
+    return cast("Value | None", rows[0][0]) if rows else None
+
+
+def first_values(rows: Iterable[Row], kind: type[Value]) -> list[Value]:
+    """Return the first value of each row, which is of this type and not null."""
+    return cast("list[Value]", [row[0] for row in rows])
 
 
 class InsertedRow(Generic[New]):

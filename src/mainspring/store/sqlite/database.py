@@ -166,8 +166,8 @@ class SqliteDatabase(GroupingDatabase):
                     connection, now=self._clock.now(), session=self.session, again=again, sealing=self._sealing
                 )
                 if self.session is not None:
-                    row = transaction.first("read_session_state", (self.session,))
-                    self._require_alive(row[0] if row else None, commands, again=again)
+                    state = transaction.value("read_session_state", (self.session,), str)
+                    self._require_alive(state, commands, again=again)
                 self._meet_clock_step(transaction)
                 if self.process_clock is not None:
                     own = self.process_clock.own()

@@ -21,6 +21,7 @@ from mainspring.store.maintenance.move_endpoint import (
 )
 from mainspring.store.maintenance.move_marker import ARRIVING, COMPLETED, GONE, PROGRESS, MoveSource, MoveTarget
 from mainspring.store.maintenance.table_rows import CARRIED_META, NOT_CARRIED, Row
+from mainspring.store.schema.row import first_value
 from mainspring.store.sqlite.backup import count_rows
 from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_foreign
 from mainspring.store.sqlite.error_table import statement_error
@@ -179,4 +180,4 @@ def refuse_if_used(store: Path) -> None:
 
 def _meta(connection: apsw.Connection, key: str) -> str | None:
     found = connection.execute("select value from meta where key = ?", (key,)).fetchall()
-    return str(found[0][0]) if found else None
+    return first_value(found, str)

@@ -33,7 +33,8 @@ def run_audited(tx: Transaction, command: AuditedCommand[Answer], handlers: Hand
     if not isinstance(answer, Refused):
         _count_manual_operation(tx, command)
     last = tx.first("read_newest_audit_entry")
-    seq, before = (last[0] + 1, last[1]) if last else (1, FIRST_HASH)
+    last_seq, before = last if last is not None else (0, FIRST_HASH)
+    seq = last_seq + 1
     detail = None if command.detail is None else msgspec.json.encode(command.detail, order="deterministic")
     row: AuditRow = (
         *(seq, tx.now, command.command, command.actor, command.verb, command.subject, command.reason, detail),
@@ -49,6 +50,6 @@ def _count_manual_operation(tx: Transaction, command: AuditedCommand[object]) ->
     """Count an operation of a person, not of a program's `App`, that continued or settled a run."""
     noun, _, name = command.subject.partition(":")
     if noun == "run" and command.verb in MANUAL_VERBS and not command.actor.startswith("app:"):
-        found = tx.first("find_automation_of_run", (name,))
-        if found is not None:
-            tx.detail(found[0], MANUAL_OPERATION)
+        automation = tx.value("find_automation_of_run", (name,), str)
+        if automation is not None:
+            tx.detail(automation, MANUAL_OPERATION)

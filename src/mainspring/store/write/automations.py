@@ -22,8 +22,8 @@ def announce_definitions(tx: Transaction, command: AnnounceDefinitions) -> Numbe
     tx.hold("deployments")
     is_new_store = tx.first("has_deployment") is None
     number = _find_or_insert_deployment(tx, command.fingerprint)
-    newest = tx.first("find_newest_live_deploy", (tx.session,))
-    overruled = newest is not None and newest[0] is not None and newest[0] > number
+    newest = tx.value("find_newest_live_deploy", (tx.session,), int)
+    overruled = newest is not None and newest > number
     if tx.session is not None:
         tx.change("set_session_deploy", (number, tx.session))
         tx.change("delete_session_automations", (tx.session,))
@@ -41,25 +41,26 @@ def announce_definitions(tx: Transaction, command: AnnounceDefinitions) -> Numbe
 
 
 def _find_or_insert_deployment(tx: Transaction, fingerprint: str) -> int:
-    row = tx.first("find_deployment", (fingerprint,))
-    if row is None:
+    number = tx.value("find_deployment", (fingerprint,), int)
+    if number is None:
         tx.change("insert_deployment", (fingerprint, tx.now))
-        row = tx.first("find_deployment", (fingerprint,))
-    return int(row[0]) if row else 0
+        number = tx.value("find_deployment", (fingerprint,), int)
+    return number or 0
 
 
 def _write_definition(tx: Transaction, row: AutomationRow, number: int, *, overruled: bool) -> None:
     known = tx.first("read_announced_automation", (row.name,))
+    deploy, _, fingerprint, version = known if known is not None else (None, None, None, None)
     if row.definition is None and not overruled:
         tx.change(
             "record_load_problem", (row.name, row.kind, row.version, b"", row.fingerprint, number, row.problem, tx.now)
         )
-    elif row.definition is not None and (known is None or not overruled or known[0] <= number):
+    elif row.definition is not None and (deploy is None or not overruled or deploy <= number):
         # While a newer deployment is alive, an older one does not overwrite its definition.
         values = (row.name, row.kind, row.version, row.definition, row.fingerprint, number, row.problem, tx.now)
         tx.change("upsert_automation", values)
-        if known is not None and known[2]:
-            _record_change(tx, row, dict(zip(("fingerprint", "version"), map(str, known[2:]), strict=True)))
+        if fingerprint:
+            _record_change(tx, row, {"fingerprint": str(fingerprint), "version": str(version)})
 
 
 def _record_change(tx: Transaction, row: AutomationRow, was: dict[str, str]) -> None:

@@ -33,7 +33,7 @@ def stage(tx: PostgresTransaction, commands: Sequence[StartRun]) -> set[str]:
         NEW_RUN.values(row_of(tx, c, state, ready=c.due_at is None or c.due_at <= tx.now, blocked=None))
         for c in commands
     ]
-    new_ids = {row[0] for row in tx.all("insert_runs", columns(NEW_RUN.kinds, rows))}
+    new_ids = set(tx.values("insert_runs", columns(NEW_RUN.kinds, rows), str))
     for queue, count in Counter(c.queue for c in commands if c.id in new_ids).items():
         queues.insert_queue(tx, queue)
         tx.change_backlog(queue, count)

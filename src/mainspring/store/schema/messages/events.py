@@ -2,6 +2,9 @@
 
 from typing import Final
 
+import msgspec
+
+from mainspring.store.schema.row import RowType
 from mainspring.store.schema.table import TableSchema, blob, integer, text
 
 TABLE: Final = TableSchema(
@@ -22,3 +25,16 @@ TABLE: Final = TableSchema(
         ("name", "key"),
     ),
 )
+
+
+class StoredEvent(msgspec.Struct, frozen=True):
+    """A stored event that a wait may get."""
+
+    id: str
+    name: str
+    data: bytes
+    at: int
+    seq: int
+
+
+STORED_EVENT: Final = RowType(StoredEvent, TABLE)

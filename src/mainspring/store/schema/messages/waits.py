@@ -2,7 +2,9 @@
 
 from typing import Final
 
+from mainspring.store.schema.row import RowType
 from mainspring.store.schema.table import TableSchema, blob, integer, text
+from mainspring.store.views import WaitView
 
 TABLE: Final = TableSchema(
     "waits",
@@ -24,3 +26,6 @@ TABLE: Final = TableSchema(
     ),
     keys=(("run", "ident"),),
 )
+
+
+WAIT_VIEW: Final = RowType(WaitView, TABLE)

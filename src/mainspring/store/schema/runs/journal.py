@@ -4,7 +4,8 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.runs.journal import Outcome
+from mainspring.domain.runs.journal import Outcome, OutcomeKind
+from mainspring.domain.states import OutcomeState
 from mainspring.store.schema.row import RowType
 from mainspring.store.schema.table import TableSchema, blob, integer, text
 
@@ -45,3 +46,14 @@ class OutcomeOfRun(msgspec.Struct, frozen=True):
 OUTCOME: Final = RowType(Outcome, TABLE)
 OUTCOME_OF_RUN: Final = RowType(OutcomeOfRun, TABLE, part=("outcome", OUTCOME))
 OUTCOME_OUTLINE: Final = RowType(Outcome, TABLE, expressions={"input": "null", "output": "null"})
+
+
+class CurrentOutcome(msgspec.Struct, frozen=True):
+    """The outcome of a request that counts now."""
+
+    asked: int
+    state: OutcomeState
+    kind: OutcomeKind
+
+
+CURRENT_OUTCOME: Final = RowType(CurrentOutcome, TABLE)

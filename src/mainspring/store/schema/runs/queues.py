@@ -2,6 +2,9 @@
 
 from typing import Final
 
+import msgspec
+
+from mainspring.store.schema.row import RowType
 from mainspring.store.schema.table import TableSchema, integer, text
 
 TABLE: Final = TableSchema(
@@ -20,3 +23,15 @@ TABLE: Final = TableSchema(
     ),
     keys=(("name",),),
 )
+
+
+class QueueBacklog(msgspec.Struct, frozen=True):
+    """The limits of a queue for new runs, and how many wait in it. PostgreSQL counts them by session."""
+
+    rate_count: int | None
+    rate_per_ms: int | None
+    max_backlog: int | None
+    backlog: int
+
+
+QUEUE_BACKLOG: Final = RowType(QueueBacklog, TABLE)

@@ -4,9 +4,12 @@ from typing import Final
 
 import msgspec
 
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.states import RunState
 from mainspring.store.commands.runs import ClaimedRun
 from mainspring.store.schema.row import InsertedRow, RowType
 from mainspring.store.schema.table import Reference, TableSchema, blob, integer, text
+from mainspring.store.views import RunRow, RunView
 
 TABLE: Final = TableSchema(
     "runs",
@@ -139,3 +142,186 @@ CLAIMED_RUN: Final = RowType(
     without=("facts", "losses"),
 )
 CLAIM_ROW: Final = RowType(ClaimRow, TABLE, part=("run", CLAIMED_RUN))
+
+
+class ReceivingRun(msgspec.Struct, frozen=True):
+    """The part of a run that decides whether it can accept a fact."""
+
+    state: RunState
+    is_finished: bool
+    session: int | None
+    fresh: bool
+    queue: str
+    codec: str
+
+
+RECEIVING_RUN: Final = RowType(ReceivingRun, TABLE, expressions={"is_finished": "runs.finished_at is not null"})
+_HAS_SUBSCRIBERS = "exists (select 1 from topics where topics.kind = 'run' and topics.name = runs.automation)"
+_IS_MEMBER = (
+    "exists (select 1 from failures where failures.automation = runs.automation and failures.settled_at is null)"
+)
+_IS_LIMITED = "exists (select 1 from queues where queues.name = runs.queue and queues.concurrency is not null)"
+
+
+class EndedRun(msgspec.Struct, frozen=True):
+    """A run that ended, with those that have to know; `parent` None = no run waits for it."""
+
+    automation: str
+    partition: str | None
+    parent: str | None
+    parent_ident: str | None
+    run_key: str | None
+    started_at: int | None
+    queue: str
+    has_subscribers: bool
+    is_member: bool
+    is_limited: bool
+
+
+ENDED_RUN: Final = RowType(
+    EndedRun,
+    TABLE,
+    expressions={
+        "parent": "case when runs.superseded is null then runs.parent end",
+        "has_subscribers": _HAS_SUBSCRIBERS,
+        "is_member": _IS_MEMBER,
+        "is_limited": _IS_LIMITED,
+    },
+)
+
+
+class SuspendedRun(msgspec.Struct, frozen=True):
+    """A run that was suspended; `ready` = it may be claimed at once."""
+
+    ready: bool
+    queue: str
+    is_limited: bool
+
+
+class HaltedRun(msgspec.Struct, frozen=True):
+    """A run that was stopped for a person."""
+
+    automation: str
+    run_key: str | None
+    queue: str
+    is_limited: bool
+
+
+SUSPENDED_RUN: Final = RowType(SuspendedRun, TABLE, expressions={"is_limited": _IS_LIMITED})
+HALTED_RUN: Final = RowType(HaltedRun, TABLE, expressions={"is_limited": _IS_LIMITED})
+
+
+class StoppedRun(msgspec.Struct, frozen=True):
+    """A run that a person may continue."""
+
+    id: str
+    state: RunState
+    failed_ident: str | None
+    generation: int
+    automation: str
+    run_key: str | None
+    queue: str
+    partition: str | None
+    parent: str | None
+    detail: bytes | None
+    reason: str | None
+    kind: str
+    undoing: bool
+
+
+STOPPED_RUN: Final = RowType(StoppedRun, TABLE)
+
+
+class ChildOfStep(msgspec.Struct, frozen=True):
+    """The child of a request."""
+
+    id: str
+    state: str
+    is_finished: bool
+
+
+class RequestedChild(msgspec.Struct, frozen=True):
+    """A child, and what becomes of it when its request no longer counts."""
+
+    id: str
+    is_finished: bool
+    close_policy: str | None
+    run_key: str | None
+
+
+class EndedChild(msgspec.Struct, frozen=True):
+    """A run that ended, as the run that requested it gets it."""
+
+    automation: str
+    parent: str | None
+    parent_ident: str | None
+    state: RunState
+    result: bytes | None
+    failure: Failure | None
+
+
+_FINISHED = {"is_finished": "runs.finished_at is not null"}
+CHILD_OF_STEP: Final = RowType(ChildOfStep, TABLE, expressions=_FINISHED)
+REQUESTED_CHILD: Final = RowType(RequestedChild, TABLE, expressions=_FINISHED)
+ENDED_CHILD: Final = RowType(EndedChild, TABLE)
+
+
+class DueRun(msgspec.Struct, frozen=True):
+    """A run whose due time has come."""
+
+    seq: int
+    id: str
+    queue: str
+    partition: str | None
+    parent: str | None
+    fresh: bool
+
+
+class BlockedRun(msgspec.Struct, frozen=True):
+    """A run that waits for its partition key."""
+
+    id: str
+    parent: str | None
+
+
+DUE_RUN: Final = RowType(DueRun, TABLE)
+BLOCKED_RUN: Final = RowType(BlockedRun, TABLE)
+
+
+class EndedInBulk(msgspec.Struct, frozen=True):
+    """A run that ended together with others and that no other run depends on; `limited_queue` = its queue if that has a
+    limit.
+    """
+
+    id: str
+    automation: str
+    run_key: str | None
+    started_at: int
+    has_subscribers: bool
+    is_member: bool
+    limited_queue: str | None
+
+
+class SuspendedInBulk(msgspec.Struct, frozen=True):
+    """A run that was suspended together with others."""
+
+    id: str
+    ready: bool
+    limited_queue: str | None
+
+
+_LIMITED_QUEUE = f"case when {_IS_LIMITED} then runs.queue end"
+ENDED_IN_BULK: Final = RowType(
+    EndedInBulk,
+    TABLE,
+    expressions={
+        "has_subscribers": _HAS_SUBSCRIBERS,
+        "is_member": _IS_MEMBER,
+        "limited_queue": _LIMITED_QUEUE,
+    },
+)
+SUSPENDED_IN_BULK: Final = RowType(SuspendedInBulk, TABLE, expressions={"limited_queue": _LIMITED_QUEUE})
+
+
+RUN_ROW: Final = RowType(RunRow, TABLE)
+RUN_VIEW: Final = RowType(RunView, TABLE)

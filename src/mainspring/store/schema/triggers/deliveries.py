@@ -2,7 +2,11 @@
 
 from typing import Final
 
+import msgspec
+
+from mainspring.store.schema.row import RowType
 from mainspring.store.schema.table import Reference, TableSchema, blob, integer, text
+from mainspring.store.trigger_views import DeliveryRow, DeliveryView
 
 TABLE: Final = TableSchema(
     "deliveries",
@@ -37,3 +41,19 @@ TABLE: Final = TableSchema(
         ("trigger", "key", "variant"),
     ),
 )
+
+
+class KnownKey(msgspec.Struct, frozen=True):
+    """A delivery under its key; an empty `variant` = it holds the key."""
+
+    id: str
+    trigger: str
+    key: str
+    variant: str
+
+
+KNOWN_KEY: Final = RowType(KnownKey, TABLE)
+
+
+DELIVERY_ROW: Final = RowType(DeliveryRow, TABLE)
+DELIVERY_VIEW: Final = RowType(DeliveryView, TABLE)

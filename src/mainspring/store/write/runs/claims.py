@@ -15,7 +15,8 @@ from mainspring.domain.runs.journal import Fact
 from mainspring.domain.states import SessionState
 from mainspring.store.commands.runs import ClaimedRun, ClaimedRuns, ClaimRuns
 from mainspring.store.schema.messages.inbox import FACT
-from mainspring.store.schema.runs.runs import CLAIM_ROW, ClaimRow
+from mainspring.store.schema.processes.sessions import CLAIMING_SESSION
+from mainspring.store.schema.runs.runs import CLAIM_ROW, DUE_RUN, ClaimRow
 from mainspring.store.schema.runs.worker_losses import WORKER_LOSS
 from mainspring.store.texts import FOR_EVER
 from mainspring.store.transaction import Transaction
@@ -82,8 +83,7 @@ class _Scan:
         return is_ordinary and self.limits[queue].concurrency is not None and queue not in command.insists
 
     def _newest(self, automation: str, version: int) -> int:
-        row = self.tx.first("find_newest_deploy_of", (automation, version))
-        return row[0] or 0 if row else 0
+        return self.tx.value("find_newest_deploy_of", (automation, version), int) or 0
 
     def take_from(self, queue: str, groups: list[_Group]) -> tuple[list[int], list[int]]:
         """Return the rows of resumes and of starts that may be claimed from one queue, each in order."""
@@ -150,20 +150,20 @@ def claim_runs(tx: Transaction, command: ClaimRuns) -> ClaimedRuns:
         rows = CLAIM_ROW.read_all(tx.all("list_claimed_runs", (tx.session, command.id)))
         if rows:
             return ClaimedRuns(_with_facts(tx, rows), None, more=True)
-    session = tx.first("read_claimer", (tx.session,))
-    if session is None or session[1] != SessionState.ALIVE:
-        return ClaimedRuns((), None, draining=session is not None and session[1] == SessionState.DRAINING)
+    session = CLAIMING_SESSION.read_first(tx.all("read_claimer", (tx.session,)))
+    if session is None or session.state is not SessionState.ALIVE:
+        return ClaimedRuns((), None, draining=session is not None and session.state is SessionState.DRAINING)
     serves = (json.dumps(sorted(command.tags)), None if command.queues is None else json.dumps(sorted(command.queues)))
-    if session[2:4] != serves:
+    if (session.tags, session.queues) != serves:
         tx.change("set_session_capabilities", (*serves, tx.session))
     if is_store_on_hold(tx):
         return ClaimedRuns((), None)
     more = _make_due(tx, command)
-    scan = _Scan(tx, command, session[0])
+    scan = _Scan(tx, command, session.deploy)
     scan.more = more
     next_due = _list_next_due(tx)
     seqs = _choose_rows(scan)
-    runs = _claim_rows(tx, command, session[0], seqs, scan.limits) if seqs else ()
+    runs = _claim_rows(tx, command, session.deploy, seqs, scan.limits) if seqs else ()
     instants = (*next_due, *(at for at in scan.later if at < FOR_EVER))
     more = scan.more or len(seqs) >= command.limit
     return ClaimedRuns(
@@ -184,19 +184,19 @@ def _make_due(tx: Transaction, command: ClaimRuns) -> bool:
             ("list_ready_groups", {"suspect": int(command.suspects), "session": tx.session}),
         )
     )
-    rows = tx.all("list_due_runs", (tx.now,))
-    partitions.make_runs_ready(tx, rows)
+    due = DUE_RUN.read_all(tx.all("list_due_runs", (tx.now,)))
+    partitions.make_runs_ready(tx, due)
     tx.change("release_overdue_runs", (tx.now,))
-    return lined_up + len(rows) >= _DUE_AT_ONCE
+    return lined_up + len(due) >= _DUE_AT_ONCE
 
 
 def _list_descendants(tx: Transaction, run: str) -> list[str]:
     """Return a run, or its successor, with all its descendants: a worker for that one run claims no other."""
-    successor = tx.first("find_newest_of_chain", (run,))
-    level = [run if successor is None else str(successor[0])]
+    successor = tx.value("find_newest_of_chain", (run,), str)
+    level = [run if successor is None else successor]
     run_ids = dict.fromkeys(level)
     while level:
-        children = [str(row[0]) for row in tx.all("list_awaited_runs", {"runs": json.dumps(level)})]
+        children = tx.values("list_awaited_runs", {"runs": json.dumps(level)}, str)
         level = [child for child in children if child not in run_ids]
         run_ids |= dict.fromkeys(level)
     return list(run_ids)
@@ -260,5 +260,5 @@ def _with_facts(tx: Transaction, rows: list[ClaimRow]) -> tuple[ClaimedRun, ...]
 
 def _list_next_due(tx: Transaction) -> list[int]:
     """Return the instants at which the next run becomes due or late. A claimed run is neither: it was ready."""
-    rows = [tx.first(query) for query in ("find_next_due_time", "find_next_deadline")]
-    return [row[0] for row in rows if row is not None and row[0] is not None]
+    instants = [tx.value(query, (), int) for query in ("find_next_due_time", "find_next_deadline")]
+    return [instant for instant in instants if instant is not None]

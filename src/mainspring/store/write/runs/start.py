@@ -3,7 +3,7 @@
 from mainspring.domain.states import TERMINAL_STATES, RunMove, RunState, target_state
 from mainspring.store.commands.results import CLAIM_LOST, Refused, StartAnswer
 from mainspring.store.commands.runs import StartRun
-from mainspring.store.schema.runs.runs import NEW_RUN, NewRun
+from mainspring.store.schema.runs.runs import CHILD_OF_STEP, NEW_RUN, NewRun
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import queues
 from mainspring.store.write.held_store import is_store_on_hold
@@ -22,9 +22,9 @@ def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) ->
     child = _find_child_of_request(tx, command)
     if child is not None:
         return child
-    found = tx.first("find_run_state", (command.id,))
-    if found is not None:
-        return StartAnswer(command.id, created=False, state=found[0])
+    state = tx.value("find_run_state", (command.id,), str)
+    if state is not None:
+        return StartAnswer(command.id, created=False, state=state)
     refusal = _refuse_start(tx, command)
     if refusal is not None:
         return refusal
@@ -44,13 +44,15 @@ def _find_child_of_request(tx: Transaction, command: StartRun) -> StartAnswer | 
     continued.
     """
     parent = command.parent
-    child = None if parent is None else tx.first("find_child_of_step", (parent.run, parent.ident))
+    if parent is None:
+        return None
+    child = CHILD_OF_STEP.read_first(tx.all("find_child_of_step", (parent.run, parent.ident)))
     if parent is None or child is None:
         return None
     # Sent again: the first try may have notified the parent, or may never have been executed.
-    if not (tx.again and tx.first("has_child_fact", (parent.run, child[0]))):
-        inbox.redeliver_end_to_parent(tx, child[0])
-    return StartAnswer(child[0], created=False, state=child[1])
+    if not (tx.again and tx.first("has_child_fact", (parent.run, child.id))):
+        inbox.redeliver_end_to_parent(tx, child.id)
+    return StartAnswer(child.id, created=False, state=child.state)
 
 
 def _refuse_start(tx: Transaction, command: StartRun) -> Refused | None:
@@ -88,12 +90,13 @@ def _refuse_cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | 
     row = tx.first("find_start_cycle", {**values, "deepest": DEEPEST})
     if row is None:
         return None
-    if row[1] >= DEEPEST:
+    above, depth = row
+    if depth >= DEEPEST:
         return Refused(
             "cycle", f"children of children are {DEEPEST} deep: {command.automation!r} seems to ask for itself"
         )
     return Refused(
-        "cycle", f"{command.automation!r} asks for itself with the same input: run {row[0]} above it has both"
+        "cycle", f"{command.automation!r} asks for itself with the same input: run {above} above it has both"
     )
 
 
