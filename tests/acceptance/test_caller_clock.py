@@ -54,4 +54,4 @@ def test_commands_judge_the_fleet_by_the_clock_of_the_database(project: Project,
     call("watch")
     (clock,) = [one for one in json.loads(call("doctor", "--json", code=9)) if one["name"] == "clock"]
     side = "ahead of" if offset == "+1d" else "behind"
-    assert clock["text"] == f"this machine's clock is 1d {side} the database's, which counts"
+    assert clock["text"] == f"the clock of this machine is 1d {side} the clock of the database, which counts"

@@ -86,7 +86,7 @@ class Machine:
         done = subprocess.run(**command, umask=umask, capture_output=True, text=True, timeout=PATIENCE, check=False)
         said = done.stdout + done.stderr
         assert code in (None, done.returncode), (words, done.returncode, said)
-        assert "fault of mainspring itself" not in said, said
+        assert "bug of Mainspring" not in said, said
         assert "Traceback" not in said, said
         return said
 

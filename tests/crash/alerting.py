@@ -21,20 +21,20 @@ import mainspring as ms
 from mainspring.alerting.evaluation import Evaluator
 from mainspring.alerting.notices import NoticeRenderer
 from mainspring.alerting.notifier import Notifier
-from mainspring.alerting.notifiers.base import ChannelLink
-from mainspring.alerting.notifiers.http import HttpClient
-from mainspring.alerting.notifiers.slack import SlackLink
-from mainspring.alerting.notifiers.webhook import WebhookLink
 from mainspring.app.stores.store_factory import make_store
 from mainspring.app.workers.upkeep import Upkeep
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
-from mainspring.domain.notifications.channel_address import read_channel_address
 from mainspring.domain.notifications.rendering import NotificationContext
 from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
 from mainspring.engine.definitions.registry import Registry
+from mainspring.integrations.base.http import HttpClient
+from mainspring.integrations.base.notifier import ChannelLink
+from mainspring.integrations.notifiers import read_channel_address
+from mainspring.integrations.signed_webhook import WebhookLink
+from mainspring.integrations.slack import SlackLink
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store import failpoints
@@ -84,7 +84,7 @@ class Points:
     def install(self) -> None:
         """Pass here before each statement of both databases, at the commits, and around each request."""
         failpoints.install(self._place)
-        for name in ("one", "all", "change"):
+        for name in ("first", "all", "change"):
             setattr(SqliteTransaction, name, self._counted(getattr(SqliteTransaction, name)))
         postgres.run = self._counted(postgres.run)
         until_known, post = Committer._until_known, HttpClient.post

@@ -146,7 +146,7 @@ def test_no_command_that_reads_a_damaged_store_says_that_all_is_well(cli, damage
         assert str(damaged) in both, (words, said)
         assert any(fix in both for fix in FIXES), (words, said)
         assert "Traceback" not in both, (words, said)
-        assert "fault of mainspring" not in both, (words, said)
+        assert "bug of Mainspring" not in both, (words, said)
         assert ALL_IS_WELL.search(both) is None, (words, said)
 
 
@@ -160,7 +160,7 @@ def test_damage_of_a_large_store_counts_once_it_is_noted(cli, damaged, monkeypat
     said = cli("incidents", "list")
     assert said.code == 1
     assert said.err.startswith(f"error: the store's file is damaged: database disk image is malformed\nat {damaged}\n")
-    assert said.err.endswith("What is damaged: mainspring db check\nThe readable part of the store holds none.\n")
+    assert said.err.endswith("What is damaged: mainspring db check\nThe readable part of the store has none.\n")
 
 
 @pytest.mark.parametrize("damaged", ["people"], indirect=True)
@@ -186,7 +186,7 @@ def test_a_note_that_a_whole_check_cannot_confirm_is_no_damage(cli, stage, store
     write_damage_note(store_path, "database disk image is malformed")
     assert cli("runs", "list").code == 1
     said = cli("db", "check")
-    assert (said.code, "Nothing is wrong" in said.out) == (0, True)
+    assert (said.code, "has no damage" in said.out) == (0, True)
     assert cli("runs", "list").code == 0
 
 

@@ -102,7 +102,7 @@ def test_graph_command_draws_what_the_code_declares(cli, project) -> None:
     assert "extract  (" in said.out
     assert "├─ load" in said.out
     assert "elsewhere  (not declared)" in said.out
-    assert "1 automation starts without" in said.err
+    assert "1 automation starts no other" in said.err
     data = cli("auto", "graph", "load", "--json", "-m", "night.py").json
     assert [node["name"] for node in data["nodes"]] == ["extract", "load", "report"]
     assert {edge["trigger"] for edge in data["edges"]} == {"load/run", "report/runs"}

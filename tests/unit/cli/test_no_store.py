@@ -65,7 +65,7 @@ def test_init_creates_the_store_and_says_so(cli, store_path, caplog):
     assert cli("init", "one").code == 0
     assert f"created a new store at {store_path}" in caplog.text
     assert cli("status").code == 0
-    assert f"the store is {store_path}, which was there before" in cli("init", "two").err
+    assert f"the store is {store_path}, which existed before" in cli("init", "two").err
 
 
 def test_run_and_exec_create_the_store_and_say_so(cli, folder, store_path, caplog):

@@ -73,7 +73,7 @@ def test_test_of_one_channel_ends_with_0_where_it_answers(cli, folder):
     """The terminal is there without a word of configuration; another name has to be configured."""
     said = cli("notify", "test", "terminal")
     assert said.code == 0
-    assert "✓ taken" in said.out
+    assert "✓ accepted" in said.out
     assert cli("notify", "test").code == 0
     said = cli("notify", "test", "ops")
     assert said.code == 3
@@ -89,12 +89,12 @@ def checked(cli):
     ("text", "state", "says"),
     [
         ("", "warning", "no channel is configured"),
-        ('[project]\nenvironment = "development"\n', "ok", "development tells the terminal alone"),
+        ('[project]\nenvironment = "development"\n', "ok", "development notifies only the terminal"),
         ('[notify.channels]\nme = "terminal"\n', "ok", "1 channel with all secrets"),
         (
             '[notify.channels]\nops = "pagerduty://secret:pd"\n',
             "problem",
-            "channel ops cannot be told: the secret 'pd'",
+            "channel ops cannot be used: the secret 'pd'",
         ),
     ],
 )
@@ -142,7 +142,7 @@ def test_log_of_nothing_is_empty(cli, stage):
     """It says so, which is no error."""
     said = cli("notify", "log")
     assert (said.code, said.out) == (0, "")
-    assert "Nothing was told" in said.err
+    assert "No notification was sent" in said.err
 
 
 def test_doctor_says_what_waits_for_a_channel_that_nobody_has(cli, told, folder):
@@ -151,7 +151,7 @@ def test_doctor_says_what_waits_for_a_channel_that_nobody_has(cli, told, folder)
     (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "alerts"]
     assert (check["state"], check["text"]) == (
         "problem",
-        "1 alert waits for channel old, which is configured no more",
+        "1 alert waits for channel old, which is no longer configured",
     )
 
 
@@ -163,7 +163,7 @@ def test_doctor_says_why_alerts_wait_past_their_time(cli, told, folder):
         (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "alerts"]
         return check["text"]
 
-    assert "and nobody tells them" in alerts()
+    assert "and no watcher sends them" in alerts()
     take = take_alerts("old")
     told.do(take)
     told.do(SettleAlerts(lease=take.lease, channel="old", away="it answers 503", retry_after_ms=1))
@@ -185,4 +185,4 @@ def test_doctor_says_when_each_channel_was_told_last(cli, stage, folder):
     stage.do(SettleAlerts(lease=take.lease, channel="ops", sent=(SentAlert(channel.alerts[0].seq),)))
     (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "alerts"]
     assert check["state"] == "ok"
-    assert check["text"].startswith("ops last told ")
+    assert check["text"].startswith("ops last notified ")

@@ -50,7 +50,7 @@ def test_retry_lists_what_runs_again_and_asks(cli, stage, how):
     run = rolled_back(stage)
     said = cli("runs", "retry", run, *how)
     assert said.code == 2
-    assert "  book (was taken back)\n  mail (stands on what was)\n" in said.err
+    assert "  book (was undone)\n  mail (follows an undone step)\n" in said.err
     assert "Run 2 steps again" in said.err
     assert "look" not in said.err
     assert view(stage, run).state is RunState.FAILED
@@ -73,7 +73,7 @@ def test_several_are_asked_for_if_one_was_taken_back(cli, stage, command):
     runs = (rolled_back(stage), other.id)
     said = cli(*command, *runs)
     assert said.code == 2
-    assert "Continue 2 runs, 1 of them from the first step that was taken back" in said.err
+    assert "Continue 2 runs, 1 of them from the first undone step" in said.err
     assert cli(*command, *runs, "-y").code == 0
 
 
@@ -132,4 +132,4 @@ def test_steps_are_listed_with_the_keys_that_they_were_given(cli, stage):
     explained = cli("explain", run.id).out
     assert "Taken back was: book[b]." in explained
     assert f"mainspring runs retry {run.id} --from-step 'book[a]'" in explained
-    assert "book[b] (was taken back)" in cli("runs", "retry", run.id, "--from-step", "book[b]").err
+    assert "book[b] (was undone)" in cli("runs", "retry", run.id, "--from-step", "book[b]").err

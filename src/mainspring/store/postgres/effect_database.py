@@ -22,6 +22,7 @@ from psycopg.rows import RowFactory, tuple_row
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import ConfigError, NotSent, Transient
 from mainspring.domain.text.server_url import SERVER_HINT, explain_unreadable_url, split_schema
+from mainspring.integrations.postgres import CONNECTION_DEFAULTS
 from mainspring.store.effect_database import (
     TABLE,
     EarlierAttemptError,
@@ -31,7 +32,7 @@ from mainspring.store.effect_database import (
     TransactionError,
     UnknownCommitError,
 )
-from mainspring.store.postgres.address import CONNECTION_DEFAULTS, with_password
+from mainspring.store.postgres.address import with_password
 
 CREATE = f"""create table if not exists {TABLE} (
     key text collate "C" primary key, result bytea not null, run text not null, step text not null, at bigint not null,
@@ -144,7 +145,7 @@ class PostgresEffectDatabase:
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as fault:
             raise ConfigError(
                 f"the table {TABLE} cannot be made in the database {self.name!r}\nat {self.shown}: {str(fault).splitlines()[0]}",
-                hint="Let its owner make it: see docs/how-to/transactional-steps.md, 'On PostgreSQL'.",
+                hint="Let its owner create it: mainspring docs show transactional-steps#on-postgresql",
             ) from fault
 
 

@@ -72,7 +72,7 @@ def test_list_and_show_say_how_each_stands_in_the_words_of_the_pages(cli, stage,
     assert "silent" in said
     out = cli("auto", "show", "sync").out
     assert "sync  task  silent" in out
-    assert f"  stands    {row['why']}" in out
+    assert f"  state     {row['why']}" in out
     assert "  stands " not in cli("auto", "show", "backup").out
 
 
@@ -341,4 +341,4 @@ def test_ways_of_runs_are_shown(cli, stage, monkeypatch):
     assert [(one["then"], one["is_missing"]) for one in found["edges"]][1] == ("failed", True)
     assert "'order'" in cli("auto", "paths", "oder").err
     monkeypatch.setattr("mainspring.insight.runs.run_paths.MOST", 1)
-    assert "ended; 1 way is left out." in cli("auto", "paths", "order").err
+    assert "ended; 1 path is left out." in cli("auto", "paths", "order").err

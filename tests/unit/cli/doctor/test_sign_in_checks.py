@@ -26,7 +26,7 @@ def told(cli, folder):
 def test_provider_that_is_named_whole_is_well(told):
     """And so is none at all."""
     assert told() == ("ok", "none: people sign in by name and password")
-    assert told(**WHOLE) == ("ok", "people sign in by https://login.example.com too")
+    assert told(**WHOLE) == ("ok", "people can also sign in by https://login.example.com")
 
 
 @pytest.mark.parametrize("name", WHOLE)

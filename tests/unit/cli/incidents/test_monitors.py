@@ -46,10 +46,7 @@ def test_show_prints_the_arithmetic(cli, stage):
     assert "  share failed   100 %" in out
     assert "  share allowed  20 %" in out
     assert "share = 0.5  window = 1h" in out
-    assert (
-        "Wrong while 'share failed', failed of ended, is 'share allowed' (share=, or fail_rate= of the definition) or more."
-        in out
-    )
+    assert "Open while 'share failed' (failed of ended) is at least 'share allowed'" in out
     (judged,) = cli("monitors", "show", "fail_rate", "sync", "--json").json["judged"]
     assert (judged["verdict"], judged["figures"]["failed"], judged["automation"]) == ("wrong", 5, "sync")
 
@@ -60,7 +57,7 @@ def test_show_tells_schedules_and_names(cli, stage):
     assert "backup  well" in out
     assert "expected   every day at 03:00 (Europe/Berlin)" in out
     assert "  late  " in out
-    assert "Wrong from 'late' on: 'due' and 'grace' where silence=" in out
+    assert "opens at 'late', which is 'due' plus 'grace'." in out
     assert "_at" not in out
     assert "'silence'" in cli("monitors", "show", "silenec").err
     assert "'backup'" in cli("monitors", "show", "silence", "bakcup").err
@@ -108,8 +105,8 @@ def test_errors_that_come_back_are_counted(cli, stage):
 
 
 def test_show_tells_of_a_secret_that_is_due(cli, stage, monkeypatch):
-    """With the day on the project's clock; without a date there is nothing to judge."""
-    assert "nothing to judge" in cli("monitors", "show", "secret_due").err
+    """With the day on the project's clock; without a date there is nothing to evaluate."""
+    assert "nothing to evaluate" in cli("monitors", "show", "secret_due").err
     monkeypatch.setenv("MAINSPRING_SECRETS_DUE__GH_HOOK", "2001-01-31")
     out = cli("monitors", "show", "secret_due").out
     assert "gh_hook  wrong: the secret gh_hook was to be renewed by 2001-01-31 [notify]" in out
@@ -150,8 +147,8 @@ def test_settings_of_one_automation_are_shown_and_obeyed(cli, stage, monkeypatch
     assert "least = 6" in shown.out
     assert "window = 2h" in shown.out
     assert "sync  wrong" not in shown.out
-    assert "settings of its own: [monitors.of]" in shown.err
+    assert "has its own settings: [monitors.of]" in shown.err
     assert "least = 5" in cli("monitors", "show", "fail_rate").out
     monkeypatch.setenv("MAINSPRING_MONITORS_OF__SYNK__TOO_FAST", "off")
     told = cli("monitors", "list").err
-    assert "set for nobody: unknown automation 'synk'. Did you mean 'sync'?" in told
+    assert "matches no automation: unknown automation 'synk'. Did you mean 'sync'?" in told

@@ -68,7 +68,7 @@ def test_init_in_a_repository_keeps_its_files(cli, folder):
     (folder / "conftest.py").write_text("")
     said = cli("init")
     assert said.code == 0
-    assert ".gitignore was there and is kept; ours would hold: .mainspring/" in said.err
+    assert ".gitignore exists and was kept. Its template: .mainspring/" in said.err
     assert (folder / ".gitignore").read_text() == "mine\n"
     assert (folder / "automations" / "hello.py").exists()
     assert "mainspring add script" in cli("init").err
@@ -155,7 +155,7 @@ def test_add_says_what_it_cannot_write(cli, folder):
     (folder / "mainspring.toml").write_text(config)
     said = cli("add", "script", "x", "--", "true")
     assert said.code == 0
-    assert "add it to project.automations" in said.err
+    assert "is not in project.automations" in said.err
     assert (folder / "mainspring.toml").read_text() == config
 
 
@@ -164,7 +164,7 @@ def test_add_script_leaves_a_script_that_runs_and_says_what_to_type(cli, folder)
     cli("init")
     said = cli("add", "script", "backup", "--cron", "0 3 * * *", "--", "./backup.sh")
     assert "starts every day at 03:00 (UTC)" in said.out
-    assert "backup.sh: written, ready to run" in said.out
+    assert "backup.sh: created, executable" in said.out
     (typed,) = [line.split("(")[0].split() for line in said.err.splitlines() if line.startswith("  mainspring run")]
     assert cli(*typed[1:]).code == 0
     assert cli("runs", "list", "--name", "backup", "--json").json[0]["state"] == "succeeded"

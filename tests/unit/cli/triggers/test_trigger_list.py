@@ -49,7 +49,7 @@ def test_show_trigger_names_what_is_held_and_what_arrived(cli, shop) -> None:
     said = cli("triggers", "show", "bot")
     assert said.code == 0
     assert "with the data as build" in said.out
-    assert "holds     1 delivery of '7', due" in said.out
+    assert "held      1 delivery of '7', due" in said.out
     assert "sender bad_signature; no" in said.out
     data = cli("triggers", "show", "bot/event", "--json").json
     assert data["held"][0]["number"] == 1

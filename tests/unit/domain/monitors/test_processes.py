@@ -11,7 +11,7 @@ from mainspring.domain.monitors.inputs import MonitorInputs, UnreachableSource, 
 from mainspring.domain.processes.stall import BlockedLoop
 from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, SECOND, T0, cadence, ends, found, look, watched
 
-LOST, DEFINITION, SOURCE = IncidentKind.WORKER_LOST, IncidentKind.DEFINITION_LOST, IncidentKind.SOURCE_AWAY
+LOST, DEFINITION, SOURCE = IncidentKind.WORKER_LOST, IncidentKind.DEFINITION_LOST, IncidentKind.SOURCE_UNREACHABLE
 NEEDY = watched(cadences=(cadence(every="1h", next_slot_at=T0 + 9 * DAY),), announced_at=T0, served=1)
 
 

@@ -101,7 +101,7 @@ def test_doctor_names_what_loads_here_and_no_worker_has(cli, stage, folder):
     (folder / "scripts.toml").write_text('[script.fresh]\ncmd = "true"\n')
     (folder / "mainspring.toml").write_text('[project]\nautomations = ["scripts.toml"]\n')
     found = [one for one in cli("doctor", "--json").json if one["name"] == "loading"]
-    assert [(one["state"], one["text"]) for one in found] == [("problem", "no live worker has fresh")]
+    assert [(one["state"], one["text"]) for one in found] == [("problem", "no running worker has loaded fresh")]
     assert "mainspring down, then mainspring up" in found[0]["fix"]
 
 

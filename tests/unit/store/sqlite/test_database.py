@@ -169,16 +169,16 @@ def test_extended_codes_tell_a_full_disk_and_a_replaced_file(path):
 
 def test_a_full_disk_frees_the_reserve_and_takes_it_back_later(database, path):
     """Told at once, committed from the reserve, mentioned until there is room again."""
-    ballast = path.with_name("x.db.ballast")
-    assert ballast.stat().st_size == 4 * 1024 * 1024
+    reserve = path.with_name("x.db.reserve")
+    assert reserve.stat().st_size == 4 * 1024 * 1024
     database.connection.pragma("max_page_count", database.connection.pragma("page_count"))
     with pytest.raises(StoreFullError, match="go on by themselves"):
         database.commit([Put("a", "x" * 100_000)])
-    assert not ballast.exists()
+    assert not reserve.exists()
     assert "nearly full" in str(database.trouble)
     database.connection.pragma("max_page_count", 1_000_000)
     assert database.commit([Put("a", "x" * 100_000)], again=True).results == ["a"]
-    assert ballast.exists()
+    assert reserve.exists()
     assert database.trouble is None
 
 
