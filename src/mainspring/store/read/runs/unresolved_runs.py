@@ -83,22 +83,22 @@ def count_stopped_without_incident(reader: StoreReader, automations: Collection[
 
     `automations` = only theirs, None = those of all; the same for the next function.
     """
-    return _capped(reader.read("count_stopped_without_incident", (_MOST + 1, _listed(automations))))
+    return _counted(reader.read("count_stopped_without_incident", (_MOST + 1, _listed(automations))))
 
 
 def undecided_failures(reader: StoreReader, automations: Collection[str] | None = None) -> Capped:
     """Return how many runs failed and are open members of an incident; it stops at 1,000."""
-    return _capped(reader.read("count_undecided_failures", (_MOST + 1, _listed(automations))))
+    return _counted(reader.read("count_undecided_failures", (_MOST + 1, _listed(automations))))
 
 
 def count_stopped_runs(reader: StoreReader, automations: Collection[str] | None = None) -> Capped:
     """Return how many runs need a person; it stops at 1,000."""
-    return _capped(reader.read("count_stopped_runs", (_MOST + 1, _listed(automations))))
+    return _counted(reader.read("count_stopped_runs", (_MOST + 1, _listed(automations))))
 
 
 def count_unfinished_runs(reader: StoreReader, automation: str) -> Capped:
     """Return how many runs of an automation have not ended; it stops at 1,000."""
-    return _capped(reader.read("count_unfinished_of", (automation, _MOST + 1)))
+    return _counted(reader.read("count_unfinished_of", (automation, _MOST + 1)))
 
 
 def count_idle_runs(reader: StoreReader, automations: Collection[str]) -> dict[str, Capped]:
@@ -139,6 +139,10 @@ def _listed(automations: Collection[str] | None) -> str | None:
     return None if automations is None else msgspec.json.encode(sorted(automations)).decode()
 
 
-def _capped(rows: Rows) -> Capped:
-    number = first_value(rows, int) or 0
+def _counted(rows: Rows) -> Capped:
+    """Return the number that a statement counted."""
+    return _capped(first_value(rows, int) or 0)
+
+
+def _capped(number: int) -> Capped:
     return Capped(min(number, _MOST), number > _MOST)
