@@ -35,7 +35,7 @@ from mainspring.engine.driver.run_end import (
 )
 from mainspring.engine.driver.step_runner import StepRunner
 from mainspring.engine.driver.waits import RunWaits
-from mainspring.store.commands.results import Refused
+from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.commands.runs import AnnotateRun, ClaimedRun, FinishRun, HaltRun, ReleaseRun, StartRun, SuspendRun
 
 _DOUBT_REASONS = {OutcomeState.IN_DOUBT: FailureReason.IN_DOUBT, OutcomeState.REFUSED: FailureReason.VALUE_REFUSED}
@@ -222,7 +222,7 @@ class Driver:
             self.waits.due.disarm()
             self.host.store.submit(command, self._suspended)
 
-    def _suspended(self, result: Any) -> None:
+    def _suspended(self, result: CommandDone | Refused | BaseException) -> None:
         if isinstance(result, Refused):
             self.unload()
         elif isinstance(result, Exception):
@@ -256,7 +256,7 @@ class Driver:
                 self.waits.return_undelivered_facts()
         self.advance()
 
-    def accepts(self, result: Any) -> bool:
+    def accepts(self, result: object) -> bool:
         """Return whether an owner's command was accepted. If not, another worker owns the run, and it is unloaded here."""
         if self.is_unloaded:
             return False
@@ -293,7 +293,7 @@ class Driver:
             notes.changed = False
             self.host.store.submit(command, self._notes_sent)
 
-    def _notes_sent(self, result: Any) -> None:
+    def _notes_sent(self, result: CommandDone | Refused | BaseException) -> None:
         if isinstance(result, Refused):
             self.unload()
 
@@ -341,7 +341,7 @@ class Driver:
         """Send the driver's last command, and unload after any answer."""
         self.busy = True
 
-        def answered(result: Any) -> None:
+        def answered(result: CommandDone | Refused | BaseException) -> None:
             if isinstance(result, Exception):
                 self.host.broken(self, result)
             self.unload()

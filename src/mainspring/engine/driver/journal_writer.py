@@ -9,7 +9,7 @@ from mainspring.domain.states import OutcomeState
 from mainspring.engine.body.request import Request
 from mainspring.engine.driver.outbox_encoding import encode_outbox
 from mainspring.store.commands.journal import SaveOutcome
-from mainspring.store.commands.results import Refused
+from mainspring.store.commands.results import CommandDone, Refused
 
 if TYPE_CHECKING:
     from mainspring.engine.driver.driver import Driver
@@ -123,7 +123,7 @@ class JournalWriter:
             driver.spent.get(outcome.ident, 0),
         )
 
-        def saved(result: Any) -> None:
+        def saved(result: CommandDone | Refused | BaseException) -> None:
             self.saving -= 1
             if driver.is_unloaded:
                 return

@@ -8,7 +8,7 @@ attempt is committed before any timer waits for it.
 
 import functools
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.failures.failure import Failure
@@ -25,7 +25,9 @@ from mainspring.engine.attempts.executor import AttemptHandle
 from mainspring.engine.body.request import Request, StepCall
 from mainspring.engine.driver.callback_errors import halt_run_on_error
 from mainspring.engine.driver.live_step import LiveStep, build_attempt_command, build_in_doubt_failure
+from mainspring.store.base import CommitCallback
 from mainspring.store.commands.journal import SaveCheckpoint
+from mainspring.store.commands.results import CommandDone, Refused
 
 if TYPE_CHECKING:
     from mainspring.engine.driver.driver import Driver
@@ -106,8 +108,8 @@ class StepRunner:
             self._run(step)
 
     @halt_run_on_error
-    def _marked(self, step: LiveStep, result: Any) -> None:
-        if self._driver.accepts(result) and self._live.get(step.request.ident) is step:
+    def _marked(self, step: LiveStep, answer: CommandDone | Refused | BaseException) -> None:
+        if self._driver.accepts(answer) and self._live.get(step.request.ident) is step:
             if step.stopped:
                 self._ended(step, AttemptEnd(verdict=permanent("given_up", not_sent=True)))
             elif self._driver.draining:
@@ -182,11 +184,13 @@ class StepRunner:
         self._submit(record, functools.partial(self._retry_saved, step, next_at, next_at - now))
 
     @halt_run_on_error
-    def _retry_saved(self, step: LiveStep, next_at: int, delay_ms: int, result: Any) -> None:
+    def _retry_saved(
+        self, step: LiveStep, next_at: int, delay_ms: int, answer: CommandDone | Refused | BaseException
+    ) -> None:
         driver = self._driver
         next_at = min(next_at, driver.host.clock.now() + delay_ms)  # the clock may have been put back meanwhile
         driver.journal.saving -= 1
-        if self._driver.accepts(result):
+        if self._driver.accepts(answer):
             if step.request.open:
                 driver.waits.retry_at(step.request, step.call, next_at)
             driver.advance()
@@ -269,7 +273,7 @@ class StepRunner:
         """Return the steps with a running attempt and no time limit."""
         return [step for step in self._live.values() if step.handle is not None and step.call.plan.is_endless]
 
-    def _mark(self, step: LiveStep, answered: Any) -> None:
+    def _mark(self, step: LiveStep, answered: CommitCallback[CommandDone | Refused]) -> None:
         step.marked = True
         self._submit(step.record(self._driver.run.generation, AttemptState.STARTED), answered)
 
@@ -293,14 +297,14 @@ class StepRunner:
             done = SaveCheckpoint(driver.run.id, driver.claim, spec.ident, done=report.done, total=report.total)
             driver.host.store.submit(done, self._driver.accepts)
 
-    def _checkpointed(self, report: CheckpointReport, result: Any) -> None:
+    def _checkpointed(self, report: CheckpointReport, answer: CommandDone | Refused | BaseException) -> None:
         report.ack(
             None
-            if self._driver.accepts(result)
+            if self._driver.accepts(answer)
             else RuntimeError("the checkpoint was not saved: another worker owns the run")
         )
 
-    def _submit(self, record: AttemptRecord, answered: Any) -> None:
+    def _submit(self, record: AttemptRecord, answered: CommitCallback[CommandDone | Refused]) -> None:
         driver = self._driver
         driver.host.store.submit(build_attempt_command(driver.host, driver.run, driver.claim, record), answered)
 

@@ -27,8 +27,9 @@ from mainspring.engine.body.request import (
 from mainspring.engine.driver.callback_errors import halt_run_on_error
 from mainspring.engine.driver.run_end import RunHalt
 from mainspring.engine.driver.wakeups import RunWakeups
+from mainspring.store.base import CommitCallback
 from mainspring.store.commands.inbox import CloseWait, ExpireWait, OpenWait, RejectFact, ReturnFact
-from mainspring.store.commands.results import InboxFacts, Refused, StartAnswer
+from mainspring.store.commands.results import CommandDone, InboxFacts, Refused, StartAnswer
 
 if TYPE_CHECKING:
     from mainspring.engine.driver.driver import Driver
@@ -130,14 +131,14 @@ class RunWaits:
         driver.host.store.submit(command, self._wait_saved)
 
     @halt_run_on_error
-    def _wait_saved(self, result: Any) -> None:
+    def _wait_saved(self, result: CommandDone | Refused | BaseException) -> None:
         self._driver.journal.saving -= 1
         if self._answered(result):
             self._driver.host.read_inboxes()
             self._driver.advance()
 
-    def _child_started(self, request: Request) -> Any:
-        def started(result: Any) -> None:
+    def _child_started(self, request: Request) -> CommitCallback[StartAnswer | Refused]:
+        def started(result: StartAnswer | Refused | BaseException) -> None:
             driver = self._driver
             driver.journal.saving -= 1
             if driver.is_unloaded:
@@ -235,7 +236,9 @@ class RunWaits:
         driver.host.store.submit(command, functools.partial(self._expired, wait, timer, due_at))
 
     @halt_run_on_error
-    def _expired(self, wait: Request, timer: Request, due_at: int, result: Any) -> None:
+    def _expired(
+        self, wait: Request, timer: Request, due_at: int, result: InboxFacts | Refused | BaseException
+    ) -> None:
         driver = self._driver
         driver.journal.saving -= 1
         if not self._answered(result):
@@ -394,8 +397,8 @@ class RunWaits:
             signal = Fact(seq, driver.run.id, FactKind.SIGNAL, outcome.name, at, payload=outcome.output)
             driver.host.store.submit(command, self._returned(signal if event is None else None))
 
-    def _returned(self, signal: Fact | None) -> Any:
-        def returned(result: Any) -> None:
+    def _returned(self, signal: Fact | None) -> CommitCallback[CommandDone | Refused]:
+        def returned(result: CommandDone | Refused | BaseException) -> None:
             self._returning -= 1
             if signal is not None and not self._driver.is_unloaded:
                 self._facts[signal.seq] = signal
@@ -442,7 +445,7 @@ class RunWaits:
         self.due.clear()
         self._open.clear()
 
-    def _answered(self, result: Any) -> bool:
+    def _answered(self, result: object) -> bool:
         return self._driver.accepts(result)
 
 
