@@ -7,7 +7,8 @@ from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.incidents.incident_members import HealthRule
 from mainspring.domain.triggers.event_sources import EventSource, RunEndSource
 from mainspring.domain.triggers.flow_control import FlowControl
-from mainspring.domain.triggers.trigger import EventBinding, Trigger, TriggerSource
+from mainspring.domain.triggers.trigger import EventBinding, Trigger
+from mainspring.domain.triggers.trigger_source import TriggerSource
 from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.integrations.brokers import parse_broker_queue
