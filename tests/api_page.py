@@ -45,14 +45,14 @@ STATUSES = """
 
 | status | when |
 |---|---|
-| 400 | the request is not as it must be |
-| 401, 403 | nobody is known by what the request carries; the role does not reach so far |
-| 404 | it is not there, or not for whoever asks |
-| 409 | it does not fit the present state: look at it, then decide again |
+| 400 | the request is not valid |
+| 401, 403 | the request has no valid token or session; the role does not reach so far |
+| 404 | it does not exist, or you may not see it |
+| 409 | it conflicts with the present state: look at it, then decide again |
 | 413, 415, 408 | the body is too large, of another type, or was not there in time |
-| 422 | a value cannot be used: an argument, an option, a name |
+| 422 | a value is not valid: an argument, an option, a name |
 | 429, 503 | too much, or the store cannot be asked now: the same again after `Retry-After`, under the same `Idempotency-Key` |
-| 500 | a fault of ours; it is in the log |
+| 500 | a bug of Mainspring; it is in the log of the web process |
 
 `code` is that of an [error](errors.md), or one of these:
 

@@ -32,7 +32,7 @@ from mainspring.store.sqlite.damage import error_of_fault
 from tests.contract.store.process import ask, complete, halt, post, signal, suspend, take, wait_for
 from tests.simulation.normal_days import DAY, DEBOUNCE, DEBOUNCED, HOOK, HOUR, MINUTE, SECOND, Days
 
-TAKEN = "cannot listen on 127.0.0.1:7172: another process listens there"
+TAKEN = "cannot listen on 127.0.0.1:7172: another process uses this address"
 REVOKED = Failure("httpx2.HTTPStatusError", "unauthorized", "401 Unauthorized: the token was revoked")
 FULL = "The store is full"
 K = IncidentKind
@@ -564,8 +564,8 @@ WAYS = (
         kind=K.ADDRESS_TAKEN,
         of="hooks.bind of box",
         within=5 * MINUTE,
-        says=f"[page] mainspring: box: webhooks are not taken in: {TAKEN}",
-        begin=partial(_finding, ProcessFindingKind.ADDRESS, "hooks.bind", f"webhooks are not taken in: {TAKEN}"),
+        says=f"[page] mainspring: box: webhooks are not accepted: {TAKEN}",
+        begin=partial(_finding, ProcessFindingKind.ADDRESS, "hooks.bind", f"webhooks are not accepted: {TAKEN}"),
     ),
     Way(
         name="The address of the pages is taken",

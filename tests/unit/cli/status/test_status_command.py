@@ -225,7 +225,7 @@ def test_incident_that_somebody_looks_after_is_no_problem(cli, stage, look):
     assert said.code == 0
     assert (said.json["incidents"], said.json["looked_after"]) == (0, 1)
     assert said.json["sentence"].startswith("1 problem is looked after by ")
-    assert "1 incident looked after" in said.json["sentence"]
+    assert "1 incident acknowledged" in said.json["sentence"]
     assert cli("status").out.startswith("! 1 problem is looked after by ")
 
 

@@ -166,7 +166,7 @@ def test_replay_of_all_that_a_filter_means_is_a_bulk_act(cli, shop) -> None:
     shop.do(RejectDelivery(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     words = ("triggers", "replay", "--trigger", "bot", "--since", "1d")
     dry = cli(*words, "--dry-run")
-    assert "Replay deliveries for bot/event since 1d: 1 delivery (1 more fit and are left out: turned away" in dry.out
+    assert "Replay deliveries for bot/event since 1d: 1 delivery (1 more match and are left out: rejected" in dry.out
     for _ in range(2):
         begun = cli(*words, "--rate", "10/s", "-y", "--command-id", "night", "--json").json
         assert begun == {"bulk": "night", "deliveries": 1}
