@@ -132,6 +132,15 @@ _DB: Final = {
     "prune": CommandEntry("mainspring.cli.store.prune:prune", "delete data past its retention, and shrink the file"),
     "move": CommandEntry("mainspring.cli.store.move:move", "move the store to another place, with its whole history"),
 }
+_DOCS: Final = {
+    "list": CommandEntry(
+        "mainspring.cli.docs.docs_command:list_command",
+        "list the pages of the documentation, each with the question that it answers",
+    ),
+    "show": CommandEntry(
+        "mainspring.cli.docs.docs_command:show", "print a page of the documentation, or one section of it"
+    ),
+}
 
 COMMAND_TREE: Final[CommandTree] = {
     "init": CommandEntry("mainspring.cli.project.init:init", "create a project: configuration, an example, tests"),
@@ -184,6 +193,7 @@ COMMAND_TREE: Final[CommandTree] = {
     "open": CommandEntry(
         "mainspring.cli.fleet.open_command:open_command", "print a one-time link that opens the dashboard"
     ),
+    "docs": GroupEntry("the documentation: list pages, read one", _DOCS),
     "completion": CommandEntry("mainspring.cli.completion:completion", "print the completion script of a shell"),
     "version": CommandEntry("mainspring.cli.version:version", "print the version"),
 }

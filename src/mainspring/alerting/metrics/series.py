@@ -82,7 +82,7 @@ class MetricFigures(NamedTuple):
     """The instant since which the oldest undecided delivery of each trigger waits."""
     answers: Mapping[tuple[str, str], int] = {}
     space: StoreSpace | None = None
-    wrong: Mapping[tuple[str, str], int] = {}
+    unresolved: Mapping[tuple[str, str], int] = {}
     """The number of unresolved incidents, by severity and kind."""
     unsent: Sequence[UnsentAlerts] = ()
 
@@ -96,7 +96,7 @@ def list_series(figures: MetricFigures) -> dict[str, list[MetricSample]]:
         **dict(_session_series(figures)),
         **dict(_space_series(figures.space)),
         **dict(_trigger_series(figures)),
-        **dict(list_incident_series(figures.wrong, figures.unsent, figures.now)),
+        **dict(list_incident_series(figures.unresolved, figures.unsent, figures.now)),
     }
     return {name: samples[name] for name in HELP}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from mainspring.cli.context import Invocation
 from mainspring.cli.doctor.checks import CheckResult, make_ok_result
 
-_PROVIDER_FIX = "See docs/how-to/sign-in.md: issuer, client_id and roles in [web.oidc]."
+_PROVIDER_FIX = "Check issuer, client_id and roles in [web.oidc]: mainspring docs show sign-in"
 
 
 def check_provider(invocation: Invocation) -> Iterator[CheckResult]:

@@ -52,7 +52,7 @@ def up(invocation: Invocation, /, modules: tuple[str, ...], **given: Any) -> int
     """Stay in the foreground until Ctrl-C or SIGTERM. Then the workers finish their running steps, and `up` ends.
 
     If no file in mainspring.toml defines your code, name the file here: `mainspring up -m ship.py`. Errors in automations are printed;
-    `mainspring doctor` shows them, too. Each machine may run any mix of roles: see docs/how-to/fleet.md.
+    `mainspring doctor` shows them, too. Each machine may run any mix of roles: see `mainspring docs show fleet`.
     """
     names = {"roles": "up.roles", "processes": "up.processes", "queues": "up.queues", "tags": "worker.tags"}
     values = {key: list(given[name]) if isinstance(given[name], tuple) else given[name] for name, key in names.items()}

@@ -54,9 +54,9 @@ def find_incident(reader: "StoreReader", word: str) -> Incident:
     if exact is not None:
         return exact
     if word == "@last":
-        matching = incidents(reader, wrong=False, apart=True, limit=1)
+        matching = incidents(reader, unresolved=False, apart=True, limit=1)
     else:
-        all_incidents = incidents(reader, wrong=False, limit=_MAX_INCIDENTS)
+        all_incidents = incidents(reader, unresolved=False, limit=_MAX_INCIDENTS)
         matching = [
             incident
             for incident in all_incidents
@@ -90,7 +90,7 @@ def list_command(
         lambda reader: (
             open_incidents(reader, _MAX_INCIDENTS)
             if is_open_only
-            else incidents(reader, wrong=False, apart=not ended, limit=_MAX_INCIDENTS)
+            else incidents(reader, unresolved=False, apart=not ended, limit=_MAX_INCIDENTS)
         )
     )
     rows = short_lists.filter_rows(

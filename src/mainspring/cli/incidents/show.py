@@ -46,7 +46,7 @@ def show(invocation: Invocation, incident: str) -> None:
     counted = members(reader, [found_incident.id]).get(found_incident.id)
     runbook = _find_runbook(invocation, found_incident)
     held_incidents = [
-        other for other in incidents(reader, wrong=False, limit=1_000) if other.parent == found_incident.id
+        other for other in incidents(reader, unresolved=False, limit=1_000) if other.parent == found_incident.id
     ]
     short_ids = invocation.short_ids(IdKind.INCIDENT, (held.id for held in held_incidents[:_MAX_MEMBERS_PRINTED]))
     document: dict[str, Any] = {

@@ -10,7 +10,7 @@ from mainspring.store.read import people
 
 SETUP_MISSING: Final = """no page is served here: other machines can reach this address, and no one can sign in yet.
 `mainspring open`, on a machine with this store, prints a one-time link: follow it, and add a person at /people.
-Or configure an identity provider: [web.oidc]. See docs/how-to/sign-in.md."""
+Or configure an identity provider: [web.oidc]. See: mainspring docs show sign-in"""
 _STORE_UNAVAILABLE = "the store has not answered yet"
 _AGAIN_MS = 2_000
 

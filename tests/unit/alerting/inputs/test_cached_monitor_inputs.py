@@ -33,12 +33,12 @@ def test_second_look_finds_what_a_new_one_would_by_fewer_reads(world):
     world.find_wrong()
     world.clock.forward(1_000)
     asked.clear()
-    assert shared.see(reader, world.clock.now() - 1, secrets=(), **HOW).wrong == []
+    assert shared.see(reader, world.clock.now() - 1, secrets=(), **HOW).unresolved == []
     assert not asked
     again = shared.see(reader, world.clock.now(), secrets=(), **HOW)
     assert len(asked) < first
     assert again == read_monitor_inputs(FactsReader(reader), reader, world.clock.now(), redact=str, **HOW)
-    assert [one.id for one in again.wrong] == ["i_01"]
+    assert [one.id for one in again.unresolved] == ["i_01"]
 
 
 def test_store_that_was_opened_anew_is_read_anew(world, tmp_path):
@@ -46,7 +46,7 @@ def test_store_that_was_opened_anew_is_read_anew(world, tmp_path):
     other = sqlite_world(tmp_path / "other")
     shared = CachedMonitorInputs()
     world.find_wrong()
-    assert shared.see(world.store.reader, world.clock.now(), secrets=(), **HOW).wrong
-    assert not shared.see(other.store.reader, world.clock.now(), secrets=(), **HOW).wrong
+    assert shared.see(world.store.reader, world.clock.now(), secrets=(), **HOW).unresolved
+    assert not shared.see(other.store.reader, world.clock.now(), secrets=(), **HOW).unresolved
     other.api.close()
     other.store.close()

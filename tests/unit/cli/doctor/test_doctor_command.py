@@ -74,7 +74,7 @@ def test_store_that_cannot_be_read_is_told_once(cli):
 def test_each_finding_has_a_fix_and_an_anchor(cli, stage):
     """What is not ok says how to mend it and where it is explained."""
     for check in checks(cli).values():
-        assert check["docs"] == f"docs/reference/doctor.md#{check['name']}"
+        assert check["docs"] == f"mainspring docs show doctor#{check['name']}"
         assert check["state"] == "ok" or check["fix"]
 
 
