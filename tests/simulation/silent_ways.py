@@ -276,7 +276,7 @@ WAYS = (
         of="",
         within=5 * MINUTE,
         says=(
-            "[notify] mainspring: the write-ahead log cannot be emptied: process 7 (sqlite3 state.db) reads the store all the time"
+            "[notify] mainspring: the write-ahead log cannot be emptied: process 7 (sqlite3 state.db) keeps reading the store"
         ),
         begin=partial(_finding, ProcessFindingKind.WAL, "process 7", "process 7 (sqlite3 state.db)"),
     ),
@@ -313,7 +313,7 @@ WAYS = (
         kind=K.WORKER_LOST,
         of="scheduler",
         within=5 * MINUTE,
-        says="[page] mainspring: no scheduler gives a sign of life for 5m: pid 1 of box is stopped or blocked (backup has a schedule)",
+        says="[page] mainspring: no scheduler has sent a heartbeat for 5m: pid 1 of box is stopped or blocked (backup has a schedule)",
         begin=partial(_break, "scheduler"),
     ),
     Way(
@@ -322,7 +322,7 @@ WAYS = (
         kind=K.WORKER_LOST,
         of="worker",
         within=5 * MINUTE,
-        says="[page] mainspring: no worker gives a sign of life for 5m (backup needs one)",
+        says="[page] mainspring: no worker has sent a heartbeat for 5m (backup needs one)",
         begin=_killed,
     ),
     Way(
@@ -340,7 +340,7 @@ WAYS = (
         kind=K.WORKER_LOST,
         of="worker",
         within=5 * MINUTE,
-        says="[page] mainspring: no worker gives a sign of life for 5m: pid 1 of box is stopped or blocked (backup needs one)",
+        says="[page] mainspring: no worker has sent a heartbeat for 5m: pid 1 of box is stopped or blocked (backup needs one)",
         begin=partial(_break, "worker"),
     ),
     Way(
@@ -370,7 +370,7 @@ WAYS = (
         kind=K.DEFINITION_LOST,
         of="weekly",
         within=16 * MINUTE,
-        says="[notify] weekly: no worker has it any more: its definition is gone from what they load",
+        says="[notify] weekly: no running worker has loaded it: its definition is gone from the loaded files",
         begin=_deleted,
     ),
     Way(
@@ -406,7 +406,7 @@ WAYS = (
         kind=K.STALLED,
         of="orders",
         within=HOUR,
-        says="[notify] orders: step charge gives no sign of life for 1h5m: it stands at shop.py charge",
+        says="[notify] orders: step charge has reported no log, progress or checkpoint for 1h5m: it is at shop.py charge",
         begin=_hanging,
     ),
     Way(
@@ -415,7 +415,7 @@ WAYS = (
         kind=K.TOO_SLOW,
         of="orders",
         within=3 * HOUR,
-        says="[notify] orders: a run goes on for 1h9m, 99 % of its runs took at most 1m6s",
+        says="[notify] orders: a run has been running for 1h9m, 99 % of its runs took at most 1m6s",
         begin=partial(_break, "orders hangs"),
     ),
     Way(
@@ -501,7 +501,7 @@ WAYS = (
         kind=K.TOO_OFTEN,
         of="orders",
         within=HOUR,
-        says="[notify] orders: started 121 times in an hour, 60 at most are usual",
+        says="[notify] orders: started 121 times in an hour, usual are at most 60",
         begin=_loop,
     ),
     Way(
@@ -519,7 +519,7 @@ WAYS = (
         kind=K.REJECTED_MESSAGE,
         of="orders",
         within=0,
-        says="[notify] orders: 1 run cannot read what came: signal 'approve'",
+        says="[notify] orders: 1 run cannot read signal 'approve'",
         begin=_unreadable,
     ),
     Way(
@@ -582,16 +582,16 @@ WAYS = (
         kind=K.SECRET_MISSING,
         of="builds",
         within=5 * MINUTE,
-        says="[notify] builds: builds/webhook takes nothing on box: the secret 'KEY' is not set",
+        says="[notify] builds: builds/webhook accepts nothing on box: the secret 'KEY' is not set",
         begin=partial(_finding, ProcessFindingKind.SECRET, HOOK, "the secret 'KEY' is not set"),
     ),
     Way(
         name="A sender changed its secret",
-        cause="its requests have a wrong signature (401); requests of scanners have none",
+        cause="its requests have an invalid signature (401); requests of scanners have none",
         kind=K.SENDER_REJECTED,
         of="builds",
         within=40 * MINUTE,
-        says="[notify] builds: builds/webhook rejects its sender: at least 6 requests carried a wrong signature (401), no delivery passed since",
+        says="[notify] builds: builds/webhook rejects its sender: at least 6 requests had an invalid signature (401), no delivery was accepted since",
         begin=partial(_break, "secret"),
     ),
     Way(
@@ -648,7 +648,7 @@ WAYS = (
         kind=K.DEBOUNCE_HELD,
         of="report",
         within=10 * MINUTE,
-        says="[notify] report: report/webhook has started nothing for 15m: something comes more often than every 1m",
+        says="[notify] report: report/webhook has started nothing for 15m: deliveries arrive more often than every 1m",
         begin=_debounced,
     ),
     Way(
@@ -666,7 +666,7 @@ WAYS = (
         kind=K.PARTITION_HELD,
         of="orders",
         within=HOUR,
-        says="[notify] orders: 1 run waits for partition customer-7 for 1h5m: run r_holder holds it and waits",
+        says="[notify] orders: 1 run waits for partition customer-7 for 1h5m: run r_holder has it and waits",
         begin=partial(_held, "customer-7"),
     ),
     Way(
@@ -675,7 +675,7 @@ WAYS = (
         kind=K.PARTITION_HELD,
         of="orders",
         within=HOUR,
-        says="[notify] orders: 1 run waits for partition orders/event:~0 for 1h5m: run r_holder holds it and waits",
+        says="[notify] orders: 1 run waits for partition orders/event:~0 for 1h5m: run r_holder has it and waits",
         begin=partial(_held, "orders/event:~0"),
     ),
     Way(

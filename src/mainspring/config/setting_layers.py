@@ -127,7 +127,9 @@ class LayerReader:
     def _take(self, layer: SettingLayer, path: known_keys.KeyPath, value: Any, origin: LayerOrigin) -> None:
         form = known_keys.find_known_key(path)
         if path[:-1] not in _USER_NAMED_TABLES and is_literal_secret(path[-1], value):
-            raise _setting_error(path, origin, "a secret is never written here", 'Refer to it: "secret:NAME".')
+            raise _setting_error(
+                path, origin, "a configuration must not contain a secret", 'Refer to it: "secret:NAME".'
+            )
         if form is None:
             raise _unknown_key_error(path, origin)
         try:

@@ -128,7 +128,7 @@ def test_complaint_10_worker_that_can_load_nothing_is_told(site, scheduler):
         site.look()
     one = open_incidents(site)[IncidentKind.DEFINITION_LOST]
     assert one.subject.automation == "a"
-    assert one.text.startswith("no worker has it any more")
+    assert one.text.startswith("no running worker has loaded it")
     assert site.told() == [(NotificationEvent.OPENED, "ops")]
 
 

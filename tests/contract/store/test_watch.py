@@ -457,8 +457,8 @@ def test_incident_says_what_is_missing_and_what_comes_next(site):
         for one in render_notification("", NotificationEvent.OPENED, 0, silent, NotificationContext()).fields
     }
     assert fields["Impact"] == "2 slots missed"
-    assert "last good" in fields["Since"]
-    assert fields["Next try"]
+    assert "last success" in fields["Since"]
+    assert fields["Next attempt"]
 
 
 def test_failure_that_nothing_tries_again_says_that(site):

@@ -63,7 +63,7 @@ def test_process_that_stands_still_ends_the_sign(role):
     """Alone after a minute, beside others after half of one, by its beats alone: nobody asks whether an incident is open."""
     others = tuple(one for one in ALIVE if one.role != role)
     assert still(*others, process(role, NOW - MINUTE + 1), one=scheduled()) is None
-    assert f"no {role} gives a sign of life" in still(*others, process(role, NOW - MINUTE), one=scheduled())
+    assert f"no {role} has sent a heartbeat" in still(*others, process(role, NOW - MINUTE), one=scheduled())
     beside = (*ALIVE, process(role, NOW - 30 * SECOND, session=3))
     assert "is stopped or blocked" in still(*beside, one=scheduled())
     assert f"no {role}" in still(*others, one=scheduled())
@@ -113,9 +113,9 @@ async def test_sign_that_is_kept_back_is_logged_when_that_changes(caplog):
     pulse = WatchdogPing(None, secrets(), CLOCK)
     with caplog.at_level(logging.WARNING, "mainspring.pulse"):
         for _ in range(2):
-            await pulse.look("no worker gives a sign of life for 1m")
+            await pulse.look("no worker has sent a heartbeat for 1m")
     assert [one.getMessage() for one in caplog.records] == [
-        "the sign of life to the watchdog is kept back: no worker gives a sign of life for 1m"
+        "the sign of life to the watchdog is kept back: no worker has sent a heartbeat for 1m"
     ]
     await pulse.close()
 

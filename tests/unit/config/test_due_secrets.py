@@ -78,5 +78,5 @@ def test_value_in_the_place_of_a_date_is_not_repeated(read):
     with pytest.raises(ConfigError) as told:
         read('[secrets.due]\nAPI_TOKEN = "s3cr3t-value"\n')
     assert "s3cr3t" not in f"{told.value.message} {told.value.hint}"
-    with pytest.raises(ConfigError, match="is never written here"):
+    with pytest.raises(ConfigError, match="must not contain a secret"):
         read('[secrets]\napi_token = "s3cr3t-value"\n')

@@ -74,8 +74,8 @@ def test_monitor_is_switched_and_tuned_for_some_alone(tmp_path):
     ("text", "why"),
     [
         ("[monitors]\ntoo_fst = false\n", "Did you mean monitors.too_fast"),
-        ("[monitors]\nnotifier_broken = false\n", "It cannot be switched off: without it nobody"),
-        ("[monitors.store_lost]\non = false\n", "It cannot be switched off: without the store"),
+        ("[monitors]\nnotifier_broken = false\n", "It cannot be turned off: without it, no one"),
+        ("[monitors.store_lost]\non = false\n", "It cannot be turned off: no other monitor"),
         ("[monitors]\nfail_rate = { shre = 0.3 }\n", "Did you mean monitors.fail_rate.share"),
         ("[monitors]\nfail_rate = { share = 1.5 }\n", "1.5 is not a share"),
         ("[monitors]\nfail_rate = { share = true }\n", "True is not a share"),

@@ -177,7 +177,7 @@ def test_literal_secret_is_refused_and_not_repeated(refuse, key):
         refuse(env={f"MAINSPRING_PROJECT_{key.upper()}": "hunter2"}),
         refuse(flags={f"project.{key}": "hunter2"}),
     ):
-        assert "a secret is never written here" in message
+        assert "must not contain a secret" in message
         assert "secret:NAME" in message
         assert "hunter2" not in message
 

@@ -21,15 +21,18 @@ FIXED_MONITORS: Final[dict[IncidentKind, FixedMonitor]] = {
     for monitor in (
         FixedMonitor(
             kind=IncidentKind.NOTIFIER_BROKEN,
-            line="A channel does not take what it is to tell.",
-            rule="Wrong while a channel has taken nothing, or refused all, for longest_ms since since_at; told through the others.",
-            why="It cannot be switched off: without it nobody would hear that nobody hears anything.",
+            line="A channel does not accept notifications.",
+            rule="Wrong while a channel has accepted nothing, or refused everything, for longest_ms since "
+            "since_at; the other channels are notified.",
+            why="It cannot be turned off: without it, no one would learn that a channel is broken.",
         ),
         FixedMonitor(
             kind=IncidentKind.STORE_LOST,
             line="The store cannot be read or written.",
-            rule="Wrong once the store could not be read or written for longest_ms; told without it, and on record when it is back.",
-            why="It cannot be switched off: without the store no other monitor judges. notify.store_lost_after says how soon it is told.",
+            rule="Wrong once the store could not be read or written for longest_ms; notified without the store, "
+            "and recorded when it is back.",
+            why="It cannot be turned off: no other monitor works without the store. notify.store_lost_after sets "
+            "the time.",
         ),
     )
 }

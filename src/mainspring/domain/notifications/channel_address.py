@@ -107,7 +107,8 @@ def check_channel_name(name: str) -> None:
     """Do nothing if this may be the name of a channel. Raises OptionError."""
     if not _NAME.fullmatch(name):
         raise OptionError(
-            f"{escape(name, 60)!r} cannot name a channel", hint="Use small letters, digits, _ and -, at most 40."
+            f"{escape(name, 60)!r} is not a valid name of a channel",
+            hint="Use lower-case letters, digits, _ and -, at most 40.",
         )
 
 
@@ -119,7 +120,7 @@ def read_channel_address(address: object) -> ChannelAddress:
         UnknownNameError: it has a parameter that this kind does not know.
     """
     if not isinstance(address, str) or len(address) > _LONGEST or not is_plain_line(address):
-        raise OptionError("the address of a channel is one line of text", hint=_list_forms())
+        raise OptionError("the address of a channel must be one line of text", hint=_list_forms())
     if address in (TERMINAL, f"{TERMINAL}://"):
         return ChannelAddress(kind=ChannelKind.TERMINAL)
     kind = _SCHEMES.get(address.partition("://")[0])
@@ -145,7 +146,7 @@ def _read_slack(parts: "re.Match[str]") -> ChannelAddress:
     _reject_user(kind, parts)
     secret = _read_secret_name(kind, parts["host"])
     if not _SLACK_CHANNEL.fullmatch(channel):
-        raise _invalid_address(kind, "the address does not say the channel, or one that Slack cannot have")
+        raise _invalid_address(kind, "the address names no channel, or one that Slack cannot have")
     return ChannelAddress(kind=kind, secret=secret, to=(channel,), url=_read_api_url(kind, parts))
 
 
@@ -170,14 +171,12 @@ def _read_mail(parts: "re.Match[str]") -> ChannelAddress:
     secret = "" if parts["user"] is None else _read_secret_name(kind, parts["user"])
     host, port = _read_server(kind, parts["host"])
     if secret and security is MailSecurity.NONE and not _LOOPBACK.fullmatch(host):
-        raise _invalid_address(
-            kind, "the password would go over the network for all to read: use smtps:// or starttls://"
-        )
+        raise _invalid_address(kind, "the password would be sent unencrypted: use smtps:// or starttls://")
     to = tuple(recipient.strip() for recipient in unquote(parts["path"] or "").split(","))
     parameters = _read_parameters(kind, parts["query"], ("from",))
     sender = parameters.get("from", to[0])
     if not all(_MAIL.fullmatch(mailbox) for mailbox in (*to, sender)):
-        raise _invalid_address(kind, "the address does not say who gets the mail, or whom it is from")
+        raise _invalid_address(kind, "the address lacks the recipient or the sender of the mail")
     return ChannelAddress(
         kind=kind,
         secret=secret,
@@ -196,12 +195,12 @@ def _read_webhook(parts: "re.Match[str]") -> ChannelAddress:
     pairs = parse_qsl(parts["query"] or "", keep_blank_values=True)
     names = [value for key, value in pairs if key == "secret"]
     if len(names) != 1 or not SECRET_NAME.fullmatch(names[0]):
-        raise _invalid_address(kind, "the address does not name the secret that signs what is sent")
+        raise _invalid_address(kind, "the address does not name the secret for the signature")
     other_parameters = [(key, value) for key, value in pairs if key != "secret"]
     texts = [*(parts["path"] or "").split("/"), *(part for pair in other_parameters for part in pair)]
     if any(_KEY.search(_IN_PATH.sub("", unquote(text))) for text in texts):
         raise OptionError(
-            "a part of the address looks like a key, and a secret is never written here",
+            "a part of the address looks like a key, and an address must not contain a secret",
             hint="Set it as a secret, MAINSPRING_SECRET_NAME, and write {secret:NAME} in its place.",
         )
     query = "&".join(f"{quote(key)}={quote(value, safe='{}:')}" for key, value in other_parameters)
@@ -216,7 +215,7 @@ def _read_secret_name(kind: ChannelKind, text: str) -> str:
     name = text.removeprefix("secret:")
     if name == text or not SECRET_NAME.fullmatch(name):
         raise OptionError(
-            "a secret is never written here",
+            "an address must not contain a secret",
             hint=f"Set it as MAINSPRING_SECRET_NAME and refer to it: {ADDRESS_FORMS[kind]}",
         )
     return name
@@ -227,14 +226,14 @@ def _read_api_url(kind: ChannelKind, parts: "re.Match[str]") -> str:
     url = _read_parameters(kind, parts["query"], ("api",)).get("api", _APIS[kind]).rstrip("/")
     host = url.partition("://")[2].partition("/")[0]
     if not _API.fullmatch(url) or (url.startswith("http:") and not _LOOPBACK.fullmatch(_read_server(kind, host)[0])):
-        raise _invalid_address(kind, "api= is not the https:// address of an API")
+        raise _invalid_address(kind, "api= must be the https:// address of an API")
     return url
 
 
 def _read_server(kind: ChannelKind, text: str) -> tuple[str, int]:
     match = _HOST.fullmatch(text)
     if match is None or int(match["port"] or 0) > _LARGEST_PORT:
-        raise _invalid_address(kind, "the address does not say the host, or in a way that cannot be read")
+        raise _invalid_address(kind, "the address lacks a valid host")
     return match["name"], int(match["port"] or 0)
 
 
@@ -246,7 +245,7 @@ def _read_parameters(kind: ChannelKind, query: str | None, known: tuple[str, ...
             raise UnknownNameError("parameter in the address of a channel", name, known)
         if key in parameters or not value:
             raise _invalid_address(
-                kind, f"the address of the channel says {key}= {'twice' if key in parameters else 'without a value'}"
+                kind, f"the address of the channel has {key}= {'twice' if key in parameters else 'without a value'}"
             )
         parameters[key] = value
     return parameters
@@ -254,12 +253,12 @@ def _read_parameters(kind: ChannelKind, query: str | None, known: tuple[str, ...
 
 def _reject_user(kind: ChannelKind, parts: "re.Match[str]") -> None:
     if parts["user"] is not None:
-        raise _invalid_address(kind, "something stands before an @ in the address of the channel")
+        raise _invalid_address(kind, "the address of the channel has text before an @")
 
 
 def _reject_path(kind: ChannelKind, parts: "re.Match[str]") -> None:
     if parts["path"]:
-        raise _invalid_address(kind, "something stands after the / in the address of the channel")
+        raise _invalid_address(kind, "the address of the channel has text after the /")
 
 
 def _invalid_address(kind: ChannelKind, problem: str) -> OptionError:

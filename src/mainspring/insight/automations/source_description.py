@@ -58,5 +58,5 @@ def _describe_filter(where: dict[str, object]) -> str:
 def _describe_states(states: tuple[str, ...]) -> str:
     if states == END_STATES:
         return "ended"
-    words = ["ended well" if state == RunState.SUCCEEDED else f"ended {state}" for state in states]
+    words = ["succeeded" if state == RunState.SUCCEEDED else f"ended {state}" for state in states]
     return " or ".join(words)

@@ -40,7 +40,7 @@ class OpenIncidents:
             by = ", ".join(f"{number} {severity}" for severity, number in counts if number)
             yield f"{format_count(len(self.open), 'open incident')} ({by}: mainspring incidents list)"
         if self.looked_after:
-            yield f"{format_count(self.looked_after, 'incident')} looked after"
+            yield f"{format_count(self.looked_after, 'incident')} acknowledged or snoozed"
 
     def head(self, count: int, now: int, zone: str) -> str:
         """Return in a few words whether anything needs a person; `count` = what does: "1 problem is snoozed until 14:00 UTC by ana"."""
@@ -50,7 +50,7 @@ class OpenIncidents:
             len(self.put_off) == 1,
             all(incident.state is IncidentState.SNOOZED for incident in self.put_off),
         )
-        state_text = "snoozed" if all_snoozed else "looked after"
+        state_text = "snoozed" if all_snoozed else "acknowledged or snoozed"
         until_at = min(
             (incident.snoozed_until for incident in self.put_off if incident.snoozed_until is not None), default=None
         )

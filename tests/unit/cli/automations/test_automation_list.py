@@ -335,7 +335,7 @@ def test_ways_of_runs_are_shown(cli, stage, monkeypatch):
     stage.do(fail(run, "charge\x1b[2J", rank=1))
     said = cli("auto", "paths", "order")
     assert "no error path" in said.out
-    assert "failed in 1 of 1 run and nothing in the code takes it up: it ended the run." in said.err
+    assert "failed in 1 of 1 run and no code handles the error: it ended the run." in said.err
     assert "\x1b[2J" not in said.out + said.err
     found = cli("auto", "paths", "order", "--json").json
     assert [(one["then"], one["is_missing"]) for one in found["edges"]][1] == ("failed", True)

@@ -106,7 +106,7 @@ def test_runs_of_a_retired_automation_that_no_worker_has_need_a_person(cli, stag
     assert said.code == 9
     assert (
         "backup is retired, and 1 run of it has not ended: no running worker has loaded it, so that run waits until you act."
-        " Cancel: mainspring runs cancel --name backup -y. Or take the retirement back: mainspring auto resume backup"
+        " Cancel: mainspring runs cancel --name backup -y. Or end the retirement: mainspring auto resume backup"
     ) in said.out
     assert said.out.startswith("✗ 1 thing needs you")
     assert cli("runs", "cancel", run).code == 0

@@ -60,13 +60,13 @@ def test_what_an_incident_says_is_not_said_twice():
         ([SNOOZED], "1 problem is snoozed until 14:00 UTC by ana"),
         ([replace(SNOOZED, snoozed_until=60 * HOUR)], "1 problem is snoozed until 1970-01-03 12:00 UTC by ana"),
         ([ACKNOWLEDGED], "1 problem is looked after by bob"),
-        ([replace(ACKNOWLEDGED, by=None)], "1 problem is acknowledged"),
+        ([replace(ACKNOWLEDGED, by=None)], "1 problem is acknowledged or snoozed"),
         ([replace(ACKNOWLEDGED, by="web:a\nb\x1b[31m")], "1 problem is looked after by a b\\x1b[31m"),
         ([SNOOZED, replace(SNOOZED, snoozed_until=13 * HOUR)], "2 problems are snoozed, the first until 13:00 UTC"),
         ([SNOOZED, ACKNOWLEDGED], "2 problems are looked after, the first until 14:00 UTC"),
-        ([ACKNOWLEDGED, ACKNOWLEDGED], "2 problems are acknowledged"),
+        ([ACKNOWLEDGED, ACKNOWLEDGED], "2 problems are acknowledged or snoozed"),
         ([SNOOZED, OPEN], "1 thing needs you"),
-        ([replace(ACKNOWLEDGED, severity=Severity.DIGEST)], "All is well"),
+        ([replace(ACKNOWLEDGED, severity=Severity.DIGEST)], "Healthy"),
     ],
 )
 def test_what_wakes_people_is_not_well_because_somebody_put_it_off(told, head):
@@ -89,7 +89,7 @@ def test_instants_are_told_on_the_clock_of_the_project():
 def test_all_is_well_is_never_said_while_a_page_is_not_resolved(told):
     """Whatever somebody did about it."""
     is_loud = any(one.severity is Severity.PAGE or one.state is IncidentState.OPEN for one in told)
-    assert part(told, [PAY]).head.startswith("All is well") == (not is_loud)
+    assert part(told, [PAY]).head.startswith("Healthy") == (not is_loud)
 
 
 @pytest.mark.parametrize(

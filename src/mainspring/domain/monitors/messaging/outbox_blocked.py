@@ -57,15 +57,16 @@ def _suggest_command(queue: UnsentQueue) -> str:
         return (
             "mainspring failed list --messages; then: mainspring failed retry --messages, or failed discard --messages"
         )
-    return "They go as soon as the broker answers; its address stands under [brokers]: mainspring doctor --config"
+    return "They are sent when the broker answers. Its address is in [brokers]: mainspring doctor --config"
 
 
 MONITOR = Monitor(
     kind=IncidentKind.OUTBOX_BLOCKED,
     line="Messages that steps have sent do not reach their broker.",
     rule=(
-        "Wrong while a broker is away and the oldest message to a queue has waited for longest_ms, and at once while refused is above 0: "
-        "the broker is not known, or takes a message not as it is."
+        "Wrong while a broker is unreachable and the oldest message to a queue has waited for "
+        "longest_ms, and at once while refused is above 0: the broker is unknown, or does not accept a "
+        "message."
     ),
     tuning=OutboxTuning(),
     evaluate=evaluate,

@@ -24,8 +24,8 @@ def evaluate(facts: MonitorInputs, _: Tuning, now_at: int) -> Iterator[Evaluatio
                 IncidentKind.SENDER_REJECTED,
                 metrics,
                 sender.since_at if is_failing else None,
-                f"{sender.trigger} rejects its sender: at least {sender.number} requests carried a wrong signature (401),"
-                " no delivery passed since",
+                f"{sender.trigger} rejects its sender: at least {sender.number} requests had an invalid signature "
+                "(401), no delivery was accepted since",
                 hint=(
                     f"Was the secret changed at the sender, or here? mainspring triggers show {sender.trigger} shows the requests; "
                     "mainspring docs show webhooks#secrets explains how to rotate one"
@@ -36,11 +36,12 @@ def evaluate(facts: MonitorInputs, _: Tuning, now_at: int) -> Iterator[Evaluatio
 
 MONITOR = Monitor(
     kind=IncidentKind.SENDER_REJECTED,
-    line="A webhook rejects the sender that it knew.",
+    line="A webhook rejects a sender that it accepted before.",
     rule=(
-        "Wrong while number, of requests with a signature that does not fit, is above 5 within 10 minutes and no delivery has passed "
-        "since they began, where deliveries passed before. Requests without a signature do not count: anybody sends them to a public "
-        "address. What comes to a webhook that never knew its sender is a line in the digest."
+        "Wrong while number, of requests with an invalid signature, is above 5 within 10 minutes and no "
+        "delivery was accepted since they began, if deliveries were accepted before. Requests without a "
+        "signature do not count: anyone can send them to a public address. If a webhook never accepted "
+        "its sender, that is a line in the digest."
     ),
     tuning=Tuning(),
     evaluate=evaluate,

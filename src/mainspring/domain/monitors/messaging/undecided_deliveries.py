@@ -40,20 +40,21 @@ MONITORS = (
         kind=IncidentKind.DELIVERY_REJECTED,
         line="A delivery of a known sender was rejected.",
         rule=(
-            "Wrong while number, of the newest 100 deliveries of a trigger that were rejected, is above 0: another body under a key "
-            "that counts, a value that does not fit, a message that left its queue. Deliveries of unknown senders do not count: "
-            "`verify.none()`, no signature or a wrong one. A delivery is settled when it is replayed or comes again and fits, and all "
-            "of that moment when a person resolves the incident."
+            "Wrong while number, of the newest 100 rejected deliveries of a trigger, is above 0: another "
+            "body under a known key, an invalid value, a message that left its queue. Deliveries of unknown "
+            "senders do not count: `verify.none()`, no signature or an invalid one. A delivery is settled "
+            "when it is replayed, or arrives again and is accepted; a person who resolves the incident "
+            "settles all of that moment."
         ),
         tuning=Tuning(),
         evaluate=evaluate_rejected,
     ),
     Monitor(
         kind=IncidentKind.DELIVERY_FAILED,
-        line="A filter raised, or no run could be made of a delivery.",
+        line="A filter raised an error, or a delivery could not start a run.",
         rule=(
-            "Wrong while number, of the newest 100 deliveries of a trigger that failed, is above 0. A delivery is settled when it is "
-            "replayed, and all of that moment when a person resolves the incident."
+            "Wrong while number, of the newest 100 failed deliveries of a trigger, is above 0. A delivery is "
+            "settled when it is replayed; a person who resolves the incident settles all of that moment."
         ),
         tuning=Tuning(),
         evaluate=evaluate_failed,

@@ -89,7 +89,7 @@ MONITORS = (
         line="Too many of its runs need a person.",
         rule=(
             "Wrong, in the digest, while helped_share is above limit_share: runs of 30 days that a person "
-            "started, retried or gave a result, of all that were started; 10 at least."
+            "started, retried or gave a result, of all that were started; at least 10."
         ),
         tuning=ManualHelpTuning(),
         evaluate=evaluate_manual_help,

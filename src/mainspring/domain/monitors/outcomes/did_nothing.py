@@ -34,7 +34,7 @@ def evaluate(facts: MonitorInputs, tuning: DidNothingTuning, now_at: int) -> Ite
         if newest is not None:
             yield _evaluate_automation(automation, newest, newest.size or 0, tuning, is_open=subject in facts.open)
         elif subject in facts.open:
-            yield Evaluation(subject, {}, unsure="nothing has succeeded since")
+            yield Evaluation(subject, {}, unsure="no success since")
 
 
 def _evaluate_automation(
@@ -59,7 +59,7 @@ def _evaluate_automation(
         metrics,
         newest.finished_at if size < limit else None,
         f"succeeded with {output}, {format_bytes(usual)} or more are usual",
-        hint=f"mainspring runs diff {newest.run} compares it with the last good one.",
+        hint=f"mainspring runs diff {newest.run} compares it with the last success.",
         at_most=Severity.NOTIFY,
     )
 
@@ -71,12 +71,13 @@ def _is_learned(sizes: OutputSizes, tuning: DidNothingTuning) -> bool:
 
 MONITOR = Monitor(
     kind=_KIND,
-    line="A run succeeded and put out next to nothing.",
+    line="A run succeeded with almost no output.",
     rule=(
-        "Wrong, once it is learned, while the newest success put out less than limit_bytes: a tenth of usual_bytes, "
-        "the smallest size that was seen on days a week apart in the 63 days before that of the last end; so one that stays "
-        "small is told for eight days, and then usual. What was empty on such days is never judged. Once it is told, it "
-        "is well only at twice the limit."
+        "Wrong, once it is learned, while the newest success had less output than limit_bytes: a tenth "
+        "of usual_bytes, the smallest size on days a week apart in the 63 days before the day of the "
+        "last end. So an output that stays small is reported for eight days and then counts as usual. "
+        "An automation without output on such days is never evaluated. After a finding, it is well only "
+        "at twice the limit."
     ),
     tuning=DidNothingTuning(),
     evaluate=evaluate,

@@ -79,11 +79,11 @@ MONITOR = Monitor(
     kind=IncidentKind.FAIL_RATE,
     line="Too large a share of the runs fails.",
     rule=(
-        "Wrong while failed_share, failed of ended, is limit_share (share=, or fail_rate= of the definition) or more."
-        " Runs that ended in the window are counted, or the last 20 where fewer than 20 did. It is not told anew "
-        "while the newest 5 ends succeeded: the outage is over. Where all runs are about the same thing, one outage "
-        "without a success in between is told by the incident of its failures alone. Once it is told, it is well only"
-        " below half of the limit."
+        "Wrong while failed_share, failed of ended, is limit_share (share=, or fail_rate= of the "
+        "definition) or more. Counted are the runs that ended in the window, or the last 20 if fewer "
+        "than 20 did. There is no new finding while the newest 5 runs succeeded: the outage is over. If "
+        "all runs are about the same item, one outage without a success in between is reported only by "
+        "the incident of its failures. After a finding, it is well only below half of the limit."
     ),
     tuning=FailRateTuning(),
     evaluate=evaluate,

@@ -208,17 +208,17 @@ def _make_monitor(kind: IncidentKind, line: str, condition: str) -> Monitor:
 MONITORS = (
     _make_monitor(
         IncidentKind.PERMANENT_ERROR,
-        "A run failed by an error that another try cannot mend.",
-        "the run failed, and not because its retries are used up",
+        "A run failed by an error that a retry cannot fix.",
+        "the run failed, and its retries are not the reason",
     ),
     _make_monitor(
         IncidentKind.RETRIES_EXHAUSTED,
-        "A run failed by a passing error that outlasted its retries.",
+        "A run failed by a temporary error that outlasted its retries.",
         "the run failed with reason retries_exhausted",
     ),
     _make_monitor(
         IncidentKind.NEEDS_ATTENTION,
-        "A run cannot go on before a person decides.",
+        "A run cannot continue before a person decides.",
         "the run is in needs_attention",
     ),
 )

@@ -35,7 +35,7 @@ def _evaluate_step(automation: WatchedAutomation, step: str, stalls: list[Stall]
         "attempts": len(stalls),
         "run": first.run,
         "attempt": first.attempt,
-        "what": f"attempt {first.attempt} of run {first.run} stands at {' < '.join(innermost)}",
+        "what": f"attempt {first.attempt} of run {first.run} is at {' < '.join(innermost)}",
         "runs": sorted({stall.run for stall in stalls})[-_MAX_LISTED_RUNS:],
     }
     more = len(stalls) - 1
@@ -45,10 +45,11 @@ def _evaluate_step(automation: WatchedAutomation, step: str, stalls: list[Stall]
         IncidentKind.STALLED,
         metrics,
         first.since_at,
-        f"step {step} gives no sign of life for {format_span(silent_ms)}{other_attempts}: it stands at {place or innermost[0]}",
+        f"step {step} has reported no log, progress or checkpoint for {format_span(silent_ms)}"
+        f"{other_attempts}: it is at {place or innermost[0]}",
         hint=(
-            f"mainspring runs show {first.run}; if it hangs, mainspring runs cancel {first.run}. A timeout= of the step ends "
-            "such an attempt by itself; ms.progress() or a line of log tells that it works"
+            f"mainspring runs show {first.run}; if it hangs, mainspring runs cancel {first.run}. A timeout= "
+            "on the step ends such an attempt by itself; ms.progress() or a log line shows that it works"
         ),
         cause=f"place:{place}" if place else None,
         fingerprint=step,
@@ -57,10 +58,11 @@ def _evaluate_step(automation: WatchedAutomation, step: str, stalls: list[Stall]
 
 MONITOR = Monitor(
     kind=IncidentKind.STALLED,
-    line="A step that nothing ends gives no sign of life.",
+    line="A step without a timeout reports no log, progress or checkpoint.",
     rule=(
-        "Wrong at once, from its last sign on, while a worker has an attempt on record that has no time-out and gave neither a line of "
-        "log nor progress nor a checkpoint for stalled=, else worker.stalled_after; well with the next sign, or its end."
+        "Wrong at once, from its last report on, while an attempt without a timeout has reported no log "
+        "line, progress or checkpoint for stalled=, else worker.stalled_after; well after the next "
+        "report, or its end."
     ),
     tuning=Tuning(),
     evaluate=evaluate,

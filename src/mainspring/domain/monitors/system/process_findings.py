@@ -40,7 +40,7 @@ def evaluate_addresses(facts: MonitorInputs, tuning: ProcessFindingTuning, now_a
             {"setting": name, **metrics},
             since_at,
             f"{host}: {finding.why}",
-            hint=f"End the other process (ss -ltnp shows it), or choose another address: {name} in mainspring.toml",
+            hint=f"End the other process (ss -ltnp lists it), or choose another address: {name} in mainspring.toml",
         )
 
 
@@ -60,8 +60,9 @@ def evaluate_secrets(facts: MonitorInputs, tuning: ProcessFindingTuning, now_at:
             IncidentKind.SECRET_MISSING,
             metrics,
             finding.since_at if lasts_ms >= longest_ms else None,
-            f"{trigger} takes nothing on {host}: {finding.why}",
-            hint=f"Set it where the web process runs, then restart it: mainspring triggers show {trigger} names the variable",
+            f"{trigger} accepts nothing on {host}: {finding.why}",
+            hint=f"Set the secret for the web process, then restart it: mainspring triggers show {trigger} names "
+            "the variable",
             fingerprint=trigger,
         )
 
@@ -81,7 +82,8 @@ def evaluate_codecs(facts: MonitorInputs, tuning: ProcessFindingTuning, now_at: 
             {"codec": codec, **metrics},
             since_at,
             f"{finding.why}, on {host}: its runs wait and continue by themselves",
-            hint="Check the service that holds the codec's keys. You need not retry anything; mainspring status shows when it is over",
+            hint="Check the service with the keys of the codec. You need not retry anything; mainspring status "
+            "shows when it is over",
         )
 
 
@@ -119,7 +121,7 @@ def evaluate_wal(facts: MonitorInputs, tuning: WalHeldTuning, now_at: int) -> It
         "longest_ms": longest_ms,
     }
     reader_names = ", ".join(names[:_MOST_NAMED])
-    reads = f"{reader_names} read{'s' if len(readers) == 1 else ''} the store all the time" if reader_names else ""
+    reads = f"{reader_names} keep{'s' if len(readers) == 1 else ''} reading the store" if reader_names else ""
     text = large.why if large else "the write-ahead log cannot be emptied"
     yield evaluate_subject(
         subject,
@@ -157,10 +159,11 @@ def _longest_findings(
 MONITORS = (
     Monitor(
         kind=IncidentKind.UPKEEP_FAILING,
-        line="A part of a process's upkeep fails.",
+        line="A part of the upkeep of a process fails.",
         rule=(
-            "Wrong while a living worker or watcher has failed for longest_ms to do a part of its upkeep: to declare dead processes dead, "
-            "to apply retention, to import the spool, to run bulk operations. The other parts go on."
+            "Wrong while a running worker or watcher has failed for longest_ms to do a part of its upkeep: "
+            "to declare dead processes dead, to apply retention, to import the spool, to run bulk "
+            "operations. The other parts continue."
         ),
         tuning=ProcessFindingTuning(),
         evaluate=evaluate_upkeep,
@@ -170,8 +173,8 @@ MONITORS = (
         kind=IncidentKind.CODEC_UNAVAILABLE,
         line="The codec of values does not answer.",
         rule=(
-            "Wrong while a living worker cannot seal or open values for longest_ms, for a cause that passes: the service that its "
-            "codec asks is out of reach."
+            "Wrong while a running worker cannot seal or open values for longest_ms, for a temporary cause: "
+            "the service of its codec is unreachable."
         ),
         tuning=ProcessFindingTuning(),
         evaluate=evaluate_codecs,
@@ -181,8 +184,8 @@ MONITORS = (
         kind=IncidentKind.ADDRESS_TAKEN,
         line="An address that a process should listen on is taken.",
         rule=(
-            "Wrong while a living web process has not been able to listen on its address for longest_ms: web.bind, or hooks.bind "
-            "where a webhook is declared."
+            "Wrong while a running web process has not been able to listen on its address for longest_ms: "
+            "web.bind, or hooks.bind if a webhook is declared."
         ),
         tuning=ProcessFindingTuning(),
         evaluate=evaluate_addresses,
@@ -191,7 +194,7 @@ MONITORS = (
     Monitor(
         kind=IncidentKind.SECRET_MISSING,
         line="No secret of a webhook is set.",
-        rule="Wrong while a living web process finds no secret for a webhook, or none that can be used, for longest_ms.",
+        rule="Wrong while a running web process finds no secret for a webhook, or no valid one, for longest_ms.",
         tuning=ProcessFindingTuning(),
         evaluate=evaluate_secrets,
     ),
@@ -199,8 +202,8 @@ MONITORS = (
         kind=IncidentKind.WAL_HELD,
         line="The write-ahead log of the store's file cannot be emptied.",
         rule=(
-            "Wrong while the write-ahead log has been larger than 64 MiB, or a process has read the store without a pause, for longest_ms. "
-            "The readers are named."
+            "Wrong while the write-ahead log has been larger than 64 MiB, or a process has kept reading the "
+            "store, for longest_ms. The readers are named."
         ),
         tuning=WalHeldTuning(),
         evaluate=evaluate_wal,

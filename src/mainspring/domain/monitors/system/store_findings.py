@@ -45,8 +45,9 @@ MONITORS = (
         kind=IncidentKind.COMMITS_LOST,
         line="The store went back in time: it lacks commits that were acknowledged.",
         rule=(
-            "Wrong while the store is on hold because a commit mark, kept outside the store, knows later commits than the store. "
-            "Healthy once a person has released it (`mainspring db restore --release`), or put back another backup."
+            "Wrong while the store is on hold because a commit mark, kept outside the store, knows later "
+            "commits than the store. Healthy once a person has released it (`mainspring db restore "
+            "--release`), or restored another backup."
         ),
         tuning=Tuning(),
         evaluate=evaluate_lost_commits,
@@ -56,8 +57,9 @@ MONITORS = (
         kind=IncidentKind.STORE_DAMAGED,
         line="The store's file is damaged.",
         rule=(
-            "Wrong from the moment at which any process, or the watcher's check of one table a minute, met a page that cannot be read. "
-            "Healthy once the whole file was checked without a finding (`mainspring db check`), or replaced."
+            "Wrong after any process, or the watcher's check of one table a minute, met a page that cannot "
+            "be read. Healthy once the whole file was checked without a finding (`mainspring db check`), or "
+            "replaced."
         ),
         tuning=Tuning(),
         evaluate=evaluate_damage,

@@ -110,9 +110,9 @@ def _evaluate_schedule(automation: WatchedAutomation, now_at: int) -> Evaluation
 
 def _suggest_command(automation: WatchedAutomation) -> str:
     if automation.file and not automation.served and automation.kind not in COMMAND_KINDS:
-        over = f"If it is not to run any more: mainspring auto retire {automation.name}"
+        over = f"If it is not needed any more: mainspring auto retire {automation.name}"
         return f"No worker has loaded it. Start one that does: {automation.up_command}. {over}."
-    return f"mainspring runs list --name {automation.name} shows what became of it."
+    return f"mainspring runs list --name {automation.name} lists its runs."
 
 
 def _evaluate_learned_window(
@@ -145,7 +145,8 @@ def _evaluate_learned_window(
         metrics,
         from_at + window_ms if is_silent else None,
         f"{_describe_silence(automation, now_at)} ({'still learning' if learning else 'usually'} within {format_span(window_ms)})",
-        hint=f"If it is not to run any more: mainspring auto retire {automation.name}. Another window: silence= of its definition.",
+        hint=f"If it is not needed any more: mainspring auto retire {automation.name}. For another window set "
+        "silence= in its definition.",
         at_most=Severity.DIGEST if learning else Severity.PAGE,
     )
 
@@ -177,11 +178,12 @@ MONITOR = Monitor(
     kind=IncidentKind.SILENCE,
     line="No success in the window in which one was expected.",
     rule=(
-        "Wrong from late_at on: due_at and grace_ms where silence= or a schedule says when. Else the last "
-        "success and window_ms, the larger of 3 x p99_ms (the gap that 99 % of its class are not longer than) "
-        "and 2 x largest_ms, three hours at least. While learning, in the digest: 48 h, or a quarter more than "
-        "largest_ms where that is longer. Weekends are not counted in these 48 h before on_weekends, the first "
-        "success on one. After a single success, which may have been the only one meant, nothing."
+        "Wrong from late_at on: due_at and grace_ms if silence= or a schedule sets when. Else the last "
+        "success and window_ms, the larger of 3 x p99_ms (the gap that 99 % of its class are not longer "
+        "than) and 2 x largest_ms, at least three hours. While learning, in the digest: 48 h, or a "
+        "quarter more than largest_ms if that is longer. Weekends are not counted in these 48 h before "
+        "on_weekends, the first success on one. After a single success there is no finding, because it "
+        "may have been the only intended one."
     ),
     tuning=SilenceTuning(),
     evaluate=evaluate,

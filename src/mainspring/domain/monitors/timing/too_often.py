@@ -59,8 +59,9 @@ def _evaluate_automation(
         kind,
         metrics,
         now_at - START_WINDOW_MS if started > limit_in_force else None,
-        f"started {started:,} times in an hour, {limit:,} at most are usual",
-        hint=f"Does it cause what starts it? mainspring auto graph shows it; mainspring auto pause {automation.name} stops it.",
+        f"started {started:,} times in an hour, usual are at most {limit:,}",
+        hint="If it starts what starts it, mainspring auto graph shows that; mainspring auto pause "
+        f"{automation.name} stops it.",
         at_most=Severity.NOTIFY if is_learned or automation.cadences else Severity.DIGEST,
     )
 
@@ -69,9 +70,9 @@ MONITOR = Monitor(
     kind=IncidentKind.TOO_OFTEN,
     line="It starts more often than it should.",
     rule=(
-        "Wrong while started, in the last hour, is above limit: the largest of 60, 3 x its slots in that hour "
-        "and 3 x its busiest hour of the last 28 days. Without a schedule and before 7 days it is ten times "
-        "that, in the digest. Once it is told, it is well only at half of the limit."
+        "Wrong while started, in the last hour, is above limit: the largest of 60, 3 x its slots in that "
+        "hour and 3 x its busiest hour of the last 28 days. Without a schedule and before 7 days it is "
+        "ten times that, in the digest. After a finding, it is well only at half of the limit."
     ),
     tuning=TooOftenTuning(),
     evaluate=evaluate,

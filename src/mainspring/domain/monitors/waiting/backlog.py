@@ -92,13 +92,14 @@ def evaluate_growing(facts: MonitorInputs, tuning: GrowingTuning, now_at: int) -
         if left_ms is None or left_ms > within_ms:
             yield Evaluation(subject, metrics)
             continue
-        when = f"full in {format_span(left_ms)}" if free_slots else "full: it takes nothing more"
+        when = f"full in {format_span(left_ms)}" if free_slots else "full: it accepts no runs"
         finding = Finding(
             subject=subject,
             severity=severity,
-            text=f"queue {queue.name}: {queue.arrived:,} came and {queue.ended:,} ended in an hour, {queue.backlog:,} wait; {when}",
+            text=f"queue {queue.name}: {queue.arrived:,} arrived and {queue.ended:,} ended in an hour, "
+            f"{queue.backlog:,} wait; {when}",
             since_at=now_at - RATE_WINDOW_MS,
-            hint="Add workers, or let less come: mainspring queues list",
+            hint="Add workers, or start fewer runs: mainspring queues list",
             facts=metrics,
             cause=f"queue:{queue.name}",
         )
@@ -108,21 +109,22 @@ def evaluate_growing(facts: MonitorInputs, tuning: GrowingTuning, now_at: int) -
 MONITORS = (
     Monitor(
         kind=IncidentKind.BACKLOG,
-        line="Too much waits, or for too long.",
+        line="Too many runs wait, or for too long.",
         rule=(
-            "Wrong while the oldest run that could run has waited for longest_ms, or waiting is limit (backlog= "
-            "of the definition) or more. Once it is told, it is well only below half of the limit."
+            "Wrong while the oldest run that could run has waited for longest_ms, or waiting is limit "
+            "(backlog= of the definition) or more. After a finding, it is well only below half of the "
+            "limit."
         ),
         tuning=BacklogTuning(),
         evaluate=evaluate,
     ),
     Monitor(
         kind=IncidentKind.BACKLOG_GROWING,
-        line="More comes in than is done.",
+        line="More runs arrive than end.",
         rule=(
-            "Wrong while a queue with max_backlog, and a backlog of 100 or more, will be full in within_ms or "
-            "less: what is left of it, at arrived less ended an hour. Once it is told, it is well only at twice "
-            "the time."
+            "Wrong while a queue with max_backlog, and a backlog of 100 or more, will be full in within_ms "
+            "or less: the rest of it, at arrived less ended an hour. After a finding, it is well only at "
+            "twice the time."
         ),
         tuning=GrowingTuning(),
         evaluate=evaluate_growing,

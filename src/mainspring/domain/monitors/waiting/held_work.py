@@ -49,7 +49,7 @@ def evaluate_debounces(facts: MonitorInputs, tuning: DebounceTuning, now_at: int
             is_due = held.due_at <= now_at - held.span_ms
             span = format_duration(timedelta(milliseconds=held.span_ms))
             reason = (
-                "it is due, and no scheduler starts it" if is_due else f"something comes more often than every {span}"
+                "it is due, and no scheduler starts it" if is_due else f"deliveries arrive more often than every {span}"
             )
             key = f" of {escape(held.by, _LONGEST_KEY)}" if held.by else ""
             yield evaluate_automation(
@@ -64,7 +64,7 @@ def evaluate_debounces(facts: MonitorInputs, tuning: DebounceTuning, now_at: int
                 },
                 held.since_at if held_ms >= longest_ms else None,
                 f"{held.trigger} has started nothing{key} for {format_span(held_ms)}: {reason}",
-                hint=f"within= is the longest that a debounce waits; mainspring triggers show {held.trigger}",
+                hint=f"within= limits how long a debounce waits; mainspring triggers show {held.trigger}",
                 at_most=Severity.NOTIFY,
                 fingerprint=held.trigger,
             )
@@ -94,9 +94,10 @@ def evaluate_partitions(facts: MonitorInputs, tuning: PartitionTuning, now_at: i
                 IncidentKind.PARTITION_HELD,
                 metrics,
                 held.since_at if held_ms >= limit_ms else None,
-                f"{format_count(held.number, 'run')} wait{'s' if held.number == 1 else ''} for partition {partition} "
-                f"for {format_span(held_ms)}: run {held.holder}{holder_text} holds it and {state}",
-                hint=f"mainspring explain {held.holder} says what it waits for; mainspring runs cancel {held.holder} frees the partition",
+                f"{format_count(held.number, 'run')} wait{'s' if held.number == 1 else ''} for partition "
+                f"{partition} for {format_span(held_ms)}: run {held.holder}{holder_text} has it and {state}",
+                hint=f"mainspring explain {held.holder} shows what it waits for; mainspring runs cancel {held.holder} "
+                "frees the partition",
                 cause=f"run:{held.holder}",
                 fingerprint=fingerprint,
             )
@@ -137,28 +138,29 @@ def evaluate_unserved(facts: MonitorInputs, tuning: UnservedTuning, now_at: int)
 MONITORS = (
     Monitor(
         kind=IncidentKind.DEBOUNCE_HELD,
-        line="A debounce lets nothing go.",
-        rule="Wrong while the arrivals of a key have been held by their debounce for longest_ms: 10 x its span.",
+        line="A debounce releases nothing.",
+        rule="Wrong while the deliveries of a key have been held by their debounce for longest_ms: 10 x its span.",
         tuning=DebounceTuning(),
         evaluate=evaluate_debounces,
     ),
     Monitor(
         kind=IncidentKind.PARTITION_HELD,
-        line="Runs wait behind one that holds their partition and does not run.",
+        line="Runs wait behind one that has their partition and does not run.",
         rule=(
-            "Wrong while the first run behind a holder that waits, is retried or needs a person has waited for longest_ms: "
-            "1 h, or twice the longest of the newest ends of the holder's automation, where 5 are known and that is longer. "
-            "`concurrency=` of a trigger is a partition too."
+            "Wrong while the first run behind a holder that waits, retries or needs a person has waited for "
+            "longest_ms: 1 h, or twice the longest of the newest ends of the holder's automation, if 5 are "
+            "known and that is longer. `concurrency=` of a trigger is a partition, too."
         ),
         tuning=PartitionTuning(),
         evaluate=evaluate_partitions,
     ),
     Monitor(
         kind=IncidentKind.UNSERVED,
-        line="Runs are ready, and no live worker serves them.",
+        line="Runs are ready, and no running worker serves them.",
         rule=(
-            "Wrong while runs have been ready for longest_ms, workers live and have their automation, and none of them takes their queue, "
-            "carries their tag or has their version. What is paused waits for another reason."
+            "Wrong while runs have been ready for longest_ms, running workers have loaded their automation, "
+            "and none of them serves their queue, has their tag or has their version. Paused runs wait for "
+            "another reason."
         ),
         tuning=UnservedTuning(),
         evaluate=evaluate_unserved,

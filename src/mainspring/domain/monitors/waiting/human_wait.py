@@ -54,7 +54,8 @@ def _late_at(question: OpenQuestion, tuning: HumanWaitTuning) -> int:
 MONITOR = Monitor(
     kind=IncidentKind.HUMAN_WAIT,
     line="A question has waited for its answer too long.",
-    rule="Wrong from late_at on, of the question that is late first: half of its time, from opened_at to until_at, 24 hours at most.",
+    rule="Wrong from late_at on, of the first late question: half of its time, from opened_at to "
+    "until_at, at most 24 hours.",
     tuning=HumanWaitTuning(),
     evaluate=evaluate,
 )

@@ -30,14 +30,14 @@ def evaluate(facts: MonitorInputs, tuning: LockHeldTuning, now_at: int) -> Itera
             metrics,
             lock.taken_at if held_ms >= longest_ms else None,
             f"lock {lock.name} is held for {format_span(held_ms)} by {lock.owner}{'' if lock.live else ', which is gone'}",
-            hint=f"If nobody works under it: mainspring locks break {lock.name}",
+            hint=f"If its holder no longer works: mainspring locks break {lock.name}",
         )
 
 
 MONITOR = Monitor(
     kind=IncidentKind.LOCK_HELD,
     line="A lock is held for very long, or its holder is gone.",
-    rule="Wrong while held_ms is longest_ms or more: 24 hours, or 10 minutes where its holder is gone.",
+    rule="Wrong while held_ms is longest_ms or more: 24 hours, or 10 minutes if its holder is gone.",
     tuning=LockHeldTuning(),
     evaluate=evaluate,
     of_automations=False,

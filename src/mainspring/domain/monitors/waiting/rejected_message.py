@@ -23,7 +23,7 @@ def evaluate(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Ev
             IncidentKind.REJECTED_MESSAGE,
             metrics,
             first.at,
-            f"{format_count(len(runs), 'run')} cannot read what came: {first.kind} {first.name!r}{more}",
+            f"{format_count(len(runs), 'run')} cannot read {first.kind} {first.name!r}{more}",
             hint=f"mainspring explain {first.run}",
         )
 
@@ -31,7 +31,8 @@ def evaluate(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Ev
 MONITOR = Monitor(
     kind=IncidentKind.REJECTED_MESSAGE,
     line="A run rejected a signal or event that its code cannot read.",
-    rule="Wrong from first_at on, while an unfinished run has rejected something that no person has decided on.",
+    rule="Wrong from first_at on, while an unfinished run has rejected a signal or event without a "
+    "decision of a person.",
     tuning=Tuning(),
     evaluate=evaluate,
 )

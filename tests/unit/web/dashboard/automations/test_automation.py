@@ -121,7 +121,7 @@ async def test_automation_shows_which_way_its_runs_go(world):
     assert "Paths of its runs" not in await world.get("/a/pay-order")
     good, bad = walk(world, "check", "charge"), walk(world, "check", "charge", is_lost=True)
     text = await world.get("/a/pay-order")
-    assert "charge failed in 1 of 2 runs and nothing in the code takes it up: it ended the run" in text
+    assert "charge failed in 1 of 2 runs and no code handles the error: it ended the run" in text
     assert 'class="edge missing"' in text
     assert f'href="/r/{bad}?step=charge"' in text
     assert 'href="/runs?name=pay-order&amp;state=succeeded"' in text

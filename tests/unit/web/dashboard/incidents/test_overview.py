@@ -30,7 +30,7 @@ def heading(text):
 async def test_nothing_wrong_is_said_in_one_line(world):
     """With what there is to do first; bar, title and icon say the same."""
     text = await world.get("/")
-    assert heading(text) == "All is well"
+    assert heading(text) == "Healthy"
     assert "healthy" in text
     assert re.search(r'<link rel="icon" href="/assets/good-\w+\.svg">', text)
     assert "No run is running" in text
@@ -150,7 +150,7 @@ async def test_who_sees_some_automations_hears_of_no_other(world):
     text = await world.get("/", who="payer")
     for word in ("backup", "disk", "worker lives", "alive", "How much", "2 things", "System"):
         assert word not in text, word
-    assert heading(text) == "All is well"
+    assert heading(text) == "Healthy"
     assert "1 automation" in text
     find_wrong(world, "pay", "i_4", text="mine")
     assert heading(await world.get("/", who="payer")) == "1 thing needs you"

@@ -44,7 +44,7 @@ async def test_failed_run_says_what_and_why_and_offers_to_retry(world):
     run = failed(world)
     text = await world.get(f"/r/{run}")
     assert "It failed at step upload" in section(text, 'class="headline">', "</p>")
-    assert "Trying again cannot help as it is: the error is permanent." in text
+    assert "The error is permanent, so Mainspring does not retry." in text
     assert "Nothing more happens by itself." in text
     assert f"mainspring runs retry {run}</code>" in text
     assert f"mainspring runs retry {run} --from-step dump" in text

@@ -41,7 +41,7 @@ async def test_triggers_show_what_came_with_links_to_it(world, shop):
     shop.turn_away()
     text = await world.get("/triggers")
     assert "/deliveries?trigger=shop/webhook&amp;state=refused&amp;since=24h" in text
-    assert "no process has begun to fetch from it" in text
+    assert "no process has started to read from it" in text
     only = await world.get("/triggers", state="listening")
     assert "labels/run" in only
     assert "labels/queue" not in only
