@@ -97,7 +97,9 @@ def _failing(automation: str, failure: Failure, reason: FailureReason, world: Da
 
 def _empty(world: Days) -> None:
     (fault,) = find_missing_files(["out/*.csv"], {}, 0)
-    failure = Failure("ProductMissing", "not_produced", f"it ended well, but did not produce what it should: {fault}")
+    failure = Failure(
+        "ProductMissing", "not_produced", f"it ended without an error, but did not produce its files: {fault}"
+    )
     _failing("sync", failure, FailureReason.PERMANENT_ERROR, world)
 
 
@@ -149,7 +151,7 @@ def _finding(kind: ProcessFindingKind, name: str, why: str, world: Days) -> None
 
 
 def _rejected(world: Days) -> None:
-    note = "delivery d_1 came under this key with another body"
+    note = "delivery d_1 has this key and another body"
     refusal = RejectDelivery(id=world.web.name("d"), trigger=HOOK, why="other_body", note=note, body=b"x")
     world.web.do(refusal)
 
@@ -474,7 +476,7 @@ WAYS = (
         kind=K.PERMANENT_ERROR,
         of="sync",
         within=40 * MINUTE,
-        says="[notify] sync: failed: upload: it ended well, but did not produce what it should: out/*.csv: nothing matches",
+        says="[notify] sync: failed: upload: it ended without an error, but did not produce its files: out/*.csv: nothing matches",
         begin=_empty,
     ),
     Way(
@@ -537,7 +539,7 @@ WAYS = (
         kind=K.NOTIFIER_BROKEN,
         of="ops",
         within=7 * MINUTE,
-        says="[notify] mainspring: channel ops takes nothing: connection refused",
+        says="[notify] mainspring: channel ops accepts nothing: connection refused",
         begin=_channel_broken,
     ),
     Way(
@@ -611,7 +613,7 @@ WAYS = (
         within=0,
         says=(
             "[notify] builds: 1 delivery of builds/webhook was rejected and started nothing: "
-            "delivery d_1 came under this key with another body"
+            "delivery d_1 has this key and another body"
         ),
         begin=_rejected,
     ),
@@ -684,7 +686,7 @@ WAYS = (
         kind=K.UNSERVED,
         of="orders",
         within=5 * MINUTE,
-        says="[notify] orders: 1 run waits, the oldest for 10m: no live worker carries tag gpu",
+        says="[notify] orders: 1 run waits, the oldest for 10m: no running worker has tag gpu",
         begin=partial(_unserved, tag="gpu"),
     ),
     Way(
@@ -693,7 +695,7 @@ WAYS = (
         kind=K.UNSERVED,
         of="orders",
         within=5 * MINUTE,
-        says="[notify] orders: 1 run waits, the oldest for 10m: no live worker takes queue mail",
+        says="[notify] orders: 1 run waits, the oldest for 10m: no running worker serves queue mail",
         begin=partial(_unserved, queue="mail"),
     ),
     Way(
@@ -702,7 +704,7 @@ WAYS = (
         kind=K.UNSERVED,
         of="orders",
         within=5 * MINUTE,
-        says="[notify] orders: 1 run waits, the oldest for 10m: no live worker has version 2 of it (they have 1)",
+        says="[notify] orders: 1 run waits, the oldest for 10m: no running worker has version 2 of it (they have 1)",
         begin=partial(_unserved, version=2),
     ),
 )
@@ -743,7 +745,7 @@ LOST = (
         kind=K.STORE_LOST,
         of="",
         within=2 * MINUTE,
-        says="[page] mainspring: the store cannot be read or written: StoreUnavailableError: another program holds the store locked",
+        says="[page] mainspring: the store cannot be read or written: StoreUnavailableError: another program has locked the store",
         begin=_locked,
         end=_unlocked,
     ),
@@ -753,7 +755,7 @@ LOST = (
         kind=K.STORE_LOST,
         of="",
         within=2 * MINUTE,
-        says="[page] mainspring: the store cannot be read or written: StoreReadOnlyError: the store may only be read",
+        says="[page] mainspring: the store cannot be read or written: StoreReadOnlyError: the store is read-only",
         begin=partial(_pragma, "query_only = on"),
         end=partial(_pragma, "query_only = off"),
     ),

@@ -252,8 +252,8 @@ def test_runs_that_no_worker_serves_are_a_finding_that_names_what_is_missing(sto
     clock.forward(1)
     found = {one.text: one.hint for one in look(K.UNSERVED)}
     assert found == {
-        "1 run waits, the oldest for 4m: no live worker carries tag gpu": "mainspring up --tag gpu",
-        "1 run waits, the oldest for 4m: no live worker takes queue mail": "mainspring up --queue mail",
+        "1 run waits, the oldest for 4m: no running worker has tag gpu": "mainspring up --tag gpu",
+        "1 run waits, the oldest for 4m: no running worker serves queue mail": "mainspring up --queue mail",
     }
     store.do(SetQueue("mail"), PauseQueue("mail", True, "ann"))
     assert len(look(K.UNSERVED)) == 1, "what is paused waits for another reason"

@@ -192,7 +192,7 @@ async def test_error_and_silence_of_the_server_are_unknown(monkeypatch):
     """A 5xx or no answer in time may have been taken; a server that is not there has taken nothing."""
     async with serving(SlackPeer()) as peer:
         link = link_to(peer)
-        for fault, text in [((503, {}, {}), "error of its own"), (HANG, "no answer in time")]:
+        for fault, text in [((503, {}, {}), "an internal error"), (HANG, "no answer in time")]:
             peer.faults = [("chat.postMessage", fault)]
             with monkeypatch.context() as patch, pytest.raises(ChannelFault, match=text) as caught:
                 if fault == HANG:  # only here: on a busy machine any other request takes longer

@@ -55,7 +55,7 @@ def test_all_moves():
 def test_alert_that_cannot_be_told_ends_the_sign(due_at, is_still):
     """After ten minutes."""
     said = still(channels=[channel(None), channel(due_at)])
-    assert said == ("channel ops takes nothing" if is_still else None)
+    assert said == ("channel ops accepts nothing" if is_still else None)
 
 
 @pytest.mark.parametrize("role", ["worker", "scheduler"])
@@ -100,7 +100,7 @@ def test_slot_that_nobody_makes_ends_the_sign():
 def test_work_that_nobody_takes_ends_the_sign():
     """It waits for an hour, and nothing else began; a queue that is paused waits by intent."""
     waits = scheduled(waiting=WaitingRuns(3, NOW - HOUR, "mail"))
-    assert "nobody takes the runs of backup" in still(*ALIVE, one=waits)
+    assert "no worker claims the waiting runs of backup" in still(*ALIVE, one=waits)
     assert still(*ALIVE, one=scheduled(waiting=WaitingRuns(3, NOW - HOUR + 1, "mail"))) is None
     assert still(*ALIVE, one=waits, queues=(WatchedQueue(name="mail", paused_at=NOW),)) is None
     for known in ({"running_since_at": NOW - DAY}, {"recent": RecentCounts(started=1)}):

@@ -60,7 +60,7 @@ def test_what_the_configuration_needs_a_secret_for_is_named(read):
         ("GH_HOOK = 20270131", "this is not a date"),
         ("GH_HOOK = true", "this is not a date"),
         ('GH_HOOK = "0207-01-31"', "in the year 207"),
-        ('"2fa key" = 2027-01-31', "no secret can be called so"),
+        ('"2fa key" = 2027-01-31', "not a valid name of a secret"),
     ],
 )
 def test_slip_is_told_with_key_and_line(read, tmp_path, line, why):

@@ -85,9 +85,9 @@ def test_monitor_is_switched_and_tuned_for_some_alone(tmp_path):
         ("[monitors.of.sync]\nfail_rate.share = 1.5\n", "1.5 is not a share"),
         (
             "[monitors.of.sync]\nlock_held = false\n",
-            "It is set for all automations: monitors.lock_held. Known there: backlog, cadence_drift",
+            "It can only be set for all automations: monitors.lock_held. Known there: backlog, cadence_drift",
         ),
-        ("[monitors.of.sync]\nlock_held.on = false\n", "It is set for all automations: monitors.lock_held."),
+        ("[monitors.of.sync]\nlock_held.on = false\n", "It can only be set for all automations: monitors.lock_held."),
         ('[monitors]\npaused = { longest = "0s" }\n', "above zero"),
     ],
 )

@@ -157,8 +157,8 @@ def test_value_in_the_place_of_a_table_is_told_what_stands_in_it(refuse, text, h
         ("MAINSPRING_WORKER_THREADS", "many", "expected a whole number, got 'many'"),
         ("MAINSPRING_EXEC_FAIL_OPEN", "perhaps", "expected true or false"),
         ("MAINSPRING_WORKER_DRAIN", "x", "is not a span"),
-        ("MAINSPRING_PROJECT_AUTOMATIONS", "[oops", "neither a list nor a table"),
-        ("MAINSPRING_WORKER_QUEUES", "{oops", "neither a list nor a table"),
+        ("MAINSPRING_PROJECT_AUTOMATIONS", "[oops", "not a list or table"),
+        ("MAINSPRING_WORKER_QUEUES", "{oops", "not a list or table"),
         ("MAINSPRING_STORE", "x", "expected a table"),
     ],
 )
@@ -193,9 +193,9 @@ def test_reference_to_a_secret_is_no_literal(refuse):
         (b"[store\nurl = 1", "not valid TOML"),
         (b'[store]\nurl = "a"\nbackup = ?', "(at line 3, column"),
         (b'[project]\nname = "\xff"', "not UTF-8"),
-        (b"environments = 3", "holds a table for each environment"),
-        (b"[environments]\nblue = 3", "holds a table for each environment"),
-        (b'[environments.blue.project]\nenvironment = "red"', "cannot name another one"),
+        (b"environments = 3", "must have a table for each environment"),
+        (b"[environments]\nblue = 3", "must have a table for each environment"),
+        (b'[environments.blue.project]\nenvironment = "red"', "cannot choose another environment"),
     ],
 )
 def test_file_that_cannot_be_used_is_told_with_its_name(refuse, content, why):
@@ -236,4 +236,4 @@ def test_public_address_of_webhooks_has_no_slash_at_its_end(tmp_path, said, read
 )
 def test_address_that_senders_could_not_call_is_refused(refuse, said):
     """Neither is one that holds a password."""
-    assert "no address that senders could call" in refuse(f'[hooks]\npublic_url = "{said}"')
+    assert "not an address that senders could call" in refuse(f'[hooks]\npublic_url = "{said}"')

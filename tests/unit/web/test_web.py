@@ -135,14 +135,14 @@ async def test_store_that_is_away_is_told_as_such():
 
     class Away:
         def snapshot(self):
-            raise StoreUnavailableError("the database is out of reach\nat postgresql://u@h/d")
+            raise StoreUnavailableError("the database is unreachable\nat postgresql://u@h/d")
 
         read = snapshot
 
     store = SimpleNamespace(reader=Away(), clock=SimpleNamespace(now=lambda: 0))
     Away.read = lambda self, *args: self.snapshot()
     status, _, body = await ask(routes(store=store), "/metrics")
-    assert (status, body) == (503, "the database is out of reach\n")
+    assert (status, body) == (503, "the database is unreachable\n")
 
 
 def test_token_comes_from_a_file_that_others_cannot_read(tmp_path):

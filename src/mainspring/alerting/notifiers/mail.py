@@ -62,7 +62,7 @@ class MailLink:
                 is_unknown=conversation.is_unknown,
             ) from None
         if refused:
-            _LOG.warning("the server takes no mail for %s", ", ".join(refused))
+            _LOG.warning("the server accepts no mail for %s", ", ".join(refused))
         return None
 
     async def close(self) -> None:

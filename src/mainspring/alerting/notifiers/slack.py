@@ -138,7 +138,7 @@ class SlackLink:
         except SlackError as error:
             if error.code not in _NOT_ALLOWED:
                 raise
-            _LOG.warning("it cannot be seen whether a message was posted before, it may be there twice: %s", error.text)
+            _LOG.warning("earlier messages cannot be read, so this one may appear twice: %s", error.text)
         return None
 
     async def _find_channel(self) -> str:

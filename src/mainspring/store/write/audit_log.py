@@ -27,7 +27,7 @@ def run_audited(tx: Transaction, command: AuditedCommand, handlers: Mapping[type
         result, verb, subject = known
         if (verb, subject) != (command.verb, command.subject):
             # The earlier operation is not named: the sender may lack permission to see it.
-            return Refused("command_used", f"command id {command.command!r} was used for another act")
+            return Refused("command_used", f"command id {command.command!r} was used for another operation")
         return _RESULT.decode(result)
     result = handlers[type(command.inner)](tx, command.inner)
     if not isinstance(result, Refused):

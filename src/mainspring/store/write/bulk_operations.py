@@ -97,9 +97,9 @@ def change_bulk_operation(tx: Transaction, command: ChangeBulkOperation) -> Comm
     tx.hold("bulk")
     found = tx.first("read_bulk_progress", (c.bulk,))
     if found is None:
-        return Refused("not_found", f"there is no bulk act {c.bulk}")
+        return Refused("not_found", f"there is no bulk operation {c.bulk}")
     if not _is_legal(found[0], c.move):
-        return Refused("wrong_state", f"bulk act {c.bulk} is {found[0]}")
+        return Refused("wrong_state", f"bulk operation {c.bulk} is {found[0]}")
     tx.change(_MOVES[c.move], (tx.now, c.bulk))
     return DONE
 

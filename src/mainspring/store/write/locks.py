@@ -31,14 +31,14 @@ def release_lock(tx: Transaction, command: ReleaseLock) -> CommandDone | Refused
     row = tx.first("read_fencing_token", (command.name,))
     if tx.again and row is not None and row[0] >= command.token:
         return DONE
-    return Refused("not_held", f"lock {command.name!r} is not held under token {command.token}")
+    return Refused("not_held", f"lock {command.name!r} is not held with token {command.token}")
 
 
 def break_lock(tx: Transaction, command: BreakLock) -> CommandDone | Refused:
     """Break a lock; its holder's token is invalid from now on."""
     if tx.change("break_lock", (command.name,)):
         return DONE
-    return Refused("not_found", f"nobody holds lock {command.name!r}")
+    return Refused("not_found", f"lock {command.name!r} is not held")
 
 
 def set_meta(tx: Transaction, command: SetMeta) -> CommandDone:

@@ -173,7 +173,10 @@ async def test_look_that_fails_is_made_again(site, caplog):
     site.fault = None
     await site.rounds()
     said = [one.getMessage() for one in caplog.records if one.name == "mainspring.watching"]
-    assert [text.partition(",")[0].partition(":")[0] for text in said] == ["the watch fails", "the watch goes on"]
+    assert [text.partition(",")[0].partition(":")[0] for text in said] == [
+        "the watcher fails",
+        "the watcher evaluates again",
+    ]
     await life.close()
 
 

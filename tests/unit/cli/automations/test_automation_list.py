@@ -150,7 +150,7 @@ def test_exec_says_that_the_schedule_of_a_script_of_its_name_wins(cli, stage):
         )
         == 1
     )
-    assert "Give this command a name of its own: -n NAME" in said.err
+    assert "Give this command its own name: -n NAME" in said.err
     assert {row["schedule"] for row in cli("auto", "list", "--json").json if row["name"] == "backup"} == {
         str(BACKUP.schedules[0].describe())
     }

@@ -147,7 +147,7 @@ def test_replay_of_what_was_turned_away_at_the_door_is_refused(cli, shop) -> Non
     shop.do(RejectDelivery(id=delivery, trigger="bot/event", why="bad_signature", note="no", body=b""))
     said = cli("triggers", "replay", delivery)
     assert said.code == 8
-    assert f"delivery {delivery} was turned away at the door" in said.err
+    assert f"delivery {delivery} was rejected" in said.err
     assert "let its sender send it again" in said.err
 
 

@@ -88,7 +88,7 @@ def test_what_is_left_has_no_cycle(graph):
 def test_cycle_is_told_with_its_place():
     """All of its names, and the place of one of them."""
     (problem,) = drop_impossible_triggers(chained({"a": ["b"], "b": ["a"]}))
-    assert problem.what == "these start each other for ever: a -> b -> a"
+    assert problem.what == "these automations start each other without end: a -> b -> a"
     assert "test_automation_graph.py" in problem.where
     (own,) = drop_impossible_triggers(chained({"a": ["a"]}))
     assert own.what.endswith("a -> a")

@@ -279,7 +279,7 @@ def test_definition_that_cannot_be_completed_is_left_out(write, tmp_path):
         ("@task(title='{a.b}')\ndef bad(a: int) -> None: ...", "single value"),
         ("@task\ndef bad(): yield 1", "generator"),
         ("class Jobs:\n    @task\n    def bad(self): ...", "method"),
-        ("@task\nclass bad: ...", "not a function"),
+        ("@task\nclass bad: ...", "needs a function"),
     ],
 )
 def test_bad_declaration_keeps_no_other_of_its_module_out(write, tmp_path, text, says):
@@ -393,7 +393,7 @@ def test_redefinition_in_a_notebook_or_interpreter_replaces(file):
 
 def test_second_declaration_in_a_file_is_still_refused(write, tmp_path):
     """One name, one automation, where there is a file to look at."""
-    with Registry(), pytest.raises(DefinitionError, match="two automations are called 'twice'"):
+    with Registry(), pytest.raises(DefinitionError, match="two automations have the name 'twice'"):
         for name in ("a.py", "b.py"):
             load_module(str(write(name, "@task\ndef twice() -> None: ...\n")))
 
@@ -401,7 +401,7 @@ def test_second_declaration_in_a_file_is_still_refused(write, tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("@task(was='sync')\ndef sync() -> None: ...", "says that it was called"),
+        ("@task(was='sync')\ndef sync() -> None: ...", "has its own name in was="),
         ("@task(was='b')\ndef a() -> None: ...\n@task\ndef b() -> None: ...", "which is at"),
         ("@task(was='o')\ndef a() -> None: ...\n@task(was='o')\ndef b() -> None: ...", "both say"),
     ],

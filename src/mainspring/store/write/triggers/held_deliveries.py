@@ -51,7 +51,7 @@ def _answer_repeated_release(tx: Transaction, command: ReleaseHeldDeliveries) ->
         found = tx.first("find_run_state", (command.start.id,))
         if found is not None:
             return StartAnswer(command.start.id, created=True, state=found[0])
-    return Refused("changed", "another router was first, or a newer arrival counts")
+    return Refused("changed", "another router was first, or a newer delivery counts")
 
 
 def _decision_of_start(answer: StartAnswer | Refused, run: str) -> FlowControlDecision:

@@ -105,7 +105,8 @@ def backfill_slot(tx: Transaction, command: BackfillSlot) -> StartAnswer | Refus
         return Refused("has_run", f"{c.schedule!r} has its run of {_format_instant(c.slot_at)} already: {known[1]}")
     if c.slot_at > tx.now or (known is None and schedule[3] is not None and c.slot_at >= schedule[3]):
         return Refused(
-            "not_past", f"{_format_instant(c.slot_at)} is still to come for {c.schedule!r}: its schedule makes that run"
+            "not_past",
+            f"{_format_instant(c.slot_at)} is still in the future for {c.schedule!r}: its schedule starts that run",
         )
     answer = start_run(tx, c.start)
     if isinstance(answer, Refused):

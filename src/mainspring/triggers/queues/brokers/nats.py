@@ -71,7 +71,7 @@ class NatsSource:
         except NotFoundError as error:
             raise ConfigError(
                 f"NATS has no stream {stream!r}: {error.description}",
-                hint=f"Make it: nats stream add {stream} --subjects {queue.detail or 'SUBJECTS'} --storage file",
+                hint=f"Create it: nats stream add {stream} --subjects {queue.detail or 'SUBJECTS'} --storage file",
             ) from None
         if queue.partition is not None and info.num_ack_pending:
             self._quiet_until = asyncio.get_running_loop().time() + queue.ack_wait.total_seconds()
@@ -151,12 +151,12 @@ class NatsSource:
         if not subject or not is_single_subject(subject):
             raise ValueRefusedError(
                 f"a message for the stream {self._queue.name!r}", "$", "it has no subject of its own",
-                hint="Write ?subject= and the one subject in the address.",
+                hint="Write ?subject= with one subject in the address.",
             )  # fmt: skip
         size = len(body) + sum(len(name.encode()) + len(value.encode()) + 4 for name, value in headers.items()) + 100
         if size + len(key) > self._client.max_payload:
             raise ValueRefusedError(
-                f"a message for the stream {self._queue.name!r}", "$", f"NATS takes {self._client.max_payload} bytes",
+                f"a message for the stream {self._queue.name!r}", "$", f"NATS accepts {self._client.max_payload} bytes",
                 hint="Raise max_payload on the server, or send a reference.",
             )  # fmt: skip
         plain = {name: " ".join(value.split("\r\n")) for name, value in headers.items()}

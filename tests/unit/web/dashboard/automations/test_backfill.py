@@ -68,7 +68,7 @@ async def test_runs_are_made_once(world, hours):
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
-        ({"from": "2999-01-01T00:00:00"}, "range of the past"),
+        ({"from": "2999-01-01T00:00:00"}, "range in the past"),
         ({"from": "yesterday"}, "not a date"),
         ({"from": "2026-01-01T00:00:00", "rate": "fast"}, "not a rate"),
         ({"from": "1990-01-01T00:00:00"}, "more than 10,000"),
