@@ -192,7 +192,7 @@ async def test_page_of_something_in_between_is_told_as_that(page):
             MainspringError, match="http://here answered 200, but not as a project of Mainspring"
         ) as told:
             await client.start("pay", amount=1)
-    assert "something in between" in str(told.value.hint).lower()
+    assert "proxy" in str(told.value.hint).lower()
 
 
 @pytest.mark.asyncio

@@ -18,7 +18,7 @@ def test_bare_call_outside_a_project_shows_four_ways_to_begin(cli):
 def test_bare_call_inside_a_project_says_how_things_stand(cli, stage):
     """The verdict, in one sentence."""
     said = cli()
-    assert (said.code, said.out) == (0, "✓ All is well: 2 automations, 1 worker, 0 running.\n")
+    assert (said.code, said.out) == (0, "✓ Healthy: 2 automations, 1 worker, 0 running.\n")
 
 
 def test_version_is_one_line(cli):

@@ -148,7 +148,10 @@ def test_end_of_the_audit_log_that_was_cut_off_is_found(cli, stage, store_path, 
     assert cli("audit-log", "verify").code == 0
     for option in (("--head", head), ("--head-file", str(kept))):
         said = cli("audit-log", "verify", *option)
-        assert (said.code, "act 2 was there and the log ends with act 1: its end was cut off" in said.out) == (9, True)
+        assert (
+            said.code,
+            "operation 2 existed and the log ends with operation 1: its end was cut off" in said.out,
+        ) == (9, True)
     assert kept.read_text() == f"{head}\n"
     stage.start()
     assert "act 2 is another one than it was" in cli("audit-log", "verify", "--head", head).out

@@ -128,7 +128,7 @@ def test_variable_of_each_key_reaches_that_key(tmp_path, path):
         ("project", "environment", '"../x"', "expected str matching regex"),
         ("project", "timezone", '"Europe/Berlinn"', "Europe/Berlinn"),
         ("defaults", "overlap", '"skp"', "'skp' is none of the choices"),
-        ("defaults", "timeout", '"0s"', "is no time at all"),
+        ("defaults", "timeout", '"0s"', "the duration must be greater than zero"),
     ],
 )
 def test_wrong_value_of_a_file_names_key_line_and_reason(refuse, section, key, value, why):

@@ -210,7 +210,7 @@ class Watcher:
             _LOG.warning("the watcher evaluates again")
         else:
             trace = None if isinstance(error, MainspringError | OSError) else error
-            _LOG.error("the watcher fails; next attempt every %g s: %s", ROUND_INTERVAL_S, self._logged, exc_info=trace)
+            _LOG.error("the watcher fails, next attempt every %g s: %s", ROUND_INTERVAL_S, self._logged, exc_info=trace)
 
 
 def make_evaluation(

@@ -88,9 +88,11 @@ def verify_claims(
     try:
         claims.validate(now_s, _SKEW_S)
     except ClaimError as error:
-        raise ArgumentError(f"the provider's answer is for {_MISMATCHES.get(error.claim, 'nobody')}") from None
+        raise ArgumentError(
+            f"the answer of the identity provider is for {_MISMATCHES.get(error.claim, 'another client')}"
+        ) from None
     except (TypeError, ValueError):
-        raise ArgumentError("the provider's answer is for nobody") from None
+        raise ArgumentError("the answer of the identity provider is for another client") from None
     if claims["iat"] < now_s - _MAX_AGE_S:
         raise ArgumentError("the provider's answer is for another time")
     return read.claims

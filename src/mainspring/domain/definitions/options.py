@@ -76,10 +76,10 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "tier",
             option_readers.choice_reader("page", "notify", "digest"),
             "notify",
-            "how loudly its incidents are told",
+            "severity of its notifications",
             _AUTOMATION_KINDS,
         ),
-        ("runbook", option_readers.read_text, None, "the page that says what to do when it fails", _AUTOMATION_KINDS),
+        ("runbook", option_readers.read_text, None, "page that says what to do when it fails", _AUTOMATION_KINDS),
         (
             "was",
             option_readers.read_names,
@@ -112,7 +112,7 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "the time zone of cron, at and calendar (default: UTC)",
             _AUTOMATION_KINDS,
         ),
-        ("calendar", option_readers.read_text, None, "the calendar whose days it keeps to", _AUTOMATION_KINDS),
+        ("calendar", option_readers.read_text, None, "calendar that limits its days", _AUTOMATION_KINDS),
         (
             "jitter",
             option_readers.read_span_from_zero,
@@ -125,7 +125,7 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "overlap",
             option_readers.choice_reader("skip", "queue", "replace", "allow"),
             "skip",
-            "what a slot does while the last run goes on",
+            "what a slot does while the last run has not ended",
             _AUTOMATION_KINDS,
         ),
     ),
@@ -142,7 +142,7 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "partition",
             option_readers.read_template,
             None,
-            "runs of one partition go one after the other",
+            "runs of one partition run one after another",
             _AUTOMATION_KINDS,
         ),
         (
@@ -152,11 +152,11 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "the version a run is continued by",
             _AUTOMATION_KINDS,
         ),
-        ("tag", option_readers.read_name, None, "only workers with this tag take it", _ALL_KINDS),
+        ("tag", option_readers.read_name, None, "only workers with this tag claim it", _ALL_KINDS),
     ),
     OptionGroup.HOW: (
-        ("timeout", option_readers.read_span, None, "the longest one attempt may take", _ALL_KINDS),
-        ("deadline", option_readers.read_span, None, "the longest a run may take, waiting included", _AUTOMATION_KINDS),
+        ("timeout", option_readers.read_span, None, "limit of one attempt", _ALL_KINDS),
+        ("deadline", option_readers.read_span, None, "limit of a run, waiting included", _AUTOMATION_KINDS),
         ("retry", option_readers.read_retry, None, "how often and how far apart attempts are", _ALL_KINDS),
         ("key", option_readers.read_template, None, "the key under which it counts once", _ALL_KINDS),
         (
@@ -192,10 +192,10 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "on_blocked",
             option_readers.choice_reader("hold", "pass"),
             "hold",
-            "whether a stuck run holds its partition",
+            "whether a stuck run keeps its partition",
             _AUTOMATION_KINDS,
         ),
-        ("undo", option_readers.read_function, None, "the function that takes the step back", _STEP_KIND),
+        ("undo", option_readers.read_function, None, "function that undoes the step", _STEP_KIND),
     ),
     OptionGroup.SUCCESS: (
         (
@@ -292,7 +292,7 @@ def _find_conflict(kind: DefinitionKind, name: str, value: Any) -> tuple[str, st
     if kind is DefinitionKind.SCRIPT and name == "isolate":
         return _OWN_PROCESS, "Leave it out."
     if kind is DefinitionKind.SCRIPT and name == "delivery" and value == "transactional":
-        return "a command cannot take part in a transaction of ours", "Use at_least_once or at_most_once."
+        return "a command cannot be part of a transaction of Mainspring", "Use at_least_once or at_most_once."
     return None
 
 

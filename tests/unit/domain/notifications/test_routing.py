@@ -160,7 +160,7 @@ def test_nothing_is_dropped_and_a_page_never_waits(now, severity, about, quiet, 
         ({"to": "a", "match": {"severity": "loud"}}, "unknown severity 'loud'"),
         ({"to": "a", "match": {"kind": "silnce"}}, "Did you mean 'silence'"),
         ({"to": "a", "match": "page"}, "not a table"),
-        ({"to": "a", "quiet": "night"}, "no quiet hours"),
+        ({"to": "a", "quiet": "night"}, "not a valid range of quiet hours"),
         ("ops", "a route must be a table"),
     ],
 )

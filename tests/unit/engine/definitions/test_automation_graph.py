@@ -100,7 +100,7 @@ def test_path_belongs_to_the_first():
         for name, path in (("a", "/in"), ("b", "/in"), ("c", "/other")):
             ms.on.webhook(path, verify="none")(ms.task(name=name)(lambda: None))
     (problem,) = drop_impossible_triggers(registry)
-    assert "/in is that of 'a'" in problem.what
+    assert "the path /in: the other is 'a'" in problem.what
     assert {one.name: len(one.definition.triggers) for one in registry} == {"a": 1, "b": 0, "c": 1}
 
 
@@ -109,7 +109,7 @@ def test_path_twice_in_one_automation_is_told():
     with Registry() as registry:
         ms.on.webhook("/in", verify="none")(ms.on.webhook("/in", verify="none")(ms.task(name="a")(lambda: None)))
     (problem,) = drop_impossible_triggers(registry)
-    assert "/in is that of 'a'" in problem.what
+    assert "the path /in: the other is 'a'" in problem.what
     assert list(registry.get("a").definition.triggers) == ["webhook"]
 
 
@@ -123,7 +123,7 @@ def test_problems_are_found_when_a_project_is_loaded(tmp_path):
     )
     registry = Registry.load([tmp_path / "work.py"])
     (problem,) = registry.problems
-    assert "for ever" in problem.what
+    assert "without end" in problem.what
     assert "work.py" in problem.where
     assert [len(registry.get(name).definition.triggers) for name in "abc"] == [0, 0, 1]
 

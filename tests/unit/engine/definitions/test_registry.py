@@ -90,12 +90,12 @@ def test_file_that_fails_is_a_problem_and_the_others_load(write, tmp_path):
     write("good.py", GOOD)
     bad = {
         "missing.py": ("import not_there_at_all", "Install"),
-        "syntax.py": ("def (", "Mend"),
+        "syntax.py": ("def (", "Fix"),
         "exits.py": ("@task\ndef half() -> None: ...\nraise SystemExit(3)", "__name__"),
         "ends.py": ("import os\n@task\ndef half() -> None: ...\nos._exit(0)", "__name__"),
         "interrupts.py": ("@task\ndef cut() -> None: ...\nraise KeyboardInterrupt", "__name__"),
-        "other.py": ("class Odd(BaseException): ...\nraise Odd('x')", "Mend"),
-        "raises.py": ("1 / 0", "Mend"),
+        "other.py": ("class Odd(BaseException): ...\nraise Odd('x')", "Fix"),
+        "raises.py": ("1 / 0", "Fix"),
         "sync_body.py": ("@workflow\ndef order(run): ...", "async def"),
         "generator.py": ("@step(timout='1s')\ndef x() -> None: ...", "timeout"),
         "option.py": ("@task(timout='1s')\ndef x() -> None: ...", "timeout"),
@@ -325,7 +325,7 @@ def test_bad_step_keeps_out_only_the_workflows_that_ask_for_it(write, tmp_path):
         (problem,) = registry.problems
         assert problem.automation == "order"
         assert "'soon' is not a span of time\nin step 'charge' at " in problem.what
-        assert problem.what.endswith("asks for it")
+        assert problem.what.endswith("uses it")
         assert (
             problem.where == f"{path}:{path.read_text().splitlines().index('@step(timeout=' + repr('soon') + ')') + 1}"
         )

@@ -175,7 +175,7 @@ def test_what_a_parser_did_not_expect_becomes_a_problem_of_its_option_table(monk
         raise AttributeError("no such thing")
 
     monkeypatch.setitem(TRIGGER_KINDS, "event", (parse, ("name",), ()))
-    with pytest.raises(OptionError, match="kind 'event' cannot be made: no such thing") as refused:
+    with pytest.raises(OptionError, match="kind 'event' cannot be created: no such thing") as refused:
         build_trigger_draft("event", {"name": "e"})
     assert refused.value.hint
 

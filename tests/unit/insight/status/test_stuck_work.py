@@ -119,7 +119,7 @@ def test_supervisor_without_a_beat_for_30_seconds_is_reported(stage, store_path)
         supervisor.open_session("supervisor", posts=("worker",))
 
         def silent(later: int) -> list[str]:
-            return [one for one in problems(stage, later) if one.startswith("The supervisor pid")]
+            return [one for one in problems(stage, later) if one.startswith("Supervisor pid")]
 
         assert silent(29_000) == []
         (said,) = silent(40_000)

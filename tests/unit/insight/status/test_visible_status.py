@@ -29,16 +29,26 @@ def part(told, views):
 @pytest.mark.parametrize(
     ("told", "views", "questions", "sentence"),
     [
-        ([], [PAY], 0, "All is well: 1 automation."),
+        ([], [PAY], 0, "Healthy: 1 automation."),
         (
             [],
             [PAY, replace(PAY, name="old", retired_at=1)],
             2,
-            "All is well: 1 automation, 2 questions wait for an answer.",
+            "Healthy: 1 automation, 2 questions wait for an answer.",
         ),
         ([OPEN], [PAY], 0, "1 thing needs you: 1 open incident (1 page: mainspring incidents list), 1 automation."),
-        ([SNOOZED], [PAY], 0, "1 problem is snoozed until 14:00 UTC by ana: 1 incident looked after, 1 automation."),
-        ([replace(SNOOZED, severity=Severity.NOTIFY)], [PAY], 0, "All is well: 1 incident looked after, 1 automation."),
+        (
+            [SNOOZED],
+            [PAY],
+            0,
+            "1 problem is snoozed until 14:00 UTC by ana: 1 incident acknowledged or snoozed, 1 automation.",
+        ),
+        (
+            [replace(SNOOZED, severity=Severity.NOTIFY)],
+            [PAY],
+            0,
+            "Healthy: 1 incident acknowledged or snoozed, 1 automation.",
+        ),
         ([], [replace(PAY, problem="SyntaxError")], 0, "1 thing needs you: 1 automation."),
     ],
 )

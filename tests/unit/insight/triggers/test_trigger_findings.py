@@ -103,13 +103,13 @@ def test_trigger_that_listens_tells_what_is_in_its_way(cli, shop) -> None:
     """A desk that is connected may leave files out, or move none: list, show and doctor say so; for status it is no emergency."""
     source = WatchedFolder.parse("/srv/in", after_success="done")
     shop.announce(Definition(kind=DefinitionKind.TASK, name="inbox", triggers={"files": Trigger(source=source)}))
-    shop.do(ReportConsumer("inbox/files", shop.now - 5_000, None, "no file can be archived"))
-    text = "inbox/files works, but: no file can be archived"
+    shop.do(ReportConsumer("inbox/files", shop.now - 5_000, None, "no file can be moved aside"))
+    text = "inbox/files works, but: no file can be moved aside"
     assert told(shop) == {text: False}
     (row,) = [row for row in cli("triggers", "list", "--json").json if row["name"] == "inbox/files"]
-    assert (row["state"], row["why"]) == ("listening", "no file can be archived")
+    assert (row["state"], row["why"]) == ("listening", "no file can be moved aside")
     assert f"{text}\n" in cli("triggers", "list").err
-    assert "why       no file can be archived" in cli("triggers", "show", "inbox").out
+    assert "why       no file can be moved aside" in cli("triggers", "show", "inbox").out
     (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "triggers"]
     assert (check["state"], check["text"]) == ("warning", text)
     assert text not in cli("status").out

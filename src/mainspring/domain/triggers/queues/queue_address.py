@@ -123,7 +123,7 @@ def read_queue_address(url: object) -> QueueAddress:
     problem = explain_unreadable_url(url)
     if parts is None or problem is not None:
         raise _invalid_address(
-            broker, f"the address of the queue cannot be read: {problem or 'something stands after it'}"
+            broker, f"the address of the queue cannot be read: {problem or 'there is text after it'}"
         )
     parameters = _read_parameters(broker, parts["query"] or "")
     path = parts["path"] or ""
@@ -240,7 +240,7 @@ def _read_parameters(broker: Broker, query: str) -> dict[str, str]:
             raise UnknownNameError("parameter in the address of a queue", escape(key, 80), known)
         if key in parameters or not value:
             raise _invalid_address(
-                broker, f"the address of the queue says {key}= {'twice' if key in parameters else 'without a value'}"
+                broker, f"the address of the queue has {key}= {'twice' if key in parameters else 'without a value'}"
             )
         parameters[key] = value
     return parameters
@@ -255,11 +255,11 @@ def _check_parts(broker: Broker, hosts: str, path: str, name: str) -> None:
     if broker is Broker.SQS and not _REGION.fullmatch(hosts):
         raise _invalid_address(broker, f"{quote_part(hosts)} is not the name of a region")
     if broker in _PATHS and not _PATHS[broker].fullmatch(path):
-        raise _invalid_address(broker, f"{quote_part('/' + path)} is no place on this broker")
+        raise _invalid_address(broker, f"{quote_part('/' + path)} is not valid for this broker")
     if not name:
-        raise _invalid_address(broker, "the address of the queue does not say which one it is")
+        raise _invalid_address(broker, "the address of the queue does not name the queue")
     if not is_plain_line(name) or not _NAMES[broker].fullmatch(name):
-        raise _invalid_address(broker, f"{quote_part(name)} cannot be the name of one")
+        raise _invalid_address(broker, f"{quote_part(name)} is not a valid name")
 
 
 def _read_detail(broker: Broker, parameters: dict[str, str], name: str) -> str:
@@ -274,7 +274,7 @@ def _read_detail(broker: Broker, parameters: dict[str, str], name: str) -> str:
         case _:
             return ""
     if detail and not form.fullmatch(detail):
-        raise _invalid_address(broker, f"{quote_part(detail)} cannot be used in the address of a queue")
+        raise _invalid_address(broker, f"{quote_part(detail)} is not valid in the address of a queue")
     return detail
 
 

@@ -32,7 +32,7 @@ def check_queue_name(queue: str) -> None:
     """
     if not isinstance(queue, str) or not (0 < len(queue) <= MAX_KEY_LENGTH and is_plain_line(queue)):
         quoted = quote_part(queue) if isinstance(queue, str) else escape(repr(queue), 80)
-        raise ArgumentError(f"{quoted} is no queue", hint=_HINT)
+        raise ArgumentError(f"{quoted} is not a queue", hint=_HINT)
     if "://" in queue:
         try:
             _check_single_queue(read_queue_address(queue))
@@ -41,7 +41,7 @@ def check_queue_name(queue: str) -> None:
         return
     name, _, rest = queue.partition("/")
     if not rest or not _BROKER.fullmatch(name):
-        raise ArgumentError(f"{quote_part(queue)} is no queue", hint=_HINT)
+        raise ArgumentError(f"{quote_part(queue)} is not a queue", hint=_HINT)
 
 
 def check_broker(name: str, url: str) -> None:
@@ -65,7 +65,7 @@ def check_broker_name(name: str) -> None:
 def check_broker_url(url: str) -> None:
     """Do nothing if this may be the address of a broker. Raises OptionError, UnknownNameError."""
     if any(f"{parameter}=" in url.partition("?")[2] for parameter in _QUEUE_PARAMETERS.values()):
-        raise OptionError("the address of a broker names no queue", hint="Leave it out: each message says its own.")
+        raise OptionError("the address of a broker names no queue", hint="Leave it out: each message has its own.")
     _check_single_queue(read_queue_address(join_queue_address(url, "x/x" if _has_no_stream(url) else "x")))
 
 
@@ -111,6 +111,6 @@ def _has_no_stream(broker: str) -> bool:
 def _check_single_queue(address: QueueAddress) -> None:
     if address.broker is Broker.NATS and not (address.detail and is_single_subject(address.detail)):
         raise OptionError(
-            f"the address does not say the one subject of the messages for the stream {address.name!r}",
+            f"the address lacks the one subject of the messages for the stream {address.name!r}",
             hint="Write nats://HOST:4222/STREAM?subject=SUBJECT",
         )

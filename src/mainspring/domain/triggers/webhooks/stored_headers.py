@@ -55,7 +55,7 @@ def check_headers_are_stored(verifier: Verifier, template: str, *, option: str) 
     for name in _list_headers(template):
         if not is_stored_header(verifier, name):
             raise OptionError(
-                f"{option} names the header {_with_dashes(name)}, which is not kept: it proves who sends",
+                f"{option} names the header {_with_dashes(name)}, which is not stored, because it proves who sends",
                 hint='Name another header, or something in the body: "{data.customer}".',
             )
 

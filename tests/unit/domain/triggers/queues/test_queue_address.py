@@ -56,7 +56,7 @@ def test_address_is_taken_apart(url, broker, server, name, detail):
         ("kafka://h/t", "'kafka://'"),
         ("redis", "no broker"),
         ("redis://h/x?stream=s", "'/x'"),
-        ("redis://h/0", "which one it is"),
+        ("redis://h/0", "does not name the queue"),
         ("redis:///0?stream=s", "no host"),
         ("redis://h/0?stream=a&stream=b", "twice"),
         ("redis://h/0?stream=", "without a value"),
