@@ -115,7 +115,7 @@ async def test_sign_that_is_kept_back_is_logged_when_that_changes(caplog):
         for _ in range(2):
             await pulse.look("no worker has sent a heartbeat for 1m")
     assert [one.getMessage() for one in caplog.records] == [
-        "the sign of life to the watchdog is kept back: no worker has sent a heartbeat for 1m"
+        "the ping to the watchdog is not sent: no worker has sent a heartbeat for 1m"
     ]
     await pulse.close()
 

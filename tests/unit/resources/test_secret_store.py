@@ -80,7 +80,7 @@ def test_replaced_file_counts_from_the_next_look_on(tmp_path):
     os.replace(tmp_path / "next", tmp_path / "HOOK")
     assert secrets.get("HOOK") == "new"
     (tmp_path / "HOOK").chmod(0o644)
-    with pytest.raises(ConfigError, match="others"):
+    with pytest.raises(ConfigError, match="other users"):
         secrets.get("HOOK")
     (tmp_path / "HOOK").unlink()
     with pytest.raises(ConfigError, match="not set"):

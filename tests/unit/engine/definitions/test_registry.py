@@ -402,8 +402,8 @@ def test_second_declaration_in_a_file_is_still_refused(write, tmp_path):
     ("text", "says"),
     [
         ("@task(was='sync')\ndef sync() -> None: ...", "has its own name in was="),
-        ("@task(was='b')\ndef a() -> None: ...\n@task\ndef b() -> None: ...", "which is at"),
-        ("@task(was='o')\ndef a() -> None: ...\n@task(was='o')\ndef b() -> None: ...", "both say"),
+        ("@task(was='b')\ndef a() -> None: ...\n@task\ndef b() -> None: ...", "still exists at"),
+        ("@task(was='o')\ndef a() -> None: ...\n@task(was='o')\ndef b() -> None: ...", "both have"),
     ],
 )
 def test_rename_that_cannot_be_is_a_problem(write, tmp_path, text, says):

@@ -69,7 +69,7 @@ def test_address_is_taken_apart(url, broker, server, name, detail):
         ("sqs://eu-west-1/q!", "'q!'"),
         ("sqs://eu-west-1/q?endpoint=ftp://h", "'ftp://h'"),
         ("postgresql://h/db?table=a;drop", "'a;drop'"),
-        ("postgresql://h?table=a", "no place"),
+        ("postgresql://h?table=a", "not valid for this broker"),
         ("postgresql://h/db?table=a&channel=b-c", "'b-c'"),
     ],
 )

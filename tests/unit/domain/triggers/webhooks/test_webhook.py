@@ -22,11 +22,11 @@ def test_plain_path_is_taken(path):
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        ("", "is no path"),
-        ("/", "is no path"),
-        ("github", "is no path"),
-        (7, "is no path"),
-        ("https://x/y", "is no path"),
+        ("", "is not a path"),
+        ("/", "is not a path"),
+        ("github", "is not a path"),
+        (7, "is not a path"),
+        ("https://x/y", "is not a path"),
         ("//github", "empty part"),
         ("/a//b", "empty part"),
         ("/github/", "empty part"),
@@ -82,8 +82,8 @@ def test_verifier_can_be_stated_in_a_file(said, meant):
 @pytest.mark.parametrize(
     ("said", "kind", "why"),
     [
-        (7, OptionError, "no verifier"),
-        ({}, OptionError, "no verifier"),
+        (7, OptionError, "not a verifier"),
+        ({}, OptionError, "not a verifier"),
         ("githubb:X", UnknownNameError, "github"),
         ("github", OptionError, "name of its secret"),
         ("github:a b", OptionError, "not a valid name of a secret"),
@@ -146,8 +146,8 @@ def test_key_names_headers_as_they_are_written(key, read):
 @pytest.mark.parametrize(
     ("key", "why"),
     [
-        ("", "is no key"),
-        (7, "is no key"),
+        ("", "is not a key"),
+        (7, "is not a key"),
         ("always", "same for each delivery"),
         ("{header.x}", "name in the key 'header'"),
         ("{headers}", "not a single value"),
