@@ -29,7 +29,7 @@ NOT_READING = {
     *("failed retry", "failed discard", "bulk pause", "bulk resume", "bulk stop", "triggers replay", "locks break"),
     *("incidents ack", "incidents snooze", "incidents resolve", "queues pause", "queues resume"),
     *("workers drain", "workers quarantine", "notify test", "db migrate", "db backup", "db prune", "db move"),
-    *("completion", "version", "db shell"),
+    *("completion", "version", "db shell", "docs list", "docs show"),
 }
 """What changes something, needs no store or hands over to another program. Each other command is tried, a new one too."""
 ARGUMENTS = {
@@ -73,8 +73,8 @@ def taken() -> None: ...
 """
 FIXES = ("mainspring db restore", "--store")
 ALL_IS_WELL = re.compile(
-    "(?<!not )healthy|no open incident|has no damage|no run failed|no runs\\.|no run has|no operations|no lock"
-    "|no notification|no bulk operation|no broker|chain is complete",
+    "✓ healthy|otherwise healthy|no open incident|has no damage|no run failed|no runs\\.|no run has|no operations|no lock"
+    "|no notification|is no bulk operation\\.|no broker|chain is complete",
     re.IGNORECASE,
 )
 
@@ -160,7 +160,7 @@ def test_damage_of_a_large_store_counts_once_it_is_noted(cli, damaged, monkeypat
     said = cli("incidents", "list")
     assert said.code == 1
     assert said.err.startswith(f"error: the store's file is damaged: database disk image is malformed\nat {damaged}\n")
-    assert said.err.endswith("What is damaged: mainspring db check\nThe readable part of the store has none.\n")
+    assert said.err.endswith("To list the damage: mainspring db check\nThe readable part of the store has none.\n")
 
 
 @pytest.mark.parametrize("damaged", ["people"], indirect=True)

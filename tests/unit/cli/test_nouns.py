@@ -140,7 +140,7 @@ def test_end_of_the_audit_log_that_was_cut_off_is_found(cli, stage, store_path, 
     assert cli("audit-log", "verify", "--head", head).code == 0
     subprocess.run([sys.executable, "-c", CUT_OFF, str(store_path)], check=True)
     said = cli("audit-log", "verify")
-    assert (said.code, "the audit log lacks act 3" in said.err) == (
+    assert (said.code, "the audit log lacks operation 3" in said.err) == (
         75,
         True,
     )  # the mark beside the store knows that act

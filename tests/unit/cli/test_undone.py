@@ -114,7 +114,7 @@ def test_explain_says_what_was_taken_back_and_what_a_retry_does(cli, stage):
     run = rolled_back(stage)
     told = cli("explain", run).out
     assert "Undone steps: book." in told
-    assert "run it again, under new keys, from book on" in told
+    assert "run it again, under new keys, from the first undone step: book" in told
     assert "--undo" not in told
 
 

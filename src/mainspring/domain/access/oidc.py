@@ -80,13 +80,13 @@ def read_provider(data: bytes, issuer: str) -> OidcProvider:
         raise ArgumentError(f"the identity provider publishes no usable metadata: {error}") from None
     if provider.issuer != issuer:
         raise ArgumentError(
-            "the provider speaks for another issuer", hint="Set web.oidc.issuer exactly as it names itself."
+            "the identity provider has another issuer", hint="Set web.oidc.issuer exactly as it is published."
         )
     endpoints = (provider.authorization_endpoint, provider.token_endpoint, provider.jwks_uri)
     if not all(map(is_safe_url, endpoints)):
-        raise ArgumentError("the provider names an address that is not https")
+        raise ArgumentError("the identity provider names an address that is not https")
     if not is_loopback_url(issuer) and any(map(is_loopback_url, endpoints)):
-        raise ArgumentError("the provider names an address of this machine, and is not on this machine itself")
+        raise ArgumentError("the identity provider names an address of this machine, and is not on this machine itself")
     return provider
 
 

@@ -60,7 +60,7 @@ def test_show_tells_schedules_and_names(cli, stage):
     assert "backup  well" in out
     assert "expected   every day at 03:00 (Europe/Berlin)" in out
     assert "  late  " in out
-    assert "Wrong from 'late' on: 'due' and 'grace' where silence=" in out
+    assert "Wrong from 'late' on: 'due' and 'grace' if silence=" in out
     assert "_at" not in out
     assert "'silence'" in cli("monitors", "show", "silenec").err
     assert "'backup'" in cli("monitors", "show", "silence", "bakcup").err

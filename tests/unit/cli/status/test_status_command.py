@@ -224,9 +224,9 @@ def test_incident_that_somebody_looks_after_is_no_problem(cli, stage, look):
     said = cli("status", "--json")
     assert said.code == 0
     assert (said.json["incidents"], said.json["looked_after"]) == (0, 1)
-    assert said.json["sentence"].startswith("1 problem is looked after by ")
+    assert said.json["sentence"].startswith("1 problem is acknowledged by ")
     assert "1 incident acknowledged" in said.json["sentence"]
-    assert cli("status").out.startswith("! 1 problem is looked after by ")
+    assert cli("status").out.startswith("! 1 problem is acknowledged by ")
 
 
 def test_what_is_an_incident_is_told_once(cli, stage, look):

@@ -27,8 +27,8 @@ def test_list_says_what_each_listens_to_and_what_arrived(cli, shop) -> None:
     assert (bot["at_the_door"], bot["state"], bot["pace"]) == (1, "listening", ["debounce 1m", "by {data.id}"])
     out = cli("triggers", "list").out
     assert 'event built where branch = "main"' in out
-    assert "a run of extract that ended well" in out
-    assert "runs of extract and load that ended well, for one slot, within 2h" in out
+    assert "a run of extract that succeeded" in out
+    assert "runs of extract and load that succeeded, for one slot, within 2h" in out
     assert "nothing" not in cli("triggers", "list", "--name", "report").out
     assert [row["name"] for row in cli("triggers", "list", "--since", "1h", "--json").json] == ["bot/event"]
     assert cli("triggers", "list", "--state", "problem", "--json").json == []
@@ -62,7 +62,7 @@ def test_show_names_what_is_missing_of_a_gathering(cli, shop) -> None:
     run = end_of_extract(shop, RunState.SUCCEEDED)
     gather(shop, run, counts=True, deadline_at=shop.now + 60 * MINUTE)
     out = cli("triggers", "show", "report").out
-    assert "waits     slot 2026-01-05 02:00:00: extract there, load missing, until" in out
+    assert "waits     slot 2026-01-05 02:00:00: extract arrived, load missing, until" in out
     (one,) = cli("triggers", "show", "report", "--json").json["waits_for"]
     assert (one["here"], one["missing"], one["runs"]) == (["extract"], ["load"], {"extract": run})
 
@@ -70,7 +70,7 @@ def test_show_names_what_is_missing_of_a_gathering(cli, shop) -> None:
 def test_show_says_since_when_a_gathering_is_late(cli, shop) -> None:
     """Once its deadline has passed."""
     gather(shop, end_of_extract(shop, RunState.SUCCEEDED), counts=True, deadline_at=shop.now - MINUTE)
-    assert "extract there, load missing, late since" in cli("triggers", "show", "report").out
+    assert "extract arrived, load missing, late since" in cli("triggers", "show", "report").out
     (one,) = cli("triggers", "show", "report", "--json").json["waits_for"]
     assert one["is_late"]
 

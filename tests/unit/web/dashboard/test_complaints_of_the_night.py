@@ -70,7 +70,7 @@ async def test_temporal_ui_136_what_healed_looks_fatal(world):
     world.store.apply(outcome(run, 1, "load#1", attempt=2))
     world.store.apply(finish(run, rank=1))
     text = await world.get(f"/r/{run.id}")
-    assert "It ended well" in text
+    assert "It succeeded" in text
     assert "good-edge" in text
     assert "bad-edge" not in text
     assert "No incident is open" in await world.get("/incidents")

@@ -75,7 +75,7 @@ async def test_button_acts_once_and_is_told(world):
     for _ in range(2):
         done = await world.press("/", "acknowledge", incident="i_1", page="p1")
         assert said(done.text) == "Done: acknowledge incident i_1."
-    assert heading(done.text) == "1 problem is looked after by ana"
+    assert heading(done.text) == "1 problem is acknowledged by ana"
     assert "acknowledged by web:ana" in done.text
     assert [row.verb for row in audit_rows(world.store.reader)][:2] == ["acknowledge", "sign in"]
     snoozed = await world.press("/", "snooze", incident="i_1", span="4h")

@@ -278,7 +278,7 @@ async def test_running_run_moves_by_itself(world):
     assert ">1</a>" in await world.get("/runs", name="pay")
     text = await world.get(f"/r/{run.id}")
     assert 'data-nouns=""' in text
-    assert "It ended well" in text
+    assert "It succeeded" in text
     assert "&#34;sent&#34;: 2" in text
 
 
