@@ -154,7 +154,7 @@ def test_end_of_the_audit_log_that_was_cut_off_is_found(cli, stage, store_path, 
         ) == (9, True)
     assert kept.read_text() == f"{head}\n"
     stage.start()
-    assert "act 2 is another one than it was" in cli("audit-log", "verify", "--head", head).out
+    assert "operation 2 differs from the saved head" in cli("audit-log", "verify", "--head", head).out
     assert cli("audit-log", "verify", "--head", "2").code == 2
 
 
