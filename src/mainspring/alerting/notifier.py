@@ -14,15 +14,15 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from mainspring.alerting.alert_batch import AlertBatch, OutgoingNotice
-from mainspring.alerting.notifiers.base import ChannelFault, ChannelLink
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.failures.backoff import backoff_seconds, draw_share
 from mainspring.domain.ids import make_id
 from mainspring.domain.notifications.notification import Notification
+from mainspring.integrations.base.notifier import ChannelFault, ChannelLink
 from mainspring.resources.error_text import ErrorText
 from mainspring.store import failpoints
-from mainspring.store.commands.alerts import DueAlert, LeaseChannels, LeasedChannel, LeasedChannels
+from mainspring.store.commands.alerts import DueAlert, LeaseChannels, LeasedChannel
 from mainspring.store.commit_and_wait import CommandSubmitter, commit_and_wait
 
 T = TypeVar("T")
@@ -142,8 +142,6 @@ class Notifier:
         lease = make_id("l", self._clock.now(), self._clock.random_bits(80))
         leased = await commit_and_wait(self._store, LeaseChannels(lease, round(_LEASE_S * 1000), free, _MOST))
         failpoints.hit("notifier.taken")
-        if not isinstance(leased, LeasedChannels):
-            return False
         for channel in leased.channels:
             task = asyncio.get_running_loop().create_task(self._serve_channel(lease, channel, since))
             self._sending[channel.name] = task

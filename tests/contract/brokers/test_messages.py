@@ -3,9 +3,8 @@
 import pytest
 
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.triggers.queues.queue_address import resolve_server
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-from mainspring.triggers.queues.queue_sources import open_source
+from mainspring.integrations.base.queue_address import resolve_server
+from mainspring.integrations.brokers import open_source, parse_broker_queue
 from tests.brokers.server import Sent
 from tests.contract.brokers.desks import GROUP, Desks
 
@@ -68,7 +67,7 @@ async def test_a_queue_that_is_not_there_is_told_with_the_way_to_make_it(desks: 
     """Where somebody has to make the queue, the desk says so by name, and goes on trying."""
     queue = await desks.queue()
     known = queue.name
-    missing = BrokerQueue.parse(desks.url.replace(known, "nowhere"), ack_wait="2s")
+    missing = parse_broker_queue(desks.url.replace(known, "nowhere"), ack_wait="2s")
     source = open_source(missing, resolve_server(missing.server, lambda name: name), GROUP)
     if desks.broker.name == "valkey":  # a stream is made by whoever reads it first
         await source.connect()
@@ -99,7 +98,7 @@ async def test_password_is_a_secret_that_only_the_broker_hears(desks: Desks):
     """A wrong one is told without being repeated, and when the right one is there the queue is read."""
     plain = await desks.queue()
     await desks.send(plain, Sent("one", b"{}"))
-    queue = BrokerQueue.parse(await desks.broker.with_user(desks.url), ack_wait="2s")
+    queue = parse_broker_queue(await desks.broker.with_user(desks.url), ack_wait="2s")
     desks.secrets["BROKER"] = "s3cr/t"
     desk = desks.open(queue)
     if desks.broker.name not in ("sqs", "postgresql"):  # these let everybody in here

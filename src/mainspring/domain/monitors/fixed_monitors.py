@@ -21,16 +21,20 @@ FIXED_MONITORS: Final[dict[IncidentKind, FixedMonitor]] = {
     for monitor in (
         FixedMonitor(
             kind=IncidentKind.NOTIFIER_BROKEN,
-            line="A channel does not accept notifications.",
-            rule="Wrong while a channel has accepted nothing, or refused everything, for longest_ms since "
-            "since_at; the other channels are notified.",
+            line="A channel does not accept alerts.",
+            rule=(
+                "Open while a channel has accepted nothing, or refused all alerts, for longest_ms since since_at. The other "
+                "channels report it."
+            ),
             why="It cannot be turned off: without it, no one would learn that a channel is broken.",
         ),
         FixedMonitor(
             kind=IncidentKind.STORE_LOST,
             line="The store cannot be read or written.",
-            rule="Wrong once the store could not be read or written for longest_ms; notified without the store, "
-            "and recorded when it is back.",
+            rule=(
+                "Opens when the store could not be read or written for longest_ms. The notification does not need the store; "
+                "the incident is recorded when the store is back."
+            ),
             why="It cannot be turned off: no other monitor works without the store. notify.store_lost_after sets "
             "the time.",
         ),

@@ -2,10 +2,11 @@
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import OptionError
 from mainspring.domain.ids import make_id
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
@@ -57,5 +58,4 @@ def start(
         here=here,
     )
     detail = {"run": command.id, "key": command.run_key.key if command.run_key else None, "due_at": command.due_at}
-    started: StartAnswer = perform(store, act, "start", f"automation:{definition.name}", command, detail)
-    return started
+    return perform(store, act, "start", f"automation:{definition.name}", command, detail)

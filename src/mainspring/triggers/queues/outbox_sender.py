@@ -18,12 +18,12 @@ from mainspring.domain.failures.backoff import backoff_seconds, draw_share
 from mainspring.domain.ids import make_id
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.sealing import Sealing
+from mainspring.integrations.base.broker import QueueSource
 from mainspring.resources.error_text import MAX_ERROR_TEXT_LENGTH, ErrorText
 from mainspring.store import failpoints
 from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.outbox import (
     LeasedQueue,
-    LeasedQueues,
     LeaseQueues,
     MessageRefusal,
     SettleQueue,
@@ -33,7 +33,6 @@ from mainspring.store.commit_and_wait import commit_and_wait
 from mainspring.store.read.outbox import can_send
 from mainspring.triggers.queues.broker_connections import BrokerConnections
 from mainspring.triggers.queues.cancellation import reraise_cancellation
-from mainspring.triggers.queues.queue_sources import QueueSource
 
 _LOG = logging.getLogger("mainspring.sender")
 _LEASE_S = 60.0
@@ -124,7 +123,7 @@ class OutboxSender:
             leased = await commit_and_wait(
                 self._store, LeaseQueues(lease, round(_LEASE_S * 1000), free_slots, _BATCH_SIZE)
             )
-            if not isinstance(leased, LeasedQueues) or not leased.queues:
+            if not leased.queues:
                 return
             failpoints.hit("sender.taken")
             for queue in leased.queues:

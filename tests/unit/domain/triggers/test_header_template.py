@@ -10,9 +10,9 @@ from mainspring.domain.triggers.header_template import (
     normalize_header_names,
     normalize_template,
 )
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.engine.definitions.trigger_draft import build_trigger_draft
+from mainspring.integrations.brokers import parse_broker_queue
+from mainspring.integrations.webhooks.webhook_declaration import parse_webhook
 
 
 @pytest.mark.parametrize(
@@ -32,11 +32,11 @@ def test_headers_of_a_template_are_kept_in_one_spelling(written, kept):
 def test_every_option_takes_either_spelling():
     """What one option understands, all do."""
     kept = "{headers.x_tenant}"
-    queue = BrokerQueue.parse("redis://h/0?stream=s", key="{headers.X-Tenant}", partition="{headers.x-tenant}")
+    queue = parse_broker_queue("redis://h/0?stream=s", key="{headers.X-Tenant}", partition="{headers.x-tenant}")
     assert (queue.key, queue.partition) == (kept, kept)
     assert FlowControl.parse(by="{headers.X-Tenant}").by == kept
     verifier = ms.verify.none()
-    assert Webhook.parse("/a", verify=verifier, key="{headers.X-Tenant}").key == kept
+    assert parse_webhook("/a", verify=verifier, key="{headers.X-Tenant}").key == kept
     draft = build_trigger_draft("webhook", {"path": "/a", "verify": verifier, "partition": "{headers.x-tenant}"})
     assert draft.partition == kept
 

@@ -11,14 +11,13 @@ from mainspring.domain.ids import make_id
 from mainspring.domain.notifications.routing import read_route
 from mainspring.domain.triggers.event_sources import EventSource, RunEndSource
 from mainspring.domain.triggers.flow_control import FlowControl
-from mainspring.domain.triggers.queues.queue_address import Broker
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import EventBinding, Trigger
-from mainspring.domain.triggers.webhooks.verifier import GitHub
 from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.definitions.announcement import build_trigger_row
+from mainspring.integrations.github import github
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.triggers.event import publish
 from mainspring.store.commands.outbox import MessageRefusal, SettleQueue
@@ -32,7 +31,7 @@ SHOP = Definition(
     name="shop",
     triggers={
         "webhook": Trigger(
-            source=Webhook(path="/orders", verify=GitHub(secrets=("github",))),
+            source=Webhook(path="/orders", verify=github("github")),
             reading=EventBinding(how="data", parameter="order"),
         ),
         "event": Trigger(
@@ -46,7 +45,7 @@ LABELS = Definition(
     kind=DefinitionKind.TASK,
     name="labels",
     triggers={
-        "queue": Trigger(source=BrokerQueue(broker=Broker.NATS, server="nats://localhost:4222", name="labels")),
+        "queue": Trigger(source=BrokerQueue(broker="nats", server="nats://localhost:4222", name="labels")),
         "run": Trigger(source=RunEndSource(automation="backup")),
     },
 )

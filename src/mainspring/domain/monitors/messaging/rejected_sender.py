@@ -36,12 +36,11 @@ def evaluate(facts: MonitorInputs, _: Tuning, now_at: int) -> Iterator[Evaluatio
 
 MONITOR = Monitor(
     kind=IncidentKind.SENDER_REJECTED,
-    line="A webhook rejects a sender that it accepted before.",
+    line="A webhook rejects the sender that it accepted before.",
     rule=(
-        "Wrong while number, of requests with an invalid signature, is above 5 within 10 minutes and no "
-        "delivery was accepted since they began, if deliveries were accepted before. Requests without a "
-        "signature do not count: anyone can send them to a public address. If a webhook never accepted "
-        "its sender, that is a line in the digest."
+        "Open if more than 5 requests with a wrong signature came within 10 min, and no delivery has passed since the first "
+        "of them (number counts these requests). Deliveries must have passed before. Requests without a signature do not "
+        "count, because anyone can send them. If no delivery ever passed, the digest has a line instead."
     ),
     tuning=Tuning(),
     evaluate=evaluate,

@@ -40,21 +40,21 @@ MONITORS = (
         kind=IncidentKind.DELIVERY_REJECTED,
         line="A delivery of a known sender was rejected.",
         rule=(
-            "Wrong while number, of the newest 100 rejected deliveries of a trigger, is above 0: another "
-            "body under a known key, an invalid value, a message that left its queue. Deliveries of unknown "
-            "senders do not count: `verify.none()`, no signature or an invalid one. A delivery is settled "
-            "when it is replayed, or arrives again and is accepted; a person who resolves the incident "
-            "settles all of that moment."
+            "Open while number is above 0: deliveries among the newest 100 rejected ones of a trigger that a known sender "
+            "sent. The reasons are another body under a key that counts, a value that does not fit, or a message that left "
+            "its queue. Deliveries of unknown senders do not count: `verify.none()`, no signature or a wrong one. A delivery "
+            "is settled by a replay, or when it comes again and fits. If a person resolves the incident, all deliveries of "
+            "that moment are settled."
         ),
         tuning=Tuning(),
         evaluate=evaluate_rejected,
     ),
     Monitor(
         kind=IncidentKind.DELIVERY_FAILED,
-        line="A filter raised an error, or a delivery could not start a run.",
+        line="A filter raised, or no run could be started for a delivery.",
         rule=(
-            "Wrong while number, of the newest 100 failed deliveries of a trigger, is above 0. A delivery is "
-            "settled when it is replayed; a person who resolves the incident settles all of that moment."
+            "Open while number is above 0: failed deliveries among the newest 100 of a trigger. A delivery is settled by a "
+            "replay. If a person resolves the incident, all deliveries of that moment are settled."
         ),
         tuning=Tuning(),
         evaluate=evaluate_failed,

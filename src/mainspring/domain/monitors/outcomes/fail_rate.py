@@ -77,13 +77,12 @@ def _is_one_outage(automation: WatchedAutomation) -> bool:
 
 MONITOR = Monitor(
     kind=IncidentKind.FAIL_RATE,
-    line="Too large a share of the runs fails.",
+    line="Too many of the runs fail.",
     rule=(
-        "Wrong while failed_share, failed of ended, is limit_share (share=, or fail_rate= of the "
-        "definition) or more. Counted are the runs that ended in the window, or the last 20 if fewer "
-        "than 20 did. There is no new finding while the newest 5 runs succeeded: the outage is over. If "
-        "all runs are about the same item, one outage without a success in between is reported only by "
-        "the incident of its failures. After a finding, it is well only below half of the limit."
+        "Open while failed_share (failed of ended) is at least limit_share: the setting share, or fail_rate= of the "
+        "definition. It counts the runs that ended in the window, or the last 20 if fewer ended. It does not open if the "
+        "newest 5 ends are successes, because the outage is over. If all runs are about the same item, a single outage opens "
+        "only the incident of its failures. An open incident resolves below half of the limit."
     ),
     tuning=FailRateTuning(),
     evaluate=evaluate,

@@ -58,11 +58,11 @@ def _evaluate_step(automation: WatchedAutomation, step: str, stalls: list[Stall]
 
 MONITOR = Monitor(
     kind=IncidentKind.STALLED,
-    line="A step without a timeout reports no log, progress or checkpoint.",
+    line="An attempt without timeout gives no sign of life.",
     rule=(
-        "Wrong at once, from its last report on, while an attempt without a timeout has reported no log "
-        "line, progress or checkpoint for stalled=, else worker.stalled_after; well after the next "
-        "report, or its end."
+        "Opens as soon as a worker records it: an attempt without timeout had no log line, progress or checkpoint for "
+        "stalled=, else for worker.stalled_after. The incident counts from its last sign of life. Resolves with the next "
+        "sign, or when the attempt ends."
     ),
     tuning=Tuning(),
     evaluate=evaluate,

@@ -79,11 +79,11 @@ def _last_worker_change(workers: list[WatchedProcess], facts: MonitorInputs) -> 
 
 MONITOR = Monitor(
     kind=IncidentKind.DEFINITION_LOST,
-    line="An automation that ran is no longer defined, or fails to load.",
+    line="An automation that ran is no longer defined, or does not load.",
     rule=(
-        "Wrong while it fails to load. Also wrong while workers run but served is 0, for longest_ms "
-        "since one last ended or the first of them started (settled_at), if it has a schedule or a "
-        "trigger or its runs wait; in the digest if it was only run by hand before."
+        "Open while it has a problem: it does not load. Open too if workers run and served is 0 for longest_ms since "
+        "settled_at, when one last ended or the first of them began, and it has a schedule, a listener or waiting runs. If it "
+        "only ran before, the severity is digest."
     ),
     tuning=DefinitionLostTuning(),
     evaluate=evaluate,

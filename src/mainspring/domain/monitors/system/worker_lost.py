@@ -297,15 +297,14 @@ def _evaluate_process(process: WatchedProcess, severity: Severity, tuning: Worke
 
 MONITOR = Monitor(
     kind=IncidentKind.WORKER_LOST,
-    line="A process that is needed is dead, blocked or missing.",
+    line="A required process is dead, blocked or missing.",
     rule=(
-        "Wrong while a role is needed and no process of it has been running for longest_ms since the "
-        "last heartbeat at seen_at. Soon after a death (within 10 minutes of a finding) a process must "
-        "run for 30 s to count: a process that dies at each start is not running. If other processes of "
-        "its role run, a process is wrong after 30 s without a heartbeat. A process that reports a "
-        "blocked loop is wrong after 30 s (at once if that place was reported before), by the place; it "
-        "stands for the role, and is well when the loop runs. Roles lost within 30 s of the last worker "
-        "are reported with it."
+        "For a role: open if it is required and none of its processes has lived for longest_ms since seen_at, the last sign "
+        "of life. A process that starts within 30 s of a death counts once it has lived for 30 s; within 10 min while the "
+        "incident is open. For a process beside others of its role: open if it gives no sign of life for 30 s. For a blocked "
+        "loop: open after 30 s, for the place in the code, instead of the role; resolves when the loop continues. If the "
+        "incident of that place is still open, a new block belongs to it at once. A role that was lost within 30 s of the "
+        "last worker is part of that incident."
     ),
     tuning=WorkerLostTuning(),
     evaluate=evaluate,

@@ -2,15 +2,14 @@
 
 import re
 from datetime import timedelta
-from typing import Any
-
-import msgspec
+from typing import Any, ClassVar
 
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.ids import hash_parts
 from mainspring.domain.triggers.header_template import normalize_template
-from mainspring.domain.triggers.queues.queue_address import Broker, list_secrets, read_queue_address
+from mainspring.domain.triggers.queues.queue_address import QueueAddress, list_secrets
+from mainspring.domain.triggers.trigger_source import TriggerSource
 from mainspring.domain.values.option_readers import choice_reader, integer_reader
 
 QUEUE_TEMPLATE_FIELDS = ("id", "subject", "group", "headers", "body")
@@ -22,7 +21,7 @@ _LONGEST_GROUP = 60
 _SHORTEST_WAIT, _LONGEST_WAIT = timedelta(seconds=1), timedelta(hours=12)
 
 
-class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
+class BrokerQueue(TriggerSource, frozen=True, kw_only=True, tag="queue"):
     """One queue, stream or table.
 
     `server` may name secrets, never hold them. `detail` = the subject (NATS), endpoint (SQS) or channel (PostgreSQL). `group` = the name
@@ -31,7 +30,13 @@ class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
     `partition` are templates over FIELDS; without `key` the message's own id is the key. `body` = how bytes become the input of a run.
     """
 
-    broker: Broker
+    required_options: ClassVar[tuple[str, ...]] = ("url",)
+    further_options: ClassVar[tuple[str, ...]] = (
+        *("group", "prefetch", "ack_wait", "max_deliveries", "key", "body", "partition"),
+    )
+    is_fetched: ClassVar[bool] = True
+
+    broker: str
     server: str
     name: str
     detail: str = ""
@@ -44,9 +49,9 @@ class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
     body: str = "json"
 
     @classmethod
-    def parse(
+    def of(
         cls,
-        url: str,
+        address: QueueAddress,
         *,
         group: str = "",
         prefetch: int = 100,
@@ -56,13 +61,12 @@ class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
         key: str | None = None,
         body: str = "json",
     ) -> "BrokerQueue":
-        """Return the queue that is written.
+        """Return the queue at an address.
 
         Raises:
-            OptionError: a value cannot be used; the address contains a password.
-            UnknownNameError: the address has an unknown parameter, or a template an unknown name.
+            OptionError: a value cannot be used.
+            UnknownNameError: a template has an unknown name.
         """
-        address = read_queue_address(url)
         if group != "" and not (isinstance(group, str) and _GROUP.fullmatch(group)):
             raise OptionError(
                 f"{repr(group)[:90]} cannot name a group of consumers", hint="Use letters, digits, _ and -, at most 80."
@@ -91,6 +95,12 @@ class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
         if plain != automation or len(plain) > _LONGEST_GROUP:
             plain = f"{plain[:_LONGEST_GROUP]}-{hash_parts(automation.encode())[:8]}"
         return f"mainspring-{plain}"
+
+    def describe(self) -> str:
+        return f"queue {self.shown}"
+
+    def secret_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(list_secrets(self.server)))
 
     @property
     def secrets(self) -> list[str]:

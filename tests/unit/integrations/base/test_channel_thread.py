@@ -1,0 +1,38 @@
+"""A thread of its own: one act at a time, and the next one at once when the last has ended."""
+
+import asyncio
+import threading
+
+import pytest
+
+from mainspring.integrations.base.channel_thread import ChannelThread
+from mainspring.integrations.base.notifier import ChannelFault
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_next_act_may_begin_at_once():
+    """Whoever was told of an end need not wait for the thread to be gone, after a fault neither."""
+    thread = ChannelThread("mainspring-test")
+    for number in range(300):
+        assert await thread.run(lambda number=number: number) == number
+        with pytest.raises(ZeroDivisionError):
+            await thread.run(lambda: 1 // 0)
+
+
+async def test_act_that_was_left_to_itself_keeps_out_the_next_until_it_ends():
+    """What hangs does not add up."""
+    thread, gate = ChannelThread("mainspring-test"), threading.Event()
+    hanging = asyncio.create_task(thread.run(gate.wait))
+    await asyncio.sleep(0)
+    hanging.cancel()
+    with pytest.raises(ChannelFault, match="has not ended yet"):
+        await thread.run(lambda: 1)
+    gate.set()
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                assert await thread.run(lambda: 1) == 1
+                break
+            except ChannelFault:
+                await asyncio.sleep(0)
