@@ -58,10 +58,8 @@ def test_a_rejected_delivery_of_a_known_sender_is_a_finding(store, wrong):
         store.do(refusing(store, why))
     store.do(refusing(store, "other_body", "b/webhook"))
     assert wrong() == {}
-    store.do(refusing(store, "other_body", note="delivery d_1 came under this key with another body"))
-    text = (
-        "1 delivery of a/webhook was rejected and started nothing: delivery d_1 came under this key with another body"
-    )
+    store.do(refusing(store, "other_body", note="delivery d_1 has this key and another body"))
+    text = "1 delivery of a/webhook was rejected and started nothing: delivery d_1 has this key and another body"
     assert wrong() == {(REJECTED, HOOK): text}
 
 
