@@ -7,6 +7,8 @@ Every public name is in `_PUBLIC` and nowhere else; each is imported when it is 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mainspring.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from mainspring.app.application import App as App
     from mainspring.app.client import connect as connect
@@ -41,8 +43,6 @@ if TYPE_CHECKING:
     from mainspring.engine.definitions.decorators import step as step
     from mainspring.engine.definitions.decorators import task as task
     from mainspring.engine.definitions.decorators import workflow as workflow
-
-__version__ = "0.1.0"
 
 #: Public name -> the module that defines it.
 _PUBLIC: dict[str, str] = {

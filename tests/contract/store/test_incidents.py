@@ -414,7 +414,7 @@ def test_old_incidents_are_pruned(store):
     store.deliver_all()
     store.clock.forward(10)
     store.do(ApplyRetention(None, None, None, None, store.clock.now()))
-    assert [one.id for one in store.read("incidents", wrong=False)] == ["i2"]
+    assert [one.id for one in store.read("incidents", unresolved=False)] == ["i2"]
     assert {one.incident for one in store.read("moves", "i1")} == set()
 
 

@@ -160,8 +160,8 @@ def test_folded_incidents_do_not_recur(site, scheduler):
         site.store.clock.forward(1_000)
         site.succeed()
         site.look()
-    kinds = {one.subject.kind for one in site.store.read("incidents", wrong=False)}
+    kinds = {one.subject.kind for one in site.store.read("incidents", unresolved=False)}
     assert IncidentKind.SILENCE in kinds
     assert ("a", IncidentKind.RECURRING) not in {
-        (one.subject.automation, one.subject.kind) for one in site.store.read("incidents", wrong=False)
+        (one.subject.automation, one.subject.kind) for one in site.store.read("incidents", unresolved=False)
     }
