@@ -55,8 +55,8 @@ the request) and `retry_after_ms`. |
 | nouns | `runs`, `logs`, `questions`, `incidents`, `automations`, `deliveries`, `bulk`, `queues`, `workers`, `locks`, \
 `outbox`, `audit-log` |
 | no event | for time that passes while something waits |
-| limit | At most 256 streams, at most 32 of one visitor. If all are open, the visitor with most streams loses its oldest one \
-to a visitor with fewer. |
+| limit | At most 256 streams, at most 32 of one visitor. If 256 are open and another visitor \
+opens one, Mainspring closes the oldest stream of the visitor that has the most. |
 | delay | Each poll, once a second, notifies at most 50 streams, so with many streams an event can take some seconds. |
 """
 STATUSES = """

@@ -219,6 +219,29 @@ def test_readme_stays_short():
     assert len((DOCS.parent / "README.md").read_text(encoding="utf-8").splitlines()) < 150
 
 
+QUESTIONS = DOCS / "contributing" / "questions"
+FOR_CONTRIBUTORS = {"architecture.md"}
+QUESTION_FILE = re.compile(
+    r"# Questions: .+\n\nA reader can answer them after one reading of \[the page\]\(([^)]+)\)\.\n\n((?:\d\. .+\n {3}Answer: .+\n)+)"
+)
+
+
+def test_each_page_has_five_questions_with_answers():
+    """One file for each page that users read, in one form, and none for another page."""
+    pages = {DOCS.parent / "README.md", DOCS.parent / "CONTRIBUTING.md"}
+    for folder in (DOCS, DOCS / "how-to", DOCS / "reference"):
+        pages |= {page for page in folder.glob("*.md") if page.name not in FOR_CONTRIBUTORS}
+    pages_with_questions = []
+    for file in sorted(QUESTIONS.glob("*.md")):
+        if file.name == "README.md":
+            continue
+        form = QUESTION_FILE.fullmatch(file.read_text(encoding="utf-8"))
+        assert form is not None, file.name
+        assert re.findall(r"^\d", form[2], re.MULTILINE) == list("12345"), file.name
+        pages_with_questions.append((QUESTIONS / form[1]).resolve())
+    assert sorted(pages_with_questions) == sorted(pages)
+
+
 LINK = re.compile(r"\]\(([^)\s:]+)\)")
 FENCED = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 

@@ -267,7 +267,7 @@ WAYS = (
         within=0,
         says=(
             "[page] mainspring: the clock was put back by 1h or more, from 2027-04-07 10:04:58 UTC to 2027-04-07 09:04:58 UTC; "
-            "3 slots that lie ahead have their runs and do not run again"
+            "3 slots between these times already have their runs and do not run again"
         ),
         begin=_put_back,
     ),
@@ -284,7 +284,7 @@ WAYS = (
     ),
     Way(
         name="The store went back in time",
-        cause="its file lacks a commit that its mark knows, so Mainspring holds the store",
+        cause="its newest commit is missing: a [mark](how-to/backups.md#when-the-store-went-back-in-time) outside the store shows that; Mainspring holds the store",
         kind=K.COMMITS_LOST,
         of="",
         within=0,
@@ -377,7 +377,7 @@ WAYS = (
     ),
     Way(
         name="The time zone of a host is changed",
-        cause="a crontab calls `exec` nine hours later than `--cron` and `--tz` say",
+        cause="cron now starts the line nine hours after the time in its `--cron` and `--tz`",
         kind=K.SILENCE,
         of="crontab",
         within=17 * HOUR,
@@ -780,11 +780,13 @@ After this page you know which ways to stop Mainspring notices, how fast, and wh
     mainspring incidents list          # open problems
     mainspring monitors list           # what is watched, and the last result
 
-Each case opens one incident and sends one notification, within the time in the table plus one check: 5 s with a watcher, else the interval of `mainspring watch` in
-your crontab. Consequences are recorded under that incident and send no notification. `[page]`, `[notify]` and `[digest]` are
+Each case opens one incident and sends one notification, at the latest after the time in the column *Within* and the time until the next check. A watcher checks every 5 s; without one,
+`mainspring watch` checks as often as your crontab starts it. Consequences are recorded under that incident and send no notification. `[page]`, `[notify]` and `[digest]` are
 [severities](how-to/notifications.md).
 
 A silence, a slow run and too many starts are compared with the history of the automation. So their times depend on that history. The table shows those of the test.
+The test checks every 5 minutes, and for cases above 12 h once an hour. So a duration in a first line can be longer than *Within* by one such interval. It can also be shorter, because
+*Within* is an upper limit.
 
 | Failure | Cause in the test | Kind of incident | Within | First line of the notification |
 | --- | --- | --- | --- | --- |

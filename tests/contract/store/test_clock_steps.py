@@ -440,7 +440,7 @@ def test_slots_that_have_run_are_counted_while_they_lie_ahead(site, clock):
     clock.put(-2 * HOUR - MINUTE)
     site.look()
     (incident,) = regressions(site)
-    assert incident.text.endswith("; 3 slots that lie ahead have their runs and do not run again")
+    assert incident.text.endswith("; 3 slots between these times already have their runs and do not run again")
 
 
 def test_event_after_the_step_reaches_runs_that_were_created_before_it(store, clock):

@@ -61,11 +61,8 @@ def _describe(clock: ClockRegression) -> str:
         total = sum(ahead.number for ahead in clock.waiting)
         text += f"; {' and '.join(waiting)} wait{'s' if total == 1 else ''} for the wall clock"
     if clock.slots:
-        runs = "has its run and does" if clock.slots == 1 else "have their runs and do"
-        text += (
-            f"; {format_count(clock.slots, 'slot')} that lie{'s' if clock.slots == 1 else ''} ahead {runs} "
-            "not run again"
-        )
+        runs = "already has its run and does" if clock.slots == 1 else "already have their runs and do"
+        text += f"; {format_count(clock.slots, 'slot')} between these times {runs} not run again"
     return text
 
 

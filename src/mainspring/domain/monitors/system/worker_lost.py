@@ -300,11 +300,12 @@ MONITOR = Monitor(
     line="A required process is dead, blocked or missing.",
     rule=(
         "For a role: open if it is required and none of its processes has lived for longest_ms since seen_at, the last sign "
-        "of life. A process that starts within 30 s of a death counts once it has lived for 30 s; within 10 min while the "
-        "incident is open. For a process beside others of its role: open if it gives no sign of life for 30 s. For a blocked "
-        "loop: open after 30 s, for the place in the code, instead of the role; resolves when the loop continues. If the "
-        "incident of that place is still open, a new block belongs to it at once. A role that was lost within 30 s of the "
-        "last worker is part of that incident."
+        "of life. A process that could die at once again does not count at first: one that starts within 30 s after another "
+        "process of its role died counts after 30 s of life. While the incident is open, this holds for one that starts within "
+        "10 min after a death. For a process beside others of its role: open if it gives no sign of life for 30 s. For a "
+        "process whose event loop is blocked: open after 30 s. This incident is about the place in the code that blocks, not "
+        "about the role, and resolves when the loop continues. If the incident of that place is still open, a new block "
+        "belongs to it at once. A role that was lost within 30 s of the last worker is part of that incident."
     ),
     tuning=WorkerLostTuning(),
     evaluate=evaluate,

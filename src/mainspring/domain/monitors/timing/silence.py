@@ -178,11 +178,13 @@ MONITOR = Monitor(
     kind=IncidentKind.SILENCE,
     line="No success in the expected window.",
     rule=(
-        "With silence= or a schedule: opens at late_at, which is due_at plus grace_ms. Otherwise: opens if window_ms has "
-        "passed since the last success. The window is 3 x p99_ms (99 % of the gaps of its class are not longer) or 2 x "
-        "largest_ms, whichever is longer, and at least 3 h. While it is still learning, the window is 48 h, or a quarter more "
-        "than largest_ms if that is longer, and the severity is digest. These 48 h leave out weekends until a first success "
-        "on one (on_weekends). A single success starts no window."
+        "With silence= or a schedule: opens at late_at, which is due_at plus grace_ms. A success is due at the next slot after "
+        "the last success; with every= or silence=, when that span has passed since it. Otherwise: opens if window_ms has "
+        "passed since the last success. The window is the longer of 3 x p99_ms and 2 x largest_ms, and at least 3 h. A gap is "
+        "the time between two successes: largest_ms is the longest gap, and 99 % of the gaps of this class are not longer than "
+        "p99_ms. While it is still learning, the window is 48 h, or a quarter more than largest_ms if that is longer, and the "
+        "severity is digest. These 48 h leave out weekends until a first success on one (on_weekends). A single success starts "
+        "no window."
     ),
     tuning=SilenceTuning(),
     evaluate=evaluate,
