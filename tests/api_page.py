@@ -92,7 +92,7 @@ def _row(route: ApiRoute) -> str:
 def _taken(route: ApiRoute) -> str:
     kind = route.request_type or route.query
     fields = [] if kind is None else msgspec.structs.fields(kind)
-    shown = [f"**`{one.encode_name}`**" if one.required else f"`{one.encode_name}`" for one in fields]
+    shown = [f"**`{field.encode_name}`**" if field.required else f"`{field.encode_name}`" for field in fields]
     return ", ".join(shown) or "-"
 
 

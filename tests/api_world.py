@@ -130,7 +130,10 @@ def own(key: str, who: str = "ann") -> str:
 
 def announce(store: ProcessStore, *definitions: Definition, triggers: tuple[TriggerRow, ...] = ()) -> None:
     rows = [
-        AutomationRow(one.name, one.kind, one.version, "f", msgspec.json.encode(one.to_data())) for one in definitions
+        AutomationRow(
+            definition.name, definition.kind, definition.version, "f", msgspec.json.encode(definition.to_data())
+        )
+        for definition in definitions
     ]
     store.apply(AnnounceDefinitions("code", tuple(rows), (), triggers))
 

@@ -20,7 +20,7 @@ class Collected:
         self.trace, self.id, self.parent = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
         self.name = span.name
         self.start_ns, self.end_ns = span.start_time_unix_nano, span.end_time_unix_nano
-        self.links = [(one.trace_id.hex(), one.span_id.hex()) for one in span.links]
+        self.links = [(link.trace_id.hex(), link.span_id.hex()) for link in span.links]
         self.is_error = span.status.code == 2
         self.error = span.status.message
         self.resource = resource
@@ -84,7 +84,7 @@ class OtlpCollector:
             self.bodies.append(body)
             if headers["path"].endswith("/v1/metrics"):
                 for told in ExportMetricsServiceRequest.FromString(body).resource_metrics:
-                    self.metrics = {one.name: one for scope in told.scope_metrics for one in scope.metrics}
+                    self.metrics = {metric.name: metric for scope in told.scope_metrics for metric in scope.metrics}
                 return
             for group in ExportTraceServiceRequest.FromString(body).resource_spans:
                 resource = _values(group.resource.attributes)
@@ -117,4 +117,4 @@ class OtlpCollector:
 
 
 def _values(attributes: Any) -> dict[str, Any]:
-    return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in attributes}
+    return {attribute.key: getattr(attribute.value, attribute.value.WhichOneof("value")) for attribute in attributes}

@@ -130,7 +130,7 @@ def code_of(kind: type[BaseException]) -> int:
 
 
 def subclasses(kind: type[MainspringError]) -> set[type[MainspringError]]:
-    return {kind, *(inner for one in kind.__subclasses__() for inner in subclasses(one))}
+    return {kind, *(inner for subclass in kind.__subclasses__() for inner in subclasses(subclass))}
 
 
 def test_doctor_page_explains_every_check():

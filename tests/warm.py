@@ -62,7 +62,7 @@ def call(
         raise subprocess.TimeoutExpired([*words], timeout, out, err)
     with _LOCK:
         _IDLE.append(template)
-    said = [one.decode() if text else one for one in (out, err)]
+    said = [text_read.decode() if text else text_read for text_read in (out, err)]
     return subprocess.CompletedProcess([*words], code, *said)
 
 

@@ -92,7 +92,7 @@ class Site:
         self.project.until(self._is_up)
 
     def _is_up(self) -> bool:
-        alive = {one["role"] for one in self.project.json("workers", "list")} if self._has_store() else set()
+        alive = {worker["role"] for worker in self.project.json("workers", "list")} if self._has_store() else set()
         return {"worker", "web"} <= alive
 
     def _has_store(self) -> bool:

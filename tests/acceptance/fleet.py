@@ -169,7 +169,7 @@ class Fleet:
         for _ in looks(within):
             if found := holds():
                 return found
-        logs = "\n".join(f"{one.name}\n{one.log.read_text()[-_SHOWN:]}" for one in self.machines)
+        logs = "\n".join(f"{machine.name}\n{machine.log.read_text()[-_SHOWN:]}" for machine in self.machines)
         sessions = self.rows("select id, role, state, pid, beat_at, ended_at from sessions order by id")
         raise AssertionError(f"it does not come to that\n{sessions}\n{self.noted()[-20:]}\n{logs}")
 

@@ -21,11 +21,11 @@ _FIRST_LINE = "set -eu -o pipefail\n"
 def free_ports(number: int) -> list[int]:
     """Return ports that no one listens on."""
     sockets = [socket.socket() for _ in range(number)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
+    for opened in sockets:
+        opened.bind(("127.0.0.1", 0))
+    ports = [socket.getsockname()[1] for socket in sockets]
+    for opened in sockets:
+        opened.close()
     return ports
 
 

@@ -104,6 +104,6 @@ def sealed_work(command: list[str], *, drifted: bool = False) -> tuple[Registry,
             return word
 
         ms.script("teller", command, retry=1)
-    return registry, {one.name: one for one in (everything, failing, undoing, doubtful, drifting, again)} | {
-        "teller": registry.get("teller")
-    }
+    return registry, {
+        definition.name: definition for definition in (everything, failing, undoing, doubtful, drifting, again)
+    } | {"teller": registry.get("teller")}

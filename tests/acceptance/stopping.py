@@ -105,7 +105,7 @@ class Site(Place):
 
     def told(self) -> list[tuple[str, str]]:
         """Return what people were told: (what about, the first line)."""
-        return [(one["data"]["about"], one["data"]["headline"]) for one in self.people.messages]
+        return [(message["data"]["about"], message["data"]["headline"]) for message in self.people.messages]
 
     def until_told(self) -> "Site":
         """Wait for the first message."""
@@ -131,7 +131,7 @@ class Site(Place):
 
     def close(self) -> None:
         live = [pid for role in ("worker", "scheduler", "watcher") for pid in self.live(role)]
-        for pid in [*(one.pid for one in self.ups if one.poll() is None), *live]:
+        for pid in [*(process.pid for process in self.ups if process.poll() is None), *live]:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
         super().close()

@@ -130,8 +130,8 @@ def test_restored_server_repeats_nothing_of_the_lost_interval(tmp_path: Path, po
         assert "Not started, since the replaced store may have done it:" in released
         lost = project.json("db", "restore", "--lost")
         assert lost["by_name_only"] == ["charge"]
-        assert [one["verb"] for one in lost["changes"]] == ["pause"]
-        assert [one["trigger"] for one in lost["deliveries"]] == ["load/files"]
+        assert [change["verb"] for change in lost["changes"]] == ["pause"]
+        assert [delivery["trigger"] for delivery in lost["deliveries"]] == ["load/files"]
         slots = {slot["slot_at"] for slot in lost["slots"] if slot["automation"] == "charge"}
         assert slots
 

@@ -89,7 +89,11 @@ def test_manifests_are_valid():
 
 def test_each_role_has_a_deployment_that_can_be_replaced_while_it_works():
     """Probes, no rights, a drain that fits into the grace, and a budget that leaves one standing."""
-    found = {(one["kind"], one["metadata"]["name"]): one["spec"] for one in documents() if "spec" in one}
+    found = {
+        (document["kind"], document["metadata"]["name"]): document["spec"]
+        for document in documents()
+        if "spec" in document
+    }
     for role in ROLES:
         pod = found["Deployment", f"mainspring-{role}"]["template"]["spec"]
         (container,) = pod["containers"]
@@ -111,16 +115,16 @@ def test_each_role_has_a_deployment_that_can_be_replaced_while_it_works():
 
 def test_secrets_are_where_they_are_looked_up():
     """Scheduler, watcher and web read the same Secret, and workers do not."""
-    for one in documents():
-        if one["kind"] != "Deployment":
+    for document in documents():
+        if document["kind"] != "Deployment":
             continue
-        pod = one["spec"]["template"]["spec"]
+        pod = document["spec"]["template"]["spec"]
         (container,) = pod["containers"]
         folder = {item["name"]: item.get("value") for item in container["env"]}.get("MAINSPRING_SECRETS_DIR")
         mounted = {item["mountPath"]: item["name"] for item in container["volumeMounts"]}
         volumes = {item["name"]: item.get("secret", {}).get("secretName") for item in pod["volumes"]}
         found = None if folder is None else volumes[mounted[folder]]
-        role = one["metadata"]["labels"]["app.kubernetes.io/component"]
+        role = document["metadata"]["labels"]["app.kubernetes.io/component"]
         assert found == ("mainspring-secrets" if role in LOOK_SECRETS_UP else None)
 
 

@@ -49,7 +49,7 @@ class KeyService:
 
 
 def findings(engine):
-    return [one for session in sessions(engine.working.store.reader) for one in session.findings]
+    return [finding for session in sessions(engine.working.store.reader) for finding in session.findings]
 
 
 async def until_waiting_for_codec(engine):

@@ -39,7 +39,7 @@ async def both_by_gather(run: ms.Run, act: Any) -> list[Any]:
     found = await asyncio.gather(
         *(run.options(key=what).step(act, what) for what in ("a", "good", "b")), return_exceptions=True
     )
-    failed = [one for one in found if isinstance(one, Exception)]
+    failed = [answer for answer in found if isinstance(answer, Exception)]
     if failed:
         raise ExceptionGroup("some failed", failed)
     return found
@@ -118,7 +118,7 @@ async def test_retry_keeps_what_another_branch_did_after_the_failure(tmp_path):
             found = await asyncio.gather(run.step(outside.act, "bad"), steady(), return_exceptions=True)
             if isinstance(found[0], BaseException):
                 raise found[0]
-            return [str(one) for one in found]
+            return [str(error) for error in found]
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(work)

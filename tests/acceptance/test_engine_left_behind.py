@@ -218,7 +218,7 @@ async def test_timers_and_waits_of_pending_tasks_hold_nothing_and_the_tasks_are_
             async def asker() -> None:
                 await run.ask("sure?", within="30d")
 
-            tasks = [asyncio.create_task(one()) for one in (sleeper, listener, asker)]
+            tasks = [asyncio.create_task(wait()) for wait in (sleeper, listener, asker)]
             await asyncio.sleep(0)
             return f"left {len(tasks)}"
 

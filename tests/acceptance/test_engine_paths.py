@@ -52,7 +52,7 @@ async def test_ways_of_real_runs_are_those_of_their_code(tmp_path):
             run = await engine.start(order, way)
             await engine.when(lambda run=run: engine.view(run), lambda view: view.finished_at is not None)
         found = build_run_paths("order", read_run_paths(engine.working.store.reader, "order"), bool)
-    ways = {(one.step, one.then): (one.runs, one.failed, one.is_missing) for one in found.edges}
+    ways = {(edge.step, edge.then): (edge.runs, edge.failed, edge.is_missing) for edge in found.edges}
     assert ways["give", "fall"] == (1, False, False)
     assert ways["fall", "mend"] == (1, True, False)
     assert ways["mend", "succeeded"] == (1, False, False)

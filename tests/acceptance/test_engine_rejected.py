@@ -108,7 +108,7 @@ async def test_signal_that_cannot_be_read_is_rejected_and_the_run_waits_on(place
         assert view.failure is None
         told = explain(engine, handle)
         assert any("It rejected signal approve" in line and "Expected `bool`, got `str`" in line for line in told.what)
-        assert f"mainspring runs signal {handle.id} approve JSON" in [one.command for one in told.can]
+        assert f"mainspring runs signal {handle.id} approve JSON" in [operation.command for operation in told.can]
         await engine.app.signal(handle.id, "approve", {"ok": True})
         assert await handle.result(60) is True
 
@@ -285,20 +285,20 @@ async def test_fact_taken_in_that_todays_type_cannot_read_is_drift(place, settin
     async with world.engine(registry, settings) as engine:
         handle = await engine.start(work)
         other = await engine.start(work)
-        for one in (handle, other):
-            await engine.app.signal(one.id, "n", 7)
-            await engine.when(lambda one=one: len(engine.story(one).outcomes), lambda n: n == 1)
-            await engine.until(one, RunState.WAITING)
+        for called in (handle, other):
+            await engine.app.signal(called.id, "n", 7)
+            await engine.when(lambda one=called: len(engine.story(one).outcomes), lambda n: n == 1)
+            await engine.until(called, RunState.WAITING)
     registry, _ = registry_with(bool)
     async with world.engine(registry, settings) as engine:
-        for one in (handle, other):
-            await engine.app.signal(one.id, "go")
-            view = await engine.until(one, RunState.NEEDS_ATTENTION)
+        for called in (handle, other):
+            await engine.app.signal(called.id, "go")
+            view = await engine.until(called, RunState.NEEDS_ATTENTION)
             assert view.reason == FailureReason.DRIFT
             assert "today's code cannot read the saved signal 'n'" in view.failure.message
-            commands = [can.command for can in explain(engine, one).can]
-            assert f"mainspring runs retry {one.id}" in commands
-            assert f"mainspring runs retry {one.id} --from-step n" in commands
+            commands = [can.command for can in explain(engine, called).can]
+            assert f"mainspring runs retry {called.id}" in commands
+            assert f"mainspring runs retry {called.id} --from-step n" in commands
             assert not any("--accept" in command for command in commands)
         await engine.act(run_recovery.retry_from, other.id, "n")
         await engine.until(other, RunState.WAITING)

@@ -249,7 +249,7 @@ async def order(run: ms.Run) -> str:
         if is_under_way:
             await engine.app.signal(kid.id, "pay", 1)
         await engine.until(shop.run, RunState.SUCCEEDED)
-        assert [one.id for one in engine.story(shop.run).children] == [kid.id]
+        assert [child.id for child in engine.story(shop.run).children] == [kid.id]
     assert DONE == ["charge"]
 
 

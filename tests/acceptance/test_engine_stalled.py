@@ -65,7 +65,9 @@ async def test_step_that_hangs_is_on_record_until_it_gives_a_sign_or_ends(tmp_pa
         sign.set()
         await asyncio.sleep(0)
         await silent(engine, run, timedelta(seconds=1))
-        await engine.when(lambda: engine.story(run).stalls, lambda stalls: [one.step for one in stalls] == ["blocks"])
+        await engine.when(
+            lambda: engine.story(run).stalls, lambda stalls: [stall.step for stall in stalls] == ["blocks"]
+        )
         go.set()
         sign.set()
         await engine.until(run, RunState.SUCCEEDED)
@@ -112,7 +114,7 @@ async def test_script_without_a_timeout_is_told_by_its_processes(tmp_path):
             ms.script(name, ["sh", "-c", f"touch {tmp_path}/{name}; sleep 60; true"], **options)
     async with World(tmp_path, FakeClock()).engine(registry, SETTINGS) as engine:
         runs = [await engine.app.start(name) for name in ("quiet", "ended")]
-        await engine.when(lambda: {one.name for one in tmp_path.iterdir()}, lambda names: names >= {"quiet", "ended"})
+        await engine.when(lambda: {path.name for path in tmp_path.iterdir()}, lambda names: names >= {"quiet", "ended"})
         engine.working.worker._fast_path_runs.fall_back_all()
         await silent(engine, runs[0])
         (stall,) = await engine.when(lambda: engine.story(runs[0]).stalls, bool)

@@ -87,5 +87,5 @@ async def test_without_the_extra_runs_go_on_and_the_log_says_what_to_install(tmp
     monkeypatch.setitem(sys.modules, "opentelemetry.proto.trace.v1.trace_pb2", None)
     with caplog.at_level(logging.ERROR, "mainspring.traces"):
         await work(tmp_path, tracing(NOBODY))
-    (said,) = [one.getMessage() for one in caplog.records if one.name == "mainspring.traces"]
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "mainspring.traces"]
     assert said.endswith(f"which is not installed. {install_command('otel')}")

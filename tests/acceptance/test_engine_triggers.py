@@ -450,7 +450,7 @@ async def test_several_runs_of_one_key_start_once(world, registry, seen):
         gatherings = {view.trigger: view for view in reads.open_gatherings(reader)}
         view = gatherings["report/runs"]
         assert (view.per, view.here, view.wanted) == ("mon", 1, 2)
-        assert [one.run for one in reads.joined_runs(reader, "report/runs", "mon") if not one.counts] == [failed.id]
+        assert [run.run for run in reads.joined_runs(reader, "report/runs", "mon") if not run.counts] == [failed.id]
         broken = False
         await engine.app.retry(failed.id)
         assert await seen.of(engine, 2) == [("report", "mon", ["extract", "load"]), ("archive", "mon")]

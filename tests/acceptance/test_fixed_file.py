@@ -31,10 +31,12 @@ def test_fixing_one_of_three_broken_files_settles_exactly_one_member(tmp_path: P
     inbox.mkdir()
 
     def said(*words: str) -> Any:
-        return [(one["state"], one["facts"]["members"]) for one in project.json("incidents", "list", *words)]
+        return [
+            (incident["state"], incident["facts"]["members"]) for incident in project.json("incidents", "list", *words)
+        ]
 
     def open_runs() -> dict[str, str]:
-        return {one["id"]: one["title"] for one in project.json("failed", "list")}
+        return {run["id"]: run["title"] for run in project.json("failed", "list")}
 
     try:
         project.up("up", "--processes", "1")

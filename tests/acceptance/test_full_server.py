@@ -104,7 +104,7 @@ def test_fleet_outlives_a_full_disk_of_its_server(fleet: Fleet, disk: Path) -> N
     assert "nothing was done" in done.stderr
     since = time.monotonic()
     fleet.until(lambda: time.monotonic() - since > LEASE_S * 1.5)
-    assert [len(one.processes("worker_process")) for one in (machine, other)] == [1, 1]
+    assert [len(host.processes("worker_process")) for host in (machine, other)] == [1, 1]
     assert fleet.rows(sessions) == before
     assert len(fleet.noted()) == 1
     (disk / "filler").unlink()

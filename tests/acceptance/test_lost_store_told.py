@@ -44,7 +44,7 @@ def told(works: Works, receiver: Receiver) -> Receiver:
 
 
 def abouts(told: Receiver) -> list[str]:
-    return [one["data"]["about"] for one in told.messages if "the store" in one["data"]["headline"]]
+    return [message["data"]["about"] for message in told.messages if "the store" in message["data"]["headline"]]
 
 
 def memory(works: Works) -> Path:

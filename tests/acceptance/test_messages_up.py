@@ -52,11 +52,11 @@ def test_no_message_takes_the_others_with_it(tmp_path: Path) -> None:
     project = Project(tmp_path, WORK.format(url=url))
 
     def stand() -> dict[str, str]:
-        return {one["id"]: one["state"] for one in project.json("runs", "list", "--name", "book", "--limit", "100")}
+        return {run["id"]: run["state"] for run in project.json("runs", "list", "--name", "book", "--limit", "100")}
 
     def refused() -> list[dict[str, str]]:
         found = project.json("triggers", "show", "book", "--limit", "100")["deliveries"]
-        return [one for one in found if one["state"] == "refused"]
+        return [delivery for delivery in found if delivery["state"] == "refused"]
 
     try:
         project.up("up", "--processes", "1")
@@ -75,8 +75,8 @@ def test_no_message_takes_the_others_with_it(tmp_path: Path) -> None:
         (poison,) = [run for run, state in stand().items() if state == "needs_attention"]
         assert "took its worker process down three times" in project.call("explain", poison).stdout
         project.until(lambda: len(refused()) == 3)
-        assert sorted(one["verified"] or "-" for one in refused()) == ["-", "misfit", "other_body"]
-        (keyless,) = [one for one in refused() if one["verified"] == "misfit"]
+        assert sorted(delivery["verified"] or "-" for delivery in refused()) == ["-", "misfit", "other_body"]
+        (keyless,) = [delivery for delivery in refused() if delivery["verified"] == "misfit"]
         shown = project.json("triggers", "show", keyless["id"])
         assert (shown["body"], shown["headers"]["message-id"]) == ({"amount": 1}, "keyless")
         rejected = "3 deliveries of book/queue were rejected and started nothing"
@@ -94,7 +94,7 @@ def test_filter_that_kills_its_worker_fails_its_delivery_alone(tmp_path: Path) -
 
     def verdicts() -> list[str]:
         found = project.json("triggers", "show", "note", "--limit", "100")["deliveries"]
-        return sorted(one["state"] for one in found)
+        return sorted(delivery["state"] for delivery in found)
 
     async def publish() -> None:
         app = ms.App(project.store)

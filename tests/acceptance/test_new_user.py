@@ -52,7 +52,9 @@ def test_readme_commands_work_as_written_the_kill_included(user: NewUser) -> Non
     ended = {(run["automation"], run["state"]) for run in runs}
     assert {("order-demo", "succeeded"), ("backup", "succeeded"), ("sync", "succeeded")} <= ended
     assert (user.folder / "backup.out").exists()
-    assert {"backup", "sync", "build", "order-demo"} <= {one["name"] for one in user.ask("mainspring auto list")}
+    assert {"backup", "sync", "build", "order-demo"} <= {
+        automation["name"] for automation in user.ask("mainspring auto list")
+    }
 
 
 def test_tutorial_commands_work_as_written_the_kill_included(user: NewUser) -> None:
@@ -119,10 +121,10 @@ def test_build_bot_counts_each_delivery_once(user: NewUser) -> None:
     user.env["MAINSPRING_SECRET_CI_HOOK"] = secret = base64.b64encode(b"0" * 24).decode()
     user.begin("mainspring up")
     listening = any(
-        one["state"] == "listening"
+        trigger["state"] == "listening"
         for _ in looks(PATIENCE)
-        for one in user.ask("mainspring triggers list")
-        if one["name"]
+        for trigger in user.ask("mainspring triggers list")
+        if trigger["name"]
     )
     assert listening, (user.folder / "other-terminal.log").read_text(encoding="utf-8")
 

@@ -170,7 +170,7 @@ def _kill_worker(machine: Machine, uid: int) -> None:
 
     def worker() -> int | None:
         found = json.loads(machine.call(uid, "workers", "list", "--json"))
-        return next((one["pid"] for one in found if one["role"] == "worker" and one["running"]), None)
+        return next((process["pid"] for process in found if process["role"] == "worker" and process["running"]), None)
 
     os.kill(machine.until(worker), signal.SIGKILL)
 

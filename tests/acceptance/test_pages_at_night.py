@@ -84,7 +84,9 @@ def site(tmp_path):
         store, clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(channels=("ops",)), redact=lambda text: text
     ).look()
     pages = IncidentPages(Settings(), store, SecretStore(None, {"MAINSPRING_SECRET_LINK_KEY": KEY}), clock)
-    (incident,) = [one for one in reads.open_incidents(store.reader, 9) if one.subject.automation == "backup"]
+    (incident,) = [
+        incident for incident in reads.open_incidents(store.reader, 9) if incident.subject.automation == "backup"
+    ]
     token = IncidentLinkToken(incident.id, incident.opened, clock.now() // 1000 + LINK_LIFETIME_S).token(KEY)
     with served(Starlette(routes=[*pages.routes(), *Assets().routes()])) as address:
         yield store, incident, run, f"{address}/i/{token}"

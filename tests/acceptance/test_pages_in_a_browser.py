@@ -78,7 +78,7 @@ def test_no_text_from_outside_becomes_a_script(browser: Browser, shop: Site) -> 
     for path in every:
         page.goto(shop.address + path)
         assert page.evaluate("window.hit") is None, path
-        handlers = ", ".join(f"[on{one}]" for one in ("error", "load", "mouseover", "focus", "toggle"))
+        handlers = ", ".join(f"[on{event}]" for event in ("error", "load", "mouseover", "focus", "toggle"))
         planted = f"{handlers}, base, iframe, object, embed, marquee, [style]:not(.chart *)"
         assert page.locator(planted).count() == 0, path
         assert page.locator("script:not([src])").count() == 0, path
@@ -98,9 +98,9 @@ def test_every_page_can_be_used_by_everybody(browser: Browser, shop: Site) -> No
         page.emulate_media(color_scheme="dark")  # nothing but the colours is another one
         found += Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
         wrong += [
-            (path, one["id"], [node["html"][:120] for node in one["nodes"][:3]])
-            for one in found
-            if one["impact"] in ("serious", "critical")
+            (path, violation["id"], [node["html"][:120] for node in violation["nodes"][:3]])
+            for violation in found
+            if violation["impact"] in ("serious", "critical")
         ]
         wide = page.evaluate("document.scrollingElement.scrollWidth")
         if wide > 360:

@@ -23,7 +23,11 @@ def world(tmp_path):
 def serious(page):
     """Return what axe finds that hinders somebody."""
     found = Axe().run(page).response["violations"]
-    return [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+    return [
+        (violation["id"], violation["nodes"][0]["html"])
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+    ]
 
 
 @pytest.mark.slow

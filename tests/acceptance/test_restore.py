@@ -148,13 +148,14 @@ def test_restored_store_repeats_nothing_of_the_lost_interval(place):
     (place.folder / "in" / "new.csv").write_text("3")
     _until(lambda: "load new.csv" in _effects(effects), "a file of after the restoring does not count")
     _until(
-        lambda: [one["key"] for one in _json(place, "db", "restore", "--lost")["deliveries"]], "no file is set aside"
+        lambda: [delivery["key"] for delivery in _json(place, "db", "restore", "--lost")["deliveries"]],
+        "no file is set aside",
     )
     assert _effects(effects).count("load lost.csv") == done.count("load lost.csv") == 1
     lost = _json(place, "db", "restore", "--lost")
     assert lost["by_name_only"] == ["charge"]
-    assert [one["verb"] for one in lost["changes"]] == ["pause"]
-    assert [one["trigger"] for one in lost["deliveries"]] == ["load/files"]
+    assert [change["verb"] for change in lost["changes"]] == ["pause"]
+    assert [delivery["trigger"] for delivery in lost["deliveries"]] == ["load/files"]
     assert {slot["automation"] for slot in lost["slots"]} == {"charge"}
     caught = place.call("db", "restore", "--catch-up", "-y")
     assert b"Left, since a step must not happen twice: charge" in caught.stdout, caught.stderr
@@ -164,7 +165,7 @@ def test_restored_store_repeats_nothing_of_the_lost_interval(place):
         9,
         True,
     )
-    (slots,) = [one for one in json.loads(place.call("doctor", "--json").stdout) if one["name"] == "slots"]
+    (slots,) = [check for check in json.loads(place.call("doctor", "--json").stdout) if check["name"] == "slots"]
     assert (slots["state"], "lost interval" in slots["text"]) == ("problem", True)
     assert place.call("db", "restore", "--dismiss", "--name", "load", "-y").stdout == b"Nothing is to be dismissed.\n"
     would = place.call("db", "restore", "--dismiss", "--dry-run")

@@ -93,7 +93,9 @@ class Site:
             return 0, ""
 
     def live(self, role: str) -> list[dict[str, Any]]:
-        return [one for one in self.call("workers", "list") if one["role"] == role and one["state"] == "alive"]
+        return [
+            worker for worker in self.call("workers", "list") if worker["role"] == role and worker["state"] == "alive"
+        ]
 
     def slots(self) -> int:
         return len(self.call("runs", "list", "--name", "beat", "--limit", "1000"))
@@ -143,12 +145,12 @@ def test_each_kind_of_process_returns_after_it_was_killed(site: Site) -> None:
     up = site.up("--processes", "2")
     site.until(site.is_whole, "not all came")
     assert len(site.live("worker")) == 2
-    before = {one["pid"] for one in site.call("workers", "list") if one["role"] in ALL}
+    before = {worker["pid"] for worker in site.call("workers", "list") if worker["role"] in ALL}
     assert len(before) == 5
     for role in ALL:
         os.kill(site.live(role)[0]["pid"], signal.SIGKILL)
     site.until(
-        lambda: len({one["pid"] for one in site.call("workers", "list") if one["role"] in ALL} - before) == 4,
+        lambda: len({worker["pid"] for worker in site.call("workers", "list") if worker["role"] in ALL} - before) == 4,
         "not all returned",
     )
     site.until(site.is_whole, "not all are there again")
@@ -188,7 +190,10 @@ def test_command_lines_tell_nothing_of_the_store(file_site: Site) -> None:
     up = site.up("--store", str(marked), "--role", "worker,watcher")
     site.env["MAINSPRING_STORE_URL"] = str(marked)
     site.until(site.is_whole, "not all came")
-    lines = {int(one["pid"]): Path(f"/proc/{one['pid']}/cmdline").read_bytes() for one in site.call("workers", "list")}
+    lines = {
+        int(worker["pid"]): Path(f"/proc/{worker['pid']}/cmdline").read_bytes()
+        for worker in site.call("workers", "list")
+    }
     assert len(lines) == 3
     assert [pid for pid, line in lines.items() if b"marked" in line] == [up.pid]
 
@@ -223,13 +228,13 @@ def test_quarantined_worker_is_not_replaced_until_up_starts_anew(site: Site) -> 
     up = site.up("--role", "worker", "--processes", "2")
     site.until(site.is_whole, "not all came")
     site.call("run", "holds", "--detach")
-    bad = site.until(lambda: [one for one in site.live("worker") if one["running"]], "nobody took the run")[0]
+    bad = site.until(lambda: [worker for worker in site.live("worker") if worker["running"]], "nobody took the run")[0]
     assert site.call("workers", "quarantine", str(bad["id"]), "-y")["freed"] == 1
     site.until(lambda: not Path(f"/proc/{bad['pid']}").exists(), "it lives")
-    site.until(lambda: [one for one in site.live("worker") if one["running"]], "nobody went on with the run")
+    site.until(lambda: [worker for worker in site.live("worker") if worker["running"]], "nobody went on with the run")
     found = site.call("status", "--here")
     assert (found["kept"], found["live"]) == ({"worker": 2}, {"worker": 1})
-    assert [one["id"] for one in site.call("workers", "list", "--state", "quarantined")] == [bad["id"]]
+    assert [worker["id"] for worker in site.call("workers", "list", "--state", "quarantined")] == [bad["id"]]
     up.terminate()
     assert up.wait(30) == 0
     site.up("--role", "worker", "--processes", "2")
@@ -245,11 +250,11 @@ def test_drain_waits_until_nothing_is_in_hand_or_the_time_is_over(file_site: Sit
     site.until((site.folder / "holding").exists, "the step never began")
     held = site.run("drain", "--here", "--timeout", "1s")
     assert held.returncode == 7
-    assert [one["running"] for one in json.loads(held.stdout)] == [1]
+    assert [worker["running"] for worker in json.loads(held.stdout)] == [1]
     (site.folder / "let go").touch()
     assert site.run("drain", "--here", "--timeout", "30s").returncode == 0
     site.call("run", "beat", "--detach")
-    assert [one["state"] for one in site.call("runs", "list", "--name", "beat")] == ["queued"]
+    assert [run["state"] for run in site.call("runs", "list", "--name", "beat")] == ["queued"]
 
 
 def test_one_supervisor_keeps_a_role_of_a_machine(file_site: Site) -> None:
@@ -286,7 +291,7 @@ def test_worker_takes_from_the_named_queues_only(file_site: Site) -> None:
     site.call("run", "beat", "--detach")
     site.call("run", "holds", "--detach")
     site.until((site.folder / "holding").exists, "it takes nothing from slow")
-    loads = {one["name"]: one for one in site.call("queues", "list")}
+    loads = {queue["name"]: queue for queue in site.call("queues", "list")}
     assert (loads["slow"]["running"], loads["slow"]["workers"], loads["slow"]["capacity"]) == (1, 1, 64)
     assert (loads["default"]["claimable"], loads["default"]["workers"]) == (1, 0)
     assert loads["default"]["oldest_s"] >= 0

@@ -19,7 +19,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
     with ThreadPoolExecutor(len(WAYS)) as pool:
         made = {name: pool.submit(way.begin, folder / f"w{n}") for n, (name, way) in enumerate(WAYS.items())}
         yield made
-        sites = [one.result() for one in made.values() if one.exception() is None]
+        sites = [future.result() for future in made.values() if future.exception() is None]
         told = [[about for about, _ in site.told()].count("opened") for site in sites]
         while Site.made:
             Site.made.pop().close()

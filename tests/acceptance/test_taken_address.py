@@ -57,15 +57,19 @@ def test_taken_addresses_are_incidents_that_end_when_they_are_free(tmp_path: Pat
     project = Project(tmp_path, WORK, MORE.format(pages=port_of(pages), hooks=port_of(hooks)))
 
     def found(*words: str) -> list[dict[str, Any]]:
-        return [one for one in project.json("incidents", "list", *words) if one["subject"]["kind"] == "address_taken"]
+        return [
+            incident
+            for incident in project.json("incidents", "list", *words)
+            if incident["subject"]["kind"] == "address_taken"
+        ]
 
     try:
         project.up("up", "--processes", "1")
         project.until(lambda: len(found()) == 2)
-        said = {one["id"]: one for one in found()}
+        said = {incident["id"]: incident for incident in found()}
         status = project.call("status", code=9).stdout
         for setting, address in addresses.items():
-            (incident,) = [one for one in said.values() if address in one["text"]]
+            (incident,) = [incident_found for incident_found in said.values() if address in incident_found["text"]]
             assert "another process listens there" in incident["text"]
             assert incident["hint"].endswith(f"choose another address: {setting} in mainspring.toml")
             assert incident["id"] in status
@@ -80,7 +84,7 @@ def test_taken_addresses_are_incidents_that_end_when_they_are_free(tmp_path: Pat
 
         pages.close()
         project.until(lambda: found() == [])
-        assert {one["state"] for one in found("--state", "resolved")} == {"resolved"}
+        assert {incident["state"] for incident in found("--state", "resolved")} == {"resolved"}
         with urlopen(f"http://{addresses['web.bind']}/healthz", timeout=20) as answer:
             assert answer.status == 200
     finally:

@@ -74,7 +74,7 @@ def test_run_that_is_killed_and_resumed_is_one_trace(project: Project, collector
     collector.until("order", "ship")
     project.stop()
 
-    (order,), (ship,) = ([one for one in collector.named(name) if not one.parent] for name in ("order", "ship"))
+    (order,), (ship,) = ([span for span in collector.named(name) if not span.parent] for name in ("order", "ship"))
     ours = [span for span in collector.spans if span["run"] == run]
     assert (
         {span.trace for span in ours} == {order.trace} == {hashlib.sha256(f"trace\x1f{run}".encode()).hexdigest()[:32]}
@@ -85,11 +85,11 @@ def test_run_that_is_killed_and_resumed_is_one_trace(project: Project, collector
     assert len({span.id for span in collector.spans}) == len(collector.spans), "each is told once"
 
     (gate,) = [span for span in steps if span.name == "gate"]
-    tries = sorted((one["attempt"], one.is_error) for one in collector.named("gate attempt"))
+    tries = sorted((span["attempt"], span.is_error) for span in collector.named("gate attempt"))
     assert tries[0] == (1, True)
     assert tries[-1] == (gate["attempt"], False)
-    assert {one.parent for one in collector.named("gate attempt")} == {gate.id}
-    assert gate.start_ns <= min(one.start_ns for one in collector.named("gate attempt"))
+    assert {span.parent for span in collector.named("gate attempt")} == {gate.id}
+    assert gate.start_ns <= min(span.start_ns for span in collector.named("gate attempt"))
     assert all(span.start_ns <= span.end_ns for span in collector.spans)
 
     (asked,) = [span for span in steps if span["kind"] == "child"]
@@ -102,7 +102,7 @@ def test_run_that_is_killed_and_resumed_is_one_trace(project: Project, collector
     assert ship.trace != order.trace
     assert b"canary" not in b"".join(collector.bodies)
     assert order.resource["service.name"] == "billing"
-    assert {(one["authorization"], one["x-team"], one["path"]) for one in collector.asked} == {
+    assert {(request["authorization"], request["x-team"], request["path"]) for request in collector.asked} == {
         ("Bearer key-of-the-collector", "ops", "/v1/traces")
     }
 
@@ -119,5 +119,5 @@ def test_watcher_sends_metrics(project: Project, collector: OtlpCollector) -> No
         point.attributes[0].value.string_value for point in collector.metrics["mainspring_sessions"].gauge.data_points
     }
     assert "watcher" in roles
-    assert {one["path"] for one in collector.asked} == {"/v1/metrics"}
+    assert {request["path"] for request in collector.asked} == {"/v1/metrics"}
     assert collector.asked[0]["authorization"] == "Bearer key-of-the-collector"

@@ -33,7 +33,7 @@ def watch_later(place: Place, hours: float) -> WatchReport:
 
 
 def silent(report: WatchReport) -> list[str]:
-    return [one.name for one in report.silent]
+    return [incident.name for incident in report.silent]
 
 
 def test_vanished_crontab_line_is_reported(place: Place) -> None:
@@ -60,7 +60,7 @@ def test_watch_tells_in_words_and_json(place: Place) -> None:
     for table, column in (("runs", "finished_at"), ("rollups", "minute_at"), ("schedules", "low_water_at")):
         place.rows(f"update {table} set {column} = {column} - {4 * 24 * HOUR}")
     code, found, said = place.watch()
-    assert (code, [one["name"] for one in found["silent"]]) == (9, ["backup"])
+    assert (code, [incident["name"] for incident in found["silent"]]) == (9, ["backup"])
     assert said.startswith("[notify] backup: no success for ")
     code, found, said = place.watch()
     (line,) = said.splitlines()
@@ -81,7 +81,7 @@ def test_watch_prints_what_is_silent_also_where_a_channel_is_told(place: Place, 
     for _ in range(2):
         code, _, said = place.watch()
         assert (code, [line.partition(",")[0] for line in said.splitlines()]) == (9, ["backup: no success"])
-    assert [one["data"]["about"] for one in receiver.messages] == ["opened"]
+    assert [message["data"]["about"] for message in receiver.messages] == ["opened"]
 
 
 def test_failures_are_silence_too(place: Place) -> None:
@@ -158,10 +158,10 @@ def test_line_that_vanished_is_one_incident_and_one_message(place: Place, receiv
     for _ in range(3):
         assert place.watch()[0] == 9
     assert place.rows("select automation, kind, state from incidents") == [("backup", "silence", "open")]
-    assert [one["data"]["about"] for one in receiver.messages] == ["opened"]
+    assert [message["data"]["about"] for message in receiver.messages] == ["opened"]
     assert receiver.messages[0]["data"]["headline"].startswith("[notify] backup: no success for ")
     place.exec("-n", "backup", "--every", "1h", "--", "true")
-    assert [one["data"]["about"] for one in receiver.messages] == ["opened", "resolved"], (
+    assert [message["data"]["about"] for message in receiver.messages] == ["opened", "resolved"], (
         "told by the call that mended it"
     )
     assert place.watch()[0] == 0
@@ -177,7 +177,7 @@ def test_wrapped_command_tells_of_its_failure_itself(place: Place, receiver: Rec
     assert "no such host" in json.dumps(message)
     assert place.rows("select number from incidents") == [(3,)]
     assert place.sh("true").returncode == 0
-    assert [one["data"]["about"] for one in receiver.messages] == ["opened", "resolved"]
+    assert [message["data"]["about"] for message in receiver.messages] == ["opened", "resolved"]
 
 
 def test_complaint_11_dump_that_is_empty_is_told(place: Place, receiver: Receiver) -> None:
@@ -190,7 +190,7 @@ def test_complaint_11_dump_that_is_empty_is_told(place: Place, receiver: Receive
     assert "backup" in message["data"]["headline"]
     assert "dump.gz is empty" in message["data"]["headline"]
     assert place.exec(*words, "echo x > dump.gz").returncode == 0
-    assert [one["data"]["about"] for one in receiver.messages] == ["opened", "resolved"]
+    assert [message["data"]["about"] for message in receiver.messages] == ["opened", "resolved"]
 
 
 def test_channel_that_is_away_holds_no_command(place: Place, receiver: Receiver) -> None:
@@ -201,7 +201,7 @@ def test_channel_that_is_away_holds_no_command(place: Place, receiver: Receiver)
     receiver.status = 200
     place.rows("update channels set due_at = 0")
     assert place.watch()[0] == 0
-    assert [one["data"]["about"] for one in receiver.messages] == ["opened"]
+    assert [message["data"]["about"] for message in receiver.messages] == ["opened"]
 
 
 def test_watch_of_a_store_that_does_not_exist_is_an_error(place: Place) -> None:

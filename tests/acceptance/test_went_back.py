@@ -94,7 +94,7 @@ def assert_held_then_release(site: Site) -> None:
     done = site.call("run", "effect", "name=meanwhile", "--detach")
     assert done.returncode == 0, done.stderr
     undecided = json.loads(site.call("db", "restore", "--undecided", "--json").stdout)
-    assert [one["automation"] for one in undecided] == ["asks"]
+    assert [delivery["automation"] for delivery in undecided] == ["asks"]
     assert site.call("db", "restore", "--decide", "cancel", "-y").returncode == 0
     assert "meanwhile" not in effects(site)
     released = site.call("db", "restore", "--release")

@@ -75,6 +75,6 @@ async def test_act_counts_once_under_its_key(world):
     assert cancelled["done"] == 1
     await world.post("/queues/default/pause", key="p")
     await world.post("/queues/default/pause", key="p")
-    verbs = [one["verb"] for one in (await world.get("/audit-log"))["items"]]
+    verbs = [entry["verb"] for entry in (await world.get("/audit-log"))["items"]]
     assert verbs == ["pause", "cancel", "start"]
     assert (await world.get("/audit-log/check"))["broken_at"] is None

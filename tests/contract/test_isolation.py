@@ -748,7 +748,7 @@ def test_step_sends_within_bounds(isolate):
 
     async def scenario(bench):
         end = await bench.run(steps.sends_too_many, 1_000)
-        assert len({one.id for one in end.outgoing}) == 1_000
+        assert len({message.id for message in end.outgoing}) == 1_000
         end = await bench.run(steps.sends_too_many, 1_001)
         assert "sends more than 1,000 messages" in end.failure.message
         end = await bench.run(steps.sends_too_much)
@@ -763,7 +763,9 @@ def test_threads_of_a_step_send(isolate):
 
     async def scenario(bench):
         end = await bench.run(steps.sends_from_threads)
-        assert {one.id for one in end.outgoing} == {outbox_entry_id("key-1", number + 1) for number in range(20)}
-        assert sorted(int(one.body) for one in end.outgoing) == list(range(20))
+        assert {message.id for message in end.outgoing} == {
+            outbox_entry_id("key-1", number + 1) for number in range(20)
+        }
+        assert sorted(int(message.body) for message in end.outgoing) == list(range(20))
 
     using(isolate, scenario)

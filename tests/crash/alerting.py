@@ -140,8 +140,8 @@ async def _work(order: Order) -> None:
     working = working_on(order.url, registry, upkeep=Upkeep(), lease_ms=LEASE_MS)
     await working.open()
     for name, number in FAILURES.items():
-        for one in range(number):
-            await asyncio.to_thread(client.start, name, b"{}", f"{name}-{one}")
+        for index in range(number):
+            await asyncio.to_thread(client.start, name, b"{}", f"{name}-{index}")
     text = "select count(*) from runs where state = 'failed'"
     await _until(lambda: client.rows(text) == [(sum(FAILURES.values()),)])
 

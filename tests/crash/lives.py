@@ -195,7 +195,9 @@ def _note_groups(life: Life) -> None:
     original = Committer._until_known
 
     def until_known(self: Committer, commands: list[Any]) -> Any:
-        os.write(groups, json.dumps([_in_words(one) for one in commands if _is_of_a_run(one)]).encode() + b"\n")
+        os.write(
+            groups, json.dumps([_in_words(command) for command in commands if _is_of_a_run(command)]).encode() + b"\n"
+        )
         return original(self, commands)
 
     Committer._until_known = until_known  # type: ignore[method-assign]
@@ -208,7 +210,7 @@ def _is_of_a_run(command: Any) -> bool:
 def _in_words(command: Any) -> str:
     """Return what a command changes, in words that are the same in each life."""
     told = (getattr(command, name, None) for name in ("kind", "ident", "state"))
-    return " ".join([type(command).__name__, *(str(one) for one in told if one is not None)])
+    return " ".join([type(command).__name__, *(str(value) for value in told if value is not None)])
 
 
 # -- the template ------------------------------------------------------------------------------------------------------

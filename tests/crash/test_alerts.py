@@ -108,9 +108,11 @@ class Site:
         incidents = store.reader.read_text("select id, automation, state, opened, number from incidents")
         store.close()
         wrong = [] if groups == FAILURES else [f"failures are counted as {groups}"]
-        if sorted(one[1:] for one in incidents) != [(name, "open", 1, n) for name, n in sorted(FAILURES.items())]:
+        if sorted(incident[1:] for incident in incidents) != [
+            (name, "open", 1, n) for name, n in sorted(FAILURES.items())
+        ]:
             wrong.append(f"incidents are {incidents}")
-        told = Counter(one["data"]["key"] for one in self.receiver.messages)
+        told = Counter(message["data"]["key"] for message in self.receiver.messages)
         if told != {f"mainspring:{id}:1": 1 for id, *_ in incidents}:
             wrong.append(f"the webhook was told {told}")
         shown = Counter(name for text in self.slack.shown for name in FAILURES if name in text)

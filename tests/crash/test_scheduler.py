@@ -120,7 +120,7 @@ class Place:
         if states[:-1] != ["cancelled"] * 3:
             wrong.append(f"runs that were replaced are {states}")
         now = self.store.clock.now()
-        wrong += [f"not accounted for: {one}" for one in unaccounted(OperationReads(self.store.reader), 0, now, now)]
+        wrong += [f"not accounted for: {slot}" for slot in unaccounted(OperationReads(self.store.reader), 0, now, now)]
         return wrong
 
     def close(self) -> None:

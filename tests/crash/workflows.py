@@ -146,7 +146,7 @@ async def step_with_timeout(run: ms.Run) -> str:
 async def map_with_bad_items(run: ms.Run) -> list[int | str]:
     """Fifty items, ten at a time; two cannot be done."""
     found = await run.map(loaded, range(50), concurrency=10, on_error="collect")
-    return [f"bad {one.index}" if isinstance(one, ms.ItemFailed) else one for one in found]
+    return [f"bad {result.index}" if isinstance(result, ms.ItemFailed) else result for result in found]
 
 
 @ms.workflow

@@ -45,7 +45,7 @@ def test_build_told_three_times_makes_one_message(lab: Lab) -> None:
     url = f"http://127.0.0.1:{port}/github"
     other = BUILD._replace(headers=BUILD.headers | {"x-github-delivery": "another-hook"})
     await_that(lambda: send(url, signed("github", BUILD))[0] == 202, "the webhook, once a worker told of it")
-    first, second, third = (send(url, signed("github", one)) for one in (BUILD, BUILD, other))
+    first, second, third = (send(url, signed("github", body)) for body in (BUILD, BUILD, other))
     assert [status for status, _ in (first, second, third)] == [202, 202, 202]
     assert first[1]["delivery"] == second[1]["delivery"] != third[1]["delivery"]
     assert send(url, signed("github", BUILD, secret="forged"))[0] == 401
@@ -55,7 +55,7 @@ def test_build_told_three_times_makes_one_message(lab: Lab) -> None:
 
     def delivered() -> list[str]:
         shown = json.loads(lab.call("triggers", "show", "build-bot", "--json"))
-        return sorted(one["state"] for one in shown["deliveries"])
+        return sorted(delivery["state"] for delivery in shown["deliveries"])
 
     await_that(lambda: delivered() == ["dropped", "refused", "started"], "a verdict on each")
     (line,) = channel.read_text().splitlines()

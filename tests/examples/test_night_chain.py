@@ -28,7 +28,7 @@ def test_retry_of_what_failed_lets_the_report_follow(lab: Lab) -> None:
     assert "is not there" in said
     assert runs_of(lab, "report") == []
     waiting = json.loads(lab.call("triggers", "show", "report", "--json"))["waits_for"]
-    assert [(one["here"], one["missing"]) for one in waiting] == [(["extract"], ["load"])]
+    assert [(delivery["here"], delivery["missing"]) for delivery in waiting] == [(["extract"], ["load"])]
 
     (lab.folder / "night" / "warehouse.db").touch()
     lab.call("runs", "retry", failed["id"])

@@ -105,7 +105,7 @@ def _left(world: Any, run: ClaimedRun) -> list[str]:
     world.hits["taken back where it stopped"] += 1
     (history,) = reads_history.histories(world.reader, [run.id], 1)
     left = find_effects_to_undo(history, (), run.generation)
-    return [f"{run.id} was taken back, and left {one.outcome.ident}" for one in left]
+    return [f"{run.id} was taken back, and left {item.outcome.ident}" for item in left]
 
 
 def _lanes_in_order(world: Any) -> list[str]:

@@ -315,7 +315,7 @@ class Node:
             else:
                 result = read()
                 if isinstance(result, list):
-                    self.world.hits["history loaded"] += sum(isinstance(one, History) for one in result)
+                    self.world.hits["history loaded"] += sum(isinstance(item, History) for item in result)
             self.loop.call_later(self._latency(), then, result)
 
         self.loop.call_later(self._latency(), run)

@@ -195,7 +195,7 @@ class Days:
 
     def forget(self) -> None:
         """What was told so far is old."""
-        self._known = {(one.id, one.opened) for one in self.incidents()}
+        self._known = {(incident.id, incident.opened) for incident in self.incidents()}
 
     def incidents(self) -> list[Incident]:
         """All there ever were, the first one first."""
@@ -206,9 +206,13 @@ class Days:
         """The incidents of this world that somebody was told of, or will be with the next digest; what is folded is told of by another."""
         alerts = self.watcher.read("alerts", limit=10_000)
         opened = (NotificationEvent.OPENED, NotificationEvent.REOPENED)
-        sent = {one.incident for one in alerts if one.about in opened and one.state is AlertState.SENT}
-        new = [one for one in self.incidents() if (one.id, one.opened) not in self._known]
-        return [one for one in new if one.id in sent or (one.severity is Severity.DIGEST and not one.parent)]
+        sent = {alert.incident for alert in alerts if alert.about in opened and alert.state is AlertState.SENT}
+        new = [incident for incident in self.incidents() if (incident.id, incident.opened) not in self._known]
+        return [
+            incident
+            for incident in new
+            if incident.id in sent or (incident.severity is Severity.DIGEST and not incident.parent)
+        ]
 
     def beat(self) -> None:
         """Signs of life of those that live and can write."""

@@ -88,12 +88,12 @@ def reserved(world, receiver, tmp_path, monkeypatch):
 
 def test_ordinary_days_are_quiet(month):
     """Clocks changed, slow days, retries, ten deploys, a pause, first weekends: no incident, not even for the digest."""
-    assert [headline(one) for one in month.incidents()] == []
+    assert [headline(incident) for incident in month.incidents()] == []
     read = month.watcher.database.connection.execute
     assert read("select count(*) from deliveries where state = 'refused'").get > 100, "scanners came"
     long = "select count(*) from runs where partition is not null and started_at - created_at > 3600000"
     assert read(long).get > 0, "runs waited behind others for hours"
-    about = {one.about for one in month.watcher.read("alerts")}
+    about = {alert.about for alert in month.watcher.read("alerts")}
     assert about <= {NotificationEvent.DIGEST}, "a digest of early signs is about no incident"
 
 
@@ -121,10 +121,17 @@ def test_two_ways_to_stop_at_once_are_told_each_by_its_cause(world, pair):
     second.begin(world)
     world.go(max(first.within, second.within) + 10 * MINUTE, 5 * MINUTE)
     expected = {(way.kind, way.of) for way in ([first] if pair.explained else [first, second])}
-    told = {(one.subject.kind, one.subject.automation or one.subject.fingerprint) for one in world.told()}
+    told = {
+        (incident.subject.kind, incident.subject.automation or incident.subject.fingerprint)
+        for incident in world.told()
+    }
     assert told == expected
     if pair.explained:
-        folded = [one for one in world.incidents() if one.parent is not None and one.subject.kind is second.kind]
+        folded = [
+            incident
+            for incident in world.incidents()
+            if incident.parent is not None and incident.subject.kind is second.kind
+        ]
         assert folded or second.kind is IncidentKind.UNSERVED, "what follows is on record"
 
 
@@ -145,7 +152,7 @@ def test_lost_store_is_told_without_it(world, reserved, receiver, way):
     assert len(receiver.messages) == 1
     way.end(world)
     world.go(5 * MINUTE, MINUTE)
-    assert [one["data"]["about"] for one in receiver.messages] == ["opened", "resolved"]
+    assert [message["data"]["about"] for message in receiver.messages] == ["opened", "resolved"]
     assert world.told() == []
 
 

@@ -320,7 +320,7 @@ def found_within(seeds: int, live: Callable[[int], Any], at: int = 0) -> int | N
 
 def planted_on(plants: Any, on_a_server: Any) -> Any:
     """Return each bug with each database on which it is planted."""
-    both = [*(("sqlite", one) for one in plants), *(("postgres", one) for one in on_a_server)]
+    both = [*(("sqlite", plant) for plant in plants), *(("postgres", plant) for plant in on_a_server)]
     return pytest.mark.parametrize(
         ("store", "plant"), both, indirect=["store"], ids=lambda one: one if isinstance(one, str) else one.__name__
     )

@@ -214,7 +214,7 @@ def test_a_mark_before_the_sync_would_be_a_false_alarm(life, tmp_path):
     never = Life.__new__(Life)
     never.acked = []
     found = (lost_after(cut, files, never, tmp_path) for cut, files in images(log, cuts, random.Random(7)))
-    assert any("put on hold" in one for one in found)
+    assert any("put on hold" in line for line in found)
 
 
 def test_an_acknowledgement_before_the_sync_is_found(life, tmp_path):

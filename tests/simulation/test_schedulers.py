@@ -189,10 +189,10 @@ class Days:
         if what == "skew":
             node.clock.skew_ms = self.dice.choice(SKEWS[self.name])
             return
-        for one in (0, 1) if what == "outage" else (place,):
-            self.nodes[one].kill(in_commit=self.dice.random() < 0.5)
+        for index in (0, 1) if what == "outage" else (place,):
+            self.nodes[index].kill(in_commit=self.dice.random() < 0.5)
             away = self.dice.uniform(1, 30_000 if what == "outage" else 5_000)
-            self.loop.call_later(away, self._replace, one)
+            self.loop.call_later(away, self._replace, index)
 
     def _replace(self, place: int) -> None:
         if self.fault_rate and self.nodes[place].dead:

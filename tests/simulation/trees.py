@@ -72,7 +72,7 @@ def tame(tree: Tree) -> Tree:
     if tree[0] in ("signal", "event"):
         return [*tree[:-1], min(tree[-1], SPANS[2])]
     return [tame(part) if isinstance(part, list) and part and isinstance(part[0], str) and part[0] in FORMS else
-            [tame(one) for one in part] if isinstance(part, list) and part and isinstance(part[0], list) else part
+            [tame(branch) for branch in part] if isinstance(part, list) and part and isinstance(part[0], list) else part
             for part in tree]  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def expect(tree: Tree) -> Any:
         case "child":
             return expect(rest[0])
         case "gather" | "group" | "seq":
-            return [expect(one) for one in rest[0]]
+            return [expect(part) for part in rest[0]]
         case "try":
             try:
                 return expect(rest[0])

@@ -85,7 +85,7 @@ class Truth:
         self.hits["reopened"] += 1
         self.ended.pop(run, None)
         self._given_up = {
-            one for one in self._given_up if one[0] != run
+            key for key in self._given_up if key[0] != run
         }  # a step gets its attempts back, and their numbers
         text = "select ident, generation, rank, kind, state from journal where run = ? and superseded is not null"
         rows = self._rows(text, run)

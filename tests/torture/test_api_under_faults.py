@@ -127,8 +127,8 @@ def strike(site: Site, server: PostgresServer, number: int) -> None:
         server.kill()
         server.start()
     else:
-        for one in site.live(what):
-            os.kill(one["pid"], signal.SIGKILL)
+        for process in site.live(what):
+            os.kill(process["pid"], signal.SIGKILL)
 
 
 def test_starts_by_the_api_count_once_whatever_is_killed(site: Site, server: PostgresServer) -> None:

@@ -239,7 +239,9 @@ class Actor:
     def reject(self) -> list[Any]:
         """Do not read one of the messages that the owner has seen."""
         owned = self.some_owned()
-        facts = [] if owned is None else [one for one in owned.facts if one.kind in (FactKind.SIGNAL, FactKind.EVENT)]
+        facts = (
+            [] if owned is None else [fact for fact in owned.facts if fact.kind in (FactKind.SIGNAL, FactKind.EVENT)]
+        )
         if owned is None or not facts:
             return []
         fact = self.chance.choice(facts)
@@ -336,7 +338,7 @@ class Actor:
     def bury(self) -> list[Any]:
         if self.chance.random() > 0.1:
             return []
-        others = [one.id for one in self.process.read("sessions") if one.id != self.process.session]
+        others = [session.id for session in self.process.read("sessions") if session.id != self.process.session]
         if not others:
             return []
         dead = self.chance.choice(others)
@@ -444,9 +446,9 @@ class _Straggler:
 
 def calm(process: Any) -> None:
     """Bury everybody else and let everything come to its end; a run that waits for nothing that can come is sent a message."""
-    for one in process.read("sessions"):
-        if one.id != process.session:
-            process.do(DeclareSessionDead(one.id))
+    for session in process.read("sessions"):
+        if session.id != process.session:
+            process.do(DeclareSessionDead(session.id))
     for run in process.list_runs(states=(RunState.NEEDS_ATTENTION,), limit=1_000).runs:
         process.do(DiscardRun(run.id))
     for _ in range(1_000):

@@ -10,7 +10,7 @@ HOURLY = b'{"cron":"0 * * * *"}'
 
 
 def names(store, **options):
-    return [one.name for one in planned_starts(store.reader, **{"limit": 10, **options})]
+    return [start.name for start in planned_starts(store.reader, **{"limit": 10, **options})]
 
 
 def test_what_starts_soonest_comes_first(store, clock):
@@ -35,13 +35,16 @@ def test_what_starts_is_read_by_name_part_by_part(store, clock):
     """Each automation with all of its schedules, however many there are of it; what is filtered out is none of the part."""
     now = clock.now()
     for name, *schedules in (("a", "a", "a#2"), ("b", "b"), ("c", "c", "c#2"), ("gone", "gone"), ("never", "never")):
-        rows = [ScheduleRow(one, name, HOURLY, None if name == "never" else now + 1, one) for one in schedules]
+        rows = [
+            ScheduleRow(schedule, name, HOURLY, None if name == "never" else now + 1, schedule)
+            for schedule in schedules
+        ]
         store.announce(name, schedules=tuple(rows))
     store.do(RetireAutomation("gone"))
 
     def part(after="", limit=2, **options):
         found = planned_page(store.reader, **{"name": None, "automations": None, **options}, after=after, limit=limit)
-        return [one.name for one in found]
+        return [automation.name for automation in found]
 
     assert part() == ["a", "a#2", "b"]
     assert part(limit=1) == ["a", "a#2"]
@@ -70,7 +73,7 @@ def test_slots_that_were_not_in_time_are_found(store, clock):
     make(now - 30_000)
     make(now - 250_000, "missed", "b")
     found = irregular_slots(store.reader, ["a"], now - 400_000, 10)
-    assert [(one.slot_at - now, one.verdict) for one in found] == [
+    assert [(slot.slot_at - now, slot.verdict) for slot in found] == [
         (-200_000, "run"),
         (-300_000, "skipped"),
         (-400_000, "missed"),

@@ -30,7 +30,7 @@ def settle(take, channel="ops", **what):
 
 
 def states(store):
-    return {one.incident: one.state for one in store.read("alerts")}
+    return {alert.incident: alert.state for alert in store.read("alerts")}
 
 
 def test_channel_is_one_notifiers_at_a_time(store, new_process):
@@ -64,8 +64,8 @@ def test_digest_is_taken_whole(store):
         store.do(RecordEvaluation(started_at=store.clock.now(), found=(one,)))
     take = take_alerts("ops", most=2)
     (channel,) = store.do(take).channels
-    assert [one.incident.id for one in channel.alerts] == ["i0", "i2", "i1", "i3", "i5", "i7"]
-    store.do(settle(take, sent=tuple(SentAlert(one.seq) for one in channel.alerts)))
+    assert [alert.incident.id for alert in channel.alerts] == ["i0", "i2", "i1", "i3", "i5", "i7"]
+    store.do(settle(take, sent=tuple(SentAlert(alert.seq) for alert in channel.alerts)))
     assert taken(store.do(take_alerts("ops", most=2))) == {"ops": ["i4", "i6"]}
 
 
@@ -86,7 +86,7 @@ def test_what_was_told_is_over(store):
     store.clock.forward(10)
     store.do(RecordEvaluation(started_at=store.clock.now(), well=(Subject("a", IncidentKind.PERMANENT_ERROR, "i1"),)))
     (channel,) = store.do(take_alerts("ops")).channels
-    assert [(one.ref, one.is_told) for one in channel.alerts] == [("ts-1", True)]
+    assert [(alert.ref, alert.is_told) for alert in channel.alerts] == [("ts-1", True)]
     (view,) = store.read("channels")
     assert (view.name, view.fault, view.told_at) == ("ops", None, store.clock.now() - 10)
 
@@ -112,14 +112,18 @@ def test_channel_that_is_away_keeps_its_alerts_in_order(store):
         (channel,) = store.do(take).channels
         assert channel.failures == number
         open_incidents(store, f"j{number}")
-        untried = tuple(one.seq for one in channel.alerts)
+        untried = tuple(alert.seq for alert in channel.alerts)
         store.do(settle(take, untried=untried, away="it answers 503", retry_after_ms=5_000))
         assert taken(store.do(take_alerts("ops"))) == {}
         store.clock.forward(5_000)
     (view,) = store.read("channels")
     assert (view.failures, view.fault, view.since_at) == (2, "it answers 503", store.clock.now() - 10_000)
     (channel,) = store.do(take_alerts("ops")).channels
-    assert [(one.incident.id, one.is_again) for one in channel.alerts] == [("i1", False), ("j0", False), ("j1", False)]
+    assert [(alert.incident.id, alert.is_again) for alert in channel.alerts] == [
+        ("i1", False),
+        ("j0", False),
+        ("j1", False),
+    ]
 
 
 def test_refused_and_dropped_alerts_are_over(store):
@@ -147,7 +151,9 @@ def test_channel_that_refuses_all_is_told_of(store):
     take = take_alerts("ops")
     (channel,) = store.do(take).channels
     store.do(settle(take, sent=(SentAlert(channel.alerts[0].seq),)))
-    assert [one.finding for one in evaluate_channels(store.read("channels"), ("ops",), store.clock.now())] == [None]
+    assert [channel.finding for channel in evaluate_channels(store.read("channels"), ("ops",), store.clock.now())] == [
+        None
+    ]
 
 
 def test_alert_waits_for_its_time(store):
@@ -168,7 +174,7 @@ def test_what_waits_for_its_own_time_does_not_count_as_untold(store):
     later = store.clock.now() + 12 * 3_600_000
     open_incidents(store, "i2", to=(NotificationTarget(later, "ops"),))
     store.clock.forward(3_600_000)
-    assert [one.oldest_at for one in store.read("channels")] == [later]
+    assert [channel.oldest_at for channel in store.read("channels")] == [later]
     assert find_stuck_work(MonitorInputs(), store.read("unsent_alerts"), store.clock.now(), None) is None
 
 
@@ -209,6 +215,6 @@ def test_alerts_are_listed_part_by_part(store):
     open_incidents(store, "i1", "i2", "i3")
     first = store.read("alerts", limit=2)
     rest = store.read("alerts", limit=2, cursor=first[-1].seq)
-    assert [one.incident for one in (*first, *rest)] == ["i3", "i2", "i1"]
+    assert [alert.incident for alert in (*first, *rest)] == ["i3", "i2", "i1"]
     assert store.read("alerts", cursor=rest[-1].seq) == []
     assert store.read("alerts", channel="nobody") == []

@@ -115,7 +115,7 @@ def test_parts_of_an_act_are_found_by_its_id(store):
     """Those of this one alone, whatever other ids begin alike."""
     for command in ("c.1", "c.1/a", "c.1/b", "c.10/a", "c.2/a"):
         store.do(audited(SetMeta(command, "1"), command))
-    assert [one.command for one in store.read("audit_rows_of_bulk", "c.1")] == ["c.1/a", "c.1/b"]
+    assert [row.command for row in store.read("audit_rows_of_bulk", "c.1")] == ["c.1/a", "c.1/b"]
     assert store.read("audit_rows_of_bulk", "c.3") == []
 
 

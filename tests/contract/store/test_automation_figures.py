@@ -31,12 +31,12 @@ def test_newest_runs_are_read_of_each(store, clock):
     other = ended(store, clock, automation="b", end=fail)
     running = store.begin()
     found = reads.newest_runs(store.reader, ["a", "b", "nobody"], 3)
-    assert [one.run for one in found["a"]] == [running.id, *ids[:0:-1]]
-    assert [(one.state, one.took_ms) for one in found["a"]] == [
+    assert [bar.run for bar in found["a"]] == [running.id, *ids[:0:-1]]
+    assert [(bar.state, bar.took_ms) for bar in found["a"]] == [
         (RunState.RUNNING, None),
         *[(RunState.SUCCEEDED, 2_000)] * 2,
     ]
-    assert [one.run for one in found["b"]] == [other.id]
+    assert [bar.run for bar in found["b"]] == [other.id]
     assert found["nobody"] == []
 
 

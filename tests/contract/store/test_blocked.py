@@ -6,7 +6,7 @@ from mainspring.store.read.status import status
 
 
 def blocked(store):
-    return {one.id: one.blocked for one in status.sessions(store.reader)}
+    return {session.id: session.blocked for session in status.sessions(store.reader)}
 
 
 def test_blocked_loop_is_on_record_until_it_turns(store, second, clock):
@@ -42,7 +42,7 @@ def test_of_processes_that_pass_only_the_blocked_one_on_probation_is_watched(sto
         one.do(RecordBlockedLoop(4_000, ("shop.py:14 poll",)))
         sessions[role] = one.session
     idle = new_process().open("probation").session
-    watched = {one.session: one.blocked for one in list_processes(status.sessions(store.reader))}
+    watched = {process.session: process.blocked for process in list_processes(status.sessions(store.reader))}
     assert watched.keys() >= {sessions["worker"], sessions["probation"]}
     assert not watched.keys() & {sessions["run"], idle}
     assert watched[sessions["probation"]].stack == ("shop.py:14 poll",)

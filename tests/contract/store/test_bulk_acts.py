@@ -68,10 +68,10 @@ def test_pieces_are_done_in_order_to_the_end(store, clock):
     view = shown(store)
     assert (view.state, view.done, view.refused, view.ended_at) == (BulkState.DONE, 4, 1, clock.now())
     assert take(store) == BulkBatch()
-    assert [(one.id, one.is_done, one.why) for one in reads.bulk_parts(store.reader, view, refused=True)] == [
+    assert [(part.id, part.is_done, part.why) for part in reads.bulk_parts(store.reader, view, refused=True)] == [
         ("r_2", False, "it is running")
     ]
-    assert [one.id for one in reads.bulk_parts(store.reader, view, limit=2, cursor="r_3")] == ["r_4", "r_5"]
+    assert [part.id for part in reads.bulk_parts(store.reader, view, limit=2, cursor="r_3")] == ["r_4", "r_5"]
 
 
 def test_piece_is_one_process_s_until_its_time_is_over(store, second, clock):
@@ -196,8 +196,8 @@ def test_lists_and_retention(store, clock):
     begin(store, "c_2")
     note(store, take(store))
     page = reads.bulk_acts(store.reader, limit=1)
-    assert [one.id for one in page] == ["c_2"]
-    assert [one.id for one in reads.bulk_acts(store.reader, cursor=page[-1].seq)] == ["c_1"]
+    assert [operation.id for operation in page] == ["c_2"]
+    assert [operation.id for operation in reads.bulk_acts(store.reader, cursor=page[-1].seq)] == ["c_1"]
     assert reads.is_due(store.reader, clock.now())
     ended = shown(store, "c_1")
     store.do(ApplyRetention(None, clock.now() + 1, None, None, None))
@@ -211,7 +211,7 @@ def test_one_act_is_forgotten_at_a_time(store, clock):
         begin(store, id, runs=())
     for left in (["c_2"], []):
         store.do(ApplyRetention(None, clock.now() + 1, None, None, None))
-        assert [one.id for one in reads.bulk_acts(store.reader)] == left
+        assert [operation.id for operation in reads.bulk_acts(store.reader)] == left
 
 
 @pytest.mark.parametrize("runs", [(), ("r_1",)])

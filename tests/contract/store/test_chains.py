@@ -152,7 +152,7 @@ def test_signal_taken_in_for_a_wait_that_was_given_up_is_put_back_once(store):
     store.twice(command)
     store.do(command)
     assert [(back.name, back.seq) for back in store.history(run.id).facts] == [("go", fact.seq)]
-    assert [one.state.value for one in store.history(run.id).outcomes] == ["cancelled"]
+    assert [outcome.state.value for outcome in store.history(run.id).outcomes] == ["cancelled"]
     heir = restart(store, run)
     assert [fact.name for fact in store.history(heir.id).facts] == ["go"]
     assert store.do(msgspec.structs.replace(command, claim=run.claim + 1)).code == "claim_lost"

@@ -19,7 +19,7 @@ def child(store, parent, ident="c#1", asked=2, policy="cancel", **options):
 
 def claimed(store, run):
     """Claim until this run is taken."""
-    return next(one for one in store.claim().runs if one.id == run)
+    return next(begun_run for begun_run in store.claim().runs if begun_run.id == run)
 
 
 def again_from(store, parent, ident):

@@ -278,7 +278,7 @@ def test_claim_under_one_run_takes_it_and_what_it_asked_for_and_no_other(store):
     (run,) = store.claim(under=root).runs
     child = store.start(parent=ParentLink(root, "c#1", run.claim), input=b"[3]").run
     store.do(OpenWait(root, run.claim, "c#2", "run", found))
-    taken = {one.id: one for one in store.claim(under=root).runs}
+    taken = {run.id: run for run in store.claim(under=root).runs}
     assert (run.id, set(taken)) == (root, {child, found})
     grandchild = store.start(parent=ParentLink(child, "c#1", taken[child].claim), input=b"[4]").run
     assert store.ids(under=root) == [grandchild]

@@ -352,10 +352,10 @@ def test_silence_after_a_clock_was_put_back_is_part_of_its_incident(site, clock)
     for _ in range(8):
         site.look(10 * MINUTE)
     late = (IncidentKind.SILENCE, IncidentKind.LATE_START)
-    silent = [one for one in site.store.read("incidents") if one.subject.kind in late]
+    silent = [incident for incident in site.store.read("incidents") if incident.subject.kind in late]
     (clock_incident,) = regressions(site)
     assert silent
-    assert {one.parent for one in silent} == {clock_incident.id}
+    assert {incident.parent for incident in silent} == {clock_incident.id}
 
 
 def test_clock_that_is_set_forward_makes_nothing_silent_late_or_slow(site, clock):
@@ -370,9 +370,13 @@ def test_clock_that_is_set_forward_makes_nothing_silent_late_or_slow(site, clock
     site.look(1_000)
     assert not open_kinds(site) & late
     facts = FactsReader(site.store.reader).read(clock.at)
-    assert {one.name: one.running_since_at for one in facts.automations}["a"] == clock.at - MINUTE - 1_000
+    assert {automation.name: automation.running_since_at for automation in facts.automations}[
+        "a"
+    ] == clock.at - MINUTE - 1_000
     site.store.do(finish(running))
-    ends = {one.name: one.ends for one in FactsReader(site.store.reader).read(clock.at).automations}
+    ends = {
+        automation.name: automation.ends for automation in FactsReader(site.store.reader).read(clock.at).automations
+    }
     assert [end.duration_ms for end in ends["a"]] == [MINUTE + 1_000, 0]
     for _ in range(12):
         site.look(10 * MINUTE)
@@ -386,7 +390,9 @@ def test_run_during_which_the_clock_was_put_back_took_an_unknown_time(site, cloc
     clock.forward(MINUTE)
     clock.put(-HOUR)
     site.store.do(finish(running))
-    ends = {one.name: one.ends for one in FactsReader(site.store.reader).read(clock.at).automations}
+    ends = {
+        automation.name: automation.ends for automation in FactsReader(site.store.reader).read(clock.at).automations
+    }
     assert [end.duration_ms for end in ends["b"]] == [None]
 
 

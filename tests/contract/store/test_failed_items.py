@@ -53,7 +53,7 @@ def deliver(site):
 
 def log(site):
     """Return what `notify log` says, oldest first."""
-    return [(one.about, one.state) for one in reversed(site.store.read("alerts"))]
+    return [(alert.about, alert.state) for alert in reversed(site.store.read("alerts"))]
 
 
 def stands(site):
@@ -126,11 +126,11 @@ def test_retired_automation_leaves_its_failed_runs_to_be_decided(store):
     site.look()
     store.do(RetireAutomation("a"))
     site.look()
-    assert [one.state for one in store.read("incidents")] == [IncidentState.OPEN]
+    assert [incident.state for incident in store.read("incidents")] == [IncidentState.OPEN]
     assert stands(site).undecided_failures.number == 1
     store.do(audited(DiscardRun(run.id)))
     site.look()
-    assert [one.state for one in store.read("incidents", wrong=False)] == [IncidentState.RESOLVED]
+    assert [incident.state for incident in store.read("incidents", wrong=False)] == [IncidentState.RESOLVED]
     assert stands(site).healthy
 
 
@@ -144,7 +144,7 @@ def test_five_failures_of_one_backup_are_one_incident_that_changes(store):
         broken(site, message=message, reason=reasons[number % 3], **WHOLE)
         site.look()
     told = (FAILED, IncidentKind.RETRIES_EXHAUSTED, IncidentKind.FAIL_RATE)
-    (one,) = [one for one in store.read("incidents") if one.subject.kind in told]
+    (one,) = [incident for incident in store.read("incidents") if incident.subject.kind in told]
     assert one.subject.kind is FAILED
     assert "bucket is gone" in one.text
     assert one.facts[MEMBERS_FACT] == "5 runs failed, 5 open"
@@ -152,7 +152,7 @@ def test_five_failures_of_one_backup_are_one_incident_that_changes(store):
     assert len(opened) == 1
     done(site, **WHOLE)
     site.look()
-    assert not [one for one in store.read("incidents") if one.subject.kind in told]
+    assert not [incident for incident in store.read("incidents") if incident.subject.kind in told]
 
 
 def test_permanent_error_that_no_one_continued_is_never_dropped_by_a_group_wait(store):
@@ -176,11 +176,15 @@ def test_monitors_and_incidents_agree(store):
     site.look()
     for _ in range(2):
         site.look(60_000)
-        found = {one.subject for one in evaluate_all(site.watch.seen, DEFAULT_TUNINGS, store.clock.now()).findings}
-        assert {one.subject for one in store.read("incidents") if one.subject.kind is FAILED} <= found
+        found = {
+            finding.subject for finding in evaluate_all(site.watch.seen, DEFAULT_TUNINGS, store.clock.now()).findings
+        }
+        assert {incident.subject for incident in store.read("incidents") if incident.subject.kind is FAILED} <= found
     done(site, "1")
     site.look()
-    found = {one.subject.kind for one in evaluate_all(site.watch.seen, DEFAULT_TUNINGS, store.clock.now()).findings}
+    found = {
+        finding.subject.kind for finding in evaluate_all(site.watch.seen, DEFAULT_TUNINGS, store.clock.now()).findings
+    }
     assert FAILED not in found
 
 

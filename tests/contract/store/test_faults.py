@@ -18,7 +18,7 @@ ENDS = sorted(set(FailureReason) - _BY_OTHERS)
 
 
 def faults(store):
-    return [(one.run, one.state, one.reason) for one in store.read("ungrouped_failures")]
+    return [(failure.run, failure.state, failure.reason) for failure in store.read("ungrouped_failures")]
 
 
 def record(state=FAILED, *, id="w1", reason=FailureReason.PERMANENT_ERROR, **options):
@@ -71,7 +71,7 @@ def test_wrapped_command_that_is_lost_is_one_row(store, new_process):
     store.do(DeclareSessionDead(process.session))
     assert faults(store) == [(run.id, FAILED, FailureReason.PROCESS_LOST)]
     store.do(record(id=run.id, session=process.session, claim=run.claim))
-    assert [one[0] for one in faults(store)] == [run.id]
+    assert [fault[0] for fault in faults(store)] == [run.id]
 
 
 def test_recorded_failure_is_one_row(store):
@@ -126,7 +126,7 @@ def test_last_failure_of_each_run_is_found(store):
     store.do(halt(twice, "s1", FailureReason.IN_DOUBT))
     store.do(audited(ReopenRun(twice.id)))
     store.do(fail(store.claim_one(), "s1"), halt(once, "s1", FailureReason.DRIFT))
-    found = {one.run: one for one in last_failures(store.reader, [twice.id, once.id, none.id, "r_none"])}
+    found = {failure.run: failure for failure in last_failures(store.reader, [twice.id, once.id, none.id, "r_none"])}
     assert {run: (one.state, one.fingerprint) for run, one in found.items()} == {
         twice.id: (FAILED, None),
         once.id: (HALTED, None),

@@ -54,7 +54,7 @@ def test_two_undecided_bodies_are_two_deliveries_and_the_first_that_passes_holds
     assert [answer.state for answer in answers] == [_D.RECEIVED] * 2
     assert waiting(store, HOOK, 1) == ["d_first", "d_second"]
     verdicts = passing(store, "second"), passing(store, "first")
-    answers = store.do(*verdicts) if together else [store.do(one) for one in verdicts]
+    answers = store.do(*verdicts) if together else [store.do(verdict) for verdict in verdicts]
     assert [answer.state for answer in answers] == [_D.STARTED, _D.REFUSED]
     assert "d_second" in answers[1].note
     assert store.ids() == [verdicts[0].start.id]
@@ -69,7 +69,7 @@ def test_many_bodies_and_keys_in_one_group(store):
     arrived = store.do(
         arriving(store, "a1", "a"), arriving(store, "a2", "a"), arriving(store, "b2", "b"), arriving(store, "c1", "c")
     )
-    assert [(one.state if isinstance(one, DeliveryStored) else one.code) for one in arrived] == [
+    assert [(answer.state if isinstance(answer, DeliveryStored) else answer.code) for answer in arrived] == [
         _D.STARTED,
         "other_body",
         _D.RECEIVED,
@@ -81,7 +81,7 @@ def test_many_bodies_and_keys_in_one_group(store):
         passing(store, "c1", "c"),
         passing(store, "a1", "a"),
     )
-    assert [one.state for one in decided] == [_D.STARTED, _D.REFUSED, _D.STARTED, _D.STARTED]
+    assert [answer.state for answer in decided] == [_D.STARTED, _D.REFUSED, _D.STARTED, _D.STARTED]
     assert len(store.ids()) == 3
 
 

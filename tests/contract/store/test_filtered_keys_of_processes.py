@@ -75,12 +75,12 @@ def test_of_two_processes_that_decide_one_key_at_once_exactly_one_holds_it(
         assert [process.read() for process in processes] == ["taken in", "taken in"]
         for process in processes:
             process.send("decide")
-        answers = [{one["key"]: one for one in json.loads(process.read())} for process in processes]
+        answers = [{answer["key"]: answer for answer in json.loads(process.read())} for process in processes]
         for key in keys:
             pair = [answer[key] for answer in answers]
-            assert sorted(one["state"] for one in pair) == ["refused", "started"], pair
+            assert sorted(answer["state"] for answer in pair) == ["refused", "started"], pair
             (holder,) = [at for at, one in enumerate(pair, start=1) if one["state"] == "started"]
-            (rejected,) = [one for one in pair if one["state"] == "refused"]
+            (rejected,) = [answer for answer in pair if answer["state"] == "refused"]
             assert f"d_{key}_{holder}" in rejected["note"]
             runs.append(pair[holder - 1]["run"])
     assert sorted(run.id for run in store.list_runs(limit=1000).runs) == sorted(runs)

@@ -233,8 +233,8 @@ def test_group_means_what_its_commands_mean_one_by_one(new_database, request):
             count = data.draw(st.integers(2, 25))
             commands = [command(data.draw, together, runs, number) for number in range(count)]
             answers = together.database.commit(commands).results
-            expected = [alone.do(one) for one in commands]
-            assert [comparable(one) for one in answers] == [comparable(one) for one in expected]
+            expected = [alone.do(command) for command in commands]
+            assert [comparable(answer) for answer in answers] == [comparable(answer) for answer in expected]
             assert tables(together) == tables(alone)
         finally:
             together.close()
@@ -273,16 +273,16 @@ def test_big_group_keeps_the_order_of_each_run(store, owned):
 def test_big_group_starts_in_its_order(store):
     """Many starts of one group are claimed in the order in which they stand there."""
     group = [store.starting() for _ in range(100)]
-    assert store.do(*group) == [StartAnswer(one.id, created=True, state=RunState.QUEUED) for one in group]
-    assert store.ids(100) == [one.id for one in group]
+    assert store.do(*group) == [StartAnswer(command.id, created=True, state=RunState.QUEUED) for command in group]
+    assert store.ids(100) == [command.id for command in group]
 
 
 def test_start_that_is_found_makes_no_queue(store):
     """A group of starts that were there already leaves nothing behind, whatever queue they name now."""
     group = [store.starting() for _ in range(3)]
     store.do(*group)
-    answers = store.do(*(msgspec.structs.replace(one, queue="elsewhere") for one in group))
-    assert answers == [StartAnswer(one.id, created=False, state=RunState.QUEUED) for one in group]
+    answers = store.do(*(msgspec.structs.replace(command, queue="elsewhere") for command in group))
+    assert answers == [StartAnswer(command.id, created=False, state=RunState.QUEUED) for command in group]
     assert store.reader.read_text("select name from queues") == [("default",)]
 
 

@@ -42,7 +42,11 @@ def look(store, clock):
 
     def found(*kinds):
         facts = reader.read(clock.now())
-        return [one for one in evaluate_all(facts, DEFAULT_TUNINGS, clock.now()).findings if one.subject.kind in kinds]
+        return [
+            finding
+            for finding in evaluate_all(facts, DEFAULT_TUNINGS, clock.now()).findings
+            if finding.subject.kind in kinds
+        ]
 
     return found
 
@@ -238,7 +242,7 @@ def test_one_partition_that_is_held_is_found_among_many(store, clock, look, bloc
             store.begin(partition=f"q{n}", queue=queue)
             store.start(partition=f"q{n}", queue=queue)
     clock.forward(2 * HOUR)
-    assert [one.facts["run"] for one in look(K.PARTITION_HELD)] == [blocked.id], "the others run"
+    assert [finding.facts["run"] for finding in look(K.PARTITION_HELD)] == [blocked.id], "the others run"
 
 
 def test_runs_that_no_worker_serves_are_a_finding_that_names_what_is_missing(store, clock, look):
@@ -250,11 +254,11 @@ def test_runs_that_no_worker_serves_are_a_finding_that_names_what_is_missing(sto
     clock.forward(4 * MINUTE - 1)
     assert look(K.UNSERVED) == []
     clock.forward(1)
-    found = {one.text: one.hint for one in look(K.UNSERVED)}
+    found = {finding.text: finding.hint for finding in look(K.UNSERVED)}
     assert found == {
         "1 run waits, the oldest for 4m: no live worker carries tag gpu": "mainspring up --tag gpu",
         "1 run waits, the oldest for 4m: no live worker takes queue mail": "mainspring up --queue mail",
     }
     store.do(SetQueue("mail"), PauseQueue("mail", True, "ann"))
     assert len(look(K.UNSERVED)) == 1, "what is paused waits for another reason"
-    assert all(one.severity is Severity.NOTIFY for one in look(K.UNSERVED))
+    assert all(finding.severity is Severity.NOTIFY for finding in look(K.UNSERVED))

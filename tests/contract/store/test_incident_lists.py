@@ -49,7 +49,7 @@ def look(store, *names, kind=IncidentKind.SILENCE, severity=Severity.NOTIFY, par
 
 
 def ids(rows):
-    return [one.id for one in rows]
+    return [row.id for row in rows]
 
 
 def pages(reader, limit, **wanted):
@@ -101,11 +101,11 @@ def test_runs_of_an_incident_are_its_members(store):
     for run in runs[:2]:
         store.do(fail(run, "s1"))
     store.do(finish(runs[2]))
-    told = tuple(GroupedFailure(one.seq, one.run, one.at) for one in ungrouped_failures(store.reader))
+    told = tuple(GroupedFailure(failure.seq, failure.run, failure.at) for failure in ungrouped_failures(store.reader))
     finding = Finding(
         subject=Subject("a", IncidentKind.PERMANENT_ERROR, "f1"), severity=Severity.PAGE, text="t", since_at=1
     )
-    found = EvaluatedFinding(id="i_1", finding=finding, faults=tuple(one.seq for one in told))
+    found = EvaluatedFinding(id="i_1", finding=finding, faults=tuple(failure.seq for failure in told))
     store.do(
         RecordEvaluation(
             started_at=store.clock.now(), groups=(ErrorGroup("a", "f1", "E", "e", "p", "m", told),), found=(found,)
@@ -128,7 +128,7 @@ def test_moves_since_an_instant(store):
     look(store, "c", parent=Subject("w", IncidentKind.WORKER_LOST))
     store.clock.forward(1)
     store.do(audited(ResolveIncident("i_asi", "ann", "mended")))
-    found = [(one.incident, one.move, one.by, one.note) for one in lists.moves_since(store.reader, since_at)]
+    found = [(move.incident, move.move, move.by, move.note) for move in lists.moves_since(store.reader, since_at)]
     assert found == [("i_asi", IncidentMove.RESOLVE, "ann", "mended"), ("i_wwo", IncidentMove.OPEN, None, None)]
 
 
@@ -166,7 +166,7 @@ def test_next_slots_are_those_that_make_runs(store):
     store.do(AnnounceDefinitions("code2", tuple(rows), tuple(slots)))
     store.do(audited(PauseAutomation("b", None, "ann", None)))
     store.do(audited(RetireAutomation("c")))
-    assert [one.automation for one in next_slots(store.reader)] == ["d", "a"]
-    assert [one.automation for one in next_slots(store.reader, ["a", "b"])] == ["a"]
-    assert [one.automation for one in next_slots(store.reader, limit=1)] == ["d"]
+    assert [slot.automation for slot in next_slots(store.reader)] == ["d", "a"]
+    assert [slot.automation for slot in next_slots(store.reader, ["a", "b"])] == ["a"]
+    assert [slot.automation for slot in next_slots(store.reader, limit=1)] == ["d"]
     assert next_slots(store.reader, []) == []

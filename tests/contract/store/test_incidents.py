@@ -39,7 +39,7 @@ def look(store, *all_found, **options):
 
 
 def told(store):
-    return [(one.about, one.channel, one.state) for one in reversed(store.read("alerts"))]
+    return [(alert.about, alert.channel, alert.state) for alert in reversed(store.read("alerts"))]
 
 
 def state(store, id="i1"):
@@ -102,7 +102,7 @@ def test_what_is_well_again_resolves_and_comes_back_as_the_same(store):
         NotificationEvent.RESOLVED,
         NotificationEvent.REOPENED,
     ]
-    assert [one.move for one in store.read("moves", "i1")] == [
+    assert [move.move for move in store.read("moves", "i1")] == [
         IncidentMove.OPEN, IncidentMove.RESOLVE, IncidentMove.REOPEN,
     ]  # fmt: skip
 
@@ -129,7 +129,7 @@ def test_end_is_told_to_all_who_hear_of_it(store):
     store.deliver_all()
     store.clock.forward(1_000)
     look(store, well=(SILENT,))
-    due = {(one.about, one.channel): one.due_at for one in store.read("alerts") if one.state == "unsent"}
+    due = {(alert.about, alert.channel): alert.due_at for alert in store.read("alerts") if alert.state == "unsent"}
     assert due == {
         (NotificationEvent.RESOLVED, "ops"): store.clock.now(),
         (NotificationEvent.OPENED, "night"): night,
@@ -152,7 +152,9 @@ def test_failure_is_a_fact_in_the_commit_of_its_end(store):
     store.do(fail(claimed))
     (cancelled,) = [store.start()]
     store.do(audited(CancelRun("cmd-9", cancelled.run)))
-    assert [(one.run, one.state, one.reason, one.ident) for one in store.read("ungrouped_failures")] == [
+    assert [
+        (failure.run, failure.state, failure.reason, failure.ident) for failure in store.read("ungrouped_failures")
+    ] == [
         (failed.id, RunState.FAILED, FailureReason.PERMANENT_ERROR, "s1"),
         (halted.id, RunState.NEEDS_ATTENTION, FailureReason.IN_DOUBT, "s1"),
     ]
@@ -165,7 +167,7 @@ def test_failures_are_told_once(store):
     fail_run(store)
     faults = store.read("ungrouped_failures")
     subject = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
-    seqs = tuple(one.seq for one in faults)
+    seqs = tuple(fault.seq for fault in faults)
     for id in ("i1", "i2"):
         look(store, found(subject, id=id, faults=seqs), groups=(group(faults),))
     assert store.read("ungrouped_failures") == []
@@ -197,7 +199,7 @@ def test_run_that_fails_again_after_a_person_continued_it_is_told_again(store):
     run = fail_run(store)
     store.do(audited(ReopenRun(run.id)))
     store.do(fail(store.claim_one()))
-    assert [one.run for one in store.read("ungrouped_failures")] == [run.id, run.id]
+    assert [failure.run for failure in store.read("ungrouped_failures")] == [run.id, run.id]
 
 
 def test_person_looks_after_it(store):
@@ -262,19 +264,19 @@ def test_what_is_folded_is_told_by_what_it_is_part_of(store):
     """Only the cause is told; when that is over and the rest stays, the rest is told."""
     lost = Subject("", IncidentKind.WORKER_LOST)
     look(store, found(lost, id="w"), found(parent=lost))
-    assert (store.read("incident", "i1").parent, [one.incident for one in store.read("alerts")]) == ("w", ["w"])
+    assert (store.read("incident", "i1").parent, [alert.incident for alert in store.read("alerts")]) == ("w", ["w"])
     store.clock.forward(10)
     look(store, found(parent=lost), well=(lost,))
     store.clock.forward(10)
     look(store, found())
     assert store.read("incident", "i1").parent is None
-    assert [one.about for one in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
+    assert [alert.about for alert in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
     unfolded_at = store.clock.now()
     store.clock.forward(10)
     look(store, well=(SILENT,))
     (channel,) = store.do(take_alerts("ops")).channels
-    mine = [one for one in channel.alerts if one.incident.id == "i1"]
-    assert [(one.about, one.since_at) for one in mine] == [
+    mine = [alert for alert in channel.alerts if alert.incident.id == "i1"]
+    assert [(alert.about, alert.since_at) for alert in mine] == [
         (NotificationEvent.OPENED, unfolded_at),
         (NotificationEvent.RESOLVED, unfolded_at),
     ]
@@ -291,7 +293,7 @@ def test_what_is_told_is_read_apart_from_its_parts_and_the_loudest_first(store):
     )  # fmt: skip
 
     def ids(read, *args):
-        return [one.id for one in store.read(read, *args)]
+        return [row.id for row in store.read(read, *args)]
 
     assert ids("open_incidents", 9) == ["f", "w", "slow"]
     assert ids("grouped_incidents", 2) == ["c", "d"]
@@ -347,7 +349,7 @@ def test_what_somebody_looks_after_takes_in_nothing_more(store):
     store.do(AcknowledgeIncident("w", "ann"))
     look(store, found(lost), found(parent=lost), found(other, id="i2", parent=lost))
     assert [store.read("incident", id).parent for id in ("i1", "i2")] == ["w", None]
-    assert [one.incident for one in store.read("alerts") if one.about is NotificationEvent.OPENED] == ["i2", "w"]
+    assert [alert.incident for alert in store.read("alerts") if alert.about is NotificationEvent.OPENED] == ["i2", "w"]
 
 
 def test_what_explains_it_is_over_before_the_commit(store):
@@ -356,7 +358,7 @@ def test_what_explains_it_is_over_before_the_commit(store):
     look(store, found(lost, id="w"))
     store.do(audited(ResolveIncident("w", "ann")))
     look(store, found(parent=lost))
-    assert [one.about for one in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
+    assert [alert.about for alert in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
 
 
 def test_what_was_told_by_itself_stays_by_itself(store):
@@ -383,7 +385,7 @@ def test_early_sign_of_a_loss_becomes_part_of_it(store):
     assert store.read("incident", "i1").parent == "w"
     look(store, found(), well=(lost,))
     assert store.read("incident", "i1").parent is None
-    assert [one.about for one in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
+    assert [alert.about for alert in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
 
 
 def test_moves_are_the_newest(store):
@@ -393,7 +395,7 @@ def test_moves_are_the_newest(store):
         look(store, found())
         store.clock.forward(10)
         look(store, well=(SILENT,))
-    assert [one.move for one in store.read("moves", "i1", limit=2)] == [IncidentMove.REOPEN, IncidentMove.RESOLVE]
+    assert [move.move for move in store.read("moves", "i1", limit=2)] == [IncidentMove.REOPEN, IncidentMove.RESOLVE]
 
 
 def test_rename_takes_incidents_along(store):
@@ -414,8 +416,8 @@ def test_old_incidents_are_pruned(store):
     store.deliver_all()
     store.clock.forward(10)
     store.do(ApplyRetention(None, None, None, None, store.clock.now()))
-    assert [one.id for one in store.read("incidents", wrong=False)] == ["i2"]
-    assert {one.incident for one in store.read("moves", "i1")} == set()
+    assert [incident.id for incident in store.read("incidents", wrong=False)] == ["i2"]
+    assert {move.incident for move in store.read("moves", "i1")} == set()
 
 
 def test_lists_narrow_down(store):
@@ -428,12 +430,12 @@ def test_lists_narrow_down(store):
     look(store, found(subject, faults=(faults[0].seq,), to=to), groups=(group(faults),))
     now = store.clock.now()
     assert store.read("incident_of_run", run.id) == ("i1", IncidentState.OPEN)
-    assert [one.channel for one in store.read("alerts", channel="ops")] == ["ops"]
+    assert [alert.channel for alert in store.read("alerts", channel="ops")] == ["ops"]
     assert store.read("alerts", state=AlertState.SENT) == []
     assert len(store.read("alerts", state=AlertState.UNSENT, since_at=now)) == 2
     assert store.read("alerts", since_at=now + 1) == []
-    assert {(one.automation, one.text) for one in store.read("alerts", "i1")} == {("a", "no success for 2 h")}
-    assert [(one.channel, one.number, one.due_at) for one in store.read("unsent_alerts")] == [
+    assert {(alert.automation, alert.text) for alert in store.read("alerts", "i1")} == {("a", "no success for 2 h")}
+    assert [(alert.channel, alert.number, alert.due_at) for alert in store.read("unsent_alerts")] == [
         ("ops", 1, 5),
         ("page", 1, 3),
     ]

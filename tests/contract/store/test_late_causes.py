@@ -38,7 +38,9 @@ def late_run(store, **options):
 
 def late(store):
     """Return the incident of the late start."""
-    (found,) = [one for one in store.read("incidents") if one.subject == Subject("a", IncidentKind.LATE_START)]
+    (found,) = [
+        incident for incident in store.read("incidents") if incident.subject == Subject("a", IncidentKind.LATE_START)
+    ]
     return found
 
 
@@ -69,7 +71,7 @@ def test_hold_counts_the_runs_that_must_be_decided(store, clock):
     )
     found = {run: blocker(store.reader, run) for run in (first, second, later)}
     assert [found[run].is_undecided for run in (first, second, later)] == [False, True, False]
-    assert {str(one.undecided) for one in found.values()} == {"1"}
+    assert {str(blocker_found.undecided) for blocker_found in found.values()} == {"1"}
 
 
 def test_nobody_who_made_no_run_is_explained(store, watch):
@@ -110,4 +112,4 @@ def test_look_explains_no_more_than_some(store):
     finding = late(store)
     assert finding.facts["run"] == run
     told = add_causes([finding] * 30, store.reader, store.clock.now(), redact=str, zone="UTC")
-    assert ["blocker" in one.facts for one in told] == [True] * 20 + [False] * 10
+    assert ["blocker" in finding_told.facts for finding_told in told] == [True] * 20 + [False] * 10

@@ -158,7 +158,7 @@ def ended(store, automation, command=finish):
     (run,) = [run for run in store.claim().runs if run.id == started.run]
     before = waiting(store, "c/runs")
     store.do(command(run))
-    (delivery,) = [one for one in waiting(store, "c/runs") if one not in before]
+    (delivery,) = [delivery for delivery in waiting(store, "c/runs") if delivery not in before]
     return run, delivery
 
 
@@ -218,18 +218,18 @@ def test_a_failed_end_holds_up_and_its_retry_releases(gatherer, clock):
     store.do(gathering(store, first, "a", run=run.id, state="failed", counts=False))
     store.do(gathering(store, ended(store, "b")[1], "b"))
     assert reads.open_gatherings(store.reader)[0].here == 1
-    assert [(one.run, one.counts) for one in reads.joined_runs(store.reader, "c/runs", "p") if not one.counts] == [
+    assert [(run.run, run.counts) for run in reads.joined_runs(store.reader, "c/runs", "p") if not run.counts] == [
         (run.id, False)
     ]
     clock.forward(1)
     store.do(ReopenRun(run.id))
     before = waiting(store, "c/runs")
     store.do(finish(store.claim_one()))
-    (second,) = [one for one in waiting(store, "c/runs") if one not in before]
+    (second,) = [delivery for delivery in waiting(store, "c/runs") if delivery not in before]
     start = store.starting("c")
     assert store.do(gathering(store, second, "a", run=run.id, start=start)).run == start.id
     assert [state for _, state in listed(store, "c/runs")] == ["dropped", "started", "started"]
-    assert all(one.counts for one in reads.joined_runs(store.reader, "c/runs", "p"))
+    assert all(run.counts for run in reads.joined_runs(store.reader, "c/runs", "p"))
     assert reads.open_gatherings(store.reader) == []
 
 

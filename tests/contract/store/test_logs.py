@@ -13,7 +13,7 @@ def part(lines=1, size=100, ident="s#1", **what):
 
 
 def seqs(store, run):
-    return [(one.seq, one.lines) for one in store.read("parts_of", run.id)]
+    return [(part.seq, part.lines) for part in store.read("parts_of", run.id)]
 
 
 def test_parts_come_back_in_order_and_as_they_were(store):
@@ -37,10 +37,10 @@ def test_parts_are_read_no_further_than_so_many_lines_need(store):
     run = store.begin()
     store.do(SaveLogs(run.id, tuple(part(3) for _ in range(50))))
     few = store.read("parts_of", run.id, 0, 10)
-    assert sum(one.lines for one in few[:-1]) >= 10
+    assert sum(page.lines for page in few[:-1]) >= 10
     assert len(few) < 50
     rest = store.read("parts_of", run.id, few[-1].seq, 1_000)
-    assert [one.seq for one in [*few, *rest]] == list(range(1, 151, 3))
+    assert [page.seq for page in [*few, *rest]] == list(range(1, 151, 3))
 
 
 def test_middle_of_too_many_lines_goes(store):

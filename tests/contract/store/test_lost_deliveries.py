@@ -40,9 +40,9 @@ def wrong(store, clock):
         facts = FactsReader(store.reader, at_once=None).read(clock.now())
         found = evaluate_all(facts, DEFAULT_TUNINGS, clock.now()).findings
         return {
-            (one.subject.kind, one.subject.fingerprint): one.text
-            for one in found
-            if one.subject.kind in (REJECTED, FAILED)
+            (finding.subject.kind, finding.subject.fingerprint): finding.text
+            for finding in found
+            if finding.subject.kind in (REJECTED, FAILED)
         }
 
     return look

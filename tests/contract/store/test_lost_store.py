@@ -29,7 +29,7 @@ def lost(store):
 
 
 def moves(store, id="i1"):
-    return [(one.move, one.at) for one in store.read("moves", id)]
+    return [(move.move, move.at) for move in store.read("moves", id)]
 
 
 def test_lost_store_is_an_incident_of_its_time(store, lost):

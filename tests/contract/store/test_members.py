@@ -40,13 +40,13 @@ def counted(store):
 def tell(store, *, automation="a", fingerprint="f1", kind=FAILED):
     """Let a watcher tell of all failures that no one was told of."""
     faults = ungrouped_failures(store.reader)
-    told = tuple(GroupedFailure(one.seq, one.run, one.at) for one in faults)
+    told = tuple(GroupedFailure(fault.seq, fault.run, fault.at) for fault in faults)
     group = ErrorGroup(automation, fingerprint, "E", "e", "p", "m", told)
     finding = Finding(
         subject=Subject(automation, kind, fingerprint), severity=Severity.PAGE, text="it broke", since_at=1
     )
     id = f"i_{automation}_{fingerprint}_{kind}"
-    found = EvaluatedFinding(id=id, finding=finding, faults=tuple(one.seq for one in faults))
+    found = EvaluatedFinding(id=id, finding=finding, faults=tuple(fault.seq for fault in faults))
     store.do(RecordEvaluation(started_at=store.clock.now(), groups=(group,), found=(found,)))
     return id
 
@@ -105,7 +105,7 @@ def test_many_successes_in_one_group_settle(store):
     """Where a server answers many ends by one statement."""
     runs = fall(store, "x", "y", "z")
     again = [store.begin(item=item) for item in ("x", "y", "other")]
-    store.do(*[finish(one) for one in again])
+    store.do(*[finish(begun_run) for begun_run in again])
     assert [settled(store, run) for run in runs] == [Settlement.ITEM_SUCCEEDED, Settlement.ITEM_SUCCEEDED, None]
 
 
@@ -152,7 +152,7 @@ def test_run_that_was_decided_and_fails_again_is_one_member(store):
     tell(store)
     found = members(store.reader, [id])[id]
     assert (found.failed, found.open) == (2, 2)
-    assert [(one.run, one.settled) for one in members_of(store.reader, id)] == [(first, None), (other, None)]
+    assert [(member.run, member.settled) for member in members_of(store.reader, id)] == [(first, None), (other, None)]
     store.do(audited(DiscardRun(first)), audited(DiscardRun(other)))
     well(store)
     assert store.read("incident", id).facts[DECISION_FACT] == "2 discarded"
@@ -167,7 +167,7 @@ def test_run_that_fails_again_is_one_member(store, counted):
     tell(store)
     found = members(store.reader, [id])[id]
     assert (found.failed, found.open, found.fixed, found.newest) == (1, 1, 0, run)
-    assert [one.run for one in members_of(store.reader, id)] == [run]
+    assert [member.run for member in members_of(store.reader, id)] == [run]
     assert counted() == "1"
 
 
@@ -180,7 +180,7 @@ def test_members_of_one_cause_are_counted(store):
     found = members(store.reader, [id])[id]
     assert (found.failed, found.open, found.fixed, found.newest) == (3, 1, 1, third)
     listed = members_of(store.reader, id)
-    assert [(one.run, one.item, one.settled, one.by) for one in listed] == [
+    assert [(member.run, member.item, member.settled, member.by) for member in listed] == [
         (third, "z", None, None),
         (second, "y", Settlement.DISCARDED, "cli:ana"),
         (first, "x", Settlement.ITEM_SUCCEEDED, listed[2].by),
@@ -259,7 +259,7 @@ def test_person_who_resolves_an_incident_settles_its_members_of_that_moment(stor
     assert (state_of(store, id), counted()) == (IncidentState.RESOLVED, "0")
     (new,) = fall(store, "z")
     tell(store)
-    assert (state_of(store, id), [one.run for one in members_of(store.reader, id)]) == (IncidentState.OPEN, [new])
+    assert (state_of(store, id), [member.run for member in members_of(store.reader, id)]) == (IncidentState.OPEN, [new])
     found = members(store.reader, [id])[id]
     assert (found.failed, found.open) == (1, 1)
 
@@ -343,10 +343,12 @@ def test_resolved_storm_settles_what_is_folded_into_it(store, counted):
     part = Finding(subject=Subject("a", FAILED, "f2"), severity=Severity.PAGE, text="it broke", since_at=1)
     (run,) = fall(store, "y")
     faults = ungrouped_failures(store.reader)
-    group = ErrorGroup("a", "f2", "E", "e", "p", "m", tuple(GroupedFailure(one.seq, one.run, one.at) for one in faults))
+    group = ErrorGroup(
+        "a", "f2", "E", "e", "p", "m", tuple(GroupedFailure(fault.seq, fault.run, fault.at) for fault in faults)
+    )
     found = (
         EvaluatedFinding(id="i_storm", finding=finding),
-        EvaluatedFinding(id="i_part", finding=part, faults=tuple(one.seq for one in faults), parent=storm),
+        EvaluatedFinding(id="i_part", finding=part, faults=tuple(fault.seq for fault in faults), parent=storm),
     )
     store.do(RecordEvaluation(started_at=store.clock.now(), groups=(group,), found=found))
     store.do(ResolveIncident("i_storm", "ana"))
@@ -391,7 +393,7 @@ def test_kept_child_that_fails_after_its_parent_ended_is_a_member(store, counted
     child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim, "keep"))
     store.do(finish(parent))
     store.do(fail(child, "s1"))
-    assert ([one.run for one in ungrouped_failures(store.reader)], counted()) == ([child.id], "1")
+    assert ([failure.run for failure in ungrouped_failures(store.reader)], counted()) == ([child.id], "1")
 
 
 def test_kept_child_whose_failure_its_parent_never_took_in_is_a_member(store, counted):
@@ -401,7 +403,7 @@ def test_kept_child_whose_failure_its_parent_never_took_in_is_a_member(store, co
     store.do(fail(child, "s1"))
     assert counted() == "0"
     store.do(finish(parent))
-    assert ([one.run for one in ungrouped_failures(store.reader)], counted()) == ([child.id], "1")
+    assert ([failure.run for failure in ungrouped_failures(store.reader)], counted()) == ([child.id], "1")
 
 
 def test_kept_child_is_a_member_when_its_parent_ends_among_others(store, counted):

@@ -30,7 +30,7 @@ def facts(store, clock):
 
     def read(name="a", **options):
         found = FactsReader(store.reader, at_once=None, **options).read(clock.now())
-        return next(one for one in found.automations if one.name == name)
+        return next(automation for automation in found.automations if automation.name == name)
 
     return read
 
@@ -52,7 +52,9 @@ def test_size_is_recorded_with_the_end(store, clock, facts):
     for group in ends:
         store.do(*group)
     runs = {
-        one.run if not isinstance(one, RecordExecRun) else one.id: one.output_size for group in ends for one in group
+        command.run if not isinstance(command, RecordExecRun) else command.id: command.output_size
+        for group in ends
+        for command in group
     }
     assert {run: store.run(run).output_size for run in runs} == runs
     kept = {end.run: end.size for end in facts().ends}
@@ -112,7 +114,7 @@ def test_slots_tell_how_a_schedule_kept_its_times(store, clock):
             store.do(finish(run))
 
     def kept(at, **options):
-        (one,) = [one for one in FactsReader(store.reader).read(at).automations if one.name == "a"]
+        (one,) = [automation for automation in FactsReader(store.reader).read(at).automations if automation.name == "a"]
         return PunctualityHistory(store.reader, None).of([one], at)["a"]
 
     assert kept(clock.now()) is None
@@ -166,5 +168,5 @@ def test_secrets_come_with_the_triggers_that_need_them(store, clock):
     store.do(announced(row, newer))
     due = (DueSecret("GH_HOOK", "2027-01-31", 1, ("channel ops",)), DueSecret("OTHER", "2027-01-31", 1))
     found = FactsReader(store.reader, secrets=due).read(clock.now()).secrets
-    assert [one.used_by for one in found] == [("channel ops", "trigger a/webhook"), ()]
+    assert [secret.used_by for secret in found] == [("channel ops", "trigger a/webhook"), ()]
     assert FactsReader(store.reader).read(clock.now()).secrets == ()

@@ -439,7 +439,7 @@ def test_groups_of_two_routers_decide_once(store, second, reverse):
     """Each has the same deliveries, in other orders."""
     asked = [taking_in(store, f"k{n}", filtered=True, start=None, id=f"d{n}") for n in range(6)]
     store.do(*asked)
-    groups = [tuple(deciding(process, one.id) for one in asked) for process in (store, second)]
+    groups = [tuple(deciding(process, delivery.id) for delivery in asked) for process in (store, second)]
     one, two = meet((store, groups[0]), (second, groups[1][::-1]), reverse=reverse)
     assert [answer.run for answer in one] == [answer.run for answer in two][::-1]
     assert len(store.ids()) == 6
@@ -466,7 +466,7 @@ def test_two_ends_are_gathered_into_one_start(store, second, reverse):
     ids = []
     for automation in "ab":
         store.do(finish(store.begin(automation=automation)))
-        (delivery,) = [one for one in waiting(store, "b/runs") if one not in ids]
+        (delivery,) = [delivery for delivery in waiting(store, "b/runs") if delivery not in ids]
         ids.append(delivery)
     commands = [
         gathering(process, delivery, automation, trigger="b/runs", start=process.starting("b"))
@@ -485,7 +485,9 @@ def test_an_end_that_is_gathered_meets_an_announcement(store, second, reverse):
     commands = []
     for automation in "ab":
         store.do(finish(store.begin(automation=automation)))
-        (delivery,) = [one for one in waiting(store, "b/runs") if one not in {c.delivery for c in commands}]
+        (delivery,) = [
+            delivery for delivery in waiting(store, "b/runs") if delivery not in {c.delivery for c in commands}
+        ]
         commands.append(gathering(second, delivery, automation, trigger="b/runs", wanted=3))
     store.do(commands[0])
     meet((store, announced(*rows, names=("a", "b", "c"))), (second, commands[1]), reverse=reverse)

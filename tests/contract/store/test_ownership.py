@@ -144,10 +144,10 @@ def test_figures_are_counted_once(store, clock):
     clock.forward(40)
     store.twice(outcome(run, 1), finish(run))
     (sums,) = store.read("sums_since", clock.now() - 60_000)
-    assert {type(one) for one in msgspec.structs.astuple(sums)[1:-1]} == {int}
+    assert {type(value) for value in msgspec.structs.astuple(sums)[1:-1]} == {int}
     rows = all_watched(store.reader, clock.now(), ended_from=clock.now() - 60_000, cap=9, steady_ms=0)
-    counted = [*rows.started.values(), *(one for both in rows.ended.values() for one in both)]
-    assert {type(one) for one in counted} == {int}
+    counted = [*rows.started.values(), *(value for both in rows.ended.values() for value in both)]
+    assert {type(value) for value in counted} == {int}
     assert (sums.started, sums.succeeded, sums.steps, sums.took_ms, sums.took_max_ms) == (1, 1, 1, 40, 40)
     assert sums.details == {"ms<=2^6": 1}
 

@@ -162,7 +162,7 @@ def test_peer_celery_8030_source_that_is_away_says_since_when(store, clock):
     (desk,) = reads.consumers(store.reader)
     assert (desk.trigger, desk.away_since, desk.why) == ("a/queue", clock.now(), "connection refused")
     store.do(ReportConsumer("a/queue", clock.now(), None, None))
-    assert [one.away_since for one in reads.consumers(store.reader)] == [None]
+    assert [consumer.away_since for consumer in reads.consumers(store.reader)] == [None]
 
 
 def test_peer_kestra_16721_late_upstream_starts_what_waits_for_it(store, clock):
@@ -174,7 +174,7 @@ def test_peer_kestra_16721_late_upstream_starts_what_waits_for_it(store, clock):
     first, last = waiting(store, "c/runs")
     store.do(gathering(store, first, "a", deadline_at=clock.now() + 1_000))
     (late,) = reads.open_gatherings(store.reader)
-    assert ([one.automation for one in late.gathered], late.here, late.wanted) == (["a"], 1, 2)
+    assert ([member.automation for member in late.gathered], late.here, late.wanted) == (["a"], 1, 2)
     clock.forward(86_400_000)
     assert reads.open_gatherings(store.reader)[0].deadline_at < clock.now()
     assert isinstance(store.do(gathering(store, last, "b", start=store.starting("c"))), StartAnswer)

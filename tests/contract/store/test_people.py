@@ -73,7 +73,7 @@ def test_session_makes_the_visitor_that_its_person_is(site):
     assert site.visitor("h1") == Visitor(door="web", name="bob", role=Role.OPERATOR)
     assert site.store.do(RemovePerson("bob")) == DONE
     assert site.visitor("h1") is None
-    assert [one.name for one in reads.people(site.reader)] == ["ana"]
+    assert [person.name for person in reads.people(site.reader)] == ["ana"]
 
 
 def test_session_opens_only_with_the_password_that_was_compared(site):
@@ -120,7 +120,7 @@ def test_new_password_ends_all_other_sessions(site):
     assert site.store.do(SetPassword("bob", "pw-2", proof="old", keep="h2")).code == "changed"
     assert site.visitor("h1") is not None
     assert site.store.do(SetPassword("bob", "pw-2", proof="pw-b", keep="h2")) == DONE
-    assert [site.visitor(one) is not None for one in ("h1", "h2", "h3")] == [False, True, True]
+    assert [site.visitor(hash) is not None for hash in ("h1", "h2", "h3")] == [False, True, True]
     assert site.store.do(SetPassword("eve", "pw")).code == "not_found"
 
 
@@ -130,14 +130,14 @@ def test_sessions_end_one_by_one_and_all_at_once(site):
         site.sign_in(hash)
     site.sign_in("h4", "ana")
     listed = reads.web_sessions(site.reader, site.clock.now(), "bob")
-    assert {one.hash for one in listed} == {"h1", "h2", "h3"}
+    assert {session.hash for session in listed} == {"h1", "h2", "h3"}
     assert len(reads.web_sessions(site.reader, site.clock.now())) == 4
     first = reads.web_session(site.reader, "h1").id
     assert site.store.do(EndWebSession(first, "ana")).code == "not_found"
     assert site.store.do(EndWebSession(first, "bob")) == DONE
     assert site.visitor("h1") is None
     assert site.store.do(EndWebSessions("bob", keep="h3")) == NumberAnswer(1)
-    assert [site.visitor(one) is not None for one in ("h2", "h3", "h4")] == [False, True, True]
+    assert [site.visitor(hash) is not None for hash in ("h2", "h3", "h4")] == [False, True, True]
 
 
 def test_last_admin_stays(site):
@@ -187,7 +187,7 @@ def test_token_lets_in_until_it_expires_or_is_revoked(site):
     assert reads.token_of(site.reader, "h-other") is None
     site.clock.forward(1000)
     site.store.do(PRUNE)
-    assert [one.name for one in reads.tokens(site.reader)] == ["ci"]
+    assert [token.name for token in reads.tokens(site.reader)] == ["ci"]
     assert site.store.do(RevokeToken("t_ci")) == DONE
     assert reads.token_of(site.reader, "h-ci") is None
     assert site.store.do(RevokeToken("t_ci")).code == "not_found"
@@ -222,5 +222,5 @@ def test_refused_sign_in_is_on_record(site):
     site.store.twice(AuditedCommand("c2", "web:bob", "sign in", "person:bob", site.opening("h1"), None, None))
     assert len(reads.web_sessions(site.reader, site.clock.now())) == 1
     rows = site.store.read("audit_rows")
-    assert {(one.verb, one.subject) for one in rows} == {("sign in", "person:bob")}
+    assert {(row.verb, row.subject) for row in rows} == {("sign in", "person:bob")}
     assert len(rows) == 2

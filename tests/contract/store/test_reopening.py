@@ -187,7 +187,7 @@ def test_run_goes_on_from_what_began_and_has_no_outcome(store):
     undo = SaveAttempt(run.id, run.claim, "undo:x", "x", 0, 1, AttemptState.IN_DOUBT, 4, 5, "a")
     store.do(outcome(run, 1), mark, undo, outcome(run, 2, "later", asked=3), halt(run, "x"))
     refused = store.do(ReopenRun(run.id, from_ident="undo:x")), store.do(ReopenRun(run.id, from_ident="y"))
-    assert [one.code for one in refused] == ["no_such_step"] * 2
+    assert [answer.code for answer in refused] == ["no_such_step"] * 2
     store.do(ReopenRun(run.id, from_ident="x"))
     again = store.claim_one()
     assert (again.generation, counted(store, run.id), store.history(run.id).attempts) == (1, ["s1"], [])

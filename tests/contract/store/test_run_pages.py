@@ -90,7 +90,7 @@ def test_page_ends_before_an_instant(store, rows, clock):
     clock.forward(1_000)
     for asked in ({}, {"names": ["a"]}, {"queue": "slow"}, {"names": ["a"], "queue": "slow", "states": (S.QUEUED,)}):
         everything = walked(store, **asked)[0]
-        assert walked(store, until_at=at, **asked)[0] == [one for one in everything if one not in late], asked
+        assert walked(store, until_at=at, **asked)[0] == [run_id for run_id in everything if run_id not in late], asked
         assert walked(store, until_at=at + 1, **asked)[0] == everything, asked
     assert walked(store, since_at=at, until_at=at)[0] == []
     assert walked(store, since_at=at, until_at=at + 1)[0] == late[::-1]

@@ -32,12 +32,12 @@ def test_runs_that_ended_are_read_newest_first(store):
     store.do(outcome(store.begin(), 1))
     store.do(finish(store.begin(automation="b")))
     found = read_run_paths(store.reader, "a")
-    assert [(one.run, one.state, one.failed_ident) for one in found] == [
+    assert [(path.run, path.state, path.failed_ident) for path in found] == [
         (standing.id, RunState.NEEDS_ATTENTION, None),
         (bad.id, RunState.FAILED, "charge"),
         (good.id, RunState.SUCCEEDED, None),
     ]
-    assert [(one.rank, one.name, one.state, one.asked_after) for one in found[2].passed] == [
+    assert [(step.rank, step.name, step.state, step.asked_after) for step in found[2].passed] == [
         (1, "charge", OutcomeState.SUCCEEDED, 0),
         (2, "mail", OutcomeState.SUCCEEDED, 1),
     ]
@@ -53,7 +53,7 @@ def test_what_was_superseded_counts_no_more(store):
     (again,) = store.do(ClaimRuns("again", 1)).runs
     store.do(outcome(again, 2, "charge"), finish(again, rank=2))
     (found,) = read_run_paths(store.reader, "a")
-    assert [(one.rank, one.state) for one in found.passed] == [(2, OutcomeState.SUCCEEDED)]
+    assert [(step.rank, step.state) for step in found.passed] == [(2, OutcomeState.SUCCEEDED)]
 
 
 def test_only_the_newest_and_the_first_are_read(store, monkeypatch):
@@ -64,7 +64,7 @@ def test_only_the_newest_and_the_first_are_read(store, monkeypatch):
     for run, saved in zip(runs, (1, 3, 4), strict=True):
         store.do(*(outcome(run, rank) for rank in range(1, saved + 1)), finish(run, rank=saved))
     found = read_run_paths(store.reader, "a")
-    assert [(one.run, len(one.passed), one.is_cut) for one in found] == [
+    assert [(path.run, len(path.passed), path.is_cut) for path in found] == [
         (runs[2].id, 3, True),
         (runs[1].id, 3, False),
     ]

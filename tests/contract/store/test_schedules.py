@@ -32,7 +32,7 @@ def back(store, at, name=None):
 
 
 def slots(store):
-    return [(one.slot_at, one.verdict, one.run) for one in slots_between(store.reader, "a", 0, 10**15, 100)]
+    return [(slot.slot_at, slot.verdict, slot.run) for slot in slots_between(store.reader, "a", 0, 10**15, 100)]
 
 
 def test_slot_below_low_water_is_made_by_backfill_alone(store, clock):
@@ -124,19 +124,21 @@ def test_schedule_whose_clock_was_put_back_goes_on_from_now(store, clock):
     start = store.starting(id="early", slot=SlotLink("a", now + 5 * HOUR))
     store.do(MakeSlot("a", now + 5 * HOUR, now + 6 * HOUR, "run", start))
     store.do(PullBackSchedule("a", now + HOUR))
-    assert [one.next_slot_at for one in schedules(store.reader)] == [now + 6 * HOUR]
+    assert [schedule.next_slot_at for schedule in schedules(store.reader)] == [now + 6 * HOUR]
     clock.forward(-5 * HOUR)
     reads = WorkerReads(store.reader)
-    assert [one.name for one in reads.schedules_ahead(clock.now() + 60_000)] == ["a"]
+    assert [schedule.name for schedule in reads.schedules_ahead(clock.now() + 60_000)] == ["a"]
     assert store.twice(PullBackSchedule("a", now + HOUR)) == DONE
     assert reads.schedules_ahead(clock.now() + 60_000) == []
-    assert [(one.last_slot_at, one.next_slot_at) for one in schedules(store.reader)] == [(now, now + HOUR)]
+    assert [(schedule.last_slot_at, schedule.next_slot_at) for schedule in schedules(store.reader)] == [
+        (now, now + HOUR)
+    ]
     assert slots(store) == [(now, "missed", None), (now + 5 * HOUR, "run", "early")]
     clock.forward(5 * HOUR)
     for place in range(1, 6):
         again = store.starting(id=f"s{place}", slot=SlotLink("a", now + place * HOUR))
         store.do(MakeSlot("a", now + place * HOUR, now + (place + 1) * HOUR, "run", again))
-    assert [(one.last_slot_at, one.next_slot_at) for one in schedules(store.reader)] == [
+    assert [(schedule.last_slot_at, schedule.next_slot_at) for schedule in schedules(store.reader)] == [
         (now + 5 * HOUR, now + 6 * HOUR)
     ]
     assert [run for _, _, run in slots(store)] == [None, "s1", "s2", "s3", "s4", "early"]
@@ -150,7 +152,9 @@ def test_schedule_that_a_clock_ahead_announced_is_pulled_back(store, clock):
     now = clock.now()
     store.do(PullBackSchedule("a", now + 5_000))
     store.do(PullBackSchedule("a", now + 9_000))
-    assert [(one.low_water_at, one.next_slot_at) for one in schedules(store.reader)] == [(now, now + 5_000)]
+    assert [(schedule.low_water_at, schedule.next_slot_at) for schedule in schedules(store.reader)] == [
+        (now, now + 5_000)
+    ]
 
 
 def test_pauses_stay_on_record(store, clock):

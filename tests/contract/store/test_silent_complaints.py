@@ -29,7 +29,9 @@ def scheduler(new_process):
 
 def open_incidents(site):
     return {
-        one.subject.kind: one for one in site.store.read("incidents") if one.parent is None and one.resolved_at is None
+        incident.subject.kind: incident
+        for incident in site.store.read("incidents")
+        if incident.parent is None and incident.resolved_at is None
     }
 
 
@@ -49,14 +51,14 @@ def test_complaint_2_handler_of_failures_that_is_silent_is_told_itself(site):
     site.look(2 * MINUTE)
     broken = open_incidents(site)[IncidentKind.NOTIFIER_BROKEN]
     assert broken.text == "channel ops takes nothing: connection refused"
-    to = {one.channel for one in site.store.read("alerts", broken.id)}
+    to = {alert.channel for alert in site.store.read("alerts", broken.id)}
     assert to == {"boss"}, "a channel cannot tell of itself"
     site.store.clock.forward(MINUTE)
     site.store.deliver_all()
     failed = open_incidents(site)[IncidentKind.PERMANENT_ERROR]
     assert failed.number == 12
-    opened = [one for one in site.store.read("alerts", failed.id) if one.about is NotificationEvent.OPENED]
-    assert [(one.channel, one.state) for one in opened] == [("ops", AlertState.SENT)]
+    opened = [alert for alert in site.store.read("alerts", failed.id) if alert.about is NotificationEvent.OPENED]
+    assert [(alert.channel, alert.state) for alert in opened] == [("ops", AlertState.SENT)]
 
 
 def test_channel_that_is_configured_no_more_is_broken_no_more(site):
@@ -83,9 +85,9 @@ def test_complaint_9_run_that_did_not_come_is_told_without_configuration(site, s
         site.store.clock.forward(10 * MINUTE)
         scheduler.do(RecordHeartbeat())
         site.look()
-        told = [one for one in site.told() if one[0] is NotificationEvent.OPENED]
+        told = [alert for alert in site.told() if alert[0] is NotificationEvent.OPENED]
     assert told == [(NotificationEvent.OPENED, "ops")]
-    every = {one.subject.kind: one for one in site.store.read("incidents")}
+    every = {incident.subject.kind: incident for incident in site.store.read("incidents")}
     assert every[IncidentKind.SILENCE].parent == every[IncidentKind.LATE_START].id
     assert every[IncidentKind.SILENCE].since_at <= site.store.clock.now() - 2 * HOUR
 
@@ -146,8 +148,10 @@ def test_complaint_12_cadence_that_became_slower_is_told(site, scheduler):
     site.store.clock.forward(24 * HOUR)
     scheduler.do(RecordHeartbeat())
     site.look()
-    drifted = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.CADENCE_DRIFT]
-    assert [(one.subject.automation, one.severity) for one in drifted] == [("a", Severity.DIGEST)]
+    drifted = [
+        incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.CADENCE_DRIFT
+    ]
+    assert [(incident.subject.automation, incident.severity) for incident in drifted] == [("a", Severity.DIGEST)]
     assert "8 of 12 slots skipped" in drifted[0].text
 
 
@@ -160,8 +164,8 @@ def test_folded_incidents_do_not_recur(site, scheduler):
         site.store.clock.forward(1_000)
         site.succeed()
         site.look()
-    kinds = {one.subject.kind for one in site.store.read("incidents", wrong=False)}
+    kinds = {incident.subject.kind for incident in site.store.read("incidents", wrong=False)}
     assert IncidentKind.SILENCE in kinds
     assert ("a", IncidentKind.RECURRING) not in {
-        (one.subject.automation, one.subject.kind) for one in site.store.read("incidents", wrong=False)
+        (incident.subject.automation, incident.subject.kind) for incident in site.store.read("incidents", wrong=False)
     }

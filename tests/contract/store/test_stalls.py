@@ -27,7 +27,7 @@ def wrong(store, clock):
     def look(reader=None):
         facts = FactsReader((reader or store).reader, at_once=None).read(clock.now())
         found = evaluate_all(facts, DEFAULT_TUNINGS, clock.now()).findings
-        return [one for one in found if one.subject.kind is IncidentKind.STALLED]
+        return [finding for finding in found if finding.subject.kind is IncidentKind.STALLED]
 
     return look
 
@@ -51,9 +51,9 @@ def test_sign_takes_it_back_and_another_attempt_takes_its_place(store, wrong):
     run = store.begin()
     store.do(stalled(run), stalled(run, "other#1"))
     assert store.twice(ClearStalledAttempt(run.id, run.claim, "charge#1", 1)) == DONE
-    assert [one.subject.fingerprint for one in wrong()] == ["other"]
+    assert [incident.subject.fingerprint for incident in wrong()] == ["other"]
     store.do(stalled(run, attempt=2), ClearStalledAttempt(run.id, run.claim, "charge#1", 1))
-    assert {one.attempt for one in store.read("story", run.id).stalls} == {1, 2}
+    assert {stall.attempt for stall in store.read("story", run.id).stalls} == {1, 2}
 
 
 @pytest.mark.parametrize("end", [finish, fail, halt, suspend, lambda run: ReleaseRun(run.id, run.claim, 0)])

@@ -72,7 +72,7 @@ class Site:
         )  # fmt: skip
 
     def fail(self, number, of=lambda number: ("a", "boom")):
-        commands = [record(one, *of(one)) for one in range(number)]
+        commands = [record(index, *of(index)) for index in range(number)]
         for place in range(0, number, 500):
             self.store.do(*commands[place : place + 500])
         self.about_other_things()
@@ -172,16 +172,16 @@ def test_ten_thousand_open_incidents_are_looked_at(site):
     for place in range(0, site.failures, 500):
         found = tuple(
             EvaluatedFinding(
-                id=f"i{one:05}",
+                id=f"i{number:05}",
                 finding=Finding(
-                    subject=Subject(f"a{one}", IncidentKind.PERMANENT_ERROR, f"f{one}"),
+                    subject=Subject(f"a{number}", IncidentKind.PERMANENT_ERROR, f"f{number}"),
                     severity=Severity.NOTIFY,
                     text="it broke",
                     since_at=1,
                 ),
                 to=(NotificationTarget(0, "ops"),),
             )
-            for one in range(place, place + 500)
+            for number in range(place, place + 500)
         )
         site.store.do(RecordEvaluation(started_at=site.store.clock.now(), found=found))
     site.store.tamper(

@@ -5,7 +5,7 @@ from mainspring.store.read.status import status
 
 
 def taken(store):
-    return {one.id: (one.memory, one.processor) for one in status.sessions(store.reader)}
+    return {session.id: (session.memory, session.processor) for session in status.sessions(store.reader)}
 
 
 def test_beat_tells_what_its_process_takes(store, second):

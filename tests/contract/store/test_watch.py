@@ -73,8 +73,8 @@ class Site:
             rows.append(AutomationRow(name, "task", 1, "code", msgspec.json.encode(definition.to_data())))
             now = self.store.clock.now()
             schedules += [
-                ScheduleRow(name, name, msgspec.json.encode(one.to_data()), one.next_after(now))
-                for one in definition.schedules
+                ScheduleRow(name, name, msgspec.json.encode(schedule.to_data()), schedule.next_after(now))
+                for schedule in definition.schedules
             ]
         self.store.do(AnnounceDefinitions("code", tuple(rows), tuple(schedules)))
 
@@ -85,10 +85,13 @@ class Site:
         return self.watch.look()
 
     def wrong(self):
-        return [(one.subject.automation, one.subject.kind, one.state) for one in self.store.read("incidents")]
+        return [
+            (incident.subject.automation, incident.subject.kind, incident.state)
+            for incident in self.store.read("incidents")
+        ]
 
     def told(self):
-        return [(one.about, one.channel) for one in reversed(self.store.read("alerts"))]
+        return [(alert.about, alert.channel) for alert in reversed(self.store.read("alerts"))]
 
     def fail(self, automation="a", reason=FailureReason.PERMANENT_ERROR):
         run = self.store.begin(automation=automation, item="one item")
@@ -187,7 +190,7 @@ def test_silence_is_one_incident_until_a_success(site):
     site.look(HOUR + 60_000)
     assert (("a", IncidentKind.SILENCE, IncidentState.OPEN)) in site.wrong()
     site.look(HOUR)
-    silent = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.SILENCE]
+    silent = [incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.SILENCE]
     assert len(silent) == 1
     site.store.clock.forward(1_000)
     site.succeed()
@@ -214,11 +217,11 @@ def test_many_of_one_cause_are_told_as_one(site):
     for name in names:
         site.succeed(name)
     site.look(3 * HOUR)
-    storms = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.STORM]
-    silent = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.SILENCE]
+    storms = [incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.STORM]
+    silent = [incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.SILENCE]
     assert len(silent) == 12
-    assert all(one.parent is not None for one in silent)
-    assert len([one for one in site.told() if one[1] == "ops"]) == len(storms)
+    assert all(incident.parent is not None for incident in silent)
+    assert len([alert for alert in site.told() if alert[1] == "ops"]) == len(storms)
     site.store.clock.forward(1_000)
     for name in names:
         site.succeed(name)
@@ -234,9 +237,9 @@ def test_dead_scheduler_is_told_and_not_what_follows(site):
     site.look(3 * HOUR)
     every = site.store.read("incidents")
     assert {("", IncidentKind.WORKER_LOST), ("a", IncidentKind.SILENCE)} <= {
-        (one.subject.automation, one.subject.kind) for one in every
+        (incident.subject.automation, incident.subject.kind) for incident in every
     }
-    (told,) = [one for one in every if one.parent is None]
+    (told,) = [incident for incident in every if incident.parent is None]
     assert (told.subject.kind, told.subject.fingerprint) == (IncidentKind.WORKER_LOST, "scheduler")
     assert site.told() == [(NotificationEvent.OPENED, "ops")]
 
@@ -284,7 +287,9 @@ def test_what_changed_before_a_failure_is_told(site):
     site.store.clock.forward(2 * HOUR)
     site.fail()
     site.look()
-    (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR]
+    (one,) = [
+        incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.PERMANENT_ERROR
+    ]
     assert (one.number, one.facts["changed"]) == (2, changed)
 
 
@@ -300,7 +305,9 @@ def test_changed_definition_and_host_are_told(site):
     assert site.store.do(RecordRunConditions((runtime("2.32"),))) == NumberAnswer(1)
     site.fail()
     site.look()
-    (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR]
+    (one,) = [
+        incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.PERMANENT_ERROR
+    ]
     told = one.facts["changed"].split("; ")
     assert told == [
         "on box requests went from 2.31 to 2.32 0s before",
@@ -341,14 +348,14 @@ def test_circumstances_follow_a_rename_and_outlive_retention_once(site):
         site.store.announce("a", fingerprint=code)
     site.store.announce("new", fingerprint="three", was="a")
     changes = changes_since(site.store.reader, 0).conditions
-    assert [(one.subject, one.was["fingerprint"]) for one in changes] == [
+    assert [(change.subject, change.was["fingerprint"]) for change in changes] == [
         ("automation:new", "code-1"),
         ("automation:new", "one"),
         ("automation:new", "two"),
     ]
     site.store.clock.forward(1_000)
     site.store.do(ApplyRetention(None, None, None, None, site.store.clock.now()))
-    assert [one.was["fingerprint"] for one in changes_since(site.store.reader, 0).conditions] == ["two"]
+    assert [condition.was["fingerprint"] for condition in changes_since(site.store.reader, 0).conditions] == ["two"]
 
 
 def test_failure_without_a_change_before_it_says_nothing(site):
@@ -358,7 +365,9 @@ def test_failure_without_a_change_before_it_says_nothing(site):
     site.store.do(on_record("pause", "automation:b", PauseAutomation("b", None, "ann", None)))
     site.fail()
     site.look()
-    (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR]
+    (one,) = [
+        incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.PERMANENT_ERROR
+    ]
     assert "changed" not in one.facts
 
 
@@ -378,7 +387,7 @@ def test_window_of_the_fail_rate_is_the_one_that_is_set(site):
     )
     site.store.do(RecordHeartbeat())
     watch.look()
-    (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.FAIL_RATE]
+    (one,) = [incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.FAIL_RATE]
     assert one.facts["counted"] == "in 6h"
 
 
@@ -400,7 +409,7 @@ def test_early_signs_are_told_once_at_the_time_of_the_digest(site):
     assert len(site.told()) == 1
     site.store.do(ApplyRetention(None, None, None, None, 1))
     (channel,) = site.store.do(take_alerts("ops")).channels
-    assert [(one.about, one.incident) for one in channel.alerts] == [(NotificationEvent.DIGEST, None)]
+    assert [(alert.about, alert.incident) for alert in channel.alerts] == [(NotificationEvent.DIGEST, None)]
     site.look(24 * HOUR)
     assert site.told() == [(NotificationEvent.DIGEST, "ops")] * 2
 
@@ -444,17 +453,19 @@ def test_incident_says_what_is_missing_and_what_comes_next(site):
     site.succeed()
     good_at = site.store.clock.now()
     site.look(3 * HOUR + 1_000)
-    (silent,) = (one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.SILENCE)
+    (silent,) = (incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.SILENCE)
     assert (silent.facts["last_good_at"], silent.facts["missed"]) == (good_at, 2)
     assert 0 < silent.facts["next_try_at"] - site.store.clock.now() <= HOUR
     site.fail()
     site.look()
-    (failed,) = (one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR)
+    (failed,) = (
+        incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.PERMANENT_ERROR
+    )
     assert failed.facts["last_good_at"] == good_at
     assert failed.facts["next_try_at"] == silent.facts["next_try_at"]
     fields = {
-        one.label: one.text
-        for one in render_notification("", NotificationEvent.OPENED, 0, silent, NotificationContext()).fields
+        field.label: field.text
+        for field in render_notification("", NotificationEvent.OPENED, 0, silent, NotificationContext()).fields
     }
     assert fields["Impact"] == "2 slots missed"
     assert "last good" in fields["Since"]
@@ -475,7 +486,9 @@ def asking(site, question):
     run = site.store.begin(automation="a")
     site.store.do(OpenWait(run.id, run.claim, "q1", "ask", "Go?", question=question))
     site.look(25 * HOUR)
-    return next(one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.HUMAN_WAIT)
+    return next(
+        incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.HUMAN_WAIT
+    )
 
 
 def test_question_that_nobody_answers_is_told_with_its_choices(site):

@@ -101,11 +101,13 @@ class SlackPeer(Peer):
     @property
     def shown(self):
         """The texts that stand in the channel."""
-        return [one["text"] for one in self.messages if "thread_ts" not in one or one.get("reply_broadcast")]
+        return [
+            message["text"] for message in self.messages if "thread_ts" not in message or message.get("reply_broadcast")
+        ]
 
     @property
     def threads(self):
-        return [one["text"] for one in self.messages if "thread_ts" in one]
+        return [message["text"] for message in self.messages if "thread_ts" in message]
 
     def answer(self, path, headers, body):
         method = path.rpartition("/")[2]
@@ -154,15 +156,19 @@ class SlackPeer(Peer):
     def conversations_history(self, said):
         if said["channel"] != "C01OPS":
             return self.no("channel_not_found")
-        found = [one for one in reversed(self.messages) if "thread_ts" not in one and one["ts"] > said["oldest"]]
-        return 200, {}, {"ok": True, "messages": [self.as_seen(one, said) for one in found]}
+        found = [
+            message
+            for message in reversed(self.messages)
+            if "thread_ts" not in message and message["ts"] > said["oldest"]
+        ]
+        return 200, {}, {"ok": True, "messages": [self.as_seen(message, said) for message in found]}
 
     def conversations_replies(self, said):
-        found = [one for one in self.messages if said["ts"] in (one["ts"], one.get("thread_ts"))]
-        return 200, {}, {"ok": True, "messages": [self.as_seen(one, said) for one in found]}
+        found = [message for message in self.messages if said["ts"] in (message["ts"], message.get("thread_ts"))]
+        return 200, {}, {"ok": True, "messages": [self.as_seen(message, said) for message in found]}
 
     def of(self, stamp):
-        return [one for one in self.messages if one["ts"] == stamp]
+        return [message for message in self.messages if message["ts"] == stamp]
 
     @staticmethod
     def as_seen(message, said):

@@ -95,10 +95,10 @@ async def test_slack_calls_nobody(notice):
         await link.send(notice, None)
         await link.close()
     assert len(peer.messages) == 2
-    for one in peer.messages:
-        assert is_harmless(one["text"])
-        assert "<" not in one["text"]
-        assert len(one["text"]) <= 12_000
+    for message in peer.messages:
+        assert is_harmless(message["text"])
+        assert "<" not in message["text"]
+        assert len(message["text"]) <= 12_000
 
 
 async def test_pagerduty_takes_it(notice):
@@ -153,6 +153,6 @@ async def test_webhook_is_one_bounded_document(notice):
         ((_, headers, body),) = peer.requests
     data = json.loads(body)["data"]
     assert headers["webhook-id"] == "a_1"
-    assert is_harmless("".join([data["headline"], *(one["text"] for one in data["fields"])]))
+    assert is_harmless("".join([data["headline"], *(field["text"] for field in data["fields"])]))
     assert all(is_harmless(data[name] or "") for name in ("automation", "owner", "team", "project"))
     assert len(body) < 64 * 1024

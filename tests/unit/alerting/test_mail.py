@@ -60,13 +60,13 @@ async def test_notices_of_one_opening_are_one_conversation():
     box = Box()
     async with server(box) as port:
         link = link_to(port, "a@example.com,b@example.com")
-        for one in (
+        for message in (
             notice(),
             notice(),
             notice(NotificationEvent.RESOLVED, "a_2"),
             notice(NotificationEvent.REOPENED, "a_3", "k2"),
         ):
-            await link.send(one, None)
+            await link.send(message, None)
     first, again, resolved, reopened = [mail for _, mail in box.mails]
     assert box.mails[0][0] == ["a@example.com", "b@example.com"]
     assert first["Subject"] == "[page] backup: opened"

@@ -100,7 +100,7 @@ class Alerts:
     def due(self, row):
         key = (row.channel, row.alert.incident.id, row.alert.opened)
         told = any(
-            (one.channel, one.alert.incident.id, one.alert.opened) == key and one.state == "sent" for one in self.rows
+            (row.channel, row.alert.incident.id, row.alert.opened) == key and row.state == "sent" for row in self.rows
         )
         fields = {name: getattr(row.alert, name) for name in ("seq", "id", "about", "opened", "at", "incident")}
         return DueAlert(**fields, ref=self.refs.get(key), is_told=told, is_again=row.tried)
@@ -108,16 +108,16 @@ class Alerts:
     def settle(self, command):
         self.settled.append(command)
         for state, seqs in (
-            ("sent", [one.seq for one in command.sent]),
-            ("refused", [one.seq for one in command.refused]),
+            ("sent", [alert.seq for alert in command.sent]),
+            ("refused", [alert.seq for alert in command.refused]),
             ("dropped", command.dropped),
         ):
             for seq in seqs:
                 self.rows[seq - 1].state = state
-        for one in command.sent:
-            row = self.rows[one.seq - 1]
-            if one.ref:
-                self.refs[row.channel, row.alert.incident.id, row.alert.opened] = one.ref
+        for settled_alert in command.sent:
+            row = self.rows[settled_alert.seq - 1]
+            if settled_alert.ref:
+                self.refs[row.channel, row.alert.incident.id, row.alert.opened] = settled_alert.ref
         for seq in command.untried:
             self.rows[seq - 1].tried = False
         if self.leases.get(command.channel) == command.lease:
@@ -156,7 +156,7 @@ def render(alerts):
     if first.incident.text == "unspeakable":
         raise ValueError("no words")
     if len(alerts) > 1 or first.incident.severity is Severity.DIGEST:
-        return render_digest(first.id, [one.incident for one in alerts], first.at, NotificationContext())
+        return render_digest(first.id, [alert.incident for alert in alerts], first.at, NotificationContext())
     return render_notification(first.id, first.about, first.at, first.incident, NotificationContext())
 
 
@@ -196,7 +196,7 @@ async def test_channel_that_is_away_makes_its_alerts_wait_and_no_other():
     assert store.states("ops") == ["sent", "unsent", "unsent"]
     assert store.states("mail") == ["sent"]
     assert store.put_off.pop("ops") >= 7_000
-    assert next(one.away for one in store.settled if one.channel == "ops") == "no"
+    assert next(settlement.away for settlement in store.settled if settlement.channel == "ops") == "no"
     await tell(store, {"ops": ops})
     assert [shown[1] for shown in ops.shown] == ["a_1", "a_2", "a_3"]
     assert not any(shown[3] for shown in ops.shown)
@@ -256,7 +256,7 @@ async def test_notice_that_is_never_taken_keeps_no_other_waiting():
     ops.faults = [ChannelFault("too long", is_final=True)]
     await tell(store, {"ops": ops})
     assert store.states() == ["refused", "refused", "sent"]
-    assert [one.fault for one in store.settled[0].refused] == ["too long", "ValueError: no words"]
+    assert [refusal.fault for refusal in store.settled[0].refused] == ["too long", "ValueError: no words"]
 
 
 async def test_what_is_over_is_not_called_for():

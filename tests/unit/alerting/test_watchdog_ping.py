@@ -61,7 +61,7 @@ def test_alert_that_cannot_be_told_ends_the_sign(due_at, is_still):
 @pytest.mark.parametrize("role", ["worker", "scheduler"])
 def test_process_that_stands_still_ends_the_sign(role):
     """Alone after a minute, beside others after half of one, by its beats alone: nobody asks whether an incident is open."""
-    others = tuple(one for one in ALIVE if one.role != role)
+    others = tuple(process for process in ALIVE if process.role != role)
     assert still(*others, process(role, NOW - MINUTE + 1), one=scheduled()) is None
     assert f"no {role} gives a sign of life" in still(*others, process(role, NOW - MINUTE), one=scheduled())
     beside = (*ALIVE, process(role, NOW - 30 * SECOND, session=3))
@@ -114,7 +114,7 @@ async def test_sign_that_is_kept_back_is_logged_when_that_changes(caplog):
     with caplog.at_level(logging.WARNING, "mainspring.pulse"):
         for _ in range(2):
             await pulse.look("no worker gives a sign of life for 1m")
-    assert [one.getMessage() for one in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records] == [
         "the sign of life to the watchdog is kept back: no worker gives a sign of life for 1m"
     ]
     await pulse.close()
@@ -163,6 +163,6 @@ async def test_fault_outside_is_logged_once_and_raised_to_nobody(caplog, fault):
         with caplog.at_level(logging.WARNING, "mainspring.pulse"):
             for _ in range(3):
                 await pulse.beat()
-        (said,) = [one.getMessage() for one in caplog.records if one.name == "mainspring.pulse"]
+        (said,) = [record.getMessage() for record in caplog.records if record.name == "mainspring.pulse"]
         assert "w0rd-of-the-dog" not in said
         await pulse.close()

@@ -190,7 +190,7 @@ def test_lost_interval_is_undecided_until_it_is_caught_up_or_dismissed(restored)
     def told():
         reader = site.opened.reader
         verdict = evaluate_status(reader, site.clock.now(), read_unresolved(reader), store="s", environment="e")
-        return [one for one in verdict.problems if "interval" in one]
+        return [problem for problem in verdict.problems if "interval" in problem]
 
     assert told() == [
         "9 due times, 1 delivery, 1 message of the lost interval are undecided: mainspring db restore --lost"
@@ -220,7 +220,7 @@ def test_lost_interval_is_undecided_until_it_is_caught_up_or_dismissed(restored)
     assert told() == []
     assert site.automations() == ["charge"] * 3 + ["report"]
     acts = site.opened.reader.read_text("select command, actor from audit_log where verb = 'dismiss'")
-    assert len([one for one in acts if one[0].startswith("d/")]) == 3
+    assert len([operation for operation in acts if operation[0].startswith("d/")]) == 3
     assert {actor for _, actor in acts} == {"cli:ann@box"}
     again = lost_interval.dismiss(site.opened, rest, act=site.act("f"))
     assert len(again.refused) == 5, "no one has to decide on it any more"
@@ -242,9 +242,9 @@ def test_held_store_names_its_commands_and_nothing_is_silent(restored):
     site, _ = restored
     reader, now = site.opened.reader, site.clock.now()
     held = [
-        one
-        for one in evaluate_status(reader, now, read_unresolved(reader), store="s", environment="e").problems
-        if "held" in one
+        problem
+        for problem in evaluate_status(reader, now, read_unresolved(reader), store="s", environment="e").problems
+        if "held" in problem
     ]
     assert held == [f"The store was restored and is held: nothing starts. See: {NEXT_STEP}"]
     assert all(word in NEXT_STEP for word in ("--undecided", "--lost", "--release"))
@@ -265,10 +265,10 @@ def test_held_store_names_its_commands_and_nothing_is_silent(restored):
 def silent(reader, now):
     facts = FactsReader(reader).read(now)
     return {
-        one.subject.automation
+        finding.subject.automation
         for kind in (IncidentKind.SILENCE, IncidentKind.LATE_START)
-        for one in MONITORS[kind].evaluate(facts, DEFAULT_TUNINGS[kind], now)
-        if one.finding is not None
+        for finding in MONITORS[kind].evaluate(facts, DEFAULT_TUNINGS[kind], now)
+        if finding.finding is not None
     }
 
 

@@ -74,17 +74,29 @@ class Stage:
     def announce(self, *definitions: Definition, problem: str | None = None) -> None:
         rows = tuple(
             AutomationRow(
-                one.name, str(one.kind), one.version, "f", msgspec.json.encode(one.to_data()), problem=problem
+                definition.name,
+                str(definition.kind),
+                definition.version,
+                "f",
+                msgspec.json.encode(definition.to_data()),
+                problem=problem,
             )
-            for one in definitions
+            for definition in definitions
         )
         schedules = tuple(
-            ScheduleRow(one.name, one.name, msgspec.json.encode(one.schedules[0].to_data()), self.now + 3_600_000)
-            for one in definitions
-            if one.schedules
+            ScheduleRow(
+                definition.name,
+                definition.name,
+                msgspec.json.encode(definition.schedules[0].to_data()),
+                self.now + 3_600_000,
+            )
+            for definition in definitions
+            if definition.schedules
         )
         triggers = tuple(
-            build_trigger_row(one.name, end, it) for one in definitions for end, it in one.triggers.items()
+            build_trigger_row(definition.name, end, it)
+            for definition in definitions
+            for end, it in definition.triggers.items()
         )
         self.do(AnnounceDefinitions("code", rows, schedules, triggers))
 

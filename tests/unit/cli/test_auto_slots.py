@@ -91,7 +91,7 @@ def test_backfill_of_what_has_no_schedule_is_refused(cli, stage):
 
 
 def checks(cli, name):
-    return [one for one in cli("doctor", "--json").json if one["name"] == name]
+    return [check for check in cli("doctor", "--json").json if check["name"] == name]
 
 
 def test_cadence_that_slips_is_shown_and_found(cli, stage):
@@ -120,7 +120,9 @@ def test_doctor_finds_slots_without_run_or_record(cli, stage, hourly, monkeypatc
     now = hourly + 5 * HOUR + HOUR // 2  # of the fixture's hour: another one may have begun since
     monkeypatch.setattr(type(stage.clock), "now", lambda self: now)
     stage.do(MakeSlot("tidy", hourly + HOUR, now - now % HOUR + HOUR, "skipped"))
-    (found,) = [one for one in checks(cli, "slots") if "tidy" in one["text"]]  # backup is due in this time at night
+    (found,) = [
+        check for check in checks(cli, "slots") if "tidy" in check["text"]
+    ]  # backup is due in this time at night
     assert found["state"] == "problem"
     assert "tidy: 4 due times with neither run nor record" in found["text"]
     assert "auto backfill" in found["fix"]

@@ -9,9 +9,9 @@ from mainspring.domain.failures.saved_error import RunFailed
 
 
 def every(kind):
-    for one in kind.__subclasses__():
-        yield one
-        yield from every(one)
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from every(subclass)
 
 
 def test_every_code_has_a_meaning():

@@ -68,7 +68,9 @@ def victim(stage, text):
 
 def is_harmless(out):
     """Whether a terminal only shows it, in its own colours and direction."""
-    return not any(unicodedata.category(one) in ("Cc", "Cs") or one in OVERRIDES for one in out.replace("\n", ""))
+    return not any(
+        unicodedata.category(character) in ("Cc", "Cs") or character in OVERRIDES for character in out.replace("\n", "")
+    )
 
 
 def test_text_of_others_is_only_read(cli, victim, text):

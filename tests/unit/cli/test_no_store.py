@@ -56,7 +56,7 @@ def test_code_that_is_named_needs_no_store(cli, folder):
 
 def test_doctor_names_a_store_that_is_not_there(cli, store_path):
     """Where something named it; the usual place is where `up` will create one."""
-    (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "store"]
+    (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "store"]
     assert (check["state"], str(store_path) in check["text"]) == ("problem", True)
 
 

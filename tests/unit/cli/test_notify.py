@@ -28,7 +28,7 @@ def test_routes_of_all_show_who_is_told_of_each(cli, stage, folder):
     found = rows(cli("notify", "routes", "--json"))
     assert ("bill", "page", "page", False) in found
     assert ("bill", "page", "ops", True) in found
-    assert [one for one in found if one[0] == "backup"] == [
+    assert [line for line in found if line[0] == "backup"] == [
         ("backup", "notify", "ops", False),
         ("backup", "notify", "page", False),
     ]
@@ -81,7 +81,7 @@ def test_test_of_one_channel_ends_with_0_where_it_answers(cli, folder):
 
 
 def checked(cli):
-    (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "notify"]
+    (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "notify"]
     return check["state"], check["text"]
 
 
@@ -148,7 +148,7 @@ def test_log_of_nothing_is_empty(cli, stage):
 def test_doctor_says_what_waits_for_a_channel_that_nobody_has(cli, told, folder):
     """Its name is gone from the configuration, so it would wait for ever."""
     (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\n')
-    (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "alerts"]
+    (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "alerts"]
     assert (check["state"], check["text"]) == (
         "problem",
         "1 alert waits for channel old, which is configured no more",
@@ -160,7 +160,7 @@ def test_doctor_says_why_alerts_wait_past_their_time(cli, told, folder):
     (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\nold = "terminal"\n')
 
     def alerts():
-        (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "alerts"]
+        (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "alerts"]
         return check["text"]
 
     assert "and nobody tells them" in alerts()
@@ -183,6 +183,6 @@ def test_doctor_says_when_each_channel_was_told_last(cli, stage, folder):
     take = take_alerts("ops")
     (channel,) = stage.do(take).channels
     stage.do(SettleAlerts(lease=take.lease, channel="ops", sent=(SentAlert(channel.alerts[0].seq),)))
-    (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "alerts"]
+    (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "alerts"]
     assert check["state"] == "ok"
     assert check["text"].startswith("ops last told ")

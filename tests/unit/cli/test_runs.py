@@ -254,7 +254,7 @@ def test_diff_compares_with_the_last_good_run(cli, stage):
     stage.do(fail(bad))
     found = cli("runs", "diff", bad.id, "--json").json
     assert found["other"] == good.id
-    places = {one["path"]: (one["other"], one["this"]) for one in found["differences"]}
+    places = {difference["path"]: (difference["other"], difference["this"]) for difference in found["differences"]}
     assert places["input.day"] == ("1", "2")
     assert places["step dump result.rows"] == ("10", "0")
     assert places["state"] == ("succeeded", "failed")

@@ -48,7 +48,7 @@ def runs(store_path: Path, folder: Path) -> dict[str, str]:
 
     async def work() -> dict[str, str]:
         async with app.running():
-            made = {one.name: await app.start(one, WORD) for one in (good, bad, doubtful, asking)}
+            made = {definition.name: await app.start(definition, WORD) for definition in (good, bad, doubtful, asking)}
             ends = (RunState.SUCCEEDED, RunState.FAILED, RunState.NEEDS_ATTENTION, RunState.WAITING)
             for handle, end in zip(made.values(), ends, strict=True):
                 while await handle.status() is not end:

@@ -56,8 +56,8 @@ def test_without_a_terminal_it_is_said_once(cli, busy):
 def test_json_has_all_of_it(cli, busy):
     """One document."""
     document = cli("top", "--json").json
-    assert [one["id"] for one in document["incidents"]] == ["i_1", "i_0"]
-    assert [one["automation"] for one in document["runs"]] == ["backup"]
+    assert [incident["id"] for incident in document["incidents"]] == ["i_1", "i_0"]
+    assert [run["automation"] for run in document["runs"]] == ["backup"]
     assert document["verdict"]["healthy"] is False
 
 
@@ -85,10 +85,10 @@ def test_process_says_what_it_holds(busy):
 @pytest.mark.parametrize("number", [0, 1, 12])
 def test_what_is_beside_incidents_is_said_once(stage, number):
     """However many incidents are open, what none of them says stands below the verdict, and they do not."""
-    for one in range(number):
-        subject = Subject(f"a{one}", IncidentKind.SILENCE)
+    for index in range(number):
+        subject = Subject(f"a{index}", IncidentKind.SILENCE)
         finding = Finding(subject=subject, severity=Severity.PAGE, text="silent", since_at=0)
-        stage.do(RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id=f"i_{one}", finding=finding),)))
+        stage.do(RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id=f"i_{index}", finding=finding),)))
     stage.do(fail(stage.begin()))
     lines = [line.text for line in format_overview(frame(stage), stage.now)]
     assert lines[2] == "  1 failed run still needs a decision: mainspring failed list"

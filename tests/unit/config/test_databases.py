@@ -77,9 +77,12 @@ def test_database_that_cannot_be_used_is_refused(tmp_path, read, text, why):
 def test_database_on_a_server_has_a_schema_of_its_own_for_each_environment(read):
     """Production has the role's own schema or the one that is named; another environment one beside it."""
     text = '[databases]\na = "postgresql://u@h/d"\nb = "postgresql://u@h/d?schema=app"\n'
-    assert [one.url for one in read(text).databases.values()] == ["postgresql://u@h/d", "postgresql://u@h/d?schema=app"]
+    assert [database.url for database in read(text).databases.values()] == [
+        "postgresql://u@h/d",
+        "postgresql://u@h/d?schema=app",
+    ]
     blue = read(text, flags={"project.environment": "blue"})
-    assert [one.url for one in blue.databases.values()] == [
+    assert [database.url for database in blue.databases.values()] == [
         "postgresql://u@h/d?schema=public_blue",
         "postgresql://u@h/d?schema=app_blue",
     ]

@@ -357,14 +357,14 @@ class MailWorld:
             _Mail(), hostname="127.0.0.1", port=free_port(), auth_required=True, auth_require_tls=False,
             authenticator=lambda *_: AuthResult(success=False, handled=False),
         )  # fmt: skip
-        for one in (self._open, self._closed):
-            one.start()
+        for server in (self._open, self._closed):
+            server.start()
         self.open = self._open.port
         self.closed = self._closed.port
 
     def close(self) -> None:
-        for one in (self._open, self._closed):
-            one.stop()
+        for server in (self._open, self._closed):
+            server.stop()
 
 
 def of_mail(world: MailWorld) -> Iterator[Case]:

@@ -79,19 +79,19 @@ def _look(cases: Iterator[Case]) -> list[Looked]:
 
 def test_corpus_is_large_and_has_every_sort(looked):
     """At least 120, of which many are refused log-ins and refused values; no name twice."""
-    sorts = [one.case.sort for one in looked]
+    sorts = [classified.case.sort for classified in looked]
     assert len(looked) >= 300
     assert sorts.count(AUTH) >= 40
     assert sorts.count(VALID) >= 80
-    assert len({one.case.name for one in looked}) == len(looked)
+    assert len({classified.case.name for classified in looked}) == len(looked)
 
 
 def test_classifier_is_right_about_what_libraries_raise(looked):
     """At least 95 of 100 get the kind that a person gave them."""
     wrong = [
-        f"{one.case.name}: {one.verdict.kind}, not {one.case.kind}"
-        for one in looked
-        if one.verdict.kind is not one.case.kind
+        f"{classified.case.name}: {classified.verdict.kind}, not {classified.case.kind}"
+        for classified in looked
+        if classified.verdict.kind is not classified.case.kind
     ]
     assert len(wrong) <= 0.05 * len(looked), wrong
 
@@ -99,7 +99,9 @@ def test_classifier_is_right_about_what_libraries_raise(looked):
 def test_classifier_never_tries_a_refused_log_in_or_value_again(looked):
     """Each of them is permanent: unknown would be tried again too."""
     again = [
-        (one.case.name, one.verdict) for one in looked if one.case.sort in (AUTH, VALID) and one.verdict.kind is not P
+        (classified.case.name, classified.verdict)
+        for classified in looked
+        if classified.case.sort in (AUTH, VALID) and classified.verdict.kind is not P
     ]
     assert again == []
 
@@ -112,7 +114,9 @@ def test_fingerprint_is_the_same_when_the_same_call_fails_again(looked, tmp_path
             *_look(corpus_web.cases(web)),
             *_look(corpus_services.of_validators()),
         ]
-    first = {one.case.name: fingerprint_of(one.failure) for one in looked}
-    other = [(one.case.name, fingerprint_of(one.failure), first[one.case.name]) for one in again]
-    assert [one for one in other if one[1] != one[2]] == []
+    first = {classified.case.name: fingerprint_of(classified.failure) for classified in looked}
+    other = [
+        (classified.case.name, fingerprint_of(classified.failure), first[classified.case.name]) for classified in again
+    ]
+    assert [pair for pair in other if pair[1] != pair[2]] == []
     assert len(again) > 200

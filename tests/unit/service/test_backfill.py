@@ -53,7 +53,7 @@ def test_backfill_makes_each_slot_of_a_past_range_once(store, reads, clock, act,
     begin = datetime.fromtimestamp((top - 3 * HOUR) / 1000, UTC)
     titles = [f"of {begin + timedelta(hours=n):%F %H}" for n in range(3)]
     assert sorted(run.title for run in runs) == titles
-    assert [(one.slot_at, one.verdict) for one in slots(store.reader, "work")] == [
+    assert [(slot.slot_at, slot.verdict) for slot in slots(store.reader, "work")] == [
         (top - n * HOUR, "run") for n in (1, 2, 3)
     ]
     again = make(store, reads, clock, act("b2"), top - 4 * HOUR, top)
@@ -110,7 +110,7 @@ def test_missed_slots_are_made_up_for_and_those_to_come_left(store, reads, clock
     clock.forward(3 * HOUR)
     store.apply(MakeSlot("work", top + HOUR, top + 2 * HOUR, "missed", None, "nobody scheduled"))
     found = service.list_past_slots(reads, "work", top, top + 3 * HOUR, clock.now())
-    assert [(one.slot_at - top, one.verdict, one.is_to_come) for one in found] == [
+    assert [(slot.slot_at - top, slot.verdict, slot.is_to_come) for slot in found] == [
         (0, None, False),
         (HOUR, "missed", False),
         (2 * HOUR, None, True),
@@ -152,7 +152,7 @@ def test_backfill_refuses_ranges_that_cannot_be(reads, clock, announced):
 
 
 def missing(reads, clock):
-    return [at for one in unaccounted(reads, 0, clock.now(), clock.now()) for at in one.slots]
+    return [at for schedule in unaccounted(reads, 0, clock.now(), clock.now()) for at in schedule.slots]
 
 
 def test_check_finds_slots_with_neither_run_nor_record(store, reads, clock, announced):

@@ -14,4 +14,4 @@ def test_trial_is_on_record_once(store, reads, act):
     record_test(store, "ops", ChannelTest(2, None), act=act())
     assert read_last_test(reads, "ops") == ChannelTest(2, None)
     assert read_last_test(reads, "mail") is None
-    assert [(one.verb, one.subject) for one in reads.audit_rows()] == [("test", "channel:ops")] * 2
+    assert [(row.verb, row.subject) for row in reads.audit_rows()] == [("test", "channel:ops")] * 2

@@ -157,7 +157,7 @@ def test_committer_that_is_hurried_holds_nobody_up(start, monkeypatch):
     assert database.entered.wait(PATIENCE)
     committer.hurry()
     waiting.join(PATIENCE)
-    assert [type(one) for one in refused] == [StoreFullError]
+    assert [type(error) for error in refused] == [StoreFullError]
 
 
 def test_committer_tells_of_trouble_that_does_not_stop_it(start):

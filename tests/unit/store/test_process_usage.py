@@ -58,7 +58,7 @@ def test_shares_add_up_to_what_was_taken(beats):
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
 def test_memory_is_what_the_kernel_says_of_the_process():
     """In bytes: what the status file of the process tells in kilobytes, but for what came in between."""
-    line = next(one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith("VmRSS"))
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
     assert resident_bytes() == pytest.approx(int(line.split()[1]) * 1024, abs=64 * _MIB)
     assert resident_bytes() > _MIB
 

@@ -156,7 +156,7 @@ async def test_looks_of_many_commits_plan_one_later_look(bench, monkeypatch):
         worker.filtering.poll()
         while worker.looks < looks or worker.filtering._reading:
             await asyncio.sleep(0)
-    assert len([one for one in planned if not one.cancelled() and one.when() > loop.time() + 100]) == 1
+    assert len([start for start in planned if not start.cancelled() and start.when() > loop.time() + 100]) == 1
     worker.filtering.close()
 
 

@@ -32,7 +32,10 @@ def known_trigger(
     )
     triggers = {
         trigger.kind: trigger
-        for trigger in (Trigger(source=one, reading=reading, pace=pace or FlowControl()) for one in (source, *others))
+        for trigger in (
+            Trigger(source=each_source, reading=reading, pace=pace or FlowControl())
+            for each_source in (source, *others)
+        )
     }
     trigger = next(iter(triggers.values()))
     definition = Definition(kind=DefinitionKind.TASK, name="ship", options=options, triggers=triggers)

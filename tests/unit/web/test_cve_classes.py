@@ -62,7 +62,7 @@ def imports_in_src():
     for file in SRC.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                yield from (one.name for one in node.names)
+                yield from (name.name for name in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module:
                 yield node.module
 
@@ -121,7 +121,7 @@ def test_names_from_outside_never_leave_their_folder(tmp_path):
         assert lock is not None
         assert lock.path.resolve().is_relative_to((tmp_path / "spool").resolve()), name
         lock.release()
-    assert [one.name for one in tmp_path.iterdir()] == ["spool"]
+    assert [path.name for path in tmp_path.iterdir()] == ["spool"]
 
 
 @pytest.mark.asyncio
@@ -129,10 +129,10 @@ async def test_no_caller_names_a_credential_or_where_it_is_sent(api):
     """CVE-2026-42226 (n8n): no request has a field for a secret or an address; a channel is tried by its configured name."""
     for route in ROUTES:
         names = {
-            one.encode_name
+            field.encode_name
             for kind in (route.request_type, route.query)
             if kind
-            for one in msgspec.structs.fields(kind)
+            for field in msgspec.structs.fields(kind)
         }
         assert not names & {
             "secret",

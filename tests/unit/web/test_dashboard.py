@@ -26,7 +26,7 @@ _FROM_SCRAPING = {"instance", "pod"}
 
 def _exprs() -> list[str]:
     board = [target["expr"] for panel in BOARD["panels"] for target in panel["targets"]]
-    return board + [f"{one['query']}" for one in BOARD["templating"]["list"] if one["type"] == "query"]
+    return board + [f"{entry['query']}" for entry in BOARD["templating"]["list"] if entry["type"] == "query"]
 
 
 def _of_page() -> list[str]:
@@ -36,7 +36,7 @@ def _of_page() -> list[str]:
 @pytest.fixture(scope="module")
 def told() -> dict[str, set[str]]:
     """Each metric that can be told, with its labels."""
-    counts = {("a", one): 1 for one in (*COUNTED, "reason:permanent_error", "ms<=2^5")}
+    counts = {("a", name): 1 for name in (*COUNTED, "reason:permanent_error", "ms<=2^5")}
     figures = MetricFigures(
         10_000,
         RunFigures(Counter(counts), ["a"], [("a", 1)]),

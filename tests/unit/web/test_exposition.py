@@ -170,9 +170,9 @@ def test_nothing_is_told_of_what_is_not_there():
 def test_each_metric_has_its_type(name):
     """Counters end in _total, and nothing else does."""
     (family,) = [
-        one
-        for one in text_string_to_metric_families(render_exposition(MetricFigures(NOW, RunFigures(Counter()))))
-        if one.name == name.removesuffix("_total")
+        family
+        for family in text_string_to_metric_families(render_exposition(MetricFigures(NOW, RunFigures(Counter()))))
+        if family.name == name.removesuffix("_total")
     ]
     assert family.type == ("histogram" if name in HISTOGRAMS else "counter" if name.endswith("_total") else "gauge")
     assert family.documentation == HELP[name]

@@ -140,7 +140,7 @@ async def test_slow_senders_hold_no_place(tmp_path, monkeypatch):
     monkeypatch.setattr(request_reader, "BODY_WITHIN_S", 3)
     async with world(tmp_path, at_once=1) as w, w.listening() as port:
         begun = [b"", b"POST /or", HEAD.encode(), f"{HEAD}Content-Length: 17\r\n\r\n".encode() + GENUINE[:-1]]
-        waiting = [asyncio.create_task(say(port, one)) for one in begun * 10]
+        waiting = [asyncio.create_task(say(port, start)) for start in begun * 10]
         async with asyncio.timeout(60):
             while w.app.admission.bytes < 10 * (len(GENUINE) - 1):
                 await asyncio.sleep(0.005)
@@ -211,7 +211,7 @@ async def test_bytes_of_bodies_are_bounded_together(tmp_path):
                 [asyncio.create_task(reader.readuntil(b"\r\n")) for reader, _ in begun],
                 return_when=asyncio.FIRST_COMPLETED,
             )
-        assert [one.result() for one in done] == [b"HTTP/1.1 503 Service Unavailable\r\n"]
+        assert [task.result() for task in done] == [b"HTTP/1.1 503 Service Unavailable\r\n"]
         assert w.app.admission.bytes <= 2_500_000
         for _, writer in begun:
             writer.close()
@@ -279,9 +279,9 @@ async def test_sender_that_posts_everything_at_once_with_a_wrong_signature_is_an
             await asyncio.gather(*w.door._recordings)
         w.clock.ahead += SETTLE_TIME_MS
         found = evaluate_all(FactsReader(w.store.reader).read(w.clock.now()), DEFAULT_TUNINGS, w.clock.now()).findings
-        assert [one.subject.automation for one in found if one.subject.kind is IncidentKind.SENDER_REJECTED] == [
-            "order"
-        ]
+        assert [
+            finding.subject.automation for finding in found if finding.subject.kind is IncidentKind.SENDER_REJECTED
+        ] == ["order"]
 
 
 async def test_compressed_body_is_never_unpacked(tmp_path):

@@ -36,7 +36,7 @@ def contrast(one, other):
     return (lighter + 0.05) / (darker + 0.05)
 
 
-@pytest.mark.parametrize("sheet", sorted(one.name for one in CSS.iterdir() if one.name != "tokens.css"))
+@pytest.mark.parametrize("sheet", sorted(path.name for path in CSS.iterdir() if path.name != "tokens.css"))
 def test_no_other_sheet_holds_a_colour_or_a_size(sheet):
     """Whoever changes the look changes it in one place. Conditions of @media cannot read a token."""
     text = re.sub(r"/\*.*?\*/", "", (CSS / sheet).read_text(encoding="utf-8"), flags=re.S)
@@ -53,13 +53,13 @@ def test_templates_hold_no_look():
 def test_every_use_is_a_token_and_every_token_is_of_use():
     """A name that is misspelt would be silently nothing, and what nothing uses says nothing."""
     named = set(re.findall(r"^\s*--([\w-]+):", TOKENS, re.M))
-    others = "".join(one.read_text(encoding="utf-8") for one in CSS.iterdir())
+    others = "".join(path.read_text(encoding="utf-8") for path in CSS.iterdir())
     assert set(re.findall(r"var\(--([\w-]+)\)", others)) == named
 
 
 def test_every_class_of_a_sheet_is_written_in_a_page():
     """A rule for what is drawn nowhere is left over; "u-" = what the chart makes."""
-    pages = "".join(one.read_text(encoding="utf-8") for one in [*WEB.rglob("*.html"), *WEB.rglob("*.py")])
+    pages = "".join(path.read_text(encoding="utf-8") for path in [*WEB.rglob("*.html"), *WEB.rglob("*.py")])
     for sheet in CSS.iterdir():
         selectors = re.sub(r"/\*.*?\*/|\{[^{}]*\}", " ", sheet.read_text(encoding="utf-8"), flags=re.S)
         for name in set(re.findall(r"\.((?!u-)[a-z][\w-]*)", selectors)) - set(STATES):

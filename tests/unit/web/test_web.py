@@ -51,7 +51,7 @@ async def ask(
 
     await routes.app()(scope, receive, send)  # type: ignore[arg-type]
     found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return sent[0]["status"], found, b"".join(one.get("body", b"") for one in sent[1:]).decode()
+    return sent[0]["status"], found, b"".join(message.get("body", b"") for message in sent[1:]).decode()
 
 
 def routes(

@@ -63,7 +63,7 @@ class Site:
         return people.make_token(self.store, name, role, automations, None, clock=self.clock, act=self.act())
 
     def acts(self):
-        return [(one.verb, one.subject, one.actor) for one in audit_rows(self.store.reader)]
+        return [(row.verb, row.subject, row.actor) for row in audit_rows(self.store.reader)]
 
     def browser(self, **headers):
         return Browser(self, headers)

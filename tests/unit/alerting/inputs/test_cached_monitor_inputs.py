@@ -38,7 +38,7 @@ def test_second_look_finds_what_a_new_one_would_by_fewer_reads(world):
     again = shared.see(reader, world.clock.now(), secrets=(), **HOW)
     assert len(asked) < first
     assert again == read_monitor_inputs(FactsReader(reader), reader, world.clock.now(), redact=str, **HOW)
-    assert [one.id for one in again.wrong] == ["i_01"]
+    assert [incident.id for incident in again.wrong] == ["i_01"]
 
 
 def test_store_that_was_opened_anew_is_read_anew(world, tmp_path):

@@ -50,9 +50,9 @@ def export(monkeypatch):
         return made[-1], queue
 
     yield make
-    for one in made:
-        one.close(0)
-        one._thread.join(60)
+    for span in made:
+        span.close(0)
+        span._thread.join(60)
 
 
 def until(holds):
@@ -71,7 +71,7 @@ def test_what_could_not_be_taken_comes_later_once_and_in_order(collector, export
     queue.add([span("b")])
     collector.status = 200
     until(lambda: len(collector.spans) == 2)
-    assert [one.name for one in collector.spans] == ["a", "b"]
+    assert [span.name for span in collector.spans] == ["a", "b"]
 
 
 def test_what_is_refused_is_dropped_and_told(collector, export, caplog):
@@ -79,11 +79,11 @@ def test_what_is_refused_is_dropped_and_told(collector, export, caplog):
     collector.status = 400
     _, queue = export(collector.endpoint)
     queue.add([span("a")])
-    until(lambda: any("1 spans were dropped: it answers 400" in one.getMessage() for one in caplog.records))
+    until(lambda: any("1 spans were dropped: it answers 400" in record.getMessage() for record in caplog.records))
     collector.status = 200
     queue.add([span("b")])
     until(lambda: collector.spans)
-    assert [one.name for one in collector.spans] == ["b"]
+    assert [span.name for span in collector.spans] == ["b"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307])
@@ -92,7 +92,7 @@ def test_redirect_is_not_followed(collector, export, caplog, status):
     collector.status = status
     _, queue = export(collector.endpoint)
     queue.add([span("a")])
-    until(lambda: any(f"it answers {status}" in one.getMessage() for one in caplog.records))
+    until(lambda: any(f"it answers {status}" in record.getMessage() for record in caplog.records))
     assert len(collector.asked) == 1
 
 
@@ -116,7 +116,7 @@ def test_end_waits_for_what_is_left(collector, export):
     one, queue = export(collector.endpoint)
     queue.add([span("a")])
     one.close()
-    assert [one.name for one in collector.spans] == ["a"]
+    assert [span.name for span in collector.spans] == ["a"]
 
 
 def test_end_does_not_wait_for_a_collector_that_is_away(export):

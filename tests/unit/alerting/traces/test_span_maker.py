@@ -106,7 +106,7 @@ def test_wait_links_to_what_went_on_with_it(maker, kind):
     """The stretch of work under the claim that took it in, which is told when it ends."""
     (wait,) = of(maker, outcome(kind, took_us=0))
     (work,) = of(maker, SuspendRun(RUN, 2, RunState.WAITING, None, 0, 1))
-    assert [(one.trace_id, one.span_id) for one in wait.links] == [(work.trace_id, work.span_id)]
+    assert [(link.trace_id, link.span_id) for link in wait.links] == [(work.trace_id, work.span_id)]
     assert work.span_id == work_span_id(RUN, 2)
     assert (work.start_ns, work.end_ns) == ((NOW - 1_000) * MS, NOW * MS)
 

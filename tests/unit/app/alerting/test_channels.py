@@ -36,7 +36,7 @@ def test_examples_of_the_page_are_a_configuration(read):
 
     def told(severity, **more):
         what = IncidentAttributes(subject=Subject("billing-day", IncidentKind.SILENCE), severity=severity, **more)
-        return [one.channel for one in routing.targets(what, NotificationEvent.OPENED, 0)]
+        return [target.channel for target in routing.targets(what, NotificationEvent.OPENED, 0)]
 
     assert told(Severity.PAGE) == ["ops", "page"]
     assert told(Severity.NOTIFY, team="billing") == ["ops"]

@@ -27,7 +27,7 @@ def test_name_server_that_does_not_answer_is_left_behind(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args: answers.wait() and [])
     with pytest.raises(TimeoutError):
         run_in_short_lived_loop(look_up("hooks.example.net", 0.01))
-    (left,) = [one for one in threading.enumerate() if one.name == "mainspring-names"]
+    (left,) = [thread for thread in threading.enumerate() if thread.name == "mainspring-names"]
     assert left.daemon
     answers.set()
     left.join()

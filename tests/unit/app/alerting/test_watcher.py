@@ -172,7 +172,7 @@ async def test_look_that_fails_is_made_again(site, caplog):
     await site.rounds()
     site.fault = None
     await site.rounds()
-    said = [one.getMessage() for one in caplog.records if one.name == "mainspring.watching"]
+    said = [record.getMessage() for record in caplog.records if record.name == "mainspring.watching"]
     assert [text.partition(",")[0].partition(":")[0] for text in said] == ["the watch fails", "the watch goes on"]
     await life.close()
 
@@ -226,8 +226,8 @@ async def test_sign_of_life_stops_when_the_scheduler_stands_still(site):
     async def pass_minutes(number, *beating):
         for _ in range(number * 4):
             site.clock.forward(MINUTE // 4)
-            for one in beating:
-                one.apply(RecordHeartbeat())
+            for process in beating:
+                process.apply(RecordHeartbeat())
             await site.rounds(2)
 
     await pass_minutes(7, watcher, worker, scheduler)

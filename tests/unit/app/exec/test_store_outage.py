@@ -50,7 +50,7 @@ class Crontab:
 
     @property
     def told(self):
-        return [one["data"]["about"] for one in self.receiver.messages]
+        return [message["data"]["about"] for message in self.receiver.messages]
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def settings(folder, endpoint):
 def test_run_reaches_the_collector(tmp_path, collector, run):
     """With all its spans."""
     assert export_own_trace(settings(tmp_path, collector.endpoint), *run) is None
-    assert {one.trace for one in collector.spans} == {trace_id_of("r_1").hex()}
+    assert {span.trace for span in collector.spans} == {trace_id_of("r_1").hex()}
     assert collector.names()["backup attempt"] == 2
 
 

@@ -30,7 +30,7 @@ OFF_FOR_IT = TuningOverrides({"back*": {IncidentKind.SILENCE: {"on": False}}})
 
 def silent(tunings=DEFAULT_TUNINGS, own=NO_OVERRIDES):
     judged, found = find_overdue(FACTS, T0 + DAY, tunings, own)
-    return judged, [one.name for one in found]
+    return judged, [automation.name for automation in found]
 
 
 def test_silent_one_is_said():

@@ -30,7 +30,7 @@ async def test_store_that_was_lost_is_put_on_record(tmp_path, monkeypatch):
         async with asyncio.timeout(30):
             while not (process.is_open and incidents(process.store.reader, wrong=False)):
                 await asyncio.sleep(0.01)
-        found = {one.subject.kind: one for one in incidents(process.store.reader, wrong=False)}
+        found = {incident.subject.kind: incident for incident in incidents(process.store.reader, wrong=False)}
     finally:
         process.stopped.set()
         await serving

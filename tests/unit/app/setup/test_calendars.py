@@ -120,7 +120,7 @@ def test_schedule_that_cannot_work_is_refused_with_file_and_line(load, options, 
     assert "two.toml:4 [script.bad]" in script.where
     for problem in (module, script):
         assert any(part in problem.what + problem.how for part in says.split("|"))
-    assert [one.name for one in registry] == ["good"]
+    assert [definition.name for definition in registry] == ["good"]
 
 
 def test_decorator_that_cannot_work_is_refused_with_file_and_line(load):

@@ -43,7 +43,7 @@ async def test_newest_is_told_and_not_each():
     assert await seconds.get() == 1
     ends.set()
     await running
-    assert [one.why for one in told] == [told[0].why, "message 999"]
+    assert [report.why for report in told] == [told[0].why, "message 999"]
 
 
 async def test_desk_that_fails_takes_the_telling_with_it():

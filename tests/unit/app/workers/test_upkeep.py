@@ -145,7 +145,9 @@ def test_upkeep_that_fails_for_a_minute_is_an_incident_until_it_works(store):
         facts = FactsReader(store.reader).read(now)
         tuning = process_findings.ProcessFindingTuning()
         return [
-            one.finding.text for one in process_findings.evaluate_upkeep(facts, tuning, now) if one.finding is not None
+            finding.finding.text
+            for finding in process_findings.evaluate_upkeep(facts, tuning, now)
+            if finding.finding is not None
         ]
 
     upkeep = Counted()

@@ -338,7 +338,7 @@ def test_ways_of_runs_are_shown(cli, stage, monkeypatch):
     assert "failed in 1 of 1 run and nothing in the code takes it up: it ended the run." in said.err
     assert "\x1b[2J" not in said.out + said.err
     found = cli("auto", "paths", "order", "--json").json
-    assert [(one["then"], one["is_missing"]) for one in found["edges"]][1] == ("failed", True)
+    assert [(edge["then"], edge["is_missing"]) for edge in found["edges"]][1] == ("failed", True)
     assert "'order'" in cli("auto", "paths", "oder").err
     monkeypatch.setattr("mainspring.insight.runs.run_paths.MOST", 1)
     assert "ended; 1 way is left out." in cli("auto", "paths", "order").err

@@ -104,9 +104,9 @@ def test_list_of_what_failed_has_what_retry_means(cli, stage):
     with closing(apsw.Connection(str(stage.store.path))) as connection:
         connection.execute("update runs set created_at = created_at - 172800000")
         connection.execute("update runs set parent = ?1, parent_ident = 'root/x#1' where id = ?2", (run.id, child.id))
-    for one in (run, child):
-        stage.do(fail(one))
-    (problem,) = [one for one in cli("status", "--json").json["problems"] if "needs a decision" in one]
+    for run_id in (run, child):
+        stage.do(fail(run_id))
+    (problem,) = [problem for problem in cli("status", "--json").json["problems"] if "needs a decision" in problem]
     assert problem == "1 failed run still needs a decision: mainspring failed list"
     assert [row["id"] for row in cli("failed", "list", "--ended-since", "24h", "--json").json] == [run.id]
     assert cli("failed", "retry", "--ended-since", "24h", "--dry-run", "--json").json["runs"] == [run.id]

@@ -34,7 +34,7 @@ def test_explain_counts_all_that_waits(cli, stage):
     run = stage.begin()
     posts = (*(post("mail/out", id=f"m{n}") for n in range(150)), post("orders/eu", id="late"))
     stage.do(complete(run, posts=posts))
-    (queue,) = [one for one in stage.do(LeaseQueues("lease", MINUTE, 9, 9)).queues if one.name == "orders/eu"]
+    (queue,) = [queue for queue in stage.do(LeaseQueues("lease", MINUTE, 9, 9)).queues if queue.name == "orders/eu"]
     stage.do(SettleQueue("lease", "orders/eu", refused=(MessageRefusal(queue.messages[0].seq, "it is too large"),)))
     said = cli("explain", run.id)
     assert "150 messages wait to be sent to mail/out." in said.out
@@ -54,8 +54,8 @@ def test_status_and_doctor_tell_of_what_waits(cli, stage, sent, monkeypatch):
     assert "ConnectionError: nobody there" in said.out
     assert "Messages to mail/out wait, the oldest for 2m" in said.out
     assert "nobody sends them" in said.out
-    found = [one for one in cli("doctor", "--json").json if one["name"] == "outbox"]
-    assert [(one["state"], one["fix"]) for one in found] == [
+    found = [check for check in cli("doctor", "--json").json if check["name"] == "outbox"]
+    assert [(message["state"], message["fix"]) for message in found] == [
         ("problem", "Start it: mainspring up"),
         ("problem", "They go as soon as that is mended."),
         ("problem", "See: mainspring failed list --messages"),
@@ -72,13 +72,13 @@ def test_status_and_doctor_count_what_was_refused_up_to_a_cap(cli, stage):
         stage.do(SettleQueue("lease", "mail/out", refused=refused))
         shown = "150" if number == 150 else "1,000+"
         text = f"{shown} messages were refused by the broker: it is too large"
-        assert [one["text"] for one in cli("doctor", "--json").json if one["name"] == "outbox"] == [text]
+        assert [check["text"] for check in cli("doctor", "--json").json if check["name"] == "outbox"] == [text]
         assert f"{text}. See: mainspring failed list --messages" in cli("status").out
 
 
 def test_doctor_is_content_where_nothing_waits(cli, stage):
     """Without a message the check is green."""
-    assert [one["state"] for one in cli("doctor", "--json").json if one["name"] == "outbox"] == ["ok"]
+    assert [check["state"] for check in cli("doctor", "--json").json if check["name"] == "outbox"] == ["ok"]
 
 
 def test_refused_message_is_listed_and_sent_again(cli, stage, sent):

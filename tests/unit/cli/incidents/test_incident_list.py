@@ -180,11 +180,13 @@ def test_incident_of_many_failed_runs_says_how_many_it_does_not_show(cli, stage)
     for number in range(60):
         stage.start(ORDER, b'{"customer": "x"}', item=f"in/{number}.csv")
         stage.do(fail(stage.claim()))
-    told = tuple(GroupedFailure(one.seq, one.run, one.at) for one in ungrouped_failures(stage.store.reader))
+    told = tuple(
+        GroupedFailure(failure.seq, failure.run, failure.at) for failure in ungrouped_failures(stage.store.reader)
+    )
     subject = Subject("order", IncidentKind.PERMANENT_ERROR, "f1")
     finding = Finding(subject=subject, severity=Severity.PAGE, text="it broke", since_at=stage.now)
     group = ErrorGroup("order", "f1", "E", "e", "p", "m", told)
-    found = EvaluatedFinding(id="i_9", finding=finding, faults=tuple(one.seq for one in told))
+    found = EvaluatedFinding(id="i_9", finding=finding, faults=tuple(failure.seq for failure in told))
     stage.do(RecordEvaluation(started_at=stage.now, groups=(group,), found=(found,)))
     assert "(and 59 more)" in cli("incidents", "list").out
     shown = cli("incidents", "show", "i_9").out

@@ -275,7 +275,7 @@ def test_failed_list_has_one_line_for_each_error(cli, stage):
     other = broke(stage, "no such customer")
     # Within one millisecond none of them is the newer one.
     groups = sorted(cli("failed", "list", "--by", "error", "--json").json, key=lambda one: one["number"])
-    assert [(one["number"], one["example"], one["automations"]) for one in groups] == [
+    assert [(group["number"], group["example"], group["automations"]) for group in groups] == [
         (1, other, ["backup"]),
         (3, runs[-1], ["backup"]),
     ]
@@ -293,7 +293,7 @@ def test_errors_that_were_grouped_and_new_ones_are_one_line(cli, stage):
 
     def errors(*options):
         found = cli("failed", "list", "--by", "error", "--json", *options).json
-        return [(one["number"], one["example"]) for one in found]
+        return [(group["number"], group["example"]) for group in found]
 
     first = broke(stage, "card 7 refused")
     Evaluator(stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str).look()

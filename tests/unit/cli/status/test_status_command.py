@@ -190,8 +190,8 @@ def test_since_tells_what_a_shift_hands_over(cli, stage, look):
     assert places == sorted(places)
     assert "\x1b" not in said.out
     found = cli("status", "--since", "8h", "--json").json
-    assert [one["incident"]["id"] for one in found["closed"]] == ["i_2"]
-    assert [one["id"] for one in found["incidents"]] == ["i_1"]
+    assert [entry["incident"]["id"] for entry in found["closed"]] == ["i_2"]
+    assert [incident["id"] for incident in found["incidents"]] == ["i_1"]
 
 
 def test_since_says_how_much_it_left_out(cli, look):
@@ -237,7 +237,7 @@ def test_what_is_an_incident_is_told_once(cli, stage, look):
     stage.announce(BACKUP, problem="SyntaxError: oops")
     stage.do(CloseSession())
     reader = stage.store.reader
-    told = {one.state: one for one in ungrouped_failures(reader)}
+    told = {failure.state: failure for failure in ungrouped_failures(reader)}
     for state, kind in (
         ("failed", IncidentKind.PERMANENT_ERROR),
         ("needs_attention", IncidentKind.NEEDS_ATTENTION),

@@ -77,7 +77,7 @@ def test_store_of_a_development_version_is_refused_by_every_command(cli, develop
         assert said.code == 1, args
         assert refused in said.err, args
         assert "To begin with a new store, move this one" in said.err, args
-    assert [one for one in cli("doctor", "--json").json if one["name"] == "store" and refused in one["text"]]
+    assert [check for check in cli("doctor", "--json").json if check["name"] == "store" and refused in check["text"]]
 
 
 def test_store_of_an_older_form_is_migrated_when_told_to(cli, older):
@@ -89,7 +89,7 @@ def test_store_of_an_older_form_is_migrated_when_told_to(cli, older):
         assert said.code == 1, args
         assert refused in said.err, args
         assert "Run: mainspring db migrate" in said.err, args
-    assert [one for one in cli("doctor", "--json").json if one["name"] == "store" and refused in one["text"]]
+    assert [check for check in cli("doctor", "--json").json if check["name"] == "store" and refused in check["text"]]
     done = cli("db", "migrate", "--json")
     assert done.code == 0
     assert done.json["created"] is False

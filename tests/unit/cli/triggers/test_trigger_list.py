@@ -171,7 +171,7 @@ def test_replay_of_all_that_a_filter_means_is_a_bulk_act(cli, shop) -> None:
         begun = cli(*words, "--rate", "10/s", "-y", "--command-id", "night", "--json").json
         assert begun == {"bulk": "night", "deliveries": 1}
     assert run_next_piece(shop.store)
-    repeats = [one["replay_of"] for one in cli("triggers", "show", "bot", "--json").json["deliveries"]]
+    repeats = [delivery["replay_of"] for delivery in cli("triggers", "show", "bot", "--json").json["deliveries"]]
     assert repeats.count(taken.delivery) == 1
     assert "1 of 1 delivery done." in cli("bulk", "show", "night").out
     assert cli("triggers", "replay", "--state", "failed", "-y").code != 0

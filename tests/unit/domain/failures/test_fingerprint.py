@@ -73,8 +73,8 @@ def test_fingerprint_is_another_for_another_type_place_code_and_words(name):
         failure(code=name),
         failure(f"card refused {name} here"),
     ]
-    assert base not in [fingerprint_of(one) for one in others]
-    assert len({fingerprint_of(one).id for one in others} | {base.id}) == 6
+    assert base not in [fingerprint_of(other) for other in others]
+    assert len({fingerprint_of(other).id for other in others} | {base.id}) == 6
 
 
 @given(

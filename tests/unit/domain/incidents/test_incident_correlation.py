@@ -125,7 +125,7 @@ def test_run_that_hangs_in_a_step_is_told_as_that():
     stalled = finding("a", K.STALLED, "charge")
     found = [stalled, finding("a", K.TOO_SLOW), finding("a", K.LATE_START), finding("b", K.TOO_SLOW)]
     _, parents = fold(found, [])
-    assert parents == {one.subject: stalled.subject for one in found[1:3]}
+    assert parents == {item.subject: stalled.subject for item in found[1:3]}
 
 
 def many(number, **options):
@@ -161,7 +161,7 @@ def test_what_one_place_keeps_from_loading_is_one_storm_from_two_on():
     order, parents = fold([*of_shop, other], [])
     storm = order[0]
     assert storm.text == "2 automations fail to load (a00, a01): shop.py:3: SyntaxError: invalid syntax"
-    assert parents == {one.subject: storm.subject for one in of_shop}
+    assert parents == {item.subject: storm.subject for item in of_shop}
     silent = finding("a00")
     assert fold([*of_shop, silent], [])[1][silent.subject] == storm.subject
 
@@ -173,7 +173,7 @@ def test_storm_that_is_open_takes_more_in():
     late, told = finding("c"), incident(alone)
     order, parents = fold([late, alone], [incident(storm), told])
     assert parents == {late.subject: storm.subject}
-    assert [one.subject.kind for one in order] == [K.STORM, K.SILENCE, K.SILENCE]
+    assert [item.subject.kind for item in order] == [K.STORM, K.SILENCE, K.SILENCE]
 
 
 def test_storm_counts_all_that_is_part_of_it():
@@ -195,8 +195,8 @@ def test_storm_that_somebody_looks_after_takes_in_nothing_more():
     new = [finding(f"b{number:02}") for number in range(STORM_SIZE)]
     order, parents = fold([old, *new], wrong)
     again = Subject("", K.STORM, "kind:silence (2)")
-    assert parents == {old.subject: storm.subject, **{one.subject: again for one in new}}
-    assert [one.subject for one in order[:2]] == [storm.subject, again]
+    assert parents == {old.subject: storm.subject, **{item.subject: again for item in new}}
+    assert [item.subject for item in order[:2]] == [storm.subject, again]
     _, parents = fold([late], [*wrong, incident(order[1], id="i3")])
     assert parents == {late.subject: again}
 
@@ -211,8 +211,8 @@ def test_second_storm_keeps_its_parts_whatever_becomes_of_the_first(number, besi
     held = [incident(one, id=f"p{place}", parent="i2") for place, one in enumerate(parts)]
     wrong = [*(incident(first, state=state) for state in beside), incident(second, id="i2"), *held]
     order, parents = fold(parts, wrong)
-    assert parents == {one.subject: second.subject for one in parts}
-    assert [one.subject for one in order if one.subject.kind is K.STORM] == [second.subject]
+    assert parents == {part.subject: second.subject for part in parts}
+    assert [item.subject for item in order if item.subject.kind is K.STORM] == [second.subject]
     alone = finding("z")
     _, parents = fold([*parts, alone], wrong)
     assert parents[alone.subject] == (first.subject if IncidentState.OPEN in beside else second.subject)
@@ -267,7 +267,7 @@ def test_nothing_explains_itself():
 def test_every_finding_stays_and_ends_at_one_that_is_told(found, told):
     """Nothing is lost by folding, and following what each is part of never goes round, whatever was `told` before."""
     order, parents = fold(found, [incident(one, id=f"i{number}") for number, one in enumerate(found[:told])])
-    assert {one.subject for one in found} <= {one.subject for one in order}
+    assert {item.subject for item in found} <= {item.subject for item in order}
     place = {one.subject: number for number, one in enumerate(order)}
     for child, root in parents.items():
         assert root not in parents

@@ -33,7 +33,7 @@ def found(
     kind: IncidentKind, facts: MonitorInputs | WatchedAutomation, now_at: int, tuning: Tuning | None = None
 ) -> list[Finding]:
     """What one monitor finds wrong."""
-    return [one.finding for one in look(kind, facts, now_at, tuning) if one.finding is not None]
+    return [evaluation.finding for evaluation in look(kind, facts, now_at, tuning) if evaluation.finding is not None]
 
 
 def watched(name: str = "backup", **known: Any) -> WatchedAutomation:

@@ -52,8 +52,8 @@ def test_what_was_lost_with_the_worker_is_told_with_it() -> None:
 
 def test_nobody_is_missed_whom_nobody_needs() -> None:
     """Without schedule, trigger or waiting run no worker is needed; wrapped commands never need one."""
-    for one in (watched(), watched(kind="exec", cadences=NEEDY.cadences), watched(listens=True, paused_at=1)):
-        assert look(LOST, facts(one=one), T0 + DAY) == []
+    for automation in (watched(), watched(kind="exec", cadences=NEEDY.cadences), watched(listens=True, paused_at=1)):
+        assert look(LOST, facts(one=automation), T0 + DAY) == []
     assert roles(facts(one=watched(listens=True)), T0 + DAY) == ["worker"]
 
 
@@ -92,7 +92,7 @@ def test_process_that_says_that_it_is_blocked_is_told_by_what_blocks_it() -> Non
     """After 30 s, with its run; nobody is told besides that its role is missing, however long it lasts."""
     for after, subjects in ((30 * SECOND - 1, []), (30 * SECOND, [AT_POLL]), (HOUR, [AT_POLL])):
         known = facts(process(blocked=HELD), process("scheduler", T0 + after))
-        assert [one.subject for one in found(LOST, known, T0 + after)] == subjects
+        assert [item.subject for item in found(LOST, known, T0 + after)] == subjects
     (finding,) = found(LOST, known, T0 + HOUR)
     assert finding.text == "worker pid 7 of box is blocked for 1h at /srv/shop.py:14 poll, run r_7"
     assert "runs cancel r_7" in str(finding.hint)
@@ -105,8 +105,8 @@ def test_blocked_process_beside_one_that_works_is_no_page() -> None:
     scheduler, other = process("scheduler", T0 + HOUR), process(beat_at=T0 + HOUR, session=2)
     alone = found(LOST, facts(process(blocked=HELD), scheduler, one=loud), T0 + HOUR)
     beside = found(LOST, facts(process(blocked=HELD), other, scheduler, one=loud), T0 + HOUR)
-    assert [(one.subject, one.severity) for one in alone] == [(AT_POLL, Severity.PAGE)]
-    assert [(one.subject, one.severity) for one in beside] == [(AT_POLL, Severity.NOTIFY)]
+    assert [(item.subject, item.severity) for item in alone] == [(AT_POLL, Severity.PAGE)]
+    assert [(item.subject, item.severity) for item in beside] == [(AT_POLL, Severity.NOTIFY)]
 
 
 def test_what_takes_the_run_of_a_blocked_process_next_is_the_same_incident() -> None:
@@ -117,12 +117,14 @@ def test_what_takes_the_run_of_a_blocked_process_next_is_the_same_incident() -> 
     died = {"worker": now_at - SECOND}
     known = facts(new, scheduler, open=told, last_died=died, last_seen={"worker": T0})
     assert found(LOST, known, now_at) == []
-    assert [one.subject for one in look(LOST, known, now_at) if one.unsure] == [AT_POLL]
+    assert [evaluation.subject for evaluation in look(LOST, known, now_at) if evaluation.unsure] == [AT_POLL]
     held = process("probation", now_at, blocked=BlockedLoop(now_at - 5 * SECOND, HELD.stack, "r_7"), session=3)
     known = facts(new, scheduler, held, open=told, last_died=died, last_seen={"worker": T0})
-    assert [one.subject for one in found(LOST, known, now_at)] == [AT_POLL]
+    assert [item.subject for item in found(LOST, known, now_at)] == [AT_POLL]
     over = facts(new, scheduler, open=told, last_died={"worker": now_at - MINUTE})
-    assert [one.subject for one in look(LOST, over, now_at) if one.unsure or one.finding] == []
+    assert [
+        evaluation.subject for evaluation in look(LOST, over, now_at) if evaluation.unsure or evaluation.finding
+    ] == []
 
 
 @pytest.mark.parametrize("there", ["lives for a moment", "is dead already", "is gone from the record"])
@@ -182,7 +184,7 @@ def test_posts_of_a_supervisor_are_needed() -> None:
 def test_loudness_is_that_of_the_loudest() -> None:
     """A page-tier automation makes the loss of its worker a page."""
     loud = watched(cadences=NEEDY.cadences, tier=Severity.PAGE)
-    assert {one.severity for one in found(LOST, facts(one=loud), T0 + DAY)} == {Severity.PAGE}
+    assert {fact.severity for fact in found(LOST, facts(one=loud), T0 + DAY)} == {Severity.PAGE}
 
 
 @given(st.integers(0, DAY), st.integers(0, DAY), st.integers(0, MINUTE), st.none() | st.integers(0, DAY))

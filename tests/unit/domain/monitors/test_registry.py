@@ -25,10 +25,10 @@ def test_every_monitor_is_of_the_kind_under_which_it_stands() -> None:
 
 def test_round_lets_all_judge_that_are_on() -> None:
     """One that is off finds nothing and judges nothing."""
-    kinds = {one.subject.kind for one in evaluate_all(WRONG, DEFAULT_TUNINGS, T0 + DAY).findings}
+    kinds = {finding.subject.kind for finding in evaluate_all(WRONG, DEFAULT_TUNINGS, T0 + DAY).findings}
     assert kinds >= {IncidentKind.SILENCE, IncidentKind.LOCK_HELD}
     quiet = evaluate_all(WRONG, {**DEFAULT_TUNINGS, IncidentKind.SILENCE: SilenceTuning(on=False)}, T0 + DAY)
-    assert IncidentKind.SILENCE not in {one.subject.kind for one in quiet.findings}
+    assert IncidentKind.SILENCE not in {finding.subject.kind for finding in quiet.findings}
     assert IncidentKind.SILENCE not in quiet.evaluated
     assert quiet.evaluated[IncidentKind.LOCK_HELD] == 1
 
@@ -52,11 +52,13 @@ def test_nothing_is_wrong_where_nobody_expects_anything() -> None:
 def test_judged_figures_are_the_facts_of_the_finding() -> None:
     """What is told of an incident is what it was judged by."""
     for monitor in MONITORS.values():
-        for one in monitor.evaluate(WRONG, monitor.tuning, T0 + DAY):
-            assert isinstance(one, Evaluation)
-            assert one.finding is None or (one.finding.facts == one.figures and one.finding.subject == one.subject)
-            assert one.finding is None or one.finding.since_at <= T0 + DAY
-            assert one.finding is None or one.finding.severity in Severity
+        for finding in monitor.evaluate(WRONG, monitor.tuning, T0 + DAY):
+            assert isinstance(finding, Evaluation)
+            assert finding.finding is None or (
+                finding.finding.facts == finding.figures and finding.finding.subject == finding.subject
+            )
+            assert finding.finding is None or finding.finding.since_at <= T0 + DAY
+            assert finding.finding is None or finding.finding.severity in Severity
 
 
 def test_figures_read_by_the_unit_of_their_name() -> None:

@@ -48,9 +48,9 @@ def test_only_those_that_it_is_off_for_are_not_judged(settings, some) -> None:
     )
     own = TuningOverrides(settings)
     found = [
-        one.subject.automation
-        for one in evaluate_all(facts, DEFAULT_TUNINGS, T0 + 3 * HOUR, own).findings
-        if one.subject.kind is SILENCE
+        finding.subject.automation
+        for finding in evaluate_all(facts, DEFAULT_TUNINGS, T0 + 3 * HOUR, own).findings
+        if finding.subject.kind is SILENCE
     ]
     assert sorted(found) == sorted(name for name in some if not own.set_of(name, SILENCE))
 
@@ -63,7 +63,7 @@ def test_monitor_that_is_off_for_all_judges_whom_it_is_on_for() -> None:
     tunings = {**DEFAULT_TUNINGS, SILENCE: SilenceTuning(on=False)}
     own = TuningOverrides({"a": {SILENCE: {"on": True}}})
     judged = evaluate_all(facts, tunings, T0 + DAY, own)
-    assert [one.subject.automation for one in judged.findings if one.subject.kind is SILENCE] == ["a"]
+    assert [finding.subject.automation for finding in judged.findings if finding.subject.kind is SILENCE] == ["a"]
     assert judged.evaluated[SILENCE] == 1
     assert SILENCE not in evaluate_all(facts, tunings, T0 + DAY).evaluated
 

@@ -20,7 +20,7 @@ def judged(*found, **process):
     watcher = WatchedProcess(
         session=1, role="watcher", host="box", pid=1, beat_at=NOW, opened_at=0, findings=findings, **process
     )
-    return [one.finding for one in MONITOR.evaluate(MonitorInputs(processes=(watcher,)), MONITOR.tuning, NOW)]
+    return [finding.finding for finding in MONITOR.evaluate(MonitorInputs(processes=(watcher,)), MONITOR.tuning, NOW)]
 
 
 def test_reader_of_five_minutes_is_a_finding_by_its_name():

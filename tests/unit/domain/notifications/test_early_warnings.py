@@ -25,7 +25,7 @@ def end(*, succeeded=True, took_ms=1_000):
 
 def signs(*automations, ended=None, wrong=()):
     facts = MonitorInputs(automations=automations, open=frozenset(wrong))
-    return [(one.label, one.automation) for one in find_early_warnings(facts, ended or {}, NOW)]
+    return [(warning.label, warning.automation) for warning in find_early_warnings(facts, ended or {}, NOW)]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def due(incident, now, routing=ROUTING):
     found = list_reminders(
         [incident], routing, lambda one: IncidentAttributes(subject=one.subject, severity=one.severity), now
     )
-    return [(one.about, one.number, tuple(target.channel for target in one.to)) for one in found]
+    return [(reminder.about, reminder.number, tuple(target.channel for target in reminder.to)) for reminder in found]
 
 
 def test_nobody_acknowledged_so_others_are_told():
@@ -111,7 +111,7 @@ def test_what_is_part_of_another_is_not_repeated_while_that_is_open():
         found = list_reminders(
             wrong, ROUTING, lambda one: IncidentAttributes(subject=one.subject, severity=one.severity), 5 * HOUR
         )
-        return {one.incident.id for one in found}
+        return {reminder.incident.id for reminder in found}
 
     assert told(part, other) == {"i0"}
     assert told(part) == {"i1"}

@@ -159,8 +159,8 @@ def test_what_was_part_of_another_one_lasts_from_the_end_of_that(since_at, is_wo
 def test_list_begins_with_the_loudest_and_oldest():
     """A digest is read from its top."""
     ids = [
-        one.id
-        for one in sort_by_severity(
+        incident.id
+        for incident in sort_by_severity(
             [
                 incident(id="a", severity=Severity.DIGEST),
                 incident(id="b", since_at=AT + 1),
@@ -193,7 +193,7 @@ def test_one_line_is_plain_and_bounded(text, longest):
 )
 def test_prospects_are_said_as_they_look_when_it_is_told(facts, label, text):
     """A try that was to come is no promise any more when its time is over."""
-    assert {one.label: one.text for one in render(facts=facts).fields}.get(label) == text
+    assert {field.label: field.text for field in render(facts=facts).fields}.get(label) == text
 
 
 def test_message_of_failed_runs_names_their_items():

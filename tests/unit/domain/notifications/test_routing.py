@@ -31,15 +31,15 @@ def told(severity="notify", kind="silence", name="backup", fingerprint="", **mor
 def routing(*routes, channels=("ops", "page", "mail"), maintenance=(), **more):
     return NotificationRouting(
         channels=channels,
-        routes=tuple(read_route(one) for one in routes),
-        maintenance=tuple(read_maintenance_window(one) for one in maintenance),
+        routes=tuple(read_route(route) for route in routes),
+        maintenance=tuple(read_maintenance_window(window) for window in maintenance),
         zone=BERLIN,
         **more,
     )
 
 
 def names(found):
-    return [one.channel for one in found]
+    return [target.channel for target in found]
 
 
 @pytest.mark.parametrize(
@@ -197,8 +197,8 @@ def test_weekly_digest_of_a_route_is_told_on_its_day():
     """What [notify] says holds for the others."""
     rules = routing({"to": "ops", "digest": "weekly friday 9:00"}, {"match": {"severity": "digest"}, "to": "mail"})
     found = {
-        one.channel: to_local(one.due_at, BERLIN)
-        for one in rules.targets(told("digest"), NotificationEvent.OPENED, NOW)
+        target.channel: to_local(target.due_at, BERLIN)
+        for target in rules.targets(told("digest"), NotificationEvent.OPENED, NOW)
     }
     assert f"{found['ops']:%a %H:%M}" == "Fri 09:00"
     assert f"{found['mail']:%H:%M}" == "08:30"

@@ -74,7 +74,7 @@ def fitting(schema: dict[str, Any], parts: dict[str, Any], depth: int = 0) -> st
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     if "anyOf" in schema:
-        return st.one_of([fitting(one, parts, depth + 1) for one in schema["anyOf"]])
+        return st.one_of([fitting(option, parts, depth + 1) for option in schema["anyOf"]])
     kind = schema.get("type")
     if kind == "object" and "properties" in schema and depth < 4:
         fields = {name: fitting(one, parts, depth + 1) for name, one in schema["properties"].items()}
@@ -82,7 +82,7 @@ def fitting(schema: dict[str, Any], parts: dict[str, Any], depth: int = 0) -> st
         return st.fixed_dictionaries(needed, optional={name: one for name, one in fields.items() if name not in needed})
     if kind == "array" and depth < 4:
         if "prefixItems" in schema:
-            return st.tuples(*[fitting(one, parts, depth + 1) for one in schema["prefixItems"]]).map(list)
+            return st.tuples(*[fitting(item, parts, depth + 1) for item in schema["prefixItems"]]).map(list)
         if isinstance(schema.get("items"), dict):
             return st.lists(fitting(schema["items"], parts, depth + 1), max_size=3)
     return {

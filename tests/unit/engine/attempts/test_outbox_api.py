@@ -27,7 +27,7 @@ def test_what_is_sent_has_an_id_of_its_number(recorded):
     """The id is that of the step's key and of the call's number, and is returned."""
     assert send("orders/eu", 1) == outbox_entry_id("k", 1)
     assert publish("paid") == outbox_entry_id("k", 2)
-    assert [one.id for one in recorded] == [outbox_entry_id("k", 1), outbox_entry_id("k", 2)]
+    assert [entry.id for entry in recorded] == [outbox_entry_id("k", 1), outbox_entry_id("k", 2)]
 
 
 def test_what_is_refused_takes_no_number(recorded):

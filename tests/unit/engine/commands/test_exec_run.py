@@ -56,13 +56,13 @@ def test_each_attempt_is_told_and_the_last_one_kept_as_outcome() -> None:
     """Failed attempts that are followed by another one are told with its time, and each later attempt as begun."""
     wrapped, told = run("exit $((3 - MAINSPRING_ATTEMPT))", retry=at_once(5))
     end = wrapped.run()
-    assert [(one.attempt, one.state) for one in told] == [
+    assert [(attempt.attempt, attempt.state) for attempt in told] == [
         (1, AttemptState.FAILED),
         (2, AttemptState.STARTED),
         (2, AttemptState.FAILED),
         (3, AttemptState.STARTED),
     ]
-    assert [one.attempt for one in end.attempts] == [1, 2]
+    assert [attempt.attempt for attempt in end.attempts] == [1, 2]
     assert (end.state, end.exit_code, end.outcome.attempt, end.outcome.state) == (
         RunState.SUCCEEDED,
         0,

@@ -76,7 +76,7 @@ def test_what_is_left_has_no_cycle(graph):
     """Who is in one starts by no run's end any more; everybody else keeps what he had."""
     registry = chained(graph)
     problems = list(drop_impossible_triggers(registry))
-    left = {one.name: find_upstream(one.definition.triggers.values()) for one in registry}
+    left = {definition.name: find_upstream(definition.definition.triggers.values()) for definition in registry}
     assert find_cycle(left) is None
     in_cycles = {name for name in graph if reaches_itself(graph, name)}
     assert bool(problems) == bool(in_cycles)
@@ -101,7 +101,7 @@ def test_path_belongs_to_the_first():
             ms.on.webhook(path, verify="none")(ms.task(name=name)(lambda: None))
     (problem,) = drop_impossible_triggers(registry)
     assert "/in is that of 'a'" in problem.what
-    assert {one.name: len(one.definition.triggers) for one in registry} == {"a": 1, "b": 0, "c": 1}
+    assert {definition.name: len(definition.definition.triggers) for definition in registry} == {"a": 1, "b": 0, "c": 1}
 
 
 def test_path_twice_in_one_automation_is_told():

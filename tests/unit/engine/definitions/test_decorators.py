@@ -257,7 +257,7 @@ def test_fingerprint_follows_the_text():
         with Registry():
             exec(f"@task\ndef sync() -> int:\n    {body}\n", names)
         made.append(names["sync"])
-    assert all(len(one._draft.fingerprint) == 64 for one in made)
+    assert all(len(definition._draft.fingerprint) == 64 for definition in made)
     assert made[0]._draft.fingerprint == made[1]._draft.fingerprint
 
 

@@ -97,7 +97,11 @@ def test_sign_takes_it_back_and_a_new_silence_is_a_new_one(world: World) -> None
     world.go(MINUTE)
     assert world.sent[1:] == [ClearStalledAttempt("r", 3, "s0#1", 1)]
     world.go(STALLED)
-    assert [type(one) for one in world.sent] == [RecordStalledAttempt, ClearStalledAttempt, RecordStalledAttempt]
+    assert [type(command) for command in world.sent] == [
+        RecordStalledAttempt,
+        ClearStalledAttempt,
+        RecordStalledAttempt,
+    ]
 
 
 def test_end_and_another_attempt_take_it_back(world: World) -> None:
@@ -143,7 +147,7 @@ def test_few_are_asked_at_once(world: World) -> None:
     world.go(STALLED)
     assert len(world.sent) == 4
     world.go(2 * MINUTE)
-    assert len({one.ident for one in world.sent}) == len(world.sent) == 9
+    assert len({command.ident for command in world.sent}) == len(world.sent) == 9
 
 
 @pytest.mark.parametrize(("stated", "minutes"), [(None, 10), ("3m", 3), ("1h", 60), ("off", None)])
@@ -167,7 +171,7 @@ def test_record_that_failed_is_made_again(world: World) -> None:
     world.go(STALLED)
     world.broken = False
     world.go(2 * MINUTE)
-    assert [type(one) for one in world.sent] == [RecordStalledAttempt, RecordStalledAttempt]
+    assert [type(command) for command in world.sent] == [RecordStalledAttempt, RecordStalledAttempt]
 
 
 @given(st.lists(st.integers(1, 25), max_size=12))
@@ -179,7 +183,7 @@ def test_on_record_is_who_is_silent_for_so_long(gaps: list[int]) -> None:
         for _ in range(gap):
             world.go(MINUTE)
             silent = world.clock.now() - max(step.started_at, step.reported_at) >= STALLED
-            balance = sum(1 if isinstance(one, RecordStalledAttempt) else -1 for one in world.sent)
+            balance = sum(1 if isinstance(command, RecordStalledAttempt) else -1 for command in world.sent)
             assert balance == silent
         step.reported_at = world.clock.now()
 

@@ -51,10 +51,10 @@ def test_only_so_much_is_told_and_all_is_counted():
     several = [planned("b", cron="0 3 * * *"), planned("a", cron="5 * * * *"), planned("c", cron="0 0 1 1 *")]
     took = {"a": 90 * MINUTE, "b": MINUTE}
     whole, part = build_agenda(several, took, NOW), build_agenda(several, took, NOW, lines=1, starts=3)
-    assert [one.automation for one in whole.lines] == ["a", "b", "c"]
-    assert [one.automation for one in part.lines] == ["a"]
+    assert [line.automation for line in whole.lines] == ["a", "b", "c"]
+    assert [line.automation for line in part.lines] == ["a"]
     assert (part.hours, part.count, part.automations) == (whole.hours, whole.count, 3)
-    assert whole.count == sum(one.count for one in whole.lines) == 167 + 7
+    assert whole.count == sum(line.count for line in whole.lines) == 167 + 7
     assert part.lines[0].starts == whole.lines[0].starts[:3]
     assert part.lines[0].crowded == whole.lines[0].crowded == 83
 
@@ -70,13 +70,18 @@ def test_what_starts_too_often_is_told_as_a_band():
 def test_start_that_finds_no_room_is_told():
     """By the usual length; one that is skipped keeps nobody waiting."""
     often = {"cron": "*/30 9 * * *"}
-    assert [one.is_crowded for one in line_of(planned(**often), 45 * MINUTE).starts[:4]] == [False, True, False, True]
+    assert [start.is_crowded for start in line_of(planned(**often), 45 * MINUTE).starts[:4]] == [
+        False,
+        True,
+        False,
+        True,
+    ]
     assert line_of(planned(**often), 20 * MINUTE).crowded == 0
     assert line_of(planned(**often)).crowded == 0
     skipped = line_of(planned(cron="0,30 9-11 * * *"), 45 * MINUTE)
     waiting = line_of(planned(cron="0,30 9-11 * * *", overlap="queue"), 45 * MINUTE)
     assert (skipped.crowded, waiting.crowded) == (20, 33)
-    assert all(one.end_at == one.start_at for one in skipped.starts if one.is_crowded)
+    assert all(start.end_at == start.start_at for start in skipped.starts if start.is_crowded)
 
 
 def test_days_whose_clocks_change_are_told_in_their_zone():
@@ -100,7 +105,7 @@ def test_days_whose_clocks_change_are_told_in_their_zone():
 def test_what_is_paused_starts_nothing():
     """For ever, or until then; it comes last."""
     agenda = build_agenda([planned("a", cron="0 * * * *", paused=True), planned("b", cron="0 3 * * *")], {}, NOW)
-    assert [(one.automation, one.count, one.next_at is None) for one in agenda.lines] == [
+    assert [(line.automation, line.count, line.next_at is None) for line in agenda.lines] == [
         ("b", 7, False),
         ("a", 0, True),
     ]
@@ -117,7 +122,7 @@ def test_the_busiest_comes_first():
         PlannedSchedule(name="two#2", automation="two", schedule=Schedule.parse(cron="0 2 * * *")),
     ]
     agenda = build_agenda(found, {"long": 3 * HOUR_MS, "often": MINUTE}, NOW)
-    assert [(one.automation, one.count) for one in agenda.lines] == [("long", 7), ("often", 167), ("two", 14)]
+    assert [(line.automation, line.count) for line in agenda.lines] == [("long", 7), ("often", 167), ("two", 14)]
     assert len(agenda.lines[2].words) == 2
 
 

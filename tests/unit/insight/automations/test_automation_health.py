@@ -49,8 +49,8 @@ def announce(store, clock, *, problem=None, **options):
     found = Definition(kind=DefinitionKind.TASK, name="a", options=parsed, schedules=build_schedules(parsed, "a"))
     data = msgspec.json.encode(found.to_data())
     planned = tuple(
-        ScheduleRow("a", "a", msgspec.json.encode(one.to_data()), one.next_after(clock.now()))
-        for one in found.schedules
+        ScheduleRow("a", "a", msgspec.json.encode(schedule.to_data()), schedule.next_after(clock.now()))
+        for schedule in found.schedules
     )
     store.do(AnnounceDefinitions("code", (AutomationRow("a", "task", 1, "f", data),), planned))
     if problem:
@@ -158,14 +158,16 @@ def test_every_judge_speaks_of_one_alone(store, clock):
     """Where one is looked at closely."""
     announce(store, clock, every="1h")
     run_once(store, clock)
-    kinds = [one.subject.kind for one in stands(store, clock, alone=True).judged]
+    kinds = [item.subject.kind for item in stands(store, clock, alone=True).judged]
     assert kinds[:2] == [IncidentKind.SILENCE, IncidentKind.LATE_START]
     assert IncidentKind.TOO_SLOW in kinds
 
 
 def fail_rate(store, clock, **options):
     (found,) = (
-        one for one in stands(store, clock, alone=True, **options).judged if one.subject.kind is IncidentKind.FAIL_RATE
+        item
+        for item in stands(store, clock, alone=True, **options).judged
+        if item.subject.kind is IncidentKind.FAIL_RATE
     )
     return found
 

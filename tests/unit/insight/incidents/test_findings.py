@@ -19,7 +19,7 @@ def test_wrong_comes_first():
     """Then what cannot be said, then what is well."""
     finding = Finding(subject=Subject("c", IncidentKind.SILENCE), severity=Severity.PAGE, text="no", since_at=1)
     found = sort_by_problem([judged("a"), judged("b", unsure="too few"), judged("c", finding=finding)])
-    assert [(one.subject.automation, finding_word(one)) for one in found] == [
+    assert [(finding.subject.automation, finding_word(finding)) for finding in found] == [
         ("c", "wrong"),
         ("b", "unsure"),
         ("a", "well"),

@@ -29,14 +29,14 @@ def pay_only(name):
 
 def test_storm_stands_for_its_parts_where_it_is_seen():
     """Who sees all is told once."""
-    assert [one.id for one in select_visible([STORM, ONE], PARTS, all_of_it)] == ["s", "i1"]
+    assert [incident.id for incident in select_visible([STORM, ONE], PARTS, all_of_it)] == ["s", "i1"]
 
 
 def test_part_stands_for_itself_where_its_storm_is_not_seen():
     """Nobody is told that all is well because what is wrong with theirs is wrong with others too; of those others nothing."""
-    assert [one.id for one in select_visible([STORM, ONE], PARTS, pay_only)] == ["p0", "i1"]
+    assert [incident.id for incident in select_visible([STORM, ONE], PARTS, pay_only)] == ["p0", "i1"]
     own = replace(STORM, subject=Subject("pay", IncidentKind.STORM))
-    assert [one.id for one in select_visible([own], PARTS, pay_only)] == ["s"]
+    assert [incident.id for incident in select_visible([own], PARTS, pay_only)] == ["s"]
 
 
 incidents = st.builds(
@@ -54,10 +54,10 @@ incidents = st.builds(
 def test_loudest_is_open_before_loud_before_old(found):
     """Of each automation one, and none that stands behind another of it."""
     worst = most_severe_by_automation(found)
-    assert set(worst) == {one.subject.automation for one in found}
+    assert set(worst) == {item.subject.automation for item in found}
 
     def place(one):
         return one.state is not IncidentState.OPEN, one.severity.rank, one.since_at
 
-    for one in found:
-        assert place(worst[one.subject.automation]) <= place(one)
+    for item in found:
+        assert place(worst[item.subject.automation]) <= place(item)

@@ -403,7 +403,7 @@ def test_discarded_run_in_doubt_is_offered_only_what_is_accepted(cli, stage):
     stage.do(outcome(run, 1, "pay", state=OutcomeState.IN_DOUBT, output=None))
     stage.do(halt(run, "pay", FailureReason.IN_DOUBT, rank=1))
     assert cli("failed", "discard", run.id, "-y").code == 0
-    commands = [one["command"] for one in cli("explain", run.id, "--json").json["can"]]
+    commands = [operation["command"] for operation in cli("explain", run.id, "--json").json["can"]]
     assert commands == [
         f"mainspring runs give-result {run.id} JSON --step pay",
         f"mainspring runs retry {run.id} --again pay",

@@ -24,14 +24,14 @@ def passed(*steps):
 def run(id, *steps, state=RunState.SUCCEEDED, by=None, is_cut=False):
     """Return a run; `by` = the name of what ended it."""
     outcomes = passed(*steps)
-    ident = next((one.ident for one in outcomes if one.name == by), None)
+    ident = next((outcome.ident for outcome in outcomes if outcome.name == by), None)
     return RunPath(id, state, ident, None, outcomes, is_cut)
 
 
 def ways(*runs, may_see=lambda name: True):
     """Return (from, to) -> runs; a way after a failure has "!" or, where it is missing, "!!" behind its first name."""
     found = build_run_paths("a", runs, may_see).edges
-    return {(f"{one.step}{'!' * (one.failed + one.is_missing)}", one.then): one.runs for one in found}
+    return {(f"{edge.step}{'!' * (edge.failed + edge.is_missing)}", edge.then): edge.runs for edge in found}
 
 
 def test_ways_are_counted_by_run():
@@ -44,8 +44,8 @@ def test_ways_are_counted_by_run():
         ("mail", "succeeded"): 1,
     }
     found = build_run_paths("a", [new, old], bool)
-    assert [(one.name, one.runs) for one in found.nodes][:3] == [("start", 2), ("charge", 2), ("mail", 1)]
-    assert [(one.run, one.ident) for one in found.edges][:2] == [("r2", "charge#1"), ("r2", "mail#2")]
+    assert [(node.name, node.runs) for node in found.nodes][:3] == [("start", 2), ("charge", 2), ("mail", 1)]
+    assert [(edge.run, edge.ident) for edge in found.edges][:2] == [("r2", "charge#1"), ("r2", "mail#2")]
     assert ways(run("r", state=RunState.FAILED)) == {("start", "failed"): 1}
 
 
@@ -77,7 +77,7 @@ def test_step_that_is_called_many_times_is_one():
     """With how often; it follows itself only where it failed."""
     looped = run("r", ("load",), ("load",), ("load", 2, FAILED), ("load",))
     assert ways(looped) == {("start", "load"): 1, ("load!", "load"): 1, ("load", "succeeded"): 1}
-    (load,) = [one for one in build_run_paths("a", [looped], bool).nodes if one.kind == "step"]
+    (load,) = [node for node in build_run_paths("a", [looped], bool).nodes if node.kind == "step"]
     assert (load.runs, load.calls, load.failed) == (1, 4, 1)
 
 
@@ -100,7 +100,7 @@ def test_failure_that_is_taken_up_is_not_told():
     for taken in (caught, undone, run("r3", failing), run("r4", failing, state=RunState.FAILED)):
         found = build_run_paths("a", [lost, taken], bool)
         assert found.missing == []
-        assert any(one.failed and not one.is_missing for one in found.edges)
+        assert any(edge.failed and not edge.is_missing for edge in found.edges)
     assert ways(caught)["charge!", "apologise"] == 1
     assert ways(undone) == {("start", "charge"): 1, ("charge!", "undo charge"): 1, ("undo charge", "failed"): 1}
     assert ways(lost, caught)["charge!", "failed"] == 1
@@ -110,7 +110,7 @@ def test_failure_that_is_taken_up_is_not_told():
 def test_run_of_which_only_the_beginning_was_read_has_no_end():
     """And it is said of how many that is so."""
     found = build_run_paths("a", [run("r", ("load",), is_cut=True)], bool)
-    assert [(one.step, one.then) for one in found.edges] == [("start", "load")]
+    assert [(edge.step, edge.then) for edge in found.edges] == [("start", "load")]
     assert found.cut == 1
 
 
@@ -119,7 +119,7 @@ def test_child_is_named_to_whom_may_see_it():
     child = run("r", ("ship", 0, DONE, OutcomeKind.CHILD))
     assert ("start", "child ship") in ways(child)
     hidden = build_run_paths("a", [child], lambda name: name != "ship")
-    assert {one.then for one in hidden.edges} == {"child another automation", "succeeded"}
+    assert {edge.then for edge in hidden.edges} == {"child another automation", "succeeded"}
     assert "ship" not in str(hidden)
 
 
@@ -139,9 +139,9 @@ runs = st.lists(st.tuples(outcomes, st.sampled_from([RunState.SUCCEEDED, RunStat
 def test_every_run_goes_from_the_start_to_an_end(drawn):
     """Each step is reached, no way has more runs than there are, and ends have as many as ended so."""
     found = build_run_paths("a", [run(f"r{n}", *steps, state=state) for n, (steps, state) in enumerate(drawn)], bool)
-    reached = {one.after for one in found.edges} | {one.key for one in found.nodes if one.kind == START}
-    assert {one.key for one in found.nodes} == reached
-    assert all(one.runs <= len(drawn) for one in found.edges)
-    ended = {one.name: one.runs for one in found.nodes if one.kind == END}
+    reached = {edge.after for edge in found.edges} | {node.key for node in found.nodes if node.kind == START}
+    assert {node.key for node in found.nodes} == reached
+    assert all(edge.runs <= len(drawn) for edge in found.edges)
+    ended = {node.name: node.runs for node in found.nodes if node.kind == END}
     assert sum(ended.values()) == len(drawn)
     assert ended.get(RunState.FAILED, 0) == sum(state is RunState.FAILED for _, state in drawn)

@@ -19,11 +19,11 @@ def test_fan_out_is_one_line():
         line(n, state="failed" if n in (7, 80, 300) else "succeeded", took=120 if n > 340 else 100) for n in range(365)
     ]
     found = arrange_lines([line(0, "list_files"), *calls, line(0, "report")], 9_000)
-    assert [one.name for one in found] == ["list_files", *["clean_file"] * 4, "report"]
+    assert [group.name for group in found] == ["list_files", *["clean_file"] * 4, "report"]
     group = found[1]
     assert isinstance(group, StepGroup)
     assert (group.number, group.summary, group.left_out) == (365, "362 ok, 3 failed, p95 120ms", 0)
-    assert [one.ident for one in found[2:5]] == ["clean_file#7", "clean_file#80", "clean_file#300"]
+    assert [group.ident for group in found[2:5]] == ["clean_file#7", "clean_file#80", "clean_file#300"]
 
 
 def test_few_calls_stay_lines_of_their_own():

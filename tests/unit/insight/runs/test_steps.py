@@ -32,8 +32,8 @@ def test_every_attempt_is_kept_with_its_own_error(stage):
     stage.do(attempt(run, 2, AttemptState.FAILED, 1_200, 1_300, 3_300))
     stage.do(outcome(run, 1, "upload", attempt=3, started_at=3_300, took_us=1_000_000, marked=True))
     (line,) = lines(stage, run)
-    assert [one.number for one in line.tries] == [1, 2, 3]
-    assert [one.state for one in line.tries] == ["failed", "failed", "succeeded"]
+    assert [attempt.number for attempt in line.tries] == [1, 2, 3]
+    assert [attempt.state for attempt in line.tries] == ["failed", "failed", "succeeded"]
     assert line.tries[0].failure == AWAY
     assert line.took(0) == 4_200
 

@@ -24,7 +24,7 @@ def line(name, *, address="ntfy://", **more):
 
 
 def of(role, *found):
-    return next((one.tone, one.text) for one in list_process_health(found, NOW) if one.name == role)
+    return next((process.tone, process.text) for process in list_process_health(found, NOW) if process.name == role)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_channel_is_told_by_what_it_takes():
         line("d"),
         line("gone", address=None, failures=3, since_at=1),
     ]
-    assert [(one.name, one.tone, one.text) for one in list_channel_health(found, NOW)] == [
+    assert [(channel.name, channel.tone, channel.text) for channel in list_channel_health(found, NOW)] == [
         ("channel a", "bad", "takes nothing since 1h ago (3 tries): refused by <peer>"),
         ("channel b", "warn", "what was due 10m ago waits"),
         ("channel c", "good", "told 1m ago"),

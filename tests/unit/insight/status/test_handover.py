@@ -84,12 +84,14 @@ def test_shift_tells_what_opened_closed_and_still_waits(shift):
     shift.store.apply(suspend(asking))
     automation.pause(shift.store, "backup", act=shift.act(reason="a move"))
     found = shift.hand_over(since_at)
-    assert [one.incident.id for one in found.opened] == ["i_new"]
-    assert [(one.incident.id, one.by, one.note) for one in found.closed] == [("i_new", "cli:ann@box", "a full disk")]
-    assert [one.id for one in found.incidents] == ["i_old"]
-    assert [one.automation for one in found.halted] == ["pay"]
-    assert [(one.automation, one.text) for one in found.questions] == [("pay", "Go?")]
-    assert [(one.automation, one.reason) for one in found.paused] == [("backup", "a move")]
+    assert [entry.incident.id for entry in found.opened] == ["i_new"]
+    assert [(entry.incident.id, entry.by, entry.note) for entry in found.closed] == [
+        ("i_new", "cli:ann@box", "a full disk")
+    ]
+    assert [incident.id for incident in found.incidents] == ["i_old"]
+    assert [halt.automation for halt in found.halted] == ["pay"]
+    assert [(question.automation, question.text) for question in found.questions] == [("pay", "Go?")]
+    assert [(pause.automation, pause.reason) for pause in found.paused] == [("backup", "a move")]
     assert not found.is_quiet
 
 
@@ -100,14 +102,17 @@ def test_acts_are_those_of_people_in_this_time(shift):
     since_at = shift.clock.now()
     shift.begin(door="api", name="bot")
     runs = [shift.begin() for _ in range(3)]
-    for one in runs:
-        shift.store.apply(fail(one))
+    for failed_run in runs:
+        shift.store.apply(fail(failed_run))
     bulk = shift.act(reason="the bank is back", command="bulk1")
-    for one in runs:
-        run.retry(shift.store, one.id, act=bulk.part(one.id))
+    for failed_run in runs:
+        run.retry(shift.store, failed_run.id, act=bulk.part(failed_run.id))
     with pytest.raises(ConflictError):
         run.retry(shift.store, runs[0].id, act=shift.act())
-    found = [(one.verb, one.automation, one.number, one.reason) for one in shift.hand_over(since_at).acts]
+    found = [
+        (operation.verb, operation.automation, operation.number, operation.reason)
+        for operation in shift.hand_over(since_at).acts
+    ]
     assert found == [("retry", "pay", 3, "the bank is back"), *[("start", "pay", 1, None)] * 3]
 
 
@@ -118,7 +123,7 @@ def test_who_sees_some_automations_hears_of_no_other(shift):
     shift.store.apply(halt(shift.begin(BACKUP), "s1"))
     automation.pause(shift.store, "backup", act=shift.act())
     found = shift.hand_over(0, lambda name: name == "pay")
-    assert [one.incident.id for one in found.opened] == [one.id for one in found.incidents] == ["i_pay"]
+    assert [entry.incident.id for entry in found.opened] == [incident.id for incident in found.incidents] == ["i_pay"]
     assert (found.acts, found.halted, found.paused, found.questions) == ([], [], [], [])
 
 
@@ -142,7 +147,7 @@ def test_acts_of_people_are_found_among_those_of_programs(shift, monkeypatch):
     for _ in range(4):
         shift.begin(door="api", name="bot")
     found = shift.hand_over(since_at)
-    assert ([one.verb for one in found.acts], found.more) == (["pause"], False)
+    assert ([operation.verb for operation in found.acts], found.more) == (["pause"], False)
     shift.begin(door="api", name="bot")
     found = shift.hand_over(since_at)
     assert (found.acts, found.more) == ([], True)

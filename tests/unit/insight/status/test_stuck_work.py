@@ -35,7 +35,8 @@ def test_file_that_did_not_load_is_told_by_status_and_listed(cli, stage):
     assert rows[0]["problem"] == "failed to load: NameError: x"
     doctor = cli("doctor", "--json")
     assert any(
-        "the worker started without this" in one["text"] and "mainspring down" in one["fix"] for one in doctor.json
+        "the worker started without this" in check["text"] and "mainspring down" in check["fix"]
+        for check in doctor.json
     )
 
 
@@ -48,7 +49,9 @@ def test_run_that_no_worker_can_take_is_told_after_five_minutes(stage):
 
     def stranded(later: int) -> list[str]:
         return [
-            one.partition(" can be taken by no live worker")[0] for one in problems(stage, later) if "taken by" in one
+            problem.partition(" can be taken by no live worker")[0]
+            for problem in problems(stage, later)
+            if "taken by" in problem
         ]
 
     assert stranded(4 * MINUTE) == []
@@ -100,8 +103,8 @@ def test_doctor_names_what_loads_here_and_no_worker_has(cli, stage, folder):
     """A file that was added or mended after the worker started: it is to be started anew."""
     (folder / "scripts.toml").write_text('[script.fresh]\ncmd = "true"\n')
     (folder / "mainspring.toml").write_text('[project]\nautomations = ["scripts.toml"]\n')
-    found = [one for one in cli("doctor", "--json").json if one["name"] == "loading"]
-    assert [(one["state"], one["text"]) for one in found] == [("problem", "no live worker has fresh")]
+    found = [check for check in cli("doctor", "--json").json if check["name"] == "loading"]
+    assert [(problem["state"], problem["text"]) for problem in found] == [("problem", "no live worker has fresh")]
     assert "mainspring down, then mainspring up" in found[0]["fix"]
 
 
@@ -121,16 +124,16 @@ def test_supervisor_without_a_beat_for_30_seconds_is_reported(stage, store_path)
         supervisor.open_session("supervisor", posts=("worker",))
 
         def silent(later: int) -> list[str]:
-            return [one for one in problems(stage, later) if one.startswith("The supervisor pid")]
+            return [problem for problem in problems(stage, later) if problem.startswith("The supervisor pid")]
 
         assert silent(29_000) == []
         (said,) = silent(40_000)
         assert f"kill -CONT {os.getpid()}" in said
         assert [
-            one for one in read_host_status(stage.store.reader, stage.now + 29_000).missing if "supervisor" in one
+            host for host in read_host_status(stage.store.reader, stage.now + 29_000).missing if "supervisor" in host
         ] == []
         (missing,) = [
-            one for one in read_host_status(stage.store.reader, stage.now + 40_000).missing if "supervisor" in one
+            host for host in read_host_status(stage.store.reader, stage.now + 40_000).missing if "supervisor" in host
         ]
         assert missing == f"the supervisor process {os.getpid()} gives no sign of life"
     finally:

@@ -88,7 +88,7 @@ def test_instants_are_told_on_the_clock_of_the_project():
 )
 def test_all_is_well_is_never_said_while_a_page_is_not_resolved(told):
     """Whatever somebody did about it."""
-    is_loud = any(one.severity is Severity.PAGE or one.state is IncidentState.OPEN for one in told)
+    is_loud = any(item.severity is Severity.PAGE or item.state is IncidentState.OPEN for item in told)
     assert part(told, [PAY]).head.startswith("All is well") == (not is_loud)
 
 

@@ -11,8 +11,8 @@ took = st.lists(st.integers(1, 10**9), min_size=1, max_size=60)
 
 def counted(ms):
     found = {}
-    for one in ms:
-        k = int(bucket_of(one).removeprefix("ms<=2^"))
+    for name in ms:
+        k = int(bucket_of(name).removeprefix("ms<=2^"))
         found[k] = found.get(k, 0) + 1
     return found
 
@@ -35,7 +35,7 @@ def test_larger_share_took_no_less(ms):
 @given(st.lists(took, min_size=1, max_size=4))
 def test_merged_counts_are_those_of_all(several):
     """In whatever parts they were counted."""
-    assert quantile.merge_buckets(map(counted, several)) == counted([one for each in several for one in each])
+    assert quantile.merge_buckets(map(counted, several)) == counted([value for each in several for value in each])
 
 
 def test_nothing_counted_is_nothing_told():

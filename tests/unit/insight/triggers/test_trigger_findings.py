@@ -30,13 +30,13 @@ from tests.unit.cli.trigger_shop import (
 
 def told(shop, later: int = 0) -> dict[str, bool]:
     """Each finding with whether it is urgent."""
-    return {one.text: one.is_urgent for one in list_trigger_findings(shop.store.reader, shop.now + later)}
+    return {finding.text: finding.is_urgent for finding in list_trigger_findings(shop.store.reader, shop.now + later)}
 
 
 def test_nothing_is_said_where_all_is_well(cli, shop) -> None:
     """A fresh store with triggers has no finding."""
     assert told(shop) == {}
-    checks = {one["name"]: one["state"] for one in cli("doctor", "--json").json}
+    checks = {check["name"]: check["state"] for check in cli("doctor", "--json").json}
     assert (checks["triggers"], checks["deliveries"]) == ("ok", "ok")
 
 
@@ -50,7 +50,7 @@ def test_doctor_reads_what_is_wrong_once(cli, shop, monkeypatch) -> None:
 
     monkeypatch.setattr("mainspring.cli.doctor.trigger_checks.list_trigger_findings", counted)
     take_in(shop)
-    checks = {one["name"]: one["state"] for one in cli("doctor", "--json").json}
+    checks = {check["name"]: check["state"] for check in cli("doctor", "--json").json}
     assert (checks["triggers"], checks["deliveries"]) == ("ok", "problem")
     assert len(reads) == 1
 
@@ -110,7 +110,7 @@ def test_trigger_that_listens_tells_what_is_in_its_way(cli, shop) -> None:
     assert (row["state"], row["why"]) == ("listening", "no file can be moved aside")
     assert f"{text}\n" in cli("triggers", "list").err
     assert "why       no file can be moved aside" in cli("triggers", "show", "inbox").out
-    (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "triggers"]
+    (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "triggers"]
     assert (check["state"], check["text"]) == ("warning", text)
     assert text not in cli("status").out
     shop.do(ReportConsumer("inbox/files", shop.now, None, None))
@@ -132,7 +132,7 @@ def test_late_gathering_names_what_is_there(shop) -> None:
     """Once its deadline has passed."""
     gather(shop, end_of_extract(shop, RunState.SUCCEEDED), counts=True, deadline_at=shop.now + MINUTE)
     assert told(shop) == {}
-    ((text, urgent),) = [one for one in told(shop, 2 * MINUTE).items() if "late" in one[0]]
+    ((text, urgent),) = [item for item in told(shop, 2 * MINUTE).items() if "late" in item[0]]
     assert urgent
     assert text == "report/runs waits for runs that are late by 1m: only extract is there"
 
@@ -168,7 +168,7 @@ def test_upstream_that_nobody_declares_is_a_warning(cli, shop) -> None:
     (fault,) = list_undeclared(build_graph({"load": ({"run": Trigger(source=RunEndSource(automation="extrct"))}, [])}))
     assert "'extrct'" in fault.text
     shop.announce(msgspec.structs.replace(LOAD, triggers={"run": Trigger(source=RunEndSource(automation="extrct"))}))
-    assert any("extrct" in one["text"] for one in cli("doctor", "--json").json if one["name"] == "triggers")
+    assert any("extrct" in check["text"] for check in cli("doctor", "--json").json if check["name"] == "triggers")
 
 
 def test_explain_says_what_a_failed_upstream_holds_up(cli, shop) -> None:
@@ -179,10 +179,10 @@ def test_explain_says_what_a_failed_upstream_holds_up(cli, shop) -> None:
     assert "It holds up load, and after it report." in out
     assert "It holds up report (slot 2026-01-05 02:00:00, until" in out
     data = cli("explain", run, "--json").json
-    assert [one["automation"] for one in data["holds_up"]] == ["load", "report"]
+    assert [run["automation"] for run in data["holds_up"]] == ["load", "report"]
     good = end_of_extract(shop, RunState.SUCCEEDED, SLOT + DAY)
     assert cli("explain", good, "--json").json["holds_up"] == []
-    assert [one["automation"] for one in cli("explain", run, "--json").json["holds_up"]] == ["report"]
+    assert [run["automation"] for run in cli("explain", run, "--json").json["holds_up"]] == ["report"]
 
 
 def test_explain_says_what_an_unfinished_upstream_holds_up(cli, shop) -> None:

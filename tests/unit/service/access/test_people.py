@@ -63,7 +63,7 @@ class Site:
         return reads.web_session(self.store.reader, hash_key(cookie))
 
     def acts(self):
-        return [(one.verb, one.subject) for one in audit_rows(self.store.reader)]
+        return [(row.verb, row.subject) for row in audit_rows(self.store.reader)]
 
     def token(self, name="bot", until_at=None, automations=None, command=None):
         return people.make_token(
@@ -123,7 +123,7 @@ def test_guesses_make_a_name_wait_from_wherever_they_come(site):
     with pytest.raises(BusyError) as caught:
         site.enter(address="10.0.0.9")
     assert 0 < caught.value.retry_after.total_seconds() <= 1
-    assert len([one for one in site.acts() if one[0] == "sign in"]) == 5
+    assert len([operation for operation in site.acts() if operation[0] == "sign in"]) == 5
 
 
 def test_guesses_make_an_address_wait_whatever_the_names(site):

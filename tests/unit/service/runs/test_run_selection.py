@@ -38,7 +38,7 @@ def test_runs_are_chosen_by_when_they_were_created(reads, runs):
     """From an instant on, to before another."""
     created = [reads.story(run).run.created_at for run in runs]
     for first, last in product((None, 1, 3), (None, 2, 4)):
-        since_at, until_at = (None if one is None else created[one] for one in (first, last))
+        since_at, until_at = (None if index is None else created[index] for index in (first, last))
         wanted = RunFilter(states=tuple(RunState), since_at=since_at, until_at=until_at)
         assert select_run_ids(reads, wanted) == runs[first or 0 : last]
 
@@ -70,7 +70,7 @@ def test_run_of_after_the_span_is_not_chosen_where_the_clock_was_put_back(reads,
 
 def test_runs_are_chosen_by_when_they_ended_or_stood_still(reads, runs):
     """However long ago they were created; what goes on has no end, so no span of ends means it."""
-    ends = {one.run: one.at for one in reads.last_faults(runs)}
+    ends = {failure.run: failure.at for failure in reads.last_faults(runs)}
     assert ends.keys() == set(runs[:5])
     for since_at, until_at in product([0, *ends.values()], [None, *ends.values()]):
         wanted = RunFilter(states=tuple(RunState), ended_since_at=since_at, ended_until_at=until_at)

@@ -117,7 +117,7 @@ def test_each_arrives_once_more_and_is_on_record(store, reads, act, arrivals):
     do_all(store)
     view = shown(store.reader, "all")
     assert (view.state, view.done, view.refused) == (BulkState.DONE, 3, 0)
-    assert sorted(one.replay_of for one in arrivals.listed() if one.replay_of) == sorted(ids)
+    assert sorted(delivery.replay_of for delivery in arrivals.listed() if delivery.replay_of) == sorted(ids)
     rows = [row for row in reads.audit_rows(limit=50) if row.subject == f"delivery:{ids[0]}"]
     assert [(row.command, row.verb, row.actor, row.reason) for row in rows] == [
         (f"all/{ids[0]}", "replay", str(ACTOR), "mended")
@@ -133,7 +133,7 @@ def test_piece_of_a_dead_process_replays_nothing_twice(store, clock, reads, act,
     clock.forward(bulk_operation.LEASE_MS)
     do_all(store)
     assert shown(store.reader, "all").done == 3
-    assert sorted(one.replay_of for one in arrivals.listed() if one.replay_of) == sorted(ids)
+    assert sorted(delivery.replay_of for delivery in arrivals.listed() if delivery.replay_of) == sorted(ids)
     assert rows_of(reads).count(("replay", f"delivery:{ids[0]}")) == 1
 
 
@@ -146,7 +146,7 @@ def test_refused_signature_is_never_replayed(store, act, arrivals):
     assert (view.done, view.refused) == (1, 1)
     (part,) = bulk_parts(store.reader, view, refused=True)
     assert (part.id, "turned away at the door" in part.why) == (away, True)
-    assert [one.replay_of for one in arrivals.listed() if one.replay_of] == [fine]
+    assert [delivery.replay_of for delivery in arrivals.listed() if delivery.replay_of] == [fine]
 
 
 def test_rate_is_kept(store, clock, act, arrivals):

@@ -51,8 +51,8 @@ def opened(url, passing):
         return made[-1]
 
     yield make
-    for one in made:
-        one.close()
+    for listener in made:
+        listener.close()
 
 
 @pytest.fixture

@@ -306,8 +306,8 @@ def test_a_buried_process_that_comes_back_over_a_cut_line_is_fenced(postgres, pr
     with pytest.raises(FencedError):
         do(database, starting("new"), again=True)
     assert [row for row in contents(url)["runs"] if "'new'" in row] == []
-    for one in (database, other):
-        one.close()
+    for opened in (database, other):
+        opened.close()
 
 
 def test_a_half_closed_line_is_a_dead_one(postgres, proxy):

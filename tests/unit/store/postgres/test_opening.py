@@ -298,7 +298,7 @@ def test_many_that_open_an_empty_schema_at_once_make_it_once(postgres):
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert [one for one in opened if not isinstance(one, PostgresDatabase)] == []
+    assert [result for result in opened if not isinstance(result, PostgresDatabase)] == []
     with connect(read_address(url)) as looking:
         looking.execute("select set_config('search_path', $1, false)", (read_address(url).schema,))
         names = looking.execute(

@@ -45,7 +45,7 @@ def test_read_waits_once_and_a_snapshot_once_for_each_of_its_reads_and_its_end(r
     """Whatever a line has to be told first; of a line of our own a read is one statement."""
 
     def sent():
-        found = ["many" if one == "many" else "one" for one in messages]
+        found = ["many" if message == "many" else "one" for message in messages]
         messages.clear()
         return found
 

@@ -62,7 +62,7 @@ def meta(address: Address, key: str) -> str | None:
 def findings(address: Address, marks: Path) -> list[StoreFindingKind]:
     reader = PostgresReader(address, marks=marks)
     try:
-        return [one.kind for one in reader.findings()]
+        return [finding.kind for finding in reader.findings()]
     finally:
         reader.close()
 

@@ -119,7 +119,7 @@ def test_a_file_that_was_never_a_store_gets_no_note(tmp_path):
     other.write_bytes(b"SQLite format 3\0" + b"\xff" * 4_000)
     with pytest.raises(StoreError):
         SqliteReader(other).read_text("select 1 from meta")
-    assert [one.name for one in tmp_path.iterdir()] == ["other.db"]
+    assert [path.name for path in tmp_path.iterdir()] == ["other.db"]
 
 
 def test_the_background_check_finds_damage_that_no_one_reads(path):
@@ -127,7 +127,7 @@ def test_the_background_check_finds_damage_that_no_one_reads(path):
     spoil(path, "runs")
     checking = IntegrityScan(path)
     tables = list_tables(path)
-    found = dict(one for one in (checking.check_next() for _ in tables) if one is not None)
+    found = dict(finding for finding in (checking.check_next() for _ in tables) if finding is not None)
     assert found.keys() == set(tables)
     assert [name for name, wrong in found.items() if wrong] == ["runs"]
     assert read_damage(path) is not None
@@ -141,7 +141,10 @@ def test_a_table_that_takes_too_long_is_broken_off_and_named(path, monkeypatch, 
     checking = IntegrityScan(path)
     for _ in range(2 * len(list_tables(path))):
         checking.check_next()
-    assert sum("table runs is too large" in one and "mainspring db check" in one for one in caplog.messages) == 1
+    assert (
+        sum("table runs is too large" in message and "mainspring db check" in message for message in caplog.messages)
+        == 1
+    )
     assert read_damage(path) is None
 
 

@@ -142,8 +142,8 @@ def test_attempts_that_use_a_file_first_at_the_same_moment_all_get_it(tmp_path):
                 opened.commit()
                 opened.close()
 
-            for one in [pool.submit(use) for _ in range(4)]:
-                one.result()
+            for future in [pool.submit(use) for _ in range(4)]:
+                future.result()
             assert len(set(rows(file))) == 4
 
 

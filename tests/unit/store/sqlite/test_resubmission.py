@@ -210,7 +210,7 @@ COMMANDS: list[Any] = [
     acts.AuditedCommand("cmd-snooze", "me", "snooze", "i1", seen.SnoozeIncident("i1", 2**50, "me")),
     acts.AuditedCommand("cmd-resolve", "me", "resolve", "i1", seen.ResolveIncident("i1", "me")),
     seen.RecordStoreOutage(id="i9", since_at=1, over_at=2, text="away", facts={}),
-    *(acts.AuditedCommand(f"cmd-{type(one).__name__}", "me", "let in", "somebody", one) for one in PEOPLE),
+    *(acts.AuditedCommand(f"cmd-{type(person).__name__}", "me", "let in", "somebody", person) for person in PEOPLE),
     people.RecordVisit("of-ana"),
     people.RecordVisit("of-bot", is_token=True),
     alerts.LeaseChannels("new", 1_000, ("ops", "other"), 9),

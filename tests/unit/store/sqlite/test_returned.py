@@ -129,7 +129,7 @@ def test_what_was_accepted_on_hold_is_lost_with_the_file_that_holds_it(path):
     assert is_found(path)
     look(path)
     assert meta(path, HOLD_KEY) == "1"
-    (held,) = [one for one in [meta(path, "lost_commits")] if one]
+    (held,) = [value for value in [meta(path, "lost_commits")] if value]
     assert '"epoch":2' in held
 
 

@@ -30,7 +30,7 @@ def meta(path, key):
 
 
 def findings(path):
-    return [one.kind for one in SqliteReader(path).findings()]
+    return [finding.kind for finding in SqliteReader(path).findings()]
 
 
 def work(path, *values):
@@ -185,7 +185,7 @@ def test_a_mark_that_cannot_be_written_is_said_once_and_stops_nothing(path, capl
     mark_of(path).mkdir()
     with caplog.at_level(logging.WARNING):
         work(path, "1", "2", "3")
-    said = [one for one in caplog.messages if "commit mark" in one]
+    said = [message for message in caplog.messages if "commit mark" in message]
     assert len(said) == 1
     assert "a store that goes back in time is not noticed" in said[0]
 

@@ -149,11 +149,11 @@ class Outbox:
 
     @property
     def queues(self):
-        return {one.name: one for one in list_outbox_queues(self.store.reader)}
+        return {queue.name: queue for queue in list_outbox_queues(self.store.reader)}
 
     async def close(self):
-        for one in self._senders:
-            await one.close()
+        for sender in self._senders:
+            await sender.close()
         await asyncio.to_thread(self.store.close)
 
 

@@ -102,9 +102,9 @@ async def test_stream_tells_which_nouns_changed(world):
     late = Listener(changes, world, "ann")
     await late.next()
     assert await late.nouns() >= OF_AUTOMATIONS
-    for one in (ann, payer, late):
-        one.gone.set()
-        await one.over()
+    for stream in (ann, payer, late):
+        stream.gone.set()
+        await stream.over()
     assert changes.open == 0
     changes.close()
 
@@ -135,9 +135,9 @@ async def test_who_sees_some_automations_does_not_hear_that_others_move(world):
     steps = Steps()
     changes = ChangeStreams(world.gate, world.site, steps.pause)
     payer, ann = Listener(changes, world, "payer"), Listener(changes, world, "ann")
-    for one in (payer, ann):
-        assert "retry" in await one.next()
-        await one.nouns()
+    for stream in (payer, ann):
+        assert "retry" in await stream.next()
+        await stream.nouns()
     for place in range(14):
         await steps.waits.wait()
         if place < 3:
@@ -155,8 +155,8 @@ async def test_who_sees_some_automations_does_not_hear_that_others_move(world):
     steps.look()
     assert await payer.nouns() == {"incidents"}
     changes.close()
-    for one in (payer, ann):
-        await one.over()
+    for stream in (payer, ann):
+        await stream.over()
 
 
 @pytest.mark.parametrize(("definition", "data", "is_seen"), [(BACKUP, b"{}", False), (PAY, b'{"amount":1}', True)])
@@ -259,8 +259,8 @@ async def test_streams_of_one_visitor_are_bounded_and_end_with_the_process(world
     assert (told.value.problem.status, told.value.problem.code) == (429, "too_many_streams")
     listeners.append(Listener(changes, world, "olga"))
     changes.close()
-    for one in listeners:
-        await one.over()
+    for listener in listeners:
+        await listener.over()
     assert changes.open == 0
     with pytest.raises(ApiError):
         Listener(changes, world, "olga")
@@ -278,10 +278,10 @@ async def test_who_has_most_streams_makes_place_where_all_are_taken(world, few):
     with pytest.raises(ApiError) as told:
         Listener(changes, world, "ann")
     assert (told.value.problem.status, told.value.problem.code) == (503, "too_many_streams")
-    assert not any(one.ended for one in (*greedy[1:], *others, late))
+    assert not any(stream.ended for stream in (*greedy[1:], *others, late))
     changes.close()
-    for one in (*greedy, *others, late):
-        await one.over()
+    for stream in (*greedy, *others, late):
+        await stream.over()
 
 
 @pytest.mark.asyncio
@@ -290,20 +290,20 @@ async def test_crowd_is_told_in_turns_and_nobody_is_forgotten(world, few):
     steps = Steps()
     changes = ChangeStreams(world.gate, world.site, steps.pause)
     crowd = [Listener(changes, world, who) for who in bots(world, 6)]
-    for one in crowd:
-        assert "retry" in await one.next()
-    for one in crowd[:4]:
-        assert "runs" in await one.nouns()
+    for stream in crowd:
+        assert "retry" in await stream.next()
+    for stream in crowd[:4]:
+        assert "runs" in await stream.nouns()
     await steps.waits.wait()
     world.begin()
     steps.look()
-    for one in crowd[4:]:
-        assert await one.nouns() >= {"runs", "queues", "audit-log"}
-    for one in crowd[:2]:
-        assert "runs" in await one.nouns()
+    for stream in crowd[4:]:
+        assert await stream.nouns() >= {"runs", "queues", "audit-log"}
+    for stream in crowd[:2]:
+        assert "runs" in await stream.nouns()
     changes.close()
-    for one in crowd:
-        await one.over()
+    for stream in crowd:
+        await stream.over()
 
 
 @pytest.mark.asyncio
@@ -317,11 +317,11 @@ async def test_who_comes_while_it_is_looked_stays(world):
     late = Listener(changes, world, "olga")
     await late.next()
     go.set()
-    for one in (ann, late):
-        assert "runs" in await one.nouns()
+    for stream in (ann, late):
+        assert "runs" in await stream.nouns()
     changes.close()
-    for one in (ann, late):
-        await one.over()
+    for stream in (ann, late):
+        await stream.over()
 
 
 @pytest.mark.asyncio
@@ -333,9 +333,9 @@ async def test_look_asks_the_store_once_however_many_listen(world, few):
     world.gate.current_visitors = lambda keys: (asked.append(len(keys)), still(keys))[1]
     changes = ChangeStreams(world.gate, world.site, steps.pause)
     crowd = [Listener(changes, world, who) for who in bots(world, 4)]
-    for one in crowd:
-        await one.next()
-        await one.nouns()
+    for stream in crowd:
+        await stream.next()
+        await stream.nouns()
     await steps.waits.wait()
     reads = counted(world.store.reader)
     steps.look()
@@ -343,8 +343,8 @@ async def test_look_asks_the_store_once_however_many_listen(world, few):
     assert asked == [4, 4]
     assert 0 < len(reads) <= 20
     changes.close()
-    for one in crowd:
-        await one.over()
+    for stream in crowd:
+        await stream.over()
 
 
 def test_marks_change_with_what_they_stand_for(world):

@@ -19,7 +19,7 @@ async def test_failed_run_is_explained_with_acts_that_can_be_sent(world):
     assert told["what"][0].startswith("It failed at step charge it")
     assert told["why"] == ["Trying again cannot help as it is: the error is permanent."]
     assert told["next"] == ["Nothing more happens by itself."]
-    assert [(one["act"], one["body"]) for one in told["can"]] == [
+    assert [(operation["act"], operation["body"]) for operation in told["can"]] == [
         ("retry", {}),
         ("retry", {"from_step": "charge it"}),
         ("discard", {}),
@@ -39,7 +39,7 @@ async def test_step_in_doubt_can_be_settled_both_ways(world):
     (claimed,) = world.claim()
     world.store.apply(halt(claimed, "charge", FailureReason.IN_DOUBT))
     can = (await world.get(f"/runs/{run}/explanation"))["can"]
-    assert [(one["act"], one["body"]) for one in can] == [
+    assert [(operation["act"], operation["body"]) for operation in can] == [
         ("give-result", {"step": "charge"}),
         ("retry", {"again": "charge"}),
         ("discard", {}),
@@ -68,11 +68,11 @@ async def test_journal_is_told_page_by_page(world):
         world.store.apply(outcome(claimed, rank, failure=BOOM if rank == 2 else None))
     first = await world.get(f"/runs/{run}/journal", limit=3)
     rest = await world.get(f"/runs/{run}/journal", limit=3, cursor=first["next"])
-    assert [one["rank"] for one in (*first["items"], *rest["items"])] == [5, 4, 3, 2, 1]
+    assert [item["rank"] for item in (*first["items"], *rest["items"])] == [5, 4, 3, 2, 1]
     assert (rest["next"], rest["items"][0]["failure"]["message"], first["items"][0]["output"]) == (None, "it broke", 1)
     assert (await world.ask("GET", f"/runs/{run}/journal", params={"cursor": "x"})).status_code == 400
     stages = (await world.get(f"/runs/{run}/stages"))["items"]
-    assert [one["ident"] for stage in stages for one in stage["steps"]] == ["s1", "s2", "s3", "s4", "s5"]
+    assert [step["ident"] for stage in stages for step in stage["steps"]] == ["s1", "s2", "s3", "s4", "s5"]
     step = await world.get(f"/runs/{run}/steps/s2")
     assert (step["outcomes"][0]["input"], step["attempts"]) == ([], [])
     assert (await world.ask("GET", f"/runs/{run}/steps/s9")).status_code == 404

@@ -59,7 +59,7 @@ async def test_question_is_listed_and_answered_by_one_of_its_choices(world):
     paying = world.begin()
     (claimed,) = world.claim()
     world.store.apply(OpenWait(paying, claimed.claim, "ask", "ask", "ask", question=ASKED))
-    assert [one["run"] for one in (await world.get("/questions", who="payer"))["items"]] == [paying]
+    assert [question["run"] for question in (await world.get("/questions", who="payer"))["items"]] == [paying]
     await world.post(f"/runs/{paying}/answer", who="payer", choice="refund")
     wrong = await world.ask("POST", f"/runs/{run}/answer", json={"choice": "aprove"})
     assert (wrong.status_code, wrong.json()["code"]) == (422, "unknown_name")
@@ -142,8 +142,8 @@ async def test_last_lines_of_a_run_come_first_where_they_are_wanted(world):
     assert seen == ["a", "b", "c", "Other"]
     assert [line["text"] for line in (await world.get(path, last=True, step="s"))["items"]] == list("abcd")
     for last in (True, False):
-        assert [one["text"] for one in (await world.get(path, last=last, step="o#1"))["items"]] == ["Other"]
-        assert [one["text"] for one in (await world.get(path, last=last, q="OTH"))["items"]] == ["Other"]
+        assert [item["text"] for item in (await world.get(path, last=last, step="o#1"))["items"]] == ["Other"]
+        assert [item["text"] for item in (await world.get(path, last=last, q="OTH"))["items"]] == ["Other"]
         assert (await world.get(path, last=last, q="nothing"))["items"] == []
 
 

@@ -21,8 +21,10 @@ async def test_automation_is_paused_resumed_and_retired(world):
     await world.post("/automations/pay/resume")
     assert (await world.ask("POST", "/automations/pay/resume", json={})).status_code == 409
     await world.post("/automations/pay/retire")
-    assert [one["name"] for one in (await world.get("/automations"))["items"]] == ["backup"]
-    assert [one["name"] for one in (await world.get("/automations", retired=True, name="pa"))["items"]] == ["pay"]
+    assert [automation["name"] for automation in (await world.get("/automations"))["items"]] == ["backup"]
+    assert [
+        automation["name"] for automation in (await world.get("/automations", retired=True, name="pa"))["items"]
+    ] == ["pay"]
     assert (await world.ask("GET", "/automations/nope")).status_code == 404
     assert (
         await world.ask("POST", "/automations/pay/backfill", json={"from": "2026-01-01T00:00:00Z"})
@@ -61,8 +63,8 @@ async def test_incident_is_looked_after_once(world):
     shown = await world.get("/incidents/i_01")
     assert shown["incident"]["state"] == IncidentState.RESOLVED
     assert [move["by"] for move in shown["moves"]][1:] == ["api:payer", "api:ann", "api:ann"]
-    assert [one["id"] for one in (await world.get("/incidents"))["items"]] == ["i_02"]
-    assert [one["id"] for one in (await world.get("/incidents", state="resolved"))["items"]] == ["i_01"]
+    assert [incident["id"] for incident in (await world.get("/incidents"))["items"]] == ["i_02"]
+    assert [incident["id"] for incident in (await world.get("/incidents", state="resolved"))["items"]] == ["i_01"]
 
 
 @pytest.mark.asyncio
@@ -71,10 +73,10 @@ async def test_incidents_are_listed_part_by_part(world):
     for place, name in enumerate(("pay", "backup", "c", "d", "e")):
         world.find_wrong(name, f"i_{place}")
         world.clock.forward(place % 2)
-    whole = [one["id"] for one in (await world.get("/incidents"))["items"]]
+    whole = [incident["id"] for incident in (await world.get("/incidents"))["items"]]
     page, seen = await world.get("/incidents", limit=2), []
     while True:
-        seen += [one["id"] for one in page["items"]]
+        seen += [item["id"] for item in page["items"]]
         if page["next"] is None:
             break
         page = await world.get("/incidents", limit=2, cursor=page["next"])
@@ -93,7 +95,7 @@ async def test_queue_is_paused_and_goes_on(world):
     await world.post("/queues/mail/resume")
     assert (await world.get("/queues/mail"))["paused_at"] is None
     assert (await world.ask("POST", "/queues/nope/pause", json={})).status_code == 404
-    assert "mail" in [one["name"] for one in (await world.get("/queues"))["items"]]
+    assert "mail" in [queue["name"] for queue in (await world.get("/queues"))["items"]]
 
 
 @pytest.mark.asyncio
@@ -141,7 +143,7 @@ async def test_outbox_names_messages_that_are_not_there(world):
 @pytest.mark.asyncio
 async def test_monitors_say_what_they_judge(world):
     """Each of the table, with its settings; one that is not there is 404."""
-    assert [one["name"] for one in (await world.get("/monitors"))["items"]] == [
+    assert [monitor["name"] for monitor in (await world.get("/monitors"))["items"]] == [
         *map(str, MONITORS),
         *map(str, FIXED_MONITORS),
     ]
@@ -172,7 +174,7 @@ async def test_audit_log_is_listed_and_walked(world):
         world.begin()
     page = await world.get("/audit-log", limit=2)
     rest = await world.get("/audit-log", limit=2, cursor=page["next"])
-    assert [one["seq"] for one in page["items"] + rest["items"]] == [3, 2, 1]
+    assert [item["seq"] for item in page["items"] + rest["items"]] == [3, 2, 1]
     assert rest["next"] is None
     found = await world.get("/audit-log/check")
     assert (found["broken_at"], found["rows"]) == (None, 3)
@@ -185,7 +187,7 @@ async def test_audit_log_is_filtered(world):
     await world.post(f"/runs/{run}/cancel")
 
     async def verbs(**query):
-        return [one["verb"] for one in (await world.get("/audit-log", **query))["items"]]
+        return [entry["verb"] for entry in (await world.get("/audit-log", **query))["items"]]
 
     assert await verbs(subject=run) == await verbs(subject=f"run:{run}") == await verbs(way="api") == ["cancel"]
     assert await verbs(automation="pay") == ["cancel", "start"]

@@ -50,12 +50,12 @@ async def test_large_events_are_told_page_by_page(world, monkeypatch):
     shop = Shop(world)
     ids = [shop.publish("big", {"x": "y" * 400}, key=str(n)) for n in range(5)][::-1]
     whole = await world.get("/events", limit=5)
-    assert ([one["id"] for one in whole["items"]], whole["next"]) == (ids, None)
+    assert ([item["id"] for item in whole["items"]], whole["next"]) == (ids, None)
     monkeypatch.setattr(page_size, "MOST_BYTES", 500)
     found, onward = [], {}
     while onward is not None:
         page = await world.get("/events", limit=5, **onward)
         assert len(page["items"]) <= 2
-        found += [one["id"] for one in page["items"]]
+        found += [item["id"] for item in page["items"]]
         onward = None if page["next"] is None else {"cursor": page["next"]}
     assert found == ids

@@ -207,7 +207,7 @@ async def test_crowd_is_told_to_come_back_and_probes_are_answered(site, monkeypa
     assert (refused.status_code, refused.headers["retry-after"], refused.headers["connection"]) == (503, "1", "close")
     assert (await browser.get("/healthz")).text == "done"
     gone.set()
-    assert {(await one).status_code for one in asked} == {200}
+    assert {(await request).status_code for request in asked} == {200}
     assert (await browser.get("/i/c")).status_code == 200
 
 
@@ -227,7 +227,7 @@ async def test_visits_are_noted_now_and_then(site, monkeypatch):
     text, noted = site.token(), []
     monkeypatch.setattr(site.store, "submit", lambda command, on_done: noted.append(command))
     await site.ways.authenticator.visitor(asking(authorization=f"Bearer {text}"))
-    assert [(one.hash, one.is_token) for one in noted] == [(hash_key(text), True)]
+    assert [(use.hash, use.is_token) for use in noted] == [(hash_key(text), True)]
     browser = site.browser()
     await browser.sign_in()
     await browser.get("/me")
@@ -242,10 +242,12 @@ async def test_who_is_still_let_in_is_asked_for_all_at_once(site, monkeypatch):
     await browsers[0].sign_in("ana")
     await browsers[1].sign_in("bob")
     asks = [asking(authorization=f"Bearer {text}") for text in texts]
-    asks += [asking(cookie="; ".join(f"{name}={value}" for name, value in one.cookies.items())) for one in browsers]
+    asks += [
+        asking(cookie="; ".join(f"{name}={value}" for name, value in browser.cookies.items())) for browser in browsers
+    ]
     gate = site.ways.authenticator
-    keys = [gate.key(one) for one in asks]
-    assert [gate.current_visitors(keys)[key] for key in keys] == [await gate.visitor(one) for one in asks]
+    keys = [gate.key(request) for request in asks]
+    assert [gate.current_visitors(keys)[key] for key in keys] == [await gate.visitor(request) for request in asks]
     assert gate.key(asking()) is None
     asked = counted(site.store.reader)
     gate.current_visitors(keys)
@@ -268,7 +270,7 @@ async def test_who_asks_too_often_is_told_so(site):
     assert answers[0].status_code == 401
     assert answers[-1].status_code == 429
     known = [await site.ways.authenticator.visitor(asking(authorization=f"Bearer {text}")) for _ in range(100)]
-    assert all(isinstance(one, Visitor) for one in known)
+    assert all(isinstance(visitor, Visitor) for visitor in known)
 
 
 @pytest.mark.asyncio

@@ -62,7 +62,7 @@ class PageWorld:
 
     async def who_sees(self, part, path, *who):
         """Tell of each of these people whether the page has this part for them: what nobody sees is hidden from nobody."""
-        return [part in await self.get(path, who=one) for one in who or ("ana", "vic")]
+        return [part in await self.get(path, who=person) for person in who or ("ana", "vic")]
 
     async def press(self, path, act, *, who="ana", onward=None, **fields):
         """Press a button of a page and return what the page that it leads to shows; on an error, what is shown then."""

@@ -24,9 +24,9 @@ class Read(HTMLParser):
         self.links, self.sent, self.faults = [], [], []
         self.feed(text)
         self._leave()
-        self.faults += [f"the id {one} twice" for one in {one for one in self._ids if self._ids.count(one) > 1}]
+        self.faults += [f"the id {id} twice" for id in {id for id in self._ids if self._ids.count(id) > 1}]
         self.faults += [f"no label: {name}" for id, name in self._wanting if id not in self._labels]
-        self.faults += [f"leads to #{one}, which is not there" for one in self._own() if one not in self._ids]
+        self.faults += [f"leads to #{id}, which is not there" for id in self._own() if id not in self._ids]
 
     def handle_starttag(self, tag, attrs):
         found = dict(attrs)
@@ -80,7 +80,7 @@ class Read(HTMLParser):
         """Look whether the program takes the command lines that are shown."""
         for line in re.split(r"; |\n", lines):
             said = line.removeprefix("mainspring ")
-            self.faults += [f"{one} in the line {line}" for one in (unknown_in(said) if said != line else [])]
+            self.faults += [f"{name} in the line {line}" for name in (unknown_in(said) if said != line else [])]
 
     def _head(self, level):
         if level > self._level + 1 and not (self._level == 0 and level == 1):
@@ -90,8 +90,8 @@ class Read(HTMLParser):
     def _own(self):
         """Return the places on the page itself that it leads to."""
         here = urlsplit(self._at)
-        split = [urlsplit(one) for one in self.links]
-        return {one.fragment for one in split if one.fragment and one[:4] == here[:4]}
+        split = [urlsplit(link) for link in self.links]
+        return {link.fragment for link in split if link.fragment and link[:4] == here[:4]}
 
 
 def shape(address):

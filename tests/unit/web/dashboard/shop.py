@@ -60,7 +60,9 @@ class Shop:
         self.world, self.store, self.clock = world, world.store, world.clock
         definitions = (PAY, BACKUP, SHOP, LABELS)
         triggers = tuple(
-            build_trigger_row(one.name, end, found) for one in definitions for end, found in one.triggers.items()
+            build_trigger_row(definition.name, end, found)
+            for definition in definitions
+            for end, found in definition.triggers.items()
         )
         announce(self.store, *definitions, triggers=triggers)
 
@@ -98,10 +100,10 @@ class Shop:
         """Let a run send messages that their broker refuses, and one more that waits; return the run."""
         self.world.begin()
         (run,) = self.store.apply(ClaimRuns(self.id("c"), 1)).runs
-        self.store.apply(outcome(run, 1, posts=tuple(post(id=one) for one in ids)))
+        self.store.apply(outcome(run, 1, posts=tuple(post(id=id) for id in ids)))
         lease = take()
         (queue,) = self.store.apply(lease).queues
-        refused = tuple(MessageRefusal(one.seq, f"{one.id} is too large") for one in queue.messages)
+        refused = tuple(MessageRefusal(message.seq, f"{message.id} is too large") for message in queue.messages)
         self.store.apply(SettleQueue(lease.lease, queue.name, refused=refused))
         return run.id
 

@@ -67,7 +67,7 @@ async def test_airflow_56635_and_prefect_16304_a_list_that_takes_a_minute(world)
     for run in claimed(world, 20):
         fail(world, run)
     notes = counted(world.store.reader)
-    lists = [f"{BASE}{one.path}" for one in ROUTES if one.method == "GET" and not one.names]
+    lists = [f"{BASE}{route.path}" for route in ROUTES if route.method == "GET" and not route.names]
     for path in [*lists, *(page.path for page in PAGES if not page.names)]:
         notes.clear()
         world.site.project_status.forget()  # each is counted with the verdict, which pages of one second share
@@ -90,7 +90,7 @@ async def test_airflow_61804_memory_that_grows_until_the_process_dies(world):
 @pytest.mark.asyncio
 async def test_prefect_21084_seventy_requests_a_tab(world):
     """A page is itself and a handful of assets, which are kept for ever; it has one stream."""
-    for page in (one for one in PAGES if not one.names):
+    for page in (page for page in PAGES if not page.names):
         text = await world.get(page.path)
         assets = set(re.findall(r'(?:src|href)="(/assets/[^"]+)"', text))
         assert 0 < len(assets) <= MOST_ASSETS, page.path
@@ -125,8 +125,8 @@ async def test_airflow_56250_options_that_are_reset_when_the_page_is_loaded_agai
     with_filters = 0
     for page in LISTS:
         text = await world.get(page.path)
-        forms = [one for one in re.findall(r"<form[^>]*>", text) if "search" not in one]
-        with_filters += any('method="get"' in one for one in forms)
+        forms = [form for form in re.findall(r"<form[^>]*>", text) if "search" not in form]
+        with_filters += any('method="get"' in form for form in forms)
     assert with_filters
     text = await world.get("/deliveries", state="refused")
     assert re.search(r'<option[^>]*value="refused"[^>]*selected|<option[^>]* selected[^>]*>\s*refused', text)
@@ -165,7 +165,7 @@ async def test_temporal_3517_only_the_last_attempt_keeps_its_failure(world):
         )
     fail(world, run, "try 3 broke")
     story = await asked(world, f"/runs/{run.id}/story")
-    told = [one["failure"]["message"] for one in story["attempts"]]
+    told = [attempt["failure"]["message"] for attempt in story["attempts"]]
     assert told == ["try 1 broke", "try 2 broke"]
     assert story["run"]["failure"]["message"] == "try 3 broke"
 
@@ -191,7 +191,7 @@ async def test_temporal_ui_2192_no_filter_for_what_failed_and_prefect_18307_ten_
     fail(world, bad)
     notes = counted(world.store.reader)
     found = await asked(world, "/runs?state=failed")
-    assert [one["id"] for one in found["items"]] == [bad.id]
+    assert [run["id"] for run in found["items"]] == [bad.id]
     assert notes.count("text") == 1
 
 
@@ -216,18 +216,18 @@ async def test_sidekiq_undertaker_failures_that_cannot_be_grouped(world):
         world.begin()
     for n, run in enumerate(claimed(world)):
         fail(world, run, f"cause {n % 2}")
-    told = [GroupedFailure(one.seq, one.run, one.at) for one in ungrouped_failures(world.store.reader)]
+    told = [GroupedFailure(failure.seq, failure.run, failure.at) for failure in ungrouped_failures(world.store.reader)]
     groups = tuple(
         ErrorGroup("pay", f"f{n}", "ValueError", "boom", "load", f"cause {n}", tuple(told[n::2])) for n in (0, 1)
     )
     world.store.apply(RecordEvaluation(started_at=world.clock.now(), groups=groups))
     found = (await asked(world, "/errors"))["items"]
-    assert {(one["message"], one["number"]) for one in found} == {("cause 0", 2), ("cause 1", 2)}
+    assert {(group["message"], group["number"]) for group in found} == {("cause 0", 2), ("cause 1", 2)}
 
 
 @pytest.mark.asyncio
 async def test_healthchecks_858_no_rule_for_a_share_of_failures(world):
     """There is one, it is on, and it says by what it judges."""
-    found = {one["name"]: one for one in (await asked(world, "/monitors"))["items"]}
+    found = {monitor["name"]: monitor for monitor in (await asked(world, "/monitors"))["items"]}
     assert found["fail_rate"]["on"]
     assert (await asked(world, "/monitors/fail_rate"))["rule"]

@@ -165,7 +165,7 @@ async def test_n8n_1578_list_of_runs_that_does_not_scale(world):
     notes = counted(world.store.reader)
     for pages in range(1, 10):
         page = await api(world, f"/runs?limit=10{f'&cursor={next}' if next else ''}")
-        found, next = found + [one["id"] for one in page["items"]], page["next"]
+        found, next = found + [item["id"] for item in page["items"]], page["next"]
         assert notes.count("text") == pages
         if next is None:
             break
@@ -214,7 +214,7 @@ async def test_oban_52_counts_that_cost_more_than_the_page(world):
     """What pages count is counted up to a cap; but for what is still to be told, which is what an index holds of its own."""
     failed(world)
     notes = counted(world.store.reader)
-    for page in (one for one in PAGES if not one.names):
+    for page in (page for page in PAGES if not page.names):
         await world.get(page.path)
     counts = {name for name in notes if name.startswith("count_")}
     assert counts - {"count_unsent_alerts"}

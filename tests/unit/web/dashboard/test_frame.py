@@ -69,7 +69,7 @@ def test_rows_leave_as_they_are_read(kind):
     assert (len(read), len(first) < 500_000) == (3, True)
     whole = b"".join([first, *parts])
     found = json.loads(whole) if kind == "json" else list(csv.DictReader(io.StringIO(whole.decode())))
-    assert [one["name"] for one in found] == [f"n{n}" for n in range(50)]
+    assert [person["name"] for person in found] == [f"n{n}" for n in range(50)]
     read.clear()
     assert b"".join(encode_rows(rows(MOST + 10, 1), kind)).count(b"n") >= MOST
     assert len(read) == MOST
@@ -118,7 +118,7 @@ def test_stored_values_leave_without_their_secrets(kind):
     whole = b"".join(encode_rows(rows, kind)).decode()
     assert "pw-123456" not in whole
     found = json.loads(whole) if kind == "json" else list(csv.DictReader(io.StringIO(whole)))
-    assert [one["name"] for one in found] == ["token", "b"]
+    assert [item["name"] for item in found] == ["token", "b"]
     assert "7" in str(found[0]["data"])
 
 
@@ -138,7 +138,7 @@ async def test_large_events_leave_whole(world):
     ids = [shop.publish("big", {"x": "y" * 200_000}, key=str(n)) for n in range(3)][::-1]
     browser = await world.browser()
     answer = await browser.get("/events?as=json")
-    assert [one["id"] for one in answer.json()] == ids
+    assert [item["id"] for item in answer.json()] == ids
     assert answer.headers["content-disposition"] == 'attachment; filename="events.json"'
     assert answer.headers["cache-control"] == "no-store"
 
@@ -154,7 +154,9 @@ async def test_what_was_done_is_told_above_the_page(world):
     assert "Nobody holds a lock" in first.text
     again = await world.press("/locks", "break", lock="night <b>", reason="it hangs", page="p1")
     assert said(again.text) == said(first.text)
-    assert [one for one in world.ways.acts() if one[0] == "break"] == [("break", "lock:night <b>", "web:ana")]
+    assert [operation for operation in world.ways.acts() if operation[0] == "break"] == [
+        ("break", "lock:night <b>", "web:ana")
+    ]
     other = await world.press("/locks", "break", lock="night <b>", reason="it hangs", page="p2")
     assert other.status_code == 404
     assert said(await world.get(str(first.request.url.raw_path, "ascii"), who="vic")) == ""
@@ -187,7 +189,7 @@ async def test_form_is_as_bounded_as_a_body_of_the_api(world):
         answer = await world.press("/events", "publish", name=name)
         assert answer.status_code == 409
     assert (await world.press("/events", "publish", name="paid")).status_code == 200
-    assert [one[1] for one in world.ways.acts() if one[0] == "publish"] == ["event:paid"]
+    assert [operation[1] for operation in world.ways.acts() if operation[0] == "publish"] == ["event:paid"]
 
 
 @pytest.mark.asyncio
@@ -196,8 +198,8 @@ async def test_command_id_tells_nothing_of_what_was_typed(world):
     first, second = await world.browser("ana"), await world.browser("olga")
     for browser in (first, second, first):
         assert (await browser.press("/a/pay", "pause", page="p1", reason="same")).status_code == 303
-    rows = [one for one in audit_rows(world.store.reader) if one.verb == "pause"]
-    assert len({one.command for one in rows}) == len(rows) == 2
+    rows = [row for row in audit_rows(world.store.reader) if row.verb == "pause"]
+    assert len({row.command for row in rows}) == len(rows) == 2
 
 
 @pytest.mark.asyncio
@@ -237,4 +239,4 @@ async def test_command_line_is_safe_to_copy(world, name):
     """A lock may be named after what a step was given: on a command line that is one word."""
     world.store.apply(AcquireLock(name, "backup", None))
     lines = re.findall(r"<code>(mainspring locks break .*?)</code>", await world.get("/locks"), re.S)
-    assert [shlex.split(html.unescape(one), comments=True)[3] for one in lines] == [name]
+    assert [shlex.split(html.unescape(line), comments=True)[3] for line in lines] == [name]

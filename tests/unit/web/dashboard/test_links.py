@@ -86,10 +86,10 @@ async def followed(world, who, base="", each=(EACH, EACH_PLAIN)):
         elif answer.headers["content-type"].startswith("text/html"):
             page = Read(whole, answer.text)
             read.add(kind)
-            faults += [(one, address) for one in page.faults]
-            here = [one for one in page.links if not urlsplit(one).netloc]
+            faults += [(fault, address) for fault in page.faults]
+            here = [link for link in page.links if not urlsplit(link).netloc]
             here += [one for method, one in page.sent if method == "get"]
-            todo.extend((one, address) for one in here)
+            todo.extend((link, address) for link in here)
             faults += [
                 ("a form", one, address)
                 for way, one in page.sent
@@ -100,7 +100,7 @@ async def followed(world, who, base="", each=(EACH, EACH_PLAIN)):
 
 def _takes_forms(address):
     path = shape(address)[0]
-    return path in OTHERS or path.startswith("/people") or any(one.path == path and one.buttons for one in PAGES)
+    return path in OTHERS or path.startswith("/people") or any(page.path == path and page.buttons for page in PAGES)
 
 
 @pytest.mark.slow
@@ -110,8 +110,8 @@ async def test_every_link_leads_somewhere(full, who):
     """For who may do all, and for who sees some automations: ids once, headings in order, fields with labels."""
     read, faults = await followed(full, who)
     assert faults == []
-    reached = {one[0] for one in read}
-    expected = {one.path for one in PAGES if not one.whole or who != "payer"} - {"/undecided"}
+    reached = {item[0] for item in read}
+    expected = {page.path for page in PAGES if not page.whole or who != "payer"} - {"/undecided"}
     if who == "payer":
         expected -= OF_THE_SHOP
     assert expected - reached == set()

@@ -38,8 +38,8 @@ def staying(text):
 
 def test_every_table_of_every_template_leaves():
     """Also where no test has data for it; a link that belongs to the next table does not count."""
-    names = [one for one in TEMPLATES.glob("*.html") if one.name not in DRAWN_ELSEWHERE]
-    assert {one.name: staying(one.read_text()) for one in names if staying(one.read_text())} == {}
+    names = [path for path in TEMPLATES.glob("*.html") if path.name not in DRAWN_ELSEWHERE]
+    assert {name.name: staying(name.read_text()) for name in names if staying(name.read_text())} == {}
     assert staying("</table>{{ parts.leaves(here, 'x') }}\n</table>\n<h2>") == [2]
     assert staying("</table><h2>Next</h2><table></table>{{ parts.under(here) }}") == [1]
 
@@ -70,7 +70,7 @@ def test_links_name_tables_that_there_are():
 
 def tables(path):
     """Return the names of the tables of a page."""
-    return next(sorted(one.tables) for one in PAGES if one.path == path)
+    return next(sorted(page.tables) for page in PAGES if page.path == path)
 
 
 async def leaving(world, path, of, *, who="ana", kind="json", **query):
@@ -99,9 +99,9 @@ async def test_tables_are_seen_by_whom_their_page_is(world):
         for of in ("", "&of=figures", "&of=held", "&of=headers"):
             assert (await browser.get(f"{path}?as=json{of}")).status_code in (400, 404), path
     seen = {"ana": set(), "payer": set()}
-    for one in json.loads(await world.get("/failed?as=json")):
+    for run in json.loads(await world.get("/failed?as=json")):
         for who, names in seen.items():
-            rows = await leaving(world, "/failed", "runs", who=who, error=one["fingerprint"])
+            rows = await leaving(world, "/failed", "runs", who=who, error=run["fingerprint"])
             names.update(row["automation"] for row in rows)
     assert seen == {"ana": {"pay", "backup"}, "payer": {"pay"}}
 
@@ -116,8 +116,8 @@ async def test_steps_and_attempts_of_a_run_leave(world):
     world.store.apply(failing_step)
     world.store.apply(finish(run, RunState.FAILED, failure=failure, failed_ident="upload"))
     steps = await leaving(world, f"/r/{run.id}", "steps")
-    assert [(one["name"], one["attempts"]) for one in steps] == [("dump", 1), ("upload", 1)]
-    assert [one["error"] for one in await leaving(world, f"/r/{run.id}", "steps", kind="csv")] == ["", "'=1+1"]
+    assert [(step["name"], step["attempts"]) for step in steps] == [("dump", 1), ("upload", 1)]
+    assert [step["error"] for step in await leaving(world, f"/r/{run.id}", "steps", kind="csv")] == ["", "'=1+1"]
     assert len(await leaving(world, f"/r/{run.id}", "attempts")) == 1
     assert len(await leaving(world, f"/r/{run.id}", "attempts", step="dump")) == 1
     assert await leaving(world, f"/r/{run.id}", "attempts", step="*") == []
@@ -129,9 +129,9 @@ async def test_tables_of_an_automation_leave(world):
     """What its pictures are drawn from too."""
     failing.fall(world, 3)
     failing.group(world)
-    assert [one["number"] for one in await leaving(world, "/a/pay", "errors")] == [3]
-    assert sum(one["failed"] for one in await leaving(world, "/a/pay", "hours")) == 3
-    assert sum(one["failed"] for one in await leaving(world, "/a/pay", "days")) == 3
+    assert [row["number"] for row in await leaving(world, "/a/pay", "errors")] == [3]
+    assert sum(hour["failed"] for hour in await leaving(world, "/a/pay", "hours")) == 3
+    assert sum(row["failed"] for row in await leaving(world, "/a/pay", "days")) == 3
     assert await leaving(world, "/a/pay", "errors", kind="csv") != []
     for of in tables("/a/{automation}"):
         assert isinstance(await leaving(world, "/a/pay", of), list)
@@ -148,4 +148,4 @@ async def test_what_arrived_leaves_without_what_proves_its_sender(world):
     (figures,) = await leaving(world, "/triggers/shop%2Fwebhook", "figures")
     assert (figures["name"], figures["arrived"]) == ("shop/webhook", {"started": 1})
     rows = json.loads(await world.get("/triggers/shop%2Fwebhook?as=json"))
-    assert [one["id"] for one in rows] == [delivery]
+    assert [row["id"] for row in rows] == [delivery]

@@ -46,8 +46,8 @@ async def test_asset_is_served_under_its_hash_alone(name, kind):
 
 def test_every_sheet_and_script_is_in_an_asset():
     """None lies there that nobody gets."""
-    assert {one.name for one in (STATIC / "css").iterdir()} == {f"{name}.css" for name in SHEETS}
-    assert {one.name for one in (STATIC / "js").iterdir()} == {f"{name}.js" for name in (*SCRIPTS, "chart")}
+    assert {path.name for path in (STATIC / "css").iterdir()} == {f"{name}.css" for name in SHEETS}
+    assert {path.name for path in (STATIC / "js").iterdir()} == {f"{name}.js" for name in (*SCRIPTS, "chart")}
 
 
 def test_scripts_of_others_are_there():

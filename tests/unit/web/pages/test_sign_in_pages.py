@@ -43,15 +43,15 @@ async def test_person_signs_in_and_out(site):
     assert (left.status_code, left.headers["location"]) == (303, "/sign-in")
     assert reads.web_sessions(site.store.reader, site.clock.now()) == []
     assert (await browser.get("/me")).status_code == 303
-    assert [one[:2] for one in site.acts()[:2]] == [("sign out", "person:ana"), ("sign in", "person:ana")]
+    assert [operation[:2] for operation in site.acts()[:2]] == [("sign out", "person:ana"), ("sign in", "person:ana")]
 
 
 @pytest.mark.asyncio
 async def test_wrong_name_and_wrong_password_read_the_same(site):
     """Nobody hears which of the two it was; nothing that was typed comes back."""
     answers = [await site.browser().sign_in(*pair) for pair in (("ana", "wrong"), ("eve", "wrong"), (HOSTILE, HOSTILE))]
-    assert {one.status_code for one in answers} == {401}
-    assert len({one.text for one in answers}) == 1
+    assert {answer.status_code for answer in answers} == {401}
+    assert len({answer.text for answer in answers}) == 1
     assert "set-cookie" not in answers[0].headers
 
 
@@ -151,7 +151,7 @@ async def test_forwarded_headers_count_only_from_trusted_proxies(tmp_path, proxi
     """The last address that is no trusted proxy itself; a sender can write what it likes before that."""
     site = Site(tmp_path / "s.db", trusted_proxies=proxies)
     await site.browser().sign_in(headers={**OWN, "x-forwarded-for": said})
-    found = [one.address for one in reads.web_sessions(site.store.reader, site.clock.now())]
+    found = [session.address for session in reads.web_sessions(site.store.reader, site.clock.now())]
     site.store.close()
     assert found == [address]
 

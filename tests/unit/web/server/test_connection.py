@@ -65,8 +65,8 @@ class Served:
 
     async def __aexit__(self, *_: object) -> None:
         self.server.close()
-        for one in list(self.state.connections):
-            one.close_now()  # type: ignore[union-attr]
+        for opened in list(self.state.connections):
+            opened.close_now()  # type: ignore[union-attr]
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         self.answered += 1

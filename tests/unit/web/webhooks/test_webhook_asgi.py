@@ -37,7 +37,7 @@ async def test_delivery_is_stored_before_its_sender_hears_of_it(tmp_path):
         rows = w.rows("select id, run, state, key, verified from deliveries")
         assert rows == [(told.json["delivery"], told.json["run"], "started", "o-1", "bearer")]
         again = [await w.ask("/orders", ORDER, parts=5) for _ in range(3)]
-        assert {one.body for one in again} == {told.body}
+        assert {answer.body for answer in again} == {told.body}
         assert w.rows("select count(*) from runs") == [(1,)]
         assert w.answers == {("order/webhook", "accepted"): 1, ("order/webhook", "again"): 3}
 
@@ -46,7 +46,7 @@ async def test_same_delivery_from_many_connections_starts_one_run(tmp_path):
     """All of them hear the same."""
     async with world(tmp_path) as w:
         told = await asyncio.gather(*[w.ask("/orders", ORDER) for _ in range(50)])
-        assert len({one.body for one in told}) == 1
+        assert len({answer.body for answer in told}) == 1
         assert w.rows("select count(*) from runs") == [(1,)]
 
 
@@ -124,7 +124,7 @@ async def test_refused_request_is_kept_for_people_without_its_secrets(tmp_path):
         await until(
             w,
             "select trigger, state, verified, body from deliveries order by seq",
-            [(*one[:3], PLAIN_SEALING.seal(one[3])) for one in kept],
+            [(*row[:3], PLAIN_SEALING.seal(row[3])) for row in kept],
         )
         headers = b"".join(row[0] for row in w.rows("select headers from deliveries"))
         assert b"wrong-word" not in headers
@@ -315,11 +315,17 @@ async def test_sender_is_not_kept_waiting_for_a_store_that_stands_still(tmp_path
         monkeypatch.setattr(w.door.intake, "store", slow)
         monkeypatch.setattr(webhook_asgi, "STORED_WITHIN_S", 0.05)
         orders = [Request(b'{"id": "%d"}' % n, TOKEN) for n in range(5)]
-        told = await asyncio.gather(*[w.ask("/orders", one) for one in orders])
-        assert [one.status for one in told] == [503] * 5
-        assert sorted(one.json["code"] for one in told) == ["full", "full", "store_away", "store_away", "store_away"]
+        told = await asyncio.gather(*[w.ask("/orders", order) for order in orders])
+        assert [answer.status for answer in told] == [503] * 5
+        assert sorted(answer.json["code"] for answer in told) == [
+            "full",
+            "full",
+            "store_away",
+            "store_away",
+            "store_away",
+        ]
         assert w.app.admission.inside == 3
-        assert w.app.admission.bytes == sum(len(one.body) for one in orders[:3])
+        assert w.app.admission.bytes == sum(len(order.body) for order in orders[:3])
         goes_on.set()
         async with asyncio.timeout(60):
             while w.app.admission.inside:
@@ -327,7 +333,7 @@ async def test_sender_is_not_kept_waiting_for_a_store_that_stands_still(tmp_path
         assert w.app.admission.bytes == 0
         assert w.rows("select count(*) from runs") == [(3,)]
         monkeypatch.setattr(webhook_asgi, "STORED_WITHIN_S", 10)
-        assert [(await w.ask("/orders", one)).status for one in orders] == [202] * 5
+        assert [(await w.ask("/orders", order)).status for order in orders] == [202] * 5
         assert w.rows("select count(*) from runs") == [(5,)]
 
 
@@ -382,7 +388,7 @@ async def test_result_is_waited_for(tmp_path):
             assert (failed.status, failed.json["code"], failed.json["state"]) == (500, "run_failed", "failed")
             assert "secret reason" not in failed.body.decode()
             many = await asyncio.gather(*[w.ask("/result", Request(b'{"n": %d}' % n, TOKEN)) for n in range(40)])
-            assert [one.json["result"] for one in many] == [2 * n for n in range(40)]
+            assert [answer.json["result"] for answer in many] == [2 * n for n in range(40)]
         assert w.door.result_waiters._waiting == {}
 
 
@@ -405,7 +411,7 @@ async def test_result_is_waited_for_beyond_the_decision(tmp_path):
             assert (raised.status, raised.json["state"]) == (500, "failed")
             assert "division" not in raised.body.decode()
             two = await asyncio.gather(*[w.ask("/paced", Request(b'{"n": %d}' % n, TOKEN)) for n in range(2)])
-            assert [one.json["result"] for one in two] == [2, 2]
+            assert [answer.json["result"] for answer in two] == [2, 2]
         assert w.door.result_waiters._waiting == {}
 
 
@@ -501,12 +507,14 @@ async def test_webhook_that_this_process_cannot_read_is_told_once_and_answered_5
 
         def broken(path, name):
             row = next(
-                one for one in build_announcement(REGISTRY, w.clock.now()).triggers if one.name == "order/webhook"
+                trigger
+                for trigger in build_announcement(REGISTRY, w.clock.now()).triggers
+                if trigger.name == "order/webhook"
             )
             return msgspec.structs.replace(row, path=path, name=name, definition=b'{"source": 5}')
 
         command = build_announcement(REGISTRY, w.clock.now())
-        rows = [one for one in command.triggers if one.name != "order/webhook"]
+        rows = [trigger for trigger in command.triggers if trigger.name != "order/webhook"]
         rows += [broken("/orders", "order/webhook"), broken("/newer", "order/webhook#2")]
         await asyncio.to_thread(w.store.apply, msgspec.structs.replace(command, triggers=tuple(rows)))
         w.process.changed()

@@ -17,7 +17,7 @@ USUAL = OutputSizes(successes=30, over_ms=30 * DAY, days=((2 * GB, T0 - 30 * DAY
 
 
 def said(judged: list[Evaluation]) -> list[bool]:
-    return [one.finding is not None for one in judged]
+    return [evaluation.finding is not None for evaluation in judged]
 
 
 def test_backup_of_twenty_bytes_is_told_until_one_of_the_usual_size() -> None:

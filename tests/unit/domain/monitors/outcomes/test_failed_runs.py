@@ -83,10 +83,10 @@ def test_each_fault_is_told_exactly_once(known: list[NewFailure]) -> None:
     """Every fault of a kind is counted in one finding, whatever the order of the rows; paused or unknown, it happened."""
     facts, turned = MonitorInputs(faults=tuple(known)), MonitorInputs(faults=tuple(reversed(known)))
     told = [finding for kind in KINDS for finding in found(kind, facts, T0)]
-    assert sum(finding.number for finding in told) == sum(incident_kind(one) is not None for one in known)
+    assert sum(finding.number for finding in told) == sum(incident_kind(failure) is not None for failure in known)
     assert len({finding.subject for finding in told}) == len(told)
-    assert {one.subject: one.number for one in told} == {
-        one.subject: one.number for kind in KINDS for one in found(kind, turned, T0)
+    assert {finding.subject: finding.number for finding in told} == {
+        finding.subject: finding.number for kind in KINDS for finding in found(kind, turned, T0)
     }
 
 

@@ -88,9 +88,9 @@ def test_pause_that_ended_begins_the_expecting_anew() -> None:
 @given(spans, spans, learned)
 def test_silence_is_monotone_in_time(first: int, more: int, known: SuccessGaps) -> None:
     """Once silent it stays so until a success, whatever it was judged by."""
-    for one in (watched(cadences=(HOURLY,)), watched(succeeded_at=T0, gaps=known)):
-        if found(SILENCE, one, T0 + first):
-            assert found(SILENCE, one, T0 + first + more)
+    for automation in (watched(cadences=(HOURLY,)), watched(succeeded_at=T0, gaps=known)):
+        if found(SILENCE, automation, T0 + first):
+            assert found(SILENCE, automation, T0 + first + more)
 
 
 @given(spans, spans)

@@ -53,7 +53,9 @@ def echo(request):
 def alone(monkeypatch):
     """Nothing of an engine that another test of this process left."""
     root = logging.getLogger()
-    monkeypatch.setattr(root, "handlers", [one for one in root.handlers if not isinstance(one, StepLogHandler)])
+    monkeypatch.setattr(
+        root, "handlers", [handler for handler in root.handlers if not isinstance(handler, StepLogHandler)]
+    )
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         monkeypatch.setattr(sys, name, stream.inner if isinstance(stream, StepStream) else stream)

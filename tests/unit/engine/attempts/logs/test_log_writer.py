@@ -31,8 +31,8 @@ def new():
         return made[-1]
 
     yield make
-    for one in made:
-        one.loop.close()
+    for capture in made:
+        capture.loop.close()
 
 
 class Kept:

@@ -13,9 +13,10 @@ from tests.counted_reads import counted
 
 def announce(world, *names, triggers=None, **options):
     """Announce automations beside those that are there."""
-    made = [Definition(kind=DefinitionKind.TASK, name=one, options=options, triggers=triggers or {}) for one in names]
+    made = [Definition(kind=DefinitionKind.TASK, name=name, options=options, triggers=triggers or {}) for name in names]
     rows = [
-        AutomationRow(one.name, one.kind, 1, "f", msgspec.json.encode(one.to_data())) for one in (PAY, BACKUP, *made)
+        AutomationRow(definition.name, definition.kind, 1, "f", msgspec.json.encode(definition.to_data()))
+        for definition in (PAY, BACKUP, *made)
     ]
     world.store.apply(AnnounceDefinitions("code", tuple(rows), ()))
 
@@ -28,7 +29,7 @@ async def test_standings_are_listed_part_by_part(world):
     seen, cursor = [], {}
     while True:
         part = await world.get("/standings", limit=2, **cursor)
-        seen += [one["name"] for one in part["items"]]
+        seen += [item["name"] for item in part["items"]]
         if part["next"] is None:
             break
         cursor = {"cursor": part["next"]}
@@ -36,7 +37,7 @@ async def test_standings_are_listed_part_by_part(world):
     (paused,) = (await world.get("/standings", state="paused"))["items"]
     assert (paused["name"], paused["why"]) == ("n3", "by cli:ann@box")
     found = await world.get("/standings", state=["paused", "on_demand"], limit=4)
-    assert [one["name"] for one in found["items"]] == ["backup", "n0", "n1", "n2"]
+    assert [item["name"] for item in found["items"]] == ["backup", "n0", "n1", "n2"]
     assert found["next"] == "n2"
 
 
@@ -45,7 +46,9 @@ async def test_standings_are_filtered_by_who_answers(world):
     """Owner, team, tag with and without a value, text of the name; retired ones when they are asked for."""
     announce(world, "mine", owner="ann", team="data", tags={"nightly": "", "tier": "1"})
     for query in ({"owner": "ann"}, {"team": "data"}, {"tag": "nightly"}, {"tag": "tier=1"}, {"name": "min"}):
-        assert [one["name"] for one in (await world.get("/standings", **query))["items"]] == ["mine"], query
+        assert [automation["name"] for automation in (await world.get("/standings", **query))["items"]] == ["mine"], (
+            query
+        )
     for query in ({"owner": "an"}, {"tag": "tier=2"}, {"tag": "night"}, {"name": "x"}):
         assert (await world.get("/standings", **query))["items"] == [], query
     await world.post("/automations/mine/retire")
@@ -60,21 +63,24 @@ async def test_runs_are_told_where_they_are_asked_for(world):
     ids = [world.begin() for _ in range(3)]
     assert (await world.get("/standings", name="pay"))["items"][0]["runs"] == []
     (line,) = (await world.get("/standings", name="pay", runs=2))["items"]
-    assert [one["run"] for one in line["runs"]] == ids[:0:-1]
+    assert [run["run"] for run in line["runs"]] == ids[:0:-1]
 
 
 @pytest.mark.asyncio
 async def test_what_a_visitor_may_not_see_is_not_there(world):
     """Neither in lists, nor by name, nor in the graph around what it may see."""
     announce(world, "pay-more", triggers={"run": Trigger(source=RunEndSource(automation="hidden"))})
-    assert [one["name"] for one in (await world.get("/standings", who="payer"))["items"]] == ["pay", "pay-more"]
+    assert [automation["name"] for automation in (await world.get("/standings", who="payer"))["items"]] == [
+        "pay",
+        "pay-more",
+    ]
     assert "hidden" not in str(await world.get("/standings", who="payer"))
     for path in ("standing", "trust", "figures", "due", "graph", "paths"):
         assert (await world.ask("GET", f"/automations/backup/{path}", who="payer")).status_code == 404, path
         assert (await world.ask("GET", f"/automations/none/{path}")).status_code == 404, path
     assert await world.get("/automations/pay-more/graph", who="payer") == {"nodes": [], "edges": [], "states": {}}
     seen = await world.get("/automations/pay-more/graph")
-    assert [one["name"] for one in seen["nodes"]] == ["pay-more", "hidden"]
+    assert [node["name"] for node in seen["nodes"]] == ["pay-more", "hidden"]
     assert seen["states"] == {"pay-more": "on_demand"}
 
 
@@ -86,7 +92,7 @@ async def test_one_automation_is_told_in_figures(world):
     trust = await world.get("/automations/pay/trust")
     assert (trust["now"]["ended"], trust["now"]["success_share"], trust["causes"]) == (0, None, [])
     figures = await world.get("/automations/pay/figures", days=2, hours=6)
-    assert [one["p50_ms"] for one in figures["hours"]] in ([], [None])
+    assert [hour["p50_ms"] for hour in figures["hours"]] in ([], [None])
     assert await world.get("/automations/pay/due") == {"next": [], "past": []}
     assert (await world.ask("GET", "/automations/pay/figures", params={"days": 1_000})).status_code == 400
     answer = await world.ask("GET", "/standings", params={"state": "bored"})

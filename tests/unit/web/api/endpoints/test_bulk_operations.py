@@ -23,7 +23,7 @@ async def test_act_is_counted_then_asked_for_once(world):
     assert (shown["state"], shown["done"], shown["reason"], shown["which"]) == ("done", 3, "mended", {"name": "pay"})
     parts = (await world.get(f"/bulk/{own('k1')}/parts", limit=2))["items"]
     assert parts == [{"id": run, "is_done": True, "why": None, "repeat": None} for run in sorted(runs)[:2]]
-    assert [one["id"] for one in (await world.get("/bulk"))["items"]] == [own("k1")]
+    assert [operation["id"] for operation in (await world.get("/bulk"))["items"]] == [own("k1")]
 
 
 @pytest.mark.asyncio
@@ -63,7 +63,7 @@ async def test_act_is_paused_resumed_and_stopped(world):
         assert (await world.get(f"/bulk/{own('k1')}"))["state"] == state
     assert (await world.ask("POST", f"/bulk/{own('k1')}/stop", json={})).status_code == 409
     assert (await world.ask("POST", "/bulk/nope/stop", json={})).status_code == 404
-    acts = [(one.verb, one.subject) for one in world.site.reads.audit_rows(limit=4)]
+    acts = [(row.verb, row.subject) for row in world.site.reads.audit_rows(limit=4)]
     assert acts[1:] == [(verb, f"bulk:{own('k1')}") for verb in ("stop", "resume", "pause")]
 
 
@@ -75,7 +75,7 @@ async def test_visitor_of_some_automations_reaches_their_acts_only(world):
     begun = await world.post("/bulk", key="mine", who="payer", verb="retry")
     assert (begun["count"], begun["automations"]) == (2, ["pay"])
     await world.post("/bulk", key="all", verb="retry")
-    assert [one["id"] for one in (await world.get("/bulk", who="payer"))["items"]] == [own("mine", "payer")]
+    assert [operation["id"] for operation in (await world.get("/bulk", who="payer"))["items"]] == [own("mine", "payer")]
     for path in (f"/bulk/{own('all')}", f"/bulk/{own('all')}/parts"):
         assert (await world.ask("GET", path, who="payer")).status_code == 404
     assert (await world.ask("POST", f"/bulk/{own('all')}/pause", who="payer", json={})).status_code == 404
@@ -96,9 +96,9 @@ async def test_all_runs_of_a_filter_are_cancelled(world):
     assert run_next_piece(world.store)
     shown = await world.get(f"/bulk/{own('stop')}")
     assert (shown["verb"], shown["done"], shown["which"]["queue"]) == ("cancel", 2, "default")
-    states = {one["id"]: one["state"] for one in (await world.get("/runs", name="pay"))["items"]}
+    states = {run["id"]: run["state"] for run in (await world.get("/runs", name="pay"))["items"]}
     assert {states[run] for run in waiting} == {"cancelled"}
-    assert [one["state"] for one in (await world.get("/runs", name="backup"))["items"]] == ["queued"]
+    assert [run["state"] for run in (await world.get("/runs", name="backup"))["items"]] == ["queued"]
     answer = await world.ask("POST", "/bulk", json={"verb": "replay"})
     assert answer.status_code == 400
 
@@ -116,14 +116,14 @@ async def test_all_deliveries_of_a_filter_arrive_once_more(world):
     for _ in range(2):
         begun = await world.post("/deliveries/replay", key="again", **wanted, rate="100/s", reason="mended")
         assert (begun["bulk"], begun["count"]) == (own("again"), 3)
-    assert [one["repeat"] for one in (await world.get(f"/bulk/{own('again')}/parts"))["items"]] == [None] * 3
+    assert [part["repeat"] for part in (await world.get(f"/bulk/{own('again')}/parts"))["items"]] == [None] * 3
     assert run_next_piece(world.store)
     shown = await world.get(f"/bulk/{own('again')}")
     assert (shown["state"], shown["done"], shown["which"]) == ("done", 3, wanted)
     found = (await world.get("/deliveries", trigger="shop/webhook", state="received"))["items"]
-    assert sorted(one["replay_of"] for one in found) == sorted(ids)
+    assert sorted(item["replay_of"] for item in found) == sorted(ids)
     parts = (await world.get(f"/bulk/{own('again')}/parts"))["items"]
-    assert {one["repeat"]: one["id"] for one in parts} == {one["id"]: one["replay_of"] for one in found}
+    assert {part["repeat"]: part["id"] for part in parts} == {item["id"]: item["replay_of"] for item in found}
     assert (await world.post("/deliveries/replay", **wanted, dry_run=True))["count"] == 0
     answer = await world.ask("POST", "/deliveries/replay", who="payer", json={"dry_run": True})
     assert answer.json()["count"] == 0

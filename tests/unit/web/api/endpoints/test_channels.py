@@ -26,7 +26,7 @@ def world(world):
 async def test_channels_say_what_waits_for_them(world):
     """Those of the configuration, and one that is not there any more."""
     world.find_wrong()
-    found = {one["name"]: one for one in (await world.get("/channels"))["items"]}
+    found = {channel["name"]: channel for channel in (await world.get("/channels"))["items"]}
     assert found.keys() == {"ops", "me", "terminal"}
     assert (found["ops"]["address"], found["ops"]["unsent"], found["ops"]["told_at"]) == (CHANNELS["ops"], 1, None)
     assert (found["me"]["unsent"], found["me"]["tried_at"]) == (0, None)
@@ -44,10 +44,10 @@ async def test_channel_is_told_a_test_once(world, capsys, monkeypatch):
     assert "api:olga" in said
     answer = await world.post("/channels/ops/test")
     assert "MAINSPRING_SECRET_BOT" in answer["fault"]
-    found = {one["name"]: one for one in (await world.get("/channels"))["items"]}
+    found = {channel["name"]: channel for channel in (await world.get("/channels"))["items"]}
     assert (found["me"]["tried_fault"], found["ops"]["tried_fault"]) == (None, answer["fault"])
     assert (await world.ask("POST", "/channels/nope/test", json={})).status_code == 422
-    assert [(one.verb, one.subject) for one in world.site.reads.audit_rows()] == [
+    assert [(row.verb, row.subject) for row in world.site.reads.audit_rows()] == [
         ("test", "channel:ops"),
         ("test", "channel:me"),
     ]
@@ -57,13 +57,13 @@ async def test_channel_is_told_a_test_once(world, capsys, monkeypatch):
 async def test_routes_say_who_would_be_told(world):
     """Each automation by its own severity; one that is named by every severity."""
     found = (await world.get("/routes"))["items"]
-    assert {(one["automation"], one["severity"]) for one in found} == {("pay", "notify"), ("backup", "notify")}
+    assert {(alert["automation"], alert["severity"]) for alert in found} == {("pay", "notify"), ("backup", "notify")}
     part = await world.get("/routes", limit=1)
-    assert ({one["automation"] for one in part["items"]}, part["next"]) == ({"backup"}, "backup")
+    assert ({alert["automation"] for alert in part["items"]}, part["next"]) == ({"backup"}, "backup")
     part = await world.get("/routes", limit=1, cursor="backup")
-    assert ({one["automation"] for one in part["items"]}, part["next"]) == ({"pay"}, None)
+    assert ({alert["automation"] for alert in part["items"]}, part["next"]) == ({"pay"}, None)
     found = (await world.get("/routes", automation="pay", kind="too_slow"))["items"]
-    assert [(one["channel"], one["is_escalation"]) for one in found if one["severity"] == "page"] == [
+    assert [(alert["channel"], alert["is_escalation"]) for alert in found if alert["severity"] == "page"] == [
         ("ops", False),
         ("me", True),
     ]
@@ -74,7 +74,7 @@ async def test_routes_say_who_would_be_told(world):
 async def test_settings_are_told_with_their_sources_and_without_secrets(world):
     """Those who look only do not see them."""
     KNOWN_SECRETS.add([CHANNELS["ops"].removeprefix("slack://")])
-    found = {one["setting"]: one for one in (await world.get("/settings"))["items"]}
+    found = {setting["setting"]: setting for setting in (await world.get("/settings"))["items"]}
     assert found["notify.channels.me"]["value"] == "terminal"
     assert found["project.timezone"]["source"] == "default"
     assert "secret:bot/#ops" not in str(found)

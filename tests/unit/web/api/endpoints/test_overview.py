@@ -19,14 +19,14 @@ async def test_now_is_what_the_first_page_stands_on(world):
     found = await world.get("/now")
     assert found["count"] == 2
     assert found["sentence"].startswith("2 things need you: 2 open incidents")
-    assert {one["automation"] for one in found["silent"]} == {"pay", "backup"}
+    assert {incident["automation"] for incident in found["silent"]} == {"pay", "backup"}
     assert len(found["running"]) == 2
-    assert {one["name"] for one in found["health"]} >= {"worker", "scheduler", "watcher", "web", "store"}
+    assert {component["name"] for component in found["health"]} >= {"worker", "scheduler", "watcher", "web", "store"}
     own = await world.get("/now", who="payer")
     assert (own["count"], own["automations"], own["health"]) == (1, 1, [])
-    assert [one["id"] for one in own["incidents"]] == ["i_01"]
-    assert [one["run"]["id"] for one in own["running"]] == [run]
-    assert [(one["automation"], len(one["runs"])) for one in own["strips"]] == [("pay", 1)]
+    assert [incident["id"] for incident in own["incidents"]] == ["i_01"]
+    assert [item["run"]["id"] for item in own["running"]] == [run]
+    assert [(strip["automation"], len(strip["runs"])) for strip in own["strips"]] == [("pay", 1)]
     assert "backup" not in str(own)
 
 
@@ -46,10 +46,12 @@ async def test_handover_is_since_an_instant(world):
     world.begin()
     await world.post("/incidents/i_01/acknowledge")
     found = await world.get("/handover")
-    assert (found["opened"], [one["id"] for one in found["incidents"]]) == ([], ["i_01"])
-    assert [(one["verb"], one["by"], one["automation"]) for one in found["acts"]] == [("start", "cli:ann@box", "pay")]
+    assert (found["opened"], [incident["id"] for incident in found["incidents"]]) == ([], ["i_01"])
+    assert [(operation["verb"], operation["by"], operation["automation"]) for operation in found["acts"]] == [
+        ("start", "cli:ann@box", "pay")
+    ]
     longer = await world.get("/handover", since=format_iso(world.clock.now() - 10 * 3_600_000))
-    assert [one["incident"]["id"] for one in longer["opened"]] == ["i_01"]
+    assert [item["incident"]["id"] for item in longer["opened"]] == ["i_01"]
 
 
 async def test_incident_is_looked_after_for_a_time(world):
@@ -60,7 +62,7 @@ async def test_incident_is_looked_after_for_a_time(world):
     shown = await world.get("/incidents/i_01")
     assert (shown["incident"]["state"], shown["incident"]["snoozed_until"]) == ("acknowledged", until)
     assert shown["runs"] == shown["parts"] == []
-    assert [one["id"] for one in (await world.get("/incidents", severity="page"))["items"]] == ["i_01"]
+    assert [incident["id"] for incident in (await world.get("/incidents", severity="page"))["items"]] == ["i_01"]
     assert (await world.get("/incidents", severity="notify"))["items"] == []
     past = await world.ask("POST", "/incidents/i_01/acknowledge", json={"until": "2001-01-01T00:00:00Z"})
     assert past.status_code == 422
@@ -74,6 +76,6 @@ async def test_alerts_of_others_do_not_end_the_list(world, monkeypatch):
     found, cursor = [], {}
     while cursor is not None:
         page = await world.get("/alerts", who="payer", **cursor)
-        found += [one["incident"] for one in page["items"]]
+        found += [item["incident"] for item in page["items"]]
         cursor = page["next"] and {"cursor": page["next"]}
     assert found == ["i_0"]

@@ -28,7 +28,7 @@ async def test_person_is_added_changed_and_removed(world):
     for _ in range(2):
         await world.post("/people", key="add-1", reason="new here", **body)
     listed = await world.ask("GET", "/people")
-    assert [(one["name"], one["role"], one["automations"]) for one in listed.json()["items"]] == [
+    assert [(person["name"], person["role"], person["automations"]) for person in listed.json()["items"]] == [
         ("eve", "operator", ["pay*"])
     ]
     assert "scrypt" not in listed.text
@@ -44,9 +44,9 @@ async def test_person_is_added_changed_and_removed(world):
     await world.post("/people/eve/remove")
     assert (await world.get("/people"))["items"] == []
     assert (await world.ask("POST", "/people/eve/remove", json={})).status_code == 404
-    acts = [one for one in world.site.reads.audit_rows() if one.subject == "person:eve"]
-    assert {one.actor for one in acts} == {"api:ann"}
-    assert not any(PASSWORD in str(one) or "another long one" in str(one) for one in acts)
+    acts = [row for row in world.site.reads.audit_rows() if row.subject == "person:eve"]
+    assert {operation.actor for operation in acts} == {"api:ann"}
+    assert not any(PASSWORD in str(operation) or "another long one" in str(operation) for operation in acts)
 
 
 @pytest.mark.asyncio
@@ -91,7 +91,7 @@ async def test_sessions_are_listed_and_ended(world):
             )
         )
     listed = await world.ask("GET", "/sessions")
-    assert {one["id"] for one in listed.json()["items"]} == {"w_0", "w_1", "w_2"}
+    assert {session["id"] for session in listed.json()["items"]} == {"w_0", "w_1", "w_2"}
     assert "hash-" not in listed.text
     await world.post("/sessions/w_0/end")
     assert (await world.post("/people/eve/end-sessions"))["number"] == 2

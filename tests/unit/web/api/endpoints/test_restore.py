@@ -20,7 +20,7 @@ def runs(world):
 @pytest.mark.asyncio
 async def test_each_run_is_decided_and_the_store_goes_on(world, runs):
     """Not before; a dry run counts; only an admin lets it go on."""
-    assert {one["id"] for one in (await world.get("/undecided"))["items"]} == set(runs)
+    assert {delivery["id"] for delivery in (await world.get("/undecided"))["items"]} == set(runs)
     assert (await world.ask("POST", "/undecided/release", json={})).status_code == 409
     answer = await world.post("/undecided/decide", decision="done", runs=runs[:1], reason="it was paid")
     assert (answer["count"], answer["done"]) == (1, 1)
@@ -56,7 +56,7 @@ async def test_what_was_set_aside_is_listed(world, runs):
     found = await world.get("/undecided/lost")
     (slot,) = found["slots"]
     assert slot == {"schedule": "nightly", "automation": "pay", "slot_at": "1970-01-01T00:00:00.001Z"}
-    assert [one["verb"] for one in found["changes"]] == ["pause"]
+    assert [change["verb"] for change in found["changes"]] == ["pause"]
 
 
 @pytest.mark.asyncio

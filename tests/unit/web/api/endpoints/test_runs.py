@@ -117,7 +117,7 @@ async def test_visitor_of_some_automations_sees_no_others(world):
     """In lists, by id, in acts and in bulk: what is not theirs is not there."""
     mine, other = world.begin(), world.begin(BACKUP, b"{}")
     assert [row["id"] for row in (await world.get("/runs", who="payer"))["items"]] == [mine]
-    assert [one["name"] for one in (await world.get("/automations", who="payer"))["items"]] == ["pay"]
+    assert [automation["name"] for automation in (await world.get("/automations", who="payer"))["items"]] == ["pay"]
     paths = [
         f"/runs/{other}",
         f"/runs/{other}/story",

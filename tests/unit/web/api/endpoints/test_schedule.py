@@ -19,8 +19,8 @@ def planned(world):
         rows.append(AutomationRow(one.name, one.kind, one.version, "f", msgspec.json.encode(one.to_data())))
         schedules.append(ScheduleRow(one.name, one.name, data, spec.next_after(now), spec.key))
     world.store.apply(AnnounceDefinitions("planned", tuple(rows), tuple(schedules)))
-    for one in (PAY, BACKUP):
-        world.store.apply(MakeSlot(one.name, now - 600_000, now + 60_000, "missed", None, "nobody was there"))
+    for definition in (PAY, BACKUP):
+        world.store.apply(MakeSlot(definition.name, now - 600_000, now + 60_000, "missed", None, "nobody was there"))
     return world
 
 
@@ -51,7 +51,7 @@ async def test_days_to_come_are_told_part_by_part(planned):
 async def test_what_was_not_in_time_is_listed(planned):
     """Of the last day."""
     found = (await planned.get("/schedule/irregular"))["items"]
-    assert {(one["schedule"], one["verdict"]) for one in found} == {("pay", "missed"), ("backup", "missed")}
+    assert {(slot["schedule"], slot["verdict"]) for slot in found} == {("pay", "missed"), ("backup", "missed")}
 
 
 @pytest.mark.asyncio
@@ -60,11 +60,11 @@ async def test_visitor_hears_of_its_own_alone(planned):
     found = await planned.get("/schedule", who="payer")
     assert [line["automation"] for line in found["agenda"]["lines"]] == ["pay"]
     assert sum(found["agenda"]["hours"]) == 7
-    assert [one["schedule"] for one in (await planned.get("/schedule/irregular", who="payer"))["items"]] == ["pay"]
+    assert [slot["schedule"] for slot in (await planned.get("/schedule/irregular", who="payer"))["items"]] == ["pay"]
 
 
 @pytest.mark.asyncio
 async def test_workers_are_listed_by_role(world):
     """Those of another role are left out."""
-    assert [one["role"] for one in (await world.get("/workers", role="worker"))["items"]] == ["worker"]
+    assert [worker["role"] for worker in (await world.get("/workers", role="worker"))["items"]] == ["worker"]
     assert (await world.get("/workers", role="web"))["items"] == []

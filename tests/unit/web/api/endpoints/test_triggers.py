@@ -25,7 +25,7 @@ async def test_triggers_say_whether_they_listen_and_what_came(world, shop):
     shop.arrive()
     shop.turn_away()
     shop.publish()
-    found = {one["name"]: one for one in (await world.get("/triggers"))["items"]}
+    found = {trigger["name"]: trigger for trigger in (await world.get("/triggers"))["items"]}
     assert found.keys() == {"shop/webhook", "shop/event", "labels/queue", "labels/run"}
     hook = found["shop/webhook"]
     assert (hook["state"], hook["path"], hook["again"], hook["at_the_door"]) == ("away", "/orders", 3, 1)
@@ -34,7 +34,7 @@ async def test_triggers_say_whether_they_listen_and_what_came(world, shop):
     assert found["shop/event"]["waiting_at"] is not None
     assert found["labels/queue"]["waiting_at"] is None
     only = (await world.get("/triggers", automation="labels", state="listening"))["items"]
-    assert [one["name"] for one in only] == ["labels/run"]
+    assert [trigger["name"] for trigger in only] == ["labels/run"]
 
 
 @pytest.mark.asyncio
@@ -60,7 +60,7 @@ async def test_event_leads_to_what_it_started(world, shop):
     """One that met no condition started nothing."""
     event = shop.publish()
     found = await world.get(f"/events/{event}")
-    assert (found["event"]["data"], [one["trigger"] for one in found["deliveries"]]) == (
+    assert (found["event"]["data"], [delivery["trigger"] for delivery in found["deliveries"]]) == (
         {"id": 7, "kind": "book"},
         ["shop/event"],
     )
@@ -77,7 +77,7 @@ async def test_alerts_come_part_by_part(world):
         world.find_wrong(id=f"i_0{n}", automation=f"a{n}")
     first = await world.get("/alerts", limit=2)
     rest = await world.get("/alerts", limit=2, cursor=first["next"])
-    assert [one["incident"] for one in first["items"] + rest["items"]] == ["i_02", "i_01", "i_00"]
+    assert [delivery["incident"] for delivery in first["items"] + rest["items"]] == ["i_02", "i_01", "i_00"]
     assert rest["next"] is None
 
 
@@ -90,5 +90,5 @@ async def test_trigger_names_no_automation_that_is_not_seen(world, shop):
         assert "backup" in (await world.ask("GET", path)).text, path
         answer = await world.ask("GET", path, who="payer")
         assert (answer.status_code, "backup" in answer.text) == (200, False), path
-    listens = [one["listens_to"] for one in (await world.get("/triggers", who="payer"))["items"]]
+    listens = [trigger["listens_to"] for trigger in (await world.get("/triggers", who="payer"))["items"]]
     assert "a run of another automation" in listens

@@ -31,7 +31,7 @@ async def test_log_is_filtered_by_what_its_rows_say(world):
     assert acts(await world.get("/audit-log", act="retry", since="1h")) == [f"retry run:{run}"]
     assert acts(await world.get("/audit-log", act="retry", until="1h")) == []
     told = json.loads(await world.get("/audit-log", act="retry", **{"as": "json"}))
-    assert [(one["verb"], one["actor"]) for one in told] == [("retry", "web:olga")]
+    assert [(row["verb"], row["actor"]) for row in told] == [("retry", "web:olga")]
 
 
 @pytest.mark.asyncio

@@ -27,7 +27,7 @@ async def test_holder_that_is_a_step_leads_to_its_run(world):
     assert text.count('<a href="/r/') == 1
     assert HOSTILE not in text
     rows = json.loads(await world.get("/locks", **{"as": "json"}))
-    assert {one["name"] for one in rows} == {"printer", HOSTILE}
+    assert {row["name"] for row in rows} == {"printer", HOSTILE}
 
 
 @pytest.mark.asyncio

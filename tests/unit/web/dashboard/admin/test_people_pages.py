@@ -45,7 +45,9 @@ async def test_admin_adds_changes_and_removes_a_person(site, reader):
     assert (await site.browser().sign_in("eve")).status_code == 401
     await ana.press("/people", "remove", name="eve")
     assert reads.person(reader, "eve") is None
-    assert {one[2] for one in site.acts() if one[1] == "person:eve" and one[0] != "sign in"} == {"web:ana"}
+    assert {
+        operation[2] for operation in site.acts() if operation[1] == "person:eve" and operation[0] != "sign in"
+    } == {"web:ana"}
     for wrong in ({"role": "king"}, {"name": HOSTILE}, {"password": "short"}, {"name": "bob"}):
         answer = await ana.press("/people", "add", **{**fields, **wrong})
         assert answer.status_code == 409
@@ -62,13 +64,13 @@ async def test_tables_leave_as_the_api_tells_them(site, reader):
     secret = re.search(r"ms_[A-Za-z0-9_-]{43}", made)[0]
     for of, names in (("people", {"ana", "bob"}), ("tokens", {"ci"}), ("sessions", {"ana", "bob"})):
         answer = await ana.get(f"/people?as=json&of={of}")
-        assert {one["name"] for one in answer.json()} == names
+        assert {person["name"] for person in answer.json()} == names
         assert answer.headers["content-disposition"] == f'attachment; filename="people-{of}.json"'
         text = answer.text + (await ana.get(f"/people?as=csv&of={of}")).text
         assert not re.search("scrypt|hash", text)
         assert secret not in text
         assert (await bob.get(f"/people?as=json&of={of}")).status_code == 403
-    assert {one["name"] for one in (await bob.get("/me?as=json&of=sessions")).json()} == {"bob"}
+    assert {session["name"] for session in (await bob.get("/me?as=json&of=sessions")).json()} == {"bob"}
     for path in ("/people?as=xml&of=people", "/people?as=csv", "/people?as=csv&of=roles", "/me?as=csv&of=tokens"):
         assert (await ana.get(path)).status_code == 400
 
@@ -81,7 +83,7 @@ async def test_button_that_is_pressed_twice_acts_once(site, reader):
     for _ in range(2):
         assert (await ana.press("/people", "add", **fields)).status_code == 200
     assert (await ana.press("/people", "remove", name="eve", page="page.1")).status_code == 200
-    assert len([one for one in site.acts() if one[1] == "person:eve"]) == 2
+    assert len([operation for operation in site.acts() if operation[1] == "person:eve"]) == 2
 
 
 @pytest.mark.asyncio
@@ -147,10 +149,10 @@ async def test_person_changes_the_own_password(site, reader):
 async def test_person_ends_own_sessions_only(site, reader):
     """By the id of one, or all others; somebody else's stays whatever the form says."""
     bob, other, ana = await entered(site, "bob"), await entered(site, "bob"), await entered(site)
-    ids = {one.name: one.id for one in reads.web_sessions(reader, site.clock.now())}
+    ids = {session.name: session.id for session in reads.web_sessions(reader, site.clock.now())}
     assert (await bob.press("/me", "end-session", id=ids["ana"])).status_code == 409
     assert (await bob.press("/me", "end-sessions", name="ana")).status_code == 200
-    assert [(await one.get("/me")).status_code for one in (bob, other, ana)] == [200, 303, 200]
+    assert [(await browser.get("/me")).status_code for browser in (bob, other, ana)] == [200, 303, 200]
     assert (await ana.press("/people", "end-session", id=ids["ana"])).status_code == 200
     assert (await ana.get("/me")).status_code == 303
 

@@ -47,7 +47,7 @@ async def test_queue_is_paused_and_resumed(world):
     assert "mainspring queues resume default" in answer.text
     answer = await world.press("/queues", "resume", queue="default", page="p2")
     assert "paused" not in answer.text.partition("<table")[2].partition('</td>\n<td data-name="Running"')[0]
-    acts = [one for one in world.ways.acts() if "queue:" in one[1]]
+    acts = [operation for operation in world.ways.acts() if "queue:" in operation[1]]
     assert acts == [("resume", "queue:default", "web:ana"), ("pause", "queue:default", "web:olga")]
     assert (await world.press("/queues", "pause", queue="nothing")).status_code == 404
 

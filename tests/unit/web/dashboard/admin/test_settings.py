@@ -59,7 +59,7 @@ async def test_routes_and_alerts_are_listed(world, shop):
     assert 'href="/incidents/i_01"' in text
     assert "No alert fits" in await world.get("/settings/alerts", channel="mail")
     rows = json.loads((await (await world.browser()).get("/settings/alerts?channel=ops&as=json")).content)
-    assert [one["incident"] for one in rows] == ["i_01"]
+    assert [row["incident"] for row in rows] == ["i_01"]
     assert "2</a>" not in await world.get("/settings")
 
 
@@ -86,7 +86,7 @@ async def test_monitors_show_their_arithmetic(world, shop):
     assert "nothing to judge of &lt;b&gt;" in await world.get("/monitors/backlog", automation="<b>")
     await world.get("/monitors/nope", status=404)
     rows = json.loads((await (await world.browser()).get("/monitors/backlog?as=json")).content)
-    assert {one["verdict"] for one in rows} == {"well"}
+    assert {row["verdict"] for row in rows} == {"well"}
 
 
 @pytest.mark.asyncio

@@ -28,7 +28,7 @@ def other(tmp_path):
 
 
 def states(world):
-    return {one.id: one.state for one in sessions(world.store.reader, live=False)}
+    return {session.id: session.state for session in sessions(world.store.reader, live=False)}
 
 
 @pytest.mark.asyncio
@@ -114,7 +114,7 @@ async def test_worker_drains_and_is_quarantined(world, other):
     assert states(world)[other.session] == "quarantined"
     assert f'value="{number}"' not in answer.text
     assert "quarantined" in await world.get("/workers", ended="true")
-    acts = [one for one in world.ways.acts() if one[1] == f"worker:{number}"]
+    acts = [operation for operation in world.ways.acts() if operation[1] == f"worker:{number}"]
     assert acts == [("quarantine", f"worker:{number}", "web:ana"), ("drain", f"worker:{number}", "web:olga")]
 
 

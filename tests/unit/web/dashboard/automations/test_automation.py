@@ -173,7 +173,9 @@ async def test_automation_is_paused_resumed_and_retired_by_buttons(world):
     first = await world.press("/a/pay", "pause", **{"for": "2h", "reason": "mending", "page": "p1"})
     assert said(first.text) == "Done: pause automation pay."
     await world.press("/a/pay", "pause", **{"for": "2h", "reason": "mending", "page": "p1"})
-    assert [one for one in world.ways.acts() if one[0] == "pause"] == [("pause", "automation:pay", "web:ana")]
+    assert [operation for operation in world.ways.acts() if operation[0] == "pause"] == [
+        ("pause", "automation:pay", "web:ana")
+    ]
     (view,) = automations(world.store.reader, "pay")
     assert (view.paused_by, view.pause_reason) == ("web:ana", "mending")
     assert 0 < view.paused_until - view.paused_at <= 2 * 3_600_000

@@ -129,8 +129,11 @@ async def test_no_name_is_taken_for_markup(world):
         )
         for text in PAYLOADS
     ]
-    rows = [AutomationRow(one.name, one.kind, 1, "f", msgspec.json.encode(one.to_data())) for one in made]
+    rows = [
+        AutomationRow(definition.name, definition.kind, 1, "f", msgspec.json.encode(definition.to_data()))
+        for definition in made
+    ]
     world.store.apply(AnnounceDefinitions("code", tuple(rows), ()))
     text = await world.get("/automations", limit=100)
     assert text.count("&lt;script") > 5
-    assert [one for one in PAYLOADS if "<" in one and one in text] == []
+    assert [payload for payload in PAYLOADS if "<" in payload and payload in text] == []

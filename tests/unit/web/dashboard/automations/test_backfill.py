@@ -45,7 +45,7 @@ async def test_what_would_run_is_shown_and_nothing_done(world, hours):
     rows = json.loads(await world.get("/a/nightly/backfill", **asked, **{"as": "json"}))
     assert len(rows) == 3
     assert runs(world) == []
-    assert not [one for one in world.ways.acts() if one[0] == "backfill"]
+    assert not [operation for operation in world.ways.acts() if operation[0] == "backfill"]
 
 
 @pytest.mark.asyncio
@@ -60,7 +60,7 @@ async def test_runs_are_made_once(world, hours):
     assert "<h2>0 runs would be made</h2>" in answer.text
     assert "3 due times have a run already" in answer.text
     assert 'value="make"' not in answer.text
-    made = [one for one in world.ways.acts() if one[0] == "backfill"]
+    made = [operation for operation in world.ways.acts() if operation[0] == "backfill"]
     assert made == [("backfill", "automation:nightly", "web:olga")] * 3
 
 

@@ -71,7 +71,9 @@ async def test_form_starts_what_was_typed_once(world):
     assert msgspec.json.decode(run.input) == {"amount": 7, "to": "bob"}
     await world.press("/a/pay/run", "start", **{"i.amount": "7", "i.to": "bob", "reason": "asked for"}, page="p1")
     assert len(runs(world)) == 1
-    assert [one for one in world.ways.acts() if one[0] == "start"] == [("start", "automation:pay", "web:ana")]
+    assert [operation for operation in world.ways.acts() if operation[0] == "start"] == [
+        ("start", "automation:pay", "web:ana")
+    ]
 
 
 @pytest.mark.asyncio
@@ -153,7 +155,11 @@ async def test_no_text_from_outside_is_taken_for_html(world):
     world.begin(announced, msgspec.json.encode({text: text for text in PAYLOADS} | {"more": list(PAYLOADS)}))
     for query in ({}, {"blank": "true"}):
         text = await world.get("/a/hostile/run", **query)
-        raw = [one for one in PAYLOADS if one in text.replace("<script src=", "") and set(one) & set("<\"'")]
+        raw = [
+            payload
+            for payload in PAYLOADS
+            if payload in text.replace("<script src=", "") and set(payload) & set("<\"'")
+        ]
         assert raw == []
 
 

@@ -60,7 +60,7 @@ def test_days_are_named_where_they_begin():
     """Of the zone in which they are told; a day whose clocks change is as wide as it lasts."""
     found = agenda("0 3 * * *", tz="Europe/Berlin")
     marks = draw_day_marks(found, "Europe/Berlin")
-    assert [one.text for one in marks] == ["Fri 23", "Sat 24", "Sun 25", "Mon 26", "Tue 27", "Wed 28", "Thu 29"]
+    assert [mark.text for mark in marks] == ["Fri 23", "Sat 24", "Sun 25", "Mon 26", "Tue 27", "Wed 28", "Thu 29"]
     assert (marks[0].x, marks[0].percent) == (12 * 12, "7.14%")
     (day,) = list_clock_changes("Europe/Berlin", found.from_at, found.until_at)
     band = draw_band(found, day)

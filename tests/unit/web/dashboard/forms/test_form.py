@@ -43,14 +43,14 @@ def schema_for(function):
 
 def sent(fields):
     """Return what a browser sends of these fields: it ends the lines of a text area in its own way."""
-    areas = {one.name for one in iterate_fields(fields) if one.kind in (InputKind.LINES, InputKind.JSON)}
+    areas = {field.name for field in iterate_fields(fields) if field.kind in (InputKind.LINES, InputKind.JSON)}
     return {
         name: text.replace("\n", "\r\n") if name in areas else text for name, text in build_sent_form(fields).items()
     }
 
 
 def by_label(fields):
-    return {one.label: one for one in fields}
+    return {field.label: field for field in fields}
 
 
 def with_defaults(schema, value, parts):
@@ -73,7 +73,7 @@ def with_defaults(schema, value, parts):
 
 def lacks_something(schema, value):
     """Tell whether a required part is not there, at any depth."""
-    inner = next((one for one in schema.get("anyOf", ()) if one != {"type": "null"}), schema)
+    inner = next((option for option in schema.get("anyOf", ()) if option != {"type": "null"}), schema)
     if not isinstance(value, dict) or "properties" not in inner:
         return False
     return not value.keys() >= set(inner["required"]) or any(
@@ -159,11 +159,11 @@ def test_form_read_back_is_the_value_it_was_made_of(drawn):
 def test_form_of_anybody_is_read_or_told(drawn, form):
     """Whatever is sent ends in a value or in faults, and fields show what was typed."""
     schema, _ = drawn
-    form = form | {one: text for one in sent(build_fields(schema, {})) for text in form.values()}
+    form = form | {field: text for field in sent(build_fields(schema, {})) for text in form.values()}
     found = parse_form(schema, form)
     assert isinstance(found.value, dict)
     shown = add_faults(refill_fields(build_fields(schema, {}), form), found.faults)
-    assert all(one.text == form[one.name] for one in shown if one.name in form)
+    assert all(field.text == form[field.name] for field in shown if field.name in form)
 
 
 def test_controls_fit_what_annotations_ask_for():
@@ -204,7 +204,7 @@ def test_controls_fit_what_annotations_ask_for():
     assert fields["at"].zone == "Europe/Berlin"
     assert fields["text"].about == "What to say."
     assert fields["limit"].hint == "a whole number, from 1 to 9, empty = left out (null)"
-    assert [one.text for one in fields["mode"].choices] == ['left out ("safe")', "fast", "safe"]
+    assert [choice.text for choice in fields["mode"].choices] == ['left out ("safe")', "fast", "safe"]
     assert fields["wait"].text == "PT30S"
     inner = by_label(fields["order"].fields)
     assert (inner["to"].kind, inner["lines"].kind, inner["colour"].text) == (InputKind.GROUP, InputKind.JSON, '"red"')
@@ -274,7 +274,7 @@ def test_what_is_left_open_is_asked_for_as_json():
 
     schema = schema_for(any_of_them)
     fields = build_fields(schema, {"a": 1, "b": [2]})
-    assert [one.kind for one in fields] == [InputKind.INTEGER, InputKind.JSON]
+    assert [field.kind for field in fields] == [InputKind.INTEGER, InputKind.JSON]
     assert parse_form(schema, sent(fields)).value == {"a": 1, "b": [2]}
     assert parse_form(schema, {"i.a": "1", "x": "[]"}).faults == {"$": "the further arguments are no JSON object"}
 

@@ -51,7 +51,7 @@ async def test_each_table_leaves_by_its_name(world):
     assert [row["incident"]["text"] for row in json.loads(answer.content)] == ["no success"]
     assert answer.headers["content-disposition"] == 'attachment; filename="handover-opened.json"'
     moves = json.loads((await browser.get("/incidents/i_1?as=json&of=moves")).content)
-    assert [one["move"] for one in moves] == ["open"]
+    assert [move["move"] for move in moves] == ["open"]
     assert (await browser.get("/?as=csv&of=due")).status_code == 200
     for wrong in ("/handover?as=json&of=nothing", "/locks?as=csv&of=opened", "/handover?as=json&of=found_at"):
         assert (await browser.get(wrong)).status_code == 400, wrong

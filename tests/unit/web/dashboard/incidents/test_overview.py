@@ -195,4 +195,4 @@ async def test_storm_is_told_once_and_to_each_who_sees_a_part_of_it(world):
     assert "i_storm" not in text
     text = await world.get("/incidents/i_pay")
     assert '<a href="/incidents/i_storm">the host is gone</a>' in text
-    assert [one["id"] for one in json.loads(await world.get("/", who="payer", **{"as": "json"}))] == ["i_pay"]
+    assert [incident["id"] for incident in json.loads(await world.get("/", who="payer", **{"as": "json"}))] == ["i_pay"]

@@ -77,7 +77,7 @@ async def test_act_is_counted_then_done_in_pieces(world):
     assert said(answer.text) == "Begun: retry. It goes on by itself."
     assert (act.total, act.rate, act.reason, act.actor) == (3, "600/m", "mended", "web:ana")
     assert run_next_piece(world.store)
-    assert {one.subject for one in world.site.reads.audit_rows() if one.verb == "retry"} == {
+    assert {row.subject for row in world.site.reads.audit_rows() if row.verb == "retry"} == {
         f"bulk:{act.id}",
         *(f"run:{run}" for run in runs),
     }
@@ -123,7 +123,7 @@ async def test_rows_of_the_page_are_the_runs_of_the_act(world, is_grouped):
             assert f">{len(runs)}</a></td>" in text, query
     await world.press(f"/failed?error={error}&since=1h", "retry", rate="")
     (act,) = bulk_acts(world.store.reader)
-    assert [one.id for one in bulk_parts(world.store.reader, act)] == [begun.id]
+    assert [part.id for part in bulk_parts(world.store.reader, act)] == [begun.id]
     assert "--ended-since 1h" in await world.get("/failed?since=1h&ask=retry")
 
 

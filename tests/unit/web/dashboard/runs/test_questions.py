@@ -56,7 +56,7 @@ async def test_answer_is_given_once_and_told(world):
         answer = await world.press("/waiting", "answer", onward="/waiting", **fields)
         assert said(answer.text) == f"Answered approve to run {run.id}."
     assert questions(world.store.reader) == []
-    (row,) = [one for one in world.site.reads.audit_rows() if one.verb == "answer"]
+    (row,) = [row for row in world.site.reads.audit_rows() if row.verb == "answer"]
     assert msgspec.json.decode(row.detail) == {"question": "q1", "choice": "approve", "note": "checked"}
 
 
@@ -72,7 +72,7 @@ async def test_who_answers_too_late_reads_who_was_faster(world):
         assert (late.status_code, "already answered by ana, " in said(late.text)) == (409, True)
         never = await world.press(path, "answer", who="olga", **fields | {"question": "q9"})
         assert never.status_code == 404
-    assert len([one for one in world.site.reads.audit_rows() if one.verb == "answer" and one.actor == "web:ana"]) == 1
+    assert len([row for row in world.site.reads.audit_rows() if row.verb == "answer" and row.actor == "web:ana"]) == 1
 
 
 @pytest.mark.asyncio

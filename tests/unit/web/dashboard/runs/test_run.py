@@ -64,7 +64,9 @@ async def test_retry_is_done_once_and_told(world):
     assert said((await world.press(f"/r/{run}", "retry", who="olga", offer="retry-", page="p1")).text) == said(
         first.text
     )
-    assert [one for one in world.ways.acts() if one[0] == "retry"] == [("retry", f"run:{run}", "web:olga")]
+    assert [operation for operation in world.ways.acts() if operation[0] == "retry"] == [
+        ("retry", f"run:{run}", "web:olga")
+    ]
     other = failed(world)
     await world.press(f"/r/{other}", "retry", from_step="dump", reason="new dump")
     assert run_view(world.store.reader, other).generation == 1
@@ -105,7 +107,7 @@ async def test_run_is_cancelled_discarded_and_taken_back(world):
     assert "Take back what it did" in await world.get(f"/r/{undoable.id}")
     await world.press(f"/r/{undoable.id}", "cancel", undo="yes")
     assert run_view(world.store.reader, undoable.id).undoing
-    reasons = [one.reason for one in world.site.reads.audit_rows() if one.reason]
+    reasons = [row.reason for row in world.site.reads.audit_rows() if row.reason]
     assert reasons == ["not worth it", "wrong one"]
 
 
@@ -350,8 +352,8 @@ async def test_run_of_many_steps_is_drawn_in_bounds(world):
         outcome(run, rank, f"row#{rank}", **({"state": OutcomeState.FAILED, "failure": BOOM} if rank == 5 else {}))
         for rank in range(1, 601)
     ]
-    for one in steps:
-        world.store.submit(one, lambda _: None)
+    for step in steps:
+        world.store.submit(step, lambda _: None)
     world.store.apply(finish(run, rank=600))
     text = await world.get(f"/r/{run.id}")
     drawn = re.findall(r'href="[^"]*step=row%23(\d+)#step"', text)

@@ -13,7 +13,7 @@ def test_small_value_is_laid_out():
     found = build_value("input", b'{"a":[1]}')
     assert (found.text, found.size, found.is_collapsed) == ('{\n  "a": [\n    1\n  ]\n}', "9B", False)
     assert build_value("input", None) is None
-    assert [one.name for one in build_values(published_state=b"1", result=None)] == ["published state"]
+    assert [value.name for value in build_values(published_state=b"1", result=None)] == ["published state"]
 
 
 def test_large_value_is_folded_and_a_larger_one_cut():

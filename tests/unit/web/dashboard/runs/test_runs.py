@@ -142,7 +142,7 @@ async def test_all_that_match_are_counted_then_cancelled(world):
     (act,) = bulk_acts(world.store.reader)
     assert answer.request.url.path == f"/bulk/{act.id}"
     assert said(answer.text) == "Begun: cancel. It goes on by itself."
-    assert [one.id for one in bulk_parts(world.store.reader, act)] == sorted(going)
+    assert [part.id for part in bulk_parts(world.store.reader, act)] == sorted(going)
     assert "so there is nothing to do" in await world.get("/runs?until=2020-01-01&ask=cancel")
     shown = listed(await world.get("/runs?name=pay&since=1h&state=queued&state=running"))
     assert sorted(shown) == sorted(going)
@@ -175,4 +175,4 @@ async def test_visitor_of_some_automations_cancels_its_own(world):
     assert "backup" not in text
     await world.press("/runs?ask=cancel", "cancel", who="payer", rate="", reason="x")
     (act,) = bulk_acts(world.store.reader)
-    assert [one.id for one in bulk_parts(world.store.reader, act)] == [mine]
+    assert [part.id for part in bulk_parts(world.store.reader, act)] == [mine]

@@ -66,7 +66,7 @@ async def test_delivery_is_shown_as_it_came_and_comes_once_more(world, shop):
         assert said(answer.text) == f"Done: replay delivery {id}."
         assert f'href="/deliveries/{id}"' in answer.text
     rows = json.loads((await (await world.browser()).get("/deliveries?as=json")).content)
-    assert [one["replay_of"] for one in rows] == [id, None]
+    assert [row["replay_of"] for row in rows] == [id, None]
     assert await world.who_sees('value="replay"', f"/deliveries/{id}") == [True, False]
 
 
@@ -171,9 +171,9 @@ async def test_all_that_match_are_counted_then_arrive_once_more(world, shop):
     assert all(f'href="/deliveries/{id}"' in answer.text for id in ids)
     assert run_next_piece(world.store)
     rows = json.loads((await (await world.browser()).get("/deliveries?as=json&state=received")).content)
-    assert sorted(one["replay_of"] for one in rows) == sorted(ids)
+    assert sorted(row["replay_of"] for row in rows) == sorted(ids)
     text = await world.get(f"/bulk/{act.id}")
-    assert all(f'href="/deliveries/{one["id"]}"' in text for one in rows)
+    assert all(f'href="/deliveries/{row["id"]}"' in text for row in rows)
     assert "No delivery fits, so there is nothing to do. 7 more fit" in await world.get("/deliveries?ask=replay")
 
 
