@@ -60,6 +60,6 @@ def signed(kind: str, request: Request, *, secret: str = SECRET, at: int = NOW_A
     return Request(body, headers | more)
 
 
-def signed_sample(name: str, **how: Any) -> Request:
+def signed_sample(name: str, **options: Any) -> Request:
     """Return a sample as it comes over the wire."""
-    return signed(name.partition("-")[0], sample(name), **how)
+    return signed(name.partition("-")[0], sample(name), **options)

@@ -59,7 +59,7 @@ class LentStores:
         parts = connection.execute(_PARTS, (schema,)).fetchall()
         if not parts:
             return False
-        acts = [
+        operations = [
             f"perform setval('{schema}.{name}', 1, false);"
             if kind == "S"
             else f"if exists (select from {schema}.{name}) then delete from {schema}.{name}; end if;"
@@ -67,9 +67,11 @@ class LentStores:
             if name != "meta"
         ]
         # The next one to open it gives it a new id: marks that processes of the test before left prove nothing.
-        acts.append(f"delete from {schema}.meta where key not in ('schema', 'first_migration', 'epoch');")
-        acts.append(f"update {schema}.meta set value = '1' where key = 'epoch';")
-        text = f"create procedure {_HELPERS}.empty_{schema}() language plpgsql as $$ begin {' '.join(acts)} end $$"
+        operations.append(f"delete from {schema}.meta where key not in ('schema', 'first_migration', 'epoch');")
+        operations.append(f"update {schema}.meta set value = '1' where key = 'epoch';")
+        text = (
+            f"create procedure {_HELPERS}.empty_{schema}() language plpgsql as $$ begin {' '.join(operations)} end $$"
+        )
         connection.execute(text)
         self._known.add(schema)
         return True

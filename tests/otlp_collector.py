@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 
 
 class Collected:
@@ -98,14 +98,14 @@ class OtlpCollector:
 
     def until(self, *names: str) -> None:
         """Wait until there is a span of each name."""
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + TIMEOUT_S
         while missing := {name for name in names if not self.named(name)}:
             assert time.monotonic() < until, (missing, self.spans)
             time.sleep(0.01)
 
     def until_metrics(self) -> None:
         """Wait until metrics have come."""
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + TIMEOUT_S
         while not self.metrics:
             assert time.monotonic() < until, self.asked
             time.sleep(0.01)

@@ -47,9 +47,9 @@ def as_shown(value: object) -> str:
 
 def test_config_page_lists_every_setting_and_no_other():
     """A new key without a row, and a row without a key, both fail."""
-    wanted = {".".join(path).replace("*", "NAME") for path in KNOWN_VALUES if path[:2] != ("monitors", "of")}
+    expected = {".".join(path).replace("*", "NAME") for path in KNOWN_VALUES if path[:2] != ("monitors", "of")}
     # What can be set for one automation is what can be set for all: the rows are there already.
-    assert set(setting_rows()) == wanted | {"monitors.of.NAME.MONITOR.SETTING"}
+    assert set(setting_rows()) == expected | {"monitors.of.NAME.MONITOR.SETTING"}
 
 
 def test_config_page_shows_the_defaults_in_force():
@@ -147,7 +147,7 @@ def test_trigger_page_lists_every_option_of_every_kind():
         }
         for title, body in re.findall(r"^## ([\w ]+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
     }
-    wanted = {kind: {*needed, *optional} - {"partition"} for kind, (_, needed, optional) in TRIGGER_KINDS.items()}
+    expected = {kind: {*needed, *optional} - {"partition"} for kind, (_, needed, optional) in TRIGGER_KINDS.items()}
     assert told.pop("States of a delivery") == {state.value for state in DeliveryState}
     assert not told.pop("What a run is given") - {
         "data",
@@ -158,7 +158,7 @@ def test_trigger_page_lists_every_option_of_every_kind():
         "bool",
         *Event.__struct_fields__,
     }
-    assert told == wanted | {"Options of every kind": {"filter", "partition", *FLOW_CONTROL_OPTIONS}}
+    assert told == expected | {"Options of every kind": {"filter", "partition", *FLOW_CONTROL_OPTIONS}}
 
 
 def test_monitor_page_explains_every_monitor():

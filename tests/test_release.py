@@ -64,6 +64,6 @@ def test_builds_use_pinned_requirements_only():
             assert "--no-build-isolation" in command
         elif " pip install " in command:
             assert "--require-hashes" in command or "--no-index" in command, command
-    wanted = (ROOT / "requirements" / "build.txt").read_text(encoding="utf-8")
-    assert "\nhatchling==" in wanted
-    assert "\nnodejs-wheel-binaries==24." in wanted
+    expected = (ROOT / "requirements" / "build.txt").read_text(encoding="utf-8")
+    assert "\nhatchling==" in expected
+    assert "\nnodejs-wheel-binaries==24." in expected

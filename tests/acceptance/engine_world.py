@@ -49,10 +49,10 @@ class Engine:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_S):
                 while True:
-                    began = time.monotonic()
+                    started = time.monotonic()
                     if holds(value := read()):
                         return value
-                    await asyncio.sleep(2 * (time.monotonic() - began))
+                    await asyncio.sleep(2 * (time.monotonic() - started))
                     await self.app.changed(0.01)
         raise AssertionError(f"this was waited for in vain; at last: {value}")
 
@@ -116,13 +116,13 @@ class World:
         *,
         codec: Any = None,
         payload_max: int | str = DEFAULT_LIMIT,
-        **how: Any,
+        **options: Any,
     ) -> AsyncIterator[Engine]:
         """Let an engine work until the block ends (drained) or it died."""
         app = ms.App(self.path, registry=registry, clock=self.clock, codec=codec, payload_max=payload_max)
         chosen = settings or WorkerOptions()
         working = WorkerRuntime(
-            self.path, registry, clock=app.clock, sealing=app.sealing, settings=chosen, role="app", **how
+            self.path, registry, clock=app.clock, sealing=app.sealing, settings=chosen, role="app", **options
         )
         await working.open()
         app._runtime = working

@@ -17,11 +17,11 @@ from typing import Any
 
 import psycopg
 
-from tests import warm
-from tests.looking import looks
+from tests import warm_command_line
+from tests.polling import polls
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 _SHOWN = 4_000
 """So much of each log stands in an error."""
 MARK = "TEST_MACHINE"
@@ -144,13 +144,13 @@ class Fleet:
 
     def tried(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command on a machine that does not work, however it ends."""
-        return warm.call(words, cwd=self.folder, env=self.env, timeout=PATIENCE)
+        return warm_command_line.call(words, cwd=self.folder, env=self.env, timeout=TIMEOUT_S)
 
     def script(self, code: str, *words: str) -> None:
         """Run a program of a machine that does not work."""
         done = subprocess.run(
             [sys.executable, "-c", code, *words],
-            cwd=self.folder, env=self.env, capture_output=True, check=False, timeout=PATIENCE, text=True,
+            cwd=self.folder, env=self.env, capture_output=True, check=False, timeout=TIMEOUT_S, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -164,9 +164,9 @@ class Fleet:
         for number in range(count):
             self.call("run", "order", f"number={number}", "--detach")
 
-    def until(self, holds: Callable[[], Any], within: float = PATIENCE) -> Any:
+    def until(self, holds: Callable[[], Any], within: float = TIMEOUT_S) -> Any:
         """Look until it holds."""
-        for _ in looks(within):
+        for _ in polls(within):
             if found := holds():
                 return found
         logs = "\n".join(f"{machine.name}\n{machine.log.read_text()[-_SHOWN:]}" for machine in self.machines)

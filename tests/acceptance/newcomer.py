@@ -13,7 +13,7 @@ from typing import Any
 from tests.acceptance.page_commands import Block
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120
+TIMEOUT_S = 120
 _END = "END_OF_THE_FILE"
 _FIRST_LINE = "set -eu -o pipefail\n"
 
@@ -67,7 +67,7 @@ class NewUser:
                 stdout=out, stderr=subprocess.STDOUT, text=True, start_new_session=True,
             )  # fmt: skip
         self._terminals.append(terminal)
-        code = terminal.wait(PATIENCE)
+        code = terminal.wait(TIMEOUT_S)
         said = printed.read_text(encoding="utf-8")
         assert code == 0, said
         return said
@@ -77,7 +77,7 @@ class NewUser:
         done = subprocess.run(
             ["bash", "-c", line],
             cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, timeout=PATIENCE, check=False,
+            text=True, timeout=TIMEOUT_S, check=False,
         )  # fmt: skip
         assert done.returncode == code, f"{line}: {done.returncode}\n{done.stdout}"
         return done.stdout

@@ -19,7 +19,7 @@ from tests.acceptance.works import is_alive
 from tests.acceptance.wrapping import ROOT, Place
 from tests.brokers.server import BrokerServer
 from tests.brokers.servers import start_broker
-from tests.looking import looks
+from tests.polling import polls
 
 WITHIN_S = 90.0
 LONGEST_FILE = 64 * 1024
@@ -94,7 +94,7 @@ class Site(Place):
         return []
 
     def until(self, fact: Callable[[], Any], what: str) -> Any:
-        for _ in looks(WITHIN_S):
+        for _ in polls(WITHIN_S):
             if found := fact():
                 return found
         raise AssertionError(f"{what}\n{self.told()}\n{(self.folder / 'log').read_text()[-4_000:]}")

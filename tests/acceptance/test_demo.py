@@ -80,7 +80,7 @@ def test_cleaning_enriches_whole_rows_and_gives_others_a_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "why"),
+    ("data", "reason"),
     [
         (
             f"{_HEADER}\n{_WHOLE}\n".replace("tailnum", "tail_number").encode(),
@@ -91,9 +91,9 @@ def test_cleaning_enriches_whole_rows_and_gives_others_a_reason() -> None:
         (b"", "missing"),
     ],
 )
-def test_broken_file_is_refused_for_good_with_the_place(data: bytes, why: str) -> None:
+def test_broken_file_is_refused_for_good_with_the_place(data: bytes, reason: str) -> None:
     """A file that is broken as a whole is a permanent error that says where and what to do."""
-    with pytest.raises(ms.Permanent, match=re.escape(why)) as caught:
+    with pytest.raises(ms.Permanent, match=re.escape(reason)) as caught:
         cleaning.clean("day.csv", data)
     assert caught.value.hint
 

@@ -31,8 +31,8 @@ def needed(name: str, how: str) -> str:
     return found
 
 
-def call(*words: object, **how: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, **how)
+def call(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, **options)
 
 
 def documents() -> list[Any]:

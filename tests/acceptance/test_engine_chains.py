@@ -115,13 +115,13 @@ async def test_question_of_a_run_that_began_anew_is_answered_by_its_first_id(pla
     with Registry() as registry:
 
         @ms.workflow
-        async def asks(run: ms.Run, turn: int = 0) -> str:
+        async def requests(run: ms.Run, turn: int = 0) -> str:
             if turn < 2:
                 run.restart(turn + 1)
             return await run.ask("Go on?")
 
     async with World(place).engine(registry, settings) as engine:
-        handle = await engine.start(asks)
+        handle = await engine.start(requests)
         await engine.when(lambda: engine.story(engine.reads.newest_of(handle.id)).waits, bool)
         await engine.app.answer(handle.id, "yes")
         assert await handle.result(60) == "yes"

@@ -89,14 +89,14 @@ async def test_question_that_is_asked_while_run_time_is_ahead_ends_in_time(tmp_p
         def act() -> None: ...
 
         @ms.workflow
-        async def asks(run: ms.Run) -> str:
+        async def requests(run: ms.Run) -> str:
             await asyncio.sleep(60)
             await run.step(act)
             return await run.ask("Go?", choices=["yes"], within="10m", otherwise="late")
 
     clock = SettableClock()
     async with World(tmp_path, clock).engine(registry, settings) as engine:
-        handle = await engine.start(asks)
+        handle = await engine.start(requests)
         await engine.when(lambda: engine.view(handle), lambda view: view.due_at is not None)
         clock.put(-2 * HOUR)
         await engine.pass_time(MINUTE)

@@ -1,6 +1,6 @@
 """What becomes due is looked at, whoever said so and whatever news of it was lost."""
 
-import datetime as dt
+import datetime
 from typing import Any
 
 import pytest
@@ -8,11 +8,11 @@ import pytest
 import mainspring as ms
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service.runs import run as acts
+from mainspring.service.runs import run
 from tests.acceptance.engine_world import World
 
 pytestmark = pytest.mark.asyncio
-SOON = dt.timedelta(milliseconds=700)
+SOON = datetime.timedelta(milliseconds=700)
 
 
 def _program() -> tuple[Registry, Any]:
@@ -30,7 +30,7 @@ async def test_a_start_for_later_made_by_the_working_process_itself_is_begun_whe
     registry, one = _program()
     app = ms.App(tmp_path / "state.db", registry=registry)
     async with app.running():
-        handle = await app.options(at=dt.datetime.now(dt.UTC) + SOON).start(one)
+        handle = await app.options(at=datetime.datetime.now(datetime.UTC) + SOON).start(one)
         assert await handle.result(timeout=60) == 1
         view = await handle.view()
     assert view.started_at >= view.created_at + 500
@@ -52,7 +52,7 @@ async def test_a_retry_for_later_made_by_the_working_process_itself_is_begun_whe
         await engine.until(handle, RunState.FAILED)
         failing.clear()
         due_at = engine.app.clock.now() + 700
-        await engine.app.do(lambda store, act: acts.retry(store, handle.id, act=act, due_at=due_at))
+        await engine.app.do(lambda store, act: run.retry(store, handle.id, act=act, due_at=due_at))
         view = await engine.until(handle, RunState.SUCCEEDED)
     assert view.finished_at >= due_at
 
@@ -65,6 +65,6 @@ async def test_the_scan_finds_what_is_due_though_no_news_of_it_ever_came(tmp_pat
         await engine.until(first, RunState.SUCCEEDED)
         engine.working.worker.changed = lambda changes: None
         engine.working.worker.claimer.plan = lambda due_at: None
-        later = await engine.app.options(at=dt.datetime.now(dt.UTC) + SOON).start(one)
+        later = await engine.app.options(at=datetime.datetime.now(datetime.UTC) + SOON).start(one)
         now = await engine.start(one)
         assert await now.result(timeout=60) == await later.result(timeout=10) == 1

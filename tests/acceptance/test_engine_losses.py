@@ -51,7 +51,7 @@ async def test_worker_death_is_told_where_the_run_is_shown(place):
     async with world.engine(registry) as engine:
         await world.bury(engine, dead)
         await engine.until(handle.id, RunState.WAITING)
-        reader, now, heir = engine.working.store.reader, engine.app.clock.now(), engine.working.store.session
+        reader, now, successor = engine.working.store.reader, engine.app.clock.now(), engine.working.store.session
         story = outline(reader, handle.id)
         told = explain_run(reader, story, now, "UTC")
         (sentence,) = [line for line in told.what if "died" in line]
@@ -59,7 +59,7 @@ async def test_worker_death_is_told_where_the_run_is_shown(place):
             f"app process {os.getpid()} on {socket.gethostname()} (session {dead}) died, last heard of at",
             "found dead at",
             "(its process was gone, noticed by app process",
-            f"(session {heir}) continued it after",
+            f"(session {successor}) continued it after",
         ):
             assert part in sentence
         assert sentence in build_summary(story, told, list_step_lines(story)).what

@@ -84,11 +84,11 @@ async def test_waiting_run_frees_its_place_in_the_queue(tmp_path):
     with Registry() as registry:
 
         @ms.workflow(queue="narrow")
-        async def asks(run: ms.Run) -> str:
+        async def requests(run: ms.Run) -> str:
             return await run.ask("?")
 
     async with World(tmp_path).engine(registry, AT_ONCE, queues=(SetQueue("narrow", concurrency=1),)) as engine:
-        runs = [await engine.start(asks) for _ in range(3)]
+        runs = [await engine.start(requests) for _ in range(3)]
         for run in runs:
             await engine.until(run, RunState.WAITING)
         assert [engine.view(run).state for run in runs] == [RunState.WAITING] * 3

@@ -8,7 +8,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service import backfill as service
+from mainspring.service import backfill
 from mainspring.service.automation import pause, resume
 from mainspring.service.runs.bulk import BulkDueTimes
 from mainspring.store.read.status.status import slots
@@ -164,10 +164,10 @@ async def test_slots_go_on_while_a_backfill_stands_in_line(tmp_path):
     clock, rang = FakeClock(BEGIN), []
     async with World(tmp_path, clock).engine(ringing(rang, stays=True, overlap="skip"), AT_ONCE) as engine:
         reads, now = engine.reads, clock.now()
-        found = service.list_past_slots(reads, "ring", now - 4 * 3_600_000, now, now)
+        found = backfill.list_past_slots(reads, "ring", now - 4 * 3_600_000, now, now)
         later = BulkDueTimes(now + 5_400_000)
         answer = await engine.app.do(
-            lambda store, act: service.backfill(store, reads, clock, "ring", found, act=act, due=later)
+            lambda store, act: backfill.backfill(store, reads, clock, "ring", found, act=act, due=later)
         )
         assert answer.made == 4
         await engine.pass_time(HOUR)

@@ -40,12 +40,12 @@ async def work(folder, tracing):
         async def order(run: ms.Run, number: int) -> int:
             return await run.step(charge, number)
 
-    began = time.monotonic()
+    started = time.monotonic()
     async with World(folder).engine(registry, tracing=tracing) as engine:
         handles = [await engine.start(order, number) for number in range(RUNS)]
         assert [await handle.result(LONGEST_S) for handle in handles] == list(range(RUNS))
-        worked_s = time.monotonic() - began
-    return worked_s, time.monotonic() - began - worked_s
+        worked_s = time.monotonic() - started
+    return worked_s, time.monotonic() - started - worked_s
 
 
 async def charge(number: int) -> int:
@@ -87,5 +87,5 @@ async def test_without_the_extra_runs_go_on_and_the_log_says_what_to_install(tmp
     monkeypatch.setitem(sys.modules, "opentelemetry.proto.trace.v1.trace_pb2", None)
     with caplog.at_level(logging.ERROR, "mainspring.traces"):
         await work(tmp_path, tracing(NOBODY))
-    (said,) = [record.getMessage() for record in caplog.records if record.name == "mainspring.traces"]
-    assert said.endswith(f"which is not installed. {install_command('otel')}")
+    (logged,) = [record.getMessage() for record in caplog.records if record.name == "mainspring.traces"]
+    assert logged.endswith(f"which is not installed. {install_command('otel')}")

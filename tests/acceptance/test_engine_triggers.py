@@ -14,7 +14,7 @@ import mainspring as ms
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.triggers import ReplayDelivery
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 from mainspring.store.write.triggers import deliveries
 from mainspring.triggers.filter_runner import FilterRunner
 from tests.acceptance.engine_world import Engine, World
@@ -53,7 +53,7 @@ async def settled(engine: Engine, count: int, trigger: str | None = None) -> lis
     """Return the states of the deliveries, oldest first, once there are so many and none is undecided."""
 
     def read() -> list[str]:
-        found = reads.deliveries(engine.working.store.reader, trigger=trigger, limit=1_000).deliveries
+        found = triggers.deliveries(engine.working.store.reader, trigger=trigger, limit=1_000).deliveries
         return [row.state.value for row in reversed(found)]
 
     undecided = {DeliveryState.RECEIVED, DeliveryState.HELD}
@@ -64,7 +64,7 @@ async def arrived(engine: Engine, count: int, *states: DeliveryState) -> None:
     """Return once so many deliveries are in one of these states."""
     reader = engine.working.store.reader
     await engine.when(
-        lambda: sum(row.state in states for row in reads.deliveries(reader, limit=1_000).deliveries),
+        lambda: sum(row.state in states for row in triggers.deliveries(reader, limit=1_000).deliveries),
         lambda n: n >= count,
     )
 
@@ -167,7 +167,7 @@ async def test_data_that_fits_no_run_fails_its_delivery(world, registry, seen):
         await engine.app.publish("paid", {"id": "a"})
         assert await seen.of(engine, 1) == ["a"]
         assert await settled(engine, 2) == ["failed", "started"]
-        row = reads.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
+        row = triggers.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
         assert "not an object" in (row.note or "")
 
 
@@ -182,7 +182,7 @@ async def test_script_reads_its_event(world, tmp_path):
     async with world.engine(registry) as engine:
         await engine.app.publish("paid", {"id": "a"}, key="k")
         (delivery,) = await engine.when(
-            lambda: reads.deliveries(engine.working.store.reader, state=DeliveryState.STARTED).deliveries, bool
+            lambda: triggers.deliveries(engine.working.store.reader, state=DeliveryState.STARTED).deliveries, bool
         )
         await engine.until(delivery.run, RunState.SUCCEEDED)
         await (await engine.start(registry.get("keep"))).result()
@@ -225,7 +225,7 @@ async def test_filter_decides_in_the_worker(world, registry, seen):
         assert await settled(engine, 3, "large/event") == ["filtered", "started", "failed"]
         assert await settled(engine, 2, "uneven/event") == ["filtered", "started"]
         found = await seen.of(engine, 2)
-        failed = reads.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
+        failed = triggers.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
     assert sorted(found) == [("large", "b"), ("uneven", "e")]
     assert "ValueError: no amount" in (failed.note or "")
 
@@ -253,7 +253,7 @@ async def test_a_start_that_the_store_cannot_write_fails_its_delivery(world, reg
         await engine.app.publish("paid", {"id": "a"})
         assert sorted(await settled(engine, 2)) == ["failed", "started"]
         assert await seen.of(engine, 1) == ["a"]
-        failed = reads.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
+        failed = triggers.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
     assert "no database takes this" in (failed.note or "")
 
 
@@ -337,9 +337,9 @@ async def test_each_pace_makes_its_runs(world, registry, seen):
             await engine.app.publish("e", {"key": key, "n": n})
         await settled(engine, 20)
         found = await seen.of(engine, 8)
-    wanted = [("debounced", "a", 4), ("debounced", "b", 3), ("throttled", "a", 0), ("throttled", "a", 4)]
-    wanted += [("batched", 0, 1, 2, 3), ("batched", 4), ("once", "a", 0), ("once", "b", 1)]
-    assert sorted(found, key=repr) == sorted(wanted, key=repr)
+    expected = [("debounced", "a", 4), ("debounced", "b", 3), ("throttled", "a", 0), ("throttled", "a", 4)]
+    expected += [("batched", 0, 1, 2, 3), ("batched", 4), ("once", "a", 0), ("once", "b", 1)]
+    assert sorted(found, key=repr) == sorted(expected, key=repr)
 
 
 async def test_rate_lets_all_start_in_their_order(world, registry, seen):
@@ -354,7 +354,7 @@ async def test_rate_lets_all_start_in_their_order(world, registry, seen):
         for n in range(5):
             await engine.app.publish("e", {"n": n})
         assert await seen.of(engine, 5) == [0, 1, 2, 3, 4]
-        rows = [engine.view(row.run).created_at for row in reads.deliveries(engine.working.store.reader).deliveries]
+        rows = [engine.view(row.run).created_at for row in triggers.deliveries(engine.working.store.reader).deliveries]
     starts = sorted(rows)
     assert all(later - earlier >= 300 for earlier, later in zip(starts, starts[2:], strict=False))
 
@@ -447,17 +447,17 @@ async def test_several_runs_of_one_key_start_once(world, registry, seen):
         failed = await engine.start(load, "mon")
         await engine.until(failed, RunState.FAILED)
         await arrived(engine, 3, DeliveryState.HELD)
-        gatherings = {view.trigger: view for view in reads.open_gatherings(reader)}
+        gatherings = {view.trigger: view for view in triggers.open_gatherings(reader)}
         view = gatherings["report/runs"]
         assert (view.per, view.here, view.wanted) == ("mon", 1, 2)
-        assert [run.run for run in reads.joined_runs(reader, "report/runs", "mon") if not run.counts] == [failed.id]
+        assert [run.run for run in triggers.joined_runs(reader, "report/runs", "mon") if not run.counts] == [failed.id]
         broken = False
         await engine.app.retry(failed.id)
         assert await seen.of(engine, 2) == [("report", "mon", ["extract", "load"]), ("archive", "mon")]
         await settled(engine, 5)
-        assert reads.open_gatherings(reader) == []
+        assert triggers.open_gatherings(reader) == []
         await (await engine.start(extract, "tue")).result()
-        await engine.when(lambda: reads.open_gatherings(reader, "report/runs"), bool)
+        await engine.when(lambda: triggers.open_gatherings(reader, "report/runs"), bool)
     assert len(seen) == 2
 
 
@@ -500,7 +500,7 @@ async def test_nothing_is_lost_between_any_two_commits(world, seen):
         for n, name in enumerate(("plain", "held", "asked")):
             await engine.app.publish(name, {"n": n})
         assert await engine.when(
-            lambda: len(reads.deliveries(engine.working.store.reader).deliveries), lambda n: n == 3
+            lambda: len(triggers.deliveries(engine.working.store.reader).deliveries), lambda n: n == 3
         )
         dead = await died(engine)
     async with world.engine(make()) as engine:
@@ -551,7 +551,7 @@ async def test_a_replay_starts_it_again(world, registry, seen):
     async with world.engine(registry) as engine:
         await engine.app.publish("e", {"n": 1})
         await seen.of(engine, 1)
-        (row,) = reads.deliveries(engine.working.store.reader).deliveries
+        (row,) = triggers.deliveries(engine.working.store.reader).deliveries
         await engine.working.apply(ReplayDelivery("d_again", row.id))
         assert await seen.of(engine, 2) == [1, 1]
         assert await settled(engine, 2) == ["started"] * 2

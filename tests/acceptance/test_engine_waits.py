@@ -184,7 +184,7 @@ def _waiting_work() -> Registry:
     with Registry() as registry:
 
         @ms.workflow(name="asks")
-        async def asks(run: ms.Run) -> str | None:
+        async def requests(run: ms.Run) -> str | None:
             return await run.ask("Publish?", choices=["publish", "refuse"], within="40s", otherwise="refuse")
 
         @ms.workflow(name="receives")

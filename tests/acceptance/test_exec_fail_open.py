@@ -14,7 +14,7 @@ import apsw
 import msgspec
 import pytest
 
-from tests.acceptance.wrapping import PATIENCE, Place
+from tests.acceptance.wrapping import TIMEOUT_S, Place
 
 Away = Callable[[Place], AbstractContextManager[None]]
 
@@ -153,7 +153,7 @@ def test_store_that_goes_away_meanwhile_learns_the_end_later(place: Place) -> No
     ready.read_text()
     with stuck(place):
         go.write_text("\n")
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(TIMEOUT_S) == 0
     assert place.runs() == [("running", None)]
     (record,) = place.spooled()
     aside = record.rename(place.folder / "record")
@@ -175,7 +175,7 @@ def test_lock_holds_without_the_store(place: Place) -> None:
         ready.read_text()
         assert place.exec("-n", "b", "--lock", "l", "--", "true").returncode == 75
         go.write_text("\n")
-        assert first.wait(PATIENCE) == 0
+        assert first.wait(TIMEOUT_S) == 0
 
 
 def test_key_counts_without_the_store(place: Place) -> None:

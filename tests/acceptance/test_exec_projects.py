@@ -14,11 +14,11 @@ import psycopg
 import pytest
 
 from mainspring.config import load
-from tests import warm
+from tests import warm_command_line
 from tests.postgres_server import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 
 
 class User:
@@ -36,7 +36,9 @@ class User:
 
     def call(self, project: int | None, *words: str, **env: str) -> Any:
         store = {} if project is None else {"MAINSPRING_STORE_URL": self.urls[project]}
-        return warm.call(words, cwd=self.folder, env={**self.env, **store, **env}, timeout=PATIENCE, text=True)
+        return warm_command_line.call(
+            words, cwd=self.folder, env={**self.env, **store, **env}, timeout=TIMEOUT_S, text=True
+        )
 
     def runs(self, project: int) -> list[str]:
         return [run["automation"] for run in json.loads(self.call(project, "runs", "list", "--json").stdout)]

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.looking import looks
+from tests.polling import polls
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 90
+TIMEOUT_S = 90
 AT_ONCE = 15
 """Seconds; the goal is 2, and a loaded machine is slower."""
 
@@ -37,7 +37,7 @@ class Newcomer:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT_S,
             check=False,
         )
         assert done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
@@ -68,7 +68,7 @@ class Newcomer:
         for process in self._background:
             process.terminate()
             try:
-                process.wait(PATIENCE)
+                process.wait(TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -105,10 +105,10 @@ def test_first_five_minutes_go_as_the_page_says(newcomer: Newcomer) -> None:
     assert "charge ran once" in told
     assert [run["state"] for run in newcomer.runs("order-demo")] == ["succeeded", "succeeded"]
 
-    _await_backup(newcomer, PATIENCE)
+    _await_backup(newcomer, TIMEOUT_S)
     assert (newcomer.folder / "backed-up").exists()
     dev.send_signal(signal.SIGINT)
-    assert dev.wait(PATIENCE) == 0
+    assert dev.wait(TIMEOUT_S) == 0
 
 
 @pytest.mark.slow
@@ -133,11 +133,11 @@ def _add_backup(newcomer: Newcomer, every: str) -> None:
 
 
 def _await_backup(newcomer: Newcomer, within: float) -> None:
-    came = any(run["state"] == "succeeded" for _ in looks(within) for run in newcomer.runs("backup"))
+    came = any(run["state"] == "succeeded" for _ in polls(within) for run in newcomer.runs("backup"))
     assert came, (newcomer.folder / "other-terminal.log").read_text(encoding="utf-8")
 
 
 def _await_worker(newcomer: Newcomer) -> None:
-    listed = (json.loads(newcomer.types("workers", "list", "--json")) for _ in looks(PATIENCE))
+    listed = (json.loads(newcomer.types("workers", "list", "--json")) for _ in polls(TIMEOUT_S))
     came = any(worker["role"] == "worker" for workers in listed for worker in workers)
     assert came, (newcomer.folder / "other-terminal.log").read_text(encoding="utf-8")

@@ -53,14 +53,14 @@ def test_acts_on_a_full_disk_are_answered_in_seconds(disk: Path, works: Works) -
     waiting = works.start("waits")
     works.until_state(waiting, "waiting", "waits")
     fill(disk)
-    acts = (
+    operations = (
         ("run", "quick", "--detach"),
         ("run", "quick"),
         ("runs", "cancel", waiting, "-y"),
         ("runs", "signal", waiting, "go", "7"),
         ("auto", "pause", "quick"),
     )
-    for words in acts:
+    for words in operations:
         fill(disk)
         done = works.place.call(*words)
         assert done.returncode == 75, (words, done)

@@ -35,7 +35,7 @@ def automations() -> tuple[Registry, Any, Any, Any, Any]:
             return len((await run.options(isolate=how).step(fill, size))["rows"][0])
 
         @ms.workflow
-        async def asks(run: ms.Run, size: int, how: str) -> int:
+        async def requests(run: ms.Run, size: int, how: str) -> int:
             big = "x" * size
             if how == "step":
                 return await run.step(take, big)
@@ -57,7 +57,7 @@ def automations() -> tuple[Registry, Any, Any, Any, Any]:
         async def returns(run: ms.Run, size: int) -> str:
             return "x" * size
 
-    return registry, fills, asks, counts, returns
+    return registry, fills, requests, counts, returns
 
 
 @pytest.mark.parametrize("how", ["loop", "thread", "process", "checkpoint"])
@@ -83,11 +83,11 @@ async def test_result_obeys_the_limit_wherever_a_step_runs(tmp_path, how):
 @pytest.mark.parametrize("how", ["step", "map", "child", "state", "ask"])
 async def test_what_a_body_says_obeys_the_limit(tmp_path, how):
     """Arguments, items, children, published states and questions."""
-    registry, _, asks, *_ = automations()
+    registry, _, requests, *_ = automations()
     async with World(tmp_path).engine(registry, payload_max="1MiB") as engine:
-        assert await (await engine.start(asks, BIG, how)).result(60) == BIG
+        assert await (await engine.start(requests, BIG, how)).result(60) == BIG
     async with World(tmp_path).engine(registry, payload_max="1kB") as engine:
-        view = await engine.until(await engine.start(asks, 2_000, how), RunState.FAILED)
+        view = await engine.until(await engine.start(requests, 2_000, how), RunState.FAILED)
     assert view.reason == FailureReason.VALUE_REFUSED
     assert view.failure is not None
     assert "the limit is 1,000" in view.failure.message

@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from tests.acceptance.works import Works, is_alive
-from tests.acceptance.wrapping import PATIENCE, Place
+from tests.acceptance.wrapping import TIMEOUT_S, Place
 
 STEPS = """
 import asyncio
@@ -59,7 +59,7 @@ def without_index(store: Path) -> None:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
-    ("lose", "said"),
+    ("lose", "message"),
     [
         (removed, "the store's file was removed"),
         (replaced, "the store's file was replaced by another one"),
@@ -67,7 +67,7 @@ def without_index(store: Path) -> None:
         (without_index, f"the store's shared index was {OR_MADE_ANEW}"),
     ],
 )
-def test_lost_store_ends_whatever_works_on_it(works: Works, lose: Callable[[Path], None], said: str) -> None:
+def test_lost_store_ends_whatever_works_on_it(works: Works, lose: Callable[[Path], None], message: str) -> None:
     """Within seconds worker and supervisor say so and end; they make no other store in its place."""
     works.up(STEPS)
     effects = works.place.folder / "effects"
@@ -82,7 +82,7 @@ def test_lost_store_ends_whatever_works_on_it(works: Works, lose: Callable[[Path
     assert effects.stat().st_size - done < 40
     assert works.supervisor.wait(60) == 1
     log = works.log.read_text()
-    assert re.search(said, log), log
+    assert re.search(message, log), log
     assert str(works.place.store) in log
     assert "Traceback" not in log, log
     assert works.place.store.exists() == (lose is not removed)
@@ -132,7 +132,7 @@ def test_wrapped_command_whose_store_is_removed_meanwhile_is_on_record(place: Pl
     ready.read_text()
     aside = place.store.rename(place.store.with_name("aside"))
     go.write_text("\n")
-    assert process.wait(PATIENCE) == 3
+    assert process.wait(TIMEOUT_S) == 3
     assert len(place.spooled()) == 1
     assert not place.store.exists()
     aside.rename(place.store)

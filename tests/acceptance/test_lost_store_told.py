@@ -37,7 +37,7 @@ def disk(place: Place) -> Iterator[Path]:
 
 
 @pytest.fixture
-def told(works: Works, receiver: Receiver) -> Receiver:
+def report(works: Works, receiver: Receiver) -> Receiver:
     """The receiver of everything that is told of this place."""
     works.place.env |= receiver.settings | {"MAINSPRING_UP_ROLES": "worker,scheduler,watcher"}
     return receiver
@@ -70,7 +70,7 @@ def posts(works: Works, word: str) -> list[int]:
 
 
 @needs_root
-def test_full_disk_is_told_once_although_processes_start_again(disk: Path, works: Works, told: Receiver) -> None:
+def test_full_disk_is_told_once_although_processes_start_again(disk: Path, works: Works, report: Receiver) -> None:
     """Neither watcher nor scheduler can write; both see it, both are killed and start again on the full disk."""
     works.up(CODE)
     works.until(lambda: posts(works, "watcher_process"), "no watcher")
@@ -81,7 +81,7 @@ def test_full_disk_is_told_once_although_processes_start_again(disk: Path, works
 
     works.until(is_noticed, "nobody noticed it")
     age(works)
-    works.until(lambda: abouts(told) == ["opened"], "it is told to nobody")
+    works.until(lambda: abouts(report) == ["opened"], "it is told to nobody")
     killed = posts(works, "watcher_process") + posts(works, "scheduler_process")
     assert len(killed) == 2
     for pid in killed:
@@ -92,15 +92,15 @@ def test_full_disk_is_told_once_although_processes_start_again(disk: Path, works
         lambda: works.log.read_text().count("the store does not take commits") >= said + 2,
         "they did not start again on the full disk",
     )
-    assert abouts(told) == ["opened"]
+    assert abouts(report) == ["opened"]
     disk.unlink()
-    works.until(lambda: abouts(told) == ["opened", "resolved"], "its end is told to nobody")
-    assert "takes commits again" in told.messages[-1]["data"]["headline"]
+    works.until(lambda: abouts(report) == ["opened", "resolved"], "its end is told to nobody")
+    assert "takes commits again" in report.messages[-1]["data"]["headline"]
     works.until(lambda: not memory(works).exists(), "it is still remembered")
 
 
 @needs_root
-def test_read_only_store_is_told_once_however_often_it_is_started(disk: Path, works: Works, told: Receiver) -> None:
+def test_read_only_store_is_told_once_however_often_it_is_started(disk: Path, works: Works, report: Receiver) -> None:
     """Each start ends with an error; the first one tells people, and the one that goes well tells the end."""
     works.up(CODE)
     works.supervisor.terminate()
@@ -109,38 +109,38 @@ def test_read_only_store_is_told_once_however_often_it_is_started(disk: Path, wo
     for _ in range(2):
         works.up_again()
         assert works.supervisor.wait(30) != 0
-    assert abouts(told) == ["opened"]
+    assert abouts(report) == ["opened"]
     subprocess.run(["mount", "-o", "remount,rw", disk.parent], check=True)
     works.up_again()
-    works.until(lambda: abouts(told) == ["opened", "resolved"], "its end is told to nobody")
+    works.until(lambda: abouts(report) == ["opened", "resolved"], "its end is told to nobody")
 
 
-def test_removed_store_is_told_by_the_last_who_sees_it(works: Works, told: Receiver) -> None:
+def test_removed_store_is_told_by_the_last_who_sees_it(works: Works, report: Receiver) -> None:
     """All processes end within seconds, so none of them can wait; what starts in vain afterwards repeats nothing."""
     works.up(CODE)
     aside = works.place.store.rename(works.place.store.with_name("aside"))
     assert works.supervisor.wait(30) == 1
-    assert abouts(told) == ["opened"]
+    assert abouts(report) == ["opened"]
     works.up_again()
     assert works.supervisor.wait(30) != 0
-    assert abouts(told) == ["opened"]
+    assert abouts(report) == ["opened"]
     aside.rename(works.place.store)
     works.up_again()
-    works.until(lambda: abouts(told) == ["opened", "resolved"], "its end is told to nobody")
+    works.until(lambda: abouts(report) == ["opened", "resolved"], "its end is told to nobody")
     rows = works.place.rows("select kind, state, resolved_at > since_at from incidents where kind = 'store_lost'")
     assert rows == [("store_lost", "resolved", 1)]
     assert works.place.rows("select count(*) from alerts where incident <> ''") == [(0,)]
 
 
 @needs_root
-def test_disk_that_turns_read_only_under_work_is_told_once(works: Works, told: Receiver, tmp_path: Path) -> None:
+def test_disk_that_turns_read_only_under_work_is_told_once(works: Works, report: Receiver, tmp_path: Path) -> None:
     """All processes end and say why, people are notified, and `status` and `doctor` name the cause; a repaired disk resolves it."""
     with disk_at(works.place.store.parent, tmp_path / "image") as disk:
         works.up(CODE)
         works.until(lambda: posts(works, "watcher_process"), "no watcher")
         disk.report_error()
         assert works.supervisor.wait(60) != 0
-        assert abouts(told) == ["opened"]
+        assert abouts(report) == ["opened"]
         assert "has a fault" not in works.log.read_text()
         status = works.place.call("status")
         assert status.returncode == 9, status.stdout
@@ -149,4 +149,4 @@ def test_disk_that_turns_read_only_under_work_is_told_once(works: Works, told: R
         disk.unmount()
         disk.mount()
         works.up_again()
-        works.until(lambda: abouts(told) == ["opened", "resolved"], "its end is told to nobody")
+        works.until(lambda: abouts(report) == ["opened", "resolved"], "its end is told to nobody")

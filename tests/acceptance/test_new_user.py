@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.newcomer import PATIENCE, ROOT, NewUser
+from tests.acceptance.newcomer import ROOT, TIMEOUT_S, NewUser
 from tests.acceptance.page_commands import blocks_of
-from tests.looking import looks
+from tests.polling import polls
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 SCRIPT = "#!/bin/sh\necho saved > backup.out\n"
@@ -82,7 +82,7 @@ def test_add_script_reaches_a_working_thing(user: NewUser) -> None:
     user.begin(line)
     found = any(
         run["trigger"].startswith("schedule")
-        for _ in looks(PATIENCE, pause_s=2)  # of a minute
+        for _ in polls(TIMEOUT_S, pause_s=2)  # of a minute
         for run in user.ask("mainspring runs list --name cleanup")
     )
     assert found, (user.folder / "other-terminal.log").read_text(encoding="utf-8")
@@ -122,7 +122,7 @@ def test_build_bot_counts_each_delivery_once(user: NewUser) -> None:
     user.begin("mainspring up")
     listening = any(
         trigger["state"] == "listening"
-        for _ in looks(PATIENCE)
+        for _ in polls(TIMEOUT_S)
         for trigger in user.ask("mainspring triggers list")
         if trigger["name"]
     )
@@ -141,7 +141,7 @@ def test_build_bot_counts_each_delivery_once(user: NewUser) -> None:
         except urllib.error.HTTPError as error:
             return error.code
 
-    came = any(send("d-1", "a1") == 202 for _ in looks(60))
+    came = any(send("d-1", "a1") == 202 for _ in polls(60))
     assert came
     assert send("d-1", "a1") == 202, "the same delivery again gets the same answer"
     assert send("d-2", "b2", branch="topic") == 202
@@ -151,8 +151,8 @@ def test_build_bot_counts_each_delivery_once(user: NewUser) -> None:
     def builds() -> list[str]:
         return sorted(run["state"] for run in user.ask("mainspring runs list --name build"))
 
-    assert any(builds() == ["failed", "succeeded"] for _ in looks(PATIENCE)), builds()
-    assert any("build" in user.type("mainspring status; true").split("\n", 1)[0:2][-1] for _ in looks(PATIENCE))
+    assert any(builds() == ["failed", "succeeded"] for _ in polls(TIMEOUT_S)), builds()
+    assert any("build" in user.type("mainspring status; true").split("\n", 1)[0:2][-1] for _ in polls(TIMEOUT_S))
     assert user.type("mainspring status", code=9)
 
 
@@ -177,20 +177,20 @@ def test_ingest_with_one_bad_file_reports_that_file(user: NewUser) -> None:
     def states() -> list[str]:
         return sorted(run["state"] for run in user.ask("mainspring runs list --name book"))
 
-    assert any(states() == ["failed", "succeeded"] for _ in looks(PATIENCE)), states()
+    assert any(states() == ["failed", "succeeded"] for _ in polls(TIMEOUT_S)), states()
     (inbox / "3.csv").write_text("a,b\n3,4\n", encoding="utf-8")
-    assert any(states() == ["failed", "succeeded", "succeeded"] for _ in looks(PATIENCE)), states()
+    assert any(states() == ["failed", "succeeded", "succeeded"] for _ in polls(TIMEOUT_S)), states()
     assert (inbox / "failed" / "2.csv").exists()
     (failed,) = user.ask("mainspring failed list")
     assert "2.csv" in user.type(f"mainspring runs show {failed['id'][-6:]}")
     status = user.type("mainspring status", code=9)
     assert "1 failed run still needs a decision" in status
-    opened = any(user.ask("mainspring incidents list") for _ in looks(PATIENCE))
+    opened = any(user.ask("mainspring incidents list") for _ in polls(TIMEOUT_S))
     assert opened, "a failed file was reported to no one"
     (incident,) = user.ask("mainspring incidents list")
     assert "2.csv" in user.type(f"mainspring incidents show {incident['id'][-6:]}")
     # "To try a failed file again": corrected, it is the same item, and its success settles the failure.
     (inbox / "2.csv").write_text("a,b\n1,2\n", encoding="utf-8")
-    resolved = any(user.ask("mainspring incidents list") == [] for _ in looks(PATIENCE))
+    resolved = any(user.ask("mainspring incidents list") == [] for _ in polls(TIMEOUT_S))
     assert resolved, user.type("mainspring status; true")
     user.type("mainspring status")

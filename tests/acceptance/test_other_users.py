@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-from tests.looking import looks
+from tests.polling import polls
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER, OTHER, ROOT_USER = 65534, 65533, 0
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 AUTOMATIONS = """
 import time
 from pathlib import Path
@@ -83,7 +83,7 @@ class Machine:
     def call(self, uid: int, *words: str, code: int | None = 0, umask: int = 0o022, **env: str) -> str:
         """Return what a command of a user prints, errors included."""
         command = self.command(uid, words, **env)
-        done = subprocess.run(**command, umask=umask, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(**command, umask=umask, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
         said = done.stdout + done.stderr
         assert code in (None, done.returncode), (words, done.returncode, said)
         assert "fault of mainspring itself" not in said, said
@@ -104,7 +104,7 @@ class Machine:
         return [run["state"] for run in json.loads(self.call(uid, "runs", "list", "--json"))]
 
     def until(self, what: Any) -> Any:
-        for _ in looks(PATIENCE):
+        for _ in polls(TIMEOUT_S):
             if found := what():
                 return found
         raise AssertionError(f"it did not come\n{self.logs()}")

@@ -34,7 +34,7 @@ def serious(page):
 def test_page_of_a_run_moves_with_it_and_retries_by_one_tap(world):
     """Lines come in by themselves, then the end; on a phone nothing has to be pushed aside to press Retry."""
     run = claimed(world)
-    with served(world.ways.app) as address, chromium() as browser:
+    with served(world.auth.app) as address, chromium() as browser:
         page = browser.new_page(viewport={"width": 360, "height": 740}, has_touch=True)
         trouble: list[str] = []
         page.on("pageerror", lambda error: trouble.append(str(error)))
@@ -63,7 +63,7 @@ def test_page_of_a_run_moves_with_it_and_retries_by_one_tap(world):
 def test_page_that_moves_leaves_open_what_was_opened_and_a_hidden_one_has_no_stream(world):
     """One stream a tab while it is seen, none while it is not; seen again, it has what came meanwhile."""
     run = claimed(world)
-    with served(world.ways.app) as address, chromium() as browser:
+    with served(world.auth.app) as address, chromium() as browser:
         page = browser.new_page()
         sign_in(page, address)
         page.goto(f"{address}/r/{run.id}")
@@ -88,7 +88,7 @@ def test_page_that_moves_leaves_open_what_was_opened_and_a_hidden_one_has_no_str
 def test_form_that_could_not_be_done_is_not_lost_and_times_are_the_servers(world):
     """What was typed and why it could not be done stay, though all the page shows has changed; a clock that is wrong changes no span."""
     world.begin()
-    with served(world.ways.app) as address, chromium() as browser:
+    with served(world.auth.app) as address, chromium() as browser:
         page = browser.new_page()
         page.clock.install(time=datetime.now(UTC) - timedelta(minutes=10))
         sign_in(page, address)

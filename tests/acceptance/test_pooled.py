@@ -16,7 +16,7 @@ from mainspring.domain.errors import StoreError
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.change_notifications import ChangeNotifications
 from mainspring.store.postgres.connection import POOLED, connect, is_pooled
-from tests.acceptance.test_postgres import PATIENCE, Team
+from tests.acceptance.test_postgres import TIMEOUT_S, Team
 from tests.pgbouncer import Pooler, program
 from tests.postgres_server import PostgresServer
 
@@ -63,7 +63,7 @@ def test_a_pooler_in_transaction_mode_is_enough(team: Team, pooler: Pooler, post
     team.until(lambda: len(team.effects.read_text().splitlines()) >= 6)
     assert team.states().count("succeeded") < 12
     os.kill(worker, signal.SIGKILL)
-    assert begun.wait(PATIENCE) == 0
+    assert begun.wait(TIMEOUT_S) == 0
     team.until(lambda: team.states().count("succeeded") == 12)
     lines = {line.split(" ", 1)[1] for line in team.effects.read_text().splitlines()}
     assert len(lines) == 24  # each effect under one key, whatever was lost
@@ -77,7 +77,7 @@ def test_a_pooler_in_transaction_mode_is_enough(team: Team, pooler: Pooler, post
     for row in left_behind(pooler, postgres, 3):
         assert row[1:] == ('"$user", public', "0", "0", "0", "on", "on", 0, 0, 0)
     supervisor.send_signal(signal.SIGTERM)
-    assert supervisor.wait(PATIENCE) == 0
+    assert supervisor.wait(TIMEOUT_S) == 0
 
 
 @pytest.mark.slow
@@ -98,7 +98,7 @@ def test_pooler_that_is_killed_and_stopped_under_load_loses_and_doubles_nothing(
     stopped_at = time.monotonic()
     team.until(lambda: time.monotonic() > stopped_at + LEASE_S * 1.5)
     pooler.send(signal.SIGCONT)
-    assert begun.wait(PATIENCE) == 0
+    assert begun.wait(TIMEOUT_S) == 0
     team.until(lambda: team.states().count("succeeded") == COUNT)
     keys = {tuple(line.split(" ", 2)[1:]) for line in team.effects.read_text().splitlines()}
     assert len(keys) == 2 * COUNT
@@ -144,7 +144,7 @@ def test_a_worker_takes_at_most_four_connections(team: Team, postgres: PostgresS
     team.until(lambda: len(workers(team)) == 1)
     most: Counter[int] = Counter()
     begun = team.begin(12)
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT_S
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as watch:
         while (begun.poll() is None or team.effects.read_text().count("send") < 12) and time.monotonic() < until:
             ours = connections(supervisor, postgres.port)
@@ -156,7 +156,7 @@ def test_a_worker_takes_at_most_four_connections(team: Team, postgres: PostgresS
             ).fetchone()  # other tests on this server may still have some
             assert row is not None
             assert row[0] <= MOST * (len(family(supervisor)) + 1)  # and a command, if there is one
-    assert begun.wait(PATIENCE) == 0
+    assert begun.wait(TIMEOUT_S) == 0
     assert set(workers(team)) <= set(most)
     assert max(most.values()) <= MOST, most
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from tests import warm
+from tests import warm_command_line
 from tests.acceptance.one_project import NoStoreError
-from tests.looking import looks
+from tests.polling import polls
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 ALL = ("worker", "scheduler", "watcher", "web")
 GOOD = """
@@ -74,7 +74,7 @@ class Site:
         return up
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        return warm.call([*words, "--json"], cwd=self.folder, env=self.env, timeout=PATIENCE)
+        return warm_command_line.call([*words, "--json"], cwd=self.folder, env=self.env, timeout=TIMEOUT_S)
 
     def call(self, *words: str) -> Any:
         done = self.run(*words)
@@ -101,7 +101,7 @@ class Site:
         return len(self.call("runs", "list", "--name", "beat", "--limit", "1000"))
 
     def until(self, fact: Any, what: str) -> Any:
-        for _ in looks(PATIENCE):
+        for _ in polls(TIMEOUT_S):
             with suppress(NoStoreError):
                 if found := fact():
                     return found
@@ -211,8 +211,8 @@ def test_down_waits_for_those_whom_it_told(file_site: Site) -> None:
     second = site.up("--role", "web")
     site.until(lambda: site.live("web"), "the other did not come")
     first.send_signal(signal.SIGCONT)
-    assert down.wait(PATIENCE) == 0
-    assert first.wait(PATIENCE) == 0
+    assert down.wait(TIMEOUT_S) == 0
+    assert first.wait(TIMEOUT_S) == 0
     assert second.poll() is None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import mainspring
-from tests import warm
+from tests import warm_command_line
 
 FAULTS = """
 import mainspring as ms
@@ -39,7 +39,7 @@ def call(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
         "HOME": str(folder),
         "MAINSPRING_STORE_URL": str(folder / "state.db"),
     }
-    return warm.call(args, cwd=folder, env=env, timeout=60)
+    return warm_command_line.call(args, cwd=folder, env=env, timeout=60)
 
 
 def project(folder: Path, rule: str = "faults:of_bank", isolate: str = "process") -> None:

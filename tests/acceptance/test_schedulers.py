@@ -21,17 +21,17 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.store import PostgresStore
 from tests.acceptance.test_roles import Site
-from tests.looking import looks
+from tests.polling import polls
 from tests.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 ROOT = Path(__file__).resolve().parents[2]
 SCHEDULES, SCHEDULERS, KILLS, SECONDS = 20, 3, 8, 12.0
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 
 
 def until(fact: Callable[[], object], what: str) -> None:
-    assert any(fact() for _ in looks(PATIENCE)), what
+    assert any(fact() for _ in polls(TIMEOUT_S)), what
 
 
 def declared() -> Registry:

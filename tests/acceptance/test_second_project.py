@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from tests.acceptance.wrapping import Place
-from tests.looking import looks
+from tests.polling import polls
 
 WITHIN_S = 90.0
 
@@ -36,7 +36,7 @@ def test_default_ports_of_a_second_project_are_found_and_printed(places):
     for place in places:
         with (place.folder / "up.log").open("wb") as log:
             place.start("up", stdout=log, stderr=log)
-        for _ in looks(WITHIN_S):
+        for _ in polls(WITHIN_S):
             if "/first?token=" in _said(place) and "webhooks are taken in on" in _said(place):
                 break
         pages = re.search(r"listening on http://127\.0\.0\.1:(\d+)", _said(place))

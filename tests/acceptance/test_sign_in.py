@@ -30,7 +30,7 @@ def test_link_of_up_opens_the_pages_once(tmp_path: Path) -> None:
         )
         assert re.search(r"ms_[A-Za-z0-9_-]{43}", browser.open(asking, timeout=10).read().decode())
         assert site.get(link.partition(str(site.port))[2])[0] == 404
-        acts = [(entry["verb"], entry["actor"]) for entry in site.call("audit-log", "list")]
-        assert {("make", "web:local"), ("sign in", "web:local")} <= set(acts)
+        operations = [(entry["verb"], entry["actor"]) for entry in site.call("audit-log", "list")]
+        assert {("make", "web:local"), ("sign in", "web:local")} <= set(operations)
     finally:
         site.close()

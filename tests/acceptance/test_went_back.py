@@ -125,8 +125,8 @@ def test_a_file_replaced_under_up_by_an_older_copy_is_held(site: Site) -> None:
     site.until(lambda: ended(site), "the supervisor goes on")
     (site.folder / "state" / "s.db-wal").unlink(missing_ok=True)
     (site.folder / "state" / "s.db-shm").unlink(missing_ok=True)
-    looking = site.call("runs", "list")
-    assert b"the store went back in time" in looking.stderr
+    observer = site.call("runs", "list")
+    assert b"the store went back in time" in observer.stderr
     assert b"the next process that writes puts the store on hold" in status(site).stdout.lower()
     assert b"went back in time" in site.call("doctor").stdout
     up(site)

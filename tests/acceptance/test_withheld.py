@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import warm
-from tests.looking import looks
+from tests import warm_command_line
+from tests.polling import polls
 
 ROOT = Path(__file__).parents[2]
 PASSWORD, SECRET = "the-password-of-the-database", "the-secret-of-a-webhook"
@@ -140,8 +140,8 @@ def test_steps_in_threads_of_a_worker_see_no_password_of_ours(project: Project) 
             cwd=project.folder, env=project.env, stderr=subprocess.DEVNULL,
         ) as up:  # fmt: skip
             listed = ("workers", "list", "--json")
-            for _ in looks(60):
-                if '"worker"' in warm.call(listed, cwd=project.folder, env=project.env, timeout=60).stdout:
+            for _ in polls(60):
+                if '"worker"' in warm_command_line.call(listed, cwd=project.folder, env=project.env, timeout=60).stdout:
                     break
             assert json.loads(project.call("run", "threaded", "--json").stdout)["result"] == allowed
             assert json.loads(project.call("run", "opens_the_app", "--json").stdout)["result"] == 42

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.acceptance.wrapping import Place
-from tests.looking import looks
+from tests.polling import polls
 
 CONFIG = """
 [project]
@@ -62,7 +62,7 @@ class Works:
 
     def until(self, fact: Callable[[], object], what: str, within: float = 60.0) -> None:
         """Look until it holds."""
-        assert any(fact() for _ in looks(within)), f"{what}\n{self.log.read_text()[-4_000:]}"
+        assert any(fact() for _ in polls(within)), f"{what}\n{self.log.read_text()[-4_000:]}"
 
     def until_state(self, run: str, state: str, name: str) -> None:
         """Wait until a run, called `name` for people, is in a state."""

@@ -42,9 +42,9 @@ from mainspring.store.commands.alerts import LeaseChannels, SettleAlerts
 from mainspring.store.commands.incidents import RecordEvaluation
 from mainspring.store.commands.runs import CompleteRun, FinishRun
 from mainspring.store.committer import Committer
-from mainspring.store.postgres import transaction as postgres
+from mainspring.store.postgres import transaction
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.read import incidents as reads
+from mainspring.store.read import incidents
 from mainspring.store.sqlite.transaction import SqliteTransaction
 from tests.crash.clients import Client
 from tests.crash.stores import working_on
@@ -86,7 +86,7 @@ class Points:
         failpoints.install(self._place)
         for name in ("one", "all", "change"):
             setattr(SqliteTransaction, name, self._counted(getattr(SqliteTransaction, name)))
-        postgres.run = self._counted(postgres.run)
+        transaction.run = self._counted(transaction.run)
         until_known, post = Committer._until_known, HttpClient.post
 
         def noting(committer: Committer, commands: list[Any]) -> Any:
@@ -163,7 +163,7 @@ async def _watch(order: Order) -> None:
     notices = NoticeRenderer(
         lambda _automation: None, lambda _definition, _incident: None, tuple, NotificationContext()
     )
-    notifier = Notifier(store, lambda: reads.is_alert_due(store.reader, clock.now()), links, notices, clock, faults)
+    notifier = Notifier(store, lambda: incidents.is_alert_due(store.reader, clock.now()), links, notices, clock, faults)
     notifier.start()
     until = time.monotonic() + _WITHIN_S
     while _is_untold(store):
@@ -191,16 +191,16 @@ def link_to(address: str, faults: ErrorText) -> ChannelLink:
 
 def _is_untold(store: ProcessStore) -> bool:
     unsent = store.reader.read_text("select 1 from alerts where state = 'unsent' limit 1")
-    return bool(unsent or reads.ungrouped_failures(store.reader, 1))
+    return bool(unsent or incidents.ungrouped_failures(store.reader, 1))
 
 
 async def _until(fact: Callable[[], bool]) -> None:
     async with asyncio.timeout(_WITHIN_S):
         while True:
-            began = time.monotonic()
+            started = time.monotonic()
             if await asyncio.to_thread(fact):
                 return
-            await asyncio.sleep(max(0.005, 2 * (time.monotonic() - began)))
+            await asyncio.sleep(max(0.005, 2 * (time.monotonic() - started)))
 
 
 def serve() -> None:

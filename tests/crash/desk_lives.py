@@ -54,11 +54,11 @@ class FileStore:
             known = {**known, key: key[-64:]} if act == "run" else {k: v for k, v in known.items() if k != key}
         return known
 
-    async def accept(self, trigger: str, arrival: IncomingDelivery) -> object:
-        if arrival.key not in self.known():
-            file = msgspec.json.decode(arrival.json, type=File)
-            assert file.sha256 == arrival.key[-64:]
-            self._write("run", arrival.key)
+    async def accept(self, trigger: str, delivery: IncomingDelivery) -> object:
+        if delivery.key not in self.known():
+            file = msgspec.json.decode(delivery.json, type=File)
+            assert file.sha256 == delivery.key[-64:]
+            self._write("run", delivery.key)
         return "taken in"
 
     async def ended(self, trigger: str, keys: Sequence[str]) -> dict[str, RunState]:

@@ -23,7 +23,7 @@ from mainspring.engine.worker.scheduler import Scheduler
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import MakeSlot
 from mainspring.store.committer import Committer
-from mainspring.store.postgres import transaction as postgres
+from mainspring.store.postgres import transaction
 from mainspring.store.read.runs.worker_reads import WorkerReads
 from mainspring.store.sqlite.transaction import SqliteTransaction
 
@@ -47,7 +47,7 @@ class Points:
         failpoints.install(self.hit)
         for name in ("one", "all", "change"):
             setattr(SqliteTransaction, name, self._counted(getattr(SqliteTransaction, name)))
-        postgres.run = self._counted(postgres.run)
+        transaction.run = self._counted(transaction.run)
         original = Committer._until_known
 
         def until_known(committer: Committer, commands: list[Any]) -> Any:

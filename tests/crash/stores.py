@@ -22,7 +22,7 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.store.grouping import GroupingDatabase
 from mainspring.store.postgres import texts as postgres_texts
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.sqlite import texts as sqlite_texts
+from mainspring.store.sqlite import texts
 from mainspring.store.sqlite.check import check
 from tests.lent_stores import LentStores
 from tests.postgres_server import binaries, in_memory, version_to_test
@@ -143,9 +143,9 @@ def open_store(url: str, clock: Clock) -> ProcessStore:
     return make_store(url, clock=clock)
 
 
-def working_on(url: str, registry: Registry, **how: Any) -> WorkerRuntime:
+def working_on(url: str, registry: Registry, **options: Any) -> WorkerRuntime:
     """Return a working engine on the store of this URL; not yet open."""
-    return WorkerRuntime(url, registry, **how)
+    return WorkerRuntime(url, registry, **options)
 
 
 def busy(url: str) -> Exception:
@@ -157,7 +157,7 @@ def busy(url: str) -> Exception:
 
 _SESSION = r"(?:session|coalesce\(session, 0\))"
 _PROOFS = (
-    (sqlite_texts.TEXTS, re.compile(rf"claim = ([?:]\w*) and {_SESSION} = ([?:]\w*)"), r"(\1 is not null or \2 is not null)"),
+    (texts.TEXTS, re.compile(rf"claim = ([?:]\w*) and {_SESSION} = ([?:]\w*)"), r"(\1 is not null or \2 is not null)"),
     (postgres_texts.TEXTS, re.compile(rf"claim = (\$\d+) and {_SESSION} = (\$\d+)"), r"(\1::bigint is not null or \2::bigint is not null)"),
     (
         postgres_texts.TEXTS,
@@ -171,13 +171,13 @@ _PROOFS = (
 def take_the_fence_down() -> None:
     """Plant the bug that fencing is there to prevent: nobody asks whether this session still lives, nor whose run it is."""
     GroupingDatabase._require_alive = lambda *_, **__: None  # type: ignore[method-assign]
-    for texts, proof, nothing in _PROOFS:
-        assert any(proof.search(texts[name]) for name in texts.names()), (
+    for statements, proof, nothing in _PROOFS:
+        assert any(proof.search(statements[name]) for name in statements.names()), (
             "the proofs are worded otherwise: take them down anew"
         )
-        for name in texts.names():
-            text = texts[name]
+        for name in statements.names():
+            text = statements[name]
             if proof.search(text):
-                texts[name] = unproven = type(text)(proof.sub(nothing, text))
+                statements[name] = unproven = type(text)(proof.sub(nothing, text))
                 if isinstance(unproven, postgres_texts.Statement):
                     unproven.names = text.names  # type: ignore[attr-defined]

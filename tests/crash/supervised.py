@@ -18,7 +18,7 @@ from mainspring.engine.definitions.registry import Registry
 from tests.crash.clients import Client
 from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL
 from tests.crash.trials import World
-from tests.looking import looks
+from tests.polling import polls
 
 LOAD = ROOT / "tests" / "crash" / "load.py"
 _FOLDER = "CRASH_FOLDER"
@@ -122,7 +122,7 @@ class Supervised:
 
     def until(self, holds: Callable[[], object], within: float = 60.0) -> None:
         """Look until it holds."""
-        if not any(holds() for _ in looks(within, pause_s=0.005)):
+        if not any(holds() for _ in polls(within, pause_s=0.005)):
             raise AssertionError(f"it does not come to that in {within} s\n{self.describe()}")
 
     def until_called(self, count: int) -> None:

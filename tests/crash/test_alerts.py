@@ -115,7 +115,7 @@ class Site:
         told = Counter(message["data"]["key"] for message in self.receiver.messages)
         if told != {f"mainspring:{id}:1": 1 for id, *_ in incidents}:
             wrong.append(f"the webhook was told {told}")
-        shown = Counter(name for text in self.slack.shown for name in FAILURES if name in text)
+        shown = Counter(name for text in self.slack.visible_messages for name in FAILURES if name in text)
         if shown != dict.fromkeys(FAILURES, 1) or len(self.slack.threads) != len(FAILURES):
             wrong.append(f"Slack shows {self.slack.messages}")
         return wrong

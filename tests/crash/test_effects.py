@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 from tests.crash.effects import Effects
-from tests.looking import looks
+from tests.polling import polls
 
 
 def test_world_ends_though_an_answer_is_withheld(tmp_path: Path) -> None:
@@ -16,6 +16,6 @@ def test_world_ends_though_an_answer_is_withheld(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.connect(effects.path)
         line.sendall(json.dumps(call).encode() + b"\n")
-        assert any(effects.calls() for _ in looks(60))
+        assert any(effects.calls() for _ in polls(60))
         effects.close()
         assert line.recv(1) == b""

@@ -100,12 +100,12 @@ class Place:
     def faults(self) -> list[str]:
         """Return what is not as it must be once the scheduler is through."""
         top = self.began - self.began % HOUR
-        wanted = [top - n * HOUR for n in (3, 2, 1, 0)]
+        expected = [top - n * HOUR for n in (3, 2, 1, 0)]
         wrong: list[str] = []
         for name in ("each", "newest", "last", "none"):
             slots = self.rows(f"select slot_at, verdict, run from slots where schedule = '{name}' order by slot_at")
             # an interval begins at once, unless what is late is not made up for
-            if [at for at, *_ in slots] != wanted[name == "none" :]:
+            if [at for at, *_ in slots] != expected[name == "none" :]:
                 wrong.append(f"{name} has slots {slots}")
             runs = {run for (run,) in self.rows(f"select id from runs where automation = '{name}'")}
             if runs != {run for *_, run in slots if run is not None}:

@@ -112,9 +112,9 @@ class Trial:
         assert found == Counter(content for _, content in self.written) - Counter(lost)
         store = FileStore(str(self.home / "store"))
         runs = Counter(key[-64:] for act, key in store.acts if act == "run")
-        wanted = Counter(sha256(content).hexdigest() for _, content in self.written)
+        expected = Counter(sha256(content).hexdigest() for _, content in self.written)
         unseen = Counter([sha256(good[0]).hexdigest()] if self.overwritten else [])
-        assert runs in (wanted, wanted - unseen)
+        assert runs in (expected, expected - unseen)
         if self.has_links:
             assert not any("bad" in key for key in store.known()), "what failed may come back"
 
@@ -138,8 +138,8 @@ def test_killed_desk_loses_and_doubles_no_file(desks: Desks, places: tuple[Path,
     code, passed = desks.live(trial.life())
     assert code == 0
     trial.verify()
-    wanted = {f"files.{step}" for step in ("hashed", "taken", "stage", "staged", "placed", "forgotten", "cleared")}
-    assert wanted | ({"files.copied"} if way == "copies" else set()) <= set(passed)
+    expected = {f"files.{step}" for step in ("hashed", "taken", "stage", "staged", "placed", "forgotten", "cleared")}
+    assert expected | ({"files.copied"} if way == "copies" else set()) <= set(passed)
     killed = 0
     for kill_at in range(1, len(passed) + 1, 1 if ALL else 5):
         for again_at in range(1 + kill_at % 5, len(passed) + 1, 5) if ALL else [1 + kill_at * 7 % 23]:

@@ -16,7 +16,7 @@ from tests.crash.lives import Life
 from tests.crash.processes import Process
 from tests.crash.scenarios import ALL, SCENARIOS, carry
 from tests.crash.trials import Scenario, Trial, World
-from tests.looking import looks
+from tests.polling import polls
 
 GONE = 75
 _PATIENCE = 30.0
@@ -51,18 +51,18 @@ class Haunting(Trial):
         try:
             zombie = self._start(1, f"{self.folder.name}-1={self.stop_at}" if isinstance(self.stop_at, str) else "")
             self._stop(zombie)
-            heir = self._start(2, f"{self.folder.name}-2")
-            self._until(lambda: self._heir_rests(heir))
-            self._until(lambda: self._freeze(heir))
+            successor = self._start(2, f"{self.folder.name}-2")
+            self._until(lambda: self._heir_rests(successor))
+            self._until(lambda: self._freeze(successor))
             before = self._dump()
             self._wake(zombie, before)
             after = self._dump()
-            heir.send(signal.SIGCONT)
+            successor.send(signal.SIGCONT)
             self.wrote = tuple(name for name in before if before[name] != after[name])
             self.world.effects.release(f"{self.folder.name}-2")
             if not self.unfenced:
                 self._until(self._delivered_and_over)
-                heir.kill()
+                successor.kill()
                 self.check()
                 self.scenario.verify(self)
         except BaseException as error:
@@ -121,7 +121,7 @@ class Haunting(Trial):
         """Submit a command and tell whether it was committed within so many seconds."""
         answers: list[Any] = []
         self.client.store.submit(command, answers.append)
-        return any(answers for _ in looks(within, pause_s=_PAUSE))
+        return any(answers for _ in polls(within, pause_s=_PAUSE))
 
     def _heir_rests(self, heir: Process) -> bool:
         """Tell whether the second worker has the run and can do nothing more with it for now."""
@@ -148,7 +148,7 @@ class Haunting(Trial):
         return self.over()
 
     def _until(self, holds: Any) -> None:
-        assert any(holds() for _ in looks(_PATIENCE, pause_s=_PAUSE)), "this trial hangs"
+        assert any(holds() for _ in polls(_PATIENCE, pause_s=_PAUSE)), "this trial hangs"
 
     def _dump(self) -> dict[str, Any]:
         dumped: dict[str, Any] = {name: self.client.rows(f"select * from {name}") for name in _TABLES}

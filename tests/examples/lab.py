@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests import warm
+from tests import warm_command_line
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-PATIENCE = 60
+TIMEOUT_S = 60
 
 
 class Lab:
@@ -46,7 +46,7 @@ class Lab:
 
     def call(self, *words: str, code: int = 0) -> str:
         """Make one call of the command line and return what it printed."""
-        done = warm.call(words, cwd=self.folder, env=self.env, timeout=PATIENCE)
+        done = warm_command_line.call(words, cwd=self.folder, env=self.env, timeout=TIMEOUT_S)
         assert done.returncode == code, done.stdout + done.stderr
         return str(done.stdout)
 
@@ -73,7 +73,7 @@ class Lab:
 
 def await_that(holds: Callable[[], object], what: str) -> None:
     """Look until it holds: it is another process that makes it so."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT_S
     while not holds():
         assert time.monotonic() < until, f"this never came: {what}"
         time.sleep(0.005)

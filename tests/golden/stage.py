@@ -80,9 +80,9 @@ class Stage:
         """Bring a kept run to its end; afterwards it has ended as its scene says."""
         for act in scene.get("after", ()):
             await self.act(run, *act)
-        wanted = RunState(scene.get("ends", scene["rests"]))
+        expected = RunState(scene.get("ends", scene["rests"]))
         view = await self.engine.until(run, *TERMINAL_STATES)
-        assert view.state is wanted, (scene["name"], view.failure)
+        assert view.state is expected, (scene["name"], view.failure)
         if "result" in scene:
             assert view.result is not None
             assert decode(view.result) == scene["result"], scene["name"]

@@ -62,13 +62,13 @@ def _ended_as_expected(world: Any, begun: Any, row: tuple[Any, ...]) -> list[str
         world.hits["deadline"] += 1
         return []
     try:
-        wanted = expect(begun.tree)
+        expected = expect(begun.tree)
     except Failing:
         return [] if state == "failed" else [f"{begun.id} should have failed but {state}: {result!r}"]
-    if state == "succeeded" and msgspec.json.decode(result) == wanted:
+    if state == "succeeded" and msgspec.json.decode(result) == expected:
         return []
     return [
-        f"{begun.id} ({begun.automation}) {state} {reason} with {result!r}, wanted {wanted!r}; {failure!r}; {begun.tree}"
+        f"{begun.id} ({begun.automation}) {state} {reason} with {result!r}, wanted {expected!r}; {failure!r}; {begun.tree}"
     ]
 
 
@@ -136,8 +136,8 @@ def _chained(world: Any) -> list[str]:
     if [state for _, state, _ in runs] != ["succeeded"] * len(runs):
         return [f"the chain stopped: {runs}"]
     got = msgspec.json.decode(runs[-1][2])
-    wanted = sorted([kind, number] for kind in ("event", "signal") for number in range(CHAINED))
-    return [] if sorted(got) == wanted else [f"the chain counted {got}"]
+    expected = sorted([kind, number] for kind in ("event", "signal") for number in range(CHAINED))
+    return [] if sorted(got) == expected else [f"the chain counted {got}"]
 
 
 def _undone(world: Any, rows: dict[str, tuple[Any, ...]]) -> list[str]:

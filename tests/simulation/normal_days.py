@@ -93,7 +93,7 @@ class Days:
         self.other: apsw.Connection | None = None
         self._order = itertools.count()
         self._due: list[tuple[int, int, Callable[[], None]]] = []
-        self._chance = random.Random(at)
+        self._rng = random.Random(at)
         self._sizes = random.Random(at)
         self._visitors = random.Random(at)
         self.worker = self._begin("worker")
@@ -178,7 +178,7 @@ class Days:
                 raise self._trouble
             self.watch.look()
             if is_alert_due(self.watcher.reader, self.clock.now()):
-                self._tell()
+                self._reply()
         except StoreError as error:
             if self.on_lost is None:
                 raise
@@ -186,7 +186,7 @@ class Days:
         else:
             self.on_well()
 
-    def _tell(self) -> None:
+    def _reply(self) -> None:
         take = take_alerts(*CHANNELS, most=100)
         for taken in self.watcher.do(take).channels:
             told = () if taken.name in self.away else tuple(SentAlert(alert.seq) for alert in taken.alerts)
@@ -235,11 +235,11 @@ class Days:
             for schedule in definition_of(name).schedules if kind is not DefinitionKind.EXEC else ():
                 for slot in schedule.slots_between(begin, end):
                     span = definition_of(name).span("jitter")
-                    at = slot + compute_jitter(name, slot, span) + self._chance.randrange(3 * SECOND)
+                    at = slot + compute_jitter(name, slot, span) + self._rng.randrange(3 * SECOND)
                     self.at(at, partial(self._slot, name, slot, schedule))
         for minute in range(begin - begin % MINUTE + MINUTE, end + 1, MINUTE):
             local = Schedule.parse(cron="* * * * *", tz=BERLIN).local(minute)
-            if local.weekday() < 5 and 8 <= local.hour < 19 and self._chance.random() < 1 / 15:
+            if local.weekday() < 5 and 8 <= local.hour < 19 and self._rng.random() < 1 / 15:
                 self.at(minute, lambda: self.start("orders"))
             if minute % (30 * MINUTE) == 0 and 6 <= local.hour < 22:
                 self.at(minute + self._visitors.randrange(MINUTE), partial(self.deliver, f"b{minute}"))
@@ -331,10 +331,10 @@ class Days:
             return SECOND
         if name in self.slow:
             return self.slow[name]
-        took = MADE[name][2] * self._chance.uniform(0.8, 1.3)
+        took = MADE[name][2] * self._rng.uniform(0.8, 1.3)
         if self.clock.now() // DAY % 7 == 3:
             took *= 2.5
-        if self._chance.random() < 0.05:  # it was tried again
+        if self._rng.random() < 0.05:  # it was tried again
             took = took * 1.5 + 30 * SECOND
         return round(took)
 

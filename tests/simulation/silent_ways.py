@@ -167,7 +167,7 @@ def _unsent(queue: str, world: Days, *, away: str | None = None, refused: str | 
 def _debounced(world: Days) -> None:
     """Something comes twice a minute, for an hour."""
     for n in range(120):
-        arrival = AcceptDelivery(
+        delivery = AcceptDelivery(
             id=f"d_bounce{n}",
             trigger=DEBOUNCED,
             key=f"bounce{n}",
@@ -176,15 +176,15 @@ def _debounced(world: Days) -> None:
             pace=DEBOUNCE,
             verified="github",
         )
-        world.at(world.clock.now() + n * 30 * SECOND, partial(world.web.do, arrival))
+        world.at(world.clock.now() + n * 30 * SECOND, partial(world.web.do, delivery))
 
 
 def _overdue(world: Days) -> None:
     """One arrival, which no scheduler starts when its debounce is over."""
-    arrival = AcceptDelivery(
+    delivery = AcceptDelivery(
         id="d_once", trigger=DEBOUNCED, key="once", body_hash="h", body=b"{}", pace=DEBOUNCE, verified="github"
     )
-    world.web.do(arrival)
+    world.web.do(delivery)
 
 
 def _held(partition: str, world: Days) -> None:

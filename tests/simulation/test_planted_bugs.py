@@ -21,7 +21,7 @@ from mainspring.store.commands.results import DONE
 from mainspring.store.grouping import GroupingDatabase
 from mainspring.store.postgres.lease import Lease
 from mainspring.store.postgres.texts import TEXTS as POSTGRES
-from mainspring.store.read.runs import history as reads_history
+from mainspring.store.read.runs import history
 from mainspring.store.sqlite.texts import TEXTS as SQLITE
 from mainspring.store.texts import StatementTexts
 from mainspring.store.write.queues import QueueLimits
@@ -197,12 +197,12 @@ def hold_shared(patch):
 
 def last_outcome_forgotten(patch):
     """A history is read without its last outcome: a committed step runs again."""
-    original = reads_history.histories
+    original = history.histories
 
     def histories(*args: Any) -> Any:
         return [replace(found, outcomes=found.outcomes[:-1]) for found in original(*args)]
 
-    patch.setattr(reads_history, "histories", histories)
+    patch.setattr(history, "histories", histories)
 
 
 def timer_twice(patch):

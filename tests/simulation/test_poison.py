@@ -74,9 +74,9 @@ class Fleet:
             self._work(role)
 
     def _work(self, role: str) -> None:
-        process, aboard = self.lives[role]
+        process, claimed_runs = self.lives[role]
         now = self.clock.now()
-        for run, life in list(aboard.items()):
+        for run, life in list(claimed_runs.items()):
             if role == "probation" and now - life.loaded_at >= self.survive_ms:
                 self._clear(process, life, progressed=False)
             if now - life.step_at < 500:
@@ -89,14 +89,14 @@ class Fleet:
             self.steps[run] = life.steps
             if life.steps <= 0:
                 process.do(finish(life.claimed, rank=life.claimed.rank + life.rank))
-                del aboard[run]
+                del claimed_runs[run]
             elif role == "probation":
                 self._clear(process, life, progressed=True)
-        on_probation = sum(not life.is_cleared for life in aboard.values())
-        room = 1 - on_probation if role == "probation" else CONCURRENCY - len(aboard)
+        on_probation = sum(not life.is_cleared for life in claimed_runs.values())
+        room = 1 - on_probation if role == "probation" else CONCURRENCY - len(claimed_runs)
         if room > 0:
             for claimed in process.claim(room, suspects=role == "probation").runs:
-                aboard[claimed.id] = Live(claimed, now, self.steps[claimed.id])
+                claimed_runs[claimed.id] = Live(claimed, now, self.steps[claimed.id])
 
     def _clear(self, process: SqliteProcess, life: Live, *, progressed: bool) -> None:
         if not life.is_cleared:
@@ -105,12 +105,14 @@ class Fleet:
 
     def end(self, role: str, way: str, by: str | None = None) -> None:
         """End a process: by a drain in order that nobody asked for, or at once; the supervisor judges what it finds."""
-        process, aboard = self.lives.pop(role)
+        process, claimed_runs = self.lives.pop(role)
         self.deaths += 1
         now = self.clock.now() / 1_000
         if way == "drain":
             process.do(
-                CloseSession(tuple((run, life.claimed.claim) for run, life in aboard.items()), self.record.limit(now))
+                CloseSession(
+                    tuple((run, life.claimed.claim) for run, life in claimed_runs.items()), self.record.limit(now)
+                )
             )
         else:
             read = self.judge.reader.read

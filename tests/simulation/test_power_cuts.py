@@ -178,20 +178,20 @@ def lost_after(cut, found, life, folder):
 def test_a_power_cut_loses_nothing_that_was_acknowledged(chunk, life, tmp_path):
     """At any place of the log, with any unsynced writes dropped or torn: the store opens, is whole, and knows all acknowledged."""
     dice = random.Random(chunk)
-    wanted = CUTS // 2
-    cuts = sorted(dice.randrange(len(life.vfs.log) + 1) for _ in range(wanted))
+    expected = CUTS // 2
+    cuts = sorted(dice.randrange(len(life.vfs.log) + 1) for _ in range(expected))
     folder = Path(tempfile.mkdtemp(prefix="mainspring-power-", dir=FOLDER))
     until, done = time.monotonic() + BUDGET_S, 0
     try:
         for cut, found in images(life.vfs.log, cuts, dice):
-            if done >= wanted * FLOOR and time.monotonic() > until:
+            if done >= expected * FLOOR and time.monotonic() > until:
                 break
             assert not lost_after(cut, found, life, folder), f"cut at {cut} of chunk {chunk}"
             done += 1
     finally:
         shutil.rmtree(folder)
     print(f"{done} power cuts over {len(life.vfs.log)} operations, {len(life.acked)} answers")
-    assert done >= wanted * FLOOR
+    assert done >= expected * FLOOR
 
 
 def test_the_log_holds_checkpoints_and_unsynced_writes(life):

@@ -27,7 +27,7 @@ from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.calendars import use_calendars
 from mainspring.engine.definitions.registry import Registry
-from mainspring.engine.worker import scheduler as under_test
+from mainspring.engine.worker import scheduler
 from mainspring.engine.worker.scheduler import Scheduler
 from mainspring.store.read.runs.worker_reads import WorkerReads
 from mainspring.store.read.status.status import plans
@@ -234,7 +234,7 @@ def faults_of(world: Days) -> list[str]:
 def test_two_schedulers_make_each_slot_of_thirty_days_once(store, seed, monkeypatch):
     """No slot is doubled, none is without a row, whatever the two of them and the store go through."""
     monkeypatch.setattr(
-        under_test, "_MAX_SLEEP_S", 60.0 if ALL else 1_200.0
+        scheduler, "_MAX_SLEEP_S", 60.0 if ALL else 1_200.0
     )  # the fewer idle looks, the sooner it is over
     folder = Path(tempfile.mkdtemp(prefix="mainspring-sim-", dir=FOLDER))
     world = Days(seed, store, folder)

@@ -338,8 +338,8 @@ class World:
         return not self.rows("select 1 from runs where finished_at is null limit 1")
 
     def _unfinished(self) -> list[tuple[Any, ...]]:
-        wanted = "id, automation, state, ready, due_at, session, waiting_for, blocked, parent, rank"
-        return self.rows(f"select {wanted} from runs where finished_at is null")
+        expected = "id, automation, state, ready, due_at, session, waiting_for, blocked, parent, rank"
+        return self.rows(f"select {expected} from runs where finished_at is null")
 
 
 def simulate(seed: int, *, wrap: Any = None, store: str = "sqlite", kind: type[World] = World) -> World:

@@ -31,20 +31,20 @@ class Answers:
 
 def letters(count: int, seed: int) -> list[Letter]:
     """Return the deliveries of `count` ids: 30 % of the ids twice, 10 % out of order, 5 % also forged."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     made = [Letter(f"id-{n}", b'{"number": %d}' % n, genuine=True) for n in range(count)]
     sent: list[Letter] = []
     for letter in made:
         sent.append(letter)
-        if chance.random() < 0.3:
+        if rng.random() < 0.3:
             sent.append(letter)
-        if chance.random() < 0.05:
+        if rng.random() < 0.05:
             sent.append(
-                Letter(letter.id if chance.random() < 0.5 else f"forged-{letter.id}", letter.body + b" ", genuine=False)
+                Letter(letter.id if rng.random() < 0.5 else f"forged-{letter.id}", letter.body + b" ", genuine=False)
             )
     for place in range(len(sent)):
-        if chance.random() < 0.1:
-            other = min(len(sent) - 1, place + chance.randrange(1, 200))
+        if rng.random() < 0.1:
+            other = min(len(sent) - 1, place + rng.randrange(1, 200))
             sent[place], sent[other] = sent[other], sent[place]
     return sent
 

@@ -261,9 +261,9 @@ class SteadyLoad:
 
 def watch(site: SteadyProject, load: SteadyLoad, *, minutes: float, every_s: float) -> list[Sample]:
     """Measure at this interval for so long; stop at once if the load meets an error."""
-    began = time.monotonic()
+    started = time.monotonic()
     samples: list[Sample] = []
-    while (at := time.monotonic() - began) < minutes * 60 and not load.errors:
+    while (at := time.monotonic() - started) < minutes * 60 and not load.errors:
         samples.append(Sample(at, site.figures()))
         time.sleep(every_s)
     return samples

@@ -115,9 +115,9 @@ class Clients:
 
 async def work(clients: Clients) -> None:
     """Let the clients start runs, and a person sign in meanwhile."""
-    looking = asyncio.create_task(clients.sign_in())
+    observer = asyncio.create_task(clients.sign_in())
     await asyncio.gather(*(clients.start_runs() for _ in range(CLIENTS)))
-    looking.cancel()
+    observer.cancel()
 
 
 def strike(site: Site, server: PostgresServer, number: int) -> None:

@@ -29,8 +29,10 @@ class Pair:
 
     def follows(self) -> bool:
         """Tell whether the primary waits for this standby."""
-        with psycopg.connect(self.primary.url("postgres")) as looking:
-            return looking.execute("select 1 from pg_stat_replication where sync_state = 'sync'").fetchone() is not None
+        with psycopg.connect(self.primary.url("postgres")) as connection:
+            return (
+                connection.execute("select 1 from pg_stat_replication where sync_state = 'sync'").fetchone() is not None
+            )
 
     def fail_over(self) -> None:
         """Lose the primary; promote the standby."""

@@ -236,13 +236,13 @@ def test_fleet_under_faults_loses_doubles_and_strands_nothing(torture: Torture) 
     """Each fault strikes a fleet under load: what was acknowledged is there, nothing happened under two keys, and every run ends."""
     torture.load = load = Load(torture.url, count=COUNT, a_second=A_SECOND)
     torture.fleet.until(lambda: torture.fleet.noted())
-    began = time.monotonic()
+    started = time.monotonic()
     torture.rage()
-    raged = time.monotonic() - began
+    raged = time.monotonic() - started
     torture.fleet.until(lambda: load.is_over, within=WITHIN_S + COUNT / A_SECOND)
     torture.fleet.call("auto", "pause", "tick")  # else its next run is open while the verdict is read
     torture.fleet.until(lambda: not verdict.unfinished(torture.fleet), within=WITHIN_S)
-    took = time.monotonic() - began
+    took = time.monotonic() - started
     wrong = verdict.wrongs(torture.fleet, load.acknowledged)
     print(verdict.report(torture.fleet, wrong, torture.reached, torture.longest(), raged=raged, took=took))
     assert load.errors == []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.one_project import PATIENCE
+from tests.acceptance.one_project import TIMEOUT_S
 from tests.torture.sending import Answers, letters, send_all
 from tests.torture.site import SECRET, Site
 
@@ -49,7 +49,7 @@ def test_each_genuine_id_runs_once_whoever_is_killed(site: Site) -> None:
     sending.join(3_000)
     assert not sending.is_alive()
     unfinished = "select 1 from runs where finished_at is null limit 1"
-    site.project.until(lambda: not site.rows(unfinished), patience_s=PATIENCE + COUNT * RUN_S)
+    site.project.until(lambda: not site.rows(unfinished), patience_s=TIMEOUT_S + COUNT * RUN_S)
 
     genuine = {f"id-{n}" for n in range(COUNT)}
     assert {id for id, is_genuine in answers.statuses if is_genuine} == genuine

@@ -40,8 +40,8 @@ LEFT_BEHIND = {
 
 def unfinished(fleet: Fleet) -> list[tuple[str, str | None]]:
     """Return the runs that have not ended and do not ask a person what became of something that must not be repeated."""
-    asks = "(state, coalesce(reason, '')) = ('needs_attention', 'in_doubt')"
-    return fleet.rows(f"select id, state, reason from runs where finished_at is null and not {asks}")
+    requests = "(state, coalesce(reason, '')) = ('needs_attention', 'in_doubt')"
+    return fleet.rows(f"select id, state, reason from runs where finished_at is null and not {requests}")
 
 
 LOST, DOUBLED = "acknowledged and lost", ("done under two keys", "repeated though it must not be", "paid twice")

@@ -19,12 +19,12 @@ class Intake:
     def get(self, name: str) -> str:
         raise LookupError(name)
 
-    async def accept(self, trigger: str, arrival: IncomingDelivery) -> object:
-        print(arrival.key, flush=True)
+    async def accept(self, trigger: str, delivery: IncomingDelivery) -> object:
+        print(delivery.key, flush=True)
         await asyncio.Event().wait()
         return DONE
 
-    async def refuse(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
+    async def refuse(self, trigger: str, why: str, note: str, delivery: IncomingDelivery) -> None:
         raise NotImplementedError
 
 

@@ -33,24 +33,24 @@ class Intake:
         self.shown: list[tuple[str, str]] = []
         self.changed = asyncio.Event()
 
-    async def accept(self, trigger: str, arrival: IncomingDelivery) -> object:
+    async def accept(self, trigger: str, delivery: IncomingDelivery) -> object:
         assert trigger == TRIGGER
-        for _ in range(hash(arrival.key) % 5):  # arrivals of one batch overtake each other
+        for _ in range(hash(delivery.key) % 5):  # arrivals of one batch overtake each other
             await asyncio.sleep(0)
-        answer = self.refuses(arrival)
+        answer = self.refuses(delivery)
         self.changed.set()
         if answer is not None:
-            self.refused.append(arrival.key)
+            self.refused.append(delivery.key)
             return answer
-        self.all.append(arrival)
-        self.first.setdefault(arrival.key, arrival)
+        self.all.append(delivery)
+        self.first.setdefault(delivery.key, delivery)
         if self.away:
             self.away -= 1
             raise StoreUnavailableError("the answer to the commit was lost")
         return DONE
 
-    async def refuse(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
-        self.shown.append((why, arrival.headers["message-id"]))
+    async def refuse(self, trigger: str, why: str, note: str, delivery: IncomingDelivery) -> None:
+        self.shown.append((why, delivery.headers["message-id"]))
 
 
 class Desk:

@@ -24,8 +24,8 @@ async def test_each_message_is_taken_in_once_and_in_the_order_of_its_partition(d
     await desk.stop()
     assert sorted(desk.intake.first) == sorted(sent.key for sent in orders(60))
     assert len(desk.intake.all) == 60
-    for name in {arrival.partition for arrival in desk.intake.all}:
-        bodies = [arrival.body for arrival in desk.intake.all if arrival.partition == name]
+    for name in {delivery.partition for delivery in desk.intake.all}:
+        bodies = [delivery.body for delivery in desk.intake.all if delivery.partition == name]
         assert bodies == [sent.body for sent in orders(60) if f'"{name}"'.encode() in sent.body]
     assert await desks.left(queue) == 0
 
@@ -67,7 +67,7 @@ async def test_busy_store_stops_the_fetching(desks: Desks):
     await desk.stop()
     await other.stop()
     assert set(intake.first) | set(other.intake.first) == {sent.key for sent in orders(12)}
-    assert max(arrival.redelivered for arrival in intake.all) == 0
+    assert max(delivery.redelivered for delivery in intake.all) == 0
     assert await desks.left(queue) == 0
 
 
@@ -76,8 +76,8 @@ async def test_a_value_that_cannot_be_taken_in_is_set_aside_after_its_chances(de
     queue = await desks.queue(max_deliveries=3)
     await desks.send(queue, Sent("good", b"{}"), Sent("bad", b'{"n": "x"}'), Sent("fine", b"{}"))
 
-    def refuse(arrival: IncomingDelivery) -> Refused | None:
-        return Refused("bad_value", "n is no number") if arrival.key == "bad" else None
+    def refuse(delivery: IncomingDelivery) -> Refused | None:
+        return Refused("bad_value", "n is no number") if delivery.key == "bad" else None
 
     intake = Intake()
     intake.refuses = refuse

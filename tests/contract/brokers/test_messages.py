@@ -28,9 +28,9 @@ async def test_awkward_bodies_arrive_as_they_were_sent(desks: Desks):
     desk = desks.open(queue)
     await desk.until_taken_in(len(bodies))
     await desk.stop()
-    assert {key: arrival.body for key, arrival in desk.intake.first.items()} == bodies
-    assert all(arrival.headers["kind"] == key for key, arrival in desk.intake.first.items())
-    assert all(arrival.headers["wide"] == "ü漢" for arrival in desk.intake.first.values())
+    assert {key: delivery.body for key, delivery in desk.intake.first.items()} == bodies
+    assert all(delivery.headers["kind"] == key for key, delivery in desk.intake.first.items())
+    assert all(delivery.headers["wide"] == "ü漢" for delivery in desk.intake.first.values())
     assert await desks.left(queue) == 0
 
 
@@ -42,10 +42,10 @@ async def test_a_foreign_program_may_send_headers_that_are_no_text(desks: Desks)
     desk = desks.open(queue)
     await desk.until_taken_in(1)
     await desk.stop()
-    [arrival] = desk.intake.all
-    assert arrival.body == raw.body
-    assert arrival.headers["x-odd"].isprintable()
-    assert arrival.key == "foreign" or desks.broker.name == "sqs"
+    [delivery] = desk.intake.all
+    assert delivery.body == raw.body
+    assert delivery.headers["x-odd"].isprintable()
+    assert delivery.key == "foreign" or desks.broker.name == "sqs"
     assert await desks.left(queue) == 0
 
 

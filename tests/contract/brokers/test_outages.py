@@ -31,7 +31,7 @@ async def test_what_a_killed_desk_did_not_acknowledge_comes_again(desks: Desks):
     desk = desks.open(queue)
     await desk.until_taken_in(12)
     await desk.stop()
-    keys = [arrival.key for arrival in desk.intake.all]
+    keys = [delivery.key for delivery in desk.intake.all]
     assert (
         keys == [sent.key for sent in messages] or desks.broker.name == "sqs"
     )  # moto mixes what becomes visible again
@@ -64,7 +64,7 @@ async def test_broker_killed_under_load_loses_and_doubles_nothing(desks: Desks):
 def _assert_in_order(desk: Desk) -> None:
     """Each partition's messages count in the order in which they were sent; one that comes again does not count."""
     for name in ("p0", "p1", "p2"):
-        numbers = [int(key[1:]) for key, arrival in desk.intake.first.items() if arrival.partition == name]
+        numbers = [int(key[1:]) for key, delivery in desk.intake.first.items() if delivery.partition == name]
         assert numbers == sorted(numbers), name
 
 

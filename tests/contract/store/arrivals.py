@@ -16,7 +16,7 @@ from mainspring.store.commands.triggers import (
     TriggerRow,
     TriggerTopic,
 )
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 
 HOOK = "a/webhook"
 PLAIN = msgspec.json.encode({"source": {"type": "event", "name": "paid"}})
@@ -87,7 +87,7 @@ def gathering(
 
 def stands(store: Any, delivery: str) -> DeliveryState:
     """Where a delivery stands."""
-    return reads.delivery(store.reader, delivery).state
+    return triggers.delivery(store.reader, delivery).state
 
 
 def waiting(store: Any, trigger: str, filtered: int = 0) -> list[str]:
@@ -97,4 +97,6 @@ def waiting(store: Any, trigger: str, filtered: int = 0) -> list[str]:
 
 def listed(store: Any, trigger: str | None = None) -> list[tuple[str, str]]:
     """Key and state of all deliveries, oldest first."""
-    return [(row.key, row.state.value) for row in reversed(reads.deliveries(store.reader, trigger=trigger).deliveries)]
+    return [
+        (row.key, row.state.value) for row in reversed(triggers.deliveries(store.reader, trigger=trigger).deliveries)
+    ]

@@ -28,14 +28,11 @@ from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import LEASE_MS, PostgresDatabase
 from mainspring.store.postgres.reader import PostgresReader
-from mainspring.store.read import incidents as reads_incidents
-from mainspring.store.read import outbox as reads_outbox
+from mainspring.store.read import incidents, outbox
 from mainspring.store.read.runs import history as reads_history
-from mainspring.store.read.runs import logs as reads_logs
-from mainspring.store.read.runs import run_views as reads_runs
-from mainspring.store.read.runs import unresolved_runs as reads_standing
+from mainspring.store.read.runs import logs, run_views, unresolved_runs
 from mainspring.store.read.runs.worker_reads import WorkerReads
-from mainspring.store.read.status import status as reads_status
+from mainspring.store.read.status import status
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.write.command_handlers import HANDLERS
@@ -252,21 +249,21 @@ class StoredProcess(Process):
         return history
 
     def run(self, run: str) -> Any:
-        return reads_runs.run_view(self.reader, run)
+        return run_views.run_view(self.reader, run)
 
     def list_runs(self, **options: Any) -> Any:
-        return reads_runs.list_runs(self.reader, **options)
+        return run_views.list_runs(self.reader, **options)
 
     def read(self, name: str, *args: Any, **options: Any) -> Any:
         """Call a read by its name."""
         for module in (
             reads_history,
-            reads_incidents,
-            reads_logs,
-            reads_outbox,
-            reads_runs,
-            reads_standing,
-            reads_status,
+            incidents,
+            logs,
+            outbox,
+            run_views,
+            unresolved_runs,
+            status,
         ):
             if hasattr(module, name):
                 return getattr(module, name)(self.reader, *args, **options)

@@ -206,7 +206,7 @@ class Actor:
             commands.append((saved, ignore))
         return commands
 
-    def let_go(self, make: Callable[[Owned, int], Any], *, ends: bool) -> list[Any]:
+    def release(self, make: Callable[[Owned, int], Any], *, ends: bool) -> list[Any]:
         owned = self.some_owned()
         if owned is None:
             return []
@@ -222,18 +222,18 @@ class Actor:
 
     def suspend(self) -> list[Any]:
         due_at = self.chance.choice((None, self.process.clock.now() + 300))
-        return self.let_go(lambda o, seen: suspend(o.run, seen=seen, rank=o.rank, due_at=due_at), ends=False)
+        return self.release(lambda o, seen: suspend(o.run, seen=seen, rank=o.rank, due_at=due_at), ends=False)
 
     def finish(self) -> list[Any]:
-        return self.let_go(lambda o, _: finish(o.run, rank=o.rank), ends=True)
+        return self.release(lambda o, _: finish(o.run, rank=o.rank), ends=True)
 
     def restart(self) -> list[Any]:
         """End a run so that another continues it."""
-        heir = self.process.starting(id=self.name("heir"))
-        found = self.let_go(lambda o, _: finish(o.run, rank=o.rank, then=heir), ends=True)
+        successor = self.process.starting(id=self.name("heir"))
+        found = self.release(lambda o, _: finish(o.run, rank=o.rank, then=successor), ends=True)
         if found:
             with self.books as books:
-                books.runs.append(heir.id)
+                books.runs.append(successor.id)
         return found
 
     def reject(self) -> list[Any]:
@@ -250,10 +250,10 @@ class Actor:
         return [(RejectFact(owned.run.id, owned.run.claim, fact.seq, BOOM, name), ignore)]
 
     def fail(self) -> list[Any]:
-        return self.let_go(lambda o, _: fail(o.run, rank=o.rank), ends=True)
+        return self.release(lambda o, _: fail(o.run, rank=o.rank), ends=True)
 
     def halt(self) -> list[Any]:
-        return self.let_go(lambda o, _: halt(o.run, reason=FailureReason.DRIFT, rank=o.rank), ends=False)
+        return self.release(lambda o, _: halt(o.run, reason=FailureReason.DRIFT, rank=o.rank), ends=False)
 
     def save(self) -> list[Any]:
         owned = self.some_owned()
@@ -436,12 +436,12 @@ class _Straggler:
     """Lets some groups stand a moment before they are committed, so that others come while it is not known what becomes of them."""
 
     def __init__(self, seed: int) -> None:
-        self._chance = random.Random(seed)
+        self._rng = random.Random(seed)
         self._never = threading.Event()
 
     def __call__(self, place: str) -> None:
-        if place == "commit.before" and self._chance.random() < 0.5:
-            self._never.wait(self._chance.random() * 0.01)
+        if place == "commit.before" and self._rng.random() < 0.5:
+            self._never.wait(self._rng.random() * 0.01)
 
 
 def calm(process: Any) -> None:

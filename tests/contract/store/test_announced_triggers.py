@@ -6,7 +6,7 @@ from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ResumeAutomation, RetireAutomation
 from mainspring.store.commands.triggers import ReportConsumer
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 from tests.contract.store.arrivals import (
     announced,
     gathering,
@@ -124,7 +124,7 @@ def test_a_new_name_takes_along_what_arrived(store):
     assert known(store) == {"new/event": (None, None), "new/webhook": ("/in", None)}
     assert listed(store, "new/webhook") == [("one", "started"), ("two", "held")]
     assert len(waiting(store, "new/event")) == 1
-    assert [desk.trigger for desk in reads.consumers(store.reader)] == ["new/webhook"]
+    assert [desk.trigger for desk in triggers.consumers(store.reader)] == ["new/webhook"]
     again = taking_in(store, "one", trigger="new/webhook", pace=pace)
     assert not store.do(again).first
     assert store.do(taking_in(store, "three", trigger="new/webhook", pace=pace)).state is DeliveryState.HELD
@@ -155,10 +155,10 @@ def test_a_new_name_leaves_those_alone_whose_names_begin_alike(store):
 
     store.do(announced(*rows("a", "a/b"), names=("a", "a/b", "x", "y")))
     store.do(finish(store.begin(automation="x")))
-    for name, arrival in own.items():
+    for name, delivery in own.items():
         (ended,) = waiting(store, f"{name}/runs")
         store.do(
-            arrival,
+            delivery,
             gathering(store, ended, "x", trigger=f"{name}/runs"),
             ReportConsumer(f"{name}/webhook", 1, None, None),
         )
@@ -179,9 +179,9 @@ def test_a_new_name_takes_along_what_is_gathered(store):
     (delivery,) = waiting(store, "c/runs")
     store.do(gathering(store, delivery, "a", run=run.id))
     store.do(announced(on_runs("d", "a", "b"), names=("a", "b", "d"), was={"d": "c"}))
-    assert [(view.trigger, view.here) for view in reads.open_gatherings(store.reader)] == [("d/runs", 1)]
+    assert [(view.trigger, view.here) for view in triggers.open_gatherings(store.reader)] == [("d/runs", 1)]
     store.do(announced(on_runs("d", "new", "b"), names=("new", "b", "d"), was={"new": "a"}))
-    (row,) = reads.joined_runs(store.reader, "d/runs", "p")
+    (row,) = triggers.joined_runs(store.reader, "d/runs", "p")
     assert row.automation == "new"
     store.do(finish(store.begin(automation="b")))
     (delivery,) = waiting(store, "d/runs")

@@ -6,7 +6,7 @@ from mainspring.insight.automations.trust import describe_trust, read_trust
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import ReopenRun
-from mainspring.store.read.automations import automation_stats as reads
+from mainspring.store.read.automations import automation_stats
 from tests.contract.store.process import audited, fail, finish, outcome
 
 HOUR, DAY = 3_600_000, 86_400_000
@@ -30,7 +30,7 @@ def test_newest_runs_are_read_of_each(store, clock):
     ids = [ended(store, clock, took_ms=2_000).id for _ in range(3)]
     other = ended(store, clock, automation="b", end=fail)
     running = store.begin()
-    found = reads.newest_runs(store.reader, ["a", "b", "nobody"], 3)
+    found = automation_stats.newest_runs(store.reader, ["a", "b", "nobody"], 3)
     assert [bar.run for bar in found["a"]] == [running.id, *ids[:0:-1]]
     assert [(bar.state, bar.took_ms) for bar in found["a"]] == [
         (RunState.RUNNING, None),
@@ -47,8 +47,8 @@ def test_ends_are_counted_over_a_span(store, clock):
     first_at = clock.now()
     ended(store, clock)
     ended(store, clock, end=fail)
-    assert reads.ended_between(store.reader, ["a", "b"], first_at, _NEVER) == {"a": (1, 1)}
-    assert reads.ended_between(store.reader, ["a"], 0, first_at) == {"a": (1, 0)}
+    assert automation_stats.ended_between(store.reader, ["a", "b"], first_at, _NEVER) == {"a": (1, 1)}
+    assert automation_stats.ended_between(store.reader, ["a"], 0, first_at) == {"a": (1, 0)}
 
 
 def test_hours_tell_how_long_runs_took(store, clock):
@@ -57,7 +57,7 @@ def test_hours_tell_how_long_runs_took(store, clock):
     ended(store, clock, took_ms=100)
     clock.forward(3 * HOUR)
     ended(store, clock, took_ms=5_000, end=fail)
-    first, last = reads.hours(store.reader, "a", 0)
+    first, last = automation_stats.hours(store.reader, "a", 0)
     assert (first.succeeded, first.failed, first.took) == (2, 0, {10: 1, 7: 1})
     assert (last.succeeded, last.failed, last.took) == (0, 1, {13: 1})
     assert last.hour_at - first.hour_at in (3 * HOUR, 4 * HOUR)
@@ -70,7 +70,7 @@ def test_healed_is_what_succeeded_at_a_later_attempt(store, clock):
     store.twice(outcome(run, 2, attempt=3))
     store.do(outcome(run, 3, attempt=3, spent=2))
     store.do(finish(run))
-    assert reads.counted_between(store.reader, "a", 0, _NEVER).healed == 1
+    assert automation_stats.counted_between(store.reader, "a", 0, _NEVER).healed == 1
 
 
 def test_help_of_people_is_counted(store, clock):
@@ -81,8 +81,8 @@ def test_help_of_people_is_counted(store, clock):
     assert isinstance(store.do(helped(first, "two")), Refused)
     store.do(helped(second, actor="app:main@box"))
     store.do(helped(third, verb="cancel"))
-    assert reads.counted_between(store.reader, "a", 0, _NEVER).helped == 1
-    assert reads.counted_between(store.reader, "b", 0, _NEVER).helped == 0
+    assert automation_stats.counted_between(store.reader, "a", 0, _NEVER).helped == 1
+    assert automation_stats.counted_between(store.reader, "b", 0, _NEVER).helped == 0
 
 
 def test_causes_that_came_back_are_told_by_automation(store, clock):
@@ -92,9 +92,9 @@ def test_causes_that_came_back_are_told_by_automation(store, clock):
         finding = Finding(subject=subject, severity=Severity.NOTIFY, text="silent", since_at=clock.now())
         for observed in ({"found": (EvaluatedFinding(id=id, finding=finding, to=()),)}, {"well": (subject,)}) * 2:
             store.do(RecordEvaluation(started_at=clock.forward(1_000), **observed))
-    (one,) = reads.incident_reopenings(store.reader, "a", 0)
+    (one,) = automation_stats.incident_reopenings(store.reader, "a", 0)
     assert (one.incident, one.kind, one.text) == ("i_a", IncidentKind.SILENCE, "silent")
-    assert reads.incident_reopenings(store.reader, "a", clock.now() + 1) == []
+    assert automation_stats.incident_reopenings(store.reader, "a", clock.now() + 1) == []
 
 
 def test_trust_is_thirty_days_beside_the_thirty_before(store, clock):

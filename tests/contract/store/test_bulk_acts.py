@@ -14,7 +14,7 @@ from mainspring.store.commands.bulk_operations import (
     RecordBulkBatch,
 )
 from mainspring.store.commands.results import DONE, Refused
-from mainspring.store.read import bulk_operations as reads
+from mainspring.store.read import bulk_operations
 from mainspring.store.restore_hold import HOLD_KEY
 
 LEASE_MS = 5_000
@@ -50,7 +50,7 @@ def note(store, piece, refused=None):
 
 
 def shown(store, id="c_1"):
-    return reads.bulk_act(store.reader, id)
+    return bulk_operations.bulk_act(store.reader, id)
 
 
 def test_pieces_are_done_in_order_to_the_end(store, clock):
@@ -68,10 +68,10 @@ def test_pieces_are_done_in_order_to_the_end(store, clock):
     view = shown(store)
     assert (view.state, view.done, view.refused, view.ended_at) == (BulkState.DONE, 4, 1, clock.now())
     assert take(store) == BulkBatch()
-    assert [(part.id, part.is_done, part.why) for part in reads.bulk_parts(store.reader, view, refused=True)] == [
-        ("r_2", False, "it is running")
-    ]
-    assert [part.id for part in reads.bulk_parts(store.reader, view, limit=2, cursor="r_3")] == ["r_4", "r_5"]
+    assert [
+        (part.id, part.is_done, part.why) for part in bulk_operations.bulk_parts(store.reader, view, refused=True)
+    ] == [("r_2", False, "it is running")]
+    assert [part.id for part in bulk_operations.bulk_parts(store.reader, view, limit=2, cursor="r_3")] == ["r_4", "r_5"]
 
 
 def test_piece_is_one_process_s_until_its_time_is_over(store, second, clock):
@@ -156,7 +156,7 @@ def test_whoever_looks_knows_whether_a_piece_is_due(store, clock):
     """Not while its rate makes it wait, nor while another one has it, nor paused, nor in a store that is held: each would be a commit."""
 
     def is_due():
-        return reads.is_due(store.reader, clock.now())
+        return bulk_operations.is_due(store.reader, clock.now())
 
     assert not is_due()
     begin(store, every_ms=10_000)
@@ -195,14 +195,14 @@ def test_lists_and_retention(store, clock):
     begin(store, "c_1", runs=("r_1",))
     begin(store, "c_2")
     note(store, take(store))
-    page = reads.bulk_acts(store.reader, limit=1)
+    page = bulk_operations.bulk_acts(store.reader, limit=1)
     assert [operation.id for operation in page] == ["c_2"]
-    assert [operation.id for operation in reads.bulk_acts(store.reader, cursor=page[-1].seq)] == ["c_1"]
-    assert reads.is_due(store.reader, clock.now())
+    assert [operation.id for operation in bulk_operations.bulk_acts(store.reader, cursor=page[-1].seq)] == ["c_1"]
+    assert bulk_operations.is_due(store.reader, clock.now())
     ended = shown(store, "c_1")
     store.do(ApplyRetention(None, clock.now() + 1, None, None, None))
     assert (shown(store, "c_1"), shown(store, "c_2").id) == (None, "c_2")
-    assert reads.bulk_parts(store.reader, ended) == []
+    assert bulk_operations.bulk_parts(store.reader, ended) == []
 
 
 def test_one_act_is_forgotten_at_a_time(store, clock):
@@ -211,7 +211,7 @@ def test_one_act_is_forgotten_at_a_time(store, clock):
         begin(store, id, runs=())
     for left in (["c_2"], []):
         store.do(ApplyRetention(None, clock.now() + 1, None, None, None))
-        assert [operation.id for operation in reads.bulk_acts(store.reader)] == left
+        assert [operation.id for operation in bulk_operations.bulk_acts(store.reader)] == left
 
 
 @pytest.mark.parametrize("runs", [(), ("r_1",)])

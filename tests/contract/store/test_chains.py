@@ -30,9 +30,9 @@ def restart(store, run, **options):
     key = RunKey(run.run_key, "h2", "replace") if run.run_key else None
     then = store.starting(run.automation, run_key=key, **options)
     store.do(finish(run, detail=b'{"restarted_as": "%s"}' % then.id.encode(), then=then))
-    heir = store.claim_one()
-    assert heir.id == then.id
-    return heir
+    successor = store.claim_one()
+    assert successor.id == then.id
+    return successor
 
 
 def prune(before):
@@ -65,9 +65,9 @@ def test_event_published_between_two_waits_of_a_chain_is_not_lost(store, clock):
     clock.forward(1)
     store.do(event(id="e-1"))
     clock.forward(1)
-    heir = restart(store, restart(store, first))
-    store.do(wait_for(heir))
-    assert facts(store, heir) == [(FactKind.EVENT, "e-1")]
+    successor = restart(store, restart(store, first))
+    store.do(wait_for(successor))
+    assert facts(store, successor) == [(FactKind.EVENT, "e-1")]
 
 
 def test_event_given_to_a_run_that_begins_anew_without_taking_it_in_counts_for_its_heir(store):
@@ -75,9 +75,9 @@ def test_event_given_to_a_run_that_begins_anew_without_taking_it_in_counts_for_i
     first = store.begin()
     store.do(wait_for(first))
     store.do(event(id="e-1"))
-    heir = restart(store, first)
-    store.do(wait_for(heir))
-    assert facts(store, heir) == [(FactKind.EVENT, "e-1")]
+    successor = restart(store, first)
+    store.do(wait_for(successor))
+    assert facts(store, successor) == [(FactKind.EVENT, "e-1")]
     assert store.history(first.id).facts == []
 
 
@@ -89,28 +89,28 @@ def test_event_that_a_chain_has_counted_counts_for_none_of_it_again(store, clock
     store.do(event(id="e-1", data=b'{"k":1}'))
     take_in(store, first)
     clock.forward(1)
-    heir = restart(store, first)
-    store.do(wait_for(heir, since_at=0, where={"k": 1}), wait_for(heir, ident="e2", since_at=0))
-    assert facts(store, heir) == []
+    successor = restart(store, first)
+    store.do(wait_for(successor, since_at=0, where={"k": 1}), wait_for(successor, ident="e2", since_at=0))
+    assert facts(store, successor) == []
     store.do(wait_for(other))
     assert facts(store, other) == [(FactKind.EVENT, "e-1")]
 
 
 def test_who_looks_at_an_event_sees_the_run_of_the_chain_that_got_it(store):
     """Not the first one."""
-    heir = restart(store, store.begin())
-    store.do(wait_for(heir))
+    successor = restart(store, store.begin())
+    store.do(wait_for(successor))
     store.do(event(id="e-1"))
     rows = store.reader.read("list_receivers_of_event", ("e-1", 5))
-    assert [row[0] for row in rows] == [heir.id]
+    assert [row[0] for row in rows] == [successor.id]
 
 
 def test_key_leads_to_the_newest_run_of_a_chain(store):
     """Under the input that it was taken with; another input is refused still."""
     first = store.begin(run_key=RunKey("k", "h"))
-    heir = restart(store, restart(store, first))
+    successor = restart(store, restart(store, first))
     found = store.start(run_key=RunKey("k", "h"))
-    assert (found.run, found.created) == (heir.id, False)
+    assert (found.run, found.created) == (successor.id, False)
     assert store.start(run_key=RunKey("k", "h2")).code == "key_conflict"
 
 
@@ -121,13 +121,13 @@ def test_message_to_a_first_run_that_was_pruned_reaches_the_newest(store, clock)
     store.do(event(id="e-1"))
     take_in(store, first)
     clock.forward(1_000)
-    heir = restart(store, restart(store, first))
+    successor = restart(store, restart(store, first))
     clock.forward(1_000)
     assert store.do(prune(clock.now())).number == 2
     store.do(signal(first.id))
-    store.do(wait_for(heir, since_at=0))
-    assert facts(store, heir) == [(FactKind.SIGNAL, "src")]
-    store.do(finish(heir))
+    store.do(wait_for(successor, since_at=0))
+    assert facts(store, successor) == [(FactKind.SIGNAL, "src")]
+    store.do(finish(successor))
     clock.forward(1_000)
     store.do(prune(clock.now()))
     assert store.reader.read_text("select count(*) from facts_taken", ()) == [(0,)]
@@ -138,9 +138,9 @@ def test_signal_whose_answer_was_lost_counts_once_however_often_the_run_began_an
     """Sent again to the first run, it was given to the chain before."""
     first = store.begin()
     store.do(signal(first.id))
-    heir = restart(store, restart(store, first))
+    successor = restart(store, restart(store, first))
     store.again(signal(first.id))
-    assert facts(store, heir) == [(FactKind.SIGNAL, "src")]
+    assert facts(store, successor) == [(FactKind.SIGNAL, "src")]
 
 
 def test_signal_taken_in_for_a_wait_that_was_given_up_is_put_back_once(store):
@@ -153,8 +153,8 @@ def test_signal_taken_in_for_a_wait_that_was_given_up_is_put_back_once(store):
     store.do(command)
     assert [(back.name, back.seq) for back in store.history(run.id).facts] == [("go", fact.seq)]
     assert [outcome.state.value for outcome in store.history(run.id).outcomes] == ["cancelled"]
-    heir = restart(store, run)
-    assert [fact.name for fact in store.history(heir.id).facts] == ["go"]
+    successor = restart(store, run)
+    assert [fact.name for fact in store.history(successor.id).facts] == ["go"]
     assert store.do(msgspec.structs.replace(command, claim=run.claim + 1)).code == "claim_lost"
 
 
@@ -167,13 +167,13 @@ def test_what_a_run_rejected_goes_on_with_its_chain(store):
         name = fact.name if fact.kind is FactKind.EVENT else None
         store.twice(RejectFact(run.id, run.claim, fact.seq, BAD, name))
     assert facts(store, run) == []
-    heir = restart(store, run)
-    store.do(wait_for(heir))
-    store.do(suspend(heir))
+    successor = restart(store, run)
+    store.do(wait_for(successor))
+    store.do(suspend(successor))
     assert store.ids() == []
-    store.do(ReopenRun(heir.id))
-    assert sorted(facts(store, heir)) == [(FactKind.EVENT, "e-1"), (FactKind.SIGNAL, "src")]
-    assert store.ids() == [heir.id]
+    store.do(ReopenRun(successor.id))
+    assert sorted(facts(store, successor)) == [(FactKind.EVENT, "e-1"), (FactKind.SIGNAL, "src")]
+    assert store.ids() == [successor.id]
 
 
 def test_chain_goes_on_although_its_queue_is_full(store):

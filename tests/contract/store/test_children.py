@@ -50,7 +50,7 @@ def test_superseded_child_answers_nobody_and_follows_its_close_policy(store, pol
     parent = store.begin()
     old = store.do(child(store, parent, asked=2, policy=policy))
     running = claimed(store, old.run)
-    store.do(outcome(parent, 1, "before", asked=1))
+    store.do(outcome(parent, 1, "before", requested_at=1))
     parent = again_from(store, parent, "before")
     asked_to_stop = [fact.kind for fact in store.history(old.run).facts]
     assert asked_to_stop == ([FactKind.CANCEL] if policy == "cancel" else [])
@@ -70,7 +70,7 @@ def test_end_that_a_superseded_child_had_left_is_dropped(store):
     runs = {run.id: run for run in store.claim().runs}
     store.do(finish(runs[taken], result=b"1"), finish(runs[left], result=b"2"))
     (fact, _) = store.history(parent.id).facts
-    store.do(outcome(parent, 1, "before", asked=1), outcome(parent, 2, "c#1", asked=2, inbox=fact.seq))
+    store.do(outcome(parent, 1, "before", requested_at=1), outcome(parent, 2, "c#1", requested_at=2, inbox=fact.seq))
     parent = again_from(store, parent, "before")
     assert facts(store, parent.id) == []
     assert store.do(child(store, parent, "c#1", asked=2)).created
@@ -82,7 +82,7 @@ def test_child_that_was_asked_for_before_is_kept_and_found(store):
     parent = store.begin()
     kept = store.do(child(store, parent, asked=1))
     running = claimed(store, kept.run)
-    store.do(outcome(parent, 1, "after", asked=2))
+    store.do(outcome(parent, 1, "after", requested_at=2))
     parent = again_from(store, parent, "after")
     assert store.history(kept.run).facts == []
     found = store.do(child(store, parent, asked=1))
@@ -96,7 +96,7 @@ def test_superseded_child_with_a_key_is_found_by_its_key(store):
     parent, key = store.begin(), RunKey("k", "h")
     old = store.do(child(store, parent, run_key=key))
     running = claimed(store, old.run)
-    store.do(outcome(parent, 1, "before", asked=1))
+    store.do(outcome(parent, 1, "before", requested_at=1))
     parent = again_from(store, parent, "before")
     assert store.history(old.run).facts == []
     found = store.do(child(store, parent, run_key=key))
@@ -110,7 +110,7 @@ def test_keyed_child_that_nobody_asks_for_again_is_closed_with_its_parent(store)
     """It is still one of the runs that its parent started."""
     parent = store.begin()
     old = store.do(child(store, parent, run_key=RunKey("k", "h")))
-    store.do(outcome(parent, 1, "before", asked=1))
+    store.do(outcome(parent, 1, "before", requested_at=1))
     parent = again_from(store, parent, "before")
     store.do(finish(parent))
     assert [fact.kind for fact in store.history(old.run).facts] == [FactKind.CANCEL] or store.state(
@@ -130,11 +130,11 @@ def test_request_finds_who_goes_on_for_its_child(store):
     """A child that began anew has not ended; asked for again, it tells nothing yet, and a giving up reaches who goes on."""
     parent = store.begin()
     first = store.do(child(store, parent))
-    heir = heir_of(store, claimed(store, first.run))
-    assert store.do(child(store, parent)).run == heir.id
+    successor = heir_of(store, claimed(store, first.run))
+    assert store.do(child(store, parent)).run == successor.id
     assert facts(store, parent.id) == []
     assert store.twice(CancelChild(parent.id, parent.claim, "c#1")) == DONE
-    assert [fact.kind for fact in store.history(heir.id).facts] == [FactKind.CANCEL]
+    assert [fact.kind for fact in store.history(successor.id).facts] == [FactKind.CANCEL]
     assert store.do(CancelChild(parent.id, parent.claim, "none")) == DONE
     assert store.do(CancelChild(parent.id, parent.claim + 1, "c#1")).code == "claim_lost"
 
@@ -143,11 +143,11 @@ def test_who_goes_on_for_a_superseded_child_answers_nobody(store):
     """However often it begins anew."""
     parent = store.begin()
     old = store.do(child(store, parent, policy="keep"))
-    heir = heir_of(store, claimed(store, old.run))
-    store.do(outcome(parent, 1, "before", asked=1))
+    successor = heir_of(store, claimed(store, old.run))
+    store.do(outcome(parent, 1, "before", requested_at=1))
     parent = again_from(store, parent, "before")
-    heir = heir_of(store, heir)
-    store.do(finish(heir, result=b"1"))
+    successor = heir_of(store, successor)
+    store.do(finish(successor, result=b"1"))
     assert facts(store, parent.id) == []
     assert store.do(child(store, parent)).created
 
@@ -161,11 +161,11 @@ def test_watcher_waits_for_who_goes_on(store, when):
     wait = OpenWait(watcher.id, watcher.claim, "c#1", "run", watched.run)
     if when == "after":
         store.do(wait)
-    heir = heir_of(store, run)
+    successor = heir_of(store, run)
     if when == "before":
         store.do(wait)
     assert facts(store, watcher.id) == []
-    store.do(finish(heir, result=b"3"))
+    store.do(finish(successor, result=b"3"))
     assert facts(store, watcher.id) == [("c#1", b"3")]
 
 
@@ -176,7 +176,7 @@ def test_waits_from_the_chosen_step_on_are_forgotten(store):
     asked_for = [msgspec.structs.replace(opened, asked=2) for opened in (question, wait)]
     store.do(*asked_for, event(), DeliverFact(parent.id, FactKind.ANSWER, "ann", "a1", ident="q1", payload=b"true"))
     assert sorted(ident for ident, _ in facts(store, parent.id)) == ["e1", "q1"]
-    store.do(outcome(parent, 1, "before", asked=1), signal(parent.id))
+    store.do(outcome(parent, 1, "before", requested_at=1), signal(parent.id))
     parent = again_from(store, parent, "before")
     assert facts(store, parent.id) == [(None, b"1")]
     store.do(wait_for(parent))

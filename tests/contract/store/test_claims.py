@@ -291,6 +291,6 @@ def test_claim_under_a_run_that_began_anew_takes_who_goes_on_for_it(store):
     store.start(input=b"[9]")
     root = store.start(input=b"[1]").run
     (run,) = store.claim(under=root).runs
-    heir = store.starting(input=b"[2]")
-    store.do(finish(run, then=heir, detail=b'{"restarted_as":"%s"}' % heir.id.encode()))
-    assert store.ids(under=root) == [heir.id]
+    successor = store.starting(input=b"[2]")
+    store.do(finish(run, then=successor, detail=b'{"restarted_as":"%s"}' % successor.id.encode()))
+    assert store.ids(under=root) == [successor.id]

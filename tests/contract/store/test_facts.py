@@ -274,12 +274,12 @@ def test_gaps_are_learned_of_hours(store, clock):
         clock.forward(gap * HOUR)
     run_once(store, clock)
     at = clock.now()
-    wanted = {"a": (at - at % MINUTE, "UTC")}
-    known = Baselines(store.reader, None).gaps(wanted)["a"]
+    expected = {"a": (at - at % MINUTE, "UTC")}
+    known = Baselines(store.reader, None).gaps(expected)["a"]
     assert (known.successes, known.largest_ms, known.over_ms) == (5, 5 * HOUR, 8 * HOUR)
     clock.forward(4 * DAY)
     store.do(ApplyRetention(None, None, None, None, None))
-    assert Baselines(store.reader, None).gaps(wanted) == {"a": known}
+    assert Baselines(store.reader, None).gaps(expected) == {"a": known}
 
 
 def test_histories_are_those_of_full_days(store, clock):
@@ -301,9 +301,9 @@ def test_history_is_read_some_at_a_time(store, clock):
     """Who is left out has its turn in a later look; what was read is kept."""
     run_once(store, clock)
     learned = Baselines(store.reader, 1)
-    wanted = {"a": clock.now(), "b": clock.now()}
-    assert set(learned.histories(wanted)) == {"a"}
-    assert set(learned.histories(wanted)) == {"a", "b"}
+    expected = {"a": clock.now(), "b": clock.now()}
+    assert set(learned.histories(expected)) == {"a"}
+    assert set(learned.histories(expected)) == {"a", "b"}
 
 
 def test_yardstick_stands_still_while_nothing_ends(store, clock, facts):

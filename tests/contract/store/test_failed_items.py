@@ -92,11 +92,11 @@ def test_three_failed_items_of_one_cause_are_one_incident(store):
     site.look()
     done(site, "1")
     site.look()
-    (one,) = store.read("incidents")
-    assert (one.subject.kind, one.state) == (FAILED, IncidentState.OPEN)
-    assert one.facts[MEMBERS_FACT] == "3 runs failed, 1 fixed, 2 open"
-    assert one.said.endswith("(3 runs failed, 1 fixed, 2 open)")
-    assert one.hint == f"mainspring runs show {runs[2]}"
+    (incident,) = store.read("incidents")
+    assert (incident.subject.kind, incident.state) == (FAILED, IncidentState.OPEN)
+    assert incident.facts[MEMBERS_FACT] == "3 runs failed, 1 fixed, 2 open"
+    assert incident.said.endswith("(3 runs failed, 1 fixed, 2 open)")
+    assert incident.hint == f"mainspring runs show {runs[2]}"
     for item in ("2", "3"):
         done(site, item)
     site.look()
@@ -109,8 +109,8 @@ def test_acknowledged_incident_is_not_green_while_a_run_is_undecided(store):
     site = Site(store)
     broken(site, "1")
     site.look()
-    (one,) = store.read("incidents")
-    store.do(AcknowledgeIncident(one.id, "ana"))
+    (incident,) = store.read("incidents")
+    store.do(AcknowledgeIncident(incident.id, "ana"))
     found = stands(site)
     assert (found.healthy, found.count) == (False, 1)
     assert found.sentence.startswith(
@@ -144,11 +144,11 @@ def test_five_failures_of_one_backup_are_one_incident_that_changes(store):
         broken(site, message=message, reason=reasons[number % 3], **WHOLE)
         site.look()
     told = (FAILED, IncidentKind.RETRIES_EXHAUSTED, IncidentKind.FAIL_RATE)
-    (one,) = [incident for incident in store.read("incidents") if incident.subject.kind in told]
-    assert one.subject.kind is FAILED
-    assert "bucket is gone" in one.text
-    assert one.facts[MEMBERS_FACT] == "5 runs failed, 5 open"
-    opened = [alert for alert in store.read("alerts", one.id) if alert.about is NotificationEvent.OPENED]
+    (incident,) = [incident for incident in store.read("incidents") if incident.subject.kind in told]
+    assert incident.subject.kind is FAILED
+    assert "bucket is gone" in incident.text
+    assert incident.facts[MEMBERS_FACT] == "5 runs failed, 5 open"
+    opened = [alert for alert in store.read("alerts", incident.id) if alert.about is NotificationEvent.OPENED]
     assert len(opened) == 1
     done(site, **WHOLE)
     site.look()

@@ -7,7 +7,7 @@ from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.results import DONE, DeliveryStored, Refused
 from mainspring.store.commands.triggers import ReleaseSourceKey, ReplayDelivery
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 from tests.contract.store.arrivals import HOOK, announced, deciding, hook, listed, stands, taking_in, waiting
 
 _D = DeliveryState
@@ -117,7 +117,7 @@ def test_a_replay_competes_for_no_key(store):
     store.do(passing(store, "first"))
     store.do(passing(store, "second"))
     assert store.do(ReplayDelivery("d_again", "d_second")).state is _D.RECEIVED
-    key = reads.delivery(store.reader, "d_again").key
+    key = triggers.delivery(store.reader, "d_again").key
     assert store.do(deciding(store, "d_again", key=key)).state is _D.STARTED
     assert stands(store, "d_second") is _D.REFUSED
 

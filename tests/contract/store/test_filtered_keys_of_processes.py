@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import pytest
 
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 from tests.contract.store.arrivals import HOOK, announced, hook
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import PostgresProcess, SqliteProcess
@@ -84,5 +84,5 @@ def test_of_two_processes_that_decide_one_key_at_once_exactly_one_holds_it(
             assert f"d_{key}_{holder}" in rejected["note"]
             runs.append(pair[holder - 1]["run"])
     assert sorted(run.id for run in store.list_runs(limit=1000).runs) == sorted(runs)
-    found = reads.deliveries(store.reader, trigger=HOOK, limit=1000).deliveries
+    found = triggers.deliveries(store.reader, trigger=HOOK, limit=1000).deliveries
     assert Counter(delivery.state.value for delivery in found) == {"started": ROUNDS * KEYS, "refused": ROUNDS * KEYS}

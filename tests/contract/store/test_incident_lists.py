@@ -26,7 +26,7 @@ from mainspring.store.commands.incidents import (
     RecordEvaluation,
     ResolveIncident,
 )
-from mainspring.store.read import incident_pages as lists
+from mainspring.store.read import incident_pages
 from mainspring.store.read.automations.agenda import next_slots
 from mainspring.store.read.incidents import ungrouped_failures
 from mainspring.store.read.runs.run_views import automations_of
@@ -52,10 +52,10 @@ def ids(rows):
     return [row.id for row in rows]
 
 
-def pages(reader, limit, **wanted):
+def pages(reader, limit, **expected):
     """Return all pages of a list, one behind the other."""
     found, before = [], None
-    while page := lists.incident_page(reader, limit=limit, before=before, **wanted):
+    while page := incident_pages.incident_page(reader, limit=limit, before=before, **expected):
         found += page
         before = (page[-1].changed_at, page[-1].id)
     return found
@@ -70,22 +70,22 @@ def test_incidents_are_listed_page_by_page_and_by_what_they_are(store):
     store.do(ResolveIncident("i_asi", "ann"))
     store.do(AcknowledgeIncident("i_bsi", "ann"))
     reader = store.reader
-    every = ids(lists.incident_page(reader))
+    every = ids(incident_pages.incident_page(reader))
     assert sorted(every) == ["i_asi", "i_bsi", "i_wwo"]
     assert [ids(pages(reader, limit)) for limit in (1, 2, 9)] == [every] * 3
-    assert ids(lists.incident_page(reader, apart=False, states=[IncidentState.OPEN])) == ["i_csi", "i_wwo"]
-    assert ids(lists.incident_page(reader, severities=[Severity.PAGE])) == ["i_wwo"]
-    assert ids(lists.incident_page(reader, kinds=[IncidentKind.SILENCE], automation="a")) == ["i_asi"]
-    assert lists.incident_page(reader, since_at=store.clock.now() + 1) == []
-    assert ids(lists.grouped_incidents_of(reader, "i_wwo")) == ["i_csi"]
-    assert ids(lists.incidents_named(reader, ["i_bsi", "i_none"])) == ["i_bsi"]
+    assert ids(incident_pages.incident_page(reader, apart=False, states=[IncidentState.OPEN])) == ["i_csi", "i_wwo"]
+    assert ids(incident_pages.incident_page(reader, severities=[Severity.PAGE])) == ["i_wwo"]
+    assert ids(incident_pages.incident_page(reader, kinds=[IncidentKind.SILENCE], automation="a")) == ["i_asi"]
+    assert incident_pages.incident_page(reader, since_at=store.clock.now() + 1) == []
+    assert ids(incident_pages.grouped_incidents_of(reader, "i_wwo")) == ["i_csi"]
+    assert ids(incident_pages.incidents_named(reader, ["i_bsi", "i_none"])) == ["i_bsi"]
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(limit=st.integers(1, 7))
 def test_no_page_ends_leaves_anything_out(store, limit):
     """However large the pages are: eight of one instant too."""
-    if not lists.incident_page(store.reader):
+    if not incident_pages.incident_page(store.reader):
         silent = [Subject(f"x{n}", IncidentKind.SILENCE) for n in range(8)]
         found = [
             EvaluatedFinding(id=f"i_{n}", finding=Finding(subject=one, severity=Severity.PAGE, text="t", since_at=1))
@@ -111,11 +111,11 @@ def test_runs_of_an_incident_are_its_members(store):
             started_at=store.clock.now(), groups=(ErrorGroup("a", "f1", "E", "e", "p", "m", told),), found=(found,)
         )
     )
-    assert ids(lists.runs_of_incident(store.reader, "i_1")) == [runs[1].id, runs[0].id]
-    assert ids(lists.runs_of_incident(store.reader, "i_1", [runs[2].id, "r_gone"])) == [
+    assert ids(incident_pages.runs_of_incident(store.reader, "i_1")) == [runs[1].id, runs[0].id]
+    assert ids(incident_pages.runs_of_incident(store.reader, "i_1", [runs[2].id, "r_gone"])) == [
         run.id for run in reversed(runs)
     ]
-    assert lists.runs_of_incident(store.reader, "i_2") == []
+    assert incident_pages.runs_of_incident(store.reader, "i_2") == []
     assert automations_of(store.reader, [runs[0].id, "r_gone"]) == {runs[0].id: "a"}
 
 
@@ -128,7 +128,9 @@ def test_moves_since_an_instant(store):
     look(store, "c", parent=Subject("w", IncidentKind.WORKER_LOST))
     store.clock.forward(1)
     store.do(audited(ResolveIncident("i_asi", "ann", "mended")))
-    found = [(move.incident, move.move, move.by, move.note) for move in lists.moves_since(store.reader, since_at)]
+    found = [
+        (move.incident, move.move, move.by, move.note) for move in incident_pages.moves_since(store.reader, since_at)
+    ]
     assert found == [("i_asi", IncidentMove.RESOLVE, "ann", "mended"), ("i_wwo", IncidentMove.OPEN, None, None)]
 
 

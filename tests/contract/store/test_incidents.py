@@ -38,7 +38,7 @@ def look(store, *all_found, **options):
     return store.do(RecordEvaluation(started_at=store.clock.now(), found=all_found, **options))
 
 
-def told(store):
+def report(store):
     return [(alert.about, alert.channel, alert.state) for alert in reversed(store.read("alerts"))]
 
 
@@ -69,12 +69,12 @@ def test_finding_opens_one_incident(store):
     look(store, found(facts={"x": 1}))
     store.clock.forward(120_000)
     look(store, found(id="i2", text="no success for 4 h", facts={"x": 2}))
-    (one,) = store.read("incidents")
-    assert (one.id, one.subject, one.state, one.text, one.facts, one.opened) == (
+    (incident,) = store.read("incidents")
+    assert (incident.id, incident.subject, incident.state, incident.text, incident.facts, incident.opened) == (
         "i1", SILENT, IncidentState.OPEN, "no success for 4 h", {"x": 2}, 1,
     )  # fmt: skip
-    assert one.seen_at == store.clock.now()
-    assert told(store) == [(NotificationEvent.OPENED, "ops", "unsent")]
+    assert incident.seen_at == store.clock.now()
+    assert report(store) == [(NotificationEvent.OPENED, "ops", "unsent")]
 
 
 def test_look_that_is_written_twice_changes_nothing(store):
@@ -97,7 +97,7 @@ def test_what_is_well_again_resolves_and_comes_back_as_the_same(store):
     look(store, found(id="i9", text="again"))
     one = store.read("incident", "i1")
     assert (one.state, one.opened, one.text, one.resolved_at) == (IncidentState.OPEN, 2, "again", None)
-    assert [about for about, *_ in told(store)] == [
+    assert [about for about, *_ in report(store)] == [
         NotificationEvent.OPENED,
         NotificationEvent.RESOLVED,
         NotificationEvent.REOPENED,
@@ -171,8 +171,8 @@ def test_failures_are_told_once(store):
     for id in ("i1", "i2"):
         look(store, found(subject, id=id, faults=seqs), groups=(group(faults),))
     assert store.read("ungrouped_failures") == []
-    (one,) = store.read("incidents")
-    assert (one.id, one.number) == ("i1", 2)
+    (incident,) = store.read("incidents")
+    assert (incident.id, incident.number) == ("i1", 2)
     (error,) = store.read("errors")
     assert (error.fingerprint, error.number, error.first_run, error.last_run) == ("f1", 2, faults[0].run, faults[1].run)
 
@@ -184,7 +184,7 @@ def test_later_failures_are_added(store):
         fail_run(store)
         faults = store.read("ungrouped_failures")
         look(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
-    assert (store.read("incident", "i1").number, len(told(store))) == (2, 1)
+    assert (store.read("incident", "i1").number, len(report(store))) == (2, 1)
     store.clock.forward(10)
     store.do(audited(ResolveIncident("i1", "ann")))
     fail_run(store)
@@ -208,7 +208,7 @@ def test_person_looks_after_it(store):
     assert store.do(audited(AcknowledgeIncident("i1", "ann", "on it"))) == DONE
     one = store.read("incident", "i1")
     assert (one.state, one.by, one.note) == (IncidentState.ACKNOWLEDGED, "ann", "on it")
-    assert told(store)[-1] == (NotificationEvent.ACKNOWLEDGED, "ops", "unsent")
+    assert report(store)[-1] == (NotificationEvent.ACKNOWLEDGED, "ops", "unsent")
     store.clock.forward(1_000)
     look(store, well=(SILENT,))
     assert state(store) is IncidentState.RESOLVED
@@ -225,7 +225,7 @@ def test_snooze_ends(store):
     store.clock.forward(60_000)
     look(store, reminders=(wake,))
     assert state(store) is IncidentState.OPEN
-    assert told(store)[-1] == (NotificationEvent.REPEATED, "ops", "unsent")
+    assert report(store)[-1] == (NotificationEvent.REPEATED, "ops", "unsent")
 
 
 @pytest.mark.parametrize(
@@ -245,10 +245,10 @@ def test_reminder_is_told_once_and_only_while_open(store):
     look(store, found())
     reminder = IncidentReminder("i1", 1, NotificationEvent.ESCALATED, 1, (NotificationTarget(0, "boss"),))
     look(store, reminders=(reminder, reminder))
-    assert told(store)[1:] == [(NotificationEvent.ESCALATED, "boss", "unsent")]
+    assert report(store)[1:] == [(NotificationEvent.ESCALATED, "boss", "unsent")]
     store.do(audited(AcknowledgeIncident("i1", "ann")))
     look(store, reminders=(IncidentReminder("i1", 1, NotificationEvent.REPEATED, 2, TO),))
-    assert NotificationEvent.REPEATED not in {about for about, *_ in told(store)}
+    assert NotificationEvent.REPEATED not in {about for about, *_ in report(store)}
 
 
 def test_louder_incident_is_told_again(store):
@@ -257,7 +257,7 @@ def test_louder_incident_is_told_again(store):
     for _ in range(2):
         look(store, found(severity=Severity.PAGE))
     assert store.read("incident", "i1").severity is Severity.PAGE
-    assert [about for about, *_ in told(store)] == [NotificationEvent.OPENED, NotificationEvent.REPEATED]
+    assert [about for about, *_ in report(store)] == [NotificationEvent.OPENED, NotificationEvent.REPEATED]
 
 
 def test_what_is_folded_is_told_by_what_it_is_part_of(store):

@@ -8,7 +8,7 @@ from mainspring.store.commands.exec_runs import RecordExecRun
 from mainspring.store.commands.results import DONE, StartAnswer
 from mainspring.store.commands.runs import CancelRun, ClaimRuns, DiscardRun, MarkRunDone, ParentLink, ReopenRun
 from mainspring.store.commands.sessions import DeclareSessionDead
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 from tests.contract.store.arrivals import announced, gathering, listed, on_event, on_run, on_runs, waiting
 from tests.contract.store.process import complete, event, fail, finish, halt
 
@@ -23,7 +23,7 @@ def store(store):
     return store
 
 
-def heard(store):
+def captured(store):
     """The runs of whose ends b heard, in their order."""
     return [row[8] for row in store.reader.read("list_received_deliveries", (0, "b/run", 0, 1_000))]
 
@@ -48,15 +48,15 @@ def test_events_of_one_group_are_each_heard(store):
 def test_an_end_is_heard_in_its_commit(store):
     """However the run ends by its owner; a run that begins anew has not ended."""
     done, failed, cancelled, one_step, anew = (store.begin() for _ in range(5))
-    heir = store.starting()
+    successor = store.starting()
     store.twice(finish(done))
     store.twice(fail(failed))
     store.do(finish(cancelled, RunState.CANCELLED))
     store.twice(complete(one_step))
-    store.do(finish(anew, then=heir, detail=b"{}"))
-    assert heard(store) == [done.id, failed.id, cancelled.id, one_step.id]
+    store.do(finish(anew, then=successor, detail=b"{}"))
+    assert captured(store) == [done.id, failed.id, cancelled.id, one_step.id]
     store.do(finish(store.claim_one()))
-    assert heard(store)[4:] == [heir.id]
+    assert captured(store)[4:] == [successor.id]
 
 
 def test_ends_of_a_big_group_are_each_heard(store):
@@ -65,7 +65,7 @@ def test_ends_of_a_big_group_are_each_heard(store):
     runs = store.claim(40).runs
     group = [complete(run) if n % 2 else finish(run) for n, run in enumerate(runs)]
     assert store.do(*group) == [DONE] * 40
-    assert sorted(heard(store)) == sorted(run.id for run in runs)
+    assert sorted(captured(store)) == sorted(run.id for run in runs)
 
 
 def test_ends_by_a_person_are_heard(store):
@@ -75,10 +75,10 @@ def test_ends_by_a_person_are_heard(store):
     for act in (MarkRunDone, DiscardRun):
         run = store.begin()
         store.do(halt(run))
-        assert heard(store)[-1:] != [run.id]
+        assert captured(store)[-1:] != [run.id]
         store.do(act(run.id))
-        assert heard(store)[-1:] == [run.id]
-    assert len(heard(store)) == 3
+        assert captured(store)[-1:] == [run.id]
+    assert len(captured(store)) == 3
 
 
 def test_the_end_of_a_child_is_heard(store):
@@ -86,7 +86,7 @@ def test_the_end_of_a_child_is_heard(store):
     parent = store.begin(automation="b")
     child = store.start(parent=ParentLink(parent.id, "c", parent.claim, close_policy="cancel"))
     store.do(finish(parent))
-    assert heard(store) == [child.run]
+    assert captured(store) == [child.run]
 
 
 def test_a_run_that_was_continued_ends_once_more(store, clock):
@@ -96,7 +96,7 @@ def test_a_run_that_was_continued_ends_once_more(store, clock):
     clock.forward(1)
     store.do(ReopenRun(run.id))
     store.do(finish(store.claim_one()))
-    assert heard(store) == [run.id, run.id]
+    assert captured(store) == [run.id, run.id]
 
 
 def test_an_end_on_record_is_heard(store):
@@ -107,7 +107,7 @@ def test_an_end_on_record_is_heard(store):
     )  # fmt: skip
     assert store.do(told).created
     assert not store.again(told).created
-    assert heard(store) == ["told"]
+    assert captured(store) == ["told"]
 
 
 def test_the_end_of_what_was_lost_with_its_process_is_heard(store, new_process):
@@ -116,13 +116,13 @@ def test_the_end_of_what_was_lost_with_its_process_is_heard(store, new_process):
     started = wrapping.start(here=True)
     store.do(DeclareSessionDead(wrapping.session))
     assert store.run(started.run).reason == FailureReason.PROCESS_LOST
-    assert heard(store) == [started.run]
+    assert captured(store) == [started.run]
 
 
 def test_a_run_that_is_stopped_has_not_ended(store):
     """Needing attention is no end."""
     store.do(halt(store.begin()))
-    assert heard(store) == []
+    assert captured(store) == []
 
 
 def test_an_end_that_was_before_its_listener_is_not_heard(store):
@@ -130,7 +130,7 @@ def test_an_end_that_was_before_its_listener_is_not_heard(store):
     store.do(announced())
     store.do(finish(store.begin()))
     store.do(announced(on_run("b", "a", "[]")))
-    assert heard(store) == []
+    assert captured(store) == []
 
 
 def test_a_filter_is_asked_about_an_end(store):
@@ -167,15 +167,15 @@ def test_ends_that_are_all_there_start_once(gatherer):
     store = gatherer
     (run_a, one), (run_b, two) = ended(store, "a"), ended(store, "b")
     assert store.twice(gathering(store, one, "a", run=run_a.id)) == DONE
-    (view,) = reads.open_gatherings(store.reader)
+    (view,) = triggers.open_gatherings(store.reader)
     assert (view.trigger, view.per, view.wanted, view.here) == ("c/runs", "p", 2, 1)
     start = store.starting("c")
     assert store.twice(gathering(store, two, "b", run=run_b.id, start=start)) == StartAnswer(
         start.id, True, RunState.QUEUED
     )
-    assert reads.open_gatherings(store.reader) == []
-    assert reads.gathering(store.reader, "c/runs", "p")[1] == start.id
-    assert [row.id for row in reads.delivered_for(store.reader, start.id)] == [one, two]
+    assert triggers.open_gatherings(store.reader) == []
+    assert triggers.gathering(store.reader, "c/runs", "p")[1] == start.id
+    assert [row.id for row in triggers.delivered_for(store.reader, start.id)] == [one, two]
     assert store.ids() == [start.id]
 
 
@@ -186,7 +186,7 @@ def test_what_ends_after_the_start_changes_nothing(gatherer):
         store.do(gathering(store, ended(store, automation)[1], automation, start=start))
     _, late = ended(store, "a")
     assert store.twice(gathering(store, late, "a", start=store.starting("c"))) == DONE
-    assert reads.delivery(store.reader, late).state is _D.DROPPED
+    assert triggers.delivery(store.reader, late).state is _D.DROPPED
     assert store.ids() == []
 
 
@@ -217,8 +217,8 @@ def test_a_failed_end_holds_up_and_its_retry_releases(gatherer, clock):
     run, first = ended(store, "a", fail)
     store.do(gathering(store, first, "a", run=run.id, state="failed", counts=False))
     store.do(gathering(store, ended(store, "b")[1], "b"))
-    assert reads.open_gatherings(store.reader)[0].here == 1
-    assert [(run.run, run.counts) for run in reads.joined_runs(store.reader, "c/runs", "p") if not run.counts] == [
+    assert triggers.open_gatherings(store.reader)[0].here == 1
+    assert [(run.run, run.counts) for run in triggers.joined_runs(store.reader, "c/runs", "p") if not run.counts] == [
         (run.id, False)
     ]
     clock.forward(1)
@@ -229,8 +229,8 @@ def test_a_failed_end_holds_up_and_its_retry_releases(gatherer, clock):
     start = store.starting("c")
     assert store.do(gathering(store, second, "a", run=run.id, start=start)).run == start.id
     assert [state for _, state in listed(store, "c/runs")] == ["dropped", "started", "started"]
-    assert all(run.counts for run in reads.joined_runs(store.reader, "c/runs", "p"))
-    assert reads.open_gatherings(store.reader) == []
+    assert all(run.counts for run in triggers.joined_runs(store.reader, "c/runs", "p"))
+    assert triggers.open_gatherings(store.reader) == []
 
 
 def test_an_end_that_counts_is_not_replaced_by_one_that_does_not(gatherer):
@@ -239,7 +239,7 @@ def test_an_end_that_counts_is_not_replaced_by_one_that_does_not(gatherer):
     (_, failed), (_, done) = ended(store, "a", fail), ended(store, "a")
     store.do(gathering(store, done, "a"))
     store.do(gathering(store, failed, "a", state="failed", counts=False))
-    assert reads.open_gatherings(store.reader)[0].here == 1
+    assert triggers.open_gatherings(store.reader)[0].here == 1
     assert [state for _, state in listed(store, "c/runs")] == ["dropped", "held"]
 
 
@@ -266,7 +266,7 @@ def test_a_complete_one_of_which_no_run_can_be_made_is_over(gatherer):
     assert store.twice(gathering(store, None, note="its template has no value")) == DONE
     assert store.reader.read("list_complete_gatherings", (9,)) == []
     assert [state for _, state in listed(store, "c/runs")] == ["failed", "failed"]
-    assert reads.open_gatherings(store.reader) == []
+    assert triggers.open_gatherings(store.reader) == []
 
 
 def test_what_is_waited_for_may_become_less(gatherer):
@@ -288,7 +288,7 @@ def test_what_is_waited_for_may_become_more(gatherer):
     store.do(gathering(store, ended(store, "a")[1], "a"))
     store.do(announced(on_runs("c", "a", "b", "d"), names=("a", "b", "c", "d")))
     assert store.do(gathering(store, ended(store, "b")[1], "b", wanted=3, start=store.starting("c"))) == DONE
-    assert reads.open_gatherings(store.reader)[0].here == 2
+    assert triggers.open_gatherings(store.reader)[0].here == 2
 
 
 def test_a_gathering_that_never_was_complete_is_given_up_with_its_retention(gatherer, clock):
@@ -297,9 +297,9 @@ def test_a_gathering_that_never_was_complete_is_given_up_with_its_retention(gath
     store.do(gathering(store, ended(store, "a")[1], "a"))
     clock.forward(7 * DAY)
     store.do(ApplyRetention(None, None, None, clock.now(), None))
-    assert len(reads.open_gatherings(store.reader)) == 1
+    assert len(triggers.open_gatherings(store.reader)) == 1
     clock.forward(DAY)
     store.do(ApplyRetention(None, None, None, clock.now(), None))
-    assert reads.open_gatherings(store.reader) == []
-    (row,) = reads.deliveries(store.reader, trigger="c/runs").deliveries
+    assert triggers.open_gatherings(store.reader) == []
+    (row,) = triggers.deliveries(store.reader, trigger="c/runs").deliveries
     assert (row.state, row.note) == (_D.DROPPED, "the others did not come")

@@ -110,10 +110,10 @@ def test_a_person_settles_what_is_there_and_nothing_that_comes_later(store, wron
     )
     store.do(refusing(store, "other_body"), refusing(store, "misfit"))
     watch.look()
-    (one,) = store.read("incidents")
-    assert (one.subject, one.facts["number"]) == (Subject("a", REJECTED, HOOK), 2)
+    (incident,) = store.read("incidents")
+    assert (incident.subject, incident.facts["number"]) == (Subject("a", REJECTED, HOOK), 2)
     clock.forward(1_000)
-    store.do(ResolveIncident(one.id, "ann", None))
+    store.do(ResolveIncident(incident.id, "ann", None))
     clock.forward(1_000)
     watch.look()
     assert store.read("incidents") == []

@@ -48,9 +48,9 @@ def test_files_of_one_group_are_set_aside_each_for_itself(restored):
     """As when a folder is looked at for the first time after the restoring."""
     now = restored.clock.now()
     restored.clock.forward(5)
-    arrivals = [taking_in(restored, str(at), was_kept=True, happened_at=at) for at in (now - 2, now + 1, now - 1)]
-    assert [taken.state for taken in restored.do(*arrivals)] == [FAILED, STARTED, FAILED]
-    assert restored.list_runs().runs[0].id == arrivals[1].start.id
+    deliveries = [taking_in(restored, str(at), was_kept=True, happened_at=at) for at in (now - 2, now + 1, now - 1)]
+    assert [taken.state for taken in restored.do(*deliveries)] == [FAILED, STARTED, FAILED]
+    assert restored.list_runs().runs[0].id == deliveries[1].start.id
     assert len(restored.list_runs().runs) == 1
 
 

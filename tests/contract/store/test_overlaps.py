@@ -90,11 +90,11 @@ def test_a_parent_and_its_child_that_end_at_once_make_no_ring(store, second, rev
 def test_a_message_for_a_run_that_begins_anew_reaches_the_heir(store, second, reverse):
     """Whoever goes on takes over what was told, and what is told from then on."""
     run = second.begin()
-    heir = store.starting()
-    detail = b'{"restarted_as":"%s"}' % heir.id.encode()
-    meet((store, signal(run.id)), (second, finish(run, then=heir, detail=detail)), reverse=reverse)
+    successor = store.starting()
+    detail = b'{"restarted_as":"%s"}' % successor.id.encode()
+    meet((store, signal(run.id)), (second, finish(run, then=successor, detail=detail)), reverse=reverse)
     taken = second.claim_one()
-    assert taken.id == heir.id
+    assert taken.id == successor.id
     assert [fact.source for fact in taken.facts] == ["src"]
 
 
@@ -155,10 +155,10 @@ def test_a_watcher_hears_of_an_end_that_it_met(store, second, reverse):
 def test_a_watcher_that_met_a_new_beginning_waits_for_the_heir(store, second, reverse):
     """The end of a run that goes on as another one is not the end."""
     watched, watcher = store.begin(), second.begin()
-    heir = store.starting()
-    detail = b'{"restarted_as":"%s"}' % heir.id.encode()
+    successor = store.starting()
+    detail = b'{"restarted_as":"%s"}' % successor.id.encode()
     wait = OpenWait(watcher.id, watcher.claim, "w", "run", watched.id)
-    meet((store, finish(watched, then=heir, detail=detail)), (second, wait), reverse=reverse)
+    meet((store, finish(watched, then=successor, detail=detail)), (second, wait), reverse=reverse)
     assert second.engine_reads.facts_after(second.session, 0) == []
     store.do(finish(store.claim_one(), result=b'"heir"'))
     assert [fact.payload for fact in second.engine_reads.facts_after(second.session, 0)] == [b'"heir"']
@@ -282,11 +282,11 @@ def test_a_rate_is_spent_once(store, second, reverse):
 
 def test_a_run_is_claimed_by_one(store, second, reverse):
     """Two claims take no run twice."""
-    wanted = {store.start().run for _ in range(3)}
+    expected = {store.start().run for _ in range(3)}
     one, two = meet((store, ClaimRuns(store.name("c"), 2)), (second, ClaimRuns(store.name("c"), 2)), reverse=reverse)
     ids = [run.id for run in (*one.runs, *two.runs)]
     ids += store.ids()
-    assert sorted(ids) == sorted(wanted)
+    assert sorted(ids) == sorted(expected)
 
 
 def test_a_claim_that_meets_a_cancel_hears_of_it(store, second, reverse):

@@ -80,9 +80,9 @@ def test_peer_dbos_759_each_claim_of_a_run_is_counted(store, second, new_process
     run = store.begin()
     owners = [store, second]
     for number in range(2, 6):
-        dead, heir = owners[-2], owners[-1]
-        heir.do(DeclareSessionDead(dead.session))
-        assert heir.claim_one().claim == number
+        dead, successor = owners[-2], owners[-1]
+        successor.do(DeclareSessionDead(dead.session))
+        assert successor.claim_one().claim == number
         owners.append(new_process().open())
         owners[-1].announce("a", "b")
     assert owners[-1].run(run.id).claim == 5

@@ -11,7 +11,7 @@ from mainspring.store.commands.automations import (
 from mainspring.store.commands.results import DeliveryStored, Refused, StartAnswer
 from mainspring.store.commands.runs import ReopenRun, RunKey
 from mainspring.store.commands.triggers import ReplayDelivery, ReportConsumer
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 from tests.contract.store.arrivals import (
     announced,
     deciding,
@@ -159,10 +159,10 @@ def test_peer_celery_8030_source_that_is_away_says_since_when(store, clock):
     """A worker that is alive and consumes nothing is told from one that has nothing to consume."""
     store.do(announced(hook(path=None, end="queue")))
     store.do(ReportConsumer("a/queue", None, clock.now(), "connection refused"))
-    (desk,) = reads.consumers(store.reader)
+    (desk,) = triggers.consumers(store.reader)
     assert (desk.trigger, desk.away_since, desk.why) == ("a/queue", clock.now(), "connection refused")
     store.do(ReportConsumer("a/queue", clock.now(), None, None))
-    assert [consumer.away_since for consumer in reads.consumers(store.reader)] == [None]
+    assert [consumer.away_since for consumer in triggers.consumers(store.reader)] == [None]
 
 
 def test_peer_kestra_16721_late_upstream_starts_what_waits_for_it(store, clock):
@@ -173,9 +173,9 @@ def test_peer_kestra_16721_late_upstream_starts_what_waits_for_it(store, clock):
         store.do(finish(store.claim_one()))
     first, last = waiting(store, "c/runs")
     store.do(gathering(store, first, "a", deadline_at=clock.now() + 1_000))
-    (late,) = reads.open_gatherings(store.reader)
+    (late,) = triggers.open_gatherings(store.reader)
     assert ([member.automation for member in late.gathered], late.here, late.wanted) == (["a"], 1, 2)
     clock.forward(86_400_000)
-    assert reads.open_gatherings(store.reader)[0].deadline_at < clock.now()
+    assert triggers.open_gatherings(store.reader)[0].deadline_at < clock.now()
     assert isinstance(store.do(gathering(store, last, "b", start=store.starting("c"))), StartAnswer)
-    assert reads.open_gatherings(store.reader) == []
+    assert triggers.open_gatherings(store.reader) == []

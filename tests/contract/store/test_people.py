@@ -21,7 +21,7 @@ from mainspring.store.commands.people import (
     SetPassword,
 )
 from mainspring.store.commands.results import DONE, NumberAnswer, Refused
-from mainspring.store.read import people as reads
+from mainspring.store.read import people
 
 _NUMBERS = itertools.count(1)
 PRUNE = ApplyRetention(None, None, None, None, None)
@@ -48,7 +48,7 @@ class Site:
         return self.store.do(self.opening(hash, name, **said))
 
     def visitor(self, hash):
-        found = reads.web_session(self.reader, hash)
+        found = people.web_session(self.reader, hash)
         return found and found.visitor(self.clock.now())
 
     def make_token(self, name, *, until_at=None, role=Role.OPERATOR):
@@ -73,7 +73,7 @@ def test_session_makes_the_visitor_that_its_person_is(site):
     assert site.visitor("h1") == Visitor(door="web", name="bob", role=Role.OPERATOR)
     assert site.store.do(RemovePerson("bob")) == DONE
     assert site.visitor("h1") is None
-    assert [person.name for person in reads.people(site.reader)] == ["ana"]
+    assert [person.name for person in people.people(site.reader)] == ["ana"]
 
 
 def test_session_opens_only_with_the_password_that_was_compared(site):
@@ -96,8 +96,8 @@ def test_session_is_over_when_it_was_idle_or_old(site):
     assert site.visitor("idle") is None
     assert site.visitor("busy") is not None
     site.store.do(PRUNE)
-    assert reads.web_session(site.reader, "idle") is None
-    assert reads.web_session(site.reader, "busy") is not None
+    assert people.web_session(site.reader, "idle") is None
+    assert people.web_session(site.reader, "busy") is not None
     for _ in range(2 * SESSION_LIFETIME_MS // IDLE_TIMEOUT_MS):
         site.clock.forward(IDLE_TIMEOUT_MS // 2)
         site.store.do(RecordVisit("busy"))
@@ -129,10 +129,10 @@ def test_sessions_end_one_by_one_and_all_at_once(site):
     for hash in ("h1", "h2", "h3"):
         site.sign_in(hash)
     site.sign_in("h4", "ana")
-    listed = reads.web_sessions(site.reader, site.clock.now(), "bob")
+    listed = people.web_sessions(site.reader, site.clock.now(), "bob")
     assert {session.hash for session in listed} == {"h1", "h2", "h3"}
-    assert len(reads.web_sessions(site.reader, site.clock.now())) == 4
-    first = reads.web_session(site.reader, "h1").id
+    assert len(people.web_sessions(site.reader, site.clock.now())) == 4
+    first = people.web_session(site.reader, "h1").id
     assert site.store.do(EndWebSession(first, "ana")).code == "not_found"
     assert site.store.do(EndWebSession(first, "bob")) == DONE
     assert site.visitor("h1") is None
@@ -179,17 +179,17 @@ def test_token_lets_in_until_it_expires_or_is_revoked(site):
     assert site.make_token("bot", until_at=now + 1000) == DONE
     assert site.make_token("ci") == DONE
     assert site.make_token("ci").code == "taken"
-    found = reads.token_of(site.reader, "h-bot")
+    found = people.token_of(site.reader, "h-bot")
     assert found.visitor(now) == Visitor(door="api", name="bot", role=Role.OPERATOR, automations=("a",))
     assert found.visitor(now + 1000) is None
     site.store.do(RecordVisit("h-ci", is_token=True))
-    assert reads.token_of(site.reader, "h-ci").used_at == site.clock.now()
-    assert reads.token_of(site.reader, "h-other") is None
+    assert people.token_of(site.reader, "h-ci").used_at == site.clock.now()
+    assert people.token_of(site.reader, "h-other") is None
     site.clock.forward(1000)
     site.store.do(PRUNE)
-    assert [token.name for token in reads.tokens(site.reader)] == ["ci"]
+    assert [token.name for token in people.tokens(site.reader)] == ["ci"]
     assert site.store.do(RevokeToken("t_ci")) == DONE
-    assert reads.token_of(site.reader, "h-ci") is None
+    assert people.token_of(site.reader, "h-ci") is None
     assert site.store.do(RevokeToken("t_ci")).code == "not_found"
 
 
@@ -198,14 +198,14 @@ def test_anyone_may_enter_by_a_person_a_token_or_a_link(store):
     now = store.clock.now()
 
     def may():
-        return reads.has_credentials(store.reader, now)
+        return people.has_credentials(store.reader, now)
 
     assert not may()
     store.do(CreateStartLink("l1", now + 1))
     assert may()
-    assert not reads.has_credentials(store.reader, now + 1)
+    assert not people.has_credentials(store.reader, now + 1)
     store.do(AddPerson("ana", "pw", Role.ADMIN, None))
-    assert reads.has_credentials(store.reader, now + 1)
+    assert people.has_credentials(store.reader, now + 1)
 
 
 def test_refused_sign_in_is_on_record(site):
@@ -220,7 +220,7 @@ def test_refused_sign_in_is_on_record(site):
         == refused
     )
     site.store.twice(AuditedCommand("c2", "web:bob", "sign in", "person:bob", site.opening("h1"), None, None))
-    assert len(reads.web_sessions(site.reader, site.clock.now())) == 1
+    assert len(people.web_sessions(site.reader, site.clock.now())) == 1
     rows = site.store.read("audit_rows")
     assert {(row.verb, row.subject) for row in rows} == {("sign in", "person:bob")}
     assert len(rows) == 2

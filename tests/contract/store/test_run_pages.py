@@ -55,7 +55,7 @@ def test_pages_hold_what_is_asked_for_once_each(store, made, monkeypatch, looked
     monkeypatch.setattr(run_pages, "_EACH", each)
     asked = product(STATES, (None, ["a"], ["a", "b"], []), (None, "slow", "nowhere"), (False, True))
     for states, names, queue, healed in asked:
-        wanted = [
+        expected = [
             row.id
             for row in rows
             if (not states or row.state in states)
@@ -64,7 +64,7 @@ def test_pages_hold_what_is_asked_for_once_each(store, made, monkeypatch, looked
             and (not healed or row.id in of_retries)
         ]
         found, _ = walked(store, states=states, names=names, queue=queue, healed=healed)
-        assert found == wanted, (states, names, queue, healed)
+        assert found == expected, (states, names, queue, healed)
 
 
 def test_page_of_a_queue_looks_at_so_many_and_says_where_it_goes_on(store, rows, monkeypatch):

@@ -294,21 +294,21 @@ def test_heir_takes_parent_and_key_over(store):
         run = store.begin(automation="b", run_key=key, **child_of(parent))
         if retired:
             store.do(RetireAutomation("b"))
-        heir = store.starting("b", run_key=RunKey("endless", "h2", on_failed="replace"))
-        store.twice(finish(run, then=heir))
+        successor = store.starting("b", run_key=RunKey("endless", "h2", on_failed="replace"))
+        store.twice(finish(run, then=successor))
         assert len(store.history(parent.id).facts) == int(retired)
         if not retired:
             store.do(finish(store.claim_one(), result=b"9"))
             (fact,) = store.history(parent.id).facts
-            assert (fact.payload, fact.source, fact.ident) == (b"9", heir.id, "c1")
+            assert (fact.payload, fact.source, fact.ident) == (b"9", successor.id, "c1")
 
 
 def test_heir_takes_what_was_sent_and_not_taken_in(store):
     """A message and a cancel that came just before a run began anew reach the run that continues it."""
     run = store.begin(automation="b")
     store.do(signal(run.id), CancelRun(run.id, "c1"))
-    heir = store.starting("b")
-    store.twice(finish(run, then=heir))
+    successor = store.starting("b")
+    store.twice(finish(run, then=successor))
     claimed = store.claim_one()
-    assert claimed.id == heir.id
+    assert claimed.id == successor.id
     assert [fact.kind for fact in claimed.facts] == [FactKind.SIGNAL, FactKind.CANCEL]

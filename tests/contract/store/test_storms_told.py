@@ -85,10 +85,10 @@ class Site:
         """Look until nothing is new; return the longest look in seconds."""
         longest = 0.0
         for _ in range(self.failures // MOST + 2):
-            began = time.monotonic()
+            started = time.monotonic()
             if not self.watch.look():
                 return longest
-            longest = max(longest, time.monotonic() - began)
+            longest = max(longest, time.monotonic() - started)
         raise AssertionError("it never ends")
 
     def count(self, text):

@@ -31,17 +31,17 @@ class Hook(Peer):
     def __init__(self):
         super().__init__()
         self.is_down = False
-        self.shown = {}
+        self.visible_messages = {}
 
     def answer(self, path, headers, body):
         if self.is_down:
             return 503, {}, {}
-        self.shown.setdefault(headers["webhook-id"], json.loads(body)["data"]["automation"])
+        self.visible_messages.setdefault(headers["webhook-id"], json.loads(body)["data"]["automation"])
         return 200, {}, {}
 
     @property
     def names(self):
-        return list(self.shown.values())
+        return list(self.visible_messages.values())
 
 
 class Answering:
@@ -103,13 +103,13 @@ async def test_channel_that_is_down_for_ten_minutes_hears_all_in_order(store):
         assert not is_due(store)
 
 
-@pytest.mark.parametrize("why", ["quiet hours", "maintenance"])
-async def test_what_is_put_off_is_told_at_the_end_and_a_page_at_once(store, why):
+@pytest.mark.parametrize("reason", ["quiet hours", "maintenance"])
+async def test_what_is_put_off_is_told_at_the_end_and_a_page_at_once(store, reason):
     """From seven to nine, and it is eight: nothing is lost, nothing comes early, and the highest severity does not wait."""
     begun = datetime.fromtimestamp(store.clock.now() // 1000, UTC).replace(tzinfo=None)
     hours = (begun - timedelta(hours=1), begun + timedelta(hours=1))
     route, windows = {"to": "ops"}, []
-    if why == "quiet hours":
+    if reason == "quiet hours":
         route["quiet"] = f"{hours[0]:%H:%M}-{hours[1]:%H:%M}"
     else:
         windows = [{"from": hours[0].isoformat(), "to": hours[1].isoformat()}]

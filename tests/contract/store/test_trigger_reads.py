@@ -8,7 +8,7 @@ from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.flow_control import FlowControl, FlowControlState, HeldDeliveries
 from mainspring.store.commands.runs import RunKey
 from mainspring.store.commands.triggers import RejectDelivery
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 from tests.contract.store.arrivals import HOOK, announced, deciding, hook, letting_go, on_event, taking_in
 from tests.contract.store.process import event
 
@@ -32,19 +32,19 @@ def test_what_arrived_since_is_counted_by_verdict(store, clock, monkeypatch):
     come(store, "old")
     clock.forward(25 * HOUR)
     since = clock.now()
-    assert reads.count_deliveries_since(store.reader, since).by_trigger == {}
+    assert triggers.count_deliveries_since(store.reader, since).by_trigger == {}
     come(store, "new")
     come(store, "held", pace=FlowControl(debounce=60_000))
     clock.forward(HOUR)
     store.do(RejectDelivery(id=make_id("d", clock.now(), 9), trigger=HOOK, why="bad_signature", note="no", body=b""))
-    found = reads.count_deliveries_since(store.reader, since)
+    found = triggers.count_deliveries_since(store.reader, since)
     arrived = found.by_trigger[HOOK]
     assert arrived.states == {"started": 1, "held": 1, "refused": 1}
     assert (arrived.at_the_door, arrived.last_at, found.more) == (1, clock.now(), False)
-    assert reads.last_delivery_at(store.reader, HOOK) == clock.now()
-    assert reads.last_delivery_at(store.reader, "b/webhook") is None
-    monkeypatch.setattr(reads, "CAP", 2)
-    assert reads.count_deliveries_since(store.reader, since).more
+    assert triggers.last_delivery_at(store.reader, HOOK) == clock.now()
+    assert triggers.last_delivery_at(store.reader, "b/webhook") is None
+    monkeypatch.setattr(triggers, "CAP", 2)
+    assert triggers.count_deliveries_since(store.reader, since).more
 
 
 def test_deliveries_are_paged_and_found_by_the_beginning_of_their_id(store, clock):
@@ -52,19 +52,19 @@ def test_deliveries_are_paged_and_found_by_the_beginning_of_their_id(store, cloc
     for n in range(3):
         come(store, f"k{n}")
         clock.forward(HOUR)
-    page = reads.deliveries(store.reader, limit=2)
+    page = triggers.deliveries(store.reader, limit=2)
     assert [row.key for row in page.deliveries] == ["k2", "k1"]
-    rest = reads.deliveries(store.reader, limit=2, cursor=page.cursor)
+    rest = triggers.deliveries(store.reader, limit=2, cursor=page.cursor)
     assert ([row.key for row in rest.deliveries], rest.cursor) == (["k0"], None)
-    assert reads.deliveries(store.reader, trigger="b/webhook").deliveries == []
-    assert reads.deliveries(store.reader, state=DeliveryState.HELD).deliveries == []
-    assert len(reads.deliveries(store.reader, since_at=clock.now() - HOUR).deliveries) == 1
-    wanted = page.deliveries[0].id
-    assert reads.delivery(store.reader, wanted[:-2]).id == wanted
+    assert triggers.deliveries(store.reader, trigger="b/webhook").deliveries == []
+    assert triggers.deliveries(store.reader, state=DeliveryState.HELD).deliveries == []
+    assert len(triggers.deliveries(store.reader, since_at=clock.now() - HOUR).deliveries) == 1
+    expected = page.deliveries[0].id
+    assert triggers.delivery(store.reader, expected[:-2]).id == expected
     with pytest.raises(NotFoundError):
-        reads.delivery(store.reader, "d_nothing")
+        triggers.delivery(store.reader, "d_nothing")
     with pytest.raises(ConflictError):
-        reads.delivery(store.reader, "d_")
+        triggers.delivery(store.reader, "d_")
 
 
 def test_what_is_held_and_remembered_is_told_by_key(store, clock):
@@ -73,12 +73,12 @@ def test_what_is_held_and_remembered_is_told_by_key(store, clock):
     for key, by in (("k1", "x"), ("k2", "x"), ("k3", "y")):
         come(store, key, pace=pace, by=by)
         clock.forward(1_000)
-    groups = reads.held_groups(store.reader, HOOK)
+    groups = triggers.held_groups(store.reader, HOOK)
     assert [(group.by_key, group.number) for group in groups] == [("x", 2), ("y", 1)]
     assert groups[0].due_at < groups[1].due_at
-    held, mark = reads.flow_control_state(store.reader, HOOK, "x")
+    held, mark = triggers.flow_control_state(store.reader, HOOK, "x")
     assert (held.number, mark.counted_at) == (2, clock.now() - 2_000)
-    assert reads.flow_control_state(store.reader, HOOK, "none") == (HeldDeliveries(), FlowControlState())
+    assert triggers.flow_control_state(store.reader, HOOK, "none") == (HeldDeliveries(), FlowControlState())
 
 
 def test_run_names_the_deliveries_that_started_it(store):
@@ -87,11 +87,11 @@ def test_run_names_the_deliveries_that_started_it(store):
     ids = [come(store, key, pace=pace).delivery for key in ("k1", "k2")]
     command = letting_go(store, pace, *ids, start=store.starting(run_key=RunKey("batch-7", "h")))
     store.do(command)
-    assert [row.id for row in reads.delivered_for(store.reader, command.start.id)] == ids
-    assert reads.delivery_of_key(store.reader, HOOK, "k2") == ids[1]
-    assert reads.delivery_of_key(store.reader, HOOK, "k3") is None
-    assert reads.run_of_key(store.reader, "a", "batch-7", store.clock.now()) == command.start.id
-    assert reads.run_of_key(store.reader, "a", "batch-8", store.clock.now()) is None
+    assert [row.id for row in triggers.delivered_for(store.reader, command.start.id)] == ids
+    assert triggers.delivery_of_key(store.reader, HOOK, "k2") == ids[1]
+    assert triggers.delivery_of_key(store.reader, HOOK, "k3") is None
+    assert triggers.run_of_key(store.reader, "a", "batch-7", store.clock.now()) == command.start.id
+    assert triggers.run_of_key(store.reader, "a", "batch-8", store.clock.now()) is None
 
 
 def test_what_waits_for_a_verdict_tells_since_when(store, clock):
@@ -100,24 +100,24 @@ def test_what_waits_for_a_verdict_tells_since_when(store, clock):
     taken = come(store, "k1", filtered=True, start=None)
     clock.forward(HOUR)
     come(store, "k2", filtered=True, start=None)
-    assert reads.undecided_since(store.reader, filtered=True) == {HOOK: began}
-    assert reads.undecided_since(store.reader, filtered=False) == {}
+    assert triggers.undecided_since(store.reader, filtered=True) == {HOOK: began}
+    assert triggers.undecided_since(store.reader, filtered=False) == {}
     store.do(deciding(store, taken.delivery))
-    assert reads.undecided_since(store.reader, filtered=True) == {HOOK: began + HOUR}
+    assert triggers.undecided_since(store.reader, filtered=True) == {HOOK: began + HOUR}
 
 
 def test_event_leads_to_what_it_became(store):
     """The deliveries of those that listened for it and whose condition its data met; of another event nothing."""
     store.do(announced(hook(), on_event("b", where='{"kind":"book"}'), on_event("c"), names=("a", "b", "c")))
     store.do(event("paid", b'{"kind":"toy"}', id="e_1"))
-    assert [row.trigger for row in reads.deliveries_of_event(store.reader, "e_1", "paid")] == ["c/event"]
+    assert [row.trigger for row in triggers.deliveries_of_event(store.reader, "e_1", "paid")] == ["c/event"]
     store.do(event("paid", b'{"kind":"book"}', id="e_2"))
-    found = reads.deliveries_of_event(store.reader, "e_2", "paid")
+    found = triggers.deliveries_of_event(store.reader, "e_2", "paid")
     assert [(row.trigger, row.key, row.state) for row in found] == [
         ("b/event", "e_2", DeliveryState.RECEIVED),
         ("c/event", "e_2", DeliveryState.RECEIVED),
     ]
-    assert reads.deliveries_of_event(store.reader, "e_9", "paid") == []
+    assert triggers.deliveries_of_event(store.reader, "e_9", "paid") == []
 
 
 def test_what_is_seldom_is_looked_for_a_part_at_a_time(store):
@@ -126,10 +126,10 @@ def test_what_is_seldom_is_looked_for_a_part_at_a_time(store):
         come(store, f"k{n}", **({"refused": "no"} if n == 1 else {}))
     cursor, pages = None, []
     while True:
-        page = reads.deliveries(store.reader, state=DeliveryState.REFUSED, cursor=cursor, at_most=3)
+        page = triggers.deliveries(store.reader, state=DeliveryState.REFUSED, cursor=cursor, at_most=3)
         pages.append([row.key for row in page.deliveries])
         cursor = page.cursor
         if cursor is None:
             break
     assert pages == [[], ["k1"], []]
-    assert reads.deliveries(store.reader, state=DeliveryState.REFUSED).cursor is None
+    assert triggers.deliveries(store.reader, state=DeliveryState.REFUSED).cursor is None

@@ -4,14 +4,14 @@ import msgspec
 import pytest
 
 from mainspring.domain.states import DeliveryState, RunState
-from mainspring.domain.triggers import flow_control as paces
+from mainspring.domain.triggers import flow_control
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.automations import ApplyRetention, ResumeAutomation, RetireAutomation, SetQueue
 from mainspring.store.commands.results import DONE, DeliveryStored, Refused, StartAnswer
 from mainspring.store.commands.runs import RunKey
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.commands.triggers import RejectDelivery, ReleaseSourceKey, ReplayDelivery, ReportConsumer
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 from mainspring.store.write.triggers.rejected_deliveries import MOST_REJECTED
 from tests.contract.store.arrivals import (
     HOOK,
@@ -49,9 +49,9 @@ def test_what_arrives_starts_its_run_in_the_same_commit(store):
     answer = store.twice(command)
     assert answer == DeliveryStored(command.id, _D.STARTED, command.start.id, first=True)
     assert store.ids() == [command.start.id]
-    view = reads.delivery(store.reader, command.id)
+    view = triggers.delivery(store.reader, command.id)
     assert (view.body, view.key, view.run, view.received_at) == (b'{"n": 1}', "k", command.start.id, store.clock.now())
-    assert [row.id for row in reads.delivered_for(store.reader, command.start.id)] == [command.id]
+    assert [row.id for row in triggers.delivered_for(store.reader, command.start.id)] == [command.id]
 
 
 def test_a_key_counts_once(store):
@@ -126,10 +126,10 @@ def test_what_was_refused_for_its_value_counts_once_it_fits(store, body_hash):
     assert store.twice(good) == DeliveryStored(good.id, _D.STARTED, good.start.id, first=True)
     assert store.do(late) == DeliveryStored(good.id, _D.STARTED, good.start.id, first=False)
     assert listed(store) == [(f"k#{bad.id}", "refused"), ("k", "started")]
-    assert reads.delivery_of_key(store.reader, HOOK, "k") == good.id
+    assert triggers.delivery_of_key(store.reader, HOOK, "k") == good.id
     filtered = taking_in(store, "f", refused="no such field", start=None)
     store.do(filtered)
-    assert reads.delivery_of_key(store.reader, HOOK, "f") is None
+    assert triggers.delivery_of_key(store.reader, HOOK, "f") is None
     assert state_of(store.do(taking_in(store, "f", filtered=True))) is _D.RECEIVED
 
 
@@ -154,7 +154,7 @@ def test_of_what_was_refused_the_newest_are_kept(store):
     for n in range(MOST_REJECTED + 20):
         command = refused(f"no{n:04}")
         assert store.twice(command) == DONE if n < 2 else store.do(command) == DONE
-    rows = reads.deliveries(store.reader, trigger=HOOK, limit=1_000).deliveries
+    rows = triggers.deliveries(store.reader, trigger=HOOK, limit=1_000).deliveries
     assert [rows[0].id, rows[-1].id, len(rows)] == [f"no{MOST_REJECTED + 19:04}", "no0020", MOST_REJECTED]
     assert rows[0].verified == "signature"
     assert stands(store, "other") is _D.REFUSED
@@ -250,7 +250,7 @@ def test_what_is_held_is_let_go_once(store):
     assert store.twice(one) == StartAnswer(one.start.id, created=True, state=RunState.QUEUED)
     assert store.do(two).code == "changed"
     assert store.ids() == [one.start.id]
-    assert reads.delivery(store.reader, command.id).run == one.start.id
+    assert triggers.delivery(store.reader, command.id).run == one.start.id
 
 
 def test_a_newer_one_that_came_meanwhile_is_not_passed_over(store):
@@ -272,7 +272,7 @@ def test_a_debounce_that_never_rests_is_let_go_in_time(store, clock):
     assert [tuple(row) for row in store.reader.read("list_due_held_groups", (begin + 15_000, "[]", 9))] == [
         (HOOK, "", begin + 15_000)
     ]
-    store.do(letting_go(store, pace, reads.deliveries(store.reader).deliveries[0].id))
+    store.do(letting_go(store, pace, triggers.deliveries(store.reader).deliveries[0].id))
     assert store.do(taking_in(store, "next", pace=pace)).state is _D.HELD
     assert store.reader.read("find_next_held_due", (clock.now(),)) == [(clock.now() + 10_000,)]
 
@@ -287,7 +287,7 @@ def test_a_batch_becomes_one_run(store):
     assert [tuple(row) for row in store.reader.read("list_due_held_groups", (now, "[]", 10))] == [(HOOK, "", now)]
     go = letting_go(store, pace, *(command.id for command in commands))
     assert store.twice(go).created
-    assert [row.id for row in reads.delivered_for(store.reader, go.start.id)] == [command.id for command in commands]
+    assert [row.id for row in triggers.delivered_for(store.reader, go.start.id)] == [command.id for command in commands]
 
 
 def test_a_rate_holds_back_what_is_let_go(store):
@@ -326,7 +326,7 @@ def test_what_no_run_can_be_made_of_fails(store):
     command = taking_in(store, "k", pace=pace)
     store.do(command)
     assert store.twice(letting_go(store, pace, command.id, start=None, note="its trigger is gone")) == DONE
-    view = reads.delivery(store.reader, command.id)
+    view = triggers.delivery(store.reader, command.id)
     assert (view.state, view.note) == (_D.FAILED, "its trigger is gone")
 
 
@@ -374,7 +374,7 @@ def test_a_replay_is_a_new_delivery(store):
     store.do(command)
     replayed = store.twice(ReplayDelivery("again", command.id))
     assert replayed == DeliveryStored("again", _D.RECEIVED, None, first=True)
-    view = reads.delivery(store.reader, "again")
+    view = triggers.delivery(store.reader, "again")
     assert (view.replay_of, view.body, view.name) == (command.id, b'{"n": 1}', "")
     assert store.do(deciding(store, "again")).state is _D.STARTED
     assert len(store.ids()) == 2
@@ -418,10 +418,10 @@ def test_a_desk_says_whether_it_can_fetch(store):
     """One row for each process; it goes with its session."""
     assert store.twice(ReportConsumer(HOOK, 5, None, None)) == DONE
     assert store.do(ReportConsumer(HOOK, None, 9, "refused")) == DONE
-    (desk,) = reads.consumers(store.reader)
+    (desk,) = triggers.consumers(store.reader)
     assert (desk.trigger, desk.connected_at, desk.away_since, desk.why) == (HOOK, None, 9, "refused")
     store.do(CloseSession())
-    assert reads.consumers(store.reader) == []
+    assert triggers.consumers(store.reader) == []
 
 
 def prune(before):
@@ -471,7 +471,7 @@ def test_a_long_dedup_outlives_the_deliveries(store, clock):
 
 def test_a_pace_takes_no_more_than_it_can_hold(store, monkeypatch):
     """Whoever sends is told to wait, and nothing is stored."""
-    monkeypatch.setattr(paces, "_MOST_HELD", 2)
+    monkeypatch.setattr(flow_control, "_MOST_HELD", 2)
     pace = FlowControl.parse(batch=100)
     store.do(*(taking_in(store, f"k{n}", pace=pace) for n in range(2)))
     answer = store.do(taking_in(store, "more", pace=pace))

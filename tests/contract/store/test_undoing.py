@@ -29,12 +29,12 @@ def test_cancel_of_a_halted_run_takes_it_back_if_that_is_wanted(store, on_cancel
     cancelling(store, on_cancel)
     run = store.begin(kind="workflow")
     store.do(outcome(run, 1, undo="m:f"), ask(run), halt(run))
-    wanted = undo if undo is not None else on_cancel == "undo"
+    expected = undo if undo is not None else on_cancel == "undo"
     assert store.twice(audited(CancelRun(run.id, "c1", undo=undo))) == DONE
     view = store.run(run.id)
-    assert (view.state, view.undoing) == ((RunState.QUEUED if wanted else RunState.CANCELLED), wanted)
+    assert (view.state, view.undoing) == ((RunState.QUEUED if expected else RunState.CANCELLED), expected)
     assert store.read("story", run.id).waits == []
-    if wanted:
+    if expected:
         again = store.claim_one()
         assert (again.id, again.undoing, again.fresh, again.rank) == (run.id, True, False, 1)
         assert (view.reason, view.failure, view.failed_ident) == (None, None, None)
@@ -154,7 +154,7 @@ def test_rollback_that_goes_on_keeps_its_cancel(store, again):
     """Whoever tries a failed undo again, or gives its result, does not take the cancel back."""
     run = store.begin(kind="workflow")
     failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
-    store.do(outcome(run, 1), outcome(run, 2, "cancel#2", kind=OutcomeKind.CANCEL, asked=0, output=None))
+    store.do(outcome(run, 1), outcome(run, 2, "cancel#2", kind=OutcomeKind.CANCEL, requested_at=0, output=None))
     store.do(outcome(run, 3, "undo:s1", **UNDO, **failed), halt(run, "undo:s1", FailureReason.UNDO_FAILED))
     assert store.do(again(run.id)) == DONE
     assert counted(store, run.id) == ["s1", "cancel#2"]

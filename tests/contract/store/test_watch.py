@@ -120,8 +120,8 @@ def test_failure_is_told_at_once_and_once(site):
     site.announce("a", tier="page", owner="ann")
     site.fail()
     site.look()
-    (one,) = site.store.read("incidents")
-    assert (one.subject.kind, one.severity, one.text) == (
+    (incident,) = site.store.read("incidents")
+    assert (incident.subject.kind, incident.severity, incident.text) == (
         IncidentKind.PERMANENT_ERROR, Severity.PAGE, "failed: upload: ValueError: it broke",
     )  # fmt: skip
     site.look()
@@ -150,8 +150,8 @@ def test_same_failure_again_is_the_same_incident(site):
     site.look()
     site.fail()
     site.look()
-    (one,) = site.store.read("incidents")
-    assert (one.number, len(site.told())) == (4, 1)
+    (incident,) = site.store.read("incidents")
+    assert (incident.number, len(site.told())) == (4, 1)
     site.fail(reason=FailureReason.RETRIES_EXHAUSTED)
     site.look()
     assert {IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED} <= {kind for _, kind, _ in site.wrong()}
@@ -266,8 +266,8 @@ def test_secrets_are_in_no_incident(site):
     failure = Failure("ValueError", "auth", "password hush refused")
     site.store.do(msgspec.structs.replace(fail(run, "s1"), failure=failure))
     site.look()
-    (one,) = site.store.read("incidents")
-    assert one.text == "failed: s1: ValueError: password *** refused"
+    (incident,) = site.store.read("incidents")
+    assert incident.text == "failed: s1: ValueError: password *** refused"
     assert site.store.read("errors")[0].message == "s1: ValueError: password *** refused"
 
 
@@ -280,17 +280,17 @@ def test_what_changed_before_a_failure_is_told(site):
     site.store.clock.forward(60_000)
     site.fail()
     site.look()
-    (one,) = site.store.read("incidents")
-    changed = one.facts["changed"]
+    (incident,) = site.store.read("incidents")
+    changed = incident.facts["changed"]
     assert "it was resumed by cli:ann@box 1m before" in changed
     assert "deployment 2 was announced, and its definition changed 2m before" in changed
     site.store.clock.forward(2 * HOUR)
     site.fail()
     site.look()
-    (one,) = [
+    (incident,) = [
         incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.PERMANENT_ERROR
     ]
-    assert (one.number, one.facts["changed"]) == (2, changed)
+    assert (incident.number, incident.facts["changed"]) == (2, changed)
 
 
 def test_changed_definition_and_host_are_told(site):
@@ -387,8 +387,10 @@ def test_window_of_the_fail_rate_is_the_one_that_is_set(site):
     )
     site.store.do(RecordHeartbeat())
     watch.look()
-    (one,) = [incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.FAIL_RATE]
-    assert one.facts["counted"] == "in 6h"
+    (incident,) = [
+        incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.FAIL_RATE
+    ]
+    assert incident.facts["counted"] == "in 6h"
 
 
 def test_early_signs_are_told_once_at_the_time_of_the_digest(site):

@@ -14,11 +14,11 @@ def losses(store, run):
     return store.read("story", run).losses
 
 
-def dead_and_heir(store, second, clock, **how):
+def dead_and_heir(store, second, clock, **options):
     """Let a worker die with a run, another bury it and take the run; return the run and its losses."""
     run = store.begin()
     clock.forward(2_000)
-    second.do(DeclareSessionDead(store.session, **how))
+    second.do(DeclareSessionDead(store.session, **options))
     return run.id, losses(second, run.id)
 
 
@@ -40,10 +40,10 @@ def test_death_of_a_worker_is_on_its_run(store, second, clock, how, noticed):
     assert (loss.finder_role, loss.finder_hostname, loss.finder_pid) == ("worker", "box", 1)
     assert (loss.resumed_at, loss.resumed_after_ms, loss.ending) == (None, None, how.get("how"))
     clock.forward(500)
-    heir = second.claim_one(suspects=bool(how.get("crashed")))
-    assert heir.id == run
+    successor = second.claim_one(suspects=bool(how.get("crashed")))
+    assert successor.id == run
     (loss,) = losses(second, run)
-    assert heir.losses == (loss,)
+    assert successor.losses == (loss,)
     assert (loss.resumed_session, loss.resumed_role, loss.resumed_hostname) == (second.session, "worker", "box")
     assert (loss.resumed_at, loss.resumed_after_ms) == (begun_at + 2_500, 2_500)
 
@@ -56,10 +56,10 @@ def test_each_death_is_told_to_the_claim_that_continues_after_it(store, second, 
     assert second.claim_one().id == run
     clock.forward(1_000)
     third.do(DeclareSessionDead(second.session))
-    heir = third.claim_one()
-    assert [loss.session for loss in heir.losses] == [second.session]
+    successor = third.claim_one()
+    assert [loss.session for loss in successor.losses] == [second.session]
     assert [loss.session for loss in losses(third, run)] == [second.session, store.session]
-    third.do(suspend(heir, due_at=clock.now()))
+    third.do(suspend(successor, due_at=clock.now()))
     assert third.claim_one().losses == ()
 
 

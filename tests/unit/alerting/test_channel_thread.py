@@ -22,13 +22,13 @@ async def test_next_act_may_begin_at_once():
 
 async def test_act_that_was_left_to_itself_keeps_out_the_next_until_it_ends():
     """What hangs does not add up."""
-    thread, gate = ChannelThread("mainspring-test"), threading.Event()
-    hanging = asyncio.create_task(thread.run(gate.wait))
+    thread, blocker = ChannelThread("mainspring-test"), threading.Event()
+    hanging = asyncio.create_task(thread.run(blocker.wait))
     await asyncio.sleep(0)
     hanging.cancel()
     with pytest.raises(ChannelFault, match="has not ended yet"):
         await thread.run(lambda: 1)
-    gate.set()
+    blocker.set()
     async with asyncio.timeout(60):
         while True:
             try:

@@ -129,8 +129,8 @@ async def test_apprise_passes_on_no_tag_and_no_mention(notice, form):
         await link.send(notice, None)
         await link.close()
         ((_, _, body),) = peer.requests
-    said = json.loads(body)
-    for text in (said["title"], said["message"].replace("<br/>", "\n")):
+    document = json.loads(body)
+    for text in (document["title"], document["message"].replace("<br/>", "\n")):
         assert is_harmless(text)
         assert not re.search(r"(?<![\w.+-])@\w|<[!@#/?\w]", text)
         assert len(text) < 60_000

@@ -25,10 +25,10 @@ class Box:
     def __init__(self):
         self.mails = []
         self.answers = []
-        self.nobody = set()
+        self.unknown_recipients = set()
 
     async def handle_RCPT(self, server, session, envelope, address, options):
-        if address in self.nobody:
+        if address in self.unknown_recipients:
             return "550 no such user"
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -123,7 +123,7 @@ async def test_answer_of_the_server_says_whether_to_try_again(answer, is_final):
 async def test_one_wrong_recipient_keeps_no_other_from_the_mail(caplog):
     """The others get it and the log tells; where nobody is left the channel is at fault."""
     box = Box()
-    box.nobody = {"b@example.com"}
+    box.unknown_recipients = {"b@example.com"}
     async with server(box) as port:
         await link_to(port, "a@example.com,b@example.com").send(notice(), None)
         assert [to for to, _ in box.mails] == [["a@example.com"]]
@@ -163,21 +163,21 @@ def _drag_on(listening, ended):
 
 async def test_name_that_is_looked_up_for_ever_holds_its_own_channel_only(monkeypatch):
     """The process waits for no such thread at its end, and the next mail does not start another one."""
-    answer, asked, threads = threading.Event(), threading.Event(), []
+    answer, has_request, threads = threading.Event(), threading.Event(), []
 
-    def looked_up(*_args, **_how):
+    def look_up_address(*_args, **_options):
         threads.append(threading.current_thread())
-        asked.set()
+        has_request.set()
         answer.wait(60)
         raise socket.gaierror("no such name")
 
-    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up_address)
     link = link_to(1, in_all_s=0.01)
     with pytest.raises(ChannelFault, match="no answer in time"):
         await link.send(notice(), None)
     with pytest.raises(ChannelFault, match="has not ended yet"):
         await link.send(notice(), None)
-    assert asked.wait(60)
+    assert has_request.wait(60)
     answer.set()
     (thread,) = threads
     thread.join(60)

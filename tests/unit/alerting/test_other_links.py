@@ -6,8 +6,7 @@ import threading
 
 import pytest
 
-from mainspring.alerting.notifiers import apprise as telling
-from mainspring.alerting.notifiers import open_link
+from mainspring.alerting.notifiers import apprise, open_link
 from mainspring.alerting.notifiers.apprise import AppriseLink
 from mainspring.alerting.notifiers.base import ChannelFault
 from mainspring.alerting.notifiers.terminal import TerminalLink
@@ -72,19 +71,19 @@ async def test_apprise_that_cannot_deliver_tells_no_secret():
 async def test_apprise_that_hangs_holds_nobody(monkeypatch):
     """It is given up in a thread that neither others nor the end of the process wait for."""
     pytest.importorskip("apprise")
-    monkeypatch.setattr(telling, "WITHIN_S", 0.1)
+    monkeypatch.setattr(apprise, "WITHIN_S", 0.1)
     before = set(threading.enumerate())
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"json://127.0.0.1:{silent.getsockname()[1]}/t?rto=30"
         link = AppriseLink(read_channel_address("apprise://secret:a"), secrets(a=address))
         with pytest.raises(ChannelFault, match="no answer in time"):
             await link.send(notice(), None)
-        begun = set(threading.enumerate()) - before
+        new_threads = set(threading.enumerate()) - before
         peer, _ = silent.accept()
         peer.close()
-    for thread in begun:
+    for thread in new_threads:
         thread.join(60)
-    assert [(thread.name, thread.daemon) for thread in begun] == [("mainspring-apprise", True)]
+    assert [(thread.name, thread.daemon) for thread in new_threads] == [("mainspring-apprise", True)]
 
 
 async def test_missing_apprise_is_told_with_its_cure(monkeypatch):

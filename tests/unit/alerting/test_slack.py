@@ -29,14 +29,14 @@ async def test_incident_is_one_message_that_is_changed_in_place():
         link = link_to(peer)
         ref = await link.send(notice(), None)
         assert ref.startswith("C01OPS:")
-        assert len(peer.shown) == 1
+        assert len(peer.visible_messages) == 1
         assert await link.send(notice(NotificationEvent.ACKNOWLEDGED, "a_2"), ref) == ref
         assert await link.send(notice(NotificationEvent.RESOLVED, "a_3"), ref) == ref
-        assert len(peer.shown) == 1
-        assert ":white_check_mark: *[page] backup: resolved*" in peer.shown[0]
+        assert len(peer.visible_messages) == 1
+        assert ":white_check_mark: *[page] backup: resolved*" in peer.visible_messages[0]
         assert [text.partition("\n")[0] for text in peer.threads] == ["_opened_", "_acknowledged_", "_resolved_"]
         await link.send(notice(NotificationEvent.REPEATED, "a_4"), ref)
-        assert len(peer.shown) == 2
+        assert len(peer.visible_messages) == 2
         await link.close()
 
 
@@ -55,9 +55,9 @@ async def test_message_holds_the_link_itself():
     async with serving(SlackPeer()) as peer:
         link = link_to(peer)
         ref = await link.send(notice(), None)
-        assert peer.shown[0].endswith("\n<https://ops.example.com/incidents/i_1|Open>")
+        assert peer.visible_messages[0].endswith("\n<https://ops.example.com/incidents/i_1|Open>")
         await link.send(notice(NotificationEvent.ACKNOWLEDGED, "a_2"), ref)
-        assert peer.shown[0].endswith("\n<https://ops.example.com/incidents/i_1|Open>")
+        assert peer.visible_messages[0].endswith("\n<https://ops.example.com/incidents/i_1|Open>")
         await link.close()
 
 
@@ -83,12 +83,12 @@ async def test_unknown_outcome_shows_one_message(channel, number, fault):
             await link.send(notice(), None)
         assert caught.value.is_unknown
         await link.close()
-        another = link_to(peer, channel)  # as after a crash: nothing is remembered
-        ref = await another.send(notice(), None, is_again=True)
-        assert len(peer.shown) == 1
+        other_link = link_to(peer, channel)  # as after a crash: nothing is remembered
+        ref = await other_link.send(notice(), None, is_again=True)
+        assert len(peer.visible_messages) == 1
         assert len(peer.threads) == 1
         assert ref == f"C01OPS:{peer.messages[0]['ts']}"
-        await another.close()
+        await other_link.close()
 
 
 async def test_message_of_another_opening_is_not_taken_for_ours():
@@ -97,7 +97,7 @@ async def test_message_of_another_opening_is_not_taken_for_ours():
         link = link_to(peer)
         await link.send(notice(key="mainspring:i_1:1"), None)
         await link.send(notice(NotificationEvent.REOPENED, "a_2", "mainspring:i_1:2"), None, is_again=True)
-        assert len(peer.shown) == 2
+        assert len(peer.visible_messages) == 2
         await link.close()
 
 
@@ -107,7 +107,7 @@ async def test_message_is_posted_where_looking_is_not_allowed(caplog):
         peer.lacks = {"conversations.history"}
         link = link_to(peer, "C01OPS")
         await link.send(notice(fields=(), links=()), None, is_again=True)
-        assert len(peer.shown) == 1
+        assert len(peer.visible_messages) == 1
         assert "it may be there twice: Slack says missing_scope (the scope channels:history is needed)" in caplog.text
         await link.close()
 
@@ -119,7 +119,7 @@ async def test_message_that_was_deleted_is_posted_anew():
         ref = await link.send(notice(), None)
         peer.messages.clear()
         assert await link.send(notice(NotificationEvent.RESOLVED, "a_2"), ref) != ref
-        assert len(peer.shown) == 1
+        assert len(peer.visible_messages) == 1
         await link.close()
 
 
@@ -157,7 +157,7 @@ async def test_pace_of_slack_is_kept():
         link = link_to(peer, gap_s=0.06)
         for number in range(4):
             await link.send(notice(id=f"a_{number}", key=f"k{number}"), None)
-        assert len(peer.shown) == 4
+        assert len(peer.visible_messages) == 4
         await link.close()
 
 
@@ -170,7 +170,7 @@ async def test_too_much_at_once_says_how_long_to_wait():
         assert caught.value.retry_after_ms == 1_000
         peer.gap_s = 0
         await link.send(notice(), None)
-        assert len(peer.shown) == len(peer.threads) == 1
+        assert len(peer.visible_messages) == len(peer.threads) == 1
         await link.close()
 
 
@@ -184,7 +184,7 @@ async def test_message_without_its_details_is_not_posted_again_by_a_bot_that_may
             await link.send(notice(), None)
         assert caught.value.is_unknown
         await link.send(notice(), None, is_again=True)
-        assert len(peer.shown) == len(peer.threads) == 1
+        assert len(peer.visible_messages) == len(peer.threads) == 1
         await link.close()
 
 

@@ -26,13 +26,13 @@ class Receiver(Peer):
     def __init__(self, secret=NEW):
         super().__init__()
         self.secret = secret
-        self.taken = {}
+        self.accepted = {}
 
     def answer(self, path, headers, body):
         verifier = StandardWebhooks(secrets=("hook",))
         if verify_request(verifier, body, headers, [self.secret], CLOCK.now()) is not None:
             return 401, {}, {}
-        self.taken[headers["webhook-id"]] = json.loads(body)
+        self.accepted[headers["webhook-id"]] = json.loads(body)
         return 204, {}, b""
 
 
@@ -49,10 +49,10 @@ async def test_notice_is_signed_by_every_secret_of_a_rotation(secret):
         for _ in range(2):
             await link.send(notice(NotificationEvent.RESOLVED), None)
         assert peer.requests[0][0] == "/in/p/q?a=1"
-        (data,) = peer.taken.values()
+        (data,) = peer.accepted.values()
         assert data["type"] == "incident.resolved"
         assert data["data"]["headline"] == "[page] backup: resolved"
-        assert list(peer.taken) == ["a_1"]
+        assert list(peer.accepted) == ["a_1"]
         await link.close()
 
 

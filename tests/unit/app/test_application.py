@@ -29,9 +29,9 @@ def test_acts_at_the_same_time_share_one_store_that_is_open(tmp_path, monkeypatc
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(app.open_store, creates_store=True)
         assert opening.wait(20)
-        others = [pool.submit(lambda: app.open_store(creates_store=True).committer) for _ in range(7)]
+        committers = [pool.submit(lambda: app.open_store(creates_store=True).committer) for _ in range(7)]
         may_go_on.set()
-        found = {other.result(60) for other in others} | {first.result(20).committer}
+        found = {other.result(60) for other in committers} | {first.result(20).committer}
     assert len(found) == len(opened) == 1
     app.close()
 

@@ -187,12 +187,12 @@ def test_lost_interval_is_undecided_until_it_is_caught_up_or_dismissed(restored)
     """The verdict says how much, held or released; a person starts one part and dismisses the rest, each on record."""
     site, _ = restored
 
-    def told():
+    def report():
         reader = site.opened.reader
         verdict = evaluate_status(reader, site.clock.now(), read_unresolved(reader), store="s", environment="e")
         return [problem for problem in verdict.problems if "interval" in problem]
 
-    assert told() == [
+    assert report() == [
         "9 due times, 1 delivery, 1 message of the lost interval are undecided: mainspring db restore --lost"
     ]
     restore_hold.decide(
@@ -205,23 +205,23 @@ def test_lost_interval_is_undecided_until_it_is_caught_up_or_dismissed(restored)
     restore_hold.release(site.opened, site.reads, act=site.act())
     named = lost_interval.select_for_catch_up(site.reads.lost_interval(100), ("charge",))
     lost_interval.catch_up(site.opened, site.reads, site.clock, named, act=site.act("c"))
-    assert told() == [
+    assert report() == [
         "6 due times, 1 delivery, 1 message of the lost interval are undecided: mainspring db restore --lost"
     ]
     of_order = lost_interval.select_for_dismissal(site.reads.lost_interval(100), ("order",))
     assert (len(of_order.slots), of_order.deliveries, of_order.messages) == (3, (), ())
     assert lost_interval.dismiss(site.opened, of_order, act=site.act("d")).refused == {}
-    assert told() == [
+    assert report() == [
         "3 due times, 1 delivery, 1 message of the lost interval are undecided: mainspring db restore --lost"
     ]
     rest = lost_interval.select_for_dismissal(site.reads.lost_interval(100), ())
     for _ in range(2):  # repeated under its command id it is the same act
         assert lost_interval.dismiss(site.opened, rest, act=site.act("e")).refused == {}
-    assert told() == []
+    assert report() == []
     assert site.automations() == ["charge"] * 3 + ["report"]
-    acts = site.opened.reader.read_text("select command, actor from audit_log where verb = 'dismiss'")
-    assert len([operation for operation in acts if operation[0].startswith("d/")]) == 3
-    assert {actor for _, actor in acts} == {"cli:ann@box"}
+    operations = site.opened.reader.read_text("select command, actor from audit_log where verb = 'dismiss'")
+    assert len([operation for operation in operations if operation[0].startswith("d/")]) == 3
+    assert {actor for _, actor in operations} == {"cli:ann@box"}
     again = lost_interval.dismiss(site.opened, rest, act=site.act("f"))
     assert len(again.refused) == 5, "no one has to decide on it any more"
 

@@ -38,7 +38,7 @@ ORDER = Definition(
 )
 
 
-class Said(NamedTuple):
+class CommandResult(NamedTuple):
     """What a call printed, and its exit code."""
 
     code: int
@@ -50,7 +50,7 @@ class Said(NamedTuple):
         return msgspec.json.decode(self.out)
 
 
-Cli = Callable[..., Said]
+Cli = Callable[..., CommandResult]
 
 
 class Stage:
@@ -94,9 +94,9 @@ class Stage:
             if definition.schedules
         )
         triggers = tuple(
-            build_trigger_row(definition.name, end, it)
+            build_trigger_row(definition.name, end, trigger)
             for definition in definitions
-            for end, it in definition.triggers.items()
+            for end, trigger in definition.triggers.items()
         )
         self.do(AnnounceDefinitions("code", rows, schedules, triggers))
 
@@ -111,9 +111,9 @@ class Stage:
 
     def begin(self, definition: Definition = BACKUP, data: bytes = b"{}", **options: Any) -> ClaimedRun:
         """Start a run and claim it."""
-        wanted = self.start(definition, data, **options)
+        expected = self.start(definition, data, **options)
         run = self.claim()
-        assert run.id == wanted
+        assert run.id == expected
         return run
 
 
@@ -145,11 +145,11 @@ def cli(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
 
-    def call(*args: str) -> Said:
+    def call(*args: str) -> CommandResult:
         capsys.readouterr()
         code = run_command_line(args)
         out, err = capsys.readouterr()
-        return Said(code, out, err)
+        return CommandResult(code, out, err)
 
     yield call
     root.handlers[:] = handlers

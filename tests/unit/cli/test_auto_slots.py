@@ -67,8 +67,8 @@ def test_next_needs_one_name_or_all(cli, stage):
 
 def test_backfill_says_what_it_would_do_asks_and_does_it_once(cli, stage, hourly):
     """Counts, wants a yes, and finds everything made the second time."""
-    said = cli("auto", "backfill", "tidy", "--from", "3h", "--dry-run")
-    assert "3 runs of tidy would be made" in said.out + said.err
+    result = cli("auto", "backfill", "tidy", "--from", "3h", "--dry-run")
+    assert "3 runs of tidy would be made" in result.out + result.err
     assert cli("auto", "backfill", "tidy", "--from", "3h").code == 2
     done = cli(
         "auto", "backfill", "tidy", "--from", "3h", "--rate", "1/m", "-y", "--reason", "lost disk", "--json"
@@ -85,9 +85,9 @@ def test_backfill_says_what_it_would_do_asks_and_does_it_once(cli, stage, hourly
 
 def test_backfill_of_what_has_no_schedule_is_refused(cli, stage):
     """It has no due times."""
-    said = cli("auto", "backfill", "order", "--from", "3h", "-y")
-    assert said.code == 3
-    assert "no schedule" in said.err
+    result = cli("auto", "backfill", "order", "--from", "3h", "-y")
+    assert result.code == 3
+    assert "no schedule" in result.err
 
 
 def checks(cli, name):

@@ -41,12 +41,12 @@ def test_command_is_what_the_table_says(words, leaf):
 )
 def test_help_lists_every_command(cli, words):
     """--help of a group prints the lines of the table."""
-    said = cli(*words.split(), "--help")
+    result = cli(*words.split(), "--help")
     entries = COMMAND_TREE if not words else COMMAND_TREE[words].verbs
-    assert said.code == 0
+    assert result.code == 0
     for name in entries:
-        assert f"\n  {name} " in said.out
-    assert all(len(line) <= 100 for line in said.out.splitlines())
+        assert f"\n  {name} " in result.out
+    assert all(len(line) <= 100 for line in result.out.splitlines())
 
 
 def test_every_list_takes_the_common_options():
@@ -55,5 +55,5 @@ def test_every_list_takes_the_common_options():
     for words, _ in leaves():
         if words.endswith(" list"):
             options = {name for param in find(words).params for name in getattr(param, "opts", ())}
-            wanted = {"--limit", "--state", "--name", "--json"} | (set() if words in without_since else {"--since"})
-            assert wanted <= options, words
+            expected = {"--limit", "--state", "--name", "--json"} | (set() if words in without_since else {"--since"})
+            assert expected <= options, words

@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.cli import exits
-from mainspring.domain import errors as e
+from mainspring.domain import errors
 from mainspring.domain.failures import saved_error
 from mainspring.domain.failures.saved_error import RunFailed
 
@@ -22,10 +22,20 @@ def test_every_code_has_a_meaning():
 def test_every_error_of_ours_is_told_apart():
     """Only what users raise inside steps, and a store that is damaged, end as an unexpected failure."""
     unexpected = {
-        kind.__name__ for kind in every(e.MainspringError) if not any(issubclass(kind, k) for k, _ in exits.EXIT_CODES)
+        kind.__name__
+        for kind in every(errors.MainspringError)
+        if not any(issubclass(kind, k) for k, _ in exits.EXIT_CODES)
     }
-    ours = {name for name in unexpected if hasattr(e, name) or hasattr(saved_error, name)}
-    assert ours == {"Transient", "NotSent", "Permanent", "StoreError", "OutsideStepError", "BodyError", "StepFailed"}
+    own_errors = {name for name in unexpected if hasattr(errors, name) or hasattr(saved_error, name)}
+    assert own_errors == {
+        "Transient",
+        "NotSent",
+        "Permanent",
+        "StoreError",
+        "OutsideStepError",
+        "BodyError",
+        "StepFailed",
+    }
 
 
 def test_narrow_rows_stand_above_wide_ones():
@@ -37,12 +47,12 @@ def test_narrow_rows_stand_above_wide_ones():
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (e.NotFoundError("x"), 3),
-        (e.KeyConflictError("x"), 8),
-        (e.StoreUnavailableError("x"), 75),
-        (e.StoreFullError("x"), 75),
-        (e.StoreReadOnlyError("x"), 4),
-        (e.ConfigError("x"), 2),
+        (errors.NotFoundError("x"), 3),
+        (errors.KeyConflictError("x"), 8),
+        (errors.StoreUnavailableError("x"), 75),
+        (errors.StoreFullError("x"), 75),
+        (errors.StoreReadOnlyError("x"), 4),
+        (errors.ConfigError("x"), 2),
         (RunFailed("r", "failed"), 5),
         (exits.WaitTimedOutError("x"), 7),
         (exits.ConfirmationNeededError("x"), 2),

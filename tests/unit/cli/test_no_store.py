@@ -7,7 +7,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import NoStoreError
 
-LOOKS = (
+READ_COMMANDS = (
     *(
         "status",
         "status --since 8h",
@@ -25,13 +25,13 @@ LOOKS = (
 )
 
 
-@pytest.mark.parametrize("words", LOOKS)
+@pytest.mark.parametrize("words", READ_COMMANDS)
 def test_a_mistyped_store_is_an_error(cli, store_path, words):
     """Exit code 2, as for what the configuration says wrongly: the path, how to create one, and nothing is made."""
     place = store_path.parent / "nonexistent" / "dir" / "x.db"
-    said = cli("--store", str(place), *words.split())
-    assert said.code == 2
-    assert said.err.startswith(f"error: there is no store\nat {place}\nCreate one: mainspring up")
+    result = cli("--store", str(place), *words.split())
+    assert result.code == 2
+    assert result.err.startswith(f"error: there is no store\nat {place}\nCreate one: mainspring up")
     assert not store_path.parent.exists()
 
 
@@ -81,11 +81,11 @@ def test_what_creates_a_store_refuses_a_mistyped_one(cli, stage, folder, store_p
     (folder / "jobs.py").write_text("import mainspring as ms\n@ms.task\ndef sync() -> int:\n    return 1\n")
     typo = store_path.with_name("stat.db")
     for words in (["run", "-m", "jobs.py", "sync"], ["up"], ["dev"]):
-        said = cli("--store", str(typo), *words)
-        assert said.code == 2, said
-        assert f"there is no store\nat {typo}\nThere is one at {store_path}" in said.err
+        result = cli("--store", str(typo), *words)
+        assert result.code == 2, result
+        assert f"there is no store\nat {typo}\nThere is one at {store_path}" in result.err
         assert not typo.exists()
-    assert f"mainspring --store {typo} db migrate --create" in said.err
+    assert f"mainspring --store {typo} db migrate --create" in result.err
     assert cli("--store", str(typo), "db", "migrate", "--create").code == 0
     assert cli("--store", str(typo), "run", "-m", "jobs.py", "sync").code == 0
     assert cli("--store", str(folder / "other.db"), "run", "-m", "jobs.py", "sync").code == 0

@@ -15,8 +15,8 @@ CHANNELS = '[notify.channels]\nops = "slack://secret:bot/#ops"\npage = "pagerdut
 BILL = Definition(kind=DefinitionKind.TASK, name="bill", options={"tier": "page", "team": "billing"})
 
 
-def rows(said):
-    return [(row["automation"], row["severity"], row["channel"], row["is_escalation"]) for row in said.json]
+def rows(result):
+    return [(row["automation"], row["severity"], row["channel"], row["is_escalation"]) for row in result.json]
 
 
 def test_routes_of_all_show_who_is_told_of_each(cli, stage, folder):
@@ -37,8 +37,8 @@ def test_routes_of_all_show_who_is_told_of_each(cli, stage, folder):
 def test_routes_of_one_show_every_severity(cli, stage, folder):
     """With when it would be; its own is marked."""
     (folder / "mainspring.toml").write_text(f'{CHANNELS}[[notify.route]]\nto = "ops"\n')
-    said = cli("notify", "routes", "backup")
-    lines = [" ".join(line.split()) for line in said.out.splitlines()[1:]]
+    result = cli("notify", "routes", "backup")
+    lines = [" ".join(line.split()) for line in result.out.splitlines()[1:]]
     assert lines[0] == "backup page ops at once"
     assert lines[1].startswith("backup notify (its own) ops ")
     assert lines[2].startswith("backup digest ops ")
@@ -60,24 +60,24 @@ def test_test_says_what_each_channel_answers(cli, folder, capsys):
     (folder / "mainspring.toml").write_text(
         '[notify.channels]\nme = "terminal"\nops = "slack://secret:bot/#ops"\nmail = "smtp://127.0.0.1:1/a@example.com"\n'
     )
-    said = cli("notify", "test", "--json")
-    assert said.code == 9
-    faults = {row["channel"]: row["fault"] for row in json.decode(said.out)}
+    result = cli("notify", "test", "--json")
+    assert result.code == 9
+    faults = {row["channel"]: row["fault"] for row in json.decode(result.out)}
     assert faults["me"] is None
     assert "MAINSPRING_SECRET_BOT" in faults["ops"]
     assert "refused" in faults["mail"]
-    assert said.err.startswith("[test] mainspring: this channel works")
+    assert result.err.startswith("[test] mainspring: this channel works")
 
 
 def test_test_of_one_channel_ends_with_0_where_it_answers(cli, folder):
     """The terminal is there without a word of configuration; another name has to be configured."""
-    said = cli("notify", "test", "terminal")
-    assert said.code == 0
-    assert "✓ taken" in said.out
+    result = cli("notify", "test", "terminal")
+    assert result.code == 0
+    assert "✓ taken" in result.out
     assert cli("notify", "test").code == 0
-    said = cli("notify", "test", "ops")
-    assert said.code == 3
-    assert "unknown channel 'ops'" in said.err
+    result = cli("notify", "test", "ops")
+    assert result.code == 3
+    assert "unknown channel 'ops'" in result.err
 
 
 def checked(cli):
@@ -86,7 +86,7 @@ def checked(cli):
 
 
 @pytest.mark.parametrize(
-    ("text", "state", "says"),
+    ("text", "state", "sentence"),
     [
         ("", "warning", "no channel is configured"),
         ('[project]\nenvironment = "development"\n', "ok", "development tells the terminal alone"),
@@ -98,12 +98,12 @@ def checked(cli):
         ),
     ],
 )
-def test_doctor_says_whether_somebody_is_told(cli, folder, text, state, says):
+def test_doctor_says_whether_somebody_is_told(cli, folder, text, state, sentence):
     """In production a channel is needed, with its secrets."""
     (folder / "mainspring.toml").write_text(text)
     found = checked(cli)
     assert found[0] == state
-    assert found[1].startswith(says)
+    assert found[1].startswith(sentence)
 
 
 def test_secret_that_is_set_makes_a_channel_ready(cli, folder, monkeypatch):
@@ -114,7 +114,7 @@ def test_secret_that_is_set_makes_a_channel_ready(cli, folder, monkeypatch):
 
 
 @pytest.fixture
-def told(stage):
+def report(stage):
     """Two alerts about one incident: `ops` took its own, `old` has one that nobody took."""
     finding = Finding(
         subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text="no success", since_at=0
@@ -127,10 +127,10 @@ def told(stage):
     return stage
 
 
-def test_log_lists_what_was_told_and_what_waits(cli, told):
+def test_log_lists_what_was_told_and_what_waits(cli, report):
     """Newest first, by channel and state; each with what its incident says."""
-    said = cli("notify", "log", "--json")
-    found = {row["channel"]: (row["state"], row["about"], row["text"]) for row in said.json}
+    result = cli("notify", "log", "--json")
+    found = {row["channel"]: (row["state"], row["about"], row["text"]) for row in result.json}
     assert found == {"ops": ("sent", "opened", "no success"), "old": ("unsent", "opened", "no success")}
     assert [row["channel"] for row in cli("notify", "log", "--state", "unsent", "--json").json] == ["old"]
     assert [row["channel"] for row in cli("notify", "log", "--channel", "ops", "--json").json] == ["ops"]
@@ -140,12 +140,12 @@ def test_log_lists_what_was_told_and_what_waits(cli, told):
 
 def test_log_of_nothing_is_empty(cli, stage):
     """It says so, which is no error."""
-    said = cli("notify", "log")
-    assert (said.code, said.out) == (0, "")
-    assert "Nothing was told" in said.err
+    result = cli("notify", "log")
+    assert (result.code, result.out) == (0, "")
+    assert "Nothing was told" in result.err
 
 
-def test_doctor_says_what_waits_for_a_channel_that_nobody_has(cli, told, folder):
+def test_doctor_says_what_waits_for_a_channel_that_nobody_has(cli, report, folder):
     """Its name is gone from the configuration, so it would wait for ever."""
     (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\n')
     (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "alerts"]
@@ -155,7 +155,7 @@ def test_doctor_says_what_waits_for_a_channel_that_nobody_has(cli, told, folder)
     )
 
 
-def test_doctor_says_why_alerts_wait_past_their_time(cli, told, folder):
+def test_doctor_says_why_alerts_wait_past_their_time(cli, report, folder):
     """Nobody tells them, or the channel takes nothing."""
     (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\nold = "terminal"\n')
 
@@ -165,8 +165,8 @@ def test_doctor_says_why_alerts_wait_past_their_time(cli, told, folder):
 
     assert "and nobody tells them" in alerts()
     take = take_alerts("old")
-    told.do(take)
-    told.do(SettleAlerts(lease=take.lease, channel="old", away="it answers 503", retry_after_ms=1))
+    report.do(take)
+    report.do(SettleAlerts(lease=take.lease, channel="old", away="it answers 503", retry_after_ms=1))
     assert "it answers 503" in alerts()
 
 

@@ -28,8 +28,8 @@ def test_list_is_newest_first_with_pages(cli, stage):
     ids = [stage.start() for _ in range(5)]
     first = [row["id"] for row in cli("runs", "list", "--limit", "2", "--json").json]
     stage.start()
-    said = cli("runs", "list", "--limit", "2", "--after", first[-1], "--json")
-    assert first + [row["id"] for row in said.json] == ids[:0:-1]
+    result = cli("runs", "list", "--limit", "2", "--after", first[-1], "--json")
+    assert first + [row["id"] for row in result.json] == ids[:0:-1]
     assert f"--after {ids[3][-6:]}" in cli("runs", "list", "--limit", "3").err
 
 
@@ -72,10 +72,10 @@ def test_show_tells_the_slot_of_a_scheduled_run(cli, stage):
 
 def test_name_of_an_automation_in_place_of_a_run_says_where_to_look(cli, stage):
     """A name that a person knows is not called a run that is not there."""
-    said = cli("explain", "backup")
-    assert said.code == cli("explain", "nothing").code
-    assert "backup is an automation, and a run is wanted" in said.err
-    assert "mainspring auto show backup. It has no run." in said.err
+    result = cli("explain", "backup")
+    assert result.code == cli("explain", "nothing").code
+    assert "backup is an automation, and a run is wanted" in result.err
+    assert "mainspring auto show backup. It has no run." in result.err
     run = stage.start()
     assert f"Its last run: mainspring explain {run}" in cli("explain", "backup").err
     assert f"Its last run: mainspring explain {run}" in cli("runs", "show", "backup").err
@@ -116,9 +116,9 @@ def test_list_refuses_what_it_does_not_know(cli, stage, args):
 )
 def test_second_name_is_not_dropped_in_silence(cli, stage, args):
     """A filter that looks as if it could be repeated says that it cannot, and names both."""
-    said = cli(*args, "--name", "x", "--name", "y")
-    assert said.code == 2
-    assert "'x', 'y'" in said.err
+    result = cli(*args, "--name", "x", "--name", "y")
+    assert result.code == 2
+    assert "'x', 'y'" in result.err
     assert cli(*args, "--name", "x").code == 0
 
 
@@ -141,9 +141,9 @@ def test_list_as_people_type_ids(cli, stage):
     assert cli("runs", "show", "@last", "--json").json["id"] == last
     assert cli("runs", "show", "@failed", "--json").json["id"] == failed.id
     assert cli("runs", "show", last[:-1], "--json").json["id"] == last
-    said = cli("runs", "show", "r_")
-    assert said.code == 8
-    assert "more than one run" in said.err
+    result = cli("runs", "show", "r_")
+    assert result.code == 8
+    assert "more than one run" in result.err
 
 
 def test_show_prints_attempts_errors_and_the_command_that_continues(cli, stage):
@@ -219,9 +219,9 @@ def test_nasty_text_is_harmless_everywhere(cli, stage):
     stage.do(outcome(run, 1, NASTY, state=OutcomeState.FAILED, failure=nasty, started_at=stage.now))
     stage.do(msgspec.structs.replace(fail(run, NASTY), failure=nasty, rank=1))
     for args in (["list"], ["show", run.id], ["export", run.id], ["list", "--json"], ["show", run.id, "--json"]):
-        said = cli("runs", *args)
-        assert said.code == 0
-        assert not any(c != "\n" and not c.isprintable() for c in said.out), args
+        result = cli("runs", *args)
+        assert result.code == 0
+        assert not any(c != "\n" and not c.isprintable() for c in result.out), args
     assert not any(c != "\n" and not c.isprintable() for c in cli("explain", run.id).out)
     assert cli("runs", "export", run.id).json["outcomes"][0]["failure"]["message"] == NASTY
 

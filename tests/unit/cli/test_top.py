@@ -44,13 +44,13 @@ def frame(stage):
 
 def test_without_a_terminal_it_is_said_once(cli, busy):
     """All parts, the loudest incident first, harmless to a terminal."""
-    said = cli("top")
-    assert said.code == 0
-    assert said.out.startswith("✗ 2 things need you: 2 open incidents (1 page, 1 notify")
-    assert said.out.index("page    1m ago") < said.out.index("notify  1m ago")
+    result = cli("top")
+    assert result.code == 0
+    assert result.out.startswith("✗ 2 things need you: 2 open incidents (1 page, 1 notify")
+    assert result.out.index("page    1m ago") < result.out.index("notify  1m ago")
     for part in ("Incidents (2)", "Running (1)", "Queues (1)", "Processes (1)", "Next (1)", "worker      pid "):
-        assert part in said.out, part
-    assert "\x1b" not in said.out
+        assert part in result.out, part
+    assert "\x1b" not in result.out
 
 
 def test_json_has_all_of_it(cli, busy):
@@ -71,14 +71,14 @@ def test_what_no_incident_says_is_said(cli, stage):
 def test_process_says_what_it_holds(busy):
     """As its last beat told it; of one that never beats nothing is said but since when it lives."""
     found = frame(busy)
-    (one,) = found.workers
+    (worker,) = found.workers
 
-    def said(**told):
-        shown = replace(found, workers=[replace(one, **told)])
-        return next(line.text for line in format_overview(shown, one.opened_at + 60_000) if " pid " in line.text)
+    def render_workers(**changed):
+        shown = replace(found, workers=[replace(worker, **changed)])
+        return next(line.text for line in format_overview(shown, worker.opened_at + 60_000) if " pid " in line.text)
 
-    assert said(beat_at=one.opened_at).endswith("alive, 1 run, since 1m ago")
-    beaten = said(memory=84 * 1024**2, beat_at=one.opened_at + 50_000)
+    assert render_workers(beat_at=worker.opened_at).endswith("alive, 1 run, since 1m ago")
+    beaten = render_workers(memory=84 * 1024**2, beat_at=worker.opened_at + 50_000)
     assert beaten.endswith("alive, 1 run, 84 MiB, sign of life 10s ago")
 
 
@@ -157,9 +157,9 @@ def test_place_shows_incidents_and_last_failures_of_its_automation(stage):
         "Last failures (1)",
     ):
         assert part in of_incident, part
-    for shown in (of_run, of_incident, text(ScreenTarget("backup"))):
-        assert other.id not in shown
-        assert "i_order" not in shown
+    for screen_text in (of_run, of_incident, text(ScreenTarget("backup"))):
+        assert other.id not in screen_text
+        assert "i_order" not in screen_text
     assert "not kept any more" in text(ScreenTarget("backup", incident="i_gone"))
     assert "nothing is wrong with it" in text(ScreenTarget("report"))
 
@@ -168,33 +168,33 @@ class Screen60x15:
     """`mainspring top` on a terminal of 60 columns and 15 lines."""
 
     def __init__(self):
-        self.ours, theirs = pty.openpty()
-        self.before = termios.tcgetattr(self.ours)
-        self.said = ""
+        self.own_end, terminal_end = pty.openpty()
+        self.before = termios.tcgetattr(self.own_end)
+        self.printed = ""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "mainspring", "top"],
-            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            stdin=terminal_end, stdout=terminal_end, stderr=terminal_end, start_new_session=True,
             env={**os.environ, "TERM": "xterm", "LINES": "15", "COLUMNS": "60"},
         )  # fmt: skip
-        os.close(theirs)
+        os.close(terminal_end)
 
     def until(self, part):
         """Read until it is drawn; return all that was drawn since the last time."""
         until = time.monotonic() + 60
-        while part not in self.said:
-            assert time.monotonic() < until, (part, self.said[-3000:])
-            if select.select([self.ours], [], [], 0.5)[0]:
-                self.said += os.read(self.ours, 65_536).decode(errors="replace")
-        found, self.said = self.said, ""
+        while part not in self.printed:
+            assert time.monotonic() < until, (part, self.printed[-3000:])
+            if select.select([self.own_end], [], [], 0.5)[0]:
+                self.printed += os.read(self.own_end, 65_536).decode(errors="replace")
+        found, self.printed = self.printed, ""
         return found
 
-    def press(self, keys):
-        os.write(self.ours, keys)
+    def send_keys(self, keys):
+        os.write(self.own_end, keys)
 
     def close(self):
         self.process.kill()
         self.process.wait()
-        os.close(self.ours)
+        os.close(self.own_end)
 
 
 @pytest.fixture
@@ -209,21 +209,21 @@ def test_terminal_is_drawn_until_ctrl_c_ends_it(terminal):
     assert "Incidents" in terminal.until("q ends")
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.process.wait(20) == 0
-    assert termios.tcgetattr(terminal.ours) == terminal.before
+    assert termios.tcgetattr(terminal.own_end) == terminal.before
 
 
 def test_keys_lead_to_an_incident_and_back(terminal):
     """Arrows and letters choose, enter opens, esc goes back, ? shows the keys, q ends with 0; no line is wider than the screen."""
-    drawn = terminal.until("q ends")
-    terminal.press(b"\x1b[B\r")
-    drawn += terminal.until("show i_1")
-    terminal.press(b"\x1b")
-    drawn += terminal.until("Processes")
-    terminal.press(b"j\r")
-    drawn += terminal.until("show i_0")
-    terminal.press(b"h?")
-    drawn += terminal.until("these keys")
-    terminal.press(b"kq")
+    output = terminal.until("q ends")
+    terminal.send_keys(b"\x1b[B\r")
+    output += terminal.until("show i_1")
+    terminal.send_keys(b"\x1b")
+    output += terminal.until("Processes")
+    terminal.send_keys(b"j\r")
+    output += terminal.until("show i_0")
+    terminal.send_keys(b"h?")
+    output += terminal.until("these keys")
+    terminal.send_keys(b"kq")
     assert terminal.process.wait(20) == 0
-    assert termios.tcgetattr(terminal.ours) == terminal.before
-    assert max(len(re.sub("\x1b[^a-zA-Z]*[a-zA-Z]", "", line)) for line in re.split(r"[\r\n]+|\x1b\[H", drawn)) <= 60
+    assert termios.tcgetattr(terminal.own_end) == terminal.before
+    assert max(len(re.sub("\x1b[^a-zA-Z]*[a-zA-Z]", "", line)) for line in re.split(r"[\r\n]+|\x1b\[H", output)) <= 60

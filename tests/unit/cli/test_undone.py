@@ -44,17 +44,17 @@ def announced(stage):
     stage.announce(TRIP)
 
 
-@pytest.mark.parametrize("how", [[], ["--from-step", "mail"], ["--again", "mail"]])
-def test_retry_lists_what_runs_again_and_asks(cli, stage, how):
+@pytest.mark.parametrize("options", [[], ["--from-step", "mail"], ["--again", "mail"]])
+def test_retry_lists_what_runs_again_and_asks(cli, stage, options):
     """What was taken back, and what stands on it; without a yes nothing is done."""
     run = rolled_back(stage)
-    said = cli("runs", "retry", run, *how)
-    assert said.code == 2
-    assert "  book (was taken back)\n  mail (stands on what was)\n" in said.err
-    assert "Run 2 steps again" in said.err
-    assert "look" not in said.err
+    result = cli("runs", "retry", run, *options)
+    assert result.code == 2
+    assert "  book (was taken back)\n  mail (stands on what was)\n" in result.err
+    assert "Run 2 steps again" in result.err
+    assert "look" not in result.err
     assert view(stage, run).state is RunState.FAILED
-    assert cli("runs", "retry", run, *how, "-y").code == 0
+    assert cli("runs", "retry", run, *options, "-y").code == 0
     assert (view(stage, run).state, view(stage, run).generation) == (RunState.QUEUED, 1)
 
 
@@ -71,21 +71,21 @@ def test_several_are_asked_for_if_one_was_taken_back(cli, stage, command):
     other = stage.begin(TRIP)
     do(stage, fail(other))
     runs = (rolled_back(stage), other.id)
-    said = cli(*command, *runs)
-    assert said.code == 2
-    assert "Continue 2 runs, 1 of them from the first step that was taken back" in said.err
+    result = cli(*command, *runs)
+    assert result.code == 2
+    assert "Continue 2 runs, 1 of them from the first step that was taken back" in result.err
     assert cli(*command, *runs, "-y").code == 0
 
 
 def test_cancel_says_whether_to_take_back(cli, stage):
     """--undo also of a failed run, --keep of one whose automation would undo."""
-    failed, kept = stage.begin(TRIP), stopped(stage)
+    failed, stopped_run = stage.begin(TRIP), stopped(stage)
     do(stage, outcome(failed, 1, "book", undo="m:f"), fail(failed))
     assert cli("runs", "cancel", failed.id).code == 8
     assert cli("runs", "cancel", failed.id, "--undo").code == 0
     assert (view(stage, failed.id).state, view(stage, failed.id).undoing) == (RunState.QUEUED, True)
     assert cli("runs", "cancel", "--state", "needs_attention", "--keep", "-y").code == 0
-    assert view(stage, kept).state is RunState.CANCELLED
+    assert view(stage, stopped_run).state is RunState.CANCELLED
 
 
 def test_explain_says_that_a_run_is_being_taken_back(cli, stage):
@@ -93,16 +93,16 @@ def test_explain_says_that_a_run_is_being_taken_back(cli, stage):
     run = stopped(stage)
     assert f"mainspring runs cancel {run} --undo" in cli("explain", run).out
     cli("runs", "cancel", run)
-    told = cli("explain", run).out
-    assert "only what it did is taken back" in told
-    assert f"mainspring runs cancel {run} --keep" in told
+    answer = cli("explain", run).out
+    assert "only what it did is taken back" in answer
+    assert f"mainspring runs cancel {run} --keep" in answer
     again = stage.claim()
     failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
     do(stage, outcome(again, 2, "undo:book", **UNDO, **failed), halt(again, "undo:book", FailureReason.UNDO_FAILED))
-    told = cli("explain", run).out
+    answer = cli("explain", run).out
     for line in (f"runs retry {run}", f"runs give-result {run} null", f"runs cancel {run} --keep"):
-        assert line in told
-    assert "--from-step undo" not in told
+        assert line in answer
+    assert "--from-step undo" not in answer
     cli("runs", "give-result", run, "null")
     again = stage.claim()
     do(stage, outcome(again, 3, "undo:book", **UNDO), finish(again, RunState.CANCELLED, rank=3))
@@ -112,10 +112,10 @@ def test_explain_says_that_a_run_is_being_taken_back(cli, stage):
 def test_explain_says_what_was_taken_back_and_what_a_retry_does(cli, stage):
     """A failed run that was rolled back."""
     run = rolled_back(stage)
-    told = cli("explain", run).out
-    assert "Taken back was: book." in told
-    assert "run it again, under new keys, from book on" in told
-    assert "--undo" not in told
+    answer = cli("explain", run).out
+    assert "Taken back was: book." in answer
+    assert "run it again, under new keys, from book on" in answer
+    assert "--undo" not in answer
 
 
 def test_steps_are_listed_with_the_keys_that_they_were_given(cli, stage):
@@ -124,9 +124,9 @@ def test_steps_are_listed_with_the_keys_that_they_were_given(cli, stage):
     named = {"name": "book", "undo": "m:f"}
     do(stage, outcome(run, 1, "book[a]", **named), outcome(run, 2, "book[b]", **named), outcome(run, 3, "look"))
     do(stage, outcome(run, 4, "undo:book[b]", **UNDO, asked_after=3), fail(run, reason=FailureReason.ROLLED_BACK))
-    shown, watched = cli("runs", "show", run.id).out, cli("runs", "watch", run.id).out
-    assert "✓ book[a]" in shown
-    assert "✓ book[b]" in shown
+    details, watched = cli("runs", "show", run.id).out, cli("runs", "watch", run.id).out
+    assert "✓ book[a]" in details
+    assert "✓ book[b]" in details
     assert "  book[a] succeeded" in watched
     assert "  look succeeded" in watched
     explained = cli("explain", run.id).out

@@ -37,7 +37,7 @@ def test_database_is_set_by_a_variable(read):
     """A variable names a file over the file's own, and can add a database."""
     env = {"MAINSPRING_DATABASES_DEFAULT": "/x/a.db", "MAINSPRING_DATABASES_MORE__URL": "/x/b.db"}
     settings = read('[databases]\ndefault = "app.db"', env)
-    assert {name: str(one.path) for name, one in settings.databases.items()} == {
+    assert {name: str(database.path) for name, database in settings.databases.items()} == {
         "default": "/x/a.db",
         "more": "/x/b.db",
     }
@@ -52,7 +52,7 @@ def test_databases_of_another_environment_are_its_own(tmp_path, read):
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "reason"),
     [
         ("[databases.a]", "`databases.a.url`: it names no database\nset by FILE:1"),
         (
@@ -67,11 +67,11 @@ def test_databases_of_another_environment_are_its_own(tmp_path, read):
     ],
     ids=["no file", "store", "store on a server", "unknown key"],
 )
-def test_database_that_cannot_be_used_is_refused(tmp_path, read, text, why):
+def test_database_that_cannot_be_used_is_refused(tmp_path, read, text, reason):
     """The message names the key and the line."""
     with pytest.raises(ConfigError) as caught:
         read(text)
-    assert why in str(caught.value).replace(str(tmp_path / "mainspring.toml"), "FILE")
+    assert reason in str(caught.value).replace(str(tmp_path / "mainspring.toml"), "FILE")
 
 
 def test_database_on_a_server_has_a_schema_of_its_own_for_each_environment(read):

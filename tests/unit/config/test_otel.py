@@ -53,6 +53,6 @@ def test_headers_are_named_never_written(read):
 def test_metrics_are_sent_each_second_at_most(read):
     """Each sending reads all figures of the store: a thousand a second would be all that a watcher does."""
     assert read('metrics_every = "1s"').metrics_every == timedelta(seconds=1)
-    for text, why in (("1ms", "at least 1s"), ("0s", "above zero")):
-        with pytest.raises(ConfigError, match=why):
+    for text, reason in (("1ms", "at least 1s"), ("0s", "above zero")):
+        with pytest.raises(ConfigError, match=reason):
             read(f'metrics_every = "{text}"')

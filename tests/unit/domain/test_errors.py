@@ -18,14 +18,14 @@ CLASSES += [StepFailed, RunFailed]
 
 def test_errors_are_all_drawn_in_the_tree():
     """The docstring's tree names exactly the classes that exist, under their parents."""
-    drawn, parents = {}, {}
+    families, parents = {}, {}
     for line in errors.__doc__.split("\n\n")[1].splitlines():
         match = re.match(r"( {4}[ |`-]*)([A-Z]\w+)  ", line)
         if match:
             depth = len(match[1])
             parents[depth] = match[2]
-            drawn[match[2]] = parents.get(depth - 3)
-    assert drawn == {cls.__name__: cls.__base__.__name__ for cls in CLASSES} | {"MainspringError": None}
+            families[match[2]] = parents.get(depth - 3)
+    assert families == {cls.__name__: cls.__base__.__name__ for cls in CLASSES} | {"MainspringError": None}
 
 
 def test_errors_have_codes_of_their_own():

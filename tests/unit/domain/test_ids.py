@@ -18,9 +18,9 @@ def test_run_id_has_a_fixed_form(at, bits):
 
 
 @given(st.tuples(INSTANTS, BITS), st.tuples(INSTANTS, BITS))
-def test_ids_sort_by_instant_and_differ_by_chance(one, other):
+def test_ids_sort_by_instant_and_differ_by_chance(first, second):
     """The order of the texts is the order of (instant, chance), so no two pairs share an id."""
-    assert (make_id("r", *one) < make_id("r", *other)) == (one < other)
+    assert (make_id("r", *first) < make_id("r", *second)) == (first < second)
 
 
 @given(INSTANTS, st.lists(st.text(max_size=5), min_size=1, max_size=3))
@@ -47,6 +47,6 @@ def test_idempotency_key_changes_with_run_step_and_generation_only():
 
 
 @given(st.lists(st.binary(max_size=4), max_size=4), st.lists(st.binary(max_size=4), max_size=4))
-def test_fingerprint_tells_different_parts_apart(one, other):
+def test_fingerprint_tells_different_parts_apart(first, second):
     """The length of each part counts: ("ab", "c") is not ("a", "bc")."""
-    assert (hash_parts(*one) == hash_parts(*other)) == (one == other)
+    assert (hash_parts(*first) == hash_parts(*second)) == (first == second)

@@ -30,7 +30,7 @@ def reachable(start: set[RunState]) -> set[RunState]:
         found |= more
 
 
-def drawn() -> str:
+def render_states() -> str:
     """Return the drawing that the table makes: one line a source, a state and the verbs that lead to it."""
     lines = ["stateDiagram-v2"]
     verbs: dict[tuple[str, str], list[str]] = {}
@@ -47,7 +47,7 @@ def test_page_draws_the_table():
     """docs/states.md holds exactly what the table says; the right text is in the failure."""
     text = PAGE.read_text(encoding="utf-8")
     found = text.partition("```mermaid\n")[2].partition("\n```")[0]
-    assert found == drawn(), f"put this into docs/states.md:\n{drawn()}"
+    assert found == render_states(), f"put this into docs/states.md:\n{render_states()}"
 
 
 def test_page_explains_each_state_and_each_verb():

@@ -37,14 +37,14 @@ class Scene:
     def __init__(self) -> None:
         self.loop = VirtualLoop(FakeClock())
         self.store = Store()
-        self.desk = AttemptLocks(self.store, self.loop)  # type: ignore[arg-type]
-        self.told: list[tuple[str, int | BaseException]] = []
-        self.asked = 0
+        self.locks = AttemptLocks(self.store, self.loop)  # type: ignore[arg-type]
+        self.reported: list[tuple[str, int | BaseException]] = []
+        self.requests = 0
 
     def ask(self, owner: str, within_s: float = 60.0, name: str = "l") -> int:
-        self.asked += 1
-        self.desk.request(owner, self.asked, name, within_s, lambda result: self.told.append((owner, result)))
-        return self.asked
+        self.requests += 1
+        self.locks.request(owner, self.requests, name, within_s, lambda result: self.reported.append((owner, result)))
+        return self.requests
 
     def pass_time(self, seconds: float) -> None:
         self.loop.run_until_complete(asyncio.sleep(seconds))
@@ -63,18 +63,18 @@ def test_lock_is_asked_for_until_it_is_had(scene: Scene) -> None:
     for _ in range(8):
         assert isinstance(scene.store.answer(HELD), AcquireLock)
         scene.pass_time(0.5)
-    assert scene.told == []
+    assert scene.reported == []
     scene.store.answer(NumberAnswer(7))
-    assert scene.told == [("a", 7)]
+    assert scene.reported == [("a", 7)]
 
 
 def test_patience_has_an_end(scene: Scene) -> None:
     """The last question comes when the time is over; then it is told who holds the lock."""
     scene.ask("a", within_s=0.2)
-    while not scene.told:
+    while not scene.reported:
         scene.store.answer(HELD)
         scene.pass_time(0.1)
-    ((_, error),) = scene.told
+    ((_, error),) = scene.reported
     assert isinstance(error, LockHeldError)
     assert "held by somebody" in str(error)
     scene.ask("a")
@@ -84,10 +84,10 @@ def test_patience_has_an_end(scene: Scene) -> None:
 def test_lock_that_is_granted_too_late_is_let_go(scene: Scene) -> None:
     """The attempt ended while the store was asked: it is told of no lock but that it gave up, and the lock is free again."""
     scene.ask("a")
-    scene.desk.release("a")
+    scene.locks.release("a")
     scene.store.answer(NumberAnswer(3))
     assert scene.store.answer(DONE) == ReleaseLock("l", 3)
-    ((_, error),) = scene.told
+    ((_, error),) = scene.reported
     assert isinstance(error, ConflictError)
     assert "the wait for lock 'l' was given up" in str(error)
 
@@ -99,7 +99,7 @@ def test_end_of_an_attempt_lets_all_of_its_locks_go_and_no_other(scene: Scene) -
         scene.store.answer(NumberAnswer(token))
     scene.ask("a", name="o")
     scene.store.answer(HELD)
-    scene.desk.release("a")
+    scene.locks.release("a")
     scene.pass_time(5)
     assert [command for command, _ in scene.store.sent] == [ReleaseLock("l", 1), ReleaseLock("m", 2)]
 
@@ -111,7 +111,7 @@ def test_who_waits_longest_here_is_next(scene: Scene) -> None:
     for owner in ("b", "c"):
         scene.ask(owner)
         scene.store.answer(HELD)
-    scene.desk.release("a", number)
+    scene.locks.release("a", number)
     assert [command for command, _ in scene.store.sent] == [ReleaseLock("l", 1), AcquireLock("l", "b")]
 
 
@@ -120,7 +120,7 @@ def test_error_of_the_store_is_told(scene: Scene) -> None:
     scene.ask("a")
     fault = StoreUnavailableError("closed")
     scene.store.answer(fault)
-    assert scene.told == [("a", fault)]
+    assert scene.reported == [("a", fault)]
     assert scene.store.sent == []
 
 
@@ -128,10 +128,10 @@ def test_second_wish_of_one_attempt_is_refused(scene: Scene) -> None:
     """It would wait for itself; to give the second up lets nothing of the first one go."""
     scene.ask("a")
     second = scene.ask("a")
-    assert isinstance(scene.told[0][1], ConflictError)
-    scene.desk.release("a", second)
+    assert isinstance(scene.reported[0][1], ConflictError)
+    scene.locks.release("a", second)
     scene.store.answer(NumberAnswer(4))
-    assert scene.told[1:] == [("a", 4)]
+    assert scene.reported[1:] == [("a", 4)]
 
 
 def test_closed_desk_says_and_sends_nothing(scene: Scene) -> None:
@@ -140,8 +140,8 @@ def test_closed_desk_says_and_sends_nothing(scene: Scene) -> None:
     scene.store.answer(NumberAnswer(1))
     scene.ask("b")
     scene.store.answer(HELD)
-    scene.desk.close()
-    scene.desk.release("a")
+    scene.locks.close()
+    scene.locks.release("a")
     scene.ask("c")
     scene.pass_time(5)
     assert scene.store.sent == []

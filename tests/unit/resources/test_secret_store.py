@@ -59,8 +59,8 @@ def test_file_that_holds_no_secret_is_refused(tmp_path):
     (tmp_path / "BYTES").chmod(0o600)
     (tmp_path / "FOLDER").mkdir()
     secrets = SecretStore(tmp_path, {})
-    for name, why in [("EMPTY", "empty"), ("LARGE", "not a file"), ("BYTES", "UTF-8"), ("FOLDER", "not a file")]:
-        with pytest.raises(ConfigError, match=why):
+    for name, reason in [("EMPTY", "empty"), ("LARGE", "not a file"), ("BYTES", "UTF-8"), ("FOLDER", "not a file")]:
+        with pytest.raises(ConfigError, match=reason):
             secrets.get(name)
 
 

@@ -182,12 +182,12 @@ def test_class_name_that_stands_twice(tree):
 
 def test_cycle_of_packages_counts_imports_of_functions_and_checkers(tree):
     """Two packages of one layer that know each other, however late."""
-    for mine, other in (("runs", "values"), ("values", "runs")):
-        write(tree, f"src/mainspring/cli/{mine}/__init__.py", '"""X."""\n')
+    for package, other_package in (("runs", "values"), ("values", "runs")):
+        write(tree, f"src/mainspring/cli/{package}/__init__.py", '"""X."""\n')
         write(
             tree,
-            f"src/mainspring/cli/{mine}/rows.py",
-            f'"""Rows."""\n\n\ndef read():\n    from mainspring.cli.{other} import rows\n',
+            f"src/mainspring/cli/{package}/rows.py",
+            f'"""Rows."""\n\n\ndef read():\n    from mainspring.cli.{other_package} import rows\n',
         )
     assert broken(tree) == [("package cycle", "runs in runs, values"), ("package cycle", "values in runs, values")]
 

@@ -26,8 +26,8 @@ def runs(store, begin):
 
 
 def ask(store, act, runs, verb=BulkVerb.RETRY, rate=None):
-    which = RunSelection(tuple(runs), ("backup",))
-    return bulk_operation.start_bulk_operation(store, verb, which, {"name": "backup"}, act=act, rate=rate)
+    selection = RunSelection(tuple(runs), ("backup",))
+    return bulk_operation.start_bulk_operation(store, verb, selection, {"name": "backup"}, act=act, rate=rate)
 
 
 def do_all(store):
@@ -116,6 +116,6 @@ def test_nothing_and_too_much_are_refused(store, act):
 
 def test_choice_keeps_to_what_is_seen(reads, runs):
     """Runs of other automations are for this visitor as if they were not there."""
-    wanted = RunFilter(states=bulk.RETRYABLE)
-    assert select_runs(reads, wanted).automations == ("backup",)
-    assert select_runs(reads, wanted, lambda _: False) == RunSelection((), ())
+    expected = RunFilter(states=bulk.RETRYABLE)
+    assert select_runs(reads, expected).automations == ("backup",)
+    assert select_runs(reads, expected, lambda _: False) == RunSelection((), ())

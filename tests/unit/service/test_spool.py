@@ -80,16 +80,21 @@ def test_records_are_taken_in_oldest_first(spool: Spool) -> None:
     for run in ("r_3", "r_1", "r_2"):
         spool.write(record(run), None)
     shop = Shop()
-    taken = spool.take_in(shop)
-    assert (shop.runs, taken.runs, taken.left, spool.names()) == (["r_1", "r_2", "r_3"], ("r_1", "r_2", "r_3"), 0, [])
+    imported = spool.take_in(shop)
+    assert (shop.runs, imported.runs, imported.left, spool.names()) == (
+        ["r_1", "r_2", "r_3"],
+        ("r_1", "r_2", "r_3"),
+        0,
+        [],
+    )
 
 
 def test_store_that_goes_away_keeps_the_rest(spool: Spool) -> None:
     """At the first sign that the store is away the rest stays as it is, and the reason is told."""
     for run in ("r_1", "r_2", "r_3"):
         spool.write(record(run), None)
-    taken = spool.take_in(Shop(StoreUnavailableError("locked"), "r_2"))
-    assert (taken.runs, taken.bad, taken.left, taken.why) == (("r_1",), (), 2, "locked")
+    imported = spool.take_in(Shop(StoreUnavailableError("locked"), "r_2"))
+    assert (imported.runs, imported.bad, imported.left, imported.why) == (("r_1",), (), 2, "locked")
     assert len(spool.names()) == 2
 
 
@@ -97,8 +102,8 @@ def test_record_that_has_an_owner_stays(spool: Spool) -> None:
     """What the store does not take yet waits, and the others pass it."""
     for run in ("r_1", "r_2"):
         spool.write(record(run), None)
-    taken = spool.take_in(Shop(Refused("owned"), "r_1"))
-    assert (taken.runs, taken.bad, taken.left) == (("r_2",), (), 1)
+    imported = spool.take_in(Shop(Refused("owned"), "r_1"))
+    assert (imported.runs, imported.bad, imported.left) == (("r_2",), (), 1)
     assert spool.names() == ["r_1.run.json"]
 
 
@@ -106,8 +111,8 @@ def test_record_that_the_store_cannot_write_is_set_aside(spool: Spool) -> None:
     """One that no store would take is put aside, not tried for ever."""
     for run in ("r_1", "r_2"):
         spool.write(record(run), None)
-    taken = spool.take_in(Shop(StoreError("cannot be written"), "r_1"))
-    assert (taken.runs, len(taken.bad), taken.left) == (("r_2",), 1, 0)
+    imported = spool.take_in(Shop(StoreError("cannot be written"), "r_1"))
+    assert (imported.runs, len(imported.bad), imported.left) == (("r_2",), 1, 0)
     assert spool.bad_names() == ["r_1.run.json.bad"]
 
 
@@ -184,8 +189,8 @@ def test_records_in_the_spare_folder_are_taken_in_too(tmp_path: Path) -> None:
     spool.write(record("r_1"), None)
     (tmp_path / "spare" / "r_3.run.json").write_text("{}")
     assert spool.succeeded("a", "k") == "r_2"
-    taken = spool.take_in(Shop())
-    assert (taken.runs, taken.bad) == (("r_1", "r_2"), (str(tmp_path / "spare" / "r_3.run.json.bad"),))
+    imported = spool.take_in(Shop())
+    assert (imported.runs, imported.bad) == (("r_1", "r_2"), (str(tmp_path / "spare" / "r_3.run.json.bad"),))
     assert (spool.names(), os.listdir(tmp_path / "own")) == ([], [])
 
 

@@ -16,10 +16,10 @@ class Store:
     session = None
 
     def __init__(self):
-        self.asked = asyncio.Queue()
+        self.requests = asyncio.Queue()
 
     def submit(self, command, on_done):
-        self.asked.put_nowait((command, on_done))
+        self.requests.put_nowait((command, on_done))
 
     def apply(self, command):
         raise AssertionError("it would hold up the loop")
@@ -29,7 +29,7 @@ async def test_result_comes_back_to_the_coroutine():
     """It waits until the answer is there."""
     store = Store()
     waiting = asyncio.create_task(commit_and_wait(store, "command"))
-    command, answer = await store.asked.get()
+    command, answer = await store.requests.get()
     assert command == "command"
     assert not waiting.done()
     answer(7)
@@ -40,7 +40,7 @@ async def test_what_the_store_answers_instead_is_raised():
     """A store that is away is no result."""
     store = Store()
     waiting = asyncio.create_task(commit_and_wait(store, "command"))
-    _, answer = await store.asked.get()
+    _, answer = await store.requests.get()
     answer(StoreUnavailableError("away"))
     with pytest.raises(StoreUnavailableError, match="away"):
         await waiting
@@ -50,7 +50,7 @@ async def test_late_answer_is_nobodys():
     """Whoever was cancelled is not told any more, and the store does not hear of it."""
     store = Store()
     waiting = asyncio.create_task(commit_and_wait(store, "command"))
-    _, answer = await store.asked.get()
+    _, answer = await store.requests.get()
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     answer(7)

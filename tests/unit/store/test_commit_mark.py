@@ -78,13 +78,13 @@ def test_a_mark_that_cannot_be_written_says_why_once(tmp_path, caplog):
     """A folder in its place, a link of someone else, a folder that is gone. It stops no commit."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "target")
-    for name, why in (("folder", "directory"), ("link", "symbolic link"), ("gone/m", "No such")):
+    for name, reason in (("folder", "directory"), ("link", "symbolic link"), ("gone/m", "No such")):
         file = MarkFile(tmp_path / name)
         caplog.clear()
         file.write(MARK)
         file.write(MARK)
         (line,) = [record.getMessage() for record in caplog.records]
-        assert why in line
+        assert reason in line
         assert "Until it can be written, a store that goes back in time is not noticed." in line
     assert not (tmp_path / "target").exists()
 

@@ -161,14 +161,14 @@ def test_what_is_left_of_another_users_session_keeps_it_alive(unreadable, monkey
 def test_whoever_only_looks_at_a_lock_is_not_killed_for_a_remain(path, children):
     """Workers and watchers of one host bury at once: each has the file of a dead session open for a moment, to see whether it is free."""
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
-    heir = sleeper(children, pass_fds=[lock.descriptor])
+    inheriting = sleeper(children, pass_fds=[lock.descriptor])
     with lock.path.open("rb") as seen:
-        looker = sleeper(children, stdin=seen)
+        reader = sleeper(children, stdin=seen)
     lock.close(ended=False)
-    assert holders(lock.path) == [heir.pid]
+    assert holders(lock.path) == [inheriting.pid]
     assert kill_remains(FoundSession(1, "worker", 2**22 + 1, lock.path, ()))
-    assert gone(heir)
-    assert looker.poll() is None
+    assert gone(inheriting)
+    assert reader.poll() is None
 
 
 def test_an_ended_session_takes_its_lock_file_along(path):
@@ -200,7 +200,7 @@ def test_a_dead_process_is_found_with_its_groups_and_nothing_of_it_survives(path
     open_database(path).close()  # the store is there before its first session
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     main = sleeper(children)
-    heir = sleeper(children, pass_fds=[lock.descriptor])
+    inheriting = sleeper(children, pass_fds=[lock.descriptor])
     group = sleeper(children, start_new_session=True)
     bystander = sleeper(children)
     database, session = record(path, pid=main.pid, started=process_started(main.pid), lock_path=lock.path)
@@ -213,7 +213,7 @@ def test_a_dead_process_is_found_with_its_groups_and_nothing_of_it_survives(path
     (found,) = find_dead(reader)
     assert (found.session, found.pid, found.role) == (session, main.pid, "worker")
     assert kill_remains(found)
-    assert gone(heir)
+    assert gone(inheriting)
     assert gone(group)
     assert bystander.poll() is None
     assert not lock.path.exists()

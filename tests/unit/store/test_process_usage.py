@@ -17,21 +17,21 @@ class Clock:
     """Two counters that a test moves."""
 
     def __init__(self) -> None:
-        self.passed, self.taken = 100.0, 3.0
+        self.passed, self.used = 100.0, 3.0
 
     def usage(self) -> ProcessUsage:
-        return ProcessUsage(lambda: self.passed, lambda: self.taken)
+        return ProcessUsage(lambda: self.passed, lambda: self.used)
 
 
 def test_share_is_of_the_time_since_the_beat_before():
     """Not since the process began: one that is idle now reads as idle, one with two threads may take more than a core."""
     clock = Clock()
     usage = clock.usage()
-    clock.passed, clock.taken = 102.0, 4.0
+    clock.passed, clock.used = 102.0, 4.0
     assert usage.beat().processor == 500
     clock.passed = 104.0
     assert usage.beat().processor == 0
-    clock.passed, clock.taken = 106.0, 8.0
+    clock.passed, clock.used = 106.0, 8.0
     assert usage.beat().processor == 2_000
 
 
@@ -47,12 +47,12 @@ def test_shares_add_up_to_what_was_taken(beats):
     """Whatever the spans between beats, nothing is counted twice or lost but by rounding."""
     clock = Clock()
     usage = clock.usage()
-    told = 0.0
+    counted = 0.0
     for span, cores in beats:
         clock.passed += span
-        clock.taken += span * cores
-        told += usage.beat().processor / 1000 * span
-    assert told == pytest.approx(clock.taken - 3.0, abs=0.001 * sum(span for span, _ in beats))
+        clock.used += span * cores
+        counted += usage.beat().processor / 1000 * span
+    assert counted == pytest.approx(clock.used - 3.0, abs=0.001 * sum(span for span, _ in beats))
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")

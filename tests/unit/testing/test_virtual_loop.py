@@ -21,10 +21,10 @@ def test_a_day_of_waiting_takes_no_time():
     async def all_of_them():
         await asyncio.gather(*(wait(hours) for hours in (24, 1, 7)))
 
-    began_at = clock.now()
+    started_at = clock.now()
     loop.run_until_complete(all_of_them())
     loop.close()
-    assert [(hours, at - began_at) for hours, at in seen] == [(h, h * 3_600_000) for h in (1, 7, 24)]
+    assert [(hours, at - started_at) for hours, at in seen] == [(h, h * 3_600_000) for h in (1, 7, 24)]
 
 
 def test_what_can_never_happen_is_an_error():

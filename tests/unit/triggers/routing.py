@@ -16,7 +16,7 @@ from mainspring.domain.triggers.trigger import EventBinding, Trigger, split_trig
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
 from mainspring.store.commands.triggers import TriggerRow, TriggerTopic
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 from mainspring.triggers.router import Router
 from mainspring.triggers.trigger_cache import TriggerCache
 from tests.contract.store.clock import FakeClock
@@ -67,14 +67,14 @@ class Bench:
         self.process = SqliteProcess(folder / "s.db", self.clock)
         self.process.open()
         self.reader = self.process.reader
-        self.looks = 0
+        self.polls = 0
         self.trouble: Exception | None = None
         self._pending: list[tuple[Any, Callable[[Any], None]]] = []
         self.known = TriggerCache(self.reader)
         self.router = Router(self.loop, self, self.reader, self.known, self.clock, sealing, self._off_loop)  # type: ignore[arg-type]
 
     def _off_loop(self, read: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        self.looks += 1
+        self.polls += 1
         try:
             found = read()
         except Exception as error:
@@ -97,7 +97,7 @@ class Bench:
         for (_, answered), result in zip(pending, results, strict=True):
             answered(result)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         self.router.poll()
 
     def announce(self, *triggers: tuple[str, Trigger | bytes], queue: str = "default") -> None:
@@ -124,7 +124,7 @@ class Bench:
         self.process.do(*(event("e", data) for _ in range(count)))
 
     def states(self, trigger: str | None = None) -> list[str]:
-        rows = reads.deliveries(self.reader, trigger=trigger, limit=5_000).deliveries
+        rows = triggers.deliveries(self.reader, trigger=trigger, limit=5_000).deliveries
         return [row.state.value for row in reversed(rows)]
 
     def in_state(self, state: DeliveryState, trigger: str | None = None) -> int:

@@ -17,8 +17,8 @@ ID = "d_01kb00000000000000000000aa"
 
 
 def prepared(trigger: CachedTrigger, data: Any, sealing: Sealing = PLAIN_SEALING, key: str = "k") -> Any:
-    arrival = IncomingDelivery(key=key, body=msgspec.json.encode(data), headers={"x-tenant": "t"})
-    return prepare_delivery(trigger, arrival, data, id=ID, now=0, sealing=sealing, verified="none")
+    delivery = IncomingDelivery(key=key, body=msgspec.json.encode(data), headers={"x-tenant": "t"})
+    return prepare_delivery(trigger, delivery, data, id=ID, now=0, sealing=sealing, verified="none")
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ async def later(event):
 
 
 @pytest.mark.parametrize(
-    ("fn", "state", "said"),
+    ("fn", "state", "message"),
     [
         (lambda event: event.n == 1, None, "its filter says yes"),
         (later, None, "its filter says yes"),
@@ -60,15 +60,15 @@ async def later(event):
     ],
     ids=["yes", "async", "no", "gone", "error", "ours", "exit", "unspeakable", "undecided"],
 )
-def test_answer_of_a_filter(fn, state, said):
+def test_answer_of_a_filter(fn, state, message):
     """Each has its sentence."""
-    assert call_filter(fn, EVENT) == (state, said)
+    assert call_filter(fn, EVENT) == (state, message)
 
 
 def test_what_a_filter_raises_is_cut():
     """A note is for people."""
-    _, said = call_filter(raising(ValueError("x" * 10_000)), EVENT)
-    assert len(said) <= MAX_NOTE
+    _, reason = call_filter(raising(ValueError("x" * 10_000)), EVENT)
+    assert len(reason) <= MAX_NOTE
 
 
 def test_interrupt_of_a_person_passes():

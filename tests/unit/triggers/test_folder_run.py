@@ -20,7 +20,7 @@ from mainspring.triggers.files.folder import FileStamp
 from mainspring.triggers.files.folder_watcher import FolderWatcher
 from tests.unit.triggers.inbox import Shop
 
-PATIENCE = 60
+TIMEOUT_S = 60
 
 
 class Running:
@@ -31,19 +31,19 @@ class Running:
         self.reports: list[ReportConsumer] = []
         self.reported = asyncio.Event()
         files = WatchedFolder.parse(str(folder), settle="0s", every=every, **options)  # type: ignore[arg-type]
-        self.desk = FolderWatcher("in/files", files, self.shop, self.shop, self._report, SystemClock())
+        self.watcher = FolderWatcher("in/files", files, self.shop, self.shop, self._report, SystemClock())
 
     def _report(self, state: ReportConsumer) -> None:
         self.reports.append(state)
         self.reported.set()
 
     async def until(self, event: asyncio.Event) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_S):
             await event.wait()
         event.clear()
 
     async def do(self, act: Callable[["Running"], Awaitable[None]]) -> None:
-        task = asyncio.create_task(self.desk.run())
+        task = asyncio.create_task(self.watcher.run())
         try:
             await act(self)
         finally:
@@ -77,7 +77,7 @@ def test_desk_without_hints_looks_from_time_to_time(tmp_path: Path, without_watc
     async def act(running: Running) -> None:
         await running.until(running.reported)
         (tmp_path / "a").write_bytes(b"1")
-        await running.until(running.shop.taken)
+        await running.until(running.shop.accepted)
         assert running.shop.names == ["a"]
 
     run(tmp_path, act, every="100ms")
@@ -86,13 +86,13 @@ def test_desk_without_hints_looks_from_time_to_time(tmp_path: Path, without_watc
 async def take(running: Running, folder: Path, name: bytes) -> None:
     """Write the file until it is taken in: nobody tells when the watcher has begun."""
     path = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_S):
         while name.decode(errors="replace") not in running.shop.names:
             path.write_bytes(name)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.3):
-                    await running.shop.taken.wait()
-            running.shop.taken.clear()
+                    await running.shop.accepted.wait()
+            running.shop.accepted.clear()
 
 
 def test_hint_makes_the_look_come_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,8 +132,8 @@ def test_woken_desk_looks(tmp_path: Path, without_watchfiles: None) -> None:
     async def act(running: Running) -> None:
         await running.until(running.reported)
         (tmp_path / "a").write_bytes(b"1")
-        running.desk.wake()
-        await running.until(running.shop.taken)
+        running.watcher.wake()
+        await running.until(running.shop.accepted)
         assert running.shop.names == ["a"]
 
     run(tmp_path, act)
@@ -145,9 +145,9 @@ def test_ends_are_asked_for_between_looks(tmp_path: Path, without_watchfiles: No
     (tmp_path / "a").write_bytes(b"1")
 
     async def act(running: Running) -> None:
-        await running.until(running.shop.taken)
+        await running.until(running.shop.accepted)
         running.shop.end(RunState.FAILED)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_S):
             while not running.shop.forgotten:
                 await asyncio.wait([asyncio.create_task(running.reported.wait())], timeout=0.05)
         assert (tmp_path / "failed" / "a").read_bytes() == b"1"
@@ -166,7 +166,7 @@ def test_desk_outlives_a_folder_that_goes_and_comes(tmp_path: Path) -> None:
         await running.until(running.reported)
         assert running.reports[-1].connected_at is not None
         (folder / "a").write_bytes(b"1")
-        await running.until(running.shop.taken)
+        await running.until(running.shop.accepted)
 
     run(folder, act, every="100ms")
 
@@ -177,15 +177,15 @@ def test_fault_in_a_look_does_not_end_the_desk(tmp_path: Path, without_watchfile
 
     async def main() -> None:
         running = Running(tmp_path, "100ms")
-        look, faults = running.desk.poll, [RuntimeError("oops")]
+        poll, faults = running.watcher.poll, [RuntimeError("oops")]
 
         async def faulty() -> None:
             if faults:
                 raise faults.pop()
-            await look()
+            await poll()
 
-        running.desk.poll = faulty  # type: ignore[method-assign]
-        await running.do(lambda running: running.until(running.shop.taken))
+        running.watcher.poll = faulty  # type: ignore[method-assign]
+        await running.do(lambda running: running.until(running.shop.accepted))
 
     asyncio.run(main())
     assert "a look failed" in caplog.text
@@ -198,8 +198,8 @@ def test_fenced_desk_ends(tmp_path: Path, without_watchfiles: None) -> None:
     async def main() -> None:
         running = Running(tmp_path, "100ms")
         running.shop.faults = [FencedError("declared dead")]
-        async with asyncio.timeout(PATIENCE):
-            await running.desk.run()
+        async with asyncio.timeout(TIMEOUT_S):
+            await running.watcher.run()
 
     with pytest.raises(FencedError):
         asyncio.run(main())
@@ -214,8 +214,8 @@ def test_folder_that_hangs_is_told_and_holds_nobody(tmp_path: Path, monkeypatch:
 
         answers = threading.Event()
         running = Running(tmp_path, "100ms")
-        listing = running.desk._folder.listing
-        running.desk._folder.listing = lambda: (answers.wait(), listing())[1]  # type: ignore[method-assign]
+        listing = running.watcher._folder.listing
+        running.watcher._folder.listing = lambda: (answers.wait(), listing())[1]  # type: ignore[method-assign]
 
         async def act(running: Running) -> None:
             await running.until(running.reported)
@@ -242,30 +242,30 @@ def test_move_that_hangs_is_reported_although_the_listing_answered(
 
         begun, answers = threading.Event(), threading.Event()
         running = Running(tmp_path, "100ms", after_success="done")
-        aside = running.desk._archiver._archive
-        stage = aside.stage
+        archive = running.watcher._archiver._archive
+        stage = archive.stage
 
         def hang(staged: StagedFile, stamp: FileStamp) -> None:
             begun.set()
             answers.wait()
             stage(staged, stamp)
 
-        aside.stage = hang  # type: ignore[method-assign]
+        archive.stage = hang  # type: ignore[method-assign]
 
-        async def see(fact: Callable[[], object]) -> None:
-            async with asyncio.timeout(PATIENCE):
+        async def until(fact: Callable[[], object]) -> None:
+            async with asyncio.timeout(TIMEOUT_S):
                 while not fact():
                     await asyncio.sleep(0.01)
 
         async def act(running: Running) -> None:
-            await running.until(running.shop.taken)
+            await running.until(running.shop.accepted)
             running.shop.end(RunState.SUCCEEDED)
-            await see(begun.is_set)
-            await see(lambda: "does not answer" in (running.desk.state.why or ""))
-            assert running.desk.state.away_since is not None
+            await until(begun.is_set)
+            await until(lambda: "does not answer" in (running.watcher.state.why or ""))
+            assert running.watcher.state.away_since is not None
             answers.set()
-            await see((tmp_path / "done" / "a").exists)
-            await see(lambda: running.desk.state.connected_at is not None)
+            await until((tmp_path / "done" / "a").exists)
+            await until(lambda: running.watcher.state.connected_at is not None)
 
         await running.do(act)
 

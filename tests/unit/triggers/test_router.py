@@ -11,10 +11,10 @@ from mainspring.domain.triggers.trigger import EventBinding, Trigger
 from mainspring.domain.values.sealing import Sealing
 from mainspring.store.commands.automations import RetireAutomation, SetQueue
 from mainspring.store.commands.runs import RunKey, StartRun
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 from tests.contract.store.process import finish
-from tests.unit.triggers.moody import Moody
 from tests.unit.triggers.routing import Bench, on_event
+from tests.unit.triggers.unreliable_codec import Moody
 
 _D = DeliveryState
 LATER = b'{"source": {"type": "comet", "name": "e"}}'
@@ -31,41 +31,41 @@ def bench(tmp_path):
 def test_router_with_nothing_to_do_rests(bench):
     """It looks again after a few seconds, whatever it was told or not."""
     bench.announce(("a/event", on_event()))
-    bench.look()
+    bench.poll()
     bench.loop.pass_time(60_000)
-    assert bench.looks <= 15
+    assert bench.polls <= 15
 
 
 def test_everything_is_decided_in_a_few_looks(bench):
     """More than one look takes, and no look more than is needed."""
     bench.announce(("a/event", on_event()))
     bench.publish(1_200)
-    bench.look()
+    bench.poll()
     assert bench.in_state(_D.STARTED) == 1_200
-    assert bench.looks <= 4
+    assert bench.polls <= 4
 
 
 def test_held_ones_are_let_go_when_they_are_due(bench):
     """Not before, and at once."""
     bench.announce(("a/event", on_event(pace=FlowControl.parse(debounce="2s"))))
     bench.publish(3)
-    bench.look()
+    bench.poll()
     assert bench.states() == ["dropped", "dropped", "held"]
     bench.loop.pass_time(1_999)
     assert bench.in_state(_D.STARTED) == 0
     bench.loop.pass_time(2)
     assert bench.in_state(_D.STARTED) == 1
-    assert bench.looks < 10
+    assert bench.polls < 10
 
 
 def test_rate_wakes_it_once_a_start(bench):
     """Ten that start one a second need some looks a second, not thousands."""
     bench.announce(("a/event", on_event(pace=FlowControl.parse(rate="1/s"))))
     bench.publish(10)
-    bench.look()
+    bench.poll()
     bench.loop.pass_time(9_500)
     assert bench.in_state(_D.STARTED) == 10
-    assert bench.looks < 50
+    assert bench.polls < 50
 
 
 def test_full_queue_is_asked_once_a_while(bench):
@@ -74,13 +74,13 @@ def test_full_queue_is_asked_once_a_while(bench):
     bench.process.do(SetQueue("few", max_backlog=1))
     bench.process.do(started("x", queue="few"))
     bench.publish(30)
-    bench.look()
+    bench.poll()
     submitted = len(bench.states())
-    before = bench.looks
+    before = bench.polls
     bench.loop.pass_time(900)
-    assert bench.looks - before <= 2
+    assert bench.polls - before <= 2
     for _ in range(50):
-        bench.look()
+        bench.poll()
     assert (bench.in_state(_D.RECEIVED), submitted) == (30, 30)
     bench.process.do(SetQueue("few", max_backlog=None))
     bench.loop.pass_time(6_000)
@@ -96,12 +96,12 @@ def test_trigger_of_another_version_starves_nobody(bench):
     """A thousand that came before wait, undecided, without a look that is not needed; what can be read starts."""
     bench.announce(("a/event", LATER), ("b/event", on_event()))
     bench.publish(1_000)
-    bench.look()
+    bench.poll()
     assert bench.in_state(_D.RECEIVED, "a/event") == 1_000
     assert bench.in_state(_D.STARTED, "b/event") == 1_000
-    before = bench.looks
+    before = bench.polls
     bench.loop.pass_time(10_000)
-    assert bench.looks - before <= 40
+    assert bench.polls - before <= 40
     bench.announce(("a/event", on_event()), ("b/event", on_event()))
     bench.loop.pass_time(6_000)
     assert bench.in_state(_D.STARTED, "a/event") == 1_000
@@ -112,13 +112,13 @@ def test_held_ones_of_another_version_are_not_lost(bench):
     held = on_event(pace=FlowControl.parse(debounce="1s"))
     bench.announce(("a/event", held))
     bench.publish()
-    bench.look()
+    bench.poll()
     bench.known._by_name.clear()
     bench.announce(("a/event", LATER))
-    before = bench.looks
+    before = bench.polls
     bench.loop.pass_time(8_000)
     assert bench.states() == ["held"]
-    assert bench.looks - before <= 6
+    assert bench.polls - before <= 6
     bench.announce(("a/event", held))
     bench.loop.pass_time(6_000)
     assert bench.states() == ["started"]
@@ -130,11 +130,11 @@ def test_what_cannot_be_opened_is_passed_over(bench, caplog):
     bench.publish(60)
     bench.process.tamper("update events set data = x'ff00'")
     bench.publish(5)
-    bench.look()
+    bench.poll()
     assert (bench.in_state(_D.RECEIVED), bench.in_state(_D.STARTED)) == (60, 5)
-    before = bench.looks
+    before = bench.polls
     bench.loop.pass_time(4_000)
-    assert bench.looks - before <= 3
+    assert bench.polls - before <= 3
     assert caplog.text.count("waits") == 1
 
 
@@ -143,10 +143,10 @@ def test_store_in_trouble_is_asked_once_a_second(bench):
     bench.announce(("a/event", on_event()))
     bench.publish(20)
     bench.trouble = StoreError("the disk is full")
-    bench.look()
-    before = bench.looks
+    bench.poll()
+    before = bench.polls
     bench.loop.pass_time(5_000)
-    assert bench.looks - before <= 12
+    assert bench.polls - before <= 12
     assert bench.in_state(_D.RECEIVED) == 20
     bench.trouble = None
     bench.loop.pass_time(2_000)
@@ -158,11 +158,11 @@ def test_trigger_that_is_gone_fails_what_waits_for_it(bench):
     bench.announce(("a/event", on_event()), ("b/event", on_event(pace=FlowControl.parse(debounce="1s"))))
     bench.publish()
     bench.process.do(RetireAutomation("a"))
-    bench.look()
+    bench.poll()
     bench.process.do(RetireAutomation("b"))
     bench.loop.pass_time(2_000)
     assert bench.states() == ["failed", "failed"]
-    assert {row.note for row in reads.deliveries(bench.reader).deliveries} == {"its trigger is gone"}
+    assert {row.note for row in triggers.deliveries(bench.reader).deliveries} == {"its trigger is gone"}
 
 
 def test_trigger_that_is_announced_while_it_looks_is_known(bench, monkeypatch):
@@ -176,7 +176,7 @@ def test_trigger_that_is_announced_while_it_looks_is_known(bench, monkeypatch):
         return original(query, params)
 
     monkeypatch.setattr(bench.reader, "read", read)
-    bench.look()
+    bench.poll()
     assert bench.states() == ["started"]
 
 
@@ -191,10 +191,10 @@ def gathered(bench, **options):
 def test_ends_of_one_look_start_once(bench):
     """The second knows of the first although neither was there when they were read."""
     gathered(bench)
-    bench.look()
+    bench.poll()
     assert bench.states("c/runs") == ["started", "started"]
-    assert bench.looks <= 3
-    (run,) = {row.run for row in reads.deliveries(bench.reader, trigger="c/runs").deliveries}
+    assert bench.polls <= 3
+    (run,) = {row.run for row in triggers.deliveries(bench.reader, trigger="c/runs").deliveries}
     assert bench.process.run(run).run_key == "mon"
 
 
@@ -203,11 +203,11 @@ def test_complete_ones_wait_for_a_full_queue(bench):
     bench.process.do(SetQueue("few", max_backlog=1))
     gathered(bench)
     bench.process.do(started("x", queue="few"))
-    bench.look()
+    bench.poll()
     assert bench.states("c/runs") == ["held", "held"]
-    before = bench.looks
+    before = bench.polls
     bench.loop.pass_time(900)
-    assert bench.looks - before <= 2
+    assert bench.polls - before <= 2
     bench.process.do(SetQueue("few", max_backlog=None))
     bench.loop.pass_time(6_000)
     assert bench.states("c/runs") == ["started", "started"]
@@ -217,7 +217,7 @@ def test_start_that_cannot_be_made_keeps_nothing_else_from_its_turn(bench):
     """It fails with the reason."""
     gathered(bench, partition="{data.none}")
     bench.publish()
-    bench.look()
+    bench.poll()
     assert bench.states("c/runs") == ["failed", "failed"]
     assert bench.in_state(_D.STARTED) == 2
 
@@ -247,7 +247,7 @@ def test_codec_that_fails_for_a_while_costs_no_delivery(sealed, caplog):
     )
     gathered(bench)
     bench.publish()
-    bench.look()
+    bench.poll()
     bench.loop.pass_time(3_000)
     assert bench.states("now/event") == ["received"]
     assert set(bench.states("later/event")) == {"received"}
@@ -268,7 +268,7 @@ def test_second_outage_is_told_as_the_first_was(sealed, caplog):
     for outage in (1, 2):
         codec.is_away = True
         bench.publish()
-        bench.look()
+        bench.poll()
         bench.loop.pass_time(60_000)
         assert bench.states("now/event").count("received") == 1
         assert len(caplog.messages) == outage
@@ -283,13 +283,13 @@ def test_codec_that_fails_when_a_held_one_is_due_leaves_it_held(sealed):
     codec.is_away = False
     bench.announce(("later/event", on_event(pace=FlowControl(debounce=1_000))))
     bench.publish()
-    bench.look()
+    bench.poll()
     assert bench.states() == ["held"]
     codec.is_away = True
-    before = bench.looks
+    before = bench.polls
     bench.loop.pass_time(4_000)
     assert bench.states() == ["held"]
-    assert bench.looks - before <= 8
+    assert bench.polls - before <= 8
     codec.is_away = False
     bench.loop.pass_time(12_000)
     assert bench.states() == ["started"]

@@ -78,17 +78,17 @@ def test_listener_does_what_its_document_says(site, mode):
     w, url = site
     document = openapi(w.door.table, url, "1")
     schema = schemathesis.openapi.from_dict(document)
-    is_wrong = mode is GenerationMode.NEGATIVE
-    cases = [schema[path]["POST"].as_strategy(generation_mode=mode) for path in (TYPED if is_wrong else EVERY)]
+    is_invalid = mode is GenerationMode.NEGATIVE
+    cases = [schema[path]["POST"].as_strategy(generation_mode=mode) for path in (TYPED if is_invalid else EVERY)]
 
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=st.one_of(cases))
     def fuzz(case):
         headers = {} if case.path in ("/github", "/open") else {"Authorization": f"Bearer {SECRET}"}
         response = case.call(base_url=url, headers=headers)
-        case.validate_response(response, checks=WRONG if is_wrong else CHECKS, headers=headers)
+        case.validate_response(response, checks=WRONG if is_invalid else CHECKS, headers=headers)
 
     fuzz()
-    told = {answer for _, answer in w.answers}
-    assert told & ({"misfit", "bad_json", "no_key"} if is_wrong else {"accepted"})
+    answers = {answer for _, answer in w.answers}
+    assert answers & ({"misfit", "bad_json", "no_key"} if is_invalid else {"accepted"})
     assert w.app.admission.inside == w.app.admission.bytes == 0

@@ -31,8 +31,8 @@ def luminance(colour):
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def contrast(one, other):
-    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+def contrast(color, other):
+    lighter, darker = sorted((luminance(color), luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
 
@@ -53,8 +53,8 @@ def test_templates_hold_no_look():
 def test_every_use_is_a_token_and_every_token_is_of_use():
     """A name that is misspelt would be silently nothing, and what nothing uses says nothing."""
     named = set(re.findall(r"^\s*--([\w-]+):", TOKENS, re.M))
-    others = "".join(path.read_text(encoding="utf-8") for path in CSS.iterdir())
-    assert set(re.findall(r"var\(--([\w-]+)\)", others)) == named
+    styles = "".join(path.read_text(encoding="utf-8") for path in CSS.iterdir())
+    assert set(re.findall(r"var\(--([\w-]+)\)", styles)) == named
 
 
 def test_every_class_of_a_sheet_is_written_in_a_page():

@@ -11,7 +11,7 @@ from tests.api_world import sqlite_world
 from tests.counted_reads import counted
 
 MONITORS = Settings().monitors
-HOW = {"tunings": read_tunings(MONITORS), "own": read_tuning_overrides(MONITORS)}
+OPTIONS = {"tunings": read_tunings(MONITORS), "own": read_tuning_overrides(MONITORS)}
 
 
 @pytest.fixture
@@ -26,18 +26,18 @@ def test_second_look_finds_what_a_new_one_would_by_fewer_reads(world):
     """Also after something came that the first had not seen; within a second it is told what was found then."""
     shared, reader = CachedMonitorInputs(), world.store.reader
     world.begin()
-    asked = counted(reader)
-    shared.see(reader, world.clock.now(), secrets=(), **HOW)
-    first = len(asked)
+    reads = counted(reader)
+    shared.see(reader, world.clock.now(), secrets=(), **OPTIONS)
+    first = len(reads)
     world.begin()
     world.find_wrong()
     world.clock.forward(1_000)
-    asked.clear()
-    assert shared.see(reader, world.clock.now() - 1, secrets=(), **HOW).wrong == []
-    assert not asked
-    again = shared.see(reader, world.clock.now(), secrets=(), **HOW)
-    assert len(asked) < first
-    assert again == read_monitor_inputs(FactsReader(reader), reader, world.clock.now(), redact=str, **HOW)
+    reads.clear()
+    assert shared.see(reader, world.clock.now() - 1, secrets=(), **OPTIONS).wrong == []
+    assert not reads
+    again = shared.see(reader, world.clock.now(), secrets=(), **OPTIONS)
+    assert len(reads) < first
+    assert again == read_monitor_inputs(FactsReader(reader), reader, world.clock.now(), redact=str, **OPTIONS)
     assert [incident.id for incident in again.wrong] == ["i_01"]
 
 
@@ -46,7 +46,7 @@ def test_store_that_was_opened_anew_is_read_anew(world, tmp_path):
     other = sqlite_world(tmp_path / "other")
     shared = CachedMonitorInputs()
     world.find_wrong()
-    assert shared.see(world.store.reader, world.clock.now(), secrets=(), **HOW).wrong
-    assert not shared.see(other.store.reader, world.clock.now(), secrets=(), **HOW).wrong
+    assert shared.see(world.store.reader, world.clock.now(), secrets=(), **OPTIONS).wrong
+    assert not shared.see(other.store.reader, world.clock.now(), secrets=(), **OPTIONS).wrong
     other.api.close()
     other.store.close()

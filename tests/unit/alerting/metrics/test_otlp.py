@@ -15,8 +15,8 @@ COUNTS = Counter(
 )
 
 
-def told(figures, redact=str):
-    data = encode_metrics(list_series(figures), figures.now, {"service.name": "x"}, redact)
+def report(metrics, redact=str):
+    data = encode_metrics(list_series(metrics), metrics.now, {"service.name": "x"}, redact)
     (group,) = ExportMetricsServiceRequest.FromString(data).resource_metrics
     assert group.resource.attributes[0].value.string_value == "x"
     return {metric.name: metric for metric in group.scope_metrics[0].metrics}
@@ -28,7 +28,7 @@ def labels_of(point):
 
 def test_counters_and_gauges_are_told_as_such():
     """What is absent in a scrape is absent here."""
-    found = told(MetricFigures(NOW, RunFigures(COUNTS, ["a"]), space=StoreSpace(5, 7)))
+    found = report(MetricFigures(NOW, RunFigures(COUNTS, ["a"]), space=StoreSpace(5, 7)))
     runs = found["mainspring_runs_total"]
     assert runs.sum.is_monotonic
     assert runs.sum.aggregation_temporality == 2
@@ -41,7 +41,7 @@ def test_counters_and_gauges_are_told_as_such():
 
 def test_histogram_counts_what_lies_between_two_bounds():
     """What is above all of them too."""
-    (point,) = told(MetricFigures(NOW, RunFigures(COUNTS, ["a"])))[
+    (point,) = report(MetricFigures(NOW, RunFigures(COUNTS, ["a"])))[
         "mainspring_run_duration_seconds"
     ].histogram.data_points
     assert labels_of(point) == {"automation": "a"}
@@ -53,7 +53,7 @@ def test_histogram_counts_what_lies_between_two_bounds():
 
 def test_secrets_are_hidden_in_labels():
     """Whatever somebody named an automation."""
-    found = told(
+    found = report(
         MetricFigures(NOW, RunFigures(Counter({("hush", "started"): 1}), ["hush"])),
         lambda text: text.replace("hush", "***"),
     )
@@ -68,9 +68,9 @@ def test_secrets_are_hidden_in_labels():
 )
 def test_sums_are_those_of_a_scrape(counts):
     """For each metric, label by label."""
-    figures = MetricFigures(NOW, RunFigures(Counter(counts), [name for name, _ in counts]))
-    found = told(figures)
-    for name, samples in list_series(figures).items():
+    metrics = MetricFigures(NOW, RunFigures(Counter(counts), [name for name, _ in counts]))
+    found = report(metrics)
+    for name, samples in list_series(metrics).items():
         if name in COUNTERS and samples:
             assert [point.as_double for point in found[name].sum.data_points] == [sample.value for sample in samples]
         if name in HISTOGRAMS and samples:

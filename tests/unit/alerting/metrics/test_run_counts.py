@@ -11,7 +11,7 @@ from mainspring.web.routes import ProbeRoutes
 from mainspring.web.webhooks.request_counts import WebhookCounts
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import SqliteProcess, fail, finish, outcome
-from tests.unit.web.test_web import Looked, ask
+from tests.unit.web.test_web import HostChecks, ask
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -135,7 +135,7 @@ async def test_figures_of_a_real_store_are_answered(store, clock, tmp_path):
     clock.forward(121_000)
     intake = SimpleNamespace(listen_error=None, table=[], counts=WebhookCounts())
     process = SimpleNamespace(store=SimpleNamespace(reader=store.reader, clock=clock))
-    routes = ProbeRoutes(process, Looked(), None, is_open=True, intake=intake, file=tmp_path / "s.db")  # type: ignore[arg-type]
+    routes = ProbeRoutes(process, HostChecks(), None, is_open=True, intake=intake, file=tmp_path / "s.db")  # type: ignore[arg-type]
     status, headers, body = await ask(routes, "/metrics")
     assert status == 200
     assert headers["content-type"].startswith("text/plain; version=0.0.4")

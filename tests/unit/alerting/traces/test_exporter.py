@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mainspring.alerting.otlp.collector import Collector
-from mainspring.alerting.traces import exporter as module
+from mainspring.alerting.traces import exporter
 from mainspring.alerting.traces.exporter import TraceExporter
 from mainspring.alerting.traces.span_queue import SpanQueue
 from mainspring.domain.runs.trace_span import TraceSpan, run_span_id, trace_id_of
@@ -35,15 +35,15 @@ def collector():
 @pytest.fixture
 def export(monkeypatch):
     """Make an exporter that looks often, and end it."""
-    monkeypatch.setattr(module, "_FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(exporter, "_FIRST_PAUSE_S", 0.01)
     made = []
 
-    def make(endpoint, *, most=1_000, told_every_s=0.0):
+    def make(endpoint, *, most=1_000, report_every_s=0.0):
         queue = SpanQueue(most)
         made.append(
             TraceExporter(
                 queue, Collector(endpoint, None, ErrorText(NoSecrets())), {"service.name": "x"}, str,
-                every_s=0.01, told_every_s=told_every_s,
+                every_s=0.01, told_every_s=report_every_s,
             )
         )  # fmt: skip
         made[-1].start()
@@ -113,21 +113,21 @@ def test_drops_are_told_once_a_minute(export, caplog):
 
 def test_end_waits_for_what_is_left(collector, export):
     """A process that ends in order has told all."""
-    one, queue = export(collector.endpoint)
+    exporter, queue = export(collector.endpoint)
     queue.add([span("a")])
-    one.close()
+    exporter.close()
     assert [span.name for span in collector.spans] == ["a"]
 
 
 def test_end_does_not_wait_for_a_collector_that_is_away(export):
     """Nor for one that hangs any longer than was said."""
-    one, queue = export("http://127.0.0.1:9")
+    exporter, queue = export("http://127.0.0.1:9")
     queue.add([span("a")])
-    until(lambda: one._fault is not None)
-    began = time.monotonic()
-    one.close(60)
+    until(lambda: exporter._fault is not None)
+    started = time.monotonic()
+    exporter.close(60)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         other, queue = export(f"http://127.0.0.1:{mute.getsockname()[1]}")
         queue.add([span("a")])
         other.close(0.2)
-        assert time.monotonic() - began < 50, "it waited for a minute"
+        assert time.monotonic() - started < 50, "it waited for a minute"

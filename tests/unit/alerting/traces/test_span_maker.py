@@ -23,7 +23,7 @@ from mainspring.store.commands.runs import (
 
 RUN = "r_01m8btbp2nhxwrj3zswacng3h5"
 NOW = 1_700_000_005_000
-BEGAN = NOW - 5_000
+STARTED_AT = NOW - 5_000
 MS = 1_000_000
 CANARY = "canary"
 FAILED = Failure(type="ValueError", code="bug", message=f"it was {CANARY}", hint=CANARY, data=CANARY)
@@ -32,8 +32,8 @@ FAILED = Failure(type="ValueError", code="bug", message=f"it was {CANARY}", hint
 def claimed(**more):
     parts = {"parent": None, "parent_ident": None, "kind": "workflow", "run_key": CANARY, "title": CANARY} | more
     return ClaimedRun(
-        id=RUN, automation="order", version=3, claim=2, fresh=True, rank=0, generation=0, started_at=BEGAN,
-        created_at=BEGAN - 9, deadline_at=None, codec="json", input=CANARY.encode(), queue="default", priority=0,
+        id=RUN, automation="order", version=3, claim=2, fresh=True, rank=0, generation=0, started_at=STARTED_AT,
+        created_at=STARTED_AT - 9, deadline_at=None, codec="json", input=CANARY.encode(), queue="default", priority=0,
         tag=CANARY, schedule=None, slot_at=None, crashes=0, **parts,
     )  # fmt: skip
 
@@ -116,8 +116,8 @@ def test_child_and_parent_link_to_each_other():
     maker = SpanMaker()
     parent = claimed(kind="workflow")
     list(maker.spans(ClaimRuns("1:1", 5), ClaimedRuns((parent,), None), NOW))
-    (asked,) = maker.spans(outcome(OutcomeKind.CHILD), DONE, NOW)
-    assert asked.links == (link_to_run(choose_child_id(parent, "charge:key=canary")),)
+    (child_span,) = maker.spans(outcome(OutcomeKind.CHILD), DONE, NOW)
+    assert child_span.links == (link_to_run(choose_child_id(parent, "charge:key=canary")),)
     list(maker.spans(ClaimRuns("1:2", 5), ClaimedRuns((claimed(parent="r_2", parent_ident=CANARY),), None), NOW))
     *_, child = of(maker, FinishRun(RUN, 2, RunState.SUCCEEDED, 1))
     assert child.links == (link_to_run("r_2"),)
@@ -130,7 +130,7 @@ def test_failed_run_tells_code_and_fingerprint(maker):
         maker, FinishRun(RUN, 2, RunState.FAILED, 1, failure=FAILED, reason=FailureReason.RETRIES_EXHAUSTED)
     )
     assert (whole.span_id, whole.parent_id, work.parent_id) == (run_span_id(RUN), None, whole.span_id)
-    assert (whole.start_ns, whole.end_ns) == (BEGAN * MS, NOW * MS)
+    assert (whole.start_ns, whole.end_ns) == (STARTED_AT * MS, NOW * MS)
     assert (whole.name, whole.is_error, whole.error) == ("order", True, "bug")
     assert whole.attributes["mainspring.reason"] == "retries_exhausted"
 

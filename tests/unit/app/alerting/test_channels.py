@@ -34,13 +34,13 @@ def test_examples_of_the_page_are_a_configuration(read):
     settings = read("".join(blocks))
     routing = make_routing(settings)
 
-    def told(severity, **more):
-        what = IncidentAttributes(subject=Subject("billing-day", IncidentKind.SILENCE), severity=severity, **more)
-        return [target.channel for target in routing.targets(what, NotificationEvent.OPENED, 0)]
+    def report(severity, **more):
+        attributes = IncidentAttributes(subject=Subject("billing-day", IncidentKind.SILENCE), severity=severity, **more)
+        return [target.channel for target in routing.targets(attributes, NotificationEvent.OPENED, 0)]
 
-    assert told(Severity.PAGE) == ["ops", "page"]
-    assert told(Severity.NOTIFY, team="billing") == ["ops"]
-    assert told(Severity.NOTIFY) == ["mail", "ops", "page"]
+    assert report(Severity.PAGE) == ["ops", "page"]
+    assert report(Severity.NOTIFY, team="billing") == ["ops"]
+    assert report(Severity.NOTIFY) == ["mail", "ops", "page"]
     assert {type(link).__name__ for link in open_links(settings, secrets(), SystemClock()).values()} == {
         "SlackLink",
         "PagerDutyLink",

@@ -56,7 +56,7 @@ def test_file_beside_the_spool_takes_the_word_back(full, shm):
     assert OutageLog(full).recall() == Outage(1_000, {"ops": None})
 
 
-def _of_somebody_else(own: Path) -> None:
+def _write_foreign_log(own: Path) -> None:
     own.mkdir()
     own.chmod(0o777)
 
@@ -66,7 +66,7 @@ def _link(own: Path) -> None:
     own.symlink_to(own.with_name("theirs"))
 
 
-@pytest.mark.parametrize("prepare", [_of_somebody_else, _link])
+@pytest.mark.parametrize("prepare", [_write_foreign_log, _link])
 def test_spare_place_of_others_is_not_used(full, shm, prepare):
     """Who can write there could make us believe that everybody was told."""
     prepare(shm / f"mainspring-{os.geteuid()}")

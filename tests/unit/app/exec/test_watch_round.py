@@ -21,7 +21,7 @@ from mainspring.store.commands.automations import AnnounceDefinitions, Automatio
 from mainspring.store.sqlite.store import SqliteStore
 from tests.contract.store.clock import FakeClock
 from tests.unit.alerting.peer import Peer, serving
-from tests.unit.domain.monitors.looking import DAY, T0, cadence, watched
+from tests.unit.domain.monitors.monitor_inputs import DAY, T0, cadence, watched
 
 FACTS = MonitorInputs(automations=(watched("backup", cadences=(cadence(every="1h"),)),))
 OFF = SilenceTuning(on=False)
@@ -29,8 +29,8 @@ OFF_FOR_IT = TuningOverrides({"back*": {IncidentKind.SILENCE: {"on": False}}})
 
 
 def silent(tunings=DEFAULT_TUNINGS, own=NO_OVERRIDES):
-    judged, found = find_overdue(FACTS, T0 + DAY, tunings, own)
-    return judged, [automation.name for automation in found]
+    evaluations, found = find_overdue(FACTS, T0 + DAY, tunings, own)
+    return evaluations, [automation.name for automation in found]
 
 
 def test_silent_one_is_said():

@@ -14,7 +14,7 @@ from mainspring.store.commands.runs import ClaimRuns, StartRun
 from mainspring.store.commands.sessions import DeclareSessionDead
 from tests.postgres_server import PostgresServer
 
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 
 
 @pytest.mark.timeout(90)
@@ -30,7 +30,7 @@ def test_supervisor_whose_session_was_buried_opens_another_one(postgres: Postgre
         text = "select id, posts from sessions where role = 'supervisor' and state = 'alive'"
         ((first, posts),) = other.reader.read_text(text)
         other.apply(DeclareSessionDead(first))
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT_S
         while not (found := other.reader.read_text(text)):
             assert time.monotonic() < until
             time.sleep(0.05)
@@ -53,7 +53,7 @@ def test_supervisor_says_again_and_again_that_it_lives(tmp_path: Path, monkeypat
     try:
         assert record._store is not None
         text = "select count(*) from sessions where role = 'supervisor' and beat_at > opened_at and memory > 0"
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT_S
         while record._store.reader.read_text(text) != [(1,)]:
             assert time.monotonic() < until
             time.sleep(0.05)
@@ -76,8 +76,8 @@ def test_death_within_two_seconds_of_a_stop_is_no_runs_fault(tmp_path: Path, *, 
         worker.apply(ClaimRuns("c_1", 1))
         worker.close(drain=False)
 
-        def until_suspects(number: int) -> None:
-            until = time.monotonic() + PATIENCE
+        def wait_for_probation(number: int) -> None:
+            until = time.monotonic() + TIMEOUT_S
             while record.is_busy or record._store.reader.read("count_probation_runs")[0][0] != number:  # type: ignore[union-attr]
                 assert time.monotonic() < until
                 time.sleep(0.05)
@@ -86,9 +86,9 @@ def test_death_within_two_seconds_of_a_stop_is_no_runs_fault(tmp_path: Path, *, 
             record.pardon()
         record.died(os.getpid(), counts=True, probation=False)
         if not is_stopped_before:
-            until_suspects(1)
+            wait_for_probation(1)
             record.pardon()
-        until_suspects(0)
+        wait_for_probation(0)
         assert record._store is not None
         assert record._store.reader.read_text("select state from runs") == [("queued",)]
     finally:

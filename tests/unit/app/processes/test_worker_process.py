@@ -21,11 +21,11 @@ def test_worker_that_does_not_reach_its_store_did_not_crash(tmp_path):
     handover = LaunchSpec({}, str(config), (), role="worker", parent=os.getpid())
     command = [sys.executable, "-m", "mainspring.app.processes.worker_process"]
     process, line = handover.start(command, stderr=subprocess.PIPE)
-    said = process.communicate(timeout=60)[1]
+    errors = process.communicate(timeout=60)[1]
     assert not line.close()
     assert process.returncode == STORE_LOST_EXIT_CODE
-    assert b"out of reach" in said
-    assert b"secret" not in said
+    assert b"out of reach" in errors
+    assert b"secret" not in errors
 
 
 def test_worker_keeps_what_it_runs_under(tmp_path):

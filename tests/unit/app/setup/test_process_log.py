@@ -82,8 +82,8 @@ def test_what_others_put_into_a_record_is_not_believed(log):
     """A record of anybody's that looks like one of ours is written as any other: redacted, and whole."""
     KNOWN_SECRETS.add(["hush-hush-hush"])
     configure_log()
-    said = {"run": "hush-hush-hush", "code": "hush-hush-hush", "state": object(), "is_clean": True}
-    logging.getLogger("users").warning("password is hush-hush-hush", extra=said)
+    values = {"run": "hush-hush-hush", "code": "hush-hush-hush", "state": object(), "is_clean": True}
+    logging.getLogger("users").warning("password is hush-hush-hush", extra=values)
     line = msgspec.json.decode(log())
     assert "hush-hush-hush" not in str(line)
     assert line["text"] == "password is ***"

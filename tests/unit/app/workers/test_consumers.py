@@ -33,8 +33,8 @@ class Store:
     def submit(self, command: ReportConsumer, on_done: Callable[[Any], None]) -> None:
         self.told.append(command)
 
-    async def until_told(self, word: str) -> None:
-        await self.until(lambda: any(word in (told.why or "") for told in self.told))
+    async def wait_for_report(self, word: str) -> None:
+        await self.until(lambda: any(word in (report.why or "") for report in self.told))
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         async with asyncio.timeout(60):
@@ -49,8 +49,8 @@ async def watching(folder: Path, store: Store):
     known = CachedTrigger(
         "in/files", Trigger(source=source), Definition(kind=DefinitionKind.TASK, name="in"), None, None, None, None
     )
-    desk = ConsumerFactory(store, SystemClock(), SecretStore(None, {}))(known, None)  # type: ignore[arg-type]
-    running = asyncio.create_task(desk.run())
+    consumer = ConsumerFactory(store, SystemClock(), SecretStore(None, {}))(known, None)  # type: ignore[arg-type]
+    running = asyncio.create_task(consumer.run())
     try:
         yield
     finally:
@@ -65,7 +65,7 @@ async def test_what_is_left_out_of_a_folder_is_logged_once(tmp_path: Path, caplo
     async with watching(tmp_path, store):
         for name in ("first", "second"):
             (tmp_path / name).write_bytes(b"large")
-            await store.until_told(name)
+            await store.wait_for_report(name)
     for name in ("first", "second"):
         assert len([line for line in caplog.messages if name in line]) == 1, caplog.messages
     assert len([line for line in caplog.messages if "fetches from its folder" in line]) == 1

@@ -109,17 +109,17 @@ async def test_trouble_is_told_once_and_so_is_its_end(store, tmp_path, caplog, m
             while not fact():
                 await asyncio.sleep(0.01)
 
-    def told():
+    def report():
         return [record for record in caplog.records if record.name == "mainspring.upkeep"]
 
     await working.open()
     await until(lambda: upkeep.rounds > 5)
-    (line,) = told()
+    (line,) = report()
     assert "dead processes: OSError: [Errno 5] Input/output error" in line.getMessage()
     assert line.exc_info is None
     upkeep.fault = None
-    await until(lambda: len(told()) > 1)
-    assert told()[1].getMessage() == "upkeep goes on"
+    await until(lambda: len(report()) > 1)
+    assert report()[1].getMessage() == "upkeep goes on"
     await until(lambda: state_of(store, "worker") == "dead")
     await working.close()
 
@@ -141,7 +141,7 @@ def test_upkeep_that_fails_for_a_minute_is_an_incident_until_it_works(store):
     """One that is over sooner is none, and costs no commit."""
     store.open_session("worker")
 
-    def judged(now):
+    def evaluate_upkeep(now):
         facts = FactsReader(store.reader).read(now)
         tuning = process_findings.ProcessFindingTuning()
         return [
@@ -152,18 +152,18 @@ def test_upkeep_that_fails_for_a_minute_is_an_incident_until_it_works(store):
 
     upkeep = Counted()
     upkeep.fault = PermissionError(errno.EACCES, "Permission denied", "/locks/a.lock")
-    begun = store.clock.now()
+    started_at = store.clock.now()
     for second in range(0, 61, 10):
-        upkeep.run_once(store, begun + second * 1000)
+        upkeep.run_once(store, started_at + second * 1000)
         found = sessions(store.reader)[0].findings
         assert bool(found) == (second >= 30)
-    (text,) = judged(begun + 60_000)
+    (text,) = evaluate_upkeep(started_at + 60_000)
     assert "upkeep of dead processes fails: PermissionError: [Errno 13] Permission denied: '/locks/a.lock'" in text
-    assert judged(begun + 59_000) == []
+    assert evaluate_upkeep(started_at + 59_000) == []
     upkeep.fault = None
-    upkeep.run_once(store, begun + 61_000)
+    upkeep.run_once(store, started_at + 61_000)
     upkeep.close()
-    assert judged(begun + 61_000) == []
+    assert evaluate_upkeep(started_at + 61_000) == []
 
 
 @pytest.mark.asyncio

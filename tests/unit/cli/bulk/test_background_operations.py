@@ -19,9 +19,9 @@ def bulk(cli, stage):
 
 def test_background_puts_an_act_on_record(cli, stage, bulk):
     """It says how many and goes; whoever works does it."""
-    shown = cli("bulk", "show", bulk)
-    assert "Retry failed runs: running" in shown.out
-    assert "0 of 2 runs done; 2 left." in shown.out
+    view = cli("bulk", "show", bulk)
+    assert "Retry failed runs: running" in view.out
+    assert "0 of 2 runs done; 2 left." in view.out
     assert run_next_piece(stage.store)
     (row,) = cli("bulk", "list", "--json").json
     assert (row["id"], row["state"], row["done"], row["total"]) == (bulk, "done", 2, 2)
@@ -31,8 +31,8 @@ def test_background_puts_an_act_on_record(cli, stage, bulk):
 def test_dry_run_counts_and_asks_for_nothing(cli, stage):
     """Of a discard too; nothing fits is told."""
     stage.do(fail(stage.begin()))
-    said = cli("failed", "retry", "--state", "failed", "--background", "--dry-run")
-    assert "1 run; nothing was done" in said.out
+    result = cli("failed", "retry", "--state", "failed", "--background", "--dry-run")
+    assert "1 run; nothing was done" in result.out
     assert cli("failed", "discard", "--error", "ffff", "--background", "-y").code != 0
     assert cli("bulk", "list", "--json").json == []
 
@@ -77,8 +77,8 @@ def test_all_runs_of_a_filter_are_cancelled(cli, stage):
     assert "Cancel runs of backup until 2099-01-01: 1 run; nothing was done" in cli(*words, "--dry-run").out
     bulk = cli(*words, "-y", "--json").json["bulk"]
     assert run_next_piece(stage.store)
-    shown = cli("bulk", "show", bulk, "--json").json["bulk"]
-    assert (shown["verb"], shown["rate"], shown["done"], shown["state"]) == ("cancel", "60/m", 1, "done")
+    view = cli("bulk", "show", bulk, "--json").json["bulk"]
+    assert (view["verb"], view["rate"], view["done"], view["state"]) == ("cancel", "60/m", 1, "done")
     for wrong in (["--undo", "--background"], ["--rate", "1/s"]):
         assert cli("runs", "cancel", "--name", "backup", "-y", *wrong).code == 2
 

@@ -28,10 +28,10 @@ def test_installation_in_order_ends_with_0(cli, folder):
         "import mainspring as ms\n@ms.task(owner='ann', runbook='docs/tidy.md', timeout='20m')\ndef tidy() -> None: ...\n"
     )
     cli("db", "migrate", "--create")
-    said = cli("doctor", "--json")
-    assert {check["name"] for check in said.json} == set(checks_by_name())
-    assert {check["state"] for check in said.json} == {"ok"}
-    assert said.code == 0
+    result = cli("doctor", "--json")
+    assert {check["name"] for check in result.json} == set(checks_by_name())
+    assert {check["state"] for check in result.json} == {"ok"}
+    assert result.code == 0
 
 
 def test_our_own_backup_leaves_nothing_to_mend(cli, folder):
@@ -43,9 +43,9 @@ def test_our_own_backup_leaves_nothing_to_mend(cli, folder):
 
 def test_warning_alone_ends_with_9(cli, stage):
     """Whoever asks from a script hears of it; the level says how bad it is."""
-    said = cli("doctor", "--json")
-    assert {check["state"] for check in said.json} == {"ok", "warning"}
-    assert said.code == 9
+    result = cli("doctor", "--json")
+    assert {check["state"] for check in result.json} == {"ok", "warning"}
+    assert result.code == 9
 
 
 def test_code_is_loaded_once(cli, folder):

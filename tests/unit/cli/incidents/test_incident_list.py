@@ -17,7 +17,7 @@ SILENT = Subject("backup", IncidentKind.SILENCE)
 def wrong(stage):
     """One incident that is open, with a channel that is to be told."""
 
-    def look(id="i_1", subject=SILENT, text="no success for 26 h", to=TO, facts=None, **options):
+    def record_evaluation(id="i_1", subject=SILENT, text="no success for 26 h", to=TO, facts=None, **options):
         finding = Finding(
             subject=subject,
             severity=Severity.PAGE,
@@ -30,8 +30,8 @@ def wrong(stage):
             RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id=id, finding=finding, to=to, **options),))
         )
 
-    look()
-    return look
+    record_evaluation()
+    return record_evaluation
 
 
 def test_list_says_what_is_wrong(cli, wrong):
@@ -84,7 +84,7 @@ def test_show_prints_words_and_no_names_of_fields(cli, wrong, stage):
 def test_show_tells_all_of_one(cli, wrong):
     """What, since when, by what it was judged, what to do, what became of it, who is told."""
     cli("incidents", "ack", "1", "--reason", "on it", "--actor", "ann")
-    said = cli("incidents", "show", "@last")
+    result = cli("incidents", "show", "@last")
     for part in (
         "i_1  acknowledged  [page]",
         "backup: no success for 26 h",
@@ -93,7 +93,7 @@ def test_show_tells_all_of_one(cli, wrong):
         "ann: on it",
         "ops: opened, unsent",
     ):
-        assert part in said.out, part
+        assert part in result.out, part
     document = cli("incidents", "show", "i_1", "--json").json
     assert [move["move"] for move in document["moves"]] == ["open", "acknowledge"]
     assert document["alerts"][0]["channel"] == "ops"
@@ -111,19 +111,19 @@ def test_acts_end_in_the_audit_log(cli, wrong):
     assert verbs[:4] == ["acknowledge", "resolve", "snooze", "acknowledge"]
 
 
-@pytest.mark.parametrize(("span", "why"), [("60d", "30 days"), ("2020-01-05", "passed")])
-def test_snooze_has_bounds(cli, wrong, span, why):
+@pytest.mark.parametrize(("span", "reason"), [("60d", "30 days"), ("2020-01-05", "passed")])
+def test_snooze_has_bounds(cli, wrong, span, reason):
     """Neither for ever nor back in time."""
-    said = cli("incidents", "snooze", "i_1", "--for", span)
-    assert said.code == 2
-    assert why in said.err
+    result = cli("incidents", "snooze", "i_1", "--for", span)
+    assert result.code == 2
+    assert reason in result.err
 
 
 def test_looked_after_for_a_time(cli, wrong):
     """It says until when; neither for ever nor back in time."""
-    said = cli("incidents", "ack", "i_1", "--for", "2h")
-    assert said.code == 0
-    assert "You look after i_1 until" in said.out
+    result = cli("incidents", "ack", "i_1", "--for", "2h")
+    assert result.code == 0
+    assert "You look after i_1 until" in result.out
     assert cli("incidents", "show", "i_1", "--json").json["state"] == "acknowledged"
     wrong("i_2", Subject("order", IncidentKind.SILENCE))
     assert "30 days" in cli("incidents", "ack", "i_2", "--for", "60d").err
@@ -147,8 +147,8 @@ def test_show_names_the_runbook(cli, wrong, folder):
     assert "Runbook: runbooks/backup.md#silence" in cli("incidents", "show", "i_1").out
 
 
-@pytest.mark.parametrize(("until", "says"), [(None, "none, needs a person"), (-1, "was due "), (3_600_000, "UTC")])
-def test_show_says_what_is_missing_and_what_comes_next(cli, stage, wrong, until, says):
+@pytest.mark.parametrize(("until", "sentence"), [(None, "none, needs a person"), (-1, "was due "), (3_600_000, "UTC")])
+def test_show_says_what_is_missing_and_what_comes_next(cli, stage, wrong, until, sentence):
     """In the words of the messages; the figures behind them are in the JSON."""
     facts = {
         "last_good_at": stage.now - 7_200_000,
@@ -159,7 +159,7 @@ def test_show_says_what_is_missing_and_what_comes_next(cli, stage, wrong, until,
     rows = {line[2:11].strip(): line for line in cli("incidents", "show", "i_2").out.splitlines()}
     assert "last good" in rows
     assert "2 slots missed" in rows["impact"]
-    assert says in rows["next try"]
+    assert sentence in rows["next try"]
     assert not rows.keys() & facts.keys()
     assert cli("incidents", "show", "i_2", "--json").json["facts"].keys() == facts.keys()
 
@@ -180,14 +180,14 @@ def test_incident_of_many_failed_runs_says_how_many_it_does_not_show(cli, stage)
     for number in range(60):
         stage.start(ORDER, b'{"customer": "x"}', item=f"in/{number}.csv")
         stage.do(fail(stage.claim()))
-    told = tuple(
+    failures = tuple(
         GroupedFailure(failure.seq, failure.run, failure.at) for failure in ungrouped_failures(stage.store.reader)
     )
     subject = Subject("order", IncidentKind.PERMANENT_ERROR, "f1")
     finding = Finding(subject=subject, severity=Severity.PAGE, text="it broke", since_at=stage.now)
-    group = ErrorGroup("order", "f1", "E", "e", "p", "m", told)
-    found = EvaluatedFinding(id="i_9", finding=finding, faults=tuple(failure.seq for failure in told))
+    group = ErrorGroup("order", "f1", "E", "e", "p", "m", failures)
+    found = EvaluatedFinding(id="i_9", finding=finding, faults=tuple(failure.seq for failure in failures))
     stage.do(RecordEvaluation(started_at=stage.now, groups=(group,), found=(found,)))
     assert "(and 59 more)" in cli("incidents", "list").out
-    shown = cli("incidents", "show", "i_9").out
-    assert "  and 40 more: mainspring failed list --error f1 --limit 60\n" in shown
+    view = cli("incidents", "show", "i_9").out
+    assert "  and 40 more: mainspring failed list --error f1 --limit 60\n" in view

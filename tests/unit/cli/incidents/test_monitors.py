@@ -50,8 +50,8 @@ def test_show_prints_the_arithmetic(cli, stage):
         "Wrong while 'share failed', failed of ended, is 'share allowed' (share=, or fail_rate= of the definition) or more."
         in out
     )
-    (judged,) = cli("monitors", "show", "fail_rate", "sync", "--json").json["judged"]
-    assert (judged["verdict"], judged["figures"]["failed"], judged["automation"]) == ("wrong", 5, "sync")
+    (evaluated,) = cli("monitors", "show", "fail_rate", "sync", "--json").json["judged"]
+    assert (evaluated["verdict"], evaluated["figures"]["failed"], evaluated["automation"]) == ("wrong", 5, "sync")
 
 
 def test_show_tells_schedules_and_names(cli, stage):
@@ -91,8 +91,8 @@ def test_what_is_open_counts_for_what_is_well_again(cli, stage):
     stage.do(RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id="i_1", finding=finding),)))
     for _ in range(5):
         stage.do(fail(stage.begin(SYNC)))
-    (judged,) = cli("monitors", "show", "fail_rate", "sync", "--json").json["judged"]
-    assert judged["figures"]["limit_share"] == 0.1
+    (evaluated,) = cli("monitors", "show", "fail_rate", "sync", "--json").json["judged"]
+    assert evaluated["figures"]["limit_share"] == 0.1
 
 
 def test_errors_that_come_back_are_counted(cli, stage):
@@ -146,12 +146,12 @@ def test_settings_of_one_automation_are_shown_and_obeyed(cli, stage, monkeypatch
         stage.do(fail(stage.begin(SYNC)))
     monkeypatch.setenv("MAINSPRING_MONITORS_OF__SYNC__FAIL_RATE__LEAST", "6")
     monkeypatch.setenv("MAINSPRING_MONITORS_OF__SYNC__FAIL_RATE__WINDOW", "2h")
-    shown = cli("monitors", "show", "fail_rate", "sync")
-    assert "least = 6" in shown.out
-    assert "window = 2h" in shown.out
-    assert "sync  wrong" not in shown.out
-    assert "settings of its own: [monitors.of]" in shown.err
+    view = cli("monitors", "show", "fail_rate", "sync")
+    assert "least = 6" in view.out
+    assert "window = 2h" in view.out
+    assert "sync  wrong" not in view.out
+    assert "settings of its own: [monitors.of]" in view.err
     assert "least = 5" in cli("monitors", "show", "fail_rate").out
     monkeypatch.setenv("MAINSPRING_MONITORS_OF__SYNK__TOO_FAST", "off")
-    told = cli("monitors", "list").err
-    assert "set for nobody: unknown automation 'synk'. Did you mean 'sync'?" in told
+    answer = cli("monitors", "list").err
+    assert "set for nobody: unknown automation 'synk'. Did you mean 'sync'?" in answer

@@ -16,29 +16,29 @@ from tests.oidc_provider import FORGERIES, encoded, key_of, public, signed
 
 ISSUER = "https://login.example.com"
 GOOD = {"iss": ISSUER, "aud": "ms", "nonce": "n", "exp": 1_060, "iat": 1_000, "sub": "7"}
-ASKED = PendingSignIn(state="s", nonce="n", verifier="v", browser="b", next="", until_at=0)
+PENDING = PendingSignIn(state="s", nonce="n", verifier="v", browser="b", next="", until_at=0)
 KEY = key_of("ES256", "first")
-SHOWN = read_signing_keys(public(KEY))
+PUBLIC_KEYS = read_signing_keys(public(KEY))
 
 
-def read(token, keys=SHOWN, access=None):
-    return verify_claims(TokenResponse(token, access), keys, ASKED, issuer=ISSUER, client_id="ms", now_s=1_000)
+def read(token, keys=PUBLIC_KEYS, access=None):
+    return verify_claims(TokenResponse(token, access), keys, PENDING, issuer=ISSUER, client_id="ms", now_s=1_000)
 
 
-def check(**said):
-    return read(signed({name: value for name, value in {**GOOD, **said}.items() if value is not None}, KEY))
+def check(**claims):
+    return read(signed({name: value for name, value in {**GOOD, **claims}.items() if value is not None}, KEY))
 
 
 @pytest.mark.parametrize(
-    "said", [{}, {"aud": ["ms"]}, {"aud": ["ms", "other"], "azp": "ms"}, {"exp": 900}, {"iat": 500.5}, {"nbf": 1_100}]
+    "claims", [{}, {"aud": ["ms"]}, {"aud": ["ms", "other"], "azp": "ms"}, {"exp": 900}, {"iat": 500.5}, {"nbf": 1_100}]
 )
-def test_claims_for_us_are_taken(said):
+def test_claims_for_us_are_taken(claims):
     """One audience or a list; clocks may differ a little."""
-    assert check(**said)["sub"] == "7"
+    assert check(**claims)["sub"] == "7"
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("claims", "reason"),
     [
         *(({"iss": issuer}, "another issuer") for issuer in (ISSUER + "/", None, 1)),
         *(({"aud": aud}, "another client") for aud in ("other", None, "", [], ["other"], ["ms", "other"], {"ms": 1}, ["ms", 1])),
@@ -50,10 +50,10 @@ def test_claims_for_us_are_taken(said):
         *(({"sub": sub}, "nobody") for sub in (None, 1)),
     ],
 )  # fmt: skip
-def test_claims_for_others_are_refused(said, why):
+def test_claims_for_others_are_refused(claims, reason):
     """Another issuer, client, sign-in or time; the sentence says which."""
-    with pytest.raises(ArgumentError, match=f"^the provider's answer is for {why}$"):
-        check(**said)
+    with pytest.raises(ArgumentError, match=f"^the provider's answer is for {reason}$"):
+        check(**claims)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -40,13 +40,13 @@ def test_tokens_are_read_from_the_answer():
 
 def test_provider_speaks_for_its_issuer_over_tls_only():
     """Else somebody on the way could say who is who."""
-    said = {
+    metadata = {
         "issuer": ISSUER,
         "authorization_endpoint": f"{ISSUER}/a",
         "token_endpoint": f"{ISSUER}/t",
         "jwks_uri": f"{ISSUER}/k",
     }
-    assert read_provider(json.dumps(said).encode(), ISSUER).accepts_basic_auth
+    assert read_provider(json.dumps(metadata).encode(), ISSUER).accepts_basic_auth
     for wrong in (
         {"issuer": "https://evil.example"},
         {"token_endpoint": "http://login.example.com/t"},
@@ -55,7 +55,7 @@ def test_provider_speaks_for_its_issuer_over_tls_only():
         {"jwks_uri": None},
     ):
         with pytest.raises(ArgumentError):
-            read_provider(json.dumps(said | wrong).encode(), ISSUER)
+            read_provider(json.dumps(metadata | wrong).encode(), ISSUER)
 
 
 @pytest.mark.parametrize("name", ["authlib.oidc.core", "joserfc.jwt"])
@@ -112,10 +112,10 @@ def test_loopback_endpoints_are_for_a_loopback_issuer_only(host, field):
     """Else a provider outside could make us send codes, and our secret, to whatever listens on this machine."""
     outside, inside = "https://login.example.com", "http://localhost:9000"
 
-    def told(issuer, scheme):
+    def endpoints(issuer, scheme):
         endpoints = dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), f"{issuer}/x")
         return json.dumps({"issuer": issuer, **endpoints, field: f"{scheme}://{host}:9000/x"}).encode()
 
     with pytest.raises(ArgumentError):
-        read_provider(told(outside, "https"), outside)
-    assert read_provider(told(inside, "https"), inside).issuer == inside
+        read_provider(endpoints(outside, "https"), outside)
+    assert read_provider(endpoints(inside, "https"), inside).issuer == inside

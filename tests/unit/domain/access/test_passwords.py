@@ -80,6 +80,6 @@ def test_three_thousand_commonest_passwords_are_refused():
 
 def test_stolen_passwords_are_read_when_one_is_set():
     """No command, and no process that sets none, waits for thirty thousand words."""
-    looked = "import sys, mainspring.cli.main, mainspring.web.process; print('zxcvbn' in ''.join(sys.modules))"
-    said = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "False"
+    program = "import sys, mainspring.cli.main, mainspring.web.process; print('zxcvbn' in ''.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

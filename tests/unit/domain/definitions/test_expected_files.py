@@ -8,7 +8,7 @@ START = 1_000_000
 
 
 @pytest.mark.parametrize(
-    ("products", "why"),
+    ("products", "reason"),
     [
         ([], "nothing matches"),
         ([FoundFile("a", 5, START - 60_000)], "before the start"),
@@ -16,11 +16,11 @@ START = 1_000_000
         ([FoundFile("a", 5, START - 60_000), FoundFile("b", 0, START + 5)], "b is empty"),
     ],
 )
-def test_unmet_says_why(products, why):
+def test_unmet_says_why(products, reason):
     """Absent, old and empty are told apart."""
     (sentence,) = find_missing_files(["*.gz"], {"*.gz": products}, START)
     assert sentence.startswith("*.gz: ")
-    assert why in sentence
+    assert reason in sentence
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from mainspring.domain.monitors.monitor import Evaluation
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, MONITORS, evaluate_all
 from mainspring.domain.monitors.timing.silence import SilenceTuning
 from mainspring.domain.text.phrases import format_figure, format_span
-from tests.unit.domain.monitors.looking import DAY, HOUR, T0, cadence, watched
+from tests.unit.domain.monitors.monitor_inputs import DAY, HOUR, T0, cadence, watched
 
 WRONG = MonitorInputs(
     automations=(watched(cadences=(cadence(every="1h"),)),), locks=(HeldLock("db", "x", T0, live=False),)
@@ -44,8 +44,10 @@ def test_nothing_is_wrong_where_nobody_expects_anything() -> None:
     fault = NewFailure(run="r", automation="x", fingerprint="", state="cancelled", reason="", at=T0, text="")
     off: list[dict[str, Any]] = [{"retired_at": T0}, {"paused_at": T0 + 9 * DAY}]
     for known in off:
-        one = watched(cadences=(cadence(every="1h", next_slot_at=T0),), problem="x", running_since_at=T0, **known)
-        facts = MonitorInputs(automations=(one,), faults=(fault,), queues=(WatchedQueue(name="q"),))
+        automation = watched(
+            cadences=(cadence(every="1h", next_slot_at=T0),), problem="x", running_since_at=T0, **known
+        )
+        facts = MonitorInputs(automations=(automation,), faults=(fault,), queues=(WatchedQueue(name="q"),))
         assert evaluate_all(facts, DEFAULT_TUNINGS, T0 + 10 * DAY).findings == ()
 
 

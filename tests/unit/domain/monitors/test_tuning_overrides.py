@@ -11,7 +11,7 @@ from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, MONITORS, evalu
 from mainspring.domain.monitors.timing.silence import SilenceTuning
 from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.domain.monitors.waiting.human_wait import HumanWaitTuning
-from tests.unit.domain.monitors.looking import DAY, HOUR, T0, cadence, watched
+from tests.unit.domain.monitors.monitor_inputs import DAY, HOUR, T0, cadence, watched
 
 SILENCE, WAIT = IncidentKind.SILENCE, IncidentKind.HUMAN_WAIT
 names = st.sampled_from(["sync-a", "sync-b", "nightly", "other"])
@@ -62,9 +62,9 @@ def test_monitor_that_is_off_for_all_judges_whom_it_is_on_for() -> None:
     )
     tunings = {**DEFAULT_TUNINGS, SILENCE: SilenceTuning(on=False)}
     own = TuningOverrides({"a": {SILENCE: {"on": True}}})
-    judged = evaluate_all(facts, tunings, T0 + DAY, own)
-    assert [finding.subject.automation for finding in judged.findings if finding.subject.kind is SILENCE] == ["a"]
-    assert judged.evaluated[SILENCE] == 1
+    evaluation = evaluate_all(facts, tunings, T0 + DAY, own)
+    assert [finding.subject.automation for finding in evaluation.findings if finding.subject.kind is SILENCE] == ["a"]
+    assert evaluation.evaluated[SILENCE] == 1
     assert SILENCE not in evaluate_all(facts, tunings, T0 + DAY).evaluated
 
 

@@ -12,10 +12,10 @@ SIZE = ("size", "the write-ahead log is larger than 64 MiB")
 READER = ("process 7", "process 7 (python report.py)")
 
 
-def judged(*found, **process):
+def evaluate_wal(*found, **process):
     """Return what is judged of findings (name, why, minutes that it has lasted) of a watcher."""
     findings = tuple(
-        ProcessFinding(ProcessFindingKind.WAL, name, why, NOW - lasts * MINUTE) for name, why, lasts in found
+        ProcessFinding(ProcessFindingKind.WAL, name, reason, NOW - lasts * MINUTE) for name, reason, lasts in found
     )
     watcher = WatchedProcess(
         session=1, role="watcher", host="box", pid=1, beat_at=NOW, opened_at=0, findings=findings, **process
@@ -25,8 +25,8 @@ def judged(*found, **process):
 
 def test_reader_of_five_minutes_is_a_finding_by_its_name():
     """Not a minute before."""
-    assert judged((*READER, 4)) == [None]
-    (finding,) = judged((*READER, 5))
+    assert evaluate_wal((*READER, 4)) == [None]
+    (finding,) = evaluate_wal((*READER, 5))
     assert (
         finding.text
         == "the write-ahead log cannot be emptied: process 7 (python report.py) reads the store all the time"
@@ -36,14 +36,14 @@ def test_reader_of_five_minutes_is_a_finding_by_its_name():
 
 def test_large_log_is_a_finding_with_whoever_reads():
     """Also with who has read for a short while only, and with no one."""
-    (finding,) = judged((*SIZE, 6), (*READER, 1))
+    (finding,) = evaluate_wal((*SIZE, 6), (*READER, 1))
     assert finding.text.startswith("the write-ahead log is larger than 64 MiB: process 7 (python report.py) reads")
-    (finding,) = judged((*SIZE, 6))
+    (finding,) = evaluate_wal((*SIZE, 6))
     assert finding.text == "the write-ahead log is larger than 64 MiB and is not emptied"
     assert "lsof" in finding.hint
 
 
 def test_what_a_dead_process_found_counts_no_more():
     """Nor is anything judged where nothing was found."""
-    assert judged((*SIZE, 9), gone=True) == []
-    assert judged() == []
+    assert evaluate_wal((*SIZE, 9), gone=True) == []
+    assert evaluate_wal() == []

@@ -19,8 +19,8 @@ HOUR = 3_600_000
 HISTORY = DurationHistory(buckets=((10, 100), (12, 20)), over_ms=30 * DAY_MS, busiest_hour=3)
 
 
-def end(*, succeeded=True, took_ms=1_000):
-    return RunCompletion("r_1", succeeded, not succeeded, NOW - HOUR - took_ms, NOW - HOUR)
+def end(*, succeeded=True, duration_ms=1_000):
+    return RunCompletion("r_1", succeeded, not succeeded, NOW - HOUR - duration_ms, NOW - HOUR)
 
 
 def signs(*automations, ended=None, wrong=()):
@@ -37,13 +37,16 @@ def test_what_only_retries_healed_is_told(ended, is_sign):
     assert signs(ended={"sync": ended}) == [("Healed by retry", "sync")] * is_sign
 
 
-@pytest.mark.parametrize(("took_ms", "is_sign"), [(2_049, True), (2_048, False), (8_200, False)])
-def test_what_is_slower_than_usual_is_told(took_ms, is_sign):
+@pytest.mark.parametrize(("duration_ms", "is_sign"), [(2_049, True), (2_048, False), (8_200, False)])
+def test_what_is_slower_than_usual_is_told(duration_ms, is_sign):
     """Half of the last runs took more than twice what half of all took; what is much slower is an incident."""
-    one = WatchedAutomation(
-        name="sync", succeeded_at=NOW - HOUR, ends=tuple(end(took_ms=took_ms) for _ in range(5)), history=HISTORY
+    automation = WatchedAutomation(
+        name="sync",
+        succeeded_at=NOW - HOUR,
+        ends=tuple(end(duration_ms=duration_ms) for _ in range(5)),
+        history=HISTORY,
     )
-    assert signs(one) == [("Slower than usual", "sync")] * is_sign
+    assert signs(automation) == [("Slower than usual", "sync")] * is_sign
 
 
 def test_what_never_succeeded_is_told():

@@ -20,7 +20,10 @@ OPEN = Incident(
 
 def due(incident, now, routing=ROUTING):
     found = list_reminders(
-        [incident], routing, lambda one: IncidentAttributes(subject=one.subject, severity=one.severity), now
+        [incident],
+        routing,
+        lambda incident_read: IncidentAttributes(subject=incident_read.subject, severity=incident_read.severity),
+        now,
     )
     return [(reminder.about, reminder.number, tuple(target.channel for target in reminder.to)) for reminder in found]
 
@@ -84,10 +87,10 @@ def test_what_is_told_ahead_is_quiet_until_its_day():
 
 def test_what_was_acknowledged_ahead_wakes_on_its_day():
     """What was acknowledged on the day itself, or sleeps, does not."""
-    taken = replace(SECRET, state=IncidentState.ACKNOWLEDGED, changed_at=HOUR)
-    assert due(taken, DAY_ITSELF - 1) == []
-    assert due(taken, DAY_ITSELF + 9 * HOUR) == [(NotificationEvent.REPEATED, DAY_ITSELF, ("ops",))]
-    assert due(replace(taken, changed_at=DAY_ITSELF), DAY_ITSELF + 9 * HOUR) == []
+    acknowledged = replace(SECRET, state=IncidentState.ACKNOWLEDGED, changed_at=HOUR)
+    assert due(acknowledged, DAY_ITSELF - 1) == []
+    assert due(acknowledged, DAY_ITSELF + 9 * HOUR) == [(NotificationEvent.REPEATED, DAY_ITSELF, ("ops",))]
+    assert due(replace(acknowledged, changed_at=DAY_ITSELF), DAY_ITSELF + 9 * HOUR) == []
     assert due(replace(SECRET, state=IncidentState.SNOOZED, snoozed_until=999 * HOUR), DAY_ITSELF + 9 * HOUR) == []
 
 
@@ -107,14 +110,17 @@ def test_what_is_part_of_another_is_not_repeated_while_that_is_open():
     """When the other one is over, what is left of it speaks for itself."""
     part, other = replace(OPEN, parent="i0"), replace(OPEN, id="i0")
 
-    def told(*wrong):
+    def reminded_ids(*wrong):
         found = list_reminders(
-            wrong, ROUTING, lambda one: IncidentAttributes(subject=one.subject, severity=one.severity), 5 * HOUR
+            wrong,
+            ROUTING,
+            lambda incident_read: IncidentAttributes(subject=incident_read.subject, severity=incident_read.severity),
+            5 * HOUR,
         )
         return {reminder.incident.id for reminder in found}
 
-    assert told(part, other) == {"i0"}
-    assert told(part) == {"i1"}
+    assert reminded_ids(part, other) == {"i0"}
+    assert reminded_ids(part) == {"i1"}
 
 
 def test_snoozed_incident_of_the_digest_wakes():

@@ -118,7 +118,7 @@ ANSWERED = {"state": IncidentState.ACKNOWLEDGED}
 
 
 @pytest.mark.parametrize(
-    ("about", "more", "is_told", "is_worth"),
+    ("about", "more", "has_text", "is_worth"),
     [
         (NotificationEvent.OPENED, {}, False, True),
         (NotificationEvent.OPENED, ANSWERED, False, True),
@@ -136,9 +136,9 @@ ANSWERED = {"state": IncidentState.ACKNOWLEDGED}
         (NotificationEvent.DIGEST, OVER, False, True),
     ],
 )
-def test_what_is_over_or_answered_is_not_called_for(about, more, is_told, is_worth):
+def test_what_is_over_or_answered_is_not_called_for(about, more, has_text, is_worth):
     """An opening that is over is told by its end, unless it mended itself within the moment in which nobody was told."""
-    found = should_send_alert(about, 1, incident(**more), is_told=is_told, brief_ms=30_000)
+    found = should_send_alert(about, 1, incident(**more), is_told=has_text, brief_ms=30_000)
     assert found is is_worth
 
 

@@ -42,9 +42,9 @@ def test_written_line_is_one_harmless_line_of_json(text: str, fields: dict[str, 
 def test_long_line_says_how_much_was_cut() -> None:
     """Text is cut with a count; fields that do not fit are left out, and that is said."""
     line = LogLine(at=0, level=Level.INFO, text="x" * 20_000, fields={"a": "y" * 1_000})
-    shown, _ = fit_line(line)
-    assert shown.text.endswith(" characters]")
-    assert shown.fields == {"left_out": "the fields: the line was too long"}
+    fitted, _ = fit_line(line)
+    assert fitted.text.endswith(" characters]")
+    assert fitted.fields == {"left_out": "the fields: the line was too long"}
     short = LogLine(at=0, level=Level.INFO, text="x")
     assert fit_line(short) == (short, encode_json(short))
 

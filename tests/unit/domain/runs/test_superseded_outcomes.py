@@ -12,8 +12,8 @@ def counted(*rows):
     return [_row(rank, *row) for rank, row in enumerate(rows, start=1)]
 
 
-def _row(rank, ident, state=OutcomeState.SUCCEEDED, kind=OutcomeKind.STEP, asked_after=0):
-    return CountedOutcome(rank, ident, kind, state, asked_after)
+def _row(rank, ident, state=OutcomeState.SUCCEEDED, kind=OutcomeKind.STEP, called_after=0):
+    return CountedOutcome(rank, ident, kind, state, called_after)
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,8 @@ def test_time_of_the_day_is_the_next_one(clock, zone, at):
     """It is never in the past and at most two days away; but for a gap the wall clock then shows it."""
     found = next_clock_time(clock, zone, at)
     assert at <= found <= at + 2 * DAY + DAY // 12
-    shown = f"{to_local(found, zone):%H:%M}"
-    assert shown == clock or to_local(found, zone).utcoffset() != to_local(found - 3 * 3_600_000, zone).utcoffset()
+    local_time = f"{to_local(found, zone):%H:%M}"
+    assert local_time == clock or to_local(found, zone).utcoffset() != to_local(found - 3 * 3_600_000, zone).utcoffset()
 
 
 def test_time_that_comes_twice_counts_once():

@@ -13,11 +13,11 @@ WAITS = st.lists(st.tuples(st.integers(0, 3_000), st.integers(0, 400)), max_size
 def test_no_span_has_more_starts_than_the_count(rate, waits):
     """Whoever asks for as much as there is, whenever, never gets more than the count in any span, also after a text was read again."""
     window, now, starts = RateWindow(*rate), 0, []
-    for wait, wanted in waits:
+    for wait, expected in waits:
         now += wait
-        taken = min(wanted, window.free(now))
-        starts += [now] * taken
-        window = RateWindow.of(*rate, window.spend(taken, now).write())
+        granted = min(expected, window.free(now))
+        starts += [now] * granted
+        window = RateWindow.of(*rate, window.spend(granted, now).write())
         assert sum(now - at < window.per_ms for at in starts) <= window.count
         assert len(window.parts) <= 52
 
@@ -26,9 +26,9 @@ def test_no_span_has_more_starts_than_the_count(rate, waits):
 def test_room_is_there_when_it_was_said_to_be_and_not_before(rate, waits):
     """The instant named is the first that lets one more through."""
     window, now = RateWindow(*rate), 0
-    for wait, wanted in waits:
+    for wait, expected in waits:
         now += wait
-        window = window.spend(min(wanted, window.free(now)), now)
+        window = window.spend(min(expected, window.free(now)), now)
         at = window.next_at(now)
         assert at >= now
         assert window.free(at) >= 1

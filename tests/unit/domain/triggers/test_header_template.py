@@ -16,7 +16,7 @@ from mainspring.engine.definitions.trigger_draft import build_trigger_draft
 
 
 @pytest.mark.parametrize(
-    ("written", "kept"),
+    ("written", "normalized"),
     [
         ("{headers.X-Request-Id}", "{headers.x_request_id}"),
         ("a-B {headers.x_a:>10} {data.a}", "a-B {headers.x_a:>10} {data.a}"),
@@ -24,21 +24,21 @@ from mainspring.engine.definitions.trigger_draft import build_trigger_draft
         ("{data.headers}-{name}", "{data.headers}-{name}"),
     ],
 )
-def test_headers_of_a_template_are_kept_in_one_spelling(written, kept):
+def test_headers_of_a_template_are_kept_in_one_spelling(written, normalized):
     """Nothing but their names is touched."""
-    assert normalize_header_names(written) == kept
+    assert normalize_header_names(written) == normalized
 
 
 def test_every_option_takes_either_spelling():
     """What one option understands, all do."""
-    kept = "{headers.x_tenant}"
+    normalized = "{headers.x_tenant}"
     queue = BrokerQueue.parse("redis://h/0?stream=s", key="{headers.X-Tenant}", partition="{headers.x-tenant}")
-    assert (queue.key, queue.partition) == (kept, kept)
-    assert FlowControl.parse(by="{headers.X-Tenant}").by == kept
+    assert (queue.key, queue.partition) == (normalized, normalized)
+    assert FlowControl.parse(by="{headers.X-Tenant}").by == normalized
     verifier = ms.verify.none()
-    assert Webhook.parse("/a", verify=verifier, key="{headers.X-Tenant}").key == kept
+    assert Webhook.parse("/a", verify=verifier, key="{headers.X-Tenant}").key == normalized
     draft = build_trigger_draft("webhook", {"path": "/a", "verify": verifier, "partition": "{headers.x-tenant}"})
-    assert draft.partition == kept
+    assert draft.partition == normalized
 
 
 def test_template_that_is_none_is_refused():

@@ -34,7 +34,7 @@ def event(data: Any, **fields: Any) -> dict[str, Any]:
 
 
 def whole(event: Event): ...
-def whole_beside(event: Event, region: str = "eu"): ...
+def event_and_default(event: Event, region: str = "eu"): ...
 def typed(order: Order): ...
 def loose(order): ...
 def fields(id: str, amount: int = 1): ...
@@ -78,17 +78,17 @@ def test_function_gets_the_whole_event_typed():
 def test_reading_of_each_shape():
     """By annotation, number of parameters, and whether there are many."""
 
-    def how(fn, many=False):
+    def call_form(fn, many=False):
         reading = EventBinding.of(read_signature(fn), Event, many=many)
         return reading.how, reading.parameter, reading.many
 
-    assert how(whole) == ("event", "event", False)
-    assert how(whole_beside) == ("event", "event", False)
-    assert how(whole_list) == ("event", "events", True)
-    assert how(whole_list, many=True) == ("event", "events", True)
-    assert how(data_list, many=True) == ("data", "orders", True)
-    assert how(loose_list, many=True) == ("data", "orders", True)
-    assert how(nothing, many=True) == ("nothing", "", True)
+    assert call_form(whole) == ("event", "event", False)
+    assert call_form(event_and_default) == ("event", "event", False)
+    assert call_form(whole_list) == ("event", "events", True)
+    assert call_form(whole_list, many=True) == ("event", "events", True)
+    assert call_form(data_list, many=True) == ("data", "orders", True)
+    assert call_form(loose_list, many=True) == ("data", "orders", True)
+    assert call_form(nothing, many=True) == ("nothing", "", True)
     assert EventBinding.of(None, Event, many=False) == EventBinding(how="stdin", parameter="event")
 
 
@@ -112,16 +112,16 @@ def needy(event: Event, region: str): ...
 
 
 @pytest.mark.parametrize(
-    ("fn", "many", "said"),
+    ("fn", "many", "message"),
     [
         (whole, True, "'event' is one event, but batch= gives several"),
         (fields, True, "2 parameters for the fields of one"),
         (needy, False, "'region' has no default"),
     ],
 )
-def test_what_no_event_can_call_is_refused(fn, many, said):
+def test_what_no_event_can_call_is_refused(fn, many, message):
     """When it is loaded, with what to write."""
-    with pytest.raises(OptionError, match=said) as refused:
+    with pytest.raises(OptionError, match=message) as refused:
         EventBinding.of(read_signature(fn), Event, many=many)
     assert refused.value.hint
 
@@ -151,7 +151,7 @@ def test_partition_is_said_or_follows_from_concurrency():
     assert made(partition="{data.id}").partition_of(event({"id": "a"}), "d_1") == "a"
     trigger = made(pace=FlowControl.parse(by="{data.id}", concurrency=3))
     found = {trigger.partition_of(event({"id": "a"}), f"d_{n:08}") for n in range(300)}
-    assert found == {f"a~{lane}" for lane in range(3)}
+    assert found == {f"a~{partition}" for partition in range(3)}
     assert trigger.partition_of(event({"id": "a"}), "d_7") == trigger.partition_of(event({"id": "a"}), "d_7")
 
 

@@ -77,9 +77,11 @@ def fitting(schema: dict[str, Any], parts: dict[str, Any], depth: int = 0) -> st
         return st.one_of([fitting(option, parts, depth + 1) for option in schema["anyOf"]])
     kind = schema.get("type")
     if kind == "object" and "properties" in schema and depth < 4:
-        fields = {name: fitting(one, parts, depth + 1) for name, one in schema["properties"].items()}
+        fields = {name: fitting(part, parts, depth + 1) for name, part in schema["properties"].items()}
         needed = {name: fields[name] for name in schema.get("required", ())}
-        return st.fixed_dictionaries(needed, optional={name: one for name, one in fields.items() if name not in needed})
+        return st.fixed_dictionaries(
+            needed, optional={name: part for name, part in fields.items() if name not in needed}
+        )
     if kind == "array" and depth < 4:
         if "prefixItems" in schema:
             return st.tuples(*[fitting(item, parts, depth + 1) for item in schema["prefixItems"]]).map(list)
@@ -134,7 +136,7 @@ def test_place_is_the_one_that_the_reader_would_name(data):
 
 
 @pytest.mark.parametrize(
-    ("annotation", "value", "said"),
+    ("annotation", "value", "message"),
     [
         (
             Order,
@@ -166,10 +168,10 @@ def test_place_is_the_one_that_the_reader_would_name(data):
         (Annotated[int, Meta(gt=1)], 1, "$: expected more than 1, got 1"),
     ],
 )
-def test_misfit_names_the_place_and_what_was_expected(annotation, value, said):
+def test_misfit_names_the_place_and_what_was_expected(annotation, value, message):
     """For whoever has to mend the request."""
     found = find_mismatch(msgspec.json.schema(annotation), value)
-    assert (None if found is None else str(found)) == said
+    assert (None if found is None else str(found)) == message
 
 
 def test_choice_that_nothing_fits_is_told():

@@ -31,7 +31,7 @@ def test_schema_that_is_obeyed_is_taken():
 
 
 @pytest.mark.parametrize(
-    ("schema", "says"),
+    ("schema", "sentence"),
     [
         ({"min": 100}, "unknown keyword of a schema at \\$"),
         ({"properties": {"a": {"maximun": 1}}}, "at \\$.properties.a: 'maximun'"),
@@ -49,9 +49,9 @@ def test_schema_that_is_obeyed_is_taken():
         ({"items": 3}, "must be a schema"),
     ],
 )
-def test_schema_that_would_be_looked_past_is_refused(schema, says):
+def test_schema_that_would_be_looked_past_is_refused(schema, sentence):
     """At the place where it stands, with the definition that states it."""
-    with pytest.raises(MainspringError, match=says) as caught:
+    with pytest.raises(MainspringError, match=sentence) as caught:
         parse_options(DefinitionKind.TASK, {"expect": schema}, "task 'work' at work.py:7")
     assert isinstance(caught.value, OptionError)
     assert "work.py:7" in caught.value.message

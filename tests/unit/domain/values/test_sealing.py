@@ -74,9 +74,9 @@ def test_codec_that_breaks_lets_nothing_out():
         broken.seal(b"1")
     with pytest.raises(SealedError, match="could not open a value: RuntimeError"):
         broken.open(SEALING.seal(b"1"))
-    kept = broken.seal_failure(FAILURE)
-    assert "swordfish" not in str(kept)
-    assert (kept.code, kept.sealed) == ("http_500", None)
+    sealed = broken.seal_failure(FAILURE)
+    assert "swordfish" not in str(sealed)
+    assert (sealed.code, sealed.sealed) == ("http_500", None)
 
 
 def test_sealed_failure_keeps_outside_what_it_is_counted_by():
@@ -153,6 +153,6 @@ def test_rules_of_the_user_judge_a_fault_of_the_codec_first():
 
         decode = encode
 
-    judged = Sealing(Failing()).with_classifier(Classifier([lambda error: transient("throttled")]))
+    sealing = Sealing(Failing()).with_classifier(Classifier([lambda error: transient("throttled")]))
     with pytest.raises(CodecUnavailableError):
-        judged.seal(b"1")
+        sealing.seal(b"1")

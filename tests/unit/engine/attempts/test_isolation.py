@@ -70,7 +70,7 @@ def test_colour_is_seen_through_partials_and_objects():
 
 
 @pytest.mark.parametrize(
-    ("fn", "why"),
+    ("fn", "reason"),
     [
         (lambda: None, "a lambda"),
         (functools.partial(plain_step), "without a name"),
@@ -79,9 +79,9 @@ def test_colour_is_seen_through_partials_and_objects():
     ],
     ids=["lambda", "partial", "method", "instance"],
 )
-def test_what_no_child_can_import_is_refused(fn, why):
+def test_what_no_child_can_import_is_refused(fn, reason):
     """The error names the function, why, and what to do."""
-    with pytest.raises(DefinitionError, match=why) as caught:
+    with pytest.raises(DefinitionError, match=reason) as caught:
         import_name_of(fn)
     assert "top level" in str(caught.value)
 

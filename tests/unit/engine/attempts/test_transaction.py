@@ -40,23 +40,23 @@ def test_rows_are_read_as_from_a_cursor(database):
 
 def test_tx_is_refused_after_its_step(path, database):
     """Whoever kept it can do nothing with it, nor with the connection below."""
-    kept = []
+    saved = []
 
     def step(tx: Tx) -> None:
-        kept.extend((tx, tx.connection))
+        saved.extend((tx, tx.connection))
 
     call(database, step)
     uses = [
-        lambda: kept[0].execute("select 1"),
-        lambda: kept[0].executemany("select 1", [()]),
-        lambda: kept[0].last_rowid,
-        lambda: kept[0].connection,
+        lambda: saved[0].execute("select 1"),
+        lambda: saved[0].executemany("select 1", [()]),
+        lambda: saved[0].last_rowid,
+        lambda: saved[0].connection,
     ]
     for use in uses:
         with pytest.raises(TransactionError, match="after its end"):
             use()
     with pytest.raises(apsw.ConnectionClosedError):
-        kept[1].execute("select 1")
+        saved[1].execute("select 1")
 
 
 def test_step_cannot_commit_by_itself(path, database):

@@ -55,7 +55,7 @@ def test_open_step_may_have_happened_once_the_body_came_to_rest(offered):
 
 
 @pytest.mark.parametrize(
-    ("undo", "takes"),
+    ("undo", "parameters"),
     [
         (lambda order: None, False),
         (lambda order, result: None, True),
@@ -63,9 +63,9 @@ def test_open_step_may_have_happened_once_the_body_came_to_rest(offered):
         (lambda order, **rest: None, True),
     ],
 )
-def test_undo_gets_the_result_if_it_has_a_place_for_it(undo, takes):
+def test_undo_gets_the_result_if_it_has_a_place_for_it(undo, parameters):
     """By name, never by position."""
-    assert accepts_result(undo) is takes
+    assert accepts_result(undo) is parameters
 
 
 def test_undo_that_cannot_be_called_any_more_says_what_to_do():

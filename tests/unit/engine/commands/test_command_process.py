@@ -41,9 +41,9 @@ def test_command_gives_code_lines_and_tail():
     assert (end.code, end.timed_out, end.stopped) == (3, False, False)
     assert sorted(lines) == [("stderr", "two"), ("stdout", "one"), ("stdout", "three")]
     assert "one" in end.tail
-    (begun, ended) = groups
-    assert begun[:2] == ended[:2]
-    assert (begun[2], ended[2]) == (False, True)
+    (started, ended) = groups
+    assert started[:2] == ended[:2]
+    assert (started[2], ended[2]) == (False, True)
 
 
 def test_words_reach_the_command_unchanged():
@@ -184,8 +184,8 @@ def test_reader_that_reads_nothing_holds_up_no_signal(unread):
 def test_slow_reader_gets_everything():
     """However long after the command's own end."""
     read, write = os.pipe()
-    outlet, got = StreamForwarder(write), bytearray()
-    running = CommandProcess(CommandSpec(words=["seq", "200000"]), forwarders={"stdout": outlet})
+    forwarder, got = StreamForwarder(write), bytearray()
+    running = CommandProcess(CommandSpec(words=["seq", "200000"]), forwarders={"stdout": forwarder})
     thread = threading.Thread(target=running.run)
     thread.start()
     expected = b"".join(b"%d\n" % n for n in range(1, 200001))

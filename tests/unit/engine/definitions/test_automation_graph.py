@@ -28,12 +28,12 @@ def reaches_itself(graph: dict[str, list[str]], name: str) -> bool:
     seen: set[str] = set()
     found = list(graph[name])
     while found:
-        one = found.pop()
-        if one == name:
+        automation = found.pop()
+        if automation == name:
             return True
-        if one not in seen:
-            seen.add(one)
-            found += graph.get(one, [])
+        if automation not in seen:
+            seen.add(automation)
+            found += graph.get(automation, [])
     return False
 
 
@@ -62,12 +62,12 @@ def test_upstream_is_each_once_in_its_order():
 def chained(graph: dict[str, list[str]]) -> Registry:
     """Automations that listen to each other's ends."""
     with Registry() as registry:
-        for name, others in graph.items():
+        for name, names in graph.items():
             made: Any = ms.task(name=name)(lambda: None)
-            for other in others:
+            for other in names:
                 made = ms.on.run(other)(made)
-            if len(others) > 1:
-                ms.on.runs(others)(made)
+            if len(names) > 1:
+                ms.on.runs(names)(made)
     return registry
 
 
@@ -80,9 +80,9 @@ def test_what_is_left_has_no_cycle(graph):
     assert find_cycle(left) is None
     in_cycles = {name for name in graph if reaches_itself(graph, name)}
     assert bool(problems) == bool(in_cycles)
-    for name, others in graph.items():
-        assert left[name] in ([], others)
-        assert name in in_cycles or left[name] == others
+    for name, names in graph.items():
+        assert left[name] in ([], names)
+        assert name in in_cycles or left[name] == names
 
 
 def test_cycle_is_told_with_its_place():

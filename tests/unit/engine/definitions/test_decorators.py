@@ -83,14 +83,14 @@ def test_task_without_brackets_and_async_work_alike():
     """`@task` and `@task()` are the same, for def and async def."""
 
     @task
-    async def one() -> int:
+    async def first_function() -> int:
         return 1
 
     @task()
     def two() -> int:
         return 2
 
-    assert asyncio.run(one()) == 1
+    assert asyncio.run(first_function()) == 1
     assert two() == 2
 
 

@@ -59,11 +59,11 @@ def test_name_that_is_waited_for_without_a_type_is_left_out():
 def test_nothing_is_said_of_what_the_text_does_not_tell():
     """The run handed on, a name that is not written out, a type that the text does not name: none of them is guessed."""
 
-    async def handed_on(run):
+    async def passed_on(run):
         await run.receive("a", int)
         await help_with(run)
 
-    async def kept(run):
+    async def stored(run):
         other = run
         await run.receive("a", int)
         await other.receive("a", str)
@@ -78,7 +78,7 @@ def test_nothing_is_said_of_what_the_text_does_not_tell():
     async def quoted(run):
         await run.receive("a", "int")
 
-    for fn in (handed_on, kept, computed, unknown, quoted, help_with.__code__):
+    for fn in (passed_on, stored, computed, unknown, quoted, help_with.__code__):
         assert find_message_schemas(fn) == {}
 
 

@@ -106,20 +106,20 @@ def test_file_that_fails_is_a_problem_and_the_others_load(write, tmp_path):
     assert sorted(registry.automations) == ["backup", "sync"]
     problems = {problem.where.rpartition("/")[2].partition(":")[0]: problem for problem in registry.problems}
     assert set(problems) == set(bad)
-    for name, (_, how) in bad.items():
-        assert how in problems[name].how, name
+    for name, (_, reason) in bad.items():
+        assert reason in problems[name].how, name
         assert ":" in problems[name].where, name
 
 
 @pytest.mark.parametrize(
-    ("raised", "shown"),
+    ("raised", "displayed"),
     [
         ("f'cannot log in with {SECRET}'", "RuntimeError: cannot log in with"),
         ("'\\x1b[2J \\ud800 ' + 'x' * 100_000", "RuntimeError: \\x1b[2J"),
         ("Silent()", "RuntimeError: it cannot be printed"),
     ],
 )
-def test_problem_tells_no_secret_and_is_harmless(write, tmp_path, monkeypatch, raised, shown):
+def test_problem_tells_no_secret_and_is_harmless(write, tmp_path, monkeypatch, raised, displayed):
     """What a file raises while it loads is stored and told to people: it is as clean as the failure of a run."""
     monkeypatch.setattr(module_loader, "KNOWN_SECRETS", hidden := KnownSecrets())
     hidden.add([CANARY])
@@ -134,7 +134,7 @@ def test_problem_tells_no_secret_and_is_harmless(write, tmp_path, monkeypatch, r
         """,
     )
     (problem,) = Registry.load(["a.py"], tmp_path).problems
-    assert problem.what.startswith(f"failed to load: {shown}")
+    assert problem.what.startswith(f"failed to load: {displayed}")
     assert leaks(problem.what) == []
     assert is_plain_line(problem.what)
     assert len(problem.what) < 3_000
@@ -264,7 +264,7 @@ def test_definition_that_cannot_be_completed_is_left_out(write, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "sentence"),
     [
         ("@task(timout='1s')\ndef bad() -> None: ...", "timout"),
         ("@task(cron='99 * * * *')\ndef bad() -> None: ...", "99"),
@@ -282,7 +282,7 @@ def test_definition_that_cannot_be_completed_is_left_out(write, tmp_path):
         ("@task\nclass bad: ...", "not a function"),
     ],
 )
-def test_bad_declaration_keeps_no_other_of_its_module_out(write, tmp_path, text, says):
+def test_bad_declaration_keeps_no_other_of_its_module_out(write, tmp_path, text, sentence):
     """Those above and below it load; its own problem has its name and place, once, also when the file is loaded again."""
     write("a.py", "@task\ndef first() -> None: ...\n" + text + "\n" + textwrap.dedent(GOOD))
     for _ in range(2):
@@ -291,7 +291,7 @@ def test_bad_declaration_keeps_no_other_of_its_module_out(write, tmp_path, text,
         (problem,) = registry.problems
         assert problem.automation == "bad"
         assert "a.py:" in problem.where
-        assert says in problem.what
+        assert sentence in problem.what
         assert problem.how
 
 
@@ -399,18 +399,18 @@ def test_second_declaration_in_a_file_is_still_refused(write, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "sentence"),
     [
         ("@task(was='sync')\ndef sync() -> None: ...", "says that it was called"),
         ("@task(was='b')\ndef a() -> None: ...\n@task\ndef b() -> None: ...", "which is at"),
         ("@task(was='o')\ndef a() -> None: ...\n@task(was='o')\ndef b() -> None: ...", "both say"),
     ],
 )
-def test_rename_that_cannot_be_is_a_problem(write, tmp_path, text, says):
+def test_rename_that_cannot_be_is_a_problem(write, tmp_path, text, sentence):
     """`was` may name only names that are free and claimed once."""
     write("a.py", text)
     registry = Registry.load(["a.py"], tmp_path)
-    assert [says in problem.what for problem in registry.problems] == [True]
+    assert [sentence in problem.what for problem in registry.problems] == [True]
 
 
 def test_unknown_automation_shows_the_nearest():

@@ -120,7 +120,7 @@ def test_awkward_key_is_escaped():
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "sentence"),
     [
         ({"queue": "no blanks"}, "queue"),
         ({"priority": 5000}, "priority"),
@@ -133,9 +133,9 @@ def test_awkward_key_is_escaped():
         ({"key_policy": "maybe"}, "key policy"),
     ],
 )
-def test_start_refuses_a_value_that_cannot_be_used(given, says):
+def test_start_refuses_a_value_that_cannot_be_used(given, sentence):
     """Each option of a start is read like the definition's, and refused by name."""
-    with pytest.raises(OptionError, match=says):
+    with pytest.raises(OptionError, match=sentence):
         command(**given)
 
 

@@ -38,7 +38,7 @@ def test_script_table_becomes_an_automation(load, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("table", "says"),
+    ("table", "sentence"),
     [
         ("[script.bad]", "no cmd"),
         ('[script.bad]\ncmd = "a | b"', "only a shell"),
@@ -52,13 +52,13 @@ def test_script_table_becomes_an_automation(load, tmp_path):
         ('[scirpt.bad]\ncmd = "x"', "unknown table"),
     ],
 )
-def test_bad_table_is_a_problem_and_the_others_load(load, table, says):
+def test_bad_table_is_a_problem_and_the_others_load(load, table, sentence):
     """The problem names file and table and how to mend it."""
     good = '[script.good]\ncmd = "x"\n' if not table.startswith("[script]") else 'good.cmd = "x"\n'
     scripts, problems = load(f"{table}\n{good}")
     assert [script.name for script in scripts] == ["good"]
     assert len(problems) == 1
-    assert says in problems[0].what
+    assert sentence in problems[0].what
     assert "scripts.toml" in problems[0].where
     assert problems[0].how
 

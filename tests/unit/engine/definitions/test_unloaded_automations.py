@@ -110,8 +110,8 @@ def test_problem_is_over_once_its_place_loads_without_it(project, registry):
 
 def test_problem_of_what_is_loaded_elsewhere_stays(tmp_path, registry):
     """A worker that loads other modules, or has no such folder, cannot say that it is over."""
-    kept = [
+    loaded = [
         known("module", module="billing.orders", problem="ModuleNotFoundError: x"),
         known("folder", file=tmp_path / "other" / "file.py", problem="ModuleNotFoundError: x"),
     ]
-    assert find_unloaded_automations(registry, kept) == ()
+    assert find_unloaded_automations(registry, loaded) == ()

@@ -15,13 +15,13 @@ class World:
         self.most = most
         self.bad: set[str] = set()
         self.away = False
-        self.asked: list[int] = []
+        self.requests: list[int] = []
         self.given: list[tuple[str, Any]] = []
         self.due: list[Callable[[], None]] = []
         self.reader = HistoryReader(self, self._off_loop, self.due.append, self._take)  # type: ignore[arg-type]
 
     def histories(self, runs: list[str]) -> list[str]:
-        self.asked.append(len(runs))
+        self.requests.append(len(runs))
         if self.away:
             raise StoreUnavailableError("away")
         if self.bad.intersection(runs):
@@ -62,7 +62,7 @@ def test_many_runs_are_read_with_few_reads_in_their_order():
     world.settle()
     assert world.given == [(name, f"history of {name}") for name in names(1_000)]
     assert world.reader.count == 0
-    assert len(world.asked) < 20
+    assert len(world.requests) < 20
 
 
 def test_what_did_not_fit_is_read_next():

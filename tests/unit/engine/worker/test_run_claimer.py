@@ -30,7 +30,7 @@ class Loop:
     def run_until(self, end):
         """Call what is due up to then, in order."""
         while due := [timer for timer in self.timers if timer[0] <= end]:
-            at, call = timer = min(due, key=lambda one: one[0])
+            at, call = timer = min(due, key=lambda timer: timer[0])
             self.timers.remove(timer)
             self.seconds = max(self.seconds, at)
             call()
@@ -50,8 +50,8 @@ class Store:
     def submit(self, claim, on_done):
         insists = "narrow" in claim.insists
         self.insisted.append((round(self.loop.seconds - 100, 3), insists))
-        gave_way = ("narrow",) if self.others_wait and not insists else ()
-        self.loop.call_soon(lambda: on_done(ClaimedRuns((), None, is_limited=True, gave_way=gave_way)))
+        yielded = ("narrow",) if self.others_wait and not insists else ()
+        self.loop.call_soon(lambda: on_done(ClaimedRuns((), None, is_limited=True, gave_way=yielded)))
 
 
 @pytest.fixture
@@ -105,5 +105,5 @@ def test_runs_that_no_other_worker_comes_for_do_not_halve_the_pace(claims, loop,
     at_each_hundredth(claims, loop, 1_000)
     insisted = sum(insists for _, insists in store.insisted)
     assert insisted > 0.85 * len(store.insisted)
-    asked_politely = [at for at, insists in store.insisted if not insists]
-    assert max(later - earlier for earlier, later in pairwise(asked_politely)) < 1.2
+    polite_claims = [at for at, insists in store.insisted if not insists]
+    assert max(later - earlier for earlier, later in pairwise(polite_claims)) < 1.2

@@ -59,8 +59,8 @@ def test_stalled_loop_is_reported_once_with_its_stack(world):
 
 def test_that_a_stalled_loop_turns_is_told_once(world):
     """After the stall was, and only where it was; a stall after that is a new one."""
-    for begun in (0.0, 100.0):
-        world.now = begun
+    for started_at in (0.0, 100.0):
+        world.now = started_at
         world.watch.check_once()
         world.now += 4.0
         world.watch.check_once()
@@ -116,14 +116,14 @@ def test_closed_loop_is_no_stall(world):
 def test_f22_blocked_loop_is_reported_while_it_blocks():
     """The watching thread reports a loop that sleeps in plain code, with that code's line."""
     reports = []
-    told = threading.Event()
+    notified = threading.Event()
 
     def on_stall(frames, since):
         reports.append(frames)
-        told.set()
+        notified.set()
 
     async def blocks():
-        told.wait(10)
+        notified.wait(10)
 
     async def main():
         watch = StallWatch(

@@ -29,16 +29,16 @@ class Step:
         self.started_at = clock.now()
         self.reported_at = 0
         self.handle = self
-        self.told: list[Any] = []
+        self.stack_requests: list[Any] = []
         self._at_once = at_once
 
-    def request_stack(self, told: Any) -> None:
-        self.told.append(told)
+    def request_stack(self, on_stack: Any) -> None:
+        self.stack_requests.append(on_stack)
         if self._at_once:
             self.answer()
 
     def answer(self, *lines: str) -> None:
-        self.told[-1](list(lines) or ["a.py:1 f", f"b.py:2 {SECRET}"])
+        self.stack_requests[-1](list(lines) or ["a.py:1 f", f"b.py:2 {SECRET}"])
 
 
 class World:
@@ -57,8 +57,8 @@ class World:
         self.sent.append(command)
         on_done(OSError("away") if self.broken else None)
 
-    def add(self, **how: Any) -> Step:
-        step = Step(self.clock, f"s{len(self.steps)}", **how)
+    def add(self, **options: Any) -> Step:
+        step = Step(self.clock, f"s{len(self.steps)}", **options)
         self.steps.append(step)
         return step
 

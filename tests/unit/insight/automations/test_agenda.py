@@ -19,8 +19,8 @@ def planned(name="a", *, cron=None, every=None, tz=None, **more):
     return PlannedSchedule(name=name, automation=name, schedule=Schedule.parse(cron=cron, every=every, tz=tz), **more)
 
 
-def line_of(one, took=None):
-    (found,) = build_agenda([one], {} if took is None else {one.automation: took}, NOW).lines
+def line_of(plan, durations=None):
+    (found,) = build_agenda([plan], {} if durations is None else {plan.automation: durations}, NOW).lines
     return found
 
 
@@ -38,10 +38,10 @@ def test_each_start_of_the_seven_days_is_counted_once():
 def test_starts_are_those_of_the_schedule(cron, later):
     """Whenever it is looked at: none is left out, none is there twice, and the hours hold them all."""
     now = NOW + later
-    one = planned(cron=cron, tz="Europe/Berlin")
-    agenda = build_agenda([one], {}, now)
+    plan = planned(cron=cron, tz="Europe/Berlin")
+    agenda = build_agenda([plan], {}, now)
     (line,) = agenda.lines
-    expected = one.schedule.slots_between(now - 1, agenda.until_at - 1)
+    expected = plan.schedule.slots_between(now - 1, agenda.until_at - 1)
     assert [start.start_at for start in line.starts] == expected
     assert (sum(agenda.hours), line.count) == (len(expected), len(expected))
 
@@ -49,8 +49,8 @@ def test_starts_are_those_of_the_schedule(cron, later):
 def test_only_so_much_is_told_and_all_is_counted():
     """The busiest lines and the first starts of each; the hours, the counts and who finds no room are those of all."""
     several = [planned("b", cron="0 3 * * *"), planned("a", cron="5 * * * *"), planned("c", cron="0 0 1 1 *")]
-    took = {"a": 90 * MINUTE, "b": MINUTE}
-    whole, part = build_agenda(several, took, NOW), build_agenda(several, took, NOW, lines=1, starts=3)
+    durations = {"a": 90 * MINUTE, "b": MINUTE}
+    whole, part = build_agenda(several, durations, NOW), build_agenda(several, durations, NOW, lines=1, starts=3)
     assert [line.automation for line in whole.lines] == ["a", "b", "c"]
     assert [line.automation for line in part.lines] == ["a"]
     assert (part.hours, part.count, part.automations) == (whole.hours, whole.count, 3)
@@ -90,9 +90,9 @@ def test_days_whose_clocks_change_are_told_in_their_zone():
     (day,) = berlin.clock_days
     assert (day.change, day.zone, day.end_at - day.begin_at) == (ClockChange.BACK, "Europe/Berlin", 25 * HOUR_MS)
     assert line_of(planned(cron="0 3 * * *")).clock_days == ()
-    begins = list_day_starts("Europe/Berlin", NOW, NOW + SPAN_MS)
-    assert len(begins) == 7
-    assert [(later - one) // HOUR_MS for one, later in pairwise(begins)] == [
+    day_starts = list_day_starts("Europe/Berlin", NOW, NOW + SPAN_MS)
+    assert len(day_starts) == 7
+    assert [(later - day_start) // HOUR_MS for day_start, later in pairwise(day_starts)] == [
         24,
         24,
         25,
@@ -129,6 +129,6 @@ def test_the_busiest_comes_first():
 def test_jitter_puts_a_start_off():
     """As its run will be."""
     on_time, late = (line_of(planned(cron="0 3 * * *", jitter=span)) for span in (None, timedelta(hours=1)))
-    moved = [other.start_at - one.start_at for one, other in zip(on_time.starts, late.starts, strict=True)]
+    moved = [other.start_at - start.start_at for start, other in zip(on_time.starts, late.starts, strict=True)]
     assert all(0 <= by < HOUR_MS for by in moved)
     assert any(moved)

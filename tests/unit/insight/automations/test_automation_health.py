@@ -63,7 +63,7 @@ def run_once(store, clock, end=finish):
     store.do(end(run))
 
 
-def stands(store, clock, **options):
+def read_health(store, clock, **options):
     return read_automation_health(store.reader, ["a"], clock.now(), **options)["a"]
 
 
@@ -71,14 +71,14 @@ def test_automation_is_on_time_then_late_then_silent(store, clock):
     """By its schedule: late when its run should have begun, silent when a success is missed."""
     announce(store, clock, every="1h")
     run_once(store, clock)
-    found = stands(store, clock)
+    found = read_health(store, clock)
     assert (found.state, found.silence) == (AutomationState.ON_TIME, "1h after it is due")
     assert found.due_at == found.last_good_at + HOUR
     assert found.late_at == found.last_good_at + 2 * HOUR
     clock.forward(90 * MINUTE)
-    assert stands(store, clock).state is AutomationState.LATE
+    assert read_health(store, clock).state is AutomationState.LATE
     clock.forward(HOUR)
-    found = stands(store, clock)
+    found = read_health(store, clock)
     assert (found.state, found.since_at) == (AutomationState.SILENT, found.due_at)
     assert "no success for 2h30m" in found.why
 
@@ -86,20 +86,20 @@ def test_automation_is_on_time_then_late_then_silent(store, clock):
 def test_automation_without_expectation_is_on_demand_until_it_is_learned(store, clock):
     """No success tells nothing; some are too few; many, over days, are a window."""
     announce(store, clock)
-    assert stands(store, clock).state is AutomationState.ON_DEMAND
+    assert read_health(store, clock).state is AutomationState.ON_DEMAND
     run_once(store, clock, fail)
-    assert stands(store, clock).state is AutomationState.ON_DEMAND
+    assert read_health(store, clock).state is AutomationState.ON_DEMAND
     run_once(store, clock)
-    found = stands(store, clock)
+    found = read_health(store, clock)
     assert (found.state, found.due_at) == (AutomationState.LEARNING, None)
     assert found.why.startswith("1 success in 0s so far")
     for _ in range(22):
         clock.forward(8 * HOUR)
         run_once(store, clock)
-    found = stands(store, clock)
+    found = read_health(store, clock)
     assert (found.state, found.silence) == (AutomationState.ON_TIME, "learned: within 1d")
     clock.forward(40 * HOUR)
-    assert stands(store, clock).state is AutomationState.SILENT
+    assert read_health(store, clock).state is AutomationState.SILENT
 
 
 def test_automation_that_is_off_says_so(store, clock):
@@ -107,16 +107,16 @@ def test_automation_that_is_off_says_so(store, clock):
     announce(store, clock, every="1h")
     store.do(PauseAutomation("a", clock.now() + DAY, "cli:ann@box", "noisy"))
     clock.forward(5 * HOUR)
-    found = stands(store, clock)
+    found = read_health(store, clock)
     assert (found.state, found.why, found.due_at) == (AutomationState.PAUSED, "by cli:ann@box", None)
     store.do(RetireAutomation("a"))
-    assert stands(store, clock).state is AutomationState.RETIRED
+    assert read_health(store, clock).state is AutomationState.RETIRED
 
 
 def test_automation_that_does_not_load_is_a_problem(store, clock):
     """With what is wrong."""
     announce(store, clock, problem="SyntaxError in a.py", every="1h")
-    found = stands(store, clock)
+    found = read_health(store, clock)
     assert (found.state, found.why) == (AutomationState.PROBLEM, "SyntaxError in a.py")
 
 
@@ -124,11 +124,11 @@ def test_settings_of_monitors_hold(store, clock):
     """Where nobody watches for silence, nothing is silent; so it is where the definition says so."""
     announce(store, clock, silence="1h")
     clock.forward(2 * HOUR)
-    assert stands(store, clock).state is AutomationState.SILENT
+    assert read_health(store, clock).state is AutomationState.SILENT
     off = {**DEFAULT_TUNINGS, IncidentKind.SILENCE: SilenceTuning(on=False)}
-    assert stands(store, clock, tunings=off).state is AutomationState.ON_DEMAND
+    assert read_health(store, clock, tunings=off).state is AutomationState.ON_DEMAND
     announce(store, clock, silence=False)
-    found = stands(store, clock)
+    found = read_health(store, clock)
     assert (found.state, found.silence) == (AutomationState.ON_DEMAND, "off")
 
 
@@ -158,7 +158,7 @@ def test_every_judge_speaks_of_one_alone(store, clock):
     """Where one is looked at closely."""
     announce(store, clock, every="1h")
     run_once(store, clock)
-    kinds = [item.subject.kind for item in stands(store, clock, alone=True).judged]
+    kinds = [item.subject.kind for item in read_health(store, clock, alone=True).judged]
     assert kinds[:2] == [IncidentKind.SILENCE, IncidentKind.LATE_START]
     assert IncidentKind.TOO_SLOW in kinds
 
@@ -166,7 +166,7 @@ def test_every_judge_speaks_of_one_alone(store, clock):
 def fail_rate(store, clock, **options):
     (found,) = (
         item
-        for item in stands(store, clock, alone=True, **options).judged
+        for item in read_health(store, clock, alone=True, **options).judged
         if item.subject.kind is IncidentKind.FAIL_RATE
     )
     return found

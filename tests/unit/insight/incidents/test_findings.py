@@ -11,14 +11,14 @@ from mainspring.insight.incidents.findings import (
 )
 
 
-def judged(name, **said):
-    return Evaluation(Subject(name, IncidentKind.SILENCE), {}, **said)
+def evaluate(name, **options):
+    return Evaluation(Subject(name, IncidentKind.SILENCE), {}, **options)
 
 
 def test_wrong_comes_first():
     """Then what cannot be said, then what is well."""
     finding = Finding(subject=Subject("c", IncidentKind.SILENCE), severity=Severity.PAGE, text="no", since_at=1)
-    found = sort_by_problem([judged("a"), judged("b", unsure="too few"), judged("c", finding=finding)])
+    found = sort_by_problem([evaluate("a"), evaluate("b", unsure="too few"), evaluate("c", finding=finding)])
     assert [(finding.subject.automation, finding_word(finding)) for finding in found] == [
         ("c", "wrong"),
         ("b", "unsure"),

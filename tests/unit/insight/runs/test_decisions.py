@@ -69,15 +69,15 @@ def test_failed_run_whose_key_a_newer_run_has_says_that_a_retry_is_refused(cli, 
     """What is offered works; the newer run is named before it has ended."""
     bad = stage.begin(key="k1")
     stage.do(fail(bad))
-    heir = stage.begin(key="k1", key_policy="restart")
+    successor = stage.begin(key="k1", key_policy="restart")
     found = explained(cli, bad.id)
-    assert found["next"] == [f"Its key 'k1' belongs to the newer run {heir.id}: a retry of this one is refused."]
-    assert commands(found) == [f"mainspring runs show {heir.id}", f"mainspring failed discard {bad.id} -y"]
+    assert found["next"] == [f"Its key 'k1' belongs to the newer run {successor.id}: a retry of this one is refused."]
+    assert commands(found) == [f"mainspring runs show {successor.id}", f"mainspring failed discard {bad.id} -y"]
     assert cli("runs", "retry", bad.id, "-y").code != 0
-    stage.do(finish(heir))
+    stage.do(finish(successor))
     found = explained(cli, bad.id)
-    assert any(sentence.startswith(f"It is settled: run {heir.id}") for sentence in found["what"])
-    assert commands(found) == [f"mainspring runs show {heir.id}"]
+    assert any(sentence.startswith(f"It is settled: run {successor.id}") for sentence in found["what"])
+    assert commands(found) == [f"mainspring runs show {successor.id}"]
 
 
 def test_failed_run_that_a_person_settled_names_who_and_why(cli, stage):
@@ -86,8 +86,8 @@ def test_failed_run_that_a_person_settled_names_who_and_why(cli, stage):
     stage.do(fail(bad))
     runs.discard(stage.store, bad.id, act=by_ann(stage, "customer is gone"))
     found = explained(cli, bad.id)
-    (said,) = [sentence for sentence in found["what"] if sentence.startswith("It is settled")]
-    assert re.fullmatch(rf"It is settled: cli:ann@box discarded it {JUST_NOW}: customer is gone\.", said)
+    (sentence,) = [sentence for sentence in found["what"] if sentence.startswith("It is settled")]
+    assert re.fullmatch(rf"It is settled: cli:ann@box discarded it {JUST_NOW}: customer is gone\.", sentence)
     assert found["next"] == ["Nothing more happens, and no one has to do anything."]
     assert found["can"][0]["command"] == f"mainspring runs retry {bad.id}"
     assert found["can"][0]["does"].startswith("only if that was a mistake: ")
@@ -107,14 +107,14 @@ def test_settled_command_is_not_offered_to_be_run_again(cli, stage):
     """A wrapped command that a later one of its name overtook."""
     nightly = Definition(kind=DefinitionKind.EXEC, name="nightly", options={"healthy": "automation"})
 
-    def began():
+    def has_started():
         act = operation_context(Actor.cli("ann", "box"), stage.clock)
         run = start(stage.store, stage.clock, nightly, b"{}", act=act, options=StartOptions(), here=True).run
         return run_view(stage.store.reader, run)
 
-    bad = began()
+    bad = has_started()
     stage.do(fail(bad))
-    good = began()
+    good = has_started()
     stage.do(finish(good))
     found = explained(cli, bad.id)
     assert commands(found) == [f"mainspring runs show {good.id}"]
@@ -167,10 +167,10 @@ def test_step_whose_result_a_person_gave_says_who_and_why(cli, stage):
     stage.do(outcome(again, 2, "pay", output=b"7", kind=OutcomeKind.STEP, at=stage.now))
     stage.do(fail(again, rank=2))
     found = explained(cli, run.id)
-    said = (
+    expected_text = (
         rf"The result of step pay was given by cli:ann@box {JUST_NOW}: seen at the bank; the step did not return it\."
     )
-    assert any(re.fullmatch(said, sentence) for sentence in found["what"])
+    assert any(re.fullmatch(expected_text, sentence) for sentence in found["what"])
     assert [given["ident"] for given in found["manual_results"]] == ["pay"]
     retry_from(stage.store, reads, run.id, "pay", act=by_ann(stage))
     once_more = stage.claim()

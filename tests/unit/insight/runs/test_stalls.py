@@ -20,9 +20,9 @@ def test_step_that_hangs_is_told_with_where_it_stands(cli, stage):
     commands = [can["command"] for can in found["can"]]
     assert commands[0] == f"mainspring runs logs {run.id}"
     assert f"mainspring runs cancel {run.id}" in commands
-    shown = cli("runs", "show", run.id)
-    assert "no sign of life for 1h2m" in shown.out
-    assert STACK[0] in shown.out
+    view = cli("runs", "show", run.id)
+    assert "no sign of life for 1h2m" in view.out
+    assert STACK[0] in view.out
     (stall,) = cli("runs", "show", run.id, "--json").json["stalls"]
     assert (stall["step"], stall["stack"]) == ("dump", list(STACK))
     stage.do(ClearStalledAttempt(run.id, run.claim, "dump", 2))

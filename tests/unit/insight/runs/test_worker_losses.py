@@ -18,7 +18,7 @@ def test_deaths_that_are_not_shown_are_counted(deaths, last):
 
 def test_death_in_words_names_how_the_process_ended():
     """A process that its supervisor saw end, and one that drained although no one had asked for that."""
-    heir = {
+    successor = {
         "resumed_session": 2,
         "resumed_role": "worker",
         "resumed_hostname": "box",
@@ -27,7 +27,7 @@ def test_death_in_words_names_how_the_process_ended():
     }
     finder = {"finder_role": "supervisor", "finder_hostname": "box", "finder_pid": 1}
     crash = WorkerLoss(
-        "r_1", 1, 1, "worker", "box", 7, 100, 200, LossDetection.CRASH, ending="exit 0", **finder, **heir
+        "r_1", 1, 1, "worker", "box", 7, 100, 200, LossDetection.CRASH, ending="exit 0", **finder, **successor
     )
     drain = WorkerLoss(
         "r_1", 1, 1, "worker", "box", 7, 200, 200, LossDetection.OWN_REPORT, ending="SIGTERM that no one asked for"

@@ -28,7 +28,7 @@ def of(role, *found):
 
 
 @pytest.mark.parametrize(
-    ("found", "told"),
+    ("found", "report"),
     [
         ([], ("idle", "none")),
         ([session(), session("dev")], ("good", "2 alive")),
@@ -38,9 +38,9 @@ def of(role, *found):
         ([session(ended_at=1), session("web")], ("idle", "none")),
     ],
 )
-def test_role_is_told_by_who_lives(found, told):
+def test_role_is_told_by_who_lives(found, report):
     """What gives no sign of life is bad; what was never there is not missed here: that is said by what it leaves undone."""
-    assert of("worker", *found) == told
+    assert of("worker", *found) == report
 
 
 @pytest.mark.parametrize("role", ["worker", "dev", "web", "scheduler", "watcher"])

@@ -32,9 +32,9 @@ class Shift:
         announce(self.store, PAY, BACKUP)
         self.acts = 0
 
-    def act(self, door="cli", name="ann@box", reason=None, command=None):
+    def act(self, channel="cli", name="ann@box", reason=None, command=None):
         self.acts += 1
-        return OperationContext(Actor(door, name), reason, command or f"c{self.acts}")
+        return OperationContext(Actor(channel, name), reason, command or f"c{self.acts}")
 
     def begin(self, definition=PAY, **who):
         started = start(
@@ -52,8 +52,8 @@ class Shift:
             RecordEvaluation(started_at=self.clock.now(), found=(EvaluatedFinding(id=id, finding=finding),))
         )
 
-    def hand_over(self, since_at, sees=lambda _: True):
-        return read_handover(self.store.reader, since_at, self.clock.now(), sees)
+    def hand_over(self, since_at, is_visible=lambda _: True):
+        return read_handover(self.store.reader, since_at, self.clock.now(), is_visible)
 
 
 @pytest.fixture
@@ -78,10 +78,10 @@ def test_shift_tells_what_opened_closed_and_still_waits(shift):
     shift.clock.forward(1)
     incident.resolve(shift.store, "i_new", act=shift.act(reason="a full disk"))
     shift.store.apply(halt(shift.begin(), "s1"))
-    asking = shift.begin()
+    asking_run = shift.begin()
     question = b'{"text":"Go?","choices":["yes"]}'
-    shift.store.apply(OpenWait(asking.id, asking.claim, "q1", "ask", "Go?", question=question))
-    shift.store.apply(suspend(asking))
+    shift.store.apply(OpenWait(asking_run.id, asking_run.claim, "q1", "ask", "Go?", question=question))
+    shift.store.apply(suspend(asking_run))
     automation.pause(shift.store, "backup", act=shift.act(reason="a move"))
     found = shift.hand_over(since_at)
     assert [entry.incident.id for entry in found.opened] == ["i_new"]

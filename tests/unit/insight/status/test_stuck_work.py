@@ -27,9 +27,9 @@ def test_file_that_did_not_load_is_told_by_status_and_listed(cli, stage):
     """A worker left it out: a problem, not a line of its log."""
     problem = LoadProblem(where="auto/pay.py:3", what="failed to load: NameError: x", how="Mend the file.")
     stage.do(SetMeta(PROBLEMS_KEY, msgspec.json.encode([problem]).decode()))
-    said = cli("status")
-    assert said.code == 9
-    assert "auto/pay.py:3: failed to load: NameError: x. Mend the file. See: mainspring doctor" in said.out
+    result = cli("status")
+    assert result.code == 9
+    assert "auto/pay.py:3: failed to load: NameError: x. Mend the file. See: mainspring doctor" in result.out
     rows = cli("auto", "list", "--state", "problem", "--json").json
     assert [(row["name"], row["state"]) for row in rows] == [("auto/pay.py:3", "problem")]
     assert rows[0]["problem"] == "failed to load: NameError: x"
@@ -69,20 +69,20 @@ def test_paused_queue_in_which_runs_wait_is_told(stage):
     assert problems(stage) == []
     stage.start(BACKUP)
     stage.start(BACKUP)
-    (told,) = problems(stage, 0)
-    assert "by ann, and 2 runs wait in it. Let it go on: mainspring queues resume default" in told
+    (problem,) = problems(stage, 0)
+    assert "by ann, and 2 runs wait in it. Let it go on: mainspring queues resume default" in problem
 
 
 def test_worker_that_drains_or_is_silent_is_told(stage):
     """A draining one takes nothing; one without a beat is stopped."""
     stage.do(RecordHeartbeat())
     assert problems(stage, 10_000) == []
-    (told,) = problems(stage, MINUTE + 1_000)
-    assert "has given no sign of life for 1m" in told
-    assert "kill -CONT" in told
+    (problem,) = problems(stage, MINUTE + 1_000)
+    assert "has given no sign of life for 1m" in problem
+    assert "kill -CONT" in problem
     stage.do(DrainSession(stage.store.session))
-    (told,) = problems(stage, MINUTE)
-    assert told.startswith("Every worker drains and takes nothing new")
+    (problem,) = problems(stage, MINUTE)
+    assert problem.startswith("Every worker drains and takes nothing new")
 
 
 def test_full_disk_is_told():
@@ -111,9 +111,9 @@ def test_doctor_names_what_loads_here_and_no_worker_has(cli, stage, folder):
 def test_explain_of_a_run_that_the_running_worker_lacks_says_to_start_it_anew(cli, stage):
     """A second `up` would be refused."""
     run = stage.start(Definition(kind=DefinitionKind.TASK, name="gone"))
-    said = cli("explain", run)
-    assert "No live worker has gone; no worker has ever announced it." in said.out
-    assert "$ mainspring down; mainspring up" in said.out
+    result = cli("explain", run)
+    assert "No live worker has gone; no worker has ever announced it." in result.out
+    assert "$ mainspring down; mainspring up" in result.out
 
 
 def test_supervisor_without_a_beat_for_30_seconds_is_reported(stage, store_path):
@@ -127,8 +127,8 @@ def test_supervisor_without_a_beat_for_30_seconds_is_reported(stage, store_path)
             return [problem for problem in problems(stage, later) if problem.startswith("The supervisor pid")]
 
         assert silent(29_000) == []
-        (said,) = silent(40_000)
-        assert f"kill -CONT {os.getpid()}" in said
+        (problem,) = silent(40_000)
+        assert f"kill -CONT {os.getpid()}" in problem
         assert [
             host for host in read_host_status(stage.store.reader, stage.now + 29_000).missing if "supervisor" in host
         ] == []

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from mainspring.insight.text import quantile
 from mainspring.store.run_end_counts import bucket_of
 
-took = st.lists(st.integers(1, 10**9), min_size=1, max_size=60)
+durations = st.lists(st.integers(1, 10**9), min_size=1, max_size=60)
 
 
 def counted(ms):
@@ -17,14 +17,14 @@ def counted(ms):
     return found
 
 
-@given(took, st.sampled_from([0.5, 0.95, 0.99, 1.0]))
+@given(durations, st.sampled_from([0.5, 0.95, 0.99, 1.0]))
 def test_estimate_is_true_to_a_factor_of_two(ms, share):
     """Whatever the durations are."""
     exact, about = quantile.exact_quantile(ms, share), quantile.estimate_quantile(counted(ms), share)
     assert exact / 2 - 1 <= about <= exact * 2 + 1
 
 
-@given(took)
+@given(durations)
 def test_larger_share_took_no_less(ms):
     """A quantile never goes down."""
     buckets = counted(ms)
@@ -32,7 +32,7 @@ def test_larger_share_took_no_less(ms):
     assert found == sorted(found)
 
 
-@given(st.lists(took, min_size=1, max_size=4))
+@given(st.lists(durations, min_size=1, max_size=4))
 def test_merged_counts_are_those_of_all(several):
     """In whatever parts they were counted."""
     assert quantile.merge_buckets(map(counted, several)) == counted([value for each in several for value in each])

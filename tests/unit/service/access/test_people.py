@@ -225,13 +225,13 @@ def test_person_is_added_changed_and_removed_on_record(site):
 
 def test_password_is_changed_by_who_knows_it(site):
     """The old one is compared; all other sessions end."""
-    kept, other = site.enter(), site.enter()
-    came = SignInOrigin("10.0.0.1")
-    assert site.sign_in.confirms("ana", "wrong", came) is None
-    proof = site.sign_in.confirms("ana", PASSWORD, came)
-    options = {"clock": site.clock, "cost": CHEAP, "proof": proof, "keep": hash_key(kept)}
+    session, other_session = site.enter(), site.enter()
+    origin = SignInOrigin("10.0.0.1")
+    assert site.sign_in.confirms("ana", "wrong", origin) is None
+    proof = site.sign_in.confirms("ana", PASSWORD, origin)
+    options = {"clock": site.clock, "cost": CHEAP, "proof": proof, "keep": hash_key(session)}
     people.set_password(site.store, "ana", "another long one", act=site.act(), **options)
-    assert (site.session(kept) is None, site.session(other) is None) == (False, True)
+    assert (site.session(session) is None, site.session(other_session) is None) == (False, True)
     with pytest.raises(ConflictError):
         people.set_password(site.store, "ana", "yet another long one", act=site.act(), **options)
     assert site.enter() is None

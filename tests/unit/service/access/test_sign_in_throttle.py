@@ -49,7 +49,7 @@ def test_waits_remember_a_bounded_number():
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("first", "second", "same"),
     [
         ("10.0.0.1", "10.0.0.2", False),
         ("2001:db8::1", "2001:db8::ffff:1", True),
@@ -59,6 +59,6 @@ def test_waits_remember_a_bounded_number():
         ("<script>", "", True),
     ],
 )
-def test_addresses_of_one_customer_are_one(one, other, same):
+def test_addresses_of_one_customer_are_one(first, second, same):
     """Nobody has 2**64 tries because the network is large."""
-    assert (address_group(one) == address_group(other)) is same
+    assert (address_group(first) == address_group(second)) is same

@@ -11,11 +11,11 @@ from mainspring.service.triggers.event import publish
 from mainspring.store.commands.inbox import OpenWait
 from tests.contract.store.process import finish, wait_for
 
-ASKED = msgspec.json.encode({"text": "Charge it?", "choices": ["approve", "refund"]})
+QUESTION = msgspec.json.encode({"text": "Charge it?", "choices": ["approve", "refund"]})
 
 
 def ask(run, ident="ask"):
-    return OpenWait(run.id, run.claim, ident, "ask", "ask", question=ASKED)
+    return OpenWait(run.id, run.claim, ident, "ask", "ask", question=QUESTION)
 
 
 def facts(reads, run):
@@ -49,12 +49,12 @@ def test_answer_names_its_question_where_several_are_open(store, reads, act, beg
     run = begin()
     store.apply(ask(run, "first"))
     store.apply(ask(run, "second"))
-    with pytest.raises(ConflictError, match="has 2 open questions") as told:
+    with pytest.raises(ConflictError, match="has 2 open questions") as raised:
         answer(store, reads, run.id, "approve", act=act())
-    lines = told.value.message.splitlines()[1:]
+    lines = raised.value.message.splitlines()[1:]
     assert [line.split(":")[0].strip() for line in lines] == ["first", "second"]
     assert all("approve, refund" in line for line in lines)
-    assert "--question first" in (told.value.hint or "")
+    assert "--question first" in (raised.value.hint or "")
     answer(store, reads, run.id, "refund", act=act(), question="second")
     assert facts(reads, run) == [(FactKind.ANSWER, "ask", "second", b'"refund"')]
 

@@ -64,10 +64,10 @@ class Stopped:
         run(self.connection.cursor(), TEXTS["prepare_group"], self.database._opening)
         run(self.connection.cursor(), TEXTS["read_writer"], (self.database.session, ""))
         self.connection.execute(text)
-        with connect(self.database.address) as looking:
+        with connect(self.database.address) as connection:
             state = "select 1 from pg_stat_activity where pid = $1 and state = 'active' and wait_event = 'ClientRead'"
             pid = self.connection.info.backend_pid
-            wait_until(lambda: looking.execute(state, (pid,)).fetchone() is not None)
+            wait_until(lambda: connection.execute(state, (pid,)).fetchone() is not None)
 
     def close(self) -> None:
         self.connection.close()
@@ -82,7 +82,7 @@ def stopped(request: pytest.FixtureRequest, address: Address) -> Iterator[Stoppe
 
 
 @pytest.fixture(autouse=True)
-def _thing(worker: PostgresStore) -> None:
+def _work(worker: PostgresStore) -> None:
     """What the others wait for."""
     worker.apply(SetMeta("thing", "made"))
 

@@ -211,8 +211,8 @@ def test_first_steps_of_a_database_do_not_wait_for_each_other(url: str) -> None:
         holder.execute("select pg_advisory_lock(hashtext('mainspring_effects'))")
         late = threading.Thread(target=open_late)
         late.start()
-        looking = "select 1 from pg_locks where locktype = 'advisory' and not granted and pid <> pg_backend_pid()"
-        while not holder.execute(looking).fetchone():
+        lock_query = "select 1 from pg_locks where locktype = 'advisory' and not granted and pid <> pg_backend_pid()"
+        while not holder.execute(lock_query).fetchone():
             assert late.is_alive()
         holder.execute(CREATE.encode())
         with contextlib.closing(database.open()) as first:

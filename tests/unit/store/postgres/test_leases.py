@@ -52,9 +52,9 @@ def test_lease_counts_from_the_question_not_from_the_answer() -> None:
     """The server wrote the beat down before its answer came: a slow answer makes the lease no longer."""
     passing = Passing()
     lease = Lease(3_000, passing)
-    asked = lease.ask()
+    request = lease.ask()
     passing.seconds += 1.9
-    lease.renew(asked)
+    lease.renew(request)
     passing.seconds += 0.2
     assert lease.is_over
 
@@ -114,10 +114,10 @@ def test_silent_session_with_a_transaction_under_way_is_buried_at_once(
     holding.execute("begin")
     holding.execute("select pg_advisory_xact_lock($1)", (database.instance,))
     holding.execute(f"select state from {url.schema}.sessions where id = $1 for share", (long.session,))
-    began = time.monotonic()
+    started = time.monotonic()
     short.cut_off(long.session or 0)
     answer = short.apply(DeclareSessionDead(long.session or 0, silent_ms=LONG_MS))
     assert isinstance(answer, NumberAnswer)
-    assert time.monotonic() - began < SHORT_MS / 1000, "it waited until the server itself ended what stood still"
+    assert time.monotonic() - started < SHORT_MS / 1000, "it waited until the server itself ended what stood still"
     with pytest.raises(psycopg.OperationalError):
         holding.execute("select 1")

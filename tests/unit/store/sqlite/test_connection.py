@@ -9,10 +9,10 @@ import pytest
 
 from mainspring.domain.errors import StoreHeldError, StoreReadOnlyError, StoreUnavailableError, UnsafeSqliteError
 from mainspring.store.base import StoreBrokenError
-from mainspring.store.sqlite import connection as connection_module
+from mainspring.store.sqlite import connection
 from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_unsafe_sqlite
 
-NOBODY = 65_534
+UNPRIVILEGED_UID = 65_534
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_file_that_is_no_database_is_refused_untouched(tmp_path):
 
 def test_a_locked_file_says_that_another_program_holds_it(tmp_path, monkeypatch):
     """A database shell in exclusive mode is named as the cause, after a short wait."""
-    monkeypatch.setattr(connection_module, "_BUSY_MS", 1)
+    monkeypatch.setattr(connection, "_BUSY_MS", 1)
     path = tmp_path / "x.db"
     shell = apsw.Connection(str(path))
     shell.execute(
@@ -120,14 +120,14 @@ def test_a_locked_file_says_that_another_program_holds_it(tmp_path, monkeypatch)
     shell.close(True)
 
 
-def _as_nobody(act) -> int:
+def _as_unprivileged(act) -> int:
     """Run `act` in a child without rights; return its exit code (0 = as expected)."""
     pid = os.fork()
     if pid == 0:
         try:
             os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
+            os.setgid(UNPRIVILEGED_UID)
+            os.setuid(UNPRIVILEGED_UID)
             act()
         except BaseException as error:
             os.write(2, repr(error).encode())
@@ -137,14 +137,14 @@ def _as_nobody(act) -> int:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
-@pytest.mark.parametrize("what", ["file", "folder"])
-def test_a_read_only_file_or_folder_is_said_to_be_read_only(what):
+@pytest.mark.parametrize("target", ["file", "folder"])
+def test_a_read_only_file_or_folder_is_said_to_be_read_only(target):
     """Neither a file nor a folder without the right to write becomes a half-open store."""
-    folder = Path("/tmp") / f"mainspring-read-only-{what}-{os.getpid()}"  # above it all folders must be enterable
+    folder = Path("/tmp") / f"mainspring-read-only-{target}-{os.getpid()}"  # above it all folders must be enterable
     folder.mkdir(mode=0o755)
     try:
         path = folder / "x.db"
-        if what == "file":
+        if target == "file":
             connect(path).execute("create table t (a)").connection.close(True)
             path.chmod(0o644)
             folder.chmod(0o777)
@@ -153,6 +153,6 @@ def test_a_read_only_file_or_folder_is_said_to_be_read_only(what):
             with pytest.raises(StoreReadOnlyError, match=r"only be read(.|\n)*writable"):
                 connect(path)
 
-        assert _as_nobody(act) == 0
+        assert _as_unprivileged(act) == 0
     finally:
         shutil.rmtree(folder)

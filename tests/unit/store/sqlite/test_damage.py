@@ -14,7 +14,7 @@ from mainspring.store.sqlite.check import check, check_table, list_tables
 from mainspring.store.sqlite.damage import damage_found, read_damage, write_damage_note
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.restore import restore
-from tests.unit.store.sqlite.stores import START_AT, StandingClock, do, open_database, opening, starting
+from tests.unit.store.sqlite.stores import START_AT, StoppedClock, do, open_database, opening, starting
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_another_file_is_not_blamed(path, tmp_path):
     (tmp_path / "copy").replace(path)
     assert read_damage(path) is None
     write_damage_note(path, "malformed")
-    restore(backup, path, clock=StandingClock(START_AT + 5))
+    restore(backup, path, clock=StoppedClock(START_AT + 5))
     assert not path.with_name("state.db.damaged").exists()
 
 

@@ -21,7 +21,7 @@ from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.error_table import translate
 from mainspring.store.write.sessions import open_session
-from tests.unit.store.sqlite.stores import StandingClock, open_database, opening
+from tests.unit.store.sqlite.stores import StoppedClock, open_database, opening
 
 
 class Put(msgspec.Struct, frozen=True):
@@ -169,22 +169,22 @@ def test_extended_codes_tell_a_full_disk_and_a_replaced_file(path):
 
 def test_a_full_disk_frees_the_reserve_and_takes_it_back_later(database, path):
     """Told at once, committed from the reserve, mentioned until there is room again."""
-    ballast = path.with_name("x.db.ballast")
-    assert ballast.stat().st_size == 4 * 1024 * 1024
+    reserve = path.with_name("x.db.ballast")
+    assert reserve.stat().st_size == 4 * 1024 * 1024
     database.connection.pragma("max_page_count", database.connection.pragma("page_count"))
     with pytest.raises(StoreFullError, match="go on by themselves"):
         database.commit([Put("a", "x" * 100_000)])
-    assert not ballast.exists()
+    assert not reserve.exists()
     assert "nearly full" in str(database.trouble)
     database.connection.pragma("max_page_count", 1_000_000)
     assert database.commit([Put("a", "x" * 100_000)], again=True).results == ["a"]
-    assert ballast.exists()
+    assert reserve.exists()
     assert database.trouble is None
 
 
 def test_polling_tells_of_other_connections_commits_only(database, path):
     """Our own commit is no news; another process's is, once."""
-    other = SqliteDatabase(path, clock=StandingClock(), handlers=HANDLERS)
+    other = SqliteDatabase(path, clock=StoppedClock(), handlers=HANDLERS)
     database.poll()
     database.commit([Put("a")])
     assert not database.poll()
@@ -214,7 +214,7 @@ def test_a_store_has_one_identity(path):
     """It is given once, at its making."""
     names = set()
     for _ in range(2):
-        database = open_database(path, clock=StandingClock())
+        database = open_database(path, clock=StoppedClock())
         names.add(database.connection.execute("select value from meta where key = 'store'").get)
         database.close()
     assert len(names) == 1

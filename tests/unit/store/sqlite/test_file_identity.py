@@ -22,10 +22,10 @@ def test_nothing_is_acknowledged_into_a_removed_file(path):
     """The commit itself looks, whatever was looked at before; the one before it stands."""
     database = open_database(path)
     do(database, starting("r1"))
-    kept = path.rename(path.with_name("kept.db"))
+    renamed = path.rename(path.with_name("kept.db"))
     with pytest.raises(StoreGoneError, match=r"removed while it was in use\nat .*state\.db"):
         database.commit([starting("r2")])
-    kept.rename(path)
+    renamed.rename(path)
     assert [row[0] for row in database.connection.execute("select id from runs")] == ["r1"]
     do(database, starting("r3"))
     database.close()
@@ -108,6 +108,6 @@ def test_store_that_was_used_is_made_anew_only_by_word(path):
     path.touch()
     with pytest.raises(StoreGoneError, match="the store's file is gone"):
         SqliteStore(path, clock=SystemClock()).open()
-    anew = SqliteStore(path, clock=SystemClock(), recreate=True)
-    anew.open()
-    anew.close()
+    recreated = SqliteStore(path, clock=SystemClock(), recreate=True)
+    recreated.open()
+    recreated.close()

@@ -49,9 +49,9 @@ def test_process_that_reads_all_the_time_is_named(store, monkeypatch):
 
 def test_read_that_ends_holds_nothing(store, monkeypatch):
     """Only who is there at each look is named."""
-    looks = iter([{1, 2}, {2}, {3}])
+    readings = iter([{1, 2}, {2}, {3}])
     monkeypatch.setattr(log_readers, "_PAUSE_S", 0.0)
-    monkeypatch.setattr(log_readers, "_readers", lambda store: next(looks))
+    monkeypatch.setattr(log_readers, "_readers", lambda store: next(readings))
     assert lasting_readers(store) == []
 
 

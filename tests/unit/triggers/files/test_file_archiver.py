@@ -125,7 +125,7 @@ def test_file_that_changed_in_secret_after_the_look_is_not_moved(opens: Opens) -
     path = inbox.write("a", b"old")
     inbox.settle()
     inbox.shop.end(RunState.SUCCEEDED)
-    listing = inbox.desk._folder.listing
+    listing = inbox.watcher._folder.listing
 
     def write() -> FolderListing:
         found, times = listing(), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
@@ -133,10 +133,10 @@ def test_file_that_changed_in_secret_after_the_look_is_not_moved(opens: Opens) -
         os.utime(path, ns=times)
         return found
 
-    inbox.desk._folder.listing = write  # type: ignore[method-assign]
+    inbox.watcher._folder.listing = write  # type: ignore[method-assign]
     inbox.pass_time()
-    inbox.look()
-    inbox.desk._folder.listing = listing  # type: ignore[method-assign]
+    inbox.poll()
+    inbox.watcher._folder.listing = listing  # type: ignore[method-assign]
     assert inbox.tree() == {"a": b"new"}
     inbox.settle()
     assert len(inbox.shop.runs) == 2
@@ -185,7 +185,7 @@ def test_failed_file_that_is_put_back_counts_anew(opens: Opens) -> None:
     ended(inbox, RunState.FAILED)
     (inbox.folder / "failed" / "a").rename(path)
     inbox.settle()
-    assert [arrival.key for arrival in inbox.shop.runs] == [inbox.shop.runs[0].key] * 2
+    assert [delivery.key for delivery in inbox.shop.runs] == [inbox.shop.runs[0].key] * 2
     ended(inbox, RunState.FAILED)
     assert inbox.tree() == {"failed/a": b"1"}
 
@@ -213,12 +213,12 @@ def test_store_that_goes_away_in_between_leaves_nothing_half_done(opens: Opens) 
 
     inbox.shop.forget = away  # type: ignore[method-assign]
     ended(inbox, RunState.FAILED)
-    assert inbox.desk.state.why == "the store: it is down"
+    assert inbox.watcher.state.why == "the store: it is down"
     inbox.shop.forget = forget  # type: ignore[method-assign]
     inbox.settle()
     assert inbox.shop.forgotten == [inbox.shop.runs[0].key]
     assert inbox.tree() == {"failed/a": b"1"}
-    assert inbox.desk.state.why is None
+    assert inbox.watcher.state.why is None
 
 
 def test_target_that_cannot_be_written_leaves_the_file_and_is_told(opens: Opens) -> None:
@@ -229,14 +229,14 @@ def test_target_that_cannot_be_written_leaves_the_file_and_is_told(opens: Opens)
     blocking = inbox.write("failed", b"no folder")
     for _ in range(3):
         ended(inbox, RunState.FAILED)
-    assert "a is left out: it cannot be moved aside: Not a directory" in (inbox.desk.state.why or "")
+    assert "a is left out: it cannot be moved aside: Not a directory" in (inbox.watcher.state.why or "")
     assert inbox.shop.names == ["a"]
     assert inbox.tree()["a"] == b"1"
     blocking.unlink()
     inbox.pass_time(60)
     inbox.settle()
     assert inbox.tree()["failed/a"] == b"1"
-    assert inbox.desk.state.why is None
+    assert inbox.watcher.state.why is None
 
 
 def test_target_below_the_folder_may_be_no_link(opens: Opens, tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_disk_that_is_full_leaves_the_file_and_no_part_of_a_copy(opens: Opens, o
         ended(inbox)
         assert list(other_disk.iterdir()) == []
         assert inbox.tree() == {"a": b"1"}
-        assert "No space left" in (inbox.desk.state.why or "")
+        assert "No space left" in (inbox.watcher.state.why or "")
         assert len(inbox.shop.runs) == 1
     finally:
         other_disk.rmdir()
@@ -330,11 +330,11 @@ def test_disk_that_is_full_leaves_the_file_and_no_part_of_a_copy(opens: Opens, o
 def test_two_desks_at_one_folder_move_a_file_once(opens: Opens) -> None:
     """Several schedulers may look at one folder; the one that has the folder's lock moves."""
     inbox = opens(after_success="done", after_failure="failed")
-    other = inbox.other_desk()
+    other = inbox.other_watcher()
     for number in range(20):
         inbox.write(f"{number}", b"%d" % number)
     for _ in range(2):
-        inbox.look(inbox.desk, other)
+        inbox.poll(inbox.watcher, other)
         inbox.pass_time()
     inbox.shop.end(RunState.SUCCEEDED, "7")
     inbox.shop.end(RunState.FAILED)
@@ -342,15 +342,15 @@ def test_two_desks_at_one_folder_move_a_file_once(opens: Opens) -> None:
     async def both() -> None:
         import asyncio
 
-        await asyncio.gather(inbox.desk.poll(), other.poll())
+        await asyncio.gather(inbox.watcher.poll(), other.poll())
 
     for _ in range(3):
         inbox.runner.run(both())
         inbox.pass_time()
     other.close()
     assert len(inbox.shop.runs) == 20
-    wanted = {f"{'done' if n == 7 else 'failed'}/{n}": b"%d" % n for n in range(20)}
-    assert inbox.tree() == wanted
+    expected = {f"{'done' if n == 7 else 'failed'}/{n}": b"%d" % n for n in range(20)}
+    assert inbox.tree() == expected
 
 
 def test_definition_that_changed_meanwhile_puts_back_what_was_on_its_way(opens: Opens) -> None:
@@ -367,7 +367,7 @@ def test_definition_that_changed_meanwhile_puts_back_what_was_on_its_way(opens: 
     failpoints.install(stop)
     inbox.pass_time()
     with pytest.raises(KeyboardInterrupt):
-        inbox.look()
+        inbox.poll()
     failpoints.install(None)
     assert "a" not in inbox.tree()
     inbox.files = type(inbox.files).parse(str(inbox.folder))
@@ -390,6 +390,6 @@ def test_many_files_are_moved_over_several_looks(opens: Opens, monkeypatch) -> N
     left: list[int] = []
     for _ in range(3):
         inbox.pass_time(0 if left else 10)
-        inbox.look()
+        inbox.poll()
         left.append(len(inbox.tree()))
     assert left == [150, 50, 0]

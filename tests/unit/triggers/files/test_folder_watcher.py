@@ -22,15 +22,15 @@ def test_file_is_taken_in_once_it_has_settled(opens: Opens) -> None:
     """Not at the first look, not before `settle`, and then once, however often it is looked at."""
     inbox = opens(settle="2s")
     inbox.write("a.csv", b"1,2")
-    inbox.look()
+    inbox.poll()
     inbox.pass_time(1.9)
-    inbox.look()
+    inbox.poll()
     assert inbox.shop.runs == []
     inbox.pass_time(0.1)
-    inbox.look()
+    inbox.poll()
     inbox.settle()
     assert [(file.path, file.size) for file in inbox.shop.files] == [(str(inbox.folder / "a.csv"), 3)]
-    assert len(inbox.shop.asked) == 1
+    assert len(inbox.shop.requests) == 1
 
 
 def test_file_that_grows_is_not_taken_in_before_it_rests(opens: Opens) -> None:
@@ -38,7 +38,7 @@ def test_file_that_grows_is_not_taken_in_before_it_rests(opens: Opens) -> None:
     inbox = opens(settle="2s")
     path = inbox.write("a.csv", b"1")
     for _ in range(5):
-        inbox.look()
+        inbox.poll()
         inbox.pass_time(1.9)
         with path.open("ab") as file:
             file.write(b",1")
@@ -62,10 +62,10 @@ def test_file_that_changes_while_it_is_hashed_waits_for_the_next_look(opens: Ope
     """What was hashed is what is there, or nothing is taken in."""
     inbox = opens()
     path = inbox.write("a.csv", b"x" * 3_000_000)
-    inbox.look()
+    inbox.poll()
     inbox.pass_time()
     monkeypatch.setattr(file_intake, "_MAX_BYTES", 1024 * 1024)
-    inbox.look()
+    inbox.poll()
     assert inbox.shop.runs == []
     path.write_bytes(b"y" * 3_000_000)
     for _ in range(6):
@@ -83,7 +83,7 @@ def test_large_file_is_hashed_over_several_looks_behind_small_ones(opens: Opens,
     inbox.settle()
     assert inbox.shop.names == ["small"]
     for _ in range(3):
-        inbox.look()
+        inbox.poll()
     assert inbox.shop.names == ["small", "large"]
 
 
@@ -104,7 +104,7 @@ def test_restarted_desk_starts_nothing_twice(opens: Opens) -> None:
     inbox.restart()
     inbox.settle()
     assert len(inbox.shop.runs) == 1
-    assert len(inbox.shop.asked) == 2
+    assert len(inbox.shop.requests) == 2
 
 
 def test_file_that_stays_is_named_again_each_day(opens: Opens) -> None:
@@ -114,8 +114,8 @@ def test_file_that_stays_is_named_again_each_day(opens: Opens) -> None:
     inbox.settle()
     for _ in range(3):
         inbox.pass_time(86_400)
-        inbox.look()
-    assert len(inbox.shop.asked) == 4
+        inbox.poll()
+    assert len(inbox.shop.requests) == 4
     assert len(inbox.shop.runs) == 1
 
 
@@ -169,15 +169,15 @@ def test_path_as_long_as_the_system_takes_is_taken_in(opens: Opens) -> None:
         below = os.open("f" * 200, os.O_RDONLY, dir_fd=inside)
         os.close(inside)
         inside = below
-    room = 4095 - len(os.fsencode(inbox.folder)) - 19 * 201 - 1
-    for name in ("n" * room, "n" * (room + 1)):
+    path_bytes_left = 4095 - len(os.fsencode(inbox.folder)) - 19 * 201 - 1
+    for name in ("n" * path_bytes_left, "n" * (path_bytes_left + 1)):
         os.close(os.open(name, os.O_WRONLY | os.O_CREAT, dir_fd=inside))
     os.close(inside)
     inbox.settle()
     (file,) = inbox.shop.files
     assert len(os.fspath(file)) == 4095
     open(file).close()
-    assert "4096 bytes" in (inbox.desk.state.why or "")
+    assert "4096 bytes" in (inbox.watcher.state.why or "")
     inbox.shop.end(RunState.SUCCEEDED)
     inbox.settle()
     assert not Path(file).exists()
@@ -193,17 +193,17 @@ def test_what_is_no_file_is_let_alone(opens: Opens, monkeypatch) -> None:
         listening.bind("socket")
         inbox.settle()
     assert inbox.shop.runs == []
-    assert inbox.desk.state.why is None
+    assert inbox.watcher.state.why is None
 
 
 def test_file_that_becomes_a_fifo_does_not_hang_the_desk(opens: Opens) -> None:
     """What is opened is looked at before it is read."""
     inbox = opens()
     path = inbox.write("a")
-    inbox.look()
+    inbox.poll()
     inbox.pass_time()
 
-    listing = inbox.desk._folder.listing
+    listing = inbox.watcher._folder.listing
 
     def swap() -> FolderListing:
         found = listing()
@@ -211,8 +211,8 @@ def test_file_that_becomes_a_fifo_does_not_hang_the_desk(opens: Opens) -> None:
         os.mkfifo(path)
         return found
 
-    inbox.desk._folder.listing = swap  # type: ignore[method-assign]
-    inbox.look()
+    inbox.watcher._folder.listing = swap  # type: ignore[method-assign]
+    inbox.poll()
     assert inbox.shop.runs == []
 
 
@@ -228,9 +228,9 @@ def test_links_out_of_the_folder_are_refused_and_told(opens: Opens, tmp_path: Pa
     (inbox.folder / "folder").symlink_to(tmp_path / "others")
     inbox.settle()
     assert inbox.shop.names == ["real"]
-    why = inbox.desk.state.why or ""
-    assert "outside is left out: it is a link" in why
-    assert "inside" not in why
+    reason = inbox.watcher.state.why or ""
+    assert "outside is left out: it is a link" in reason
+    assert "inside" not in reason
 
 
 def test_folder_that_becomes_a_link_is_not_followed(opens: Opens, tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_folder_that_becomes_a_link_is_not_followed(opens: Opens, tmp_path: Path
     inbox.settle()
     inbox.shop.end(RunState.SUCCEEDED)
     inbox.pass_time()
-    listing = inbox.desk._folder.listing
+    listing = inbox.watcher._folder.listing
 
     def swap() -> FolderListing:
         found = listing()
@@ -250,8 +250,8 @@ def test_folder_that_becomes_a_link_is_not_followed(opens: Opens, tmp_path: Path
         (inbox.folder / "sub").symlink_to(tmp_path / "others")
         return found
 
-    inbox.desk._folder.listing = swap  # type: ignore[method-assign]
-    inbox.look()
+    inbox.watcher._folder.listing = swap  # type: ignore[method-assign]
+    inbox.poll()
     assert (tmp_path / "others" / "a").read_bytes() == b"content"
 
 
@@ -285,22 +285,22 @@ def test_file_that_cannot_be_read_is_told_and_tried_again(opens: Opens, monkeypa
     inbox = opens()
     inbox.write("a")
     inbox.write("b")
-    whole = inbox.desk._folder.hash
+    whole = inbox.watcher._folder.hash
 
     def broken(path, hashing, most):
         if path == "a":
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return whole(path, hashing, most)
 
-    monkeypatch.setattr(inbox.desk._folder, "hash", broken)
+    monkeypatch.setattr(inbox.watcher._folder, "hash", broken)
     inbox.settle()
     assert inbox.shop.names == ["b"]
-    assert inbox.desk.state.why == "a is left out: it cannot be read: Input/output error"
+    assert inbox.watcher.state.why == "a is left out: it cannot be read: Input/output error"
     monkeypatch.undo()
     inbox.pass_time(60)
-    inbox.look()
+    inbox.poll()
     assert inbox.shop.names == ["b", "a"]
-    assert inbox.desk.state.why is None
+    assert inbox.watcher.state.why is None
 
 
 # -- the folder goes away ----------------------------------------------------------------------------------------------
@@ -313,17 +313,17 @@ def test_missing_folder_is_told_with_its_time_and_outlived(opens: Opens) -> None
     inbox.settle()
     inbox.folder.rename(inbox.folder.with_name("elsewhere"))
     inbox.pass_time()
-    away_at = inbox.clock.now()
-    inbox.look()
+    unreachable_at = inbox.clock.now()
+    inbox.poll()
     inbox.pass_time()
-    inbox.look()
-    assert (inbox.reports[-1].connected_at, inbox.reports[-1].away_since) == (None, away_at)
+    inbox.poll()
+    assert (inbox.reports[-1].connected_at, inbox.reports[-1].away_since) == (None, unreachable_at)
     assert "No such file" in (inbox.reports[-1].why or "")
     inbox.folder.with_name("elsewhere").rename(inbox.folder)
     inbox.write("b")
     inbox.settle()
     assert inbox.shop.names == ["a", "b"]
-    assert len(inbox.shop.asked) == 2, "the same folder is known again without reading its files"
+    assert len(inbox.shop.requests) == 2, "the same folder is known again without reading its files"
     assert [(report.away_since is None) for report in inbox.reports] == [True, False, True]
 
 
@@ -332,8 +332,8 @@ def test_folder_that_is_a_file_is_away(opens: Opens) -> None:
     inbox = opens()
     inbox.folder.rmdir()
     inbox.folder.write_text("")
-    inbox.look()
-    assert "Not a directory" in (inbox.desk.state.why or "")
+    inbox.poll()
+    assert "Not a directory" in (inbox.watcher.state.why or "")
 
 
 def test_unmounted_folder_loses_and_doubles_nothing(opens: Opens) -> None:
@@ -359,12 +359,12 @@ def test_store_that_is_away_is_asked_again(opens: Opens) -> None:
     inbox.shop.faults = [StoreUnavailableError("it is down")] * 2
     inbox.write("a")
     inbox.settle()
-    assert inbox.desk.state.why == "the store: it is down"
+    assert inbox.watcher.state.why == "the store: it is down"
     for _ in range(2):
         inbox.pass_time(2)
-        inbox.look()
+        inbox.poll()
     assert inbox.shop.names == ["a"]
-    assert inbox.desk.state.why is None
+    assert inbox.watcher.state.why is None
 
 
 def test_busy_store_is_left_in_peace_for_as_long_as_it_says(opens: Opens) -> None:
@@ -374,11 +374,11 @@ def test_busy_store_is_left_in_peace_for_as_long_as_it_says(opens: Opens) -> Non
     inbox.write("a")
     inbox.settle()
     inbox.pass_time(29)
-    inbox.look()
-    assert len(inbox.shop.asked) == 1
-    assert inbox.desk.state.why == "the queue is full"
+    inbox.poll()
+    assert len(inbox.shop.requests) == 1
+    assert inbox.watcher.state.why == "the queue is full"
     inbox.pass_time(1)
-    inbox.look()
+    inbox.poll()
     assert inbox.shop.names == ["a"]
 
 
@@ -388,7 +388,7 @@ def test_unknown_trigger_waits_until_it_is_announced(opens: Opens) -> None:
     inbox.shop.faults = [Refused("no_trigger")]
     inbox.write("a")
     inbox.settle()
-    assert "in/files" in (inbox.desk.state.why or "")
+    assert "in/files" in (inbox.watcher.state.why or "")
     inbox.settle()
     assert inbox.shop.names == ["a"]
 
@@ -401,7 +401,7 @@ def test_refused_file_is_told_and_keeps_no_other_out(opens: Opens) -> None:
     inbox.write("b")
     inbox.settle()
     assert inbox.shop.names == ["b"]
-    assert inbox.desk.state.why == "a is left out: bad_value: no"
+    assert inbox.watcher.state.why == "a is left out: bad_value: no"
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("oops"), UnwritableCommandError("no index takes it")])
@@ -414,7 +414,7 @@ def test_fault_of_the_intake_is_told_and_keeps_no_other_out(opens: Opens, fault:
     inbox.settle()
     assert inbox.shop.names == ["b"]
     inbox.pass_time(60)
-    inbox.look()
+    inbox.poll()
     assert inbox.shop.names == ["b", "a"]
 
 
@@ -423,10 +423,10 @@ def test_fenced_process_stops(opens: Opens) -> None:
     inbox = opens()
     inbox.shop.faults = [FencedError("declared dead")]
     inbox.write("a")
-    inbox.look()
+    inbox.poll()
     inbox.pass_time()
     with pytest.raises(FencedError):
-        inbox.look()
+        inbox.poll()
 
 
 def test_clock_that_is_set_back_delays_nothing(opens: Opens) -> None:
@@ -437,7 +437,7 @@ def test_clock_that_is_set_back_delays_nothing(opens: Opens) -> None:
     inbox.write("b")
     inbox.settle()
     inbox.pass_time(-3600)
-    inbox.look()
+    inbox.poll()
     inbox.settle()
     assert sorted(inbox.shop.names) == ["a", "b"]
 
@@ -450,8 +450,8 @@ def test_many_files_are_taken_in_over_several_looks(opens: Opens, monkeypatch) -
         inbox.write(f"{number}", b"%d" % number)
     inbox.settle()
     assert len(inbox.shop.runs) == 100
-    inbox.look()
-    inbox.look()
+    inbox.poll()
+    inbox.poll()
     assert len(inbox.shop.runs) == 250
 
 

@@ -17,13 +17,13 @@ class Link:
 
     def __init__(self, may_close: asyncio.Event) -> None:
         self.may_close = may_close
-        self.asked = False
+        self.requests = False
 
     async def connect(self) -> None:
         pass
 
     async def close(self) -> None:
-        self.asked = True
+        self.requests = True
         await self.may_close.wait()
 
 
@@ -49,10 +49,10 @@ async def links(many: int) -> AsyncIterator[tuple[BrokerConnections, list[Link],
 async def test_giving_back_waits_for_no_other_link() -> None:
     """Whoever gives a link back holds a lease: even one too many is closed by somebody else, later."""
     async with links(70) as (found, opened, may_close):
-        assert not any(link.asked for link in opened)
+        assert not any(link.requests for link in opened)
         may_close.set()
         await found.tidy()
-        assert [link.asked for link in opened] == [True] * 6 + [False] * 64
+        assert [link.requests for link in opened] == [True] * 6 + [False] * 64
 
 
 async def test_links_that_hang_are_let_go_of_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,4 +62,4 @@ async def test_links_that_hang_are_let_go_of_at_once(monkeypatch: pytest.MonkeyP
     async with links(60) as (found, opened, _):
         async with asyncio.timeout(60):  # one after the other they would take longer
             await found.tidy()
-        assert all(link.asked for link in opened)
+        assert all(link.requests for link in opened)

@@ -25,7 +25,7 @@ class Store:
         return answer
 
 
-class Desk:
+class FakeConsumer:
     """Runs until it is cancelled."""
 
     def __init__(self):
@@ -36,10 +36,10 @@ class Desk:
         await asyncio.Event().wait()
 
 
-async def ended(store, desk):
-    task = asyncio.create_task(ExclusiveConsumer(desk, "a/queue", store).run())
+async def ended(store, consumer):
+    task = asyncio.create_task(ExclusiveConsumer(consumer, "a/queue", store).run())
     async with asyncio.timeout(60):
-        await desk.runs.wait()
+        await consumer.runs.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -50,7 +50,7 @@ async def test_desk_waits_for_its_turn_and_gives_it_back(monkeypatch):
     """Another scheduler has it first."""
     monkeypatch.setattr(exclusive_consumer, "_RETRY_AFTER_S", 0.0)
     store = Store(Refused("held"), NumberAnswer(7), DONE)
-    await ended(store, Desk())
+    await ended(store, FakeConsumer())
     assert store.sent == [AcquireLock, AcquireLock, ReleaseLock]
 
 
@@ -59,5 +59,5 @@ async def test_desk_ends_although_the_store_is_away(monkeypatch):
     """Nobody waits for an answer that does not come: the end of the session frees the lock."""
     monkeypatch.setattr(exclusive_consumer, "_RELEASE_TIMEOUT_S", 0.01)
     store = Store(NumberAnswer(7), None)
-    await ended(store, Desk())
+    await ended(store, FakeConsumer())
     assert store.sent == [AcquireLock, ReleaseLock]

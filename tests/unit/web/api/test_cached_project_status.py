@@ -16,24 +16,24 @@ def world(tmp_path):
 
 def test_it_is_judged_at_most_once_a_second(world):
     """And anew after it; a clock that went back keeps nothing for ever."""
-    kept, asked = world.site.project_status, counted(world.store.reader)
-    kept.of(world.site)
-    once = len(asked)
+    status, reads = world.site.project_status, counted(world.store.reader)
+    status.of(world.site)
+    once = len(reads)
     world.clock.forward(999)
-    kept.of(world.site)
-    assert len(asked) == once
+    status.of(world.site)
+    assert len(reads) == once
     for step in (1, -5_000):
-        del asked[:]
+        del reads[:]
         world.clock.forward(step)
-        kept.of(world.site)
-        assert len(asked) == once
+        status.of(world.site)
+        assert len(reads) == once
 
 
 def test_nothing_is_read_twice_for_a_judgement(world):
     """But what is told by itself and what is part of something else, the deliveries of routers and of filters, the clock, and two words."""
-    asked = counted(world.store.reader)
+    reads = counted(world.store.reader)
     world.site.project_status.of(world.site)
-    several = {query for query in asked if asked.count(query) > 1}
+    several = {query for query in reads if reads.count(query) > 1}
     assert several <= {
         "list_open_incidents",
         "list_waiting_triggers",
@@ -45,7 +45,7 @@ def test_nothing_is_read_twice_for_a_judgement(world):
 
 def test_act_during_a_judgement_waits_for_no_store_and_is_seen_by_whoever_asks_next(world):
     """What was read before it counts for nobody who comes after it."""
-    kept, reader, act = world.site.project_status, world.store.reader, True
+    status, reader, act = world.site.project_status, world.store.reader, True
     read = reader.read
 
     def reading(query, params=()):
@@ -54,12 +54,12 @@ def test_act_during_a_judgement_waits_for_no_store_and_is_seen_by_whoever_asks_n
         if act and query == "list_open_incidents":
             act = False
             world.find_wrong()
-            kept.forget()
+            status.forget()
         return found
 
     reader.read = reading
-    assert kept.of(world.site).verdict.count == 0
-    assert kept.of(world.site).verdict.count == 1
+    assert status.of(world.site).verdict.count == 0
+    assert status.of(world.site).verdict.count == 1
 
 
 @pytest.mark.asyncio

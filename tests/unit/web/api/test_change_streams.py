@@ -15,7 +15,7 @@ from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.logs import SaveLogs
 from mainspring.store.read.status.change_tokens import read_change_tokens
 from mainspring.store.read.status.visible_change_tokens import read_visible_change_tokens
-from mainspring.web.api import change_streams as changes_module
+from mainspring.web.api import change_streams
 from mainspring.web.api.change_streams import OF_AUTOMATIONS, ChangeStreams
 from mainspring.web.api.request_parsing import ApiError
 from mainspring.web.api.table import ROUTES
@@ -34,7 +34,7 @@ class Steps:
         self.waits.set()
         await self._go.acquire()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         self.waits.clear()
         self._go.release()
 
@@ -96,7 +96,7 @@ async def test_stream_tells_which_nouns_changed(world):
     await steps.waits.wait()
     world.store.apply(SetQueue("mail", 2))
     world.begin()
-    steps.look()
+    steps.poll()
     assert {"runs", "queues", "audit-log"} <= await ann.nouns()
     assert await payer.nouns() == {"runs"}
     late = Listener(changes, world, "ann")
@@ -121,7 +121,7 @@ async def test_who_is_told_of_a_change_is_not_shown_what_was_judged_before_it(wo
     assert world.site.project_status.of(world.site).verdict.count == 0
     world.find_wrong()
     assert world.site.project_status.of(world.site).verdict.count == 0
-    steps.look()
+    steps.poll()
     assert "incidents" in await ann.nouns()
     assert world.site.project_status.of(world.site).verdict.count == 1
     ann.gone.set()
@@ -143,16 +143,16 @@ async def test_who_sees_some_automations_does_not_hear_that_others_move(world):
         if place < 3:
             world.begin(BACKUP, b"{}")
             world.find_wrong("backup", f"i_{place}")
-        steps.look()
+        steps.poll()
     assert await payer.next() == ": alive\n\n"
     assert {"runs", "incidents"} <= await ann.nouns()
     await steps.waits.wait()
     world.begin()
-    steps.look()
+    steps.poll()
     assert await payer.nouns() == {"runs"}
     await steps.waits.wait()
     world.find_wrong("pay", "i_9")
-    steps.look()
+    steps.poll()
     assert await payer.nouns() == {"incidents"}
     changes.close()
     for stream in (payer, ann):
@@ -162,8 +162,8 @@ async def test_who_sees_some_automations_does_not_hear_that_others_move(world):
 @pytest.mark.parametrize(("definition", "data", "is_seen"), [(BACKUP, b"{}", False), (PAY, b'{"amount":1}', True)])
 def test_marks_of_a_part_change_with_it_alone(world, definition, data, is_seen):
     """Each noun of automations by what is done to one that is seen; whoever sees none has none."""
-    reader, now, sees = world.site.reader, world.clock.now(), VISITORS["payer"].may_see
-    assert read_visible_change_tokens(reader, now, sees).keys() == OF_AUTOMATIONS
+    reader, now, may_see = world.site.reader, world.clock.now(), VISITORS["payer"].may_see
+    assert read_visible_change_tokens(reader, now, may_see).keys() == OF_AUTOMATIONS
     assert read_visible_change_tokens(reader, now, lambda name: False) == {}
     runs, name, act = [], definition.name, operation_context(Actor.web("ana"), world.clock)
     lines = (LogChunk(ident="s", attempt=1, first_at=now, last_at=now, lines=1, size=1, body=b""),)
@@ -173,10 +173,12 @@ def test_marks_of_a_part_change_with_it_alone(world, definition, data, is_seen):
         "incidents": lambda: world.find_wrong(name),
         "automations": lambda: automation.pause(world.store, name, act=act),
     }.items():
-        before = read_visible_change_tokens(reader, now, sees)
+        before = read_visible_change_tokens(reader, now, may_see)
         change()
-        found = read_visible_change_tokens(reader, now, sees)
-        assert {one for one, mark in found.items() if before[one] != mark} == ({noun} if is_seen else set())
+        found = read_visible_change_tokens(reader, now, may_see)
+        assert {noun_found for noun_found, mark in found.items() if before[noun_found] != mark} == (
+            {noun} if is_seen else set()
+        )
 
 
 @pytest.mark.asyncio
@@ -189,7 +191,7 @@ async def test_stream_that_has_no_news_gives_signs_of_life(world):
     await ann.nouns()
     for _ in range(15):
         await steps.waits.wait()
-        steps.look()
+        steps.poll()
     assert await ann.next() == ": alive\n\n"
     changes.close()
     await ann.over()
@@ -208,11 +210,11 @@ async def test_who_does_not_take_its_news_is_kept_each_noun_once(world):
     for _ in range(3):
         await steps.waits.wait()
         world.begin()
-        steps.look()
+        steps.poll()
     await steps.waits.wait()
     ann.full.set()
-    heard = [await ann.nouns(), await ann.nouns()]
-    assert set().union(*heard) >= {"runs", "queues"}
+    received = [await ann.nouns(), await ann.nouns()]
+    assert set().union(*received) >= {"runs", "queues"}
     changes.close()
     assert await ann.next() == ""
     await ann.over()
@@ -229,7 +231,7 @@ async def test_stream_ends_when_its_asker_is_no_longer_let_in(world):
     del world.gate.visitors["ann"]
     await steps.waits.wait()
     world.begin()
-    steps.look()
+    steps.poll()
     await ann.over()
     assert changes.open == 0
     changes.close()
@@ -238,9 +240,9 @@ async def test_stream_ends_when_its_asker_is_no_longer_let_in(world):
 @pytest.fixture
 def few(monkeypatch):
     """Six streams at a time, three of one visitor, and four that one look tells."""
-    monkeypatch.setattr(changes_module, "MOST", 6)
-    monkeypatch.setattr(changes_module, "MOST_OF_ONE", 3)
-    monkeypatch.setattr(changes_module, "_LISTENERS_AT_ONCE", 4)
+    monkeypatch.setattr(change_streams, "MOST", 6)
+    monkeypatch.setattr(change_streams, "MOST_OF_ONE", 3)
+    monkeypatch.setattr(change_streams, "_LISTENERS_AT_ONCE", 4)
 
 
 def bots(world, count: int) -> list[str]:
@@ -254,9 +256,9 @@ async def test_streams_of_one_visitor_are_bounded_and_end_with_the_process(world
     """One too many is refused, whatever is left for others; when the process ends all of them do."""
     changes = ChangeStreams(world.gate, world.site, Steps().pause)
     listeners = [Listener(changes, world, "ann") for _ in range(3)]
-    with pytest.raises(ApiError) as told:
+    with pytest.raises(ApiError) as raised:
         Listener(changes, world, "ann")
-    assert (told.value.problem.status, told.value.problem.code) == (429, "too_many_streams")
+    assert (raised.value.problem.status, raised.value.problem.code) == (429, "too_many_streams")
     listeners.append(Listener(changes, world, "olga"))
     changes.close()
     for listener in listeners:
@@ -271,16 +273,16 @@ async def test_who_has_most_streams_makes_place_where_all_are_taken(world, few):
     """The oldest of its own goes; nobody takes a place from who has no more than itself would have."""
     changes = ChangeStreams(world.gate, world.site, Steps().pause)
     greedy = [Listener(changes, world, "ann") for _ in range(3)]
-    others = [Listener(changes, world, who) for who in bots(world, 3)]
+    other_listeners = [Listener(changes, world, who) for who in bots(world, 3)]
     late = Listener(changes, world, "olga")
     await greedy[0].over()
     assert changes.open == 6
-    with pytest.raises(ApiError) as told:
+    with pytest.raises(ApiError) as raised:
         Listener(changes, world, "ann")
-    assert (told.value.problem.status, told.value.problem.code) == (503, "too_many_streams")
-    assert not any(stream.ended for stream in (*greedy[1:], *others, late))
+    assert (raised.value.problem.status, raised.value.problem.code) == (503, "too_many_streams")
+    assert not any(stream.ended for stream in (*greedy[1:], *other_listeners, late))
     changes.close()
-    for stream in (*greedy, *others, late):
+    for stream in (*greedy, *other_listeners, late):
         await stream.over()
 
 
@@ -289,20 +291,20 @@ async def test_crowd_is_told_in_turns_and_nobody_is_forgotten(world, few):
     """Of six four hear of a change at the first look, the other two at the next, though that finds something new."""
     steps = Steps()
     changes = ChangeStreams(world.gate, world.site, steps.pause)
-    crowd = [Listener(changes, world, who) for who in bots(world, 6)]
-    for stream in crowd:
+    listeners = [Listener(changes, world, who) for who in bots(world, 6)]
+    for stream in listeners:
         assert "retry" in await stream.next()
-    for stream in crowd[:4]:
+    for stream in listeners[:4]:
         assert "runs" in await stream.nouns()
     await steps.waits.wait()
     world.begin()
-    steps.look()
-    for stream in crowd[4:]:
+    steps.poll()
+    for stream in listeners[4:]:
         assert await stream.nouns() >= {"runs", "queues", "audit-log"}
-    for stream in crowd[:2]:
+    for stream in listeners[:2]:
         assert "runs" in await stream.nouns()
     changes.close()
-    for stream in crowd:
+    for stream in listeners:
         await stream.over()
 
 
@@ -332,18 +334,18 @@ async def test_look_asks_the_store_once_however_many_listen(world, few):
     still = world.gate.current_visitors
     world.gate.current_visitors = lambda keys: (asked.append(len(keys)), still(keys))[1]
     changes = ChangeStreams(world.gate, world.site, steps.pause)
-    crowd = [Listener(changes, world, who) for who in bots(world, 4)]
-    for stream in crowd:
+    listeners = [Listener(changes, world, who) for who in bots(world, 4)]
+    for stream in listeners:
         await stream.next()
         await stream.nouns()
     await steps.waits.wait()
     reads = counted(world.store.reader)
-    steps.look()
+    steps.poll()
     await steps.waits.wait()
     assert asked == [4, 4]
     assert 0 < len(reads) <= 20
     changes.close()
-    for stream in crowd:
+    for stream in listeners:
         await stream.over()
 
 

@@ -15,18 +15,18 @@ async def test_failed_run_is_explained_with_acts_that_can_be_sent(world):
     (claimed,) = world.claim()
     world.store.apply(outcome(claimed, 1, "charge it"))
     world.store.apply(fail(claimed, "charge it", rank=1))
-    told = await world.get(f"/runs/{run}/explanation")
-    assert told["what"][0].startswith("It failed at step charge it")
-    assert told["why"] == ["Trying again cannot help as it is: the error is permanent."]
-    assert told["next"] == ["Nothing more happens by itself."]
-    assert [(operation["act"], operation["body"]) for operation in told["can"]] == [
+    explanation = await world.get(f"/runs/{run}/explanation")
+    assert explanation["what"][0].startswith("It failed at step charge it")
+    assert explanation["why"] == ["Trying again cannot help as it is: the error is permanent."]
+    assert explanation["next"] == ["Nothing more happens by itself."]
+    assert [(operation["act"], operation["body"]) for operation in explanation["can"]] == [
         ("retry", {}),
         ("retry", {"from_step": "charge it"}),
         ("discard", {}),
     ]
-    assert told["can"][1]["command"] == f"mainspring runs retry {run} --from-step 'charge it'"
-    assert len(told["fingerprint"]) > 5
-    second = told["can"][1]
+    assert explanation["can"][1]["command"] == f"mainspring runs retry {run} --from-step 'charge it'"
+    assert len(explanation["fingerprint"]) > 5
+    second = explanation["can"][1]
     await world.post(f"/runs/{run}/{second['act']}", **second["body"])
     assert (await world.get(f"/runs/{run}"))["state"] == RunState.QUEUED
     assert (await world.get(f"/runs/{run}/journal"))["items"][0]["superseded"] == 1
@@ -54,9 +54,9 @@ async def test_others_are_not_named_to_who_may_not_see_them(world):
     world.claim()
     run = world.begin()
     for who, named in (("ann", True), ("payer", False)):
-        (why,) = (await world.get(f"/runs/{run}/explanation", who=who))["why"]
-        assert why.startswith("Queue default runs 1 at once, and that many run")
-        assert (f": {other} (backup)" in why) is named
+        (reason,) = (await world.get(f"/runs/{run}/explanation", who=who))["why"]
+        assert reason.startswith("Queue default runs 1 at once, and that many run")
+        assert (f": {other} (backup)" in reason) is named
 
 
 @pytest.mark.asyncio

@@ -34,10 +34,10 @@ async def test_automation_is_paused_resumed_and_retired(world):
 @pytest.mark.asyncio
 async def test_definition_tells_no_value_of_the_environment(world):
     """A secret may stand there: names alone are told, in the list too."""
-    shown = (await world.get("/automations/backup"))["automation"]
+    item = (await world.get("/automations/backup"))["automation"]
     listed = (await world.get("/automations", name="backup"))["items"][0]
-    assert shown["definition"]["env"] == listed["definition"]["env"] == {"PORT": "***"}
-    assert shown["definition"]["command"] == ["true"]
+    assert item["definition"]["env"] == listed["definition"]["env"] == {"PORT": "***"}
+    assert item["definition"]["command"] == ["true"]
     run = world.begin(BACKUP, b"{}")
     assert "8080" not in str(await world.get(f"/runs/{run}/blocker"))
 
@@ -47,12 +47,12 @@ async def test_incident_is_looked_after_once(world):
     """Acknowledged, snoozed, resolved; who sees some automations only sees none of another."""
     world.find_wrong()
     world.find_wrong("backup", "i_02")
-    (one,) = (await world.get("/incidents", who="payer"))["items"]
-    assert (one["id"], one["state"], one["subject"]["kind"]) == ("i_01", "open", "silence")
+    (incident,) = (await world.get("/incidents", who="payer"))["items"]
+    assert (incident["id"], incident["state"], incident["subject"]["kind"]) == ("i_01", "open", "silence")
     assert (await world.ask("GET", "/incidents/i_02", who="payer")).status_code == 404
     assert (await world.ask("POST", "/incidents/i_02/acknowledge", who="payer", json={})).status_code == 404
-    (told,) = (await world.get("/alerts", who="payer", channel="ops"))["items"]
-    assert (told["incident"], told["state"]) == ("i_01", "unsent")
+    (alert,) = (await world.get("/alerts", who="payer", channel="ops"))["items"]
+    assert (alert["incident"], alert["state"]) == ("i_01", "unsent")
     await world.post("/incidents/i_01/acknowledge", who="payer", reason="mine")
     assert (await world.ask("POST", "/incidents/i_01/acknowledge", json={})).status_code == 409
     await world.post("/incidents/i_01/snooze", until="2027-01-16T00:00:00Z")
@@ -60,9 +60,9 @@ async def test_incident_is_looked_after_once(world):
     far = await world.ask("POST", "/incidents/i_01/snooze", json={"until": "2100-01-01T00:00:00Z"})
     assert (far.status_code, far.json()["code"]) == (422, "bad_argument")
     await world.post("/incidents/i_01/resolve")
-    shown = await world.get("/incidents/i_01")
-    assert shown["incident"]["state"] == IncidentState.RESOLVED
-    assert [move["by"] for move in shown["moves"]][1:] == ["api:payer", "api:ann", "api:ann"]
+    page = await world.get("/incidents/i_01")
+    assert page["incident"]["state"] == IncidentState.RESOLVED
+    assert [move["by"] for move in page["moves"]][1:] == ["api:payer", "api:ann", "api:ann"]
     assert [incident["id"] for incident in (await world.get("/incidents"))["items"]] == ["i_02"]
     assert [incident["id"] for incident in (await world.get("/incidents", state="resolved"))["items"]] == ["i_01"]
 
@@ -126,8 +126,8 @@ async def test_event_counts_once_by_its_key(world):
     first = await world.post("/events", name="paid", data={"n": 1}, key="k")
     again = await world.post("/events", name="paid", data={"n": 2}, key="k")
     assert (first["woken"], again["woken"]) == (0, 0)
-    (one,) = (await world.get("/events", name="paid"))["items"]
-    assert (one["data"], one["id"]) == ({"n": 1}, first["event"])
+    (event,) = (await world.get("/events", name="paid"))["items"]
+    assert (event["data"], event["id"]) == ({"n": 1}, first["event"])
     assert (await world.ask("POST", "/events", json={"name": ""})).status_code == 400
 
 
@@ -135,8 +135,8 @@ async def test_event_counts_once_by_its_key(world):
 async def test_outbox_names_messages_that_are_not_there(world):
     """What one of several refuses is told of that one."""
     assert (await world.get("/outbox"))["items"] == (await world.get("/outbox/messages"))["items"] == []
-    told = await world.post("/outbox/messages/send-again", messages=["m_1"])
-    assert (told["done"], list(told["refused"])) == (0, ["m_1"])
+    answer = await world.post("/outbox/messages/send-again", messages=["m_1"])
+    assert (answer["done"], list(answer["refused"])) == (0, ["m_1"])
     assert (await world.post("/outbox/messages/discard", all=True))["count"] == 0
 
 
@@ -147,8 +147,8 @@ async def test_monitors_say_what_they_judge(world):
         *map(str, MONITORS),
         *map(str, FIXED_MONITORS),
     ]
-    shown = await world.get("/monitors/silence", automation="pay")
-    assert shown["settings"]["learning"] == "2d"
+    page = await world.get("/monitors/silence", automation="pay")
+    assert page["settings"]["learning"] == "2d"
     (store,) = (await world.get("/monitors/store_lost"))["judged"]
     assert store["finding"] is None
     assert (await world.ask("GET", "/monitors/nope")).status_code == 404
@@ -161,8 +161,8 @@ async def test_status_counts_what_there_is(world):
     found = await world.get("/status")
     assert (found["automations"], found["incidents"], found["processes"]) == (2, {"page": 1}, {"worker": 1})
     part = Finding(subject=Subject("pay", IncidentKind.LATE_START), severity=Severity.PAGE, text="late", since_at=1)
-    told = EvaluatedFinding(id="i_02", finding=part, parent=Subject("pay", IncidentKind.SILENCE))
-    world.store.apply(RecordEvaluation(started_at=world.clock.now(), found=(told,)))
+    grouped = EvaluatedFinding(id="i_02", finding=part, parent=Subject("pay", IncidentKind.SILENCE))
+    world.store.apply(RecordEvaluation(started_at=world.clock.now(), found=(grouped,)))
     assert (await world.get("/status"))["incidents"] == {"page": 1}  # as the one sentence says
     assert found["held"] is False
 
@@ -212,7 +212,7 @@ async def test_what_is_unchanged_is_not_sent_again(world):
 async def test_body_is_read_strictly_and_within_bounds(world):
     """JSON of one meaning, of our type, not larger than a value may be."""
     large = world.sealing.limit + 64 * 1024 + 1
-    told = {
+    kinds = {
         "doubled": (b'{"name": "a", "name": "b"}', {}, 400),
         "broken": (b'{"name": ', {}, 400),
         "list": (b"[1]", {}, 400),
@@ -221,11 +221,11 @@ async def test_body_is_read_strictly_and_within_bounds(world):
         "packed": (b"{}", {"Content-Encoding": "gzip"}, 415),
         "large": (b'"' + b"a" * large + b'"', {}, 413),
     }
-    for what, (body, headers, status) in told.items():
+    for kind, (body, headers, status) in kinds.items():
         answer = await world.ask(
             "POST", "/events", content=body, headers={"Content-Type": "application/json", **headers}
         )
-        assert answer.status_code == status, (what, answer.text)
+        assert answer.status_code == status, (kind, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
     assert world.site.reads.audit_rows() == []
 

@@ -135,12 +135,12 @@ async def test_request_that_waits_holds_no_request_place(world):
     """A hundred that wait keep no one out."""
     places = RequestSlots(1, 1)
 
-    async def behind_the_entrance(scope, receive, send):
+    async def inner_app(scope, receive, send):
         scope[SLOT_KEY] = places.take("10.0.0.1")
         await world.api(scope, receive, send)
 
     handle = await client_of(world).start("pay", amount=1)
-    transport = httpx2.ASGITransport(behind_the_entrance)
+    transport = httpx2.ASGITransport(inner_app)
     waiting = asyncio.ensure_future(Client("http://here/", token="ann", transport=transport).run(handle.id).result())
     await until(lambda: waits(world))
     assert places.take("10.0.0.1") is not None
@@ -199,12 +199,12 @@ async def test_request_that_finds_no_room_keeps_its_place(world, monkeypatch):
     places = RequestSlots(1, 1)
     place = places.take("10.0.0.1")
 
-    async def behind_the_entrance(scope, receive, send):
+    async def inner_app(scope, receive, send):
         scope[SLOT_KEY] = place
         await world.api(scope, receive, send)
 
     handle = await client_of(world).start("pay", amount=1)
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(behind_the_entrance), base_url="http://here") as http:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(inner_app), base_url="http://here") as http:
         path, headers = f"/api/v1/runs/{handle.id}?wait=30", {"Authorization": "Bearer ann"}
         assert (await http.get(path, headers=headers)).status_code == 200
     assert places.take("10.0.0.1") is None

@@ -16,7 +16,7 @@ from mainspring.web.auth.identity_provider import IdentityProvider
 from tests.oidc_provider import OidcProvider
 
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-ASKED = PendingSignIn(state="s", nonce="n", verifier=VERIFIER, browser="b", next="", until_at=0)
+PENDING = PendingSignIn(state="s", nonce="n", verifier=VERIFIER, browser="b", next="", until_at=0)
 
 
 @pytest.mark.asyncio
@@ -25,7 +25,9 @@ async def test_browser_leaves_with_what_has_to_come_back():
     provider = OidcProvider("ms", None)
     provider.says = {"authorization_endpoint": f"{provider.issuer}/a?x=1"}
     settings = OidcSettings(issuer=provider.issuer, client_id="ms")
-    address = await IdentityProvider(settings, SecretStore(None, {}), SystemClock(), "https://ops/back").address(ASKED)
+    address = await IdentityProvider(settings, SecretStore(None, {}), SystemClock(), "https://ops/back").address(
+        PENDING
+    )
     provider.close()
     query = {name: value for name, (value,) in parse_qs(urlsplit(address).query).items()}
     assert query == {

@@ -20,7 +20,7 @@ class Read(HTMLParser):
     def __init__(self, at, text):
         super().__init__()
         self._at, self._text, self._ids, self._labels, self._wanting, self._inside = at, text, [], set(), [], 0
-        self._level, self._table, self._wants, self._lines = 0, [], set(), None
+        self._level, self._table, self._expected, self._lines = 0, [], set(), None
         self.links, self.sent, self.faults = [], [], []
         self.feed(text)
         self._leave()
@@ -36,7 +36,7 @@ class Read(HTMLParser):
             self._lines = ""
         elif tag == "a" and "href" in found:
             self.links.append(urljoin(self._at, found["href"]))
-            self._wants -= {value for name, value in parse_qsl(urlsplit(found["href"]).query) if name == "as"}
+            self._expected -= {value for name, value in parse_qsl(urlsplit(found["href"]).query) if name == "as"}
         elif tag == "table":
             self._leave()
             self._table = []
@@ -57,10 +57,10 @@ class Read(HTMLParser):
     def handle_endtag(self, tag):
         self._inside -= tag == "label"
         if tag == "code" and self._lines is not None:
-            self._look_at(self._lines)
+            self._check_lines(self._lines)
             self._lines = None
         if tag == "table":
-            self._wants = {"csv", "json"}
+            self._expected = {"csv", "json"}
 
     def handle_data(self, data):
         if self._lines is not None:
@@ -70,17 +70,17 @@ class Read(HTMLParser):
 
     def _leave(self):
         """Look whether the last table has its links."""
-        if self._wants:
+        if self._expected:
             self.faults.append(
-                f"the table of {' '.join(self._table)} does not leave as {' and '.join(sorted(self._wants))}"
+                f"the table of {' '.join(self._table)} does not leave as {' and '.join(sorted(self._expected))}"
             )
-        self._wants = set()
+        self._expected = set()
 
-    def _look_at(self, lines):
+    def _check_lines(self, lines):
         """Look whether the program takes the command lines that are shown."""
         for line in re.split(r"; |\n", lines):
-            said = line.removeprefix("mainspring ")
-            self.faults += [f"{name} in the line {line}" for name in (unknown_in(said) if said != line else [])]
+            command = line.removeprefix("mainspring ")
+            self.faults += [f"{name} in the line {line}" for name in (unknown_in(command) if command != line else [])]
 
     def _head(self, level):
         if level > self._level + 1 and not (self._level == 0 and level == 1):

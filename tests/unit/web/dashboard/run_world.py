@@ -33,7 +33,7 @@ def failed(world, definition=PAY, steps=("dump", "upload"), **options):
     return run.id
 
 
-def asking(world, text="Charge it?", definition=PAY, **question):
+def ask_question(world, text="Charge it?", definition=PAY, **question):
     """Return a run that waits for an answer."""
     run = claimed(world, definition, DATA if definition is PAY else b"{}")
     ask(world, run, text=text, **question)
@@ -43,9 +43,9 @@ def asking(world, text="Charge it?", definition=PAY, **question):
 
 def ask(world, run, ident="q1", **question):
     """Let a run ask a person within an hour."""
-    asked = msgspec.json.encode({"choices": ["approve", "refund"], "otherwise": None} | question)
+    question_text = msgspec.json.encode({"choices": ["approve", "refund"], "otherwise": None} | question)
     until_at = world.clock.now() + 3_600_000
-    world.store.apply(OpenWait(run.id, run.claim, ident, "ask", "charge", until_at, question=asked))
+    world.store.apply(OpenWait(run.id, run.claim, ident, "ask", "charge", until_at, question=question_text))
 
 
 def lines(step, *texts, attempt=1, level=Level.ERROR, at=1_700_000_000_000):

@@ -17,8 +17,8 @@ METHODS = ("GET", "POST", "PUT", "DELETE")
 def shared(tmp_path_factory):
     """One for all: nothing here changes it."""
     found = PageWorld(tmp_path_factory.mktemp("pages") / "s.db")
-    gate = found.ways.ways.authenticator
-    gate._visitor_limits = gate._anonymous_limits = RateLimiter(
+    authenticator = found.auth.auth.authenticator
+    authenticator._visitor_limits = authenticator._anonymous_limits = RateLimiter(
         10_000, 10_000
     )  # each page and button is asked for at once
     yield found
@@ -77,8 +77,8 @@ async def test_button_is_pressed_by_its_role_alone(shared):
             for headers, token in ((OWN, "stolen"), ({"sec-fetch-site": "cross-site"}, form), ({}, form)):
                 other = await browser.ask("POST", filled(page), data={**data, "form": token}, headers=headers)
                 assert other.status_code in (401, 403), where
-    acts = shared.ways.acts()
-    assert {actor for verb, _, actor in acts if verb not in ("sign in", "add", "make")} == {
+    operations = shared.auth.operations()
+    assert {actor for verb, _, actor in operations if verb not in ("sign in", "add", "make")} == {
         "web:ana",
         "web:olga",
     }

@@ -44,7 +44,7 @@ def fail(world, run, message="it broke"):
     )
 
 
-async def asked(world, path, **options):
+async def read_json(world, path, **options):
     answer = await (await world.browser()).get(f"{BASE}{path}", **options)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -79,12 +79,12 @@ async def test_airflow_56635_and_prefect_16304_a_list_that_takes_a_minute(world)
 @pytest.mark.asyncio
 async def test_airflow_61804_memory_that_grows_until_the_process_dies(world):
     """A page is not drawn from a new template each time; that a stream leaves nothing behind is seen with the streams."""
-    pages = world.ways.ways.pages
+    pages = world.auth.auth.pages
     await world.get("/locks")
-    kept = pages._templates.get_template("locks.html")
+    template = pages._templates.get_template("locks.html")
     for _ in range(3):
         await world.get("/locks")
-    assert pages._templates.get_template("locks.html") is kept
+    assert pages._templates.get_template("locks.html") is template
 
 
 @pytest.mark.asyncio
@@ -164,10 +164,10 @@ async def test_temporal_3517_only_the_last_attempt_keeps_its_failure(world):
             )
         )
     fail(world, run, "try 3 broke")
-    story = await asked(world, f"/runs/{run.id}/story")
-    told = [attempt["failure"]["message"] for attempt in story["attempts"]]
-    assert told == ["try 1 broke", "try 2 broke"]
-    assert story["run"]["failure"]["message"] == "try 3 broke"
+    history = await read_json(world, f"/runs/{run.id}/story")
+    messages = [attempt["failure"]["message"] for attempt in history["attempts"]]
+    assert messages == ["try 1 broke", "try 2 broke"]
+    assert history["run"]["failure"]["message"] == "try 3 broke"
 
 
 @pytest.mark.asyncio
@@ -176,9 +176,9 @@ async def test_temporal_ui_2262_failure_that_is_told_when_it_is_over(world):
     id = world.begin()
     (run,) = claimed(world)
     fail(world, run)
-    assert (await asked(world, f"/runs/{id}"))["reason"] == FailureReason.PERMANENT_ERROR
+    assert (await read_json(world, f"/runs/{id}"))["reason"] == FailureReason.PERMANENT_ERROR
     await act(world, f"/runs/{id}/retry", {})
-    found = await asked(world, f"/runs/{id}")
+    found = await read_json(world, f"/runs/{id}")
     assert (found["state"], found["reason"], found["failure"]) == (RunState.QUEUED, None, None)
 
 
@@ -190,7 +190,7 @@ async def test_temporal_ui_2192_no_filter_for_what_failed_and_prefect_18307_ten_
     bad = claimed(world, 30)[7]
     fail(world, bad)
     notes = counted(world.store.reader)
-    found = await asked(world, "/runs?state=failed")
+    found = await read_json(world, "/runs?state=failed")
     assert [run["id"] for run in found["items"]] == [bad.id]
     assert notes.count("text") == 1
 
@@ -206,7 +206,7 @@ async def test_river_590_and_oban_153_many_runs_one_by_one(world):
     assert (dry["count"], dry["done"]) == (30, 0)
     done = await act(world, "/runs/retry", {"state": ["failed"], "name": "pay"})
     assert done["done"] == 30
-    assert (await asked(world, "/runs?state=failed"))["items"] == []
+    assert (await read_json(world, "/runs?state=failed"))["items"] == []
 
 
 @pytest.mark.asyncio
@@ -216,18 +216,20 @@ async def test_sidekiq_undertaker_failures_that_cannot_be_grouped(world):
         world.begin()
     for n, run in enumerate(claimed(world)):
         fail(world, run, f"cause {n % 2}")
-    told = [GroupedFailure(failure.seq, failure.run, failure.at) for failure in ungrouped_failures(world.store.reader)]
+    failures = [
+        GroupedFailure(failure.seq, failure.run, failure.at) for failure in ungrouped_failures(world.store.reader)
+    ]
     groups = tuple(
-        ErrorGroup("pay", f"f{n}", "ValueError", "boom", "load", f"cause {n}", tuple(told[n::2])) for n in (0, 1)
+        ErrorGroup("pay", f"f{n}", "ValueError", "boom", "load", f"cause {n}", tuple(failures[n::2])) for n in (0, 1)
     )
     world.store.apply(RecordEvaluation(started_at=world.clock.now(), groups=groups))
-    found = (await asked(world, "/errors"))["items"]
+    found = (await read_json(world, "/errors"))["items"]
     assert {(group["message"], group["number"]) for group in found} == {("cause 0", 2), ("cause 1", 2)}
 
 
 @pytest.mark.asyncio
 async def test_healthchecks_858_no_rule_for_a_share_of_failures(world):
     """There is one, it is on, and it says by what it judges."""
-    found = {monitor["name"]: monitor for monitor in (await asked(world, "/monitors"))["items"]}
+    found = {monitor["name"]: monitor for monitor in (await read_json(world, "/monitors"))["items"]}
     assert found["fail_rate"]["on"]
-    assert (await asked(world, "/monitors/fail_rate"))["rule"]
+    assert (await read_json(world, "/monitors/fail_rate"))["rule"]

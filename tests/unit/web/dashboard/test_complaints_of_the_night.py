@@ -160,7 +160,7 @@ async def test_airflow_55768_58509_69660_memory_that_is_never_given_back(world):
 @pytest.mark.asyncio
 async def test_n8n_1578_list_of_runs_that_does_not_scale(world):
     """A page is one read of as many as it shows, from a place and not from a number of rows; all pages are all there is, once."""
-    begun = [world.begin() for _ in range(25)]
+    runs_started = [world.begin() for _ in range(25)]
     found, next = [], None
     notes = counted(world.store.reader)
     for pages in range(1, 10):
@@ -169,7 +169,7 @@ async def test_n8n_1578_list_of_runs_that_does_not_scale(world):
         assert notes.count("text") == pages
         if next is None:
             break
-    assert found == begun[::-1]
+    assert found == runs_started[::-1]
 
 
 @pytest.mark.asyncio
@@ -181,11 +181,11 @@ async def test_hatchet_143_and_1412_no_replay_of_a_step_and_no_cancel_of_many(wo
     answer = await browser.ask("POST", f"{BASE}/runs/{run}/retry", json={"from_step": "dump"}, headers=headers)
     assert answer.status_code == 200, answer.text
     assert run_view(world.store.reader, run).generation == 1
-    others = [world.begin() for _ in range(3)]
+    other_runs = [world.begin() for _ in range(3)]
     answer = await browser.ask(
         "POST", f"{BASE}/runs/cancel", json={"state": ["queued"], "name": "pay"}, headers=headers
     )
-    assert answer.json()["done"] == 1 + len(others)
+    assert answer.json()["done"] == 1 + len(other_runs)
 
 
 @pytest.mark.asyncio

@@ -19,20 +19,21 @@ from mainspring.web.api.call import ApiCall
 from mainspring.web.api.response_types import Page
 from mainspring.web.dashboard import operation_result, pages_asgi
 from mainspring.web.dashboard.exports import MOST, encode_rows, list_all_pages
-from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.page_world import printed_text
 from tests.unit.web.dashboard.shop import Shop
 
 
 @pytest.mark.asyncio
 async def test_query_that_cannot_be_used_is_told(world):
     """By name; nothing is guessed."""
-    assert "unknown field `colour`" in said(await world.get("/audit-log?colour=red", status=400))
-    assert said(await world.get("/audit-log?limit=0", status=400)).startswith("limit: ")
-    assert "queued, running" in said(await world.get("/runs?state=bad", status=400))
+    assert "unknown field `colour`" in printed_text(await world.get("/audit-log?colour=red", status=400))
+    assert printed_text(await world.get("/audit-log?limit=0", status=400)).startswith("limit: ")
+    assert "queued, running" in printed_text(await world.get("/runs?state=bad", status=400))
     assert (
-        said(await world.get("/locks?as=xml", status=400)) == "a list can be had as csv or json, not as &#39;xml&#39;"
+        printed_text(await world.get("/locks?as=xml", status=400))
+        == "a list can be had as csv or json, not as &#39;xml&#39;"
     )
-    assert "no table &#39;x&#39;" in said(await world.get("/locks?as=csv&of=x", status=400))
+    assert "no table &#39;x&#39;" in printed_text(await world.get("/locks?as=csv&of=x", status=400))
 
 
 @pytest.mark.asyncio
@@ -102,11 +103,11 @@ async def test_control_and_direction_characters_are_never_raw_on_a_page(world):
     """In a title, a tag, an input, an error, a search, a filter: what could hide or turn text is written out."""
     run = world.begin(data=msgspec.json.encode({"amount": 1, "to": RAW}))
     browser = await world.browser()
-    said = urlencode({"q": RAW[3:], "name": RAW[3:], "who": RAW[3:]})
-    asked = ["/", "/runs", f"/r/{run}", f"/a/pay?from={run}", f"/a/pay/run?from={run}"]
-    asked += [f"{path}?{said.split('&')[n]}" for path in ("/search", "/runs", "/audit-log") for n in range(3)]
-    texts = [(await browser.get(path)).text for path in asked]
-    for path, text in zip(asked, texts, strict=True):
+    query = urlencode({"q": RAW[3:], "name": RAW[3:], "who": RAW[3:]})
+    addresses = ["/", "/runs", f"/r/{run}", f"/a/pay?from={run}", f"/a/pay/run?from={run}"]
+    addresses += [f"{path}?{query.split('&')[n]}" for path in ("/search", "/runs", "/audit-log") for n in range(3)]
+    texts = [(await browser.get(path)).text for path in addresses]
+    for path, text in zip(addresses, texts, strict=True):
         assert not [char for char in text if char in RAW and not char.isprintable()], path
     assert r"\u202ec\u2066d\u200ee\u061cf\u2028g" in texts[2].replace(r"\\u", r"\u")
 
@@ -149,24 +150,24 @@ async def test_what_was_done_is_told_above_the_page(world):
     world.store.apply(AcquireLock("night <b>", "backup", None))
     text = await world.get("/locks")
     assert "night &lt;b&gt;" in text
-    first = await world.press("/locks", "break", lock="night <b>", reason="it hangs", page="p1")
-    assert said(first.text) == "Done: break lock night &lt;b&gt;."
+    first = await world.submit("/locks", "break", lock="night <b>", reason="it hangs", page="p1")
+    assert printed_text(first.text) == "Done: break lock night &lt;b&gt;."
     assert "Nobody holds a lock" in first.text
-    again = await world.press("/locks", "break", lock="night <b>", reason="it hangs", page="p1")
-    assert said(again.text) == said(first.text)
-    assert [operation for operation in world.ways.acts() if operation[0] == "break"] == [
+    again = await world.submit("/locks", "break", lock="night <b>", reason="it hangs", page="p1")
+    assert printed_text(again.text) == printed_text(first.text)
+    assert [operation for operation in world.auth.operations() if operation[0] == "break"] == [
         ("break", "lock:night <b>", "web:ana")
     ]
-    other = await world.press("/locks", "break", lock="night <b>", reason="it hangs", page="p2")
+    other = await world.submit("/locks", "break", lock="night <b>", reason="it hangs", page="p2")
     assert other.status_code == 404
-    assert said(await world.get(str(first.request.url.raw_path, "ascii"), who="vic")) == ""
+    assert printed_text(await world.get(str(first.request.url.raw_path, "ascii"), who="vic")) == ""
 
 
 @pytest.mark.asyncio
 async def test_page_on_which_nothing_could_be_done_stands_still(world):
     """Asked for again by itself it would be without what was typed; one that shows what is there moves."""
     assert 'data-nouns="automations runs incidents"' in await world.get("/a/pay")
-    answer = await world.press("/a/pay", "pause", **{"for": "nonsense", "reason": "why <b>"})
+    answer = await world.submit("/a/pay", "pause", **{"for": "nonsense", "reason": "why <b>"})
     assert answer.status_code == 409
     assert 'data-nouns=""' in answer.text
     assert 'value="nonsense"' in answer.text
@@ -176,20 +177,20 @@ async def test_page_on_which_nothing_could_be_done_stands_still(world):
 @pytest.mark.asyncio
 async def test_what_no_database_takes_is_no_form(world, monkeypatch):
     """Neither a field with NUL nor a link with one asks the store for anything."""
-    assert (await world.press("/a/pay", "pause", reason="a\x00b")).status_code == 413
+    assert (await world.submit("/a/pay", "pause", reason="a\x00b")).status_code == 413
     monkeypatch.setattr(operation_result, "audit_row_of_command", lambda reader, command: pytest.fail(repr(command)))
     for command in ("a\x00b", "\n", "x" * 301):
-        assert said(await world.get("/a/pay", done=command)) == ""
+        assert printed_text(await world.get("/a/pay", done=command)) == ""
 
 
 @pytest.mark.asyncio
 async def test_form_is_as_bounded_as_a_body_of_the_api(world):
     """A name with a line break, or without end, is refused before anything is done."""
     for name in ("two\nlines", "x" * 1_001):
-        answer = await world.press("/events", "publish", name=name)
+        answer = await world.submit("/events", "publish", name=name)
         assert answer.status_code == 409
-    assert (await world.press("/events", "publish", name="paid")).status_code == 200
-    assert [operation[1] for operation in world.ways.acts() if operation[0] == "publish"] == ["event:paid"]
+    assert (await world.submit("/events", "publish", name="paid")).status_code == 200
+    assert [operation[1] for operation in world.auth.operations() if operation[0] == "publish"] == ["event:paid"]
 
 
 @pytest.mark.asyncio
@@ -197,7 +198,7 @@ async def test_command_id_tells_nothing_of_what_was_typed(world):
     """Two sessions that send the same form have two ids: whoever reads one cannot try out what was typed."""
     first, second = await world.browser("ana"), await world.browser("olga")
     for browser in (first, second, first):
-        assert (await browser.press("/a/pay", "pause", page="p1", reason="same")).status_code == 303
+        assert (await browser.submit("/a/pay", "pause", page="p1", reason="same")).status_code == 303
     rows = [row for row in audit_rows(world.store.reader) if row.verb == "pause"]
     assert len({row.command for row in rows}) == len(rows) == 2
 
@@ -217,7 +218,7 @@ async def test_sentence_is_told_though_every_thread_waits(world, monkeypatch):
     """Whoever asks while slow reads have all the threads is answered all the same."""
     assert "<html" in await world.get("/nothing", status=404)
     monkeypatch.setattr(pages_asgi, "_RESULT_WITHIN_S", 0.01)
-    monkeypatch.setattr(world.ways.ways.pages, "run", lambda do: asyncio.Event().wait())
+    monkeypatch.setattr(world.auth.auth.pages, "run", lambda do: asyncio.Event().wait())
     assert await world.get("/nothing", status=404) == "nothing is at this path\n"
 
 

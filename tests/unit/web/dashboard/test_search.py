@@ -9,7 +9,7 @@ from mainspring.service.runs.run_start import start
 from mainspring.store.commands.inbox import PublishEvent
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from tests.api_world import BACKUP, PAY
-from tests.unit.web.dashboard.failing import fall, fingerprint_of, group
+from tests.unit.web.dashboard.failed_runs import fall, fingerprint_of, group
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import RunState
 from mainspring.web.dashboard.page_table import PAGES
 from tests.contract.store.process import finish, outcome
-from tests.unit.web.dashboard import failing
+from tests.unit.web.dashboard import failed_runs
 from tests.unit.web.dashboard.reading import Read
 from tests.unit.web.dashboard.run_world import claimed, failed
 from tests.unit.web.dashboard.shop import Shop
 
 TEMPLATES = Path(mainspring.web.__file__).parent / "templates"
-DRAWN_ELSEWHERE = {"delivery_parts.html", "run_parts.html"}
+RENDERED_ELSEWHERE = {"delivery_parts.html", "run_parts.html"}
 """Macros: what leaves is said where they are called."""
 TABLE = re.compile(r"</table>|arrived\.table\(|runs\.steps\(")
 LEAVES = re.compile(r"parts\.(?:under|leaves)\(|'as': 'csv'")
@@ -38,7 +38,7 @@ def staying(text):
 
 def test_every_table_of_every_template_leaves():
     """Also where no test has data for it; a link that belongs to the next table does not count."""
-    names = [path for path in TEMPLATES.glob("*.html") if path.name not in DRAWN_ELSEWHERE]
+    names = [path for path in TEMPLATES.glob("*.html") if path.name not in RENDERED_ELSEWHERE]
     assert {name.name: staying(name.read_text()) for name in names if staying(name.read_text())} == {}
     assert staying("</table>{{ parts.leaves(here, 'x') }}\n</table>\n<h2>") == [2]
     assert staying("</table><h2>Next</h2><table></table>{{ parts.under(here) }}") == [1]
@@ -64,8 +64,8 @@ def test_links_name_tables_that_there_are():
         named.setdefault(page.template, set()).update(page.tables)
     for template, tables in named.items():
         text = (TEMPLATES / template).read_text()
-        asked = set(re.findall(r'parts\.leaves\(here, "(\w+)"\)', text)) | set(re.findall(r"moved\(\w+\.(\w+),", text))
-        assert asked == tables, template
+        used = set(re.findall(r'parts\.leaves\(here, "(\w+)"\)', text)) | set(re.findall(r"moved\(\w+\.(\w+),", text))
+        assert used == tables, template
 
 
 def tables(path):
@@ -75,24 +75,24 @@ def tables(path):
 
 async def leaving(world, path, of, *, who="ana", kind="json", **query):
     """Return the rows of a table of a page."""
-    asked = "".join(f"&{name}={value}" for name, value in query.items())
-    text = await world.get(f"{path}?as={kind}&of={of}{asked}", who=who)
+    query_text = "".join(f"&{name}={value}" for name, value in query.items())
+    text = await world.get(f"{path}?as={kind}&of={of}{query_text}", who=who)
     return json.loads(text) if kind == "json" else list(csv.DictReader(io.StringIO(text)))
 
 
 @pytest.mark.asyncio
 async def test_tables_are_seen_by_whom_their_page_is(world):
     """Of what a visitor does not see no table leaves; of what it sees each does."""
-    mine, other = failed(world), failing.fall_of_backup(world)[0]
-    failing.fall(world)
-    failing.group(world)
+    own, other = failed(world), failed_runs.fall_of_backup(world)[0]
+    failed_runs.fall(world)
+    failed_runs.group(world)
     shop = Shop(world)
     delivery = shop.arrive()
     browser = await world.browser("payer")
-    for path, mine_is, other_is in (("/a/{automation}", "pay", "backup"), ("/r/{run}", mine, other)):
+    for path, own_is, other_is in (("/a/{automation}", "pay", "backup"), ("/r/{run}", own, other)):
         for of in tables(path):
             head = path.partition("{")[0]
-            for is_seen, name in ((True, mine_is), (False, other_is)):
+            for is_seen, name in ((True, own_is), (False, other_is)):
                 answer = await browser.get(f"{head}{name}?as=json&of={of}")
                 assert answer.status_code == (200 if is_seen else 404), (path, of)
     for path in ("/triggers/shop%2Fwebhook", f"/deliveries/{delivery}"):
@@ -127,8 +127,8 @@ async def test_steps_and_attempts_of_a_run_leave(world):
 @pytest.mark.asyncio
 async def test_tables_of_an_automation_leave(world):
     """What its pictures are drawn from too."""
-    failing.fall(world, 3)
-    failing.group(world)
+    failed_runs.fall(world, 3)
+    failed_runs.group(world)
     assert [row["number"] for row in await leaving(world, "/a/pay", "errors")] == [3]
     assert sum(hour["failed"] for hour in await leaving(world, "/a/pay", "hours")) == 3
     assert sum(row["failed"] for row in await leaving(world, "/a/pay", "days")) == 3
@@ -145,7 +145,7 @@ async def test_what_arrived_leaves_without_what_proves_its_sender(world):
     headers = await leaving(world, f"/deliveries/{delivery}", "headers")
     assert {"name": "x-github-event", "value": "push"} in headers
     assert "s3cret" not in str(headers)
-    (figures,) = await leaving(world, "/triggers/shop%2Fwebhook", "figures")
-    assert (figures["name"], figures["arrived"]) == ("shop/webhook", {"started": 1})
+    (stats,) = await leaving(world, "/triggers/shop%2Fwebhook", "figures")
+    assert (stats["name"], stats["arrived"]) == ("shop/webhook", {"started": 1})
     rows = json.loads(await world.get("/triggers/shop%2Fwebhook?as=json"))
     assert [row["id"] for row in rows] == [delivery]

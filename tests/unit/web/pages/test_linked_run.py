@@ -9,7 +9,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.service.actor import Actor, operation_context
-from mainspring.service.runs import run as runs
+from mainspring.service.runs import run
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from mainspring.store.commands.runs import ClaimRuns
 from tests.contract.store.process import BOOM, fail, finish, halt, outcome
@@ -41,10 +41,10 @@ async def test_incident_leads_to_its_error_its_run_and_its_retry(site):
 
 async def test_run_is_shown_and_continued_from_its_page(site):
     """Looked at it changes nothing; pressed it is continued once, on record as by the link; then it says how it stands."""
-    before = (site.rows(), site.acts())
+    before = (site.rows(), site.operations())
     for _ in range(3):
         assert (await run_page(site)).status_code == 200
-    assert (site.rows(), site.acts()) == before
+    assert (site.rows(), site.operations()) == before
     text = (await run_page(site)).text
     assert site.run in text
     assert "Steps" in text
@@ -55,7 +55,7 @@ async def test_run_is_shown_and_continued_from_its_page(site):
     assert f"done: run {site.run} goes on" in first.text
     assert re.search(r"already retried by somebody at \d\d:\d\d", again.text)
     assert site.run_state is RunState.QUEUED
-    assert [verb for verb, _ in site.acts()].count("retry") == 1
+    assert [verb for verb, _ in site.operations()].count("retry") == 1
     assert 'value="retry"' not in (await run_page(site)).text
 
 
@@ -75,7 +75,7 @@ async def test_nothing_else_lies_below_a_link(site):
 
 async def test_page_runs_and_loads_nothing_of_others(site):
     """No script at all; what a step said is text."""
-    end_anew(site, lambda run: [finish(run, RunState.FAILED, failure=HOSTILE, reason=FailureReason.PERMANENT_ERROR)])
+    end_again(site, lambda run: [finish(run, RunState.FAILED, failure=HOSTILE, reason=FailureReason.PERMANENT_ERROR)])
     answer = await run_page(site)
     assert "<script" not in answer.text
     assert "&lt;script&gt;" in answer.text
@@ -85,7 +85,7 @@ async def test_page_runs_and_loads_nothing_of_others(site):
 
 async def test_what_a_retry_cannot_mend_has_no_button(site):
     """Whether the effect happened only a person knows: the page says with which commands."""
-    end_anew(
+    end_again(
         site,
         lambda run: [
             outcome(run, 1, "pay", state=OutcomeState.IN_DOUBT, output=None),
@@ -100,7 +100,7 @@ async def test_what_a_retry_cannot_mend_has_no_button(site):
 
 async def test_of_many_steps_the_last_ones_and_the_one_that_stopped_it_are_shown(site):
     """However many there are, and however early it was."""
-    end_anew(
+    end_again(
         site,
         lambda run: [
             *(outcome(run, place, f"s{place}") for place in range(1, 61)),
@@ -126,9 +126,9 @@ async def test_link_of_what_names_no_run_shows_none(site):
     assert (await site.ask("GET", f"/i/{token}/run")).status_code == 404
 
 
-def end_anew(site, made_of):
+def end_again(site, made_of):
     """Continue the run, and let it end as these commands say."""
-    runs.retry(site.store, site.run, act=operation_context(Actor.link("x"), site.clock))
+    run.retry(site.store, site.run, act=operation_context(Actor.link("x"), site.clock))
     claimed = site.stage.claim()
     for command in made_of(claimed):
         site.stage.do(command)
@@ -137,9 +137,9 @@ def end_anew(site, made_of):
 async def test_settled_run_has_no_needless_button_and_names_no_one(site):
     """Behind a link it is told that it is settled, not by whom: that is for those who sign in."""
     act = operation_context(Actor.cli("ann", "box"), site.clock, reason="customer is gone")
-    end_anew(site, lambda claimed: [fail(claimed)])
+    end_again(site, lambda claimed: [fail(claimed)])
     assert 'value="retry"' in (await run_page(site)).text
-    runs.discard(site.store, site.run, act=act)
+    run.discard(site.store, site.run, act=act)
     text = (await run_page(site)).text
     assert "It is settled: a person discarded it" in text
     assert "only if that was a mistake" in text

@@ -22,7 +22,9 @@ MONDAY = 1_767_571_200_000  # 2026-01-05 00:00 UTC
 states = st.sampled_from(list(RunState))
 marks = st.lists(
     st.builds(
-        lambda run, state, took: RunMark(run, state, None, None, 0, None if took is None else 0, took),
+        lambda run, state, duration_ms: RunMark(
+            run, state, None, None, 0, None if duration_ms is None else 0, duration_ms
+        ),
         st.uuids().map(str),
         states,
         st.none() | st.integers(0, 10**9),
@@ -61,8 +63,8 @@ def test_brief_strip_draws_each_run_once_and_leads_to_the_newest_that_stopped(ru
     whole, found = draw_strip(runs, 50, 10**9), draw_brief_strip(runs, 50, 10**9, links)
     stopped = [run.run for run in runs[:50] if run.state in REOPENABLE_STATES][:links]
     assert [run.run for run in found.linked] == stopped[::-1]
-    drawn = [(tone, int(x)) for tone, path in found.paths for x in re.findall(r"M(\d+) ", path)]
-    assert sorted([*drawn, *((run.tone, run.x) for run in found.linked)]) == sorted(
+    marks = [(tone, int(x)) for tone, path in found.paths for x in re.findall(r"M(\d+) ", path)]
+    assert sorted([*marks, *((run.tone, run.x) for run in found.linked)]) == sorted(
         (run.tone, run.x) for run in whole.linked
     )
     assert found.description == whole.description
@@ -74,10 +76,10 @@ def hour(at, succeeded=0, failed=0):
 
 def test_heat_is_on_the_clock_of_the_zone():
     """Midnight in UTC is one in the morning in Berlin, and seven in the evening before in New York."""
-    for zone, said in (("Europe/Berlin", "Mon 01:00"), ("America/New_York", "Sun 19:00"), ("UTC", "Mon 00:00")):
+    for zone, label in (("Europe/Berlin", "Mon 01:00"), ("America/New_York", "Sun 19:00"), ("UTC", "Mon 00:00")):
         found = draw_heat_grid([hour(MONDAY, 3, 1)], zone)
-        assert [square.description for square in found.squares if square.level] == [f"{said}: 1 of 4 failed"]
-        assert (found.failed, found.worst) == (1, f"{said} (1)")
+        assert [square.description for square in found.squares if square.level] == [f"{label}: 1 of 4 failed"]
+        assert (found.failed, found.worst) == (1, f"{label} (1)")
 
 
 @given(st.lists(st.builds(hour, st.integers(0, 2_000).map(lambda n: MONDAY + n * HOUR), *[st.integers(0, 99)] * 2)))
@@ -127,17 +129,17 @@ edges = st.lists(st.tuples(names, names, st.just("")), max_size=20)
 
 
 @given(edges)
-def test_layers_draw_any_graph(drawn):
+def test_layers_draw_any_graph(graph):
     """Cycles and selves too: no two boxes on one place, all within the frame, each edge forward unless it closes a cycle."""
-    nodes = sorted({end for edge in drawn for end in edge[:2]})
-    found = draw_layered_graph(nodes, drawn)
+    nodes = sorted({end for edge in graph for end in edge[:2]})
+    found = draw_layered_graph(nodes, graph)
     places = {box.name: (box.x, box.y) for box in found.boxes}
     assert len(set(places.values())) == len(places) == len(nodes)
     for x, y in places.values():
         assert 0 <= x <= found.width - BOX[0]
         assert 0 <= y <= found.height - BOX[1]
-    assert len(found.lines) == len(drawn)
-    for (a, b, _), line in zip(drawn, found.lines, strict=True):
+    assert len(found.lines) == len(graph)
+    for (a, b, _), line in zip(graph, found.lines, strict=True):
         assert line.back == (places[a][0] >= places[b][0])
 
 

@@ -50,11 +50,11 @@ def test_default_address_is_refused_where_all_ports_near_it_are_taken(monkeypatc
     """With the setting that chooses another one, and not looked for without end."""
     tried = []
 
-    def taken(bind, setting):
+    def occupied_address(bind, setting):
         tried.append(bind)
         raise http_server.AddressInUseError("taken")
 
-    monkeypatch.setattr(http_server, "open_socket", taken)
+    monkeypatch.setattr(http_server, "open_socket", occupied_address)
     with pytest.raises(ConfigError, match=r"nor on any second port up to 7269") as refused:
         open_socket_nearby("127.0.0.1:7171", "web.bind")
     assert "web.bind" in (refused.value.hint or "")

@@ -16,7 +16,7 @@ from mainspring.web.routes import ProbeRoutes
 from mainspring.web.webhooks import webhook_listener
 from mainspring.web.webhooks.webhook_listener import WebhookListener
 from tests.hook_world import world
-from tests.unit.web.test_web import Looked, ask
+from tests.unit.web.test_web import HostChecks, ask
 
 pytestmark = pytest.mark.asyncio
 
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.asyncio
 async def test_address_that_is_taken_is_told_and_tried_again(tmp_path, monkeypatch, caplog):
     """The process is not ready as long as there are webhooks that it cannot take in; probes and figures go on."""
     monkeypatch.setattr(webhook_listener, "_AGAIN_S", 0.02)
-    real, looked = webhook_listener.open_socket_at, []
+    real, opened = webhook_listener.open_socket_at, []
     monkeypatch.setattr(
-        webhook_listener, "open_socket_at", lambda *of: looked.append(threading.get_ident()) or real(*of)
+        webhook_listener, "open_socket_at", lambda *of: opened.append(threading.get_ident()) or real(*of)
     )
     async with world(tmp_path) as w:
         with socket.create_server(("127.0.0.1", 0)) as other:
@@ -36,14 +36,14 @@ async def test_address_that_is_taken_is_told_and_tried_again(tmp_path, monkeypat
             listener = WebhookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
-                while w.door.listen_error is None or len(looked) < 3:
+                while w.door.listen_error is None or len(opened) < 3:
                     await asyncio.sleep(0.005)
-            routes = ProbeRoutes(w.process, Looked(), None, is_open=True, intake=w.door)  # type: ignore[arg-type]
+            routes = ProbeRoutes(w.process, HostChecks(), None, is_open=True, intake=w.door)  # type: ignore[arg-type]
             status, _, body = await ask(routes, "/readyz")
             assert (status, bind in body) == (503, True)
             assert "hooks.bind" in caplog.text
             assert caplog.text.count("cannot listen on") == 1
-            assert threading.get_ident() not in looked  # names are asked for elsewhere
+            assert threading.get_ident() not in opened  # names are asked for elsewhere
         async with asyncio.timeout(60):
             while not await _answers(bind):
                 await asyncio.sleep(0.01)
@@ -89,8 +89,8 @@ async def test_taken_address_and_missing_secret_are_put_on_record(tmp_path):
         )
 
         def on_record():
-            (one,) = sessions(w.store.reader)
-            return {(found.kind.value, found.name): found.why for found in one.findings}
+            (session,) = sessions(w.store.reader)
+            return {(found.kind.value, found.name): found.why for found in session.findings}
 
         async with asyncio.timeout(60):
             while len(on_record()) < 2:
@@ -130,5 +130,5 @@ async def test_webhooks_at_another_address_than_the_default_are_put_on_record(
 
 
 def _on_record(w):
-    (one,) = sessions(w.store.reader)
-    return one.findings
+    (session,) = sessions(w.store.reader)
+    return session.findings

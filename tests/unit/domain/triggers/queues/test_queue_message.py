@@ -18,18 +18,18 @@ def message(**parts: object) -> QueueMessage:
 
 def test_message_counts_under_its_own_id():
     """Without a template the key is the message's id, and its body is what a run is given."""
-    arrival = make_delivery(
+    delivery = make_delivery(
         BrokerQueue.parse(_URL), message(headers={"X-Kind": "new"}, subject="orders.created", redelivered=2)
     )
-    assert (arrival.key, arrival.json, arrival.partition) == ("m1", b'{"user": {"id": 7}}', None)
-    assert (arrival.headers, arrival.name, arrival.redelivered) == ({"x-kind": "new"}, "orders.created", 2)
+    assert (delivery.key, delivery.json, delivery.partition) == ("m1", b'{"user": {"id": 7}}', None)
+    assert (delivery.headers, delivery.name, delivery.redelivered) == ({"x-kind": "new"}, "orders.created", 2)
 
 
 def test_templates_reach_headers_and_body():
     """Header names are written with underscores; the body is reached by dots."""
     queue = BrokerQueue.parse(_URL, key="{headers.nats_msg_id}:{subject}", partition="user-{body.user.id}")
-    arrival = make_delivery(queue, message(headers={"Nats-Msg-Id": "a"}, subject="s"))
-    assert (arrival.key, arrival.partition) == ("a:s", "user-7")
+    delivery = make_delivery(queue, message(headers={"Nats-Msg-Id": "a"}, subject="s"))
+    assert (delivery.key, delivery.partition) == ("a:s", "user-7")
 
 
 def test_group_of_the_broker_is_the_partition():
@@ -59,8 +59,8 @@ def test_message_without_what_a_template_needs_is_no_arrival(options, parts):
 @given(st.binary(max_size=200))
 def test_bytes_and_text_come_back_as_they_were(body):
     """A run that takes bytes is given each byte; one that takes text gets the text."""
-    arrival = make_delivery(BrokerQueue.parse(_URL, body="bytes"), message(body=body))
-    assert msgspec.json.decode(arrival.json, type=bytes) == body
+    delivery = make_delivery(BrokerQueue.parse(_URL, body="bytes"), message(body=body))
+    assert msgspec.json.decode(delivery.json, type=bytes) == body
     try:
         text = body.decode()
     except UnicodeDecodeError:

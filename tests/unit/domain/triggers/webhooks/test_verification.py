@@ -94,10 +94,19 @@ def test_published_examples_fit(verifier, secret, body, headers, now_at):
 def test_published_example_of_stripe_has_the_form_of_its_header():
     """Several v1 signatures, others beside them, blanks after commas."""
     right = hmac.digest(b"whsec_test", b"1492774577." + BODY.body, "sha256").hex()
-    said = f"t=1492774577, v1={'0' * 64},v1={right},v0={'0' * 64}"
+    signature = f"t=1492774577, v1={'0' * 64},v1={right},v0={'0' * 64}"
     verifier = verify.stripe("S")
-    assert verify_request(verifier, BODY.body, {"stripe-signature": said}, ["whsec_test"], 1_492_774_577_000) is None
-    for wrong in (said + ",t=1492774578", f"v1={right}", f"t=1492774577,v0={right}", "", "t=", "t=1492774577,v1=zz"):
+    assert (
+        verify_request(verifier, BODY.body, {"stripe-signature": signature}, ["whsec_test"], 1_492_774_577_000) is None
+    )
+    for wrong in (
+        signature + ",t=1492774578",
+        f"v1={right}",
+        f"t=1492774577,v0={right}",
+        "",
+        "t=",
+        "t=1492774577,v1=zz",
+    ):
         assert verify_request(verifier, BODY.body, {"stripe-signature": wrong}, ["whsec_test"], 1_492_774_577_000)
 
 
@@ -117,9 +126,9 @@ def test_genuine_request_is_let_in_and_a_changed_one_is_not(kind):
 def test_any_of_several_secrets_fits(kind):
     """The old and the new one during a rotation; without any nobody gets in."""
     request = signed(kind, BODY)
-    others = ["b3RoZXI=", SECRETS.get(kind, SECRET), "bW9yZQ=="]
-    assert checked(kind, request, *others) is None
-    assert checked(kind, request, *others[::2]) == BAD_SIGNATURE
+    secrets = ["b3RoZXI=", SECRETS.get(kind, SECRET), "bW9yZQ=="]
+    assert checked(kind, request, *secrets) is None
+    assert checked(kind, request, *secrets[::2]) == BAD_SIGNATURE
     assert verify_request(VERIFIERS[kind], request.body, request.headers, [], NOW_AT).code == BAD_SIGNATURE
 
 
@@ -137,7 +146,8 @@ def test_timestamp_is_a_plain_number(kind, stamp):
     request = signed(kind, BODY)
     now = str(NOW_AT // 1000)
     headers = {
-        name: stamp if said == now else said.replace(f"t={now}", f"t={stamp}") for name, said in request.headers.items()
+        name: stamp if value == now else value.replace(f"t={now}", f"t={stamp}")
+        for name, value in request.headers.items()
     }
     assert checked(kind, Request(request.body, headers)) == OLD_TIMESTAMP
 
@@ -191,9 +201,9 @@ def test_every_comparison_takes_constant_time(monkeypatch):
     """Each secret is compared with each signature, although the first fits."""
     compared = []
 
-    def spy(one, other):
-        compared.append((one, other))
-        return one == other
+    def spy(left, right):
+        compared.append((left, right))
+        return left == right
 
     monkeypatch.setattr("mainspring.domain.triggers.webhooks.verification.hmac.compare_digest", spy)
     for kind in VERIFIERS:
@@ -242,9 +252,9 @@ def test_standard_webhooks_are_judged_as_its_own_package_judges(body, key, ident
         del headers["webhook-signature"]
     try:
         Oracle(secret).verify(body, headers, json_parse=False)
-        wanted = True
+        expected = True
     except WebhookVerificationError:
-        wanted = False
-    raw = {name: said.encode().decode("latin-1") for name, said in headers.items()}
+        expected = False
+    raw = {name: value.encode().decode("latin-1") for name, value in headers.items()}
     found = verify_request(verify.standard("S"), body, raw, [secret], int(now.timestamp() * 1000))
-    assert (found is None) == wanted
+    assert (found is None) == expected

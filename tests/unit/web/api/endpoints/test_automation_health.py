@@ -91,8 +91,8 @@ async def test_one_automation_is_told_in_figures(world):
     assert (await world.get("/automations/pay/standing"))["state"] == "on_demand"
     trust = await world.get("/automations/pay/trust")
     assert (trust["now"]["ended"], trust["now"]["success_share"], trust["causes"]) == (0, None, [])
-    figures = await world.get("/automations/pay/figures", days=2, hours=6)
-    assert [hour["p50_ms"] for hour in figures["hours"]] in ([], [None])
+    stats = await world.get("/automations/pay/figures", days=2, hours=6)
+    assert [hour["p50_ms"] for hour in stats["hours"]] in ([], [None])
     assert await world.get("/automations/pay/due") == {"next": [], "past": []}
     assert (await world.ask("GET", "/automations/pay/figures", params={"days": 1_000})).status_code == 400
     answer = await world.ask("GET", "/standings", params={"state": "bored"})
@@ -104,7 +104,7 @@ async def test_one_automation_is_told_in_figures(world):
 async def test_what_is_wrong_is_read_once_for_choosing_and_telling(world):
     """Of those with something wrong alone as well."""
     world.find_wrong()
-    asked = counted(world.store.reader)
+    reads = counted(world.store.reader)
     (line,) = (await world.get("/standings", wrong="true"))["items"]
     assert (line["name"], line["incident"]["id"]) == ("pay", "i_01")
-    assert asked.count("list_open_incidents") == 2
+    assert reads.count("list_open_incidents") == 2

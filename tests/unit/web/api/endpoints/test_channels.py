@@ -39,9 +39,9 @@ async def test_channel_is_told_a_test_once(world, capsys, monkeypatch):
     for _ in range(2):
         answer = await world.post("/channels/me/test", who="olga", key="try-1")
         assert (answer["channel"], answer["fault"]) == ("me", None)
-    said = capsys.readouterr().err
-    assert said.count("this channel works") == 1
-    assert "api:olga" in said
+    printed = capsys.readouterr().err
+    assert printed.count("this channel works") == 1
+    assert "api:olga" in printed
     answer = await world.post("/channels/ops/test")
     assert "MAINSPRING_SECRET_BOT" in answer["fault"]
     found = {channel["name"]: channel for channel in (await world.get("/channels"))["items"]}

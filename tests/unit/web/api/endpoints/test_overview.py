@@ -59,9 +59,9 @@ async def test_incident_is_looked_after_for_a_time(world):
     world.find_wrong()
     until = format_iso(world.clock.now() + 3_600_000)
     await world.post("/incidents/i_01/acknowledge", until=until)
-    shown = await world.get("/incidents/i_01")
-    assert (shown["incident"]["state"], shown["incident"]["snoozed_until"]) == ("acknowledged", until)
-    assert shown["runs"] == shown["parts"] == []
+    page = await world.get("/incidents/i_01")
+    assert (page["incident"]["state"], page["incident"]["snoozed_until"]) == ("acknowledged", until)
+    assert page["runs"] == page["parts"] == []
     assert [incident["id"] for incident in (await world.get("/incidents", severity="page"))["items"]] == ["i_01"]
     assert (await world.get("/incidents", severity="notify"))["items"] == []
     past = await world.ask("POST", "/incidents/i_01/acknowledge", json={"until": "2001-01-01T00:00:00Z"})

@@ -36,8 +36,8 @@ async def test_each_run_is_decided_and_the_store_goes_on(world, runs):
 @pytest.mark.asyncio
 async def test_which_runs_has_to_be_said(world, runs):
     """All of them too; and not in two ways."""
-    for said in ({}, {"runs": runs, "all": True}):
-        answer = await world.ask("POST", "/undecided/decide", json={"decision": "cancel", **said})
+    for body in ({}, {"runs": runs, "all": True}):
+        answer = await world.ask("POST", "/undecided/decide", json={"decision": "cancel", **body})
         assert answer.status_code == 422
     assert len((await world.get("/undecided"))["items"]) == 3
 

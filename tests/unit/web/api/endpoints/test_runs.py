@@ -115,8 +115,8 @@ async def test_null_is_no_filter_that_means_all(world):
 @pytest.mark.asyncio
 async def test_visitor_of_some_automations_sees_no_others(world):
     """In lists, by id, in acts and in bulk: what is not theirs is not there."""
-    mine, other = world.begin(), world.begin(BACKUP, b"{}")
-    assert [row["id"] for row in (await world.get("/runs", who="payer"))["items"]] == [mine]
+    own, other = world.begin(), world.begin(BACKUP, b"{}")
+    assert [row["id"] for row in (await world.get("/runs", who="payer"))["items"]] == [own]
     assert [automation["name"] for automation in (await world.get("/automations", who="payer"))["items"]] == ["pay"]
     paths = [
         f"/runs/{other}",
@@ -127,10 +127,10 @@ async def test_visitor_of_some_automations_sees_no_others(world):
         f"/runs/{other}/journal",
         "/automations/backup",
     ]
-    for path in [*paths, f"/runs/{mine}/diff?other={other}"]:
+    for path in [*paths, f"/runs/{own}/diff?other={other}"]:
         assert (await world.ask("GET", path, who="payer")).status_code == 404, path
-    acts = {f"/runs/{other}/cancel": {}, "/automations/backup/runs": {}, "/runs/cancel": {"runs": [mine, other]}}
-    for path, body in {**acts, "/runs/retry": {"name": "backup"}}.items():
+    operations = {f"/runs/{other}/cancel": {}, "/automations/backup/runs": {}, "/runs/cancel": {"runs": [own, other]}}
+    for path, body in {**operations, "/runs/retry": {"name": "backup"}}.items():
         assert (await world.ask("POST", path, who="payer", json=body)).status_code == 404, path
     found = await world.ask("POST", "/runs/cancel", who="payer", json={"state": ["queued"]})
     assert (found.status_code, found.json()["code"]) == (422, "bad_argument")
@@ -216,8 +216,8 @@ async def test_many_runs_are_counted_then_acted_upon(world):
 async def test_runs_are_compared(world):
     """What differs is named by its place; without a good one before it there is nothing to compare with."""
     first, second = world.begin(), world.begin(data=b'{"amount":2}')
-    told = await world.get(f"/runs/{second}/diff", other=first)
-    assert told["differences"] == [{"path": "input.amount", "other": "1", "this": "2"}]
+    difference = await world.get(f"/runs/{second}/diff", other=first)
+    assert difference["differences"] == [{"path": "input.amount", "other": "1", "this": "2"}]
     assert (await world.ask("GET", f"/runs/{second}/diff")).status_code == 404
 
 

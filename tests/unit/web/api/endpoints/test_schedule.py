@@ -13,11 +13,15 @@ def planned(world):
     """Give both automations a schedule, with a slot of each that was missed."""
     now = world.clock.now()
     rows, schedules = [], []
-    for one, cron in ((PAY, "0 3 * * *"), (BACKUP, "0 * * * *")):
+    for automation, cron in ((PAY, "0 3 * * *"), (BACKUP, "0 * * * *")):
         spec = Schedule.parse(cron=cron)
         data = msgspec.json.encode(spec.to_data())
-        rows.append(AutomationRow(one.name, one.kind, one.version, "f", msgspec.json.encode(one.to_data())))
-        schedules.append(ScheduleRow(one.name, one.name, data, spec.next_after(now), spec.key))
+        rows.append(
+            AutomationRow(
+                automation.name, automation.kind, automation.version, "f", msgspec.json.encode(automation.to_data())
+            )
+        )
+        schedules.append(ScheduleRow(automation.name, automation.name, data, spec.next_after(now), spec.key))
     world.store.apply(AnnounceDefinitions("planned", tuple(rows), tuple(schedules)))
     for definition in (PAY, BACKUP):
         world.store.apply(MakeSlot(definition.name, now - 600_000, now + 60_000, "missed", None, "nobody was there"))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mainspring.store.commands.automations import AcquireLock
-from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.page_world import printed_text
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -36,11 +36,11 @@ async def test_lock_is_taken_away_once_and_told(world):
     for name in ("printer", "scanner"):
         world.store.apply(AcquireLock(name, "ann@box"))
     for _ in range(2):
-        answer = await world.press("/locks", "break", lock="printer", reason="it is stuck", page="p1")
-    assert said(answer.text) == "Done: break lock printer."
+        answer = await world.submit("/locks", "break", lock="printer", reason="it is stuck", page="p1")
+    assert printed_text(answer.text) == "Done: break lock printer."
     assert "scanner" in answer.text
     assert "Take printer away" not in answer.text
     assert "it is stuck" in await world.get("/audit-log", act="break")
-    assert await world.who_sees("Take scanner away", "/locks") == [True, False]
-    answer = await world.press("/locks", "break", lock="nothing", reason="x")
+    assert await world.visible_to("Take scanner away", "/locks") == [True, False]
+    answer = await world.submit("/locks", "break", lock="nothing", reason="x")
     assert answer.status_code == 404

@@ -10,7 +10,7 @@ from mainspring.store.commands.automations import SetMeta
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from mainspring.store.read.outbox import list_refused_messages
 from mainspring.store.restore_hold import HOLD_KEY, LOST_CHANGES, RESTORED_AT
-from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.page_world import printed_text
 from tests.unit.web.dashboard.shop import Shop, with_channels
 
 
@@ -34,18 +34,18 @@ async def test_channel_is_tried_from_its_row(world, shop, capsys, monkeypatch):
     """Told once of one press, with what it answered beside it; one that does not take it says why above the page."""
     monkeypatch.delenv("MAINSPRING_SECRET_BOT", raising=False)
     for _ in range(2):
-        answer = await world.press("/settings", "test", channel="me", page="p1")
-        assert said(answer.text) == "Done: test channel me."
+        answer = await world.submit("/settings", "test", channel="me", page="p1")
+        assert printed_text(answer.text) == "Done: test channel me."
     assert capsys.readouterr().err.count("this channel works") == 1
-    answer = await world.press("/settings", "test", channel="ops")
+    answer = await world.submit("/settings", "test", channel="ops")
     assert answer.status_code == 409
-    assert "MAINSPRING_SECRET_BOT" in said(answer.text)
+    assert "MAINSPRING_SECRET_BOT" in printed_text(answer.text)
     text = await world.get("/settings")
     assert "slack://secret:bot/#ops" in text
     assert "refused</span>" in text
     assert "severity: page" in text
-    assert await world.who_sees("Send test", "/settings") == [True, False]
-    assert (await world.press("/settings", "test", channel="nope")).status_code == 409
+    assert await world.visible_to("Send test", "/settings") == [True, False]
+    assert (await world.submit("/settings", "test", channel="nope")).status_code == 409
 
 
 @pytest.mark.asyncio
@@ -80,9 +80,9 @@ async def test_monitors_show_their_arithmetic(world, shop):
     text = await world.get("/monitors")
     assert 'href="/monitors/silence"' in text
     assert "No monitor is so" in await world.get("/monitors", only="off")
-    one = await world.get("/monitors/backlog")
-    assert "mainspring monitors show backlog" in one
-    assert 'data-name="Figures"' in one
+    monitor_page = await world.get("/monitors/backlog")
+    assert "mainspring monitors show backlog" in monitor_page
+    assert 'data-name="Figures"' in monitor_page
     assert "nothing to judge of &lt;b&gt;" in await world.get("/monitors/backlog", automation="<b>")
     await world.get("/monitors/nope", status=404)
     rows = json.loads((await (await world.browser()).get("/monitors/backlog?as=json")).content)
@@ -96,15 +96,15 @@ async def test_refused_message_is_sent_again_or_discarded(world, shop):
     shop.refuse_messages("m1", "m2", "m3")
     text = await world.get("/outbox")
     assert "m2 is too large" in text
-    assert await world.who_sees("Discard", "/outbox") == [True, False]
-    answer = await world.press("/outbox", "send-again", message="m1")
-    assert said(answer.text) == "Done: send again message m1."
-    answer = await world.press("/outbox", "discard", reason="nobody wants them", page="p1")
-    assert said(answer.text) == "Done: discard 2 messages."
+    assert await world.visible_to("Discard", "/outbox") == [True, False]
+    answer = await world.submit("/outbox", "send-again", message="m1")
+    assert printed_text(answer.text) == "Done: send again message m1."
+    answer = await world.submit("/outbox", "discard", reason="nobody wants them", page="p1")
+    assert printed_text(answer.text) == "Done: discard 2 messages."
     assert list_refused_messages(world.store.reader) == []
-    answer = await world.press("/outbox", "discard", message="m2")
+    answer = await world.submit("/outbox", "discard", message="m2")
     assert answer.status_code == 409
-    assert "0 of 1 are done. m2:" in said(answer.text)
+    assert "0 of 1 are done. m2:" in printed_text(answer.text)
 
 
 @pytest.mark.asyncio
@@ -117,15 +117,15 @@ async def test_restored_store_is_decided_and_goes_on(world):
     assert 'href="/undecided"' in await world.get("/settings")
     text = await world.get("/undecided", who="olga")
     assert all(run in text for run in runs)
-    assert (await world.press("/undecided", "decide", run=runs[0], decision="perhaps")).status_code == 409
-    answer = await world.press("/undecided", "decide", run=runs[0], decision="done")
-    assert said(answer.text) == f"Done: mark_done run {runs[0]}."
-    answer = await world.press("/undecided", "decide", decision="continue")
-    assert said(answer.text) == "Done: continue 2 runs."
-    assert await world.who_sees("Every run is decided", "/undecided", "ana", "olga") == [True, True]
-    assert await world.who_sees("Let it go on", "/undecided", "ana", "olga") == [True, False]
-    answer = await world.press("/undecided", "release")
-    assert said(answer.text) == "Done: release store held."
+    assert (await world.submit("/undecided", "decide", run=runs[0], decision="perhaps")).status_code == 409
+    answer = await world.submit("/undecided", "decide", run=runs[0], decision="done")
+    assert printed_text(answer.text) == f"Done: mark_done run {runs[0]}."
+    answer = await world.submit("/undecided", "decide", decision="continue")
+    assert printed_text(answer.text) == "Done: continue 2 runs."
+    assert await world.visible_to("Every run is decided", "/undecided", "ana", "olga") == [True, True]
+    assert await world.visible_to("Let it go on", "/undecided", "ana", "olga") == [True, False]
+    answer = await world.submit("/undecided", "release")
+    assert printed_text(answer.text) == "Done: release store held."
 
 
 @pytest.mark.asyncio
@@ -150,10 +150,10 @@ async def test_people_stand_in_the_frame_of_all_pages(world):
     text = await world.get("/people")
     assert "all is well" in text
     assert '<a href="/people" aria-current="page">People</a>' in text
-    answer = await world.press("/people", "make-token", name="bot", role="viewer", days="30")
+    answer = await world.submit("/people", "make-token", name="bot", role="viewer", days="30")
     assert 'class="token">ms_' in answer.text
     assert "ms_" not in await world.get("/people")
-    answer = await world.press("/people", "add", name="<b>", password="short", role="viewer")
+    answer = await world.submit("/people", "add", name="<b>", password="short", role="viewer")
     assert answer.status_code == 409
     assert 'class="said wrong"' in answer.text
     assert "all is well" in await world.get("/me", who="vic")

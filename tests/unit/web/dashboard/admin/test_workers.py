@@ -13,7 +13,7 @@ from mainspring.store.commands.sessions import CloseSession, RecordBlockedLoop, 
 from mainspring.store.read.status.status import sessions
 from mainspring.store.sqlite.store import SqliteStore
 from tests.api_world import BACKUP, PAY, announce
-from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.page_world import printed_text
 
 
 @pytest.fixture
@@ -106,23 +106,23 @@ async def test_worker_drains_and_is_quarantined(world, other):
     other.apply(ClaimRuns("c1", 1))
     number = str(other.session)
     for _ in range(2):
-        answer = await world.press("/workers", "drain", who="olga", worker=number, reason="new machine", page="p1")
-        assert said(answer.text) == f"Done: drain worker {number}."
+        answer = await world.submit("/workers", "drain", who="olga", worker=number, reason="new machine", page="p1")
+        assert printed_text(answer.text) == f"Done: drain worker {number}."
     assert states(world)[other.session] == "draining"
-    answer = await world.press("/workers", "quarantine", worker=number, reason="it lies", page="p2")
-    assert said(answer.text) == f"Done: quarantine worker {number}."
+    answer = await world.submit("/workers", "quarantine", worker=number, reason="it lies", page="p2")
+    assert printed_text(answer.text) == f"Done: quarantine worker {number}."
     assert states(world)[other.session] == "quarantined"
     assert f'value="{number}"' not in answer.text
     assert "quarantined" in await world.get("/workers", ended="true")
-    acts = [operation for operation in world.ways.acts() if operation[1] == f"worker:{number}"]
-    assert acts == [("quarantine", f"worker:{number}", "web:ana"), ("drain", f"worker:{number}", "web:olga")]
+    operations = [operation for operation in world.auth.operations() if operation[1] == f"worker:{number}"]
+    assert operations == [("quarantine", f"worker:{number}", "web:ana"), ("drain", f"worker:{number}", "web:olga")]
 
 
 @pytest.mark.asyncio
 async def test_what_cannot_be_done_is_told_in_place(world):
     """A worker that is not there; one's own process."""
-    assert (await world.press("/workers", "drain", worker="99999")).status_code == 404
-    answer = await world.press("/workers", "quarantine", worker=str(world.store.session), reason="why")
+    assert (await world.submit("/workers", "drain", worker="99999")).status_code == 404
+    answer = await world.submit("/workers", "quarantine", worker=str(world.store.session), reason="why")
     assert answer.status_code == 409
     assert states(world)[world.store.session] == "alive"
 
@@ -132,7 +132,7 @@ async def test_page_is_only_for_those_who_are_for_all(world, other):
     """And a viewer gets no buttons."""
     await world.get("/workers", who="payer", status=404)
     for act in ("drain", "quarantine"):
-        assert await world.who_sees(f'value="{act}"', "/workers") == [True, False]
+        assert await world.visible_to(f'value="{act}"', "/workers") == [True, False]
 
 
 @pytest.mark.asyncio

@@ -12,7 +12,7 @@ from mainspring.store.commands.automations import AnnounceDefinitions, Automatio
 from mainspring.store.commands.runs import ClaimRuns, FinishRun
 from tests.hostile import PAYLOADS
 from tests.unit.web.dashboard.automation_world import define
-from tests.unit.web.dashboard.wrong import find_wrong
+from tests.unit.web.dashboard.open_incident import find_invalid
 
 
 @pytest.mark.asyncio
@@ -38,12 +38,12 @@ async def test_list_says_how_each_stands(world):
 async def test_list_says_what_is_wrong_with_each(world):
     """An automation that comes in time and fails each time is not told as well; nor on its page; what is well can be left out."""
     define(world, "tidy")
-    find_wrong(world, "pay", kind=IncidentKind.PERMANENT_ERROR)
+    find_invalid(world, "pay", kind=IncidentKind.PERMANENT_ERROR)
     world.store.apply(PauseAutomation("backup", None, "cli:ann@box", "noisy"))
-    find_wrong(world, "backup", "i_2", IncidentKind.TOO_SLOW)
+    find_invalid(world, "backup", "i_2", IncidentKind.TOO_SLOW)
     text = await world.get("/automations")
-    for told in ("pay", "backup", "tidy"):
-        assert f"/a/{told}" in text
+    for name in ("pay", "backup", "tidy"):
+        assert f"/a/{name}" in text
     assert (
         '<a class="plain state bad" href="/incidents/i_1"><span class="icon" aria-hidden="true">✗</span> permanent error</a>'
         in text
@@ -93,7 +93,7 @@ async def test_list_goes_on_behind_its_cursor(world):
 async def test_list_without_automations_teaches_a_command(world):
     """Nothing is retired by accident: the list of all is empty only where nothing is known."""
     for name in ("pay", "backup"):
-        await world.press(f"/a/{name}", "retire", reason="over")
+        await world.submit(f"/a/{name}", "retire", reason="over")
     assert "mainspring add script" in await world.get("/automations")
     assert "/a/pay" in await world.get("/automations", state="retired")
 

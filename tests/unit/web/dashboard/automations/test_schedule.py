@@ -9,7 +9,7 @@ from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.automations import MakeSlot, PauseAutomation
 from mainspring.web.dashboard.automations.schedule import MAX_LINES
-from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.page_world import printed_text
 
 
 def announce(world, **schedules):
@@ -79,7 +79,7 @@ async def test_visitor_sees_its_own_automations_alone(world):
     assert "secret" not in text
     assert "7 starts of 1 automation" in text
     assert "secret" not in (await (await world.browser("payer")).get("/schedule?as=json")).text
-    assert said(text) == ""
+    assert printed_text(text) == ""
 
 
 @pytest.mark.asyncio

@@ -55,9 +55,9 @@ def test_every_bar_lies_within_the_picture_and_time_keeps_its_order(work, waits)
     """However steps overlap."""
     lines = [*(line(tuple(span)) for span in work), *(line(tuple(wait), kind="timer") for wait in waits)]
     found = draw_bars(lines, NOW)
-    assert [len(drawn) for drawn in found] == [1] * len(lines)
-    for drawn in found:
-        for bar in drawn:
+    assert [len(bars) for bars in found] == [1] * len(lines)
+    for bars in found:
+        for bar in bars:
             assert 0 <= bar.x <= WIDE
             assert bar.width > 0
             assert bar.x + bar.width <= WIDE + 0.2

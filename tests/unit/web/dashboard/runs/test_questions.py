@@ -7,8 +7,8 @@ from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.read.runs.run_views import questions
 from tests.api_world import BACKUP
 from tests.contract.store.process import suspend
-from tests.unit.web.dashboard.page_world import said
-from tests.unit.web.dashboard.run_world import ask, asking, claimed
+from tests.unit.web.dashboard.page_world import printed_text
+from tests.unit.web.dashboard.run_world import ask, ask_question, claimed
 
 
 @pytest.mark.asyncio
@@ -42,7 +42,7 @@ async def test_question_shows_what_it_rests_on(world):
     assert f"mainspring runs answer {run.id} approve --question q1" in text
     assert '<input name="choice"' in text
     assert "17" in text
-    assert await world.who_sees('name="choice"', "/waiting") == [True, False]
+    assert await world.visible_to('name="choice"', "/waiting") == [True, False]
     assert "q2" in await world.get("/waiting?limit=1&cursor=1")
 
 
@@ -53,8 +53,8 @@ async def test_answer_is_given_once_and_told(world):
     ask(world, run, text="Charge <b>1,204</b>?")
     fields = {"run": run.id, "question": "q1", "choice": "approve", "note": "checked", "page": "p1"}
     for _ in range(2):
-        answer = await world.press("/waiting", "answer", onward="/waiting", **fields)
-        assert said(answer.text) == f"Answered approve to run {run.id}."
+        answer = await world.submit("/waiting", "answer", onward="/waiting", **fields)
+        assert printed_text(answer.text) == f"Answered approve to run {run.id}."
     assert questions(world.store.reader) == []
     (row,) = [row for row in world.site.reads.audit_rows() if row.verb == "answer"]
     assert msgspec.json.decode(row.detail) == {"question": "q1", "choice": "approve", "note": "checked"}
@@ -66,11 +66,11 @@ async def test_who_answers_too_late_reads_who_was_faster(world):
     run = claimed(world)
     ask(world, run)
     fields = {"run": run.id, "question": "q1", "choice": "approve"}
-    await world.press("/waiting", "answer", **fields)
+    await world.submit("/waiting", "answer", **fields)
     for path in ("/waiting", f"/r/{run.id}"):
-        late = await world.press(path, "answer", who="olga", **fields)
-        assert (late.status_code, "already answered by ana, " in said(late.text)) == (409, True)
-        never = await world.press(path, "answer", who="olga", **fields | {"question": "q9"})
+        late = await world.submit(path, "answer", who="olga", **fields)
+        assert (late.status_code, "already answered by ana, " in printed_text(late.text)) == (409, True)
+        never = await world.submit(path, "answer", who="olga", **fields | {"question": "q9"})
         assert never.status_code == 404
     assert len([row for row in world.site.reads.audit_rows() if row.verb == "answer" and row.actor == "web:ana"]) == 1
 
@@ -80,7 +80,7 @@ async def test_choice_that_is_not_offered_is_told_in_its_place(world):
     """What was typed stays."""
     run = claimed(world)
     ask(world, run, text="Charge <b>1,204</b>?")
-    answer = await world.press("/waiting", "answer", run=run.id, question="q1", choice="aprove", note="my note")
+    answer = await world.submit("/waiting", "answer", run=run.id, question="q1", choice="aprove", note="my note")
     assert answer.status_code == 409
     assert 'class="fault" role="alert"' in answer.text
     assert 'value="my note"' in answer.text
@@ -92,15 +92,15 @@ async def test_visitor_of_some_automations_hears_their_questions_alone(world):
     """And answers no others."""
     other = claimed(world, BACKUP, b"{}")
     ask(world, other, text="Delete all?")
-    assert await world.who_sees("Delete all?", "/waiting", "ana", "payer") == [True, False]
-    answer = await world.press("/waiting", "answer", who="payer", run=other.id, question="q1", choice="approve")
+    assert await world.visible_to("Delete all?", "/waiting", "ana", "payer") == [True, False]
+    answer = await world.submit("/waiting", "answer", who="payer", run=other.id, question="q1", choice="approve")
     assert answer.status_code == 404
 
 
 @pytest.mark.asyncio
 async def test_secret_in_evidence_is_not_shown(world):
     """On the page and in its files; the rest of it is."""
-    run = asking(world, text="Use password=pw-123456?", evidence={"password": "pw-123456", "amount": 31337})
+    run = ask_question(world, text="Use password=pw-123456?", evidence={"password": "pw-123456", "amount": 31337})
     for query in ({}, {"as": "json"}):
         text = await world.get("/waiting", **query)
         assert "pw-123456" not in text
@@ -115,10 +115,10 @@ async def test_secret_in_evidence_is_not_shown(world):
 async def test_question_without_an_end_hides_no_other(world):
     """Whoever asks "within" a million years is answered like the others, on every page that tells until when."""
     run = claimed(world)
-    asked = msgspec.json.encode({"text": "For ever?", "choices": ["yes"], "otherwise": None})
-    world.store.apply(OpenWait(run.id, run.claim, "q1", "ask", "ask", 2**62, question=asked))
+    question = msgspec.json.encode({"text": "For ever?", "choices": ["yes"], "otherwise": None})
+    world.store.apply(OpenWait(run.id, run.claim, "q1", "ask", "ask", 2**62, question=question))
     world.store.apply(suspend(run))
-    asking(world, text="Charge it?")
+    ask_question(world, text="Charge it?")
     text = await world.get("/waiting")
     assert ("For ever?" in text, "Charge it?" in text) == (True, True)
     for path in (f"/r/{run.id}", "/", "/waiting?as=csv", "/waiting?as=json", "/runs", "/api/v1/questions"):

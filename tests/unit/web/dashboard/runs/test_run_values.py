@@ -5,7 +5,7 @@ import pytest
 
 from mainspring.domain.values.sealing import Sealing
 from mainspring.web.dashboard.runs.run_values import LARGEST, build_value, build_values
-from tests.turned_codec import Turned
+from tests.reversing_codec import ReversingCodec
 
 
 def test_small_value_is_laid_out():
@@ -27,7 +27,7 @@ def test_large_value_is_folded_and_a_larger_one_cut():
 
 def test_sealed_value_says_so_and_shows_nothing():
     """Nothing of what the codec made is printed."""
-    found = build_value("result", Sealing(Turned()).seal(b'{"secret":1}'))
+    found = build_value("result", Sealing(ReversingCodec()).seal(b'{"secret":1}'))
     assert found.text == ""
     assert "sealed by codec 'turned'" in found.note
 

@@ -21,7 +21,7 @@ T0 = 1_704_067_200_000
 """A Monday, 2024-01-01 00:00 UTC."""
 
 
-def look(
+def evaluate(
     kind: IncidentKind, facts: MonitorInputs | WatchedAutomation, now_at: int, tuning: Tuning | None = None
 ) -> list[Evaluation]:
     """What one monitor says."""
@@ -33,7 +33,9 @@ def found(
     kind: IncidentKind, facts: MonitorInputs | WatchedAutomation, now_at: int, tuning: Tuning | None = None
 ) -> list[Finding]:
     """What one monitor finds wrong."""
-    return [evaluation.finding for evaluation in look(kind, facts, now_at, tuning) if evaluation.finding is not None]
+    return [
+        evaluation.finding for evaluation in evaluate(kind, facts, now_at, tuning) if evaluation.finding is not None
+    ]
 
 
 def watched(name: str = "backup", **known: Any) -> WatchedAutomation:
@@ -45,8 +47,10 @@ def cadence(since_at: int = T0, name: str = "backup", **spec: Any) -> WatchedSch
     return WatchedSchedule(name=name, schedule=Schedule.parse(**spec), since_at=since_at, **known)
 
 
-def end(at: int, took_ms: int = SECOND, *, ok: bool = True, run: str = "r_1", size: int | None = None) -> RunCompletion:
-    return RunCompletion(run, ok, not ok, at - took_ms, at, size)
+def end(
+    at: int, duration_ms: int = SECOND, *, ok: bool = True, run: str = "r_1", size: int | None = None
+) -> RunCompletion:
+    return RunCompletion(run, ok, not ok, at - duration_ms, at, size)
 
 
 def ends(*oks: bool, at: int = T0) -> tuple[RunCompletion, ...]:

@@ -8,7 +8,7 @@ from tests.contract.store.process import fail
 from tests.unit.web.dashboard.run_world import claimed
 
 
-def find_wrong(
+def find_invalid(
     world, automation="pay", id="i_1", kind=IncidentKind.SILENCE, severity=Severity.PAGE, text="no success", **more
 ):
     """Let a watcher find something of an automation; return its id."""
@@ -50,7 +50,7 @@ def fail_run(world, id="i_1", **more):
     (fault,) = ungrouped_failures(world.store.reader)
     group = ErrorGroup("pay", "f1", "E", "e", "p", "E: m", (GroupedFailure(fault.seq, fault.run, fault.at),))
     world.store.apply(RecordEvaluation(started_at=world.clock.now(), groups=(group,)))
-    find_wrong(
+    find_invalid(
         world,
         id=id,
         kind=IncidentKind.PERMANENT_ERROR,

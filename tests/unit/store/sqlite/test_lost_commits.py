@@ -17,7 +17,7 @@ from mainspring.store.sqlite.move_endpoint import SqliteEndpoint
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.restore import restore
 from mainspring.store.sqlite.store_mark import mark_of
-from tests.unit.store.sqlite.stores import START_AT, StandingClock, do, open_database, opening, starting
+from tests.unit.store.sqlite.stores import START_AT, StoppedClock, do, open_database, opening, starting
 
 
 @pytest.fixture
@@ -185,9 +185,9 @@ def test_a_mark_that_cannot_be_written_is_said_once_and_stops_nothing(path, capl
     mark_of(path).mkdir()
     with caplog.at_level(logging.WARNING):
         work(path, "1", "2", "3")
-    said = [message for message in caplog.messages if "commit mark" in message]
-    assert len(said) == 1
-    assert "a store that goes back in time is not noticed" in said[0]
+    warnings = [message for message in caplog.messages if "commit mark" in message]
+    assert len(warnings) == 1
+    assert "a store that goes back in time is not noticed" in warnings[0]
 
 
 def test_a_backup_and_a_copy_at_another_path_are_no_loss(path, tmp_path):
@@ -210,7 +210,7 @@ def test_a_restored_store_is_held_for_the_restore_alone(path, tmp_path):
     backup = back_up(path, tmp_path / "backups", now=START_AT).path
     work(path, "2", "3")
     mark = mark_of(path).read_bytes()
-    restore(backup, path, clock=StandingClock(START_AT + 5))
+    restore(backup, path, clock=StoppedClock(START_AT + 5))
     mark_of(path).write_bytes(mark)
     work(path)
     assert meta(path, "lost_commits") is None
@@ -232,7 +232,7 @@ def test_an_older_copy_from_before_a_hold_is_found_again(path):
 
 def move_to(source, target):
     """Move the store, as `db move` does, and forget the old file; its mark stays."""
-    clock = StandingClock(START_AT + 10)
+    clock = StoppedClock(START_AT + 10)
     act = AuditedCommand(f"move-{target.name}-{source.name}", "ana", "move", "store", SetMeta("moved", "1"))
     move(SqliteEndpoint(source, clock), SqliteEndpoint(target, clock), act=lambda _: act, new_id=act.command, tell=str)
     source.unlink()

@@ -31,8 +31,8 @@ def test_digest_is_told_once_at_its_time(tmp_path, capsys):
         clock.advance(timedelta(days=2))
         for _ in range(2):
             evaluate_and_notify(settings, store, within_s=5.0)
-        said = capsys.readouterr().err
+        printed = capsys.readouterr().err
     finally:
         store.close()
-    assert said.count("[digest] 1 thing to look at when there is time") == 1
-    assert "Paused long  backup: for 2d by ann" in said
+    assert printed.count("[digest] 1 thing to look at when there is time") == 1
+    assert "Paused long  backup: for 2d by ann" in printed

@@ -1,7 +1,7 @@
 """A codec whose values nobody reads by accident, in the fewest lines: for tests of what is told where it is not at hand."""
 
 
-class Turned:
+class ReversingCodec:
     """It keeps values the other way round."""
 
     id = "turned"

@@ -18,7 +18,7 @@ from mainspring.store.restore_hold import HOLD_KEY
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.restore import restore
 from mainspring.store.sqlite.store_mark import mark_of
-from tests.unit.store.sqlite.stores import START_AT, StandingClock, do, open_database, opening
+from tests.unit.store.sqlite.stores import START_AT, StoppedClock, do, open_database, opening
 
 SEEDS = range(400 if os.environ.get("TESTS_LONG") else 24)
 STEPS = 14
@@ -58,7 +58,7 @@ def keep_books(path):
     database.close()
 
 
-def look(path):
+def inspect_store(path):
     """Open the store as a process does that writes, and commit nothing."""
     open_database(path).close()
 
@@ -83,7 +83,7 @@ def replaced(path):
     accept(path)
     newer = copy_of(path)
     put(older, path)
-    look(path)
+    inspect_store(path)
     assert meta(path, HOLD_KEY) == "1"
     return newer
 
@@ -97,7 +97,7 @@ def test_the_newer_file_is_put_back_and_nothing_is_lost(path, caplog):
     database.close()
     put(newer, path)
     assert not is_found(path)
-    look(path)
+    inspect_store(path)
     assert (meta(path, HOLD_KEY), meta(path, "lost_commits"), is_found(path)) == (None, None, False)
     assert "the store is back that an older copy had replaced; it lacks nothing" in caplog.text
     accept(path)
@@ -117,7 +117,7 @@ def test_what_a_process_says_of_itself_on_hold_is_no_loss(path, command):
     assert len(database.commit([RecordHeartbeat(), command]).results) == 2
     database.close()
     put(newer, path)
-    look(path)
+    inspect_store(path)
     assert (meta(path, HOLD_KEY), is_found(path)) == (None, False)
 
 
@@ -127,7 +127,7 @@ def test_what_was_accepted_on_hold_is_lost_with_the_file_that_holds_it(path):
     accept(path)
     put(newer, path)
     assert is_found(path)
-    look(path)
+    inspect_store(path)
     assert meta(path, HOLD_KEY) == "1"
     (held,) = [value for value in [meta(path, "lost_commits")] if value]
     assert '"epoch":2' in held
@@ -142,7 +142,7 @@ def test_a_copy_that_is_older_than_the_newest_commit_is_still_a_loss(path):
     accept(path)
     for file in (older, between):
         put(file, path)
-        look(path)
+        inspect_store(path)
         assert meta(path, HOLD_KEY) == "1"
 
 
@@ -152,11 +152,11 @@ def test_a_second_older_copy_on_hold_does_not_hide_the_newer_file(path):
     oldest = copy_of(path)
     newer = replaced(path)
     put(oldest, path)
-    look(path)
+    inspect_store(path)
     assert (meta(path, HOLD_KEY), meta(path, "epoch")) == ("1", "3")
     keep_books(path)
     put(newer, path)
-    look(path)
+    inspect_store(path)
     assert meta(path, HOLD_KEY) is None
 
 
@@ -166,7 +166,7 @@ def test_after_the_release_the_newer_file_is_an_older_history(path):
     accept(path, HOLD_KEY, None)
     keep_books(path)
     put(newer, path)
-    look(path)
+    inspect_store(path)
     assert meta(path, HOLD_KEY) == "1"
 
 
@@ -207,42 +207,42 @@ class World:
     copies: list[tuple[Path, File]] = field(default_factory=list)
     known: frozenset[str] = frozenset()
     """What was committed and not written off by a person."""
-    keeps_books_only: bool = False
+    records_only: bool = False
     """Whether nothing was accepted since an older copy was put on hold: then only books are lost with a file."""
     marked: int = 0
     """Of which store the mark is; -1 = there is none."""
-    story: list[str] = field(default_factory=list)
+    history: list[str] = field(default_factory=list)
 
     def commit(self) -> None:
         self._note(accept(self.path))
 
     def write_books(self) -> None:
         keep_books(self.path)
-        if not self.keeps_books_only or self.marked != self.now.store:
+        if not self.records_only or self.marked != self.now.store:
             self._note(f"b{next(_number)}")
 
     def copy(self) -> None:
         self.copies.append((copy_of(self.path), self.now))
 
-    def put(self, chance: random.Random) -> None:
+    def put(self, rng: random.Random) -> None:
         """Put any copy in place: an alarm exactly if it lacks what was committed. One that is on hold already stays so."""
         copies = [(copy, file) for copy, file in self.copies if file.store == self.now.store]
         if not copies:
             return
-        copy, file = chance.choice(copies)
+        copy, file = rng.choice(copies)
         put(copy, self.path)
         is_loss = file.store == self.marked and not self.known <= file.commits
-        assert file.is_held or is_found(self.path) == is_loss, self.story
-        look(self.path)
-        assert (meta(self.path, HOLD_KEY) is not None) == (file.is_held or is_loss), self.story
-        assert not is_found(self.path), self.story
+        assert file.is_held or is_found(self.path) == is_loss, self.history
+        inspect_store(self.path)
+        assert (meta(self.path, HOLD_KEY) is not None) == (file.is_held or is_loss), self.history
+        assert not is_found(self.path), self.history
         self.now = replace(file, is_held=file.is_held or is_loss)
         if file.is_held:
             mark = read_mark(mark_of(self.path))
-            self.keeps_books_only = mark is not None and mark.before is not None
+            self.records_only = mark is not None and mark.before is not None
         elif is_loss:
-            self.keeps_books_only = True
-        elif self.keeps_books_only and file.store == self.marked:  # it is back
+            self.records_only = True
+        elif self.records_only and file.store == self.marked:  # it is back
             self.known = file.commits
 
     def release(self) -> None:
@@ -252,31 +252,31 @@ class World:
             self.known = frozenset()
             self._note(command)
 
-    def restore(self, chance: random.Random) -> None:
-        copy, file = chance.choice(self.copies)
-        clock = StandingClock(START_AT + next(_number))
+    def restore(self, rng: random.Random) -> None:
+        copy, file = rng.choice(self.copies)
+        clock = StoppedClock(START_AT + next(_number))
         clock.thrown = next(_number)
         restore(copy, self.path, clock=clock)
         self.now = replace(file, is_held=True, store=clock.thrown)
-        self.marked, self.keeps_books_only = -1, False
+        self.marked, self.records_only = -1, False
 
     def _note(self, commit: str) -> None:
         if self.marked != self.now.store:
             self.marked, self.known = self.now.store, frozenset()
         self.now = replace(self.now, commits=self.now.commits | {commit})
-        self.known = (self.known if self.keeps_books_only else frozenset()) | self.now.commits
-        self.keeps_books_only = False
+        self.known = (self.known if self.records_only else frozenset()) | self.now.commits
+        self.records_only = False
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_an_alarm_is_raised_exactly_when_commits_were_lost(path, seed):
     """Over random sequences of commits, copies, older and newer files in place, restores and releases."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     world = World(path)
     world.commit()
     world.copy()
     for _ in range(STEPS):
         steps = [world.commit, world.write_books, world.copy, world.release, world.put, world.restore]
-        step = chance.choices(steps, [4, 2, 4, 2, 6, 1])[0]
-        world.story.append(step.__name__)
-        step(chance) if step in (world.put, world.restore) else step()
+        step = rng.choices(steps, [4, 2, 4, 2, 6, 1])[0]
+        world.history.append(step.__name__)
+        step(rng) if step in (world.put, world.restore) else step()

@@ -14,9 +14,9 @@ from mainspring.web.api.api_asgi import ApiApp
 from tests.api_world import BACKUP, PAY, announce, sqlite_world
 from tests.contract.store.arrivals import hook
 from tests.contract.store.process import fail, halt, wait_for
-from tests.turned_codec import Turned
+from tests.reversing_codec import ReversingCodec
 
-ASKED = msgspec.json.encode({"text": "Charge it?", "choices": ["approve", "refund"]})
+QUESTION = msgspec.json.encode({"text": "Charge it?", "choices": ["approve", "refund"]})
 
 
 @pytest.mark.asyncio
@@ -52,13 +52,13 @@ async def test_question_is_listed_and_answered_by_one_of_its_choices(world):
     """Once; another text shows the nearest choice; who sees other automations is not asked."""
     run = world.begin(BACKUP, b"{}")
     (claimed,) = world.claim()
-    world.store.apply(OpenWait(run, claimed.claim, "ask", "ask", "ask", question=ASKED))
-    (asked,) = (await world.get("/questions"))["items"]
-    assert (asked["run"], asked["question"]["choices"]) == (run, ["approve", "refund"])
+    world.store.apply(OpenWait(run, claimed.claim, "ask", "ask", "ask", question=QUESTION))
+    (question,) = (await world.get("/questions"))["items"]
+    assert (question["run"], question["question"]["choices"]) == (run, ["approve", "refund"])
     assert (await world.get("/questions", who="payer"))["items"] == []
     paying = world.begin()
     (claimed,) = world.claim()
-    world.store.apply(OpenWait(paying, claimed.claim, "ask", "ask", "ask", question=ASKED))
+    world.store.apply(OpenWait(paying, claimed.claim, "ask", "ask", "ask", question=QUESTION))
     assert [question["run"] for question in (await world.get("/questions", who="payer"))["items"]] == [paying]
     await world.post(f"/runs/{paying}/answer", who="payer", choice="refund")
     wrong = await world.ask("POST", f"/runs/{run}/answer", json={"choice": "aprove"})
@@ -77,8 +77,8 @@ async def test_delivery_is_shown_and_replayed(world):
     command = AcceptDelivery(id="d_1", trigger="pay/webhook", key="k", body_hash="h", body=b'{"n": 1}')
     world.store.apply(command)
     (row,) = (await world.get("/deliveries", who="payer", trigger="pay/webhook"))["items"]
-    shown = await world.get(f"/deliveries/{row['id']}", who="payer")
-    assert (shown["body"], shown["key"]) == ({"n": 1}, "k")
+    page = await world.get(f"/deliveries/{row['id']}", who="payer")
+    assert (page["body"], page["key"]) == ({"n": 1}, "k")
     again = await world.post("/deliveries/d_1/replay", who="payer", key="r1")
     assert again == await world.post("/deliveries/d_1/replay", who="payer", key="r1")
     assert (again["state"], again["delivery"] != "d_1") == (DeliveryState.RECEIVED, True)
@@ -150,7 +150,7 @@ async def test_last_lines_of_a_run_come_first_where_they_are_wanted(world):
 @pytest.mark.asyncio
 async def test_what_is_sealed_is_opened_by_who_has_the_codec(tmp_path):
     """Values in and out; without it they stay closed and say so, and nothing is added in plain."""
-    world = sqlite_world(tmp_path, Sealing(Turned()))
+    world = sqlite_world(tmp_path, Sealing(ReversingCodec()))
     run = (await world.post("/automations/pay/runs", input={"amount": 7}))["run"]
     assert b"amount" not in world.site.reads.story(run).run.input
     assert (await world.get(f"/runs/{run}"))["input"] == {"amount": 7}

@@ -11,12 +11,12 @@ _PAUSE_S = 0.02
 """Between two looks, at least."""
 
 
-def looks(within_s: float, *, pause_s: float = _PAUSE_S) -> Iterator[None]:
+def polls(within_s: float, *, pause_s: float = _PAUSE_S) -> Iterator[None]:
     """Give turns to look until so many seconds are over; before the next one twice as long passes as the look took, and `pause_s`."""
     until = time.monotonic() + within_s
-    while (began := time.monotonic()) < until:
+    while (started := time.monotonic()) < until:
         yield
-        time.sleep(max(pause_s, 2 * (time.monotonic() - began)))
+        time.sleep(max(pause_s, 2 * (time.monotonic() - started)))
 
 
 def states_of(store: str) -> dict[str, str]:

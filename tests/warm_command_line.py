@@ -3,7 +3,7 @@
 A test that waits for other processes calls it hundreds of times. How the program starts is tested where it starts cold
 (tests/acceptance/test_cli_process.py); a call whose environment changes what Python loads starts cold here as well.
 
-    python -m tests.warm 3        # the template: one call after the other, over the socket it was given
+    python -m tests.warm_command_line 3        # the template: one call after the other, over the socket it was given
 """
 
 import array
@@ -105,7 +105,7 @@ class _Template:
             number = theirs.fileno()
             # It ends when its line is closed: with this process at the latest.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.warm", str(number)],
+                [sys.executable, "-m", "tests.warm_command_line", str(number)],
                 cwd=ROOT, env=env, pass_fds=[number], stdin=subprocess.DEVNULL,
             )  # fmt: skip
 

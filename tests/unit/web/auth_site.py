@@ -30,25 +30,25 @@ CHEAP = ScryptCost(log_n=4)
 class Site:
     """The whole application, with the admin ana and the viewer bob, who sees billing only."""
 
-    def __init__(self, path, *, public_url=None, is_alone=True, people=True, oidc=None, **web):
+    def __init__(self, path, *, public_url=None, is_local_only=True, people=True, oidc=None, **web):
         self.clock = SystemClock()
         self.store = SqliteStore(path, clock=self.clock)
         self.store.open()
         settings = replace(Settings(), web=WebSettings(public_url=public_url, oidc=oidc or OidcSettings(), **web))
         secrets = SecretStore(None, {"MAINSPRING_SECRET_OIDC": "what only the client knows: +&%"})
-        self.ways = AuthSetup(settings, self.store, secrets, self.clock, is_local_only=is_alone, cost=CHEAP)
+        self.auth = AuthSetup(settings, self.store, secrets, self.clock, is_local_only=is_local_only, cost=CHEAP)
         incidents = IncidentPages(settings, self.store, secrets, self.clock)
-        look = SimpleNamespace(missing=lambda: HostStatus({}, {}, []).missing, is_open=True)
-        door = SimpleNamespace(listen_error=None, table=[], counts=WebhookCounts())
+        host_checks = SimpleNamespace(missing=lambda: HostStatus({}, {}, []).missing, is_open=True)
+        webhook_state = SimpleNamespace(listen_error=None, table=[], counts=WebhookCounts())
         self.routes = ProbeRoutes(
             SimpleNamespace(store=self.store),
-            look,
+            host_checks,
             None,
             is_open=True,
-            intake=door,
-            more=[*incidents.routes(), *self.ways.routes()],
+            intake=webhook_state,
+            more=[*incidents.routes(), *self.auth.routes()],
         )
-        self.app = self.ways.around(self.routes.app())
+        self.app = self.auth.around(self.routes.app())
         if people:
             self.add("ana", Role.ADMIN)
             self.add("bob", Role.VIEWER, ["billing-*"])
@@ -62,7 +62,7 @@ class Site:
     def token(self, name="bot", role=Role.OPERATOR, automations=None):
         return people.make_token(self.store, name, role, automations, None, clock=self.clock, act=self.act())
 
-    def acts(self):
+    def operations(self):
         return [(row.verb, row.subject, row.actor) for row in audit_rows(self.store.reader)]
 
     def browser(self, **headers):
@@ -97,7 +97,7 @@ class Browser:
             "POST", "/sign-in", data={"name": name, "password": password, "next": back}, headers=headers
         )
 
-    async def press(self, path, act, *, headers=OWN, form=None, page=None, **fields):
+    async def submit(self, path, act, *, headers=OWN, form=None, page=None, **fields):
         """Press a button of a page, with what that page's forms carry."""
         found = (await self.get(path)).text
         form = hidden(found, "form") if form is None else form
