@@ -27,7 +27,7 @@ def sample(name: str) -> Request:
     event = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     if "form" not in event:
         return Request(json.dumps(event["body"]).encode(), event["headers"])
-    fields = {key: json.dumps(one) if isinstance(one, dict) else one for key, one in event["form"].items()}
+    fields = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in event["form"].items()}
     return Request(urlencode(fields).encode(), event["headers"])
 
 

@@ -45,7 +45,7 @@ class OtlpCollector:
         self.hangs_up = False
         self.spans: list[Collected] = []
         self.metrics: dict[str, Any] = {}
-        self.asked: list[dict[str, str]] = []
+        self.requests: list[dict[str, str]] = []
         self.bodies: list[bytes] = []
         self._ending = threading.Event()
         outer = self
@@ -79,7 +79,7 @@ class OtlpCollector:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def take(self, headers: dict[str, str], body: bytes) -> None:
-        self.asked.append(headers)
+        self.requests.append(headers)
         if self.status == 200:
             self.bodies.append(body)
             if headers["path"].endswith("/v1/metrics"):
@@ -107,7 +107,7 @@ class OtlpCollector:
         """Wait until metrics have come."""
         until = time.monotonic() + TIMEOUT_S
         while not self.metrics:
-            assert time.monotonic() < until, self.asked
+            assert time.monotonic() < until, self.requests
             time.sleep(0.01)
 
     def close(self) -> None:

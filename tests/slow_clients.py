@@ -102,9 +102,9 @@ async def ask_while(
     """Ask again and again until then; return all statuses and times."""
     statuses, times = [], []
     while asyncio.get_running_loop().time() < until:
-        status, took = await ask(host, port, request)
+        status, duration_s = await ask(host, port, request)
         statuses.append(status)
-        times.append(took)
+        times.append(duration_s)
         await asyncio.sleep(pause_s)
     return statuses, times
 

@@ -37,7 +37,7 @@ def setting_rows() -> dict[str, tuple[str, str]]:
     return {key: (default.strip("`"), meaning) for key, default, meaning in ROW.findall(page)}
 
 
-def as_shown(value: object) -> str:
+def format_default(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, list):
@@ -55,9 +55,9 @@ def test_config_page_lists_every_setting_and_no_other():
 def test_config_page_shows_the_defaults_in_force():
     """The default that is written is the one that is used."""
     rows = setting_rows()
-    shown = {key.replace("NAME", "default"): default for key, (default, _) in rows.items()}
+    displayed = {key.replace("NAME", "default"): default for key, (default, _) in rows.items()}
     for path, value, _ in Settings().describe():
-        assert path in PLACES or shown[path] == as_shown(value), path
+        assert path in PLACES or displayed[path] == format_default(value), path
 
 
 def test_config_page_says_of_default_options_what_the_table_says():
@@ -108,10 +108,10 @@ def test_error_page_explains_every_code():
     sections = re.findall(
         r"^## (\w+)\n\n.*?Exit code (\d+)(, try again)?\.$", page_of("errors"), re.MULTILINE | re.DOTALL
     )
-    told = {code: (int(number), bool(again)) for code, number, again in sections}
+    documented = {code: (int(number), bool(again)) for code, number, again in sections}
     kinds = [kind for kind in subclasses(MainspringError) if kind.__module__ in SPOKEN and kind.code != "error"]
-    ours = {kind.code: (code_of(kind), exits.is_retryable(kind)) for kind in kinds}
-    assert told == ours | {"usage": (exits.USAGE, False), "unexpected": (exits.UNEXPECTED, False)}
+    own = {kind.code: (code_of(kind), exits.is_retryable(kind)) for kind in kinds}
+    assert documented == own | {"usage": (exits.USAGE, False), "unexpected": (exits.UNEXPECTED, False)}
 
 
 SPOKEN = (
@@ -141,15 +141,15 @@ def test_doctor_page_explains_every_check():
 def test_trigger_page_lists_every_option_of_every_kind():
     """In one section for each kind, and one for what all of them take; no other."""
     page = page_of("triggers")
-    told = {
+    documented = {
         title: {
             name for row in re.findall(r"^\| (`.+?) \|", body, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
         }
         for title, body in re.findall(r"^## ([\w ]+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
     }
     expected = {kind: {*needed, *optional} - {"partition"} for kind, (_, needed, optional) in TRIGGER_KINDS.items()}
-    assert told.pop("States of a delivery") == {state.value for state in DeliveryState}
-    assert not told.pop("What a run is given") - {
+    assert documented.pop("States of a delivery") == {state.value for state in DeliveryState}
+    assert not documented.pop("What a run is given") - {
         "data",
         "name",
         "str",
@@ -158,7 +158,7 @@ def test_trigger_page_lists_every_option_of_every_kind():
         "bool",
         *Event.__struct_fields__,
     }
-    assert told == expected | {"Options of every kind": {"filter", "partition", *FLOW_CONTROL_OPTIONS}}
+    assert documented == expected | {"Options of every kind": {"filter", "partition", *FLOW_CONTROL_OPTIONS}}
 
 
 def test_monitor_page_explains_every_monitor():
@@ -166,7 +166,7 @@ def test_monitor_page_explains_every_monitor():
     page = page_of("monitors")
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
     assert list(sections) == [kind.value for kind in (*MONITORS, *FIXED_MONITORS)]
-    defaults = {path: as_shown(value) for path, value, _ in Settings().describe() if path.startswith("monitors.")}
+    defaults = {path: format_default(value) for path, value, _ in Settings().describe() if path.startswith("monitors.")}
     told = {}
     for kind, monitor in (MONITORS | FIXED_MONITORS).items():
         body = sections[kind.value]

@@ -18,7 +18,9 @@ PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT / "doc
 EVERY_PAGE = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 BLOCK = re.compile(r"^<!-- runnable -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Lines of code blocks and words in backticks that call the program.
-SHOWN = re.compile(r"(?:^ {4}(?:[\d*/]+ +){0,5}|`)mainspring ((?:[^`\n;&]|\\n(?! ))+?)(?=`|$| [;&])", re.MULTILINE)
+COMMAND_LINE = re.compile(
+    r"(?:^ {4}(?:[\d*/]+ +){0,5}|`)mainspring ((?:[^`\n;&]|\\n(?! ))+?)(?=`|$| [;&])", re.MULTILINE
+)
 SCRIPT = re.compile(r"^ *\[script\.\w+\]\n(?: *\w+ = .*\n)+", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 DECLARING = re.compile(r"^(?P<mark>.*)\n```python\n(?P<code>(?:(?!```).*\n)*?@ms\.(?:.*\n)*?)```$", re.MULTILINE)
@@ -71,7 +73,7 @@ def test_shown_scripts_can_be_loaded(page, tmp_path):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_shown_command_lines_exist(page):
     """Each command and option that a page shows is one of the program's."""
-    for line in SHOWN.findall(page.read_text(encoding="utf-8")):
+    for line in COMMAND_LINE.findall(page.read_text(encoding="utf-8")):
         assert unknown_in(line) == [], f"{page.name}: {line}"
 
 

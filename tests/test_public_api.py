@@ -72,7 +72,7 @@ def test_public_names_are_defined_where_the_table_says():
 
 def test_public_names_are_shown_to_type_checkers():
     """The block for type checkers imports exactly the table's names from the table's modules."""
-    shown = {
+    displayed = {
         alias.asname: node.module
         for block in ast.walk(ast.parse(SOURCE.read_text()))
         if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
@@ -80,7 +80,7 @@ def test_public_names_are_shown_to_type_checkers():
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert shown == mainspring._PUBLIC
+    assert displayed == mainspring._PUBLIC
 
 
 def test_unknown_public_name_is_an_attribute_error():

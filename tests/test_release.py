@@ -32,9 +32,9 @@ def test_database_that_cannot_be_reached_is_told_and_fails_where_ci_asks(capsys,
     """It is never taken for a clean result."""
     away = answering("", "ERROR: ...\nconnection refused", code=1)
     assert len(release_check.audit(away, strict=strict)) == findings
-    said = capsys.readouterr().out
-    assert said.count("NOT CHECKED") == len(release_check.LISTS)
-    assert "connection refused" in said
+    output = capsys.readouterr().out
+    assert output.count("NOT CHECKED") == len(release_check.LISTS)
+    assert "connection refused" in output
 
 
 def test_parts_are_listed_with_their_versions(tmp_path):

@@ -40,8 +40,8 @@ def call(
     text: bool = True,
 ) -> "subprocess.CompletedProcess[Any]":
     """Call `mainspring WORDS` and wait for its end, as `subprocess.run` does with `capture_output`."""
-    others = [name for name in env if name.startswith(_AT_START) and name != "PYTHONPATH"]
-    if env.get("PYTHONPATH") != SOURCE or others or env.get("PATH") != os.environ["PATH"]:
+    rest_of_them = [name for name in env if name.startswith(_AT_START) and name != "PYTHONPATH"]
+    if env.get("PYTHONPATH") != SOURCE or rest_of_them or env.get("PATH") != os.environ["PATH"]:
         return subprocess.run(
             [sys.executable, "-m", "mainspring", *words],
             cwd=cwd, env=dict(env), input=input, capture_output=True, text=text, timeout=timeout, check=False,
@@ -50,8 +50,8 @@ def call(
         template = _IDLE.pop() if _IDLE else _Template()
     # In files: a pipe would be held open by whom the call leaves behind, and a request may be of any length.
     request = json.dumps({"words": [*words], "cwd": str(cwd), "env": dict(env)}).encode()
-    said_in = input.encode() if isinstance(input, str) else input or b""
-    files = [_file(content) for content in (said_in, b"", b"", request)]
+    input_bytes = input.encode() if isinstance(input, str) else input or b""
+    files = [_file(content) for content in (input_bytes, b"", b"", request)]
     try:
         code = template.run(files, timeout)
         out, err = (_content(file) for file in files[1:3])
@@ -62,21 +62,21 @@ def call(
         raise subprocess.TimeoutExpired([*words], timeout, out, err)
     with _LOCK:
         _IDLE.append(template)
-    said = [text_read.decode() if text else text_read for text_read in (out, err)]
-    return subprocess.CompletedProcess([*words], code, *said)
+    output = [text_read.decode() if text else text_read for text_read in (out, err)]
+    return subprocess.CompletedProcess([*words], code, *output)
 
 
 def draw(words: Sequence[str], terminal: int, *, cwd: Path | str, env: Mapping[str, str], timeout: float) -> int | None:
     """Call `mainspring WORDS` on a terminal, given by the number of its open file; return its exit code, None after the time-out."""
-    kept = {name: value for name, value in env.items() if not name.startswith(_AT_START)} | {"PYTHONPATH": SOURCE}
-    request = json.dumps({"words": [*words], "cwd": str(cwd), "env": kept}).encode()
+    stored = {name: value for name, value in env.items() if not name.startswith(_AT_START)} | {"PYTHONPATH": SOURCE}
+    request = json.dumps({"words": [*words], "cwd": str(cwd), "env": stored}).encode()
     with _LOCK:
         template = _IDLE.pop() if _IDLE else _Template()
-    said = _file(request)
+    request_file = _file(request)
     try:
-        code = template.run([terminal, terminal, terminal, said], timeout)
+        code = template.run([terminal, terminal, terminal, request_file], timeout)
     finally:
-        os.close(said)
+        os.close(request_file)
     if code is not None:
         with _LOCK:
             _IDLE.append(template)
@@ -99,10 +99,10 @@ class _Template:
     """One warm process, used by one call at a time."""
 
     def __init__(self) -> None:
-        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._line, other_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{SOURCE}{os.pathsep}{ROOT}"}
-        with theirs:
-            number = theirs.fileno()
+        with other_end:
+            number = other_end.fileno()
             # It ends when its line is closed: with this process at the latest.
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.warm_command_line", str(number)],
@@ -160,8 +160,8 @@ def _next_call(line: socket.socket) -> list[str]:
             for number, file in enumerate(rights[:3]):
                 os.dup2(file, number)
                 os.close(file)
-            with os.fdopen(rights[3], "rb") as said:
-                request = json.load(said)
+            with os.fdopen(rights[3], "rb") as request_file:
+                request = json.load(request_file)
             sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]  # as it would have begun there
             os.chdir(request["cwd"])
             os.environ.clear()

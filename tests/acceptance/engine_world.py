@@ -56,11 +56,11 @@ class Engine:
                     await self.app.changed(0.01)
         raise AssertionError(f"this was waited for in vain; at last: {value}")
 
-    def story(self, run: ms.Handle | str) -> RunStory:
+    def history(self, run: ms.Handle | str) -> RunStory:
         return self.reads.story(_id(run))
 
     def view(self, run: ms.Handle | str) -> RunView:
-        return self.story(run).run
+        return self.history(run).run
 
     @property
     def reads(self) -> OperationReads:
@@ -68,7 +68,7 @@ class Engine:
 
     async def act(self, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Do an act of the service floor that looks at the run first."""
-        return await self.app.do(lambda store, said: act(store, self.reads, *args, act=said, **kwargs))
+        return await self.app.do(lambda store, by: act(store, self.reads, *args, act=by, **kwargs))
 
     async def give(self, run: ms.Handle | str, data: bytes, step: str | None = None) -> None:
         await self.act(run_recovery.give_result, _id(run), data, step=step, sealing=self.app.sealing)
@@ -133,7 +133,7 @@ class World:
             if working.store._database is not None:
                 await working.close(drain=2.0)
 
-    async def bury(self, engine: Engine, dead: int) -> None:
+    async def declare_dead(self, engine: Engine, dead: int) -> None:
         """Let an engine find out that another one's session is dead."""
         await engine.working.apply(DeclareSessionDead(dead))
 

@@ -22,7 +22,7 @@ from tests.polling import polls
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 60.0
-_SHOWN = 4_000
+_LOG_BYTES = 4_000
 """So much of each log stands in an error."""
 MARK = "TEST_MACHINE"
 _APART = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -54,8 +54,8 @@ class Machine:
         found, mark = [], f"{MARK}={self.name}".encode()
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                is_ours = mark in (folder / "environ").read_bytes().split(b"\0")
-                if is_ours and word.encode() in (folder / "cmdline").read_bytes():
+                has_mark = mark in (folder / "environ").read_bytes().split(b"\0")
+                if has_mark and word.encode() in (folder / "cmdline").read_bytes():
                     found.append(int(folder.name))
         return found
 
@@ -95,7 +95,7 @@ class Fleet:
 
     def __init__(self, folder: Path, url: str, *, code: str, config: str) -> None:
         self.folder = folder
-        self.effects, self.gate = folder / "effects", folder / "gate"
+        self.effects, self.blocker_file = folder / "effects", folder / "blocker_file"
         self.effects.touch()
         (folder / "work.py").write_text(code)
         (folder / "mainspring.toml").write_text(config)
@@ -108,7 +108,7 @@ class Fleet:
             "MAINSPRING_EXEC_SPOOL": str(folder / "spool"),
             "MAINSPRING_UP_ROLES": "worker,scheduler",
             "EFFECTS": str(self.effects),
-            "GATE": str(self.gate),
+            "GATE": str(self.blocker_file),
         }
         self._address = address
         self.database = self._connect()
@@ -169,7 +169,7 @@ class Fleet:
         for _ in polls(within):
             if found := holds():
                 return found
-        logs = "\n".join(f"{machine.name}\n{machine.log.read_text()[-_SHOWN:]}" for machine in self.machines)
+        logs = "\n".join(f"{machine.name}\n{machine.log.read_text()[-_LOG_BYTES:]}" for machine in self.machines)
         sessions = self.rows("select id, role, state, pid, beat_at, ended_at from sessions order by id")
         raise AssertionError(f"it does not come to that\n{sessions}\n{self.noted()[-20:]}\n{logs}")
 

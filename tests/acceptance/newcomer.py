@@ -68,9 +68,9 @@ class NewUser:
             )  # fmt: skip
         self._terminals.append(terminal)
         code = terminal.wait(TIMEOUT_S)
-        said = printed.read_text(encoding="utf-8")
-        assert code == 0, said
-        return said
+        output = printed.read_text(encoding="utf-8")
+        assert code == 0, output
+        return output
 
     def type(self, line: str, *, code: int = 0) -> str:
         """Type one line; return what it printed."""

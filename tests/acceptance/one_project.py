@@ -68,10 +68,10 @@ class Project:
         self._up.append(process)
         return process
 
-    def until(self, what: Callable[[], Any], *, patience_s: float = TIMEOUT_S) -> Any:
-        for _ in polls(patience_s):
+    def until(self, condition: Callable[[], Any], *, timeout_s: float = TIMEOUT_S) -> Any:
+        for _ in polls(timeout_s):
             with suppress(NoStoreError):
-                if found := what():
+                if found := condition():
                     return found
         raise AssertionError("it did not come\n" + "\n".join(p.read_text() for p in sorted(self.folder.glob("log*"))))
 

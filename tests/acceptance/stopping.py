@@ -93,34 +93,34 @@ class Site(Place):
             return [pid for (pid,) in rows if is_alive(pid)]
         return []
 
-    def until(self, fact: Callable[[], Any], what: str) -> Any:
+    def until(self, fact: Callable[[], Any], description: str) -> Any:
         for _ in polls(WITHIN_S):
             if found := fact():
                 return found
-        raise AssertionError(f"{what}\n{self.told()}\n{(self.folder / 'log').read_text()[-4_000:]}")
+        raise AssertionError(f"{description}\n{self.notices()}\n{(self.folder / 'log').read_text()[-4_000:]}")
 
     def one_of(self, role: str) -> int:
         """Wait for a process of this role."""
         return int(self.until(lambda: self.live(role), f"no {role} came")[0])
 
-    def told(self) -> list[tuple[str, str]]:
+    def notices(self) -> list[tuple[str, str]]:
         """Return what people were told: (what about, the first line)."""
         return [(message["data"]["about"], message["data"]["headline"]) for message in self.people.messages]
 
-    def until_told(self) -> "Site":
+    def wait_for_notice(self) -> "Site":
         """Wait for the first message."""
-        self.until(self.told, "nobody is told")
+        self.until(self.notices, "nobody is told")
         return self
 
     def until_over(self) -> "Site":
         """Wait for the message that it is over."""
-        self.until(lambda: self.told()[-1][0] == "resolved", "nobody is told that it is over")
+        self.until(lambda: self.notices()[-1][0] == "resolved", "nobody is told that it is over")
         return self
 
     @property
     def opened(self) -> str:
         """The one line by which people were told that something is wrong, without its severity."""
-        (headline,) = [line for about, line in self.told() if about == "opened"]
+        (headline,) = [line for about, line in self.notices() if about == "opened"]
         return headline.partition("] ")[2]
 
     def incidents(self) -> list[tuple[str, str]]:
@@ -148,7 +148,7 @@ class Way(NamedTuple):
 
     kind: IncidentKind
     of: str
-    says: str
+    headline: str
     begin: Callable[[Path], Site]
 
 
@@ -161,7 +161,7 @@ def kill_worker(folder: Path) -> Site:
     site.one_of("watcher")
     for pid in (up, worker):
         os.kill(pid, signal.SIGKILL)
-    return site.until_told()
+    return site.wait_for_notice()
 
 
 def block_worker(folder: Path) -> Site:
@@ -171,7 +171,7 @@ def block_worker(folder: Path) -> Site:
     site.one_of("worker")
     done = site.call("run", "blocks", "--detach")
     assert done.returncode == 0, done.stderr
-    return site.until_told()
+    return site.wait_for_notice()
 
 
 def deploy_badly(folder: Path) -> Site:
@@ -182,7 +182,7 @@ def deploy_badly(folder: Path) -> Site:
     site.until(lambda: site.rows("select 1 from automations"), "nothing is announced")
     (folder / "a.py").write_text("import gone_with_the_deploy\n" + HOURLY)
     os.kill(worker, signal.SIGTERM)
-    site.until_told()
+    site.wait_for_notice()
     (folder / "a.py").write_text(HOURLY)
     os.kill(site.one_of("worker"), signal.SIGTERM)
     return site.until_over()
@@ -196,13 +196,13 @@ def refuse_writes(folder: Path) -> Site:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):  # the first one may have taken the others with it
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (LONGEST_FILE, LONGEST_FILE))
-    site.until_told()
+    site.wait_for_notice()
     assert site.ups[0].wait(WITHIN_S) != 0
     site.up("worker,watcher")
     return site.until_over()
 
 
-def take_broker_away(folder: Path) -> Site:
+def stop_broker(folder: Path) -> Site:
     """It is killed while a desk reads from it."""
     nats = start_broker("nats")
     site = Site(folder, BOOKS.format(url=asyncio.run(nats.new_queue())), source_away='{ away = "2s" }')
@@ -210,7 +210,7 @@ def take_broker_away(folder: Path) -> Site:
     site.up("worker,scheduler,watcher")
     site.until(lambda: _is_read(site), "nobody reads from the broker")
     nats.kill()
-    return site.until_told()
+    return site.wait_for_notice()
 
 
 def _is_read(site: Site) -> bool:
@@ -229,7 +229,7 @@ def kill_each_watcher(folder: Path) -> Site:
         for pid in site.live("watcher"):
             os.kill(pid, signal.SIGKILL)
             killed.add(pid)
-        return bool(site.told())
+        return bool(site.notices())
 
     site.until(kill, "nobody tells it")
     assert len(killed) > 1
@@ -243,7 +243,7 @@ def break_watcher(folder: Path) -> Site:
     (folder / "hook" / "sitecustomize.py").write_text(NO_WATCHER)
     site.env["PYTHONPATH"] = f"{folder}/hook:{ROOT}/src"
     site.up("scheduler,watcher")
-    return site.until_told()
+    return site.wait_for_notice()
 
 
 def stop_scheduler(folder: Path) -> Site:
@@ -253,7 +253,7 @@ def stop_scheduler(folder: Path) -> Site:
     site.one_of("watcher")
     scheduler = site.one_of("scheduler")
     os.kill(scheduler, signal.SIGSTOP)
-    assert f"pid {scheduler} of" in site.until_told().opened
+    assert f"pid {scheduler} of" in site.wait_for_notice().opened
     os.kill(scheduler, signal.SIGCONT)
     site.until_over()
     assert site.live("scheduler") == [scheduler]
@@ -262,7 +262,7 @@ def stop_scheduler(folder: Path) -> Site:
 
 K = IncidentKind
 _FOR = r"for [\d.]+s"
-WAYS = {
+CASES = {
     "a worker is killed and not started again": Way(
         K.WORKER_LOST,
         "worker",
@@ -283,7 +283,7 @@ WAYS = {
         deploy_badly,
     ),
     "a broker is gone": Way(
-        K.SOURCE_AWAY, "book", rf"book: book/queue has not reached its source {_FOR}: .*", take_broker_away
+        K.SOURCE_AWAY, "book", rf"book: book/queue has not reached its source {_FOR}: .*", stop_broker
     ),
     "a watcher dies as soon as it lives": Way(
         K.WORKER_LOST,

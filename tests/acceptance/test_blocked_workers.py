@@ -34,8 +34,8 @@ def test_blocked_worker_ends_with_its_supervisor(works: Works) -> None:
     works.up(QUICK + BLOCKS)
     run = works.start("blocks")
     works.until(works.has("blocked"), "it never began")
-    asked = "select blocked from sessions where blocked like ? and blocked like '%.py:% blocks%'"
-    works.until(lambda: works.place.rows(asked, f"%{run}%"), "nobody is told what blocks it")
+    query = "select blocked from sessions where blocked like ? and blocked like '%.py:% blocks%'"
+    works.until(lambda: works.place.rows(query, f"%{run}%"), "nobody is told what blocks it")
     (worker,) = works.workers()
     assert is_alive(worker)
     works.supervisor.kill()

@@ -24,7 +24,7 @@ MANY = 400
 def place(tmp_path: Path) -> dict[str, str]:
     """Variables of a process with a home and a store of its own."""
     source = str(Path(mainspring.__file__).parent.parent)
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    stored = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     home = tmp_path / "home"
     home.mkdir()
     own = {
@@ -32,7 +32,7 @@ def place(tmp_path: Path) -> dict[str, str]:
         "MAINSPRING_STORE_URL": str(tmp_path / "state.db"),
         "MAINSPRING_UP_ROLES": "worker,scheduler",
     }
-    return kept | own | {"PYTHONPATH": source}
+    return stored | own | {"PYTHONPATH": source}
 
 
 @pytest.fixture
@@ -84,9 +84,9 @@ def on_terminal(place: dict[str, str], *args: str, keys: bytes = b"") -> tuple[i
 def test_streams_and_exit_codes(place, stage):
     """Data on stdout, all else on stderr, and the code that scripts compare."""
     run = stage.start()
-    shown = call(place, "runs", "list", "--json")
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert [row["id"] for row in json.loads(shown.stdout)] == [run]
+    displayed = call(place, "runs", "list", "--json")
+    assert (displayed.returncode, displayed.stderr) == (0, "")
+    assert [row["id"] for row in json.loads(displayed.stdout)] == [run]
     missing = call(place, "runs", "show", "r_none", "--json")
     assert (missing.returncode, missing.stdout) == (3, "")
     assert json.loads(missing.stderr)["code"] == "not_found"
@@ -259,8 +259,8 @@ def test_light_commands_import_neither_store_nor_tables(place, args):
 def test_completion_answers_a_shell(place, stage):
     """As bash asks: words and position in variables, answers on stdout."""
     run = stage.start()
-    asked = {"_MAINSPRING_COMPLETE": "bash_complete", "COMP_WORDS": "mainspring runs show r_", "COMP_CWORD": "3"}
-    done = call(place | asked)
+    completion = {"_MAINSPRING_COMPLETE": "bash_complete", "COMP_WORDS": "mainspring runs show r_", "COMP_CWORD": "3"}
+    done = call(place | completion)
     assert (done.returncode, done.stdout.split()) == (0, [f"plain,{run}"])
 
 
@@ -296,13 +296,13 @@ def test_what_users_code_prints_is_never_data(place, tmp_path, args):
     """However it gets to stdout: `--json` prints one document, and the rest is on stderr."""
     (tmp_path / "mainspring.toml").write_text('[project]\nautomations = ["loud.py"]\n')
     (tmp_path / "loud.py").write_text(LOUD)
-    said = call(place, *args, "--json", cwd=str(tmp_path))
-    assert json.loads(said.stdout), said.stderr
+    output = call(place, *args, "--json", cwd=str(tmp_path))
+    assert json.loads(output.stdout), output.stderr
     printed = ["at import", "behind print", "on the descriptor", "of a child", "at the end"]
     if args == ("run", "loud"):
         printed += ["in the loop", "in a thread", "of a child of a step", "in the body"]
     for text in printed:
-        assert text in said.stderr
+        assert text in output.stderr
 
 
 def test_of_several_supervisors_in_one_instant_one_wins(place):

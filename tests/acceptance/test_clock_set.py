@@ -143,7 +143,7 @@ def assert_waits_end(project: Project, clock: Clock) -> None:
     project.up("up", "--role", "worker", "--role", "scheduler")
     project.until(lambda: set(project.states().values()) == {"retrying"})
     clock.put("+0")
-    project.until(lambda: set(project.states().values()) == {"succeeded"}, patience_s=120)
+    project.until(lambda: set(project.states().values()) == {"succeeded"}, timeout_s=120)
     assert project.json("runs", "show", run)["result"] == ["slept", "2", "late"]
     status = project.until(lambda: regressed(project))
     (note,) = status["notes"]

@@ -161,7 +161,7 @@ def test_check_tells_what_is_wrong_on_a_server(project: Project, postgres: Postg
         raw.execute("update runs set finished_at = 5")
         raw.execute("alter table audit_log disable trigger all")
         raw.execute("update audit_log set actor = 'nobody' where seq = 1")
-    said = project.call("db", "check", code=9).stdout
+    output = project.call("db", "check", code=9).stdout
     for words in (
         "an index is missing",
         "runs_due",
@@ -169,7 +169,7 @@ def test_check_tells_what_is_wrong_on_a_server(project: Project, postgres: Postg
         "the audit log was changed",
         "row 1",
     ):
-        assert words in said
+        assert words in output
 
 
 def test_shell_gets_address_and_password_by_the_environment(project: Project) -> None:
@@ -180,10 +180,10 @@ def test_shell_gets_address_and_password_by_the_environment(project: Project) ->
     psql.write_text('#!/bin/sh\necho "words: $*"\nenv | grep ^PG\n')
     psql.chmod(psql.stat().st_mode | stat.S_IXUSR)
     url = project.store.replace("mainspring@", "mainspring:s3cret@")
-    said = project.call("db", "shell", PATH=f"{bin_}:{os.environ['PATH']}", MAINSPRING_STORE_URL=url).stdout
-    assert "words: --no-password\n" in said
-    assert "PGPASSWORD=s3cret" in said
-    assert f"search_path={schema_of(project)} -c default_transaction_read_only=on" in said
+    output = project.call("db", "shell", PATH=f"{bin_}:{os.environ['PATH']}", MAINSPRING_STORE_URL=url).stdout
+    assert "words: --no-password\n" in output
+    assert "PGPASSWORD=s3cret" in output
+    assert f"search_path={schema_of(project)} -c default_transaction_read_only=on" in output
     assert "no psql program" in project.call("db", "shell", code=3, PATH=str(project.folder)).stderr
 
 

@@ -37,17 +37,17 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 def test_a_filter_that_ends_its_process_is_asked_no_more_after_a_few(project: Project) -> None:
     """Exactly its delivery fails; what was asked beside it starts, and the worker lives on."""
-    for how in ("well", "exit", "well", "well"):
-        project.call("run", "post", f"how={how}")
+    for ending in ("well", "exit", "well", "well"):
+        project.call("run", "post", f"how={ending}")
     project.up("up", "--role", "worker", "--role", "scheduler")
     project.until(lambda: settled(project).count("failed") == 1 and len(settled(project)) == 4)
     assert sorted(settled(project)) == ["failed", "started", "started", "started"]
-    shown = project.call("triggers", "show", "heard/event").stdout
-    assert "each time the process ended" in shown
+    displayed = project.call("triggers", "show", "heard/event").stdout
+    assert "each time the process ended" in displayed
     project.call("run", "post", "how=well")
     project.until(lambda: settled(project).count("started") == 4)
 
 
 def settled(project: Project) -> list[str]:
-    shown = project.json("triggers", "show", "heard/event")
-    return [row["state"] for row in shown["deliveries"] if row["state"] != "received"]
+    displayed = project.json("triggers", "show", "heard/event")
+    return [row["state"] for row in displayed["deliveries"] if row["state"] != "received"]

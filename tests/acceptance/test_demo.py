@@ -139,13 +139,13 @@ def test_choice_typed_at_the_prompt_is_the_answer(tmp_path, monkeypatch, capsys,
             while not await question.is_open(app, handle):
                 await asyncio.sleep(0)
             os.write(writer, b"x\n")
-            asking = asyncio.create_task(question.put(app, handle, "How?", terminal=True, within="60s", link=""))
-            said = ""
-            while f"Type 1 for {LEAVE_OUT} or 2 for {COUNT}: " not in said:
+            question_task = asyncio.create_task(question.put(app, handle, "How?", terminal=True, within="60s", link=""))
+            output = ""
+            while f"Type 1 for {LEAVE_OUT} or 2 for {COUNT}: " not in output:
                 await asyncio.sleep(0)
-                said += capsys.readouterr().out
+                output += capsys.readouterr().out
             os.write(writer, f"{typed}\n".encode())
-            await asking
+            await question_task
             return await handle.result(60)
 
     with os.fdopen(reader) as stdin, os.fdopen(writer, "w"):

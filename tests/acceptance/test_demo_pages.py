@@ -87,8 +87,8 @@ def test_demo_in_a_terminal_ends_on_its_dashboard_and_stays_up(tmp_path: Path, e
     )
     os.close(follower)
     try:
-        told = read_until(leader, "Your choice")
-        link = re.search(r"under Waiting: (http\S+)", told)
+        output = read_until(leader, "Your choice")
+        link = re.search(r"under Waiting: (http\S+)", output)
         assert link is not None
         address = link[1].partition("/first")[0]
         with chromium() as browser:

@@ -133,7 +133,7 @@ def test_three_deploys_with_edited_bodies_under_a_thousand_runs(fleet: Fleet) ->
     fleet.until(lambda: fleet.have_succeeded(RUNS), within=TIMEOUT_S)
     assert fleet.rows("select distinct state, reason from runs") == [("succeeded", None)]
     times = Counter(text for _, _, text in fleet.noted())
-    assert {times[f"{what}-{number}"] for what in ("charge", "send", "book") for number in range(RUNS)} == {1}
+    assert {times[f"{effect}-{number}"] for effect in ("charge", "send", "book") for number in range(RUNS)} == {1}
     assert set(times.values()) == {1}, "a step was done twice"
     assert fleet.doubled() == []
     assert fleet.rows("select count(*) from sessions where state = 'dead'") == [(0,)], (

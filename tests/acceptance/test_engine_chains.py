@@ -40,10 +40,10 @@ with Registry() as COUNTERS:
         """The same of signals, of two names at once: what comes beside the one that is waited for first must not be lost."""
         got = list(got or [])
         while len(got) < total:
-            asked = [asyncio.ensure_future(run.receive(name, int)) for name in ("a", "b")]
-            done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
-            got += [task.result() for task in asked if task in done]
-            for task in asked:
+            received = [asyncio.ensure_future(run.receive(name, int)) for name in ("a", "b")]
+            done, _ = await asyncio.wait(received, return_when=asyncio.FIRST_COMPLETED)
+            got += [task.result() for task in received if task in done]
+            for task in received:
                 task.cancel()
             if len(got) % 3 == 0:
                 run.restart(total, got)
@@ -122,6 +122,6 @@ async def test_question_of_a_run_that_began_anew_is_answered_by_its_first_id(pla
 
     async with World(place).engine(registry, settings) as engine:
         handle = await engine.start(requests)
-        await engine.when(lambda: engine.story(engine.reads.newest_of(handle.id)).waits, bool)
+        await engine.when(lambda: engine.history(engine.reads.newest_of(handle.id)).waits, bool)
         await engine.app.answer(handle.id, "yes")
         assert await handle.result(60) == "yes"

@@ -33,9 +33,9 @@ class SettableClock(FakeClock):
         return (timedelta(milliseconds=self.now()) - self.set_by).total_seconds()
 
 
-async def _is_waiting(engine, run, asked):
+async def _is_waiting(engine, run, question):
     """Wait until the run waits and its body has come so far."""
-    await engine.when(lambda: (engine.view(run).state, asked[-1]), lambda found: found[0] is RunState.WAITING)
+    await engine.when(lambda: (engine.view(run).state, question[-1]), lambda found: found[0] is RunState.WAITING)
 
 
 @pytest.mark.parametrize("seconds", [1e15, 1e20, 1e308])
@@ -100,11 +100,11 @@ async def test_question_that_is_asked_while_run_time_is_ahead_ends_in_time(tmp_p
         await engine.when(lambda: engine.view(handle), lambda view: view.due_at is not None)
         clock.put(-2 * HOUR)
         await engine.pass_time(MINUTE)
-        asked = await engine.when(
+        question = await engine.when(
             lambda: engine.view(handle), lambda view: view.state is RunState.WAITING and view.steps == 2
         )
-        (wait,) = engine.story(handle).waits
-        assert asked.due_at == wait.until_at == clock.now() + 600_000
+        (wait,) = engine.history(handle).waits
+        assert question.due_at == wait.until_at == clock.now() + 600_000
         await engine.pass_time(10 * MINUTE)
         await engine.until(handle, RunState.SUCCEEDED)
         assert await handle.result(timeout=10) == "late"
@@ -112,12 +112,12 @@ async def test_question_that_is_asked_while_run_time_is_ahead_ends_in_time(tmp_p
 
 async def test_attempt_that_runs_while_the_clock_is_put_back_gets_its_start_mark(tmp_path, settings):
     """Its begin lies ahead of the clock then: it has run for as long as it has run."""
-    begun = asyncio.Event()
+    started = asyncio.Event()
     with Registry() as registry:
 
         @ms.task
         async def act() -> None:
-            begun.set()
+            started.set()
             await asyncio.Event().wait()
 
         @ms.workflow
@@ -127,11 +127,11 @@ async def test_attempt_that_runs_while_the_clock_is_put_back_gets_its_start_mark
     clock = SettableClock()
     async with World(tmp_path, clock).engine(registry, settings) as engine:
         for automation in (act, acts):
-            begun.clear()
+            started.clear()
             handle = await engine.start(automation)
-            await begun.wait()
+            await started.wait()
             clock.put(-2 * HOUR)
             await engine.pass_time(timedelta())
             await engine.when(lambda: engine.working.clock.now(), lambda now: now == clock.now())
             await engine.pass_time(timedelta(seconds=2))
-            await engine.when(lambda run=handle: engine.story(run).attempts, bool)
+            await engine.when(lambda run=handle: engine.history(run).attempts, bool)

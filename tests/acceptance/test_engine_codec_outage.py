@@ -310,7 +310,7 @@ async def test_children_questions_and_checkpoints_wait_for_the_codec(place):
         handle = await engine.start(order)
         await until_waiting_for_codec(engine)
         service.fault = None
-        await engine.when(lambda: engine.story(handle).waits, bool)
+        await engine.when(lambda: engine.history(handle).waits, bool)
         await engine.app.answer(handle.id, "yes")
         assert await handle.result() == 5
         stored = engine.working.store.reader.read_text("select input from runs")

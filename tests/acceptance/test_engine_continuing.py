@@ -25,19 +25,19 @@ class Outside:
         self.hanging: set[str] = set()
         self.reached = asyncio.Event()
 
-    async def act(self, what: str) -> str:
-        self.done[what] += 1
-        if what in self.hanging:
+    async def act(self, name: str) -> str:
+        self.done[name] += 1
+        if name in self.hanging:
             self.reached.set()
             await asyncio.Event().wait()
-        if what in self.broken:
-            raise ms.Permanent(f"{what} is broken")
-        return what
+        if name in self.broken:
+            raise ms.Permanent(f"{name} is broken")
+        return name
 
 
 async def both_by_gather(run: ms.Run, act: Any) -> list[Any]:
     found = await asyncio.gather(
-        *(run.options(key=what).step(act, what) for what in ("a", "good", "b")), return_exceptions=True
+        *(run.options(key=name).step(act, name) for name in ("a", "good", "b")), return_exceptions=True
     )
     failed = [answer for answer in found if isinstance(answer, Exception)]
     if failed:
@@ -46,28 +46,28 @@ async def both_by_gather(run: ms.Run, act: Any) -> list[Any]:
 
 
 async def both_by_group(run: ms.Run, act: Any) -> list[Any]:
-    under_way = {"a", "good", "b"}
+    running = {"a", "good", "b"}
     all_ended = asyncio.Event()
 
-    async def branch(what: str) -> str:
+    async def branch(name: str) -> str:
         try:
-            return await run.step(act, what)
+            return await run.step(act, name)
         finally:
-            under_way.discard(what)
-            if not under_way:
+            running.discard(name)
+            if not running:
                 all_ended.set()
             await all_ended.wait()
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(branch(what)) for what in ("a", "good", "b")]
+        tasks = [group.create_task(branch(name)) for name in ("a", "good", "b")]
     return [task.result() for task in tasks]
 
 
 async def a_loop_that_collects(run: ms.Run, act: Any) -> list[Any]:
     failed, found = [], []
-    for what in ("a", "good", "b", "fine"):
+    for name in ("a", "good", "b", "fine"):
         try:
-            found.append(await run.step(act, what))
+            found.append(await run.step(act, name))
         except ms.StepFailed as error:
             failed.append(error)
     if failed:
@@ -100,7 +100,7 @@ async def test_one_retry_repeats_every_failure_that_led_to_the_end_and_nothing_e
         view = await engine.until(run, RunState.SUCCEEDED, RunState.FAILED)
         assert view.state is RunState.SUCCEEDED
         assert {"a", "b", "good"} <= set(await run.result(60))
-    assert {what: outside.done[what] for what in ("a", "b", "good")} == {"a": 2, "b": 2, "good": 1}
+    assert {name: outside.done[name] for name in ("a", "b", "good")} == {"a": 2, "b": 2, "good": 1}
 
 
 async def test_retry_keeps_what_another_branch_did_after_the_failure(tmp_path):
@@ -220,7 +220,7 @@ async def test_retry_from_a_step_beside_an_unfinished_child(tmp_path, chosen):
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(parent)
-        (kid,) = await engine.when(lambda: engine.story(run).children, bool)
+        (kid,) = await engine.when(lambda: engine.history(run).children, bool)
         await engine.until(kid.id, RunState.WAITING)
         await engine.app.signal(run.id, "go")
         await engine.until(run, RunState.NEEDS_ATTENTION)
@@ -230,13 +230,13 @@ async def test_retry_from_a_step_beside_an_unfinished_child(tmp_path, chosen):
             await engine.until(kid.id, RunState.CANCELLED)
             await engine.app.signal(run.id, "go")
             kid = await engine.when(
-                lambda: [k for k in engine.story(run).children if k.id != kid.id], lambda found: len(found) == 1
+                lambda: [k for k in engine.history(run).children if k.id != kid.id], lambda found: len(found) == 1
             )
             kid = kid[0]
             await engine.until(kid.id, RunState.WAITING)
         await engine.app.signal(kid.id, "word", "hello")
         assert await run.result(60) == "hello"
-        assert len(engine.story(run).children) == (2 if chosen == "before" else 1)
+        assert len(engine.history(run).children) == (2 if chosen == "before" else 1)
 
 
 def given_up_by_the_body(outside: Outside, **options: Any):
@@ -264,7 +264,7 @@ async def failed_with_a_step_given_up(engine, work, outside: Outside):
     await outside.reached.wait()
     await engine.app.signal(run.id, "go")
     await engine.when(
-        lambda: {o.ident: o.state for o in engine.story(run).outcomes},
+        lambda: {o.ident: o.state for o in engine.history(run).outcomes},
         lambda found: found.get("charge#1") is OutcomeState.CANCELLED,
     )
     await engine.app.signal(run.id, "enough")
@@ -322,7 +322,7 @@ async def test_step_that_was_given_up_never_answers_with_nothing(tmp_path):
         run = await engine.start(work)
         await outside.reached.wait()
         await engine.app.signal(run.id, "go")
-        await engine.when(lambda: engine.story(run).outcomes, lambda found: len(found) == 2)
+        await engine.when(lambda: engine.history(run).outcomes, lambda found: len(found) == 2)
         await engine.app.signal(run.id, "enough")
         await engine.until(run, RunState.FAILED)
         defect.clear()

@@ -12,7 +12,7 @@ from mainspring.service.runs import run
 from tests.acceptance.engine_world import World
 
 pytestmark = pytest.mark.asyncio
-SOON = datetime.timedelta(milliseconds=700)
+SHORT_WAIT = datetime.timedelta(milliseconds=700)
 
 
 def _program() -> tuple[Registry, Any]:
@@ -27,10 +27,10 @@ def _program() -> tuple[Registry, Any]:
 
 async def test_a_start_for_later_made_by_the_working_process_itself_is_begun_when_it_is_due(tmp_path):
     """Promise 4: app.options(at=...).start(...) inside app.running(), with nothing else going on."""
-    registry, one = _program()
+    registry, workflow = _program()
     app = ms.App(tmp_path / "state.db", registry=registry)
     async with app.running():
-        handle = await app.options(at=datetime.datetime.now(datetime.UTC) + SOON).start(one)
+        handle = await app.options(at=datetime.datetime.now(datetime.UTC) + SHORT_WAIT).start(workflow)
         assert await handle.result(timeout=60) == 1
         view = await handle.view()
     assert view.started_at >= view.created_at + 500
@@ -59,12 +59,12 @@ async def test_a_retry_for_later_made_by_the_working_process_itself_is_begun_whe
 
 async def test_the_scan_finds_what_is_due_though_no_news_of_it_ever_came(tmp_path):
     """Recovery is a steady scan: a worker whose timer and news are lost begins a due run all the same."""
-    registry, one = _program()
+    registry, workflow = _program()
     async with World(tmp_path).engine(registry) as engine:
-        first = await engine.start(one)
+        first = await engine.start(workflow)
         await engine.until(first, RunState.SUCCEEDED)
         engine.working.worker.changed = lambda changes: None
         engine.working.worker.claimer.plan = lambda due_at: None
-        later = await engine.app.options(at=datetime.datetime.now(datetime.UTC) + SOON).start(one)
-        now = await engine.start(one)
+        later = await engine.app.options(at=datetime.datetime.now(datetime.UTC) + SHORT_WAIT).start(workflow)
+        now = await engine.start(workflow)
         assert await now.result(timeout=60) == await later.result(timeout=10) == 1

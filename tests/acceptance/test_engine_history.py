@@ -209,13 +209,13 @@ async def test_run_continued_from_a_step_opens_a_generation(tmp_path):
         fail = False
         await engine.act(run_recovery.retry_from, run.id, "b")
         view = await engine.until(run, RunState.SUCCEEDED)
-        story = engine.story(run)
+        history = engine.history(run)
     assert calls.names == ["a", "b", "b"]
     assert calls.keys[1] != calls.keys[2]
     assert view.generation == 1
-    superseded = [(o.ident, o.superseded) for o in story.outcomes if o.superseded is not None]
+    superseded = [(o.ident, o.superseded) for o in history.outcomes if o.superseded is not None]
     assert superseded == [("b#1", 1), ("last#1", 1)]
-    assert [o.ident for o in story.outcomes if o.superseded is None] == ["a#1", "b#1", "last#1"]
+    assert [o.ident for o in history.outcomes if o.superseded is None] == ["a#1", "b#1", "last#1"]
 
 
 async def test_unloading_lets_neither_finally_nor_async_with_act(tmp_path):
@@ -252,7 +252,7 @@ async def test_unloading_lets_neither_finally_nor_async_with_act(tmp_path):
         await engine.until(run, RunState.WAITING)
         await engine.when(lambda: engine.working.worker.active, lambda active: active == 0)
         assert calls.names == []
-        assert engine.story(run).outcomes == []
+        assert engine.history(run).outcomes == []
         await engine.app.signal(run.id, "go", "!")
         assert await run.result(60) == "!"
     assert calls.names == ["exit", "finally"]
@@ -331,18 +331,18 @@ async def test_from_step_runs_again_what_was_given_up_because_of_it(tmp_path):
     """A step that was cancelled because its neighbour failed has no result: it is done then, not answered with nothing."""
     broken, calls = True, []
     keys: dict[str, list[str]] = {"slow": [], "fast": []}
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
     async def slow() -> str:
         calls.append("slow")
         keys["slow"].append(ms.idempotency_key())
-        begun.set()
+        started.set()
         if broken:
             await asyncio.Event().wait()
         return "slow is done"
 
     async def fast() -> str:
-        await begun.wait()
+        await started.wait()
         keys["fast"].append(ms.idempotency_key())
         if broken:
             raise ms.Permanent("no")

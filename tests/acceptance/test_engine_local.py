@@ -116,17 +116,17 @@ async def test_run_without_a_worker_works_on_its_own_run_alone(tmp_path):
 
 async def test_app_run_leaves_what_else_is_queued_alone(tmp_path):
     """`app.run()` is a worker for one call."""
-    begun = []
+    started = []
     with Registry() as registry:
 
         @ms.task
         def note(name: str) -> str:
-            begun.append(name)
+            started.append(name)
             return name
 
     app = ms.App(tmp_path / "state.db", registry=registry)
     other = await app.start(note, "other")
     assert await asyncio.to_thread(app.run, note, "mine") == "mine"
-    assert begun == ["mine"]
+    assert started == ["mine"]
     assert await other.status() == RunState.QUEUED
     app.close()

@@ -52,12 +52,12 @@ async def test_ways_of_real_runs_are_those_of_their_code(tmp_path):
             run = await engine.start(order, way)
             await engine.when(lambda run=run: engine.view(run), lambda view: view.finished_at is not None)
         found = build_run_paths("order", read_run_paths(engine.working.store.reader, "order"), bool)
-    ways = {(edge.step, edge.then): (edge.runs, edge.failed, edge.is_missing) for edge in found.edges}
-    assert ways["give", "fall"] == (1, False, False)
-    assert ways["fall", "mend"] == (1, True, False)
-    assert ways["mend", "succeeded"] == (1, False, False)
-    assert ways["give", "undo give"] == (1, False, False)
-    assert ways["undo give", "failed"] == (1, False, False)
-    assert ways["charge", "failed"] == (1, True, True)
-    assert ways["child ship", "failed"] == (1, True, True)
+    edges = {(edge.step, edge.then): (edge.runs, edge.failed, edge.is_missing) for edge in found.edges}
+    assert edges["give", "fall"] == (1, False, False)
+    assert edges["fall", "mend"] == (1, True, False)
+    assert edges["mend", "succeeded"] == (1, False, False)
+    assert edges["give", "undo give"] == (1, False, False)
+    assert edges["undo give", "failed"] == (1, False, False)
+    assert edges["charge", "failed"] == (1, True, True)
+    assert edges["child ship", "failed"] == (1, True, True)
     assert len(found.missing) == 2

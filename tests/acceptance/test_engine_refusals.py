@@ -69,7 +69,7 @@ async def test_result_that_cannot_be_saved_needs_attention_and_is_never_repeated
         assert view.reason == FailureReason.VALUE_REFUSED
         assert "make" in view.failure.message
         assert "$.value" in view.failure.message
-        assert engine.story(run).outcomes[0].state is OutcomeState.REFUSED
+        assert engine.history(run).outcomes[0].state is OutcomeState.REFUSED
         with pytest.raises(ConflictError, match="could not be saved"):
             await engine.app.retry(run.id)
         await engine.give(run, b'{"value": 1.5}')
@@ -274,8 +274,8 @@ async def test_peer_dagster_10755_run_that_cannot_even_load_is_on_record_as_stop
     async with world.engine(registry) as engine:
         from datetime import UTC, datetime, timedelta
 
-        soon = datetime.now(UTC) + timedelta(seconds=3)
-        run = await engine.app.options(at=soon).start(work, "text")
+        due_at = datetime.now(UTC) + timedelta(seconds=3)
+        run = await engine.app.options(at=due_at).start(work, "text")
     registry, _ = release(int)
     async with world.engine(registry) as engine:
         view = await engine.until(run.id, RunState.NEEDS_ATTENTION, RunState.FAILED)

@@ -40,17 +40,17 @@ class Wide(msgspec.Struct):
 
 
 def explain(engine, handle):
-    story = engine.story(handle)
-    return explain_run(engine.working.store.reader, story, engine.app.clock.now(), "UTC")
+    history = engine.history(handle)
+    return explain_run(engine.working.store.reader, history, engine.app.clock.now(), "UTC")
 
 
 def rejected(engine, handle):
-    return [(fact.kind.value, fact.name) for fact in engine.story(handle).rejected]
+    return [(fact.kind.value, fact.name) for fact in engine.history(handle).rejected]
 
 
-async def ask_by_helper(handed, name="approve", kind=Approval, **more):
+async def ask_by_helper(run_handle, name="approve", kind=Approval, **more):
     """Wait out of sight: from the text of the workflow nobody can tell what it reads."""
-    return await handed.receive(name, kind, **more)
+    return await run_handle.receive(name, kind, **more)
 
 
 async def test_signal_of_a_wrong_type_is_refused_at_its_sender(place, settings):
@@ -87,7 +87,7 @@ async def test_signal_of_a_wrong_type_is_refused_by_what_the_waiting_run_recorde
             await engine.app.signal(handle.id, "approve", {"ok": "yes"})
     async with world.engine(Registry(), settings) as engine:
         await engine.app.signal(handle.id, "approve", {"ok": "yes"})
-        assert [fact.name for fact in engine.story(handle).facts] == ["approve"]
+        assert [fact.name for fact in engine.history(handle).facts] == ["approve"]
 
 
 async def test_signal_that_cannot_be_read_is_rejected_and_the_run_waits_on(place, settings):
@@ -106,9 +106,13 @@ async def test_signal_that_cannot_be_read_is_rejected_and_the_run_waits_on(place
         await engine.when(lambda: rejected(engine, handle), lambda found: found == [("signal", "approve")])
         view = await engine.until(handle, RunState.WAITING)
         assert view.failure is None
-        told = explain(engine, handle)
-        assert any("It rejected signal approve" in line and "Expected `bool`, got `str`" in line for line in told.what)
-        assert f"mainspring runs signal {handle.id} approve JSON" in [operation.command for operation in told.can]
+        explanation = explain(engine, handle)
+        assert any(
+            "It rejected signal approve" in line and "Expected `bool`, got `str`" in line for line in explanation.what
+        )
+        assert f"mainspring runs signal {handle.id} approve JSON" in [
+            operation.command for operation in explanation.can
+        ]
         await engine.app.signal(handle.id, "approve", {"ok": True})
         assert await handle.result(60) is True
 
@@ -162,12 +166,12 @@ async def test_retry_reads_again_what_was_rejected(place, settings):
         await engine.app.signal(handle.id, "approve", {"ok": "yes"})
         await engine.app.signal(handle.id, "go")
         for _ in range(2):
-            (before,) = await engine.when(lambda: engine.story(handle).rejected, bool)
+            (before,) = await engine.when(lambda: engine.history(handle).rejected, bool)
             await engine.until(handle, RunState.WAITING)
             await engine.app.do(lambda store, act: run.retry(store, handle.id, act=act))
             last = before.seq
             await engine.when(
-                lambda: [fact.seq for fact in engine.story(handle).rejected], lambda now, last=last: now > [last]
+                lambda: [fact.seq for fact in engine.history(handle).rejected], lambda now, last=last: now > [last]
             )
     registry, _ = registry_with(Wide)
     async with world.engine(registry, settings) as engine:
@@ -287,7 +291,7 @@ async def test_fact_taken_in_that_todays_type_cannot_read_is_drift(place, settin
         other = await engine.start(work)
         for called in (handle, other):
             await engine.app.signal(called.id, "n", 7)
-            await engine.when(lambda one=called: len(engine.story(one).outcomes), lambda n: n == 1)
+            await engine.when(lambda run=called: len(engine.history(run).outcomes), lambda n: n == 1)
             await engine.until(called, RunState.WAITING)
     registry, _ = registry_with(bool)
     async with world.engine(registry, settings) as engine:

@@ -51,7 +51,7 @@ async def test_next_attempt_has_a_committed_time_that_people_see(tmp_path):
         run = await engine.start(work)
         view = await engine.until(run, RunState.RETRYING)
         assert view.due_at == clock.now() + 7_200_000
-        (attempt,) = engine.story(run).attempts
+        (attempt,) = engine.history(run).attempts
         assert (attempt.state, attempt.next_at, attempt.failure.message) == (AttemptState.FAILED, view.due_at, "busy")
         assert msgspec.json.decode(view.waiting_for)[0]["kind"] == "retry"
         await engine.pass_time(timedelta(hours=2))
@@ -83,7 +83,7 @@ async def test_next_attempt_keeps_its_time_when_the_worker_is_another_one(tmp_pa
         assert flaky.calls == 1
         await engine.pass_time(timedelta(minutes=1))
         await engine.until(run.id, RunState.SUCCEEDED)
-        assert engine.story(run.id).outcomes[0].attempt == 2
+        assert engine.history(run.id).outcomes[0].attempt == 2
 
 
 async def test_next_attempt_goes_on_from_the_checkpoint_of_the_one_before(tmp_path):
@@ -134,7 +134,7 @@ async def test_continued_step_goes_on_from_its_checkpoint_and_a_new_generation_d
         else:
             await engine.act(run_recovery.retry_from, run.id, from_step)
         await engine.until(run, RunState.SUCCEEDED)
-        assert engine.story(run).checkpoints == {}
+        assert engine.history(run).checkpoints == {}
     assert found == [None, 1 if from_step is None else None]
 
 
@@ -155,7 +155,7 @@ async def test_step_that_was_given_up_begins_from_nothing_in_a_new_generation(tm
 
     async def bad() -> None:
         if tries.pop() == 2:
-            while not engine.story(run).checkpoints:
+            while not engine.history(run).checkpoints:
                 await asyncio.sleep(0.01)
             raise ms.Permanent("not this time")
 
@@ -245,7 +245,7 @@ async def test_failed_run_continues_from_the_failed_step_with_new_attempts(tmp_p
         await engine.until(run, RunState.FAILED)
         await engine.app.retry(run.id)
         await engine.until(run, RunState.SUCCEEDED)
-        assert engine.story(run).outcomes[-1].attempt == 3
+        assert engine.history(run).outcomes[-1].attempt == 3
 
 
 async def test_error_that_the_body_handles_does_not_fail_the_run(tmp_path):
@@ -335,8 +335,8 @@ async def test_a_time_out_reaches_the_predicates_as_a_time_out(tmp_path):
     assert [type(error) for error in seen] == [TimeoutError]
 
 
-@pytest.mark.parametrize("how", ["call", "step", "workflow", "task"])
-async def test_an_explicit_retry_wins_over_what_the_table_calls_permanent(tmp_path, how):
+@pytest.mark.parametrize("method", ["call", "step", "workflow", "task"])
+async def test_an_explicit_retry_wins_over_what_the_table_calls_permanent(tmp_path, method):
     """Who writes retry= knows the step better than a table of classes; without it there is one attempt."""
     flaky, policy = Flaky(ValueError("not yet"), KeyError("b")), ms.Retry(attempts=3, initial="1ms")
 
@@ -345,10 +345,10 @@ async def test_an_explicit_retry_wins_over_what_the_table_calls_permanent(tmp_pa
 
     with Registry() as registry:
 
-        @ms.workflow(name="explicit", retry=policy if how == "workflow" else None)
+        @ms.workflow(name="explicit", retry=policy if method == "workflow" else None)
         async def explicit(run: ms.Run) -> str:
-            step: Any = ms.step(retry=policy)(call) if how == "step" else call
-            return await (run.options(retry=policy) if how == "call" else run).step(step)
+            step: Any = ms.step(retry=policy)(call) if method == "step" else call
+            return await (run.options(retry=policy) if method == "call" else run).step(step)
 
         @ms.task(retry=policy)
         async def task() -> str:
@@ -359,7 +359,7 @@ async def test_an_explicit_retry_wins_over_what_the_table_calls_permanent(tmp_pa
             return await run.step(call)
 
     async with World(tmp_path).engine(registry) as engine:
-        assert await (await engine.start(task if how == "task" else explicit)).result(60) == "ok"
+        assert await (await engine.start(task if method == "task" else explicit)).result(60) == "ok"
         assert flaky.calls == 3
         flaky.errors.append(ValueError("no"))
         view = await engine.until(await engine.start(left_open), RunState.FAILED)

@@ -60,7 +60,7 @@ async def settled(engine: Engine, count: int, trigger: str | None = None) -> lis
     return list(await engine.when(read, lambda states: len(states) >= count and not undecided & set(states)))
 
 
-async def arrived(engine: Engine, count: int, *states: DeliveryState) -> None:
+async def wait_for_deliveries(engine: Engine, count: int, *states: DeliveryState) -> None:
     """Return once so many deliveries are in one of these states."""
     reader = engine.working.store.reader
     await engine.when(
@@ -235,10 +235,10 @@ async def test_a_start_that_the_store_cannot_write_fails_its_delivery(world, reg
     """It does not come back for ever, and what came with it goes on."""
     pass_on = deliveries.apply_flow_control
 
-    def breaks(tx, trigger, by, pace, start):
+    def breaks(tx, trigger, by, flow_control, start):
         if start is not None and b"poison" in start.input:
             raise ValueError("no database takes this")
-        return pass_on(tx, trigger, by, pace, start)
+        return pass_on(tx, trigger, by, flow_control, start)
 
     monkeypatch.setattr(deliveries, "apply_flow_control", breaks)
 
@@ -446,7 +446,7 @@ async def test_several_runs_of_one_key_start_once(world, registry, seen):
         await (await engine.start(extract, "mon")).result()
         failed = await engine.start(load, "mon")
         await engine.until(failed, RunState.FAILED)
-        await arrived(engine, 3, DeliveryState.HELD)
+        await wait_for_deliveries(engine, 3, DeliveryState.HELD)
         gatherings = {view.trigger: view for view in triggers.open_gatherings(reader)}
         view = gatherings["report/runs"]
         assert (view.per, view.here, view.wanted) == ("mon", 1, 2)
@@ -505,11 +505,11 @@ async def test_nothing_is_lost_between_any_two_commits(world, seen):
         dead = await died(engine)
     async with world.engine(make()) as engine:
         engine.working._filter_runner.close()
-        await world.bury(engine, dead)
-        await arrived(engine, 1, DeliveryState.HELD)
+        await world.declare_dead(engine, dead)
+        await wait_for_deliveries(engine, 1, DeliveryState.HELD)
         dead = await died(engine)
     async with world.engine(make()) as engine:
-        await world.bury(engine, dead)
+        await world.declare_dead(engine, dead)
         assert sorted(await seen.of(engine, 3)) == [("asked", 2), ("held", 1), ("plain", 0)]
         assert await settled(engine, 3) == ["started"] * 3
 
@@ -532,11 +532,11 @@ async def test_two_engines_start_each_once(world, seen):
 
         return registry
 
-    async with world.engine(make()) as one, world.engine(make()) as two:
+    async with world.engine(make()) as first, world.engine(make()) as second:
         for n in range(30):
-            await (one, two)[n % 2].app.publish("e", {"n": n})
-        found = await seen.of(one, 60)
-        await settled(one, 60)
+            await (first, second)[n % 2].app.publish("e", {"n": n})
+        found = await seen.of(first, 60)
+        await settled(first, 60)
     assert sorted(found) == sorted([*range(30), *range(100, 130)])
 
 
@@ -576,11 +576,11 @@ async def test_what_cannot_be_read_keeps_nothing_else_from_its_turn(world, seen,
     async with world.engine(make(), codec=Keystream(b"another key")) as engine:
         engine.working._intake_and_delivery._ingest._router.close()
         await engine.app.publish("e", {"n": 1})
-        await arrived(engine, 1, DeliveryState.RECEIVED)
+        await wait_for_deliveries(engine, 1, DeliveryState.RECEIVED)
     async with world.engine(make(), codec=codec) as engine:
         await engine.app.publish("e", {"n": 2})
         assert await seen.of(engine, 1) == [2]
-        await arrived(engine, 1, DeliveryState.RECEIVED)
+        await wait_for_deliveries(engine, 1, DeliveryState.RECEIVED)
     assert "waits" in caplog.text
     async with world.engine(make(), codec=Keystream(b"another key")) as engine:
         assert await seen.of(engine, 2) == [2, 1]

@@ -142,7 +142,7 @@ async def test_undo_half_done_goes_on_where_it_was_after_the_worker_died(tmp_pat
         await engine.die()
     stick = False
     async with world.engine(registry) as engine:
-        await world.bury(engine, session)
+        await world.declare_dead(engine, session)
         await engine.until(run, RunState.FAILED)
     assert ledger.lines == ["a", "b", "-b:B", "-a:A"]
 

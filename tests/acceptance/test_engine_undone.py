@@ -79,7 +79,7 @@ async def test_retry_after_a_rollback_runs_again_from_the_first_step_that_was_ta
         keys.broken = False
         await engine.app.retry(run.id)
         view = await engine.until(run, RunState.SUCCEEDED)
-        superseded = [o.name for o in engine.story(run).outcomes if o.superseded is not None]
+        superseded = [o.name for o in engine.history(run).outcomes if o.superseded is not None]
     assert view.generation == 1
     assert keys.done == ["before", "a", "between", "b", "a", "between", "b"]
     assert keys.undone == ["b", "a"]
@@ -140,7 +140,7 @@ async def test_from_a_step_behind_what_was_taken_back_begins_before_it(tmp_path)
         run = await engine.start(trip)
         await engine.until(run, RunState.FAILED)
         keys.broken = False
-        assert [o.name for o in rollback_status.list_repeated(engine.story(run), "b#1")] == ["a", "between", "b"]
+        assert [o.name for o in rollback_status.list_repeated(engine.history(run), "b#1")] == ["a", "between", "b"]
         await engine.act(run_recovery.retry_from, run.id, "b")
         await engine.until(run, RunState.SUCCEEDED)
     assert keys.done == ["before", "a", "between", "b", "a", "between", "b"]
@@ -174,11 +174,11 @@ async def test_result_for_a_failed_step_is_refused_while_what_it_stands_on_is_go
 async def test_neighbour_that_the_rollback_gave_up_runs_again(tmp_path):
     """It was asked for before what was taken back, and was stopped by the rollback: it has no result to go on with."""
     broken, calls = True, []
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
     async def slow() -> str:
         calls.append("slow")
-        begun.set()
+        started.set()
         if broken:
             await asyncio.Event().wait()
         return "slow"
@@ -190,15 +190,15 @@ async def test_neighbour_that_the_rollback_gave_up_runs_again(tmp_path):
 
         @ms.workflow
         async def trip(run: ms.Run) -> str:
-            beside = asyncio.ensure_future(run.options(undo=undo_slow).step(slow))
+            sibling = asyncio.ensure_future(run.options(undo=undo_slow).step(slow))
             await run.receive("go")
             if broken:
                 await run.rollback("not yet")
-            return await beside
+            return await sibling
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(trip)
-        await begun.wait()
+        await started.wait()
         await engine.app.signal(run.id, "go")
         await engine.until(run, RunState.FAILED)
         broken = False

@@ -132,6 +132,6 @@ async def test_uuid_random_and_now_are_the_same_in_each_replay(tmp_path):
         await engine.until(run, RunState.WAITING)
         await engine.app.signal(run.id, "go")
         await run.result(60)
-        assert len(engine.story(run).outcomes) == 1
+        assert len(engine.history(run).outcomes) == 1
     assert len(seen) == 2
     assert seen[0] == seen[1]

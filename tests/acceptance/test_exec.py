@@ -81,8 +81,8 @@ def test_bytes_pass_through_untouched(place: Place) -> None:
     assert b"created a new store" in place.sh("true").stderr  # it is told once, of the first command
     done = place.sh("tee /dev/stderr", input=data)
     assert (done.stdout, done.stderr, done.returncode) == (data, data, 0)
-    kept = place.rows("select output from journal where run = (select id from runs order by seq desc limit 1)")[0][0]
-    assert "\\x00\\udcff no end of line" in kept.decode().replace("\\\\", "\\")
+    stored = place.rows("select output from journal where run = (select id from runs order by seq desc limit 1)")[0][0]
+    assert "\\x00\\udcff no end of line" in stored.decode().replace("\\\\", "\\")
 
 
 def test_time_out_ends_grandchildren(place: Place) -> None:
@@ -341,9 +341,9 @@ def test_closed_streams_do_no_harm(place: Place) -> None:
 def test_failed_line_is_not_offered_to_workers(place: Place) -> None:
     """People are told to run the line again; continuing its run would wait for ever, and is refused."""
     place.sh("exit 1")
-    said = place.call("explain", "@last").stdout
-    assert b"runs retry" not in said
-    assert b"mainspring exec -n line" in said
+    output = place.call("explain", "@last").stdout
+    assert b"runs retry" not in output
+    assert b"mainspring exec -n line" in output
     refused = place.call("runs", "retry", "@last", "-y")
     assert (refused.returncode, b"wrapped command" in refused.stderr) == (8, True)
     assert place.runs() == [("failed", "retries_exhausted")]
@@ -418,8 +418,8 @@ def test_lines_are_kept_with_the_run(place: Place) -> None:
     done = place.sh("echo try $MAINSPRING_ATTEMPT; exit 3", "--retry", "2", "--retry-wait", "0s")
     assert done.returncode == 3
     assert done.stdout == b"try 1\ntry 2\n"
-    said = place.call("runs", "logs", "@last", "--json")
-    lines = [json.loads(line) for line in said.stdout.splitlines()]
+    output = place.call("runs", "logs", "@last", "--json")
+    lines = [json.loads(line) for line in output.stdout.splitlines()]
     assert [(line["text"], line["attempt"], line["stream"]) for line in lines] == [
         ("try 1", 1, "stdout"),
         ("try 2", 2, "stdout"),

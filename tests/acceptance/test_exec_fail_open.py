@@ -22,30 +22,30 @@ Away = Callable[[Place], AbstractContextManager[None]]
 @contextlib.contextmanager
 def damaged(place: Place) -> Iterator[None]:
     """The file is no database."""
-    kept = place.store.read_bytes()
+    stored = place.store.read_bytes()
     place.store.write_bytes(b"not a database at all" * 1000)
     yield
-    place.store.write_bytes(kept)
+    place.store.write_bytes(stored)
 
 
 @contextlib.contextmanager
 def a_folder(place: Place) -> Iterator[None]:
     """A folder stands where the file should be."""
-    aside = place.store.rename(place.folder / "aside")
+    moved = place.store.rename(place.folder / "aside")
     place.store.mkdir()
     yield
     place.store.rmdir()
-    aside.rename(place.store)
+    moved.rename(place.store)
 
 
 @contextlib.contextmanager
 def no_folder(place: Place) -> Iterator[None]:
     """A file stands where the folder should be."""
-    aside = place.store.parent.rename(place.folder / "aside")
+    moved = place.store.parent.rename(place.folder / "aside")
     place.store.parent.write_text("")
     yield
     place.store.parent.unlink()
-    aside.rename(place.store.parent)
+    moved.rename(place.store.parent)
 
 
 @contextlib.contextmanager
@@ -70,10 +70,10 @@ def locked(place: Place) -> Iterator[None]:
 @contextlib.contextmanager
 def stuck(place: Place) -> Iterator[None]:
     """A stopped process of ours stands in the turnstile."""
-    room = os.open(place.store.with_name("s.db.room"), os.O_RDWR)
-    fcntl.flock(room, fcntl.LOCK_EX)
+    queue_file = os.open(place.store.with_name("s.db.room"), os.O_RDWR)
+    fcntl.flock(queue_file, fcntl.LOCK_EX)
     yield
-    os.close(room)
+    os.close(queue_file)
 
 
 @contextlib.contextmanager
@@ -84,10 +84,10 @@ def held(place: Place) -> Iterator[None]:
     place.rows("delete from meta where key = 'held'")
 
 
-WAYS = [damaged, a_folder, no_folder, too_new, locked, stuck]
+CASES = [damaged, a_folder, no_folder, too_new, locked, stuck]
 
 
-@pytest.mark.parametrize("away", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("away", CASES, ids=lambda way: way.__name__)
 def test_command_runs_without_the_store(place: Place, away: Away) -> None:
     """Exit code, output and time-out are as ever; one private record is spooled and taken in by the watcher."""
     assert place.sh("true").returncode == 0
@@ -117,8 +117,8 @@ def test_held_store_takes_the_end_but_starts_nothing(place: Place) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
-@pytest.mark.parametrize("how", ["full", "read-only"])
-def test_command_runs_on_a_full_or_read_only_disk(place: Place, how: str) -> None:
+@pytest.mark.parametrize("method", ["full", "read-only"])
+def test_command_runs_on_a_full_or_read_only_disk(place: Place, method: str) -> None:
     """A full or read-only disk of the store keeps no command from running."""
     place.store.parent.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place.store.parent], check=False)
@@ -126,7 +126,7 @@ def test_command_runs_on_a_full_or_read_only_disk(place: Place, how: str) -> Non
         pytest.skip("tmpfs cannot be mounted here")
     try:
         assert place.sh("true").returncode == 0
-        if how == "full":
+        if method == "full":
             filler = place.store.parent / "filler"
             with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
                 while True:
@@ -135,7 +135,7 @@ def test_command_runs_on_a_full_or_read_only_disk(place: Place, how: str) -> Non
             subprocess.run(["mount", "-o", "remount,ro", place.store.parent], check=True)
         done = place.sh("echo out; exit 3")
         assert (done.returncode, done.stdout, len(place.spooled())) == (3, b"out\n", 1), done.stderr
-        if how == "full":
+        if method == "full":
             filler.unlink()
         else:
             subprocess.run(["mount", "-o", "remount,rw", place.store.parent], check=True)
@@ -156,10 +156,10 @@ def test_store_that_goes_away_meanwhile_learns_the_end_later(place: Place) -> No
         assert process.wait(TIMEOUT_S) == 0
     assert place.runs() == [("running", None)]
     (record,) = place.spooled()
-    aside = record.rename(place.folder / "record")
+    moved = record.rename(place.folder / "record")
     assert place.watch()[1]["buried"] == [1]
     assert place.runs() == [("failed", "process_lost")]
-    aside.rename(record)
+    moved.rename(record)
     assert len(place.watch()[1]["taken_in"]) == 1
     assert place.runs() == [("succeeded", None)]
     assert place.rows("select attempt, state from journal") == [(1, "succeeded")]
@@ -235,13 +235,13 @@ def test_bad_record_is_set_aside(place: Place) -> None:
     (place.spool / "a_cut.run.json").write_bytes(record.read_bytes()[:100])
     (place.spool / "b_other.run.json").write_bytes(msgspec.json.encode({"form": 1, "run": {"id": 3}}))
     (place.spool / "c_large.run.json").write_bytes(b" " * (1024 * 1024 + 1))
-    code, found, said = place.watch()
+    code, found, output = place.watch()
     assert (code, len(found["taken_in"]), found["bad"]) == (
         9,
         1,
         ["a_cut.run.json.bad", "b_other.run.json.bad", "c_large.run.json.bad"],
     )
-    assert "a_cut.run.json.bad" in said
+    assert "a_cut.run.json.bad" in output
     assert len(place.runs()) == 2
 
 

@@ -43,7 +43,7 @@ class Newcomer:
         assert done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def begins(self, *words: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str) -> "subprocess.Popen[str]":
         """Type a command that stays, in another terminal."""
         with (self.folder / "other-terminal.log").open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
@@ -92,7 +92,7 @@ def test_first_five_minutes_go_as_the_page_says(newcomer: Newcomer) -> None:
         assert (newcomer.folder / path).exists(), path
     assert list((newcomer.folder / "automations").glob("*.py"))
 
-    dev = newcomer.begins("dev")
+    dev = newcomer.start("dev")
     _await_worker(newcomer)
     _add_backup(newcomer, "1m")
 
@@ -100,9 +100,9 @@ def test_first_five_minutes_go_as_the_page_says(newcomer: Newcomer) -> None:
     (first,) = newcomer.runs("order-demo")
     assert (first["state"], first["steps"]) == ("succeeded", 4)
 
-    told = newcomer.types("crash", "--after", "charge", "order-demo")
-    assert "resumed at step 3/4 (send_receipt)" in told
-    assert "charge ran once" in told
+    output = newcomer.types("crash", "--after", "charge", "order-demo")
+    assert "resumed at step 3/4 (send_receipt)" in output
+    assert "charge ran once" in output
     assert [run["state"] for run in newcomer.runs("order-demo")] == ["succeeded", "succeeded"]
 
     _await_backup(newcomer, TIMEOUT_S)
@@ -117,7 +117,7 @@ def test_added_script_runs_at_once(newcomer: Newcomer) -> None:
     """Whoever adds a script sees its first run right away, not only at its next due time."""
     newcomer.types("init", "demo")
     newcomer.folder /= "demo"
-    newcomer.begins("dev")
+    newcomer.start("dev")
     _await_worker(newcomer)
     _add_backup(newcomer, "12h")
     _await_backup(newcomer, AT_ONCE)
@@ -133,11 +133,11 @@ def _add_backup(newcomer: Newcomer, every: str) -> None:
 
 
 def _await_backup(newcomer: Newcomer, within: float) -> None:
-    came = any(run["state"] == "succeeded" for _ in polls(within) for run in newcomer.runs("backup"))
-    assert came, (newcomer.folder / "other-terminal.log").read_text(encoding="utf-8")
+    is_run = any(run["state"] == "succeeded" for _ in polls(within) for run in newcomer.runs("backup"))
+    assert is_run, (newcomer.folder / "other-terminal.log").read_text(encoding="utf-8")
 
 
 def _await_worker(newcomer: Newcomer) -> None:
     listed = (json.loads(newcomer.types("workers", "list", "--json")) for _ in polls(TIMEOUT_S))
-    came = any(worker["role"] == "worker" for workers in listed for worker in workers)
-    assert came, (newcomer.folder / "other-terminal.log").read_text(encoding="utf-8")
+    is_worker_up = any(worker["role"] == "worker" for workers in listed for worker in workers)
+    assert is_worker_up, (newcomer.folder / "other-terminal.log").read_text(encoding="utf-8")

@@ -131,23 +131,23 @@ def test_start_of_a_program_on_a_full_disk_fails_in_seconds(disk: Path, place: P
         assert process.stdin is not None
         assert process.stdout is not None
 
-        def said() -> str:
+        def read_log() -> str:
             return process.stdout.readline().strip()  # type: ignore[union-attr]
 
         def go_on() -> None:
             process.stdin.write("\n")  # type: ignore[union-attr]
 
-        assert said() == "ready"
+        assert read_log() == "ready"
         fill(disk)
         go_on()
-        assert said() == "True nothing was done: the disk of the store is full"
+        assert read_log() == "True nothing was done: the disk of the store is full"
         disk.unlink()
-        assert said() == "running"
+        assert read_log() == "running"
         fill(disk)
         go_on()
-        assert said() == "True nothing was done: the disk of the store is full"
+        assert read_log() == "True nothing was done: the disk of the store is full"
         disk.unlink()
-        assert said() == "again"
+        assert read_log() == "again"
         go_on()
-        assert said() == "done"
+        assert read_log() == "done"
         process.kill()

@@ -95,7 +95,7 @@ def test_fleet_outlives_a_full_disk_of_its_server(fleet: Fleet, disk: Path) -> N
     sessions = "select id, pid from sessions where role = 'worker' and state = 'alive' order by id"
     before = fleet.rows(sessions)
     fill(disk)
-    fleet.gate.touch()
+    fleet.blocker_file.touch()
     fleet.until(lambda: "the disk of the database is full" in machine.log.read_text())
     fill(disk)  # what the server freed meanwhile
     done = fleet.tried("run", "keep", f"text={LARGE}", "--detach")

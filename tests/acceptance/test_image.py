@@ -80,9 +80,9 @@ def test_what_the_image_installs_works_and_can_be_asked(image, tmp_path, postgre
     try:
         until = time.monotonic() + TIMEOUT_S
         while (done := call(*health, cwd=tmp_path, env=environment)).returncode != 0:
-            told = done.stdout + done.stderr + (tmp_path / "log").read_text()
-            assert process.poll() is None, told
-            assert time.monotonic() < until, told
+            output = done.stdout + done.stderr + (tmp_path / "log").read_text()
+            assert process.poll() is None, output
+            assert time.monotonic() < until, output
         for path in ("/healthz", "/readyz"):  # the probes of the web role
             while not answers(
                 f"http://127.0.0.1:{port}{path}"

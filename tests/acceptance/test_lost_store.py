@@ -30,7 +30,7 @@ async def long(run: ms.Run) -> None:
 def quick() -> None: ...
 """
 
-OR_MADE_ANEW = "(removed|replaced by another one) while it was in use"
+OR_RECREATED = "(removed|replaced by another one) while it was in use"
 """Whoever opens the store in the moment between makes these files anew, and the others find that."""
 
 
@@ -63,8 +63,8 @@ def without_index(store: Path) -> None:
     [
         (removed, "the store's file was removed"),
         (replaced, "the store's file was replaced by another one"),
-        (without_log, f"the store's write-ahead log was {OR_MADE_ANEW}"),
-        (without_index, f"the store's shared index was {OR_MADE_ANEW}"),
+        (without_log, f"the store's write-ahead log was {OR_RECREATED}"),
+        (without_index, f"the store's shared index was {OR_RECREATED}"),
     ],
 )
 def test_lost_store_ends_whatever_works_on_it(works: Works, lose: Callable[[Path], None], message: str) -> None:
@@ -130,11 +130,11 @@ def test_wrapped_command_whose_store_is_removed_meanwhile_is_on_record(place: Pl
     ready, go = place.fifo("ready"), place.fifo("go")
     process = place.start("exec", "-n", "x", "--", "sh", "-c", "echo > ready; read x < go; exit 3")
     ready.read_text()
-    aside = place.store.rename(place.store.with_name("aside"))
+    moved = place.store.rename(place.store.with_name("aside"))
     go.write_text("\n")
     assert process.wait(TIMEOUT_S) == 3
     assert len(place.spooled()) == 1
     assert not place.store.exists()
-    aside.rename(place.store)
+    moved.rename(place.store)
     assert place.watch()[0] == 0
     assert place.runs() == [("failed", "retries_exhausted")]

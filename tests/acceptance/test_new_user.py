@@ -36,18 +36,18 @@ def test_readme_commands_work_as_written_the_kill_included(user: NewUser) -> Non
     """Every block in its order: the project, the workflow that is killed with kill -9, the crontab lines, scripts and schedules."""
     page = ROOT / "README.md"
     assert len(page.read_text(encoding="utf-8").splitlines()) < 150
-    first, *others = blocks_of(page)
+    first, *rest_of_them = blocks_of(page)
     user.follow([first])
     user.folder /= "shop"
     write(user.folder / "backup.sh", SCRIPT, 0o755)  # "Wrap what you have"
-    said = user.follow(others)
-    said += (user.folder / "log").read_text(encoding="utf-8") + (user.folder / "up.log").read_text(encoding="utf-8")
-    assert said.count("charging order 7") == 1, "a step that had finished ran again after kill -9"
+    output = user.follow(rest_of_them)
+    output += (user.folder / "log").read_text(encoding="utf-8") + (user.folder / "up.log").read_text(encoding="utf-8")
+    assert output.count("charging order 7") == 1, "a step that had finished ran again after kill -9"
     (order,) = user.ask("mainspring --store orders.db runs list")
     assert (order["state"], order["steps"]) == ("succeeded", 2)
-    told = user.ask(f"mainspring --store orders.db runs show {order['id'][-6:]}")
-    assert told["claim"] == 2, "one process began it, another one ended it"
-    assert told["result"] == "shipped after payment of order 7"
+    shown_run = user.ask(f"mainspring --store orders.db runs show {order['id'][-6:]}")
+    assert shown_run["claim"] == 2, "one process began it, another one ended it"
+    assert shown_run["result"] == "shipped after payment of order 7"
     runs = user.ask("mainspring runs list --limit 50")
     ended = {(run["automation"], run["state"]) for run in runs}
     assert {("order-demo", "succeeded"), ("backup", "succeeded"), ("sync", "succeeded")} <= ended
@@ -60,8 +60,8 @@ def test_readme_commands_work_as_written_the_kill_included(user: NewUser) -> Non
 def test_tutorial_commands_work_as_written_the_kill_included(user: NewUser) -> None:
     """From a script to a workflow that is killed in the middle and resumed, and the same on purpose."""
     user.stay_out_of_the_machine()
-    said = user.follow(blocks_of(ROOT / "docs" / "tutorial.md"))
-    assert "reserve ran once" in said
+    output = user.follow(blocks_of(ROOT / "docs" / "tutorial.md"))
+    assert "reserve ran once" in output
     orders = user.ask("mainspring runs list --name order")
     assert [run["state"] for run in orders] == ["succeeded", "succeeded"]
     (rates,) = user.ask("mainspring runs list --name fetch_rates")
@@ -75,10 +75,10 @@ def test_tutorial_commands_work_as_written_the_kill_included(user: NewUser) -> N
 def test_add_script_reaches_a_working_thing(user: NewUser) -> None:
     """Whoever types what init and add print next has a script that runs by itself and is on record."""
     user.type("mainspring init .")
-    said = user.type("mainspring add script cleanup --every 1m -- ./cleanup.sh")
-    (typed,) = [line.split("(")[0].strip() for line in said.splitlines() if line.strip().startswith("mainspring run")]
+    output = user.type("mainspring add script cleanup --every 1m -- ./cleanup.sh")
+    (typed,) = [line.split("(")[0].strip() for line in output.splitlines() if line.strip().startswith("mainspring run")]
     user.type(typed)
-    (line,) = [line.split("(")[0].strip() for line in said.splitlines() if line.strip().startswith("mainspring dev")]
+    (line,) = [line.split("(")[0].strip() for line in output.splitlines() if line.strip().startswith("mainspring dev")]
     user.begin(line)
     found = any(
         run["trigger"].startswith("schedule")
@@ -141,8 +141,8 @@ def test_build_bot_counts_each_delivery_once(user: NewUser) -> None:
         except urllib.error.HTTPError as error:
             return error.code
 
-    came = any(send("d-1", "a1") == 202 for _ in polls(60))
-    assert came
+    is_accepted = any(send("d-1", "a1") == 202 for _ in polls(60))
+    assert is_accepted
     assert send("d-1", "a1") == 202, "the same delivery again gets the same answer"
     assert send("d-2", "b2", branch="topic") == 202
     assert send("d-3", "evil", key="guessed") == 401

@@ -84,11 +84,11 @@ class Machine:
         """Return what a command of a user prints, errors included."""
         command = self.command(uid, words, **env)
         done = subprocess.run(**command, umask=umask, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-        said = done.stdout + done.stderr
-        assert code in (None, done.returncode), (words, done.returncode, said)
-        assert "fault of mainspring itself" not in said, said
-        assert "Traceback" not in said, said
-        return said
+        output = done.stdout + done.stderr
+        assert code in (None, done.returncode), (words, done.returncode, output)
+        assert "fault of mainspring itself" not in output, output
+        assert "Traceback" not in output, output
+        return output
 
     def start(self, uid: int, *words: str, **env: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"log-{len(self._started)}").open("wb") as log:
@@ -103,9 +103,9 @@ class Machine:
     def runs(self, uid: int = OWNER) -> list[str]:
         return [run["state"] for run in json.loads(self.call(uid, "runs", "list", "--json"))]
 
-    def until(self, what: Any) -> Any:
+    def until(self, condition: Any) -> Any:
         for _ in polls(TIMEOUT_S):
-            if found := what():
+            if found := condition():
                 return found
         raise AssertionError(f"it did not come\n{self.logs()}")
 
@@ -244,13 +244,13 @@ def test_spool_that_cannot_be_read_is_told(machine: Machine) -> None:
     spool.mkdir(mode=0o700)
     named = f"{spool} (it belongs to root, mode 0700)"
     for words, code in (("status", 9), ("watch", 9), ("doctor", 9)):
-        said = machine.call(OWNER, words, code=code)
-        assert named in said, (words, said)
-        assert f"sudo chown -R nobody {spool}" in said
+        output = machine.call(OWNER, words, code=code)
+        assert named in output, (words, output)
+        assert f"sudo chown -R nobody {spool}" in output
     os.chown(spool, OWNER, OWNER)
     (spool / "r_1.run.json").touch(mode=0o600)
-    said = machine.call(OWNER, "watch", code=9)
-    assert "r_1.run.json (it belongs to root" in said
+    output = machine.call(OWNER, "watch", code=9)
+    assert "r_1.run.json (it belongs to root" in output
     assert (spool / "r_1.run.json").exists()
 
 
@@ -269,10 +269,10 @@ def test_store_in_a_folder_that_may_not_be_entered_is_told_as_that(machine: Mach
     if named == "HOME":
         (machine.project / "mainspring.toml").write_text('[project]\nautomations = ["jobs.py"]\n')
     for words in (("status",), ("run", "quick"), ("runs", "list"), ("watch",), ("db", "check"), ("up",)):
-        said = machine.call(OWNER, *words, code=4, **env)
-        assert f"; {closed} belongs to root, mode 0700" in said, (words, said)
-    said = machine.call(OWNER, "doctor", code=9, **env)
-    assert f"{closed} belongs to root, mode 0700" in said
+        output = machine.call(OWNER, *words, code=4, **env)
+        assert f"; {closed} belongs to root, mode 0700" in output, (words, output)
+    output = machine.call(OWNER, "doctor", code=9, **env)
+    assert f"{closed} belongs to root, mode 0700" in output
 
 
 def test_store_of_another_user_is_told_as_that(machine: Machine) -> None:
@@ -281,15 +281,17 @@ def test_store_of_another_user_is_told_as_that(machine: Machine) -> None:
     machine.data.chmod(0o755)
     for path in (machine.data, *machine.data.rglob("*")):
         os.chown(path, ROOT_USER, ROOT_USER)
-    looks_at_it = (("status",), ("runs", "list"), ("db", "check"), ("db", "backup", str(machine.home(OWNER))))
-    for words in looks_at_it:
-        said = machine.call(OWNER, *words, code=4)
-        assert f"the store cannot be read by this user\nat {machine.store}: it belongs to root, mode 0600" in said, said
+    read_commands = (("status",), ("runs", "list"), ("db", "check"), ("db", "backup", str(machine.home(OWNER))))
+    for words in read_commands:
+        output = machine.call(OWNER, *words, code=4)
+        assert f"the store cannot be read by this user\nat {machine.store}: it belongs to root, mode 0600" in output, (
+            output
+        )
     machine.store.chmod(0o644)
-    for words in (*looks_at_it, ("run", "quick")):
-        said = machine.call(OWNER, *words, code=4)
-        assert "the store cannot be read by a user who may not write beside it" in said, (words, said)
-        assert "it belongs to root, mode 0644; its folder belongs to root, mode 0755" in said
+    for words in (*read_commands, ("run", "quick")):
+        output = machine.call(OWNER, *words, code=4)
+        assert "the store cannot be read by a user who may not write beside it" in output, (words, output)
+        assert "it belongs to root, mode 0644; its folder belongs to root, mode 0755" in output
 
 
 def test_folder_that_loses_its_rights_while_it_is_used_is_waited_for(machine: Machine) -> None:
@@ -301,8 +303,8 @@ def test_folder_that_loses_its_rights_while_it_is_used_is_waited_for(machine: Ma
     machine.data.chmod(0)
     (machine.project / "first").touch()
     machine.until(lambda: "belongs to nobody, mode 0000" in machine.logs())
-    said = machine.call(OWNER, "status", code=4)
-    assert f"{machine.data} belongs to nobody, mode 0000" in said
+    output = machine.call(OWNER, "status", code=4)
+    assert f"{machine.data} belongs to nobody, mode 0000" in output
     assert process.poll() is None
     machine.data.chmod(0o700)
     machine.until(lambda: machine.runs() == ["succeeded"])
@@ -326,17 +328,17 @@ def test_home_that_cannot_be_used_beside_a_server_names_the_variable(folder: Pat
     machine = Machine(folder, postgres.new_store())
     _close_a_folder(machine)
     for words in (("run", "quick"), ("up",)):
-        said = machine.call(OWNER, *words, code=4, HOME=str(folder / home))
-        assert "Permission denied" in said
-        assert "XDG_STATE_HOME" in said, said
+        output = machine.call(OWNER, *words, code=4, HOME=str(folder / home))
+        assert "Permission denied" in output
+        assert "XDG_STATE_HOME" in output, output
     machine.call(OWNER, "run", "quick", HOME=str(folder / home), XDG_STATE_HOME=str(machine.home(OWNER)))
 
 
 def test_config_with_an_endless_name_is_told(machine: Machine) -> None:
     """Mainspring is not at fault, and the name is not shown whole."""
-    said = machine.call(OWNER, "--config", "x" * 10_000, "status", code=2)
-    assert "File name too long" in said
-    assert len(said) < 1000
+    output = machine.call(OWNER, "--config", "x" * 10_000, "status", code=2)
+    assert "File name too long" in output
+    assert len(output) < 1000
 
 
 def test_full_disk_of_a_backup_is_not_called_that_of_the_store(machine: Machine) -> None:
@@ -347,7 +349,7 @@ def test_full_disk_of_a_backup_is_not_called_that_of_the_store(machine: Machine)
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=777", "tmpfs", small], check=False).returncode:
         pytest.skip("NOT TESTED: tmpfs cannot be mounted here")
     try:
-        said = machine.call(OWNER, "db", "backup", str(small), code=75)
+        output = machine.call(OWNER, "db", "backup", str(small), code=75)
     finally:
         subprocess.run(["umount", "-l", small], check=True)
-    assert f"the disk of the copy is full\nat {small}" in said
+    assert f"the disk of the copy is full\nat {small}" in output

@@ -30,8 +30,8 @@ def broker(request: pytest.FixtureRequest) -> Iterator[BrokerServer]:
 
 def short(url: str) -> tuple[str, str]:
     """The address of a queue as that of its broker, and what a step adds to the broker's name."""
-    server, _, said = url.partition("?")
-    return server, said.partition("=")[2]
+    server, _, options = url.partition("?")
+    return server, options.partition("=")[2]
 
 
 async def received(url: str, count: int) -> list[QueueMessage]:

@@ -28,12 +28,12 @@ def browser() -> Iterator[Browser]:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A project in which something failed, something asks, something waits, and much is hostile."""
     with site(tmp_path_factory.mktemp("shop")) as found:
-        failed, asking, waiting = found.run("order"), found.run("ask"), found.run("long")
+        failed, asking_run, waiting = found.run("order"), found.run("ask"), found.run("long")
         for text in PAYLOADS:
             found.api("POST", "automations/say/runs", input={"text": text})
         found.api("POST", "events", name="go", data={"text": PAYLOADS[0]})
         found.until_state(failed, "failed")
-        found.until_state(asking, "waiting")
+        found.until_state(asking_run, "waiting")
         found.until_state(waiting, "waiting", "running")
         found.project.until(lambda: list(found.project.states().values()).count("failed") == len(PAYLOADS) + 1)
         found.names = names_of(found, failed)
@@ -67,14 +67,18 @@ def paths(shop: Site) -> dict[str, str]:
 def test_no_text_from_outside_becomes_a_script(browser: Browser, shop: Site) -> None:
     """Forty payloads in titles, logs, errors, hints and JSON, on every page: nothing of them is more than text."""
     page = page_of(browser, shop)
-    told: list[str] = []
-    page.on("dialog", lambda dialog: told.append(dialog.message))
-    page.on("console", lambda line: told.append(line.text) if "Content Security Policy" in line.text else None)
+    messages: list[str] = []
+    page.on("dialog", lambda dialog: messages.append(dialog.message))
+    page.on("console", lambda line: messages.append(line.text) if "Content Security Policy" in line.text else None)
     runs = [run for run, state in shop.project.states().items() if state == "failed"]
-    one = f"/r/{next(run for run in runs if run != shop.names['run'])}"
-    asked = (f"{one}/journal", f"{one}?step=*", f"{one}?{urlencode({'step': PAYLOADS[0], 'q': PAYLOADS[0]})}")
+    run_path = f"/r/{next(run for run in runs if run != shop.names['run'])}"
+    pages = (
+        f"{run_path}/journal",
+        f"{run_path}?step=*",
+        f"{run_path}?{urlencode({'step': PAYLOADS[0], 'q': PAYLOADS[0]})}",
+    )
     lists = ("/runs?name=say&limit=200", "/search?q=window")
-    every = [*paths(shop).values(), *(f"/r/{run}" for run in runs), *asked, *lists]
+    every = [*paths(shop).values(), *(f"/r/{run}" for run in runs), *pages, *lists]
     for path in every:
         page.goto(shop.address + path)
         assert page.evaluate("window.hit") is None, path
@@ -83,7 +87,7 @@ def test_no_text_from_outside_becomes_a_script(browser: Browser, shop: Site) -> 
         assert page.locator(planted).count() == 0, path
         assert page.locator("script:not([src])").count() == 0, path
         assert page.locator('a[href^="javascript:"]').count() == 0, path
-    assert told == []
+    assert messages == []
     page.close()
 
 

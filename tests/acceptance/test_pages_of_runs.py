@@ -36,11 +36,11 @@ def test_page_of_a_run_moves_with_it_and_retries_by_one_tap(world):
     run = claimed(world)
     with served(world.auth.app) as address, chromium() as browser:
         page = browser.new_page(viewport={"width": 360, "height": 740}, has_touch=True)
-        trouble: list[str] = []
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("console", lambda said: trouble.append(said.text) if said.type == "error" else None)
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         sign_in(page, address)
-        trouble.clear()  # of the page before
+        errors.clear()  # of the page before
         page.goto(f"{address}/r/{run.id}")
         page.wait_for_selector("[data-live=on]")
         world.store.apply(outcome(run, 1, "dump"))
@@ -56,7 +56,7 @@ def test_page_of_a_run_moves_with_it_and_retries_by_one_tap(world):
         page.get_by_text(run.id).tap()
         page.get_by_role("button", name="Retry from the failed step").tap()
         page.get_by_text(f"Done: retry run {run.id}.").wait_for()
-        assert trouble == []
+        assert errors == []
 
 
 @pytest.mark.slow
@@ -102,12 +102,12 @@ def test_form_that_could_not_be_done_is_not_lost_and_times_are_the_servers(world
         page.click("button[value=pause]")
         page.wait_for_selector(".said.wrong")
         page.wait_for_selector("[data-live=on]")
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        requests: list[str] = []
+        page.on("request", lambda request: requests.append(request.url))
         world.begin()
-        heard = "new Promise((go) => new EventSource('/api/v1/changes').addEventListener('changed', go)).then(() => 1)"
-        assert page.evaluate(heard) == 1
+        script = "new Promise((go) => new EventSource('/api/v1/changes').addEventListener('changed', go)).then(() => 1)"
+        assert page.evaluate(script) == 1
         page.clock.fast_forward(10_000)
         assert "is not a span of time" in page.locator(".said").inner_text()
         assert page.input_value("input[name=for]") == "nonsense"
-        assert f"{address}/a/pay" not in asked
+        assert f"{address}/a/pay" not in requests

@@ -59,11 +59,11 @@ def test_a_pooler_in_transaction_mode_is_enough(team: Team, pooler: Pooler, post
     team.env["MAINSPRING_STORE_URL"] = pooler.url(team.env["MAINSPRING_STORE_URL"])
     supervisor = team.up()
     (worker,) = team.until(lambda: workers(team))
-    begun = team.begin(12)
+    started = team.begin(12)
     team.until(lambda: len(team.effects.read_text().splitlines()) >= 6)
     assert team.states().count("succeeded") < 12
     os.kill(worker, signal.SIGKILL)
-    assert begun.wait(TIMEOUT_S) == 0
+    assert started.wait(TIMEOUT_S) == 0
     team.until(lambda: team.states().count("succeeded") == 12)
     lines = {line.split(" ", 1)[1] for line in team.effects.read_text().splitlines()}
     assert len(lines) == 24  # each effect under one key, whatever was lost
@@ -88,7 +88,7 @@ def test_pooler_that_is_killed_and_stopped_under_load_loses_and_doubles_nothing(
     team.env["MAINSPRING_UP_PROCESSES"] = "2"
     team.up()
     team.until(lambda: len(workers(team)) == 2)
-    begun = team.begin(COUNT)
+    started = team.begin(COUNT)
     for effects in (COUNT // 4, COUNT // 2, COUNT * 3 // 4):
         team.until(lambda least=effects: len(team.effects.read_text().splitlines()) >= least)
         pooler.kill()
@@ -98,11 +98,11 @@ def test_pooler_that_is_killed_and_stopped_under_load_loses_and_doubles_nothing(
     stopped_at = time.monotonic()
     team.until(lambda: time.monotonic() > stopped_at + LEASE_S * 1.5)
     pooler.send(signal.SIGCONT)
-    assert begun.wait(TIMEOUT_S) == 0
+    assert started.wait(TIMEOUT_S) == 0
     team.until(lambda: team.states().count("succeeded") == COUNT)
     keys = {tuple(line.split(" ", 2)[1:]) for line in team.effects.read_text().splitlines()}
     assert len(keys) == 2 * COUNT
-    assert {text for _, text in keys} == {f"{what} {n}" for what in ("charge", "send") for n in range(COUNT)}
+    assert {text for _, text in keys} == {f"{verb} {n}" for verb in ("charge", "send") for n in range(COUNT)}
 
 
 def left_behind(pooler: Pooler, postgres: PostgresServer, size: int) -> list[tuple]:
@@ -139,24 +139,24 @@ def test_what_a_pooler_does_not_take_is_told_with_what_to_change(pooler: Pooler,
 def test_a_worker_takes_at_most_four_connections(team: Team, postgres: PostgresServer) -> None:
     """Under load, with commands and pages beside it, no process has more, and the server counts no others."""
     with psycopg.connect(postgres.url("postgres")) as before:
-        began = before.execute("select now()").fetchone()
+        started_at = before.execute("select now()").fetchone()
     supervisor = team.up()
     team.until(lambda: len(workers(team)) == 1)
     most: Counter[int] = Counter()
-    begun = team.begin(12)
+    started = team.begin(12)
     until = time.monotonic() + TIMEOUT_S
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as watch:
-        while (begun.poll() is None or team.effects.read_text().count("send") < 12) and time.monotonic() < until:
-            ours = connections(supervisor, postgres.port)
-            for pid, count in ours.items():
+        while (started.poll() is None or team.effects.read_text().count("send") < 12) and time.monotonic() < until:
+            own = connections(supervisor, postgres.port)
+            for pid, count in own.items():
                 most[pid] = max(most[pid], count)
             row = watch.execute(
                 "select count(*) from pg_stat_activity where application_name = 'mainspring' and backend_start > %s",
-                began,
+                started_at,
             ).fetchone()  # other tests on this server may still have some
             assert row is not None
             assert row[0] <= MOST * (len(family(supervisor)) + 1)  # and a command, if there is one
-    assert begun.wait(TIMEOUT_S) == 0
+    assert started.wait(TIMEOUT_S) == 0
     assert set(workers(team)) <= set(most)
     assert max(most.values()) <= MOST, most
 

@@ -100,11 +100,11 @@ class Team:
         assert done.returncode in (0, 9), done.stderr.decode()
         return json.loads(done.stdout)
 
-    def until(self, what: Any) -> Any:
+    def until(self, condition: Any) -> Any:
         """Ask again and again until there is an answer."""
         for _ in polls(TIMEOUT_S):
             with suppress(NoStoreError):
-                if found := what():
+                if found := condition():
                     return found
         logs = "\n".join(path.read_text() for path in sorted(self.folder.glob("log*")))
         raise AssertionError(f"it did not come\n{logs}")
@@ -139,14 +139,14 @@ def test_runs_of_a_killed_worker_go_on(team: Team) -> None:
     """After kill -9 of a worker under load each run ends, and each step has its effect under one key."""
     supervisor = team.up()
     (worker,) = team.until(lambda: [w["pid"] for w in team.call("workers", "list") if w["role"] == "worker"])
-    begun = team.begin(12)
+    started = team.begin(12)
     team.until(lambda: len(team.effects.read_text().splitlines()) >= 6)
     assert team.states().count("succeeded") < 12
     os.kill(worker, signal.SIGKILL)
-    assert begun.wait(TIMEOUT_S) == 0
+    assert started.wait(TIMEOUT_S) == 0
     team.until(lambda: team.states().count("succeeded") == 12)
     lines = [line.split(" ", 2) for line in team.effects.read_text().splitlines()]
-    assert {text for _, _, text in lines} == {f"{what} {n}" for what in ("charge", "send") for n in range(12)}
+    assert {text for _, _, text in lines} == {f"{verb} {n}" for verb in ("charge", "send") for n in range(12)}
     assert len({(key, text) for _, key, text in lines}) == 24
     supervisor.send_signal(signal.SIGTERM)
     assert supervisor.wait(TIMEOUT_S) == 0
@@ -158,8 +158,8 @@ def test_commands_answer_on_a_server(team: Team) -> None:
     assert team.call("db", "migrate", "--create")["created"] is True
     assert team.call("db", "migrate")["created"] is False
     assert team.call("runs", "list") == []
-    shown = json.dumps(team.call("doctor", "--config"))
-    assert "postgresql://" in shown
+    displayed = json.dumps(team.call("doctor", "--config"))
+    assert "postgresql://" in displayed
     assert team.call("db", "prune", "--dry-run")["dry_run"] is True
     assert team.call("audit-log", "verify")
 

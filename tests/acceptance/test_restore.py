@@ -36,10 +36,10 @@ def _effects(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def _until(fact, what):
+def _until(fact, description):
     until = time.monotonic() + 60
     while not fact():
-        assert time.monotonic() < until, what
+        assert time.monotonic() < until, description
         time.sleep(0.05)
 
 
@@ -65,8 +65,8 @@ def test_restored_store_does_nothing_before_it_is_released(place):
     ids = [start(store, clock, definition, b'{"n":%d}' % n, act=act.part(f"s{n}")).run for n in range(RUNS)]
     _until(lambda: len(_json(place, "runs", "list", "--state", "waiting", "--limit", "100")) == RUNS, "not all wait")
 
-    kept = place.folder / "kept"
-    assert place.call("db", "backup", str(kept)).returncode == 0
+    stored = place.folder / "kept"
+    assert place.call("db", "backup", str(stored)).returncode == 0
     for run in ids:
         signal_run(store, OperationReads(store.reader), run, "go", act=act.part(run))
     store.close()
@@ -74,7 +74,7 @@ def test_restored_store_does_nothing_before_it_is_released(place):
     assert place.call("down").returncode == 0
     up.wait()
 
-    backup = next(kept.glob("*.db"))
+    backup = next(stored.glob("*.db"))
     refused = place.call("db", "restore", str(backup))
     assert refused.returncode == 2, "a restore without -y and without a terminal must refuse"
     assert place.call("db", "restore", str(backup), "-y").returncode == 0
@@ -82,8 +82,8 @@ def test_restored_store_does_nothing_before_it_is_released(place):
 
     held = place.start("up")
     assert place.call("runs", "signal", ids[0], "go").returncode == 0
-    for others in (("run", "work", "n=99"), ("run", "-m", "alone.py", "alone")):
-        waiting = place.call(*others)
+    for rest_of_them in (("run", "work", "n=99"), ("run", "-m", "alone.py", "alone")):
+        waiting = place.call(*rest_of_them)
         assert waiting.returncode == 8, waiting.stderr
         assert b"on hold" in waiting.stderr
         assert b"db restore --release" in waiting.stderr
@@ -160,8 +160,11 @@ def test_restored_store_repeats_nothing_of_the_lost_interval(place):
     caught = place.call("db", "restore", "--catch-up", "-y")
     assert b"Left, since a step must not happen twice: charge" in caught.stdout, caught.stderr
     _until(lambda: _effects(effects).count("load lost.csv") == 2, "it does not catch up")
-    told = place.call("status")
-    assert (told.returncode, b" of the lost interval are undecided: mainspring db restore --lost" in told.stdout) == (
+    output = place.call("status")
+    assert (
+        output.returncode,
+        b" of the lost interval are undecided: mainspring db restore --lost" in output.stdout,
+    ) == (
         9,
         True,
     )

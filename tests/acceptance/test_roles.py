@@ -100,12 +100,12 @@ class Site:
     def slots(self) -> int:
         return len(self.call("runs", "list", "--name", "beat", "--limit", "1000"))
 
-    def until(self, fact: Any, what: str) -> Any:
+    def until(self, fact: Any, description: str) -> Any:
         for _ in polls(TIMEOUT_S):
             with suppress(NoStoreError):
                 if found := fact():
                     return found
-        raise AssertionError(f"{what}\n{self.logs()}")
+        raise AssertionError(f"{description}\n{self.logs()}")
 
     def is_whole(self) -> bool:
         return self.run("status", "--here").returncode == 0
@@ -207,7 +207,7 @@ def test_down_waits_for_those_whom_it_told(file_site: Site) -> None:
     down = subprocess.Popen(
         [sys.executable, "-m", "mainspring", "down"], cwd=site.folder, env=site.env, stderr=subprocess.DEVNULL
     )
-    site.until(lambda: _is_told_to_end(first.pid), "it was not told")
+    site.until(lambda: _has_stop_signal(first.pid), "it was not told")
     second = site.up("--role", "web")
     site.until(lambda: site.live("web"), "the other did not come")
     first.send_signal(signal.SIGCONT)
@@ -216,7 +216,7 @@ def test_down_waits_for_those_whom_it_told(file_site: Site) -> None:
     assert second.poll() is None
 
 
-def _is_told_to_end(pid: int) -> bool:
+def _has_stop_signal(pid: int) -> bool:
     """Tell whether a process that was stopped has a SIGTERM before it."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     (pending,) = [line.split()[1] for line in lines if line.startswith("ShdPnd")]

@@ -30,8 +30,8 @@ SCHEDULES, SCHEDULERS, KILLS, SECONDS = 20, 3, 8, 12.0
 TIMEOUT_S = 60.0
 
 
-def until(fact: Callable[[], object], what: str) -> None:
-    assert any(fact() for _ in polls(TIMEOUT_S)), what
+def until(fact: Callable[[], object], description: str) -> None:
+    assert any(fact() for _ in polls(TIMEOUT_S)), description
 
 
 def declared() -> Registry:

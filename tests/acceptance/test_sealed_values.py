@@ -43,14 +43,14 @@ def talker(folder: Path) -> list[str]:
 async def ask_for_everything(engine: Engine, run: ms.Handle) -> None:
     """Give the run all that it waits for."""
     app = engine.app
-    await engine.when(lambda: engine.story(run).waits, lambda waits: any(w.name == "paid" for w in waits))
+    await engine.when(lambda: engine.history(run).waits, lambda waits: any(w.name == "paid" for w in waits))
     await app.publish("paid", {"who": SECRET, "how": f"in {SECRET}"})
     await app.signal(run.id, "note", {"text": SECRET})
-    await engine.when(lambda: engine.story(run).waits, lambda waits: any(w.kind == "ask" for w in waits))
+    await engine.when(lambda: engine.history(run).waits, lambda waits: any(w.kind == "ask" for w in waits))
     await app.answer(run.id, SECRET, note=f"told by {SECRET}")
 
 
-async def drift_and_mend(world: World, run: str) -> None:
+async def drift_and_fix(world: World, run: str) -> None:
     """Let later code find another input, look at the difference, accept it."""
     registry, _ = sealed_work(["true"], drifted=True)
     async with world.engine(registry, AT_ONCE, codec=codec) as engine:
@@ -109,7 +109,7 @@ async def test_no_byte_shows_a_value(tmp_path, settings):
         done = back_up(world.path, folder / "backups", now=SystemClock().now(), keep=1)
         assert done.size
         assert traces(folder) == []
-    await drift_and_mend(world, drifting.id)
+    await drift_and_fix(world, drifting.id)
     assert traces(folder) == []
 
 
@@ -166,11 +166,11 @@ async def test_store_that_was_plain_goes_on_with_a_codec(tmp_path):
 async def test_checkpoint_that_cannot_be_sealed_is_an_error_of_the_step(tmp_path, isolate):
     """Whoever asked for it hears of it, in the loop and in a thread alike; nothing waits for ever."""
     failing = FailingCodec()
-    heard: list[str] = []
+    received: list[str] = []
 
     def note(error: BaseException) -> None:
         failing.fails = False
-        heard.append(str(error))
+        received.append(str(error))
 
     with Registry() as registry:
 
@@ -193,8 +193,8 @@ async def test_checkpoint_that_cannot_be_sealed_is_an_error_of_the_step(tmp_path
     async with World(tmp_path).engine(registry, codec=failing) as engine:
         run = await engine.start(in_loop if isolate == "loop" else in_thread)
         await engine.until(run, RunState.SUCCEEDED)
-    assert len(heard) == 1
-    assert "seal" in heard[0]
+    assert len(received) == 1
+    assert "seal" in received[0]
 
 
 async def test_notes_that_cannot_be_sealed_cost_their_own_run_alone(tmp_path):
@@ -219,7 +219,7 @@ async def test_notes_that_cannot_be_sealed_cost_their_own_run_alone(tmp_path):
         await engine.when(lambda: engine.working.worker.drivers.get(run.id), lambda driver: driver is None)
         failing.fails = False
         other = await engine.start(long)
-        await engine.when(lambda: engine.story(other).attempts, lambda found: found)  # marked after a second
+        await engine.when(lambda: engine.history(other).attempts, lambda found: found)  # marked after a second
         go_on.set()
         await engine.until(other, RunState.SUCCEEDED)
         stopped, untouched = engine.view(run), engine.view(other)

@@ -26,7 +26,7 @@ def places(tmp_path):
         place.close()
 
 
-def _said(place):
+def _output(place):
     return (place.folder / "up.log").read_text(encoding="utf-8")
 
 
@@ -37,18 +37,18 @@ def test_default_ports_of_a_second_project_are_found_and_printed(places):
         with (place.folder / "up.log").open("wb") as log:
             place.start("up", stdout=log, stderr=log)
         for _ in polls(WITHIN_S):
-            if "/first?token=" in _said(place) and "webhooks are taken in on" in _said(place):
+            if "/first?token=" in _output(place) and "webhooks are taken in on" in _output(place):
                 break
-        pages = re.search(r"listening on http://127\.0\.0\.1:(\d+)", _said(place))
-        hooks = re.search(r"webhooks are taken in on http://127\.0\.0\.1:(\d+)", _said(place))
-        assert pages is not None, _said(place)
-        assert hooks is not None, _said(place)
+        pages = re.search(r"listening on http://127\.0\.0\.1:(\d+)", _output(place))
+        hooks = re.search(r"webhooks are taken in on http://127\.0\.0\.1:(\d+)", _output(place))
+        assert pages is not None, _output(place)
+        assert hooks is not None, _output(place)
         ports += [int(pages[1]), int(hooks[1])]
-        assert f"pages: http://127.0.0.1:{pages[1]}/first?token=" in _said(place)
+        assert f"pages: http://127.0.0.1:{pages[1]}/first?token=" in _output(place)
         for port in ports[-2:]:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
                 assert answer.status == 200
         link = json.loads(place.call("open", "--json").stdout)["link"]
         assert link.startswith(f"http://127.0.0.1:{pages[1]}/first?token=")
     assert len(set(ports)) == 4
-    assert f"the pages are at http://127.0.0.1:{ports[2]}" in _said(places[1])
+    assert f"the pages are at http://127.0.0.1:{ports[2]}" in _output(places[1])

@@ -9,8 +9,8 @@ from tests import slow_clients
 from tests.acceptance.slow_client_site import (
     HOST,
     Attacked,
-    ask_beside_idle,
     ask_under_attack,
+    ask_with_idle_clients,
     sign_in_under_forms,
 )
 from tests.acceptance.test_roles import Site
@@ -60,6 +60,6 @@ def test_unfinished_forms_of_strangers_leave_sign_in_and_api_to_others(attacked:
 def test_idle_connections_leave_healthz_answering(attacked: Attacked) -> None:
     """900 connections that ask for nothing, at each listener: probes are answered."""
     for port in (attacked.site.port, attacked.hooks):
-        statuses, times = ask_beside_idle(port, attacked.health, SHORT_S / 2, 900)
+        statuses, times = ask_with_idle_clients(port, attacked.health, SHORT_S / 2, 900)
         assert set(statuses) == {200}, statuses
         assert slow_clients.p99(times) < WITHIN_S, sorted(times)[-10:]

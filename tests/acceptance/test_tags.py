@@ -82,11 +82,11 @@ def test_worker_process_carries_the_tags_of_flag_or_file(tmp_path, way):
     )
     try:
         until = time.monotonic() + 60
-        while "succeeded" not in (shown := call("runs", "list", "--json")):
-            assert time.monotonic() < until, shown
+        while "succeeded" not in (output := call("runs", "list", "--json")):
+            assert time.monotonic() < until, output
         workers = json.loads(call("workers", "list", "--json"))
         assert any("gpu" in worker["tags"] for worker in workers), workers
-        assert run in shown
+        assert run in output
     finally:
         up.send_signal(signal.SIGTERM)
         assert up.wait(timeout=60) == 0

@@ -59,11 +59,11 @@ def test_watch_tells_in_words_and_json(place: Place) -> None:
     assert place.watch()[0] == 0
     for table, column in (("runs", "finished_at"), ("rollups", "minute_at"), ("schedules", "low_water_at")):
         place.rows(f"update {table} set {column} = {column} - {4 * 24 * HOUR}")
-    code, found, said = place.watch()
+    code, found, output = place.watch()
     assert (code, [incident["name"] for incident in found["silent"]]) == (9, ["backup"])
-    assert said.startswith("[notify] backup: no success for ")
-    code, found, said = place.watch()
-    (line,) = said.splitlines()
+    assert output.startswith("[notify] backup: no success for ")
+    code, found, output = place.watch()
+    (line,) = output.splitlines()
     assert (
         code,
         line.startswith("backup: no success, expected every day at 03:00 (Europe/Berlin); the last one: "),
@@ -79,8 +79,8 @@ def test_watch_prints_what_is_silent_also_where_a_channel_is_told(place: Place, 
     for table, column in (("runs", "finished_at"), ("rollups", "minute_at"), ("schedules", "low_water_at")):
         place.rows(f"update {table} set {column} = {column} - {4 * HOUR}")
     for _ in range(2):
-        code, _, said = place.watch()
-        assert (code, [line.partition(",")[0] for line in said.splitlines()]) == (9, ["backup: no success"])
+        code, _, output = place.watch()
+        assert (code, [line.partition(",")[0] for line in output.splitlines()]) == (9, ["backup: no success"])
     assert [message["data"]["about"] for message in receiver.messages] == ["opened"]
 
 
@@ -119,10 +119,10 @@ def test_nothing_starts_what_exec_expects(place: Place) -> None:
 def test_old_success_taken_in_today_is_old(place: Place) -> None:
     """A record that waited in the spool counts from when it ended, not from when it was taken in."""
     place.exec("-n", "backup", "--every", "1h", "--", "true")
-    kept = place.store.read_bytes()
+    stored = place.store.read_bytes()
     place.store.write_bytes(b"damaged" * 1000)
     place.exec("-n", "backup", "--every", "1h", "--", "true")
-    place.store.write_bytes(kept)
+    place.store.write_bytes(stored)
     (record,) = place.spooled()
     data = json.loads(record.read_text())
     for name in ("started_at", "finished_at"):
@@ -206,11 +206,11 @@ def test_channel_that_is_away_holds_no_command(place: Place, receiver: Receiver)
 
 def test_watch_of_a_store_that_does_not_exist_is_an_error(place: Place) -> None:
     """A mistyped store would be healthy for ever: nothing is made, and the line says where none is and what makes one."""
-    code, _, said = place.watch()
+    code, _, output = place.watch()
     assert code == 2
-    assert "there is no store" in said
-    assert str(place.store) in said
+    assert "there is no store" in output
+    assert str(place.store) in output
     assert not place.store.exists()
     assert place.sh("true").returncode == 0
-    code, found, said = place.watch()
-    assert (code, found["judged"], said) == (0, 1, "")
+    code, found, output = place.watch()
+    assert (code, found["judged"], output) == (0, 1, "")

@@ -102,9 +102,11 @@ def test_steps_in_children_and_scripts_inherit_no_password_of_ours(project: Proj
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["result"] == []
     assert project.call("run", "listed").returncode == 0
-    shown = project.call("runs", "logs", "@last").stdout
-    assert "MAINSPRING_RUN_ID" in shown
-    assert not any(name in shown.split() for name in ("PGPASSWORD", "MAINSPRING_STORE_URL", "MAINSPRING_SECRET_HOOK"))
+    displayed = project.call("runs", "logs", "@last").stdout
+    assert "MAINSPRING_RUN_ID" in displayed
+    assert not any(
+        name in displayed.split() for name in ("PGPASSWORD", "MAINSPRING_STORE_URL", "MAINSPRING_SECRET_HOOK")
+    )
     project.allow("PGPASSWORD", "MAINSPRING_STORE_URL")
     assert json.loads(project.call("run", "isolated", "--json").stdout)["result"] == [
         "PGPASSWORD",

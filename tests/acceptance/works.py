@@ -60,9 +60,9 @@ class Works:
         """Return what tells whether the code has left a mark of this name."""
         return (self.place.folder / name).exists
 
-    def until(self, fact: Callable[[], object], what: str, within: float = 60.0) -> None:
+    def until(self, fact: Callable[[], object], description: str, within: float = 60.0) -> None:
         """Look until it holds."""
-        assert any(fact() for _ in polls(within)), f"{what}\n{self.log.read_text()[-4_000:]}"
+        assert any(fact() for _ in polls(within)), f"{description}\n{self.log.read_text()[-4_000:]}"
 
     def until_state(self, run: str, state: str, name: str) -> None:
         """Wait until a run, called `name` for people, is in a state."""

@@ -109,7 +109,7 @@ class BrokerServer:
         """Return how many messages are not done with, while nobody reads."""
         raise NotImplementedError
 
-    async def aside(self, queue: BrokerQueue) -> int | None:
+    async def count_rejected(self, queue: BrokerQueue) -> int | None:
         """Return how many messages lie where those are put that were set aside; None where there is no such place."""
         raise NotImplementedError
 

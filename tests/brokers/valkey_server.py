@@ -60,7 +60,7 @@ class ValkeyServer(BrokerServer):
         await client.aclose()
         return int(found["pending"]) + int(found["lag"] or 0)
 
-    async def aside(self, queue: BrokerQueue) -> int | None:
+    async def count_rejected(self, queue: BrokerQueue) -> int | None:
         client = self._client()
         found = await client.xlen(f"{queue.name}:set-aside")
         await client.aclose()

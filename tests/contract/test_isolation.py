@@ -103,7 +103,7 @@ class Bench:
 
         return wrapped
 
-    def told(self, kind):
+    def reports(self, kind):
         return [sign for sign in self.signs if isinstance(sign, kind)]
 
 
@@ -170,7 +170,7 @@ def test_checkpoint_is_seen_by_this_and_the_next_attempt(isolate):
     async def scenario(bench):
         end = await bench.run(steps.checkpoints, checkpoint=b'"old"')
         assert end.value == ["old", {"row": 0}, {"row": 1}, {"row": 2}]
-        assert [sign.data for sign in bench.told(CheckpointReport)] == [b'{"row":0}', b'{"row":1}', b'{"row":2}']
+        assert [sign.data for sign in bench.reports(CheckpointReport)] == [b'{"row":0}', b'{"row":1}', b'{"row":2}']
         end = await bench.run(steps.facts, attempt=2, checkpoint=bench.saved)
         assert end.value[2] == {"row": 2}
         assert (await bench.run(steps.typed_checkpoint)).value is True
@@ -197,11 +197,11 @@ def test_checkpoint_blocks_until_it_is_committed(isolate):
         bench.is_acking = False
         _, ended = bench.start(steps.checkpoints)
         for count in range(1, 4):
-            while len(bench.told(CheckpointReport)) < count:
+            while len(bench.reports(CheckpointReport)) < count:
                 await asyncio.sleep(0.001)
-            assert len(bench.told(CheckpointReport)) == count
+            assert len(bench.reports(CheckpointReport)) == count
             assert not ended.done()
-            bench.told(CheckpointReport)[-1].ack(None)
+            bench.reports(CheckpointReport)[-1].ack(None)
         assert (await ended).ok
         bench.is_acking, bench.ack_error = True, RuntimeError("claim lost")
         end = await bench.run(steps.checkpoints)
@@ -227,7 +227,7 @@ def test_checkpoint_may_be_awaited_in_the_loop():
         assert (await bench.run(_awaits_checkpoints)).failure.message == "claim lost"
         bench.is_acking = False
         _, ended = bench.start(_awaits_checkpoints)
-        while len(bench.told(CheckpointReport)) < 6:
+        while len(bench.reports(CheckpointReport)) < 6:
             await asyncio.sleep(0)
         assert not ended.done()
         await asyncio.to_thread(bench.signs[-1].ack, None)
@@ -351,7 +351,7 @@ def test_attempt_cancelled_while_it_waits_for_a_place_never_runs(isolate, tmp_pa
         go.touch()
         assert [(await end).value for end in first] == ["late", "late"]
         assert (await bench.run(steps.double, 1)).ok
-        assert bench.told(AbandonReport) == []
+        assert bench.reports(AbandonReport) == []
 
     using(isolate, scenario)
 
@@ -462,7 +462,7 @@ def is_alive(pid):
         return False
 
 
-def is_soon_dead(pid):
+def dies_soon(pid):
     """Whether a process that was killed ends: the kernel may need a moment on a busy machine, a survivor would sleep on."""
     until = time.monotonic() + 30
     while is_alive(pid) and time.monotonic() < until:
@@ -480,8 +480,8 @@ def test_peer_prefect_15760_timed_out_sync_step_is_dead_within_a_second(tmp_path
             await asyncio.sleep(0.005)
         end = await ended
         assert end.timed_out
-        assert is_soon_dead(int(file.read_text()))
-        assert bench.told(AbandonReport) == []
+        assert dies_soon(int(file.read_text()))
+        assert bench.reports(AbandonReport) == []
 
     using("process", scenario)
 
@@ -496,7 +496,7 @@ def test_f21_step_that_ignores_signals_dies_with_its_grandchildren(tmp_path):
         assert end.timed_out
         assert end.took_us < 50_000_000, "they would have slept for a minute"
         for pid in map(int, file.read_text().split()):
-            assert is_soon_dead(pid)
+            assert dies_soon(pid)
 
     using("process", scenario)
 
@@ -542,9 +542,9 @@ def test_output_of_a_child_becomes_log_lines(isolate):
 
     async def scenario(bench):
         assert (await bench.run(steps.prints)).value == "done"
-        out = [sign.text for sign in bench.told(LogReport) if sign.stream == "stdout"]
+        out = [sign.text for sign in bench.reports(LogReport) if sign.stream == "stdout"]
         assert out == ["to stdout", "raw \\udcff\\x00 bytes", "no endgrandchild"]
-        assert [sign.text for sign in bench.told(LogReport) if sign.stream == "stderr"] == ["lone \\\\ud800"]
+        assert [sign.text for sign in bench.reports(LogReport) if sign.stream == "stderr"] == ["lone \\\\ud800"]
         bench.signs.clear()
         assert (await bench.run(steps.prints_much, 5000)).value == 5000
         assert len(bench.signs) == 5000
@@ -599,7 +599,7 @@ def test_closing_kills_children_without_a_word(isolate, tmp_path):
         while not file.exists() or not file.read_text():
             await asyncio.sleep(0.005)
         bench.attempts.close()
-        assert is_soon_dead(int(file.read_text()))
+        assert dies_soon(int(file.read_text()))
         await asyncio.sleep(0)
         assert not ended.done()
 
@@ -680,7 +680,7 @@ def test_cancelled_command_step_ends_its_command():
         end = await ended
         assert end.cancelled
         assert "told to stop" in end.failure.cause.message
-        assert bench.told(AbandonReport) == []
+        assert bench.reports(AbandonReport) == []
         assert [sign.ended for sign in bench.processes] == [False, True]
         assert bench.attempts.abandoned_count == 0
 

@@ -34,8 +34,8 @@ def working(isolate: str, **options: Any) -> tuple[Registry, Any]:
         @ms.workflow
         async def work(run: ms.Run, name: str, args: list[str]) -> Any:
             fn: Callable[..., Any] = getattr(steps, f"{name}_async" if isolate == "loop" else name)
-            asker = run.options(isolate=place, retry=ms.Retry(attempts=1), **options)
-            return await asker.step(fn, *args)
+            options_of_run = run.options(isolate=place, retry=ms.Retry(attempts=1), **options)
+            return await options_of_run.step(fn, *args)
 
     return registry, work
 
@@ -52,9 +52,9 @@ def held(engine: Engine) -> list[tuple[str, str, int]]:
     return [(view.name, view.owner, view.token) for view in locks(engine.working.store.reader)]
 
 
-async def holding(engine: Engine, work: Any, file: Path, how: str = "hangs") -> Any:
+async def holding(engine: Engine, work: Any, file: Path, method: str = "hangs") -> Any:
     """Start a run whose step holds the lock."""
-    run = await engine.start(work, "leave", [str(file), how])
+    run = await engine.start(work, "leave", [str(file), method])
     await engine.when(lambda: held(engine), bool)
     return run
 
@@ -71,12 +71,12 @@ async def test_one_attempt_at_a_time_is_inside_and_tokens_grow(tmp_path: Path, i
     assert file.read_text().split("\n")[:-1] == [f"{way} {token}" for token in range(1, 7) for way in ("in", "out")]
 
 
-@pytest.mark.parametrize("how", ["forgets", "raises"])
-async def test_lock_is_let_go_at_the_end_of_the_attempt(tmp_path: Path, isolate: str, how: str) -> None:
+@pytest.mark.parametrize("method", ["forgets", "raises"])
+async def test_lock_is_let_go_at_the_end_of_the_attempt(tmp_path: Path, isolate: str, method: str) -> None:
     """However it ends, and whether or not its code lets go; while it lasts people see who holds the lock."""
     registry, work = working(isolate)
     async with World(tmp_path).engine(registry) as engine:
-        run = await engine.start(work, "leave", [str(tmp_path / "notes"), how])
+        run = await engine.start(work, "leave", [str(tmp_path / "notes"), method])
         await engine.until(run, RunState.SUCCEEDED, RunState.FAILED)
         assert (tmp_path / "notes").read_text() == "in 1\n"
         await engine.when(lambda: held(engine), lambda found: not found)
@@ -127,7 +127,7 @@ async def test_lock_of_a_dead_worker_is_taken_over_with_its_burial(tmp_path: Pat
     assert session is not None
     async with world.engine(registry) as engine:
         assert [token for _, _, token in held(engine)] == [1]
-        await world.bury(engine, session)
+        await world.declare_dead(engine, session)
         await engine.when(lambda: [token for _, _, token in held(engine)], lambda found: found == [2])
         assert held(engine)[0][1].startswith(f"{run.id}/")
 

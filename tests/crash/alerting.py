@@ -55,7 +55,7 @@ LEASE_MS = 1_000
 _WITHIN_S = 20.0
 _COUNTED = (FinishRun, CompleteRun, RecordEvaluation, LeaseChannels, SettleAlerts)
 _FAILURES = (IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED)
-_TUNINGS = {kind: msgspec.structs.replace(one, on=kind in _FAILURES) for kind, one in DEFAULT_TUNINGS.items()}
+_TUNINGS = {kind: msgspec.structs.replace(tuning, on=kind in _FAILURES) for kind, tuning in DEFAULT_TUNINGS.items()}
 
 
 class Order(msgspec.Struct):
@@ -166,7 +166,7 @@ async def _watch(order: Order) -> None:
     notifier = Notifier(store, lambda: incidents.is_alert_due(store.reader, clock.now()), links, notices, clock, faults)
     notifier.start()
     until = time.monotonic() + _WITHIN_S
-    while _is_untold(store):
+    while _has_open_alert(store):
         await asyncio.to_thread(upkeep.run_once, store, clock.now())
         await asyncio.to_thread(watch.look)
         notifier.changed()
@@ -189,7 +189,7 @@ def link_to(address: str, faults: ErrorText) -> ChannelLink:
     return WebhookLink(channel, faults, SystemClock())
 
 
-def _is_untold(store: ProcessStore) -> bool:
+def _has_open_alert(store: ProcessStore) -> bool:
     unsent = store.reader.read_text("select 1 from alerts where state = 'unsent' limit 1")
     return bool(unsent or incidents.ungrouped_failures(store.reader, 1))
 
@@ -208,17 +208,17 @@ def serve() -> None:
     set_death_signal(signal.SIGKILL)
     for line in sys.stdin.buffer:
         order = msgspec.json.decode(line, type=Order)
-        inlet, outlet = os.pipe()
+        read_end, write_end = os.pipe()
         pid = os.fork()
         if pid == 0:
-            os.close(inlet)
+            os.close(read_end)
             code = 70
             try:
                 set_death_signal(signal.SIGKILL)
                 points = Points(order.die_at)
                 points.install()
                 asyncio.run(_work(order) if order.role == "worker" else _watch(order))
-                os.write(outlet, str(points.passed).encode())
+                os.write(write_end, str(points.passed).encode())
                 code = 0
             except BaseException:
                 import traceback
@@ -226,10 +226,10 @@ def serve() -> None:
                 traceback.print_exc()
             finally:
                 os._exit(code)
-        os.close(outlet)
+        os.close(write_end)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        passed = os.read(inlet, 100) or b"0"
-        os.close(inlet)
+        passed = os.read(read_end, 100) or b"0"
+        os.close(read_end)
         sys.stdout.write(json.dumps({"code": code, "points": int(passed)}) + "\n")
         sys.stdout.flush()
 

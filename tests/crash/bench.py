@@ -7,9 +7,9 @@ from typing import Any
 
 from tests.crash.clients import Client
 from tests.crash.effects import Call
+from tests.crash.experiments import World
 from tests.crash.lives import Life
 from tests.crash.processes import Process
-from tests.crash.trials import World
 from tests.polling import polls
 
 
@@ -32,7 +32,7 @@ class Bench:
         life = Life(
             folder=str(self.folder),
             store=self.url,
-            trial=self.folder.name,
+            experiment=self.folder.name,
             effects=self.world.effects.path,
             number=number,
             **options,

@@ -4,7 +4,7 @@ Threads and groups make no two lives alike: a commit point has a number, but wha
 asked for. Every number up to the last commit of the shortest life was killed at. And each change that every undisturbed life writes was
 struck, before it was written and after, whatever its number.
 
-Where a trial is dear, the short tier strikes at every second of these places only (before the first commit, after the second, ...), and
+Where one is dear, the short tier strikes at every second of these places only (before the first commit, after the second, ...), and
 asks for no more than those; the long tier strikes everywhere.
 """
 
@@ -13,8 +13,8 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator
 
+from tests.crash.experiments import Experiment, Scenario, World
 from tests.crash.scenarios import ALL, carry
-from tests.crash.trials import Scenario, Trial, World
 
 _TRIES = 40
 """So often a change is looked for that is not written at the same number in each life."""
@@ -31,12 +31,12 @@ class Campaign:
         self.struck: dict[str, set[str]] = defaultdict(set)
         self._places = [place for place in scenario.places if place.startswith("commit.")]
         calm = [carry(world, scenario, [*before]) for _ in range(2)]
-        self.commits = max(trial.commits for trial in calm)
-        self.shortest = min(trial.commits for trial in calm)
+        self.commits = max(experiment.commits for experiment in calm)
+        self.shortest = min(experiment.commits for experiment in calm)
         self.is_thin = world.stores.is_dear and not ALL
         self._dice = random.Random(self.commits)
         self._numbers: dict[str, list[int]] = defaultdict(list)
-        every, again = ({change for group in self._written(trial) for change in group} for trial in calm)
+        every, again = ({change for group in self._written(experiment) for change in group} for experiment in calm)
         self._always = every & again
 
     @property
@@ -49,7 +49,7 @@ class Campaign:
         known = [
             point
             for point in itertools.product(self._scenario.places, range(1, self.commits + 1))
-            if self._takes(*point)
+            if self._accepts(*point)
         ]
         self._dice.shuffle(known)  # a machine that slows down must not always do so at the end
         for place, number in known:
@@ -70,7 +70,10 @@ class Campaign:
         """Return the commits that every life makes and at which nobody was killed."""
         sure = range(1, self.shortest + 1)
         return [
-            (place, n) for place in self._places for n in sure if self._takes(place, n) and n not in self.killed[place]
+            (place, n)
+            for place in self._places
+            for n in sure
+            if self._accepts(place, n) and n not in self.killed[place]
         ]
 
     def unstruck(self) -> list[tuple[str, str]]:
@@ -79,29 +82,29 @@ class Campaign:
             return []
         return [(place, change) for place in self._places for change in sorted(self._always - self.struck[place])]
 
-    def _takes(self, place: str, number: int) -> bool:
+    def _accepts(self, place: str, number: int) -> bool:
         """Tell whether this point is struck at all."""
         return not self.is_thin or (self._scenario.places.index(place) + number) % 2 == 1
 
     def _strike(self, place: str, number: int) -> bool:
-        """Make one trial; tell whether its worker came so far."""
-        trial = carry(self._world, self._scenario, [*self._before, f"{place}:kill@{number}"])
-        self._learn(trial)
-        if trial.survived:
-            self.shortest = min(self.shortest, trial.commits)
+        """Make one experiment; tell whether its worker came so far."""
+        experiment = carry(self._world, self._scenario, [*self._before, f"{place}:kill@{number}"])
+        self._learn(experiment)
+        if experiment.survived:
+            self.shortest = min(self.shortest, experiment.commits)
             return False
         self.killed[place].add(number)
-        self.struck[place].update(trial.struck)
+        self.struck[place].update(experiment.struck)
         return True
 
-    def _written(self, trial: Trial) -> list[list[str]]:
+    def _written(self, experiment: Experiment) -> list[list[str]]:
         """Return what each group changed, of the life that follows the kills `before`; nothing if the run ended before one of them."""
-        lives = trial.written[len(self._before) :]
+        lives = experiment.written[len(self._before) :]
         return lives[0] if lives else []
 
-    def _learn(self, trial: Trial) -> None:
+    def _learn(self, experiment: Experiment) -> None:
         """Note at which number each change was written: what is seen most often is tried most often."""
-        for number, group in enumerate(self._written(trial), 1):
+        for number, group in enumerate(self._written(experiment), 1):
             for change in group:
                 self._numbers[change].append(number)
 

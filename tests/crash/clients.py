@@ -65,7 +65,7 @@ class Client:
         """Return a run as it stands."""
         return run_view(self.store.reader, run)
 
-    def story(self, run: str) -> RunStory:
+    def history(self, run: str) -> RunStory:
         """Return all that is on record of a run."""
         return story(self.store.reader, run)
 

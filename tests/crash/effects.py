@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-SOCKET, TRIAL, LIFE, HOLD = "CRASH_EFFECTS", "CRASH_TRIAL", "CRASH_LIFE", "CRASH_HOLD"
-"""Environment of a worker: where the server is, which trial it belongs to, which process of that trial it is (1, 2, ...), and
+SOCKET, EXPERIMENT, LIFE, HOLD = "CRASH_EFFECTS", "CRASH_TRIAL", "CRASH_LIFE", "CRASH_HOLD"
+"""Environment of a worker: where the server is, which experiment it belongs to, which process of that experiment it is (1, 2, ...), and
 "NAME" or "NAME=EFFECT": its calls, or those for one effect, are answered only when NAME is released."""
 
 
@@ -30,7 +30,7 @@ SOCKET, TRIAL, LIFE, HOLD = "CRASH_EFFECTS", "CRASH_TRIAL", "CRASH_LIFE", "CRASH
 class Call:
     """One line of the record. `what` is the effect as a person would name it; `applied` tells whether the world changed."""
 
-    trial: str
+    experiment: str
     what: str
     kind: str
     key: str
@@ -61,7 +61,7 @@ def ask(request: dict[str, Any], path: str | None = None) -> dict[str, Any]:
 
 
 def effect(
-    what: str, *, kind: str = "keyed", hold: str | None = None, refuse: int = 0, retry_after: float = 0.0
+    effect_name: str, *, kind: str = "keyed", hold: str | None = None, refuse: int = 0, retry_after: float = 0.0
 ) -> dict[str, Any]:
     """Call the world from inside a step. `refuse` = how many calls of this key get a 503; `hold` = withhold the answer until released."""
     from mainspring.engine.attempts.step_context import current_step
@@ -69,16 +69,16 @@ def effect(
 
     step = current_step("effect()")
     name, _, only = os.environ.get(HOLD, "").partition("=")
-    if name and only in ("", what):
+    if name and only in ("", effect_name):
         hold = name
     failpoints.hit("effect.before")
     answer = ask(
         {
             "op": "call",
-            "trial": os.environ.get(TRIAL, ""),
-            "what": what,
+            "experiment": os.environ.get(EXPERIMENT, ""),
+            "what": effect_name,
             "kind": kind,
-            "key": f"{step.key}/{what}" if kind == "part" else step.key,
+            "key": f"{step.key}/{effect_name}" if kind == "part" else step.key,
             "run": step.run_id,
             "step": step.name,
             "attempt": step.attempt,
@@ -118,14 +118,14 @@ class Server:
 
     async def on_call(self, request: dict[str, Any]) -> dict[str, Any]:
         """Record a call, apply it if it is to be applied, answer when it may be answered."""
-        trial, key = request["trial"], request["key"]
-        self._calls[trial, key] += 1
-        refused = self._calls[trial, key] <= request["refuse"]
-        applied = not refused and (request["kind"] == "raw" or (trial, key) not in self._applied)
+        experiment, key = request["experiment"], request["key"]
+        self._calls[experiment, key] += 1
+        refused = self._calls[experiment, key] <= request["refuse"]
+        applied = not refused and (request["kind"] == "raw" or (experiment, key) not in self._applied)
         if applied:
-            self._applied.add((trial, key))
+            self._applied.add((experiment, key))
         status = 503 if refused else 200
-        names = ("trial", "what", "kind", "key", "run", "step", "attempt", "life", "pid")
+        names = ("experiment", "what", "kind", "key", "run", "step", "attempt", "life", "pid")
         call = {name: request[name] for name in names} | {"status": status, "applied": applied, "at": time.time()}
         os.write(self._file, json.dumps(call).encode() + b"\n")
         os.fsync(self._file)
@@ -182,12 +182,12 @@ class Effects:
         """Return where the record ends now."""
         return self.record.stat().st_size
 
-    def calls(self, since: int = 0, trial: str | None = None) -> list[Call]:
+    def calls(self, since: int = 0, experiment: str | None = None) -> list[Call]:
         """Return what was recorded from a mark on, in order."""
         with self.record.open("rb") as file:
             file.seek(since)
             found = [Call(**json.loads(line)) for line in file if line.endswith(b"\n")]
-        return [call for call in found if trial in (None, call.trial)]
+        return [call for call in found if experiment in (None, call.experiment)]
 
     def release(self, hold: str) -> None:
         """Let the calls that are held under this name be answered, now and from now on."""

@@ -70,7 +70,7 @@ class Process:
             time.sleep(0.0002)
         return True
 
-    def tell(self) -> str:
+    def describe(self) -> str:
         """Let it write to its log where it stands, in each thread; return their states."""
         self.send(signal.SIGUSR2)
         time.sleep(0.5)

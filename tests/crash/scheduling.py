@@ -91,24 +91,24 @@ def serve() -> None:
     set_death_signal(signal.SIGKILL)
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        inlet, outlet = os.pipe()
+        read_end, write_end = os.pipe()
         pid = os.fork()
         if pid == 0:
-            os.close(inlet)
+            os.close(read_end)
             code = 70
             try:
                 set_death_signal(signal.SIGKILL)
                 points = Points(request["die_at"])
                 points.install()
                 asyncio.run(_schedule(request["url"]))
-                os.write(outlet, str(points.passed).encode())
+                os.write(write_end, str(points.passed).encode())
                 code = 0
             finally:
                 os._exit(code)
-        os.close(outlet)
+        os.close(write_end)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        passed = os.read(inlet, 100) or b"0"
-        os.close(inlet)
+        passed = os.read(read_end, 100) or b"0"
+        os.close(read_end)
         sys.stdout.write(json.dumps({"code": code, "points": int(passed)}) + "\n")
         sys.stdout.flush()
 

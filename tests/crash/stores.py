@@ -1,6 +1,6 @@
 """The databases on which these tests kill workers. Another one is one more name in STORES: nothing beside this file knows which it is.
 
-A store belongs to the folder of its trial, by name if not by place. The processes of a trial are told its URL and open it by that.
+A store belongs to the folder of its experiment, by name if not by place. Its processes get its URL and open it by that.
 """
 
 import os
@@ -32,7 +32,7 @@ class Stores(Protocol):
     """Where a session of tests gets its stores from."""
 
     is_dear: bool
-    """A trial on it costs some times what one on a file costs."""
+    """An experiment on it costs some times what one on a file costs."""
     fullness: float
     """How many commits a life makes of those that it makes on a file, at least: the slower the commit, the larger the groups."""
 
@@ -84,9 +84,9 @@ class SqliteStores:
 
 
 class PostgresStores:
-    """Schemas of a server that is started for them, emptied for the next trial: to make and drop one costs more than most trials.
+    """Schemas of a server that is started for them, emptied for the next experiment: to make and drop one costs more than most experiments.
 
-    The sessions of a trial are known to the server by the folder's name.
+    The sessions of an experiment are known to the server by the folder's name.
     """
 
     is_dear = True
@@ -114,7 +114,7 @@ class PostgresStores:
         return f"{self._urls[folder.name]}&application_name={folder.name}"
 
     def check(self, folder: Path) -> list[Any]:
-        """A server has no check of its own that is worth a trial's time: what is left locked is looked for."""
+        """A server has no check of its own that is worth an experiment's time: what is left locked is looked for."""
         text = "select locktype, mode from pg_locks where locktype = 'advisory' and pid in (select pid from pg_stat_activity"
         text += " where application_name = %s and state = 'idle')"
         return self._admin.execute(text, (folder.name,)).fetchall()

@@ -20,9 +20,9 @@ from mainspring.domain.clock import SystemClock
 from tests.acceptance.receiver import Receiver
 from tests.crash.alerting import FAILURES, Order
 from tests.crash.effects import ROOT
+from tests.crash.experiments import World
 from tests.crash.scenarios import ALL
 from tests.crash.stores import open_store
-from tests.crash.trials import World
 from tests.unit.alerting.peer import SlackPeer
 
 pytestmark = pytest.mark.timeout(0 if ALL else 120)
@@ -61,8 +61,8 @@ class Slack:
         self._thread.start()
         self._do(self.peer.start())
 
-    def _do(self, what: Any) -> None:
-        asyncio.run_coroutine_threadsafe(what, self._loop).result(60)
+    def _do(self, condition: Any) -> None:
+        asyncio.run_coroutine_threadsafe(condition, self._loop).result(60)
 
     def close(self) -> None:
         self._do(self.peer.close())
@@ -82,14 +82,14 @@ class Site:
         self.receiver = Receiver()
         self.slack = slack.peer
         self.slack.messages.clear()
-        told = self.receiver.settings
-        self._how = {
+        channels = self.receiver.settings
+        self._methods = {
             "channels": {
-                "ops": told["MAINSPRING_NOTIFY_CHANNELS__OPS"],
+                "ops": channels["MAINSPRING_NOTIFY_CHANNELS__OPS"],
                 "slack": f"slack://secret:bot/#ops?api={self.slack.url}/api",
             },
             "secrets": {
-                "MAINSPRING_SECRET_TOLD": told["MAINSPRING_SECRET_TOLD"],
+                "MAINSPRING_SECRET_TOLD": channels["MAINSPRING_SECRET_TOLD"],
                 "MAINSPRING_SECRET_BOT": "xoxb-right",
             },
         }
@@ -98,7 +98,7 @@ class Site:
         return self._template.live(self.order(role, die_at))
 
     def order(self, role: str, die_at: int = 0) -> Order:
-        return Order(role, self._url, die_at, **self._how)
+        return Order(role, self._url, die_at, **self._methods)
 
     def faults(self) -> list[str]:
         """Return what is not as it must be once all is told."""
@@ -112,11 +112,11 @@ class Site:
             (name, "open", 1, n) for name, n in sorted(FAILURES.items())
         ]:
             wrong.append(f"incidents are {incidents}")
-        told = Counter(message["data"]["key"] for message in self.receiver.messages)
-        if told != {f"mainspring:{id}:1": 1 for id, *_ in incidents}:
-            wrong.append(f"the webhook was told {told}")
-        shown = Counter(name for text in self.slack.visible_messages for name in FAILURES if name in text)
-        if shown != dict.fromkeys(FAILURES, 1) or len(self.slack.threads) != len(FAILURES):
+        notified = Counter(message["data"]["key"] for message in self.receiver.messages)
+        if notified != {f"mainspring:{id}:1": 1 for id, *_ in incidents}:
+            wrong.append(f"the webhook was told {notified}")
+        displayed = Counter(name for text in self.slack.visible_messages for name in FAILURES if name in text)
+        if displayed != dict.fromkeys(FAILURES, 1) or len(self.slack.threads) != len(FAILURES):
             wrong.append(f"Slack shows {self.slack.messages}")
         return wrong
 

@@ -11,7 +11,7 @@ from tests.polling import polls
 def test_world_ends_though_an_answer_is_withheld(tmp_path: Path) -> None:
     """A test that fails leaves clients behind that nobody releases: they keep no server alive."""
     effects = Effects(tmp_path)
-    names = ("trial", "what", "kind", "key", "run", "step")
+    names = ("experiment", "what", "kind", "key", "run", "step")
     call = {"op": "call", **dict.fromkeys(names, "x"), "attempt": 1, "life": 1, "pid": 1, "hold": "h", "refuse": 0}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.connect(effects.path)

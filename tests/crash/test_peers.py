@@ -10,10 +10,10 @@ from mainspring.domain.states import RunState
 from mainspring.engine.definitions.run_start import StartOptions
 from mainspring.service.runs import run_start
 from tests.crash.bench import Bench
+from tests.crash.experiments import Experiment, Scenario, World
 from tests.crash.lives import Life
 from tests.crash.scenarios import SCENARIOS
 from tests.crash.supervised import Supervised
-from tests.crash.trials import Scenario, Trial, World
 
 DAY_MS = 86_400_000
 
@@ -60,23 +60,23 @@ def test_peer_dbos_716_store_that_goes_away_during_recovery_strands_nothing(worl
     """The store refuses four commits in a row, from any point of the recovery on; the run goes on all the same, in the same process."""
 
     @dataclass
-    class Recovery(Trial):
+    class Recovery(Experiment):
         def life(self, number: int, order: str) -> Life:
             made = super().life(number, order)
             made.busy = (first_busy, first_busy + 3) if number == 2 else (0, 0)
             return made
 
-    trial = Recovery(world, scenario_of("plain_sequence"), ["commit.after:kill@5"])
-    trial.go()
-    assert len(trial.lives) == 2
+    experiment = Recovery(world, scenario_of("plain_sequence"), ["commit.after:kill@5"])
+    experiment.go()
+    assert len(experiment.lives) == 2
 
 
 def test_peer_procrastinate_1518_worker_killed_while_it_takes_over_strands_nothing(world: World) -> None:
     """Each of five workers in a row is killed while it takes over from the one before; the sixth ends the run."""
     kills = ["commit.after:kill@5", *(f"commit.{place}:kill@{n}" for n in (3, 4) for place in ("before", "after"))]
-    trial = Trial(world, scenario_of("plain_sequence"), kills)
-    trial.go()
-    assert len(trial.lives) == 6
+    experiment = Experiment(world, scenario_of("plain_sequence"), kills)
+    experiment.go()
+    assert len(experiment.lives) == 6
 
 
 def test_peer_hexpm_1825_long_step_is_not_rescued_by_time(bench: Bench) -> None:

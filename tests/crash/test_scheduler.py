@@ -20,8 +20,8 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.service.slot_check import unaccounted
 from mainspring.store.read.operation_reads import OperationReads
 from tests.crash.effects import ROOT
+from tests.crash.experiments import World
 from tests.crash.stores import open_store
-from tests.crash.trials import World
 
 ALL = os.environ.get("TESTS_LONG") == "1"
 HOUR = 3_600_000
@@ -88,18 +88,18 @@ class Place:
         self.url = world.urls[self.folder.name]
         self.store = open_store(self.url, SystemClock())
         self.store.open()
-        self.began = self.store.clock.now()
+        self.started_at = self.store.clock.now()
         self.store.apply(
-            build_announcement(Registry(), self.began - 4 * HOUR)
+            build_announcement(Registry(), self.started_at - 4 * HOUR)
         )  # in use: on a new store no interval begins in the past
-        self.store.apply(build_announcement(declared(), self.began - 3 * HOUR))
+        self.store.apply(build_announcement(declared(), self.started_at - 3 * HOUR))
 
     def rows(self, text: str) -> list[tuple[Any, ...]]:
         return self.store.reader.read_text(text)
 
     def faults(self) -> list[str]:
         """Return what is not as it must be once the scheduler is through."""
-        top = self.began - self.began % HOUR
+        top = self.started_at - self.started_at % HOUR
         expected = [top - n * HOUR for n in (3, 2, 1, 0)]
         wrong: list[str] = []
         for name in ("each", "newest", "last", "none"):
@@ -114,7 +114,7 @@ class Place:
             if next_at != top + HOUR:
                 wrong.append(f"{name} goes on at {next_at}")
             made = {"each": 4, "newest": 4, "last": 1, "none": 0}[name]
-            if len(runs) != made and not (name == "none" and self.began - top <= 60_000):
+            if len(runs) != made and not (name == "none" and self.started_at - top <= 60_000):
                 wrong.append(f"{name} has {len(runs)} runs")
         states = [state for (state,) in self.rows("select state from runs where automation = 'newest' order by seq")]
         if states[:-1] != ["cancelled"] * 3:

@@ -61,8 +61,8 @@ class Lab:
 
     def show(self, run: str = "@last") -> dict[str, Any]:
         """Return all that `runs show` knows of a run."""
-        shown: dict[str, Any] = json.loads(self.call("runs", "show", run, "--json"))
-        return shown
+        details: dict[str, Any] = json.loads(self.call("runs", "show", run, "--json"))
+        return details
 
     def close(self) -> None:
         """End what still runs."""
@@ -71,9 +71,9 @@ class Lab:
             process.communicate()
 
 
-def await_that(holds: Callable[[], object], what: str) -> None:
+def await_that(holds: Callable[[], object], description: str) -> None:
     """Look until it holds: it is another process that makes it so."""
     until = time.monotonic() + TIMEOUT_S
     while not holds():
-        assert time.monotonic() < until, f"this never came: {what}"
+        assert time.monotonic() < until, f"this never came: {description}"
         time.sleep(0.005)

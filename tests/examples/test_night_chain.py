@@ -23,9 +23,9 @@ def test_retry_of_what_failed_lets_the_report_follow(lab: Lab) -> None:
     lab.call("auto", "backfill", "extract", "--from", "1d", "-y")
     await_that(lambda: states(lab, "load") == ["failed"], "the load fails")
     (failed,) = runs_of(lab, "load")
-    said = lab.call("explain", failed["id"])
-    assert "It holds up report (slot " in said
-    assert "is not there" in said
+    output = lab.call("explain", failed["id"])
+    assert "It holds up report (slot " in output
+    assert "is not there" in output
     assert runs_of(lab, "report") == []
     waiting = json.loads(lab.call("triggers", "show", "report", "--json"))["waits_for"]
     assert [(delivery["here"], delivery["missing"]) for delivery in waiting] == [(["extract"], ["load"])]

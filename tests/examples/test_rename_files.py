@@ -67,11 +67,11 @@ def test_rename_is_safe_between_link_and_unlink(folder: Path) -> None:
     """An attempt that died when the file had both names leaves it with the new one, whoever looks next."""
     fill(folder, [b"A"])
     (folder / "a").hardlink_to(folder / "A")
-    one = rename_files.Rename(os.fsencode(folder), b"A", b"a")
-    rename_files.rename(one)
-    rename_files.rename(one)
+    rename = rename_files.Rename(os.fsencode(folder), b"A", b"a")
+    rename_files.rename(rename)
+    rename_files.rename(rename)
     assert contents(folder) == {b"a": b"A"}
-    rename_files.back(one)
+    rename_files.back(rename)
     assert contents(folder) == {b"A": b"A"}
 
 

@@ -13,7 +13,7 @@ class Effects:
         self.failures: Counter[str] = Counter()
         self.saved: Counter[str] = Counter()
         """The last checkpoint that a step was told to be committed, by key."""
-        self.begun: Counter[str] = Counter()
+        self.started: Counter[str] = Counter()
         """The last one that a step began to save, by key: it may be committed."""
         self.at_most_once: set[str] = set()
         self.committed: set[str] = set()
@@ -23,10 +23,10 @@ class Effects:
         """Idents whose result a person gave, by run: they may have a second outcome."""
         self.wrong: list[str] = []
 
-    def begins(self, node: Any, key: str, attempt: int) -> None:
+    def start(self, node: Any, key: str, attempt: int) -> None:
         """An attempt begins."""
         self.attempts[key] += 1
-        if key in self.committed and not node.buried:
+        if key in self.committed and not node.declared_dead:
             self.wrong.append(
                 f"a step whose outcome is committed was executed again: {key}, attempt {attempt}, on {node}"
             )

@@ -27,17 +27,17 @@ _FIELDS = (
 def check(world: Any) -> list[str]:
     """Return what is wrong."""
     wrong: list[str] = []
-    for query, what in RULES.items():
-        wrong += [f"{what}: {row}" for row in world.reader.read(query)]
+    for query, rule in RULES.items():
+        wrong += [f"{rule}: {row}" for row in world.reader.read(query)]
     rows = {
         row[0]: row
         for row in world.rows(
             "select id, state, reason, result, failure, started_at, parent from runs where automation != 'chain'"
         )
     }
-    for begun in world.runs.values():
-        if begun.acked and begun.id not in rows:
-            wrong.append(f"the acknowledged run {begun.id} is lost")
+    for started_run in world.runs.values():
+        if started_run.acked and started_run.id not in rows:
+            wrong.append(f"the acknowledged run {started_run.id} is lost")
     roots = [row for row in rows.values() if row[6] is None]
     if len(roots) > len(world.runs):
         wrong.append(f"{len(roots)} runs came of {len(world.runs)} starts")
@@ -47,28 +47,28 @@ def check(world: Any) -> list[str]:
         # A person's cancel ends a halted run as it stands, or takes it back; such a journal has no end of its own.
         if row[0] in world.truth.ended and row[1] in ("succeeded", "failed", "cancelled"):
             wrong += _replays(world, row)
-    wrong += _lanes_in_order(world)
+    wrong += _partitions_in_order(world)
     wrong += _undone(world, rows)
     wrong += _chained(world)
     return wrong
 
 
-def _ended_as_expected(world: Any, begun: Any, row: tuple[Any, ...]) -> list[str]:
+def _ended_as_expected(world: Any, started_run: Any, row: tuple[Any, ...]) -> list[str]:
     _, state, reason, result, failure, _, _ = row
     world.hits[f"run {state}"] += 1
-    if begun.cancelled and state == "cancelled":
+    if started_run.cancelled and state == "cancelled":
         return []
-    if begun.automation == "hurried" and reason == "deadline":
+    if started_run.automation == "hurried" and reason == "deadline":
         world.hits["deadline"] += 1
         return []
     try:
-        expected = expect(begun.tree)
+        expected = expect(started_run.tree)
     except Failing:
-        return [] if state == "failed" else [f"{begun.id} should have failed but {state}: {result!r}"]
+        return [] if state == "failed" else [f"{started_run.id} should have failed but {state}: {result!r}"]
     if state == "succeeded" and msgspec.json.decode(result) == expected:
         return []
     return [
-        f"{begun.id} ({begun.automation}) {state} {reason} with {result!r}, wanted {expected!r}; {failure!r}; {begun.tree}"
+        f"{started_run.id} ({started_run.automation}) {state} {reason} with {result!r}, not {expected!r}; {failure!r}; {started_run.tree}"
     ]
 
 
@@ -108,7 +108,7 @@ def _left(world: Any, run: ClaimedRun) -> list[str]:
     return [f"{run.id} was taken back, and left {item.outcome.ident}" for item in left]
 
 
-def _lanes_in_order(world: Any) -> list[str]:
+def _partitions_in_order(world: Any) -> list[str]:
     """Runs of one partition begin in the order of their commits."""
     wrong = []
     last: dict[str, tuple[int, int]] = {}
@@ -117,7 +117,7 @@ def _lanes_in_order(world: Any) -> list[str]:
         " where partition is not null and started_at is not null order by seq"
     )
     for partition, seq, _, _ in world.rows(text):
-        order = world.truth.begun.get(seq)
+        order = world.truth.started.get(seq)
         if order is None:
             continue
         before = last.get(partition)

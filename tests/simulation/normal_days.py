@@ -114,7 +114,7 @@ class Days:
             redact=lambda text: text,
         )
         self.on_lost: Callable[[StoreError], None] | None = None
-        self._trouble: StoreError | None = None
+        self._error: StoreError | None = None
         """Why the watcher's last sign of life was not written."""
         self.on_well: Callable[[], None] = lambda: None
         self.forget()
@@ -150,13 +150,13 @@ class Days:
     def at(self, at: int, act: Callable[[], None]) -> None:
         heapq.heappush(self._due, (at, next(self._order), act))
 
-    def go(self, for_ms: int, look_every: int = HOUR, *, stop: bool = False) -> None:
+    def go(self, for_ms: int, evaluate_every: int = HOUR, *, stop: bool = False) -> None:
         """Live on, with a watcher that looks now and then; `stop` = end at the first look after which somebody was told something new."""
         until = self.clock.now() + for_ms
         while self.clock.now() < until:
-            begun = self.clock.now()
-            self._plan(begun, begun + look_every)
-            while self._due and self._due[0][0] <= begun + look_every:
+            started_at = self.clock.now()
+            self._plan(started_at, started_at + evaluate_every)
+            while self._due and self._due[0][0] <= started_at + evaluate_every:
                 at, _, act = heapq.heappop(self._due)
                 self.clock.at = max(at, self.clock.at)
                 try:
@@ -165,17 +165,17 @@ class Days:
                     pass  # who is dead does nothing more
                 except StoreError:  # who cannot write tries again
                     self.at(self.clock.now() + MINUTE, act)
-            self.clock.at = begun + look_every
+            self.clock.at = started_at + evaluate_every
             self.beat()
-            self.look()
-            if stop and self.told():
+            self.evaluate()
+            if stop and self.notified():
                 return
 
-    def look(self) -> None:
+    def evaluate(self) -> None:
         """A watcher's round: judge, then tell what is due; that nothing can be written it knows from its signs of life."""
         try:
-            if self._trouble is not None and self.on_lost is not None:
-                raise self._trouble
+            if self._error is not None and self.on_lost is not None:
+                raise self._error
             self.watch.look()
             if is_alert_due(self.watcher.reader, self.clock.now()):
                 self._reply()
@@ -188,10 +188,10 @@ class Days:
 
     def _reply(self) -> None:
         take = take_alerts(*CHANNELS, most=100)
-        for taken in self.watcher.do(take).channels:
-            told = () if taken.name in self.away else tuple(SentAlert(alert.seq) for alert in taken.alerts)
-            away = "connection refused" if taken.name in self.away else None
-            self.watcher.do(SettleAlerts(lease=take.lease, channel=taken.name, sent=told, away=away))
+        for channel in self.watcher.do(take).channels:
+            sent = () if channel.name in self.away else tuple(SentAlert(alert.seq) for alert in channel.alerts)
+            away = "connection refused" if channel.name in self.away else None
+            self.watcher.do(SettleAlerts(lease=take.lease, channel=channel.name, sent=sent, away=away))
 
     def forget(self) -> None:
         """What was told so far is old."""
@@ -200,9 +200,9 @@ class Days:
     def incidents(self) -> list[Incident]:
         """All there ever were, the first one first."""
         found = self.watcher.read("incidents", wrong=False, limit=1_000)
-        return sorted(found, key=lambda one: (one.opened_at, one.id))
+        return sorted(found, key=lambda incident: (incident.opened_at, incident.id))
 
-    def told(self) -> list[Incident]:
+    def notified(self) -> list[Incident]:
         """The incidents of this world that somebody was told of, or will be with the next digest; what is folded is told of by another."""
         alerts = self.watcher.read("alerts", limit=10_000)
         opened = (NotificationEvent.OPENED, NotificationEvent.REOPENED)
@@ -221,13 +221,13 @@ class Days:
             *(("watcher", self.watcher), ("web", self.web)),
         ):
             if role not in self.broken:
-                trouble: StoreError | None = None
+                caught: StoreError | None = None
                 try:
                     process.do(RecordHeartbeat())
                 except StoreError as error:
-                    trouble = error
+                    caught = error
                 if role == "watcher":
-                    self._trouble = trouble
+                    self._error = caught
 
     def _plan(self, begin: int, end: int) -> None:
         """What begins from one instant to another."""
@@ -244,12 +244,12 @@ class Days:
             if minute % (30 * MINUTE) == 0 and 6 <= local.hour < 22:
                 self.at(minute + self._visitors.randrange(MINUTE), partial(self.deliver, f"b{minute}"))
             if minute % (30 * MINUTE) == 0:
-                self.at(minute, partial(self.turn_away, "no_signature"))
+                self.at(minute, partial(self.reject, "no_signature"))
             if minute % (8 * HOUR) == 0:  # somebody tries many things at once
                 for n in range(8):
-                    self.at(minute + n * SECOND, partial(self.turn_away, "no_signature"))
+                    self.at(minute + n * SECOND, partial(self.reject, "no_signature"))
             if minute % (5 * HOUR) == 0:
-                self.at(minute, partial(self.turn_away, "bad_signature"))
+                self.at(minute, partial(self.reject, "bad_signature"))
             if minute % DAY == 9 * HOUR:
                 self.at(minute, partial(self.start, "approvals", partition=f"t{minute // DAY % 3}"))
             if minute % DAY == 10 * HOUR and minute % (7 * DAY) == 4 * DAY + 10 * HOUR and minute > BEGIN + 8 * DAY:
@@ -283,7 +283,7 @@ class Days:
         """What the sender of the webhook sends; as things stand, it may be wrong."""
         if "secret" in self.broken:
             for n in range(6):  # it tries again
-                self.at(self.clock.now() + n * MINUTE, partial(self.turn_away, "bad_signature"))
+                self.at(self.clock.now() + n * MINUTE, partial(self.reject, "bad_signature"))
             return
         name = self.web.name("d")
         values: dict[str, Any] = {"trigger": HOOK, "key": key, "body_hash": key, "body": b"{}"}
@@ -295,9 +295,9 @@ class Days:
         self.web.do(AcceptDelivery(id=name, verified="github", start=self.web.starting("builds"), **values))
         self._claim()
 
-    def turn_away(self, why: str) -> None:
+    def reject(self, reason: str) -> None:
         """A request that the webhook does not take."""
-        refusal = RejectDelivery(id=self.web.name("d"), trigger=HOOK, why=why, note="no", body=b"x")
+        refusal = RejectDelivery(id=self.web.name("d"), trigger=HOOK, why=reason, note="no", body=b"x")
         self.web.do(refusal)
 
     def _claim(self) -> None:
@@ -331,12 +331,12 @@ class Days:
             return SECOND
         if name in self.slow:
             return self.slow[name]
-        took = MADE[name][2] * self._rng.uniform(0.8, 1.3)
+        duration = MADE[name][2] * self._rng.uniform(0.8, 1.3)
         if self.clock.now() // DAY % 7 == 3:
-            took *= 2.5
+            duration *= 2.5
         if self._rng.random() < 0.05:  # it was tried again
-            took = took * 1.5 + 30 * SECOND
-        return round(took)
+            duration = duration * 1.5 + 30 * SECOND
+        return round(duration)
 
     def _deploy(self, *without: str) -> None:
         """A new worker takes over what the old one had; nobody serves for half a minute."""
@@ -383,7 +383,7 @@ class Days:
             process.close()
 
 
-def _webhook(name: str, path: str, pace: FlowControl) -> TriggerRow:
+def _webhook(name: str, path: str, flow_control: FlowControl) -> TriggerRow:
     verify = {"type": "github", "secrets": ["KEY"]}
-    written = {"source": {"type": "webhook", "path": path, "verify": verify}, "pace": msgspec.to_builtins(pace)}
+    written = {"source": {"type": "webhook", "path": path, "verify": verify}, "pace": msgspec.to_builtins(flow_control)}
     return TriggerRow(name, name.partition("/")[0], "webhook", msgspec.json.encode(written), path)

@@ -10,7 +10,7 @@ from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.store.commands.journal import SaveOutcome
 from tests.simulation.node import Node
 from tests.simulation.stores import FOLDER
-from tests.simulation.world import Begun, World
+from tests.simulation.world import StartedRun, World
 
 TREE = ["seq", [["race", 400, ["child", ["sleep", 60_000]]], ["sleep", 20_000]]]
 
@@ -44,7 +44,7 @@ class OneDeath(World):
         self.victim = victim = self.nodes[0]
 
         def killed() -> None:
-            self._bury(victim)
+            self._declare_dead(victim)
             self._new_node("successor")
 
         victim.kill(killed, in_commit=True)
@@ -53,8 +53,8 @@ class OneDeath(World):
         self.fault_rate = 0.0
         self.client = Node(self, "client", works=False)
         self._new_node("first")
-        self.runs["r1"] = begun = Begun("r1", "plain", TREE)
-        self._start(begun)
+        self.runs["r1"] = started = StartedRun("r1", "plain", TREE)
+        self._start(started)
         await asyncio.sleep(10)
         self.child = self.rows("select state from runs where parent = 'r1'")
 

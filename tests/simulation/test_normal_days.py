@@ -14,7 +14,7 @@ from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 from tests.acceptance.receiver import Receiver
 from tests.simulation.normal_days import DAY, DAYS, HOUR, MINUTE, Days
-from tests.simulation.silent_ways import FULL, LOST, PAGE, PAIRS, WAYS, headline, page
+from tests.simulation.silent_failures import CASES, FULL, LOST, PAGE, PAIRS, headline, page
 
 pytestmark = [pytest.mark.xdist_group("month"), pytest.mark.timeout(600)]  # what is made for all of them is made once
 
@@ -55,7 +55,7 @@ def world(month, disk):
     """The morning after: a world of its own, a few hours into an ordinary day."""
     copied = month.copy(disk / "state.db")
     copied.go(10 * HOUR)
-    assert copied.told() == []
+    assert copied.notified() == []
     yield copied
     copied.close()
 
@@ -98,34 +98,34 @@ def test_ordinary_days_are_quiet(month):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+@pytest.mark.parametrize("way", CASES, ids=lambda way: way.name)
 def test_way_to_stop_is_told_as_one_thing(world, way):
     """In its window and the check after it, by its cause, and by nothing else for hours after that."""
     every = 5 * MINUTE if way.within < 12 * HOUR else HOUR
     way.begin(world)
-    begun = world.clock.now()
+    started_at = world.clock.now()
     world.go(way.within + 2 * every, every, stop=True)
-    (one,) = world.told()
-    assert (one.subject.kind, one.subject.automation or one.subject.fingerprint) == (way.kind, way.of)
-    assert one.opened_at - begun <= way.within + every
-    assert headline(one) == way.says
+    (incident,) = world.notified()
+    assert (incident.subject.kind, incident.subject.automation or incident.subject.fingerprint) == (way.kind, way.of)
+    assert incident.opened_at - started_at <= way.within + every
+    assert headline(incident) == way.headline
     world.go(4 * HOUR, every)
-    assert [each.subject for each in world.told()] == [one.subject]
+    assert [each.subject for each in world.notified()] == [incident.subject]
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.first} + {pair.second}")
 def test_two_ways_to_stop_at_once_are_told_each_by_its_cause(world, pair):
     """Neither hides the other; one that explains the other is told alone."""
-    first, second = pair.ways
+    first, second = pair.cases
     first.begin(world)
     second.begin(world)
     world.go(max(first.within, second.within) + 10 * MINUTE, 5 * MINUTE)
     expected = {(way.kind, way.of) for way in ([first] if pair.explained else [first, second])}
-    told = {
+    notified = {
         (incident.subject.kind, incident.subject.automation or incident.subject.fingerprint)
-        for incident in world.told()
+        for incident in world.notified()
     }
-    assert told == expected
+    assert notified == expected
     if pair.explained:
         folded = [
             incident
@@ -137,7 +137,7 @@ def test_two_ways_to_stop_at_once_are_told_each_by_its_cause(world, pair):
 
 def test_matrix_has_forty_ways_and_ten_of_two_faults():
     """It shrinks for no reason."""
-    assert len(WAYS) + len(LOST) >= 40
+    assert len(CASES) + len(LOST) >= 40
     assert len(PAIRS) >= 10
 
 
@@ -147,21 +147,21 @@ def test_lost_store_is_told_without_it(world, reserved, receiver, way):
     way.begin(world)
     world.go(way.within + MINUTE, MINUTE)
     (message,) = receiver.messages
-    assert message["data"]["headline"] == way.says
+    assert message["data"]["headline"] == way.headline
     world.go(10 * MINUTE, MINUTE)
     assert len(receiver.messages) == 1
     way.end(world)
     world.go(5 * MINUTE, MINUTE)
     assert [message["data"]["about"] for message in receiver.messages] == ["opened", "resolved"]
-    assert world.told() == []
+    assert world.notified() == []
 
 
 def test_complaint_12_runs_that_outlast_their_interval_are_told(world):
     """Every half hour, but each run takes 70 minutes and the slots meanwhile are skipped: it is told, though every run succeeds."""
     world.slow["sync"] = 70 * MINUTE
     world.go(3 * HOUR, 5 * MINUTE, stop=True)
-    (one,) = world.told()
-    assert (one.subject.automation, one.subject.kind) in {
+    (incident,) = world.notified()
+    assert (incident.subject.automation, incident.subject.kind) in {
         ("sync", IncidentKind.SILENCE),
         ("sync", IncidentKind.TOO_SLOW),
     }
@@ -169,11 +169,11 @@ def test_complaint_12_runs_that_outlast_their_interval_are_told(world):
 
 def test_complaint_11_success_that_did_nothing_is_in_the_table():
     """Too fast, too often, and output that is missing or small: each is a way to stop of its own."""
-    kinds = {way.kind for way in WAYS}
+    kinds = {way.kind for way in CASES}
     assert {IncidentKind.TOO_FAST, IncidentKind.TOO_OFTEN, IncidentKind.DID_NOTHING} <= kinds
-    assert any("not produce" in way.says for way in WAYS)
+    assert any("not produce" in way.headline for way in CASES)
 
 
 def test_page_of_silent_failures_is_the_table():
-    """Written anew by: python -m tests.simulation.silent_ways."""
+    """Written anew by: python -m tests.simulation.silent_failures."""
     assert PAGE.read_text(encoding="utf-8") == page()

@@ -42,7 +42,7 @@ BEGIN = datetime(2026, 3, 15, 7, 12, 5, tzinfo=UTC)
 DAYS = {"sqlite": 30, "postgres": 30 if ALL else 5}
 SKEWS = {"sqlite": (0, -45_000, 20_000, 90_000), "postgres": (0, -45_000, 900, 2_500)}
 """How far a machine's clock stands from the others'; a server refuses slots that by its own clock are not due."""
-WANTED = {
+EXPECTED = {
     *("kill", "outage", "skew", "sent again", "executed, then reported failure"),
     *(["killed after commit, before reply"] if ALL else []),
 }
@@ -176,22 +176,22 @@ class Days:
         self.nodes[0].clock.skew_ms = 0
         await asyncio.sleep(120)
 
-    def befall(self, what: str) -> bool:
+    def befall(self, name: str) -> bool:
         """Let a misfortune happen that is of all processes; return whether it is one."""
         return False
 
     def _misfortune(self) -> None:
         place = self.dice.randrange(2)
-        node, what = self.nodes[place], self.dice.choice(self.misfortunes)
-        self.hits[what] += 1
-        if self.befall(what):
+        node, misfortune = self.nodes[place], self.dice.choice(self.misfortunes)
+        self.hits[misfortune] += 1
+        if self.befall(misfortune):
             return
-        if what == "skew":
+        if misfortune == "skew":
             node.clock.skew_ms = self.dice.choice(SKEWS[self.name])
             return
-        for index in (0, 1) if what == "outage" else (place,):
+        for index in (0, 1) if misfortune == "outage" else (place,):
             self.nodes[index].kill(in_commit=self.dice.random() < 0.5)
-            away = self.dice.uniform(1, 30_000 if what == "outage" else 5_000)
+            away = self.dice.uniform(1, 30_000 if misfortune == "outage" else 5_000)
             self.loop.call_later(away, self._replace, index)
 
     def _replace(self, place: int) -> None:
@@ -215,8 +215,8 @@ def faults_of(world: Days) -> list[str]:
         schedule = Schedule.from_data(msgspec.json.decode(plan.spec))
         text = "select slot_at, verdict, run from slots where schedule = " + ("?" if world.name == "sqlite" else "$1")
         rows = {at: (verdict, run) for at, verdict, run in world.reader.read_text(text, (plan.name,))}
-        begun = plan.low_water_at - (1 if plan.low_water_at in rows else 0)
-        expected = set(schedule.slots_between(begun, now - 60_000, 10**6))
+        started_at = plan.low_water_at - (1 if plan.low_water_at in rows else 0)
+        expected = set(schedule.slots_between(started_at, now - 60_000, 10**6))
         wrong += [f"{plan.name}: no row for {at}" for at in sorted(expected - rows.keys())]
         wrong += [f"{plan.name}: {at} is no slot" for at in sorted(rows.keys() - expected) if at < now - 60_000]
         for at, (verdict, run) in rows.items():
@@ -249,4 +249,4 @@ def test_two_schedulers_make_each_slot_of_thirty_days_once(store, seed, monkeypa
     print(f"seed {seed}: {slots} slots; {dict(sorted(world.hits.items()))}")
     assert not wrong, f"seed {seed}: {wrong[:10]}"
     assert slots > DAYS[store] * (48 + 24 + 24 + 8) * 0.95
-    assert not WANTED - world.hits.keys()
+    assert not EXPECTED - world.hits.keys()

@@ -91,7 +91,7 @@ def expect(tree: Tree) -> Any:
         case "rollback":
             raise Failing
         case "map":
-            return ["failed" if how == "bad" else how for how in rest[0]]
+            return ["failed" if ending == "bad" else ending for ending in rest[0]]
         case "child":
             return expect(rest[0])
         case "gather" | "group" | "seq":

@@ -18,7 +18,7 @@ from tests.simulation.effects import Effects
 LIMITS = {"narrow": 2}
 _EFFECTS = (OutcomeKind.STEP, OutcomeKind.UNDO, OutcomeKind.CHILD)
 _RUNNING = "select queue, count(*) from runs where state = 'running' group by queue"
-_LANES = (
+_PARTITIONS = (
     "select partition, count(*) from runs where partition is not null and parent is null and finished_at is null and fresh = 0"
     " and blocked is null group by partition having count(*) > 1"
 )
@@ -34,7 +34,7 @@ class Truth:
         self.effects = effects
         self.hits = hits
         self._rows = rows
-        self.on_burial: Callable[[DeclareSessionDead], None] = lambda command: None
+        self.on_death: Callable[[DeclareSessionDead], None] = lambda command: None
         self.wrong: list[str] = []
         self.commits = 0
         self._outcomes: dict[tuple[str, str, int], tuple[int, int]] = {}
@@ -46,10 +46,10 @@ class Truth:
         self._superseded: set[tuple[str, int]] = set()
         self._claims: dict[str, int] = {}
         self._finished: set[tuple[str, int]] = set()
-        self.begun: dict[int, int] = {}
+        self.started: dict[int, int] = {}
         """Order of the first claims, by the run's seq."""
 
-    def see(self, commands: list[Any], results: list[Any], *, again: bool) -> None:
+    def observe(self, commands: list[Any], results: list[Any], *, again: bool) -> None:
         """Take note of a commit."""
         self.commits += 1
         for command, result in zip(commands, results, strict=True):
@@ -69,15 +69,15 @@ class Truth:
             elif isinstance(command, ReopenRun) and isinstance(result, CommandDone):
                 self._reopened(command)
             elif isinstance(command, DeclareSessionDead) and isinstance(result, NumberAnswer):
-                self.on_burial(command)
+                self.on_death(command)
             elif isinstance(command, ClaimRuns) and isinstance(result, ClaimedRuns):
                 self._claimed(result, again=again)
         if any(isinstance(command, ClaimRuns) for command in commands):
             for queue, running in self._rows(_RUNNING):
                 if running > LIMITS.get(queue, running):
                     self.wrong.append(f"{running} runs of queue {queue} run at a time")
-            for lane, held in self._rows(_LANES):
-                self.wrong.append(f"{held} runs of partition {lane} were begun and have not ended")
+            for partition, held in self._rows(_PARTITIONS):
+                self.wrong.append(f"{held} runs of partition {partition} were begun and have not ended")
 
     def _reopened(self, command: ReopenRun) -> None:
         """A person continued a run: what had failed is done again, what had succeeded is not, and it may end again."""
@@ -105,12 +105,12 @@ class Truth:
         key = (command.run, command.ident, command.generation)
         was = self._outcomes.setdefault(key, (command.rank, command.claim))
         # What was given up by an owner whom a person let go on answers nobody: the step is asked for anew.
-        anew = key in self._left and was[1] < command.claim
+        is_again = key in self._left and was[1] < command.claim
         if command.state is OutcomeState.CANCELLED:
             self._left.add(key)
         if (
             was != (command.rank, command.claim)
-            and not anew
+            and not is_again
             and command.kind not in (OutcomeKind.CANCEL, OutcomeKind.DEADLINE)
         ):
             if command.ident not in self.effects.given.get(command.run, ()):
@@ -128,9 +128,9 @@ class Truth:
                 f"attempt {command.attempt} of {command.ident} in {command.run} succeeded after it had failed"
             )
         if command.name == "deaf" and command.output is not None:
-            mine = msgspec.json.decode(command.output)[1]
-            if mine != command.attempt:
-                self.wrong.append(f"attempt {mine} of {command.ident} in {command.run} was taken for {command.attempt}")
+            own = msgspec.json.decode(command.output)[1]
+            if own != command.attempt:
+                self.wrong.append(f"attempt {own} of {command.ident} in {command.run} was taken for {command.attempt}")
 
     def _end(self, command: FinishRun) -> None:
         if (command.run, command.claim) in self._finished:  # sent again, maybe after a person continued the run
@@ -145,7 +145,7 @@ class Truth:
             self.hits["resumed"] += not run.fresh
             if run.fresh:
                 ((seq,),) = self._rows("select seq from runs where id = ?", run.id)
-                self.begun.setdefault(seq, len(self.begun))
+                self.started.setdefault(seq, len(self.started))
             before = self._claims.get(run.id, 0)
             if run.claim < before or (run.claim == before and not again):
                 self.wrong.append(f"claim {run.claim} of {run.id} was given after claim {before}")

@@ -68,7 +68,7 @@ class Network:
         chains = "".join(f"chain {hook} {{ type filter hook {hook} priority 0; policy drop; }}\n" for hook in hooks)
         _run(*self.inside(name), "nft", f"table inet cut {{\n{chains}}}")
 
-    def mend(self, name: str) -> None:
+    def repair(self, name: str) -> None:
         """Let everything through again."""
         _run(*self.inside(name), "nft", "delete", "table", "inet", "cut")
 

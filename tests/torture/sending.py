@@ -8,7 +8,7 @@ import random
 from typing import NamedTuple
 
 _AGAIN_S = 0.05
-_PATIENCE_S = 10.0
+_TIMEOUT_S = 10.0
 
 
 class Letter(NamedTuple):
@@ -26,7 +26,7 @@ class Answers:
         self.statuses: dict[tuple[str, bool], set[int]] = {}
         self.runs: dict[str, set[bytes]] = {}
         self.unanswered = 0
-        self.took: list[float] = []
+        self.durations: list[float] = []
 
 
 def letters(count: int, seed: int) -> list[Letter]:
@@ -60,7 +60,7 @@ async def send_all(address: str, path: str, secret: str, sent: list[Letter], sen
                 try:
                     if connection is None:
                         connection = await asyncio.open_connection(*address.split(":"))
-                    status, body = await asyncio.wait_for(_post(*connection, path, secret, letter), _PATIENCE_S)
+                    status, body = await asyncio.wait_for(_post(*connection, path, secret, letter), _TIMEOUT_S)
                 except (OSError, EOFError, TimeoutError):
                     answers.unanswered += 1
                     if connection is not None:

@@ -122,12 +122,12 @@ async def work(clients: Clients) -> None:
 
 def strike(site: Site, server: PostgresServer, number: int) -> None:
     """Kill one of three."""
-    what = ("server", "web", "worker")[number % 3]
-    if what == "server":
+    role = ("server", "web", "worker")[number % 3]
+    if role == "server":
         server.kill()
         server.start()
     else:
-        for process in site.live(what):
+        for process in site.live(role):
             os.kill(process["pid"], signal.SIGKILL)
 
 
@@ -149,10 +149,10 @@ def test_starts_by_the_api_count_once_whatever_is_killed(site: Site, server: Pos
     assert 500 not in clients.statuses
     assert clients.sign_ins[303] > 0, clients.sign_ins
     assert sum(clients.statuses[status] for status in (0, *MAY_BE_REPEATED)) > 0, "no fault was felt"
-    begun = {run for runs in clients.runs.values() for run in runs}
+    started_runs = {run for runs in clients.runs.values() for run in runs}
     open_runs = "select id from runs where finished_at is null and trigger = 'api:bot'"
     site.until(lambda: not rows(server, site, open_runs), "runs do not end")
-    assert set(rows(server, site, "select id from runs where trigger = 'api:bot'")) == begun
+    assert set(rows(server, site, "select id from runs where trigger = 'api:bot'")) == started_runs
 
 
 def rows(server: PostgresServer, site: Site, text: str) -> list[str]:

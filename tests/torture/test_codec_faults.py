@@ -28,12 +28,12 @@ class Faulty:
         self.calls = self.at = 0
 
     def encode(self, data: bytes) -> bytes:
-        return self._turned(data)
+        return self._reversed(data)
 
     def decode(self, data: bytes) -> bytes:
-        return self._turned(data)
+        return self._reversed(data)
 
-    def _turned(self, data: bytes) -> bytes:
+    def _reversed(self, data: bytes) -> bytes:
         self.calls += 1
         if self.calls == self.at:
             raise OSError("the key service is away")

@@ -72,10 +72,10 @@ def wrongs(fleet: Fleet, acknowledged: list[str]) -> list[str]:
     wrong += [f"not ended: {row}" for row in unfinished(fleet)]
     wrong += [f"failed: {row}" for row in fleet.rows("select id, automation, reason from runs where state = 'failed'")]
     holding = fleet.rows("select 1 from runs where state = 'needs_attention'")
-    for what, text in LEFT_BEHIND.items():
-        if "queue" in what and holding:
+    for kind, text in LEFT_BEHIND.items():
+        if "queue" in kind and holding:
             continue  # who waits for a person is still counted
-        wrong += [f"{what}: {row}" for row in fleet.rows(text)]
+        wrong += [f"{kind}: {row}" for row in fleet.rows(text)]
     return wrong
 
 
@@ -86,13 +86,13 @@ def repeated(fleet: Fleet) -> int:
 
 
 def report(
-    fleet: Fleet, wrong: list[str], reached: Counter[str], longest: dict[str, float], *, raged: float, took: float
+    fleet: Fleet, wrong: list[str], reached: Counter[str], longest: dict[str, float], *, raged: float, duration_s: float
 ) -> str:
     """Return what happened, and how it ended, for people."""
     ends = fleet.rows("select automation, state, count(*) from runs group by 1, 2 order by 1, 2")
     lines = [
         "",
-        f"{reached.total()} faults in {raged:.0f} s; all runs had ended after {took:.0f} s",
+        f"{reached.total()} faults in {raged:.0f} s; all runs had ended after {duration_s:.0f} s",
         *(f"  {name}: {count}, then at most {longest.get(name, 0.0):.1f} s" for name, count in sorted(reached.items())),
         f"  from a fault to the end of all that was open: at most {max(longest.values(), default=0.0):.1f} s",
         *(f"{automation} {state}: {count}" for automation, state, count in ends),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import mainspring as ms
 
-SOON = ms.Retry(attempts=5, initial=timedelta(milliseconds=20))
+QUICK_RETRY = ms.Retry(attempts=5, initial=timedelta(milliseconds=20))
 
 
 def note(text: str) -> str:
@@ -48,7 +48,7 @@ async def ticket(number: int) -> str:
     return note(f"ticket {number}")
 
 
-@ms.task(retry=SOON)
+@ms.task(retry=QUICK_RETRY)
 def stub(number: int) -> str:
     """The same in a thread; each third one is an ordinary run in the end."""
     return grudging(f"stub {number}") if number % 3 == 0 else note(f"stub {number}")
@@ -96,7 +96,7 @@ async def order(run: ms.Run, number: int) -> int:
     await run.step(note, f"charge {number}")
     await asyncio.sleep(0.05)
     if number % 7 == 0:
-        await run.options(retry=SOON).step(grudging, f"grudge {number}")
+        await run.options(retry=QUICK_RETRY).step(grudging, f"grudge {number}")
     if number % 5 == 0:
         await run.options(delivery="at_most_once").step(note, f"bet {number}")
     if number % 6 == 0:

@@ -82,7 +82,7 @@ class Overlap:
         self.first.start()
         wait_until(lambda: self._there.is_set() or not self.first.is_alive())
         self.second.start()
-        wait_until(lambda: not self.second.is_alive() or self.second.process.stands_in_line())
+        wait_until(lambda: not self.second.is_alive() or self.second.process.is_in_queue())
         self._go.set()
         for sender in (self.first, self.second):
             sender.join(TIMEOUT_S)

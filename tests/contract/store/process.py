@@ -148,9 +148,9 @@ class Process:
         """Let every channel take what is due for it."""
         channels = tuple(sorted({alert.channel for alert in self.read("alerts")}))
         take = take_alerts(*channels)
-        for taken in self.do(take).channels:
-            told = tuple(SentAlert(alert.seq, f"ref:{alert.incident}") for alert in taken.alerts)
-            self.do(SettleAlerts(lease=take.lease, channel=taken.name, sent=told))
+        for channel in self.do(take).channels:
+            reported = tuple(SentAlert(alert.seq, f"ref:{alert.incident}") for alert in channel.alerts)
+            self.do(SettleAlerts(lease=take.lease, channel=channel.name, sent=reported))
 
     def state(self, run: str) -> RunState:
         return self.run(run).state
@@ -282,7 +282,7 @@ class SqliteProcess(StoredProcess):
         super().__init__(database, SqliteReader(path), clock)
         self.path = path
 
-    def stands_in_line(self) -> bool:
+    def is_in_queue(self) -> bool:
         """Groups on one file come one after the other."""
         return True
 
@@ -303,23 +303,23 @@ class PostgresProcess(StoredProcess):
             address, clock=clock, handlers=HANDLERS, own_time=True, passed=clock.passed, lease_ms=lease_ms
         )
         super().__init__(database, PostgresReader(address), clock)
-        self._looking: Any = None
+        self._observer: Any = None
 
-    def stands_in_line(self) -> bool:
+    def is_in_queue(self) -> bool:
         """Tell whether this process waits for a lock of another one."""
         pid = self.database.connection.info.backend_pid
         return bool(self._peer().execute("select pg_blocking_pids(cast($1 as int)) <> '{}'", (pid,)).fetchall()[0][0])
 
     def _peer(self) -> Any:
         """A connection that only looks on."""
-        if self._looking is None:
-            self._looking = connect(self.database.address)
-        return self._looking
+        if self._observer is None:
+            self._observer = connect(self.database.address)
+        return self._observer
 
     def close(self) -> None:
         super().close()
-        if self._looking is not None:
-            self._looking.close()
+        if self._observer is not None:
+            self._observer.close()
 
     def tamper(self, statement: str) -> None:
         """Change a table behind the store's back, as somebody with a database shell would."""

@@ -86,9 +86,9 @@ def test_slots_that_were_not_in_time_are_found(store, clock):
 
 def test_usual_length_is_that_of_half_of_the_newest_successes(store, clock):
     """What failed tells nothing of it; what never succeeded has none."""
-    for took, state in ((9_000, None), (1_000, None), (5_000, None), (3_000, None), (70_000, RunState.FAILED)):
+    for duration_ms, state in ((9_000, None), (1_000, None), (5_000, None), (3_000, None), (70_000, RunState.FAILED)):
         run = store.begin()
-        clock.forward(took)
+        clock.forward(duration_ms)
         store.do(finish(run) if state is None else finish(run, state))
     store.start("b")
     assert usual_lengths(store.reader, ["a", "b"], 4) == {"a": 3_000}

@@ -21,12 +21,12 @@ def open_incidents(store, *names, to=None):
     store.do(RecordEvaluation(started_at=store.clock.now(), found=every))
 
 
-def taken(answer):
+def leased_alerts(answer):
     return {channel.name: [alert.incident.id for alert in channel.alerts] for channel in answer.channels}
 
 
-def settle(take, channel="ops", **what):
-    return SettleAlerts(lease=take.lease, channel=channel, **what)
+def settle(take, channel="ops", **options):
+    return SettleAlerts(lease=take.lease, channel=channel, **options)
 
 
 def states(store):
@@ -38,9 +38,9 @@ def test_channel_is_one_notifiers_at_a_time(store, new_process):
     open_incidents(store, "i1", "i2")
     other = new_process().open()
     first = store.do(take_alerts("ops"))
-    assert taken(first) == {"ops": ["i1", "i2"]}
+    assert leased_alerts(first) == {"ops": ["i1", "i2"]}
     assert not first.channels[0].alerts[0].is_again
-    assert taken(other.do(take_alerts("ops"))) == {}
+    assert leased_alerts(other.do(take_alerts("ops"))) == {}
     store.clock.forward(1_000)
     again = other.do(take_alerts("ops"))
     assert [alert.is_again for alert in again.channels[0].alerts] == [True, True]
@@ -52,7 +52,7 @@ def test_lease_ends_with_its_session(store, new_process):
     open_incidents(store, "i1")
     other.do(take_alerts("ops", lease_ms=10**9))
     store.do(DeclareSessionDead(other.session))
-    assert taken(store.do(take_alerts("ops"))) == {"ops": ["i1"]}
+    assert leased_alerts(store.do(take_alerts("ops"))) == {"ops": ["i1"]}
 
 
 def test_digest_is_taken_whole(store):
@@ -60,19 +60,19 @@ def test_digest_is_taken_whole(store):
     every = [(f"i{number}", Severity.DIGEST if number % 2 else Severity.NOTIFY) for number in range(8)]
     for name, severity in every:
         subject = Subject("a", IncidentKind.PERMANENT_ERROR, name)
-        one = found(subject, id=name, to=(NotificationTarget(0, "ops"),), severity=severity)
-        store.do(RecordEvaluation(started_at=store.clock.now(), found=(one,)))
+        finding = found(subject, id=name, to=(NotificationTarget(0, "ops"),), severity=severity)
+        store.do(RecordEvaluation(started_at=store.clock.now(), found=(finding,)))
     take = take_alerts("ops", most=2)
     (channel,) = store.do(take).channels
     assert [alert.incident.id for alert in channel.alerts] == ["i0", "i2", "i1", "i3", "i5", "i7"]
     store.do(settle(take, sent=tuple(SentAlert(alert.seq) for alert in channel.alerts)))
-    assert taken(store.do(take_alerts("ops", most=2))) == {"ops": ["i4", "i6"]}
+    assert leased_alerts(store.do(take_alerts("ops", most=2))) == {"ops": ["i4", "i6"]}
 
 
 def test_take_whose_answer_was_lost_is_the_same(store):
     """The same take sent again gets what it got."""
     open_incidents(store, "i1")
-    assert taken(store.twice(take_alerts("ops"))) == {"ops": ["i1"]}
+    assert leased_alerts(store.twice(take_alerts("ops"))) == {"ops": ["i1"]}
 
 
 def test_what_was_told_is_over(store):
@@ -81,7 +81,7 @@ def test_what_was_told_is_over(store):
     take = take_alerts("ops")
     (channel,) = store.do(take).channels
     assert store.do(settle(take, sent=(SentAlert(channel.alerts[0].seq, "ts-1"),))) == DONE
-    assert taken(store.do(take_alerts("ops"))) == {}
+    assert leased_alerts(store.do(take_alerts("ops"))) == {}
     assert states(store) == {"i1": AlertState.SENT}
     store.clock.forward(10)
     store.do(RecordEvaluation(started_at=store.clock.now(), well=(Subject("a", IncidentKind.PERMANENT_ERROR, "i1"),)))
@@ -101,7 +101,7 @@ def test_what_was_told_under_a_lease_that_is_over_was_told(store, new_process):
     store.do(settle(slow, sent=(SentAlert(channel.alerts[0].seq),)))
     assert states(store) == {"i1": AlertState.SENT}
     open_incidents(store, "i2")
-    assert taken(store.do(take_alerts("ops"))) == {}
+    assert leased_alerts(store.do(take_alerts("ops"))) == {}
 
 
 def test_channel_that_is_away_keeps_its_alerts_in_order(store):
@@ -114,7 +114,7 @@ def test_channel_that_is_away_keeps_its_alerts_in_order(store):
         open_incidents(store, f"j{number}")
         untried = tuple(alert.seq for alert in channel.alerts)
         store.do(settle(take, untried=untried, away="it answers 503", retry_after_ms=5_000))
-        assert taken(store.do(take_alerts("ops"))) == {}
+        assert leased_alerts(store.do(take_alerts("ops"))) == {}
         store.clock.forward(5_000)
     (view,) = store.read("channels")
     assert (view.failures, view.fault, view.since_at) == (2, "it answers 503", store.clock.now() - 10_000)
@@ -133,7 +133,7 @@ def test_refused_and_dropped_alerts_are_over(store):
     seqs = [alert.seq for alert in store.do(take).channels[0].alerts]
     store.do(settle(take, refused=(RefusedAlert(seqs[0], "no such channel"),), dropped=(seqs[1],)))
     assert states(store) == {"i1": AlertState.REFUSED, "i2": AlertState.DROPPED, "i3": AlertState.UNSENT}
-    assert taken(store.do(take_alerts("ops"))) == {"ops": ["i3"]}
+    assert leased_alerts(store.do(take_alerts("ops"))) == {"ops": ["i3"]}
 
 
 def test_channel_that_refuses_all_is_told_of(store):
@@ -143,8 +143,8 @@ def test_channel_that_refuses_all_is_told_of(store):
     (channel,) = store.do(take).channels
     store.do(settle(take, refused=(RefusedAlert(channel.alerts[0].seq, "it answers 400"),)))
     store.clock.forward(120_000)
-    (judged,) = evaluate_channels(store.read("channels"), ("ops",), store.clock.now())
-    found = judged.finding
+    (evaluated,) = evaluate_channels(store.read("channels"), ("ops",), store.clock.now())
+    found = evaluated.finding
     assert found is not None
     assert found.text == "channel ops takes nothing: it answers 400"
     open_incidents(store, "i2")
@@ -160,9 +160,9 @@ def test_alert_waits_for_its_time(store):
     """What a quiet hour holds back is not due, and channels that nobody can reach are left alone."""
     now = store.clock.now()
     open_incidents(store, "i1", to=(NotificationTarget(now + 1_000, "ops"), NotificationTarget(now, "other")))
-    assert taken(store.do(take_alerts("ops"))) == {}
+    assert leased_alerts(store.do(take_alerts("ops"))) == {}
     store.clock.forward(1_000)
-    assert taken(store.do(take_alerts("ops"))) == {"ops": ["i1"]}
+    assert leased_alerts(store.do(take_alerts("ops"))) == {"ops": ["i1"]}
 
 
 def test_what_waits_for_its_own_time_does_not_count_as_untold(store):
@@ -186,8 +186,8 @@ def test_what_waits_is_counted_by_channel(store):
     waiting = [UnsentAlerts("mail", 2, 9_000), UnsentAlerts("ops", 2, 0)]
     assert store.read("unsent_alerts") == waiting
     take = take_alerts("ops")
-    told = tuple(SentAlert(alert.seq) for alert in store.do(take).channels[0].alerts)
-    store.do(settle(take, sent=told))
+    reported = tuple(SentAlert(alert.seq) for alert in store.do(take).channels[0].alerts)
+    store.do(settle(take, sent=reported))
     assert store.read("unsent_alerts") == [waiting[0], UnsentAlerts("ops", 0, None)]
 
 
@@ -197,12 +197,12 @@ def test_channel_that_a_clock_put_off_while_it_was_ahead_is_told_now(store):
     store.clock.at = now + 3 * 24 * 3_600_000
     open_incidents(store, "i1", to=(NotificationTarget(store.clock.now(), "ops"),))
     take = take_alerts("ops")
-    assert taken(store.do(take)) == {"ops": ["i1"]}
+    assert leased_alerts(store.do(take)) == {"ops": ["i1"]}
     store.do(settle(take, away="refused", retry_after_ms=30_000))
     store.clock.at = now
     assert store.read("is_alert_due", now)
     take = take_alerts("ops")
-    assert taken(store.do(take)) == {"ops": ["i1"]}
+    assert leased_alerts(store.do(take)) == {"ops": ["i1"]}
     store.do(settle(take, away="refused", retry_after_ms=24 * 3_600_000))
     assert store.read("channels")[0].since_at == now
     assert not store.read("is_alert_due", now)

@@ -7,7 +7,8 @@ from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ResumeAutomation, RetireAutomation
 from mainspring.store.commands.triggers import ReportConsumer
 from mainspring.store.read import triggers
-from tests.contract.store.arrivals import (
+from tests.contract.store.deliveries import (
+    accepting,
     announced,
     gathering,
     hook,
@@ -15,7 +16,6 @@ from tests.contract.store.arrivals import (
     on_event,
     on_run,
     on_runs,
-    taking_in,
     waiting,
 )
 from tests.contract.store.process import event, fail, finish
@@ -111,11 +111,11 @@ def test_a_retired_automation_frees_its_path(store):
 
 def test_a_new_name_takes_along_what_arrived(store):
     """Keys count on, what is held goes on, what is remembered of a key is remembered, and nothing of the old name is left."""
-    pace = FlowControl.parse(throttle="1h")
+    flow_control = FlowControl.parse(throttle="1h")
     rows = (hook("a", "/in"), on_event("a"))
     store.do(announced(*rows))
     store.do(
-        *(taking_in(store, key, pace=pace) for key in ("one", "two")),
+        *(accepting(store, key, pace=flow_control) for key in ("one", "two")),
         event(id="e1"),
         ReportConsumer("a/webhook", 1, None, None),
     )
@@ -124,10 +124,10 @@ def test_a_new_name_takes_along_what_arrived(store):
     assert known(store) == {"new/event": (None, None), "new/webhook": ("/in", None)}
     assert listed(store, "new/webhook") == [("one", "started"), ("two", "held")]
     assert len(waiting(store, "new/event")) == 1
-    assert [desk.trigger for desk in triggers.consumers(store.reader)] == ["new/webhook"]
-    again = taking_in(store, "one", trigger="new/webhook", pace=pace)
+    assert [consumer.trigger for consumer in triggers.consumers(store.reader)] == ["new/webhook"]
+    again = accepting(store, "one", trigger="new/webhook", pace=flow_control)
     assert not store.do(again).first
-    assert store.do(taking_in(store, "three", trigger="new/webhook", pace=pace)).state is DeliveryState.HELD
+    assert store.do(accepting(store, "three", trigger="new/webhook", pace=flow_control)).state is DeliveryState.HELD
     store.do(event(id="e2"))
     assert len(waiting(store, "new/event")) == 2
     for table in ("triggers", "topics", "deliveries", "flow_control", "consumers"):
@@ -137,8 +137,11 @@ def test_a_new_name_takes_along_what_arrived(store):
 
 def test_a_new_name_leaves_those_alone_whose_names_begin_alike(store):
     """Names may hold a "/": what is of a/b is no trigger of a, and moves with a/b alone."""
-    pace = FlowControl.parse(throttle="1h")
-    own = {"a": taking_in(store, "one", pace=pace), "a/b": taking_in(store, "two", trigger="a/b/webhook", pace=pace)}
+    flow_control = FlowControl.parse(throttle="1h")
+    own = {
+        "a": accepting(store, "one", pace=flow_control),
+        "a/b": accepting(store, "two", trigger="a/b/webhook", pace=flow_control),
+    }
 
     def rows(*names: str):
         return [row for name in names for row in (hook(name, None), on_event(name), on_runs(name, "x", "y"))]

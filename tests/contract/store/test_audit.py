@@ -54,19 +54,19 @@ def test_failed_act_leaves_no_row(store):
 
 def test_acts_by_some_doors_are_found_among_others(store, clock):
     """Newest first, since an instant, among so many of all; a door is not the beginning of another's name."""
-    began = clock.now()
+    started_at = clock.now()
     for place, who in enumerate(("cli:ann@box", "api:bot", "web:ana", "climb:x")):
         clock.forward(1_000)
         store.do(msgspec.structs.replace(audited(SetQueue("q", concurrency=place + 1), verb=f"v{place}"), actor=who))
 
-    def found(since_at=began, among=10, limit=10):
+    def found(since_at=started_at, among=10, limit=10):
         rows, has_more = audit_rows_of(store.reader, ("cli", "web"), since_at, among=among, limit=limit)
         return [row.actor for row in rows], has_more
 
     assert found() == (["web:ana", "cli:ann@box"], False)
-    assert found(began + 2_000) == (["web:ana"], False)
+    assert found(started_at + 2_000) == (["web:ana"], False)
     assert found(among=3) == (["web:ana"], True)
-    assert found(began + 2_000, among=3) == (["web:ana"], False)
+    assert found(started_at + 2_000, among=3) == (["web:ana"], False)
     assert found(limit=1) == (["web:ana"], True)
 
 
@@ -128,7 +128,7 @@ def act(store, clock, actor, verb, subject):
 @pytest.fixture
 def log(store, clock):
     """Six acts, a second apart, and the instant before them; one of them is with a run of `a`."""
-    began = clock.now()
+    started_at = clock.now()
     run = store.start("a").run
     for actor, verb, subject in (
         ("cli:ann@box", "pause", "automation:a"),
@@ -139,7 +139,7 @@ def log(store, clock):
         ("link:bob", "acknowledge", "incident:i"),
     ):
         act(store, clock, actor, verb, subject)
-    return began
+    return started_at
 
 
 FITTING = [
@@ -163,9 +163,9 @@ FITTING = [
 
 def test_log_is_filtered(store, log):
     """By whom, at which door, what, with which, from and until when; a name means whoever has it, and no longer one."""
-    for which, expected in FITTING:
-        page = audit_page(store.reader, AuditFilter(**which))
-        assert ([row.seq for row in page.rows], page.cursor) == (expected, None), which
+    for filters, expected in FITTING:
+        page = audit_page(store.reader, AuditFilter(**filters))
+        assert ([row.seq for row in page.rows], page.cursor) == (expected, None), filters
     for since, until, seqs in ((0, 9, "654321"), (3, 9, "6543"), (0, 3, "21"), (2, 4, "32"), (7, 9, ""), (0, 1, "")):
         at = AuditFilter(since_at=log + since * 1000, until_at=log + until * 1000)
         assert "".join(str(row.seq) for row in audit_page(store.reader, at).rows) == seqs, (since, until)
@@ -175,17 +175,17 @@ def test_pages_of_a_filter_are_whole(store, log, monkeypatch):
     """However little is looked at for one page, all pages together hold what fits, each once, newest first."""
     for reach in (1, 2):
         monkeypatch.setattr(audit_pages, "MOST_READ", reach)
-        for which, expected in FITTING:
-            assert paged(store.reader, AuditFilter(**which)) == expected, (reach, which)
+        for filters, expected in FITTING:
+            assert paged(store.reader, AuditFilter(**filters)) == expected, (reach, filters)
 
 
-def paged(reader, which):
+def paged(reader, filters):
     """Return what all pages of one row hold; an endless list ends in an error."""
     found, cursor = [], None
     for _ in range(20):
-        page = audit_page(reader, which, limit=1, cursor=cursor)
+        page = audit_page(reader, filters, limit=1, cursor=cursor)
         found += [row.seq for row in page.rows]
         cursor = page.cursor
         if cursor is None:
             return found
-    raise AssertionError(which)
+    raise AssertionError(filters)

@@ -38,9 +38,9 @@ def test_of_processes_that_pass_only_the_blocked_one_on_probation_is_watched(sto
     """Which nobody else tells of; who runs something by hand sees himself that it hangs."""
     sessions = {}
     for role in ("worker", "probation", "run"):
-        one = new_process().open(role)
-        one.do(RecordBlockedLoop(4_000, ("shop.py:14 poll",)))
-        sessions[role] = one.session
+        process = new_process().open(role)
+        process.do(RecordBlockedLoop(4_000, ("shop.py:14 poll",)))
+        sessions[role] = process.session
     idle = new_process().open("probation").session
     watched = {process.session: process.blocked for process in list_processes(status.sessions(store.reader))}
     assert watched.keys() >= {sessions["worker"], sessions["probation"]}

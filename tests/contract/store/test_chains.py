@@ -308,13 +308,13 @@ class Chain(RuleBasedStateMachine):
         self.store.do(ReturnFact(self.run.id, self.run.claim, place[1], "paid", b"{}", 0, event=number))
 
     @rule()
-    def begin_anew(self):
+    def begin_again(self):
         self.run = restart(self.store, self.run)
         self.waits.clear()
         self.rank = 0
 
     @rule(ms=st.integers(1, 5))
-    def let_time_pass(self, ms):
+    def advance_clock(self, ms):
         self.clock.forward(ms)
 
     @invariant()

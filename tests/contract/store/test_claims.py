@@ -45,11 +45,11 @@ def test_priority_goes_first_but_ages(store, clock):
 
 def test_resumes_go_before_starts(store):
     """A run that was begun is continued before any new one, whatever its place."""
-    begun = store.begin()
+    started = store.begin()
     waiting = store.start(priority=9).run
-    store.do(suspend(begun))
-    store.do(signal(begun.id))
-    assert store.ids() == [begun.id, waiting]
+    store.do(suspend(started))
+    store.do(signal(started.id))
+    assert store.ids() == [started.id, waiting]
 
 
 def test_due_time_makes_ready(store, clock):
@@ -82,11 +82,11 @@ def test_rate_limits_starts(store, clock):
         store.start()
     assert len(store.ids(1)) == 1
     clock.forward(600)
-    began = clock.now() - 600
+    started_at = clock.now() - 600
     assert len(store.ids()) == 1
     claimed = store.claim()
     assert claimed.runs == ()
-    assert claimed.next_due_at == began + 1_000
+    assert claimed.next_due_at == started_at + 1_000
     clock.forward(399)
     assert store.ids() == []
     clock.forward(1)
@@ -117,8 +117,8 @@ def test_small_claims_are_fair_too(store):
     for _ in range(60):
         store.start(queue="long")
     short = store.start(queue="short").run
-    taken = [store.ids(1)[0] for _ in range(40)]
-    assert short in taken
+    claimed = [store.ids(1)[0] for _ in range(40)]
+    assert short in claimed
 
 
 def test_claim_limits_to_queues(store):
@@ -141,8 +141,8 @@ def test_version_and_name_choose_the_worker(store):
     """A worker takes only what it announced: name and version."""
     store.start("unknown")
     store.start("a", version=2)
-    mine = store.start("a").run
-    assert store.ids() == [mine]
+    own = store.start("a").run
+    assert store.ids() == [own]
 
 
 def test_paused_automation_is_passed_over(store, clock):
@@ -165,8 +165,8 @@ def test_a_long_blocked_backlog_costs_nothing(store):
     """Rows that cannot be taken do not hide the ones behind them."""
     store.do(*[store.starting("unknown", id=f"u{i}") for i in range(800)])
     store.do(PauseAutomation("b", None, "ann", None), *[store.starting("b", id=f"p{i}") for i in range(800)])
-    mine = store.start("a").run
-    assert store.ids(1) == [mine]
+    own = store.start("a").run
+    assert store.ids(1) == [own]
 
 
 @pytest.mark.parametrize("found", [0, 1])
@@ -205,10 +205,10 @@ def test_suspects_are_claimed_on_request_only(store, second, new_process):
     second.do(DeclareSessionDead(store.session, crashed=True))
     assert second.ids() == [ordinary]
     second.start()
-    (suspect,) = second.claim(suspects=True).runs
-    assert (suspect.id, suspect.claim, suspect.fresh) == (victim.id, 2, False)
-    second.do(ClearProbation(suspect.id, suspect.claim), suspend(suspect), signal(suspect.id))
-    assert suspect.id in second.ids()
+    (on_probation,) = second.claim(suspects=True).runs
+    assert (on_probation.id, on_probation.claim, on_probation.fresh) == (victim.id, 2, False)
+    second.do(ClearProbation(on_probation.id, on_probation.claim), suspend(on_probation), signal(on_probation.id))
+    assert on_probation.id in second.ids()
 
 
 def test_newer_deployment_keeps_its_runs(store, second):
@@ -258,8 +258,8 @@ def test_release_gives_a_run_back(store, second):
     """A released run is ready at once for any worker, with the next claim number."""
     run = store.begin()
     store.twice(outcome(run, 1), ReleaseRun(run.id, run.claim, 1))
-    taken = second.claim_one()
-    assert (taken.id, taken.claim, taken.rank, taken.fresh) == (run.id, 2, 1, False)
+    claimed = second.claim_one()
+    assert (claimed.id, claimed.claim, claimed.rank, claimed.fresh) == (run.id, 2, 1, False)
 
 
 @pytest.mark.parametrize("limit", [1, 3])
@@ -278,9 +278,9 @@ def test_claim_under_one_run_takes_it_and_what_it_asked_for_and_no_other(store):
     (run,) = store.claim(under=root).runs
     child = store.start(parent=ParentLink(root, "c#1", run.claim), input=b"[3]").run
     store.do(OpenWait(root, run.claim, "c#2", "run", found))
-    taken = {run.id: run for run in store.claim(under=root).runs}
-    assert (run.id, set(taken)) == (root, {child, found})
-    grandchild = store.start(parent=ParentLink(child, "c#1", taken[child].claim), input=b"[4]").run
+    claimed = {run.id: run for run in store.claim(under=root).runs}
+    assert (run.id, set(claimed)) == (root, {child, found})
+    grandchild = store.start(parent=ParentLink(child, "c#1", claimed[child].claim), input=b"[4]").run
     assert store.ids(under=root) == [grandchild]
     assert store.ids(under="r_none") == []
     assert store.ids() == [other]

@@ -271,19 +271,19 @@ def test_clock_that_drifts_is_no_step(store, clock):
 def test_silence_is_noticed_in_its_time_although_the_clock_was_put_back(site, clock):
     """The last success lies ahead: it counts as long ago as it is, also once the clock has caught up with it."""
     site.announce("a", silence="2h")
-    site.look()
+    site.evaluate()
     site.succeed()
-    site.look(30 * MINUTE)
+    site.evaluate(30 * MINUTE)
     clock.put(-3 * HOUR)
-    site.look(89 * MINUTE)
+    site.evaluate(89 * MINUTE)
     assert IncidentKind.SILENCE not in open_kinds(site)
-    site.look(2 * MINUTE)
+    site.evaluate(2 * MINUTE)
     assert IncidentKind.SILENCE in open_kinds(site)
     for _ in range(8):
-        site.look(30 * MINUTE)
+        site.evaluate(30 * MINUTE)
         assert IncidentKind.SILENCE in open_kinds(site)
     site.succeed()
-    site.look(1_000)
+    site.evaluate(1_000)
     assert IncidentKind.SILENCE not in open_kinds(site)
 
 
@@ -315,11 +315,11 @@ def regressions(site, wrong=True):
 
 def test_clock_that_is_put_back_is_one_incident_until_it_has_passed_the_old_instant(site, clock):
     """It names from when to when, and what waits. `status` does not repeat that."""
-    site.look()
+    site.evaluate()
     site.store.start(due_at=clock.at + HOUR)
     clock.forward(MINUTE)
     clock.put(-2 * HOUR)
-    site.look()
+    site.evaluate()
     (incident,) = regressions(site)
     assert incident.text == (
         "the clock was put back by 2h, from 2027-01-15 08:01:00 UTC to 2027-01-15 06:01:00 UTC; 1 start waits for the wall clock"
@@ -331,26 +331,26 @@ def test_clock_that_is_put_back_is_one_incident_until_it_has_passed_the_old_inst
     )
     assert sum("the clock was put back" in problem for problem in verdict.problems) == 1
     assert not any("requested while" in problem for problem in verdict.problems)
-    site.look(HOUR)
+    site.evaluate(HOUR)
     assert len(regressions(site)) == 1
-    site.look(HOUR - 1_000)
+    site.evaluate(HOUR - 1_000)
     assert len(regressions(site)) == 1
-    site.look(1_000)
+    site.evaluate(1_000)
     assert regressions(site) == []
-    assert site.told().count((NotificationEvent.OPENED, "ops")) == 1
+    assert site.notices().count((NotificationEvent.OPENED, "ops")) == 1
 
 
 def test_silence_after_a_clock_was_put_back_is_part_of_its_incident(site, clock):
     """Slots that have run do not run again, so there is no success for a while."""
     site.announce("a", every="30m")
     for _ in range(6):
-        site.look(HOUR)
+        site.evaluate(HOUR)
         site.succeed()
-    site.look()
+    site.evaluate()
     site.store.deliver_all()
     clock.put(-2 * HOUR)
     for _ in range(8):
-        site.look(10 * MINUTE)
+        site.evaluate(10 * MINUTE)
     late = (IncidentKind.SILENCE, IncidentKind.LATE_START)
     silent = [incident for incident in site.store.read("incidents") if incident.subject.kind in late]
     (clock_incident,) = regressions(site)
@@ -361,13 +361,13 @@ def test_silence_after_a_clock_was_put_back_is_part_of_its_incident(site, clock)
 def test_clock_that_is_set_forward_makes_nothing_silent_late_or_slow(site, clock):
     """What was jumped over counts neither as silence nor as the length of a run. What does not come afterwards is told in its time."""
     site.announce("a", every="1h")
-    site.look()
+    site.evaluate()
     site.succeed()
     running = site.store.begin(automation="a")
-    site.look(MINUTE)
+    site.evaluate(MINUTE)
     clock.put(6 * HOUR)
     late = {IncidentKind.SILENCE, IncidentKind.LATE_START}
-    site.look(1_000)
+    site.evaluate(1_000)
     assert not open_kinds(site) & late
     facts = FactsReader(site.store.reader).read(clock.at)
     assert {automation.name: automation.running_since_at for automation in facts.automations}[
@@ -379,13 +379,13 @@ def test_clock_that_is_set_forward_makes_nothing_silent_late_or_slow(site, clock
     }
     assert [end.duration_ms for end in ends["a"]] == [MINUTE + 1_000, 0]
     for _ in range(12):
-        site.look(10 * MINUTE)
+        site.evaluate(10 * MINUTE)
     assert open_kinds(site) & late
 
 
 def test_run_during_which_the_clock_was_put_back_took_an_unknown_time(site, clock):
     """Not none at all."""
-    site.look()
+    site.evaluate()
     running = site.store.begin(automation="b")
     clock.forward(MINUTE)
     clock.put(-HOUR)
@@ -398,38 +398,38 @@ def test_run_during_which_the_clock_was_put_back_took_an_unknown_time(site, cloc
 
 def test_clock_that_is_set_right_again_ends_the_incident(site, clock):
     """Forward to where it was."""
-    site.look()
+    site.evaluate()
     clock.put(-2 * HOUR)
-    site.look()
+    site.evaluate()
     assert len(regressions(site)) == 1
     clock.put(2 * HOUR)
-    site.look()
+    site.evaluate()
     assert regressions(site) == []
 
 
 def test_clock_that_is_put_back_by_a_few_minutes_is_a_note_alone(site, clock):
     """Up to five minutes, and forward by any span."""
-    site.look()
+    site.evaluate()
     for by_ms in (-5 * MINUTE, 3 * HOUR):
         clock.put(by_ms)
-        site.look(1_000)
+        site.evaluate(1_000)
         assert regressions(site) == []
     assert len(report_clock(site.store.reader, clock.at, "UTC").notes) == 2
 
 
 def test_person_resolves_the_incident_of_a_clock_that_was_put_back(site, clock):
     """For good: what waits is decided. The next step is another one."""
-    site.look()
+    site.evaluate()
     site.store.start(due_at=clock.at + HOUR)
     clock.put(-2 * HOUR)
-    site.look()
+    site.evaluate()
     (incident,) = regressions(site)
     site.store.do(ResolveIncident(incident.id, "ann", "the clock is right now"))
-    site.look(MINUTE)
+    site.evaluate(MINUTE)
     assert regressions(site) == []
     assert report_clock(site.store.reader, clock.at, "UTC").waiting == []
     clock.put(-HOUR)
-    site.look(MINUTE)
+    site.evaluate(MINUTE)
     (again,) = regressions(site)
     assert (again.id, again.opened, again.facts["by_ms"]) == (incident.id, 2, HOUR)
 
@@ -437,14 +437,14 @@ def test_person_resolves_the_incident_of_a_clock_that_was_put_back(site, clock):
 def test_slots_that_have_run_are_counted_while_they_lie_ahead(site, clock):
     """They do not run again."""
     site.announce("a", every="1h")
-    site.look()
+    site.evaluate()
     for _ in range(3):
         slot_at = clock.at + HOUR - (clock.at + HOUR) % HOUR
-        site.look(slot_at - clock.at)
+        site.evaluate(slot_at - clock.at)
         start = site.store.starting(slot=SlotLink("a", slot_at))
         site.store.do(MakeSlot("a", slot_at, slot_at + HOUR, "run", start))
     clock.put(-2 * HOUR - MINUTE)
-    site.look()
+    site.evaluate()
     (incident,) = regressions(site)
     assert incident.text.endswith("; 3 slots that lie ahead have their runs and do not run again")
 

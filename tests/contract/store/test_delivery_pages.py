@@ -8,7 +8,7 @@ from mainspring.domain.ids import make_id
 from mainspring.domain.states import DeliveryState
 from mainspring.store.commands.triggers import ReplayDelivery
 from mainspring.store.read import triggers
-from tests.contract.store.arrivals import announced, hook, taking_in
+from tests.contract.store.deliveries import accepting, announced, hook
 
 TRIGGERS = ("a/webhook", "b/webhook")
 S = DeliveryState
@@ -21,7 +21,7 @@ def rows(store, clock):
     for n in range(9):
         refused = "no" if n % 4 == 3 else None
         id = make_id("d", clock.now(), n)
-        store.do(taking_in(store, f"k{n}", id=id, trigger=TRIGGERS[n % 3 == 0], refused=refused))
+        store.do(accepting(store, f"k{n}", id=id, trigger=TRIGGERS[n % 3 == 0], refused=refused))
         clock.forward(1_000)
     return triggers.deliveries(store.reader, limit=50).deliveries
 
@@ -37,8 +37,8 @@ def list_pages(store, at_most=3, **filters):
         cursor = page.cursor
 
 
-@pytest.mark.parametrize("looked_at", [1_000, None, 3])
-def test_pages_hold_what_is_asked_for_once_each(store, rows, looked_at):
+@pytest.mark.parametrize("rows_read", [1_000, None, 3])
+def test_pages_hold_what_is_asked_for_once_each(store, rows, rows_read):
     """Whatever is asked for, and however little of it is looked at for one page."""
     for names, state, since_at in product(
         (None, ["a/webhook"], []), (None, S.REFUSED, S.HELD), (0, rows[4].received_at)
@@ -48,7 +48,7 @@ def test_pages_hold_what_is_asked_for_once_each(store, rows, looked_at):
             for row in rows
             if (names is None or row.trigger in names) and state in (None, row.state) and row.received_at >= since_at
         ]
-        found = list_pages(store, looked_at, triggers=names, state=state, since_at=since_at)[0]
+        found = list_pages(store, rows_read, triggers=names, state=state, since_at=since_at)[0]
         assert found == expected, (names, state, since_at)
 
 
@@ -63,7 +63,7 @@ def test_deliveries_are_found_by_span_and_by_what_their_verifier_said(store, row
     ids = [row.id for row in rows]
     since_at, until_at = rows[6].received_at, rows[2].received_at
     assert list_pages(store, None, since_at=since_at, until_at=until_at)[0] == ids[3:7]
-    store.do(taking_in(store, "said", verified="github"))
+    store.do(accepting(store, "said", verified="github"))
     assert [row.verified for row in triggers.deliveries(store.reader, verified="github").deliveries] == ["github"]
     assert triggers.deliveries(store.reader, verified="git").deliveries == []
 
@@ -73,7 +73,7 @@ def test_what_came_after_a_span_takes_no_part_in_a_page(store, rows, clock):
     until_at = clock.now()
     clock.forward(60_000)
     for n in range(5):
-        store.do(taking_in(store, f"later{n}"))
+        store.do(accepting(store, f"later{n}"))
     page = triggers.deliveries(store.reader, until_at=until_at, limit=2, at_most=3)
     assert [row.id for row in page.deliveries] == [row.id for row in rows[:2]]
     assert list_pages(store, until_at=until_at)[0] == [row.id for row in rows]

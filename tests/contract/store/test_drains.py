@@ -54,16 +54,16 @@ def test_drain_of_a_finished_run_or_at_a_persons_request_blames_no_one(store, ne
     store.do(finish(run))
     store.do(CloseSession(((run.id, run.claim),)))
     assert store.run(run.id).state == RunState.SUCCEEDED
-    asked = new_process().open()
-    asked.announce("a", "b")
+    draining = new_process().open()
+    draining.announce("a", "b")
     for _ in range(3):
         worker = new_process().open()
         worker.announce("a", "b")
         left = worker.begin() if _ == 0 else worker.claim_one()
-        asked.do(DrainSession(worker.session))
+        draining.do(DrainSession(worker.session))
         worker.do(CloseSession(((left.id, left.claim),)))
-    assert asked.ids() == [left.id]
-    assert asked.reader.read_text("select count(*) from worker_losses", ()) == [(0,)]
+    assert draining.ids() == [left.id]
+    assert draining.reader.read_text("select count(*) from worker_losses", ()) == [(0,)]
 
 
 def test_drain_on_probation_beside_other_suspects_counts_for_none(store, new_process):

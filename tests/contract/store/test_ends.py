@@ -60,5 +60,5 @@ def test_ended_and_stopped_runs_are_found_among_those_that_are_awaited(store):
     """One read for many; runs that go on, or are not asked for, are left out."""
     done, halted, running, other = (store.begin() for _ in range(4))
     store.do(finish(done), halt(halted), finish(other))
-    asked = f'["{done.id}", "{halted.id}", "{running.id}", "none"]'
-    assert {row[0] for row in store.reader.read("list_ended_among", (asked,))} == {done.id, halted.id}
+    ids = f'["{done.id}", "{halted.id}", "{running.id}", "none"]'
+    assert {row[0] for row in store.reader.read("list_ended_among", (ids,))} == {done.id, halted.id}

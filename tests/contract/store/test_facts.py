@@ -35,7 +35,7 @@ from mainspring.store.commands.automations import (
 from mainspring.store.commands.runs import SlotLink
 from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead, RecordHeartbeat
 from mainspring.store.commands.triggers import ReportConsumer, TriggerRow
-from tests.contract.store.arrivals import announced
+from tests.contract.store.deliveries import announced
 from tests.contract.store.process import ask, fail, finish, halt
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -51,13 +51,13 @@ def facts(store, clock):
     return read
 
 
-def one(facts, name="a"):
+def facts_of(facts, name="a"):
     return next(each for each in facts.automations if each.name == name)
 
 
-def run_once(store, clock, took_ms=1_000, end=finish):
+def run_once(store, clock, duration_ms=1_000, end=finish):
     run = store.begin()
-    clock.forward(took_ms)
+    clock.forward(duration_ms)
     store.do(end(run))
     return run
 
@@ -66,14 +66,14 @@ def test_ends_are_read_newest_first(store, clock, facts):
     """With state and duration; five of each, and twenty where one of those failed."""
     for _ in range(7):
         run_once(store, clock)
-    assert len(one(facts()).ends) == 5
+    assert len(facts_of(facts()).ends) == 5
     last = run_once(store, clock, 3_000, fail)
-    found = one(facts())
+    found = facts_of(facts())
     assert len(found.ends) == 8
     assert (found.ends[0].run, found.ends[0].failed, found.ends[0].duration_ms) == (last.id, True, 3_000)
     assert (found.recent.succeeded, found.recent.failed, found.recent.started) == (7, 1, 8)
-    assert one(facts(window=timedelta(hours=2))).recent == found.recent
-    assert one(facts(), "b").ends == ()
+    assert facts_of(facts(window=timedelta(hours=2))).recent == found.recent
+    assert facts_of(facts(), "b").ends == ()
 
 
 def test_ends_are_read_again_where_figures_changed(store, clock):
@@ -83,8 +83,8 @@ def test_ends_are_read_again_where_figures_changed(store, clock):
     reader.read(clock.now())
     clock.forward(HOUR)
     run_once(store, clock)
-    assert one(reader.read(clock.now())) == one(FactsReader(store.reader).read(clock.now()))
-    assert len(one(reader.read(clock.now())).ends) == 2
+    assert facts_of(reader.read(clock.now())) == facts_of(FactsReader(store.reader).read(clock.now()))
+    assert len(facts_of(reader.read(clock.now())).ends) == 2
 
 
 def test_success_is_known_exactly_while_its_run_is_kept(store, clock, facts):
@@ -92,14 +92,14 @@ def test_success_is_known_exactly_while_its_run_is_kept(store, clock, facts):
     clock.forward(10_000)
     run_once(store, clock)
     at = clock.now()
-    assert one(facts()).succeeded_at == at
+    assert facts_of(facts()).succeeded_at == at
     clock.forward(2 * MINUTE)
     store.do(ApplyRetention(clock.now(), None, None, None, None))
-    assert one(facts()).succeeded_at == at - at % MINUTE + MINUTE - 1
+    assert facts_of(facts()).succeeded_at == at - at % MINUTE + MINUTE - 1
     clock.forward(3 * DAY)
-    late = one(facts()).succeeded_at
+    late = facts_of(facts()).succeeded_at
     store.do(ApplyRetention(None, None, None, None, None))
-    assert late == one(facts()).succeeded_at == at - at % HOUR + HOUR - 1
+    assert late == facts_of(facts()).succeeded_at == at - at % HOUR + HOUR - 1
 
 
 def test_schedules_come_with_the_slot_that_did_not_begin(store, clock, facts):
@@ -110,11 +110,11 @@ def test_schedules_come_with_the_slot_that_did_not_begin(store, clock, facts):
     start = store.starting(slot=SlotLink("a", now + HOUR))
     clock.forward(HOUR)
     store.do(MakeSlot("a", now + HOUR, now + 2 * HOUR, "run", start, None))
-    (cadence,) = one(facts()).cadences
+    (cadence,) = facts_of(facts()).cadences
     assert (cadence.since_at, cadence.next_slot_at) == (now, now + 2 * HOUR)
     assert (cadence.unbegun_at, cadence.unbegun_run) == (now + HOUR, start.id)
     store.claim_one()
-    assert one(facts()).cadences[0].unbegun_run is None
+    assert facts_of(facts()).cadences[0].unbegun_run is None
 
 
 def test_slot_that_did_not_begin_is_told_whatever_became_of_the_next(store, clock, facts):
@@ -128,13 +128,13 @@ def test_slot_that_did_not_begin_is_told_whatever_became_of_the_next(store, cloc
     store.do(MakeSlot("a", first + HOUR, first + 2 * HOUR, "skipped", None, "the run of the slot before still goes on"))
     store.do(MakeSlot("a", first + 2 * HOUR, first + 3 * HOUR, "run", starts[1], None))
     store.do(past)
-    (cadence,) = one(facts()).cadences
+    (cadence,) = facts_of(facts()).cadences
     assert (cadence.unbegun_at, cadence.unbegun_run) == (first, starts[0].id)
     store.claim_one()
-    (cadence,) = one(facts()).cadences
+    (cadence,) = facts_of(facts()).cadences
     assert (cadence.unbegun_at, cadence.unbegun_run) == (first + 2 * HOUR, starts[1].id)
     store.claim(2)
-    assert one(facts()).cadences[0].unbegun_run is None
+    assert facts_of(facts()).cadences[0].unbegun_run is None
 
 
 def test_waiting_running_and_asking_are_read(store, clock, facts):
@@ -147,11 +147,11 @@ def test_waiting_running_and_asking_are_read(store, clock, facts):
     clock.forward(1_000)
     store.start()
     store.start("b", due_at=clock.now() + DAY)
-    found = one(facts())
+    found = facts_of(facts())
     assert (found.waiting.number, found.waiting.since_at, found.waiting.queue) == (2, at + 1_000, "mail")
     assert found.running_since_at == at
     assert [(each.run, each.opened_at) for each in found.questions] == [(run.id, at)]
-    assert one(facts(), "b").waiting is None
+    assert facts_of(facts(), "b").waiting is None
 
 
 def test_backlog_is_counted_as_far_as_it_is_stated(store, clock):
@@ -160,35 +160,35 @@ def test_backlog_is_counted_as_far_as_it_is_stated(store, clock):
     store.do(*[store.starting() for _ in range(1_500)])
     reader = FactsReader(store.reader)
     for _ in range(2):
-        assert one(reader.read(clock.now())).waiting.number == 1_500
+        assert facts_of(reader.read(clock.now())).waiting.number == 1_500
 
 
 def test_pauses_begin_the_expecting_anew(store, clock, facts):
     """When somebody ended one, or it ended by itself; the paused and the retired are told apart."""
     store.do(PauseAutomation("a", None, "ann", None))
-    assert one(facts()).is_off(clock.now())
+    assert facts_of(facts()).is_off(clock.now())
     clock.forward(5_000)
     store.do(ResumeAutomation("a"))
-    assert one(facts()).expected_from_at == clock.now()
+    assert facts_of(facts()).expected_from_at == clock.now()
     store.do(PauseAutomation("b", clock.now() + 7_000, "ann", None))
     clock.forward(9_000)
-    assert one(facts(), "b").expected_from_at == clock.now() - 2_000
-    assert not one(facts(), "b").is_off(clock.now())
+    assert facts_of(facts(), "b").expected_from_at == clock.now() - 2_000
+    assert not facts_of(facts(), "b").is_off(clock.now())
     store.do(RetireAutomation("b"))
-    assert one(facts(), "b").is_off(clock.now())
+    assert facts_of(facts(), "b").is_off(clock.now())
 
 
 def test_hold_of_the_store_begins_the_expecting_anew_but_ends_no_open_silence(store, clock, facts):
     """What was silent before a restore has not succeeded since: it stays wrong, held and released."""
     silent = frozenset({Subject("a", IncidentKind.SILENCE)})
     store.do(SetMeta("held", "1"))
-    assert one(facts()).success_from_at == clock.now()
-    assert one(facts(open=silent)).success_from_at == 0
-    assert one(facts(open=silent)).expected_from_at == clock.now()
+    assert facts_of(facts()).success_from_at == clock.now()
+    assert facts_of(facts(open=silent)).success_from_at == 0
+    assert facts_of(facts(open=silent)).expected_from_at == clock.now()
     store.do(SetMeta("held", None), SetMeta("released_at", str(clock.now())))
     clock.forward(5_000)
-    assert one(facts()).success_from_at == clock.now() - 5_000
-    assert one(facts(open=silent)).success_from_at == 0
+    assert facts_of(facts()).success_from_at == clock.now() - 5_000
+    assert facts_of(facts(open=silent)).success_from_at == 0
 
 
 def test_processes_locks_and_queues_are_read(store, second, clock, facts):
@@ -198,7 +198,7 @@ def test_processes_locks_and_queues_are_read(store, second, clock, facts):
     found = facts()
     assert {each.role for each in found.processes} == {"worker"}
     assert all(each.serves for each in found.processes)
-    assert one(found).served == 2
+    assert facts_of(found).served == 2
     assert "worker" not in found.last_seen, "who has just begun speaks for himself"
     assert [(each.name, each.owner) for each in found.locks] == [("db", "x")]
     queues = {each.name: each for each in found.queues}
@@ -213,7 +213,7 @@ def test_schedule_says_since_when_it_is_as_it_is(store, clock, facts):
     now = clock.now()
     spec = b'{"every":3600000}'
     store.do(AnnounceDefinitions("code", (row,), (ScheduleRow("new", "new", spec, now + 20 * MINUTE),)))
-    (cadence,) = one(facts(), "new").cadences
+    (cadence,) = facts_of(facts(), "new").cadences
     assert (cadence.next_slot_at, cadence.written_at) == (now + 20 * MINUTE, now)
 
 
@@ -232,10 +232,10 @@ def test_death_after_a_moment_is_no_sign_of_life(store, new_process, clock, fact
     """Of what died only a life that lasted counts, of what ended by itself or lives every one; ends and deaths are told apart."""
 
     def live(role, seconds, *, dies=True):
-        one = new_process().open(role)
+        process = new_process().open(role)
         clock.forward(seconds * 1_000)
-        one.do(RecordHeartbeat())
-        store.do(DeclareSessionDead(one.session)) if dies else one.do(CloseSession())
+        process.do(RecordHeartbeat())
+        store.do(DeclareSessionDead(process.session)) if dies else process.do(CloseSession())
         return clock.now()
 
     live("watcher", 29)
@@ -263,8 +263,8 @@ def test_desk_that_is_away_is_told_with_its_broker(store, clock, facts):
     definition = msgspec.json.encode(Trigger(source=source))
     store.do(announced(TriggerRow("a/queue", "a", "queue", definition, None)))
     store.do(ReportConsumer("a/queue", None, clock.now(), "refused"), ReportConsumer("b/queue", None, 5, "gone"))
-    assert one(facts()).away == (UnreachableSource("a/queue", "box", clock.now(), "refused", source.server),)
-    assert (one(facts()).listens, one(facts(), "b").listens, one(facts(), "b").away) == (True, False, ())
+    assert facts_of(facts()).away == (UnreachableSource("a/queue", "box", clock.now(), "refused", source.server),)
+    assert (facts_of(facts()).listens, facts_of(facts(), "b").listens, facts_of(facts(), "b").away) == (True, False, ())
 
 
 def test_gaps_are_learned_of_hours(store, clock):
@@ -311,9 +311,9 @@ def test_yardstick_stands_still_while_nothing_ends(store, clock, facts):
     run_once(store, clock)
     clock.forward(2 * DAY)
     run_once(store, clock, 10)
-    known = one(facts()).history
+    known = facts_of(facts()).history
     clock.forward(3 * DAY)
-    assert one(facts()).history == known
+    assert facts_of(facts()).history == known
     assert known.runs == 1
 
 

@@ -12,8 +12,8 @@ from mainspring.store.read.incidents import last_failures, ungrouped_failures
 from tests.contract.store.process import BOOM, audited, complete, fail, finish, halt
 
 FAILED, HALTED = RunState.FAILED, RunState.NEEDS_ATTENTION
-_BY_OTHERS = {FailureReason.CRASHES_WORKER, FailureReason.PROCESS_LOST, FailureReason.DISCARDED}
-ENDS = sorted(set(FailureReason) - _BY_OTHERS)
+_BY_OTHER_PROCESSES = {FailureReason.CRASHES_WORKER, FailureReason.PROCESS_LOST, FailureReason.DISCARDED}
+ENDS = sorted(set(FailureReason) - _BY_OTHER_PROCESSES)
 """What a worker says of its own run."""
 
 
@@ -127,12 +127,12 @@ def test_last_failure_of_each_run_is_found(store):
     store.do(audited(ReopenRun(twice.id)))
     store.do(fail(store.claim_one(), "s1"), halt(once, "s1", FailureReason.DRIFT))
     found = {failure.run: failure for failure in last_failures(store.reader, [twice.id, once.id, none.id, "r_none"])}
-    assert {run: (one.state, one.fingerprint) for run, one in found.items()} == {
+    assert {run: (failure.state, failure.fingerprint) for run, failure in found.items()} == {
         twice.id: (FAILED, None),
         once.id: (HALTED, None),
     }
     groups = group_failures(ungrouped_failures(store.reader), lambda text: text).groups
     store.do(RecordEvaluation(started_at=store.clock.now(), groups=groups))
-    (told,) = last_failures(store.reader, [twice.id])
-    assert told.fingerprint == failure_fingerprint(found[twice.id]).id
+    (message,) = last_failures(store.reader, [twice.id])
+    assert message.fingerprint == failure_fingerprint(found[twice.id]).id
     assert last_failures(store.reader, []) == []

@@ -11,8 +11,8 @@ from typing import IO, Any
 import pytest
 
 from mainspring.store.read import triggers
-from tests.contract.store.arrivals import HOOK, announced, hook
 from tests.contract.store.clock import FakeClock
+from tests.contract.store.deliveries import HOOK, announced, hook
 from tests.contract.store.process import PostgresProcess, SqliteProcess
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -79,7 +79,7 @@ def test_of_two_processes_that_decide_one_key_at_once_exactly_one_holds_it(
         for key in keys:
             pair = [answer[key] for answer in answers]
             assert sorted(answer["state"] for answer in pair) == ["refused", "started"], pair
-            (holder,) = [at for at, one in enumerate(pair, start=1) if one["state"] == "started"]
+            (holder,) = [at for at, answer in enumerate(pair, start=1) if answer["state"] == "started"]
             (rejected,) = [answer for answer in pair if answer["state"] == "refused"]
             assert f"d_{key}_{holder}" in rejected["note"]
             runs.append(pair[holder - 1]["run"])

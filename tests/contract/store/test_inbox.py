@@ -22,13 +22,13 @@ def test_fact_before_suspend_wakes_at_once(store):
 
 def test_fact_before_suspend_gives_a_place_of_now(store, clock):
     """A run that a fact woke in the letting go is not put behind all others because it meant to sleep for a month."""
-    alone, together, later = store.begin(), store.begin(), store.begin()
-    store.do(signal(alone.id), signal(together.id))
-    store.do(suspend(alone, due_at=clock.now() + 2_592_000_000))
+    single, together, later = store.begin(), store.begin(), store.begin()
+    store.do(signal(single.id), signal(together.id))
+    store.do(suspend(single, due_at=clock.now() + 2_592_000_000))
     store.do(suspend(together, due_at=clock.now() + 2_592_000_000), suspend(later))
     clock.forward(1)
     store.do(signal(later.id))
-    assert store.ids() == [alone.id, together.id, later.id]
+    assert store.ids() == [single.id, together.id, later.id]
 
 
 def test_fact_after_suspend_wakes(store):
@@ -147,12 +147,12 @@ def test_answer_in_time_is_found_when_the_time_ends(store, clock):
 
 def test_owner_hears_of_facts(store, second):
     """A worker finds what came for the runs it owns, and nothing else."""
-    mine = store.begin()
+    own = store.begin()
     second.start()
-    theirs = second.claim_one()
-    store.do(signal(mine.id), signal(theirs.id))
+    other_end = second.claim_one()
+    store.do(signal(own.id), signal(other_end.id))
     (fact,) = store.read("facts_after", store.session, 0)
-    assert fact.run == mine.id
+    assert fact.run == own.id
     assert store.read("facts_after", store.session, fact.seq) == []
 
 

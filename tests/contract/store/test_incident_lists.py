@@ -35,7 +35,7 @@ from tests.contract.store.process import audited, fail, finish
 HOUR = 3_600_000
 
 
-def look(store, *names, kind=IncidentKind.SILENCE, severity=Severity.NOTIFY, parent=None, fingerprint=""):
+def evaluate(store, *names, kind=IncidentKind.SILENCE, severity=Severity.NOTIFY, parent=None, fingerprint=""):
     """Let a watcher find something of each, one millisecond after the other."""
     for name in names:
         store.clock.forward(1)
@@ -64,9 +64,9 @@ def pages(reader, limit, **expected):
 def test_incidents_are_listed_page_by_page_and_by_what_they_are(store):
     """By state, severity, kind and automation; what is part of another one only on demand; those of one instant by id, none twice."""
     lost = Subject("w", IncidentKind.WORKER_LOST)
-    look(store, "a", "b")
-    look(store, "w", kind=IncidentKind.WORKER_LOST, severity=Severity.PAGE)
-    look(store, "c", parent=lost)
+    evaluate(store, "a", "b")
+    evaluate(store, "w", kind=IncidentKind.WORKER_LOST, severity=Severity.PAGE)
+    evaluate(store, "c", parent=lost)
     store.do(ResolveIncident("i_asi", "ann"))
     store.do(AcknowledgeIncident("i_bsi", "ann"))
     reader = store.reader
@@ -88,8 +88,10 @@ def test_no_page_ends_leaves_anything_out(store, limit):
     if not incident_pages.incident_page(store.reader):
         silent = [Subject(f"x{n}", IncidentKind.SILENCE) for n in range(8)]
         found = [
-            EvaluatedFinding(id=f"i_{n}", finding=Finding(subject=one, severity=Severity.PAGE, text="t", since_at=1))
-            for n, one in enumerate(silent)
+            EvaluatedFinding(
+                id=f"i_{n}", finding=Finding(subject=incident, severity=Severity.PAGE, text="t", since_at=1)
+            )
+            for n, incident in enumerate(silent)
         ]
         store.do(RecordEvaluation(started_at=store.clock.now(), found=tuple(found)))
     assert ids(pages(store.reader, limit)) == [f"i_{n}" for n in reversed(range(8))]
@@ -101,14 +103,16 @@ def test_runs_of_an_incident_are_its_members(store):
     for run in runs[:2]:
         store.do(fail(run, "s1"))
     store.do(finish(runs[2]))
-    told = tuple(GroupedFailure(failure.seq, failure.run, failure.at) for failure in ungrouped_failures(store.reader))
+    reported = tuple(
+        GroupedFailure(failure.seq, failure.run, failure.at) for failure in ungrouped_failures(store.reader)
+    )
     finding = Finding(
         subject=Subject("a", IncidentKind.PERMANENT_ERROR, "f1"), severity=Severity.PAGE, text="t", since_at=1
     )
-    found = EvaluatedFinding(id="i_1", finding=finding, faults=tuple(failure.seq for failure in told))
+    found = EvaluatedFinding(id="i_1", finding=finding, faults=tuple(failure.seq for failure in reported))
     store.do(
         RecordEvaluation(
-            started_at=store.clock.now(), groups=(ErrorGroup("a", "f1", "E", "e", "p", "m", told),), found=(found,)
+            started_at=store.clock.now(), groups=(ErrorGroup("a", "f1", "E", "e", "p", "m", reported),), found=(found,)
         )
     )
     assert ids(incident_pages.runs_of_incident(store.reader, "i_1")) == [runs[1].id, runs[0].id]
@@ -121,11 +125,11 @@ def test_runs_of_an_incident_are_its_members(store):
 
 def test_moves_since_an_instant(store):
     """The newest first, with who made them; not of what is told by another one, nor of what was before."""
-    look(store, "a")
+    evaluate(store, "a")
     store.clock.forward(HOUR)
     since_at = store.clock.now()
-    look(store, "w", kind=IncidentKind.WORKER_LOST)
-    look(store, "c", parent=Subject("w", IncidentKind.WORKER_LOST))
+    evaluate(store, "w", kind=IncidentKind.WORKER_LOST)
+    evaluate(store, "c", parent=Subject("w", IncidentKind.WORKER_LOST))
     store.clock.forward(1)
     store.do(audited(ResolveIncident("i_asi", "ann", "mended")))
     found = [
@@ -136,7 +140,7 @@ def test_moves_since_an_instant(store):
 
 def test_acknowledged_for_a_time_is_open_again(store):
     """Not before; then it is told once more, by one move."""
-    look(store, "a")
+    evaluate(store, "a")
     until = store.clock.now() + HOUR
     store.do(audited(AcknowledgeIncident("i_asi", "ann", "on it", until)))
     assert store.read("incident", "i_asi").snoozed_until == until
@@ -146,8 +150,8 @@ def test_acknowledged_for_a_time_is_open_again(store):
     store.clock.forward(HOUR)
     for _ in range(2):
         store.do(RecordEvaluation(started_at=store.clock.now(), reminders=(msgspec.structs.replace(wake, wakes=True),)))
-    one = store.read("incident", "i_asi")
-    assert (one.state, one.snoozed_until) == (IncidentState.OPEN, None)
+    incident = store.read("incident", "i_asi")
+    assert (incident.state, incident.snoozed_until) == (IncidentState.OPEN, None)
     assert [move.move for move in store.read("moves", "i_asi")][1:] == [IncidentMove.ACKNOWLEDGE, IncidentMove.WAKE]
 
 

@@ -34,7 +34,7 @@ def found(subject=SILENT, *, id="i1", to=TO, faults=(), parent=None, **options):
     return EvaluatedFinding(id=id, finding=finding(subject, **options), to=to, faults=faults, parent=parent)
 
 
-def look(store, *all_found, **options):
+def evaluate(store, *all_found, **options):
     return store.do(RecordEvaluation(started_at=store.clock.now(), found=all_found, **options))
 
 
@@ -66,9 +66,9 @@ def group(faults, fingerprint="f1"):
 
 def test_finding_opens_one_incident(store):
     """The same finding again keeps the incident open and tells nothing more; what it says is kept up to date."""
-    look(store, found(facts={"x": 1}))
+    evaluate(store, found(facts={"x": 1}))
     store.clock.forward(120_000)
-    look(store, found(id="i2", text="no success for 4 h", facts={"x": 2}))
+    evaluate(store, found(id="i2", text="no success for 4 h", facts={"x": 2}))
     (incident,) = store.read("incidents")
     assert (incident.id, incident.subject, incident.state, incident.text, incident.facts, incident.opened) == (
         "i1", SILENT, IncidentState.OPEN, "no success for 4 h", {"x": 2}, 1,
@@ -87,16 +87,21 @@ def test_look_that_is_written_twice_changes_nothing(store):
 
 def test_what_is_well_again_resolves_and_comes_back_as_the_same(store):
     """A resolved incident is reopened and counts it; who was told of it hears of both."""
-    look(store, found())
+    evaluate(store, found())
     store.deliver_all()
     store.clock.forward(1_000)
-    look(store, well=(SILENT,))
+    evaluate(store, well=(SILENT,))
     assert state(store) is IncidentState.RESOLVED
     store.deliver_all()
     store.clock.forward(1_000)
-    look(store, found(id="i9", text="again"))
-    one = store.read("incident", "i1")
-    assert (one.state, one.opened, one.text, one.resolved_at) == (IncidentState.OPEN, 2, "again", None)
+    evaluate(store, found(id="i9", text="again"))
+    incident = store.read("incident", "i1")
+    assert (incident.state, incident.opened, incident.text, incident.resolved_at) == (
+        IncidentState.OPEN,
+        2,
+        "again",
+        None,
+    )
     assert [about for about, *_ in report(store)] == [
         NotificationEvent.OPENED,
         NotificationEvent.RESOLVED,
@@ -109,15 +114,15 @@ def test_what_is_well_again_resolves_and_comes_back_as_the_same(store):
 
 def test_old_look_reopens_and_resolves_nothing(store):
     """Of two watchers the slower one judges by what was so before the other wrote."""
-    began = store.clock.now()
+    started_at = store.clock.now()
     store.clock.forward(10)
-    look(store, found())
-    store.do(RecordEvaluation(started_at=began, well=(SILENT,)))
+    evaluate(store, found())
+    store.do(RecordEvaluation(started_at=started_at, well=(SILENT,)))
     assert state(store) is IncidentState.OPEN
     store.clock.forward(10)
     before = store.clock.now()
     store.clock.forward(10)
-    look(store, well=(SILENT,))
+    evaluate(store, well=(SILENT,))
     store.do(RecordEvaluation(started_at=before, found=(found(),)))
     assert state(store) is IncidentState.RESOLVED
 
@@ -125,10 +130,10 @@ def test_old_look_reopens_and_resolves_nothing(store):
 def test_end_is_told_to_all_who_hear_of_it(store):
     """Who is told later, after a quiet hour, hears of the end then: whether that is still worth telling is the Notifier's."""
     now, night = store.clock.now(), store.clock.now() + 8 * 3_600_000
-    look(store, found(to=(NotificationTarget(now, "ops"), NotificationTarget(night, "night"))))
+    evaluate(store, found(to=(NotificationTarget(now, "ops"), NotificationTarget(night, "night"))))
     store.deliver_all()
     store.clock.forward(1_000)
-    look(store, well=(SILENT,))
+    evaluate(store, well=(SILENT,))
     due = {(alert.about, alert.channel): alert.due_at for alert in store.read("alerts") if alert.state == "unsent"}
     assert due == {
         (NotificationEvent.RESOLVED, "ops"): store.clock.now(),
@@ -169,7 +174,7 @@ def test_failures_are_told_once(store):
     subject = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
     seqs = tuple(fault.seq for fault in faults)
     for id in ("i1", "i2"):
-        look(store, found(subject, id=id, faults=seqs), groups=(group(faults),))
+        evaluate(store, found(subject, id=id, faults=seqs), groups=(group(faults),))
     assert store.read("ungrouped_failures") == []
     (incident,) = store.read("incidents")
     assert (incident.id, incident.number) == ("i1", 2)
@@ -183,15 +188,15 @@ def test_later_failures_are_added(store):
     for _ in range(2):
         fail_run(store)
         faults = store.read("ungrouped_failures")
-        look(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
+        evaluate(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
     assert (store.read("incident", "i1").number, len(report(store))) == (2, 1)
     store.clock.forward(10)
     store.do(audited(ResolveIncident("i1", "ann")))
     fail_run(store)
     faults = store.read("ungrouped_failures")
-    look(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
-    one = store.read("incident", "i1")
-    assert (one.state, one.opened, one.number) == (IncidentState.OPEN, 2, 1)
+    evaluate(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
+    incident = store.read("incident", "i1")
+    assert (incident.state, incident.opened, incident.number) == (IncidentState.OPEN, 2, 1)
 
 
 def test_run_that_fails_again_after_a_person_continued_it_is_told_again(store):
@@ -204,26 +209,26 @@ def test_run_that_fails_again_after_a_person_continued_it_is_told_again(store):
 
 def test_person_looks_after_it(store):
     """Who acknowledges is known to all who were told, and the incident still resolves by itself."""
-    look(store, found())
+    evaluate(store, found())
     assert store.do(audited(AcknowledgeIncident("i1", "ann", "on it"))) == DONE
-    one = store.read("incident", "i1")
-    assert (one.state, one.by, one.note) == (IncidentState.ACKNOWLEDGED, "ann", "on it")
+    incident = store.read("incident", "i1")
+    assert (incident.state, incident.by, incident.note) == (IncidentState.ACKNOWLEDGED, "ann", "on it")
     assert report(store)[-1] == (NotificationEvent.ACKNOWLEDGED, "ops", "unsent")
     store.clock.forward(1_000)
-    look(store, well=(SILENT,))
+    evaluate(store, well=(SILENT,))
     assert state(store) is IncidentState.RESOLVED
 
 
 def test_snooze_ends(store):
     """What is snoozed wakes with a reminder once its time is over, not before."""
-    look(store, found())
+    evaluate(store, found())
     until = store.clock.now() + 60_000
     assert store.do(audited(SnoozeIncident("i1", until, "ann"))) == DONE
     wake = IncidentReminder("i1", 1, NotificationEvent.REPEATED, 1, TO)
-    look(store, reminders=(wake,))
+    evaluate(store, reminders=(wake,))
     assert state(store) is IncidentState.SNOOZED
     store.clock.forward(60_000)
-    look(store, reminders=(wake,))
+    evaluate(store, reminders=(wake,))
     assert state(store) is IncidentState.OPEN
     assert report(store)[-1] == (NotificationEvent.REPEATED, "ops", "unsent")
 
@@ -234,28 +239,28 @@ def test_snooze_ends(store):
 def test_act_on_what_is_over_is_refused(store, act):
     """A person who comes late learns how it stands."""
     assert store.do(act) == Refused("not_found", "there is no incident i1")
-    look(store, found())
+    evaluate(store, found())
     store.clock.forward(1_000)
-    look(store, well=(SILENT,))
+    evaluate(store, well=(SILENT,))
     assert store.do(act) == Refused("wrong_state", "incident i1 is resolved")
 
 
 def test_reminder_is_told_once_and_only_while_open(store):
     """Each number of a reminder is one alert; acknowledged incidents are not repeated."""
-    look(store, found())
+    evaluate(store, found())
     reminder = IncidentReminder("i1", 1, NotificationEvent.ESCALATED, 1, (NotificationTarget(0, "boss"),))
-    look(store, reminders=(reminder, reminder))
+    evaluate(store, reminders=(reminder, reminder))
     assert report(store)[1:] == [(NotificationEvent.ESCALATED, "boss", "unsent")]
     store.do(audited(AcknowledgeIncident("i1", "ann")))
-    look(store, reminders=(IncidentReminder("i1", 1, NotificationEvent.REPEATED, 2, TO),))
+    evaluate(store, reminders=(IncidentReminder("i1", 1, NotificationEvent.REPEATED, 2, TO),))
     assert NotificationEvent.REPEATED not in {about for about, *_ in report(store)}
 
 
 def test_louder_incident_is_told_again(store):
     """One that became a page is told as that, once."""
-    look(store, found())
+    evaluate(store, found())
     for _ in range(2):
-        look(store, found(severity=Severity.PAGE))
+        evaluate(store, found(severity=Severity.PAGE))
     assert store.read("incident", "i1").severity is Severity.PAGE
     assert [about for about, *_ in report(store)] == [NotificationEvent.OPENED, NotificationEvent.REPEATED]
 
@@ -263,20 +268,20 @@ def test_louder_incident_is_told_again(store):
 def test_what_is_folded_is_told_by_what_it_is_part_of(store):
     """Only the cause is told; when that is over and the rest stays, the rest is told."""
     lost = Subject("", IncidentKind.WORKER_LOST)
-    look(store, found(lost, id="w"), found(parent=lost))
+    evaluate(store, found(lost, id="w"), found(parent=lost))
     assert (store.read("incident", "i1").parent, [alert.incident for alert in store.read("alerts")]) == ("w", ["w"])
     store.clock.forward(10)
-    look(store, found(parent=lost), well=(lost,))
+    evaluate(store, found(parent=lost), well=(lost,))
     store.clock.forward(10)
-    look(store, found())
+    evaluate(store, found())
     assert store.read("incident", "i1").parent is None
     assert [alert.about for alert in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
     unfolded_at = store.clock.now()
     store.clock.forward(10)
-    look(store, well=(SILENT,))
+    evaluate(store, well=(SILENT,))
     (channel,) = store.do(take_alerts("ops")).channels
-    mine = [alert for alert in channel.alerts if alert.incident.id == "i1"]
-    assert [(alert.about, alert.since_at) for alert in mine] == [
+    own = [alert for alert in channel.alerts if alert.incident.id == "i1"]
+    assert [(alert.about, alert.since_at) for alert in own] == [
         (NotificationEvent.OPENED, unfolded_at),
         (NotificationEvent.RESOLVED, unfolded_at),
     ]
@@ -285,7 +290,7 @@ def test_what_is_folded_is_told_by_what_it_is_part_of(store):
 def test_what_is_told_is_read_apart_from_its_parts_and_the_loudest_first(store):
     """However many parts one has, they stand in nobody's way; what is left of one that a person resolved is told."""
     lost, slow = Subject("", IncidentKind.WORKER_LOST), Subject("b", IncidentKind.TOO_SLOW)
-    look(
+    evaluate(
         store,
         found(slow, id="slow", severity=Severity.DIGEST), found(lost, id="w"),
         *(found(Subject(name, IncidentKind.SILENCE), id=name, parent=lost) for name in "cde"),
@@ -307,15 +312,15 @@ def test_what_is_told_is_read_apart_from_its_parts_and_the_loudest_first(store):
 
 def test_reminder_that_wakes_opens_what_was_acknowledged_once(store):
     """A second watcher's reminder of the same day opens nothing that was acknowledged again."""
-    look(store, found())
+    evaluate(store, found())
     store.do(AcknowledgeIncident("i1", "ann"))
     again = IncidentReminder("i1", 1, NotificationEvent.REPEATED, 9, TO)
-    look(store, reminders=(again,))
+    evaluate(store, reminders=(again,))
     assert state(store) is IncidentState.ACKNOWLEDGED
-    look(store, reminders=(replace(again, wakes=True),))
+    evaluate(store, reminders=(replace(again, wakes=True),))
     assert (state(store), store.read("moves", "i1")[-1].move) == (IncidentState.OPEN, IncidentMove.WAKE)
     store.do(AcknowledgeIncident("i1", "ann"))
-    look(store, reminders=(replace(again, wakes=True),))
+    evaluate(store, reminders=(replace(again, wakes=True),))
     assert state(store) is IncidentState.ACKNOWLEDGED
 
 
@@ -323,31 +328,31 @@ def test_what_a_clock_that_was_ahead_wrote_holds_nothing_up(store):
     """Set back by three days it resolves, reopens, and tells who heard of it, as if that had been written now."""
     now = store.clock.now()
     store.clock.at = now + 3 * 24 * 3_600_000
-    look(store, found(to=(NotificationTarget(store.clock.now(), "ops"),)))
+    evaluate(store, found(to=(NotificationTarget(store.clock.now(), "ops"),)))
     store.clock.at = now
     assert store.read("is_alert_due", now)
-    look(store, is_back=True)
-    one = store.read("incident", "i1")
-    assert (one.opened_at, one.changed_at, one.seen_at) == (now, now, now)
-    look(store, well=(SILENT,))
+    evaluate(store, is_back=True)
+    incident = store.read("incident", "i1")
+    assert (incident.opened_at, incident.changed_at, incident.seen_at) == (now, now, now)
+    evaluate(store, well=(SILENT,))
     newest = store.read("alerts", "i1")[0]
     assert (newest.about, newest.due_at) == (NotificationEvent.RESOLVED, now)
     store.clock.at = now + 3 * 24 * 3_600_000
-    look(store, found())
-    look(store, well=(SILENT,))
+    evaluate(store, found())
+    evaluate(store, well=(SILENT,))
     store.clock.at = now
-    look(store, found())
+    evaluate(store, found())
     assert state(store) is IncidentState.OPEN
-    look(store, well=(SILENT,))
+    evaluate(store, well=(SILENT,))
     assert state(store) is IncidentState.RESOLVED
 
 
 def test_what_somebody_looks_after_takes_in_nothing_more(store):
     """Nobody would hear of what begins after it; what was part of it before stays so, and is told to nobody."""
     lost, other = Subject("", IncidentKind.WORKER_LOST), Subject("b", IncidentKind.SILENCE)
-    look(store, found(lost, id="w"), found(parent=lost))
+    evaluate(store, found(lost, id="w"), found(parent=lost))
     store.do(AcknowledgeIncident("w", "ann"))
-    look(store, found(lost), found(parent=lost), found(other, id="i2", parent=lost))
+    evaluate(store, found(lost), found(parent=lost), found(other, id="i2", parent=lost))
     assert [store.read("incident", id).parent for id in ("i1", "i2")] == ["w", None]
     assert [alert.incident for alert in store.read("alerts") if alert.about is NotificationEvent.OPENED] == ["i2", "w"]
 
@@ -355,9 +360,9 @@ def test_what_somebody_looks_after_takes_in_nothing_more(store):
 def test_what_explains_it_is_over_before_the_commit(store):
     """Somebody resolved it between look and commit: then what was to be part of it is told itself."""
     lost = Subject("", IncidentKind.WORKER_LOST)
-    look(store, found(lost, id="w"))
+    evaluate(store, found(lost, id="w"))
     store.do(audited(ResolveIncident("w", "ann")))
-    look(store, found(parent=lost))
+    evaluate(store, found(parent=lost))
     assert [alert.about for alert in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
 
 
@@ -365,25 +370,25 @@ def test_what_was_told_by_itself_stays_by_itself(store):
     """An explanation that comes later takes nothing back that was told: any but the loss of a process, and that one ten minutes later."""
     lost = Subject("", IncidentKind.WORKER_LOST)
     failing = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
-    look(store, found())
-    look(store, found(failing, id="f"), found(parent=failing))
+    evaluate(store, found())
+    evaluate(store, found(failing, id="f"), found(parent=failing))
     assert store.read("incident", "i1").parent is None
     store.clock.forward(600_000)
-    look(store, found(lost, id="w"), found(parent=lost))
+    evaluate(store, found(lost, id="w"), found(parent=lost))
     assert store.read("incident", "i1").parent is None
 
 
 def test_early_sign_of_a_loss_becomes_part_of_it(store):
     """A silence that was told a little sooner is told no second time, neither then nor when it outlasts its cause."""
     lost = Subject("", IncidentKind.WORKER_LOST)
-    look(store, found())
+    evaluate(store, found())
     store.clock.forward(599_999)
-    look(store, found(lost, id="w"), found(parent=lost))
+    evaluate(store, found(lost, id="w"), found(parent=lost))
     assert store.read("incident", "i1").parent == "w"
     store.clock.forward(600_000)
-    look(store, found(parent=lost))
+    evaluate(store, found(parent=lost))
     assert store.read("incident", "i1").parent == "w"
-    look(store, found(), well=(lost,))
+    evaluate(store, found(), well=(lost,))
     assert store.read("incident", "i1").parent is None
     assert [alert.about for alert in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
 
@@ -392,15 +397,15 @@ def test_moves_are_the_newest(store):
     """However often it came and went, what became of it last is told, oldest first."""
     for _ in range(2):
         store.clock.forward(10)
-        look(store, found())
+        evaluate(store, found())
         store.clock.forward(10)
-        look(store, well=(SILENT,))
+        evaluate(store, well=(SILENT,))
     assert [move.move for move in store.read("moves", "i1", limit=2)] == [IncidentMove.REOPEN, IncidentMove.RESOLVE]
 
 
 def test_rename_takes_incidents_along(store):
     """What was wrong with an automation is wrong with it under its new name."""
-    look(store, found())
+    evaluate(store, found())
     fail_run(store)
     store.do(AnnounceDefinitions("code-2", (AutomationRow("new", "task", 1, "code-2", b"{}", was="a"),), ()))
     assert store.read("incident", "i1").subject.automation == "new"
@@ -409,10 +414,10 @@ def test_rename_takes_incidents_along(store):
 
 def test_old_incidents_are_pruned(store):
     """What was resolved before its retention goes with all that was told of it; what is wrong stays."""
-    look(store, found(), found(Subject("b", IncidentKind.SILENCE), id="i2"))
+    evaluate(store, found(), found(Subject("b", IncidentKind.SILENCE), id="i2"))
     store.deliver_all()
     store.clock.forward(10)
-    look(store, well=(SILENT,))
+    evaluate(store, well=(SILENT,))
     store.deliver_all()
     store.clock.forward(10)
     store.do(ApplyRetention(None, None, None, None, store.clock.now()))
@@ -427,7 +432,7 @@ def test_lists_narrow_down(store):
     faults = store.read("ungrouped_failures")
     to = (NotificationTarget(5, "ops"), NotificationTarget(3, "page"))
     assert store.read("incident_of_run", run.id) is None
-    look(store, found(subject, faults=(faults[0].seq,), to=to), groups=(group(faults),))
+    evaluate(store, found(subject, faults=(faults[0].seq,), to=to), groups=(group(faults),))
     now = store.clock.now()
     assert store.read("incident_of_run", run.id) == ("i1", IncidentState.OPEN)
     assert [alert.channel for alert in store.read("alerts", channel="ops")] == ["ops"]
@@ -451,7 +456,7 @@ def test_run_that_needs_a_person_is_unattended_until_it_is_told(store):
     assert store.read("count_stopped_without_incident").number == 1
     faults = store.read("ungrouped_failures")
     subject = Subject("a", IncidentKind.NEEDS_ATTENTION, "f1")
-    look(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
+    evaluate(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
     assert store.read("count_stopped_without_incident").number == 0
     store.do(ResolveIncident("i1", "ann"))
     assert store.read("count_stopped_without_incident").number == 1

@@ -111,5 +111,5 @@ def test_look_explains_no_more_than_some(store):
     watch.look()
     finding = late(store)
     assert finding.facts["run"] == run
-    told = add_causes([finding] * 30, store.reader, store.clock.now(), redact=str, zone="UTC")
-    assert ["blocker" in finding_told.facts for finding_told in told] == [True] * 20 + [False] * 10
+    findings = add_causes([finding] * 30, store.reader, store.clock.now(), redact=str, zone="UTC")
+    assert ["blocker" in each.facts for each in findings] == [True] * 20 + [False] * 10

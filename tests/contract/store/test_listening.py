@@ -9,7 +9,7 @@ from mainspring.store.commands.results import DONE, StartAnswer
 from mainspring.store.commands.runs import CancelRun, ClaimRuns, DiscardRun, MarkRunDone, ParentLink, ReopenRun
 from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.read import triggers
-from tests.contract.store.arrivals import announced, gathering, listed, on_event, on_run, on_runs, waiting
+from tests.contract.store.deliveries import announced, gathering, listed, on_event, on_run, on_runs, waiting
 from tests.contract.store.process import complete, event, fail, finish, halt
 
 _D = DeliveryState
@@ -47,13 +47,13 @@ def test_events_of_one_group_are_each_heard(store):
 
 def test_an_end_is_heard_in_its_commit(store):
     """However the run ends by its owner; a run that begins anew has not ended."""
-    done, failed, cancelled, one_step, anew = (store.begin() for _ in range(5))
+    done, failed, cancelled, one_step, reopened = (store.begin() for _ in range(5))
     successor = store.starting()
     store.twice(finish(done))
     store.twice(fail(failed))
     store.do(finish(cancelled, RunState.CANCELLED))
     store.twice(complete(one_step))
-    store.do(finish(anew, then=successor, detail=b"{}"))
+    store.do(finish(reopened, then=successor, detail=b"{}"))
     assert captured(store) == [done.id, failed.id, cancelled.id, one_step.id]
     store.do(finish(store.claim_one()))
     assert captured(store)[4:] == [successor.id]
@@ -101,12 +101,12 @@ def test_a_run_that_was_continued_ends_once_more(store, clock):
 
 def test_an_end_on_record_is_heard(store):
     """That of a wrapped command, once, and that of one whose process was lost and who has the last word."""
-    told = RecordExecRun(
+    record = RecordExecRun(
         id="told", automation="a", kind="task", version=1, title=None, trigger="exec", codec="json", input=b"{}",
         state=RunState.SUCCEEDED, started_at=1, finished_at=2,
     )  # fmt: skip
-    assert store.do(told).created
-    assert not store.again(told).created
+    assert store.do(record).created
+    assert not store.again(record).created
     assert captured(store) == ["told"]
 
 
@@ -165,17 +165,17 @@ def ended(store, automation, command=finish):
 def test_ends_that_are_all_there_start_once(gatherer):
     """With the last of them; each delivery names the run."""
     store = gatherer
-    (run_a, one), (run_b, two) = ended(store, "a"), ended(store, "b")
-    assert store.twice(gathering(store, one, "a", run=run_a.id)) == DONE
+    (run_a, first), (run_b, second) = ended(store, "a"), ended(store, "b")
+    assert store.twice(gathering(store, first, "a", run=run_a.id)) == DONE
     (view,) = triggers.open_gatherings(store.reader)
     assert (view.trigger, view.per, view.wanted, view.here) == ("c/runs", "p", 2, 1)
     start = store.starting("c")
-    assert store.twice(gathering(store, two, "b", run=run_b.id, start=start)) == StartAnswer(
+    assert store.twice(gathering(store, second, "b", run=run_b.id, start=start)) == StartAnswer(
         start.id, True, RunState.QUEUED
     )
     assert triggers.open_gatherings(store.reader) == []
     assert triggers.gathering(store.reader, "c/runs", "p")[1] == start.id
-    assert [row.id for row in triggers.delivered_for(store.reader, start.id)] == [one, two]
+    assert [row.id for row in triggers.delivered_for(store.reader, start.id)] == [first, second]
     assert store.ids() == [start.id]
 
 
@@ -196,19 +196,19 @@ def test_two_routers_that_each_saw_one_too_few_leave_it_complete(gatherer):
     for automation in "ab":
         store.do(gathering(store, ended(store, automation)[1], automation))
     assert store.reader.read("list_complete_gatherings", (9,)) == [("c/runs", "p")]
-    one, two = (gathering(store, None, start=store.starting("c")) for _ in range(2))
-    assert store.twice(one).run == one.start.id
-    assert store.do(two) == DONE
-    assert store.ids() == [one.start.id]
+    first, second = (gathering(store, None, start=store.starting("c")) for _ in range(2))
+    assert store.twice(first).run == first.start.id
+    assert store.do(second) == DONE
+    assert store.ids() == [first.start.id]
     assert store.reader.read("list_complete_gatherings", (9,)) == []
 
 
 def test_one_delivery_is_gathered_once(gatherer):
     """A router that is second finds that it was done."""
     store = gatherer
-    _, one = ended(store, "a")
-    store.do(gathering(store, one, "a"))
-    assert store.do(gathering(store, one, "a")).code == "changed"
+    _, first = ended(store, "a")
+    store.do(gathering(store, first, "a"))
+    assert store.do(gathering(store, first, "a")).code == "changed"
 
 
 def test_a_failed_end_holds_up_and_its_retry_releases(gatherer, clock):

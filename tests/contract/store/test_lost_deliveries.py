@@ -11,7 +11,7 @@ from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.states import DeliveryState
 from mainspring.store.commands.incidents import ResolveIncident
 from mainspring.store.commands.triggers import RejectDelivery, ReplayDelivery
-from tests.contract.store.arrivals import HOOK, announced, deciding, hook, on_event, taking_in, waiting
+from tests.contract.store.deliveries import HOOK, accepting, announced, deciding, hook, on_event, waiting
 from tests.contract.store.process import event
 
 _D = DeliveryState
@@ -36,7 +36,7 @@ def store(store):
 def wrong(store, clock):
     """What monitors find of deliveries: {(kind, trigger): text}."""
 
-    def look():
+    def evaluate():
         facts = FactsReader(store.reader, at_once=None).read(clock.now())
         found = evaluate_all(facts, DEFAULT_TUNINGS, clock.now()).findings
         return {
@@ -45,17 +45,17 @@ def wrong(store, clock):
             if finding.subject.kind in (REJECTED, FAILED)
         }
 
-    return look
+    return evaluate
 
 
-def refusing(store, why, trigger=HOOK, note="no"):
-    return RejectDelivery(id=store.name("d"), trigger=trigger, why=why, note=note, body=b"x")
+def refusing(store, reason, trigger=HOOK, note="no"):
+    return RejectDelivery(id=store.name("d"), trigger=trigger, why=reason, note=note, body=b"x")
 
 
 def test_a_rejected_delivery_of_a_known_sender_is_a_finding(store, wrong):
     """Another body under a key that counts, at the door; what anybody sends to a public hook is none, nor is a wrong signature."""
-    for why in ("no_signature", "bad_signature", "old_timestamp"):
-        store.do(refusing(store, why))
+    for reason in ("no_signature", "bad_signature", "old_timestamp"):
+        store.do(refusing(store, reason))
     store.do(refusing(store, "other_body", "b/webhook"))
     assert wrong() == {}
     store.do(refusing(store, "other_body", note="delivery d_1 came under this key with another body"))
@@ -68,7 +68,7 @@ def test_a_rejected_delivery_of_a_known_sender_is_a_finding(store, wrong):
 def test_a_delivery_that_passes_its_filter_too_late_is_a_finding_until_it_is_replayed(store, wrong):
     """The first body holds the key."""
     for name in ("d_1", "d_2"):
-        store.do(taking_in(store, "k", filtered=True, start=None, id=name, body_hash=name))
+        store.do(accepting(store, "k", filtered=True, start=None, id=name, body_hash=name))
     store.do(deciding(store, "d_1", key="k"), deciding(store, "d_2", key="k"))
     assert list(wrong()) == [(REJECTED, HOOK)]
     store.do(ReplayDelivery("d_again", "d_2"))
@@ -77,7 +77,7 @@ def test_a_delivery_that_passes_its_filter_too_late_is_a_finding_until_it_is_rep
 
 def test_a_filter_that_raises_is_a_finding(store, wrong):
     """With what it raised; a replay that fails again is one too."""
-    store.do(taking_in(store, "k", filtered=True, start=None, id="d_1"))
+    store.do(accepting(store, "k", filtered=True, start=None, id="d_1"))
     store.do(deciding(store, "d_1", _D.FAILED, note="its filter raised KeyError: 'action'"))
     text = "1 delivery of a/webhook failed and started nothing: its filter raised KeyError: 'action'"
     assert wrong() == {(FAILED, HOOK): text}
@@ -89,9 +89,9 @@ def test_a_filter_that_raises_is_a_finding(store, wrong):
 
 def test_a_value_that_fits_later_settles_the_one_that_did_not(store, wrong):
     """It came under the same key."""
-    store.do(taking_in(store, "k", start=None, refused="it does not fit", id="d_1"))
+    store.do(accepting(store, "k", start=None, refused="it does not fit", id="d_1"))
     assert list(wrong()) == [(REJECTED, HOOK)]
-    store.do(taking_in(store, "k", id="d_2"))
+    store.do(accepting(store, "k", id="d_2"))
     assert wrong() == {}
 
 
@@ -117,7 +117,7 @@ def test_a_person_settles_what_is_there_and_nothing_that_comes_later(store, wron
     clock.forward(1_000)
     watch.look()
     assert store.read("incidents") == []
-    store.do(taking_in(store, "k", start=None, refused="it does not fit", id="d_1"))
+    store.do(accepting(store, "k", start=None, refused="it does not fit", id="d_1"))
     clock.forward(1_000)
     watch.look()
     (again,) = store.read("incidents")

@@ -14,15 +14,15 @@ from mainspring.store.views import Capped
 from tests.contract.store.process import audited, complete, event, outcome, post, suspend, take, wait_for
 
 
-def queues(taken):
-    return {queue.name: [message.id for message in queue.messages] for queue in taken.queues}
+def queues(leased):
+    return {queue.name: [message.id for message in queue.messages] for queue in leased.queues}
 
 
-def settle(taken, **what):
-    return SettleQueue(taken.lease, "orders/eu", **what)
+def settle(leased, **options):
+    return SettleQueue(leased.lease, "orders/eu", **options)
 
 
-@pytest.mark.parametrize("save", [lambda run, **what: outcome(run, 1, **what), complete], ids=["outcome", "end"])
+@pytest.mark.parametrize("save", [lambda run, **options: outcome(run, 1, **options), complete], ids=["outcome", "end"])
 def test_messages_commit_with_the_outcome(store, save):
     """What an outcome sends is there with it, in order, with all that its receiver is to get."""
     run = store.begin()
@@ -32,16 +32,16 @@ def test_messages_commit_with_the_outcome(store, save):
         post(id="m3"),
     )
     assert store.do(save(run, posts=posts)) == DONE
-    taken = store.do(take())
-    assert queues(taken) == {"orders/eu": ["m1", "m3"], "b/x": ["m2"]}
-    (first, _) = taken.queues[0].messages
+    accepted = store.do(take())
+    assert queues(accepted) == {"orders/eu": ["m1", "m3"], "b/x": ["m2"]}
+    (first, _) = accepted.queues[0].messages
     assert (first.body, first.is_raw, first.key, first.headers) == (b'"QQ=="', True, "k", b'{"a":"b"}')
     assert [(m.id, m.run, m.state) for m in store.read("list_messages_of", run.id)] == [
         (name, run.id, MessageState.UNSENT) for name in ("m1", "m2", "m3")
     ]
 
 
-@pytest.mark.parametrize("save", [lambda run, **what: outcome(run, 1, **what), complete], ids=["outcome", "end"])
+@pytest.mark.parametrize("save", [lambda run, **options: outcome(run, 1, **options), complete], ids=["outcome", "end"])
 def test_event_commits_with_the_outcome(store, save):
     """What an outcome publishes is handed in its commit to whoever waits for it."""
     waiting = store.begin()
@@ -52,7 +52,7 @@ def test_event_commits_with_the_outcome(store, save):
     assert store.ids() == [waiting.id]
 
 
-@pytest.mark.parametrize("save", [lambda run, **what: outcome(run, 1, **what), complete], ids=["outcome", "end"])
+@pytest.mark.parametrize("save", [lambda run, **options: outcome(run, 1, **options), complete], ids=["outcome", "end"])
 def test_lost_claim_sends_nothing(store, save):
     """Of a run that is another's nothing is sent and nothing published."""
     waiting = store.begin()
@@ -64,7 +64,7 @@ def test_lost_claim_sends_nothing(store, save):
     assert store.history(waiting.id).facts == []
 
 
-@pytest.mark.parametrize("save", [lambda run, **what: outcome(run, 1, **what), complete], ids=["outcome", "end"])
+@pytest.mark.parametrize("save", [lambda run, **options: outcome(run, 1, **options), complete], ids=["outcome", "end"])
 def test_outcome_that_is_sent_again_sends_once(store, save):
     """A commit of unknown outcome is sent again: one message, also where the first was sent and forgotten meanwhile."""
     waiting = store.begin()
@@ -154,8 +154,8 @@ def test_settled_queue_goes_on(store):
     store.do(outcome(run, 1, posts=tuple(post(id=f"m{n}") for n in range(4))))
     first = take(messages=3)
     (queue,) = store.do(first).queues
-    one, two, three = (message.seq for message in queue.messages)
-    store.twice(settle(first, sent=(one, three), refused=(MessageRefusal(two, "too large"),)))
+    earlier, second, three = (message.seq for message in queue.messages)
+    store.twice(settle(first, sent=(earlier, three), refused=(MessageRefusal(second, "too large"),)))
     assert queues(store.do(take())) == {"orders/eu": ["m3"]}
     assert [(m.id, m.fault) for m in store.read("list_refused_messages")] == [("m1", "too large")]
     assert store.read("refused_messages") == RefusedMessages(Capped(1, more=False), "too large")
@@ -176,22 +176,22 @@ def test_broker_that_is_away_puts_its_queue_off(store, clock):
     """A queue that cannot be sent to is left alone for a while, and says since when and why; success ends that."""
     run = store.begin()
     store.do(outcome(run, 1, posts=(post(id="m1"), post(id="m2"))))
-    began = clock.now()
+    started_at = clock.now()
     for failures in (1, 2):
         lease = take()
         assert [queue.failures for queue in store.do(lease).queues] == [failures - 1]
         store.twice(settle(lease, away="no route", retry_after_ms=500))
         assert queues(store.do(take())) == {}
-        (shown,) = store.read("list_outbox_queues")
-        assert (shown.name, shown.failures, shown.since_at, shown.fault, shown.due_at) == (
-            "orders/eu", failures, began, "no route", clock.now() + 500,
+        (outbox_queue,) = store.read("list_outbox_queues")
+        assert (outbox_queue.name, outbox_queue.failures, outbox_queue.since_at, outbox_queue.fault, outbox_queue.due_at) == (
+            "orders/eu", failures, started_at, "no route", clock.now() + 500,
         )  # fmt: skip
         clock.forward(500)
     lease = take()
     (queue,) = store.do(lease).queues
     store.do(settle(lease, sent=(queue.messages[0].seq,), away="closed", retry_after_ms=0))
-    (shown,) = store.read("list_outbox_queues")
-    assert (shown.failures, shown.since_at) == (1, clock.now())
+    (outbox_queue,) = store.read("list_outbox_queues")
+    assert (outbox_queue.failures, outbox_queue.since_at) == (1, clock.now())
     lease = take()
     (queue,) = store.do(lease).queues
     store.do(settle(lease, sent=(queue.messages[0].seq,)))

@@ -18,7 +18,7 @@ from mainspring.store.commands.exec_runs import RecordExecRun
 from mainspring.store.commands.runs import MarkRunDone, SlotLink
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.read.automations import monitor_reads
-from tests.contract.store.arrivals import announced
+from tests.contract.store.deliveries import announced
 from tests.contract.store.process import complete, fail, finish, halt
 
 MINUTE, DAY = 60_000, 86_400_000
@@ -57,9 +57,9 @@ def test_size_is_recorded_with_the_end(store, clock, facts):
         for command in group
     }
     assert {run: store.run(run).output_size for run in runs} == runs
-    kept = {end.run: end.size for end in facts().ends}
-    assert kept == {run: runs[run] for run in kept}
-    assert len(kept) == 10
+    stored = {end.run: end.size for end in facts().ends}
+    assert stored == {run: runs[run] for run in stored}
+    assert len(stored) == 10
 
 
 def test_run_that_a_person_declares_done_has_no_size(store, facts):
@@ -73,8 +73,8 @@ def test_run_that_a_person_declares_done_has_no_size(store, facts):
 def test_end_of_a_recorded_run_that_was_missing_brings_its_size(store, clock):
     """As told by who ran it, when the store was away meanwhile."""
     run = store.begin()
-    told = recorded(run.id, clock.now(), session=store.session, claim=run.claim, output_size=9)
-    store.do(told)
+    record = recorded(run.id, clock.now(), session=store.session, claim=run.claim, output_size=9)
+    store.do(record)
     assert store.run(run.id).output_size == 9
 
 
@@ -113,19 +113,21 @@ def test_slots_tell_how_a_schedule_kept_its_times(store, clock):
         for run in store.claim(10).runs:
             store.do(finish(run))
 
-    def kept(at, **options):
-        (one,) = [automation for automation in FactsReader(store.reader).read(at).automations if automation.name == "a"]
-        return PunctualityHistory(store.reader, None).of([one], at)["a"]
+    def stored(at, **options):
+        (automation,) = [
+            automation for automation in FactsReader(store.reader).read(at).automations if automation.name == "a"
+        ]
+        return PunctualityHistory(store.reader, None).of([automation], at)["a"]
 
-    assert kept(clock.now()) is None
+    assert stored(clock.now()) is None
     clock.forward(DAY)
-    found = kept(clock.now())
+    found = stored(clock.now())
     assert (found.slots, found.skipped, found.declared_ms, found.effective_ms) == (30, 20, MINUTE, 3 * MINUTE)
     assert FactsReader(store.reader).read(clock.now()).punctual == {"a": found}
     stated = Definition(kind=DefinitionKind.TASK, name="a", options={"every": "1m", "overlap": "skip"})
     store.announce("a", schedules=(schedule,), definition=msgspec.json.encode(stated.to_data()))
-    assert kept(clock.now()).skipped == 0
-    assert kept(clock.now() + 29 * DAY) is None
+    assert stored(clock.now()).skipped == 0
+    assert stored(clock.now() + 29 * DAY) is None
 
 
 def test_slots_of_many_schedules_are_read_some_hundred_at_a_time(store, clock, monkeypatch):
@@ -133,16 +135,16 @@ def test_slots_of_many_schedules_are_read_some_hundred_at_a_time(store, clock, m
     names = tuple(f"a{number:03}" for number in range(401))
     rows = tuple(ScheduleRow(name, name, b'{"every":60000}', clock.now() + MINUTE, "k") for name in names)
     store.announce(*names, schedules=rows)
-    asked: list[int] = []
+    reads: list[int] = []
     real = monitor_reads.slot_starts
     monkeypatch.setattr(
         monitor_reads,
         "slot_starts",
-        lambda reader, names, *more: asked.append(len(names)) or real(reader, names, *more),
+        lambda reader, names, *more: reads.append(len(names)) or real(reader, names, *more),
     )
     found = FactsReader(store.reader, at_once=None).read(clock.now()).punctual
     assert found == dict.fromkeys(names)
-    assert asked == [200, 200, 1]
+    assert reads == [200, 200, 1]
 
 
 def test_slot_whose_run_is_not_kept_says_nothing(store, clock):

@@ -107,8 +107,8 @@ def test_dead_session_changes_nothing(store, second, name):
         store.do(writes(run)[name])
     with pytest.raises(FencedError):
         store.again(writes(run)[name])
-    taken = second.claim_one()
-    assert (taken.id, taken.claim) == (run.id, 2)
+    claimed = second.claim_one()
+    assert (claimed.id, claimed.claim) == (run.id, 2)
     assert store.history(run.id).outcomes == []
 
 
@@ -238,10 +238,10 @@ def test_peer_dbos_4_recovery_is_not_a_one_shot(store, second, new_process):
     third = new_process().open()
     third.announce("a")
     assert second.do(DeclareSessionDead(store.session)).number == 1
-    taken = second.claim_one()
+    claimed = second.claim_one()
     assert third.do(DeclareSessionDead(second.session)).number == 1
     again = third.claim_one()
-    assert (taken.id, again.id, again.claim) == (run.id, run.id, 3)
+    assert (claimed.id, again.id, again.claim) == (run.id, run.id, 3)
     third.do(finish(again))
     assert third.state(run.id) == RunState.SUCCEEDED
 
@@ -250,8 +250,8 @@ def test_claim_after_a_death_tells_the_true_rank(store, second, new_process):
     """Outcomes that a dead owner saved count in the rank of the next claim: a body parked elsewhere at the old rank is seen to be stale."""
     run = store.begin()
     store.do(outcome(run, 1), suspend(run, rank=1), signal(run.id))
-    taken = second.claim_one()
-    second.do(outcome(taken, 2))
+    claimed = second.claim_one()
+    second.do(outcome(claimed, 2))
     store.do(DeclareSessionDead(second.session))
     assert store.claim_one().rank == 2
 
@@ -283,15 +283,15 @@ def test_completion_is_an_outcome_and_an_end_in_one(store, many):
     assert answers == (DONE if many == 1 else [DONE] * many)
     for run in parts:
         store.do(outcome(run, 1), finish(run, rank=1, result=b"1"))
-    for one, other in zip(whole, parts, strict=True):
-        assert [replace_names(o) for o in store.history(one.id).outcomes] == [
+    for first, other in zip(whole, parts, strict=True):
+        assert [replace_names(o) for o in store.history(first.id).outcomes] == [
             replace_names(o) for o in store.history(other.id).outcomes
         ]
-        run, same = store.run(one.id), store.run(other.id)
+        run, same = store.run(first.id), store.run(other.id)
         assert (run.state, run.result, run.rank, run.steps) == (same.state, same.result, same.rank, same.steps)
-        assert store.start(automation="a", run_key=RunKey(f"k{whole.index(one)}", "h")).run == one.id
-    figures = {row[0]: row[1:] for row in store.reader.read_text("select automation, succeeded, steps from rollups")}
-    assert figures["a"] == figures["b"] == (many, many)
+        assert store.start(automation="a", run_key=RunKey(f"k{whole.index(first)}", "h")).run == first.id
+    counts = {row[0]: row[1:] for row in store.reader.read_text("select automation, succeeded, steps from rollups")}
+    assert counts["a"] == counts["b"] == (many, many)
 
 
 def replace_names(outcome):
@@ -308,8 +308,10 @@ def test_completion_tells_parent_watcher_and_the_next_of_its_partition(store):
     store.do(OpenWait(watcher.id, watcher.claim, "w#1", "run", watched.id))
     held = store.begin(partition="p")
     behind = store.start(partition="p").run
-    others = [store.begin() for _ in range(3)]
-    ends = [complete(run, output=b"5") for run in (others[0], kid, watched, others[1], held, others[2])]
+    rest_of_them = [store.begin() for _ in range(3)]
+    ends = [
+        complete(run, output=b"5") for run in (rest_of_them[0], kid, watched, rest_of_them[1], held, rest_of_them[2])
+    ]
     assert store.do(*ends) == [DONE] * 6
     assert [(f.ident, f.payload) for f in store.history(parent.id).facts] == [("kid#1", b"5")]
     assert [(f.ident, f.payload) for f in store.history(watcher.id).facts] == [("w#1", b"5")]

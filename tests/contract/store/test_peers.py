@@ -29,8 +29,8 @@ def slot(store, slot_at):
 def test_peer_airflow_57618_run_is_given_to_one_of_two_who_ask_at_once(store, second):
     """A claim is guarded by the state it found: what one worker has, another one does not get, whoever asks when."""
     runs = {store.start().run for _ in range(20)}
-    taken = [*store.ids(7), *second.ids(7), *store.ids(7), *second.ids(7)]
-    assert sorted(taken) == sorted(runs)
+    claimed = [*store.ids(7), *second.ids(7), *store.ids(7), *second.ids(7)]
+    assert sorted(claimed) == sorted(runs)
 
 
 def test_peer_airflow_23520_scheduler_that_starts_again_starts_no_second_copy(store, new_process):
@@ -69,10 +69,10 @@ def test_peer_dbos_742_who_lost_its_claim_cannot_go_on(store, second):
     """A recovery that read a run before another one took it writes nothing for it."""
     run = store.begin()
     store.do(suspend(run, rank=0), signal(run.id))
-    taken = second.claim_one()
+    claimed = second.claim_one()
     for command in (outcome(run, 1), finish(run), suspend(run)):
         assert store.do(command).code == "claim_lost"
-    assert second.do(outcome(taken, 1), finish(taken)) == [DONE, DONE]
+    assert second.do(outcome(claimed, 1), finish(claimed)) == [DONE, DONE]
 
 
 def test_peer_dbos_759_each_claim_of_a_run_is_counted(store, second, new_process):
@@ -128,8 +128,8 @@ def test_peer_dbos_ts_1252_trouble_with_one_queue_keeps_no_run_of_another(store)
         for _ in range(3):
             store.start(queue=queue)
             store.start("b", queue=queue)
-    taken = store.claim(20).runs
-    assert sorted(run.queue for run in taken) == ["full", "good", "good", "good", "late"]
+    claimed = store.claim(20).runs
+    assert sorted(run.queue for run in claimed) == ["full", "good", "good", "good", "late"]
 
 
 def test_peer_sidekiq_4635_end_of_the_last_child_is_heard_though_its_parent_is_away(store, second):
@@ -142,8 +142,8 @@ def test_peer_sidekiq_4635_end_of_the_last_child_is_heard_though_its_parent_is_a
     second.do(DeclareSessionDead(store.session))
     for child in second.claim().runs:
         second.do(finish(child, result=b"1"))
-    taken = second.claim_one()
-    assert taken.id == parent.id
+    claimed = second.claim_one()
+    assert claimed.id == parent.id
     assert len(second.history(parent.id).facts) == 3
 
 
@@ -177,10 +177,10 @@ def test_peer_procrastinate_1408_who_rescues_may_die_too(store, second, new_proc
     """There is no rescuing job that could stall: whoever looks buries, the next one buries him."""
     run = store.begin()
     chain = [store, second, *(new_process().open() for _ in range(3))]
-    for dead, heir in itertools.pairwise(chain):
-        heir.announce("a")
-        heir.do(DeclareSessionDead(dead.session))
-        assert heir.ids() == [run.id]
+    for dead, successor in itertools.pairwise(chain):
+        successor.announce("a")
+        successor.do(DeclareSessionDead(dead.session))
+        assert successor.ids() == [run.id]
 
 
 def test_peer_dbos_804_worker_that_drains_takes_nothing_again(store, second):
@@ -198,8 +198,8 @@ def test_peer_dbos_805_run_between_two_steps_is_running_or_ready(store, second):
     store.do(outcome(run, 1))
     second.do(DeclareSessionDead(store.session))
     assert second.run(run.id).state == RunState.QUEUED
-    taken = second.claim_one()
-    assert (taken.rank, second.run(run.id).state) == (1, RunState.RUNNING)
+    claimed = second.claim_one()
+    assert (claimed.rank, second.run(run.id).state) == (1, RunState.RUNNING)
 
 
 def test_peer_inngest_2531_end_frees_all_that_a_run_held(store, second):

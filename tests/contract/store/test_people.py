@@ -37,15 +37,15 @@ class Site:
         store.do(AddPerson("ana", "pw-a", Role.ADMIN, None))
         store.do(AddPerson("bob", "pw-b", Role.VIEWER, ("billing-*",)))
 
-    def opening(self, hash, name="bob", **said):
-        said = {"source": SignInMethod.PASSWORD, "proof": f"pw-{name[0]}"} | said
+    def opening(self, hash, name="bob", **fields):
+        fields = {"source": SignInMethod.PASSWORD, "proof": f"pw-{name[0]}"} | fields
         until = self.clock.now() + SESSION_LIFETIME_MS
         return OpenWebSession(
-            hash=hash, id=f"w_{next(_NUMBERS)}", name=name, until_at=until, address="::1", browser="x", **said
+            hash=hash, id=f"w_{next(_NUMBERS)}", name=name, until_at=until, address="::1", browser="x", **fields
         )
 
-    def sign_in(self, hash, name="bob", **said):
-        return self.store.do(self.opening(hash, name, **said))
+    def sign_in(self, hash, name="bob", **fields):
+        return self.store.do(self.opening(hash, name, **fields))
 
     def visitor(self, hash):
         found = people.web_session(self.reader, hash)

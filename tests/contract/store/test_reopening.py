@@ -13,7 +13,7 @@ from mainspring.store.commands.runs import DiscardRun, GiveResult, MarkRunDone, 
 from tests.contract.store.process import BOOM, audited, fail, finish, halt, outcome, suspend
 
 
-def story(store, run):
+def history(store, run):
     return {o.ident: (o.state, o.superseded) for o in store.read("story", run).outcomes}
 
 
@@ -108,7 +108,7 @@ def test_reopen_from_a_step_opens_a_generation(store):
     store.do(ReopenRun(run.id, "s2"))
     again = store.claim_one()
     assert (again.generation, counted(store, run.id)) == (1, ["s1"])
-    assert story(store, run.id)["s3"] == (OutcomeState.SUCCEEDED, 1)
+    assert history(store, run.id)["s3"] == (OutcomeState.SUCCEEDED, 1)
     store.do(outcome(again, 4, "s2"), fail(again), ReopenRun(run.id, "s2"))
     assert store.claim_one().generation == 2
     assert [(o.rank, o.superseded) for o in store.history(run.id).superseded] == [(2, 1), (3, 1), (4, 2)]
@@ -261,15 +261,15 @@ def test_result_is_refused_where_nothing_asks(store):
     assert store.state(run.id) == RunState.NEEDS_ATTENTION
 
 
-@pytest.mark.parametrize("stand", ["fresh", "waiting", "halted"])
-def test_mark_done_ends_a_run_like_a_success(store, stand):
+@pytest.mark.parametrize("prepare", ["fresh", "waiting", "halted"])
+def test_mark_done_ends_a_run_like_a_success(store, prepare):
     """Marking done gives the result to the parent, frees the key and closes the run."""
     parent = store.begin()
     link = ParentLink(parent.id, "c", parent.claim)
     run = store.start(partition="p", run_key=RunKey("k", "h"), parent=link, input=b"{}").run
-    if stand != "fresh":
+    if prepare != "fresh":
         claimed = store.claim_one()
-        store.do(suspend(claimed) if stand == "waiting" else halt(claimed))
+        store.do(suspend(claimed) if prepare == "waiting" else halt(claimed))
     blocked = store.start(partition="p").run
     store.twice(audited(MarkRunDone(run, b"5")))
     assert store.state(run) == RunState.SUCCEEDED

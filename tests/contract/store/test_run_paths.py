@@ -25,15 +25,15 @@ select 'old-' || n, 'a' || n % 50, 'failed', n, n from generate_series(1, 20000)
 
 def test_runs_that_ended_are_read_newest_first(store):
     """With what each saved and what ended it; a run that goes on, one of another automation and superseded outcomes are left out."""
-    good, bad, standing = store.begin(), store.begin(), store.begin()
+    good, bad, waiting = store.begin(), store.begin(), store.begin()
     store.do(outcome(good, 1, "charge"), outcome(good, 2, "mail", asked_after=1), finish(good, rank=2))
     store.do(outcome(bad, 1, "charge", state=OutcomeState.FAILED, failure=BOOM), fail(bad, "charge", rank=1))
-    store.do(halt(standing))
+    store.do(halt(waiting))
     store.do(outcome(store.begin(), 1))
     store.do(finish(store.begin(automation="b")))
     found = read_run_paths(store.reader, "a")
     assert [(path.run, path.state, path.failed_ident) for path in found] == [
-        (standing.id, RunState.NEEDS_ATTENTION, None),
+        (waiting.id, RunState.NEEDS_ATTENTION, None),
         (bad.id, RunState.FAILED, "charge"),
         (good.id, RunState.SUCCEEDED, None),
     ]

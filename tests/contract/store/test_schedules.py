@@ -76,9 +76,9 @@ def test_backfill_of_a_retired_automation_is_refused(store):
 
 def test_backfilled_run_that_has_not_begun_is_told_from_the_others(store):
     """No slot has to wait for what stands in line behind it."""
-    begun = store.begin(trigger=BACKFILLED)
+    started = store.begin(trigger=BACKFILLED)
     waiting = store.start(trigger=BACKFILLED).run
-    assert store.engine_reads.unfinished("a") == [UnfinishedRun(begun.id, False), UnfinishedRun(waiting, True)]
+    assert store.engine_reads.unfinished("a") == [UnfinishedRun(started.id, False), UnfinishedRun(waiting, True)]
 
 
 def test_long_line_does_not_hide_what_goes_on(store):
@@ -168,14 +168,14 @@ def test_pauses_stay_on_record(store, clock):
     clock.forward(10_000)
     third = clock.now()
     store.do(ResumeAutomation("a"))
-    one, two = store.engine_reads.pauses("a", 0)
-    assert (one.paused_at, one.ended_at, one.by, one.reason) == (first, second, "ann", "maintenance")
-    assert (two.paused_at, two.until_at, two.ended_at) == (second, second + 60_000, third)
-    assert one.covers(first)
-    assert not one.covers(second)
-    assert two.covers(third - 1)
-    assert not two.covers(third)
-    assert store.engine_reads.pauses("a", second) == [two]
+    earlier, later = store.engine_reads.pauses("a", 0)
+    assert (earlier.paused_at, earlier.ended_at, earlier.by, earlier.reason) == (first, second, "ann", "maintenance")
+    assert (later.paused_at, later.until_at, later.ended_at) == (second, second + 60_000, third)
+    assert earlier.covers(first)
+    assert not earlier.covers(second)
+    assert later.covers(third - 1)
+    assert not later.covers(third)
+    assert store.engine_reads.pauses("a", second) == [later]
 
 
 def test_pause_that_is_resumed_in_the_same_commit_is_over(store, clock):
@@ -187,8 +187,8 @@ def test_pause_that_is_resumed_in_the_same_commit_is_over(store, clock):
     clock.forward(1_000)
     pause = PauseAutomation("a", None, "bob", "noisy")
     store.do(PauseAutomation("a", None, "ann", None), ResumeAutomation("a"), pause)
-    (one,) = store.engine_reads.pauses("a", at + 1)
-    assert (one.by, one.ended_at, one.covers(clock.now() + 1)) == ("bob", None, True)
+    (found_pause,) = store.engine_reads.pauses("a", at + 1)
+    assert (found_pause.by, found_pause.ended_at, found_pause.covers(clock.now() + 1)) == ("bob", None, True)
 
 
 def test_pauses_follow_a_new_name(store, clock):

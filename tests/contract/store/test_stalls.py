@@ -24,12 +24,12 @@ def stalled(run, ident="charge#1", silent_ms=MINUTE, attempt=1):
 def wrong(store, clock):
     """What monitors find of steps, and of what runs."""
 
-    def look(reader=None):
+    def evaluate(reader=None):
         facts = FactsReader((reader or store).reader, at_once=None).read(clock.now())
         found = evaluate_all(facts, DEFAULT_TUNINGS, clock.now()).findings
         return [finding for finding in found if finding.subject.kind is IncidentKind.STALLED]
 
-    return look
+    return evaluate
 
 
 def test_stall_is_read_by_monitors_and_by_people(store, clock, wrong):

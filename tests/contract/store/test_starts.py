@@ -258,8 +258,8 @@ def test_child_asked_for_again_keeps_the_fact_that_is_there(store):
     (child,) = store.claim().runs
     store.do(finish(child))
     (fact,) = store.history(parent.id).facts
-    again, taken = store.do(command, outcome(parent, 1, ident="c1", kind=OutcomeKind.CHILD, inbox=fact.seq))
-    assert (again.created, taken) == (False, DONE)
+    again, accepted = store.do(command, outcome(parent, 1, ident="c1", kind=OutcomeKind.CHILD, inbox=fact.seq))
+    assert (again.created, accepted) == (False, DONE)
     assert store.history(parent.id).facts == []
 
 
@@ -268,11 +268,11 @@ def test_children_follow_the_close_policy(store):
     parent = store.begin()
     running = store.begin(**child_of(parent))
     fresh = store.start(**child_of(parent, ident="c2")).run
-    kept = store.start(**child_of(parent, ident="c3", close_policy="keep")).run
+    stored = store.start(**child_of(parent, ident="c3", close_policy="keep")).run
     store.do(fail(parent))
     assert store.state(fresh) == RunState.CANCELLED
     assert [fact.kind for fact in store.history(running.id).facts] == [FactKind.CANCEL]
-    assert store.ids() == [kept]
+    assert store.ids() == [stored]
 
 
 def test_resent_start_answers_the_same(store):

@@ -9,7 +9,7 @@ from mainspring.domain.triggers.flow_control import FlowControl, FlowControlStat
 from mainspring.store.commands.runs import RunKey
 from mainspring.store.commands.triggers import RejectDelivery
 from mainspring.store.read import triggers
-from tests.contract.store.arrivals import HOOK, announced, deciding, hook, letting_go, on_event, taking_in
+from tests.contract.store.deliveries import HOOK, accepting, announced, deciding, hook, on_event, releasing
 from tests.contract.store.process import event
 
 HOUR = 3_600_000
@@ -22,25 +22,25 @@ def store(store):
     return store
 
 
-def come(store, key, **options):
+def accept(store, key, **options):
     """One arrival, whose id tells when it came, as doors make them."""
-    return store.do(taking_in(store, key, id=make_id("d", store.clock.now(), hash(key)), **options))
+    return store.do(accepting(store, key, id=make_id("d", store.clock.now(), hash(key)), **options))
 
 
 def test_what_arrived_since_is_counted_by_verdict(store, clock, monkeypatch):
     """Each state, those turned away at the door, the last one; what came before does not count, and counting stops at its cap."""
-    come(store, "old")
+    accept(store, "old")
     clock.forward(25 * HOUR)
     since = clock.now()
     assert triggers.count_deliveries_since(store.reader, since).by_trigger == {}
-    come(store, "new")
-    come(store, "held", pace=FlowControl(debounce=60_000))
+    accept(store, "new")
+    accept(store, "held", pace=FlowControl(debounce=60_000))
     clock.forward(HOUR)
     store.do(RejectDelivery(id=make_id("d", clock.now(), 9), trigger=HOOK, why="bad_signature", note="no", body=b""))
     found = triggers.count_deliveries_since(store.reader, since)
-    arrived = found.by_trigger[HOOK]
-    assert arrived.states == {"started": 1, "held": 1, "refused": 1}
-    assert (arrived.at_the_door, arrived.last_at, found.more) == (1, clock.now(), False)
+    stats = found.by_trigger[HOOK]
+    assert stats.states == {"started": 1, "held": 1, "refused": 1}
+    assert (stats.at_the_door, stats.last_at, found.more) == (1, clock.now(), False)
     assert triggers.last_delivery_at(store.reader, HOOK) == clock.now()
     assert triggers.last_delivery_at(store.reader, "b/webhook") is None
     monkeypatch.setattr(triggers, "CAP", 2)
@@ -50,7 +50,7 @@ def test_what_arrived_since_is_counted_by_verdict(store, clock, monkeypatch):
 def test_deliveries_are_paged_and_found_by_the_beginning_of_their_id(store, clock):
     """Newest first; of one trigger, of one state, since an instant."""
     for n in range(3):
-        come(store, f"k{n}")
+        accept(store, f"k{n}")
         clock.forward(HOUR)
     page = triggers.deliveries(store.reader, limit=2)
     assert [row.key for row in page.deliveries] == ["k2", "k1"]
@@ -69,9 +69,9 @@ def test_deliveries_are_paged_and_found_by_the_beginning_of_their_id(store, cloc
 
 def test_what_is_held_and_remembered_is_told_by_key(store, clock):
     """Groups with their number and due time, the first that is due first; what a pace would look at."""
-    pace = FlowControl(batch=10, within=60_000)
+    flow_control = FlowControl(batch=10, within=60_000)
     for key, by in (("k1", "x"), ("k2", "x"), ("k3", "y")):
-        come(store, key, pace=pace, by=by)
+        accept(store, key, pace=flow_control, by=by)
         clock.forward(1_000)
     groups = triggers.held_groups(store.reader, HOOK)
     assert [(group.by_key, group.number) for group in groups] == [("x", 2), ("y", 1)]
@@ -83,9 +83,9 @@ def test_what_is_held_and_remembered_is_told_by_key(store, clock):
 
 def test_run_names_the_deliveries_that_started_it(store):
     """All of a batch, oldest first; a key names its delivery, a run key its run."""
-    pace = FlowControl(batch=2, within=60_000)
-    ids = [come(store, key, pace=pace).delivery for key in ("k1", "k2")]
-    command = letting_go(store, pace, *ids, start=store.starting(run_key=RunKey("batch-7", "h")))
+    flow_control = FlowControl(batch=2, within=60_000)
+    ids = [accept(store, key, pace=flow_control).delivery for key in ("k1", "k2")]
+    command = releasing(store, flow_control, *ids, start=store.starting(run_key=RunKey("batch-7", "h")))
     store.do(command)
     assert [row.id for row in triggers.delivered_for(store.reader, command.start.id)] == ids
     assert triggers.delivery_of_key(store.reader, HOOK, "k2") == ids[1]
@@ -96,14 +96,14 @@ def test_run_names_the_deliveries_that_started_it(store):
 
 def test_what_waits_for_a_verdict_tells_since_when(store, clock):
     """Of each trigger its oldest; what is decided does not wait."""
-    began = clock.now()
-    taken = come(store, "k1", filtered=True, start=None)
+    started_at = clock.now()
+    accepted = accept(store, "k1", filtered=True, start=None)
     clock.forward(HOUR)
-    come(store, "k2", filtered=True, start=None)
-    assert triggers.undecided_since(store.reader, filtered=True) == {HOOK: began}
+    accept(store, "k2", filtered=True, start=None)
+    assert triggers.undecided_since(store.reader, filtered=True) == {HOOK: started_at}
     assert triggers.undecided_since(store.reader, filtered=False) == {}
-    store.do(deciding(store, taken.delivery))
-    assert triggers.undecided_since(store.reader, filtered=True) == {HOOK: began + HOUR}
+    store.do(deciding(store, accepted.delivery))
+    assert triggers.undecided_since(store.reader, filtered=True) == {HOOK: started_at + HOUR}
 
 
 def test_event_leads_to_what_it_became(store):
@@ -123,7 +123,7 @@ def test_event_leads_to_what_it_became(store):
 def test_what_is_seldom_is_looked_for_a_part_at_a_time(store):
     """A page looks at so many and no more, and goes on where it ended, until nothing is left."""
     for n in range(7):
-        come(store, f"k{n}", **({"refused": "no"} if n == 1 else {}))
+        accept(store, f"k{n}", **({"refused": "no"} if n == 1 else {}))
     cursor, pages = None, []
     while True:
         page = triggers.deliveries(store.reader, state=DeliveryState.REFUSED, cursor=cursor, at_most=3)

@@ -4,20 +4,20 @@ from mainspring.store.commands.sessions import RecordHeartbeat
 from mainspring.store.read.status import status
 
 
-def taken(store):
+def read_usage(store):
     return {session.id: (session.memory, session.processor) for session in status.sessions(store.reader)}
 
 
 def test_beat_tells_what_its_process_takes(store, second):
     """The newest beat counts; what one does not say stays, and another process's stays as it is."""
-    assert taken(store)[store.session] == (None, None)
+    assert read_usage(store)[store.session] == (None, None)
     store.do(RecordHeartbeat(5 * 1024**3, 1_250))
-    assert taken(store)[store.session] == (5 * 1024**3, 1.25)
-    assert taken(store)[second.session] == (None, None)
+    assert read_usage(store)[store.session] == (5 * 1024**3, 1.25)
+    assert read_usage(store)[second.session] == (None, None)
     store.do(RecordHeartbeat())
-    assert taken(store)[store.session] == (5 * 1024**3, 1.25)
+    assert read_usage(store)[store.session] == (5 * 1024**3, 1.25)
     store.do(RecordHeartbeat(1024, 0))
-    assert taken(store)[store.session] == (1024, 0)
+    assert read_usage(store)[store.session] == (1024, 0)
 
 
 def test_beat_tells_which_attempts_wait_for_a_child_process(store, second):

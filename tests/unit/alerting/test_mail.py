@@ -165,13 +165,13 @@ async def test_name_that_is_looked_up_for_ever_holds_its_own_channel_only(monkey
     """The process waits for no such thread at its end, and the next mail does not start another one."""
     answer, has_request, threads = threading.Event(), threading.Event(), []
 
-    def look_up_address(*_args, **_options):
+    def resolve_address(*_args, **_options):
         threads.append(threading.current_thread())
         has_request.set()
         answer.wait(60)
         raise socket.gaierror("no such name")
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up_address)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_address)
     link = link_to(1, in_all_s=0.01)
     with pytest.raises(ChannelFault, match="no answer in time"):
         await link.send(notice(), None)

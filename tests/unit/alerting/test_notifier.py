@@ -99,11 +99,11 @@ class Alerts:
 
     def due(self, row):
         key = (row.channel, row.alert.incident.id, row.alert.opened)
-        is_told = any(
+        is_notified = any(
             (row.channel, row.alert.incident.id, row.alert.opened) == key and row.state == "sent" for row in self.rows
         )
         fields = {name: getattr(row.alert, name) for name in ("seq", "id", "about", "opened", "at", "incident")}
-        return DueAlert(**fields, ref=self.refs.get(key), is_told=is_told, is_again=row.tried)
+        return DueAlert(**fields, ref=self.refs.get(key), is_told=is_notified, is_again=row.tried)
 
     def settle(self, command):
         self.settled.append(command)
@@ -198,8 +198,8 @@ async def test_channel_that_is_away_makes_its_alerts_wait_and_no_other():
     assert store.put_off.pop("ops") >= 7_000
     assert next(settlement.away for settlement in store.settled if settlement.channel == "ops") == "no"
     await send_alerts(store, {"ops": ops})
-    assert [shown[1] for shown in ops.visible_messages] == ["a_1", "a_2", "a_3"]
-    assert not any(shown[3] for shown in ops.visible_messages)
+    assert [message[1] for message in ops.visible_messages] == ["a_1", "a_2", "a_3"]
+    assert not any(message[3] for message in ops.visible_messages)
 
 
 async def test_link_that_holds_the_threads_of_the_loop_silences_no_other():
@@ -272,7 +272,7 @@ async def test_what_is_over_is_not_called_for():
     ):
         store.add("ops", about, of)
     await send_alerts(store, {"ops": ops})
-    assert [shown[0] for shown in ops.visible_messages] == ["resolved"]
+    assert [message[0] for message in ops.visible_messages] == ["resolved"]
     assert store.states() == ["dropped", "sent", "dropped", "dropped"]
 
 
@@ -283,7 +283,7 @@ async def test_digest_is_one_notice():
         store.add("ops", of=incident(f"i_{number}", severity=Severity.DIGEST))
     store.add("ops")
     await send_alerts(store, {"ops": ops})
-    assert [shown[0] for shown in ops.visible_messages] == ["opened", "digest"]
+    assert [message[0] for message in ops.visible_messages] == ["opened", "digest"]
     assert store.states() == ["sent"] * 4
     assert list(store.refs) == [("ops", "i_1", 1)]
 

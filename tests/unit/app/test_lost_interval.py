@@ -24,7 +24,7 @@ from mainspring.store.commands.results import DeliveryStored, Refused
 from mainspring.store.commands.runs import ClaimRuns
 from mainspring.store.read.operation_reads import OperationReads
 from mainspring.store.read.runs.run_views import list_runs
-from tests.contract.store.arrivals import taking_in
+from tests.contract.store.deliveries import accepting
 from tests.contract.store.process import Process, outcome, post
 
 HOUR = 3_600_000
@@ -110,7 +110,7 @@ def restored(site):
     """The store after a backup and an hour of work that is lost; nothing was due when the backup was made but the last three hours."""
     store = site.open()
     top = site.clock.now() - site.clock.now() % HOUR
-    report = taking_in(Arriving(), "k", trigger="report/webhook", filtered=True, start=None)
+    report = accepting(Arriving(), "k", trigger="report/webhook", filtered=True, start=None)
     assert isinstance(store.apply(report), DeliveryStored)
     start = Arriving().starting("report")
     store.apply(start)

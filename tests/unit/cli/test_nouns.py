@@ -133,9 +133,9 @@ def test_end_of_the_audit_log_that_was_cut_off_is_found(cli, stage, store_path, 
     stage.start()
     head = cli("status", "--json").json["audit_head"]
     assert head.startswith("2:")
-    kept = tmp_path / "head"
-    assert cli("audit-log", "verify", "--head", head, "--head-file", str(kept)).code == 0
-    assert (kept.read_text(), kept.stat().st_mode & 0o777) == (f"{head}\n", 0o600)
+    stored = tmp_path / "head"
+    assert cli("audit-log", "verify", "--head", head, "--head-file", str(stored)).code == 0
+    assert (stored.read_text(), stored.stat().st_mode & 0o777) == (f"{head}\n", 0o600)
     stage.start()
     assert cli("audit-log", "verify", "--head", head).code == 0
     subprocess.run([sys.executable, "-c", CUT_OFF, str(store_path)], check=True)
@@ -146,13 +146,13 @@ def test_end_of_the_audit_log_that_was_cut_off_is_found(cli, stage, store_path, 
     )  # the mark beside the store knows that act
     mark_of(store_path).unlink()
     assert cli("audit-log", "verify").code == 0
-    for option in (("--head", head), ("--head-file", str(kept))):
+    for option in (("--head", head), ("--head-file", str(stored))):
         result = cli("audit-log", "verify", *option)
         assert (result.code, "act 2 was there and the log ends with act 1: its end was cut off" in result.out) == (
             9,
             True,
         )
-    assert kept.read_text() == f"{head}\n"
+    assert stored.read_text() == f"{head}\n"
     stage.start()
     assert "act 2 is another one than it was" in cli("audit-log", "verify", "--head", head).out
     assert cli("audit-log", "verify", "--head", "2").code == 2

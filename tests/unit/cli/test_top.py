@@ -74,8 +74,8 @@ def test_process_says_what_it_holds(busy):
     (worker,) = found.workers
 
     def render_workers(**changed):
-        shown = replace(found, workers=[replace(worker, **changed)])
-        return next(line.text for line in format_overview(shown, worker.opened_at + 60_000) if " pid " in line.text)
+        displayed = replace(found, workers=[replace(worker, **changed)])
+        return next(line.text for line in format_overview(displayed, worker.opened_at + 60_000) if " pid " in line.text)
 
     assert render_workers(beat_at=worker.opened_at).endswith("alive, 1 run, since 1m ago")
     beaten = render_workers(memory=84 * 1024**2, beat_at=worker.opened_at + 50_000)

@@ -240,13 +240,13 @@ def test_move_that_hangs_is_reported_although_the_listing_answered(
     async def main() -> None:
         import threading
 
-        begun, answers = threading.Event(), threading.Event()
+        started, answers = threading.Event(), threading.Event()
         running = Running(tmp_path, "100ms", after_success="done")
         archive = running.watcher._archiver._archive
         stage = archive.stage
 
         def hang(staged: StagedFile, stamp: FileStamp) -> None:
-            begun.set()
+            started.set()
             answers.wait()
             stage(staged, stamp)
 
@@ -260,7 +260,7 @@ def test_move_that_hangs_is_reported_although_the_listing_answered(
         async def act(running: Running) -> None:
             await running.until(running.shop.accepted)
             running.shop.end(RunState.SUCCEEDED)
-            await until(begun.is_set)
+            await until(started.is_set)
             await until(lambda: "does not answer" in (running.watcher.state.why or ""))
             assert running.watcher.state.away_since is not None
             answers.set()

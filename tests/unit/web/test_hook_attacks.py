@@ -50,7 +50,7 @@ def post(body=GENUINE, head=HEAD):
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-async def keeps_working(port):
+async def is_connected(port):
     """Whether a genuine sender is answered."""
     return (await send_bytes(port, post()))[0] == 202
 
@@ -64,7 +64,7 @@ async def test_chunked_body_is_read_and_bounded(tmp_path):
         ] == 202
         endless = f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode() + b"400\r\n" * 1 + b"x" * 1024 + b"\r\n"
         assert (await send_bytes(port, endless + (b"400\r\n" + b"x" * 1024 + b"\r\n") * 9))[0] == 413
-        assert await keeps_working(port)
+        assert await is_connected(port)
         assert w.rows("select count(*) from runs") == [(1,)]
 
 
@@ -97,7 +97,7 @@ async def test_request_that_could_be_read_in_two_ways_is_refused(tmp_path):
             status, _ = await send_bytes(port, data + b"\r\n" * 2)
             assert status in (0, 400, 401, 404, 413, 431, 501), data
             assert w.rows("select count(*) from deliveries where state = 'started'") == [(0,)], data
-        assert await keeps_working(port)
+        assert await is_connected(port)
 
 
 async def test_headers_that_are_too_long_are_told_as_such(tmp_path):
@@ -147,10 +147,10 @@ async def test_slow_senders_hold_no_place(tmp_path, monkeypatch):
             while w.app.admission.bytes < 10 * (len(GENUINE) - 1):
                 await asyncio.sleep(0.005)
         assert w.app.admission.inside == 0
-        assert await keeps_working(port)
+        assert await is_connected(port)
         assert [status for status, _ in await asyncio.gather(*waiting)] == [0, 0, 0, 408] * 10
         assert w.app.admission.bytes == 0
-        assert await keeps_working(port)
+        assert await is_connected(port)
 
 
 async def test_head_that_drips_is_given_up_although_bytes_come(tmp_path, monkeypatch):
@@ -175,14 +175,14 @@ async def test_head_that_drips_is_given_up_although_bytes_come(tmp_path, monkeyp
 async def test_newest_connection_is_let_in_where_there_are_too_many(tmp_path, monkeypatch):
     """The oldest that asks for nothing gives way; one that is being answered does not."""
     async with world(tmp_path) as w, w.listening(most=20) as port:
-        goes_on_event = asyncio.Event()
-        real = w.door.intake.store
+        may_continue = asyncio.Event()
+        real = w.intake.intake.store
 
         async def slow(ready):
-            await goes_on_event.wait()
+            await may_continue.wait()
             return await real(ready)
 
-        monkeypatch.setattr(w.door.intake, "store", slow)
+        monkeypatch.setattr(w.intake.intake, "store", slow)
         first = asyncio.create_task(send_bytes(port, post()))
         async with asyncio.timeout(60):
             while not w.app.admission.inside:
@@ -191,9 +191,9 @@ async def test_newest_connection_is_let_in_where_there_are_too_many(tmp_path, mo
         for reader, _ in idle[:30]:
             async with asyncio.timeout(60):
                 assert await reader.read() == b""
-        monkeypatch.setattr(w.door.intake, "store", real)
-        assert await keeps_working(port)
-        goes_on_event.set()
+        monkeypatch.setattr(w.intake.intake, "store", real)
+        assert await is_connected(port)
+        may_continue.set()
         assert (await first)[0] == 202
         for _, writer in idle:
             writer.close()
@@ -220,7 +220,7 @@ async def test_bytes_of_bodies_are_bounded_together(tmp_path):
         async with asyncio.timeout(60):
             while w.app.admission.bytes:
                 await asyncio.sleep(0.005)
-        assert await keeps_working(port)
+        assert await is_connected(port)
 
 
 async def test_ten_thousand_junk_requests_leave_nothing_behind(tmp_path):
@@ -279,8 +279,8 @@ async def test_sender_that_posts_everything_at_once_with_a_wrong_signature_is_an
         assert {answer.status for answer in await asyncio.gather(*(w.ask("/orders", wrong) for _ in range(20)))} == {
             401
         }
-        while w.door._recordings:
-            await asyncio.gather(*w.door._recordings)
+        while w.intake._recordings:
+            await asyncio.gather(*w.intake._recordings)
         w.clock.ahead += SETTLE_TIME_MS
         found = evaluate_all(FactsReader(w.store.reader).read(w.clock.now()), DEFAULT_TUNINGS, w.clock.now()).findings
         assert [
@@ -294,7 +294,7 @@ async def test_compressed_body_is_never_unpacked(tmp_path):
         bomb = gzip.compress(bytes(10_000_000))
         for coding in ("gzip", "deflate", "br", "identity, gzip"):
             assert (await send_bytes(port, post(bomb, HEAD + f"Content-Encoding: {coding}\r\n")))[0] == 415
-        assert await keeps_working(port)
+        assert await is_connected(port)
 
 
 async def test_headers_that_come_twice_do_not_let_anybody_in(tmp_path):

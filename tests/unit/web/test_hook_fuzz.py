@@ -61,7 +61,7 @@ def _served(folder):
 def test_document_is_sound_and_names_no_secret(site):
     """By the rules of OpenAPI 3.1; senders, types and parts are in it, values and names of secrets are not."""
     w, url = site
-    document = openapi(w.door.table, url, "1")
+    document = openapi(w.intake.table, url, "1")
     validate(document)
     assert set(document["paths"]) == {"/healthz", "/result", "/judged", "/paced", "/unset", *EVERY}
     schema = document["paths"]["/orders"]["post"]["requestBody"]["content"]["application/json"]["schema"]
@@ -76,7 +76,7 @@ def test_document_is_sound_and_names_no_secret(site):
 def test_listener_does_what_its_document_says(site, mode):
     """Whatever fits the document, and whatever does not, is answered as it says: no fault of ours, no status or form that is not in it."""
     w, url = site
-    document = openapi(w.door.table, url, "1")
+    document = openapi(w.intake.table, url, "1")
     schema = schemathesis.openapi.from_dict(document)
     is_invalid = mode is GenerationMode.NEGATIVE
     cases = [schema[path]["POST"].as_strategy(generation_mode=mode) for path in (TYPED if is_invalid else EVERY)]

@@ -30,7 +30,7 @@ def test_second_look_finds_what_a_new_one_would_by_fewer_reads(world):
     shared.see(reader, world.clock.now(), secrets=(), **OPTIONS)
     first = len(reads)
     world.begin()
-    world.find_wrong()
+    world.open_incident()
     world.clock.forward(1_000)
     reads.clear()
     assert shared.see(reader, world.clock.now() - 1, secrets=(), **OPTIONS).wrong == []
@@ -45,7 +45,7 @@ def test_store_that_was_opened_anew_is_read_anew(world, tmp_path):
     """What is known of one store says nothing of another."""
     other = sqlite_world(tmp_path / "other")
     shared = CachedMonitorInputs()
-    world.find_wrong()
+    world.open_incident()
     assert shared.see(world.store.reader, world.clock.now(), secrets=(), **OPTIONS).wrong
     assert not shared.see(other.store.reader, world.clock.now(), secrets=(), **OPTIONS).wrong
     other.api.close()

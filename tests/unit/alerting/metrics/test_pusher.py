@@ -44,7 +44,7 @@ def test_metrics_reach_the_collector(collector, pusher):
     """At their own path."""
     pusher().push()
     assert collector.metrics["mainspring_runs_started_total"].sum.data_points[0].as_double == 4
-    assert collector.asked[0]["path"] == "/v1/metrics"
+    assert collector.requests[0]["path"] == "/v1/metrics"
 
 
 def test_fault_is_told_when_it_begins_and_when_it_is_over(collector, pusher, caplog):
@@ -99,4 +99,4 @@ def test_first_sending_is_at_once(collector, pusher):
     metrics_pusher.start()
     collector.until_metrics()
     metrics_pusher.close()
-    assert [request["path"] for request in collector.asked] == ["/v1/metrics"], "the next one is a minute later"
+    assert [request["path"] for request in collector.requests] == ["/v1/metrics"], "the next one is a minute later"

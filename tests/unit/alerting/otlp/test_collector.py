@@ -51,7 +51,7 @@ def test_connection_that_was_closed_while_nothing_was_sent_loses_nothing(collect
     collector.hangs_up = True
     for _ in range(3):
         way.send(b"")
-    assert len(collector.asked) == 3
+    assert len(collector.requests) == 3
 
 
 def test_collector_that_is_gone_is_away(collector, way):

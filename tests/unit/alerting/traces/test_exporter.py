@@ -67,7 +67,7 @@ def test_what_could_not_be_taken_comes_later_once_and_in_order(collector, export
     collector.status = 503
     _, queue = export(collector.endpoint)
     queue.add([span("a")])
-    until(lambda: len(collector.asked) >= 2)
+    until(lambda: len(collector.requests) >= 2)
     queue.add([span("b")])
     collector.status = 200
     until(lambda: len(collector.spans) == 2)
@@ -93,12 +93,12 @@ def test_redirect_is_not_followed(collector, export, caplog, status):
     _, queue = export(collector.endpoint)
     queue.add([span("a")])
     until(lambda: any(f"it answers {status}" in record.getMessage() for record in caplog.records))
-    assert len(collector.asked) == 1
+    assert len(collector.requests) == 1
 
 
 def test_drops_are_told_once_a_minute(export, caplog):
     """While nobody listens, nothing grows, and the log has one line, however much is dropped."""
-    _, queue = export("http://127.0.0.1:9", most=5, told_every_s=60.0)
+    _, queue = export("http://127.0.0.1:9", most=5, report_every_s=60.0)
     with caplog.at_level(logging.WARNING):
         for _ in range(200):
             queue.add([span("a")] * 10)

@@ -29,16 +29,16 @@ class Hook(Peer):
     def __init__(self):
         super().__init__()
         self.status = 200
-        self.told = []
+        self.received = []
 
     def answer(self, path, headers, body):
         if self.status == 200:
-            self.told.append((headers["webhook-id"], json.loads(body)["data"]))
+            self.received.append((headers["webhook-id"], json.loads(body)["data"]))
         return self.status, {}, {}
 
     @property
     def abouts(self):
-        return [data["about"] for _, data in self.told]
+        return [data["about"] for _, data in self.received]
 
 
 class Site:
@@ -90,7 +90,7 @@ async def test_hiccup_is_told_to_nobody(site):
         site.clock.forward(REPORT_AFTER_MS - 1)
         await process.report_outage(FAULT)
         await process.report_recovery()
-    assert (site.peer.told, site.file.exists()) == ([], False)
+    assert (site.peer.received, site.file.exists()) == ([], False)
 
 
 async def test_lost_store_is_told_once_and_its_end_too(site):
@@ -100,14 +100,14 @@ async def test_lost_store_is_told_once_and_its_end_too(site):
     for _ in range(3):
         site.clock.forward(REPORT_AFTER_MS)
         await process.report_outage(FAULT)
-    ((_, message),) = site.peer.told
+    ((_, message),) = site.peer.received
     assert message["headline"] == (
         "[page] mainspring: the store cannot be read or written: the disk of the store is full"
     )
     for _ in range(3):
         await process.report_recovery()
     assert site.peer.abouts == ["opened", "resolved"]
-    assert site.peer.told[0][1]["key"] == site.peer.told[1][1]["key"]
+    assert site.peer.received[0][1]["key"] == site.peer.received[1][1]["key"]
     assert not site.file.exists()
 
 
@@ -144,7 +144,7 @@ async def test_who_is_about_to_tell_is_not_disturbed(site):
         fcntl.flock(other, fcntl.LOCK_EX)
         await process.report_outage(FAULT)
         await process.report_recovery()
-    assert site.peer.told == []
+    assert site.peer.received == []
     await process.report_outage(FAULT)
     assert site.peer.abouts == ["opened"]
 
@@ -161,7 +161,7 @@ async def test_channel_that_is_away_hears_later(site):
     await process.report_outage(FAULT)
     await process.report_outage(FAULT)
     assert site.peer.abouts == ["opened", "opened"]
-    assert len({id for id, _ in site.peer.told}) == 1
+    assert len({id for id, _ in site.peer.received}) == 1
     site.peer.status = 503
     await process.report_recovery()
     assert site.file.exists()
@@ -247,7 +247,7 @@ async def test_server_that_is_not_there_yet_is_waited_for(site):
     """A start in vain is no alarm by itself; a minute of them is."""
     error = StoreUnavailableError("the server is out of reach")
     await site.lost(error)
-    assert site.peer.told == []
+    assert site.peer.received == []
     site.clock.forward(REPORT_AFTER_MS)
     await site.lost(error)
     assert site.peer.abouts == ["opened"]

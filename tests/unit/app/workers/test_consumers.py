@@ -28,13 +28,13 @@ class Store:
     reader = None
 
     def __init__(self) -> None:
-        self.told: list[ReportConsumer] = []
+        self.reports: list[ReportConsumer] = []
 
     def submit(self, command: ReportConsumer, on_done: Callable[[Any], None]) -> None:
-        self.told.append(command)
+        self.reports.append(command)
 
     async def wait_for_report(self, word: str) -> None:
-        await self.until(lambda: any(word in (report.why or "") for report in self.told))
+        await self.until(lambda: any(word in (report.why or "") for report in self.reports))
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         async with asyncio.timeout(60):
@@ -77,10 +77,10 @@ async def test_folder_that_goes_away_is_logged_once(tmp_path: Path, caplog: pyte
     folder, store = tmp_path / "in", Store()
     folder.mkdir()
     async with watching(folder, store):
-        await store.until(lambda: bool(store.told))
+        await store.until(lambda: bool(store.reports))
         folder.rename(tmp_path / "out")
-        await store.until(lambda: store.told[-1].away_since is not None)
+        await store.until(lambda: store.reports[-1].away_since is not None)
         (tmp_path / "out").rename(folder)
-        await store.until(lambda: store.told[-1].connected_at is not None)
+        await store.until(lambda: store.reports[-1].connected_at is not None)
     assert len([line for line in caplog.messages if str(folder) in line and "No such" in line]) == 1, caplog.messages
     assert len([line for line in caplog.messages if "fetches from its folder" in line]) == 2

@@ -19,7 +19,7 @@ class Row(msgspec.Struct):
 
     made_at: int | None
     paused_until: int
-    read_count: int
+    fires_at: int
     size: int
     value: bytes | None
     state: RunState
@@ -48,13 +48,13 @@ def test_view_is_told_by_the_names_and_kinds_of_its_fields():
     inner = Row(None, START, START, 2, None, RunState.FAILED)
     plain = to_plain_json(Row(START, START, START, 1, b'{"a":[1]}', RunState.QUEUED, [inner]))
     when = "2026-01-05T03:15:00.000Z"
-    assert plain["made_at"] == plain["paused_until"] == plain["read_count"] == when
+    assert plain["made_at"] == plain["paused_until"] == plain["fires_at"] == when
     assert (plain["size"], plain["value"], plain["state"]) == (1, {"a": [1]}, "queued")
     assert plain["parts"] == [
         {
             "made_at": None,
             "paused_until": when,
-            "read_count": when,
+            "fires_at": when,
             "size": 2,
             "value": None,
             "state": "failed",

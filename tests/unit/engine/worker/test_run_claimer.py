@@ -44,13 +44,13 @@ class Store:
 
     def __init__(self, loop):
         self.loop = loop
-        self.others_wait = True
+        self.is_contended = True
         self.insisted = []
 
     def submit(self, claim, on_done):
         insists = "narrow" in claim.insists
         self.insisted.append((round(self.loop.seconds - 100, 3), insists))
-        yielded = ("narrow",) if self.others_wait and not insists else ()
+        yielded = ("narrow",) if self.is_contended and not insists else ()
         self.loop.call_soon(lambda: on_done(ClaimedRuns((), None, is_limited=True, gave_way=yielded)))
 
 
@@ -90,10 +90,10 @@ def test_room_is_left_again_after_others_took_it(claims, loop, store):
     """They get the same time for the next of their runs."""
     claims.request_claim()
     loop.run_until(100.05)
-    store.others_wait = False
+    store.is_contended = False
     claims.request_claim()
     loop.run_until(100.06)
-    store.others_wait = True
+    store.is_contended = True
     claims.request_claim()
     loop.run_until(100.15)
     assert store.insisted[:3] == [(0.0, False), (0.05, False), (0.06, False)]

@@ -21,13 +21,13 @@ class World:
             threading.get_ident(),
             on_stall=lambda frames, since: self.stalls.append((frames, since)),
             on_limit=self.limits.append,
-            on_turn=self.turned,
+            on_turn=self.is_blocked,
             report_after=4.0,
             limit_after=300.0,
             now=lambda: self.now,
         )
 
-    def turned(self):
+    def is_blocked(self):
         self.turns += 1
 
     def turn(self):

@@ -30,17 +30,17 @@ class Shift:
         self.store.open()
         self.store.open_session("worker")
         announce(self.store, PAY, BACKUP)
-        self.acts = 0
+        self.operation_count = 0
 
     def act(self, channel="cli", name="ann@box", reason=None, command=None):
-        self.acts += 1
-        return OperationContext(Actor(channel, name), reason, command or f"c{self.acts}")
+        self.operation_count += 1
+        return OperationContext(Actor(channel, name), reason, command or f"c{self.operation_count}")
 
     def begin(self, definition=PAY, **who):
         started = start(
             self.store, self.clock, definition, b'{"amount":1}', act=self.act(**who), sealing=PLAIN_SEALING
         ).run
-        (claimed,) = self.store.apply(ClaimRuns(f"k{self.acts}.{self.clock.now()}", 1)).runs
+        (claimed,) = self.store.apply(ClaimRuns(f"k{self.operation_count}.{self.clock.now()}", 1)).runs
         assert claimed.id == started
         return claimed
 
@@ -78,10 +78,10 @@ def test_shift_tells_what_opened_closed_and_still_waits(shift):
     shift.clock.forward(1)
     incident.resolve(shift.store, "i_new", act=shift.act(reason="a full disk"))
     shift.store.apply(halt(shift.begin(), "s1"))
-    asking_run = shift.begin()
+    waiting_run = shift.begin()
     question = b'{"text":"Go?","choices":["yes"]}'
-    shift.store.apply(OpenWait(asking_run.id, asking_run.claim, "q1", "ask", "Go?", question=question))
-    shift.store.apply(suspend(asking_run))
+    shift.store.apply(OpenWait(waiting_run.id, waiting_run.claim, "q1", "ask", "Go?", question=question))
+    shift.store.apply(suspend(waiting_run))
     automation.pause(shift.store, "backup", act=shift.act(reason="a move"))
     found = shift.hand_over(since_at)
     assert [entry.incident.id for entry in found.opened] == ["i_new"]
@@ -100,7 +100,7 @@ def test_acts_are_those_of_people_in_this_time(shift):
     shift.begin()
     shift.clock.forward(HOUR)
     since_at = shift.clock.now()
-    shift.begin(door="api", name="bot")
+    shift.begin(channel="api", name="bot")
     runs = [shift.begin() for _ in range(3)]
     for failed_run in runs:
         shift.store.apply(fail(failed_run))
@@ -145,10 +145,10 @@ def test_acts_of_people_are_found_among_those_of_programs(shift, monkeypatch):
     since_at = shift.clock.now()
     automation.pause(shift.store, "backup", act=shift.act())
     for _ in range(4):
-        shift.begin(door="api", name="bot")
+        shift.begin(channel="api", name="bot")
     found = shift.hand_over(since_at)
     assert ([operation.verb for operation in found.acts], found.more) == (["pause"], False)
-    shift.begin(door="api", name="bot")
+    shift.begin(channel="api", name="bot")
     found = shift.hand_over(since_at)
     assert (found.acts, found.more) == ([], True)
     shift.clock.forward(HOUR)

@@ -62,7 +62,7 @@ class Site:
     def session(self, cookie):
         return reads.web_session(self.store.reader, hash_key(cookie))
 
-    def acts(self):
+    def operations(self):
         return [(row.verb, row.subject) for row in audit_rows(self.store.reader)]
 
     def token(self, name="bot", until_at=None, automations=None, command=None):
@@ -89,8 +89,8 @@ def test_person_signs_in_and_out(site):
     for _ in range(2):
         site.sign_in.sign_out(session)
     assert site.session(cookie) is None
-    assert ("sign in", "person:ana") in site.acts()
-    assert ("sign out", "person:ana") in site.acts()
+    assert ("sign in", "person:ana") in site.operations()
+    assert ("sign out", "person:ana") in site.operations()
 
 
 def test_session_has_a_new_number_at_each_sign_in(site):
@@ -112,7 +112,11 @@ def test_unknown_name_costs_what_a_wrong_password_costs(site, monkeypatch):
     for name in ("ana", "eve", "hunter2 is my password"):
         assert site.enter(name, "wrong") is None
     assert compared == [("wrong", "scrypt$4$8$1$")] * 3
-    assert site.acts()[:3] == [("sign in", "person:unknown"), ("sign in", "person:unknown"), ("sign in", "person:ana")]
+    assert site.operations()[:3] == [
+        ("sign in", "person:unknown"),
+        ("sign in", "person:unknown"),
+        ("sign in", "person:ana"),
+    ]
     assert "hunter2" not in str(site.store.reader.read_text("select subject, actor, detail, result from audit_log"))
 
 
@@ -123,7 +127,7 @@ def test_guesses_make_a_name_wait_from_wherever_they_come(site):
     with pytest.raises(BusyError) as caught:
         site.enter(address="10.0.0.9")
     assert 0 < caught.value.retry_after.total_seconds() <= 1
-    assert len([operation for operation in site.acts() if operation[0] == "sign in"]) == 5
+    assert len([operation for operation in site.operations() if operation[0] == "sign in"]) == 5
 
 
 def test_guesses_make_an_address_wait_whatever_the_names(site):
@@ -175,7 +179,7 @@ def test_password_is_computed_with_one_at_a_time(site, monkeypatch):
 def test_start_link_makes_an_admin_once(site):
     """The second who follows it stays outside, as whoever makes one up."""
     token = people.offer_link(site.store, clock=site.clock, act=site.act())
-    assert site.acts()[0] == ("offer", "link:start-up")
+    assert site.operations()[0] == ("offer", "link:start-up")
     cookie = site.sign_in.by_link(token, SignInOrigin("127.0.0.1"))
     assert str(site.session(cookie).visitor(site.clock.now())) == "web:local"
     assert site.sign_in.by_link(token, SignInOrigin("127.0.0.1")) is None

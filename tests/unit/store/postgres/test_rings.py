@@ -170,7 +170,7 @@ def test_group_that_the_server_undid_to_break_a_ring_is_run_again_quietly(url, s
     thread = threading.Thread(target=lambda: answers.append(process.do(announcement(rng))))
     thread.start()
     for _ in polls(60):
-        if process.stands_in_line() or answers:
+        if process.is_in_queue() or answers:
             break
     transaction.hold("deployments")
     second_session.execute("commit")

@@ -53,7 +53,7 @@ def test_act_during_a_judgement_waits_for_no_store_and_is_seen_by_whoever_asks_n
         found = read(query, params)
         if act and query == "list_open_incidents":
             act = False
-            world.find_wrong()
+            world.open_incident()
             status.forget()
         return found
 
@@ -66,7 +66,7 @@ def test_act_during_a_judgement_waits_for_no_store_and_is_seen_by_whoever_asks_n
 async def test_act_that_could_not_be_done_whole_is_an_act(world):
     """A part of it may be done, so whoever asks next is told of now."""
     assert (await world.get("/now"))["count"] == 0
-    world.find_wrong()
+    world.open_incident()
     assert (await world.get("/now"))["count"] == 0
     assert (await world.ask("POST", "/incidents/i_none/resolve")).status_code == 404
     assert (await world.get("/now"))["count"] == 1

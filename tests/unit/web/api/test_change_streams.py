@@ -54,7 +54,7 @@ class Listener:
             "headers": [(b"authorization", f"Bearer {who}".encode())],
         }  # fmt: skip
         request = Request(scope, self._receive)
-        self.response = changes.stream(request, world.gate.visitors[who])
+        self.response = changes.stream(request, world.authenticator.visitors[who])
         self._task = asyncio.create_task(self._run(scope))
 
     async def _run(self, scope) -> None:
@@ -87,7 +87,7 @@ class Listener:
 async def test_stream_tells_which_nouns_changed(world):
     """All at first, then those that did; who sees some automations only hears of no others."""
     steps = Steps()
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     ann, payer = Listener(changes, world, "ann"), Listener(changes, world, "payer")
     assert "retry" in await ann.next()
     await payer.next()
@@ -113,13 +113,13 @@ async def test_stream_tells_which_nouns_changed(world):
 async def test_who_is_told_of_a_change_is_not_shown_what_was_judged_before_it(world):
     """Also where a page was drawn in the same second: it would be told of nothing more, and go on showing that."""
     steps = Steps()
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     assert "retry" in await ann.next()
     await ann.nouns()
     await steps.waits.wait()
     assert world.site.project_status.of(world.site).verdict.count == 0
-    world.find_wrong()
+    world.open_incident()
     assert world.site.project_status.of(world.site).verdict.count == 0
     steps.poll()
     assert "incidents" in await ann.nouns()
@@ -133,7 +133,7 @@ async def test_who_is_told_of_a_change_is_not_shown_what_was_judged_before_it(wo
 async def test_who_sees_some_automations_does_not_hear_that_others_move(world):
     """Not even that something did, nor by a sign of life that comes later for it; what is its own is heard of."""
     steps = Steps()
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     payer, ann = Listener(changes, world, "payer"), Listener(changes, world, "ann")
     for stream in (payer, ann):
         assert "retry" in await stream.next()
@@ -142,7 +142,7 @@ async def test_who_sees_some_automations_does_not_hear_that_others_move(world):
         await steps.waits.wait()
         if place < 3:
             world.begin(BACKUP, b"{}")
-            world.find_wrong("backup", f"i_{place}")
+            world.open_incident("backup", f"i_{place}")
         steps.poll()
     assert await payer.next() == ": alive\n\n"
     assert {"runs", "incidents"} <= await ann.nouns()
@@ -151,7 +151,7 @@ async def test_who_sees_some_automations_does_not_hear_that_others_move(world):
     steps.poll()
     assert await payer.nouns() == {"runs"}
     await steps.waits.wait()
-    world.find_wrong("pay", "i_9")
+    world.open_incident("pay", "i_9")
     steps.poll()
     assert await payer.nouns() == {"incidents"}
     changes.close()
@@ -162,20 +162,20 @@ async def test_who_sees_some_automations_does_not_hear_that_others_move(world):
 @pytest.mark.parametrize(("definition", "data", "is_seen"), [(BACKUP, b"{}", False), (PAY, b'{"amount":1}', True)])
 def test_marks_of_a_part_change_with_it_alone(world, definition, data, is_seen):
     """Each noun of automations by what is done to one that is seen; whoever sees none has none."""
-    reader, now, may_see = world.site.reader, world.clock.now(), VISITORS["payer"].may_see
-    assert read_visible_change_tokens(reader, now, may_see).keys() == OF_AUTOMATIONS
+    reader, now, is_visible = world.site.reader, world.clock.now(), VISITORS["payer"].may_see
+    assert read_visible_change_tokens(reader, now, is_visible).keys() == OF_AUTOMATIONS
     assert read_visible_change_tokens(reader, now, lambda name: False) == {}
     runs, name, act = [], definition.name, operation_context(Actor.web("ana"), world.clock)
     lines = (LogChunk(ident="s", attempt=1, first_at=now, last_at=now, lines=1, size=1, body=b""),)
     for noun, change in {
         "runs": lambda: runs.append(world.begin(definition, data)),
         "logs": lambda: world.store.apply(SaveLogs(runs[-1], lines)),
-        "incidents": lambda: world.find_wrong(name),
+        "incidents": lambda: world.open_incident(name),
         "automations": lambda: automation.pause(world.store, name, act=act),
     }.items():
-        before = read_visible_change_tokens(reader, now, may_see)
+        before = read_visible_change_tokens(reader, now, is_visible)
         change()
-        found = read_visible_change_tokens(reader, now, may_see)
+        found = read_visible_change_tokens(reader, now, is_visible)
         assert {noun_found for noun_found, mark in found.items() if before[noun_found] != mark} == (
             {noun} if is_seen else set()
         )
@@ -185,7 +185,7 @@ def test_marks_of_a_part_change_with_it_alone(world, definition, data, is_seen):
 async def test_stream_that_has_no_news_gives_signs_of_life(world):
     """A comment now and then, so that whoever is between knows that it lives; and nothing else."""
     steps = Steps()
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     await ann.next()
     await ann.nouns()
@@ -201,7 +201,7 @@ async def test_stream_that_has_no_news_gives_signs_of_life(world):
 async def test_who_does_not_take_its_news_is_kept_each_noun_once(world):
     """However long it does not read: what waits for it does not grow."""
     steps = Steps()
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     await ann.next()
     await ann.nouns()
@@ -224,11 +224,11 @@ async def test_who_does_not_take_its_news_is_kept_each_noun_once(world):
 async def test_stream_ends_when_its_asker_is_no_longer_let_in(world):
     """Whose token was revoked hears of nothing more."""
     steps = Steps()
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     await ann.next()
     await ann.nouns()
-    del world.gate.visitors["ann"]
+    del world.authenticator.visitors["ann"]
     await steps.waits.wait()
     world.begin()
     steps.poll()
@@ -247,14 +247,14 @@ def few(monkeypatch):
 
 def bots(world, count: int) -> list[str]:
     found = [f"bot{place}" for place in range(count)]
-    world.gate.visitors |= {who: Visitor(door=API, name=who, role=Role.VIEWER) for who in found}
+    world.authenticator.visitors |= {who: Visitor(door=API, name=who, role=Role.VIEWER) for who in found}
     return found
 
 
 @pytest.mark.asyncio
 async def test_streams_of_one_visitor_are_bounded_and_end_with_the_process(world, few):
     """One too many is refused, whatever is left for others; when the process ends all of them do."""
-    changes = ChangeStreams(world.gate, world.site, Steps().pause)
+    changes = ChangeStreams(world.authenticator, world.site, Steps().pause)
     listeners = [Listener(changes, world, "ann") for _ in range(3)]
     with pytest.raises(ApiError) as raised:
         Listener(changes, world, "ann")
@@ -271,7 +271,7 @@ async def test_streams_of_one_visitor_are_bounded_and_end_with_the_process(world
 @pytest.mark.asyncio
 async def test_who_has_most_streams_makes_place_where_all_are_taken(world, few):
     """The oldest of its own goes; nobody takes a place from who has no more than itself would have."""
-    changes = ChangeStreams(world.gate, world.site, Steps().pause)
+    changes = ChangeStreams(world.authenticator, world.site, Steps().pause)
     greedy = [Listener(changes, world, "ann") for _ in range(3)]
     other_listeners = [Listener(changes, world, who) for who in bots(world, 3)]
     late = Listener(changes, world, "olga")
@@ -290,7 +290,7 @@ async def test_who_has_most_streams_makes_place_where_all_are_taken(world, few):
 async def test_crowd_is_told_in_turns_and_nobody_is_forgotten(world, few):
     """Of six four hear of a change at the first look, the other two at the next, though that finds something new."""
     steps = Steps()
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     listeners = [Listener(changes, world, who) for who in bots(world, 6)]
     for stream in listeners:
         assert "retry" in await stream.next()
@@ -311,9 +311,9 @@ async def test_crowd_is_told_in_turns_and_nobody_is_forgotten(world, few):
 @pytest.mark.asyncio
 async def test_who_comes_while_it_is_looked_stays(world):
     """It was let in by itself, and is not among those who were asked for."""
-    steps, go, still = Steps(), threading.Event(), world.gate.current_visitors
-    world.gate.current_visitors = lambda keys: (go.wait(10), still(keys))[1]
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    steps, go, still = Steps(), threading.Event(), world.authenticator.current_visitors
+    world.authenticator.current_visitors = lambda keys: (go.wait(10), still(keys))[1]
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     await ann.next()
     late = Listener(changes, world, "olga")
@@ -330,10 +330,10 @@ async def test_who_comes_while_it_is_looked_stays(world):
 async def test_look_asks_the_store_once_however_many_listen(world, few):
     """Who is still let in is one question for all of them, and so is what changed."""
     steps = Steps()
-    asked = []
-    still = world.gate.current_visitors
-    world.gate.current_visitors = lambda keys: (asked.append(len(keys)), still(keys))[1]
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    store_reads = []
+    still = world.authenticator.current_visitors
+    world.authenticator.current_visitors = lambda keys: (store_reads.append(len(keys)), still(keys))[1]
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     listeners = [Listener(changes, world, who) for who in bots(world, 4)]
     for stream in listeners:
         await stream.next()
@@ -342,7 +342,7 @@ async def test_look_asks_the_store_once_however_many_listen(world, few):
     reads = counted(world.store.reader)
     steps.poll()
     await steps.waits.wait()
-    assert asked == [4, 4]
+    assert store_reads == [4, 4]
     assert 0 < len(reads) <= 20
     changes.close()
     for stream in listeners:
@@ -354,7 +354,7 @@ def test_marks_change_with_what_they_stand_for(world):
     reader, now, run = world.site.reader, world.clock.now(), world.begin()
     before = read_change_tokens(reader, now)
     assert read_change_tokens(reader, now + 1_000) == before
-    world.find_wrong()
+    world.open_incident()
     assert {noun for noun, mark in read_change_tokens(reader, now).items() if before[noun] != mark} == {"incidents"}
     before = read_change_tokens(reader, now)
     world.store.apply(

@@ -41,7 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApiWorld, s
     """The API behind a real server, in a loop of its own."""
     world = sqlite_world(tmp_path_factory.mktemp("site"))
     world.begin()
-    world.find_wrong()
+    world.open_incident()
     listener = open_socket("127.0.0.1:0", "web.bind")
     serving = build_server(world.api, ConnectionLimits(100, 100))
     thread = threading.Thread(target=lambda: asyncio.run(serving.serve(sockets=[listener])))

@@ -45,8 +45,8 @@ async def test_definition_tells_no_value_of_the_environment(world):
 @pytest.mark.asyncio
 async def test_incident_is_looked_after_once(world):
     """Acknowledged, snoozed, resolved; who sees some automations only sees none of another."""
-    world.find_wrong()
-    world.find_wrong("backup", "i_02")
+    world.open_incident()
+    world.open_incident("backup", "i_02")
     (incident,) = (await world.get("/incidents", who="payer"))["items"]
     assert (incident["id"], incident["state"], incident["subject"]["kind"]) == ("i_01", "open", "silence")
     assert (await world.ask("GET", "/incidents/i_02", who="payer")).status_code == 404
@@ -71,7 +71,7 @@ async def test_incident_is_looked_after_once(world):
 async def test_incidents_are_listed_part_by_part(world):
     """Each once, whatever the size of the parts."""
     for place, name in enumerate(("pay", "backup", "c", "d", "e")):
-        world.find_wrong(name, f"i_{place}")
+        world.open_incident(name, f"i_{place}")
         world.clock.forward(place % 2)
     whole = [incident["id"] for incident in (await world.get("/incidents"))["items"]]
     page, seen = await world.get("/incidents", limit=2), []
@@ -157,7 +157,7 @@ async def test_monitors_say_what_they_judge(world):
 @pytest.mark.asyncio
 async def test_status_counts_what_there_is(world):
     """Automations, runs, incidents by severity, processes by role."""
-    world.find_wrong()
+    world.open_incident()
     found = await world.get("/status")
     assert (found["automations"], found["incidents"], found["processes"]) == (2, {"page": 1}, {"worker": 1})
     part = Finding(subject=Subject("pay", IncidentKind.LATE_START), severity=Severity.PAGE, text="late", since_at=1)

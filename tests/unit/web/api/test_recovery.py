@@ -12,7 +12,7 @@ from mainspring.store.commands.logs import SaveLogs
 from mainspring.store.commands.triggers import AcceptDelivery
 from mainspring.web.api.api_asgi import ApiApp
 from tests.api_world import BACKUP, PAY, announce, sqlite_world
-from tests.contract.store.arrivals import hook
+from tests.contract.store.deliveries import hook
 from tests.contract.store.process import fail, halt, wait_for
 from tests.reversing_codec import ReversingCodec
 
@@ -160,7 +160,7 @@ async def test_what_is_sealed_is_opened_by_who_has_the_codec(tmp_path):
     assert (await world.get("/events"))["items"][0]["data"] == {"n": 1}
     world.api.close()
     world.site = msgspec.structs.replace(world.site, sealing=PLAIN_SEALING)
-    world.serve(ApiApp(world.gate, world.site))
+    world.serve(ApiApp(world.authenticator, world.site))
     assert (await world.get(f"/runs/{run}"))["input"]["sealed"] == "turned"
     answer = await world.ask("POST", f"/runs/{run}/signal", json={"name": "go", "value": 1})
     assert (answer.status_code, "codec" in answer.json()["hint"]) == (409, True)

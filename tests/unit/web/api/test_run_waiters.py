@@ -115,9 +115,9 @@ async def test_wait_is_bounded(world, monkeypatch):
     first = asyncio.ensure_future(world.get(f"/runs/{handle.id}", wait=30))
     await until(lambda: waits(world))
     assert (await world.get(f"/runs/{handle.id}", wait=30))["state"] == "queued"
-    assert world.api.run_waits.has_capacity(world.gate.visitors["olga"])
+    assert world.api.run_waits.has_capacity(world.authenticator.visitors["olga"])
     monkeypatch.setattr(run_waiters, "MOST", 1)
-    assert not world.api.run_waits.has_capacity(world.gate.visitors["olga"])
+    assert not world.api.run_waits.has_capacity(world.authenticator.visitors["olga"])
     first.cancel()
 
 
@@ -215,7 +215,7 @@ async def test_token_that_is_revoked_during_the_wait_is_shown_nothing(world):
     handle = await client_of(world).start("pay", amount=1)
     waiting = asyncio.ensure_future(world.ask("GET", f"/runs/{handle.id}", params={"wait": 30}))
     await until(lambda: waits(world))
-    del world.gate.visitors["ann"]
+    del world.authenticator.visitors["ann"]
     end(world, handle.id)
     assert (await waiting).status_code == 401
 
@@ -225,6 +225,8 @@ async def test_token_that_may_see_less_after_the_wait_is_shown_less(world):
     handle = await client_of(world).start("pay", amount=1)
     waiting = asyncio.ensure_future(world.ask("GET", f"/runs/{handle.id}", params={"wait": 30}))
     await until(lambda: waits(world))
-    world.gate.visitors["ann"] = msgspec.structs.replace(world.gate.visitors["ann"], automations=("backup",))
+    world.authenticator.visitors["ann"] = msgspec.structs.replace(
+        world.authenticator.visitors["ann"], automations=("backup",)
+    )
     end(world, handle.id)
     assert (await waiting).status_code == 404

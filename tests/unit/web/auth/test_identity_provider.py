@@ -23,7 +23,7 @@ PENDING = PendingSignIn(state="s", nonce="n", verifier=VERIFIER, browser="b", ne
 async def test_browser_leaves_with_what_has_to_come_back():
     """State, nonce, the hash of the verifier and not the verifier; what the address holds already stays."""
     provider = OidcProvider("ms", None)
-    provider.says = {"authorization_endpoint": f"{provider.issuer}/a?x=1"}
+    provider.metadata = {"authorization_endpoint": f"{provider.issuer}/a?x=1"}
     settings = OidcSettings(issuer=provider.issuer, client_id="ms")
     address = await IdentityProvider(settings, SecretStore(None, {}), SystemClock(), "https://ops/back").address(
         PENDING

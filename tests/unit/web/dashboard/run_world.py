@@ -19,7 +19,9 @@ HOSTILE = "<script>alert(1)</script>"
 def claimed(world, definition=PAY, data=DATA):
     """Return a run that a worker has."""
     run = world.begin(definition, data)
-    (found,) = [begun_run for begun_run in world.store.apply(ClaimRuns(f"c.{run}", 10)).runs if begun_run.id == run]
+    (found,) = [
+        claimed_run for claimed_run in world.store.apply(ClaimRuns(f"c.{run}", 10)).runs if claimed_run.id == run
+    ]
     return found
 
 

@@ -85,7 +85,7 @@ class Shop:
         self.store.apply(made)
         return made.id
 
-    def turn_away(self, note="the signature is another one", trigger="shop/webhook"):
+    def reject(self, note="the signature is another one", trigger="shop/webhook"):
         """Refuse something at the door; return its id."""
         made = RejectDelivery(id=self.id(), trigger=trigger, why="bad_signature", note=note, body=b"<script>x</script>")
         self.store.apply(made)

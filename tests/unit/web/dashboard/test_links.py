@@ -56,7 +56,7 @@ def filled(path, **options):
     shop.refuse_messages("m1", "m2")
     run_world.claimed(world)
     world.begin()
-    for fill in (shop.arrive, shop.turn_away, shop.publish):
+    for fill in (shop.arrive, shop.reject, shop.publish):
         fill()
     act = operation_context(Actor.web("ana"), world.clock, command="b1", reason="why")
     start_bulk_operation(

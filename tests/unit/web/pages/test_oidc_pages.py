@@ -59,7 +59,7 @@ async def test_whom_the_provider_knows_comes_in(site, provider):
 @pytest.mark.asyncio
 async def test_client_proves_itself_in_the_form_where_the_provider_wants_that(site, provider):
     """And a provider without a secret has the verifier alone."""
-    provider.says = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
+    provider.metadata = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
     assert (await return_from_provider(site.browser(), provider)).status_code == 303
     provider.secret = None
     assert (await return_from_provider(site.browser(), provider)).status_code == 303
@@ -105,21 +105,21 @@ async def test_key_that_the_provider_changed_counts_from_the_next_sign_in_on(sit
     started_at = site.clock.now()
     for _ in range(2):
         assert (await return_from_provider(site.browser(), provider)).status_code == 303
-    assert provider.asked.count("/keys") == 1
+    assert provider.requests.count("/keys") == 1
     provider.key = key_of("ES256", "second")
     assert (await return_from_provider(site.browser(), provider)).status_code == 403
     monkeypatch.setattr(site.clock, "now", lambda: started_at + 30_000)
     for _ in range(2):
         assert (await return_from_provider(site.browser(), provider)).status_code == 303
-    assert provider.asked.count("/keys") == 2
+    assert provider.requests.count("/keys") == 2
     provider.forgery = "a key that it does not show"
     for _ in range(2):
         assert (await return_from_provider(site.browser(), provider)).status_code == 403
-    assert provider.asked.count("/keys") == 2
+    assert provider.requests.count("/keys") == 2
     monkeypatch.setattr(site.clock, "now", lambda: started_at + 60_000)
     for _ in range(2):
         assert (await return_from_provider(site.browser(), provider)).status_code == 403
-    assert (provider.asked.count("/keys"), provider.asked.count(DISCOVERY)) == (3, 1)
+    assert (provider.requests.count("/keys"), provider.requests.count(DISCOVERY)) == (3, 1)
 
 
 @pytest.mark.asyncio
@@ -127,13 +127,13 @@ async def test_key_that_the_provider_took_back_counts_for_an_hour_at_most(site, 
     """Also where a clock was put back: then nobody knows how old what we have is."""
     started_at = site.clock.now()
     assert (await return_from_provider(site.browser(), provider)).status_code == 303
-    provider.shown = key_of("ES256", "second")
+    provider.shown_key = key_of("ES256", "second")
     for later, status in ((3_599_000, 303), (3_601_000, 403), (-60_000, 403)):
         now = started_at + later
         monkeypatch.setattr(site.clock, "now", lambda now=now: now)
         provider.lies = {"iat": now // 1_000, "exp": now // 1_000 + 60}
         assert (await return_from_provider(site.browser(), provider)).status_code == status
-    assert provider.asked.count("/keys") == 3
+    assert provider.requests.count("/keys") == 3
 
 
 @pytest.mark.asyncio

@@ -268,15 +268,15 @@ def _renamed_path(w, old, new):
 async def test_table_that_cannot_be_read_leaves_the_last_good_one(tmp_path, monkeypatch, caplog):
     """Whatever a row holds; that is told once."""
     async with world(tmp_path) as w:
-        looks_made = []
+        refresh_count = []
 
         def count_refresh(known):
-            looks_made.append(known)
+            refresh_count.append(known)
             raise ValueError("a row of another form")
 
         monkeypatch.setattr(TriggerCache, "refresh", count_refresh)
         async with asyncio.timeout(60):
-            while len(looks_made) < 3:
+            while len(refresh_count) < 3:
                 w.process.changed()
                 await asyncio.sleep(0.01)
         assert not w.keeping.done()
@@ -287,17 +287,17 @@ async def test_table_that_cannot_be_read_leaves_the_last_good_one(tmp_path, monk
 async def test_store_that_is_away_is_told_and_tables_go_on(tmp_path, monkeypatch):
     """503 with a time to come again; what was sent then and comes again counts once."""
     async with world(tmp_path) as w:
-        real = w.door.intake.store
+        real = w.intake.intake.store
 
         async def away(ready):
             await real(ready)
             raise StoreUnavailableError("the answer was lost\nat a secret place")
 
-        monkeypatch.setattr(w.door.intake, "store", away)
+        monkeypatch.setattr(w.intake.intake, "store", away)
         answer = await w.ask("/orders", ORDER)
         assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "store_away", "5")
         assert "secret place" not in answer.body.decode()
-        monkeypatch.setattr(w.door.intake, "store", real)
+        monkeypatch.setattr(w.intake.intake, "store", real)
         assert (await w.ask("/orders", ORDER)).status == 202
         assert w.rows("select count(*) from runs") == [(1,)]
 
@@ -306,13 +306,13 @@ async def test_sender_is_not_kept_waiting_for_a_store_that_stands_still(tmp_path
     """Its place stays taken until the store has answered, so that memory is bounded; others are told to come back."""
     async with world(tmp_path, at_once=3) as w:
         may_continue = asyncio.Event()
-        real = w.door.intake.store
+        real = w.intake.intake.store
 
         async def slow(ready):
             await may_continue.wait()
             return await real(ready)
 
-        monkeypatch.setattr(w.door.intake, "store", slow)
+        monkeypatch.setattr(w.intake.intake, "store", slow)
         monkeypatch.setattr(webhook_asgi, "STORED_WITHIN_S", 0.05)
         orders = [Request(b'{"id": "%d"}' % n, TOKEN) for n in range(5)]
         answers = await asyncio.gather(*[w.ask("/orders", order) for order in orders])
@@ -355,7 +355,7 @@ async def test_refusal_of_the_store_becomes_a_status(tmp_path, monkeypatch):
             async def store(ready, answer=answer):
                 return answer
 
-            monkeypatch.setattr(w.door.intake, "store", store)
+            monkeypatch.setattr(w.intake.intake, "store", store)
             first_answer = await w.ask("/orders", ORDER)
             assert (first_answer.status, first_answer.headers.get("retry-after")) == (status, wait)
 
@@ -367,7 +367,7 @@ async def test_fault_of_ours_is_told_as_one_and_ends_nothing(tmp_path, monkeypat
         async def broken(ready):
             raise RuntimeError("inner matters")
 
-        monkeypatch.setattr(w.door.intake, "store", broken)
+        monkeypatch.setattr(w.intake.intake, "store", broken)
         answer = await w.ask("/orders", ORDER)
         assert (answer.status, answer.json["code"]) == (500, "fault")
         assert "inner" not in answer.body.decode()
@@ -389,7 +389,7 @@ async def test_result_is_waited_for(tmp_path):
             assert "secret reason" not in failed.body.decode()
             many = await asyncio.gather(*[w.ask("/result", Request(b'{"n": %d}' % n, TOKEN)) for n in range(40)])
             assert [answer.json["result"] for answer in many] == [2 * n for n in range(40)]
-        assert w.door.result_waiters._waiting == {}
+        assert w.intake.result_waiters._waiting == {}
 
 
 async def test_result_is_waited_for_beyond_the_decision(tmp_path):
@@ -412,19 +412,19 @@ async def test_result_is_waited_for_beyond_the_decision(tmp_path):
             assert "division" not in raised.body.decode()
             two = await asyncio.gather(*[w.ask("/paced", Request(b'{"n": %d}' % n, TOKEN)) for n in range(2)])
             assert [answer.json["result"] for answer in two] == [2, 2]
-        assert w.door.result_waiters._waiting == {}
+        assert w.intake.result_waiters._waiting == {}
 
 
 async def test_result_that_does_not_come_in_time_is_not_waited_for(tmp_path, monkeypatch):
     """Without a worker the sender hears that the run is there; where too many wait it does not wait at all."""
     async with world(tmp_path) as w:
-        hook = w.door.table.find("/result")
+        hook = w.intake.table.find("/result")
         shorter = msgspec.structs.replace(hook.webhook, wait=timedelta(milliseconds=50))
-        w.door.table._by_path["/result"] = hook._replace(webhook=shorter)
+        w.intake.table._by_path["/result"] = hook._replace(webhook=shorter)
         assert (await w.ask("/result", Request(b'{"n": 1}', TOKEN))).status == 202
         longer = msgspec.structs.replace(hook.webhook, wait=timedelta(hours=1))
-        w.door.table._by_path["/result"] = hook._replace(webhook=longer)
-        w.door.result_waiters._waiting["r_x"] = [
+        w.intake.table._by_path["/result"] = hook._replace(webhook=longer)
+        w.intake.result_waiters._waiting["r_x"] = [
             asyncio.get_running_loop().create_future() for _ in range(MOST_WAITING)
         ]
         async with asyncio.timeout(30):
@@ -444,9 +444,9 @@ async def test_result_that_cannot_be_read_keeps_no_sender_waiting(tmp_path, monk
 
         monkeypatch.setattr(ResultWaiters, "_read_outcome", note_wait)
         app = ms.App(tmp_path / "state.db", registry=REGISTRY)
-        hook = w.door.table.find("/result")
+        hook = w.intake.table.find("/result")
         longer = msgspec.structs.replace(hook.webhook, wait=timedelta(hours=1))
-        w.door.table._by_path["/result"] = hook._replace(webhook=longer)
+        w.intake.table._by_path["/result"] = hook._replace(webhook=longer)
         async with app.running(), asyncio.timeout(30):
             assert (await w.ask("/result", Request(b'{"n": 1}', TOKEN))).status == 202
             assert (await w.ask("/result", Request(b'{"n": 2}', TOKEN))).json["result"] == 4
@@ -464,7 +464,7 @@ async def test_store_that_was_given_up_may_be_cancelled(tmp_path, monkeypatch, c
             started.append(asyncio.current_task())
             await asyncio.Event().wait()
 
-        monkeypatch.setattr(w.door.intake, "store", store)
+        monkeypatch.setattr(w.intake.intake, "store", store)
         assert (await w.ask("/orders", ORDER)).status == 503
         started[0].cancel()
         await asyncio.wait(started)

@@ -33,12 +33,12 @@ async def test_address_that_is_taken_is_told_and_tried_again(tmp_path, monkeypat
             bind = f"127.0.0.1:{other.getsockname()[1]}"
             w.process.project.settings = Settings(hooks=HooksSettings(bind=bind), sources={"hooks.bind": "flag"})
             w.process.project.secrets = SecretStore(None, {})
-            listener = WebhookListener(w.process, w.door)
+            listener = WebhookListener(w.process, w.intake)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
-                while w.door.listen_error is None or len(opened) < 3:
+                while w.intake.listen_error is None or len(opened) < 3:
                     await asyncio.sleep(0.005)
-            routes = ProbeRoutes(w.process, HostChecks(), None, is_open=True, intake=w.door)  # type: ignore[arg-type]
+            routes = ProbeRoutes(w.process, HostChecks(), None, is_open=True, intake=w.intake)  # type: ignore[arg-type]
             status, _, body = await ask(routes, "/readyz")
             assert (status, bind in body) == (503, True)
             assert "hooks.bind" in caplog.text
@@ -60,10 +60,10 @@ async def test_listener_that_never_listened_ends_too(tmp_path, monkeypatch):
             bind = f"127.0.0.1:{other.getsockname()[1]}"
             w.process.project.settings = Settings(hooks=HooksSettings(bind=bind), sources={"hooks.bind": "flag"})
             w.process.project.secrets = SecretStore(None, {})
-            listener = WebhookListener(w.process, w.door)
+            listener = WebhookListener(w.process, w.intake)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
-                while "cannot listen on" not in (w.door.listen_error or ""):
+                while "cannot listen on" not in (w.intake.listen_error or ""):
                     await asyncio.sleep(0.005)
             listener.end()
             ended, _ = await asyncio.wait([serving], timeout=30)
@@ -84,7 +84,7 @@ async def _answers(bind):
 async def test_taken_address_and_missing_secret_are_put_on_record(tmp_path):
     """By the process itself, with the cause and since when, so that monitors read them; and taken back when they are over."""
     async with world(tmp_path) as w:
-        w.door.listen_error = (
+        w.intake.listen_error = (
             "webhooks are not taken in: cannot listen on 127.0.0.1:7172: another process listens there"
         )
 
@@ -96,10 +96,10 @@ async def test_taken_address_and_missing_secret_are_put_on_record(tmp_path):
             while len(on_record()) < 2:
                 await asyncio.sleep(0.05)
         assert on_record() == {
-            ("address", "hooks.bind"): w.door.listen_error,
+            ("address", "hooks.bind"): w.intake.listen_error,
             ("secret", "unset/webhook"): "the secret 'NOT_SET' is not set",
         }
-        w.door.listen_error = None
+        w.intake.listen_error = None
         async with asyncio.timeout(60):
             while ("address", "hooks.bind") in on_record():
                 await asyncio.sleep(0.05)
@@ -116,13 +116,13 @@ async def test_webhooks_at_another_address_than_the_default_are_put_on_record(
             project = ProjectSettings(environment=environment)
             w.process.project.settings = Settings(project=project, hooks=HooksSettings(bind=bind))
             w.process.project.secrets = SecretStore(None, {})
-            listener = WebhookListener(w.process, w.door)
+            listener = WebhookListener(w.process, w.intake)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
                 while f"another process has {bind}: senders that know {bind} reach it" not in caplog.text:
                     await asyncio.sleep(0.01)
-                assert (w.door.moved is not None) is is_on_record
-                while is_on_record and w.door.moved not in [found.why for found in _on_record(w)]:
+                assert (w.intake.moved is not None) is is_on_record
+                while is_on_record and w.intake.moved not in [found.why for found in _on_record(w)]:
                     await asyncio.sleep(0.01)
             listener.end()
             async with asyncio.timeout(60):

@@ -103,7 +103,7 @@ async def test_one_automation_is_told_in_figures(world):
 @pytest.mark.asyncio
 async def test_what_is_wrong_is_read_once_for_choosing_and_telling(world):
     """Of those with something wrong alone as well."""
-    world.find_wrong()
+    world.open_incident()
     reads = counted(world.store.reader)
     (line,) = (await world.get("/standings", wrong="true"))["items"]
     assert (line["name"], line["incident"]["id"]) == ("pay", "i_01")

@@ -108,7 +108,7 @@ async def test_all_deliveries_of_a_filter_arrive_once_more(world):
     """Counted first, asked for once, on record; what was turned away is left out; who sees some asks for those."""
     shop = Shop(world)
     ids = [shop.arrive(f"k{n}") for n in range(3)]
-    shop.turn_away()
+    shop.reject()
     expected = {"trigger": "shop/webhook", "state": "started", "verified": "github"}
     dry = await world.post("/deliveries/replay", **expected, dry_run=True)
     assert dry == {"bulk": None, "count": 3, "more": False, "automations": ["shop"], "left_out": 0}

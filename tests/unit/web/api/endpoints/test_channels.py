@@ -18,14 +18,14 @@ def world(world):
     notify = NotifySettings(channels=CHANNELS, route=(route,))
     settings = msgspec.structs.replace(world.site.settings, notify=notify)
     world.site = msgspec.structs.replace(world.site, settings=settings)
-    world.serve(ApiApp(world.gate, world.site))
+    world.serve(ApiApp(world.authenticator, world.site))
     return world
 
 
 @pytest.mark.asyncio
 async def test_channels_say_what_waits_for_them(world):
     """Those of the configuration, and one that is not there any more."""
-    world.find_wrong()
+    world.open_incident()
     found = {channel["name"]: channel for channel in (await world.get("/channels"))["items"]}
     assert found.keys() == {"ops", "me", "terminal"}
     assert (found["ops"]["address"], found["ops"]["unsent"], found["ops"]["told_at"]) == (CHANNELS["ops"], 1, None)

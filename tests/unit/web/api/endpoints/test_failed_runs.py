@@ -34,7 +34,7 @@ async def test_errors_are_listed_with_what_stands_still(world):
     runs = fall(world, 3)
     group(world)
     runs += fall(world, 2)
-    world.find_wrong("pay", kind=IncidentKind.SILENCE)
+    world.open_incident("pay", kind=IncidentKind.SILENCE)
     (failed_run,) = (await world.get("/failed"))["items"]
     assert (failed_run["standing"], failed_run["failures"]) == ({"number": 5, "more": False}, 5)
     assert (failed_run["automations"], failed_run["text"], failed_run["incident"]) == (

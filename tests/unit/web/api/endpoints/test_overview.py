@@ -11,8 +11,8 @@ pytestmark = pytest.mark.asyncio
 
 async def test_now_is_what_the_first_page_stands_on(world):
     """The sentence, what is wrong, silent, running; a program that sees some automations hears of those alone."""
-    world.find_wrong()
-    world.find_wrong("backup", "i_02")
+    world.open_incident()
+    world.open_incident("backup", "i_02")
     run = world.begin()
     world.begin(BACKUP, b"{}")
     world.claim()
@@ -32,7 +32,7 @@ async def test_now_is_what_the_first_page_stands_on(world):
 
 async def test_who_acted_sees_what_came_of_it(world):
     """In all parts, though how it stands is judged at most once a second."""
-    world.find_wrong()
+    world.open_incident()
     assert (await world.get("/now"))["count"] == 1
     await world.post("/incidents/i_01/resolve")
     found = await world.get("/now")
@@ -41,7 +41,7 @@ async def test_who_acted_sees_what_came_of_it(world):
 
 async def test_handover_is_since_an_instant(world):
     """Eight hours where none is named; acts of programs are no acts of people."""
-    world.find_wrong()
+    world.open_incident()
     world.clock.forward(9 * 3_600_000)
     world.begin()
     await world.post("/incidents/i_01/acknowledge")
@@ -56,7 +56,7 @@ async def test_handover_is_since_an_instant(world):
 
 async def test_incident_is_looked_after_for_a_time(world):
     """Until when stands there; the list can be narrowed to how loud they are."""
-    world.find_wrong()
+    world.open_incident()
     until = format_iso(world.clock.now() + 3_600_000)
     await world.post("/incidents/i_01/acknowledge", until=until)
     page = await world.get("/incidents/i_01")
@@ -72,7 +72,7 @@ async def test_alerts_of_others_do_not_end_the_list(world, monkeypatch):
     """Who sees some automations goes on behind what was looked through, and finds its own in the end."""
     monkeypatch.setattr(incidents, "_MOST", 2)
     for number, name in enumerate(("pay", "backup", "backup-2", "backup-3")):
-        world.find_wrong(name, f"i_{number}")
+        world.open_incident(name, f"i_{number}")
     found, cursor = [], {}
     while cursor is not None:
         page = await world.get("/alerts", who="payer", **cursor)

@@ -17,7 +17,7 @@ PASSWORD = "correct horse battery"
 def world(world):
     """Passwords are cheap here."""
     world.site = msgspec.structs.replace(world.site, cost=ScryptCost(log_n=4))
-    world.serve(ApiApp(world.gate, world.site))
+    world.serve(ApiApp(world.authenticator, world.site))
     return world
 
 

@@ -155,7 +155,7 @@ async def test_what_is_not_seen_is_answered_as_what_is_not_there(world):
         ]
         assert answers[0].status_code == 404
         assert answers[0].text.replace(other, none) == answers[1].text, path
-    world.find_wrong("backup", "i_02")
+    world.open_incident("backup", "i_02")
     for query in ({"automation": "backup"}, {"automation": "nothing"}):
         assert await world.get("/incidents", who="payer", **query) == {"items": [], "next": None}
 
@@ -270,7 +270,7 @@ async def test_shown_tail_of_an_id_is_accepted(world):
     assert (await world.get("/search", q=run[-6:]))["items"][0]["id"] == run
     await world.post(f"/runs/{run[-6:]}/cancel")
     incident = make_id("i", 1, 5)
-    world.find_wrong("pay", incident)
+    world.open_incident("pay", incident)
     await world.post(f"/incidents/{incident[-6:]}/acknowledge")
     assert (await world.get(f"/incidents/{incident[-6:]}"))["incident"]["state"] == "acknowledged"
 
@@ -280,7 +280,7 @@ async def test_ambiguous_tail_is_refused_with_its_candidates(world):
     """And one that only a run of another automation has is not there for whoever may not see that."""
     twins = [make_id("i", at, 7 | high) for at, high in ((1, 0), (2, 1 << 60))]
     for place, id in enumerate(twins):
-        world.find_wrong(("pay", "backup")[place], id)
+        world.open_incident(("pay", "backup")[place], id)
     answer = await world.ask("GET", f"/incidents/{twins[0][-6:]}")
     assert answer.status_code == 409
     assert all(id in answer.text for id in twins)

@@ -21,9 +21,9 @@ async def test_triggers_say_whether_they_listen_and_what_came(world, shop):
     site = msgspec.structs.replace(
         world.site, hook_answers={("shop/webhook", REPEATED): 3, ("shop/webhook", "accepted"): 9}
     )
-    world.serve(ApiApp(world.gate, site))
+    world.serve(ApiApp(world.authenticator, site))
     shop.arrive()
-    shop.turn_away()
+    shop.reject()
     shop.publish()
     found = {trigger["name"]: trigger for trigger in (await world.get("/triggers"))["items"]}
     assert found.keys() == {"shop/webhook", "shop/event", "labels/queue", "labels/run"}
@@ -74,7 +74,7 @@ async def test_event_leads_to_what_it_started(world, shop):
 async def test_alerts_come_part_by_part(world):
     """The cursor of a part leads to the next one."""
     for n in range(3):
-        world.find_wrong(id=f"i_0{n}", automation=f"a{n}")
+        world.open_incident(id=f"i_0{n}", automation=f"a{n}")
     first = await world.get("/alerts", limit=2)
     rest = await world.get("/alerts", limit=2, cursor=first["next"])
     assert [delivery["incident"] for delivery in first["items"] + rest["items"]] == ["i_02", "i_01", "i_00"]
@@ -84,7 +84,7 @@ async def test_alerts_come_part_by_part(world):
 @pytest.mark.asyncio
 async def test_trigger_names_no_automation_that_is_not_seen(world, shop):
     """What starts one by the end of its runs is told to those who see that too, in its definition as well."""
-    world.gate.visitors["payer"] = msgspec.structs.replace(VISITORS["payer"], automations=("labels*",))
+    world.authenticator.visitors["payer"] = msgspec.structs.replace(VISITORS["payer"], automations=("labels*",))
     paths = ("/triggers", "/triggers/labels%2Frun", "/automations/labels", "/automations")
     for path in paths:
         assert "backup" in (await world.ask("GET", path)).text, path

@@ -38,7 +38,7 @@ async def test_empty_pages_teach_the_next_command(world):
 async def test_triggers_show_what_came_with_links_to_it(world, shop):
     """Each figure leads to its rows; one shows the line that sends to it, and the one that tries it."""
     shop.arrive()
-    shop.turn_away()
+    shop.reject()
     text = await world.get("/triggers")
     assert "/deliveries?trigger=shop/webhook&amp;state=refused&amp;since=24h" in text
     assert "no process has begun to fetch from it" in text
@@ -73,7 +73,7 @@ async def test_delivery_is_shown_as_it_came_and_comes_once_more(world, shop):
 @pytest.mark.asyncio
 async def test_what_was_turned_away_is_not_replayed(world, shop):
     """Its body was not kept to be run: the page says so, in place."""
-    id = shop.turn_away(HOSTILE)
+    id = shop.reject(HOSTILE)
     answer = await world.submit(f"/deliveries/{id}", "replay")
     assert answer.status_code == 409
     assert "its sender send it again" in printed_text(answer.text)
@@ -152,7 +152,7 @@ async def test_what_came_from_outside_is_text(world, shop, payload):
 async def test_all_that_match_are_counted_then_arrive_once_more(world, shop):
     """The rows of the page, but for those that were turned away; asked for once, it has a page of its own, and so does each of them."""
     ids = [shop.arrive(f"k{n}") for n in range(3)]
-    shop.turn_away(HOSTILE)
+    shop.reject(HOSTILE)
     path = "/deliveries?trigger=shop/webhook&since=24h&ask=replay&rate=600/m"
     text = await world.get(path)
     assert "3 deliveries of 1 automation: each is let arrive once more" in text
@@ -195,7 +195,7 @@ async def test_replay_of_all_is_for_those_who_may(world, shop):
 @pytest.mark.asyncio
 async def test_deliveries_are_filtered_by_what_was_said_of_their_sender(world, shop):
     """As the list shows it."""
-    id, away = shop.arrive(), shop.turn_away()
+    id, away = shop.arrive(), shop.reject()
     text = await world.get("/deliveries", verified="bad_signature")
     assert away in text
     assert id not in text

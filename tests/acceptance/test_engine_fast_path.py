@@ -109,7 +109,7 @@ async def test_success_is_one_commit_and_reads_like_any_other(place):
         assert await run.result() == 4
         assert sent.names["CompleteRun"] == 1
         assert not sent.names.keys() & {"SaveOutcome", "SaveAttempt", "FinishRun"}
-        (outcome,) = engine.story(run).outcomes
+        (outcome,) = engine.history(run).outcomes
         assert (await engine.until(run, RunState.SUCCEEDED)).output_size == 1
     assert (outcome.ident, outcome.kind, outcome.state) == ("double#1", OutcomeKind.STEP, OutcomeState.SUCCEEDED)
     assert (outcome.input, outcome.output, outcome.rank) == (b'{"n":2}', b"4", 1)
@@ -131,11 +131,11 @@ async def test_failed_attempt_is_followed_by_the_next_one(place):
     async with World(place).engine(registry) as engine:
         run = await engine.start(flaky)
         assert await run.result() == "done"
-        story = engine.story(run)
+        history = engine.history(run)
     assert [number for number, _ in seen] == [1, 2]
     assert len({key for _, key in seen}) == 1
-    assert [(a.attempt, a.state) for a in story.attempts] == [(1, AttemptState.FAILED)]
-    assert [o.attempt for o in story.outcomes] == [2]
+    assert [(a.attempt, a.state) for a in history.attempts] == [(1, AttemptState.FAILED)]
+    assert [o.attempt for o in history.outcomes] == [2]
 
 
 async def test_permanent_failure_ends_the_run(place):
@@ -166,18 +166,18 @@ async def test_result_that_cannot_be_saved_needs_a_person(place):
     async with World(place).engine(registry) as engine:
         run = await engine.start(odd)
         await engine.until(run, RunState.NEEDS_ATTENTION)
-        assert [o.state for o in engine.story(run).outcomes] == [OutcomeState.REFUSED]
+        assert [o.state for o in engine.history(run).outcomes] == [OutcomeState.REFUSED]
     assert calls == [1]
 
 
 async def test_cancel_reaches_an_attempt_that_is_under_way(place):
     """A fact makes it an ordinary run: its attempt is stopped, and the run ends cancelled."""
-    begun, stopped = asyncio.Event(), asyncio.Event()
+    started, stopped = asyncio.Event(), asyncio.Event()
     with Registry() as registry:
 
         @ms.task
         async def waits() -> None:
-            begun.set()
+            started.set()
             try:
                 await asyncio.sleep(3600)
             except asyncio.CancelledError:
@@ -186,7 +186,7 @@ async def test_cancel_reaches_an_attempt_that_is_under_way(place):
 
     async with World(place).engine(registry) as engine:
         run = await engine.start(waits)
-        await begun.wait()
+        await started.wait()
         await engine.app.cancel(run.id, "not needed")
         await engine.until(run, RunState.CANCELLED)
         assert stopped.is_set(), "the run is over only when its attempt is"
@@ -208,7 +208,7 @@ async def test_checkpoint_progress_and_success_after_them(place):
         assert await run.result() == 7
         assert sent.names["SaveCheckpoint"] == 2
         assert sent.names["CompleteRun"] == 0
-        assert [o.output for o in engine.story(run).outcomes] == [b"7"]
+        assert [o.output for o in engine.history(run).outcomes] == [b"7"]
 
 
 async def test_long_attempt_gets_its_start_mark(tmp_path):
@@ -225,29 +225,29 @@ async def test_long_attempt_gets_its_start_mark(tmp_path):
         run = await engine.start(takes_long)
         await engine.when(lambda: len(engine.working.worker._fast_path_runs), lambda count: count == 1)
         clock.advance(timedelta(seconds=2))
-        attempts = await engine.when(lambda: engine.story(run).attempts, lambda found: found)
+        attempts = await engine.when(lambda: engine.history(run).attempts, lambda found: found)
         assert [(a.ident, a.state) for a in attempts] == [("takes_long#1", AttemptState.STARTED)]
         go_on.set()
         assert await run.result() == "done"
-        assert engine.story(run).attempts == []
+        assert engine.history(run).attempts == []
 
 
 async def test_worker_that_drains_waits_for_what_is_under_way(place):
     """Its end is saved, and nothing of it is done again."""
-    calls, begun, go_on = [], asyncio.Event(), asyncio.Event()
+    calls, started, go_on = [], asyncio.Event(), asyncio.Event()
     with Registry() as registry:
 
         @ms.task
         async def slow() -> str:
             calls.append(1)
-            begun.set()
+            started.set()
             await go_on.wait()
             return "done"
 
     world = World(place)
     async with world.engine(registry) as engine:
         run = await engine.start(slow)
-        await begun.wait()
+        await started.wait()
         closing = asyncio.create_task(engine.working.close(drain=30))
         await asyncio.sleep(0)
         go_on.set()
@@ -300,7 +300,7 @@ async def test_run_whose_worker_died_is_done_again_under_the_same_key(place):
         await engine.die()
     async with world.engine(registry) as engine:
         assert dead is not None
-        await world.bury(engine, dead)
+        await world.declare_dead(engine, dead)
         await engine.until(run, RunState.SUCCEEDED)
     assert len(keys) == 2
     assert len(set(keys)) == 1
@@ -340,18 +340,18 @@ async def test_end_that_was_refused_lets_the_run_go(place):
 
     async with World(place).engine(registry) as engine:
         run = await engine.start(slow)
-        straights = engine.working.worker._fast_path_runs
-        await engine.when(lambda: len(straights), lambda count: count == 1)
-        (straight,) = straights._runs.values()
-        straight.run = msgspec.structs.replace(straight.run, claim=7)
+        fast_path_runs = engine.working.worker._fast_path_runs
+        await engine.when(lambda: len(fast_path_runs), lambda count: count == 1)
+        (fast_path_run,) = fast_path_runs._runs.values()
+        fast_path_run.run = msgspec.structs.replace(fast_path_run.run, claim=7)
         go_on.set()
         await engine.when(lambda: engine.working.worker.active, lambda count: count == 0)
         assert engine.view(run).state is RunState.RUNNING
-        assert engine.story(run).outcomes == []
+        assert engine.history(run).outcomes == []
 
 
-@pytest.mark.parametrize("how", ["fails once", "tells of itself", "takes long"])
-async def test_what_a_step_does_to_its_arguments_stays_with_that_attempt(place, how):
+@pytest.mark.parametrize("method", ["fails once", "tells of itself", "takes long"])
+async def test_what_a_step_does_to_its_arguments_stays_with_that_attempt(place, method):
     """The journal, the next attempt and a body that asks for the step later have what the run was started with."""
     seen: list[list[Any]] = []
     with Registry() as registry:
@@ -360,17 +360,17 @@ async def test_what_a_step_does_to_its_arguments_stays_with_that_attempt(place, 
         async def work(rows: list[Any]) -> int:
             seen.append(list(rows))
             rows.append(object())  # nothing that could be saved
-            if how == "fails once" and len(seen) == 1:
+            if method == "fails once" and len(seen) == 1:
                 raise ms.Transient("not yet")
-            if how == "tells of itself":
+            if method == "tells of itself":
                 ms.progress(1, 2)
-            await asyncio.sleep(0.7 if how == "takes long" else 0)
+            await asyncio.sleep(0.7 if method == "takes long" else 0)
             return len(rows)
 
     async with World(place).engine(registry) as engine:
         run = await engine.start(work, [1])
         assert await run.result() == 2
-        assert [(o.input, o.output) for o in engine.story(run).outcomes] == [(b'{"rows":[1]}', b"2")]
+        assert [(o.input, o.output) for o in engine.history(run).outcomes] == [(b'{"rows":[1]}', b"2")]
     assert all(rows == [1] for rows in seen)
 
 

@@ -13,9 +13,9 @@ HOUR, DAY = 3_600_000, 86_400_000
 _NEVER = 2**63 - 1
 
 
-def ended(store, clock, took_ms=1_000, end=finish, **options):
+def ended(store, clock, duration_ms=1_000, end=finish, **options):
     run = store.begin(**options)
-    clock.forward(took_ms)
+    clock.forward(duration_ms)
     store.do(end(run))
     return run
 
@@ -27,7 +27,7 @@ def helped(run, command=None, verb="retry", actor="cli:ann@box"):
 
 def test_newest_runs_are_read_of_each(store, clock):
     """As many of each as are asked for, newest first; one that has not ended took nothing yet."""
-    ids = [ended(store, clock, took_ms=2_000).id for _ in range(3)]
+    ids = [ended(store, clock, duration_ms=2_000).id for _ in range(3)]
     other = ended(store, clock, automation="b", end=fail)
     running = store.begin()
     found = automation_stats.newest_runs(store.reader, ["a", "b", "nobody"], 3)
@@ -53,10 +53,10 @@ def test_ends_are_counted_over_a_span(store, clock):
 
 def test_hours_tell_how_long_runs_took(store, clock):
     """By powers of two; an hour of which nothing was counted is left out."""
-    ended(store, clock, took_ms=1_000)
-    ended(store, clock, took_ms=100)
+    ended(store, clock, duration_ms=1_000)
+    ended(store, clock, duration_ms=100)
     clock.forward(3 * HOUR)
-    ended(store, clock, took_ms=5_000, end=fail)
+    ended(store, clock, duration_ms=5_000, end=fail)
     first, last = automation_stats.hours(store.reader, "a", 0)
     assert (first.succeeded, first.failed, first.took) == (2, 0, {10: 1, 7: 1})
     assert (last.succeeded, last.failed, last.took) == (0, 1, {13: 1})
@@ -92,8 +92,8 @@ def test_causes_that_came_back_are_told_by_automation(store, clock):
         finding = Finding(subject=subject, severity=Severity.NOTIFY, text="silent", since_at=clock.now())
         for observed in ({"found": (EvaluatedFinding(id=id, finding=finding, to=()),)}, {"well": (subject,)}) * 2:
             store.do(RecordEvaluation(started_at=clock.forward(1_000), **observed))
-    (one,) = automation_stats.incident_reopenings(store.reader, "a", 0)
-    assert (one.incident, one.kind, one.text) == ("i_a", IncidentKind.SILENCE, "silent")
+    (reopening,) = automation_stats.incident_reopenings(store.reader, "a", 0)
+    assert (reopening.incident, reopening.kind, reopening.text) == ("i_a", IncidentKind.SILENCE, "silent")
     assert automation_stats.incident_reopenings(store.reader, "a", clock.now() + 1) == []
 
 

@@ -1,4 +1,4 @@
-"""One trial: a run is started, its worker is killed where it was ordered, others continue it to its end, and everything is checked.
+"""One experiment: a run is started, its worker is killed where it was ordered, others continue it to its end, and everything is checked.
 
 The client (this process) is outside the crash domain: it starts the run, delivers its event and answer under fixed command ids, each
 twice, and looks at the store. Nothing waits for time to pass: processes are watched by pidfd, runs by reading the store.
@@ -27,13 +27,13 @@ from tests.crash.stores import Stores
 
 _POLL = 0.002
 _LONGEST = 30.0
-"""No trial takes so long unless something hangs."""
+"""No experiment takes so long unless something hangs."""
 WITHOUT_CALLS = frozenset({"booked", "script_with_children"})
 """Steps whose effects are not on the effect server."""
 
 
 class World:
-    """What all trials of a module share: effect server, template, the automations, and a store to copy."""
+    """What all experiments of a module share: effect server, template, the automations, and a store to copy."""
 
     def __init__(self, folder: Path, registry: Registry, stores: Callable[[Path], Stores]) -> None:
         self.folder = folder
@@ -78,12 +78,12 @@ class Scenario:
     automation: str
     state: RunState = RunState.SUCCEEDED
     other_ends: tuple[RunState, ...] = ()
-    deliver: Callable[["Trial"], bool] = lambda trial: True
-    verify: Callable[["Trial"], None] = lambda trial: None
+    deliver: Callable[["Experiment"], bool] = lambda experiment: True
+    verify: Callable[["Experiment"], None] = lambda experiment: None
     result: Any = None
-    parked: int = 2_000
+    max_suspended: int = 2_000
     places: tuple[str, ...] = ("commit.before", "commit.after")
-    floor: int = 8
+    minimum: int = 8
     """Fewer commit points than this prove nothing."""
 
 
@@ -96,13 +96,13 @@ class Snapshot:
 
 
 @dataclass
-class Trial:
+class Experiment:
     """One run and the lives that carried it."""
 
     world: World
     scenario: Scenario
     kills: list[str]
-    before: Callable[["Trial"], object] = lambda trial: None
+    before: Callable[["Experiment"], object] = lambda experiment: None
     """What happens before the client starts the run."""
     folder: Path = field(init=False)
     client: Client = field(init=False)
@@ -119,7 +119,7 @@ class Trial:
     survived: bool = False
     """The last ordered kill was never reached: the run ended before it."""
     seen: list[Call] = field(default_factory=list)
-    """What the world saw, once the trial is over."""
+    """What the world saw, once the experiment is over."""
     _mark: int = 0
     _delivered: bool = False
 
@@ -162,7 +162,7 @@ class Trial:
         until = time.monotonic() + _LONGEST
         pause = _POLL
         while not process.ended(pause):
-            looked = time.monotonic()
+            checked_at = time.monotonic()
             if not self._delivered:
                 self._delivered = self.scenario.deliver(self)
             if self.over():
@@ -177,7 +177,7 @@ class Trial:
                 self.survived = bool(order)
                 return True
             assert time.monotonic() < until, "the run hangs"
-            pause = max(_POLL, 2 * (time.monotonic() - looked))  # a look takes the processor from the worker
+            pause = max(_POLL, 2 * (time.monotonic() - checked_at))  # a look takes the processor from the worker
         assert (bool(order), process.code) == (True, -9), f"life {number} ended by itself with code {process.code}"
         self.snapshots.append(self._snapshot())
         self.written.append(process.written())
@@ -189,11 +189,11 @@ class Trial:
         return Life(
             folder=str(self.folder),
             store=self.url,
-            trial=self.folder.name,
+            experiment=self.folder.name,
             effects=self.world.effects.path,
             number=number,
             failpoint=order,
-            parked=self.scenario.parked,
+            max_suspended=self.scenario.max_suspended,
         )
 
     @staticmethod
@@ -227,7 +227,7 @@ class Trial:
     # -- checks --------------------------------------------------------------------------------------------------------
 
     def calls(self) -> list[Call]:
-        """Return what the world saw of this trial."""
+        """Return what the world saw of this experiment."""
         return self.world.effects.calls(self._mark, self.folder.name)
 
     def check(self) -> None:
@@ -269,7 +269,7 @@ class Trial:
         for call in calls:
             keys_of[call.what].add(call.key)
             applied[call.what] += call.applied and call.kind != "raw"
-        doubled = [what for what in keys_of if len(keys_of[what]) > 1 or applied[what] > 1]
+        doubled = [effect for effect in keys_of if len(keys_of[effect]) > 1 or applied[effect] > 1]
         assert doubled == [], f"done twice: {doubled}"
         called = {call.key.partition("/")[0] for call in calls}
         lost = [
@@ -288,7 +288,7 @@ class Trial:
             assert again == [], f"committed when life {number} ended, and executed again: {again}"
 
     def _describe(self) -> str:
-        """Return what is needed to understand a failed trial."""
+        """Return what is needed to understand a failed experiment."""
         lines = [f"{self.scenario.automation}, kills {self.kills}"]
         lines += [f"  {call}" for call in self.calls()]
         for query in (

@@ -49,7 +49,7 @@ def note(store, piece, refused=None):
     assert store.twice(noting) == DONE
 
 
-def shown(store, id="c_1"):
+def bulk_view(store, id="c_1"):
     return bulk_operations.bulk_act(store.reader, id)
 
 
@@ -62,10 +62,10 @@ def test_pieces_are_done_in_order_to_the_end(store, clock):
     second = take(store)
     assert (second.reached, second.parts) == ("r_2", ("r_3", "r_4"))
     note(store, second)
-    view = shown(store)
+    view = bulk_view(store)
     assert (view.state, view.done, view.refused, view.left) == (BulkState.RUNNING, 3, 1, 1)
     note(store, take(store))
-    view = shown(store)
+    view = bulk_view(store)
     assert (view.state, view.done, view.refused, view.ended_at) == (BulkState.DONE, 4, 1, clock.now())
     assert take(store) == BulkBatch()
     assert [
@@ -83,7 +83,7 @@ def test_piece_is_one_process_s_until_its_time_is_over(store, second, clock):
     assert take(second) == msgspec.structs.replace(piece, at=clock.now())
     note(second, piece)
     note(store, piece, {"r_1": "late"})
-    assert (shown(store).done, shown(store).refused) == (2, 0)
+    assert (bulk_view(store).done, bulk_view(store).refused) == (2, 0)
 
 
 def test_rate_makes_the_next_piece_wait(store, clock):
@@ -94,7 +94,7 @@ def test_rate_makes_the_next_piece_wait(store, clock):
     clock.forward(1_000)
     note(store, take(store))
     assert take(store) == BulkBatch()
-    assert shown(store).due_at == clock.now() + 1_000
+    assert bulk_view(store).due_at == clock.now() + 1_000
 
 
 def test_act_goes_on_after_the_clock_was_put_back(store, second, clock):
@@ -108,7 +108,7 @@ def test_act_goes_on_after_the_clock_was_put_back(store, second, clock):
     assert piece == msgspec.structs.replace(lost, at=clock.now())
     assert take(store) == BulkBatch()
     note(second, piece)
-    assert shown(store).due_at == clock.now() + 1_000
+    assert bulk_view(store).due_at == clock.now() + 1_000
     assert take(store) == BulkBatch()
     clock.forward(1_000)
     assert take(store).parts == ("r_5",)
@@ -120,11 +120,11 @@ def test_people_pause_resume_and_stop(store):
     piece = take(store)
     assert store.do(ChangeBulkOperation("c_1", BulkMove.PAUSE)) == DONE
     note(store, piece)
-    assert (shown(store).state, shown(store).done, take(store)) == (BulkState.PAUSED, 2, BulkBatch())
+    assert (bulk_view(store).state, bulk_view(store).done, take(store)) == (BulkState.PAUSED, 2, BulkBatch())
     assert store.do(ChangeBulkOperation("c_1", BulkMove.RESUME)) == DONE
     assert take(store).parts == ("r_3", "r_4")
     assert store.do(ChangeBulkOperation("c_1", BulkMove.STOP)) == DONE
-    assert (shown(store).state, take(store)) == (BulkState.STOPPED, BulkBatch())
+    assert (bulk_view(store).state, take(store)) == (BulkState.STOPPED, BulkBatch())
     for move in (BulkMove.PAUSE, BulkMove.RESUME, BulkMove.STOP):
         assert store.do(ChangeBulkOperation("c_1", move)).code == "wrong_state"
         assert isinstance(store.do(ChangeBulkOperation("c_2", move)), Refused)
@@ -134,10 +134,10 @@ def test_resumed_act_keeps_its_rate(store, clock):
     """Pausing and resuming does not make the next piece due: else pressed often enough it would be the end of any rate."""
     begin(store, every_ms=10_000)
     note(store, take(store))
-    due_at = shown(store).due_at
+    due_at = bulk_view(store).due_at
     for move in (BulkMove.PAUSE, BulkMove.RESUME):
         store.do(ChangeBulkOperation("c_1", move))
-    assert (shown(store).due_at, take(store)) == (due_at, BulkBatch())
+    assert (bulk_view(store).due_at, take(store)) == (due_at, BulkBatch())
     clock.forward(10_000)
     assert take(store).parts == ("r_3", "r_4")
 
@@ -149,7 +149,7 @@ def test_resumed_act_does_not_wait_for_a_clock_that_was_put_back(store, clock):
     store.do(ChangeBulkOperation("c_1", BulkMove.PAUSE))
     clock.forward(-HOUR)
     store.do(ChangeBulkOperation("c_1", BulkMove.RESUME))
-    assert shown(store).due_at == clock.now() + 10_000
+    assert bulk_view(store).due_at == clock.now() + 10_000
 
 
 def test_whoever_looks_knows_whether_a_piece_is_due(store, clock):
@@ -180,7 +180,7 @@ def test_last_piece_of_a_paused_act_ends_it(store):
     piece = take(store)
     store.do(ChangeBulkOperation("c_1", BulkMove.PAUSE))
     note(store, piece)
-    assert shown(store).state is BulkState.DONE
+    assert bulk_view(store).state is BulkState.DONE
 
 
 def test_held_store_gives_no_piece(store):
@@ -199,9 +199,9 @@ def test_lists_and_retention(store, clock):
     assert [operation.id for operation in page] == ["c_2"]
     assert [operation.id for operation in bulk_operations.bulk_acts(store.reader, cursor=page[-1].seq)] == ["c_1"]
     assert bulk_operations.is_due(store.reader, clock.now())
-    ended = shown(store, "c_1")
+    ended = bulk_view(store, "c_1")
     store.do(ApplyRetention(None, clock.now() + 1, None, None, None))
-    assert (shown(store, "c_1"), shown(store, "c_2").id) == (None, "c_2")
+    assert (bulk_view(store, "c_1"), bulk_view(store, "c_2").id) == (None, "c_2")
     assert bulk_operations.bulk_parts(store.reader, ended) == []
 
 
@@ -218,4 +218,4 @@ def test_one_act_is_forgotten_at_a_time(store, clock):
 def test_act_on_nothing_is_over_at_once(store, runs):
     """It would wait for a piece that cannot come."""
     begin(store, runs=runs)
-    assert shown(store).state is (BulkState.RUNNING if runs else BulkState.DONE)
+    assert bulk_view(store).state is (BulkState.RUNNING if runs else BulkState.DONE)

@@ -20,7 +20,7 @@ from mainspring.store.read.incidents import MOST
 
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "ivory", "jetty")
 FAILURES = 10_000
-LOOK_WITHIN_S = 60.0
+EVALUATE_WITHIN_S = 60.0
 """On a loaded machine; alone it takes a thirtieth of that."""
 
 
@@ -66,7 +66,10 @@ class Site:
         return Evaluator(
             store,
             store.clock,
-            tunings={kind: msgspec.structs.replace(one, on=kind is IncidentKind.PERMANENT_ERROR) for kind, one in DEFAULT_TUNINGS.items()},
+            tunings={
+                kind: msgspec.structs.replace(tuning, on=kind is IncidentKind.PERMANENT_ERROR)
+                for kind, tuning in DEFAULT_TUNINGS.items()
+            },
             routing=NotificationRouting(channels=("ops",), group_wait_ms=0),
             redact=str,
         )  # fmt: skip
@@ -75,13 +78,13 @@ class Site:
         commands = [record(index, *of(index)) for index in range(number)]
         for place in range(0, number, 500):
             self.store.do(*commands[place : place + 500])
-        self.about_other_things()
+        self.other_incidents()
 
-    def about_other_things(self):
+    def other_incidents(self):
         """Let each run be about another thing, as none that is wrapped is."""
         self.store.tamper("update failures set healthy = 'item', item = run where fingerprint is null")
 
-    def look_until_told(self):
+    def evaluate_until_notified(self):
         """Look until nothing is new; return the longest look in seconds."""
         longest = 0.0
         for _ in range(self.failures // MOST + 2):
@@ -106,7 +109,7 @@ def site(store, request):
 def test_ten_thousand_failures_of_one_cause_are_one_message(site):
     """All are counted, in looks that end."""
     site.fail(site.failures)
-    assert site.look_until_told() < LOOK_WITHIN_S
+    assert site.evaluate_until_notified() < EVALUATE_WITHIN_S
     assert site.count("select count(*) from alerts") == 1
     assert site.count("select number from error_groups") == site.failures
     assert site.count("select number from incidents") == site.failures
@@ -125,7 +128,7 @@ def test_failures_of_all_causes_are_few_messages(site, of):
     """Each has an error of its own, so that none of them explains another: what came at once is told as one all the same."""
     number = site.failures * 3 // 20
     site.fail(number, of)
-    assert site.look_until_told() < LOOK_WITHIN_S
+    assert site.evaluate_until_notified() < EVALUATE_WITHIN_S
     assert site.count("select count(*) from incidents where kind <> 'storm'") == number
     assert site.count("select count(*) from alerts") <= 3
 
@@ -138,7 +141,7 @@ def test_watcher_that_dies_within_a_look_has_told_what_it_grouped(site):
     assert site.count("select count(*) from failures where fingerprint is not null") == 199, (
         "the storm, and what is told with it"
     )
-    site.look_until_told()
+    site.evaluate_until_notified()
     assert site.count("select count(*) from incidents where kind = 'permanent_error'") == 700
     assert site.count("select sum(number) from incidents where kind = 'permanent_error'") == 700
     assert site.count("select sum(number) from error_groups") == 700
@@ -147,11 +150,11 @@ def test_watcher_that_dies_within_a_look_has_told_what_it_grouped(site):
 def test_storm_stays_open_and_counts_what_no_look_reads(site, monkeypatch):
     """However few of its parts are at hand, it is not taken for empty; what joins it is added to all that it holds."""
     site.fail(30, lambda number: ("a", words(number)))
-    site.look_until_told()
+    site.evaluate_until_notified()
     monkeypatch.setattr(monitor_inputs, "_GROUPED_AT_MOST", 1)
     site.store.do(record(999, "a", words(31)))
-    site.about_other_things()
-    site.look_until_told()
+    site.other_incidents()
+    site.evaluate_until_notified()
     storm = "from incidents where kind = 'storm' and state = 'open'"
     assert site.count(f"select count(*) {storm} and text like '31 incidents with one cause%'") == 1
     assert site.count("select count(*) from alerts") == 1
@@ -160,11 +163,11 @@ def test_storm_stays_open_and_counts_what_no_look_reads(site, monkeypatch):
 def test_later_failure_of_another_automation_is_told_beside_a_storm(site):
     """What is wrong with many hides nothing that comes alone."""
     site.fail(20, lambda number: (words(number).replace(" ", "-"), words(number)))
-    site.look_until_told()
-    told = site.count("select count(*) from alerts")
+    site.evaluate_until_notified()
+    alert_count = site.count("select count(*) from alerts")
     site.store.do(record(999, "backup", "the disk is away"))
-    site.look_until_told()
-    assert site.count("select count(*) from alerts") == told + 1
+    site.evaluate_until_notified()
+    assert site.count("select count(*) from alerts") == alert_count + 1
 
 
 def test_ten_thousand_open_incidents_are_looked_at(site):
@@ -188,8 +191,8 @@ def test_ten_thousand_open_incidents_are_looked_at(site):
         "insert into failures (run, automation, state, at, fingerprint, item, incident, opened)"
         " select 'r_' || id, automation, 'failed', 1, fingerprint, id, id, 1 from incidents"
     )
-    told = site.count("select count(*) from alerts")
-    site.look_until_told()  # gives each the words of its monitor, one statement after another
+    alert_count = site.count("select count(*) from alerts")
+    site.evaluate_until_notified()  # gives each the words of its monitor, one statement after another
     site.store.do(record(1, "a", "boom"))
-    assert site.look_until_told() < LOOK_WITHIN_S
-    assert site.count("select count(*) from alerts") == told + 1
+    assert site.evaluate_until_notified() < EVALUATE_WITHIN_S
+    assert site.count("select count(*) from alerts") == alert_count + 1

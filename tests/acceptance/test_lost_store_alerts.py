@@ -43,8 +43,8 @@ def report(works: Works, receiver: Receiver) -> Receiver:
     return receiver
 
 
-def abouts(told: Receiver) -> list[str]:
-    return [message["data"]["about"] for message in told.messages if "the store" in message["data"]["headline"]]
+def abouts(receiver: Receiver) -> list[str]:
+    return [message["data"]["about"] for message in receiver.messages if "the store" in message["data"]["headline"]]
 
 
 def memory(works: Works) -> Path:
@@ -87,9 +87,9 @@ def test_full_disk_is_told_once_although_processes_start_again(disk: Path, works
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
     works.until(lambda: not any(map(is_alive, killed)), "they live")
-    said = works.log.read_text().count("the store does not take commits")
+    output = works.log.read_text().count("the store does not take commits")
     works.until(
-        lambda: works.log.read_text().count("the store does not take commits") >= said + 2,
+        lambda: works.log.read_text().count("the store does not take commits") >= output + 2,
         "they did not start again on the full disk",
     )
     assert abouts(report) == ["opened"]
@@ -118,13 +118,13 @@ def test_read_only_store_is_told_once_however_often_it_is_started(disk: Path, wo
 def test_removed_store_is_told_by_the_last_who_sees_it(works: Works, report: Receiver) -> None:
     """All processes end within seconds, so none of them can wait; what starts in vain afterwards repeats nothing."""
     works.up(CODE)
-    aside = works.place.store.rename(works.place.store.with_name("aside"))
+    moved = works.place.store.rename(works.place.store.with_name("aside"))
     assert works.supervisor.wait(30) == 1
     assert abouts(report) == ["opened"]
     works.up_again()
     assert works.supervisor.wait(30) != 0
     assert abouts(report) == ["opened"]
-    aside.rename(works.place.store)
+    moved.rename(works.place.store)
     works.up_again()
     works.until(lambda: abouts(report) == ["opened", "resolved"], "its end is told to nobody")
     rows = works.place.rows("select kind, state, resolved_at > since_at from incidents where kind = 'store_lost'")

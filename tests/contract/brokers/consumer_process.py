@@ -1,6 +1,6 @@
 """A desk as a process of its own, to be killed: it tells each key that it took in, and stands still before the broker is told of any.
 
-python -m tests.contract.brokers.desk_process URL
+python -m tests.contract.brokers.consumer_process URL
 """
 
 import asyncio
@@ -24,15 +24,15 @@ class Intake:
         await asyncio.Event().wait()
         return DONE
 
-    async def refuse(self, trigger: str, why: str, note: str, delivery: IncomingDelivery) -> None:
+    async def refuse(self, trigger: str, reason: str, note: str, delivery: IncomingDelivery) -> None:
         raise NotImplementedError
 
 
 def main(url: str) -> None:
     intake = Intake()
     queue = BrokerQueue.parse(url, ack_wait="2s", prefetch=10)
-    desk = QueueConsumer("orders/queue", queue, intake, intake, report=lambda _: None, clock=SystemClock())
-    asyncio.run(desk.run())
+    consumer = QueueConsumer("orders/queue", queue, intake, intake, report=lambda _: None, clock=SystemClock())
+    asyncio.run(consumer.run())
 
 
 if __name__ == "__main__":

@@ -65,18 +65,20 @@ def is_due(store):
     return store.read("is_alert_due", store.clock.now())
 
 
-async def tell(store, peer):
+async def send_alerts(store, peer):
     await notifier(store, peer).run_once(20.0)
 
 
-def go_wrong(store, *names, severity=Severity.PAGE, routing=None):
+def open_incidents(store, *names, severity=Severity.PAGE, routing=None):
     """Open an incident of each name, and let it be told: at once, or as the routes say."""
     now, found = store.clock.now(), []
     for name in names:
         subject = Subject(name, IncidentKind.SILENCE)
-        told = IncidentAttributes(subject=subject, severity=severity)
+        attributes = IncidentAttributes(subject=subject, severity=severity)
         to = (
-            (NotificationTarget(0, "ops"),) if routing is None else routing.targets(told, NotificationEvent.OPENED, now)
+            (NotificationTarget(0, "ops"),)
+            if routing is None
+            else routing.targets(attributes, NotificationEvent.OPENED, now)
         )
         finding = Finding(subject=subject, severity=severity, text="no success", since_at=1)
         found.append(EvaluatedFinding(id=store.name("i"), finding=finding, to=to))
@@ -90,24 +92,24 @@ async def test_channel_that_is_down_for_ten_minutes_hears_all_in_order(store):
         names = []
         for number in range(60):
             names.append(f"job{number:02}")
-            go_wrong(store, names[-1])
-            await tell(store, peer)
+            open_incidents(store, names[-1])
+            await send_alerts(store, peer)
             store.clock.forward(MINUTE // 6)
-        asked = len(peer.requests)
-        assert 10 <= asked <= 45
+        request_count = len(peer.requests)
+        assert 10 <= request_count <= 45
         peer.is_down = False
         store.clock.forward(MINUTE // 2)
-        await tell(store, peer)
+        await send_alerts(store, peer)
         assert peer.names == names
-        assert len(peer.requests) <= asked + len(names)
+        assert len(peer.requests) <= request_count + len(names)
         assert not is_due(store)
 
 
 @pytest.mark.parametrize("reason", ["quiet hours", "maintenance"])
 async def test_what_is_put_off_is_told_at_the_end_and_a_page_at_once(store, reason):
     """From seven to nine, and it is eight: nothing is lost, nothing comes early, and the highest severity does not wait."""
-    begun = datetime.fromtimestamp(store.clock.now() // 1000, UTC).replace(tzinfo=None)
-    hours = (begun - timedelta(hours=1), begun + timedelta(hours=1))
+    started_at = datetime.fromtimestamp(store.clock.now() // 1000, UTC).replace(tzinfo=None)
+    hours = (started_at - timedelta(hours=1), started_at + timedelta(hours=1))
     route, windows = {"to": "ops"}, []
     if reason == "quiet hours":
         route["quiet"] = f"{hours[0]:%H:%M}-{hours[1]:%H:%M}"
@@ -120,15 +122,15 @@ async def test_what_is_put_off_is_told_at_the_end_and_a_page_at_once(store, reas
         group_wait_ms=0,
     )
     async with serving(Hook()) as peer:
-        go_wrong(store, "first", severity=Severity.NOTIFY, routing=routing)
-        go_wrong(store, "second", severity=Severity.NOTIFY, routing=routing)
-        go_wrong(store, "loud", severity=Severity.PAGE, routing=routing)
+        open_incidents(store, "first", severity=Severity.NOTIFY, routing=routing)
+        open_incidents(store, "second", severity=Severity.NOTIFY, routing=routing)
+        open_incidents(store, "loud", severity=Severity.PAGE, routing=routing)
         for _ in range(59):
-            await tell(store, peer)
+            await send_alerts(store, peer)
             store.clock.forward(MINUTE)
         assert peer.names == ["loud"]
         store.clock.forward(MINUTE)
-        await tell(store, peer)
+        await send_alerts(store, peer)
         assert peer.names == ["loud", "first", "second"]
         assert len(peer.requests) == 3
 
@@ -137,10 +139,10 @@ async def test_what_is_put_off_is_told_at_the_end_and_a_page_at_once(store, reas
 async def test_connection_that_ends_without_an_answer(store, fault):
     """Whether it was taken is not known: it is sent again under its id, before what is behind it, and seen once."""
     async with serving(Hook()) as peer:
-        go_wrong(store, "a", "b", "c")
+        open_incidents(store, "a", "b", "c")
         peer.faults = [("", fault)] * 4
         for _ in range(8):
-            await tell(store, peer)
+            await send_alerts(store, peer)
             store.clock.forward(MINUTE)
         assert peer.names == ["a", "b", "c"]
         ids = [headers["webhook-id"] for _, headers, _ in peer.requests]
@@ -153,7 +155,7 @@ async def test_two_who_tell_at_once_tell_once(store, second):
     names = [f"job{number:02}" for number in range(20)]
     async with serving(Hook()) as peer:
         for name in names:
-            go_wrong(store, name)
-            await asyncio.gather(tell(store, peer), tell(second, peer))
+            open_incidents(store, name)
+            await asyncio.gather(send_alerts(store, peer), send_alerts(second, peer))
         assert peer.names == names
         assert len(peer.requests) == len(names)

@@ -17,13 +17,13 @@ from tests.acceptance.booking import Ledger, booking
 from tests.acceptance.engine_world import AT_ONCE, Engine, World
 
 pytestmark = pytest.mark.asyncio
-TAKEN = Ledger()
+UNDONE = Ledger()
 """What the undos below, which have names that another process could find, took back."""
 ENTERED: list[str] = []
 
 
 async def give_back(name: str, result: str | None = None) -> None:
-    await TAKEN.unbook(name, result)
+    await UNDONE.unbook(name, result)
 
 
 async def stop(run: ms.Run, ledger: Ledger) -> Any:
@@ -48,9 +48,9 @@ def trip_of(ledger: Ledger, first: str = "a", last: Any = None) -> Registry:
 @pytest.fixture(autouse=True)
 def clean():
     """Each test begins with nothing taken back."""
-    TAKEN.lines.clear()
+    UNDONE.lines.clear()
     ENTERED.clear()
-    TAKEN.broken = False
+    UNDONE.broken = False
 
 
 async def halted(engine: Engine, trip: Any) -> ms.Handle:
@@ -89,7 +89,7 @@ async def test_drifted_run_is_taken_back_with_what_it_did(tmp_path):
         assert view.reason == FailureReason.DRIFT
         await engine.app.cancel(run.id)
         await engine.until(run, RunState.CANCELLED)
-    assert TAKEN.lines == ["-b:B", "-a:A"]
+    assert UNDONE.lines == ["-b:B", "-a:A"]
 
 
 async def test_code_that_crashes_its_worker_is_not_entered(tmp_path):
@@ -106,7 +106,7 @@ async def test_code_that_crashes_its_worker_is_not_entered(tmp_path):
         assert engine.view(run).reason == FailureReason.CRASHES_WORKER
         await engine.app.cancel(run.id)
         await engine.until(run, RunState.CANCELLED)
-    assert TAKEN.lines == ["-b:B", "-a:A"]
+    assert UNDONE.lines == ["-b:B", "-a:A"]
     assert len(ENTERED) == 1
 
 
@@ -145,11 +145,11 @@ async def test_children_of_a_stopped_run_stop_when_it_is_taken_back(tmp_path):
 
     async with World(tmp_path).engine(registry) as engine:
         run = await halted(engine, parent)
-        (below,) = engine.story(run).children
+        (below,) = engine.history(run).children
         await engine.app.cancel(run.id)
         await engine.until(below.id, RunState.CANCELLED)
         await engine.until(run, RunState.CANCELLED)
-        assert engine.story(run).waits == []
+        assert engine.history(run).waits == []
     assert ledger.lines == ["a", "-a:A"]
 
 
@@ -227,7 +227,7 @@ async def test_second_cancel_while_it_is_taken_back_changes_nothing(tmp_path):
             await engine.app.cancel(run.id, undo=False)
         free.set()
         await engine.until(run, RunState.CANCELLED)
-        assert engine.story(run).facts == []
+        assert engine.history(run).facts == []
     assert ledger.lines == ["a", "b", "-b", "-a"]
 
 
@@ -258,7 +258,7 @@ async def test_taking_back_goes_on_where_it_was_after_the_worker_died(tmp_path):
         await engine.die()
     stick = False
     async with world.engine(registry) as engine:
-        await world.bury(engine, session)
+        await world.declare_dead(engine, session)
         await engine.until(run, RunState.CANCELLED)
     assert ledger.lines == ["a", "b", "-b:B", "-a:A"]
 
@@ -301,7 +301,7 @@ async def test_run_that_no_worker_knows_waits_to_be_taken_back(tmp_path):
         assert engine.view(runs[1]).state is RunState.CANCELLED
     async with world.engine(registry) as engine:
         await engine.until(runs[0], RunState.CANCELLED)
-    assert TAKEN.lines == ["-b:B", "-a:A"]
+    assert UNDONE.lines == ["-b:B", "-a:A"]
 
 
 async def test_failed_run_is_taken_back_only_if_somebody_says_so(tmp_path):

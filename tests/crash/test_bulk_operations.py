@@ -24,9 +24,9 @@ from mainspring.store.read.bulk_operations import bulk_act as shown
 from mainspring.store.read.operation_reads import OperationReads
 from tests.contract.store.process import fail
 from tests.crash.effects import ROOT
+from tests.crash.experiments import World
 from tests.crash.scenarios import ALL
 from tests.crash.stores import open_store
-from tests.crash.trials import World
 
 pytestmark = pytest.mark.timeout(0 if ALL else 120)
 LIFE = """
@@ -84,21 +84,21 @@ def test_bulk_act_is_done_once_whoever_is_killed(world: World) -> None:
     act = operation_context(Actor.cli("ann", "box"), store.clock, command="all")
     definition = registry.get("each").definition
     ids = [start(store, store.clock, definition, b"{}", act=act.part(str(n))).run for n in range(RUNS)]
-    begun: Counter[str] = Counter()
-    fail_all(store, begun)
+    started: Counter[str] = Counter()
+    fail_all(store, started)
     chosen = select_runs(OperationReads(store.reader), RunFilter(states=(RunState.FAILED,)))
     bulk_operation.start_bulk_operation(store, BulkVerb.RETRY, chosen, {}, act=act, rate=None)
     deaths = []
     for order in KILLS if ALL else SOME:
         deaths.append(live(url, order))
-        fail_all(store, begun)
+        fail_all(store, started)
     assert deaths.count(-signal.SIGKILL) >= len(SOME), deaths
     assert live(url, "") == 0
-    fail_all(store, begun)
+    fail_all(store, started)
     view = shown(store.reader, "all")
     assert view is not None
     assert (view.state, view.done, view.refused) == (BulkState.DONE, RUNS, 0)
-    assert begun == dict.fromkeys(ids, 2)
+    assert started == dict.fromkeys(ids, 2)
     store.close()
     assert world.stores.check(folder) == []
     world.drop(folder)

@@ -57,13 +57,13 @@ def ended(site: Site) -> bool:
     return site.ups[-1].poll() is not None
 
 
-def stop(site: Site, how: int = signal.SIGTERM) -> None:
+def stop(site: Site, method: int = signal.SIGTERM) -> None:
     """End the supervisor and all that it keeps."""
     live = [pid for role in ROLES.split(",") for pid in site.live(role)]
-    if how == signal.SIGKILL:
+    if method == signal.SIGKILL:
         for pid in live:
-            os.kill(pid, how)
-    site.ups[-1].send_signal(how)
+            os.kill(pid, method)
+    site.ups[-1].send_signal(method)
     site.until(lambda: ended(site) and not any(is_alive(pid) for pid in live), "it does not end")
 
 
@@ -85,9 +85,9 @@ def copy_of(site: Site) -> Path:
 def assert_held_then_release(site: Site) -> None:
     """One page; nothing starts; status is not green; decided and released, all is over."""
     site.until(lambda: ("commits_lost", "") in site.incidents(), "no incident")
-    site.until(lambda: any("went back in time" in line for _, line in site.told()), "no one is told")
-    (told,) = {line for about, line in site.told() if about == "opened" and "the store cannot" not in line}
-    assert re.fullmatch(rf"\[page\] {LOST}.*", told), told
+    site.until(lambda: any("went back in time" in line for _, line in site.notices()), "no one is told")
+    (message,) = {line for about, line in site.notices() if about == "opened" and "the store cannot" not in line}
+    assert re.fullmatch(rf"\[page\] {LOST}.*", message), message
     found = status(site)
     assert found.returncode == 9
     assert b"is held: nothing starts" in found.stdout
@@ -101,7 +101,8 @@ def assert_held_then_release(site: Site) -> None:
     assert released.returncode == 0, released.stderr
     site.until(lambda: "meanwhile" in effects(site), "what was queued meanwhile does not run")
     site.until(
-        lambda: site.told()[-1][0] == "resolved" and "went back" in site.told()[-1][1], "no one is told of its end"
+        lambda: site.notices()[-1][0] == "resolved" and "went back" in site.notices()[-1][1],
+        "no one is told of its end",
     )
     assert status(site).returncode == 0
 
@@ -149,9 +150,9 @@ def test_the_newer_file_put_back_is_no_loss_unless_the_older_copy_accepted_somet
     copy = begin(site)
     stop(site)
     newer = site.folder / "newer.db"
-    kept = sqlite3.connect(site.store)
-    kept.execute("pragma wal_checkpoint(truncate)")
-    kept.close()
+    stored = sqlite3.connect(site.store)
+    stored.execute("pragma wal_checkpoint(truncate)")
+    stored.close()
     shutil.copy(site.store, newer)
     put(copy, site)
     up(site)
@@ -209,7 +210,7 @@ def test_a_damaged_page_is_an_incident_within_a_minute_of_being_met(site: Site) 
     up(site)
     assert site.call("db", "check").returncode != 0
     site.until(lambda: ("store_damaged", "") in site.incidents(), "no incident")
-    site.until_told()
+    site.wait_for_notice()
     assert site.opened.startswith("mainspring: the store's file is damaged: ")
     assert status(site).returncode == 9
     assert b"mainspring db restore" in site.call("doctor").stdout
@@ -224,5 +225,5 @@ def test_damage_that_lets_no_process_write_is_paged_without_the_store(site: Site
     flip_page_of(site, "incidents")
     up(site)
     assert site.call("db", "check").returncode != 0
-    site.until_told()
+    site.wait_for_notice()
     assert "the store cannot be read or written: the store's file is damaged" in site.opened

@@ -40,9 +40,9 @@ def on_run(automation: str, other: str, states: str = '["succeeded"]') -> Trigge
     return TriggerRow(f"{automation}/run", automation, "run", PLAIN, None, (TriggerTopic("run", other, states),))
 
 
-def on_runs(automation: str, *others: str) -> TriggerRow:
+def on_runs(automation: str, *rest_of_them: str) -> TriggerRow:
     """A trigger that waits for several ends."""
-    topics = tuple(TriggerTopic("run", other, "[]") for other in others)
+    topics = tuple(TriggerTopic("run", other, "[]") for other in rest_of_them)
     return TriggerRow(f"{automation}/runs", automation, "runs", PLAIN, None, topics)
 
 
@@ -55,7 +55,7 @@ def announced(
     return AnnounceDefinitions(code, rows, (), triggers)
 
 
-def taking_in(store: Any, key: str, **options: Any) -> AcceptDelivery:
+def accepting(store: Any, key: str, **options: Any) -> AcceptDelivery:
     """An arrival with the run that it may start."""
     values: dict[str, Any] = {"trigger": HOOK, "body_hash": "h", "body": b'{"n": 1}', "id": store.name("d")}
     values |= options
@@ -70,10 +70,10 @@ def deciding(store: Any, delivery: str, state: DeliveryState = DeliveryState.STA
     return DecideDelivery(delivery=delivery, state=state, **(values | options))
 
 
-def letting_go(store: Any, pace: Any, *deliveries: str, **options: Any) -> ReleaseHeldDeliveries:
+def releasing(store: Any, flow_control: Any, *deliveries: str, **options: Any) -> ReleaseHeldDeliveries:
     """The start of a run for what was held."""
     values: dict[str, Any] = {"trigger": HOOK, "by": "", "start": store.starting()}
-    return ReleaseHeldDeliveries(deliveries=deliveries, pace=pace, **(values | options))
+    return ReleaseHeldDeliveries(deliveries=deliveries, pace=flow_control, **(values | options))
 
 
 def gathering(
@@ -85,7 +85,7 @@ def gathering(
     return JoinRun(delivery=delivery, automation=automation, start=start, **(values | options))
 
 
-def stands(store: Any, delivery: str) -> DeliveryState:
+def read_state(store: Any, delivery: str) -> DeliveryState:
     """Where a delivery stands."""
     return triggers.delivery(store.reader, delivery).state
 

@@ -12,7 +12,8 @@ from mainspring.store.commands.results import DeliveryStored, Refused, StartAnsw
 from mainspring.store.commands.runs import ReopenRun, RunKey
 from mainspring.store.commands.triggers import ReplayDelivery, ReportConsumer
 from mainspring.store.read import triggers
-from tests.contract.store.arrivals import (
+from tests.contract.store.deliveries import (
+    accepting,
     announced,
     deciding,
     gathering,
@@ -21,7 +22,6 @@ from tests.contract.store.arrivals import (
     on_event,
     on_run,
     on_runs,
-    taking_in,
     waiting,
 )
 from tests.contract.store.process import event, fail, finish
@@ -48,7 +48,7 @@ def second(second):
 
 def test_peer_hatchet_666_delivery_that_comes_three_times_is_one_run(store, second):
     """By any process, in one group or in several: the sender gets the first answer each time."""
-    first, again, later = taking_in(store, "k"), taking_in(store, "k"), taking_in(second, "k")
+    first, again, later = accepting(store, "k"), accepting(store, "k"), accepting(second, "k")
     answers = [*store.do(first, again), second.do(later)]
     assert [(answer.delivery, answer.first) for answer in answers] == [
         (first.id, True),
@@ -68,12 +68,12 @@ def test_peer_hatchet_907_event_that_is_published_again_starts_nothing_more(stor
 
 def test_peer_prefect_18523_two_who_decide_at_once_start_one_run(store, second):
     """A decision is guarded by the state it found: who is second finds what became of it."""
-    taken = store.do(taking_in(store, "k", filtered=True, start=None))
-    one, two = deciding(store, taken.delivery), deciding(second, taken.delivery)
-    first, other = store.do(one), second.do(two)
-    assert (first.run, first.first) == (one.start.id, True)
-    assert (other.run, other.first) == (one.start.id, False)
-    assert store.ids() == [one.start.id]
+    accepted = store.do(accepting(store, "k", filtered=True, start=None))
+    earlier, later = deciding(store, accepted.delivery), deciding(second, accepted.delivery)
+    first, other = store.do(earlier), second.do(later)
+    assert (first.run, first.first) == (earlier.start.id, True)
+    assert (other.run, other.first) == (earlier.start.id, False)
+    assert store.ids() == [earlier.start.id]
 
 
 def test_peer_prefect_12509_two_who_see_the_last_upstream_start_one_run(store, second):
@@ -83,10 +83,10 @@ def test_peer_prefect_12509_two_who_see_the_last_upstream_start_one_run(store, s
         store.start(name)
         (run,) = store.claim(1).runs
         store.do(finish(run))
-    ours, theirs = waiting(store, "c/runs")
-    store.do(gathering(store, ours, "a"))
-    started = store.do(gathering(store, theirs, "b", start=store.starting("c")))
-    late = second.do(gathering(second, theirs, "b", start=second.starting("c")))
+    own, other_end = waiting(store, "c/runs")
+    store.do(gathering(store, own, "a"))
+    started = store.do(gathering(store, other_end, "b", start=store.starting("c")))
+    late = second.do(gathering(second, other_end, "b", start=second.starting("c")))
     assert isinstance(started, StartAnswer)
     assert not isinstance(late, StartAnswer)
     assert len(store.ids()) == 1
@@ -97,10 +97,10 @@ def test_peer_prefect_12509_two_who_see_the_last_upstream_start_one_run(store, s
 
 def test_peer_triggerdev_4819_delivery_whose_run_failed_can_be_let_in_once_more(store):
     """Its key gives the first answer, dead run or not; a replay is a new delivery with a run of its own."""
-    first = taking_in(store, "k")
+    first = accepting(store, "k")
     store.do(first)
     store.do(fail(store.claim_one()))
-    assert store.do(taking_in(store, "k")).run == first.start.id
+    assert store.do(accepting(store, "k")).run == first.start.id
     replayed = store.do(ReplayDelivery("d_again", first.id))
     assert isinstance(replayed, DeliveryStored)
     store.do(deciding(store, "d_again"))
@@ -113,7 +113,7 @@ def test_peer_hatchet_907_run_key_of_a_failed_run_follows_its_policy_at_the_door
     """A delivery whose run key belongs to a run that failed is dropped with that run's name, or starts a new one: as was declared."""
 
     def keyed(key):
-        return taking_in(store, key, start=store.starting(run_key=RunKey("order-7", "h", policy)))
+        return accepting(store, key, start=store.starting(run_key=RunKey("order-7", "h", policy)))
 
     store.do(keyed("first"))
     dead = store.claim_one()
@@ -129,14 +129,14 @@ def test_peer_hatchet_907_run_key_of_a_failed_run_follows_its_policy_at_the_door
 def test_peer_kestra_14349_trigger_that_was_switched_off_and_on_fires_again(store):
     """A pause stores what arrives and loses nothing; what was retired and taken back listens as it did."""
     store.do(PauseAutomation("a", None, "ann", None))
-    taken = store.do(taking_in(store, "paused"))
-    assert (taken.state, store.ids()) == (_D.STARTED, [])
+    accepted = store.do(accepting(store, "paused"))
+    assert (accepted.state, store.ids()) == (_D.STARTED, [])
     store.do(ResumeAutomation("a"))
-    assert store.ids() == [taken.run]
+    assert store.ids() == [accepted.run]
     store.do(RetireAutomation("a"))
-    assert isinstance(store.do(taking_in(store, "retired")), Refused)
+    assert isinstance(store.do(accepting(store, "retired")), Refused)
     store.do(ResumeAutomation("a"), announced(hook()))
-    assert store.do(taking_in(store, "back")).state is _D.STARTED
+    assert store.do(accepting(store, "back")).state is _D.STARTED
 
 
 def test_peer_windmill_10168_chain_goes_on_after_an_upstream_that_crashed(store):
@@ -159,8 +159,8 @@ def test_peer_celery_8030_source_that_is_away_says_since_when(store, clock):
     """A worker that is alive and consumes nothing is told from one that has nothing to consume."""
     store.do(announced(hook(path=None, end="queue")))
     store.do(ReportConsumer("a/queue", None, clock.now(), "connection refused"))
-    (desk,) = triggers.consumers(store.reader)
-    assert (desk.trigger, desk.away_since, desk.why) == ("a/queue", clock.now(), "connection refused")
+    (consumer,) = triggers.consumers(store.reader)
+    assert (consumer.trigger, consumer.away_since, consumer.why) == ("a/queue", clock.now(), "connection refused")
     store.do(ReportConsumer("a/queue", clock.now(), None, None))
     assert [consumer.away_since for consumer in triggers.consumers(store.reader)] == [None]
 

@@ -31,7 +31,7 @@ longest = "1s"
 """
 
 
-def taken() -> socket.socket:
+def occupied_socket() -> socket.socket:
     """Return a socket that listens, as another program's."""
     other = socket.socket()
     other.bind(("127.0.0.1", 0))
@@ -52,7 +52,7 @@ def test_default_of_the_monitor_is_within_five_minutes() -> None:
 
 def test_taken_addresses_are_incidents_that_end_when_they_are_free(tmp_path: Path) -> None:
     """Each names the address, the cause and what to do; webhooks and pages are served afterwards, without a restart."""
-    pages, hooks = taken(), taken()
+    pages, hooks = occupied_socket(), occupied_socket()
     addresses = {"web.bind": f"127.0.0.1:{port_of(pages)}", "hooks.bind": f"127.0.0.1:{port_of(hooks)}"}
     project = Project(tmp_path, WORK, MORE.format(pages=port_of(pages), hooks=port_of(hooks)))
 
@@ -66,10 +66,10 @@ def test_taken_addresses_are_incidents_that_end_when_they_are_free(tmp_path: Pat
     try:
         project.up("up", "--processes", "1")
         project.until(lambda: len(found()) == 2)
-        said = {incident["id"]: incident for incident in found()}
+        incidents = {incident["id"]: incident for incident in found()}
         status = project.call("status", code=9).stdout
         for setting, address in addresses.items():
-            (incident,) = [incident_found for incident_found in said.values() if address in incident_found["text"]]
+            (incident,) = [incident_found for incident_found in incidents.values() if address in incident_found["text"]]
             assert "another process listens there" in incident["text"]
             assert incident["hint"].endswith(f"choose another address: {setting} in mainspring.toml")
             assert incident["id"] in status

@@ -32,7 +32,7 @@ from mainspring.store.sqlite.damage import error_of_fault
 from tests.contract.store.process import ask, complete, halt, post, signal, suspend, take, wait_for
 from tests.simulation.normal_days import DAY, DEBOUNCE, DEBOUNCED, HOOK, HOUR, MINUTE, SECOND, Days
 
-TAKEN = "cannot listen on 127.0.0.1:7172: another process listens there"
+ADDRESS_TAKEN = "cannot listen on 127.0.0.1:7172: another process listens there"
 REVOKED = Failure("httpx2.HTTPStatusError", "unauthorized", "401 Unauthorized: the token was revoked")
 FULL = "The store is full"
 K = IncidentKind
@@ -46,18 +46,18 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     kind: IncidentKind
     of: str
     within: int
-    says: str
+    headline: str
     begin: Callable[[Days], None]
     end: Callable[[Days], None] = lambda world: None
 
 
-def headline(one: Incident) -> str:
+def headline(incident: Incident) -> str:
     """The first line that people read."""
-    return render_headline(NotificationEvent.OPENED, one, "production")
+    return render_headline(NotificationEvent.OPENED, incident, "production")
 
 
-def _break(what: str, world: Days) -> None:
-    world.broken.add(what)
+def _break(name: str, world: Days) -> None:
+    world.broken.add(name)
 
 
 def _killed(world: Days) -> None:
@@ -86,7 +86,7 @@ def _deleted(world: Days) -> None:
     world.deploy_without("weekly")
 
 
-def _lock_kept(world: Days) -> None:
+def _lock_held(world: Days) -> None:
     world.worker.do(AcquireLock("db", "nightly copy"))
     world.worker.tamper("update locks set session = 0")
 
@@ -105,7 +105,7 @@ def _queue_paused(world: Days) -> None:
     world.worker.do(PauseQueue("orders", True, "ann"))
 
 
-def _broker_gone(world: Days) -> None:
+def _broker_stopped(world: Days) -> None:
     world.worker.do(ReportConsumer("orders/event", None, world.clock.now(), "connection refused"))
 
 
@@ -143,8 +143,10 @@ def _loop(world: Days) -> None:
         world.at(world.clock.now() + n * 5_000, lambda: world.start("orders"))
 
 
-def _finding(kind: ProcessFindingKind, name: str, why: str, world: Days) -> None:
-    world.web.do(RecordProcessFindings((*world.findings, found := ProcessFinding(kind, name, why, world.clock.now()))))
+def _finding(kind: ProcessFindingKind, name: str, reason: str, world: Days) -> None:
+    world.web.do(
+        RecordProcessFindings((*world.findings, found := ProcessFinding(kind, name, reason, world.clock.now())))
+    )
     world.findings = (*world.findings, found)
 
 
@@ -203,16 +205,16 @@ def _unserved(world: Days, **options: object) -> None:
 
 def _channel_broken(world: Days) -> None:
     """It told of a lock; then it takes nothing, also not that this is over."""
-    _lock_kept(world)
+    _lock_held(world)
     world.go(HOUR, 5 * MINUTE, stop=True)
     world.forget()
     world.away.add("ops")
     world.worker.tamper("delete from locks")
 
 
-def _pragma(what: str, world: Days) -> None:
+def _pragma(name: str, world: Days) -> None:
     for process in (world.worker, world.scheduler, world.watcher):
-        process.database.connection.execute(f"pragma {what}")
+        process.database.connection.execute(f"pragma {name}")
 
 
 def _full(world: Days) -> None:
@@ -234,7 +236,7 @@ def _unlocked(world: Days) -> None:
     world.other.close()
 
 
-def _went_back(world: Days) -> None:
+def _lost_commits(world: Days) -> None:
     """Its newest commit is gone; whoever commits next finds it, and ends."""
     world.worker.tamper("update commits set number = number - 1")
     with contextlib.suppress(StoreWentBackError):
@@ -256,14 +258,14 @@ def _put_back(world: Days) -> None:
     world._begin("cli").close()
 
 
-WAYS = (
+CASES = (
     Way(
         name="The clock is put back",
         cause="the clock of the machine shows an hour less than before",
         kind=K.CLOCK_REGRESSION,
         of="",
         within=0,
-        says=(
+        headline=(
             "[page] mainspring: the clock was put back by 1h or more, from 2027-04-07 10:04:58 UTC to 2027-04-07 09:04:58 UTC; "
             "3 slots that lie ahead have their runs and do not run again"
         ),
@@ -275,7 +277,7 @@ WAYS = (
         kind=K.WAL_HELD,
         of="",
         within=5 * MINUTE,
-        says=(
+        headline=(
             "[notify] mainspring: the write-ahead log cannot be emptied: process 7 (sqlite3 state.db) reads the store all the time"
         ),
         begin=partial(_finding, ProcessFindingKind.WAL, "process 7", "process 7 (sqlite3 state.db)"),
@@ -286,8 +288,8 @@ WAYS = (
         kind=K.COMMITS_LOST,
         of="",
         within=0,
-        says="[page] mainspring: the store went back in time: 1 commit missing, up to 2027-04-07 10:04:58 UTC",
-        begin=_went_back,
+        headline="[page] mainspring: the store went back in time: 1 commit missing, up to 2027-04-07 10:04:58 UTC",
+        begin=_lost_commits,
     ),
     Way(
         name="The file of the store is damaged",
@@ -295,7 +297,7 @@ WAYS = (
         kind=K.STORE_DAMAGED,
         of="",
         within=0,
-        says="[page] mainspring: the store's file is damaged: database disk image is malformed",
+        headline="[page] mainspring: the store's file is damaged: database disk image is malformed",
         begin=_damaged,
     ),
     Way(
@@ -304,7 +306,7 @@ WAYS = (
         kind=K.PAUSED,
         of="report",
         within=7 * DAY,
-        says="[digest] report: paused without an end for 7d by ann",
+        headline="[digest] report: paused without an end for 7d by ann",
         begin=lambda world: world.pause("report"),
     ),
     Way(
@@ -313,7 +315,7 @@ WAYS = (
         kind=K.WORKER_LOST,
         of="scheduler",
         within=5 * MINUTE,
-        says="[page] mainspring: no scheduler gives a sign of life for 5m: pid 1 of box is stopped or blocked (backup has a schedule)",
+        headline="[page] mainspring: no scheduler gives a sign of life for 5m: pid 1 of box is stopped or blocked (backup has a schedule)",
         begin=partial(_break, "scheduler"),
     ),
     Way(
@@ -322,7 +324,7 @@ WAYS = (
         kind=K.WORKER_LOST,
         of="worker",
         within=5 * MINUTE,
-        says="[page] mainspring: no worker gives a sign of life for 5m (backup needs one)",
+        headline="[page] mainspring: no worker gives a sign of life for 5m (backup needs one)",
         begin=_killed,
     ),
     Way(
@@ -331,7 +333,7 @@ WAYS = (
         kind=K.WORKER_LOST,
         of="blocked:shop.py poll",
         within=30 * SECOND,
-        says="[page] mainspring: worker pid 1 of box is blocked for 5m4s at /srv/flows/shop.py:14 poll",
+        headline="[page] mainspring: worker pid 1 of box is blocked for 5m4s at /srv/flows/shop.py:14 poll",
         begin=_wedged,
     ),
     Way(
@@ -340,7 +342,7 @@ WAYS = (
         kind=K.WORKER_LOST,
         of="worker",
         within=5 * MINUTE,
-        says="[page] mainspring: no worker gives a sign of life for 5m: pid 1 of box is stopped or blocked (backup needs one)",
+        headline="[page] mainspring: no worker gives a sign of life for 5m: pid 1 of box is stopped or blocked (backup needs one)",
         begin=partial(_break, "worker"),
     ),
     Way(
@@ -349,7 +351,7 @@ WAYS = (
         kind=K.DEFINITION_LOST,
         of="report",
         within=0,
-        says="[notify] report: it fails to load: ModuleNotFoundError: No module named 'requests'",
+        headline="[notify] report: it fails to load: ModuleNotFoundError: No module named 'requests'",
         begin=_bad_deploy,
     ),
     Way(
@@ -358,7 +360,7 @@ WAYS = (
         kind=K.STORM,
         of="load:/srv/flows/shop.py:3: ModuleNotFoundError: No module named 'requests'",
         within=0,
-        says=(
+        headline=(
             "[notify] mainspring: 2 automations fail to load (report, sync): /srv/flows/shop.py:3: "
             "ModuleNotFoundError: No module named 'requests'"
         ),
@@ -370,7 +372,7 @@ WAYS = (
         kind=K.DEFINITION_LOST,
         of="weekly",
         within=16 * MINUTE,
-        says="[notify] weekly: no worker has it any more: its definition is gone from what they load",
+        headline="[notify] weekly: no worker has it any more: its definition is gone from what they load",
         begin=_deleted,
     ),
     Way(
@@ -379,7 +381,7 @@ WAYS = (
         kind=K.SILENCE,
         of="crontab",
         within=17 * HOUR,
-        says="[notify] crontab: no success for 1d3h (expected every day at 01:00 (UTC))",
+        headline="[notify] crontab: no success for 1d3h (expected every day at 01:00 (UTC))",
         begin=partial(_break, "host's zone"),
     ),
     Way(
@@ -388,7 +390,7 @@ WAYS = (
         kind=K.SILENCE,
         of="crontab",
         within=17 * HOUR,
-        says="[notify] crontab: no success for 1d3h (expected every day at 01:00 (UTC))",
+        headline="[notify] crontab: no success for 1d3h (expected every day at 01:00 (UTC))",
         begin=partial(_break, "crontab"),
     ),
     Way(
@@ -397,8 +399,8 @@ WAYS = (
         kind=K.LOCK_HELD,
         of="db",
         within=10 * MINUTE,
-        says="[notify] mainspring: lock db is held for 15m by nightly copy, which is gone",
-        begin=_lock_kept,
+        headline="[notify] mainspring: lock db is held for 15m by nightly copy, which is gone",
+        begin=_lock_held,
     ),
     Way(
         name="A step hangs",
@@ -406,7 +408,7 @@ WAYS = (
         kind=K.STALLED,
         of="orders",
         within=HOUR,
-        says="[notify] orders: step charge gives no sign of life for 1h5m: it stands at shop.py charge",
+        headline="[notify] orders: step charge gives no sign of life for 1h5m: it stands at shop.py charge",
         begin=_hanging,
     ),
     Way(
@@ -415,7 +417,7 @@ WAYS = (
         kind=K.TOO_SLOW,
         of="orders",
         within=3 * HOUR,
-        says="[notify] orders: a run goes on for 1h9m, 99 % of its runs took at most 1m6s",
+        headline="[notify] orders: a run goes on for 1h9m, 99 % of its runs took at most 1m6s",
         begin=partial(_break, "orders hangs"),
     ),
     Way(
@@ -424,7 +426,7 @@ WAYS = (
         kind=K.PERMANENT_ERROR,
         of="sync",
         within=40 * MINUTE,
-        says="[notify] sync: failed: upload: HTTPStatusError: 401 Unauthorized: the token was revoked",
+        headline="[notify] sync: failed: upload: HTTPStatusError: 401 Unauthorized: the token was revoked",
         begin=partial(_failing, "sync", REVOKED, FailureReason.PERMANENT_ERROR),
     ),
     Way(
@@ -433,7 +435,7 @@ WAYS = (
         kind=K.RETRIES_EXHAUSTED,
         of="sync",
         within=40 * MINUTE,
-        says="[notify] sync: failed after all retries: upload: ConnectTimeout: no answer from the store of goods",
+        headline="[notify] sync: failed after all retries: upload: ConnectTimeout: no answer from the store of goods",
         begin=partial(
             _failing,
             "sync",
@@ -447,7 +449,7 @@ WAYS = (
         kind=K.BACKLOG,
         of="orders",
         within=7 * HOUR,
-        says="[notify] orders: 26 runs wait, the oldest for 6h9m: queue orders is paused by ann",
+        headline="[notify] orders: 26 runs wait, the oldest for 6h9m: queue orders is paused by ann",
         begin=_queue_paused,
     ),
     Way(
@@ -456,8 +458,8 @@ WAYS = (
         kind=K.SOURCE_AWAY,
         of="orders",
         within=5 * MINUTE,
-        says="[notify] orders: orders/event has not reached its source for 10m: connection refused",
-        begin=_broker_gone,
+        headline="[notify] orders: orders/event has not reached its source for 10m: connection refused",
+        begin=_broker_stopped,
     ),
     Way(
         name="A source goes silent",
@@ -465,7 +467,7 @@ WAYS = (
         kind=K.SILENCE,
         of="orders",
         within=10 * DAY,
-        says="[notify] orders: no success for 5d6h (usually within 5d4h)",
+        headline="[notify] orders: no success for 5d6h (usually within 5d4h)",
         begin=partial(_break, "orders"),
     ),
     Way(
@@ -474,7 +476,7 @@ WAYS = (
         kind=K.PERMANENT_ERROR,
         of="sync",
         within=40 * MINUTE,
-        says="[notify] sync: failed: upload: it ended well, but did not produce what it should: out/*.csv: nothing matches",
+        headline="[notify] sync: failed: upload: it ended well, but did not produce what it should: out/*.csv: nothing matches",
         begin=_empty,
     ),
     Way(
@@ -483,7 +485,7 @@ WAYS = (
         kind=K.TOO_FAST,
         of="backup",
         within=17 * HOUR,
-        says="[notify] backup: succeeded after 1s, nine in ten runs took more than 8m44s",
+        headline="[notify] backup: succeeded after 1s, nine in ten runs took more than 8m44s",
         begin=partial(_break, "backup does nothing"),
     ),
     Way(
@@ -492,7 +494,7 @@ WAYS = (
         kind=K.DID_NOTHING,
         of="backup",
         within=17 * HOUR,
-        says="[notify] backup: succeeded with 20B of output, 1.07GB or more are usual",
+        headline="[notify] backup: succeeded with 20B of output, 1.07GB or more are usual",
         begin=partial(_break, "backup is empty"),
     ),
     Way(
@@ -501,7 +503,7 @@ WAYS = (
         kind=K.TOO_OFTEN,
         of="orders",
         within=HOUR,
-        says="[notify] orders: started 121 times in an hour, 60 at most are usual",
+        headline="[notify] orders: started 121 times in an hour, 60 at most are usual",
         begin=_loop,
     ),
     Way(
@@ -510,7 +512,7 @@ WAYS = (
         kind=K.HUMAN_WAIT,
         of="orders",
         within=DAY,
-        says="[notify] orders: 1 question unanswered, the oldest for 1d1h",
+        headline="[notify] orders: 1 question unanswered, the oldest for 1d1h",
         begin=_unanswered,
     ),
     Way(
@@ -519,7 +521,7 @@ WAYS = (
         kind=K.REJECTED_MESSAGE,
         of="orders",
         within=0,
-        says="[notify] orders: 1 run cannot read what came: signal 'approve'",
+        headline="[notify] orders: 1 run cannot read what came: signal 'approve'",
         begin=_unreadable,
     ),
     Way(
@@ -528,7 +530,7 @@ WAYS = (
         kind=K.NEEDS_ATTENTION,
         of="orders",
         within=0,
-        says="[notify] orders: needs a person: charge: ValueError: it broke",
+        headline="[notify] orders: needs a person: charge: ValueError: it broke",
         begin=_in_doubt,
     ),
     Way(
@@ -537,7 +539,7 @@ WAYS = (
         kind=K.NOTIFIER_BROKEN,
         of="ops",
         within=7 * MINUTE,
-        says="[notify] mainspring: channel ops takes nothing: connection refused",
+        headline="[notify] mainspring: channel ops takes nothing: connection refused",
         begin=_channel_broken,
     ),
     Way(
@@ -546,7 +548,7 @@ WAYS = (
         kind=K.UPKEEP_FAILING,
         of="dead processes on box",
         within=5 * MINUTE,
-        says="[page] mainspring: box: upkeep of dead processes fails: PermissionError: Permission denied",
+        headline="[page] mainspring: box: upkeep of dead processes fails: PermissionError: Permission denied",
         begin=partial(_finding, ProcessFindingKind.UPKEEP, "dead processes", "PermissionError: Permission denied"),
     ),
     Way(
@@ -555,7 +557,7 @@ WAYS = (
         kind=K.CODEC_UNAVAILABLE,
         of="vault",
         within=5 * MINUTE,
-        says="[page] mainspring: codec 'vault' does not answer, on box: its runs wait and continue by themselves",
+        headline="[page] mainspring: codec 'vault' does not answer, on box: its runs wait and continue by themselves",
         begin=partial(_finding, ProcessFindingKind.CODEC, "vault", "codec 'vault' does not answer"),
     ),
     Way(
@@ -564,8 +566,10 @@ WAYS = (
         kind=K.ADDRESS_TAKEN,
         of="hooks.bind of box",
         within=5 * MINUTE,
-        says=f"[page] mainspring: box: webhooks are not taken in: {TAKEN}",
-        begin=partial(_finding, ProcessFindingKind.ADDRESS, "hooks.bind", f"webhooks are not taken in: {TAKEN}"),
+        headline=f"[page] mainspring: box: webhooks are not taken in: {ADDRESS_TAKEN}",
+        begin=partial(
+            _finding, ProcessFindingKind.ADDRESS, "hooks.bind", f"webhooks are not taken in: {ADDRESS_TAKEN}"
+        ),
     ),
     Way(
         name="The address of the pages is taken",
@@ -573,8 +577,10 @@ WAYS = (
         kind=K.ADDRESS_TAKEN,
         of="web.bind of box",
         within=5 * MINUTE,
-        says=f"[page] mainspring: box: pages and API are not served: {TAKEN}",
-        begin=partial(_finding, ProcessFindingKind.ADDRESS, "web.bind", f"pages and API are not served: {TAKEN}"),
+        headline=f"[page] mainspring: box: pages and API are not served: {ADDRESS_TAKEN}",
+        begin=partial(
+            _finding, ProcessFindingKind.ADDRESS, "web.bind", f"pages and API are not served: {ADDRESS_TAKEN}"
+        ),
     ),
     Way(
         name="The secret of a webhook is not set",
@@ -582,7 +588,7 @@ WAYS = (
         kind=K.SECRET_MISSING,
         of="builds",
         within=5 * MINUTE,
-        says="[notify] builds: builds/webhook takes nothing on box: the secret 'KEY' is not set",
+        headline="[notify] builds: builds/webhook takes nothing on box: the secret 'KEY' is not set",
         begin=partial(_finding, ProcessFindingKind.SECRET, HOOK, "the secret 'KEY' is not set"),
     ),
     Way(
@@ -591,7 +597,7 @@ WAYS = (
         kind=K.SENDER_REJECTED,
         of="builds",
         within=40 * MINUTE,
-        says="[notify] builds: builds/webhook rejects its sender: at least 6 requests carried a wrong signature (401), no delivery passed since",
+        headline="[notify] builds: builds/webhook rejects its sender: at least 6 requests carried a wrong signature (401), no delivery passed since",
         begin=partial(_break, "secret"),
     ),
     Way(
@@ -600,7 +606,7 @@ WAYS = (
         kind=K.DELIVERY_FAILED,
         of="builds",
         within=25 * MINUTE,
-        says="[notify] builds: 1 delivery of builds/webhook failed and started nothing: its filter raised KeyError: 'action'",
+        headline="[notify] builds: 1 delivery of builds/webhook failed and started nothing: its filter raised KeyError: 'action'",
         begin=partial(_break, "filter"),
     ),
     Way(
@@ -609,7 +615,7 @@ WAYS = (
         kind=K.DELIVERY_REJECTED,
         of="builds",
         within=0,
-        says=(
+        headline=(
             "[notify] builds: 1 delivery of builds/webhook was rejected and started nothing: "
             "delivery d_1 came under this key with another body"
         ),
@@ -621,7 +627,7 @@ WAYS = (
         kind=K.OUTBOX_BLOCKED,
         of="jobs/x",
         within=5 * MINUTE,
-        says="[page] mainspring: messages to jobs/x wait, the oldest for 5m: connection refused",
+        headline="[page] mainspring: messages to jobs/x wait, the oldest for 5m: connection refused",
         begin=partial(_unsent, "jobs/x", away="connection refused"),
     ),
     Way(
@@ -630,7 +636,7 @@ WAYS = (
         kind=K.OUTBOX_BLOCKED,
         of="jobz/x",
         within=0,
-        says="[page] mainspring: 1 message to jobz/x was refused: no broker is called 'jobz'",
+        headline="[page] mainspring: 1 message to jobz/x was refused: no broker is called 'jobz'",
         begin=partial(_unsent, "jobz/x", refused="no broker is called 'jobz'"),
     ),
     Way(
@@ -639,7 +645,7 @@ WAYS = (
         kind=K.OUTBOX_BLOCKED,
         of="jobs/x",
         within=0,
-        says="[page] mainspring: 1 message to jobs/x was refused: it is too large",
+        headline="[page] mainspring: 1 message to jobs/x was refused: it is too large",
         begin=partial(_unsent, "jobs/x", refused="it is too large"),
     ),
     Way(
@@ -648,7 +654,7 @@ WAYS = (
         kind=K.DEBOUNCE_HELD,
         of="report",
         within=10 * MINUTE,
-        says="[notify] report: report/webhook has started nothing for 15m: something comes more often than every 1m",
+        headline="[notify] report: report/webhook has started nothing for 15m: something comes more often than every 1m",
         begin=_debounced,
     ),
     Way(
@@ -657,7 +663,7 @@ WAYS = (
         kind=K.DEBOUNCE_HELD,
         of="report",
         within=10 * MINUTE,
-        says="[notify] report: report/webhook has started nothing for 15m: it is due, and no scheduler starts it",
+        headline="[notify] report: report/webhook has started nothing for 15m: it is due, and no scheduler starts it",
         begin=_overdue,
     ),
     Way(
@@ -666,7 +672,7 @@ WAYS = (
         kind=K.PARTITION_HELD,
         of="orders",
         within=HOUR,
-        says="[notify] orders: 1 run waits for partition customer-7 for 1h5m: run r_holder holds it and waits",
+        headline="[notify] orders: 1 run waits for partition customer-7 for 1h5m: run r_holder holds it and waits",
         begin=partial(_held, "customer-7"),
     ),
     Way(
@@ -675,7 +681,7 @@ WAYS = (
         kind=K.PARTITION_HELD,
         of="orders",
         within=HOUR,
-        says="[notify] orders: 1 run waits for partition orders/event:~0 for 1h5m: run r_holder holds it and waits",
+        headline="[notify] orders: 1 run waits for partition orders/event:~0 for 1h5m: run r_holder holds it and waits",
         begin=partial(_held, "orders/event:~0"),
     ),
     Way(
@@ -684,7 +690,7 @@ WAYS = (
         kind=K.UNSERVED,
         of="orders",
         within=5 * MINUTE,
-        says="[notify] orders: 1 run waits, the oldest for 10m: no live worker carries tag gpu",
+        headline="[notify] orders: 1 run waits, the oldest for 10m: no live worker carries tag gpu",
         begin=partial(_unserved, tag="gpu"),
     ),
     Way(
@@ -693,7 +699,7 @@ WAYS = (
         kind=K.UNSERVED,
         of="orders",
         within=5 * MINUTE,
-        says="[notify] orders: 1 run waits, the oldest for 10m: no live worker takes queue mail",
+        headline="[notify] orders: 1 run waits, the oldest for 10m: no live worker takes queue mail",
         begin=partial(_unserved, queue="mail"),
     ),
     Way(
@@ -702,7 +708,7 @@ WAYS = (
         kind=K.UNSERVED,
         of="orders",
         within=5 * MINUTE,
-        says="[notify] orders: 1 run waits, the oldest for 10m: no live worker has version 2 of it (they have 1)",
+        headline="[notify] orders: 1 run waits, the oldest for 10m: no live worker has version 2 of it (they have 1)",
         begin=partial(_unserved, version=2),
     ),
 )
@@ -716,9 +722,9 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     explained: bool = False
 
     @property
-    def ways(self) -> tuple[Way, Way]:
+    def cases(self) -> tuple[Way, Way]:
         """Both."""
-        known = {way.name: way for way in WAYS}
+        known = {way.name: way for way in CASES}
         return known[self.first], known[self.second]
 
 
@@ -743,7 +749,7 @@ LOST = (
         kind=K.STORE_LOST,
         of="",
         within=2 * MINUTE,
-        says="[page] mainspring: the store cannot be read or written: StoreUnavailableError: another program holds the store locked",
+        headline="[page] mainspring: the store cannot be read or written: StoreUnavailableError: another program holds the store locked",
         begin=_locked,
         end=_unlocked,
     ),
@@ -753,7 +759,7 @@ LOST = (
         kind=K.STORE_LOST,
         of="",
         within=2 * MINUTE,
-        says="[page] mainspring: the store cannot be read or written: StoreReadOnlyError: the store may only be read",
+        headline="[page] mainspring: the store cannot be read or written: StoreReadOnlyError: the store may only be read",
         begin=partial(_pragma, "query_only = on"),
         end=partial(_pragma, "query_only = off"),
     ),
@@ -763,7 +769,7 @@ LOST = (
         kind=K.STORE_LOST,
         of="",
         within=2 * MINUTE,
-        says="[page] mainspring: the store cannot be read or written: StoreFullError: the disk of the store is full",
+        headline="[page] mainspring: the store cannot be read or written: StoreFullError: the disk of the store is full",
         begin=_full,
         end=lambda world: (world.path.parent / "filler").unlink(),
     ),
@@ -777,7 +783,7 @@ Each way to stop below is caused in a test, on a store of thirty ordinary days (
 change of the clocks, a public webhook that scanners visit, runs that wait for days in their partition), in which no incident opens. Each case
 opens one incident and sends one notification, within the time in the table plus one check. Consequences are recorded under that incident and send no
 notification. The second table is of two faults at once: each has its own incident, unless one explains the other. The tests are in
-`tests/simulation/test_normal_days.py`; this page is made from their table. The worst of them are caused in real processes too, in `tests/acceptance/test_stopped_told.py`, with a process
+`tests/simulation/test_normal_days.py`; this page is made from their table. The worst of them are caused in real processes too, in `tests/acceptance/test_stopped_parts.py`, with a process
 that dies whenever it is started beside them: scheduler and watcher tell of one another.
 
 A silence, a slow run and too many starts are judged by what the store has learned: the times and figures in their lines are those of the test's month.
@@ -796,8 +802,8 @@ _TWO = """
 def page() -> str:
     """Return docs/silent-failures.md."""
     rows = [
-        f"| {way.name} | {way.cause} | `{way.kind}` | {format_span(way.within) if way.within else 'at once'} | {way.says} |\n"
-        for way in (*WAYS, *LOST)
+        f"| {way.name} | {way.cause} | `{way.kind}` | {format_span(way.within) if way.within else 'at once'} | {way.headline} |\n"
+        for way in (*CASES, *LOST)
     ]
     pairs = [
         f"| {pair.first} | {pair.second} | {'one: the first explains the second' if pair.explained else 'two'} |\n"

@@ -118,10 +118,10 @@ def claim(process, *tags, limit=10, **options):
 def test_claim_leaves_room_to_older_runs_that_another_worker_can_take(narrow, other):
     """Place by place: what is older than theirs is taken, what is younger waits."""
     first = narrow.start(queue="narrow", tag="gpu").run
-    theirs = narrow.start(queue="narrow", tag="cpu").run
+    other_end = narrow.start(queue="narrow", tag="cpu").run
     narrow.start(queue="narrow", tag="gpu")
     assert claim(narrow, "gpu") == ([first], ("narrow",))
-    assert claim(other, "cpu") == ([theirs], ())
+    assert claim(other, "cpu") == ([other_end], ())
 
 
 def test_claim_that_insists_takes_the_room(narrow, other):

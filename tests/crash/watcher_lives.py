@@ -1,6 +1,6 @@
 """Folder desks that are killed: each life is forked from a warm template and works at a folder, with a store that is a file.
 
-    python -m tests.crash.desk_lives        # the template: one JSON request a line on stdin, one answer a line on stdout
+    python -m tests.crash.watcher_lives        # the template: one JSON request a line on stdin, one answer a line on stdout
 
 A life counts what it is about to do to the disk (`os` calls, by their audit events) and the named places that it passes; at the number
 that it was given it is ended by SIGKILL. It looks until nothing is left to do.
@@ -28,10 +28,10 @@ from mainspring.triggers.files.folder_watcher import FolderWatcher
 
 TRIGGER = "in/files"
 CHANGES = frozenset({"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.utime", "os.chmod"})
-_LOOKS = 6
+_POLLS = 6
 
 
-class DeskLife(msgspec.Struct, kw_only=True):
+class WatcherLife(msgspec.Struct, kw_only=True):
     """What one life is to do; `kill_at` = the number of the change or place before which it is killed, 0 = never."""
 
     files: WatchedFolder
@@ -45,12 +45,14 @@ class FileStore:
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
-        self.acts = [json.loads(line) for line in self._path.read_bytes().splitlines()] if self._path.exists() else []
+        self.operations = (
+            [json.loads(line) for line in self._path.read_bytes().splitlines()] if self._path.exists() else []
+        )
 
     def known(self) -> dict[str, str]:
         """Return key -> content hash of what counts."""
         known: dict[str, str] = {}
-        for act, key in self.acts:
+        for act, key in self.operations:
             known = {**known, key: key[-64:]} if act == "run" else {k: v for k, v in known.items() if k != key}
         return known
 
@@ -74,7 +76,7 @@ class FileStore:
             file.write(json.dumps([act, key]).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        self.acts.append([act, key])
+        self.operations.append([act, key])
 
 
 def state_of(key: str) -> RunState:
@@ -89,8 +91,8 @@ class Count:
         self._kill_at = kill_at
         self.passed: list[str] = []
 
-    def take(self, what: str) -> None:
-        self.passed.append(what)
+    def take(self, name: str) -> None:
+        self.passed.append(name)
         if len(self.passed) == self._kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -101,22 +103,22 @@ class Count:
             self.take("open to write")
 
 
-async def live(life: DeskLife) -> None:
+async def live(life: WatcherLife) -> None:
     """Look until nothing is left to do."""
     clock, store = FakeClock(), FileStore(life.store)
-    desk = FolderWatcher(TRIGGER, life.files, store, store, lambda _: None, clock)
-    for _ in range(_LOOKS):
-        await desk.poll()
+    consumer = FolderWatcher(TRIGGER, life.files, store, store, lambda _: None, clock)
+    for _ in range(_POLLS):
+        await consumer.poll()
         clock.advance(timedelta(seconds=90))
-    assert desk.state.why is None, desk.state.why
-    desk.close()
+    assert consumer.state.why is None, consumer.state.why
+    consumer.close()
 
 
 def _no_link(*_arguments: object, **_options: object) -> None:
     raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
 
-def _be(life: DeskLife) -> None:
+def _be(life: WatcherLife) -> None:
     """Live in this process, and tell what was passed."""
     count = Count(life.kill_at)
     if not life.has_links:
@@ -134,7 +136,7 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             try:
-                _be(msgspec.json.decode(line, type=DeskLife))
+                _be(msgspec.json.decode(line, type=WatcherLife))
             finally:
                 os._exit(1)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

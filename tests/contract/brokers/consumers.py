@@ -30,7 +30,7 @@ class Intake:
         self.refuses: Callable[[IncomingDelivery], Refused | None] = lambda _: None
         self.away = 0
         self.refused: list[str] = []
-        self.shown: list[tuple[str, str]] = []
+        self.reported: list[tuple[str, str]] = []
         self.changed = asyncio.Event()
 
     async def accept(self, trigger: str, delivery: IncomingDelivery) -> object:
@@ -49,18 +49,20 @@ class Intake:
             raise StoreUnavailableError("the answer to the commit was lost")
         return DONE
 
-    async def refuse(self, trigger: str, why: str, note: str, delivery: IncomingDelivery) -> None:
-        self.shown.append((why, delivery.headers["message-id"]))
+    async def refuse(self, trigger: str, reason: str, note: str, delivery: IncomingDelivery) -> None:
+        self.reported.append((reason, delivery.headers["message-id"]))
 
 
-class Desk:
+class RunningConsumer:
     """One running desk and what it reported."""
 
     def __init__(self, queue: BrokerQueue, intake: Intake, secrets: dict[str, str]) -> None:
         self.intake = intake
         self.states: list[QueueConsumerState] = []
-        self.desk = QueueConsumer(TRIGGER, queue, intake, _Secrets(secrets), report=self._report, clock=SystemClock())
-        self.task = asyncio.create_task(self.desk.run())
+        self.consumer = QueueConsumer(
+            TRIGGER, queue, intake, _Secrets(secrets), report=self._report, clock=SystemClock()
+        )
+        self.task = asyncio.create_task(self.consumer.run())
 
     def _report(self, state: QueueConsumerState) -> None:
         self.states.append(state)
@@ -78,7 +80,7 @@ class Desk:
             await asyncio.wait({waiting, self.task}, return_when=asyncio.FIRST_COMPLETED, timeout=left)
             waiting.cancel()
 
-    async def until_taken_in(self, count: int) -> None:
+    async def wait_for_accepted(self, count: int) -> None:
         """Wait until so many keys were taken in, and the broker was told of every message."""
         await self.until(lambda: len(self.intake.first) >= count)
         await self.until_settled()
@@ -86,7 +88,7 @@ class Desk:
     async def until_settled(self) -> None:
         """Wait until the broker was told of everything that this desk holds."""
         async with asyncio.timeout(WITHIN_S):
-            while self.desk._held:
+            while self.consumer._held:
                 await asyncio.sleep(0.005)
 
     async def stop(self) -> None:
@@ -103,24 +105,24 @@ class _Secrets:
         return self._values[name]
 
 
-class Desks:
+class RunningConsumers:
     """Makes queues on one broker, sends to them, and opens desks."""
 
     def __init__(self, broker: BrokerServer) -> None:
         self.broker = broker
         self.url = ""
         self.secrets: dict[str, str] = {}
-        self._open: list[Desk] = []
+        self._open: list[RunningConsumer] = []
 
     async def queue(self, *, ordered: bool = False, **options: Any) -> BrokerQueue:
         """Make a queue on the broker, with an `ack_wait` that a test can wait for."""
         self.url = await self.broker.new_queue(ordered=ordered)
         return BrokerQueue.parse(self.url, **{"ack_wait": "2s", **options})
 
-    def open(self, queue: BrokerQueue, intake: Intake | None = None) -> Desk:
-        desk = Desk(queue, intake or Intake(), self.secrets)
-        self._open.append(desk)
-        return desk
+    def open(self, queue: BrokerQueue, intake: Intake | None = None) -> RunningConsumer:
+        consumer = RunningConsumer(queue, intake or Intake(), self.secrets)
+        self._open.append(consumer)
+        return consumer
 
     async def publisher(self, queue: BrokerQueue) -> QueueSource:
         """Connect to publish."""
@@ -146,5 +148,5 @@ class Desks:
         return found
 
     async def close(self) -> None:
-        for desk in self._open:
-            await desk.stop()
+        for consumer in self._open:
+            await consumer.stop()

@@ -6,20 +6,20 @@ from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead
 from mainspring.store.commands.triggers import RecordFilterCall
 from mainspring.triggers.delivery_rows import WaitingDelivery
 from mainspring.triggers.poison_deliveries import BUSY, PoisonDeliveries
-from tests.contract.store.arrivals import HOOK, announced, hook, taking_in
+from tests.contract.store.deliveries import HOOK, accepting, announced, hook
 
 
 @pytest.fixture
 def store(store):
     store.do(announced(hook()))
-    store.do(taking_in(store, "k", filtered=True, start=None, id="d1"))
+    store.do(accepting(store, "k", filtered=True, start=None, id="d1"))
     return store
 
 
-def deaths(store, suspects=None):
+def deaths(store, poison=None):
     """What a process that starts now is told, by delivery."""
     rows = [WaitingDelivery(*row) for row in store.reader.read("list_received_deliveries", (1, HOOK, 0, 100))]
-    return (suspects or PoisonDeliveries(store.reader)).deaths(rows)
+    return (poison or PoisonDeliveries(store.reader)).deaths(rows)
 
 
 @pytest.mark.parametrize(("end", "count"), [("dies", 1), ("closes", 0), ("lives", BUSY)])
@@ -36,10 +36,10 @@ def test_whoever_died_while_it_asked_is_counted(store, second, end, count):
 
 def test_what_came_since_is_asked_without_a_word(store):
     """Only what was there before a process, and what it has not written down itself, is looked at with care."""
-    suspects = PoisonDeliveries(store.reader)
-    assert deaths(store, suspects) == {"d1": 0}
-    suspects.note(["d1"])
-    store.do(taking_in(store, "later", filtered=True, start=None, id="d2"))
-    assert deaths(store, suspects) == {}
-    suspects.forget("d1")
-    assert deaths(store, suspects) == {"d1": 0}
+    poison = PoisonDeliveries(store.reader)
+    assert deaths(store, poison) == {"d1": 0}
+    poison.note(["d1"])
+    store.do(accepting(store, "later", filtered=True, start=None, id="d2"))
+    assert deaths(store, poison) == {}
+    poison.forget("d1")
+    assert deaths(store, poison) == {"d1": 0}
