@@ -52,7 +52,7 @@ def test_config_page_lists_every_setting_and_no_other():
     assert set(setting_rows()) == expected | {"monitors.of.NAME.MONITOR.SETTING"}
 
 
-def test_config_page_shows_the_defaults_in_force():
+def test_config_page_displays_the_defaults_in_force():
     """The default that is written is the one that is used."""
     rows = setting_rows()
     displayed = {key.replace("NAME", "default"): default for key, (default, _) in rows.items()}
@@ -60,7 +60,7 @@ def test_config_page_shows_the_defaults_in_force():
         assert path in PLACES or displayed[path] == format_default(value), path
 
 
-def test_config_page_says_of_default_options_what_the_table_says():
+def test_config_page_states_of_default_options_what_the_table_states():
     """One sentence for an option, wherever it is shown."""
     rows = {key.removeprefix("defaults."): row[1] for key, row in setting_rows().items() if key.startswith("defaults.")}
     assert rows == {name: OPTIONS[name].help for name in rows}

@@ -46,7 +46,7 @@ def test_block_runs(code, tmp_path):
 
 
 @pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: page.stem)
-def test_shown_automations_can_be_loaded(page, tmp_path):
+def test_displayed_automations_can_be_loaded(page, tmp_path):
     """Each Python block of a page that declares automations loads, and each of its declarations can be used."""
     for number, found in enumerate(DECLARING.finditer(page.read_text(encoding="utf-8"))):
         if found["mark"] in (UNFINISHED, "<!-- runnable -->"):
@@ -59,7 +59,7 @@ def test_shown_automations_can_be_loaded(page, tmp_path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_shown_scripts_can_be_loaded(page, tmp_path):
+def test_displayed_scripts_can_be_loaded(page, tmp_path):
     """Each `[script.NAME]` that a page shows declares a script without a problem."""
     text = page.read_text(encoding="utf-8")
     for found in SCRIPT.finditer(text):
@@ -71,7 +71,7 @@ def test_shown_scripts_can_be_loaded(page, tmp_path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_shown_command_lines_exist(page):
+def test_displayed_command_lines_exist(page):
     """Each command and option that a page shows is one of the program's."""
     for line in COMMAND_LINE.findall(page.read_text(encoding="utf-8")):
         assert unknown_in(line) == [], f"{page.name}: {line}"

@@ -28,7 +28,7 @@ def test_known_vulnerability_is_a_finding(strict):
 
 
 @pytest.mark.parametrize(("strict", "findings"), [(False, 0), (True, len(release_check.LISTS))])
-def test_database_that_cannot_be_reached_is_told_and_fails_where_ci_asks(capsys, strict, findings):
+def test_database_that_cannot_be_reached_is_reported_and_fails_where_ci_requests(capsys, strict, findings):
     """It is never taken for a clean result."""
     away = answering("", "ERROR: ...\nconnection refused", code=1)
     assert len(release_check.audit(away, strict=strict)) == findings

@@ -32,7 +32,7 @@ def project(tmp_path: Path, postgres: PostgresServer) -> Iterator[Project]:
 
 
 @pytest.mark.parametrize("offset", ["+1d", "-1d"])
-def test_commands_judge_the_fleet_by_the_clock_of_the_database(project: Project, offset: str) -> None:
+def test_commands_evaluate_the_fleet_by_the_clock_of_the_database(project: Project, offset: str) -> None:
     """What status, workers, monitors, explain and doctor say is the same whatever the caller's clock says; doctor reports that clock."""
 
     def call(*words: str, code: int = 0) -> str:

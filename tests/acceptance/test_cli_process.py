@@ -98,7 +98,7 @@ def test_streams_and_exit_codes(place, stage):
 @pytest.mark.parametrize(
     "args", [["runs", "list"], ["runs", "list", "--json"], ["--help"], ["version"], ["auto", "list", "--json"]]
 )
-def test_output_that_cannot_be_written_is_told_in_a_line(place, stage, args, unbuffered):
+def test_output_that_cannot_be_written_is_reported_in_a_line(place, stage, args, unbuffered):
     """A full disk behind stdout is no fault of ours, and is no success."""
     stage.start()
     place |= {"PYTHONUNBUFFERED": unbuffered}
@@ -196,7 +196,7 @@ def _saved(run):
     return outcome(run, 1, "dump")
 
 
-def test_without_a_terminal_nothing_asks(place, stage):
+def test_no_prompt_without_a_terminal(place, stage):
     """A destructive act ends at once with 2 and names the flag."""
     stage.start()
     done = call(place, "runs", "cancel", "--state", "queued")
@@ -204,7 +204,7 @@ def test_without_a_terminal_nothing_asks(place, stage):
     assert "-y" in done.stderr
 
 
-def test_on_a_terminal_a_person_is_asked(place, stage):
+def test_terminal_prompts_a_person(place, stage):
     """No does nothing, yes does it, --no-input does not ask."""
     run = stage.start()
     code, seen = on_terminal(place, "runs", "cancel", "--state", "queued", keys=b"n\n")
@@ -217,7 +217,7 @@ def test_on_a_terminal_a_person_is_asked(place, stage):
     assert json.loads(call(place, "runs", "show", run, "--json").stdout)["state"] == "cancelled"
 
 
-def test_terminal_gets_a_coloured_table_unless_told_otherwise(place, stage):
+def test_terminal_gets_a_coloured_table_by_default(place, stage):
     """NO_COLOR, --no-color and TERM=dumb are obeyed; a list shows the end of a run's id, its page the whole."""
     run = stage.start()
     seen = on_terminal(place | {"TERM": "xterm-256color"}, "runs", "list")[1]
@@ -292,7 +292,7 @@ async def loud(run: ms.Run) -> int:
 @pytest.mark.parametrize(
     "args", [("run", "loud"), ("run", "loud", "--detach"), ("auto", "list", "-m", "loud.py"), ("doctor",)]
 )
-def test_what_users_code_prints_is_never_data(place, tmp_path, args):
+def test_output_of_user_code_is_never_data(place, tmp_path, args):
     """However it gets to stdout: `--json` prints one document, and the rest is on stderr."""
     (tmp_path / "mainspring.toml").write_text('[project]\nautomations = ["loud.py"]\n')
     (tmp_path / "loud.py").write_text(LOUD)

@@ -40,7 +40,7 @@ def schema_of(project: Project) -> str:
 
 
 @pytest.mark.slow
-def test_backup_is_made_beside_work_and_put_back_held(project: Project, postgres: PostgresServer) -> None:
+def test_backup_is_made_next_to_work_and_put_back_held(project: Project, postgres: PostgresServer) -> None:
     """A copy of a store in use is a checked file; put back it is held until each run is decided, and the old schema is kept."""
     project.up()
     run = project.start("order", "customer=ann")
@@ -150,7 +150,7 @@ def test_restored_server_repeats_nothing_of_the_lost_interval(tmp_path: Path, po
         project.kill_all()
 
 
-def test_check_tells_what_is_wrong_on_a_server(project: Project, postgres: PostgresServer) -> None:
+def test_check_reports_what_is_wrong_on_a_server(project: Project, postgres: PostgresServer) -> None:
     """An index that is gone, a run that is marked wrongly, and a row of the audit log that was changed."""
     project.start("order")
     schema = schema_of(project)

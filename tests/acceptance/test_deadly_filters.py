@@ -35,7 +35,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     made.kill_all()
 
 
-def test_a_filter_that_ends_its_process_is_asked_no_more_after_a_few(project: Project) -> None:
+def test_a_filter_that_ends_its_process_is_called_no_more_after_a_few(project: Project) -> None:
     """Exactly its delivery fails; what was asked beside it starts, and the worker lives on."""
     for ending in ("well", "exit", "well", "well"):
         project.call("run", "post", f"how={ending}")

@@ -113,7 +113,7 @@ def test_each_role_has_a_deployment_that_can_be_replaced_while_it_works():
     assert worker["lifecycle"]["preStop"]["exec"]["command"] == ["mainspring", "drain", "--here", "--timeout", "60s"]
 
 
-def test_secrets_are_where_they_are_looked_up():
+def test_secrets_are_mounted_where_they_are_read():
     """Scheduler, watcher and web read the same Secret, and workers do not."""
     for document in documents():
         if document["kind"] != "Deployment":

@@ -139,7 +139,7 @@ async def test_cancel_stops_the_attempt_that_is_under_way(tmp_path):
         assert stopped.is_set(), "the run is over only when its attempt is"
 
 
-async def test_queued_run_that_nobody_has_ends_at_once(tmp_path):
+async def test_queued_run_that_no_one_has_ends_at_once(tmp_path):
     """A run with a due time far away is cancelled without a worker."""
     from datetime import UTC, datetime, timedelta
 

@@ -50,7 +50,7 @@ with Registry() as COUNTERS:
         return got
 
 
-async def test_events_published_while_a_run_begins_anew_count_once_each(place, settings):
+async def test_events_published_while_a_run_restarts_count_once_each(place, settings):
     """Four publish at the same time, without a pause; the chain has each event once, and those of one publisher in its order."""
     total = 40
     async with World(place).engine(COUNTERS, settings) as engine:
@@ -68,7 +68,7 @@ async def test_events_published_while_a_run_begins_anew_count_once_each(place, s
         assert all([n for n in got if n % 4 == first] == list(numbers[first]) for first in range(4))
 
 
-async def test_signals_sent_while_a_run_begins_anew_count_once_each(place, settings):
+async def test_signals_sent_while_a_run_restarts_count_once_each(place, settings):
     """To the id of the first run, all the time; the handle follows too."""
     total = 30
     async with World(place).engine(COUNTERS, settings) as engine:
@@ -84,7 +84,7 @@ async def test_signals_sent_while_a_run_begins_anew_count_once_each(place, setti
         assert [n for n in got if n % 2] == list(range(1, total, 2))
 
 
-async def test_handle_and_key_follow_a_run_that_begins_anew(place, settings):
+async def test_handle_and_key_follow_a_run_that_restarts(place, settings):
     """Its state, its row and a message are those of the newest; the same start finds it, and another input is refused."""
     with Registry() as registry:
 
@@ -110,7 +110,7 @@ async def test_handle_and_key_follow_a_run_that_begins_anew(place, settings):
         assert await handle.status() is RunState.SUCCEEDED
 
 
-async def test_question_of_a_run_that_began_anew_is_answered_by_its_first_id(place, settings):
+async def test_question_of_a_run_that_restarted_is_answered_by_its_first_id(place, settings):
     """The one that the newest run asks."""
     with Registry() as registry:
 

@@ -52,7 +52,7 @@ async def test_more_than_four_plain_functions_with_a_time_out_run_at_once(tmp_pa
         assert await (await engine.start(many)).result(60) == [6] * 6
 
 
-async def test_explain_shows_the_queue_for_a_child_process(tmp_path):
+async def test_explain_displays_the_queue_for_a_child_process(tmp_path):
     """Which step waits, how many children are busy, and its place in the line; once it runs the sentence is gone."""
     there = tmp_path / "there"
     with Registry() as registry:

@@ -77,7 +77,7 @@ async def test_failed_child_is_an_error_where_it_was_awaited(tmp_path):
 
 
 @pytest.mark.parametrize("close", ["cancel", "keep"])
-async def test_close_policy_says_what_the_parents_end_does_to_a_child(tmp_path, close):
+async def test_close_policy_states_what_the_parents_end_does_to_a_child(tmp_path, close):
     """Cancelled with it by default; kept, it lives on."""
     with Registry() as registry:
 
@@ -102,7 +102,7 @@ async def test_close_policy_says_what_the_parents_end_does_to_a_child(tmp_path, 
             assert (await engine.until(kid.id, RunState.SUCCEEDED)).result == b'"alone"'
 
 
-async def test_close_policy_that_is_none_is_refused_where_it_is_said(tmp_path):
+async def test_invalid_close_policy_is_refused_where_it_is_stated(tmp_path):
     """A word that is not known would be taken for "keep" when the parent ends."""
     with Registry() as registry:
 
@@ -240,7 +240,7 @@ async def test_step_with_a_tag_waits_for_a_worker_that_carries_it(tmp_path):
             assert await run.result(60) == 8
 
 
-async def test_endless_run_begins_anew_under_its_key_and_its_parent_gets_the_last_result(tmp_path):
+async def test_endless_run_restarts_under_its_key_and_its_parent_gets_the_last_result(tmp_path):
     """Each go is a run of its own with a short journal; key and parent move along."""
     with Registry() as registry:
 
@@ -317,7 +317,7 @@ async def test_child_that_is_given_up_is_cancelled_while_its_parent_goes_on(tmp_
         assert await run.result(60) == "on"
 
 
-async def test_child_that_began_anew_is_cancelled_when_it_is_given_up(tmp_path):
+async def test_child_that_restarted_is_cancelled_when_it_is_given_up(tmp_path):
     """Not the run that ended long ago, but the one that goes on for it."""
     with Registry() as registry:
 

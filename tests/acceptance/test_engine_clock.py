@@ -81,7 +81,7 @@ async def test_timers_before_and_after_a_step_end_when_their_time_has_passed(tmp
         assert (await engine.until(handle, RunState.SUCCEEDED)).finished_at == clock.now()
 
 
-async def test_question_that_is_asked_while_run_time_is_ahead_ends_in_time(tmp_path, settings):
+async def test_question_put_while_run_time_is_ahead_ends_in_time(tmp_path, settings):
     """The clock was put back before the step that comes before the question ended."""
     with Registry() as registry:
 

@@ -161,7 +161,7 @@ async def test_a_signal_that_cannot_be_opened_is_taken_in_later(place, settings)
         assert await handle.result() == "five"
 
 
-async def test_a_start_says_that_the_codec_does_not_answer_and_stores_nothing(place):
+async def test_a_start_reports_that_the_codec_does_not_answer_and_stores_nothing(place):
     """The caller can try again."""
     service = KeyService()
     with Registry() as registry:

@@ -130,7 +130,7 @@ async def test_retry_keeps_what_another_branch_did_after_the_failure(tmp_path):
 
 
 @pytest.mark.parametrize("chosen", [None, "first#1"])
-async def test_what_a_person_let_be_done_again_is_not_healed(tmp_path, chosen):
+async def test_step_released_by_a_person_is_not_healed(tmp_path, chosen):
     """Neither the step that failed, nor those before it that were done once more: no retry of its own did it."""
     outside = Outside("parcel")
     with Registry() as registry:
@@ -154,7 +154,7 @@ async def test_what_a_person_let_be_done_again_is_not_healed(tmp_path, chosen):
     assert outside.done == {"card": 1 if chosen is None else 2, "parcel": 2}
 
 
-async def test_retry_does_not_repeat_a_failure_that_the_body_had_mended(tmp_path):
+async def test_retry_does_not_repeat_a_failure_that_the_body_had_handled(tmp_path):
     """A card was refused and another one charged; that a later step failed is no reason to try the first card again."""
     outside = Outside("first card", "parcel")
     with Registry() as registry:
@@ -200,7 +200,7 @@ async def test_retry_waits_again_for_what_the_failure_had_waited_for(tmp_path):
 
 
 @pytest.mark.parametrize("chosen", ["before", "after"])
-async def test_retry_from_a_step_beside_an_unfinished_child(tmp_path, chosen):
+async def test_retry_from_a_step_next_to_an_unfinished_child(tmp_path, chosen):
     """From after the asking for it, the child goes on and answers. From before it, it is cancelled, and a new one answers."""
     outside = Outside("bad")
     with Registry() as registry:
@@ -274,7 +274,7 @@ async def failed_with_a_step_given_up(engine, work, outside: Outside):
     return run
 
 
-async def test_at_most_once_step_that_was_given_up_is_in_doubt_when_it_is_asked_for_again(tmp_path):
+async def test_at_most_once_step_that_was_given_up_is_in_doubt_when_it_is_requested_again(tmp_path):
     """Its attempt was stopped half-way: only a person may say that it is to be done once more."""
     outside = Outside("ship")
     registry, work = given_up_by_the_body(outside, delivery="at_most_once")

@@ -60,7 +60,7 @@ async def test_start_waits_for_no_claim_that_finds_nothing(place):
         assert sent.names["ClaimRuns"] - sent.names["RecordHeartbeat"] <= 30
 
 
-async def test_end_of_a_run_makes_room_in_its_queue(place):
+async def test_end_of_a_run_frees_capacity_in_its_queue(place):
     """A queue that runs one at a time goes on at once from one run to the next."""
     with Registry() as registry:
 
@@ -306,7 +306,7 @@ async def test_run_whose_worker_died_is_done_again_under_the_same_key(place):
     assert len(set(keys)) == 1
 
 
-async def test_room_is_free_once_the_work_is_done(place):
+async def test_capacity_is_free_once_the_work_is_done(place):
     """Ends that wait for their commit hold up no other run, and never more run at once than may."""
     most = running = 0
     with Registry() as registry:
@@ -351,7 +351,7 @@ async def test_end_that_was_refused_lets_the_run_go(place):
 
 
 @pytest.mark.parametrize("method", ["fails once", "tells of itself", "takes long"])
-async def test_what_a_step_does_to_its_arguments_stays_with_that_attempt(place, method):
+async def test_changed_arguments_stay_with_their_attempt(place, method):
     """The journal, the next attempt and a body that asks for the step later have what the run was started with."""
     seen: list[list[Any]] = []
     with Registry() as registry:
@@ -400,7 +400,7 @@ async def test_end_that_cannot_be_sealed_needs_a_person(place):
         ({"produces": "{folder}/*.made"}, 0),
     ],
 )
-async def test_what_more_than_one_step_must_know_goes_the_long_way(place, tmp_path, options, marks):
+async def test_shared_context_uses_the_slow_path(place, tmp_path, options, marks):
     """A start mark before the effect, a deadline and a promise are looked after as ever."""
     (tmp_path / "out").mkdir()
     with Registry() as registry:
@@ -447,7 +447,7 @@ async def test_run_with_a_fact_goes_the_long_way(place):
 
 
 @pytest.mark.parametrize("settings", [WorkerOptions(suspects=True)])
-async def test_nothing_goes_straight_on_probation(place, settings):
+async def test_no_run_on_probation_uses_the_fast_path(place, settings):
     """There an outcome clears a run of suspicion before its end."""
     with Registry() as registry:
 

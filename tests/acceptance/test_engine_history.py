@@ -57,7 +57,7 @@ async def moved_on(world: World, calls: Calls, before: tuple[str, ...]) -> str:
     return run.id
 
 
-async def test_parked_run_goes_on_without_replay_and_an_unloaded_one_replays(tmp_path):
+async def test_suspended_run_goes_on_without_replay_and_an_unloaded_one_replays(tmp_path):
     """With no room to park, the body starts anew and is handed its history; no step is called again."""
     for number, (settings, entries) in enumerate(((None, 1), (REPLAYING, 2))):
         calls, entered = Calls(), []
@@ -176,7 +176,7 @@ async def test_new_field_with_a_default_is_no_drift(tmp_path):
         assert (await engine.until(run.id, RunState.SUCCEEDED, RunState.NEEDS_ATTENTION)).state is RunState.SUCCEEDED
 
 
-async def test_outcomes_that_new_code_no_longer_asks_for_are_listed_on_the_run(tmp_path):
+async def test_outcomes_that_new_code_no_longer_requests_are_listed_on_the_run(tmp_path):
     """They are no error, but nobody should have to guess."""
     world, calls = World(tmp_path), Calls()
     run = await moved_on(world, calls, ("a", "b", "c"))
@@ -218,7 +218,7 @@ async def test_run_continued_from_a_step_opens_a_generation(tmp_path):
     assert [o.ident for o in history.outcomes if o.superseded is None] == ["a#1", "b#1", "last#1"]
 
 
-async def test_unloading_lets_neither_finally_nor_async_with_act(tmp_path):
+async def test_unloading_runs_neither_finally_nor_async_with(tmp_path):
     """A body that is put away writes nothing, calls nothing, and is not cancelled as far as its run is concerned."""
     calls = Calls()
     seen: list[str] = []

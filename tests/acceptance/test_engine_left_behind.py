@@ -95,7 +95,7 @@ async def test_several_unawaited_calls_are_named_together_and_a_started_one_is_n
     assert mails.sent == [0]
 
 
-async def test_an_error_or_a_cancel_stands_beside_an_unawaited_call(tmp_path):
+async def test_an_error_or_a_cancel_is_recorded_with_an_unawaited_call(tmp_path):
     """Only a body that returned is blamed for what it did not await."""
     mails = Mails()
     with Registry() as registry:
@@ -231,7 +231,7 @@ async def test_timers_and_waits_of_pending_tasks_hold_nothing_and_the_tasks_are_
 
 
 @BOTH
-async def test_a_kept_child_asked_for_in_the_last_line_starts_and_goes_on_alone(tmp_path, settings):
+async def test_kept_child_of_the_last_line_starts_and_continues(tmp_path, settings):
     """The parent does not wait for it, and the child is not cancelled with its parent."""
     with Registry() as registry:
 

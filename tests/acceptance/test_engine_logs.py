@@ -83,7 +83,7 @@ async def test_script_prints_lines_of_its_attempt(tmp_path):
     assert {(line.text, line.stream) for line in stored_lines} == {("one", "stdout"), ("two", "stderr")}
 
 
-async def test_failed_attempt_says_so_in_its_lines(tmp_path):
+async def test_failed_attempt_is_reported_in_its_lines(tmp_path):
     """Each attempt that failed ends with a line that tells its error, code and duration, and so does the run."""
     with Registry() as registry:
 
@@ -126,7 +126,7 @@ async def test_lines_are_written_once_though_the_body_is_replayed(tmp_path):
     assert [line.text for line in stored_lines] == ["before", "after"]
 
 
-async def test_sealed_lines_are_read_with_the_codec_alone(tmp_path):
+async def test_sealed_lines_are_read_with_the_codec_only(tmp_path):
     """Where values are sealed, lines are."""
     codec = Keystream()
     with Registry() as registry:

@@ -26,7 +26,7 @@ def place(request, tmp_path):
     return tmp_path if request.param == "sqlite" else request.getfixturevalue("lent_store")
 
 
-async def test_worker_death_is_told_where_the_run_is_shown(place):
+async def test_worker_death_is_reported_where_the_run_is_displayed(place):
     """Which worker of which host, when, how it was noticed, who continued the run after how long."""
     blocker = asyncio.Event()
     with Registry() as registry:

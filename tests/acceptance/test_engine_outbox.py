@@ -139,7 +139,7 @@ async def test_event_of_a_step_wakes_runs(place):
         assert len(events(engine)) == 1
 
 
-async def test_new_generation_sends_anew(place):
+async def test_new_generation_sends_again(place):
     """A run that is continued from an earlier step does that step anew: its messages are new ones."""
     fails = [True]
     with Registry() as registry:

@@ -24,7 +24,7 @@ def states(history):
     return {line.state for line in list_step_lines(history) if line.superseded is None}
 
 
-async def test_finished_run_of_many_items_shows_no_step_retrying(place):
+async def test_finished_run_of_many_items_displays_no_step_retrying(place):
     """1,200 items, the first 40 of them at a second attempt: on the page, in the explanation and in the whole story all are done."""
     with Registry() as registry:
 

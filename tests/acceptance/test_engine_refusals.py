@@ -137,7 +137,7 @@ async def test_wrong_arguments_of_a_start_are_refused_at_once(tmp_path):
         assert engine.reads.list_runs().runs == []
 
 
-async def test_decorated_step_called_straight_from_a_body_shows_the_form_to_use(tmp_path):
+async def test_decorated_step_called_directly_from_a_body_displays_the_form_to_use(tmp_path):
     """No silent hole in the journal."""
     with Registry() as registry:
 
@@ -182,7 +182,7 @@ async def test_socket_in_a_body_is_refused_with_the_form_to_use(tmp_path):
     assert "run.step" in f"{view.failure.message} {view.failure.hint}"
 
 
-async def test_step_asked_for_twice_under_one_key_at_once_is_refused(tmp_path):
+async def test_step_requested_twice_under_one_key_at_once_is_refused(tmp_path):
     """Two requests of one identity could not be told apart."""
     entered = asyncio.Event()
 

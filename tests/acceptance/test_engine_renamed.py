@@ -309,7 +309,7 @@ async def test_a_mapping_must_name_the_step_at_which_the_run_stopped(shop):
             await engine.act(run_recovery.rename_step, other.id, "charge=charge_card")
 
 
-async def test_the_code_itself_may_say_that_a_step_was_renamed_or_is_gone(shop):
+async def test_the_code_itself_may_state_that_a_step_was_renamed_or_is_gone(shop):
     """`was=` keeps the saved result, `gone=` lets the run continue without it; neither stops it."""
     renamed = RENAMED.sub("charge_card", HEAD + PLAIN)
     for text, more in (
@@ -494,7 +494,7 @@ async def test_a_renamed_step_whose_result_a_person_gave_stops_the_run(shop, err
 
 
 @pytest.mark.parametrize("act", [run_recovery.accept_drift, run_recovery.run_again, run_recovery.retry_from])
-async def test_a_renamed_step_whose_result_a_person_gave_runs_if_that_is_asked_for(shop, act):
+async def test_a_renamed_step_with_a_given_result_runs_on_request(shop, act):
     """Each act that is suggested works."""
     registry = await stopped_by_given_result(shop, 'RuntimeError("in doubt")')
     done = list(DONE)
@@ -504,7 +504,7 @@ async def test_a_renamed_step_whose_result_a_person_gave_runs_if_that_is_asked_f
     assert [*done, "charge", "ship"] == DONE
 
 
-async def test_a_renamed_step_that_a_person_told_to_run_again_keeps_its_key(shop):
+async def test_a_renamed_step_that_a_person_restarted_keeps_its_key(shop):
     """It may have had its effect, so the new name must not run under another key unless a person says so."""
     text = PLAIN.replace("run.step(charge", 'run.options(delivery="at_most_once").step(charge')
     head = HEAD.replace('note("did charge")', 'note("did charge " + ms.idempotency_key())')
@@ -527,7 +527,7 @@ async def test_a_renamed_step_that_a_person_told_to_run_again_keeps_its_key(shop
 
 @pytest.mark.parametrize("act", [run_recovery.accept_drift, run_recovery.run_again, run_recovery.retry_from])
 @pytest.mark.parametrize("is_started", ["marked step", "child under way", "branch"])
-async def test_each_act_that_is_suggested_works_where_nothing_is_saved(shop, act, is_started):
+async def test_each_operation_that_is_suggested_works_where_nothing_is_saved(shop, act, is_started):
     """The step has a start mark alone, or the child has not ended; a branch is named by its coroutine."""
     body, old = {
         "marked step": ("    await run.step(charge, 1)\n", "charge"),

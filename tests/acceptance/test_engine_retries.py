@@ -174,7 +174,7 @@ async def test_step_that_was_given_up_begins_from_nothing_in_a_new_generation(tm
     assert list(found.values()) == [None, None]
 
 
-async def test_parked_run_knows_what_another_worker_tried_meanwhile(tmp_path):
+async def test_suspended_run_knows_what_another_worker_tried_meanwhile(tmp_path):
     """An attempt that another worker made has no rank, but it counts: it is not made again under its number."""
     clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
     world, numbers = World(tmp_path, clock), list[int]()
@@ -367,7 +367,7 @@ async def test_an_explicit_retry_wins_over_what_the_table_calls_permanent(tmp_pa
     assert flaky.calls == 4
 
 
-async def test_what_the_step_itself_calls_permanent_stays_so_whatever_its_retry(tmp_path):
+async def test_permanent_error_of_a_step_overrides_its_retry(tmp_path):
     """`ms.Permanent` is explicit too, and nearer to the error; so is a rule of the project's own."""
     flaky = Flaky(ms.Permanent("no"))
     registry, work = calling(flaky, retry=5)

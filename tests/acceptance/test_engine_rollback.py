@@ -110,7 +110,7 @@ async def test_code_that_crashes_its_worker_is_not_entered(tmp_path):
     assert len(ENTERED) == 1
 
 
-async def test_undo_that_nobody_finds_any_more_is_a_persons_matter(tmp_path):
+async def test_missing_undo_needs_a_person(tmp_path):
     """The code does not ask for the step, and no function has the name on record: the undo fails and says so."""
     world, ledger = World(tmp_path), Ledger()
     registry, trip = booking(ledger, lambda run: stop(run, ledger), on_cancel="undo")
@@ -186,7 +186,7 @@ async def test_undo_done_by_hand_lets_the_others_follow(tmp_path):
     assert ledger.lines == ["a", "b", "-a:A"]
 
 
-async def test_failed_undo_can_be_kept_as_it_stands(tmp_path):
+async def test_failed_undo_can_be_kept(tmp_path):
     """Whoever says so ends the run with what is left."""
     ledger = Ledger()
     registry, trip = booking(ledger, lambda run: stop(run, ledger), on_cancel="undo")
@@ -304,7 +304,7 @@ async def test_run_that_no_worker_knows_waits_to_be_taken_back(tmp_path):
     assert UNDONE.lines == ["-b:B", "-a:A"]
 
 
-async def test_failed_run_is_taken_back_only_if_somebody_says_so(tmp_path):
+async def test_failed_run_is_undone_only_on_request(tmp_path):
     """A plain cancel of what has ended is refused."""
     ledger = Ledger()
     registry, trip = booking(ledger, lambda run: run.step(ledger.refuse, "c"), on_cancel="undo")
@@ -319,7 +319,7 @@ async def test_failed_run_is_taken_back_only_if_somebody_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("undo", [True, False])
-async def test_whoever_cancels_has_his_way_over_the_option(tmp_path, undo):
+async def test_argument_of_cancel_overrides_the_option(tmp_path, undo):
     """It holds for a run that waits, too, and is on record with the cancel."""
     ledger = Ledger()
     choice = "keep" if undo else "undo"
@@ -332,7 +332,7 @@ async def test_whoever_cancels_has_his_way_over_the_option(tmp_path, undo):
     assert ledger.lines == ["a", "b"] + (["-b:B", "-a:A"] if undo else [])
 
 
-async def test_what_superseded_generations_did_is_taken_back_too(tmp_path):
+async def test_effects_of_superseded_generations_are_undone(tmp_path):
     """Each effect once, the newest generation first."""
     ledger = Ledger()
     registry, trip = booking(ledger, lambda run: stop(run, ledger), on_cancel="undo")

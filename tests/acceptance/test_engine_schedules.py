@@ -128,7 +128,7 @@ async def test_clock_that_is_set_back_makes_no_slot_again(tmp_path):
 @pytest.mark.parametrize(
     ("policy", "made_up"), [("last", ["15:00"]), ("none", []), ("all", ["13:00", "14:00", "15:00"])]
 )
-async def test_misfire_says_which_missed_slots_are_made_up_for(tmp_path, policy, made_up):
+async def test_misfire_policy_selects_missed_slots(tmp_path, policy, made_up):
     """PEERS 13: nobody scheduled for three hours; those that are not run are on record as missed."""
     clock, counter = FakeClock(BEGIN), CallCounter()
     world = World(tmp_path, clock)
@@ -163,7 +163,7 @@ async def test_slot_that_is_a_little_late_is_not_missed(tmp_path):
         ("replace", "run", [RunState.WAITING, RunState.CANCELLED]),
     ],
 )
-async def test_overlap_says_what_a_slot_does_while_the_last_run_goes_on(tmp_path, policy, second, states):
+async def test_overlap_policy_decides_for_a_slot_during_a_run(tmp_path, policy, second, states):
     """Skipped by default, with a row that says so."""
     clock, counter = FakeClock(BEGIN), CallCounter(stays=True)
     async with World(tmp_path, clock).engine(ringing(counter, overlap=policy), AT_ONCE) as engine:

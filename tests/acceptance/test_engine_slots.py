@@ -82,7 +82,7 @@ async def test_pause_for_a_while_ends_by_itself(tmp_path):
 
 
 @pytest.mark.parametrize(("policy", "runs"), [("last", 1), ("all:5", 5), ("none", 0)])
-async def test_long_outage_is_made_up_for_as_the_policy_says_not_once_a_pass(tmp_path, policy, runs):
+async def test_long_outage_is_made_up_for_by_policy_not_once_a_pass(tmp_path, policy, runs):
     """Of five hundred missed minutes "last" is one, however many passes it takes to write them down."""
     clock, rang = FakeClock(BEGIN), []
     world, registry = World(tmp_path, clock), ringing(rang, cron="*/2 * * * *", misfire=policy)
@@ -159,7 +159,7 @@ async def test_one_shot_starts_once(tmp_path):
     assert [(time, verdict) for time, verdict, _ in found] == [("01 16:00", "run")]
 
 
-async def test_slots_go_on_while_a_backfill_stands_in_line(tmp_path):
+async def test_slots_continue_while_a_backfill_waits(tmp_path):
     """A due slot is not skipped for runs of the past that have not begun, goes before them, and never beside them."""
     clock, rang = FakeClock(BEGIN), []
     async with World(tmp_path, clock).engine(ringing(rang, stays=True, overlap="skip"), AT_ONCE) as engine:

@@ -74,7 +74,7 @@ async def test_step_that_hangs_is_on_record_until_it_gives_a_sign_or_ends(tmp_pa
         assert engine.history(run).stalls == []
 
 
-async def test_worker_looks_for_what_hangs_by_itself(tmp_path, monkeypatch):
+async def test_worker_finds_hanging_steps_by_itself(tmp_path, monkeypatch):
     """On the clock of the machine, in its own rounds."""
     monkeypatch.setattr(worker, "_ROUND_S", 0.01)
     registry, shop, go, sign = hanging()
@@ -107,7 +107,7 @@ async def test_worker_that_dies_while_a_step_hangs_leaves_nothing_on_record(tmp_
             assert successor.working.store.reader.read_text("select count(*) from stalled_attempts", ()) == [(0,)]
 
 
-async def test_script_without_a_timeout_is_told_by_its_processes(tmp_path):
+async def test_script_without_a_timeout_is_reported_by_its_processes(tmp_path):
     """One that keeps a time-out itself is not looked at."""
     with Registry() as registry:
         for name, options in (("quiet", {}), ("ended", {"timeout": "1d"})):

@@ -8,7 +8,7 @@ import mainspring as ms
 from mainspring.engine.definitions.registry import Registry
 
 
-def test_cancel_and_signal_of_a_run_that_began_anew_reach_who_goes_on(tmp_path):
+def test_cancel_and_signal_reach_the_successor_of_a_restarted_run(tmp_path):
     """After three restarts a message and a cancel to the first id are heard by the fourth run; its handle follows."""
     with Registry() as registry:
 

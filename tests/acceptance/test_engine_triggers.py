@@ -309,7 +309,7 @@ async def test_filter_that_hangs_keeps_no_other_from_its_turn(world, registry, s
 # Pace
 
 
-async def test_each_pace_makes_its_runs(world, registry, seen):
+async def test_each_flow_control_starts_its_runs(world, registry, seen):
     """Debounce starts the newest, throttle the first and the newest of the rest, a batch takes many, dedup drops what comes twice."""
 
     @ms.on.event("e", debounce="0.5s", by="{data.key}")
@@ -560,7 +560,7 @@ async def test_a_replay_starts_it_again(world, registry, seen):
 # What cannot be read
 
 
-async def test_what_cannot_be_read_keeps_nothing_else_from_its_turn(world, seen, caplog):
+async def test_unreadable_delivery_blocks_no_other(world, seen, caplog):
     """Sealed by another codec, or of a trigger of another version: it waits, and what comes after it starts."""
 
     def make() -> Registry:

@@ -45,7 +45,7 @@ async def test_rollback_also_undoes_a_step_that_was_under_way(tmp_path):
     assert ledger.lines == ["a", "b", "c", "-c:None", "-b:B", "-a:A"]
 
 
-async def test_rollback_leaves_alone_what_failed_for_good(tmp_path):
+async def test_rollback_skips_permanently_failed_steps(tmp_path):
     """A step that was refused did nothing that could be taken back."""
     ledger = Ledger()
 

@@ -159,7 +159,7 @@ async def test_from_a_step_before_what_was_taken_back_begins_there(tmp_path):
     assert keys.done == ["before", "a", "between", "b"] * 2
 
 
-async def test_result_for_a_failed_step_is_refused_while_what_it_stands_on_is_gone(tmp_path):
+async def test_result_for_a_failed_step_is_refused_without_its_predecessors(tmp_path):
     """With a result by hand the run would go on as if the others were done."""
     keys = Keys()
     registry, trip = trip_of(keys, on_failure="undo")

@@ -134,7 +134,7 @@ async def test_answer_is_one_of_the_choices(tmp_path, settings):
         assert await run.result(60) == "approve"
 
 
-async def test_question_that_nobody_answers_takes_otherwise(tmp_path, settings):
+async def test_question_that_no_one_answers_takes_otherwise(tmp_path, settings):
     """After that an answer is too late and says so."""
     with Registry() as registry:
 
@@ -215,7 +215,7 @@ async def _answer(app: ms.App, kind: str, run: str) -> None:
 
 @pytest.mark.parametrize("kind", ["asks", "receives", "hears"])
 @pytest.mark.parametrize("is_late", [False, True], ids=["in_time", "late"])
-async def test_what_comes_at_the_end_of_the_time_is_too_late(tmp_path, settings, kind, is_late):
+async def test_message_at_the_deadline_is_too_late(tmp_path, settings, kind, is_late):
     """No worker runs then: the instant of the commit decides, not that at which a worker reads it."""
     clock = FakeClock()
     world = World(tmp_path, clock)
@@ -238,7 +238,7 @@ async def test_what_comes_at_the_end_of_the_time_is_too_late(tmp_path, settings,
 
 
 @pytest.mark.parametrize("kind", ["asks", "receives", "hears"])
-async def test_what_was_committed_in_time_wins_though_the_worker_has_not_read_it(tmp_path, settings, kind, monkeypatch):
+async def test_message_committed_in_time_wins_before_it_is_read(tmp_path, settings, kind, monkeypatch):
     """The timer is due in the worker before it reads the inbox; the store knows better."""
     clock = FakeClock()
     del settings  # it stays loaded
@@ -352,7 +352,7 @@ async def test_wait_has_the_span_that_it_took(tmp_path, settings):
     assert spans == {"timer": 60_000, "signal": 5_000, "child": 20_000}
 
 
-async def test_event_tells_when_it_was_published(tmp_path, settings):
+async def test_event_reports_when_it_was_published(tmp_path, settings):
     """Whether it came before the wait or after; a field of its own of that name hides it."""
     clock = FakeClock()
     seen = []

@@ -94,7 +94,7 @@ def test_time_out_ends_grandchildren(place: Place) -> None:
     await_end(grandchild)
 
 
-def test_time_out_holds_although_nobody_reads(place: Place) -> None:
+def test_timeout_holds_without_a_reader(place: Place) -> None:
     """A pager that was left open must not keep a crontab line for ever."""
     read, write = os.pipe()
     process = place.start("exec", "-n", "x", "--timeout", "300ms", "--", "yes", stdout=write, stderr=write)
@@ -364,7 +364,7 @@ def test_verbose_names_the_store(place: Place) -> None:
     ],
     ids=["not produced", "timed out"],
 )
-def test_failure_of_which_the_command_says_nothing_is_said(place: Place, options, words, message):
+def test_silent_command_failure_is_reported(place: Place, options, words, message):
     """Cron mails what is on stderr: without a word there is no mail."""
     assert message in place.exec("-n", "x", *options, "--", *words).stderr
 
@@ -390,7 +390,7 @@ def test_script_with_windows_line_ends_is_named_as_such(place: Place):
     )
 
 
-def test_script_without_a_first_line_or_leave_to_run_is_told_how_to_fix_it(place: Place):
+def test_script_without_a_first_line_or_permission_is_reported_with_its_fix(place: Place):
     """The words of the operating system, "Exec format error" and "Permission denied", say nothing of what to do."""
     for name, mode in (("bare.sh", 0o755), ("locked.sh", 0o644)):
         path = place.folder / name

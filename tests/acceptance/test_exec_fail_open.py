@@ -206,7 +206,7 @@ def test_broken_configuration_keeps_no_command_from_running(place: Place) -> Non
     assert place.sh("exit 3", "--fail-closed").returncode == 125
 
 
-def test_broken_configuration_that_names_the_store_says_where_the_record_waits(place: Place) -> None:
+def test_broken_configuration_that_names_the_store_states_where_the_record_waits(place: Place) -> None:
     """Not that it names none: the next call imports the record once the mistake is fixed."""
     file = place.folder / "mainspring.toml"
     file.write_text('[store]\nurl = "here.db"\n[secrets]\nwrong = 1\n')
@@ -226,7 +226,7 @@ def test_neither_store_nor_spool_still_runs(place: Place) -> None:
     assert b"on record nowhere" in done.stderr
 
 
-def test_bad_record_is_set_aside(place: Place) -> None:
+def test_bad_record_is_held(place: Place) -> None:
     """A record that cannot be read is renamed and told of, and keeps no other one out."""
     place.sh("true")
     with damaged(place):

@@ -83,7 +83,7 @@ def newcomer(tmp_path: Path, built_environment: Path) -> Iterator[Newcomer]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_first_five_minutes_go_as_the_page_says(newcomer: Newcomer) -> None:
+def test_first_five_minutes_work_as_documented(newcomer: Newcomer) -> None:
     """init, dev, add script, run --watch, crash --after: each line does what it promises, in this order, with nothing else typed."""
     assert newcomer.types("version").strip().endswith("0.1.0")
     newcomer.types("init", "demo")

@@ -47,7 +47,7 @@ def fill(filler: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-def test_acts_on_a_full_disk_are_answered_in_seconds(disk: Path, works: Works) -> None:
+def test_operations_on_a_full_disk_are_answered_in_seconds(disk: Path, works: Works) -> None:
     """Each ends with 75 and says that the disk is full and that nothing was done; with room again all goes on, nothing twice."""
     works.up(CODE)
     waiting = works.start("waits")

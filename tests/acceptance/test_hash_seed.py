@@ -125,7 +125,7 @@ def test_the_command_line_runs_workflows_under_a_fixed_seed(tmp_path):
 @pytest.mark.parametrize(
     ("seed", "is_random"), [("0", False), ("7", False), ("random", True), ("", True), (None, True)]
 )
-def test_fingerprint_and_chance_of_a_seed(seed, is_random):
+def test_fingerprint_and_random_numbers_of_a_seed(seed, is_random):
     """Equal seeds have equal fingerprints, others have others."""
     environ = {key: value for key, value in os.environ.items() if key != "PYTHONHASHSEED"}
     words = (

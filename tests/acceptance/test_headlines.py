@@ -60,7 +60,7 @@ def _output(capsys, place, *words):
     return capsys.readouterr().out
 
 
-def test_headlines_stand_wherever_a_failure_is_shown(place, capsys):
+def test_headlines_are_with_every_displayed_failure(place, capsys):
     """Of a step and of a body: `RunFailed`, its cause, show, explain, lists, groups, and the line of an incident."""
     app = ms.App(place, registry=REGISTRY)
     for automation, headline in ((order, STEP), (divide, BODY)):

@@ -57,7 +57,7 @@ def answers(url):
 
 
 @pytest.mark.timeout(180)
-def test_what_the_image_installs_works_and_can_be_asked(image, tmp_path, postgres):
+def test_image_runs_its_commands(image, tmp_path, postgres):
     """Its CMD runs, its HEALTHCHECK and the web role's probes tell when it does, it drains, and SIGTERM ends it in order."""
     environment = dict(pair.split("=", 1) for pair in instructions("ENV")[0].split())
     environment["PATH"] = (

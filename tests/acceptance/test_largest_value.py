@@ -81,7 +81,7 @@ async def test_result_obeys_the_limit_wherever_a_step_runs(tmp_path, method):
 
 
 @pytest.mark.parametrize("method", ["step", "map", "child", "state", "ask"])
-async def test_what_a_body_says_obeys_the_limit(tmp_path, method):
+async def test_values_of_a_body_obey_the_limit(tmp_path, method):
     """Arguments, items, children, published states and questions."""
     registry, _, requests, *_ = automations()
     async with World(tmp_path).engine(registry, payload_max="1MiB") as engine:

@@ -89,7 +89,7 @@ def test_lost_store_ends_whatever_works_on_it(works: Works, lose: Callable[[Path
 
 
 @pytest.mark.timeout(120)
-def test_removed_store_is_not_made_anew_in_silence(works: Works) -> None:
+def test_removed_store_is_not_recreated_silently(works: Works) -> None:
     """Whatever asks for a store that was there says that it is gone; a command wrapped by exec runs all the same."""
     works.up(STEPS)
     store = works.place.store
@@ -107,7 +107,7 @@ def test_removed_store_is_not_made_anew_in_silence(works: Works) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_store_begins_anew_by_word(works: Works) -> None:
+def test_store_is_recreated_on_request(works: Works) -> None:
     """The command that the error names makes an empty store, and all goes on with that."""
     works.up(STEPS)
     store = works.place.store

@@ -70,7 +70,7 @@ def posts(works: Works, word: str) -> list[int]:
 
 
 @needs_root
-def test_full_disk_is_told_once_although_processes_start_again(disk: Path, works: Works, report: Receiver) -> None:
+def test_full_disk_is_reported_once_although_processes_start_again(disk: Path, works: Works, report: Receiver) -> None:
     """Neither watcher nor scheduler can write; both see it, both are killed and start again on the full disk."""
     works.up(CODE)
     works.until(lambda: posts(works, "watcher_process"), "no watcher")
@@ -100,7 +100,9 @@ def test_full_disk_is_told_once_although_processes_start_again(disk: Path, works
 
 
 @needs_root
-def test_read_only_store_is_told_once_however_often_it_is_started(disk: Path, works: Works, report: Receiver) -> None:
+def test_read_only_store_is_reported_once_however_often_it_is_started(
+    disk: Path, works: Works, report: Receiver
+) -> None:
     """Each start ends with an error; the first one tells people, and the one that goes well tells the end."""
     works.up(CODE)
     works.supervisor.terminate()
@@ -115,7 +117,7 @@ def test_read_only_store_is_told_once_however_often_it_is_started(disk: Path, wo
     works.until(lambda: abouts(report) == ["opened", "resolved"], "its end is told to nobody")
 
 
-def test_removed_store_is_told_by_the_last_who_sees_it(works: Works, report: Receiver) -> None:
+def test_removed_store_is_reported_by_its_last_process(works: Works, report: Receiver) -> None:
     """All processes end within seconds, so none of them can wait; what starts in vain afterwards repeats nothing."""
     works.up(CODE)
     moved = works.place.store.rename(works.place.store.with_name("aside"))
@@ -133,7 +135,7 @@ def test_removed_store_is_told_by_the_last_who_sees_it(works: Works, report: Rec
 
 
 @needs_root
-def test_disk_that_turns_read_only_under_work_is_told_once(works: Works, report: Receiver, tmp_path: Path) -> None:
+def test_disk_that_turns_read_only_under_work_is_reported_once(works: Works, report: Receiver, tmp_path: Path) -> None:
     """All processes end and say why, people are notified, and `status` and `doctor` name the cause; a repaired disk resolves it."""
     with disk_at(works.place.store.parent, tmp_path / "image") as disk:
         works.up(CODE)

@@ -90,7 +90,7 @@ def test_no_message_takes_the_others_with_it(tmp_path: Path) -> None:
         nats.remove()
 
 
-def test_filter_that_kills_its_worker_fails_its_delivery_alone(tmp_path: Path) -> None:
+def test_filter_that_kills_its_worker_fails_only_its_delivery(tmp_path: Path) -> None:
     """After the third crash; every other delivery gets its verdict, and the worker stays."""
     project = Project(tmp_path, FILTERS)
 

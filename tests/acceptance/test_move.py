@@ -135,7 +135,9 @@ def test_store_in_use_is_not_moved_and_a_moved_one_can_be_used_again(
     project.stop()
 
 
-def test_server_in_use_is_not_moved_and_its_password_is_not_shown(project: Project, postgres: PostgresServer) -> None:
+def test_server_in_use_is_not_moved_and_its_password_is_not_displayed(
+    project: Project, postgres: PostgresServer
+) -> None:
     """Live sessions of any machine are named with role and process; neither output nor error holds the password."""
     url = postgres.new_store().replace("mainspring@", "mainspring:s3cret-word@")
     project.call("db", "migrate", "--create")

@@ -182,7 +182,7 @@ def _old_lock_of_root(machine: Machine) -> Path:
     return lock
 
 
-def test_dead_workers_are_found_beside_a_lock_of_root(machine: Machine) -> None:
+def test_dead_workers_are_found_next_to_a_lock_of_root(machine: Machine) -> None:
     """Root ran once and was killed; what the owner's worker and root had under way goes on all the same."""
     machine.call(OWNER, "run", "quick")
     process = machine.start(ROOT_USER, "run", "slow", "until=first")
@@ -203,7 +203,7 @@ def test_dead_workers_are_found_beside_a_lock_of_root(machine: Machine) -> None:
     assert "PermissionError" not in machine.logs()
 
 
-def test_status_and_watch_go_on_beside_a_lock_of_a_living_root(machine: Machine) -> None:
+def test_status_and_watch_go_on_next_to_a_lock_of_a_living_root(machine: Machine) -> None:
     """A lock that cannot be read is no finding, and the session is not taken for dead."""
     machine.call(OWNER, "run", "quick")
     process = machine.start(ROOT_USER, "run", "slow", "until=never")
@@ -237,7 +237,7 @@ def test_users_who_share_a_server_do_not_stop_each_others_takeover(folder: Path,
         machine.close()
 
 
-def test_spool_that_cannot_be_read_is_told(machine: Machine) -> None:
+def test_spool_that_cannot_be_read_is_reported(machine: Machine) -> None:
     """A record of a failed backup may lie in it: folder, owner and command are named."""
     machine.call(OWNER, "run", "quick")
     spool = machine.data / "state.db.spool"
@@ -262,7 +262,7 @@ def _close_a_folder(machine: Machine) -> Path:
 
 
 @pytest.mark.parametrize("named", ["HOME", "MAINSPRING_STORE_URL"])
-def test_store_in_a_folder_that_may_not_be_entered_is_told_as_that(machine: Machine, named: str) -> None:
+def test_store_in_a_folder_that_may_not_be_entered_is_reported(machine: Machine, named: str) -> None:
     """File, folder, owner and what to do; exit code 4, where nothing of mainspring is at fault."""
     closed = _close_a_folder(machine)
     env: dict[str, Any] = {named: str(closed if named == "HOME" else closed / "state.db")}
@@ -275,7 +275,7 @@ def test_store_in_a_folder_that_may_not_be_entered_is_told_as_that(machine: Mach
     assert f"{closed} belongs to root, mode 0700" in output
 
 
-def test_store_of_another_user_is_told_as_that(machine: Machine) -> None:
+def test_store_of_another_user_is_reported(machine: Machine) -> None:
     """0600: it cannot be read at all. 0644 without its index: SQLite could not read it, which is no try to write."""
     machine.call(ROOT_USER, "run", "quick")
     machine.data.chmod(0o755)
@@ -323,7 +323,7 @@ def test_umask_that_takes_all_rights_away_stops_nothing(machine: Machine) -> Non
 
 
 @pytest.mark.parametrize("home", ["closed", "/nonexistent"])
-def test_home_that_cannot_be_used_beside_a_server_names_the_variable(folder: Path, postgres: Any, home: str) -> None:
+def test_home_that_cannot_be_used_next_to_a_server_names_the_variable(folder: Path, postgres: Any, home: str) -> None:
     """Processes of one machine meet in a folder of the user: where there can be none, the cure is XDG_STATE_HOME."""
     machine = Machine(folder, postgres.new_store())
     _close_a_folder(machine)
@@ -334,7 +334,7 @@ def test_home_that_cannot_be_used_beside_a_server_names_the_variable(folder: Pat
     machine.call(OWNER, "run", "quick", HOME=str(folder / home), XDG_STATE_HOME=str(machine.home(OWNER)))
 
 
-def test_config_with_an_endless_name_is_told(machine: Machine) -> None:
+def test_config_with_an_endless_name_is_reported(machine: Machine) -> None:
     """Mainspring is not at fault, and the name is not shown whole."""
     output = machine.call(OWNER, "--config", "x" * 10_000, "status", code=2)
     assert "File name too long" in output

@@ -134,7 +134,7 @@ def test_chart_of_the_first_hour_has_all_of_the_time_and_its_legend_a_place_of_i
     page.close()
 
 
-def test_bar_of_a_phone_shows_the_page_that_one_is_on(browser: Browser, shop: Site) -> None:
+def test_phone_navigation_marks_the_current_page(browser: Browser, shop: Site) -> None:
     """Whichever it is; the page itself is not moved for it."""
     page = page_of(browser, shop, width=360, height=740)
     for path in ("/", "/runs", "/schedule"):
@@ -149,7 +149,7 @@ def test_bar_of_a_phone_shows_the_page_that_one_is_on(browser: Browser, shop: Si
     page.close()
 
 
-def test_question_is_answered_by_a_press(browser: Browser, shop: Site) -> None:
+def test_question_is_answered_by_a_button(browser: Browser, shop: Site) -> None:
     """From the list of what waits for a person."""
     run = shop.run("ask")
     shop.until_state(run, "waiting")

@@ -118,7 +118,7 @@ def left_behind(pooler: Pooler, postgres: PostgresServer, size: int) -> list[tup
     return found
 
 
-def test_a_line_through_a_pooler_is_told_from_a_direct_one(pooler: Pooler, postgres: PostgresServer) -> None:
+def test_pooled_and_direct_connections_are_distinguished(pooler: Pooler, postgres: PostgresServer) -> None:
     """What would stay in a session of the server is used only where the session is ours."""
     store = postgres.new_store()
     hints = ChangeNotifications("public", 1, time.monotonic)
@@ -129,7 +129,7 @@ def test_a_line_through_a_pooler_is_told_from_a_direct_one(pooler: Pooler, postg
         assert hints.descriptor(pooled) is None
 
 
-def test_what_a_pooler_does_not_take_is_told_with_what_to_change(pooler: Pooler, postgres: PostgresServer) -> None:
+def test_setting_that_a_pooler_rejects_is_reported_with_its_fix(pooler: Pooler, postgres: PostgresServer) -> None:
     """A setting in the address names the key of pgbouncer that lets it through."""
     with pytest.raises(StoreError, match="does not take") as refused:
         connect(read_address(pooler.url(postgres.new_store()) + "&options=-cjit%3Doff"))

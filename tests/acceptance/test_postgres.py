@@ -165,7 +165,7 @@ def test_commands_answer_on_a_server(team: Team) -> None:
 
 
 @pytest.mark.slow
-def test_command_on_a_silent_line_says_so_and_ends(team: Team, postgres: PostgresServer) -> None:
+def test_command_on_a_silent_line_is_reported_and_ends(team: Team, postgres: PostgresServer) -> None:
     """The line takes what is sent and answers nothing, while a command reads and while it writes: exit code 75 and a sentence."""
     team.call("db", "migrate", "--create")
     line = Proxy(postgres.port)

@@ -113,7 +113,7 @@ async def test_a_thousand_waiters_put_one_question_at_a_time(tmp_path, monkeypat
 
 
 @pytest.mark.asyncio
-async def test_result_that_does_not_come_in_time_says_the_state_of_the_run(tmp_path):
+async def test_result_that_does_not_come_in_time_states_the_state_of_the_run(tmp_path):
     """The time of the call is kept, and the run may be awaited again."""
     app = ms.App(tmp_path / "state.db", registry=REGISTRY)
     async with asyncio.timeout(LONGEST_S), app.running():

@@ -183,7 +183,7 @@ def test_slots_are_made_while_the_worker_fails_to_load(site: Site) -> None:
     )
 
 
-def test_command_lines_tell_nothing_of_the_store(file_site: Site) -> None:
+def test_command_lines_report_nothing_of_the_store(file_site: Site) -> None:
     """An address may hold a password, and anybody on the machine can read command lines: only the one that a person typed has it."""
     site = file_site
     marked = site.folder / "marked.db"
@@ -198,7 +198,7 @@ def test_command_lines_tell_nothing_of_the_store(file_site: Site) -> None:
     assert [pid for pid, line in lines.items() if b"marked" in line] == [up.pid]
 
 
-def test_down_waits_for_those_whom_it_told(file_site: Site) -> None:
+def test_down_waits_for_its_processes(file_site: Site) -> None:
     """One that is started while the others still drain is neither told to end nor waited for."""
     site = file_site
     first = site.up("--role", "watcher")
@@ -223,7 +223,7 @@ def _has_stop_signal(pid: int) -> bool:
     return bool(int(pending, 16) & 1 << signal.SIGTERM - 1)
 
 
-def test_quarantined_worker_is_not_replaced_until_up_starts_anew(site: Site) -> None:
+def test_quarantined_worker_is_not_replaced_until_up_restarts(site: Site) -> None:
     """Its runs are free at once, its process is killed, its post stays empty; the other worker of that machine goes on."""
     up = site.up("--role", "worker", "--processes", "2")
     site.until(site.is_whole, "not all came")
@@ -272,7 +272,7 @@ def test_one_supervisor_keeps_a_role_of_a_machine(file_site: Site) -> None:
     assert "Did you mean 'scheduler'?" in wrong.stderr
 
 
-def test_taken_port_stops_nobody_else(file_site: Site) -> None:
+def test_occupied_port_stops_no_other_process(file_site: Site) -> None:
     """The web process says that the address is taken, the others work; once it is free the process listens."""
     site = file_site
     with socket.create_server(("127.0.0.1", site.port)):

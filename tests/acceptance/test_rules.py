@@ -62,7 +62,7 @@ def test_configured_rule_ends_the_attempts_of_steps_and_scripts(tmp_path, name, 
     assert outcome(tmp_path) == {"attempts": 1, "code": "bank_refused", "kind": "permanent"}
 
 
-def test_wrapped_command_is_judged_by_the_rule_too(tmp_path):
+def test_wrapped_command_is_evaluated_by_the_rule_too(tmp_path):
     """Exit code 3 is permanent here: one attempt of three."""
     project(tmp_path)
     output = call(

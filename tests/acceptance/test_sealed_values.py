@@ -67,7 +67,7 @@ async def drift_and_fix(world: World, run: str) -> None:
 
 
 @pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING], ids=["parked", "replaying"])
-async def test_no_byte_shows_a_value(tmp_path, settings):
+async def test_no_stored_byte_reveals_a_value(tmp_path, settings):
     """Input, results, failures, events, signals, questions, answers, checkpoints, tags, titles, states, drift, undo, children, scripts."""
     folder = tmp_path / "store"
     folder.mkdir()
@@ -197,7 +197,7 @@ async def test_checkpoint_that_cannot_be_sealed_is_an_error_of_the_step(tmp_path
     assert "seal" in received[0]
 
 
-async def test_notes_that_cannot_be_sealed_cost_their_own_run_alone(tmp_path):
+async def test_notes_that_cannot_be_sealed_cost_their_own_run_only(tmp_path):
     """The worker's rounds go on: another run is marked, and beats are sent."""
     failing, go_on = FailingCodec(), asyncio.Event()
     with Registry() as registry:

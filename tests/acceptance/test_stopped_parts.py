@@ -27,7 +27,7 @@ def started_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartedS
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_way_to_stop_is_told_once(started_sites: StartedSites, name: str) -> None:
+def test_way_to_stop_is_reported_once(started_sites: StartedSites, name: str) -> None:
     """As one incident of its kind, in one line that says what has stopped; where it was mended that was told once too."""
     way, site = CASES[name], started_sites[name].result()
     assert re.fullmatch(way.headline, site.opened), site.opened

@@ -53,7 +53,7 @@ def test_watch_of_an_older_crontab_line_still_works(place: Place) -> None:
     assert b"--once" not in place.call("watch", "--help").stdout
 
 
-def test_watch_tells_in_words_and_json(place: Place) -> None:
+def test_watch_reports_in_words_and_json(place: Place) -> None:
     """Each round prints a line on stderr for what is silent, and the exit code is 9 until a success ends it."""
     place.exec("-n", "backup", "--cron", "0 3 * * *", "--tz", "Europe/Berlin", "--", "true")
     assert place.watch()[0] == 0
@@ -72,7 +72,7 @@ def test_watch_tells_in_words_and_json(place: Place) -> None:
     assert place.watch()[0] == 0
 
 
-def test_watch_prints_what_is_silent_also_where_a_channel_is_told(place: Place, receiver: Receiver) -> None:
+def test_watch_prints_silent_automations_also_with_a_channel(place: Place, receiver: Receiver) -> None:
     """The channel is told once, and each round says what is silent still."""
     place.env |= receiver.settings
     place.exec("-n", "backup", "--every", "1h", "--", "true")
@@ -167,7 +167,7 @@ def test_line_that_vanished_is_one_incident_and_one_message(place: Place, receiv
     assert place.watch()[0] == 0
 
 
-def test_wrapped_command_tells_of_its_failure_itself(place: Place, receiver: Receiver) -> None:
+def test_wrapped_command_reports_its_failure_itself(place: Place, receiver: Receiver) -> None:
     """No process of ours stays: the call that failed tells it, once however often it fails, and the one that succeeds ends it."""
     place.env |= receiver.settings
     for _ in range(3):
@@ -180,7 +180,7 @@ def test_wrapped_command_tells_of_its_failure_itself(place: Place, receiver: Rec
     assert [message["data"]["about"] for message in receiver.messages] == ["opened", "resolved"]
 
 
-def test_complaint_11_dump_that_is_empty_is_told(place: Place, receiver: Receiver) -> None:
+def test_complaint_11_dump_that_is_empty_is_reported(place: Place, receiver: Receiver) -> None:
     """The line ended well and made nothing: that is a failure, told once, and over with a dump that holds something."""
     place.env |= receiver.settings
     words = ("-n", "backup", "--every", "1h", "--produces", "dump.gz", "--", "sh", "-c")

@@ -66,7 +66,7 @@ async def test_everything_that_is_there_can_be_read(world):
 
 
 @pytest.mark.asyncio
-async def test_act_counts_once_under_its_key(world):
+async def test_operation_counts_once_under_its_key(world):
     """A start, a cancel of many, a pause: sent again they are answered as before."""
     started = await world.post("/automations/pay/runs", key="s", input={"amount": 1})
     assert await world.post("/automations/pay/runs", key="s", input={"amount": 1}) == started

@@ -641,7 +641,7 @@ asyncio.run(main())
         worker.wait()
 
 
-def test_what_no_child_can_import_is_refused_at_the_call():
+def test_function_that_no_child_can_import_is_refused_at_the_call():
     """A lambda or inner function is refused when it is started, with the way to mend it."""
 
     async def scenario(bench):

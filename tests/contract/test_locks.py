@@ -116,7 +116,7 @@ async def test_lock_is_taken_once_by_an_attempt(tmp_path: Path, isolate: str) ->
         await engine.when(lambda: held(engine), lambda found: not found)
 
 
-async def test_lock_of_a_dead_worker_is_taken_over_with_its_burial(tmp_path: Path) -> None:
+async def test_lock_of_a_dead_worker_is_taken_over_with_its_death_declaration(tmp_path: Path) -> None:
     """Its session is buried, so the lock is free in that very commit, and the step that goes on has a higher token."""
     world, file = World(tmp_path), tmp_path / "notes"
     registry, work = working("loop")
@@ -146,7 +146,7 @@ async def test_lock_that_was_broken_goes_to_who_waits(tmp_path: Path) -> None:
         assert held(engine)[0][1].startswith(f"{second.id}/")
 
 
-async def test_who_stops_waiting_is_not_given_the_lock_later(tmp_path: Path, isolate: str) -> None:
+async def test_cancelled_waiter_gets_no_lock_later(tmp_path: Path, isolate: str) -> None:
     """A step that gave the wait up goes on without, and leaves nothing behind that would take the lock for it."""
     with Registry() as registry:
 

@@ -33,7 +33,7 @@ async def _fetches():
     await asyncio.create_task(_reads())
 
 
-def test_coroutine_tells_what_it_waits_for():
+def test_coroutine_reports_what_it_waits_for():
     """Through the tasks that it made."""
 
     async def scenario(bench):
@@ -48,7 +48,7 @@ def test_coroutine_tells_what_it_waits_for():
     using("loop", scenario)
 
 
-def test_thread_tells_its_frames_or_that_there_is_none_for_it(tmp_path):
+def test_thread_reports_its_frames_or_that_there_is_none_for_it(tmp_path):
     """Two threads are busy; the third step waits for one of them."""
 
     async def scenario(bench):
@@ -63,7 +63,7 @@ def test_thread_tells_its_frames_or_that_there_is_none_for_it(tmp_path):
     using("thread", scenario)
 
 
-def test_child_tells_its_frames_and_what_it_began(tmp_path):
+def test_child_reports_its_frames_and_what_it_began(tmp_path):
     """Or, where all are busy, that there is none for it."""
 
     async def scenario(bench):
@@ -83,7 +83,7 @@ def test_child_tells_its_frames_and_what_it_began(tmp_path):
 
 
 @pytest.mark.parametrize("method", ["stopped", "holds the interpreter"])
-def test_child_that_cannot_answer_is_told_as_that(tmp_path, monkeypatch, method):
+def test_child_that_cannot_answer_is_reported(tmp_path, monkeypatch, method):
     """With its state as the system has it; a late answer is not taken for another one."""
     monkeypatch.setattr(process_attempt, "_ANSWER_TIMEOUT_S", 0.05)
 
@@ -107,7 +107,7 @@ def test_child_that_cannot_answer_is_told_as_that(tmp_path, monkeypatch, method)
     using("process", scenario)
 
 
-def test_command_tells_its_processes():
+def test_command_reports_its_processes():
     """Names and states, without arguments."""
 
     async def scenario(bench):

@@ -141,7 +141,7 @@ def slack() -> Iterator[Slack]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("role", ["worker", "watcher"])
-def test_failure_is_told_once_wherever_its_teller_is_killed(
+def test_failure_is_reported_once_wherever_its_notifier_is_killed(
     world: World, template: Template, slack: Slack, role: str
 ) -> None:
     """Killed before each statement, around each commit and each request; the next one tells what is not told yet, and nothing twice."""
@@ -163,7 +163,7 @@ def test_failure_is_told_once_wherever_its_teller_is_killed(
     assert killed >= len(tried) // 3, "groups differ from life to life, but not so much"
 
 
-def test_two_watchers_at_once_tell_once(world: World, template: Template, slack: Slack) -> None:
+def test_two_watchers_at_once_report_once(world: World, template: Template, slack: Slack) -> None:
     """Both look, both group, both tell: each failure is counted once, and each message is seen once."""
     other = Template()
     try:

@@ -72,7 +72,7 @@ def fail_all(store, number: Counter[str]) -> None:
             store.apply(fail(run))
 
 
-def test_bulk_act_is_done_once_whoever_is_killed(world: World) -> None:
+def test_bulk_operation_is_done_once_despite_kills(world: World) -> None:
     """Killed before and after commits of pieces, of the acts in them and of what is noted, and each run goes on once."""
     folder: Path = world.fresh()
     url = world.urls[folder.name]

@@ -79,7 +79,7 @@ async def send_numbers(app: ms.App, first: str, numbers: range) -> None:
         await app.signal(first, "tock", number)
 
 
-def test_kills_while_a_run_begins_anew_lose_and_double_nothing(store, tmp_path):
+def test_kills_while_a_run_restarts_lose_and_double_nothing(store, tmp_path):
     """The sender works on while one worker after the other is killed; the last one brings the chain to its end."""
     (tmp_path / "work.py").write_text(AUTOMATIONS)
     each = 3

@@ -61,7 +61,7 @@ def _kill_twice(world: World, scenario: Scenario, points: list[str]) -> int:
 
 @pytest.mark.parametrize("place", ["commit.before", "commit.after"])
 @pytest.mark.parametrize("act", ["start", "publish", "answer"])
-def test_act_of_a_killed_program_happens_once(world: World, act: str, place: str) -> None:
+def test_operation_of_a_killed_program_happens_once(world: World, act: str, place: str) -> None:
     """A program that is killed while it starts, publishes or answers, and does it again under its command id, has done it once."""
     automation = {"start": "plain_sequence", "publish": "sleep_and_event", "answer": "ask_and_answer"}[act]
     scenario = next(scenario for scenario in SCENARIOS if scenario.automation == automation)

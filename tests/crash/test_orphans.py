@@ -19,7 +19,7 @@ def bench(world: World) -> Iterator[Bench]:
     made.close()
 
 
-def test_script_of_a_worker_that_could_not_write_leaves_nobody_behind(bench: Bench) -> None:
+def test_script_of_a_worker_that_could_not_write_leaves_no_process(bench: Bench) -> None:
     """The worker is killed while its script's group is not yet on record: the script has not begun, and nothing of it is left."""
     run = bench.client.start("script_with_children")
     worker = bench.work(freeze_groups=True)

@@ -41,7 +41,7 @@ _ENDS = {
 
 @pytest.mark.parametrize("experiment", range(10 if ALL else 1))
 @pytest.mark.parametrize("method", ["exit1", "exit0", "exit75", "sigterm", "segfault"])
-def test_poison_is_set_apart_alone(supervised: Supervised, method: str, experiment: int) -> None:
+def test_only_poison_is_quarantined(supervised: Supervised, method: str, experiment: int) -> None:
     """Of 64 runs in flight one ends its worker, however that looks: exactly that one needs attention, until a person says again."""
     poison = supervised.client.start("poison", b'{"how":"%s"}' % method.encode(), "poison")
     start_steady(supervised, 63)
@@ -70,7 +70,7 @@ def test_poison_is_set_apart_alone(supervised: Supervised, method: str, experime
 
 @pytest.mark.timeout(360)  # a supervisor with a worker a round: on a busy machine 5 s
 @pytest.mark.parametrize("supervised", [{"concurrency": 8}], indirect=True)
-def test_killing_everything_sets_nobody_apart(supervised: Supervised) -> None:
+def test_killing_everything_quarantines_nothing(supervised: Supervised) -> None:
     """Many kills of supervisor, worker and children under load: everything ends, nothing twice, nobody is blamed."""
     for n in range(4):
         supervised.client.start("offspring", command=f"offspring-{n}")
@@ -107,7 +107,7 @@ def children_of(supervised: Supervised) -> list[str]:
     return found
 
 
-def test_killing_the_worker_sets_nobody_apart(supervised: Supervised) -> None:
+def test_killing_the_worker_quarantines_nothing(supervised: Supervised) -> None:
     """Five kills of the worker alone, by somebody else: its runs go through probation and end, none is blamed."""
     start_steady(supervised, 200)
     supervised.start()

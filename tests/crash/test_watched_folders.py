@@ -129,7 +129,7 @@ def places(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
 
 @pytest.mark.parametrize("way", METHODS)
 @pytest.mark.timeout(0 if ALL else 120)
-def test_killed_desk_loses_and_doubles_no_file(consumers: Watchers, places: tuple[Path, Path], way: str) -> None:
+def test_killed_watcher_loses_and_doubles_no_file(consumers: Watchers, places: tuple[Path, Path], way: str) -> None:
     """Killed before its n-th change for every n, and again while it goes on, it ends as it does undisturbed."""
     home, other = places
     if way == "copies" and home.parent.stat().st_dev == other.parent.stat().st_dev:

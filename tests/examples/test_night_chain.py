@@ -38,7 +38,7 @@ def test_retry_of_what_failed_lets_the_report_follow(lab: Lab) -> None:
     assert json.loads(lab.call("triggers", "show", "report", "--json"))["waits_for"] == []
 
 
-def test_graph_of_the_night_is_drawn_from_the_code(lab: Lab) -> None:
+def test_graph_of_the_night_is_rendered_from_the_code(lab: Lab) -> None:
     """Nothing has to run for it."""
     lines = lab.call("auto", "graph", "-m", NIGHT).splitlines()
     assert lines[0].startswith("extract  (")

@@ -93,7 +93,7 @@ def test_finished_journals_end_the_same_way_once_more(folder: Path) -> None:
         assert_ends_alike(journal, body, program)
 
 
-def test_a_journal_cut_anywhere_asks_for_what_was_saved_next(folder: Path) -> None:
+def test_journal_cut_anywhere_requests_the_next_saved_step(folder: Path) -> None:
     """At each place of each journal the body wants just what stands there: the same next command."""
     _, registry = load(folder)
     checked = 0

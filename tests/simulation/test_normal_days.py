@@ -99,7 +99,7 @@ def test_ordinary_days_are_quiet(month):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", CASES, ids=lambda way: way.name)
-def test_way_to_stop_is_told_as_one_thing(world, way):
+def test_way_to_stop_is_one_incident(world, way):
     """In its window and the check after it, by its cause, and by nothing else for hours after that."""
     every = 5 * MINUTE if way.within < 12 * HOUR else HOUR
     way.begin(world)
@@ -114,7 +114,7 @@ def test_way_to_stop_is_told_as_one_thing(world, way):
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.first} + {pair.second}")
-def test_two_ways_to_stop_at_once_are_told_each_by_its_cause(world, pair):
+def test_two_ways_to_stop_at_once_are_reported_each_by_its_cause(world, pair):
     """Neither hides the other; one that explains the other is told alone."""
     first, second = pair.cases
     first.begin(world)
@@ -142,7 +142,7 @@ def test_matrix_has_forty_ways_and_ten_of_two_faults():
 
 
 @pytest.mark.parametrize("way", LOST, ids=lambda way: way.name)
-def test_lost_store_is_told_without_it(world, reserved, receiver, way):
+def test_lost_store_is_reported_without_the_store(world, reserved, receiver, way):
     """Once, straight to the channel, in its window and the check after it; and that it is over when it answers again."""
     way.begin(world)
     world.go(way.within + MINUTE, MINUTE)
@@ -156,7 +156,7 @@ def test_lost_store_is_told_without_it(world, reserved, receiver, way):
     assert world.notified() == []
 
 
-def test_complaint_12_runs_that_outlast_their_interval_are_told(world):
+def test_complaint_12_runs_that_outlast_their_interval_are_reported(world):
     """Every half hour, but each run takes 70 minutes and the slots meanwhile are skipped: it is told, though every run succeeds."""
     world.slow["sync"] = 70 * MINUTE
     world.go(3 * HOUR, 5 * MINUTE, stop=True)

@@ -34,7 +34,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 @pytest.mark.timeout(6_000 if ALL else 240)
-def test_each_genuine_id_runs_once_whoever_is_killed(site: Site) -> None:
+def test_each_genuine_id_runs_once_despite_kills(site: Site) -> None:
     """30 % of the ids come twice, 10 % out of order, 5 % forged, and receivers, schedulers and workers die meanwhile."""
     sent = letters(COUNT, seed=7)
     answers = Answers()

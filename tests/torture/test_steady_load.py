@@ -75,7 +75,7 @@ def _table(samples: list[Sample], accepted: int) -> str:
     return "\n".join(lines + [f"{name:28}{was:16,.0f}{now:16,.0f}" for name, (was, now) in growth(samples).items()])
 
 
-def test_growth_of_a_figure_is_found() -> None:
+def test_growth_of_a_stat_is_found() -> None:
     """A leak of 1 MiB a minute, one descriptor that is not closed, and tables that are not pruned."""
 
     def sample(minute: int) -> Sample:

@@ -65,7 +65,7 @@ def fleet(tmp_path: Path, postgres: PostgresServer) -> Iterator[Fleet]:
     made.close()
 
 
-def test_what_was_left_behind_is_found(fleet: Fleet) -> None:
+def test_leftover_files_are_found(fleet: Fleet) -> None:
     """Each row that must not be there is named, once it is there."""
     assert verdict.wrongs(fleet, []) == []
     for wrong, statements in PLANTED.items():
@@ -87,7 +87,7 @@ def test_payments_that_are_missing_or_there_twice_are_found(fleet: Fleet) -> Non
         assert verdict.wrongs(fleet, []) == ["acknowledged and lost: payment 3", "paid twice: payment 5"]
 
 
-def test_what_was_lost_or_done_twice_is_found(fleet: Fleet) -> None:
+def test_lost_and_doubled_work_is_found(fleet: Fleet) -> None:
     """An acknowledged run that is not there, an effect under two keys, and one that must not be repeated at all."""
     fleet.database.execute(run())
     fleet.effects.write_text("a-1 k1 send 1\nb-1 k1 send 1\na-1 k2 bet 1\nb-1 k2 bet 1\na-1 k3 pay 1\nb-1 k4 pay 1\n")

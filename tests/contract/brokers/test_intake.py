@@ -71,7 +71,7 @@ async def test_busy_store_stops_the_fetching(consumers: RunningConsumers):
     assert await consumers.left(queue) == 0
 
 
-async def test_a_value_that_cannot_be_taken_in_is_set_aside_after_its_chances(consumers: RunningConsumers):
+async def test_unacceptable_value_is_dead_lettered_after_its_attempts(consumers: RunningConsumers):
     """It is offered `max_deliveries` times, then leaves the queue; the others are not held up, and the desk says why."""
     queue = await consumers.queue(max_deliveries=3)
     await consumers.send(queue, Sent("good", b"{}"), Sent("bad", b'{"n": "x"}'), Sent("fine", b"{}"))
@@ -111,7 +111,7 @@ async def test_a_key_with_another_body_is_reported_and_done_with(consumers: Runn
     assert await consumers.left(queue) == 0
 
 
-async def test_a_desk_that_is_stopped_gives_back_what_it_holds(consumers: RunningConsumers):
+async def test_stopped_consumer_returns_its_messages(consumers: RunningConsumers):
     """What was fetched and not taken in comes to the next desk at once, not after the broker's patience."""
     queue = await consumers.queue(ack_wait="1h")
     await consumers.send(queue, *orders(3))

@@ -49,7 +49,7 @@ async def test_a_foreign_program_may_send_headers_that_are_no_text(consumers: Ru
     assert await consumers.left(queue) == 0
 
 
-async def test_what_is_published_twice_under_one_key_counts_once(consumers: RunningConsumers):
+async def test_message_published_twice_under_one_key_counts_once(consumers: RunningConsumers):
     """Where the broker can tell it has one message; elsewhere both come with one key."""
     queue = await consumers.queue(ordered=True)
     await consumers.send(queue, Sent("twice", b"1"), Sent("twice", b"1"), Sent("other", b"2"))
@@ -64,7 +64,7 @@ async def test_what_is_published_twice_under_one_key_counts_once(consumers: Runn
     assert await consumers.left(queue) == 0
 
 
-async def test_a_queue_that_is_not_there_is_told_with_the_way_to_make_it(consumers: RunningConsumers):
+async def test_missing_queue_is_reported_with_the_command_to_create_it(consumers: RunningConsumers):
     """Where somebody has to make the queue, the desk says so by name, and goes on trying."""
     queue = await consumers.queue()
     known = queue.name
@@ -80,7 +80,7 @@ async def test_a_queue_that_is_not_there_is_told_with_the_way_to_make_it(consume
     assert refused.value.hint
 
 
-async def test_two_desks_share_a_queue(consumers: RunningConsumers):
+async def test_two_consumers_share_a_queue(consumers: RunningConsumers):
     """Two processes of one group take in each message once between them, by its key."""
     queue = await consumers.queue(prefetch=5)
     await consumers.send(queue, *(Sent(f"m{n}", b"{}") for n in range(40)))

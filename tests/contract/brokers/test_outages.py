@@ -18,7 +18,7 @@ _KILLED_AFTER = (20, 60, 120, 200) if os.environ.get("TESTS_LONG") else (100,)
 _ROOT = Path(__file__).resolve().parents[3]
 
 
-async def test_what_a_killed_desk_did_not_acknowledge_comes_again(consumers: RunningConsumers):
+async def test_messages_of_a_killed_consumer_are_redelivered(consumers: RunningConsumers):
     """A process that held ten messages and acknowledged none is killed: all come to the next one, before what is behind them."""
     queue = await consumers.queue(ordered=True, partition="{body.p}")
     messages = [Sent(f"m{n}", b'{"n": %d, "p": 1}' % n) for n in range(12)]
@@ -94,7 +94,7 @@ async def _connect_again(consumers: RunningConsumers, queue: BrokerQueue, source
             await asyncio.sleep(0.05)
 
 
-async def test_a_desk_that_starts_without_its_broker_waits_for_it(consumers: RunningConsumers):
+async def test_a_consumer_that_starts_without_its_broker_waits_for_it(consumers: RunningConsumers):
     """It says since when and why it is away, tries again for ever, and reads when the broker is there."""
     queue = await consumers.queue()
     await consumers.send(queue, Sent("one", b"{}"))
@@ -111,7 +111,7 @@ async def test_a_desk_that_starts_without_its_broker_waits_for_it(consumers: Run
     await consumer.stop()
 
 
-async def test_a_queue_that_is_taken_away_is_told(consumers: RunningConsumers):
+async def test_deleted_queue_is_reported(consumers: RunningConsumers):
     """A reader whose queue is deleted does not wait for messages that cannot come: it is away, with the reason."""
     queue = await consumers.queue()
     consumer = consumers.open(queue)

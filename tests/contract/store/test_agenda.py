@@ -13,7 +13,7 @@ def names(store, **options):
     return [start.name for start in planned_starts(store.reader, **{"limit": 10, **options})]
 
 
-def test_what_starts_soonest_comes_first(store, clock):
+def test_soonest_start_is_first(store, clock):
     """Of all, of those whose name holds a text as it is written, or of those that are named; what is retired or has no next is left out."""
     now = clock.now()
     for place, name in enumerate(("pay_1", "payX1", "Pay", "gone", "never")):
@@ -31,7 +31,7 @@ def test_what_starts_soonest_comes_first(store, clock):
     assert (first.paused_at, first.paused_until) == (now, now + 60_000)
 
 
-def test_what_starts_is_read_by_name_part_by_part(store, clock):
+def test_starts_are_read_by_name_in_pages(store, clock):
     """Each automation with all of its schedules, however many there are of it; what is filtered out is none of the part."""
     now = clock.now()
     for name, *schedules in (("a", "a", "a#2"), ("b", "b"), ("c", "c", "c#2"), ("gone", "gone"), ("never", "never")):

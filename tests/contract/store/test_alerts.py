@@ -75,7 +75,7 @@ def test_take_whose_answer_was_lost_is_the_same(store):
     assert leased_alerts(store.twice(take_alerts("ops"))) == {"ops": ["i1"]}
 
 
-def test_what_was_told_is_over(store):
+def test_sent_alert_is_settled(store):
     """It is never handed out again; by its reference later alerts of the opening find what was shown."""
     open_incidents(store, "i1")
     take = take_alerts("ops")
@@ -91,7 +91,7 @@ def test_what_was_told_is_over(store):
     assert (view.name, view.fault, view.told_at) == ("ops", None, store.clock.now() - 10)
 
 
-def test_what_was_told_under_a_lease_that_is_over_was_told(store, new_process):
+def test_alert_sent_under_an_ended_lease_counts_as_sent(store, new_process):
     """A Notifier that slept past its lease says what it told, and takes nothing from whoever has the channel now."""
     open_incidents(store, "i1")
     slow, other = take_alerts("ops"), new_process().open()
@@ -136,7 +136,7 @@ def test_refused_and_dropped_alerts_are_over(store):
     assert leased_alerts(store.do(take_alerts("ops"))) == {"ops": ["i3"]}
 
 
-def test_channel_that_refuses_all_is_told_of(store):
+def test_channel_that_refuses_all_is_reported(store):
     """It answers, but nobody hears of what it should have told: that is wrong with it until it takes something."""
     open_incidents(store, "i1")
     take = take_alerts("ops")
@@ -165,7 +165,7 @@ def test_alert_waits_for_its_time(store):
     assert leased_alerts(store.do(take_alerts("ops"))) == {"ops": ["i1"]}
 
 
-def test_what_waits_for_its_own_time_does_not_count_as_untold(store):
+def test_postponed_alert_does_not_count_as_unsent(store):
     """A digest of tomorrow, or what quiet hours put off, is no sign that a channel stands still."""
     open_incidents(store, "i1")
     take = take_alerts("ops")
@@ -178,7 +178,7 @@ def test_what_waits_for_its_own_time_does_not_count_as_untold(store):
     assert find_stuck_work(MonitorInputs(), store.read("unsent_alerts"), store.clock.now(), None) is None
 
 
-def test_what_waits_is_counted_by_channel(store):
+def test_waiting_alerts_are_counted_by_channel(store):
     """With the first due time of each; a channel that took all stays, with nothing."""
     assert (store.read("count_open_incidents"), store.read("unsent_alerts")) == ({}, [])
     open_incidents(store, "i1", "i2", to=(NotificationTarget(0, "ops"), NotificationTarget(9_000, "mail")))
@@ -191,7 +191,7 @@ def test_what_waits_is_counted_by_channel(store):
     assert store.read("unsent_alerts") == [waiting[0], UnsentAlerts("ops", 0, None)]
 
 
-def test_channel_that_a_clock_put_off_while_it_was_ahead_is_told_now(store):
+def test_channel_that_a_clock_put_off_while_it_was_ahead_is_reported_now(store):
     """What was made then is due, and the channel is left alone no longer; an hour at most it is whatever it asks for."""
     now = store.clock.now()
     store.clock.at = now + 3 * 24 * 3_600_000

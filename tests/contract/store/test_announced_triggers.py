@@ -50,7 +50,7 @@ def test_an_automation_that_fails_to_load_keeps_its_triggers(store):
     assert len(waiting(store, "a/event")) == 1
 
 
-def test_what_another_worker_does_not_know_stays(store, second):
+def test_trigger_unknown_to_another_worker_stays(store, second):
     """A worker speaks of its own automations alone."""
     store.do(announced(hook(), hook("b", "/b")))
     second.do(announced(hook("b", "/b"), names=("b",)))
@@ -109,7 +109,7 @@ def test_a_retired_automation_frees_its_path(store):
     assert "'b'" in found["a/webhook"][1]
 
 
-def test_a_new_name_takes_along_what_arrived(store):
+def test_renamed_trigger_keeps_its_deliveries(store):
     """Keys count on, what is held goes on, what is remembered of a key is remembered, and nothing of the old name is left."""
     flow_control = FlowControl.parse(throttle="1h")
     rows = (hook("a", "/in"), on_event("a"))
@@ -135,7 +135,7 @@ def test_a_new_name_takes_along_what_arrived(store):
         assert store.reader.read_text(f"select 1 from {table} where {column} like 'a/%'") == []
 
 
-def test_a_new_name_leaves_those_alone_whose_names_begin_alike(store):
+def test_a_new_name_leaves_those_unchanged_whose_names_begin_alike(store):
     """Names may hold a "/": what is of a/b is no trigger of a, and moves with a/b alone."""
     flow_control = FlowControl.parse(throttle="1h")
     own = {
@@ -192,7 +192,7 @@ def test_a_new_name_takes_along_what_is_gathered(store):
     assert store.do(gathering(store, delivery, "b", trigger="d/runs", start=start)).run == start.id
 
 
-def test_whoever_listens_to_the_old_name_hears_of_the_new_one(store):
+def test_listener_to_the_old_name_receives_the_new_one(store):
     """A worker with the code of before the renaming still listens to the old name; its trigger follows."""
     store.do(announced(on_run("b", "a")))
     store.do(announced(names=("new",), was={"new": "a"}))

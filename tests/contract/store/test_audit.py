@@ -13,7 +13,7 @@ from mainspring.store.read.status.status import audit_rows_of
 from tests.contract.store.process import audited
 
 
-def test_act_and_its_row_are_one(store):
+def test_operation_and_its_row_are_one_commit(store):
     """The row says who did what to what, why, and how it was answered."""
     act = audited(PauseAutomation("a", None, "ann", None), verb="auto.pause", reason="noisy", detail={"x": 1})
     assert store.do(act) == DONE
@@ -24,7 +24,7 @@ def test_act_and_its_row_are_one(store):
     assert store.read("automations", "a")[0].paused_by == "ann"
 
 
-def test_same_command_acts_once(store):
+def test_same_command_works_once(store):
     """The same command id again answers as before and changes nothing, even when the state has moved on."""
     act = audited(AcquireLock("l", "ann"))
     assert store.do(act) == NumberAnswer(1)
@@ -34,7 +34,7 @@ def test_same_command_acts_once(store):
     assert len(store.read("audit_rows")) == 1
 
 
-def test_refused_act_is_on_record(store):
+def test_refused_operation_is_on_record(store):
     """What was tried and refused is on record too, with its answer."""
     act = audited(CancelRun("r_none", "c"))
     refused = store.do(act)
@@ -43,7 +43,7 @@ def test_refused_act_is_on_record(store):
     assert store.do(act) == refused
 
 
-def test_failed_act_leaves_no_row(store):
+def test_failed_operation_leaves_no_row(store):
     """An act that cannot be executed is answered with an error; neither it nor its row is committed, others are."""
     results = store.do(audited(SetQueue("good")), audited(object(), "bad"), audited(SetQueue("fine")))
     assert isinstance(results[1], Exception)
@@ -52,7 +52,7 @@ def test_failed_act_leaves_no_row(store):
     assert {"good", "fine"} <= {queue.name for queue in store.read("queue_views")}
 
 
-def test_acts_by_some_doors_are_found_among_others(store, clock):
+def test_operations_are_found_by_entry_point(store, clock):
     """Newest first, since an instant, among so many of all; a door is not the beginning of another's name."""
     started_at = clock.now()
     for place, who in enumerate(("cli:ann@box", "api:bot", "web:ana", "climb:x")):
@@ -111,7 +111,7 @@ def test_pages_of_the_log(store):
     assert [row.seq for row in first + rest] == [6, 5, 4, 3, 2, 1]
 
 
-def test_parts_of_an_act_are_found_by_its_id(store):
+def test_parts_of_an_operation_are_found_by_its_id(store):
     """Those of this one alone, whatever other ids begin alike."""
     for command in ("c.1", "c.1/a", "c.1/b", "c.10/a", "c.2/a"):
         store.do(audited(SetMeta(command, "1"), command))

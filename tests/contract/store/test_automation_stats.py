@@ -51,7 +51,7 @@ def test_ends_are_counted_over_a_span(store, clock):
     assert automation_stats.ended_between(store.reader, ["a"], 0, first_at) == {"a": (1, 0)}
 
 
-def test_hours_tell_how_long_runs_took(store, clock):
+def test_hours_report_how_long_runs_took(store, clock):
     """By powers of two; an hour of which nothing was counted is left out."""
     ended(store, clock, duration_ms=1_000)
     ended(store, clock, duration_ms=100)
@@ -85,7 +85,7 @@ def test_help_of_people_is_counted(store, clock):
     assert automation_stats.counted_between(store.reader, "b", 0, _NEVER).helped == 0
 
 
-def test_causes_that_came_back_are_told_by_automation(store, clock):
+def test_causes_that_came_back_are_reported_by_automation(store, clock):
     """What was resolved and found again; what is another automation's, or older, is not."""
     for automation, id in (("a", "i_a"), ("b", "i_b")):
         subject = Subject(automation, IncidentKind.SILENCE)
@@ -97,7 +97,7 @@ def test_causes_that_came_back_are_told_by_automation(store, clock):
     assert automation_stats.incident_reopenings(store.reader, "a", clock.now() + 1) == []
 
 
-def test_trust_is_thirty_days_beside_the_thirty_before(store, clock):
+def test_trust_compares_two_spans_of_thirty_days(store, clock):
     """Each figure on its side; what a person had to let go on is not called healed."""
     assert describe_trust(read_trust(store.reader, "a", clock.now())) == "no run ended in 60 days"
     ended(store, clock)

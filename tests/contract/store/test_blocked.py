@@ -26,7 +26,7 @@ def test_blocked_loop_is_on_record_until_it_turns(store, second, clock):
     assert blocked(store)[store.session] is None
 
 
-def test_end_of_a_process_ends_what_it_said(store, second):
+def test_end_of_a_process_ends_its_findings(store, second):
     """Nothing is blocked that is not there."""
     second.do(RecordBlockedLoop(4_000, ("shop.py:14 poll",)))
     session = second.session

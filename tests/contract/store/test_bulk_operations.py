@@ -97,7 +97,7 @@ def test_rate_makes_the_next_piece_wait(store, clock):
     assert bulk_view(store).due_at == clock.now() + 1_000
 
 
-def test_act_goes_on_after_the_clock_was_put_back(store, second, clock):
+def test_operation_goes_on_after_the_clock_was_put_back(store, second, clock):
     """It waits neither for its next piece nor for the end of a lease until the clock says so again; its rate is kept from then on."""
     begin(store, every_ms=1_000)
     note(store, take(store))
@@ -130,7 +130,7 @@ def test_people_pause_resume_and_stop(store):
         assert isinstance(store.do(ChangeBulkOperation("c_2", move)), Refused)
 
 
-def test_resumed_act_keeps_its_rate(store, clock):
+def test_resumed_operation_keeps_its_rate(store, clock):
     """Pausing and resuming does not make the next piece due: else pressed often enough it would be the end of any rate."""
     begin(store, every_ms=10_000)
     note(store, take(store))
@@ -142,7 +142,7 @@ def test_resumed_act_keeps_its_rate(store, clock):
     assert take(store).parts == ("r_3", "r_4")
 
 
-def test_resumed_act_does_not_wait_for_a_clock_that_was_put_back(store, clock):
+def test_resumed_operation_does_not_wait_for_a_clock_that_was_put_back(store, clock):
     """What a clock that was ahead wrote counts for no more than one span of the rate."""
     begin(store, every_ms=10_000)
     note(store, take(store))
@@ -152,7 +152,7 @@ def test_resumed_act_does_not_wait_for_a_clock_that_was_put_back(store, clock):
     assert bulk_view(store).due_at == clock.now() + 10_000
 
 
-def test_whoever_looks_knows_whether_a_piece_is_due(store, clock):
+def test_due_piece_is_known_to_every_process(store, clock):
     """Not while its rate makes it wait, nor while another one has it, nor paused, nor in a store that is held: each would be a commit."""
 
     def is_due():
@@ -174,7 +174,7 @@ def test_whoever_looks_knows_whether_a_piece_is_due(store, clock):
     assert not is_due()
 
 
-def test_last_piece_of_a_paused_act_ends_it(store):
+def test_last_piece_of_a_paused_operation_ends_it(store):
     """Nothing is left to be resumed."""
     begin(store, runs=("r_1",))
     piece = take(store)
@@ -205,7 +205,7 @@ def test_lists_and_retention(store, clock):
     assert bulk_operations.bulk_parts(store.reader, ended) == []
 
 
-def test_one_act_is_forgotten_at_a_time(store, clock):
+def test_one_operation_is_forgotten_at_a_time(store, clock):
     """Each may have twenty thousand runs: the one that ended first goes first."""
     for id in ("c_1", "c_2"):
         begin(store, id, runs=())
@@ -215,7 +215,7 @@ def test_one_act_is_forgotten_at_a_time(store, clock):
 
 
 @pytest.mark.parametrize("runs", [(), ("r_1",)])
-def test_act_on_nothing_is_over_at_once(store, runs):
+def test_operation_on_nothing_is_over_at_once(store, runs):
     """It would wait for a piece that cannot come."""
     begin(store, runs=runs)
     assert bulk_view(store).state is (BulkState.RUNNING if runs else BulkState.DONE)

@@ -45,7 +45,7 @@ def announces(store, *commands):
 
 @pytest.mark.parametrize("many", [1, 2])
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_end_in_limited_queue_announces_room_for_run_of_another_worker(narrow, end, many):
+def test_end_in_limited_queue_announces_capacity_for_run_of_another_worker(narrow, end, many):
     """However a run lets its place go, alone or with others in one commit."""
     runs = begin_two(narrow)
     narrow.start(queue="narrow", tag="cpu")
@@ -53,7 +53,7 @@ def test_end_in_limited_queue_announces_room_for_run_of_another_worker(narrow, e
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_end_announces_nothing_where_it_makes_no_room_for_others(narrow, end):
+def test_end_announces_nothing_where_it_frees_no_capacity_for_others(narrow, end):
     """Its own worker asks by itself; a queue without a limit has room; and what is paused is not waited for."""
     narrow.do(PauseAutomation("b", None, "ann", None))
     unlimited = begin_two(narrow, "default")
@@ -65,7 +65,7 @@ def test_end_announces_nothing_where_it_makes_no_room_for_others(narrow, end):
 
 
 @pytest.mark.parametrize("role", ["run", "probation"])
-def test_end_in_a_process_that_takes_no_ordinary_run_announces_room(narrow, new_process, role):
+def test_end_in_a_process_that_takes_no_ordinary_run_announces_capacity(narrow, new_process, role):
     """What it could take by its tags and code it leaves to others."""
     process = new_process().open(role)
     process.announce("a")
@@ -74,7 +74,7 @@ def test_end_in_a_process_that_takes_no_ordinary_run_announces_room(narrow, new_
     assert announces(process, finish(runs[0]))
 
 
-def test_end_on_a_worker_that_was_ordered_to_drain_announces_room(narrow):
+def test_end_on_a_worker_that_was_ordered_to_drain_announces_capacity(narrow):
     """It takes nothing more."""
     runs = begin_two(narrow)
     narrow.start(queue="narrow", tag="gpu")
@@ -82,7 +82,7 @@ def test_end_on_a_worker_that_was_ordered_to_drain_announces_room(narrow):
     assert announces(narrow, finish(runs[0]))
 
 
-def test_end_announces_room_for_a_run_on_probation(narrow, second):
+def test_end_announces_capacity_for_a_run_on_probation(narrow, second):
     """Only a process of probation takes it."""
     runs = begin_two(narrow)
     second.start(queue="narrow", tag="cpu")
@@ -115,7 +115,7 @@ def claim(process, *tags, limit=10, **options):
     return [run.id for run in claimed.runs], claimed.gave_way
 
 
-def test_claim_leaves_room_to_older_runs_that_another_worker_can_take(narrow, other):
+def test_claim_leaves_capacity_to_older_runs_that_another_worker_can_take(narrow, other):
     """Place by place: what is older than theirs is taken, what is younger waits."""
     first = narrow.start(queue="narrow", tag="gpu").run
     other_end = narrow.start(queue="narrow", tag="cpu").run
@@ -124,7 +124,7 @@ def test_claim_leaves_room_to_older_runs_that_another_worker_can_take(narrow, ot
     assert claim(other, "cpu") == ([other_end], ())
 
 
-def test_claim_that_insists_takes_the_room(narrow, other):
+def test_claim_that_insists_takes_the_capacity(narrow, other):
     """The other worker had its time."""
     other.start(queue="narrow", tag="cpu")
     runs = [narrow.start(queue="narrow", tag="gpu").run for _ in range(2)]
@@ -132,7 +132,7 @@ def test_claim_that_insists_takes_the_room(narrow, other):
     assert claim(narrow, "gpu", insists=("narrow",)) == (runs[1:], ())
 
 
-def test_claim_leaves_no_room_where_all_fit_or_theirs_are_younger(narrow, other):
+def test_claim_leaves_no_capacity_where_all_fit_or_theirs_are_younger(narrow, other):
     """Nothing is left empty for a run that would not get the place anyway."""
     narrow.start(queue="narrow", tag="cpu")
     run = narrow.start(queue="narrow", tag="gpu").run
@@ -162,7 +162,7 @@ HINDRANCES = {
 
 
 @pytest.mark.parametrize("hinder", HINDRANCES.values(), ids=HINDRANCES)
-def test_claim_leaves_no_room_to_a_worker_that_cannot_take_it(narrow, other, hinder):
+def test_claim_leaves_no_capacity_to_a_worker_that_cannot_take_it(narrow, other, hinder):
     """Its runs keep their turn, but hold nobody up."""
     hinder(narrow, other)
     for _ in range(2):

@@ -70,7 +70,7 @@ def test_event_published_between_two_waits_of_a_chain_is_not_lost(store, clock):
     assert facts(store, successor) == [(FactKind.EVENT, "e-1")]
 
 
-def test_event_given_to_a_run_that_begins_anew_without_taking_it_in_counts_for_its_heir(store):
+def test_event_given_to_a_run_that_restarts_without_taking_it_in_counts_for_its_successor(store):
     """It lay in the inbox when the run ended."""
     first = store.begin()
     store.do(wait_for(first))
@@ -96,7 +96,7 @@ def test_event_that_a_chain_has_counted_counts_for_none_of_it_again(store, clock
     assert facts(store, other) == [(FactKind.EVENT, "e-1")]
 
 
-def test_who_looks_at_an_event_sees_the_run_of_the_chain_that_got_it(store):
+def test_event_lists_the_run_of_the_chain_that_received_it(store):
     """Not the first one."""
     successor = restart(store, store.begin())
     store.do(wait_for(successor))
@@ -134,7 +134,7 @@ def test_message_to_a_first_run_that_was_pruned_reaches_the_newest(store, clock)
     assert store.reader.read_text("select count(*) from event_cursors", ()) == [(0,)]
 
 
-def test_signal_whose_answer_was_lost_counts_once_however_often_the_run_began_anew(store):
+def test_signal_whose_answer_was_lost_counts_once_however_often_the_run_restarted(store):
     """Sent again to the first run, it was given to the chain before."""
     first = store.begin()
     store.do(signal(first.id))
@@ -158,7 +158,7 @@ def test_signal_taken_in_for_a_wait_that_was_given_up_is_put_back_once(store):
     assert store.do(msgspec.structs.replace(command, claim=run.claim + 1)).code == "claim_lost"
 
 
-def test_what_a_run_rejected_goes_on_with_its_chain(store):
+def test_rejected_message_stays_with_the_chain(store):
     """It is read again by the newest run."""
     run = store.begin()
     store.do(wait_for(run))
@@ -185,7 +185,7 @@ def test_chain_goes_on_although_its_queue_is_full(store):
     restart(store, run, priority=10)
 
 
-def test_long_chain_does_not_look_at_what_it_has_counted(store, clock):
+def test_long_chain_does_not_read_what_it_has_counted(store, clock):
     """A wait begins where the last one ended: the cursor stands at the newest event that was counted."""
     run = store.begin()
     for n in range(20):

@@ -45,7 +45,7 @@ def test_request_finds_its_child_whatever_id_it_sends(store):
 
 
 @pytest.mark.parametrize("policy", ["cancel", "keep"])
-def test_superseded_child_answers_nobody_and_follows_its_close_policy(store, policy):
+def test_superseded_child_answers_no_one_and_follows_its_close_policy(store, policy):
     """The request asks for a child of its own; what the old one ended with is not taken for its end."""
     parent = store.begin()
     old = store.do(child(store, parent, rank=2, policy=policy))
@@ -77,7 +77,7 @@ def test_end_that_a_superseded_child_had_left_is_dropped(store):
     assert facts(store, parent.id) == []
 
 
-def test_child_that_was_asked_for_before_is_kept_and_found(store):
+def test_child_that_was_requested_before_is_kept_and_found(store):
     """It goes on, is not started twice, and its end answers the request that the new generation makes again."""
     parent = store.begin()
     stored = store.do(child(store, parent, rank=1))
@@ -106,7 +106,7 @@ def test_superseded_child_with_a_key_is_found_by_its_key(store):
     assert facts(store, parent.id) == [("c#1", b"7")]
 
 
-def test_keyed_child_that_nobody_asks_for_again_is_closed_with_its_parent(store):
+def test_keyed_child_that_no_one_requests_again_is_closed_with_its_parent(store):
     """It is still one of the runs that its parent started."""
     parent = store.begin()
     old = store.do(child(store, parent, run_key=RunKey("k", "h")))
@@ -139,7 +139,7 @@ def test_request_finds_who_goes_on_for_its_child(store):
     assert store.do(CancelChild(parent.id, parent.claim + 1, "c#1")).code == "claim_lost"
 
 
-def test_who_goes_on_for_a_superseded_child_answers_nobody(store):
+def test_successor_of_a_superseded_child_answers_no_one(store):
     """However often it begins anew."""
     parent = store.begin()
     old = store.do(child(store, parent, policy="keep"))
@@ -183,7 +183,7 @@ def test_waits_from_the_chosen_step_on_are_forgotten(store):
     assert [ident for ident, _ in facts(store, parent.id)] == [None, "e1"]
 
 
-def test_history_tells_which_children_have_not_ended(store):
+def test_history_reports_which_children_have_not_ended(store):
     """By the requests that asked for them; a child that ended is told of by its fact."""
     parent = store.begin()
     first = store.do(child(store, parent))

@@ -198,7 +198,7 @@ def test_paused_queue_gives_nothing(store):
     assert store.ids() == [run]
 
 
-def test_suspects_are_claimed_on_request_only(store, second, new_process):
+def test_runs_on_probation_are_claimed_on_request_only(store, second, new_process):
     """Runs that shared a crash go to a probation claim alone, and ordinary runs never do."""
     victim = store.begin()
     ordinary = second.start().run
@@ -263,7 +263,7 @@ def test_release_gives_a_run_back(store, second):
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-def test_claim_says_when_there_is_more(store, limit):
+def test_claim_reports_further_runs(store, limit):
     """A full claim says that there may be more."""
     for _ in range(limit):
         store.start()
@@ -271,7 +271,7 @@ def test_claim_says_when_there_is_more(store, limit):
     assert not store.claim(limit).more
 
 
-def test_claim_under_one_run_takes_it_and_what_it_asked_for_and_no_other(store):
+def test_claim_under_one_run_accepts_only_it_and_its_children(store):
     """Children of children too, and a run that was found by its key."""
     other, root = store.start().run, store.start(input=b"[1]").run
     found = store.start(run_key=RunKey("k", "h"), input=b"[2]").run
@@ -286,7 +286,7 @@ def test_claim_under_one_run_takes_it_and_what_it_asked_for_and_no_other(store):
     assert store.ids() == [other]
 
 
-def test_claim_under_a_run_that_began_anew_takes_who_goes_on_for_it(store):
+def test_claim_under_a_restarted_run_accepts_its_successor(store):
     """The process that works on one run stays until the last of its line ended."""
     store.start(input=b"[9]")
     root = store.start(input=b"[1]").run

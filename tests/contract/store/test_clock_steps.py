@@ -210,7 +210,7 @@ def test_many_runs_move_piece_by_piece_and_another_process_goes_on_with_it(store
     assert [is_whole for _, _, is_whole in steps(store)] == [True]
 
 
-def test_what_no_process_lived_through_is_found_by_the_next_one(store, new_process, clock):
+def test_clock_step_without_a_process_is_found_by_the_next_one(store, new_process, clock):
     """The newest sign of life lies ahead: the clock went back by so much at least, and what was written ahead moves."""
     run = store.begin()
     store.do(suspend(run, due_at=clock.at + HOUR))
@@ -291,7 +291,7 @@ def open_kinds(site):
     return {kind for _, kind, state in site.wrong() if state is IncidentState.OPEN}
 
 
-def test_pause_and_start_that_were_asked_for_while_the_clock_was_ahead_are_listed(store, clock):
+def test_pause_and_start_that_were_requested_while_the_clock_was_ahead_are_listed(store, clock):
     """They go by the wall clock; `status` says what waits for it, by the command that shows it."""
     store.do(RecordHeartbeat())
     store.start(due_at=clock.at + HOUR)
@@ -407,7 +407,7 @@ def test_clock_that_is_set_right_again_ends_the_incident(site, clock):
     assert regressions(site) == []
 
 
-def test_clock_that_is_put_back_by_a_few_minutes_is_a_note_alone(site, clock):
+def test_clock_that_is_put_back_by_a_few_minutes_is_a_note_only(site, clock):
     """Up to five minutes, and forward by any span."""
     site.evaluate()
     for by_ms in (-5 * MINUTE, 3 * HOUR):

@@ -38,7 +38,7 @@ def list_pages(store, at_most=3, **filters):
 
 
 @pytest.mark.parametrize("rows_read", [1_000, None, 3])
-def test_pages_hold_what_is_asked_for_once_each(store, rows, rows_read):
+def test_pages_hold_what_is_requested_once_each(store, rows, rows_read):
     """Whatever is asked for, and however little of it is looked at for one page."""
     for names, state, since_at in product(
         (None, ["a/webhook"], []), (None, S.REFUSED, S.HELD), (0, rows[4].received_at)
@@ -52,13 +52,13 @@ def test_pages_hold_what_is_asked_for_once_each(store, rows, rows_read):
         assert found == expected, (names, state, since_at)
 
 
-def test_page_looks_at_so_many_and_says_where_it_goes_on(store, rows):
+def test_page_reads_so_many_and_states_where_it_goes_on(store, rows):
     """Nothing is there: that is found out part by part."""
     assert list_pages(store, triggers=["nowhere"]) == ([], 3)
     assert triggers.trigger_names(store.reader) == list(TRIGGERS)
 
 
-def test_deliveries_are_found_by_span_and_by_what_their_verifier_said(store, rows):
+def test_deliveries_are_found_by_span_and_by_what_their_verifier_stated(store, rows):
     """From an instant on to before another; of those of whom that was said, and of no others."""
     ids = [row.id for row in rows]
     since_at, until_at = rows[6].received_at, rows[2].received_at
@@ -68,7 +68,7 @@ def test_deliveries_are_found_by_span_and_by_what_their_verifier_said(store, row
     assert triggers.deliveries(store.reader, verified="git").deliveries == []
 
 
-def test_what_came_after_a_span_takes_no_part_in_a_page(store, rows, clock):
+def test_deliveries_after_a_span_are_not_on_its_page(store, rows, clock):
     """A page of last year is at hand, however much has come since."""
     until_at = clock.now()
     clock.forward(60_000)
@@ -80,7 +80,7 @@ def test_what_came_after_a_span_takes_no_part_in_a_page(store, rows, clock):
     assert list_pages(store, until_at=rows[-1].received_at)[0] == []
 
 
-def test_what_came_once_more_is_known(store, rows):
+def test_replayed_delivery_is_marked(store, rows):
     """By the repeat that names it; a repeat itself has not come once more."""
     first, second = rows[0].id, rows[1].id
     store.do(ReplayDelivery("d_again", first))

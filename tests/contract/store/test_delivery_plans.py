@@ -56,7 +56,7 @@ MANY = 20_000
 
 
 @pytest.mark.parametrize("counted", [False, True], ids=["uncounted", "counted"])
-def test_what_is_undecided_is_found_by_an_index_on_a_file(tmp_path, counted):
+def test_undecided_deliveries_are_found_by_an_index_on_a_file(tmp_path, counted):
     """No statement walks over all deliveries."""
     numbers = f"with recursive numbers(n) as (select 1 union all select n + 1 from numbers where n < {MANY}) "
     history = re.sub(r"(?s)(insert into [^;]*?\))\s*(select)", rf"\1 {numbers} \2", _ROWS.replace("'{}'", "x'7b7d'"))
@@ -74,7 +74,7 @@ def values_of(name):
     return max(map(int, re.findall(r"\?(\d+)", text)), default=text.count("?"))
 
 
-def test_what_is_undecided_is_found_by_an_index_on_a_server(postgres):
+def test_undecided_deliveries_are_found_by_an_index_on_a_server(postgres):
     """With a history that was counted."""
     with plans_on_a_server(postgres, _ROWS.replace("from numbers", f"from generate_series(1, {MANY}) as n")) as plans:
         check_no_walk(plans, dict.fromkeys((*HOT, "settle_deliveries")), (*BIG[:4], "facts_taken"))

@@ -46,7 +46,7 @@ def test_a_run_that_is_quarantined_is_named(store, second):
     assert second.state(run.id) is RunState.NEEDS_ATTENTION
 
 
-def test_a_run_that_is_quarantined_says_how_its_worker_died(store, second, clock):
+def test_a_run_that_is_quarantined_states_how_its_worker_died(store, second, clock):
     """In its headline, which the incident has too: the end that the supervisor saw, and the step that was under way."""
     run = store.begin()
     store.do(SaveAttempt(run.id, run.claim, "killer#1", "killer", 0, 1, AttemptState.STARTED, 1, clock.now(), "a"))

@@ -76,7 +76,7 @@ def test_ends_are_read_newest_first(store, clock, facts):
     assert facts_of(facts(), "b").ends == ()
 
 
-def test_ends_are_read_again_where_figures_changed(store, clock):
+def test_ends_are_read_again_where_stats_changed(store, clock):
     """A reader that goes on sees what a new one sees."""
     reader = FactsReader(store.reader)
     run_once(store, clock)
@@ -117,7 +117,7 @@ def test_schedules_come_with_the_slot_that_did_not_begin(store, clock, facts):
     assert facts_of(facts()).cadences[0].unbegun_run is None
 
 
-def test_slot_that_did_not_begin_is_told_whatever_became_of_the_next(store, clock, facts):
+def test_slot_that_did_not_start_is_reported_with_any_next_slot(store, clock, facts):
     """What is skipped because of it does not hide it, and of two that wait the older is told; a slot made by hand of the past is none."""
     first = clock.now() + HOUR
     store.announce("a", "b", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', first, "k"),))
@@ -137,7 +137,7 @@ def test_slot_that_did_not_begin_is_told_whatever_became_of_the_next(store, cloc
     assert facts_of(facts()).cadences[0].unbegun_run is None
 
 
-def test_waiting_running_and_asking_are_read(store, clock, facts):
+def test_waiting_running_and_questions_are_read(store, clock, facts):
     """How many could run, since when; since when one runs; what nobody answered."""
     at = clock.now()
     run = store.begin()
@@ -163,7 +163,7 @@ def test_backlog_is_counted_as_far_as_it_is_stated(store, clock):
         assert facts_of(reader.read(clock.now())).waiting.number == 1_500
 
 
-def test_pauses_begin_the_expecting_anew(store, clock, facts):
+def test_pauses_restart_the_expected_interval(store, clock, facts):
     """When somebody ended one, or it ended by itself; the paused and the retired are told apart."""
     store.do(PauseAutomation("a", None, "ann", None))
     assert facts_of(facts()).is_off(clock.now())
@@ -178,7 +178,7 @@ def test_pauses_begin_the_expecting_anew(store, clock, facts):
     assert facts_of(facts(), "b").is_off(clock.now())
 
 
-def test_hold_of_the_store_begins_the_expecting_anew_but_ends_no_open_silence(store, clock, facts):
+def test_hold_of_the_store_restarts_the_expected_interval_but_ends_no_open_silence(store, clock, facts):
     """What was silent before a restore has not succeeded since: it stays wrong, held and released."""
     silent = frozenset({Subject("a", IncidentKind.SILENCE)})
     store.do(SetMeta("held", "1"))
@@ -206,7 +206,7 @@ def test_processes_locks_and_queues_are_read(store, second, clock, facts):
     assert queues["mail"].arrived == 0
 
 
-def test_schedule_says_since_when_it_is_as_it_is(store, clock, facts):
+def test_schedule_states_since_when_it_is_as_it_is(store, clock, facts):
     """A new interval begins with the next slot: one of before it was announced is not made up for."""
     definition = Definition(kind=DefinitionKind.TASK, name="new")
     row = AutomationRow("new", "task", 1, "code", msgspec.json.encode(definition.to_data()))
@@ -257,7 +257,7 @@ def test_traffic_of_a_queue_is_counted_where_its_backlog_is_worth_it(store, cloc
     assert (queue.backlog, queue.arrived, queue.ended) == (102, 110, 8)
 
 
-def test_desk_that_is_away_is_told_with_its_broker(store, clock, facts):
+def test_consumer_that_is_away_is_reported_with_its_broker(store, clock, facts):
     """Of a trigger that is there; an automation that listens is known as one."""
     source = BrokerQueue.parse("nats://mq:4222/ORDERS")
     definition = msgspec.json.encode(Trigger(source=source))
@@ -306,7 +306,7 @@ def test_history_is_read_some_at_a_time(store, clock):
     assert set(learned.histories(expected)) == {"a", "b"}
 
 
-def test_yardstick_stands_still_while_nothing_ends(store, clock, facts):
+def test_yardstick_is_constant_while_nothing_ends(store, clock, facts):
     """The day after a run its own duration is no part of what it is judged by."""
     run_once(store, clock)
     clock.forward(2 * DAY)

@@ -82,7 +82,7 @@ def test_recorded_failure_is_one_row(store):
     assert store.read("ungrouped_failures")[0].failure == BOOM
 
 
-def test_parent_tells_of_its_child(store):
+def test_parent_reports_its_child(store):
     """A child that failed is its parent's to tell; one that needs a person tells it itself."""
     parent = store.begin()
     for ident, end in (("c1", fail), ("c2", halt)):
@@ -109,7 +109,7 @@ def test_other_ends_leave_none(store, second):
     assert second.reader.read_text("select count(*) from failures") == [(0,)]
 
 
-def test_what_could_not_be_committed_is_no_row(store, second):
+def test_failed_commit_leaves_no_row(store, second):
     """A worker that was buried meanwhile may neither fail its run nor tell of it."""
     run = store.begin()
     second.do(DeclareSessionDead(store.session))

@@ -92,7 +92,7 @@ def test_a_filter_that_fails_does_not_hold_the_key(store):
     assert store.do(passing(store, "second")).state is _D.STARTED
 
 
-def test_what_passes_and_is_held_by_its_pace_holds_the_key(store):
+def test_delivery_held_by_flow_control_holds_its_key(store):
     """A debounce decides later about the run; the key is decided now. What a full queue puts off holds nothing yet."""
     flow_control = FlowControl.parse(debounce="10s")
     store.do(arriving(store, "first"), arriving(store, "second"))
@@ -122,7 +122,7 @@ def test_a_replay_competes_for_no_key(store):
     assert read_state(store, "d_second") is _D.REFUSED
 
 
-def test_what_was_refused_for_its_key_counts_once_the_key_is_free(store):
+def test_delivery_refused_for_its_key_counts_once_the_key_is_free(store):
     """The holder was forgotten: the same body may come again."""
     store.do(arriving(store, "first"), arriving(store, "second"))
     store.do(passing(store, "first"))

@@ -287,7 +287,7 @@ def test_start_that_is_found_makes_no_queue(store):
     assert store.reader.read_text("select name from queues") == [("default",)]
 
 
-def test_run_of_a_big_group_that_lost_its_claim_is_told_alone(store, second, owned):
+def test_only_the_run_that_lost_its_claim_in_a_big_group_is_reported(store, second, owned):
     """In the middle of a group one run belongs to somebody else now: its commands are refused, all others are executed."""
     lost = owned[20]
     store.do(ReleaseRun(lost.id, lost.claim, 0))
@@ -300,7 +300,7 @@ def test_run_of_a_big_group_that_lost_its_claim_is_told_alone(store, second, own
     assert not store.history(lost.id).outcomes
 
 
-def test_guilty_command_in_a_big_group_is_answered_alone(store, owned):
+def test_only_the_guilty_command_of_a_big_group_fails(store, owned):
     """One command of many cannot be written: it gets the error, what stands before and after it is saved."""
     group = [outcome(run, 1) for run in owned]
     group[17] = msgspec.structs.replace(group[17], name=None)
@@ -310,7 +310,7 @@ def test_guilty_command_in_a_big_group_is_answered_alone(store, owned):
     assert [len(store.history(run.id).outcomes) for run in owned] == [1] * 17 + [0] + [1] * 22
 
 
-def test_outcome_that_stands_twice_in_a_group_is_saved_once(store, owned):
+def test_outcome_twice_in_a_group_is_saved_once(store, owned):
     """The same outcome again is answered alike; another one at its rank is refused."""
     first, other = owned[0], outcome(owned[0], 1, "another")
     answers = store.do(*(outcome(run, 1) for run in owned), outcome(first, 1), other)

@@ -108,7 +108,7 @@ def test_wrong_signatures_at_a_webhook_that_never_knew_its_sender_are_for_the_di
     assert (sender.number, sender.was_known) == (9, False)
 
 
-def test_what_a_process_finds_wrong_with_itself_is_read_with_its_session(store, clock, evaluate):
+def test_findings_of_a_process_are_read_with_its_session(store, clock, evaluate):
     """An address, a secret; gone when it says so."""
     now = clock.now()
     findings = (
@@ -204,7 +204,7 @@ def test_a_debounce_that_never_fires_is_a_finding(store, clock, evaluate):
     assert finding.text == "a/webhook has started nothing of 7 for 10m30s: something comes more often than every 1m"
 
 
-def test_a_debounce_that_nothing_lets_go_says_so(store, clock, evaluate):
+def test_debounce_without_a_release_is_reported(store, clock, evaluate):
     """Nothing comes any more, and no scheduler starts what is due."""
     store.do(announced(webhook(debounce="1m")))
     store.do(accepting(store, "k", pace=FlowControl.parse(debounce="1m"), start=None))

@@ -157,7 +157,7 @@ def test_owner_hears_of_facts(store, second):
 
 
 @pytest.mark.parametrize("where", ["fresh", "running", "waiting", "halted"])
-def test_cancel_reaches_a_run_wherever_it_stands(store, where):
+def test_cancel_reaches_a_run_in_any_state(store, where):
     """A run that never began, or waits for a person, is cancelled at once; another is told, so that it can clean up."""
     if where == "fresh":
         run = store.start().run

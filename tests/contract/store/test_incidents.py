@@ -77,7 +77,7 @@ def test_finding_opens_one_incident(store):
     assert report(store) == [(NotificationEvent.OPENED, "ops", "unsent")]
 
 
-def test_look_that_is_written_twice_changes_nothing(store):
+def test_evaluation_that_is_written_twice_changes_nothing(store):
     """A commit whose answer was lost is sent again: one incident, one alert, one move."""
     command = RecordEvaluation(started_at=store.clock.now(), found=(found(),))
     store.do(command)
@@ -85,7 +85,7 @@ def test_look_that_is_written_twice_changes_nothing(store):
     assert len(store.read("incidents")) == len(store.read("alerts")) == len(store.read("moves", "i1")) == 1
 
 
-def test_what_is_well_again_resolves_and_comes_back_as_the_same(store):
+def test_healthy_subject_resolves_and_reopens_as_the_same_incident(store):
     """A resolved incident is reopened and counts it; who was told of it hears of both."""
     evaluate(store, found())
     store.deliver_all()
@@ -112,7 +112,7 @@ def test_what_is_well_again_resolves_and_comes_back_as_the_same(store):
     ]  # fmt: skip
 
 
-def test_old_look_reopens_and_resolves_nothing(store):
+def test_old_evaluation_reopens_and_resolves_nothing(store):
     """Of two watchers the slower one judges by what was so before the other wrote."""
     started_at = store.clock.now()
     store.clock.forward(10)
@@ -127,7 +127,7 @@ def test_old_look_reopens_and_resolves_nothing(store):
     assert state(store) is IncidentState.RESOLVED
 
 
-def test_end_is_told_to_all_who_hear_of_it(store):
+def test_end_is_sent_to_all_notified_channels(store):
     """Who is told later, after a quiet hour, hears of the end then: whether that is still worth telling is the Notifier's."""
     now, night = store.clock.now(), store.clock.now() + 8 * 3_600_000
     evaluate(store, found(to=(NotificationTarget(now, "ops"), NotificationTarget(night, "night"))))
@@ -166,7 +166,7 @@ def test_failure_is_a_fact_in_the_commit_of_its_end(store):
     assert store.read("ungrouped_failures")[0].failure == BOOM
 
 
-def test_failures_are_told_once(store):
+def test_failures_are_reported_once(store):
     """Two watchers that saw the same failures count them once, and the second opens nothing."""
     fail_run(store)
     fail_run(store)
@@ -199,7 +199,7 @@ def test_later_failures_are_added(store):
     assert (incident.state, incident.opened, incident.number) == (IncidentState.OPEN, 2, 1)
 
 
-def test_run_that_fails_again_after_a_person_continued_it_is_told_again(store):
+def test_run_that_fails_again_after_a_person_continued_it_is_reported_again(store):
     """Each end is a fact of its own."""
     run = fail_run(store)
     store.do(audited(ReopenRun(run.id)))
@@ -207,7 +207,7 @@ def test_run_that_fails_again_after_a_person_continued_it_is_told_again(store):
     assert [failure.run for failure in store.read("ungrouped_failures")] == [run.id, run.id]
 
 
-def test_person_looks_after_it(store):
+def test_person_acknowledges_it(store):
     """Who acknowledges is known to all who were told, and the incident still resolves by itself."""
     evaluate(store, found())
     assert store.do(audited(AcknowledgeIncident("i1", "ann", "on it"))) == DONE
@@ -236,7 +236,7 @@ def test_snooze_ends(store):
 @pytest.mark.parametrize(
     "act", [AcknowledgeIncident("i1", "ann"), SnoozeIncident("i1", 2**40, "ann"), ResolveIncident("i1", "ann")]
 )
-def test_act_on_what_is_over_is_refused(store, act):
+def test_operation_on_a_resolved_incident_is_refused(store, act):
     """A person who comes late learns how it stands."""
     assert store.do(act) == Refused("not_found", "there is no incident i1")
     evaluate(store, found())
@@ -245,7 +245,7 @@ def test_act_on_what_is_over_is_refused(store, act):
     assert store.do(act) == Refused("wrong_state", "incident i1 is resolved")
 
 
-def test_reminder_is_told_once_and_only_while_open(store):
+def test_reminder_is_reported_once_and_only_while_open(store):
     """Each number of a reminder is one alert; acknowledged incidents are not repeated."""
     evaluate(store, found())
     reminder = IncidentReminder("i1", 1, NotificationEvent.ESCALATED, 1, (NotificationTarget(0, "boss"),))
@@ -256,7 +256,7 @@ def test_reminder_is_told_once_and_only_while_open(store):
     assert NotificationEvent.REPEATED not in {about for about, *_ in report(store)}
 
 
-def test_louder_incident_is_told_again(store):
+def test_louder_incident_is_reported_again(store):
     """One that became a page is told as that, once."""
     evaluate(store, found())
     for _ in range(2):
@@ -265,7 +265,7 @@ def test_louder_incident_is_told_again(store):
     assert [about for about, *_ in report(store)] == [NotificationEvent.OPENED, NotificationEvent.REPEATED]
 
 
-def test_what_is_folded_is_told_by_what_it_is_part_of(store):
+def test_grouped_incident_is_reported_by_its_parent(store):
     """Only the cause is told; when that is over and the rest stays, the rest is told."""
     lost = Subject("", IncidentKind.WORKER_LOST)
     evaluate(store, found(lost, id="w"), found(parent=lost))
@@ -287,7 +287,7 @@ def test_what_is_folded_is_told_by_what_it_is_part_of(store):
     ]
 
 
-def test_what_is_told_is_read_apart_from_its_parts_and_the_loudest_first(store):
+def test_incidents_are_read_without_their_parts_by_severity(store):
     """However many parts one has, they stand in nobody's way; what is left of one that a person resolved is told."""
     lost, slow = Subject("", IncidentKind.WORKER_LOST), Subject("b", IncidentKind.TOO_SLOW)
     evaluate(
@@ -324,7 +324,7 @@ def test_reminder_that_wakes_opens_what_was_acknowledged_once(store):
     assert state(store) is IncidentState.ACKNOWLEDGED
 
 
-def test_what_a_clock_that_was_ahead_wrote_holds_nothing_up(store):
+def test_row_of_a_clock_that_was_ahead_delays_nothing(store):
     """Set back by three days it resolves, reopens, and tells who heard of it, as if that had been written now."""
     now = store.clock.now()
     store.clock.at = now + 3 * 24 * 3_600_000
@@ -347,7 +347,7 @@ def test_what_a_clock_that_was_ahead_wrote_holds_nothing_up(store):
     assert state(store) is IncidentState.RESOLVED
 
 
-def test_what_somebody_looks_after_takes_in_nothing_more(store):
+def test_acknowledged_incident_groups_nothing_more(store):
     """Nobody would hear of what begins after it; what was part of it before stays so, and is told to nobody."""
     lost, other = Subject("", IncidentKind.WORKER_LOST), Subject("b", IncidentKind.SILENCE)
     evaluate(store, found(lost, id="w"), found(parent=lost))
@@ -357,7 +357,7 @@ def test_what_somebody_looks_after_takes_in_nothing_more(store):
     assert [alert.incident for alert in store.read("alerts") if alert.about is NotificationEvent.OPENED] == ["i2", "w"]
 
 
-def test_what_explains_it_is_over_before_the_commit(store):
+def test_explaining_incident_ends_before_the_commit(store):
     """Somebody resolved it between look and commit: then what was to be part of it is told itself."""
     lost = Subject("", IncidentKind.WORKER_LOST)
     evaluate(store, found(lost, id="w"))
@@ -366,7 +366,7 @@ def test_what_explains_it_is_over_before_the_commit(store):
     assert [alert.about for alert in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
 
 
-def test_what_was_told_by_itself_stays_by_itself(store):
+def test_incident_notified_on_its_own_stays_ungrouped(store):
     """An explanation that comes later takes nothing back that was told: any but the loss of a process, and that one ten minutes later."""
     lost = Subject("", IncidentKind.WORKER_LOST)
     failing = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
@@ -449,7 +449,7 @@ def test_lists_narrow_down(store):
         assert store.read("errors", **narrow) == []
 
 
-def test_run_that_needs_a_person_is_unattended_until_it_is_told(store):
+def test_run_that_needs_a_person_is_unattended_until_it_is_reported(store):
     """And again when its incident is over while it still waits."""
     run = store.begin()
     store.do(halt(run, "s1"))

@@ -74,7 +74,7 @@ def test_hold_counts_the_runs_that_must_be_decided(store, clock):
     assert {str(blocker_found.undecided) for blocker_found in found.values()} == {"1"}
 
 
-def test_nobody_who_made_no_run_is_explained(store, watch):
+def test_incident_without_a_run_gets_no_cause(store, watch):
     """Without a run there is nothing that a claim would meet."""
     due_at = store.clock.now() + HOUR
     store.announce("a", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', due_at, "k"),))
@@ -103,7 +103,7 @@ def test_cause_names_no_run_and_no_key_of_others(store):
         assert describe_cause(blocker(store.reader, run), store.clock.now(), "UTC") == ""
 
 
-def test_look_explains_no_more_than_some(store):
+def test_evaluation_explains_no_more_than_some(store):
     """Of many that are late at once: a look stays short."""
     run = late_run(store)
     store.do(PauseQueue("default", True, "bob"))

@@ -115,7 +115,7 @@ def _is_cut(text: str) -> bool:
 
 
 @pytest.mark.parametrize("texts", [SQLITE_TEXTS, POSTGRES_TEXTS], ids=["sqlite", "postgres"])
-def test_whatever_is_asked_for_the_number_of_reads_is_small(texts):
+def test_number_of_reads_is_small_for_any_filter(texts):
     """One statement for what there is, and one for how far a filter looks."""
     for options, most in (
         ({}, 1),

@@ -133,7 +133,7 @@ def test_an_end_that_was_before_its_listener_is_not_heard(store):
     assert captured(store) == []
 
 
-def test_a_filter_is_asked_about_an_end(store):
+def test_a_filter_is_called_about_an_end(store):
     """What has one waits for a worker."""
     row = on_event("b", filtered=True)
     store.do(announced(row))
@@ -179,7 +179,7 @@ def test_ends_that_are_all_there_start_once(gatherer):
     assert store.ids() == [start.id]
 
 
-def test_what_ends_after_the_start_changes_nothing(gatherer):
+def test_end_after_the_start_changes_nothing(gatherer):
     """The start happens once for its slot or key."""
     store = gatherer
     for automation, start in (("a", None), ("b", store.starting("c"))):
@@ -269,7 +269,7 @@ def test_a_complete_one_of_which_no_run_can_be_made_is_over(gatherer):
     assert triggers.open_gatherings(store.reader) == []
 
 
-def test_what_is_waited_for_may_become_less(gatherer):
+def test_joined_runs_may_shrink(gatherer):
     """What is there already may then be all that is wanted."""
     store = gatherer
     store.do(announced(on_runs("c", "a", "b", "d"), names=("a", "b", "c", "d")))
@@ -282,7 +282,7 @@ def test_what_is_waited_for_may_become_less(gatherer):
     assert store.do(gathering(store, None, start=start)).run == start.id
 
 
-def test_what_is_waited_for_may_become_more(gatherer):
+def test_joined_runs_may_grow(gatherer):
     """Then the start waits for that too."""
     store = gatherer
     store.do(gathering(store, ended(store, "a")[1], "a"))

@@ -16,7 +16,7 @@ def loads(store, clock):
     return lambda: {load.name: load for load in queue_loads(store.reader, clock.now())}
 
 
-def test_load_tells_what_can_be_taken_and_since_when(store, clock, loads):
+def test_load_reports_claimable_runs_and_their_age(store, clock, loads):
     """By queue and by tag; a run that is due later, or is running, cannot be taken."""
     store.start(queue="mail")
     clock.forward(3_000)

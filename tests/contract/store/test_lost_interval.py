@@ -30,7 +30,7 @@ def accept_delivery(store, key, **options):
 
 @pytest.mark.parametrize("is_held", [True, False])
 @pytest.mark.parametrize("filtered", [True, False])
-def test_file_of_before_the_restoring_is_set_aside_also_after_the_release(restored, is_held, filtered):
+def test_file_of_before_the_restoring_is_held_also_after_the_release(restored, is_held, filtered):
     """Its last change tells; under its key it stays known, whenever it comes again."""
     now = restored.clock.now()
     if not is_held:
@@ -44,7 +44,7 @@ def test_file_of_before_the_restoring_is_set_aside_also_after_the_release(restor
     assert restored.ids() == ([] if is_held or filtered else [restored.list_runs().runs[0].id])
 
 
-def test_files_of_one_group_are_set_aside_each_for_itself(restored):
+def test_files_of_one_group_are_held_each_for_itself(restored):
     """As when a folder is looked at for the first time after the restoring."""
     now = restored.clock.now()
     restored.clock.forward(5)
@@ -54,7 +54,7 @@ def test_files_of_one_group_are_set_aside_each_for_itself(restored):
     assert len(restored.list_runs().runs) == 1
 
 
-def test_message_without_a_date_is_set_aside_until_the_release(restored):
+def test_message_without_a_date_is_held_until_the_release(restored):
     """No one can tell when it was published; what is sent to us just now, as a webhook, counts."""
     assert accept_delivery(restored, "undated", was_kept=True) == FAILED
     assert accept_delivery(restored, "hook") == STARTED
@@ -73,7 +73,7 @@ def test_start_under_a_run_key_waits_for_the_release_and_then_runs(restored):
     assert restored.ids() == [made.run]
 
 
-def test_store_that_was_never_restored_sets_nothing_aside(store):
+def test_store_that_was_never_restored_holds_nothing(store):
     """However old a file is."""
     store.do(announced(hook()))
     assert accept_delivery(store, "old", was_kept=True, happened_at=1) == STARTED

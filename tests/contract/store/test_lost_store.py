@@ -52,7 +52,7 @@ def test_lost_store_is_an_incident_of_its_time(store, lost):
     assert store.read("incidents") == []
 
 
-def test_what_several_machines_saw_at_one_time_is_one_loss(store, lost):
+def test_loss_seen_by_several_machines_is_one(store, lost):
     """The last of them ends it."""
     lost(1, 5)
     lost(2, 4, "i2")

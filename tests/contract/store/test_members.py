@@ -80,7 +80,7 @@ def state_of(store, id):
     return store.read("incident", id).state
 
 
-def test_failed_item_is_settled_by_a_later_success_of_that_item_alone(store, counted):
+def test_failed_item_is_settled_by_a_later_success_of_that_item_only(store, counted):
     """Thirteen of fifteen files fail on; another file's success changes nothing, that of the same file settles it."""
     (run,) = fall(store, "in/13.csv")
     id = record_incident(store)
@@ -117,7 +117,7 @@ def test_success_of_an_earlier_run_settles_nothing(store):
     assert settled(store, run) is None
 
 
-def test_run_without_an_item_is_settled_by_its_own_success_alone(store, counted):
+def test_run_without_an_item_is_settled_by_its_own_success_only(store, counted):
     """Each such run is about itself."""
     (run,) = fall(store, None)
     record_incident(store)
@@ -271,7 +271,7 @@ def decided(store, id):
     return store.read("incident", id).facts.get(DECISION_FACT)
 
 
-def test_incident_that_is_over_says_who_discarded_its_run(store):
+def test_resolved_incident_names_who_discarded_its_run(store):
     """With the reason; it does not look fixed."""
     (run,) = fall(store, "x")
     id = record_incident(store)
@@ -289,7 +289,7 @@ def test_incident_that_is_over_says_who_discarded_its_run(store):
     )
 
 
-def test_incident_of_several_that_is_over_says_how_many_were_discarded(store):
+def test_resolved_incident_of_several_counts_discarded_runs(store):
     """Beside those that are fixed."""
     *_, third = fall(store, "x", "y", "z")
     id = record_incident(store)
@@ -298,7 +298,7 @@ def test_incident_of_several_that_is_over_says_how_many_were_discarded(store):
     assert decided(store, id) == "2 fixed, 1 discarded"
 
 
-def test_incident_whose_runs_are_fixed_says_no_more(store):
+def test_incident_whose_runs_are_fixed_adds_nothing(store):
     """It is over by itself."""
     fall(store, "x")
     id = record_incident(store)
@@ -328,7 +328,7 @@ def test_person_who_resolves_is_named_in_the_message(store):
     assert headline == "[resolved] a: resolved by ana: not ours (it broke)"
 
 
-def test_whoever_only_looks_after_it_has_decided_nothing(store, counted):
+def test_acknowledging_decides_nothing(store, counted):
     """The run is undecided until it is settled."""
     fall(store, "x")
     store.do(AcknowledgeIncident(record_incident(store), "ana"))
@@ -336,7 +336,7 @@ def test_whoever_only_looks_after_it_has_decided_nothing(store, counted):
     assert counted() == "1"
 
 
-def test_resolved_storm_settles_what_is_folded_into_it(store, counted):
+def test_resolved_storm_settles_its_parts(store, counted):
     """Many failures are decided together by one word."""
     fall(store, "x")
     id = record_incident(store)
@@ -455,7 +455,7 @@ def test_undecided_runs_are_counted_of_what_is_there_and_seen(store, counted):
     assert counted() == "2"
 
 
-def test_only_open_members_stand_still_by_an_error(store):
+def test_only_open_members_are_stuck_by_an_error(store):
     """What is settled is neither counted nor listed nor looked through."""
     fall(store, *(f"old {n}" for n in range(21)))
     record_incident(store)

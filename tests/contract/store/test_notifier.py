@@ -106,7 +106,7 @@ async def test_channel_that_is_down_for_ten_minutes_hears_all_in_order(store):
 
 
 @pytest.mark.parametrize("reason", ["quiet hours", "maintenance"])
-async def test_what_is_put_off_is_told_at_the_end_and_a_page_at_once(store, reason):
+async def test_postponed_alert_is_sent_at_the_end_and_a_page_at_once(store, reason):
     """From seven to nine, and it is eight: nothing is lost, nothing comes early, and the highest severity does not wait."""
     started_at = datetime.fromtimestamp(store.clock.now() // 1000, UTC).replace(tzinfo=None)
     hours = (started_at - timedelta(hours=1), started_at + timedelta(hours=1))
@@ -150,7 +150,7 @@ async def test_connection_that_ends_without_an_answer(store, fault):
         assert len(set(ids[:5])) == 1
 
 
-async def test_two_who_tell_at_once_tell_once(store, second):
+async def test_two_notifiers_at_once_send_once(store, second):
     """Each message is sent by one of them, without a second request."""
     names = [f"job{number:02}" for number in range(20)]
     async with serving(Hook()) as peer:

@@ -258,7 +258,7 @@ def test_restored_store_sends_nothing_before_it_is_released(store, clock):
     assert queues(store.do(take())) == {"orders/eu": ["m1"]}
 
 
-def test_trouble_of_an_empty_queue_is_forgotten(store, clock):
+def test_outage_of_an_empty_queue_is_forgotten(store, clock):
     """A queue whose messages were all discarded leaves no trace; one that still holds some keeps its trouble."""
     run = store.begin()
     store.do(outcome(run, 1, posts=(post(id="m1"), post("b/x", id="m2"))))
@@ -272,7 +272,7 @@ def test_trouble_of_an_empty_queue_is_forgotten(store, clock):
     assert store.reader.read_text("select queue from outbox_leases") == [("b/x",)]
 
 
-def test_lease_of_an_empty_queue_that_nobody_gave_back_is_forgotten(store, clock):
+def test_lease_of_an_empty_queue_that_no_one_gave_back_is_forgotten(store, clock):
     """Its Sender died, and a person discarded what it had taken; a lease that has not run out stays."""
     run = store.begin()
     store.do(outcome(run, 1, posts=(post(id="m1"),)))

@@ -121,7 +121,7 @@ def test_journal_is_read_page_by_page_with_its_values(store):
     assert store.read("step", run.id, "s99").outcomes == []
 
 
-def test_what_was_handed_over_before_each_request_is_known(store):
+def test_results_before_each_request_are_known(store):
     """Of what counts."""
     run = store.begin()
     store.do(*(outcome(run, rank, asked_after=rank // 2) for rank in range(1, 6)))

@@ -97,7 +97,7 @@ def test_sizes_are_those_of_ended_days(store, clock, facts):
     assert [len(few.sizes({"a": clock.now(), "b": clock.now()})) for _ in range(2)] == [1, 2]
 
 
-def test_slots_tell_how_a_schedule_kept_its_times(store, clock):
+def test_slots_report_how_a_schedule_kept_its_times(store, clock):
     """Up to the begin of the day; skipped ones count, unless the definition says that they are to be skipped."""
     spec = b'{"every":60000}'
     clock.forward(DAY - clock.now() % DAY)
@@ -147,7 +147,7 @@ def test_slots_of_many_schedules_are_read_some_hundred_at_a_time(store, clock, m
     assert reads == [200, 200, 1]
 
 
-def test_slot_whose_run_is_not_kept_says_nothing(store, clock):
+def test_slot_whose_run_is_not_kept_reports_nothing(store, clock):
     """It began, and nobody knows when: that is no delay."""
     spec = b'{"every":60000}'
     clock.forward(DAY - clock.now() % DAY)

@@ -87,7 +87,7 @@ def test_a_parent_and_its_child_that_end_at_once_make_no_ring(store, second, rev
     assert {store.state(parent.id), store.state(child.id)} == {RunState.SUCCEEDED}
 
 
-def test_a_message_for_a_run_that_begins_anew_reaches_the_heir(store, second, reverse):
+def test_a_message_for_a_run_that_restarts_reaches_the_successor(store, second, reverse):
     """Whoever goes on takes over what was told, and what is told from then on."""
     run = second.begin()
     successor = store.starting()
@@ -98,7 +98,7 @@ def test_a_message_for_a_run_that_begins_anew_reaches_the_heir(store, second, re
     assert [fact.source for fact in claimed.facts] == ["src"]
 
 
-def test_a_child_that_ends_while_its_parent_begins_anew_makes_no_ring(store, second, reverse):
+def test_a_child_that_ends_while_its_parent_restarts_makes_no_ring(store, second, reverse):
     """The one closes what is below it, the other tells what is above it."""
     parent = store.begin()
     store.start("b", parent=ParentLink(parent.id, "c1", 1))
@@ -152,7 +152,7 @@ def test_a_watcher_hears_of_an_end_that_it_met(store, second, reverse):
     assert second.ids() == [watcher.id]
 
 
-def test_a_watcher_that_met_a_new_beginning_waits_for_the_heir(store, second, reverse):
+def test_a_watcher_that_met_a_new_beginning_waits_for_the_successor(store, second, reverse):
     """The end of a run that goes on as another one is not the end."""
     watched, watcher = store.begin(), second.begin()
     successor = store.starting()
@@ -188,7 +188,7 @@ def test_one_id_is_one_run(store, second, reverse):
     assert sorted([first.created, later.created]) == [False, True]
 
 
-def test_a_run_told_twice_is_one_run(store, second, reverse):
+def test_a_run_reported_twice_is_one_run(store, second, reverse):
     """A wrapped command's own record and its copy in the spool may come at once."""
     record = RecordExecRun(
         id=store.name(), automation="w", kind="script", version=1, title=None, trigger="exec", codec="json", input=b"{}",
@@ -308,7 +308,7 @@ def test_a_claim_that_meets_a_cancel_hears_of_it(store, second, reverse):
         assert store.state(run) is RunState.CANCELLED
 
 
-def test_a_buried_session_writes_nothing_afterwards(store, second, reverse):
+def test_a_dead_session_writes_nothing_afterwards(store, second, reverse):
     """What it had begun to commit counts or not; what comes after its burial never does."""
     run = store.begin()
     saved, freed = None, None
@@ -323,7 +323,7 @@ def test_a_buried_session_writes_nothing_afterwards(store, second, reverse):
     assert (saved, freed) == ((None, None) if reverse else (DONE, NumberAnswer(1)))
 
 
-def test_two_sessions_that_bury_each_other_leave_one(store, second, reverse):
+def test_two_sessions_that_declare_each_other_dead_leave_one(store, second, reverse):
     """The server breaks the ring, and who is dead writes nothing."""
     with pytest.raises(FencedError):
         meet(
@@ -368,7 +368,7 @@ def test_a_slot_is_made_once(store, second, reverse):
     assert len(store.ids()) == 1
 
 
-def test_one_command_id_acts_once(store, second, reverse):
+def test_one_command_id_works_once(store, second, reverse):
     """Both get the same answer, and one row is written."""
     run = store.begin()
     act = audited(CancelRun(run.id, "x"), "cmd-x")
@@ -412,7 +412,7 @@ def test_a_key_arrives_once(store, second, reverse, flow_control):
 
 
 @pytest.mark.usefixtures("hooked")
-def test_groups_of_arrivals_in_other_orders_make_no_ring(store, second, reverse):
+def test_groups_of_deliveries_in_other_orders_make_no_ring(store, second, reverse):
     """Each door has the keys of the other one in its group, the other way round; each starts one run."""
     groups = [tuple(accepting(process, f"k{n}") for n in range(6)) for process in (store, second)]
     first, later = meet((store, groups[0]), (second, groups[1][::-1]), reverse=reverse)
@@ -422,7 +422,7 @@ def test_groups_of_arrivals_in_other_orders_make_no_ring(store, second, reverse)
 
 @pytest.mark.usefixtures("hooked")
 @pytest.mark.parametrize("flow_control", FLOW_CONTROLS[1:], ids=["debounce", "throttle", "batch", "rate"])
-def test_two_arrivals_of_a_paces_key_are_ruled_one_after_the_other(store, second, reverse, flow_control):
+def test_two_deliveries_of_one_key_are_decided_in_turn(store, second, reverse, flow_control):
     """Neither sees what was there before the other: one is newer, or both are one batch."""
     commands = [accepting(process, name, pace=flow_control) for process, name in ((store, "one"), (second, "two"))]
     meet((store, commands[0]), (second, commands[1]), reverse=reverse)
@@ -454,7 +454,7 @@ def test_groups_of_two_routers_decide_once(store, second, reverse):
 
 
 @pytest.mark.usefixtures("hooked")
-def test_a_group_that_is_let_go_meets_a_newer_arrival(store, second, reverse):
+def test_a_released_group_meets_a_newer_delivery(store, second, reverse):
     """The held one starts and the newer one is held, or the newer one takes its place."""
     flow_control = FlowControl.parse(debounce="1m")
     old = accepting(store, "old", pace=flow_control)

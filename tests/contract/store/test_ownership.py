@@ -138,7 +138,7 @@ def test_resent_group_answers_the_same(store, end):
     assert picture(store, run.id) == before
 
 
-def test_figures_are_counted_once(store, clock):
+def test_stats_are_counted_once(store, clock):
     """A resent group adds nothing to the figures; they are whole numbers wherever they are read, for a sum is a decimal on a server."""
     run = store.begin()
     clock.forward(40)
@@ -205,7 +205,7 @@ def test_history_gives_back_what_was_saved(store):
     assert (checkpoint.value, checkpoint.done, checkpoint.total) == (b"a", 2, 9)
 
 
-def test_ending_closes_waits_and_tells_why(store):
+def test_ending_closes_waits_with_the_reason(store):
     """A finished run waits for nothing and shows its result, failure and reason."""
     run = store.begin()
     store.do(ask(run), fail(run, "s1"))
@@ -246,7 +246,7 @@ def test_peer_dbos_4_recovery_is_not_a_one_shot(store, second, new_process):
     assert third.state(run.id) == RunState.SUCCEEDED
 
 
-def test_claim_after_a_death_tells_the_true_rank(store, second, new_process):
+def test_claim_after_a_death_reports_the_true_rank(store, second, new_process):
     """Outcomes that a dead owner saved count in the rank of the next claim: a body parked elsewhere at the old rank is seen to be stale."""
     run = store.begin()
     store.do(outcome(run, 1), suspend(run, rank=1), signal(run.id))
@@ -298,7 +298,7 @@ def replace_names(outcome):
     return msgspec.structs.replace(outcome, at=0, started_at=0)
 
 
-def test_completion_tells_parent_watcher_and_the_next_of_its_partition(store):
+def test_completion_reports_parent_watcher_and_the_next_of_its_partition(store):
     """Also among others that nobody waits for: each of the three is told by the commit that ends the run."""
     parent = store.begin()
     link = ParentLink(parent.id, "kid#1", parent.claim)

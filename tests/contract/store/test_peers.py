@@ -46,7 +46,7 @@ def test_peer_airflow_23520_scheduler_that_starts_again_starts_no_second_copy(st
     assert store.do(finish(run)) == DONE
 
 
-def test_peer_prefect_18894_deploying_again_makes_no_slot_anew(store):
+def test_peer_prefect_18894_redeployment_repeats_no_slot(store):
     """A schedule is known by its name: new code and a new definition go on from its last slot."""
     store.announce("a", schedules=(HOURLY,))
     store.do(slot(store, 1_000))
@@ -88,7 +88,7 @@ def test_peer_dbos_759_each_claim_of_a_run_is_counted(store, second, new_process
     assert owners[-1].run(run.id).claim == 5
 
 
-def test_peer_sidekiq_4611_live_run_is_not_recovered_however_soon_one_looks(store, second, clock):
+def test_peer_sidekiq_4611_live_run_is_not_recovered_at_any_check(store, second, clock):
     """Three seconds after its claim, or at any time, only a death that is on record gives a run away."""
     run = store.begin()
     for _ in range(10):
@@ -97,7 +97,7 @@ def test_peer_sidekiq_4611_live_run_is_not_recovered_however_soon_one_looks(stor
     assert store.do(finish(run)) == DONE
 
 
-def test_peer_triggerdev_1566_start_after_a_night_makes_no_more_than_was_asked_for(store, new_process, clock):
+def test_peer_triggerdev_1566_start_after_a_night_makes_no_more_than_was_requested(store, new_process, clock):
     """Every process begins anew and asks for the same again: there are as many runs as keys."""
     for _ in range(5):
         process = new_process().open()
@@ -120,7 +120,7 @@ def test_peer_dbos_546_one_bad_row_drops_nothing_of_its_batch(store):
     assert sorted(row.id for row in store.list_runs().runs) == sorted([first.id, last.id])
 
 
-def test_peer_dbos_ts_1252_trouble_with_one_queue_keeps_no_run_of_another(store):
+def test_peer_dbos_ts_1252_outage_with_one_queue_keeps_no_run_of_another(store):
     """A claim that can take nothing from one queue (paused, full, without a worker) takes all it can from the others."""
     store.do(SetQueue("full", concurrency=1), SetQueue("late", rate_count=1, rate_per_ms=3_600_000))
     store.do(PauseAutomation("b", None, "ann", None))

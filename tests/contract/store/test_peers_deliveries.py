@@ -109,7 +109,7 @@ def test_peer_triggerdev_4819_delivery_whose_run_failed_can_be_let_in_once_more(
 
 
 @pytest.mark.parametrize(("policy", "state"), [("reuse", _D.DROPPED), ("restart", _D.STARTED)])
-def test_peer_hatchet_907_run_key_of_a_failed_run_follows_its_policy_at_the_door(store, policy, state):
+def test_peer_hatchet_907_run_key_of_a_failed_run_follows_its_policy_at_intake(store, policy, state):
     """A delivery whose run key belongs to a run that failed is dropped with that run's name, or starts a new one: as was declared."""
 
     def keyed(key):
@@ -155,7 +155,7 @@ def test_peer_windmill_10168_chain_goes_on_after_an_upstream_that_crashed(store)
     assert store.state(failed.id) is RunState.SUCCEEDED
 
 
-def test_peer_celery_8030_source_that_is_away_says_since_when(store, clock):
+def test_peer_celery_8030_source_that_is_away_states_since_when(store, clock):
     """A worker that is alive and consumes nothing is told from one that has nothing to consume."""
     store.do(announced(hook(path=None, end="queue")))
     store.do(ReportConsumer("a/queue", None, clock.now(), "connection refused"))

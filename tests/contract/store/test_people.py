@@ -162,7 +162,7 @@ def test_start_link_opens_once_and_for_a_while(site):
     assert site.visitor("h2") is site.visitor("h3") is None
 
 
-def test_name_of_a_new_person_is_nobody_elses(site):
+def test_name_of_a_new_person_is_of_no_one_else(site):
     """Who came in as "eve" by a provider does not become the person of that name."""
     site.sign_in("h1", "eve", source=SignInMethod.PROVIDER, role=Role.OPERATOR, automations=("a",), proof=None)
     assert site.visitor("h1") == Visitor(door="web", name="eve", role=Role.OPERATOR, automations=("a",))
@@ -193,7 +193,7 @@ def test_token_lets_in_until_it_expires_or_is_revoked(site):
     assert site.store.do(RevokeToken("t_ci")).code == "not_found"
 
 
-def test_anyone_may_enter_by_a_person_a_token_or_a_link(store):
+def test_audit_rows_name_a_person_a_token_or_a_link(store):
     """An empty store lets nobody in."""
     now = store.clock.now()
 

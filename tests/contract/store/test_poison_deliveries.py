@@ -23,7 +23,7 @@ def deaths(store, poison=None):
 
 
 @pytest.mark.parametrize(("end", "count"), [("dies", 1), ("closes", 0), ("lives", BUSY)])
-def test_whoever_died_while_it_asked_is_counted(store, second, end, count):
+def test_death_during_a_filter_is_counted(store, second, end, count):
     """One that ended in order is not, and what one that lives asks is left to it."""
     assert deaths(second) == {"d1": 0}
     assert store.twice(RecordFilterCall(("d1",)))
@@ -34,7 +34,7 @@ def test_whoever_died_while_it_asked_is_counted(store, second, end, count):
     assert deaths(second) == {"d1": count}
 
 
-def test_what_came_since_is_asked_without_a_word(store):
+def test_newer_delivery_is_filtered_without_probation(store):
     """Only what was there before a process, and what it has not written down itself, is looked at with care."""
     poison = PoisonDeliveries(store.reader)
     assert deaths(store, poison) == {"d1": 0}

@@ -241,7 +241,7 @@ def test_result_for_an_attempt_in_doubt(store):
     assert store.history(run.id).attempts == []
 
 
-def test_attempt_in_doubt_that_is_to_run_again_is_known_to_whoever_continues(store):
+def test_attempt_in_doubt_to_repeat_is_known_after_a_takeover(store):
     """It is open no more, and may have had its effect: a step of another name is not to run instead."""
     run = store.begin()
     mark = SaveAttempt(run.id, run.claim, "x", "x", 0, 1, AttemptState.IN_DOUBT, 1, 5, "a")
@@ -250,7 +250,7 @@ def test_attempt_in_doubt_that_is_to_run_again_is_known_to_whoever_continues(sto
     assert (history.attempts, [attempt.ident for attempt in history.ordered]) == ([], ["x"])
 
 
-def test_result_is_refused_where_nothing_asks(store):
+def test_result_is_refused_without_a_waiting_step(store):
     """A succeeded step, an unknown one and a running run take no result."""
     run = store.begin()
     store.do(outcome(run, 1))

@@ -48,7 +48,7 @@ def walked(store, **filters):
 
 
 @pytest.mark.parametrize(("rows_read", "each"), [(1_000, 200), (3, 200), (3, 1)], ids=["whole", "parts", "crowd"])
-def test_pages_hold_what_is_asked_for_once_each(store, made, monkeypatch, rows_read, each):
+def test_pages_hold_what_is_requested_once_each(store, made, monkeypatch, rows_read, each):
     """Whatever is asked for, and however little of it is looked at for one page."""
     rows, of_retries = made
     monkeypatch.setattr(run_pages, "MOST_SEARCHED", rows_read)
@@ -67,14 +67,14 @@ def test_pages_hold_what_is_asked_for_once_each(store, made, monkeypatch, rows_r
         assert found == expected, (states, names, queue, healed)
 
 
-def test_page_of_a_queue_looks_at_so_many_and_says_where_it_goes_on(store, rows, monkeypatch):
+def test_page_of_a_queue_reads_so_many_and_states_where_it_goes_on(store, rows, monkeypatch):
     """Nothing is there: that is found out part by part."""
     monkeypatch.setattr(run_pages, "MOST_SEARCHED", 5)
     assert walked(store, queue="nowhere") == ([], 3)
     assert walked(store, queue="nowhere", states=(S.RUNNING,)) == ([], 1)
 
 
-def test_page_ends_where_what_is_asked_for_is_too_old(store, rows, clock):
+def test_page_ends_where_what_is_requested_is_too_old(store, rows, clock):
     """Whatever is behind it."""
     clock.forward(1_000)
     late = store.start("a", queue="slow").run

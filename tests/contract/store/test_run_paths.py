@@ -45,7 +45,7 @@ def test_runs_that_ended_are_read_newest_first(store):
     assert read_run_paths(store.reader, "nobody") == []
 
 
-def test_what_was_superseded_counts_no_more(store):
+def test_superseded_steps_do_not_count(store):
     """A run that a person continued went the way that it went at last."""
     run = store.begin()
     store.do(outcome(run, 1, "charge", state=OutcomeState.FAILED, failure=BOOM), fail(run, "charge", rank=1))

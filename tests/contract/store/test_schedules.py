@@ -35,7 +35,7 @@ def slots(store):
     return [(slot.slot_at, slot.verdict, slot.run) for slot in slots_between(store.reader, "a", 0, 10**15, 100)]
 
 
-def test_slot_below_low_water_is_made_by_backfill_alone(store, clock):
+def test_slot_below_low_water_is_made_by_backfill_only(store, clock):
     """Each once, and what has its run already is refused."""
     store.announce("a", schedules=(row(clock.now() + 5_000),))
     answer = store.twice(audited(back(store, 1_000)))
@@ -74,7 +74,7 @@ def test_backfill_of_a_retired_automation_is_refused(store):
     assert slots(store) == []
 
 
-def test_backfilled_run_that_has_not_begun_is_told_from_the_others(store):
+def test_backfilled_run_that_has_not_started_is_distinguished(store):
     """No slot has to wait for what stands in line behind it."""
     started = store.begin(trigger=BACKFILLED)
     waiting = store.start(trigger=BACKFILLED).run
@@ -91,7 +91,7 @@ def test_long_line_does_not_hide_what_goes_on(store):
     assert found[1].is_in_line
 
 
-def test_schedule_whose_data_are_made_anew_stays_where_it_is(store, clock):
+def test_schedule_whose_data_are_recreated_stays_where_it_is(store, clock):
     """What is due stays due, what is to come is computed anew, and no slot of the past is forgotten."""
     now = clock.now()
     store.announce("a", schedules=(row(now - 5_000),))

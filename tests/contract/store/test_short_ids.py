@@ -20,7 +20,7 @@ _OWN_HISTORY = re.sub(
 _LOW, _HIGH = 0x123456789, 0x123456789 | 1 << 60
 
 
-def test_ids_are_shown_by_a_short_unique_tail_and_accepted_by_it(store):
+def test_ids_are_displayed_by_a_short_unique_tail_and_accepted_by_it(store):
     """Six characters; the shown tail of each of many runs means that run."""
     runs = [store.start().run for _ in range(200)]
     displayed = short_ids(store.reader, IdKind.RUN, runs)
@@ -43,7 +43,7 @@ def test_tail_that_two_ids_share_is_longer_and_lists_both(store):
     assert f"{first}, {second}" in str(caught.value)
 
 
-def test_id_that_somebody_chose_stands_for_itself(store):
+def test_chosen_id_is_its_own_short_id(store):
     """It has no end that tells it from others; five characters mean nothing."""
     made = store.start().run
     store.do(store.starting(id="r_mine"))
@@ -55,7 +55,7 @@ def test_id_that_somebody_chose_stands_for_itself(store):
 
 
 @pytest.mark.parametrize("kind", list(IdKind))
-def test_every_kind_of_id_is_looked_up(store, kind):
+def test_every_kind_of_id_is_found(store, kind):
     """Also where there is nothing yet."""
     assert ids_ending(store.reader, kind, "abcdef") == []
     assert short_ids(store.reader, kind, []) == {}

@@ -42,7 +42,7 @@ def refuse(site, channel):
         site.store.do(SettleAlerts(lease=lease.lease, channel=leased_channel.name, away="connection refused"))
 
 
-def test_complaint_2_handler_of_failures_that_is_silent_is_told_itself(site):
+def test_complaint_2_silent_failure_handler_is_reported(site):
     """Twelve failures, and the channel takes nothing: another one hears of the channel, and what waited is told when it is back."""
     for _ in range(12):
         site.fail()
@@ -76,7 +76,7 @@ def test_channel_that_is_configured_no_more_is_broken_no_more(site):
     assert IncidentKind.NOTIFIER_BROKEN not in open_incidents(site)
 
 
-def test_complaint_9_run_that_did_not_come_is_told_without_configuration(site, scheduler):
+def test_complaint_9_run_that_did_not_come_is_reported_without_configuration(site, scheduler):
     """Hourly, nothing configured: no run in time is told once; that no success came in two hours is part of the same."""
     site.announce("a", every="1h")
     site.succeed()
@@ -92,7 +92,7 @@ def test_complaint_9_run_that_did_not_come_is_told_without_configuration(site, s
     assert every[IncidentKind.SILENCE].since_at <= site.store.clock.now() - 2 * HOUR
 
 
-def test_complaint_10_start_that_fails_is_told_though_history_is_green(site):
+def test_complaint_10_start_that_fails_is_reported_though_history_is_green(site):
     """Every run on record succeeded; the next ones cannot begin, for the module no longer loads."""
     for _ in range(3):
         site.succeed()
@@ -104,7 +104,7 @@ def test_complaint_10_start_that_fails_is_told_though_history_is_green(site):
     assert site.notices() == [(NotificationEvent.OPENED, "ops")]
 
 
-def test_module_that_says_much_about_why_it_does_not_load_is_told(site):
+def test_module_with_a_long_load_error_is_reported(site):
     """The first line of a long answer in any writing is enough to know it again; the whole of it fits no key of a store."""
     words = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(1_900))
     for name in ("a", "b"):
@@ -119,7 +119,7 @@ def test_module_that_says_much_about_why_it_does_not_load_is_told(site):
     assert site.notices() == [(NotificationEvent.OPENED, "ops")]
 
 
-def test_complaint_10_worker_that_can_load_nothing_is_told(site, scheduler):
+def test_complaint_10_worker_that_can_load_nothing_is_reported(site, scheduler):
     """It lives, and nobody has the automation any more: not even a problem says so."""
     site.announce("a", every="1h")
     site.store.do(AnnounceDefinitions("code-2", (), ()))
@@ -134,7 +134,7 @@ def test_complaint_10_worker_that_can_load_nothing_is_told(site, scheduler):
     assert site.notices() == [(NotificationEvent.OPENED, "ops")]
 
 
-def test_complaint_12_cadence_that_became_slower_is_told(site, scheduler):
+def test_complaint_12_cadence_that_became_slower_is_reported(site, scheduler):
     """Every 20 s became every 60 s: each run succeeds, and people read it in the digest."""
     site.announce("a", "b", every="20s")
     for number in range(12):
@@ -155,7 +155,7 @@ def test_complaint_12_cadence_that_became_slower_is_told(site, scheduler):
     assert "8 of 12 slots skipped" in drifted[0].text
 
 
-def test_folded_incidents_do_not_recur(site, scheduler):
+def test_grouped_incidents_do_not_recur(site, scheduler):
     """The scheduler died four times: what followed from that for an automation is not a fault of its own that comes back."""
     site.announce("a", every="1h")
     for _ in range(4):

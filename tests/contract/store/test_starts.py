@@ -51,7 +51,7 @@ def test_key_of_a_run_that_ended_answers_also_while_the_store_is_on_hold(store):
     assert store.start(run_key=RunKey("ended", "other"), awaited=True).code == "key_conflict"
 
 
-def test_full_backlog_refuses_and_says_when(store):
+def test_full_backlog_refuses_and_states_when(store):
     """max_backlog counts runs that were never claimed; whoever is refused is told when to come back."""
     store.do(SetQueue("default", max_backlog=2))
     first, _ = store.start(), store.start()
@@ -231,7 +231,7 @@ def test_childs_end_wakes_its_parent(store):
 
 
 @pytest.mark.parametrize("state", [RunState.FAILED, RunState.CANCELLED])
-def test_childs_failure_is_told(store, state):
+def test_childs_failure_is_reported(store, state):
     """A child that did not succeed leaves a failure with its parent, whatever it ended of."""
     parent = store.begin()
     child = store.begin(**child_of(parent))
@@ -240,7 +240,7 @@ def test_childs_failure_is_told(store, state):
     assert fact.failure is not None
 
 
-def test_child_asked_for_again_is_told_again(store):
+def test_child_requested_again_is_reported_again(store):
     """When a parent asks again for a child that has ended, its end is delivered once more."""
     parent = store.begin()
     command = store.starting(**child_of(parent))
@@ -250,7 +250,7 @@ def test_child_asked_for_again_is_told_again(store):
     assert [fact.payload for fact in store.history(parent.id).facts] == [b"7"]
 
 
-def test_child_asked_for_again_keeps_the_fact_that_is_there(store):
+def test_child_requested_again_keeps_the_fact_that_is_there(store):
     """An end that already lies in the inbox stays the one fact of it: whoever takes it in by its number leaves none behind."""
     parent = store.begin()
     command = store.starting(**child_of(parent))
@@ -286,7 +286,7 @@ def test_resent_start_answers_the_same(store):
     store.twice(act)
 
 
-def test_heir_takes_parent_and_key_over(store):
+def test_successor_inherits_parent_and_key(store):
     """The run that continues an ended one is waited for in its stead; where it cannot start, the parent is told of the end."""
     for retired in (False, True):
         parent = store.begin()
@@ -303,7 +303,7 @@ def test_heir_takes_parent_and_key_over(store):
             assert (fact.payload, fact.source, fact.ident) == (b"9", successor.id, "c1")
 
 
-def test_heir_takes_what_was_sent_and_not_taken_in(store):
+def test_successor_inherits_unread_messages(store):
     """A message and a cancel that came just before a run began anew reach the run that continues it."""
     run = store.begin(automation="b")
     store.do(signal(run.id), CancelRun(run.id, "c1"))

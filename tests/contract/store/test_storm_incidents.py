@@ -133,7 +133,7 @@ def test_failures_of_all_causes_are_few_messages(site, of):
     assert site.count("select count(*) from alerts") <= 3
 
 
-def test_watcher_that_dies_within_a_look_has_told_what_it_grouped(site):
+def test_watcher_that_dies_during_an_evaluation_has_reported_its_groups(site):
     """A look of many causes is several commits: what the first one does not tell is the next watcher's."""
     site.fail(700, lambda number: ("a", words(number)))
     with pytest.raises(StoreUnavailableError):
@@ -147,7 +147,7 @@ def test_watcher_that_dies_within_a_look_has_told_what_it_grouped(site):
     assert site.count("select sum(number) from error_groups") == 700
 
 
-def test_storm_stays_open_and_counts_what_no_look_reads(site, monkeypatch):
+def test_storm_stays_open_and_counts_what_no_evaluation_reads(site, monkeypatch):
     """However few of its parts are at hand, it is not taken for empty; what joins it is added to all that it holds."""
     site.fail(30, lambda number: ("a", words(number)))
     site.evaluate_until_notified()
@@ -160,7 +160,7 @@ def test_storm_stays_open_and_counts_what_no_look_reads(site, monkeypatch):
     assert site.count("select count(*) from alerts") == 1
 
 
-def test_later_failure_of_another_automation_is_told_beside_a_storm(site):
+def test_later_failure_of_another_automation_is_reported_next_to_a_storm(site):
     """What is wrong with many hides nothing that comes alone."""
     site.fail(20, lambda number: (words(number).replace(" ", "-"), words(number)))
     site.evaluate_until_notified()
@@ -170,7 +170,7 @@ def test_later_failure_of_another_automation_is_told_beside_a_storm(site):
     assert site.count("select count(*) from alerts") == alert_count + 1
 
 
-def test_ten_thousand_open_incidents_are_looked_at(site):
+def test_ten_thousand_open_incidents_are_read(site):
     """The table is read, judged and reminded of in a time that is bounded; a failure among them is told."""
     for place in range(0, site.failures, 500):
         found = tuple(

@@ -27,7 +27,7 @@ def accept(store, key, **options):
     return store.do(accepting(store, key, id=make_id("d", store.clock.now(), hash(key)), **options))
 
 
-def test_what_arrived_since_is_counted_by_verdict(store, clock, monkeypatch):
+def test_recent_deliveries_are_counted_by_verdict(store, clock, monkeypatch):
     """Each state, those turned away at the door, the last one; what came before does not count, and counting stops at its cap."""
     accept(store, "old")
     clock.forward(25 * HOUR)
@@ -67,7 +67,7 @@ def test_deliveries_are_paged_and_found_by_the_beginning_of_their_id(store, cloc
         triggers.delivery(store.reader, "d_")
 
 
-def test_what_is_held_and_remembered_is_told_by_key(store, clock):
+def test_held_deliveries_are_counted_by_key(store, clock):
     """Groups with their number and due time, the first that is due first; what a pace would look at."""
     flow_control = FlowControl(batch=10, within=60_000)
     for key, by in (("k1", "x"), ("k2", "x"), ("k3", "y")):
@@ -94,7 +94,7 @@ def test_run_names_the_deliveries_that_started_it(store):
     assert triggers.run_of_key(store.reader, "a", "batch-8", store.clock.now()) is None
 
 
-def test_what_waits_for_a_verdict_tells_since_when(store, clock):
+def test_undecided_delivery_has_its_time(store, clock):
     """Of each trigger its oldest; what is decided does not wait."""
     started_at = clock.now()
     accepted = accept(store, "k1", filtered=True, start=None)
@@ -120,7 +120,7 @@ def test_event_leads_to_what_it_became(store):
     assert triggers.deliveries_of_event(store.reader, "e_9", "paid") == []
 
 
-def test_what_is_seldom_is_looked_for_a_part_at_a_time(store):
+def test_rare_deliveries_are_searched_in_parts(store):
     """A page looks at so many and no more, and goes on where it ended, until nothing is left."""
     for n in range(7):
         accept(store, f"k{n}", **({"refused": "no"} if n == 1 else {}))

@@ -43,7 +43,7 @@ def state_of(answer):
     return answer.state
 
 
-def test_what_arrives_starts_its_run_in_the_same_commit(store):
+def test_delivery_starts_its_run_in_the_same_commit(store):
     """One commit from the wire to the run."""
     command = accepting(store, "k")
     answer = store.twice(command)
@@ -118,7 +118,7 @@ def test_a_value_that_is_refused_is_kept_and_starts_nothing(store):
 
 
 @pytest.mark.parametrize("body_hash", ["h", "corrected"])
-def test_what_was_refused_for_its_value_counts_once_it_fits(store, body_hash):
+def test_delivery_refused_for_its_value_counts_once_it_fits(store, body_hash):
     """New code or a corrected body: the same key starts its run, once, and what was refused stays to be seen."""
     bad = accepting(store, "k", refused="no such field", start=None)
     store.do(bad)
@@ -160,7 +160,7 @@ def test_of_what_was_refused_the_newest_are_kept(store):
     assert read_state(store, "other") is _D.REFUSED
 
 
-def test_what_has_a_filter_waits_for_a_worker(store):
+def test_filtered_delivery_waits_for_a_worker(store):
     """It is stored and undecided; what has none is not what a worker reads."""
     store.do(accepting(store, "k", filtered=True, start=None, id="d1"))
     assert (waiting(store, HOOK, 1), waiting(store, HOOK, 0)) == (["d1"], [])
@@ -223,7 +223,7 @@ def test_a_run_key_of_the_definition_makes_one_run(store):
     ],
     ids=["debounce", "throttle", "batch", "dedup", "rate"],
 )
-def test_each_pace_rules_in_the_commit_that_stores(store, flow_control, first, second):
+def test_flow_control_decides_in_the_commit_that_stores(store, flow_control, first, second):
     """Two of one key within a moment, and one of another key."""
     earlier, later = (accepting(store, name, pace=flow_control, by="x") for name in ("one", "two"))
     other = accepting(store, "other", pace=flow_control, by="y")
@@ -237,7 +237,7 @@ def test_each_pace_rules_in_the_commit_that_stores(store, flow_control, first, s
         assert read_state(store, earlier.id) is _D.DROPPED, "a newer one counts"
 
 
-def test_what_is_held_is_let_go_once(store):
+def test_held_delivery_is_released_once(store):
     """Of two routers the second finds that it was done; sent again, the first is told the same."""
     flow_control = FlowControl.parse(debounce="10s")
     command = accepting(store, "k", pace=flow_control)
@@ -320,7 +320,7 @@ def test_a_full_queue_holds_back_what_is_let_go(store):
     assert store.do(releasing(store, flow_control, command.id)).created
 
 
-def test_what_no_run_can_be_made_of_fails(store):
+def test_delivery_that_fits_no_run_fails(store):
     """A group whose trigger is gone ends, with the reason."""
     flow_control = FlowControl.parse(debounce="1s")
     command = accepting(store, "k", pace=flow_control)
@@ -359,7 +359,7 @@ def test_a_decision_waits_for_a_full_queue(store):
     assert waiting(store, HOOK, 1) == ["d1"]
 
 
-def test_a_decision_goes_by_the_pace(store):
+def test_decision_follows_flow_control(store):
     """What passed its filter is held like any other."""
     flow_control = FlowControl.parse(debounce="10s")
     store.do(*(accepting(store, name, filtered=True, start=None, id=name) for name in ("d1", "d2")))
@@ -383,7 +383,7 @@ def test_a_replay_is_a_new_delivery(store):
     assert store.do(ReplayDelivery("x", command.id)).code == "no_trigger"
 
 
-def test_what_was_turned_away_at_the_door_is_not_replayed(store):
+def test_rejected_delivery_is_not_replayed(store):
     """What is kept of it is for people to see: it may be cut, or nothing. What was refused later was kept as it came."""
     store.do(RejectDelivery(id="d_r", trigger=HOOK, why="too_large", note="it is too large", body=b""))
     answer = store.twice(ReplayDelivery("again", "d_r"))
@@ -414,7 +414,7 @@ def test_a_key_may_be_forgotten(store):
         assert store.do(ReleaseSourceKey(HOOK, key)).code == "not_found"
 
 
-def test_a_desk_says_whether_it_can_fetch(store):
+def test_consumer_reports_whether_it_can_fetch(store):
     """One row for each process; it goes with its session."""
     assert store.twice(ReportConsumer(HOOK, 5, None, None)) == DONE
     assert store.do(ReportConsumer(HOOK, None, 9, "refused")) == DONE
@@ -440,7 +440,7 @@ def test_old_deliveries_go_and_their_keys_with_them(store, clock):
     assert store.do(accepting(store, "k")).first
 
 
-def test_what_is_undecided_stays(store, clock):
+def test_undecided_delivery_stays(store, clock):
     """So does the event that it tells of."""
     store.do(announced(hook(), on_event()))
     store.do(event(id="e1", keep_until=clock.now() + 1))
@@ -469,7 +469,7 @@ def test_a_long_dedup_outlives_the_deliveries(store, clock):
     assert store.reader.read_text("select * from flow_control") == []
 
 
-def test_a_pace_takes_no_more_than_it_can_hold(store, monkeypatch):
+def test_a_flow_control_takes_no_more_than_it_can_hold(store, monkeypatch):
     """Whoever sends is told to wait, and nothing is stored."""
     monkeypatch.setattr(flow_control, "_MOST_HELD", 2)
     batching = FlowControl.parse(batch=100)

@@ -40,7 +40,7 @@ def test_cancel_of_a_halted_run_takes_it_back_if_that_is_wanted(store, on_cancel
         assert (view.reason, view.failure, view.failed_ident) == (None, None, None)
 
 
-def test_what_is_no_workflow_has_nothing_to_take_back(store):
+def test_only_a_workflow_can_be_undone(store):
     """A script or task is one step without undo: it ends at once."""
     cancelling(store, "undo", kind="task")
     run = store.begin(kind="task")
@@ -48,7 +48,7 @@ def test_what_is_no_workflow_has_nothing_to_take_back(store):
     assert store.state(run.id) is RunState.CANCELLED
 
 
-def test_failed_run_is_taken_back_only_by_an_express_wish(store):
+def test_failed_run_is_undone_only_on_request(store):
     """Else it has ended, and keeps what it did."""
     cancelling(store, "undo")
     run = store.begin(kind="workflow")
@@ -76,7 +76,7 @@ def test_run_that_is_taken_back_is_cancelled_once(store):
     assert store.state(run.id) is RunState.RETRYING
 
 
-def test_run_that_waits_to_be_taken_back_can_be_kept_as_it_stands(store):
+def test_run_that_waits_for_its_undo_can_be_kept(store):
     """No worker may ever come for it."""
     cancelling(store, "undo")
     run = store.begin(kind="workflow")
@@ -142,7 +142,7 @@ def test_reopen_after_a_rollback_forgets_what_it_gave_up(store):
     assert counted(store, run.id) == ["s1"]
 
 
-def test_result_is_refused_for_a_step_that_stands_on_what_was_taken_back(store):
+def test_result_is_refused_for_a_step_on_an_undone_one(store):
     """The run would take the others for done."""
     failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
     run = rolled_back(store, lambda run: outcome(run, 4, "bad", **failed))

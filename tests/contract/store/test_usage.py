@@ -8,7 +8,7 @@ def read_usage(store):
     return {session.id: (session.memory, session.processor) for session in status.sessions(store.reader)}
 
 
-def test_beat_tells_what_its_process_takes(store, second):
+def test_heartbeat_reports_the_usage_of_its_process(store, second):
     """The newest beat counts; what one does not say stays, and another process's stays as it is."""
     assert read_usage(store)[store.session] == (None, None)
     store.do(RecordHeartbeat(5 * 1024**3, 1_250))
@@ -20,7 +20,7 @@ def test_beat_tells_what_its_process_takes(store, second):
     assert read_usage(store)[store.session] == (1024, 0)
 
 
-def test_beat_tells_which_attempts_wait_for_a_child_process(store, second):
+def test_beat_reports_which_attempts_wait_for_a_child_process(store, second):
     """It stays until another beat says otherwise; an empty one says that none waits."""
 
     def queue(process):

@@ -115,7 +115,7 @@ def site(store):
     return Site(store)
 
 
-def test_failure_is_told_at_once_and_once(site):
+def test_failure_is_reported_at_once_and_once(site):
     """By its step and error, under the tier of its automation; a second look and a second watcher add nothing."""
     site.announce("a", tier="page", owner="ann")
     site.fail()
@@ -157,7 +157,7 @@ def test_same_failure_again_is_the_same_incident(site):
     assert {IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED} <= {kind for _, kind, _ in site.wrong()}
 
 
-def test_hundreds_of_causes_at_once_are_all_told(site):
+def test_hundreds_of_causes_at_once_are_all_reported(site):
     """None is lost between the commits of one look."""
     names = [f"job{number:03}" for number in range(260)]
     site.announce(*names)
@@ -199,7 +199,7 @@ def test_silence_is_one_incident_until_a_success(site):
 
 
 @pytest.mark.parametrize("act", [PauseAutomation("a", None, "ann", "holiday"), RetireAutomation("a")])
-def test_who_is_paused_or_retired_is_missed_by_nobody(site, act):
+def test_paused_or_retired_automation_is_not_missed(site, act):
     """An open silence ends with the act of a person."""
     site.announce("a", silence="2h")
     site.succeed()
@@ -210,7 +210,7 @@ def test_who_is_paused_or_retired_is_missed_by_nobody(site, act):
     assert IncidentKind.SILENCE not in {kind for _, kind, _ in site.wrong()}
 
 
-def test_many_of_one_cause_are_told_as_one(site):
+def test_many_of_one_cause_are_reported_as_one(site):
     """A dead night is one message; each of what is in it is listed, and all are over when they are."""
     names = [f"job{number:02}" for number in range(12)]
     site.announce(*names, silence="2h")
@@ -230,7 +230,7 @@ def test_many_of_one_cause_are_told_as_one(site):
     assert site.wrong() == []
 
 
-def test_dead_scheduler_is_told_and_not_what_follows(site):
+def test_dead_scheduler_is_reported_and_not_what_follows(site):
     """Nothing starts any more: one message names the scheduler, whatever is late or silent because of it."""
     site.announce("a", "b", every="1h")
     site.succeed("a")
@@ -244,7 +244,7 @@ def test_dead_scheduler_is_told_and_not_what_follows(site):
     assert site.notices() == [(NotificationEvent.OPENED, "ops")]
 
 
-def test_nobody_takes_it_so_others_hear(site):
+def test_unacknowledged_incident_escalates(site):
     """After a quarter of an hour it goes to whom the route names; who acknowledges in time ends that."""
     site.fail()
     site.evaluate()
@@ -271,7 +271,7 @@ def test_secrets_are_in_no_incident(site):
     assert site.store.read("errors")[0].message == "s1: ValueError: password *** refused"
 
 
-def test_what_changed_before_a_failure_is_told(site):
+def test_changes_before_a_failure_are_reported(site):
     """New code and what people did, of this automation alone; another failure later does not forget it."""
     site.announce("a", "b")
     site.store.clock.forward(60_000)
@@ -293,7 +293,7 @@ def test_what_changed_before_a_failure_is_told(site):
     assert (incident.number, incident.facts["changed"]) == (2, changed)
 
 
-def test_changed_definition_and_host_are_told(site):
+def test_changed_definition_and_host_are_reported(site):
     """A definition that was announced anew as it was is no change, nor is what is seen of a host for the first time."""
     site.store.announce("a", "b", fingerprint="one")
     site.store.do(RecordRunConditions((runtime("2.31"),)))
@@ -340,7 +340,7 @@ def test_hosts_that_are_gone_are_forgotten(site):
     assert site.store.do(RecordRunConditions((runtime("2.32", "c4"),))) == NumberAnswer(1)
 
 
-def test_circumstances_follow_a_rename_and_outlive_retention_once(site):
+def test_run_conditions_follow_a_rename_and_outlive_retention_once(site):
     """What changed under the old name is told under the new one; of each subject the newest stays."""
     site.store.announce("a", fingerprint="one")
     for code in ("two", "three"):
@@ -358,7 +358,7 @@ def test_circumstances_follow_a_rename_and_outlive_retention_once(site):
     assert [condition.was["fingerprint"] for condition in changes_since(site.store.reader, 0).conditions] == ["two"]
 
 
-def test_failure_without_a_change_before_it_says_nothing(site):
+def test_failure_without_a_change_before_it_reports_nothing(site):
     """What changed long ago, or elsewhere, is no cause."""
     site.announce("a")
     site.store.clock.forward(2 * HOUR)
@@ -393,7 +393,7 @@ def test_window_of_the_fail_rate_is_the_one_that_is_set(site):
     assert incident.facts["counted"] == "in 6h"
 
 
-def test_early_signs_are_told_once_at_the_time_of_the_digest(site):
+def test_early_signs_are_reported_once_at_the_time_of_the_digest(site):
     """By whichever watcher, and nothing where there is nothing to say; the alert is about no incident, and stays until told."""
     site.announce("a")
     at = next_clock_time(DEFAULT_DIGEST, ROUTING.zone, site.store.clock.now() + HOUR)
@@ -416,7 +416,7 @@ def test_early_signs_are_told_once_at_the_time_of_the_digest(site):
     assert site.notices() == [(NotificationEvent.DIGEST, "ops")] * 2
 
 
-def test_digest_that_nobody_could_write_is_tried_again(site, monkeypatch):
+def test_digest_that_failed_is_tried_again(site, monkeypatch):
     """A look that fails forgets nothing."""
     site.announce("a")
     site.store.do(PauseAutomation("a", None, "ann", None))
@@ -449,7 +449,7 @@ def test_clock_that_was_ahead_does_not_mute_what_is_open(site):
     assert [state for _, kind, state in site.wrong() if kind is IncidentKind.PERMANENT_ERROR] == []
 
 
-def test_incident_says_what_is_missing_and_what_comes_next(site):
+def test_incident_states_what_is_missing_and_what_comes_next(site):
     """Of silence the last success, the slots since and the next one; of a failure the same without a count."""
     site.announce("a", every="1h")
     site.succeed()
@@ -474,7 +474,7 @@ def test_incident_says_what_is_missing_and_what_comes_next(site):
     assert fields["Next try"]
 
 
-def test_failure_that_nothing_tries_again_says_that(site):
+def test_failure_without_a_retry_is_marked(site):
     """It was started by a person, and waits for one."""
     site.announce("a")
     site.fail()
@@ -493,7 +493,7 @@ def ask_question(site, question):
     )
 
 
-def test_question_that_nobody_answers_is_told_with_its_choices(site):
+def test_question_that_no_one_answers_is_reported_with_its_choices(site):
     """Without its evidence, with secrets hidden, and no longer than a message."""
     question = {"text": f"Ship to hush? {'x' * 1_000}", "choices": [*"abcdefghijkl"], "evidence": {"token": "t0p"}}
     site.announce("a")
@@ -509,7 +509,7 @@ def test_question_that_nobody_answers_is_told_with_its_choices(site):
 
 
 @pytest.mark.parametrize("question", [b"\x00aes\x00sealed", b"[]", b"{}", None])
-def test_question_that_cannot_be_read_is_told_without_its_words(site, question):
+def test_question_that_cannot_be_read_is_reported_without_its_words(site, question):
     """A codec is no business of the watcher."""
     site.announce("a")
     assert "what" not in ask_question(site, question).facts

@@ -48,7 +48,7 @@ def test_death_of_a_worker_is_on_its_run(store, second, clock, ending, noticed):
     assert (loss.resumed_at, loss.resumed_after_ms) == (started_at + 2_500, 2_500)
 
 
-def test_each_death_is_told_to_the_claim_that_continues_after_it(store, second, new_process, clock):
+def test_each_death_is_reported_to_the_claim_that_continues_after_it(store, second, new_process, clock):
     """The newest first in the story; a claim after an ordinary wait hears of none."""
     third = new_process().open()
     third.announce("a", "b")
@@ -71,7 +71,7 @@ def test_process_that_ends_by_itself_is_no_loss(store, second):
     assert losses(second, run.id) == []
 
 
-def test_drain_that_no_one_asked_for_is_a_loss(store, second, clock):
+def test_drain_that_no_one_requested_is_a_loss(store, second, clock):
     """As a death is: which process, when, how it ended, who continued the run after how long; each run that it had keeps it."""
     runs = [store.begin() for _ in range(2)]
     clock.forward(2_000)

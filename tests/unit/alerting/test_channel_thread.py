@@ -11,7 +11,7 @@ from mainspring.alerting.notifiers.channel_thread import ChannelThread
 pytestmark = pytest.mark.asyncio
 
 
-async def test_next_act_may_begin_at_once():
+async def test_next_call_may_start_at_once():
     """Whoever was told of an end need not wait for the thread to be gone, after a fault neither."""
     thread = ChannelThread("mainspring-test")
     for number in range(300):
@@ -20,7 +20,7 @@ async def test_next_act_may_begin_at_once():
             await thread.run(lambda: 1 // 0)
 
 
-async def test_act_that_was_left_to_itself_keeps_out_the_next_until_it_ends():
+async def test_abandoned_call_blocks_the_next_until_it_ends():
     """What hangs does not add up."""
     thread, blocker = ChannelThread("mainspring-test"), threading.Event()
     hanging = asyncio.create_task(thread.run(blocker.wait))

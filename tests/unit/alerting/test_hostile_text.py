@@ -65,7 +65,7 @@ def is_harmless(text):
     return all(is_plain_line(line) for line in text.split("\n"))
 
 
-async def test_terminal_shows_it(notice, capfd):
+async def test_terminal_displays_it(notice, capfd):
     """No sign that moves, colours or renames; a line a field, none endless."""
     await TerminalLink().send(notice, None)
     text = capfd.readouterr().err
@@ -86,7 +86,7 @@ async def test_mail_has_no_header_and_no_reader_more(notice):
     assert is_harmless(mail.get_payload(decode=True).decode().replace("\r\n", "\n"))
 
 
-async def test_slack_calls_nobody(notice):
+async def test_slack_mentions_no_one(notice):
     """No mention, no link, no message that is cut in two."""
     async with serving(SlackPeer()) as peer:
         link = SlackLink(

@@ -78,7 +78,7 @@ async def test_notices_of_one_opening_are_one_conversation():
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
-async def test_password_is_used_and_never_told():
+async def test_password_is_used_and_never_reported():
     """A login that is refused makes mail wait, and its error holds no part of the secret."""
 
     def check(server, session, envelope, mechanism, data):
@@ -97,7 +97,7 @@ async def test_password_is_used_and_never_told():
         await link_to(1, login="secret:m@", m="n0-word-0f-a-text").send(notice(), None)
 
 
-async def test_mail_is_not_sent_in_the_clear_where_tls_was_asked_for():
+async def test_mail_is_not_sent_in_the_clear_where_tls_was_requested():
     """A server that offers no STARTTLS gets neither password nor mail."""
     box = Box()
     async with server(box) as port:
@@ -109,7 +109,7 @@ async def test_mail_is_not_sent_in_the_clear_where_tls_was_asked_for():
 @pytest.mark.parametrize(
     ("answer", "is_final"), [("554 looks like spam", True), ("451 come back later", False), ("552 too large", True)]
 )
-async def test_answer_of_the_server_says_whether_to_try_again(answer, is_final):
+async def test_answer_of_the_server_states_whether_to_try_again(answer, is_final):
     """Of this mail it is certain that it was not taken."""
     box = Box()
     box.answers = [answer]
@@ -161,7 +161,7 @@ def _drag_on(listening, ended):
             ended.set()
 
 
-async def test_name_that_is_looked_up_for_ever_holds_its_own_channel_only(monkeypatch):
+async def test_endless_name_resolution_blocks_its_own_channel_only(monkeypatch):
     """The process waits for no such thread at its end, and the next mail does not start another one."""
     answer, has_request, threads = threading.Event(), threading.Event(), []
 

@@ -56,7 +56,7 @@ def test_early_signs_and_incidents_are_one_digest():
     assert [field.label for field in notices((about_none, quiet)).fields][-1] == "Paused long"
 
 
-def test_each_message_tells_the_head_of_the_audit_log():
+def test_each_message_reports_the_head_of_the_audit_log():
     """Kept in a mailbox or a chat, it shows later that nothing was cut off."""
     head = AuditHead(7, "0123456789abcdef" * 4)
     notices = NoticeRenderer({}.get, page, tuple, NotificationContext(), audit_head=lambda: head)

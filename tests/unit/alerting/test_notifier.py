@@ -168,7 +168,7 @@ async def send_alerts(store, links, within_s=10.0):
     await notifier(store, links).run_once(within_s)
 
 
-async def test_alerts_are_told_in_order_with_what_the_channel_remembers():
+async def test_alerts_are_sent_in_order_with_the_reference_of_the_channel():
     """Each channel gets its own; a later notice of one opening finds what the first one showed, also within one lease."""
     store, ops, mail = Alerts(), Link(), Link()
     store.add("ops")
@@ -226,7 +226,7 @@ async def test_link_that_holds_the_threads_of_the_loop_silences_no_other():
         (RuntimeError("a library's"), True),
     ],
 )
-async def test_only_what_may_have_been_shown_is_told_as_such(fault, is_again):
+async def test_only_a_doubtful_alert_is_marked_as_repeated(fault, is_again):
     """A channel that can look is asked to where nobody knows, and only there."""
     store, ops = Alerts(), Link()
     store.add("ops")
@@ -237,7 +237,7 @@ async def test_only_what_may_have_been_shown_is_told_as_such(fault, is_again):
     assert ops.visible_messages == [("opened", "a_1", None, is_again)]
 
 
-async def test_doubt_lasts_until_it_is_told():
+async def test_doubt_lasts_until_it_is_reported():
     """A certain failure after an uncertain one leaves it uncertain."""
     store, ops = Alerts(), Link()
     store.add("ops")
@@ -259,7 +259,7 @@ async def test_notice_that_is_never_taken_keeps_no_other_waiting():
     assert [refusal.fault for refusal in store.settled[0].refused] == ["too long", "ValueError: no words"]
 
 
-async def test_what_is_over_is_not_called_for():
+async def test_resolved_incident_is_not_sent():
     """An incident that ended while its channel was away is told by its end alone; one that mended itself at once by nothing."""
     store, ops = Alerts(), Link()
     over = incident(state=IncidentState.RESOLVED, resolved_at=AT + 300_000)
@@ -304,7 +304,7 @@ async def test_slow_channel_holds_no_other_and_no_end(monkeypatch):
     assert store.rows[0].tried
 
 
-async def test_running_notifier_tells_what_comes_and_outlives_its_store():
+async def test_running_notifier_sends_new_alerts_and_outlives_its_store():
     """It is woken by changes, goes on after the store was away, and leaves nothing behind when it is closed."""
     store, ops = Alerts(), Link()
     alert_notifier = notifier(store, {"ops": ops})
@@ -322,7 +322,7 @@ async def test_running_notifier_tells_what_comes_and_outlives_its_store():
     assert ops.closed == 1
 
 
-async def test_two_notifiers_tell_each_alert_once():
+async def test_two_notifiers_report_each_alert_once():
     """A channel is one Notifier's at a time."""
     store, ops = Alerts(), Link()
     for number in range(20):
@@ -339,7 +339,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_death_at_any_place_shows_one_message(place):
+async def test_death_at_any_place_displays_one_message(place):
     """Whoever dies between taking, telling and settling: the next Notifier leaves exactly one visible message, with its details."""
     store = Alerts()
     store.add("ops")

@@ -40,7 +40,7 @@ async def test_terminal_is_the_standard_error(capfd):
     assert err.splitlines()[:2] == ["[page] backup: opened", "  What  403 & <!channel> *denied*"]
 
 
-async def test_apprise_tells_what_it_speaks_to():
+async def test_apprise_reports_what_it_speaks_to():
     """Title and text arrive, with the kind of what is told."""
     pytest.importorskip("apprise")
     async with serving(Json()) as peer:
@@ -54,7 +54,7 @@ async def test_apprise_tells_what_it_speaks_to():
         await link.close()
 
 
-async def test_apprise_that_cannot_deliver_tells_no_secret():
+async def test_apprise_that_cannot_deliver_reports_no_secret():
     """The address, which is a secret, is in no error."""
     pytest.importorskip("apprise")
     async with serving(Json()) as peer:
@@ -68,7 +68,7 @@ async def test_apprise_that_cannot_deliver_tells_no_secret():
         await AppriseLink(read_channel_address("apprise://secret:a"), secrets(a="nonsense")).send(notice(), None)
 
 
-async def test_apprise_that_hangs_holds_nobody(monkeypatch):
+async def test_apprise_that_hangs_blocks_no_one(monkeypatch):
     """It is given up in a thread that neither others nor the end of the process wait for."""
     pytest.importorskip("apprise")
     monkeypatch.setattr(apprise, "WITHIN_S", 0.1)
@@ -86,7 +86,7 @@ async def test_apprise_that_hangs_holds_nobody(monkeypatch):
     assert [(thread.name, thread.daemon) for thread in new_threads] == [("mainspring-apprise", True)]
 
 
-async def test_missing_apprise_is_told_with_its_cure(monkeypatch):
+async def test_missing_apprise_is_reported_with_its_fix(monkeypatch):
     """The error says what to install."""
     monkeypatch.setitem(sys.modules, "apprise", None)
     with pytest.raises(ConfigError, match="not installed") as caught:

@@ -82,7 +82,7 @@ async def test_wrong_key_concerns_the_channel():
         ((404, {}, b"<html>"), False, False, None),
     ],
 )
-async def test_answers_say_whether_and_when_to_try_again(fault, is_final, is_unknown, wait):
+async def test_answers_state_whether_and_when_to_try_again(fault, is_final, is_unknown, wait):
     """A bad event is never taken; all else waits, for as long as is asked but not for days."""
     async with serving(PagerDutyPeer()) as peer:
         peer.faults = [("enqueue", fault)]

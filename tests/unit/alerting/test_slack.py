@@ -74,7 +74,7 @@ async def test_long_details_stay_one_message():
 @pytest.mark.parametrize("channel", ["#ops", "C01OPS"])
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("fault", [DROP_AFTER, DROP_BEFORE])
-async def test_unknown_outcome_shows_one_message(channel, number, fault):
+async def test_unknown_outcome_displays_one_message(channel, number, fault):
     """A connection that breaks after the message, or after the details, leaves one of each: what we posted is looked for."""
     async with serving(SlackPeer()) as peer:
         peer.faults = [("chat.postMessage", None)] * (number - 1) + [("chat.postMessage", fault)]
@@ -101,7 +101,7 @@ async def test_message_of_another_opening_is_not_taken_for_ours():
         await link.close()
 
 
-async def test_message_is_posted_where_looking_is_not_allowed(caplog):
+async def test_message_is_posted_without_read_permission(caplog):
     """A bot without the scope tells all the same, and the log says what may follow."""
     async with serving(SlackPeer()) as peer:
         peer.lacks = {"conversations.history"}
@@ -112,7 +112,7 @@ async def test_message_is_posted_where_looking_is_not_allowed(caplog):
         await link.close()
 
 
-async def test_message_that_was_deleted_is_posted_anew():
+async def test_message_that_was_deleted_is_posted_again():
     """A reference that leads nowhere costs a new message, not a lost notice."""
     async with serving(SlackPeer()) as peer:
         link = link_to(peer)
@@ -127,7 +127,7 @@ async def test_message_that_was_deleted_is_posted_anew():
     ("channel", "token", "text"),
     [("#ops", "xoxb-wrong", "invalid_auth"), ("#nowhere", SlackPeer.TOKEN, "channel_not_found")],
 )
-async def test_no_of_slack_is_told_and_concerns_the_channel(channel, token, text):
+async def test_refusal_of_slack_is_reported_for_the_channel(channel, token, text):
     """A wrong token or channel makes notices wait, and is told without the token."""
     async with serving(SlackPeer()) as peer:
         link = link_to(peer, channel, token)
@@ -151,7 +151,7 @@ async def test_notice_that_slack_never_takes_is_final():
         await link.close()
 
 
-async def test_pace_of_slack_is_kept():
+async def test_rate_limit_of_slack_is_obeyed():
     """Of more than it takes in a second nothing is refused: requests wait for each other."""
     async with serving(SlackPeer(gap_s=0.05)) as peer:
         link = link_to(peer, gap_s=0.06)
@@ -161,7 +161,7 @@ async def test_pace_of_slack_is_kept():
         await link.close()
 
 
-async def test_too_much_at_once_says_how_long_to_wait():
+async def test_too_much_at_once_states_how_long_to_wait():
     """Retry-After is told on; what stands there already is not posted again."""
     async with serving(SlackPeer(gap_s=60)) as peer:
         link = link_to(peer)
@@ -174,7 +174,7 @@ async def test_too_much_at_once_says_how_long_to_wait():
         await link.close()
 
 
-async def test_message_without_its_details_is_not_posted_again_by_a_bot_that_may_not_look():
+async def test_message_without_its_details_is_not_posted_again_without_read_permission():
     """Whoever posted it still knows where it is."""
     async with serving(SlackPeer()) as peer:
         peer.lacks = {"conversations.history", "conversations.replies"}
@@ -230,7 +230,7 @@ async def test_answer_of_any_size_is_bounded():
         await link.close()
 
 
-async def test_secret_is_looked_up_for_each_notice():
+async def test_secret_is_resolved_for_each_notice():
     """A token that was replaced counts at once, and one that is not set is told by its name."""
     async with serving(SlackPeer()) as peer:
         link = SlackLink(read_channel_address(f"slack://secret:bot/#ops?api={peer.url}"), secrets(), CLOCK, 0)

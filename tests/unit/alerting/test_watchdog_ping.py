@@ -52,14 +52,14 @@ def test_all_moves():
 
 
 @pytest.mark.parametrize(("due_at", "is_still"), [(None, False), (NOW - UNSENT_MS + 1, False), (NOW - UNSENT_MS, True)])
-def test_alert_that_cannot_be_told_ends_the_sign(due_at, is_still):
+def test_alert_that_cannot_be_reported_ends_the_sign(due_at, is_still):
     """After ten minutes."""
     verdict = still(channels=[channel(None), channel(due_at)])
     assert verdict == ("channel ops takes nothing" if is_still else None)
 
 
 @pytest.mark.parametrize("role", ["worker", "scheduler"])
-def test_process_that_stands_still_ends_the_sign(role):
+def test_stuck_process_ends_the_ping(role):
     """Alone after a minute, beside others after half of one, by its beats alone: nobody asks whether an incident is open."""
     other_processes = tuple(process for process in ALIVE if process.role != role)
     assert still(*other_processes, process(role, NOW - MINUTE + 1), automation=scheduled()) is None
@@ -90,7 +90,7 @@ def test_store_that_takes_nothing_of_ours_ends_the_sign():
     assert still(*ALIVE, process("watcher", NOW - 30 * SECOND + 1, session=9), session=9) is None
 
 
-def test_slot_that_nobody_makes_ends_the_sign():
+def test_slot_that_no_one_makes_ends_the_sign():
     """Five minutes after its time, from when somebody waits for it."""
     for late_ms, is_still in ((5 * MINUTE - 1, False), (5 * MINUTE, True)):
         late = (cadence(every="1h", next_slot_at=NOW - late_ms),)
@@ -99,7 +99,7 @@ def test_slot_that_nobody_makes_ends_the_sign():
         assert still(*ALIVE, automation=scheduled(cadences=late, served=0)) is None
 
 
-def test_work_that_nobody_takes_ends_the_sign():
+def test_work_that_no_one_takes_ends_the_sign():
     """It waits for an hour, and nothing else began; a queue that is paused waits by intent."""
     waits = scheduled(waiting=WaitingRuns(3, NOW - HOUR, "mail"))
     assert "nobody takes the runs of backup" in still(*ALIVE, automation=waits)
@@ -145,7 +145,7 @@ async def test_sign_is_given_once_a_minute(monkeypatch):
 
 
 @pytest.mark.asyncio
-async def test_nobody_listens():
+async def test_no_listener():
     """Without an address nothing is ever due."""
     watchdog = WatchdogPing(None, secrets(), CLOCK)
     assert not watchdog.is_due
@@ -156,7 +156,7 @@ async def test_nobody_listens():
 @pytest.mark.parametrize(
     "fault", [DROP_BEFORE, (500, {}, {}), (302, {"location": "/"}, {}), (410, {}, {}), "no secret"]
 )
-async def test_fault_outside_is_logged_once_and_raised_to_nobody(caplog, fault):
+async def test_fault_outside_is_logged_once_and_raised_to_no_one(caplog, fault):
     """The address is not in the log, for its secret is who we are."""
     async with serving(Watchdog()) as peer:
         known = {} if fault == "no secret" else {"dog": f"{peer.url}/w0rd-of-the-dog"}

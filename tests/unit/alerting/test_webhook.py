@@ -59,7 +59,7 @@ async def test_notice_is_signed_by_every_secret_of_a_rotation(secret):
 @pytest.mark.parametrize(
     ("status", "is_final"), [(400, True), (413, True), (422, True), (401, False), (404, False), (410, False)]
 )
-async def test_answer_says_whether_the_notice_or_the_channel_is_at_fault(status, is_final):
+async def test_answer_states_whether_the_notice_or_the_channel_is_at_fault(status, is_final):
     """What is wrong with one notice stops no other; what is wrong with the address makes all wait."""
     async with serving(Receiver()) as peer:
         peer.faults = [("", (status, {}, {}))]
@@ -70,7 +70,7 @@ async def test_answer_says_whether_the_notice_or_the_channel_is_at_fault(status,
         await link.close()
 
 
-async def test_secret_of_another_form_is_told_without_its_value():
+async def test_secret_of_another_form_is_reported_without_its_value():
     """It is seen before anything is sent."""
     link = link_to("http://127.0.0.1:1", hook="not base 64!", path="p")
     with pytest.raises(OptionError, match="not base 64") as caught:

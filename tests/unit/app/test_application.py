@@ -13,7 +13,7 @@ from mainspring.store.read.runs.run_views import run_view
 from mainspring.store.sqlite.store import SqliteStore
 
 
-def test_acts_at_the_same_time_share_one_store_that_is_open(tmp_path, monkeypatch):
+def test_operations_at_the_same_time_share_one_store_that_is_open(tmp_path, monkeypatch):
     """Who comes while the store is being opened waits until it is, and gets the same one."""
     opening, may_go_on, opened = threading.Event(), threading.Event(), []
     real = SqliteStore.open
@@ -54,7 +54,7 @@ async def _runs_in_a_loop(app, work):
     app.run(work)
 
 
-def test_run_in_a_thread_that_has_a_loop_says_what_to_write(tmp_path, recwarn):
+def test_run_in_a_thread_with_a_loop_names_the_call_to_use(tmp_path, recwarn):
     """A notebook, or a coroutine that calls it: no coroutine is made that nobody awaits, and the message has the other form."""
     with Registry() as registry:
 

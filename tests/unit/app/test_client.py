@@ -102,7 +102,7 @@ async def test_run_is_started_and_its_result_is_typed(world):
 
 
 @pytest.mark.asyncio
-async def test_verbs_act_as_the_holder_of_the_token(world):
+async def test_verbs_run_as_the_holder_of_the_token(world):
     """Signal, publish, cancel; a run that did not succeed is an error with its state."""
     async with client_of(world, "olga") as client:
         handle = await client.start("pay", amount=1)
@@ -136,7 +136,7 @@ async def test_answer_names_its_question_where_several_are_open(world):
 
 
 @pytest.mark.asyncio
-async def test_run_that_failed_says_why(world):
+async def test_run_that_failed_gives_the_reason(world):
     """With the failure as the run has it; what is sealed of it stays where the codec is."""
     client = client_of(world)
     handle = await client.start("pay", amount=1)
@@ -171,7 +171,7 @@ async def test_errors_are_those_of_an_app(world):
 
 
 @pytest.mark.asyncio
-async def test_act_whose_answer_was_lost_counts_once(world):
+async def test_operation_whose_answer_was_lost_counts_once(world):
     """Sent again under the same command id, until there is an answer; and not for ever."""
     handle = await client_of(world, "ann", None, 503, 502).start("pay", amount=1)
     assert [row.id for row in world.site.reads.list_runs().runs] == [handle.id]
@@ -183,7 +183,7 @@ async def test_act_whose_answer_was_lost_counts_once(world):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("page", [b"<html>Sign in</html>", b"", b"\xff"])
-async def test_page_of_something_in_between_is_told_as_that(page):
+async def test_page_of_a_proxy_is_reported(page):
     """A proxy that asks people to sign in answers 200 to everything: what is wrong is the address, not some JSON."""
     async with Client(
         "http://here", transport=httpx2.MockTransport(lambda _: httpx2.Response(200, content=page))
@@ -195,7 +195,7 @@ async def test_page_of_something_in_between_is_told_as_that(page):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("path", ["//evil.example/x", "https://evil.example/x", "/runs", "../../x"])
-async def test_token_goes_to_the_project_alone(path):
+async def test_token_goes_to_the_project_only(path):
     """Whatever the path is made of."""
     requests = []
 

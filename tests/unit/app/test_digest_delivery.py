@@ -9,7 +9,7 @@ from mainspring.store.sqlite.store import SqliteStore
 from mainspring.testing.clock import FakeClock
 
 
-def test_digest_is_told_once_at_its_time(tmp_path, capsys):
+def test_digest_is_reported_once_at_its_time(tmp_path, capsys):
     """Nothing before its time, then one message with what it says, and no other that day."""
     (tmp_path / "mainspring.toml").write_text(
         '[project]\ntimezone = "UTC"\n[store]\nurl = "state.db"\n[notify]\ndigest = "12:00"\n[notify.channels]\nme = "terminal"\n'

@@ -226,7 +226,7 @@ def test_lost_interval_is_undecided_until_it_is_caught_up_or_dismissed(restored)
     assert len(again.refused) == 5, "no one has to decide on it any more"
 
 
-def test_one_lost_due_time_is_told_in_the_singular(restored, capsys):
+def test_one_lost_due_time_is_reported_in_the_singular(restored, capsys):
     """As a person would say it."""
     site, _ = restored
     found = site.reads.lost_interval(100)
@@ -272,7 +272,7 @@ def silent(reader, now):
     }
 
 
-def test_store_that_was_lost_altogether_says_that_changes_are_not_known(site):
+def test_store_that_was_lost_altogether_reports_that_changes_are_not_known(site):
     """There is nothing to read them from."""
     site.open()
     copy = back_up(site.url, site.folder, clock=site.clock, keep=None).path

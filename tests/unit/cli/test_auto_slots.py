@@ -50,7 +50,7 @@ def test_next_of_a_range_marks_days_and_closed_times(cli, folder):
     assert "clocks go forward" in text
 
 
-def test_next_of_a_range_shows_what_is_on_record(cli, stage, hourly):
+def test_next_of_a_range_displays_what_is_on_record(cli, stage, hourly):
     """Beside what would have run, what did."""
     stage.do(MakeSlot("tidy", hourly, hourly + HOUR, "skipped", None, "run r_1 still goes on"))
     rows = cli("auto", "next", "tidy", "--from", "3h", "--json").json
@@ -65,7 +65,7 @@ def test_next_needs_one_name_or_all(cli, stage):
     assert len(cli("auto", "next", "--all", "--from", "now", "--to", "+3d", "--json").json) == 3
 
 
-def test_backfill_says_what_it_would_do_asks_and_does_it_once(cli, stage, hourly):
+def test_backfill_previews_confirms_and_runs_once(cli, stage, hourly):
     """Counts, wants a yes, and finds everything made the second time."""
     result = cli("auto", "backfill", "tidy", "--from", "3h", "--dry-run")
     assert "3 runs of tidy would be made" in result.out + result.err
@@ -94,7 +94,7 @@ def checks(cli, name):
     return [check for check in cli("doctor", "--json").json if check["name"] == name]
 
 
-def test_cadence_that_slips_is_shown_and_found(cli, stage):
+def test_cadence_that_slips_is_displayed_and_found(cli, stage):
     """Declared each minute, and none of it run, since one run goes on for ever."""
     stage.do(build_announcement(declared(every="1m", cron=None), stage.now))
     top = stage.now - stage.now % 60_000
@@ -107,7 +107,7 @@ def test_cadence_that_slips_is_shown_and_found(cli, stage):
     assert "overlap=" in found["fix"]
 
 
-def test_show_tells_what_clocks_do(cli, stage, hourly):
+def test_show_reports_what_clocks_do(cli, stage, hourly):
     """The policy by name, where there is a time of day; no cadence where nothing was served."""
     out = cli("auto", "show", "tidy").out
     assert "cadence" not in out

@@ -25,7 +25,7 @@ def find(words):
 
 
 @pytest.mark.parametrize(("words", "leaf"), list(leaves()), ids=[words for words, _ in leaves()])
-def test_command_is_what_the_table_says(words, leaf):
+def test_command_matches_the_table(words, leaf):
     """It is there, has the name and the one line of the table, and takes the global flags."""
     command = find(words)
     assert command is not None, f"{leaf.target} is missing"

@@ -135,7 +135,7 @@ def damaged(stage, store_path: Path, request) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("damaged", DAMAGES, indirect=True)
-def test_no_command_that_reads_a_damaged_store_says_that_all_is_well(cli, damaged, folder):
+def test_no_command_calls_a_damaged_store_healthy(cli, damaged, folder):
     """It ends with another code than 0 and says which file is damaged and what to do, whichever page this command reads itself."""
     (folder / "jobs.py").write_text(JOBS)
     for words in READING:
@@ -176,7 +176,7 @@ def test_with_json_the_damage_is_the_one_error(cli, damaged):
 
 
 @pytest.mark.parametrize("damaged", ["people"], indirect=True)
-def test_an_act_on_a_damaged_store_tells_of_the_damage_and_ends_as_the_act_did(cli, damaged):
+def test_operation_on_a_damaged_store_reports_the_damage_and_keeps_its_exit_code(cli, damaged):
     """It was committed: another code than 0 would invite to repeat it."""
     write_damage_note(damaged, "database disk image is malformed")
     result = cli("auto", "pause", "backup")
@@ -192,7 +192,7 @@ def test_a_note_that_a_whole_check_cannot_confirm_is_no_damage(cli, stage, store
     assert cli("runs", "list").code == 0
 
 
-def test_a_store_that_went_back_in_time_looks_well_to_no_reading_command(cli, stage, store_path):
+def test_no_command_calls_a_store_that_went_back_healthy(cli, stage, store_path):
     """Until a process that writes puts it on hold: which commits are missing, and the exit code of its error."""
     connection = apsw.Connection(str(store_path))
     connection.execute("pragma wal_checkpoint(truncate)")

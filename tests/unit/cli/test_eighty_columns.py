@@ -108,13 +108,13 @@ def test_state_severity_and_age_are_never_cut(victim, args):
 
 @pytest.mark.parametrize("victim", [NAMES["long"], NAMES["hostile"]], ids=["long", "hostile"], indirect=True)
 @pytest.mark.parametrize("args", [("runs", "list"), ("incidents", "list")], ids=" ".join)
-def test_names_that_are_long_or_hostile_take_no_room_from_the_rest(victim, args):
+def test_long_or_hostile_names_take_no_width_from_the_rest(victim, args):
     """However long they are, and whatever they would do to a terminal."""
     require_fitting(args)
 
 
 @pytest.mark.parametrize("victim", [NAMES["long"]], ids=["long"], indirect=True)
-def test_what_was_left_out_is_said(victim):
+def test_omitted_rows_are_counted(victim):
     """A wide terminal has all of it."""
     narrow, wide = on_terminal("workers", "list"), on_terminal("workers", "list", columns=400)
     assert "Left out for want of room: " in narrow[-1]
@@ -123,7 +123,7 @@ def test_what_was_left_out_is_said(victim):
 
 
 @pytest.mark.parametrize("victim", [NAMES["long"]], ids=["long"], indirect=True)
-def test_shown_ids_are_accepted(cli, stage, victim):
+def test_displayed_ids_are_accepted(cli, stage, victim):
     """By every command that takes one."""
     run = on_terminal("failed", "list")[1].split()[0]
     assert (len(run), victim.endswith(run)) == (6, True)

@@ -19,7 +19,7 @@ def test_every_code_has_a_meaning():
     assert {code for _, code in exits.EXIT_CODES} <= set(exits.MEANINGS)
 
 
-def test_every_error_of_ours_is_told_apart():
+def test_every_error_of_ours_is_distinguished():
     """Only what users raise inside steps, and a store that is damaged, end as an unexpected failure."""
     unexpected = {
         kind.__name__
@@ -38,7 +38,7 @@ def test_every_error_of_ours_is_told_apart():
     }
 
 
-def test_narrow_rows_stand_above_wide_ones():
+def test_narrow_rows_are_above_wide_ones():
     """No row is hidden by one before it."""
     for place, (kind, _) in enumerate(exits.EXIT_CODES):
         assert not any(issubclass(kind, before) for before, _ in exits.EXIT_CODES[:place]), kind

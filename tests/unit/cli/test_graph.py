@@ -76,7 +76,7 @@ NAMES = st.sampled_from(["a", "b", "c", "d", "e"])
 
 
 @given(st.dictionaries(NAMES, st.lists(NAMES, max_size=3, unique=True), max_size=5))
-def test_any_graph_is_drawn_and_every_linked_name_is_in_it(upstream) -> None:
+def test_any_graph_is_rendered_and_every_linked_name_is_in_it(upstream) -> None:
     """Cycles and names that nobody declared end, and nothing is left out."""
     automations: dict[str, tuple[dict[str, Trigger], list[str]]] = {
         name: ({f"run#{n}": Trigger(source=RunEndSource(automation=source)) for n, source in enumerate(several)}, [])
@@ -96,7 +96,7 @@ def project(folder):
     return folder
 
 
-def test_graph_command_draws_what_the_code_declares(cli, project) -> None:
+def test_graph_command_renders_what_the_code_declares(cli, project) -> None:
     """The whole, the part of a name, data, DOT; a name that is not there."""
     result = cli("auto", "graph", "-m", "night.py")
     assert "extract  (" in result.out

@@ -70,7 +70,7 @@ def test_json_is_one_object_a_line(cli, stage):
     assert first["time"].endswith("Z")
 
 
-def test_run_that_wrote_nothing_says_so(cli, stage):
+def test_run_that_wrote_nothing_is_reported(cli, stage):
     """No lines are no error."""
     run = stage.begin()
     found = cli("runs", "logs", run.id)

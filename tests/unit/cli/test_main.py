@@ -8,14 +8,14 @@ from mainspring.cli.main import run_command_line
 from tests.unit.cli.conftest import BACKUP
 
 
-def test_bare_call_outside_a_project_shows_four_ways_to_begin(cli):
+def test_bare_call_outside_a_project_displays_four_ways_to_begin(cli):
     """Without a configuration and a store nothing is made; four commands are offered."""
     result = cli()
     assert result.code == 0
     assert result.out.count("\n  mainspring ") == 4
 
 
-def test_bare_call_inside_a_project_says_how_things_stand(cli, stage):
+def test_bare_call_inside_a_project_prints_the_status(cli, stage):
     """The verdict, in one sentence."""
     result = cli()
     assert (result.code, result.out) == (0, "✓ All is well: 2 automations, 1 worker, 0 running.\n")
@@ -30,7 +30,7 @@ def test_version_is_one_line(cli):
 @pytest.mark.parametrize(
     ("args", "near"), [(["rnus"], "'runs'"), (["runs", "lst"], "'list'"), (["db", "bckup"], "'backup'")]
 )
-def test_unknown_command_shows_the_nearest(cli, args, near):
+def test_unknown_command_displays_the_nearest(cli, args, near):
     """A slip is a usage error that names what was meant, on every floor of the tree."""
     result = cli(*args)
     assert result.code == 2
@@ -38,7 +38,7 @@ def test_unknown_command_shows_the_nearest(cli, args, near):
     assert result.out == ""
 
 
-def test_global_flags_stand_before_or_behind_the_command(cli, stage):
+def test_global_flags_are_before_or_after_the_command(cli, stage):
     """The same flag works in both places."""
     stage.start()
     assert cli("--json", "runs", "list").json == cli("runs", "list", "--json").json != []
@@ -71,7 +71,7 @@ def test_too_deep_word_is_no_fault_of_ours(cli, folder, stage):
 
 
 @pytest.mark.parametrize("length", [201, 250, 256, 5000])
-def test_name_of_a_store_that_is_too_long_is_told_as_that(cli, length):
+def test_name_of_a_store_that_is_too_long_is_reported(cli, length):
     """Before anything is made: it is not a matter of rights."""
     for args in (["status"], ["db", "migrate"], ["runs", "list"]):
         result = cli("--store", "a" * length, *args)
@@ -79,7 +79,7 @@ def test_name_of_a_store_that_is_too_long_is_told_as_that(cli, length):
         assert f"has {length} bytes, 200 are possible" in result.err
 
 
-def test_longest_name_of_a_store_is_good_for_all_that_lies_beside_it(cli, folder):
+def test_longest_store_name_works_for_its_companion_files(cli, folder):
     """Backups and what a restore keeps aside have longer names than the store."""
     name = "a" * 197 + ".db"
     for args in (["db", "migrate", "--create"], ["db", "backup", "b"], ["db", "restore", "b", "-y"], ["status"]):
@@ -113,12 +113,12 @@ def test_usage_error_is_an_object_too(cli):
     assert msgspec.json.decode(result.err)["code"] == "usage"
 
 
-def test_error_says_what_and_how_to_mend(cli, stage):
+def test_error_has_its_cause_and_fix(cli, stage):
     """The message, then the hint, on stderr."""
     assert cli("runs", "show", "r_none").err == "error: there is no run r_none\nSee: mainspring runs list\n"
 
 
-def test_unexpected_error_is_code_1_and_shows_its_place_with_v(cli, monkeypatch):
+def test_unexpected_error_is_code_1_and_displays_its_place_with_v(cli, monkeypatch):
     """A fault of our own is told as one; -v adds the traceback."""
 
     def broken(*args, **kwargs):
@@ -163,7 +163,7 @@ def test_env_chooses_the_environment(cli, folder):
 
 
 @pytest.mark.parametrize("kind", ["folder", "text"])
-def test_store_of_another_kind_is_refused_and_left_alone(tmp_path, kind, capsys):
+def test_store_of_another_kind_is_refused_and_unchanged(tmp_path, kind, capsys):
     """A folder or a text file named as the store is a mistake of usage; nothing is made beside it."""
     place = tmp_path / "inner" / "thing"
     place.parent.mkdir()

@@ -41,7 +41,7 @@ def test_the_nearest_store_is_named(cli, stage, store_path):
     assert cli("status").code != 2
 
 
-def test_a_bare_call_outside_a_project_says_how_to_begin(cli, monkeypatch):
+def test_a_bare_call_outside_a_project_states_how_to_begin(cli, monkeypatch):
     """Nothing was named there."""
     monkeypatch.delenv("MAINSPRING_STORE_URL")
     assert cli().code == 0
@@ -60,7 +60,7 @@ def test_doctor_names_a_store_that_is_not_there(cli, store_path):
     assert (check["state"], str(store_path) in check["text"]) == ("problem", True)
 
 
-def test_init_creates_the_store_and_says_so(cli, store_path, caplog):
+def test_init_reports_the_new_store(cli, store_path, caplog):
     """So that `status` answers before the first `up`; a second project on it is told that it was there."""
     assert cli("init", "one").code == 0
     assert f"created a new store at {store_path}" in caplog.text
@@ -68,7 +68,7 @@ def test_init_creates_the_store_and_says_so(cli, store_path, caplog):
     assert f"the store is {store_path}, which was there before" in cli("init", "two").err
 
 
-def test_run_and_exec_create_the_store_and_say_so(cli, folder, store_path, caplog):
+def test_run_and_exec_report_the_new_store(cli, folder, store_path, caplog):
     """Once."""
     (folder / "jobs.py").write_text("import mainspring as ms\n@ms.task\ndef sync() -> int:\n    return 1\n")
     assert cli("run", "-m", "jobs.py", "sync").code == 0
@@ -76,7 +76,7 @@ def test_run_and_exec_create_the_store_and_say_so(cli, folder, store_path, caplo
     assert caplog.text.count(f"created a new store at {store_path}") == 1
 
 
-def test_what_creates_a_store_refuses_a_mistyped_one(cli, stage, folder, store_path):
+def test_commands_that_create_a_store_refuse_a_mistyped_one(cli, stage, folder, store_path):
     """Beside a store of a similar name another one is made by an act of its own; where there is none, `run` creates it."""
     (folder / "jobs.py").write_text("import mainspring as ms\n@ms.task\ndef sync() -> int:\n    return 1\n")
     typo = store_path.with_name("stat.db")

@@ -19,7 +19,7 @@ def rows(result):
     return [(row["automation"], row["severity"], row["channel"], row["is_escalation"]) for row in result.json]
 
 
-def test_routes_of_all_show_who_is_told_of_each(cli, stage, folder):
+def test_routes_list_the_recipients_of_each(cli, stage, folder):
     """Each automation with its own severity, where its routes lead."""
     stage.announce(BACKUP, BILL)
     (folder / "mainspring.toml").write_text(
@@ -46,7 +46,7 @@ def test_routes_of_one_show_every_severity(cli, stage, folder):
     assert cli("notify", "routes", "bakup").code == 3
 
 
-def test_what_would_be_wrong_may_be_said(cli, stage, folder):
+def test_routes_can_be_tested_for_a_kind(cli, stage, folder):
     """A route for one kind of incident counts for that kind."""
     (folder / "mainspring.toml").write_text(
         f'{CHANNELS}[[notify.route]]\nmatch = {{ kind = "too_slow" }}\nto = "ops"\n'
@@ -55,7 +55,7 @@ def test_what_would_be_wrong_may_be_said(cli, stage, folder):
     assert len(rows(cli("notify", "routes", "--json"))) == 4
 
 
-def test_test_says_what_each_channel_answers(cli, folder, capsys):
+def test_test_states_what_each_channel_answers(cli, folder, capsys):
     """One that takes it, one whose secret is not set, one that is not there."""
     (folder / "mainspring.toml").write_text(
         '[notify.channels]\nme = "terminal"\nops = "slack://secret:bot/#ops"\nmail = "smtp://127.0.0.1:1/a@example.com"\n'
@@ -98,7 +98,7 @@ def checked(cli):
         ),
     ],
 )
-def test_doctor_says_whether_somebody_is_told(cli, folder, text, state, sentence):
+def test_doctor_reports_whether_a_channel_exists(cli, folder, text, state, sentence):
     """In production a channel is needed, with its secrets."""
     (folder / "mainspring.toml").write_text(text)
     found = checked(cli)
@@ -127,7 +127,7 @@ def report(stage):
     return stage
 
 
-def test_log_lists_what_was_told_and_what_waits(cli, report):
+def test_log_lists_what_was_reported_and_what_waits(cli, report):
     """Newest first, by channel and state; each with what its incident says."""
     result = cli("notify", "log", "--json")
     found = {row["channel"]: (row["state"], row["about"], row["text"]) for row in result.json}
@@ -145,7 +145,7 @@ def test_log_of_nothing_is_empty(cli, stage):
     assert "Nothing was told" in result.err
 
 
-def test_doctor_says_what_waits_for_a_channel_that_nobody_has(cli, report, folder):
+def test_doctor_states_what_waits_for_a_channel_that_no_one_has(cli, report, folder):
     """Its name is gone from the configuration, so it would wait for ever."""
     (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\n')
     (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "alerts"]
@@ -155,7 +155,7 @@ def test_doctor_says_what_waits_for_a_channel_that_nobody_has(cli, report, folde
     )
 
 
-def test_doctor_says_why_alerts_wait_past_their_time(cli, report, folder):
+def test_doctor_gives_the_reason_for_late_alerts(cli, report, folder):
     """Nobody tells them, or the channel takes nothing."""
     (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\nold = "terminal"\n')
 
@@ -170,7 +170,7 @@ def test_doctor_says_why_alerts_wait_past_their_time(cli, report, folder):
     assert "it answers 503" in alerts()
 
 
-def test_doctor_says_when_each_channel_was_told_last(cli, stage, folder):
+def test_doctor_reports_the_last_alert_of_each_channel(cli, stage, folder):
     """Nothing waits: the last delivery is what is worth knowing."""
     (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\n')
     finding = Finding(subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text="x", since_at=0)

@@ -69,7 +69,7 @@ def test_lock_break_wants_a_yes(cli, stage):
     assert cli("locks", "break", "crm", "-y").code == 3
 
 
-def test_audit_log_lists_acts_and_pages(cli, stage):
+def test_audit_log_lists_operations_and_pages(cli, stage):
     """Newest first, refused ones too; filters and --after."""
     run = stage.start()
     cli("runs", "cancel", run)

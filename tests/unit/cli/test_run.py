@@ -57,7 +57,7 @@ def test_timeout_that_is_no_span_is_refused_before_anything_starts(cli, code, st
     assert not store_path.exists()
 
 
-def test_run_that_asks_is_not_waited_for_in_silence(cli, code):
+def test_run_with_a_question_is_not_awaited_silently(cli, code):
     """Without a terminal nobody can answer: the question, the command that answers it, and 6."""
     result = cli("run", "-m", "code.py", "asking")
     assert result.code == 6
@@ -74,7 +74,7 @@ def test_question_with_a_default_is_waited_for(cli, code):
 
 
 @pytest.mark.parametrize("more", [(), ("--watch",)])
-def test_run_that_begins_anew_is_followed_to_its_end(cli, code, more):
+def test_run_that_restarts_is_followed_to_its_end(cli, code, more):
     """Its heirs count: the result is that of the last one."""
     result = cli("run", "-m", "code.py", "rounds", *more)
     assert result.code == 0
@@ -92,7 +92,7 @@ def test_run_for_a_queue_that_no_live_worker_serves_is_worked_on_here(cli, code,
     assert (result.code, result.out.strip()) == (0, "7")
 
 
-def test_broken_declaration_is_shown_by_run_and_the_others_of_its_file_run(cli, folder):
+def test_broken_declaration_is_displayed_by_run_and_the_others_of_its_file_run(cli, folder):
     """The error of the one that was named, and no other; a child process loads the file too."""
     (folder / "code.py").write_text(
         "import mainspring as ms\n@ms.task(cron='99 * * * *')\ndef bad(): ...\n"
@@ -203,7 +203,7 @@ def test_unknown_option_in_a_file_keeps_its_automation_out_and_no_other(cli, fol
     assert cli("run", "fine", "-m", "jobs.py").out.strip() == "4"
 
 
-def test_run_of_a_file_that_up_does_not_load_says_that_its_schedule_is_on_record(cli, folder):
+def test_run_of_a_file_that_up_does_not_load_reports_that_its_schedule_is_on_record(cli, folder):
     """With the command that loads it, and the one that ends the schedule; where the configuration names the file, nothing is said."""
     (folder / "rates.py").write_text(
         'import mainspring as ms\n\n@ms.task(every="1h")\ndef rates() -> int:\n    return 7\n'

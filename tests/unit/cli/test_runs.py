@@ -62,7 +62,7 @@ def test_list_names_the_automation_and_the_title_apart(cli, stage):
     assert "Book the invoices of January" in rows[0]
 
 
-def test_show_tells_the_slot_of_a_scheduled_run(cli, stage):
+def test_show_reports_the_slot_of_a_scheduled_run(cli, stage):
     """The due time that the run serves; it may begin much later."""
     at = stage.now // 60_000 * 60_000 - 3_600_000
     run = stage.start(slot=SlotLink("backup", at))
@@ -70,7 +70,7 @@ def test_show_tells_the_slot_of_a_scheduled_run(cli, stage):
     assert "  slot " not in cli("runs", "show", stage.start()).out
 
 
-def test_name_of_an_automation_in_place_of_a_run_says_where_to_look(cli, stage):
+def test_automation_name_in_place_of_a_run_has_a_hint(cli, stage):
     """A name that a person knows is not called a run that is not there."""
     result = cli("explain", "backup")
     assert result.code == cli("explain", "nothing").code
@@ -93,7 +93,7 @@ def test_table_into_a_pipe_is_not_cut(cli, stage):
     assert "…" not in cli("failed", "list").out
 
 
-def test_list_shows_what_a_retry_healed(cli, stage, monkeypatch):
+def test_list_displays_what_a_retry_healed(cli, stage, monkeypatch):
     """However far back it lies: one look is bounded, and the list is not."""
     monkeypatch.setattr("mainspring.store.read.runs.run_pages.MOST_SEARCHED", 2)
     first, second = stage.begin(), stage.begin()
@@ -184,7 +184,7 @@ def test_show_prints_attempts_errors_and_the_command_that_continues(cli, stage):
     assert f"mainspring runs retry {run.id} --from-step upload" in out
 
 
-def test_show_draws_the_difference_of_a_drift(cli, stage):
+def test_show_renders_the_difference_of_a_drift(cli, stage):
     """Saved and present input stand below each other, with the two ways out."""
     run = stage.begin()
     changes = [{"path": "amount", "was": "12.5", "now": "13"}]
@@ -234,7 +234,7 @@ def test_values_of_another_codec_are_not_guessed(cli, stage):
     assert set(cli("runs", "show", run.id, "--json").json["result"]) == {"base64"}
 
 
-def test_export_holds_the_whole_story(cli, stage):
+def test_export_holds_the_whole_history(cli, stage):
     """Journal, attempts and inbox; instants are ISO text."""
     run = stage.begin()
     stage.do(outcome(run, 1, "a", kind=OutcomeKind.STEP))
@@ -261,7 +261,7 @@ def test_diff_compares_with_the_last_good_run(cli, stage):
     assert cli("runs", "diff", good.id).code == 3
 
 
-def test_diff_of_a_drift_shows_what_was_saved_and_what_is_asked_for_now(cli, stage):
+def test_diff_of_a_drift_displays_what_was_saved_and_what_is_requested_now(cli, stage):
     """No other run has to have succeeded; beside a named one it is compared as ever."""
     run = stage.begin()
     changes = [{"path": "amount", "was": "12.5", "now": "13"}]
@@ -275,7 +275,7 @@ def test_diff_of_a_drift_shows_what_was_saved_and_what_is_asked_for_now(cli, sta
     assert cli("runs", "diff", run.id, run.id, "--json").json["other"] == run.id
 
 
-def test_show_tells_how_much_a_run_put_out(cli, stage):
+def test_show_reports_how_much_a_run_put_out(cli, stage):
     """In units for people, in bytes as JSON; nothing is said where nobody measured it."""
     run, other = stage.begin(), stage.begin()
     stage.do(finish(run, output_size=2_000_000_000))

@@ -77,7 +77,7 @@ def _called(args, runs):
 
 @pytest.mark.parametrize("args", READS, ids="-".join)
 @pytest.mark.parametrize("json", [False, True])
-def test_without_the_codec_values_are_said_to_be_sealed(cli, runs, args, json):
+def test_without_the_codec_values_are_reported_to_be_sealed(cli, runs, args, json):
     """No secret, no crash; which codec it is and how to name it stands on stderr."""
     result = cli(*_called(args, runs), *(["--json"] if json else []))
     assert result.code in (0, 5, 6)
@@ -104,7 +104,7 @@ def test_json_of_a_sealed_value_names_its_codec(cli, runs):
     assert run["title"] is None
 
 
-def test_acts_with_values_need_the_codec(cli, runs, monkeypatch):
+def test_operations_with_values_need_the_codec(cli, runs, monkeypatch):
     """Without it they are refused and change nothing; with it they act."""
     operations = [
         ("runs", "answer", "ask_word", WORD),
@@ -126,7 +126,7 @@ def test_acts_with_values_need_the_codec(cli, runs, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["no_such_module_here:codec", "sealed_keys:missing", "sealed_keys:_NONCE"])
-def test_codec_that_cannot_be_had_keeps_no_one_from_looking(cli, runs, name, monkeypatch):
+def test_unavailable_codec_blocks_no_reading(cli, runs, name, monkeypatch):
     """A question says so and goes on; an act with a value ends with the reason."""
     monkeypatch.setenv(CODEC, name)
     result = cli("runs", "show", runs["bad"])
@@ -135,7 +135,7 @@ def test_codec_that_cannot_be_had_keeps_no_one_from_looking(cli, runs, name, mon
     assert cli("runs", "answer", runs["ask_word"], "no").code == 2
 
 
-def test_another_key_is_told(cli, runs, folder, monkeypatch):
+def test_another_key_is_reported(cli, runs, folder, monkeypatch):
     """The codec has the right name and cannot read: that is said, and the value stays sealed."""
     (folder / "other_keys.py").write_text("from sealed_keys import Keystream\nlost = Keystream(b'lost')\n")
     monkeypatch.setenv(CODEC, "other_keys:lost")
@@ -154,7 +154,7 @@ def test_names_that_are_no_codec_are_refused(cli, folder, monkeypatch):
     assert "module:name" in result.err
 
 
-def test_doctor_shows_the_largest_value(cli, folder, monkeypatch):
+def test_doctor_displays_the_largest_value(cli, folder, monkeypatch):
     """As it would be written in the file, with where it was set."""
     rows = {row["setting"]: row for row in cli("doctor", "--config", "--json").json}
     assert rows["store.payload_max"]["value"] == "256KiB"

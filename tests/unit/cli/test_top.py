@@ -42,7 +42,7 @@ def frame(stage):
     )
 
 
-def test_without_a_terminal_it_is_said_once(cli, busy):
+def test_without_a_terminal_it_is_reported_once(cli, busy):
     """All parts, the loudest incident first, harmless to a terminal."""
     result = cli("top")
     assert result.code == 0
@@ -61,14 +61,14 @@ def test_json_has_all_of_it(cli, busy):
     assert document["verdict"]["healthy"] is False
 
 
-def test_what_no_incident_says_is_said(cli, stage):
+def test_problem_without_an_incident_is_displayed(cli, stage):
     """A healthy worker alone has nothing to say; a failure that nobody told of yet has."""
     lines = [line.text for line in format_overview(frame(stage), stage.now)]
     assert lines[0].startswith("✓ All is well")
     assert not any("Incidents" in line for line in lines)
 
 
-def test_process_says_what_it_holds(busy):
+def test_process_states_what_it_holds(busy):
     """As its last beat told it; of one that never beats nothing is said but since when it lives."""
     found = frame(busy)
     (worker,) = found.workers
@@ -83,7 +83,7 @@ def test_process_says_what_it_holds(busy):
 
 
 @pytest.mark.parametrize("number", [0, 1, 12])
-def test_what_is_beside_incidents_is_said_once(stage, number):
+def test_problems_without_an_incident_are_displayed_once(stage, number):
     """However many incidents are open, what none of them says stands below the verdict, and they do not."""
     for index in range(number):
         subject = Subject(f"a{index}", IncidentKind.SILENCE)
@@ -109,7 +109,7 @@ def test_frame_fits_its_screen(stage, height):
         assert any(line.startswith("Next (1)") for line in lines)
 
 
-def test_failed_runs_are_shown(stage):
+def test_failed_runs_are_displayed(stage):
     """Newest first, with why; one that succeeded is not."""
     first, other, good = (stage.begin() for _ in range(3))
     for command in (fail(first), halt(other, "pay"), finish(good)):
@@ -122,7 +122,7 @@ def test_failed_runs_are_shown(stage):
     assert "backup: permanent error" in lines[1].text
 
 
-def test_place_shows_incidents_and_last_failures_of_its_automation(stage):
+def test_place_displays_incidents_and_last_failures_of_its_automation(stage):
     """What was chosen first: the error of a run, the whole text of an incident; then what else is wrong there, and nothing of others."""
     run, other = stage.begin(), stage.begin(ORDER, b'{"customer": "a"}')
     stage.do(fail(run))
@@ -204,7 +204,7 @@ def terminal(busy, folder):
     made.close()
 
 
-def test_terminal_is_drawn_until_ctrl_c_ends_it(terminal):
+def test_terminal_is_rendered_until_ctrl_c_ends_it(terminal):
     """With 0, and the terminal is as it was."""
     assert "Incidents" in terminal.until("q ends")
     terminal.process.send_signal(signal.SIGINT)

@@ -45,7 +45,7 @@ def announced(stage):
 
 
 @pytest.mark.parametrize("options", [[], ["--from-step", "mail"], ["--again", "mail"]])
-def test_retry_lists_what_runs_again_and_asks(cli, stage, options):
+def test_retry_lists_steps_that_run_again_and_confirms(cli, stage, options):
     """What was taken back, and what stands on it; without a yes nothing is done."""
     run = rolled_back(stage)
     result = cli("runs", "retry", run, *options)
@@ -58,7 +58,7 @@ def test_retry_lists_what_runs_again_and_asks(cli, stage, options):
     assert (view(stage, run).state, view(stage, run).generation) == (RunState.QUEUED, 1)
 
 
-def test_retry_of_an_ordinary_run_asks_nothing(cli, stage):
+def test_retry_of_an_ordinary_run_needs_no_confirmation(cli, stage):
     """What is done stays done."""
     run = stage.begin(TRIP)
     do(stage, outcome(run, 1, "book"), fail(run))
@@ -66,7 +66,7 @@ def test_retry_of_an_ordinary_run_asks_nothing(cli, stage):
 
 
 @pytest.mark.parametrize("command", [("failed", "retry"), ("runs", "retry")])
-def test_several_are_asked_for_if_one_was_taken_back(cli, stage, command):
+def test_several_runs_need_confirmation_if_one_was_undone(cli, stage, command):
     """Named runs need no yes else; the question counts those."""
     other = stage.begin(TRIP)
     do(stage, fail(other))
@@ -77,7 +77,7 @@ def test_several_are_asked_for_if_one_was_taken_back(cli, stage, command):
     assert cli(*command, *runs, "-y").code == 0
 
 
-def test_cancel_says_whether_to_take_back(cli, stage):
+def test_cancel_has_an_undo_option(cli, stage):
     """--undo also of a failed run, --keep of one whose automation would undo."""
     failed, stopped_run = stage.begin(TRIP), stopped(stage)
     do(stage, outcome(failed, 1, "book", undo="m:f"), fail(failed))
@@ -88,7 +88,7 @@ def test_cancel_says_whether_to_take_back(cli, stage):
     assert view(stage, stopped_run).state is RunState.CANCELLED
 
 
-def test_explain_says_that_a_run_is_being_taken_back(cli, stage):
+def test_explain_reports_a_running_undo(cli, stage):
     """Queued, halted by a failed undo, and over."""
     run = stopped(stage)
     assert f"mainspring runs cancel {run} --undo" in cli("explain", run).out
@@ -109,7 +109,7 @@ def test_explain_says_that_a_run_is_being_taken_back(cli, stage):
     assert "Taken back was: book." in cli("explain", run).out
 
 
-def test_explain_says_what_was_taken_back_and_what_a_retry_does(cli, stage):
+def test_explain_lists_undone_steps_and_the_effect_of_a_retry(cli, stage):
     """A failed run that was rolled back."""
     run = rolled_back(stage)
     answer = cli("explain", run).out

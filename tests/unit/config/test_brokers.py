@@ -27,7 +27,7 @@ def test_brokers_are_named_by_text_or_table(read):
     }
 
 
-def test_brokers_of_all_are_those_of_production_alone(read):
+def test_brokers_of_all_are_those_of_production_only(read):
     """What is sent cannot be called back: another environment sends only where its own table says."""
     text = '[brokers]\na = "nats://h"\nb = "nats://h"\n[environments.dev.brokers]\nb = "nats://127.0.0.1"\n'
     assert set(read(text).brokers) == {"a", "b"}

@@ -88,7 +88,7 @@ def test_database_on_a_server_has_a_schema_of_its_own_for_each_environment(read)
     ]
 
 
-def test_password_of_a_database_is_not_shown(read):
+def test_password_of_a_database_is_not_displayed(read):
     """The description of the settings leaves it out."""
     settings = read('[databases]\na = "postgresql://u:s3cret@h/d"\n')
     assert "s3cret" not in str(settings.describe())

@@ -32,7 +32,7 @@ def test_day_begins_on_the_clock_of_the_project(read):
     assert same.day == "2027-07-01"
 
 
-def test_what_the_configuration_needs_a_secret_for_is_named(read):
+def test_use_of_a_secret_is_named(read):
     """Channels, the watchdog, traces; by the variable that holds the secret, however its name is written."""
     (due,) = read(
         """
@@ -63,7 +63,7 @@ def test_what_the_configuration_needs_a_secret_for_is_named(read):
         ('"2fa key" = 2027-01-31', "no secret can be called so"),
     ],
 )
-def test_slip_is_told_with_key_and_line(read, tmp_path, line, reason):
+def test_slip_is_reported_with_key_and_line(read, tmp_path, line, reason):
     """And how to write it."""
     with pytest.raises(ConfigError) as raised:
         read(f"[secrets.due]\n{line}\n")

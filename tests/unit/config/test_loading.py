@@ -178,7 +178,7 @@ def test_settings_are_frozen(read):
         read().worker.threads = 2
 
 
-def test_variable_that_looks_like_ours_is_reported():
+def test_variable_that_resembles_ours_is_reported():
     """With the name that was meant; what is ours, or has nothing of ours in its name, is not."""
     strange = {"MAINSPIRNG_STORE_URL": "x", "mainspring_store_url": "x", "MAINSPRINGS_WEB_BNID": "x"}
     usual = {"MAINSPRING_STORE_URL": "x", "MAIN_STORE_URL": "x", "PATH": "x"}

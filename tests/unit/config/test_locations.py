@@ -26,7 +26,7 @@ def around(tmp_path, monkeypatch):
     return {"env": {"HOME": str(tmp_path / "home")}, "cwd": tmp_path / "project" / "deep", "uid": USER}
 
 
-def test_file_is_looked_for_from_the_nearest_place_to_the_farthest(tmp_path, around):
+def test_file_is_searched_from_the_nearest_place_to_the_farthest(tmp_path, around):
     """Each nearer file hides the farther ones."""
     assert load(**around).file is None
     for path in ("etc/mainspring.toml", "home/.config/mainspring/mainspring.toml", "project/mainspring.toml"):
@@ -77,7 +77,7 @@ def test_default_store_of_root_is_the_machine_s(around):
     assert load(**around).store.path == Path("/var/lib/mainspring/state.db")
 
 
-def test_user_without_a_home_is_told_what_to_set(around):
+def test_user_without_a_home_gets_the_setting_to_use(around):
     """A container's nameless user gets one clear line, and none when the store is named."""
     around["env"].clear()
     with pytest.raises(ConfigError, match="MAINSPRING_STORE_URL"):
@@ -183,7 +183,7 @@ def test_loading_creates_nothing(tmp_path, around):
         ),
     ],
 )
-def test_a_servers_url_is_kept_whole_and_shown_without_its_password(around, url, displayed):
+def test_a_servers_url_is_kept_whole_and_displayed_without_its_password(around, url, displayed):
     """What connects needs the password, what a person reads must not have it."""
     settings = load(**around, flags={"store.url": url})
     assert settings.store.url == url

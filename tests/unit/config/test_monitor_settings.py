@@ -46,7 +46,7 @@ def test_monitor_is_switched_by_a_word_and_tuned_by_a_table(read):
     assert read("", env) == found
 
 
-def test_monitor_is_switched_and_tuned_for_some_alone(tmp_path):
+def test_monitor_is_switched_and_tuned_for_some_only(tmp_path):
     """By name or pattern, in the same two forms; what is left out is as for all, whatever that is; a variable says the same."""
     (tmp_path / "mainspring.toml").write_text(
         '[monitors]\nhuman_wait.most = "2h"\n'
@@ -91,7 +91,7 @@ def test_monitor_is_switched_and_tuned_for_some_alone(tmp_path):
         ('[monitors]\npaused = { longest = "0s" }\n', "above zero"),
     ],
 )
-def test_slip_in_a_monitor_is_told(read, text, reason):
+def test_slip_in_a_monitor_is_reported(read, text, reason):
     """With the nearest name, or what is wrong with the value."""
     with pytest.raises(ConfigError) as raised:
         read(text)

@@ -46,7 +46,7 @@ repeat = "2h"
     assert (notify.repeat, notify.group_wait) == (timedelta(hours=2), timedelta(seconds=30))
 
 
-def test_what_is_set_is_described_as_it_is_written(read):
+def test_settings_are_described_as_written(read):
     """`doctor --config` shows routes as tables, with the keys of the file."""
     text = f'{CHANNELS}[[notify.route]]\nto = "ops"\n[[notify.maintenance]]\nfrom = "2026-11-01T22:00"\nto = "2026-11-02T02:00"\n'
     described = {path: value for path, value, _ in read(text).describe()}
@@ -61,7 +61,7 @@ def test_channel_may_be_set_by_a_variable(read):
     assert settings.notify.channels == {"ops": "pagerduty://secret:pd"}
 
 
-def test_channels_of_all_are_those_of_production_alone(read):
+def test_channels_of_all_are_those_of_production_only(read):
     """Nobody is woken by a trial: another environment tells only where its own tables say."""
     text = f'{CHANNELS}[[notify.route]]\nto = "ops"\n[notify]\nrepeat = "2h"\n[environments.dev.notify.channels]\nme = "terminal"\n'
     assert set(read(text).notify.channels) == {"ops"}

@@ -33,7 +33,7 @@ def test_group_may_be_called_like_a_secret(read):
         ('isuer = "https://login.example.com"', "Did you mean web.oidc.issuer?"),
     ],
 )
-def test_slip_is_told_with_key_line_and_fix(read, tmp_path, line, reason):
+def test_slip_is_reported_with_key_line_and_fix(read, tmp_path, line, reason):
     """Whatever it is."""
     with pytest.raises(ConfigError) as refused:
         read(line)

@@ -36,7 +36,7 @@ def test_path_of_traces_may_be_written_or_not(read, text):
         "http://h:65536",
     ],
 )
-def test_what_is_no_address_is_refused(read, text):
+def test_invalid_address_is_refused(read, text):
     """A key in it is not repeated."""
     with pytest.raises(ConfigError, match=r"otel\.endpoint") as refused:
         read(f'endpoint = "{text}"')

@@ -51,12 +51,12 @@ def test_unknown_key_of_a_file_names_line_and_nearest_key(refuse, text, key, lin
     assert refuse(text) == f"unknown setting `{key}`\nset by FILE:{line}\nDid you mean {near}?"
 
 
-def test_nearest_key_is_looked_for_in_the_same_table(refuse):
+def test_nearest_key_is_searched_in_the_same_table(refuse):
     """What is alike in another table is no slip of this one; what is known in this one is told instead."""
     assert refuse("[exec]\nretention = 1").endswith("Known there: fail_open, spool.")
 
 
-def test_script_in_the_configuration_says_where_scripts_stand(refuse):
+def test_script_in_the_configuration_is_pointed_to_its_file(refuse):
     """It is the natural place to look for; the docs show scripts without the name of their file."""
     for table in ("script", "scripts"):
         assert '[project] automations = ["scripts.toml"]' in refuse(f'[{table}.report]\ncmd = "./report.sh"')
@@ -146,7 +146,7 @@ def test_wrong_value_of_a_file_names_key_line_and_reason(refuse, section, key, v
         ("[monitors.of]\nsync = true", "Known in it: backlog, cadence_drift, "),
     ],
 )
-def test_value_in_the_place_of_a_table_is_told_what_stands_in_it(refuse, text, hint):
+def test_value_in_place_of_a_table_is_reported_with_its_keys(refuse, text, hint):
     """Not only that it is wrong."""
     assert hint in refuse(text)
 
@@ -198,7 +198,7 @@ def test_reference_to_a_secret_is_no_literal(refuse):
         (b'[environments.blue.project]\nenvironment = "red"', "cannot name another one"),
     ],
 )
-def test_file_that_cannot_be_used_is_told_with_its_name(refuse, content, reason):
+def test_file_that_cannot_be_used_is_reported_with_its_name(refuse, content, reason):
     """Whatever is in the file, the answer names it."""
     message = refuse(content)
     assert reason in message
@@ -211,7 +211,7 @@ def test_file_may_begin_with_a_byte_order_mark(tmp_path):
     assert load(env={"HOME": "/h"}, cwd=tmp_path, uid=1).project.name == "x"
 
 
-def test_unreadable_file_is_told(monkeypatch, refuse):
+def test_unreadable_file_is_reported(monkeypatch, refuse):
     """A file that was found but cannot be read is not passed over."""
 
     def denied(*_, **__):

@@ -100,7 +100,7 @@ def test_full_place_has_the_path():
 
 
 @pytest.mark.parametrize("make", [lambda f: StepFailed("w", f), lambda f: RunFailed("r_1", "failed", f)])
-def test_cause_of_a_failed_step_or_run_stands_for_the_error(make):
+def test_cause_of_a_failed_step_or_run_replaces_the_error(make):
     """Its class has the name of the one that was raised, and is one if that is built in; made of what is saved alone."""
     error = make(replace(MISSING, cause=replace(MISSING, type="shop.Inner", message="inner")))
     assert "KeyError: 'b' (jobs.py:6 in w)" in str(error)

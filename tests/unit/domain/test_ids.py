@@ -18,7 +18,7 @@ def test_run_id_has_a_fixed_form(at, bits):
 
 
 @given(st.tuples(INSTANTS, BITS), st.tuples(INSTANTS, BITS))
-def test_ids_sort_by_instant_and_differ_by_chance(first, second):
+def test_ids_sort_by_instant_and_differ_randomly(first, second):
     """The order of the texts is the order of (instant, chance), so no two pairs share an id."""
     assert (make_id("r", *first) < make_id("r", *second)) == (first < second)
 
@@ -47,6 +47,6 @@ def test_idempotency_key_changes_with_run_step_and_generation_only():
 
 
 @given(st.lists(st.binary(max_size=4), max_size=4), st.lists(st.binary(max_size=4), max_size=4))
-def test_fingerprint_tells_different_parts_apart(first, second):
+def test_fingerprint_distinguishes_different_parts(first, second):
     """The length of each part counts: ("ab", "c") is not ("a", "bc")."""
     assert (hash_parts(*first) == hash_parts(*second)) == (first == second)

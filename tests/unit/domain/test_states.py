@@ -43,7 +43,7 @@ def render_states() -> str:
     return "\n".join(lines)
 
 
-def test_page_draws_the_table():
+def test_page_renders_the_table():
     """docs/states.md holds exactly what the table says; the right text is in the failure."""
     text = PAGE.read_text(encoding="utf-8")
     found = text.partition("```mermaid\n")[2].partition("\n```")[0]
@@ -87,7 +87,7 @@ def test_only_idle_runs_can_be_claimed():
     assert target_state(RunMove.CLAIM) is RunState.RUNNING
 
 
-def test_what_an_owner_does_starts_from_running():
+def test_transitions_of_an_owner_start_from_running():
     """Suspend, release, halt and the ends need a claim."""
     owner = (
         RunMove.SUSPEND,
@@ -103,7 +103,7 @@ def test_what_an_owner_does_starts_from_running():
 
 
 @pytest.mark.parametrize("state", RunState)
-def test_can_says_what_the_table_says(state):
+def test_can_matches_the_table(state):
     """One look-up, the same answer."""
     assert {move for move in RunMove if is_move_legal(move, state)} == {
         move for move, (froms, _) in RUN_MOVES.items() if state in froms

@@ -18,7 +18,7 @@ STARTED_AGAIN = frozenset({OutcomeState.SUCCEEDED, OutcomeState.FAILED, OutcomeS
 
 @given(node=PROGRAMS, seed=SEEDS)
 @settings(max_examples=150)
-def test_a_replay_shows_the_same_as_the_life_it_repeats(node, seed):
+def test_a_replay_displays_the_same_as_the_life_it_repeats(node, seed):
     """Trace, requests (with the due times of timers) and end are the same, and nothing is executed."""
     lived = World(seed).live(main_of(node))
     again = World(seed + 1, stops=False).live(main_of(node), lived.journal)
@@ -63,7 +63,7 @@ def test_a_twice_continued_run_can_be_replayed(node, seed):
 
 @given(node=PROGRAMS, seed=SEEDS, at=st.integers(0, 30))
 @settings(max_examples=60)
-def test_unloading_asks_for_nothing(node, seed, at):
+def test_unloading_requests_nothing(node, seed, at):
     """A body that is unloaded anywhere runs its finally blocks, but no request comes of it and it holds no task any more."""
     world = World(seed)
     main = main_of(node)

@@ -68,7 +68,7 @@ def test_another_input_of_a_saved_step_is_drift(cut):
     assert len(again.trace) == cut - 1
 
 
-def test_a_drift_that_two_branches_show_is_told_once():
+def test_a_drift_that_two_branches_show_is_reported_once():
     """Only the first difference counts; the body stands still from then on."""
 
     def main_with(text):
@@ -83,7 +83,7 @@ def test_a_drift_that_two_branches_show_is_told_once():
     assert not again.body.done
 
 
-def test_a_step_called_straight_from_the_body_is_refused():
+def test_a_step_called_directly_from_the_body_is_refused():
     """A decorated step does not run where no journal would see it, also in tasks of the body."""
     called = []
     plain = Step(lambda: called.append(1), {"name": "pay"})
@@ -196,7 +196,7 @@ def test_a_body_that_awaits_a_thread_of_its_own_is_stuck():
     assert World(1, stops=False).live(main).end == "stuck"
 
 
-def test_what_a_body_is_refused_others_may_do_meanwhile():
+def test_other_code_may_use_calls_refused_to_a_body():
     """Only the thread that drives a body is looked at, and only while it does."""
     done = []
 

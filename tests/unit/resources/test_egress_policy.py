@@ -146,7 +146,7 @@ def test_allowed_networks_add_up():
     assert http.WITHIN_S == 10.0
 
 
-def test_names_are_checked_before_a_proxy_is_asked(connected, monkeypatch):
+def test_names_are_checked_before_a_proxy_is_called(connected, monkeypatch):
     """A proxy resolves names itself; what resolves to an address inside here is not asked of it."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     for address in ("169.254.169.254", "intranet"):

@@ -46,7 +46,7 @@ def test_short_line_of_a_secret_hides_nothing_else():
     assert report(OSError("no alphabet: abc"), _KEY) == "OSError: no alphabet: abc"
 
 
-def test_only_the_first_line_of_a_foreign_error_is_told():
+def test_only_the_first_line_of_a_foreign_error_is_reported():
     """The rest is for a log; our own errors are one sentence over several lines."""
     assert report(OSError("one\ntwo")) == "OSError: one"
     assert report(ConfigError("one\ntwo")) == "one two"
@@ -56,6 +56,6 @@ def test_only_the_first_line_of_a_foreign_error_is_told():
     ("message", "line"),
     [("no key", "no key. Set it."), ("no key\nin a.toml", "no key in a.toml. Set it."), ("No.", "No. Set it.")],
 )
-def test_how_to_mend_it_is_a_sentence_of_its_own(message: str, line: str):
+def test_fix_is_a_sentence_of_its_own(message: str, line: str):
     """In one line they would read as one."""
     assert report(ConfigError(message, hint="Set it.")) == line

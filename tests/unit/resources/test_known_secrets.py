@@ -3,7 +3,7 @@
 from mainspring.resources.known_secrets import KnownSecrets
 
 
-def test_value_that_is_told_again_makes_nothing_anew():
+def test_value_that_is_reported_again_rebuilds_nothing():
     """Nor does one that is too short to be hidden: both are asked for with each notice."""
     hidden = KnownSecrets()
     hidden.add(["a long value", "abc"])

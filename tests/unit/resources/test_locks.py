@@ -57,7 +57,7 @@ def scene() -> Iterator[Scene]:
     made.loop.close()
 
 
-def test_lock_is_asked_for_until_it_is_had(scene: Scene) -> None:
+def test_lock_is_requested_until_it_is_acquired(scene: Scene) -> None:
     """While it is held the desk asks again with pauses that grow, but not beyond half a second."""
     scene.ask("a")
     for _ in range(8):
@@ -68,7 +68,7 @@ def test_lock_is_asked_for_until_it_is_had(scene: Scene) -> None:
     assert scene.reported == [("a", 7)]
 
 
-def test_patience_has_an_end(scene: Scene) -> None:
+def test_waiting_ends_at_the_timeout(scene: Scene) -> None:
     """The last question comes when the time is over; then it is told who holds the lock."""
     scene.ask("a", within_s=0.2)
     while not scene.reported:
@@ -104,7 +104,7 @@ def test_end_of_an_attempt_lets_all_of_its_locks_go_and_no_other(scene: Scene) -
     assert [command for command, _ in scene.store.sent] == [ReleaseLock("l", 1), ReleaseLock("m", 2)]
 
 
-def test_who_waits_longest_here_is_next(scene: Scene) -> None:
+def test_longest_waiter_of_the_process_is_next(scene: Scene) -> None:
     """The lock is asked for in the same breath in which it is let go: no pause is waited out."""
     number = scene.ask("a")
     scene.store.answer(NumberAnswer(1))
@@ -115,7 +115,7 @@ def test_who_waits_longest_here_is_next(scene: Scene) -> None:
     assert [command for command, _ in scene.store.sent] == [ReleaseLock("l", 1), AcquireLock("l", "b")]
 
 
-def test_error_of_the_store_is_told(scene: Scene) -> None:
+def test_error_of_the_store_is_reported(scene: Scene) -> None:
     """It is not asked again: the store tries by itself as long as that helps."""
     scene.ask("a")
     fault = StoreUnavailableError("closed")
@@ -124,7 +124,7 @@ def test_error_of_the_store_is_told(scene: Scene) -> None:
     assert scene.store.sent == []
 
 
-def test_second_wish_of_one_attempt_is_refused(scene: Scene) -> None:
+def test_second_request_of_one_attempt_is_refused(scene: Scene) -> None:
     """It would wait for itself; to give the second up lets nothing of the first one go."""
     scene.ask("a")
     second = scene.ask("a")
@@ -134,7 +134,7 @@ def test_second_wish_of_one_attempt_is_refused(scene: Scene) -> None:
     assert scene.reported[1:] == [("a", 4)]
 
 
-def test_closed_desk_says_and_sends_nothing(scene: Scene) -> None:
+def test_closed_locks_report_and_send_nothing(scene: Scene) -> None:
     """The process ends: its session's end frees what is held."""
     scene.ask("a")
     scene.store.answer(NumberAnswer(1))

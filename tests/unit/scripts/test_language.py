@@ -85,7 +85,7 @@ def test_dialect_is_found_wherever_a_name_is_bound(tree, code, rules):
         "def show_runs(): ...",
     ],
 )
-def test_public_names_and_whole_words_are_left_alone(tree, code):
+def test_public_names_and_whole_words_are_ignored(tree, code):
     """What users type keeps its name, and a word within a word is none."""
     write(tree, "src/mainspring/cli/planted.py", f'"""Planted code."""\n{code}\n')
     assert broken(tree) == []
@@ -173,7 +173,7 @@ def test_docstring_has_the_words_of_the_file_name(tree, stem, docstring, lacking
     assert names == ([f"no {lacking} in the docstring of {stem}"] if lacking else [])
 
 
-def test_class_name_that_stands_twice(tree):
+def test_duplicate_class_name_is_found(tree):
     """A private one may."""
     for stem in ("first", "second"):
         write(tree, f"src/mainspring/cli/{stem}.py", f'"""{stem}."""\n\n\nclass Row: ...\n\n\nclass _Row: ...\n')

@@ -163,7 +163,7 @@ def test_check_finds_slots_with_neither_run_nor_record(store, reads, clock, anno
     assert missing(reads, clock) == [top + 2 * HOUR, top + 3 * HOUR]
 
 
-def test_check_finds_a_schedule_that_stands_still_for_ever(store, reads, clock, announced):
+def test_check_finds_a_schedule_that_is_stuck(store, reads, clock, announced):
     """Enabled, no error, and nothing due: windmill 10168."""
     top = announced()
     clock.forward(HOUR)

@@ -35,7 +35,7 @@ def do_all(store):
         pass
 
 
-def test_act_is_done_later_and_each_run_is_audited(store, reads, act, runs):
+def test_operation_is_done_later_and_each_run_is_audited(store, reads, act, runs):
     """Nothing happens when it is asked for; then each run has its row under a command id made of the whole one, by who asked."""
     id = ask(store, act("all", reason="mended"), runs[:4])
     assert id == "all"
@@ -48,7 +48,7 @@ def test_act_is_done_later_and_each_run_is_audited(store, reads, act, runs):
     assert [(row.command, row.actor, row.reason) for row in rows] == [(f"all/{runs[0]}", "cli:ann@box", "mended")]
 
 
-def test_asked_for_twice_it_is_one(store, reads, act, runs):
+def test_operation_requested_twice_is_one(store, reads, act, runs):
     """Also if its runs would be others by now."""
     ask(store, act("all"), runs[:4])
     do_all(store)

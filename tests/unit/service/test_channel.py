@@ -3,7 +3,7 @@
 from mainspring.service.channel import ChannelTest, read_last_test, record_test, was_tested
 
 
-def test_trial_is_on_record_once(store, reads, act):
+def test_test_message_is_recorded_once(store, reads, act):
     """The last one counts; the same press is known again."""
     first = act()
     assert read_last_test(reads, "ops") is None

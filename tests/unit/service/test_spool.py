@@ -107,7 +107,7 @@ def test_record_that_has_an_owner_stays(spool: Spool) -> None:
     assert spool.names() == ["r_1.run.json"]
 
 
-def test_record_that_the_store_cannot_write_is_set_aside(spool: Spool) -> None:
+def test_record_that_the_store_cannot_write_is_held(spool: Spool) -> None:
     """One that no store would take is put aside, not tried for ever."""
     for run in ("r_1", "r_2"):
         spool.write(record(run), None)

@@ -36,7 +36,7 @@ async def test_result_comes_back_to_the_coroutine():
     assert await waiting == 7
 
 
-async def test_what_the_store_answers_instead_is_raised():
+async def test_error_answer_of_the_store_is_raised():
     """A store that is away is no result."""
     store = Store()
     waiting = asyncio.create_task(commit_and_wait(store, "command"))

@@ -74,7 +74,7 @@ def test_a_mark_that_was_removed_is_made_again(tmp_path):
     assert read_mark(tmp_path / "m") == MARK
 
 
-def test_a_mark_that_cannot_be_written_says_why_once(tmp_path, caplog):
+def test_a_mark_that_cannot_be_written_gives_the_reason_once(tmp_path, caplog):
     """A folder in its place, a link of someone else, a folder that is gone. It stops no commit."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "target")
@@ -119,7 +119,7 @@ def test_a_mark_of_a_later_epoch_proves_loss_whatever_its_number():
     assert found(number=90, epoch=1) is not None
 
 
-def test_an_act_that_is_missing_or_another_one_proves_loss():
+def test_an_operation_that_is_missing_or_another_one_proves_loss():
     """A copy that went on elsewhere has as many commits, and other acts."""
     assert found(number=99, hashes=("h1", "h2")).act == 3
     lost = found(number=99, hashes=("h1", "h2", "other"))

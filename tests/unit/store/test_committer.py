@@ -134,7 +134,7 @@ def test_committer_holds_everything_while_the_disk_is_full(start, monkeypatch):
         ((SideFileFullError("full"), StoreFullError("full")), (StoreUnavailableError, "it is not known whether")),
     ],
 )
-def test_committer_with_patience_answers_when_it_is_over(start, monkeypatch, faults, answers):
+def test_committer_with_a_timeout_answers_when_it_ends(start, monkeypatch, faults, answers):
     """Who waits for an answer gets one; it says that nothing was done only where that is certain."""
     monkeypatch.setattr(committer_module, "_FULL_PAUSE", 0.01)
     kind, words = answers
@@ -146,7 +146,7 @@ def test_committer_with_patience_answers_when_it_is_over(start, monkeypatch, fau
     assert committer.apply("y") == "done y"
 
 
-def test_committer_that_is_hurried_holds_nobody_up(start, monkeypatch):
+def test_hurried_committer_blocks_no_one(start, monkeypatch):
     """A process that ends waits for no disk: what is on its way is tried a little longer, then refused."""
     monkeypatch.setattr(committer_module, "_LAST_TRIES_FOR", 0.05)
     database = ScriptedDatabase(*[StoreFullError("full")] * 1_000)
@@ -160,7 +160,7 @@ def test_committer_that_is_hurried_holds_nobody_up(start, monkeypatch):
     assert [type(error) for error in refused] == [StoreFullError]
 
 
-def test_committer_tells_of_trouble_that_does_not_stop_it(start):
+def test_committer_reports_outage_that_does_not_stop_it(start):
     """A database that commits from its reserve keeps its sentence up."""
     database, answers = ScriptedDatabase(), []
     database.trouble = "nearly full"
@@ -319,7 +319,7 @@ def hinting():
     database.close()
 
 
-def test_committer_is_woken_by_a_hint_and_sleeps_on_when_it_was_looked_at(hinting, start):
+def test_committer_wakes_on_a_hint_and_sleeps_once_it_was_read(hinting, start):
     """No look now and then is needed, each hint is looked at, and a hint that was looked at wakes nobody again."""
     seen = threading.Semaphore(0)
     committer = start(hinting, on_change=lambda changes: seen.release(), poll_every=1_000)
@@ -427,7 +427,7 @@ def test_committer_holds_no_answer_while_the_store_is_away(start):
     assert given == ["done 1", "done 2"]
 
 
-def test_committer_goes_on_beside_a_receiver_that_fails(start):
+def test_committer_goes_on_next_to_a_receiver_that_fails(start):
     """What one group's answers do to their receiver neither undoes that commit nor the one that is under way."""
     given: list[Any] = []
 

@@ -97,7 +97,7 @@ def test_host_identity_is_boot_and_pid_namespace():
     assert "pid:[" in host_identity()
 
 
-def test_a_lock_is_free_only_when_the_process_and_its_heirs_are_gone(path, children):
+def test_a_lock_is_free_only_when_the_process_and_its_successors_are_gone(path, children):
     """A child that got the descriptor keeps the session from being buried after its parent let go."""
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     assert read_lock(lock.path) is LockState.HELD
@@ -146,7 +146,7 @@ def test_a_lock_that_cannot_be_read_proves_nothing(path, unreadable, children):
     database.close()
 
 
-def test_what_is_left_of_another_users_session_keeps_it_alive(unreadable, monkeypatch, children):
+def test_remains_of_another_users_session_keep_it_alive(unreadable, monkeypatch, children):
     """Its lock cannot be read and its group cannot be killed: nothing of it may run twice."""
     left = sleeper(children, start_new_session=True)
     monkeypatch.setattr("mainspring.store.liveness._kill_group", lambda _group: None)
@@ -158,7 +158,7 @@ def test_what_is_left_of_another_users_session_keeps_it_alive(unreadable, monkey
     assert kill_remains(found, within=0)
 
 
-def test_whoever_only_looks_at_a_lock_is_not_killed_for_a_remain(path, children):
+def test_reader_of_a_lock_is_not_killed_as_a_remain(path, children):
     """Workers and watchers of one host bury at once: each has the file of a dead session open for a moment, to see whether it is free."""
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     inheriting = sleeper(children, pass_fds=[lock.descriptor])
@@ -221,7 +221,7 @@ def test_a_dead_process_is_found_with_its_groups_and_nothing_of_it_survives(path
     database.close()
 
 
-def test_what_cannot_be_killed_keeps_the_session_from_being_buried(path):
+def test_unkillable_process_keeps_its_session_alive(path):
     """While anybody holds the lock (here: ourselves) the answer is no."""
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     found = FoundSession(1, "worker", 1, lock.path, ())
@@ -238,7 +238,7 @@ def test_own_process_group_is_never_killed(path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
-def test_lock_file_of_a_dead_session_may_stay_on_a_disk_that_turned_read_only(tmp_path):
+def test_lock_file_of_a_dead_session_may_stay_on_a_disk_that_became_read_only(tmp_path):
     """The file cannot be removed, and need not be: its lock is free, so the session can be declared dead."""
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmp_path], check=True)
     try:
@@ -251,7 +251,7 @@ def test_lock_file_of_a_dead_session_may_stay_on_a_disk_that_turned_read_only(tm
         subprocess.run(["umount", tmp_path], check=True)
 
 
-def test_recorded_path_that_is_no_lock_is_left_alone(path, children):
+def test_recorded_path_that_is_no_lock_is_ignored(path, children):
     """Whoever may write into the store can record any path: no process is killed for it, and nothing is removed."""
     foreign = path.with_name("passwd")
     foreign.write_text("root")

@@ -56,14 +56,14 @@ def test_shares_add_up_to_what_was_taken(beats):
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
-def test_memory_is_what_the_kernel_says_of_the_process():
+def test_memory_is_read_from_the_kernel():
     """In bytes: what the status file of the process tells in kilobytes, but for what came in between."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
     assert resident_bytes() == pytest.approx(int(line.split()[1]) * 1024, abs=64 * _MIB)
     assert resident_bytes() > _MIB
 
 
-def test_memory_is_the_most_that_was_held_where_the_system_tells_no_more(tmp_path):
+def test_memory_is_the_peak_where_the_system_reports_no_more(tmp_path):
     """Counted in single bytes on macOS, in kilobytes elsewhere."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1 if sys.platform == "darwin" else 1024

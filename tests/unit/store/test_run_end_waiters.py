@@ -101,7 +101,7 @@ def test_the_thread_ends_with_its_last_waiter_and_begins_again(reader):
     waiters.remove("a", print)
 
 
-def test_waiters_are_called_when_the_store_cannot_be_asked_and_when_it_closes(reader):
+def test_waiters_are_called_when_the_store_fails_and_when_it_closes(reader):
     """They read their run again and find out by themselves."""
     waiters, called = RunEndWaiters(), threading.Event()
     reader.error = StoreUnavailableError("away")

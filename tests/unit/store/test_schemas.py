@@ -52,7 +52,7 @@ def test_both_databases_have_the_same_migrations() -> None:
     assert [entry[:2] for entry in of_sqlite] == [entry[:2] for entry in of_postgres]
 
 
-def test_each_table_says_what_it_holds() -> None:
+def test_each_table_states_what_it_holds() -> None:
     """The line above each table is a comment: the migrations are the reference of the schema."""
     for migrations in (mainspring.store.sqlite.migrate.migrations(), mainspring.store.postgres.migrate.migrations()):
         text = "".join(text for _, _, text in migrations)

@@ -27,12 +27,12 @@ def pipe():
         os.close(end)
 
 
-def test_doorbell_does_not_sleep_beside_work(wakeup_pipe, pipe):
+def test_wakeup_pipe_does_not_sleep_with_work_pending(wakeup_pipe, pipe):
     """What was queued before ringers knew of the sleeper is seen by itself."""
     assert not wakeup_pipe.sleep(pipe[0], LONG, lambda: False)
 
 
-def test_doorbell_wakes_its_sleeper(wakeup_pipe, pipe):
+def test_wakeup_pipe_wakes_its_sleeper(wakeup_pipe, pipe):
     """A ring that comes at any time after the question ends the sleep, and is used up by it."""
 
     def is_idle():
@@ -44,7 +44,7 @@ def test_doorbell_wakes_its_sleeper(wakeup_pipe, pipe):
     assert not wakeup_pipe.sleep(pipe[0], 0, lambda: True)
 
 
-def test_doorbell_tells_that_its_descriptor_can_be_read_or_is_broken(wakeup_pipe):
+def test_wakeup_pipe_reports_a_readable_or_broken_descriptor(wakeup_pipe):
     """Both are for the owner of the descriptor to look at."""
     reading, writing = os.pipe()
     os.write(writing, b"!")
@@ -56,7 +56,7 @@ def test_doorbell_tells_that_its_descriptor_can_be_read_or_is_broken(wakeup_pipe
     os.close(reading)
 
 
-def test_doorbell_takes_no_ring_for_nobody(wakeup_pipe, pipe):
+def test_wakeup_pipe_ignores_wakes_without_a_sleeper(wakeup_pipe, pipe):
     """Before the first sleep, between two and after the end nothing is written."""
     wakeup_pipe.ring()
     wakeup_pipe.sleep(pipe[0], 0, lambda: True)

@@ -65,7 +65,7 @@ def test_answer_of_a_filter(fn, state, message):
     assert call_filter(fn, EVENT) == (state, message)
 
 
-def test_what_a_filter_raises_is_cut():
+def test_error_of_a_filter_is_cut():
     """A note is for people."""
     _, reason = call_filter(raising(ValueError("x" * 10_000)), EVENT)
     assert len(reason) <= MAX_NOTE

@@ -83,7 +83,7 @@ def bench(tmp_path, monkeypatch):
     [StoreUnavailableError("the server is away"), Refused("busy", "the queue is full", retry_after_ms=10)],
     ids=["trouble", "busy"],
 )
-async def test_verdict_that_was_not_kept_is_asked_for_again(bench, answer):
+async def test_verdict_that_was_not_kept_is_requested_again(bench, answer):
     """Whatever kept it, without anybody changing the store."""
     worker = Worker(bench, [answer])
     bench.publish()
@@ -94,7 +94,7 @@ async def test_verdict_that_was_not_kept_is_asked_for_again(bench, answer):
     worker.filtering.close()
 
 
-async def test_codec_that_fails_asks_no_filter_again_each_second(bench, caplog):
+async def test_codec_that_fails_requests_no_filter_again_each_second(bench, caplog):
     """Why it waits is told once, and what is wanted starts once the codec works."""
     codec = Moody()
     worker = Worker(bench, [], sealing=Sealing(codec))
@@ -113,7 +113,7 @@ async def test_codec_that_fails_asks_no_filter_again_each_second(bench, caplog):
     worker.filtering.close()
 
 
-async def test_filter_is_not_asked_twice_where_its_verdict_cannot_be_sealed_during_a_look(bench):
+async def test_filter_is_not_called_twice_where_its_verdict_cannot_be_sealed_during_a_poll(bench):
     """The look has read the delivery as undecided, and then it is let go of: the next look passes it over."""
     worker = Worker(bench, [], sealing=Sealing(Moody()))
     filtering, read = worker.filtering, worker.filtering._waiting.read
@@ -139,7 +139,7 @@ async def test_filter_is_not_asked_twice_where_its_verdict_cannot_be_sealed_duri
     filtering.close()
 
 
-async def test_looks_of_many_commits_plan_one_later_look(bench, monkeypatch):
+async def test_polls_of_many_commits_plan_one_later_poll(bench, monkeypatch):
     """While something waits for its codec; else each commit would add a look every five seconds, for as long as that lasts."""
     monkeypatch.setattr(filter_runner, "_UNREADABLE_RETRY_S", 1_000.0)
     loop, planned = asyncio.get_running_loop(), []
@@ -160,7 +160,7 @@ async def test_looks_of_many_commits_plan_one_later_look(bench, monkeypatch):
     worker.filtering.close()
 
 
-async def test_more_than_one_look_takes_is_all_decided(bench):
+async def test_more_deliveries_than_one_poll_reads_are_all_decided(bench):
     """Each is asked once."""
     bench.process.do(SetQueue("default"))
     worker = Worker(bench, [])
@@ -172,7 +172,7 @@ async def test_more_than_one_look_takes_is_all_decided(bench):
     worker.filtering.close()
 
 
-async def test_trigger_of_somebody_else_is_left_alone(bench):
+async def test_trigger_of_another_user_is_ignored(bench):
     """A worker answers for its own automations."""
     worker = Worker(bench, [])
     bench.announce(("b/event", on_event(filtered=True)), ("a/event", on_event(filtered=True)))
@@ -185,7 +185,7 @@ async def test_trigger_of_somebody_else_is_left_alone(bench):
     worker.filtering.close()
 
 
-async def test_filter_of_an_automation_whose_name_holds_a_slash_is_asked(bench):
+async def test_filter_of_an_automation_whose_name_holds_a_slash_is_called(bench):
     """The name of a trigger ends with its last part."""
     worker = Worker(bench, [], name="shop/a")
     bench.publish()

@@ -71,7 +71,7 @@ def without_watchfiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtins, "__import__", absent)
 
 
-def test_desk_without_hints_looks_from_time_to_time(tmp_path: Path, without_watchfiles: None) -> None:
+def test_watcher_without_hints_polls_from_time_to_time(tmp_path: Path, without_watchfiles: None) -> None:
     """Without the extra the periodic look is all there is, and enough."""
 
     async def act(running: Running) -> None:
@@ -95,7 +95,7 @@ async def take(running: Running, folder: Path, name: bytes) -> None:
             running.shop.accepted.clear()
 
 
-def test_hint_makes_the_look_come_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hint_makes_the_poll_come_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the extra an hour between looks is no hour of waiting.
 
     The end of a watcher is a hint too; since none begins again here, it would be one for all three files.
@@ -126,7 +126,7 @@ def test_hints_go_on_after_a_name_that_ends_the_watcher(tmp_path: Path, monkeypa
     run(tmp_path, act)
 
 
-def test_woken_desk_looks(tmp_path: Path, without_watchfiles: None) -> None:
+def test_woken_watcher_polls(tmp_path: Path, without_watchfiles: None) -> None:
     """Whoever knows more may say so."""
 
     async def act(running: Running) -> None:
@@ -139,7 +139,7 @@ def test_woken_desk_looks(tmp_path: Path, without_watchfiles: None) -> None:
     run(tmp_path, act)
 
 
-def test_ends_are_asked_for_between_looks(tmp_path: Path, without_watchfiles: None, monkeypatch) -> None:
+def test_ends_are_read_between_polls(tmp_path: Path, without_watchfiles: None, monkeypatch) -> None:
     """A file does not wait for the next look to be moved when its run has ended."""
     monkeypatch.setattr("mainspring.triggers.files.file_archiver._QUERY_EVERY_MS", 50)
     (tmp_path / "a").write_bytes(b"1")
@@ -155,7 +155,7 @@ def test_ends_are_asked_for_between_looks(tmp_path: Path, without_watchfiles: No
     run(tmp_path, act, after_failure="failed")
 
 
-def test_desk_outlives_a_folder_that_goes_and_comes(tmp_path: Path) -> None:
+def test_watcher_outlives_a_folder_that_goes_and_comes(tmp_path: Path) -> None:
     """The task goes on, tells, and takes in again."""
     folder = tmp_path / "in"
 
@@ -171,7 +171,7 @@ def test_desk_outlives_a_folder_that_goes_and_comes(tmp_path: Path) -> None:
     run(folder, act, every="100ms")
 
 
-def test_fault_in_a_look_does_not_end_the_desk(tmp_path: Path, without_watchfiles: None, caplog) -> None:
+def test_fault_in_a_poll_does_not_end_the_watcher(tmp_path: Path, without_watchfiles: None, caplog) -> None:
     """What nobody foresaw is logged, and the next look comes."""
     (tmp_path / "a").write_bytes(b"1")
 
@@ -191,7 +191,7 @@ def test_fault_in_a_look_does_not_end_the_desk(tmp_path: Path, without_watchfile
     assert "a look failed" in caplog.text
 
 
-def test_fenced_desk_ends(tmp_path: Path, without_watchfiles: None) -> None:
+def test_fenced_watcher_ends(tmp_path: Path, without_watchfiles: None) -> None:
     """Who was declared dead leaves the folder to others."""
     (tmp_path / "a").write_bytes(b"1")
 
@@ -205,7 +205,7 @@ def test_fenced_desk_ends(tmp_path: Path, without_watchfiles: None) -> None:
         asyncio.run(main())
 
 
-def test_folder_that_hangs_is_told_and_holds_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_that_hangs_is_reported_and_holds_no_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mount that does not answer is away since then; the loop goes on, the end of the process does not wait for it."""
     monkeypatch.setattr("mainspring.triggers.files.folder_watcher._SILENCE_TIMEOUT_S", 0.01)
 
@@ -282,6 +282,6 @@ def test_move_that_hangs_is_reported_although_the_listing_answered(
         ("/in/.mainspring/x/y", False),
     ],
 )
-def test_desk_does_not_wake_itself_by_its_own_moves(path: str, is_hint: bool) -> None:
+def test_watcher_does_not_wake_itself_by_its_own_moves(path: str, is_hint: bool) -> None:
     """What happens below the folders of what was moved is no hint."""
     assert is_change_hint(path, ["/in/done", "/in/.mainspring"]) is is_hint

@@ -36,7 +36,7 @@ def test_router_with_nothing_to_do_rests(bench):
     assert bench.polls <= 15
 
 
-def test_everything_is_decided_in_a_few_looks(bench):
+def test_everything_is_decided_in_a_few_polls(bench):
     """More than one look takes, and no look more than is needed."""
     bench.announce(("a/event", on_event()))
     bench.publish(1_200)
@@ -68,7 +68,7 @@ def test_rate_wakes_it_once_a_start(bench):
     assert bench.polls < 50
 
 
-def test_full_queue_is_asked_once_a_while(bench):
+def test_full_queue_is_polled_now_and_then(bench):
     """However often the store changes; what is of another trigger goes on, and what waited starts in the end."""
     bench.announce(("a/event", on_event()), queue="few")
     bench.process.do(SetQueue("few", max_backlog=1))
@@ -92,7 +92,7 @@ def started(run, **options):
     return StartRun(id=run, **(values | options))
 
 
-def test_trigger_of_another_version_starves_nobody(bench):
+def test_trigger_of_another_version_starves_no_one(bench):
     """A thousand that came before wait, undecided, without a look that is not needed; what can be read starts."""
     bench.announce(("a/event", LATER), ("b/event", on_event()))
     bench.publish(1_000)
@@ -124,7 +124,7 @@ def test_held_ones_of_another_version_are_not_lost(bench):
     assert bench.states() == ["started"]
 
 
-def test_what_cannot_be_opened_is_passed_over(bench, caplog):
+def test_delivery_that_cannot_be_opened_is_skipped(bench, caplog):
     """Of one trigger, too: what came after it is decided, and it is tried again."""
     bench.announce(("a/event", on_event(reading=EventBinding(how="data", parameter="order"))))
     bench.publish(60)
@@ -138,7 +138,7 @@ def test_what_cannot_be_opened_is_passed_over(bench, caplog):
     assert caplog.text.count("waits") == 1
 
 
-def test_store_in_trouble_is_asked_once_a_second(bench):
+def test_failing_store_is_polled_once_a_second(bench):
     """And what was to be decided is, once it is well."""
     bench.announce(("a/event", on_event()))
     bench.publish(20)
@@ -165,7 +165,7 @@ def test_trigger_that_is_gone_fails_what_waits_for_it(bench):
     assert {row.note for row in triggers.deliveries(bench.reader).deliveries} == {"its trigger is gone"}
 
 
-def test_trigger_that_is_announced_while_it_looks_is_known(bench, monkeypatch):
+def test_trigger_that_is_announced_while_it_polls_is_known(bench, monkeypatch):
     """What it reads is of triggers that were announced before, so these are read afterwards."""
     original = bench.reader.read
 
@@ -188,7 +188,7 @@ def gathered(bench, **options):
         bench.process.do(finish(bench.process.begin(automation=automation, run_key=RunKey("mon", "h"))))
 
 
-def test_ends_of_one_look_start_once(bench):
+def test_ends_of_one_poll_start_once(bench):
     """The second knows of the first although neither was there when they were read."""
     gathered(bench)
     bench.poll()
@@ -261,7 +261,7 @@ def test_codec_that_fails_for_a_while_costs_no_delivery(sealed, caplog):
     assert bench.states("c/runs") == ["started", "started"]
 
 
-def test_second_outage_is_told_as_the_first_was(sealed, caplog):
+def test_second_outage_is_reported_as_the_first_was(sealed, caplog):
     """Each once, however long it lasts."""
     bench, codec = sealed
     bench.announce(("now/event", on_event()))

@@ -85,7 +85,7 @@ def test_item_of_a_definition_wins(source):
 
 
 @pytest.mark.parametrize("source", [WEBHOOK, QUEUE])
-def test_batch_is_about_no_item_alone_unless_all_its_deliveries_are(source):
+def test_batch_has_an_item_only_if_all_its_deliveries_share_it(source):
     """Success of one of several says nothing of the others."""
     trigger = known_trigger(source, flow_control=FlowControl.parse(batch=2))
     assert item_of(trigger, "7", "8") == (HealthRule.ITEM, None)

@@ -67,7 +67,7 @@ def _queried(expr: str) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.parametrize("expr", [*_exprs(), *_of_page()])
-def test_each_question_is_about_what_is_told(report, expr):
+def test_each_query_uses_an_exported_metric(report, expr):
     """Each metric of an expression is told, and has each label that is asked for."""
     metrics, labels = _queried(expr)
     assert metrics

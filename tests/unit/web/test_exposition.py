@@ -47,7 +47,7 @@ def session(role: str, beat_at: int, state: str = "alive") -> SessionView:
     return SessionView(1, "u", role, state, "h", "h", 1, "s", "", 1, [], None, 0, beat_at, None, [], None, 0)
 
 
-def test_runs_are_told_by_outcome_and_reason():
+def test_runs_are_reported_by_outcome_and_reason():
     """One that needs a person is an outcome too; what nothing was counted of is 0 where a first one has to be seen."""
     value = report(
         {
@@ -73,7 +73,7 @@ def test_runs_are_told_by_outcome_and_reason():
     assert value("mainspring_run_failures_total", automation="backup", reason="value") is None
 
 
-def test_of_what_processes_take_the_most_of_each_role_is_told():
+def test_highest_usage_of_each_role_is_exported():
     """What no process of a role said is absent, and the dead take nothing."""
     workers = [
         msgspec.structs.replace(session("worker", NOW), memory=memory, processor=share)
@@ -114,7 +114,7 @@ def test_names_cannot_write_lines_of_their_own(name, reason):
     assert value("mainspring_run_failures_total", automation=name, reason=reason) == 2
 
 
-def test_health_of_processes_and_store_is_told():
+def test_health_of_processes_and_store_is_reported():
     """The longest silence of each role, the shortest of all as that of the store, and the disk; one that is dead is silent for good.
 
     A wrapped command is heard of when it begins, and need not be again.
@@ -141,7 +141,7 @@ def test_health_of_processes_and_store_is_told():
     assert value("mainspring_sessions", role="worker", state="alive") == 2
 
 
-def test_what_is_wrong_and_who_was_not_told_is_told():
+def test_open_incidents_and_unsent_alerts_are_exported():
     """By severity and kind, by channel; what is due later is not late, and a channel that took all is at 0."""
     value = report(
         {},
@@ -158,7 +158,7 @@ def test_what_is_wrong_and_who_was_not_told_is_told():
     assert [value("mainspring_alert_overdue_seconds", channel=name) for name in ("mail", "ops", "slack")] == [0, 4.5, 0]
 
 
-def test_nothing_is_told_of_what_is_not_there():
+def test_missing_components_export_nothing():
     """An empty store on a server has no disk, no processes and no late slots."""
     value = report({})
     assert value("mainspring_store_free_bytes") is None

@@ -100,7 +100,7 @@ async def test_request_that_could_be_read_in_two_ways_is_refused(tmp_path):
         assert await is_connected(port)
 
 
-async def test_headers_that_are_too_long_are_told_as_such(tmp_path):
+async def test_headers_that_are_too_long_are_reported(tmp_path):
     """With 431, not as something that is no HTTP."""
     async with world(tmp_path) as w, w.listening() as port:
         for size, expected in ((30_000, 202), (40_000, 431), (60_000, 431)):
@@ -297,7 +297,7 @@ async def test_compressed_body_is_never_unpacked(tmp_path):
         assert await is_connected(port)
 
 
-async def test_headers_that_come_twice_do_not_let_anybody_in(tmp_path):
+async def test_repeated_headers_give_no_access(tmp_path):
     """Two signatures in two headers are not two tries, and the first of two tokens does not count."""
     async with world(tmp_path) as w, w.listening() as port:
         twice = HEAD + "Authorization: Bearer wrong\r\n"

@@ -73,7 +73,7 @@ def test_document_is_sound_and_names_no_secret(site):
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
-def test_listener_does_what_its_document_says(site, mode):
+def test_listener_matches_its_document(site, mode):
     """Whatever fits the document, and whatever does not, is answered as it says: no fault of ours, no status or form that is not in it."""
     w, url = site
     document = openapi(w.intake.table, url, "1")

@@ -86,7 +86,7 @@ def site(tmp_path):
     made.store.close()
 
 
-async def test_each_link_of_a_message_only_shows(site):
+async def test_opening_a_link_of_a_message_changes_nothing(site):
     """Opened twenty times by GET and HEAD nothing is changed, not even read as used; then the button works, and is on record."""
     before, operations = site.rows(), site.operations()
     assert len(site.links) == 1
@@ -99,7 +99,7 @@ async def test_each_link_of_a_message_only_shows(site):
     assert site.operations()[: len(site.operations()) - len(operations)] == [("retry", "link:ana")]
 
 
-async def test_retry_is_once_for_what_was_shown(site):
+async def test_retry_is_once_for_what_was_displayed(site):
     """Pressed again it does nothing more, also when the run has failed anew meanwhile: that is another failure, to be looked at first."""
     seen = await site.seen()
     await site.submit("retry", seen=seen)
@@ -114,7 +114,7 @@ async def test_retry_is_once_for_what_was_shown(site):
     assert site.operations()[0] == ("retry", "link:bob")
 
 
-async def test_retry_of_a_run_that_somebody_continued_does_nothing(site):
+async def test_retry_of_a_continued_run_does_nothing(site):
     """Whoever was faster is not overruled."""
     seen = await site.seen()
     run.retry(site.store, site.run, act=operation_context(Actor.cli("bob", "box"), site.clock))
@@ -130,7 +130,7 @@ async def test_retry_of_a_run_that_somebody_continued_does_nothing(site):
     ("act", "done"),
     [(run.mark_done, "declared done"), (run.cancel, "cancelled")],
 )
-async def test_whoever_is_late_reads_what_was_done_with_the_run(site, act, done):
+async def test_late_visitor_sees_the_result_for_the_run(site, act, done):
     """Not what became of the incident: that somebody took it is another matter."""
     seen = await site.seen()
     run.retry(site.store, site.run, act=operation_context(Actor.link("ana"), site.clock))
@@ -142,7 +142,7 @@ async def test_whoever_is_late_reads_what_was_done_with_the_run(site, act, done)
     assert re.search(rf"already {done} by zoe at \d\d:\d\d", late)
 
 
-async def test_act_from_before_it_was_shown_was_not_faster(site):
+async def test_earlier_operation_is_not_called_faster(site):
     """The run that is shown has failed since."""
     run.retry(site.store, site.run, act=operation_context(Actor.link("bob"), site.clock))
     site.fail_again()

@@ -44,7 +44,7 @@ def test_no_other_sheet_holds_a_colour_or_a_size(sheet):
     assert LITERAL.findall(text) == []
 
 
-def test_templates_hold_no_look():
+def test_templates_have_no_inline_style():
     """No style stands in a page: the policy of the browser would refuse it."""
     for page in (WEB / "templates").iterdir():
         assert not re.search(r"\bstyle=|<style|\bon\w+=|fill=\"#", page.read_text(encoding="utf-8")), page.name

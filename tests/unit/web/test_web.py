@@ -70,7 +70,7 @@ async def test_everything_but_three_paths_is_not_there(path):
 
 
 @pytest.mark.asyncio
-async def test_probes_tell_life_from_readiness():
+async def test_probes_distinguish_liveness_and_readiness():
     """A process lives whatever is missing; it is ready when nothing is."""
     assert (await ask(routes(HostChecks("the store does not answer")), "/healthz"))[0] == 200
     assert (await ask(routes(), "/readyz"))[0] == 200
@@ -94,7 +94,7 @@ async def test_probes_tell_life_from_readiness():
         (None, True, None, 503),
     ],
 )
-async def test_figures_are_for_whoever_has_the_token(token, is_open, message, status):
+async def test_metrics_need_the_token(token, is_open, message, status):
     """Outside of loopback nobody gets them without one; 503 = let in, but the store has not answered yet."""
     made = routes(HostChecks(is_open=False), None if token is None else MetricsToken(token, "test"), is_open=is_open)
     headers = {} if message is None else {"authorization": message}
@@ -117,12 +117,12 @@ async def test_figures_are_for_whoever_has_the_token(token, is_open, message, st
         ({"x-real-ip": "203.0.113.9"}, 401),
     ],
 )
-async def test_figures_need_a_token_behind_a_proxy(headers, status):
+async def test_metrics_need_a_token_behind_a_proxy(headers, status):
     """Loopback hears them freely only if the request is from this machine itself; 503 = let in, but the store has not answered yet."""
     assert (await ask(routes(HostChecks(is_open=False), None, is_open=True), "/metrics", **headers))[0] == status
 
 
-def test_public_address_closes_the_figures():
+def test_public_address_closes_the_metrics():
     """A proxy that says nothing of itself (nginx as it comes) is known by `web.public_url`."""
     assert is_public("https://ops.example.com/ms")
     assert not is_public(None)
@@ -131,7 +131,7 @@ def test_public_address_closes_the_figures():
 
 
 @pytest.mark.asyncio
-async def test_store_that_is_away_is_told_as_such():
+async def test_store_that_is_away_is_reported():
     """Not as a fault of ours, and without the address."""
 
     class Away:
@@ -174,7 +174,7 @@ def test_token_comes_from_a_file_that_others_cannot_read(tmp_path):
     ("host", "is_local"),
     [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("0.0.0.0", False), ("::", False), ("10.1.2.3", False)],
 )
-def test_only_loopback_is_alone(host, is_local):
+def test_only_loopback_is_local(host, is_local):
     """Whatever can be reached from outside needs a token."""
     assert is_loopback(host) == is_local
 
@@ -192,7 +192,7 @@ def consumer_view(trigger: str, connected_at: int | None, unreachable_since: int
     return ConsumerView(trigger, 1, connected_at, unreachable_since, None, None)
 
 
-def test_figures_are_escaped_and_idle_queues_say_nothing_waits():
+def test_metrics_are_escaped_and_idle_queues_are_zero():
     """A name of a queue cannot write lines of its own; a queue in which nothing waits is 0, not absent."""
     text = render_exposition(
         MetricFigures(

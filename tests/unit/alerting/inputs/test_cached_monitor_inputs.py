@@ -22,7 +22,7 @@ def world(tmp_path):
     found.store.close()
 
 
-def test_second_look_finds_what_a_new_one_would_by_fewer_reads(world):
+def test_second_read_equals_a_fresh_one_with_fewer_reads(world):
     """Also after something came that the first had not seen; within a second it is told what was found then."""
     shared, reader = CachedMonitorInputs(), world.store.reader
     world.begin()
@@ -41,7 +41,7 @@ def test_second_look_finds_what_a_new_one_would_by_fewer_reads(world):
     assert [incident.id for incident in again.wrong] == ["i_01"]
 
 
-def test_store_that_was_opened_anew_is_read_anew(world, tmp_path):
+def test_reopened_store_is_read_again(world, tmp_path):
     """What is known of one store says nothing of another."""
     other = sqlite_world(tmp_path / "other")
     shared = CachedMonitorInputs()

@@ -26,7 +26,7 @@ def labels_of(point):
     return {attribute.key: attribute.value.string_value for attribute in point.attributes}
 
 
-def test_counters_and_gauges_are_told_as_such():
+def test_counters_and_gauges_are_reported():
     """What is absent in a scrape is absent here."""
     found = report(MetricFigures(NOW, RunFigures(COUNTS, ["a"]), space=StoreSpace(5, 7)))
     runs = found["mainspring_runs_total"]

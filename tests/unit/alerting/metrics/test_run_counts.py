@@ -51,7 +51,7 @@ def end(store, automation="a", *, well=True):
     store.do(outcome(run, 1), finish(run)) if well else store.do(fail(run))
 
 
-def test_counts_never_go_down_while_time_folds_and_prunes(store, clock):
+def test_counts_never_decrease_during_rollup_and_pruning(store, clock):
     """Over 120 days of runs, each day asked, folded and pruned: they are all that ever was, for a new process too."""
     web = Web(store)
     for day in range(1, 121):
@@ -96,7 +96,7 @@ def test_counts_go_on_under_a_new_name(store, clock):
     assert Web(store).ask("new", "b")["new", "succeeded"] == 3
 
 
-def test_automations_beyond_the_most_are_told_together(store, clock):
+def test_automations_beyond_the_most_are_reported_together(store, clock):
     """A name that once has its place keeps it, whatever comes before it in the alphabet."""
     web = Web(store, most=2)
     store.announce("a", "b", "c", "d", OTHER)
@@ -128,7 +128,7 @@ def test_counts_are_what_they_were_when_the_store_did_not_answer(store, clock):
 
 
 @pytest.mark.asyncio
-async def test_figures_of_a_real_store_are_answered(store, clock, tmp_path):
+async def test_metrics_of_a_real_store_are_answered(store, clock, tmp_path):
     """One failed run, a schedule that was due two minutes ago, and the store's own file stand in what /metrics answers."""
     store.announce("a", "b", schedules=(ScheduleRow("b", "b", b"{}", clock.now() + 1_000),))
     end(store, well=False)

@@ -25,7 +25,7 @@ def test_headers_are_pairs():
 
 
 @pytest.mark.parametrize("text", ["token-alone", "a b=c", "x=a%0d%0ahost: evil", "x\u00e9=1", "x=%C3%A9"])
-def test_what_is_no_header_is_refused_and_not_repeated(text):
+def test_invalid_header_is_refused_and_not_repeated(text):
     """No line of another's can be written into a request."""
     with pytest.raises(ConfigError) as refused:
         read_headers(text, FAULTS)

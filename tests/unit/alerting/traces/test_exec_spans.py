@@ -39,6 +39,6 @@ def test_run_is_a_trace_with_its_attempts(spans):
     assert all(whole.start_ns <= span.start_ns <= span.end_ns for span in spans)
 
 
-def test_nothing_of_the_command_is_told(spans):
+def test_nothing_of_the_command_is_reported(spans):
     """Neither its words, nor what it printed, nor who called it."""
     assert "canary" not in repr(spans)

@@ -62,7 +62,7 @@ def until(holds):
         threading.Event().wait(0.005)
 
 
-def test_what_could_not_be_taken_comes_later_once_and_in_order(collector, export):
+def test_undelivered_spans_arrive_later_once_and_in_order(collector, export):
     """While the collector has an error of its own the part is kept, and the next ones behind it."""
     collector.status = 503
     _, queue = export(collector.endpoint)
@@ -74,7 +74,7 @@ def test_what_could_not_be_taken_comes_later_once_and_in_order(collector, export
     assert [span.name for span in collector.spans] == ["a", "b"]
 
 
-def test_what_is_refused_is_dropped_and_told(collector, export, caplog):
+def test_refused_spans_are_dropped_and_reported(collector, export, caplog):
     """Sending it again would be useless; what comes after it is sent."""
     collector.status = 400
     _, queue = export(collector.endpoint)
@@ -96,7 +96,7 @@ def test_redirect_is_not_followed(collector, export, caplog, status):
     assert len(collector.requests) == 1
 
 
-def test_drops_are_told_once_a_minute(export, caplog):
+def test_drops_are_reported_once_a_minute(export, caplog):
     """While nobody listens, nothing grows, and the log has one line, however much is dropped."""
     _, queue = export("http://127.0.0.1:9", most=5, report_every_s=60.0)
     with caplog.at_level(logging.WARNING):

@@ -67,7 +67,7 @@ def of(maker, command, result=DONE):
     return found
 
 
-def test_step_stands_below_its_run(maker):
+def test_step_is_below_its_run(maker):
     """It is as long as was measured, and its id is that of run, ident and generation."""
     (span,) = of(maker, outcome())
     assert span.parent_id == run_span_id(RUN)
@@ -124,7 +124,7 @@ def test_child_and_parent_link_to_each_other():
     assert child.trace_id != link_to_run("r_2").trace_id
 
 
-def test_failed_run_tells_code_and_fingerprint(maker):
+def test_failed_run_reports_code_and_fingerprint(maker):
     """The whole run, from its own start, with no parent; never what the error said."""
     work, whole = of(
         maker, FinishRun(RUN, 2, RunState.FAILED, 1, failure=FAILED, reason=FailureReason.RETRIES_EXHAUSTED)
@@ -135,7 +135,7 @@ def test_failed_run_tells_code_and_fingerprint(maker):
     assert whole.attributes["mainspring.reason"] == "retries_exhausted"
 
 
-def test_task_that_goes_straight_is_a_run_and_a_step(maker):
+def test_fast_path_task_is_a_run_and_a_step(maker):
     """One command ends both."""
     done = CompleteRun(RUN, 2, "order", "order", "order", NOW - 3, NOW, 1_000, CANARY.encode(), CANARY.encode())
     step, whole = of(maker, done)
@@ -152,7 +152,7 @@ def test_run_that_needs_a_person_is_no_whole_run(maker):
 @pytest.mark.parametrize(
     "command", [ReleaseRun(RUN, 2, 1), FinishRun(RUN, 2, RunState.SUCCEEDED, 1), outcome(), outcome(OutcomeKind.CANCEL)]
 )
-def test_what_was_refused_is_not_told(maker, command):
+def test_refused_outcome_makes_no_span(maker, command):
     """Another process owns the run: it tells."""
     assert of(maker, command, CLAIM_LOST) == []
     assert of(maker, command, RuntimeError("guilty")) == []

@@ -82,7 +82,7 @@ async def site(tmp_path, monkeypatch):
             await process.close()
 
 
-async def test_hiccup_is_told_to_nobody(site):
+async def test_hiccup_is_not_reported(site):
     """What is over within the minute leaves nothing behind, and the next one has its own minute."""
     process = site.process()
     for _ in range(2):
@@ -93,7 +93,7 @@ async def test_hiccup_is_told_to_nobody(site):
     assert (site.peer.received, site.file.exists()) == ([], False)
 
 
-async def test_lost_store_is_told_once_and_its_end_too(site):
+async def test_lost_store_is_reported_once_and_its_end_too(site):
     """In one line, by what is wrong, not by where in SQLite; the file that remembers goes with the end."""
     process = site.process()
     await process.report_outage(FAULT)
@@ -122,7 +122,7 @@ async def test_processes_that_start_again_count_as_one(site):
     assert site.peer.abouts == ["opened", "resolved"]
 
 
-async def test_watcher_and_scheduler_tell_it_once(site):
+async def test_watcher_and_scheduler_report_it_once(site):
     """Both see it for as long as it lasts, and each sees the end in its own time."""
     watcher, scheduler = site.process(), site.process()
     for _ in range(5):
@@ -135,7 +135,7 @@ async def test_watcher_and_scheduler_tell_it_once(site):
     assert site.peer.abouts == ["opened", "resolved"]
 
 
-async def test_who_is_about_to_tell_is_not_disturbed(site):
+async def test_process_about_to_report_is_not_disturbed(site):
     """While another process has the word nobody says the same beside it."""
     process = site.process()
     await process.report_outage(FAULT)
@@ -170,7 +170,7 @@ async def test_channel_that_is_away_hears_later(site):
     assert site.peer.abouts == ["opened", "opened", "resolved"]
 
 
-async def test_it_is_told_once_where_the_spool_is_on_the_same_disk(site):
+async def test_it_is_reported_once_where_the_spool_is_on_the_same_disk(site):
     """A disk that is full has no room for the memory either: it is kept elsewhere, whoever sees the store, and goes with the end."""
     site.fill()
     for _ in range(3):
@@ -197,7 +197,7 @@ async def test_programs_that_end_remember_where_the_spool_is_on_the_same_disk(si
     assert site.peer.abouts == ["opened", "resolved"]
 
 
-async def test_program_that_ends_tells_what_it_can_remember_nowhere(site, monkeypatch):
+async def test_ending_program_reports_unrecorded_outages(site, monkeypatch):
     """The next one would not know how long it has lasted: better told too often than never."""
     site.fill()
     monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", ())
@@ -205,7 +205,7 @@ async def test_program_that_ends_tells_what_it_can_remember_nowhere(site, monkey
     assert site.peer.abouts == ["opened"]
 
 
-async def test_it_is_told_where_nothing_can_be_written(site, monkeypatch):
+async def test_it_is_reported_where_nothing_can_be_written(site, monkeypatch):
     """By this process once."""
     site.fill()
     monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", ())
@@ -234,7 +234,7 @@ async def test_damaged_memory_is_no_memory(site):
 @pytest.mark.parametrize(
     "error", [StoreGoneError("the store's file is gone"), StoreReadOnlyError("it may only be read")]
 )
-async def test_end_of_all_processes_is_told_at_once_and_once(site, error):
+async def test_end_of_all_processes_is_reported_at_once_and_once(site, error):
     """Nobody is left to wait a minute; whoever starts them in vain again and again does not repeat it."""
     await site.lost(error)
     await site.lost(error)
@@ -253,7 +253,7 @@ async def test_server_that_is_not_there_yet_is_waited_for(site):
     assert site.peer.abouts == ["opened"]
 
 
-async def test_without_channels_the_exit_says_it(site, capfd):
+async def test_exit_code_reports_it_without_channels(site, capfd):
     """Whoever started it at a terminal reads the error itself; nothing is written down."""
     site.settings = load(
         env={"MAINSPRING_EXEC_SPOOL": str(site.folder / "spool")}, cwd=site.folder, uid=os.getuid(), flags={}
@@ -323,7 +323,7 @@ async def test_store_that_is_away_again_is_not_over(site):
     assert (len(store.lost), site.peer.abouts) == (1, ["opened", "resolved"])
 
 
-async def test_end_is_told_although_it_cannot_be_written_down(site):
+async def test_end_is_reported_although_it_cannot_be_written_down(site):
     """A store that takes commits but not this one keeps nobody waiting for the good news."""
     store = Store()
     store.fault = ValueError("a mistake of ours")

@@ -14,7 +14,7 @@ async def find_address(name, within_s=30.0):
         return await asyncio.get_running_loop().getaddrinfo(name, 80, type=socket.SOCK_STREAM)
 
 
-def test_names_are_looked_up():
+def test_names_are_resolved():
     """As in any other loop, also what there is no address for."""
     assert ("127.0.0.1", 80) in [place for *_, place in run_in_short_lived_loop(find_address("127.0.0.1"))]
     with pytest.raises(socket.gaierror):

@@ -164,7 +164,7 @@ async def test_scheduler_watches_at_once_where_no_watcher_ever_was(site):
     await life.close()
 
 
-async def test_look_that_fails_is_made_again(site, caplog):
+async def test_evaluation_that_fails_is_made_again(site, caplog):
     """It is logged when it begins and ends, not each time."""
     life = site.watching(site.process("watcher"))
     site.fault = StoreUnavailableError("the server is away")
@@ -177,7 +177,7 @@ async def test_look_that_fails_is_made_again(site, caplog):
     await life.close()
 
 
-async def test_trouble_is_told_without_the_store_while_a_look_waits_for_it(site):
+async def test_outage_is_reported_without_the_store_while_a_evaluation_waits_for_it(site):
     """What is written on a full disk waits for as long as that is full: people hear of it beside that, and of the end."""
     life = site.watching(site.process("watcher"))
     life.start()
@@ -196,7 +196,7 @@ async def test_trouble_is_told_without_the_store_while_a_look_waits_for_it(site)
     await life.close()
 
 
-async def test_look_that_does_not_end_is_told_without_the_store(site):
+async def test_evaluation_that_does_not_end_is_reported_without_the_store(site):
     """Its process beats, so nobody stands in for it: after five minutes and one in which it may pass, people hear of it, of its end too."""
     site.blocker = threading.Event()
     life = site.watching(site.process("watcher"))
@@ -216,7 +216,7 @@ async def test_look_that_does_not_end_is_told_without_the_store(site):
     await life.close()
 
 
-async def test_sign_of_life_stops_when_the_scheduler_stands_still(site):
+async def test_ping_stops_when_the_scheduler_is_stuck(site):
     """The watcher lives, the worker beats, the store commits: and yet nothing would start any more."""
     watcher, worker, scheduler = site.process("watcher"), site.process("worker"), site.process("scheduler")
     site.need_a_scheduler(worker)
@@ -255,7 +255,7 @@ async def test_secret_that_is_due_is_watched(site):
     assert (incident.subject.kind, incident.subject.fingerprint) == (IncidentKind.SECRET_DUE, "gh_hook")
 
 
-async def test_whoever_slept_waits_for_signs_of_life_before_it_looks(site, monkeypatch):
+async def test_watcher_that_slept_waits_for_heartbeats(site, monkeypatch):
     """A machine that slept wakes with everybody silent: one more rest, however late that is, and none where all is as usual."""
     life = site.watching(site.process("watcher"))
     rests = []

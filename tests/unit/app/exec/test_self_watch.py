@@ -57,28 +57,28 @@ def observe(store, *, well=()):
     store.apply(RecordEvaluation(started_at=store.clock.now(), found=found, well=(subject,) if well else ()))
 
 
-def test_success_of_what_is_well_costs_no_look(store, tmp_path, evaluations):
+def test_success_of_a_healthy_automation_costs_no_evaluation(store, tmp_path, evaluations):
     """It is what happens a thousand times a day."""
     watch_own_automation(settings(tmp_path, **CHANNEL), store, "backup")
     assert evaluations == []
 
 
 @pytest.mark.parametrize("automation", ["backup", "other"])
-def test_untold_failure_is_looked_at_by_whoever_comes(store, tmp_path, evaluations, automation):
+def test_unreported_failure_is_evaluated_by_the_next_call(store, tmp_path, evaluations, automation):
     """Its own process may have died before it could tell."""
     fail(store)
     watch_own_automation(settings(tmp_path, **CHANNEL), store, automation)
     assert len(evaluations) == 1
 
 
-def test_open_incident_is_looked_at_by_its_own(store, tmp_path, evaluations):
+def test_open_incident_is_read_by_its_own(store, tmp_path, evaluations):
     """A success may be its end; another command has no part in what is wrong and was told."""
     observe(store)
     watch_own_automation(settings(tmp_path, **CHANNEL), store, "backup")
     assert len(evaluations) == 1
 
 
-def test_what_could_not_be_told_is_told_by_the_next_call(store, tmp_path, evaluations):
+def test_unsent_alert_is_sent_by_the_next_call(store, tmp_path, evaluations):
     """The channel was away when the incident ended: nothing is wrong any more, but its end is untold."""
     observe(store)
     store.clock.forward(1_000)
@@ -87,7 +87,7 @@ def test_what_could_not_be_told_is_told_by_the_next_call(store, tmp_path, evalua
     assert len(evaluations) == 1
 
 
-def test_without_channels_nobody_is_told(store, tmp_path, evaluations):
+def test_without_channels_no_one_is_reported(store, tmp_path, evaluations):
     """Whoever called the command has its exit code and its words."""
     fail(store)
     watch_own_automation(settings(tmp_path), store, "backup")

@@ -62,7 +62,7 @@ def crontab(tmp_path, monkeypatch):
     receiver.close()
 
 
-def test_damaged_store_is_told_once_and_its_end_too(crontab):
+def test_damaged_store_is_reported_once_and_its_end_too(crontab):
     """By whoever sees it first; a command runs all the same, and a store that is well again has it on record."""
     crontab.store.write_bytes(b"no store at all\0" * 1_000)
     crontab.exec()
@@ -80,7 +80,7 @@ def test_damaged_store_is_told_once_and_its_end_too(crontab):
         assert store.execute("select kind, state from incidents").fetchall() == [("store_lost", "resolved")]
 
 
-def test_end_is_told_only_when_it_is_on_record(crontab):
+def test_end_is_reported_only_when_it_is_on_record(crontab):
     """A store that answers a command and then fails to take this is still lost: the next command tells the end."""
     crontab.store.write_bytes(b"no store at all\0" * 1_000)
     crontab.exec()
@@ -97,7 +97,7 @@ def test_end_is_told_only_when_it_is_on_record(crontab):
     assert crontab.reported == ["opened", "resolved"]
 
 
-def test_watch_tells_it_as_well(crontab):
+def test_watch_reports_it_as_well(crontab):
     """Where no command runs for a while the round is the first to see it."""
     crontab.store.write_bytes(b"no store at all\0" * 1_000)
     for _ in range(2):
@@ -106,7 +106,7 @@ def test_watch_tells_it_as_well(crontab):
     assert crontab.reported == ["opened"]
 
 
-def test_store_that_is_well_tells_nothing(crontab):
+def test_store_that_is_well_reports_nothing(crontab):
     """Nor is anything remembered."""
     crontab.exec()
     crontab.watch()

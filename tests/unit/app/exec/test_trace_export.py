@@ -40,7 +40,7 @@ def test_run_reaches_the_collector(tmp_path, collector, run):
     assert collector.names()["backup attempt"] == 2
 
 
-def test_what_kept_it_from_being_sent_is_returned(tmp_path, collector, run):
+def test_reason_of_a_failed_export_is_returned(tmp_path, collector, run):
     """Whatever it is, nothing is raised."""
     collector.status = 400
     assert export_own_trace(settings(tmp_path, collector.endpoint), *run) == "it answers 400"

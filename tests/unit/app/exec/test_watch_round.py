@@ -33,12 +33,12 @@ def silent(tunings=DEFAULT_TUNINGS, own=NO_OVERRIDES):
     return evaluations, [automation.name for automation in found]
 
 
-def test_silent_one_is_said():
+def test_silent_automation_is_reported():
     """Also by the exit code that follows."""
     assert silent() == (1, ["backup"])
 
 
-def test_silence_that_is_switched_off_is_said_no_more():
+def test_silence_that_is_switched_off_is_reported_no_more():
     """For all, or for this one alone; what is on for it alone is said."""
     assert silent({IncidentKind.SILENCE: OFF}) == (0, [])
     assert silent(own=OFF_FOR_IT) == (0, [])
@@ -54,7 +54,7 @@ class Outside(Peer):
 
 
 @pytest.mark.asyncio
-async def test_sign_of_life_is_given_after_a_look(tmp_path):
+async def test_sign_of_life_is_given_after_a_evaluation(tmp_path):
     """By a crontab line as by a watcher that stays; not while something stands still, nor where the store is away."""
     async with serving(Outside()) as peer:
         env = {"MAINSPRING_STORE_URL": str(tmp_path / "s.db"), "MAINSPRING_NOTIFY_WATCHDOG": f"{peer.url}/ping"}

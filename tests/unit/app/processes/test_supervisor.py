@@ -13,7 +13,7 @@ ctypes.CDLL(None)._exit(0)  # as a library in C does: nothing in Python can see 
 """
 
 
-def test_worker_that_ends_while_it_loads_is_told_of_and_started_with_a_pause(tmp_path, caplog, monkeypatch):
+def test_worker_that_ends_while_it_loads_is_reported_and_started_with_a_pause(tmp_path, caplog, monkeypatch):
     """It looks like an end in order, but it comes at once: it is no secret, and does not keep a core busy for ever."""
     monkeypatch.setattr(managed_process, "SHORT_LIFE_S", 60.0)  # a busy machine needs seconds for what is done at once
     (tmp_path / "ends.py").write_text(ENDS)

@@ -18,7 +18,7 @@ TIMEOUT_S = 60.0
 
 
 @pytest.mark.timeout(90)
-def test_supervisor_whose_session_was_buried_opens_another_one(postgres: PostgresServer, tmp_path: Path) -> None:
+def test_supervisor_whose_session_was_declared_dead_opens_another_one(postgres: PostgresServer, tmp_path: Path) -> None:
     """A machine that was cut off for longer than its lease comes back by itself; what it keeps is on record again."""
     config = tmp_path / "mainspring.toml"
     config.write_text(f'[store]\nurl = "{postgres.new_store()}"\n[worker]\nlease = "2s"\n')
@@ -43,7 +43,7 @@ def test_supervisor_whose_session_was_buried_opens_another_one(postgres: Postgre
         other.close()
 
 
-def test_supervisor_says_again_and_again_that_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_supervisor_sends_heartbeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a file too, where the kernel tells of its death, but not that it was stopped."""
     monkeypatch.setattr(supervisor_session, "_HEARTBEAT_INTERVAL_S", 0.01)
     config = tmp_path / "mainspring.toml"

@@ -53,14 +53,14 @@ def test_holidays_become_dates_for_years_ahead():
 
 
 @pytest.mark.parametrize("code", ["XX", "DE-QQ", "NOPE"])
-def test_holidays_that_nobody_knows_are_refused(code):
+def test_holidays_that_no_one_knows_are_refused(code):
     """With the code that was written."""
     with pytest.raises(ConfigError, match=code) as refused:
         made(holidays=(code,))
     assert refused.value.hint
 
 
-def test_missing_package_is_told_with_the_line_that_installs_it(monkeypatch):
+def test_missing_package_is_reported_with_the_line_that_installs_it(monkeypatch):
     """And only where a calendar has holidays."""
     monkeypatch.setitem(sys.modules, "holidays", None)
     assert made().name == "c"

@@ -21,7 +21,7 @@ def log(capsys):
     root.setLevel(level)
 
 
-def test_line_of_json_says_whose_it_is(log):
+def test_json_line_names_its_process(log):
     """A record of a step carries its run, step and attempt, a control character harms nobody."""
     configure_log(environment="staging")
     token = CURRENT_STEP.set(StepContext(None, run_id="r_1", name="fetch", key="k", attempt=2, automation="shop"))
@@ -78,7 +78,7 @@ def test_level_leaves_lines_out(log):
     assert "heard" in log()
 
 
-def test_what_others_put_into_a_record_is_not_believed(log):
+def test_foreign_fields_of_a_record_are_not_trusted(log):
     """A record of anybody's that looks like one of ours is written as any other: redacted, and whole."""
     KNOWN_SECRETS.add(["hush-hush-hush"])
     configure_log()

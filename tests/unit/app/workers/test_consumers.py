@@ -58,7 +58,7 @@ async def watching(folder: Path, store: Store):
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_what_is_left_out_of_a_folder_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+async def test_skipped_file_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     """Each file has its line, and no other line names it again when something else is left out too."""
     caplog.set_level(logging.INFO, "mainspring")
     store = Store()

@@ -30,7 +30,7 @@ class FakeConsumer:
 
 
 @pytest.mark.asyncio
-async def test_desk_that_cannot_be_opened_is_tried_again_and_keeps_no_other(tmp_path, monkeypatch, caplog):
+async def test_consumer_that_cannot_be_opened_is_tried_again_and_keeps_no_other(tmp_path, monkeypatch, caplog):
     """One fails once as it is made, the other is open meanwhile; both run in the end."""
     monkeypatch.setattr(ingest, "_REOPEN_DELAY_S", 0.01)
     monkeypatch.setattr(ingest, "_POLL_INTERVAL_S", 0.01)

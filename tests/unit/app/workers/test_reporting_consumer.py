@@ -15,7 +15,7 @@ def news(text: str) -> ReportConsumer:
     return ReportConsumer("orders/queue", 1, None, text)
 
 
-async def test_newest_is_told_and_not_each():
+async def test_only_the_newest_state_is_reported():
     """A thousand changes within a second are two that are told: the first and the last."""
     reports: list[ReportConsumer] = []
     seconds: asyncio.Queue[float] = asyncio.Queue()
@@ -46,7 +46,7 @@ async def test_newest_is_told_and_not_each():
     assert [report.why for report in reports] == [reports[0].why, "message 999"]
 
 
-async def test_desk_that_fails_takes_the_telling_with_it():
+async def test_failed_consumer_stops_its_reports():
     """What went wrong comes out, and nothing is left running."""
 
     class Broken:

@@ -65,7 +65,7 @@ def state_of(store, role):
     return row[0]
 
 
-def test_worker_that_died_with_its_supervisor_is_buried_at_once(store, tmp_path):
+def test_worker_that_died_with_its_supervisor_is_declared_dead_at_once(store, tmp_path):
     """A whole tree was killed and started again: the new supervisor saw nothing of it, so the first round sets the runs free."""
     session(store, tmp_path, "worker", dead=True)
     session(store, tmp_path, "supervisor")
@@ -96,7 +96,7 @@ class Counted(Upkeep):
 
 
 @pytest.mark.asyncio
-async def test_trouble_is_told_once_and_so_is_its_end(store, tmp_path, caplog, monkeypatch):
+async def test_outage_is_reported_once_and_so_is_its_end(store, tmp_path, caplog, monkeypatch):
     """What goes wrong each second is one line, without the traceback of a disk's fault; then a line when it is over."""
     monkeypatch.setattr(upkeep_module, "_ROUND_INTERVAL_S", 0.01)
     session(store, tmp_path, "worker", dead=True)
@@ -167,7 +167,7 @@ def test_upkeep_that_fails_for_a_minute_is_an_incident_until_it_works(store):
 
 
 @pytest.mark.asyncio
-async def test_fault_of_ours_is_told_with_its_place(store, caplog, monkeypatch):
+async def test_fault_of_ours_is_reported_with_its_place(store, caplog, monkeypatch):
     """A traceback helps only where the code is at fault."""
     monkeypatch.setattr(upkeep_module, "_ROUND_INTERVAL_S", 0.01)
     calls = []
@@ -217,7 +217,7 @@ def test_peer_n8n_37926_retention_keeps_up_and_the_file_shrinks(store):
     assert store.path.stat().st_size < big / 4
 
 
-def test_round_does_a_few_pieces_of_bulk_acts(store):
+def test_round_does_a_few_pieces_of_bulk_operations(store):
     """Not all at once, so that nothing else of the round waits long; without any it writes nothing."""
     store.open_session("worker")
     assert not upkeep_module.run_bulk_pieces(store, store.clock.now())
@@ -242,7 +242,7 @@ def test_round_does_a_few_pieces_of_bulk_acts(store):
     assert bulk_act(store.reader, "c_1").state is BulkState.DONE
 
 
-def test_round_asks_for_no_piece_that_is_not_due(store, monkeypatch):
+def test_round_requests_no_piece_that_is_not_due(store, monkeypatch):
     """A look while the rate makes the next piece wait is a read, and no commit."""
     store.open_session("worker")
     pieces = []

@@ -45,7 +45,7 @@ def project(folder):
     return write
 
 
-def test_list_shows_state_schedule_and_next(cli, stage):
+def test_list_displays_state_schedule_and_next(cli, stage):
     """From the store, by name."""
     rows = cli("auto", "list", "--json").json
     assert [(row["name"], row["kind"], row["state"]) for row in rows] == [
@@ -56,7 +56,7 @@ def test_list_shows_state_schedule_and_next(cli, stage):
     assert rows[0]["next_at"].endswith("T02:00:00.000Z") or rows[0]["next_at"].endswith("T01:00:00.000Z")
 
 
-def test_list_and_show_say_how_each_stands_in_the_words_of_the_pages(cli, stage, store_path):
+def test_list_and_show_use_the_states_of_the_pages(cli, stage, store_path):
     """What nobody heard of for too long is silent, and why is said; one that nobody expects is on demand."""
     options = parse_options(DefinitionKind.TASK, {"silence": "1m"}, "sync")
     stage.announce(BACKUP, ORDER, Definition(kind=DefinitionKind.TASK, name="sync", options=options))
@@ -76,14 +76,14 @@ def test_list_and_show_say_how_each_stands_in_the_words_of_the_pages(cli, stage,
     assert "  stands " not in cli("auto", "show", "backup").out
 
 
-def test_what_no_worker_announced_is_not_judged(cli, folder):
+def test_unannounced_automation_is_not_evaluated(cli, folder):
     """The store knows nothing of it; what does not load is a problem all the same."""
     (folder / "one.py").write_text(HELLO)
     assert [row["state"] for row in cli("auto", "list", "-m", "one.py", "--json").json] == ["unannounced"]
     assert cli("auto", "list", "-m", "one.py", "--state", "on_time", "--json").json == []
 
 
-def test_list_says_what_is_wrong_with_each(cli, stage):
+def test_list_states_what_is_wrong_with_each(cli, stage):
     """As the page of automations does: in time and failing is not well."""
     subject = Subject("backup", IncidentKind.PERMANENT_ERROR)
     finding = Finding(subject=subject, severity=Severity.PAGE, text="failed", since_at=stage.now)
@@ -92,7 +92,7 @@ def test_list_says_what_is_wrong_with_each(cli, stage):
     assert "permanent error" in cli("auto", "list").out
 
 
-def test_list_shows_that_the_last_run_failed(cli, stage):
+def test_list_displays_that_the_last_run_failed(cli, stage):
     """On time and failing: that is shown before any watcher has opened an incident, and no newer run that has not ended hides it."""
     run = stage.begin()
     stage.do(fail(run))
@@ -106,7 +106,7 @@ def test_list_shows_that_the_last_run_failed(cli, stage):
     assert waiting != run.id
 
 
-def test_list_tells_what_kept_others_out(cli, stage, folder):
+def test_list_reports_load_failures(cli, stage, folder):
     """As the last worker told it: a file that failed as a whole has no name that could be in the list."""
     registry = Registry()
     registry.problems.append(
@@ -131,7 +131,7 @@ def test_list_loads_files_that_no_worker_has_loaded(cli, stage, project):
     assert cli("auto", "show", "tidy").code == 0
 
 
-def test_list_tells_what_does_not_load_where_only_wrapped_commands_ran(cli, folder, store_path, project):
+def test_list_reports_what_does_not_load_where_only_wrapped_commands_ran(cli, folder, store_path, project):
     """A wrapped command makes a store and announces itself, and loads nothing."""
     project("two.py", "import nosuchmodule", 1_000)
     assert cli("exec", "-n", "nightly", "--", "true").code == 0
@@ -140,7 +140,7 @@ def test_list_tells_what_does_not_load_where_only_wrapped_commands_ran(cli, fold
     assert "No module named 'nosuchmodule'" in result.err
 
 
-def test_exec_says_that_the_schedule_of_a_script_of_its_name_wins(cli, stage):
+def test_exec_reports_that_the_schedule_of_a_script_of_its_name_wins(cli, stage):
     """`--cron` of a wrapped command changes nothing of a script, task or workflow that has the name; a call without one is not told."""
     result = cli("exec", "-n", "backup", "--cron", "0 4 * * *", "--", "true")
     assert result.code == 0
@@ -187,7 +187,7 @@ def test_show_has_the_options_of_the_table_and_no_other(cli, stage, kind):
     assert [word for word in option_names if word in names] == names
 
 
-def test_show_tells_that_a_time_out_moves_a_function_into_a_process(cli, stage):
+def test_show_reports_that_a_time_out_moves_a_function_into_a_process(cli, stage):
     """As its code announced it; a function in the loop, or one whose place is chosen, has what is written."""
     with Registry():
 
@@ -226,7 +226,7 @@ def test_show_hides_secrets(cli, stage, monkeypatch):
         assert "***" in text
 
 
-def test_show_tells_what_was_set_and_what_is_default(cli, stage):
+def test_show_reports_what_was_set_and_what_is_default(cli, stage):
     """A default stands in parentheses."""
     found = cli("auto", "show", "backup", "--json").json
     assert found["options"]["timeout"] == "20m"
@@ -236,14 +236,14 @@ def test_show_tells_what_was_set_and_what_is_default(cli, stage):
     assert "  overlap     (skip)\n" in out
 
 
-def test_show_tells_how_far_it_can_be_trusted(cli, stage):
+def test_show_reports_how_far_it_can_be_trusted(cli, stage):
     """In figures, and in a line of their own; of code that no worker announced nothing is known."""
     trust = cli("auto", "show", "backup", "--json").json["trust"]
     assert (trust["automation"], trust["now"]["ended"], trust["before"]["helped"]) == ("backup", 0, 0)
     assert "  trust     no run ended in 60 days" in cli("auto", "show", "backup").out
 
 
-def test_unknown_name_shows_the_nearest(cli, stage):
+def test_unknown_name_displays_the_nearest(cli, stage):
     """In questions and in acts alike."""
     for args in (["show", "bakcup"], ["next", "bakcup"], ["pause", "bakcup"], ["retire", "bakcup", "-y"]):
         result = cli("auto", *args)
@@ -258,7 +258,7 @@ def test_next_lists_due_times_in_the_schedules_own_zone(cli, stage):
     assert cli("auto", "next", "order", "--json").json == []
 
 
-def test_pause_says_until_when_and_resume_takes_it_back(cli, stage):
+def test_pause_states_until_when_and_resume_takes_it_back(cli, stage):
     """Who, why and how long are kept; resuming what is not paused is a conflict."""
     assert "until" in cli("auto", "pause", "backup", "--for", "2h", "--reason", "disk swap").out
     out = cli("auto", "show", "backup").out
@@ -274,7 +274,7 @@ def test_retire_wants_a_yes(cli, stage):
     assert cli("auto", "retire", "backup", "-y").code == 0
 
 
-def test_retire_says_how_many_runs_have_not_ended_and_the_command_that_cancels_them(cli, stage):
+def test_retire_counts_unfinished_runs_and_names_the_command_to_cancel_them(cli, stage):
     """A worker that has loaded it continues them; without one they wait. The printed command cancels them."""
     first, second = stage.start(), stage.start()
     result = cli("auto", "retire", "backup", "-y")
@@ -293,7 +293,7 @@ def test_retire_says_how_many_runs_have_not_ended_and_the_command_that_cancels_t
     assert cli("auto", "retire", "backup", "-y").out == "backup is retired.\n"
 
 
-def test_code_is_asked_where_no_worker_has_announced_anything(cli, folder):
+def test_code_is_read_where_no_worker_has_announced_anything(cli, folder):
     """With -m a file; a file that fails to load is told on stderr, the others are listed."""
     (folder / "one.py").write_text(HELLO)
     (folder / "bad.py").write_text("1 / 0\n")
@@ -325,7 +325,7 @@ def test_list_takes_since(cli, stage):
     assert cli("auto", "list", "--since", "2999-01-01", "--json").json == []
 
 
-def test_ways_of_runs_are_shown(cli, stage, monkeypatch):
+def test_paths_of_runs_are_displayed(cli, stage, monkeypatch):
     """From step to step, with what nothing takes up; of a task, of a workflow that never ran, and as data; of many the first."""
     assert "No run of it has ended yet" in cli("auto", "paths", "order").err
     assert "backup is one step" in cli("auto", "paths", "backup").err

@@ -17,7 +17,7 @@ def bulk(cli, stage):
     return cli("failed", "retry", "--state", "failed", "--background", "-y", "--json").json["bulk"]
 
 
-def test_background_puts_an_act_on_record(cli, stage, bulk):
+def test_background_puts_an_operation_on_record(cli, stage, bulk):
     """It says how many and goes; whoever works does it."""
     view = cli("bulk", "show", bulk)
     assert "Retry failed runs: running" in view.out
@@ -28,7 +28,7 @@ def test_background_puts_an_act_on_record(cli, stage, bulk):
     assert cli("failed", "list", "--json").json == []
 
 
-def test_dry_run_counts_and_asks_for_nothing(cli, stage):
+def test_dry_run_counts_and_requests_nothing(cli, stage):
     """Of a discard too; nothing fits is told."""
     stage.do(fail(stage.begin()))
     result = cli("failed", "retry", "--state", "failed", "--background", "--dry-run")
@@ -37,7 +37,7 @@ def test_dry_run_counts_and_asks_for_nothing(cli, stage):
     assert cli("bulk", "list", "--json").json == []
 
 
-def test_asked_for_again_it_is_the_same_act(cli, stage):
+def test_repeated_request_is_the_same_operation(cli, stage):
     """Under one command id, also when nothing fits any more."""
     for _ in range(2):
         stage.do(fail(stage.begin()))
@@ -49,7 +49,7 @@ def test_asked_for_again_it_is_the_same_act(cli, stage):
     assert len(cli("bulk", "list", "--json").json) == 1
 
 
-def test_act_is_paused_resumed_and_stopped(cli, stage, bulk):
+def test_operation_is_paused_resumed_and_stopped(cli, stage, bulk):
     """Each says how it stands then; what does not fit is refused."""
     assert "is paused" in cli("bulk", "pause", bulk).out
     assert not run_next_piece(stage.store)
@@ -112,7 +112,7 @@ def test_list_of_what_failed_has_what_retry_means(cli, stage):
     assert cli("failed", "retry", "--ended-since", "24h", "--dry-run", "--json").json["runs"] == [run.id]
 
 
-def test_list_of_failed_runs_says_that_it_is_cut(cli, stage):
+def test_list_of_failed_runs_reports_that_it_is_cut(cli, stage):
     """A person or script that decides on each of them must not miss the rest."""
     for _ in range(4):
         stage.do(fail(stage.begin()))

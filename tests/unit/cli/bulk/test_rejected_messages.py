@@ -20,7 +20,7 @@ def sent(stage):
     return run.id
 
 
-def test_explain_says_what_was_not_sent(cli, sent):
+def test_explain_states_what_was_not_sent(cli, sent):
     """A run that is over may have sent what no broker has: refused with the reason and the remedy, waiting with what is in the way."""
     result = cli("explain", sent)
     assert "Message m1 to mail/out was refused: it is too large." in result.out
@@ -41,7 +41,7 @@ def test_explain_counts_all_that_waits(cli, stage):
     assert "Message late to orders/eu was refused: it is too large." in result.out
 
 
-def test_status_and_doctor_tell_of_what_waits(cli, stage, sent, monkeypatch):
+def test_status_and_doctor_report_what_waits(cli, stage, sent, monkeypatch):
     """At once of what was refused; after a minute of what waits, and why."""
     result = cli("status")
     assert result.code == 9

@@ -34,14 +34,14 @@ def test_installation_in_order_ends_with_0(cli, folder):
     assert result.code == 0
 
 
-def test_our_own_backup_leaves_nothing_to_mend(cli, folder):
+def test_own_backup_needs_no_fix(cli, folder):
     """An automation that the configuration asks for has all that doctor asks of one."""
     (folder / "mainspring.toml").write_text('[store.backup]\nto = "backups"\n[notify.channels]\nme = "terminal"\n')
     cli("db", "migrate", "--create")
     assert cli("doctor").code == 0
 
 
-def test_warning_alone_ends_with_9(cli, stage):
+def test_warning_ends_with_9(cli, stage):
     """Whoever asks from a script hears of it; the level says how bad it is."""
     result = cli("doctor", "--json")
     assert {check["state"] for check in result.json} == {"ok", "warning"}
@@ -62,7 +62,7 @@ def test_doctor_works_without_a_store(cli, store_path):
     assert not store_path.exists()
 
 
-def test_store_that_cannot_be_read_is_told_once(cli):
+def test_store_that_cannot_be_read_is_reported_once(cli):
     """What lies in it is not looked at, so that one fault is one finding; what lies around it is."""
     found = checks(cli, "--store", "postgresql://u@127.0.0.1:1/db")
     assert [name for name, check in found.items() if check["state"] == "problem"] == ["store"]
@@ -85,7 +85,7 @@ def test_missing_worker_ends_with_9(cli, stage):
     assert checks(cli)["worker"]["state"] == "problem"
 
 
-def test_process_that_died_unnoticed_is_told(cli, stage):
+def test_process_that_died_unnoticed_is_reported(cli, stage):
     """A session on record whose lock nobody holds."""
     stage.store.lock.close(ended=False)
     stage.store.lock = None
@@ -131,13 +131,13 @@ def test_file_that_fails_to_load_is_a_problem(cli, folder):
     assert "Install" in check["fix"]
 
 
-def test_problem_that_a_worker_had_is_told(cli, stage):
+def test_problem_that_a_worker_had_is_reported(cli, stage):
     """Even where the file loads here."""
     stage.announce(BACKUP, problem="ModuleNotFoundError: x")
     assert "backup failed to load in a worker" in checks(cli)["loading"]["text"]
 
 
-def test_open_file_modes_are_told(cli, stage, store_path, folder):
+def test_open_file_modes_are_reported(cli, stage, store_path, folder):
     """Others may read the store; anybody may change the configuration."""
     store_path.chmod(0o644)
     assert checks(cli)["modes"]["state"] == "warning"
@@ -147,7 +147,7 @@ def test_open_file_modes_are_told(cli, stage, store_path, folder):
     assert [check["state"] for check in found] == ["warning", "problem"]
 
 
-def test_other_store_of_this_user_is_told(cli, stage, folder):
+def test_other_store_of_this_user_is_reported(cli, stage, folder):
     """One in the usual place, beside the one that is named."""
     other = folder.parent / "home" / "state" / "mainspring" / "state.db"
     other.parent.mkdir(parents=True)
@@ -155,7 +155,7 @@ def test_other_store_of_this_user_is_told(cli, stage, folder):
     assert str(other) in checks(cli)["other-store"]["text"]
 
 
-def test_little_room_is_told(cli, monkeypatch):
+def test_little_disk_space_is_reported(cli, monkeypatch):
     """A warning first, a problem when the store can hardly grow."""
     for free, state in ((200, "warning"), (10, "problem")):
         monkeypatch.setattr("mainspring.store.sqlite.filesystem.free_bytes", lambda path, free=free: free * 1024 * 1024)
@@ -176,7 +176,7 @@ def test_wrong_configuration_is_the_one_problem(cli, folder):
     assert (check["name"], check["state"]) == ("config", "problem")
 
 
-def test_config_shows_each_value_with_its_source(cli, folder, monkeypatch):
+def test_config_displays_each_value_with_its_source(cli, folder, monkeypatch):
     """File with its line, variable, flag, default."""
     (folder / "mainspring.toml").write_text('[project]\nname = "shop"\n')
     monkeypatch.setenv("MAINSPRING_WORKER_THREADS", "3")
@@ -203,7 +203,7 @@ def test_runbook_may_be_a_page_or_a_section(cli, folder):
     assert "Turn it off." in cli("auto", "show", "told", "-m", "jobs.py").out
 
 
-def test_log_that_a_reader_holds_is_told_with_its_name(cli, stage, monkeypatch):
+def test_log_that_a_reader_holds_is_reported_with_its_name(cli, stage, monkeypatch):
     """A warning while it is small, a problem when it is large; a large one alone is a warning."""
     reader = LogReader(4711, "sqlite3 state.db")
     monkeypatch.setattr(log_readers, "lasting_readers", lambda path: [reader])

@@ -34,7 +34,7 @@ def wrong(stage):
     return record_evaluation
 
 
-def test_list_says_what_is_wrong(cli, wrong):
+def test_list_states_what_is_wrong(cli, wrong):
     """The loudest and oldest first, by automation and kind; what is folded into another and what is over are shown on demand."""
     wrong("i_2", Subject("", IncidentKind.STORE_LOST), "the disk\x1b[31m is full")
     wrong("i_3", Subject("order", IncidentKind.SILENCE), parent=Subject("", IncidentKind.STORE_LOST))
@@ -50,7 +50,7 @@ def test_list_says_what_is_wrong(cli, wrong):
     assert [row["id"] for row in cli("incidents", "list", "--name", "store_lost", "--json").json] == ["i_2"]
 
 
-def test_empty_list_says_that_nothing_is_wrong_only_where_status_does(cli, stage):
+def test_empty_list_reports_that_nothing_is_wrong_only_where_status_does(cli, stage):
     """A failed run needs a decision before any watcher has looked."""
     assert cli("incidents", "list").err == "Nothing is wrong.\n"
     stage.do(fail(stage.begin()))
@@ -81,7 +81,7 @@ def test_show_prints_words_and_no_names_of_fields(cli, wrong, stage):
     assert set(cli("incidents", "show", "i_9", "--json").json["facts"]) == set(facts)
 
 
-def test_show_tells_all_of_one(cli, wrong):
+def test_show_has_all_details(cli, wrong):
     """What, since when, by what it was judged, what to do, what became of it, who is told."""
     cli("incidents", "ack", "1", "--reason", "on it", "--actor", "ann")
     result = cli("incidents", "show", "@last")
@@ -99,7 +99,7 @@ def test_show_tells_all_of_one(cli, wrong):
     assert document["alerts"][0]["channel"] == "ops"
 
 
-def test_acts_end_in_the_audit_log(cli, wrong):
+def test_operations_end_in_the_audit_log(cli, wrong):
     """Who did it and why is on record; one that comes late hears how it stands."""
     assert cli("incidents", "ack", "i_1", "--reason", "mine").code == 0
     assert cli("incidents", "snooze", "i_1", "--for", "4h").code == 0
@@ -119,7 +119,7 @@ def test_snooze_has_bounds(cli, wrong, span, reason):
     assert reason in result.err
 
 
-def test_looked_after_for_a_time(cli, wrong):
+def test_acknowledged_for_a_time(cli, wrong):
     """It says until when; neither for ever nor back in time."""
     result = cli("incidents", "ack", "i_1", "--for", "2h")
     assert result.code == 0
@@ -148,7 +148,7 @@ def test_show_names_the_runbook(cli, wrong, folder):
 
 
 @pytest.mark.parametrize(("until", "sentence"), [(None, "none, needs a person"), (-1, "was due "), (3_600_000, "UTC")])
-def test_show_says_what_is_missing_and_what_comes_next(cli, stage, wrong, until, sentence):
+def test_show_states_what_is_missing_and_what_comes_next(cli, stage, wrong, until, sentence):
     """In the words of the messages; the figures behind them are in the JSON."""
     facts = {
         "last_good_at": stage.now - 7_200_000,
@@ -175,7 +175,7 @@ def test_alert_of_a_failed_run_names_its_item(cli, stage, folder):
     assert cli("incidents", "list", "--json").json[0]["items"] == ["Book f17.csv"]
 
 
-def test_incident_of_many_failed_runs_says_how_many_it_does_not_show(cli, stage):
+def test_incident_of_many_failed_runs_counts_omitted_runs(cli, stage):
     """Of sixty open ones the list names one, the incident twenty; neither takes what it read of them for all there are."""
     for number in range(60):
         stage.start(ORDER, b'{"customer": "x"}', item=f"in/{number}.csv")

@@ -12,7 +12,7 @@ from tests.contract.store.process import fail, finish
 SYNC = Definition(kind=DefinitionKind.TASK, name="sync", options={"fail_rate": 0.2, "silence": "1d"})
 
 
-def test_list_shows_every_monitor_of_a_new_store(cli):
+def test_list_displays_every_monitor_of_a_new_store(cli):
     """Nothing to judge but the store itself is no error."""
     assert cli("init", "one").code == 0
     rows = cli("monitors", "list", "--json").json
@@ -54,7 +54,7 @@ def test_show_prints_the_arithmetic(cli, stage):
     assert (evaluated["verdict"], evaluated["figures"]["failed"], evaluated["automation"]) == ("wrong", 5, "sync")
 
 
-def test_show_tells_schedules_and_names(cli, stage):
+def test_show_reports_schedules_and_names(cli, stage):
     """Instants in the project's zone; what is not there shows the nearest."""
     out = cli("monitors", "show", "silence", "backup").out
     assert "backup  well" in out
@@ -66,7 +66,7 @@ def test_show_tells_schedules_and_names(cli, stage):
     assert "'backup'" in cli("monitors", "show", "silence", "bakcup").err
 
 
-def test_show_tells_what_is_of_no_automation(cli, stage):
+def test_show_lists_findings_without_an_automation(cli, stage):
     """A lock is judged by its name."""
     stage.do(AcquireLock("db", "x"))
     out = cli("monitors", "show", "lock_held").out
@@ -74,7 +74,7 @@ def test_show_tells_what_is_of_no_automation(cli, stage):
     assert "longest  1d" in out
 
 
-def test_failures_that_nobody_told_are_found(cli, stage):
+def test_unreported_failures_are_found(cli, stage):
     """What a watcher would tell by now is found without one."""
     stage.announce(SYNC)
     stage.do(fail(stage.begin(SYNC)))
@@ -83,7 +83,7 @@ def test_failures_that_nobody_told_are_found(cli, stage):
     assert "sync" in cli("monitors", "show", "permanent_error").out
 
 
-def test_what_is_open_counts_for_what_is_well_again(cli, stage):
+def test_open_incident_changes_the_limit_of_recovery(cli, stage):
     """A failure rate that was told is over only below half of its limit: here as for the watcher."""
     stage.announce(SYNC)
     subject = Subject("sync", IncidentKind.FAIL_RATE)
@@ -107,7 +107,7 @@ def test_errors_that_come_back_are_counted(cli, stage):
     assert rows["recurring"]["findings"] == 1
 
 
-def test_show_tells_of_a_secret_that_is_due(cli, stage, monkeypatch):
+def test_show_reports_a_secret_that_is_due(cli, stage, monkeypatch):
     """With the day on the project's clock; without a date there is nothing to judge."""
     assert "nothing to judge" in cli("monitors", "show", "secret_due").err
     monkeypatch.setenv("MAINSPRING_SECRETS_DUE__GH_HOOK", "2001-01-31")
@@ -116,7 +116,7 @@ def test_show_tells_of_a_secret_that_is_due(cli, stage, monkeypatch):
     assert "before   14d" in out
 
 
-def test_show_tells_what_a_success_put_out(cli, stage):
+def test_show_reports_what_a_success_put_out(cli, stage):
     """Sizes in units, and that it is still learned."""
     stage.announce(SYNC)
     stage.do(finish(stage.begin(SYNC), output_size=20_000))
@@ -127,7 +127,7 @@ def test_show_tells_what_a_success_put_out(cli, stage):
     assert format_rule(MONITORS["did_nothing"].rule) in out
 
 
-def test_what_is_always_watched_is_shown_with_why_it_stays_on(cli, stage):
+def test_always_on_monitor_is_displayed_with_its_reason(cli, stage):
     """The way to people and the store itself; neither is under [monitors]."""
     stage.announce(SYNC)
     rows = {row["name"]: row for row in cli("monitors", "list", "--json").json}
@@ -139,7 +139,7 @@ def test_what_is_always_watched_is_shown_with_why_it_stays_on(cli, stage):
     assert "cannot be switched off" in cli("monitors", "show", "notifier_broken").err
 
 
-def test_settings_of_one_automation_are_shown_and_obeyed(cli, stage, monkeypatch):
+def test_settings_of_one_automation_are_displayed_and_obeyed(cli, stage, monkeypatch):
     """Its window counts, its limit holds; a name that nobody has is told with the nearest one."""
     stage.announce(SYNC)
     for _ in range(5):

@@ -39,7 +39,7 @@ def test_new_project_loads_and_its_tests_pass(cli, folder, template, name, monke
     assert done.returncode == 0, done.stdout
 
 
-def test_trigger_that_the_scripts_file_shows_can_be_used(cli, folder):
+def test_trigger_that_the_scripts_file_displays_can_be_used(cli, folder):
     """Without its #, below a script."""
     cli("init")
     lines = [
@@ -121,7 +121,7 @@ def test_add_workflow_loads_and_is_never_overwritten(cli, folder):
     assert cli("add", "workflow", "ship-it").code == 8
 
 
-def test_add_outside_of_a_project_says_how_to_make_one(cli):
+def test_add_outside_of_a_project_states_how_to_make_one(cli):
     """Nothing is guessed."""
     result = cli("add", "workflow", "x")
     assert result.code == 2
@@ -148,7 +148,7 @@ def test_add_names_the_file_in_the_configuration(cli, folder, config):
     assert (folder / "mainspring.toml").read_text() == CONFIGS[config]
 
 
-def test_add_says_what_it_cannot_write(cli, folder):
+def test_add_states_what_it_cannot_write(cli, folder):
     """A comment within the list would swallow the new entry."""
     config = '[project]\nautomations = [\n  "a.py" # the one\n]\n'
     (folder / "a.py").write_text("")
@@ -159,7 +159,7 @@ def test_add_says_what_it_cannot_write(cli, folder):
     assert (folder / "mainspring.toml").read_text() == config
 
 
-def test_add_script_leaves_a_script_that_runs_and_says_what_to_type(cli, folder):
+def test_add_script_leaves_a_script_that_runs_and_states_what_to_type(cli, folder):
     """The printed next command reaches a working thing."""
     cli("init")
     result = cli("add", "script", "backup", "--cron", "0 3 * * *", "--", "./backup.sh")

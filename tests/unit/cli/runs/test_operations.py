@@ -46,7 +46,7 @@ def test_cancel_ends_a_queued_run_with_its_actor_and_reason(cli, stage):
     assert (act["actor"], act["verb"], act["reason"]) == ("cli:deploy", "cancel", "wrong day")
 
 
-def test_same_command_id_acts_once(cli, stage):
+def test_same_command_id_works_once(cli, stage):
     """A repeated call gives the first answer and changes nothing."""
     run = failed(stage)
     for _ in range(2):
@@ -54,7 +54,7 @@ def test_same_command_id_acts_once(cli, stage):
     assert len([act for act in cli("audit-log", "list", "--json").json if act["verb"] == "retry"]) == 1
 
 
-def test_act_that_does_not_fit_ends_with_8(cli, stage):
+def test_operation_that_does_not_fit_ends_with_8(cli, stage):
     """A run that ended cannot be cancelled."""
     result = cli("runs", "cancel", failed(stage))
     assert result.code == 8
@@ -72,7 +72,7 @@ def test_filter_wants_a_yes_and_names_the_flag(cli, stage):
     assert {state(stage, run) for run in runs} == {RunState.CANCELLED}
 
 
-def test_act_on_everything_has_to_be_said(cli, stage):
+def test_operation_on_everything_must_be_explicit(cli, stage):
     """Neither runs nor a filter, or both, is a usage error."""
     run = stage.start()
     assert cli("runs", "cancel", "-y").code == 2
@@ -88,7 +88,7 @@ def test_dry_run_lists_and_does_nothing(cli, stage):
     assert {state(stage, run) for run in runs} == {RunState.FAILED}
 
 
-def test_bulk_tells_what_was_refused(cli, stage):
+def test_bulk_reports_what_was_refused(cli, stage):
     """What one run refuses does not keep the others, and the exit code tells."""
     good, bad = failed(stage), stage.start()
     result = cli("runs", "retry", good, bad, "--json")
@@ -122,7 +122,7 @@ def test_rate_counts_from_the_given_time(cli, stage):
     assert cli("runs", "retry", *runs, "--rate", "often").code == 2
 
 
-def test_queue_says_which_runs_are_meant(cli, stage):
+def test_queue_states_which_runs_are_meant(cli, stage):
     """Runs of other queues stay as they are."""
     here, there = failed(stage, queue="mail"), failed(stage)
     result = cli("failed", "retry", "-q", "mail", "--dry-run", "--json")
@@ -143,7 +143,7 @@ def test_retry_from_a_step_opens_a_generation(cli, stage):
 
 
 @pytest.mark.parametrize("args", [["--again", "a", "--accept", "b"], ["--again", "a", "--at", "10m"]])
-def test_ways_to_mend_stand_alone(cli, stage, args):
+def test_recovery_options_exclude_each_other(cli, stage, args):
     """One way at a time."""
     assert cli("runs", "retry", failed(stage), *args).code == 2
 
@@ -226,7 +226,7 @@ def test_discard_wants_a_yes(cli, stage):
     assert state(stage, run.id) is RunState.FAILED
 
 
-def test_failed_list_shows_errors(cli, stage):
+def test_failed_list_displays_errors(cli, stage):
     """Each with its reason and message."""
     run = failed(stage)
     (row,) = cli("failed", "list", "--json").json
@@ -234,7 +234,7 @@ def test_failed_list_shows_errors(cli, stage):
     assert "it broke" in cli("failed", "list").out
 
 
-def test_failed_list_and_incidents_tell_the_items_of_failed_runs_apart(cli, stage):
+def test_failed_list_and_incidents_distinguish_the_items_of_failed_runs(cli, stage):
     """Three files of one automation fail by one error: each is told by its title or its item, and in JSON by both."""
     runs = {}
     for file, title in (("/in/a.csv", None), ("/in/" + "deep/" * 20 + "b.csv", None), ("/in/c.csv", "Read c")):
@@ -255,7 +255,7 @@ def test_failed_list_and_incidents_tell_the_items_of_failed_runs_apart(cli, stag
         assert text in view
 
 
-def test_acts_need_a_store(cli, store_path):
+def test_operations_need_a_store(cli, store_path):
     """An act never makes a store."""
     assert cli("runs", "cancel", "r_x").code == 2
     assert cli("queues", "pause", "default").code == 2

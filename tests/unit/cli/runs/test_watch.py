@@ -39,7 +39,7 @@ def test_end_of_the_run_is_the_exit_code(cli, stage, end, code):
     assert "dump succeeded" in result.out
 
 
-def test_open_question_ends_the_watch_where_nobody_can_answer(cli, stage):
+def test_open_question_ends_the_watch_without_a_terminal(cli, stage):
     """Without a terminal it does not hang: 6, and the command that answers."""
     run = stage.begin()
     stage.do(OpenWait(run.id, run.claim, "q1", "ask", "Go?", question=b'{"text": "Go?", "choices": ["yes"]}'))
@@ -49,7 +49,7 @@ def test_open_question_ends_the_watch_where_nobody_can_answer(cli, stage):
     assert f"mainspring runs answer {run.id} yes" in result.err
 
 
-def test_waiting_is_told_once_and_with_what_is_waited_for(cli, stage, monkeypatch):
+def test_waiting_is_reported_once_and_with_what_is_waited_for(cli, stage, monkeypatch):
     """No sentence without the one that it belongs to, and none again with each second that passes."""
     run = stage.begin()
     waiting = [{"kind": "signal", "name": "go", "ident": "go#1", "until_at": stage.now + 3_600_000}]
@@ -80,7 +80,7 @@ def halted(result, run):
     return [line for line in result.err.splitlines() if line.startswith(f"run {run} does not continue.")]
 
 
-def test_watch_says_once_that_no_worker_is_running(cli, stage):
+def test_watch_states_once_that_no_worker_is_running(cli, stage):
     """On stderr, with the command that starts one; then it waits on."""
     run = stage.start()
     stage.store.close()
@@ -91,7 +91,7 @@ def test_watch_says_once_that_no_worker_is_running(cli, stage):
     assert result.code == 7
 
 
-def test_watch_of_a_waiting_run_says_that_no_worker_is_running(cli, stage):
+def test_watch_of_a_waiting_run_reports_that_no_worker_is_running(cli, stage):
     """What it waits for would come, and no one would take it."""
     run = stage.begin()
     stage.do(suspend(run))
@@ -100,7 +100,7 @@ def test_watch_of_a_waiting_run_says_that_no_worker_is_running(cli, stage):
     assert halted(result, run.id) == [f"run {run.id} does not continue. No live worker has backup."]
 
 
-def test_watch_says_nothing_while_a_worker_is_there(cli, stage):
+def test_watch_reports_nothing_while_a_worker_is_there(cli, stage):
     """Queued, waiting and running."""
     queued, running = stage.start(due_at=stage.now + 60_000), stage.begin()
     assert halted(cli("runs", "watch", queued, "--timeout", "0s"), queued) == []
@@ -109,7 +109,7 @@ def test_watch_says_nothing_while_a_worker_is_there(cli, stage):
     assert halted(cli("runs", "watch", running.id, "--timeout", "0s"), running.id) == []
 
 
-def test_watch_says_that_its_queue_is_paused(cli, stage):
+def test_watch_reports_that_its_queue_is_paused(cli, stage):
     """By whom and why, and how to resume it."""
     run = stage.start()
     stage.do(PauseQueue("default", True, "cli:bob@box", "disk swap"))
@@ -118,7 +118,7 @@ def test_watch_says_that_its_queue_is_paused(cli, stage):
     assert "mainspring queues resume default" in result.err
 
 
-def test_watch_of_a_run_whose_worker_died_says_to_start_one(cli, stage, monkeypatch):
+def test_watch_of_a_run_whose_worker_died_has_the_start_command(cli, stage, monkeypatch):
     """Nothing continues it, and no process is there to note that."""
     run = stage.begin()
     monkeypatch.setattr(status, "has_process_ended", lambda host, pid, started: True)
@@ -127,7 +127,7 @@ def test_watch_of_a_run_whose_worker_died_says_to_start_one(cli, stage, monkeypa
     assert "To start a worker: mainspring up" in result.err
 
 
-def test_run_that_waits_says_once_that_its_worker_is_gone(cli, stage, folder, monkeypatch):
+def test_run_that_waits_states_once_that_its_worker_is_gone(cli, stage, folder, monkeypatch):
     """`mainspring run` found a worker, and nothing takes the run."""
     (folder / "jobs.py").write_text(JOBS)
     monkeypatch.setattr("mainspring.cli.runs.run_command._has_live_worker", lambda *_: True)
@@ -137,7 +137,7 @@ def test_run_that_waits_says_once_that_its_worker_is_gone(cli, stage, folder, mo
     assert "It goes on." not in result.err
 
 
-def test_watch_says_nothing_while_a_supervisor_starts_a_worker_again(cli, stage, monkeypatch):
+def test_watch_reports_nothing_while_a_supervisor_starts_a_worker_again(cli, stage, monkeypatch):
     """Its worker died: that is no halt, unless none comes in time; then the way out is not a second `up`, which would be refused."""
     run = stage.start()
     stage.store.close()

@@ -38,7 +38,7 @@ def evaluate(stage):
     return written
 
 
-def test_what_needs_a_person_is_told_with_the_command_that_shows_it(cli, stage):
+def test_needed_decision_is_listed_with_its_command(cli, stage):
     """Failed and undecided, needing attention, failing to load: each a line, and 9."""
     stage.do(fail(stage.begin()))
     stage.do(halt(stage.begin(), "pay"))
@@ -169,7 +169,7 @@ def test_open_incidents_come_first_by_severity(cli, stage, evaluate):
     assert third.startswith("  [notify] order: slow.")
 
 
-def test_since_tells_what_a_shift_hands_over(cli, stage, evaluate):
+def test_since_reports_what_a_shift_hands_over(cli, stage, evaluate):
     """The verdict, and part by part what was and still is; as JSON it is what the API gives."""
     evaluate(Subject("backup", IncidentKind.SILENCE), Severity.PAGE, "no success for 26 h")
     evaluate(Subject("order", IncidentKind.TOO_SLOW), Severity.NOTIFY, "slow")
@@ -194,7 +194,7 @@ def test_since_tells_what_a_shift_hands_over(cli, stage, evaluate):
     assert [incident["id"] for incident in found["incidents"]] == ["i_1"]
 
 
-def test_since_says_how_much_it_left_out(cli, evaluate):
+def test_since_counts_omitted_entries(cli, evaluate):
     """Of each part that is longer than is told."""
     for place in range(MOST + 4):
         evaluate(Subject(f"x{place}", IncidentKind.SILENCE), Severity.NOTIFY, "no success")
@@ -204,20 +204,20 @@ def test_since_says_how_much_it_left_out(cli, evaluate):
 
 
 @pytest.mark.parametrize("more", [["--here"], ["--wait-healthy"]])
-def test_since_stands_alone(cli, stage, more):
+def test_since_excludes_other_options(cli, stage, more):
     """With a probe it has nothing to do; a time that is none is told."""
     assert cli("status", "--since", "8h", *more).code == 2
     assert "Write a span" in cli("status", "--since", "soon").err
 
 
-def test_bare_call_tells_incidents(cli, evaluate):
+def test_bare_call_reports_incidents(cli, evaluate):
     """What a bare call says in a project is the same sentence."""
     evaluate(Subject("backup", IncidentKind.SILENCE), Severity.PAGE, "no success for 26 h")
     assert cli().out == cli("status").out
     assert cli().code == 9
 
 
-def test_incident_that_somebody_looks_after_is_no_problem(cli, stage, evaluate):
+def test_incident_that_a_person_acknowledges_is_no_problem(cli, stage, evaluate):
     """It is counted, so that it is not forgotten; what wakes people is told in place of "all is well"."""
     evaluate(Subject("backup", IncidentKind.SILENCE), Severity.PAGE, "no success for 26 h")
     cli("incidents", "ack", "i_1")
@@ -229,7 +229,7 @@ def test_incident_that_somebody_looks_after_is_no_problem(cli, stage, evaluate):
     assert cli("status").out.startswith("! 1 problem is looked after by ")
 
 
-def test_what_is_an_incident_is_told_once(cli, stage, evaluate):
+def test_incident_is_listed_once(cli, stage, evaluate):
     """Failed runs, a run that needs a person, a broken definition, a lost worker: what an incident says is said by it alone."""
     stage.do(fail(stage.begin()))
     run = stage.begin()

@@ -77,7 +77,7 @@ def test_help_is_over_with_the_next_key():
     st.integers(5, 40),
     st.integers(0, 60),
 )
-def test_screen_always_fits_and_shows_what_is_chosen(keys, height, number):
+def test_screen_always_fits_and_displays_what_is_chosen(keys, height, number):
     """Whatever is pressed, on any screen: no line too many, and the choice is seen."""
     lines = [ScreenLine(f"{n}", to=ScreenTarget(f"{n}") if n % 3 else None) for n in range(number)]
     screen = Screen()

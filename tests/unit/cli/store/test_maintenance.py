@@ -81,7 +81,7 @@ def test_store_of_a_development_version_is_refused_by_every_command(cli, develop
     assert [check for check in cli("doctor", "--json").json if check["name"] == "store" and refused in check["text"]]
 
 
-def test_store_of_an_older_form_is_migrated_when_told_to(cli, older):
+def test_store_of_an_older_form_is_migrated_on_request(cli, older):
     """Whoever only looks says what to do and changes nothing; doing it is enough, and it was no new store."""
     has, required = older
     refused = f"the store has form {has}, this version needs {required}"
@@ -132,7 +132,7 @@ def _without_tables(data: bytearray) -> None:
 
 
 @pytest.mark.parametrize("damage", [_drop_header, _cut_off, _without_tables])
-def test_damaged_store_is_told_by_every_command(cli, stage, store_path, damage):
+def test_damaged_store_is_reported_by_every_command(cli, stage, store_path, damage):
     """db check says what is damaged and ends with 9; the others say what to do, and that it is no use to try again."""
     stage.store.close()
     data = bytearray(store_path.read_bytes())
@@ -164,7 +164,7 @@ def test_file_that_is_no_store_is_refused(cli, store_path):
     assert store_path.read_text().startswith("this is a letter")
 
 
-def test_check_finds_nothing_in_a_good_store_and_tells_what_is_wrong(cli, stage, monkeypatch):
+def test_check_finds_nothing_in_a_good_store_and_reports_what_is_wrong(cli, stage, monkeypatch):
     """0 when whole, 9 with findings."""
     assert cli("db", "check").code == 0
     from mainspring.store.maintenance.integrity import IntegrityFinding
@@ -265,7 +265,7 @@ def test_prune_deletes_what_outlived_its_retention(cli, stage, monkeypatch):
     assert cli("runs", "show", run.id).code == 3
 
 
-def test_shell_without_sqlite3_says_so(cli, stage, monkeypatch):
+def test_shell_without_sqlite3_is_reported(cli, stage, monkeypatch):
     """The program is not ours to bring."""
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert cli("db", "shell").code == 3

@@ -95,7 +95,7 @@ def saved(folder: Path, request) -> str:
     return "@event.json"
 
 
-def test_event_is_held_by_its_pace_and_stored_nowhere(cli, project) -> None:
+def test_event_is_held_by_its_flow_control_and_stored_nowhere(cli, project) -> None:
     """Held for its debounce, with the run key that it would have; no store is made."""
     found = dry_run(cli, "bot", '{"id": 7, "branch": "main"}')
     assert (found["state"], found["run_key"]) == ("held", "build 7")
@@ -114,7 +114,7 @@ def test_event_that_where_does_not_want_ends_with_9(cli, project) -> None:
     assert "where" in found["sentence"]
 
 
-def test_faults_are_told_with_their_path(cli, project) -> None:
+def test_faults_are_reported_with_their_path(cli, project) -> None:
     """Wrong types inside the value, and what is missing."""
     found = dry_run(cli, "typed", '{"id": "seven"}', code=9)
     assert found["state"] == "failed"
@@ -122,7 +122,7 @@ def test_faults_are_told_with_their_path(cli, project) -> None:
     assert "$: 'id' is missing" in dry_run(cli, "bot", '{"branch": "main"}', code=9)["sentence"]
 
 
-def test_filter_is_asked_before_anything_has_to_fit(cli, project) -> None:
+def test_filter_is_called_before_anything_has_to_fit(cli, project) -> None:
     """As it is in a worker: what it does not want may look like anything."""
     assert dry_run(cli, "fitted", '{"id": "none"}', code=9)["state"] == "filtered"
     assert dry_run(cli, "fitted", '{"id": "seven"}', code=9)["state"] == "failed"
@@ -143,7 +143,7 @@ def test_signed_sample_is_checked_and_filtered(cli, project) -> None:
     assert (raised["state"], "KeyError" in raised["sentence"]) == ("failed", True)
 
 
-def test_unsigned_sample_says_that_it_was_not_checked(cli, project, monkeypatch) -> None:
+def test_unsigned_sample_is_marked_as_unchecked(cli, project, monkeypatch) -> None:
     """A sample from the documentation has no signature; a wrong one, or a secret that is not set, is told too."""
     sample = f"@{FOLDER / 'github-workflow-run.json'}"
     found = dry_run(cli, "hook", sample)
@@ -173,12 +173,12 @@ def test_ping_is_answered_and_too_much_is_refused(cli, project) -> None:
         ("batch", "[", "refused"),
     ],
 )
-def test_each_kind_takes_what_its_door_takes(cli, project, name, event, state) -> None:
+def test_each_trigger_kind_accepts_its_own_input(cli, project, name, event, state) -> None:
     """Ends of runs, gatherings, messages of queues."""
     assert dry_run(cli, name, event, code=0 if state in ("started", "held") else 9)["state"] == state
 
 
-def test_file_is_looked_at_as_its_door_would(cli, project) -> None:
+def test_file_is_checked_as_its_watcher_would(cli, project) -> None:
     """A real file: its name against the pattern, its size, its hash in the key."""
     (project / "a.csv").write_text("x")
     (project / "b.txt").write_text("x")
@@ -190,7 +190,7 @@ def test_file_is_looked_at_as_its_door_would(cli, project) -> None:
     assert "max_size" in dry_run(cli, "inbox", "@c.csv", code=9)["sentence"]
 
 
-def test_file_counts_under_the_key_of_its_door(cli, project, stage) -> None:
+def test_file_has_the_key_of_its_watcher(cli, project, stage) -> None:
     """By its path below the folder: one that came already is known again; one from elsewhere is looked at as if it lay in the folder."""
     folder = project / "in" / "eu"
     folder.mkdir(parents=True)
@@ -211,7 +211,7 @@ def test_file_counts_under_the_key_of_its_door(cli, project, stage) -> None:
     assert "pattern" in dry_run(cli, "inbox", "@a.csv", code=9)["sentence"]
 
 
-def test_file_of_a_folder_that_is_not_looked_through_is_left_out(cli, project) -> None:
+def test_file_of_a_folder_that_is_not_searched_is_left_out(cli, project) -> None:
     """Below the folder without recursive=, and in a folder whose name is ignored."""
     for name in ("sub", ".hidden"):
         (project / "in" / name).mkdir(parents=True)
@@ -224,7 +224,7 @@ def test_file_of_a_folder_that_is_not_looked_through_is_left_out(cli, project) -
     ("name", "event"),
     [("bot", '{"id": 7, "branch": "main"}'), ("load/run", "17"), ("report", "{}"), ("inbox", '{"path": "/a"}')],
 )
-def test_key_that_cannot_be_known_is_not_told(cli, project, name, event) -> None:
+def test_unknown_key_is_not_reported(cli, project, name, event) -> None:
     """An event, an end of a run and a file that are not there yet have none: nothing is said of what came already."""
     assert "key" not in dry_run(cli, name, event, code=9 if name == "inbox" else 0)["facts"]
 
@@ -264,7 +264,7 @@ def test_triggers_are_numbered_as_they_are_written(cli, project) -> None:
     assert starts == ["event a", "event b", "event c", "event d"]
 
 
-def test_pace_is_judged_on_what_the_store_remembers(cli, project, stage) -> None:
+def test_flow_control_is_evaluated_on_what_the_store_remembers(cli, project, stage) -> None:
     """A key that counted just now is dropped, one that is held is told; the trial itself changes nothing of it."""
     (project / "code.py").write_text(
         "import mainspring as ms\n"

@@ -13,7 +13,7 @@ from mainspring.store.commands.triggers import RejectDelivery
 from tests.unit.cli.trigger_shop import BOT, DAY, MINUTE, end_of_extract, gather, start, take_in
 
 
-def test_list_says_what_each_listens_to_and_what_arrived(cli, shop) -> None:
+def test_list_states_what_each_listens_to_and_what_was_delivered(cli, shop) -> None:
     """Source and pace in words, state, verdicts of a day, the last delivery."""
     run = start(shop, "bot", "r_1")
     delivery = take_in(shop, start=run)
@@ -42,7 +42,7 @@ def test_list_without_a_store_is_an_error(cli) -> None:
     assert "mainspring up" in result.err
 
 
-def test_show_trigger_names_what_is_held_and_what_arrived(cli, shop) -> None:
+def test_show_trigger_names_what_is_held_and_what_was_delivered(cli, shop) -> None:
     """What it holds with its due time, what it gives a run, the last deliveries with their reasons."""
     take_in(shop, pace=FlowControl(debounce=60_000), by="7")
     shop.do(RejectDelivery(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
@@ -67,7 +67,7 @@ def test_show_names_what_is_missing_of_a_gathering(cli, shop) -> None:
     assert (waiting["here"], waiting["missing"], waiting["runs"]) == (["extract"], ["load"], {"extract": run})
 
 
-def test_show_says_since_when_a_gathering_is_late(cli, shop) -> None:
+def test_show_states_since_when_a_gathering_is_late(cli, shop) -> None:
     """Once its deadline has passed."""
     gather(shop, end_of_extract(shop, RunState.SUCCEEDED), counts=True, deadline_at=shop.now - MINUTE)
     assert "extract there, load missing, late since" in cli("triggers", "show", "report").out
@@ -75,7 +75,7 @@ def test_show_says_since_when_a_gathering_is_late(cli, shop) -> None:
     assert waiting["is_late"]
 
 
-def test_show_tells_a_failed_run_of_a_gathering_from_one_that_has_not_come(cli, shop) -> None:
+def test_show_distinguishes_failed_and_missing_runs_of_a_join(cli, shop) -> None:
     """By how it ended and its id, with which it can be continued."""
     run = end_of_extract(shop, RunState.FAILED)
     gather(shop, run, counts=False, deadline_at=shop.now + 60 * MINUTE)
@@ -110,13 +110,13 @@ def test_headers_that_prove_a_sender_are_hidden(name) -> None:
 
 
 @pytest.mark.parametrize(("body", "rendered"), [(b"plain text", "plain text"), (b"\xff\xfe", {"base64": "//4="})])
-def test_body_that_is_no_json_is_shown_as_it_can_be(cli, shop, body, rendered) -> None:
+def test_body_that_is_no_json_is_displayed_as_it_can_be(cli, shop, body, rendered) -> None:
     """Text as text, bytes as base64."""
     delivery = take_in(shop, body=body)
     assert cli("triggers", "show", delivery.delivery, "--json").json["body"] == rendered
 
 
-def test_delivery_of_an_event_shows_what_it_tells_of(cli, shop) -> None:
+def test_delivery_of_an_event_displays_what_it_reports(cli, shop) -> None:
     """A published event is not stored again: it is read where it is."""
     shop.do(PublishEvent("e_1", "built", b'{"branch":"main","id":3}', shop.now + DAY))
     ((delivery, *_),) = [
@@ -127,7 +127,7 @@ def test_delivery_of_an_event_shows_what_it_tells_of(cli, shop) -> None:
     assert "tells of" in cli("triggers", "show", delivery).out
 
 
-def test_replay_is_one_delivery_however_often_it_is_asked_for(cli, shop) -> None:
+def test_replay_is_one_delivery_however_often_it_is_requested(cli, shop) -> None:
     """The same command id acts once; the new delivery names the old one, and the act is on record."""
     delivery = take_in(shop)
     assert delivery.state is DeliveryState.FAILED
@@ -141,7 +141,7 @@ def test_replay_is_one_delivery_however_often_it_is_asked_for(cli, shop) -> None
     assert cli("triggers", "replay", "d_nothing").code == 3
 
 
-def test_replay_of_what_was_turned_away_at_the_door_is_refused(cli, shop) -> None:
+def test_replay_of_a_rejected_delivery_is_refused(cli, shop) -> None:
     """Its body was not kept: who sent it has to send it again."""
     delivery = make_id("d", shop.now, 5)
     shop.do(RejectDelivery(id=delivery, trigger="bot/event", why="bad_signature", note="no", body=b""))
@@ -160,7 +160,7 @@ def test_replay_of_what_nothing_listens_to_any_more_is_refused(cli, shop) -> Non
     assert "triggers list" in result.err
 
 
-def test_replay_of_all_that_a_filter_means_is_a_bulk_act(cli, shop) -> None:
+def test_replay_of_all_that_a_filter_means_is_a_bulk_operation(cli, shop) -> None:
     """Counted first, wanting a yes, once for one command id; one delivery and a filter do not go together, nor does neither."""
     delivery = take_in(shop)
     shop.do(RejectDelivery(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))

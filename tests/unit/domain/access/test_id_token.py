@@ -84,7 +84,7 @@ def test_forgery_is_refused(algorithm, forgery):
         read(token, read_signing_keys(public(key)))
 
 
-def test_key_signs_by_its_own_algorithm_alone():
+def test_key_signs_by_its_own_algorithm_only():
     """And a header that wants something to be understood which is not is refused; one that says more is not."""
     key = key_of("RS256", "signer")
     keys = read_signing_keys(public(key))
@@ -135,7 +135,7 @@ ANYTHING = st.one_of(
 
 
 @given(TEXT | st.lists(st.binary(max_size=20).map(encoded), min_size=3, max_size=3).map(".".join))
-def test_what_is_no_token_is_refused(text):
+def test_invalid_token_is_refused(text):
     """Whatever a provider answers is an error of ours, and never another."""
     with pytest.raises(ArgumentError):
         read(text)

@@ -59,7 +59,7 @@ def test_provider_speaks_for_its_issuer_over_tls_only():
 
 
 @pytest.mark.parametrize("name", ["authlib.oidc.core", "joserfc.jwt"])
-def test_missing_extra_is_told_with_the_line_that_installs_it(monkeypatch, name):
+def test_missing_extra_is_reported_with_the_line_that_installs_it(monkeypatch, name):
     """By the first line already."""
     check_installed()
     monkeypatch.setitem(sys.modules, name, None)
@@ -68,7 +68,7 @@ def test_missing_extra_is_told_with_the_line_that_installs_it(monkeypatch, name)
     assert refused.value.hint == install_command("oidc")
 
 
-def test_name_is_one_that_somebody_proved_to_have():
+def test_name_must_be_verified():
     """A missing one, or an address that was not verified, is nobody's."""
     assert read_person_name({"email": "Ana@Example.com", "email_verified": True}, "email") == "ana@example.com"
     assert read_person_name({"sub": "7"}, "sub") == "7"

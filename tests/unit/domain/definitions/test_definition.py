@@ -109,7 +109,7 @@ def test_schedules_come_from_options_once_each():
     ]
 
 
-def test_zone_beside_elapsed_time_alone_is_refused():
+def test_zone_with_only_elapsed_time_is_refused():
     """A zone that would do nothing is a mistake of its author."""
     with pytest.raises(OptionError, match="no time zone"):
         build_schedules({"every": "1h", "tz": "Europe/Berlin"}, "ship")

@@ -16,7 +16,7 @@ START = 1_000_000
         ([FoundFile("a", 5, START - 60_000), FoundFile("b", 0, START + 5)], "b is empty"),
     ],
 )
-def test_unmet_says_why(products, reason):
+def test_unmet_gives_the_reason(products, reason):
     """Absent, old and empty are told apart."""
     (sentence,) = find_missing_files(["*.gz"], {"*.gz": products}, START)
     assert sentence.startswith("*.gz: ")

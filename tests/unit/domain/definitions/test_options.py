@@ -103,7 +103,7 @@ def test_option_refuses_nonsense_with_name_place_and_hint(name, value):
         assert refused.hint
 
 
-def test_unknown_option_shows_the_nearest():
+def test_unknown_option_displays_the_nearest():
     """A misspelt option is an error, not silence."""
     with pytest.raises(UnknownNameError, match="timout") as refused:
         parse_options(DefinitionKind.TASK, {"timout": "20m"}, "task 'x'")

@@ -339,7 +339,7 @@ def test_retry_after_is_taken_from_our_own_errors():
     assert classify(dated, NOW).retry_after == timedelta(minutes=1)
 
 
-def test_classifier_asks_the_newest_rule_first_and_inside_chains():
+def test_classifier_tries_the_newest_rule_first_and_inside_chains():
     """A user's rule wins over the table, the newest over older ones, also for a cause."""
     old = Classifier([lambda exc: Verdict(P, "old") if isinstance(exc, TimeoutError) else None])
     new = old.extended(lambda exc: Verdict(T, "new") if isinstance(exc, TimeoutError) else None)

@@ -73,7 +73,7 @@ class _ReturnsOddText(Exception):
         (TimeoutError, "TimeoutError"),
     ],
 )
-def test_failure_of_survives_what_exceptions_say(make, message):
+def test_failure_of_survives_hostile_messages(make, message):
     """Raising, wrong, hostile and huge texts end as a bounded, printable message that can be saved."""
     # Made here: pytest itself would stumble over one as a parameter.
     failure = Failure.of(make(), classify(ValueError()))
@@ -109,7 +109,7 @@ def test_failure_keeps_verdict_hint_and_data():
 
 
 @pytest.mark.parametrize("data", [{"a": object()}, "x" * 100_000])
-def test_failure_says_that_changed_data_was_refused(data):
+def test_failure_reports_that_changed_data_was_refused(data):
     """Data that was changed after it was checked cannot break the failure."""
     exc = Permanent("x", data={})
     exc.data = data

@@ -145,7 +145,7 @@ class _Codec:
     decode = encode
 
 
-def test_fingerprint_of_sealed_words_tells_nothing_of_them():
+def test_fingerprint_of_sealed_words_reports_nothing_of_them():
     """It is the same under each codec and key, and its text holds none of the words."""
     sealing = Sealing(_Codec())
     first = sealing.seal_failure(failure("secret plan 9", kind=FailureKind.PERMANENT))

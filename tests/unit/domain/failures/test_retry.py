@@ -96,7 +96,7 @@ def test_tenacity_stops_see_elapsed_time_and_the_next_wait():
     assert [seconds(before, 1, elapsed) for elapsed in (0, 5.9, 6)] == [4, 4, None]
 
 
-def test_stop_alone_decides_within_a_bound():
+def test_only_stop_decides_within_a_bound():
     """With stop and no attempts the default of five does not cut it short."""
     policy = Retry(stop=tenacity.stop_after_attempt(8))
     assert seconds(policy, 7) is not None

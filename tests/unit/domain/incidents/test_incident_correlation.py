@@ -56,7 +56,7 @@ def test_incident_that_is_open_explains_what_is_found_later():
 
 
 @pytest.mark.parametrize("state", [IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED])
-def test_incident_that_somebody_looks_after_takes_in_nothing_more(state):
+def test_acknowledged_incident_groups_nothing_more(state):
     """Nobody would hear of what begins after it; what was part of it before stays so."""
     failing, silent = finding(kind=K.PERMANENT_ERROR, fingerprint="f"), finding()
     held = incident(failing, state=state)
@@ -66,7 +66,7 @@ def test_incident_that_somebody_looks_after_takes_in_nothing_more(state):
     assert correlate([silent], [held, part])[1] == {silent.subject: failing.subject}
 
 
-def test_part_of_what_somebody_looks_after_takes_in_nothing_more():
+def test_part_of_an_acknowledged_incident_groups_nothing_more():
     """A slot that is late beside a worker whose loss is acknowledged is told to nobody, so it explains nothing new."""
     lost, late, silent = finding("", K.WORKER_LOST), finding(kind=K.LATE_START), finding()
     part = incident(late, id="i2", parent="i1")
@@ -78,7 +78,7 @@ def test_part_of_what_somebody_looks_after_takes_in_nothing_more():
     }
 
 
-def test_late_start_says_nothing_after_a_silence_that_was_told():
+def test_late_start_is_grouped_under_a_reported_silence():
     """Where the period is shorter than the grace of a start the silence comes first; found together the late start is told."""
     late, silent = finding(kind=K.LATE_START), finding()
     assert correlate([silent, late], [])[1] == {silent.subject: late.subject}
@@ -94,7 +94,7 @@ def test_late_start_says_nothing_after_a_silence_that_was_told():
 
 
 @pytest.mark.parametrize("is_open", [True, False])
-def test_louder_one_is_told_itself(is_open):
+def test_more_severe_finding_is_not_grouped(is_open):
     """A page never waits for the digest that its explanation stands in; what is as loud, or less, is folded."""
     quiet = finding(kind=K.TOO_SLOW, severity=Severity.DIGEST)
     for severity, parents in (
@@ -106,7 +106,7 @@ def test_louder_one_is_told_itself(is_open):
         assert correlate(found, wrong)[1] == parents
 
 
-def test_part_that_became_louder_is_told_itself():
+def test_part_with_a_higher_severity_is_ungrouped():
     """It was folded as a notice and is a page by now."""
     quiet, late = finding(kind=K.TOO_SLOW), finding(kind=K.LATE_START, severity=Severity.PAGE)
     part = replace(incident(late, id="i2", parent="i1"), severity=Severity.NOTIFY)
@@ -123,7 +123,7 @@ def test_run_that_does_nothing_is_fast_and_one_that_is_slow_makes_its_schedule_d
     assert correlate([effect_found], [])[1] == correlate([cause_found], [])[1] == {}
 
 
-def test_run_that_hangs_in_a_step_is_told_as_that():
+def test_run_that_hangs_in_a_step_is_reported():
     """That it is slow, and what is held up behind it, follows; another automation's slowness does not."""
     stalled = finding("a", K.STALLED, "charge")
     found = [stalled, finding("a", K.TOO_SLOW), finding("a", K.LATE_START), finding("b", K.TOO_SLOW)]
@@ -156,7 +156,7 @@ def test_many_of_one_cause_are_one_storm(options, cause):
     assert correlate(many(STORM_SIZE - 1, **options), []) == (many(STORM_SIZE - 1, **options), {})
 
 
-def test_what_one_place_keeps_from_loading_is_one_storm_from_two_on():
+def test_two_load_failures_of_one_place_are_a_storm():
     """One module that fails to load is one thing to mend; two modules are two, and one automation is told itself."""
     place = f"{LOAD_FAILURE_PREFIX}shop.py:3: SyntaxError: invalid syntax"
     of_shop = many(2, kind=K.DEFINITION_LOST, cause=place)
@@ -189,7 +189,7 @@ def test_storm_counts_all_that_is_part_of_it():
     assert first.facts["number"] == 20_001
 
 
-def test_storm_that_somebody_looks_after_takes_in_nothing_more():
+def test_acknowledged_storm_groups_nothing_more():
     """What comes alone is told by itself, and many are the next storm; what is in the first one stays there."""
     storm = correlate(many(STORM_SIZE), [])[0][0]
     old, late = finding("a00"), finding("c")
@@ -231,7 +231,7 @@ def test_many_errors_of_one_automation_are_one_storm():
     assert len(parents) == STORM_SIZE
 
 
-def test_many_in_one_look_are_one_storm_that_takes_nothing_more_in():
+def test_many_findings_at_once_are_one_closed_storm():
     """What fails everywhere at once is told as one; what fails alone while that is open is told by itself, what is in it stays in it."""
     found = [finding(f"a{number:02}", K.PERMANENT_ERROR, f"f{number:02}") for number in range(STORM_SIZE)]
     order, parents = correlate(found, [])
@@ -267,7 +267,7 @@ def test_nothing_explains_itself():
     st.lists(st.builds(finding, st.sampled_from("ab"), st.sampled_from(list(K))), unique_by=lambda item: item.subject),
     st.integers(0, 50),
 )
-def test_every_finding_stays_and_ends_at_one_that_is_told(found, open_count):
+def test_every_finding_has_a_reported_root(found, open_count):
     """Nothing is lost by folding, and following what each is part of never goes round, whatever was `told` before."""
     order, parents = correlate(
         found, [incident(item, id=f"i{number}") for number, item in enumerate(found[:open_count])]

@@ -40,7 +40,7 @@ def test_lock_is_held_too_long(live: bool, longest: int) -> None:
     assert finding.subject.fingerprint == "db"
 
 
-def test_pause_without_an_end_is_told_in_the_digest() -> None:
+def test_pause_without_an_end_is_reported_in_the_digest() -> None:
     """Of automations and queues, after a week."""
     facts = MonitorInputs(
         automations=(watched(paused_at=T0, paused_by="cli:ann@box", tier=Severity.PAGE),),
@@ -59,7 +59,7 @@ def recurrences(*days: int, fingerprint: str = "f1") -> MonitorInputs:
     return MonitorInputs(automations=(watched(),), reopenings=rows)
 
 
-def test_error_that_comes_back_three_times_is_told() -> None:
+def test_error_that_comes_back_three_times_is_reported() -> None:
     """In fourteen days, of one fingerprint."""
     assert found(RECURRING, recurrences(0, 5), T0 + 6 * DAY) == []
     (finding,) = found(RECURRING, recurrences(0, 5, 13), T0 + 13 * DAY)
@@ -68,7 +68,7 @@ def test_error_that_comes_back_three_times_is_told() -> None:
     assert found(RECURRING, recurrences(0, 5, 13), T0 + 14 * DAY) == []
 
 
-def test_what_a_person_helps_too_often_is_told() -> None:
+def test_frequent_manual_help_is_reported() -> None:
     """Above a fifth of at least ten runs."""
     for helped, started, wrong in ((2, 10, False), (3, 10, True), (9, 9, False), (21, 100, True)):
         facts = MonitorInputs(automations=(watched(),), by_hand={"backup": ManualHelp(helped, started)})

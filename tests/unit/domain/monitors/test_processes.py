@@ -39,14 +39,14 @@ def roles(known: MonitorInputs, now_at: int) -> list[str]:
     return [finding.subject.fingerprint for finding in found(LOST, known, now_at)]
 
 
-def test_missing_role_is_told_after_five_minutes() -> None:
+def test_missing_role_is_reported_after_five_minutes() -> None:
     """Since the last sign of life of any process of it, ended ones too."""
     known = facts(process("scheduler", T0 + 6 * MINUTE), last_seen={"worker": T0 + MINUTE})
     assert roles(known, T0 + 6 * MINUTE - 1) == []
     assert roles(known, T0 + 6 * MINUTE) == ["worker"]
 
 
-def test_what_was_lost_with_the_worker_is_told_with_it() -> None:
+def test_losses_with_the_worker_are_grouped() -> None:
     """Where `up` ends nobody lives: that is one thing. What was lost apart from it, told before or stays away longer is another."""
     now_at = T0 + 6 * MINUTE
     at_once = facts(last_seen={"worker": T0 + 20_000, "scheduler": T0})
@@ -61,7 +61,7 @@ def test_what_was_lost_with_the_worker_is_told_with_it() -> None:
     assert roles(facts(process("app", T0 + HOUR)), T0 + HOUR) == []
 
 
-def test_nobody_is_missed_whom_nobody_needs() -> None:
+def test_unneeded_role_is_not_missed() -> None:
     """Without schedule, trigger or waiting run no worker is needed; wrapped commands never need one."""
     for automation in (watched(), watched(kind="exec", cadences=NEEDY.cadences), watched(listens=True, paused_at=1)):
         assert evaluate(LOST, facts(automation=automation), T0 + DAY) == []
@@ -99,7 +99,7 @@ HELD = BlockedLoop(T0, ("/usr/lib/python3.12/asyncio/events.py:88 Handle._run", 
 AT_POLL = Subject("", LOST, "blocked:shop.py poll")
 
 
-def test_process_that_says_that_it_is_blocked_is_told_by_what_blocks_it() -> None:
+def test_blocked_process_is_reported_with_its_cause() -> None:
     """After 30 s, with its run; nobody is told besides that its role is missing, however long it lasts."""
     for after, subjects in ((30 * SECOND - 1, []), (30 * SECOND, [AT_POLL]), (HOUR, [AT_POLL])):
         known = facts(process(blocked=HELD), process("scheduler", T0 + after))
@@ -110,7 +110,7 @@ def test_process_that_says_that_it_is_blocked_is_told_by_what_blocks_it() -> Non
     assert found(LOST, facts(process(beat_at=T0 + HOUR), process("scheduler", T0 + HOUR)), T0 + HOUR) == []
 
 
-def test_blocked_process_beside_one_that_works_is_no_page() -> None:
+def test_blocked_process_next_to_one_that_works_is_no_page() -> None:
     """And it is told once, not as silent too."""
     loud = watched(cadences=NEEDY.cadences, tier=Severity.PAGE)
     scheduler, other = process("scheduler", T0 + HOUR), process(beat_at=T0 + HOUR, session=2)
@@ -120,7 +120,7 @@ def test_blocked_process_beside_one_that_works_is_no_page() -> None:
     assert [(item.subject, item.severity) for item in shared_findings] == [(AT_POLL, Severity.NOTIFY)]
 
 
-def test_what_takes_the_run_of_a_blocked_process_next_is_the_same_incident() -> None:
+def test_next_process_blocked_by_a_run_is_the_same_incident() -> None:
     """Until then nobody is told that it is over, nor that the last one died; it is over where nobody is blocked any more."""
     now_at = T0 + 5 * MINUTE
     scheduler, known_open = process("scheduler", now_at), frozenset({AT_POLL})
@@ -171,7 +171,7 @@ def test_life_after_a_death_counts_once_it_lasts() -> None:
         ), opened_at
 
 
-def test_what_was_told_is_over_once_a_life_lasts() -> None:
+def test_loss_resolves_once_a_process_lasts() -> None:
     """Whatever comes and goes meanwhile, its supervisor too: each would be an end, and told anew."""
     now_at = T0 + HOUR
     missing = Subject("", LOST, "watcher")
@@ -225,7 +225,7 @@ def test_definition_that_does_not_load_is_lost() -> None:
     assert (finding.text, finding.cause) == ("it fails to load: no reason", None)
 
 
-def test_definition_that_nobody_announces_is_lost() -> None:
+def test_definition_that_no_one_announces_is_lost() -> None:
     """Five minutes after workers last came or went; without workers that is told elsewhere."""
     gone = watched(cadences=NEEDY.cadences)
     known = facts(process(beat_at=T0 + DAY), automation=gone, last_ended={"worker": T0})
@@ -243,13 +243,13 @@ def test_definition_that_nobody_announces_is_lost() -> None:
 
 
 @pytest.mark.parametrize("automation", [watched(), watched(kind="exec", cadences=NEEDY.cadences)])
-def test_definition_that_nobody_waits_for_is_not_lost(automation: WatchedAutomation) -> None:
+def test_definition_that_no_one_waits_for_is_not_lost(automation: WatchedAutomation) -> None:
     """What never ran, and what wraps a command, is announced by no worker."""
     assert found(DEFINITION, facts(process(), automation=automation), T0 + DAY) == []
 
 
 @pytest.mark.parametrize("ran", [{"succeeded_at": T0}, {"ends": ends(False, at=T0)}])
-def test_definition_that_ran_and_is_gone_is_told_in_the_digest(ran: dict[str, Any]) -> None:
+def test_definition_that_ran_and_is_gone_is_reported_in_the_digest(ran: dict[str, Any]) -> None:
     """Nothing starts it by itself, so nobody waits; whoever starts it next has to know. What a worker has is well."""
     last = {"last_ended": {"worker": T0}}
     (finding,) = found(DEFINITION, facts(process(), automation=watched(**ran), **last), T0 + 5 * MINUTE)

@@ -15,7 +15,7 @@ WRONG = MonitorInputs(
 )
 
 
-def test_every_monitor_is_of_the_kind_under_which_it_stands() -> None:
+def test_every_monitor_has_the_kind_of_its_key() -> None:
     """And says what is wrong, and how that follows."""
     for kind, monitor in MONITORS.items():
         assert monitor.kind is kind
@@ -23,7 +23,7 @@ def test_every_monitor_is_of_the_kind_under_which_it_stands() -> None:
         assert monitor.rule.startswith("W")
 
 
-def test_round_lets_all_judge_that_are_on() -> None:
+def test_round_evaluates_all_enabled_monitors() -> None:
     """One that is off finds nothing and judges nothing."""
     kinds = {finding.subject.kind for finding in evaluate_all(WRONG, DEFAULT_TUNINGS, T0 + DAY).findings}
     assert kinds >= {IncidentKind.SILENCE, IncidentKind.LOCK_HELD}
@@ -33,13 +33,13 @@ def test_round_lets_all_judge_that_are_on() -> None:
     assert quiet.evaluated[IncidentKind.LOCK_HELD] == 1
 
 
-def test_round_tells_who_is_unsure() -> None:
+def test_round_lists_unsure_subjects() -> None:
     """So that nothing is resolved that was not judged."""
     facts = MonitorInputs(automations=(watched(succeeded_at=T0),))
     assert Subject("backup", IncidentKind.SILENCE) in evaluate_all(facts, DEFAULT_TUNINGS, T0 + DAY).unsure
 
 
-def test_nothing_is_wrong_where_nobody_expects_anything() -> None:
+def test_no_finding_where_nothing_is_expected() -> None:
     """An automation that is retired, or paused for now, with everything wrong that there is."""
     fault = NewFailure(run="r", automation="x", fingerprint="", state="cancelled", reason="", at=T0, text="")
     off: list[dict[str, Any]] = [{"retired_at": T0}, {"paused_at": T0 + 9 * DAY}]
@@ -51,7 +51,7 @@ def test_nothing_is_wrong_where_nobody_expects_anything() -> None:
         assert evaluate_all(facts, DEFAULT_TUNINGS, T0 + 10 * DAY).findings == ()
 
 
-def test_judged_figures_are_the_facts_of_the_finding() -> None:
+def test_evaluated_stats_are_the_facts_of_the_finding() -> None:
     """What is told of an incident is what it was judged by."""
     for monitor in MONITORS.values():
         for finding in monitor.evaluate(WRONG, monitor.tuning, T0 + DAY):
@@ -63,7 +63,7 @@ def test_judged_figures_are_the_facts_of_the_finding() -> None:
             assert finding.finding is None or finding.finding.severity in Severity
 
 
-def test_figures_read_by_the_unit_of_their_name() -> None:
+def test_stats_read_by_the_unit_of_their_name() -> None:
     """Spans in two units, shares in percent, everything else as it is."""
     assert (format_span(26 * HOUR + 59_999), format_span(850), format_span(61_500)) == ("1d2h", "850ms", "1m2s")
     assert (

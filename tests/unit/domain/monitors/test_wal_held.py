@@ -34,7 +34,7 @@ def test_reader_of_five_minutes_is_a_finding_by_its_name():
     assert (finding.severity, finding.since_at) == (Severity.NOTIFY, NOW - 5 * MINUTE)
 
 
-def test_large_log_is_a_finding_with_whoever_reads():
+def test_large_log_is_a_finding_with_its_reader():
     """Also with who has read for a short while only, and with no one."""
     (finding,) = evaluate_wal((*SIZE, 6), (*READER, 1))
     assert finding.text.startswith("the write-ahead log is larger than 64 MiB: process 7 (python report.py) reads")
@@ -43,7 +43,7 @@ def test_large_log_is_a_finding_with_whoever_reads():
     assert "lsof" in finding.hint
 
 
-def test_what_a_dead_process_found_counts_no_more():
+def test_finding_of_a_dead_process_does_not_count():
     """Nor is anything judged where nothing was found."""
     assert evaluate_wal((*SIZE, 9), gone=True) == []
     assert evaluate_wal() == []

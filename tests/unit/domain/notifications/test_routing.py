@@ -65,14 +65,14 @@ def test_route_is_for_what_it_states(match, incident, fits):
     assert names(found) == (["mail"] if fits else ["mail", "ops", "page"])
 
 
-def test_what_no_route_is_for_is_told_to_all():
+def test_incident_without_a_route_goes_to_every_channel():
     """Nothing is told to nobody: all channels, and where there is none the terminal."""
     only = {"match": {"team": "x"}, "to": ["ops"]}
     assert names(routing(only).targets(attributes(), NotificationEvent.OPENED, NOW)) == ["mail", "ops", "page"]
     assert names(routing(channels=()).targets(attributes(), NotificationEvent.OPENED, NOW)) == ["terminal"]
 
 
-def test_channel_of_several_routes_is_told_once_and_early():
+def test_channel_of_several_routes_is_reported_once_and_early():
     """All routes that fit count; of two times for one channel the earlier one."""
     found = routing({"to": "ops", "quiet": "22:00-07:00"}, {"to": ["ops", "mail"]}).targets(
         attributes(), NotificationEvent.OPENED, NOW
@@ -80,7 +80,7 @@ def test_channel_of_several_routes_is_told_once_and_early():
     assert found == (NotificationTarget(NOW + 30_000, "mail"), NotificationTarget(NOW + 30_000, "ops"))
 
 
-def test_severity_says_how_soon():
+def test_severity_states_how_soon():
     """A page at once, a notice after the time in which a group gathers, a digest at its time."""
     rules = routing({"to": "ops", "digest": "09:00"})
     assert rules.targets(attributes("page"), NotificationEvent.OPENED, NOW) == (NotificationTarget(NOW, "ops"),)
@@ -114,14 +114,14 @@ def test_maintenance_puts_off_what_it_is_for():
     assert quiet.targets(attributes(), NotificationEvent.OPENED, NOW) == (NotificationTarget(MORNING, "ops"),)
 
 
-def test_escalation_goes_where_the_routes_say():
+def test_escalation_goes_where_the_routes_state():
     """It reaches the channels named for it and nobody else; where none is named, nobody."""
     rules = routing({"to": "ops", "escalate": ["page"]})
     assert names(rules.targets(attributes(), NotificationEvent.ESCALATED, NOW)) == ["page"]
     assert routing({"to": "ops"}).targets(attributes(), NotificationEvent.ESCALATED, NOW) == ()
 
 
-def test_broken_channel_does_not_tell_of_itself():
+def test_broken_channel_does_not_report_itself():
     """The others do, whatever the routes say; where there is no other, the terminal."""
     broken = attributes(kind="notifier_broken", name="", fingerprint="ops")
     assert names(routing({"to": ["ops", "mail"]}).targets(broken, NotificationEvent.OPENED, NOW)) == ["mail"]
@@ -195,7 +195,7 @@ def test_routes_lead_to_channels_that_there_are():
         check_routes([read_route({"to": ["ops"], "escalate": ["osp"]})], ["ops"])
 
 
-def test_weekly_digest_of_a_route_is_told_on_its_day():
+def test_weekly_digest_of_a_route_is_reported_on_its_day():
     """What [notify] says holds for the others."""
     rules = routing({"to": "ops", "digest": "weekly friday 9:00"}, {"match": {"severity": "digest"}, "to": "mail"})
     found = {
@@ -209,7 +209,7 @@ def test_weekly_digest_of_a_route_is_told_on_its_day():
     assert rules.digest_window_ms(friday) == 7 * 24 * 3_600_000
 
 
-def test_digests_of_early_signs_go_where_routes_look_at_severity_alone():
+def test_early_warning_digests_follow_routes_by_severity():
     """Else to every channel; each at its route's time, put off by its quiet hours, and only while that is near."""
     hour = 3_600_000
     at = next_clock_time("08:30", BERLIN, NOW)

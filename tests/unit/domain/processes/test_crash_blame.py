@@ -13,13 +13,13 @@ SIBLINGS = {
 }
 
 
-def test_death_of_a_worker_with_runs_aboard_counts_however_it_ended():
+def test_death_of_a_worker_with_runs_always_counts():
     """The exit code is no part of the question."""
     assert assign_blame(**SIBLINGS) == CrashBlame(counts=True)
 
 
 @pytest.mark.parametrize("reason", [{"is_excused": True}, {"is_at_work": False}, {"claimed_runs": []}])
-def test_death_that_was_asked_for_or_found_nothing_aboard_counts_for_nothing(reason):
+def test_requested_death_or_one_without_runs_does_not_count(reason):
     """Supervisor, person, deploy, and others that declared it dead first."""
     assert assign_blame(**{**SIBLINGS, "on_probation": True} | reason) == CrashBlame()
 

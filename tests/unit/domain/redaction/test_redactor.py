@@ -89,7 +89,7 @@ def test_redactor_hides_each_line_of_a_secret_with_several() -> None:
     assert redactor.redact("used second-value, then first-value") == f"used {MASK}, then {MASK}"
 
 
-def test_redactor_leaves_short_values_and_plain_text_alone() -> None:
+def test_redactor_leaves_short_values_and_plain_text_unchanged() -> None:
     """A value of five characters would be found everywhere; a text without secrets is the same object."""
     redactor = Redactor(["short", "longer-one"])
     text = "a short text, 3 tokens, see https://example.com/a?b=c and key=7"
@@ -129,7 +129,7 @@ def test_redactor_leaves_short_values_and_plain_text_alone() -> None:
         ("-----BEGIN PRIVATE KEY-----\nMIIE", "-----BEGIN PRIVATE KEY-----***"),
     ],
 )  # fmt: skip
-def test_redactor_hides_what_looks_like_a_secret(text: str, redacted: str) -> None:
+def test_redactor_hides_what_resembles_a_secret(text: str, redacted: str) -> None:
     """Headers, assignments, URLs with passwords and keys of well-known form are hidden, and what they are stays readable."""
     assert Redactor().redact(text) == redacted
 
@@ -145,7 +145,7 @@ def test_line_redactor_leaves_out_a_private_key_that_is_printed_by_line() -> Non
     assert len(open_ended) == 101
 
 
-def test_redactor_hides_data_by_the_name_it_stands_under() -> None:
+def test_redactor_hides_data_by_the_name_it_is_under() -> None:
     """Data keeps its form; what stands under the name of a secret is hidden whole, however deep."""
     data = {"db": {"password": "a", "port": 5432}, "seen": ["correct-horse"], "token_count": 3}
     redacted = {"db": {"password": MASK, "port": 5432}, "seen": [MASK], "token_count": 3}

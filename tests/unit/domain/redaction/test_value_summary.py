@@ -11,7 +11,7 @@ SECRET = "correct-horse-battery"
 PLAIN = Redactor()
 
 
-def test_small_value_is_shown_whole():
+def test_small_value_is_displayed_whole():
     """As it is stored."""
     assert summarize_value(b'{"account":"main","rows":[1,2]}', PLAIN) == '{"account":"main","rows":[1,2]}'
 
@@ -25,7 +25,7 @@ def test_large_value_is_cut():
     assert len(summarize_value(b"[" * 900 + b"]" * 900, PLAIN)) <= MAX_SUMMARY_LENGTH
 
 
-def test_what_is_no_json_is_not_shown():
+def test_value_that_is_no_json_is_not_displayed():
     """Such as a sealed value."""
     assert summarize_value(b"\x00aes\x00abc", PLAIN) == ""
     assert summarize_value(b"\xff", PLAIN) == ""

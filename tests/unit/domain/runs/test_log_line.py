@@ -39,7 +39,7 @@ def test_written_line_is_one_harmless_line_of_json(text: str, fields: dict[str, 
     assert len(encode_line(fit_line(line)[0])) <= MAX_LINE_BYTES
 
 
-def test_long_line_says_how_much_was_cut() -> None:
+def test_long_line_states_how_much_was_cut() -> None:
     """Text is cut with a count; fields that do not fit are left out, and that is said."""
     line = LogLine(at=0, level=Level.INFO, text="x" * 20_000, fields={"a": "y" * 1_000})
     fitted, _ = fit_line(line)

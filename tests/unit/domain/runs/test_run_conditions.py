@@ -48,7 +48,7 @@ DEFINITION, CONFIGURATION, RUNTIME = ConditionKind
         ),
     ],
 )
-def test_change_is_told_in_words(kind, subject, was, now, text):
+def test_change_is_reported_in_words(kind, subject, was, now, text):
     """What it is about, the first few of many, and nothing that harms a terminal."""
     assert ConditionChange(1, kind, subject, was, now).text == text
 

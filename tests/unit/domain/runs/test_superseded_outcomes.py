@@ -26,7 +26,7 @@ def _row(rank, ident, state=OutcomeState.SUCCEEDED, kind=OutcomeKind.STEP, calle
         ("undo:work#1/pay#1", "undo:work#1/"),
     ],
 )
-def test_branch_of_tells_the_branch_whatever_the_key_holds(ident, branch):
+def test_branch_of_returns_the_branch_for_any_key(ident, branch):
     """A slash or a number sign inside a key parts nothing."""
     assert read_branch(ident) == branch
 

@@ -35,12 +35,12 @@ def test_escape_with_limit_is_never_longer_and_cuts_no_escape(text: str, limit: 
     assert text.startswith(unescape(head)) or "\\" in text or "…" in text
 
 
-def test_escape_with_limit_tells_how_much_was_cut() -> None:
+def test_escape_with_limit_reports_how_much_was_cut() -> None:
     """The mark counts the characters of the original that are not shown."""
     assert escape("\x1b" * 100, 40) == "\\x1b" * 5 + "…[+95 characters]"
 
 
-def test_escape_shows_the_documented_forms() -> None:
+def test_escape_displays_the_documented_forms() -> None:
     """Escapes are lower case, look-alikes are doubled, ordinary backslashes stay."""
     assert escape("\x1b[1m\ud800\r\n") == "\\x1b[1m\\ud800\\x0d\n"
     assert escape("\\x1b C:\\users") == "\\\\x1b C:\\users"

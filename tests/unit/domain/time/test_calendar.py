@@ -65,7 +65,7 @@ def test_moved_slot_obeys_the_rule_of_the_gap():
     assert times(schedule, "2026-03-27T00:00Z", 2) == ["03-29 Sun 03:00", "04-05 Sun 02:30"]
 
 
-def test_included_day_is_open_whatever_else_is_said():
+def test_included_day_is_open_despite_other_rules():
     """A Saturday on which work is made up for."""
     calendar = Calendar.parse("shop", include=["2026-05-02"], exclude=["2026-05-01..2026-05-03"])
     assert times(schedule_on(calendar, cron="0 9 * * *", tz="Europe/Berlin"), "2026-04-30T12:00Z", 2) == [
@@ -110,7 +110,7 @@ def test_calendar_refuses_what_cannot_work(values, sentence):
     assert refused.value.hint
 
 
-def test_key_tells_rules_and_not_years():
+def test_key_depends_on_rules_and_not_on_years():
     """Dates that are looked up anew do not make another schedule of it."""
     assert BANKS.key == BANKS.with_dates([], 0, 0).key != Calendar.parse("banks").key
     schedule = schedule_on(BANKS, cron="0 3 * * *", tz="Europe/Berlin")
@@ -162,7 +162,7 @@ def test_next_slot_is_the_next_of_all_slots(spec, closed, opened, weekdays, on_c
 
 
 @pytest.mark.parametrize("days", [40, 400])
-def test_many_closed_days_cost_a_look_each(days):
+def test_many_closed_days_cost_one_check_each(days):
     """However many slots each of them has, and whether the time is before the open day or on it."""
     first = date(2026, 1, 5)
     calendar = Calendar(

@@ -58,7 +58,7 @@ def test_step_whose_commit_is_unknown_is_found_again_although_the_clock_is_right
     assert times.check() is None
 
 
-def test_watch_without_seconds_beside_the_clock_finds_nothing():
+def test_watch_without_seconds_next_to_the_clock_finds_nothing():
     """The clock of a test goes as the test says."""
     watch = ClockWatch(None)
     assert watch.find_step(1_000) is None

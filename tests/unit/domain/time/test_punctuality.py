@@ -47,7 +47,7 @@ def test_schedule_that_runs_nothing_slips():
     assert found.slips
 
 
-def test_little_evidence_says_nothing():
+def test_little_evidence_reports_nothing():
     """Few slots may be skipped without meaning anything."""
     assert measure_punctuality(served(1), 0) is None
     few = measure_punctuality(served(MIN_SLOTS - 1, each=5), 0)

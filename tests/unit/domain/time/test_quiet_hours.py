@@ -53,7 +53,7 @@ def test_end_in_a_change_of_the_clocks_is_found(hours, at, until):
 
 
 @given(clocks, clocks, zones, instants)
-def test_what_is_put_off_comes_later_and_out_of_the_quiet_hours(start, end, zone, at):
+def test_postponed_alert_is_sent_after_the_quiet_hours(start, end, zone, at):
     """Nothing is moved back, nothing lands in a quiet hour, nothing waits longer than they last, and looking twice changes nothing."""
     if start == end:
         return

@@ -23,7 +23,7 @@ def test_no_span_has_more_starts_than_the_count(rate, waits):
 
 
 @given(RATES, WAITS)
-def test_room_is_there_when_it_was_said_to_be_and_not_before(rate, waits):
+def test_capacity_is_free_at_the_announced_time(rate, waits):
     """The instant named is the first that lets one more through."""
     window, now = RateWindow(*rate), 0
     for wait, expected in waits:

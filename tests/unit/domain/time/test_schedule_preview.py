@@ -43,7 +43,7 @@ def test_change_is_that_of_the_zone_on_that_day(zone, day, change):
     assert find_clock_change(day, ZoneInfo(zone)) is change
 
 
-def test_closed_days_are_told_with_what_becomes_of_them():
+def test_closed_days_are_reported_with_what_becomes_of_them():
     """Left out, or moved to the next open day."""
     first, end = ms("2026-05-01T00:00Z"), ms("2026-05-05T00:00Z")
     for on_closed, moved in (("skip", None), ("next", date(2026, 5, 4))):

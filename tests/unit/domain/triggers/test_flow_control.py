@@ -177,7 +177,7 @@ def test_rate_holds_in_any_span_and_loses_nothing(received, count, span):
     st.sampled_from([None, 5, 25]),
     st.sampled_from([None, (1, 13), (3, 40)]),
 )
-def test_paces_together_hold_each_to_its_word(received, shape, dedup, rate):
+def test_combined_flow_controls_all_hold(received, shape, dedup, rate):
     """Each arrival is dropped, or in exactly one run; a rate holds whatever stands beside it; nothing waits for ever."""
     key = played(FlowControl(dedup=dedup, rate=rate, **shape), received)
     started = [number for run in key.runs for number in run.of]
@@ -222,7 +222,7 @@ def test_instants_a_moment_ahead_count_as_now(flow_control):
     )
 
 
-def test_pace_that_says_nothing_starts_each_at_once():
+def test_empty_flow_control_starts_each_at_once():
     """The plain one."""
     assert FlowControl.parse().is_plain
     assert decide_delivery(FlowControl(), FlowControlState(), HeldDeliveries(), 5).state is _D.STARTED
@@ -230,7 +230,7 @@ def test_pace_that_says_nothing_starts_each_at_once():
     assert not FlowControl.parse(rate="1/s").is_plain
 
 
-def test_pace_is_read_from_words():
+def test_flow_control_is_read_from_words():
     """Spans and rates as everywhere else; a batch without a span takes five seconds."""
     assert FlowControl.parse(debounce="2m", within="10m") == FlowControl(debounce=120_000, within=600_000)
     assert FlowControl.parse(batch=3) == FlowControl(batch=3, within=5_000)
@@ -250,14 +250,14 @@ def test_pace_is_read_from_words():
         ({"rate": "many"}, "many"),
     ],
 )
-def test_pace_that_cannot_be_is_refused(options, message):
+def test_flow_control_that_cannot_be_is_refused(options, message):
     """With what is wrong and what to write."""
     with pytest.raises(MainspringError, match=message.replace("(", r"\(")) as refused:
         FlowControl.parse(**options)
     assert refused.value.hint
 
 
-def test_mark_is_remembered_for_as_long_as_its_pace_asks_for_it():
+def test_mark_is_stored_as_long_as_its_flow_control_needs_it():
     """Longer it says nothing."""
     assert FlowControl().remembers == 0
     assert FlowControl(dedup=5, throttle=9, rate=(1, 7)).remembers == 9

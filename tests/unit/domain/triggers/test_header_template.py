@@ -49,7 +49,7 @@ def test_template_that_is_none_is_refused():
         normalize_template("{header.x_a}", ("headers",), option="by")
 
 
-def test_header_with_a_dash_counts_before_one_that_looks_like_it():
+def test_header_with_a_dash_counts_before_one_that_resembles_it():
     """Proxies let the other one through, whoever sent it."""
     assert headers_by_template_name({"X-Id": "1", "x_id": "2"}) == {"x_id": "1"}
     assert headers_by_template_name({"x_id": "2", "X-Id": "1"}) == {"x_id": "1"}

@@ -62,7 +62,7 @@ def called(fn, *events, many=False):
         (nothing, {}),
     ],
 )
-def test_function_gets_what_it_asks_for(fn, gets):
+def test_function_gets_what_it_requests(fn, gets):
     """All of the data by its only parameter, its fields by name, or nothing."""
     args, kwargs = called(fn, event({"id": "a", "amount": 5, "other": None}))
     assert inspect.signature(fn).bind(*args, **kwargs).arguments == gets
@@ -119,7 +119,7 @@ def needy(event: Event, region: str): ...
         (needy, False, "'region' has no default"),
     ],
 )
-def test_what_no_event_can_call_is_refused(fn, many, message):
+def test_function_that_no_event_can_call_is_refused(fn, many, message):
     """When it is loaded, with what to write."""
     with pytest.raises(OptionError, match=message) as refused:
         EventBinding.of(read_signature(fn), Event, many=many)
@@ -136,7 +136,7 @@ def made(**options: Any) -> Trigger:
     return Trigger(source=EventSource(name="paid"), **options)
 
 
-def test_key_of_the_pace_is_filled_from_the_event():
+def test_key_of_the_flow_control_is_filled_from_the_event():
     """One key for all where none is said; what has no value is an error that names it."""
     assert made().by_of(event(1)) == ""
     trigger = made(pace=FlowControl.parse(by="{data.id} {headers.x_tenant} {name} {key} {trigger}"))
@@ -145,7 +145,7 @@ def test_key_of_the_pace_is_filled_from_the_event():
         trigger.by_of(event({}))
 
 
-def test_partition_is_said_or_follows_from_concurrency():
+def test_partition_is_stated_or_follows_from_concurrency():
     """As many partitions of a key as may run at once; the same delivery has always the same."""
     assert made().partition_of(event(1), "d_1") is None
     assert made(partition="{data.id}").partition_of(event({"id": "a"}), "d_1") == "a"

@@ -70,7 +70,7 @@ def test_modified_is_an_instant_that_crosses_json(nanoseconds, instant):
         ("\u202e", "%E2%80%AE"),
     ],
 )
-def test_key_shows_the_path_and_what_it_holds(path, key):
+def test_key_displays_the_path_and_what_it_holds(path, key):
     """What cannot be printed is written as the bytes it is."""
     assert make_file_key(path, "f" * 64) == f"{key}@{'f' * 64}"
 

@@ -168,13 +168,13 @@ def test_place_is_the_one_that_the_reader_would_name(data):
         (Annotated[int, Meta(gt=1)], 1, "$: expected more than 1, got 1"),
     ],
 )
-def test_misfit_names_the_place_and_what_was_expected(annotation, value, message):
+def test_mismatch_names_the_place_and_what_was_expected(annotation, value, message):
     """For whoever has to mend the request."""
     found = find_mismatch(msgspec.json.schema(annotation), value)
     assert (None if found is None else str(found)) == message
 
 
-def test_choice_that_nothing_fits_is_told():
+def test_choice_that_nothing_fits_is_reported():
     """A schema may be just false; it stands in a list of choices like any other."""
     assert str(find_mismatch({"anyOf": [False, {"type": "integer"}]}, "x")) == '$: expected nothing or integer, got "x"'
     assert find_mismatch({"anyOf": [False, {"type": "integer"}]}, 1) is None
@@ -188,7 +188,7 @@ def test_multiple_is_exact_as_far_as_a_float_goes():
     assert find_mismatch({"multipleOf": 3}, 10**400).why.startswith("expected a multiple of 3")
 
 
-def test_what_is_not_understood_refuses_nothing():
+def test_unknown_keyword_refuses_nothing():
     """Keywords and references of other tools, and a reference that leads to itself."""
     for schema in (
         {"not": {}, "format": "email", "type": "wonder"},

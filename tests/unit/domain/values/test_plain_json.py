@@ -43,7 +43,7 @@ def test_iso_has_milliseconds():
     assert format_iso(START + 120) == "2026-01-05T03:15:00.120Z"
 
 
-def test_view_is_told_by_the_names_and_kinds_of_its_fields():
+def test_view_is_reported_by_the_names_and_kinds_of_its_fields():
     """Instants as text, values as what they are, states as their word, parts like the whole."""
     inner = Row(None, START, START, 2, None, RunState.FAILED)
     plain = to_plain_json(Row(START, START, START, 1, b'{"a":[1]}', RunState.QUEUED, [inner]))
@@ -63,7 +63,7 @@ def test_view_is_told_by_the_names_and_kinds_of_its_fields():
     ]
 
 
-def test_values_that_are_no_json_are_told_as_they_can_be():
+def test_values_that_are_no_json_are_reported_as_they_can_be():
     """Spans and paths as text, sealed values by their codec, other bytes as base64."""
     assert to_plain_json({"for": timedelta(minutes=5), "file": Path("/a"), "x": b"\xff"}) == {
         "for": "5m", "file": "/a", "x": {"base64": "/w=="},
@@ -72,14 +72,14 @@ def test_values_that_are_no_json_are_told_as_they_can_be():
 
 
 @given(st.integers(-62_135_596_800_000, LATEST_INSTANT - 1))
-def test_iso_is_what_a_calendar_says(at):
+def test_iso_matches_the_calendar(at):
     """Of the first year as of the last, before 1970 as after."""
     plain = datetime(1970, 1, 1) + timedelta(milliseconds=at)  # noqa: DTZ001 - it is told without a zone
     assert format_iso(at) == f"{plain.isoformat(timespec='milliseconds')}Z"
 
 
 @given(st.integers(LATEST_INSTANT, 2**63 - 1))
-def test_instant_that_no_calendar_reaches_is_told_all_the_same(at):
+def test_instant_that_no_calendar_reaches_is_reported_all_the_same(at):
     """A run may sleep so long, and stands in lists with others."""
     assert format_iso(at) == "9999-01-01T00:00:00.000Z"
     assert to_plain_json({"due_at": at, "x": 1}) == {"due_at": "9999-01-01T00:00:00.000Z", "x": 1}

@@ -98,7 +98,7 @@ def test_bind_words_types_the_arguments() -> None:
     assert values == {"order": Order(7), "day": datetime.date(2026, 2, 3), "note": "5"}
 
 
-def test_bind_tells_all_faults_at_once() -> None:
+def test_bind_reports_all_faults_at_once() -> None:
     """Unknown, missing and ill-typed arguments are named together."""
     with pytest.raises(ArgumentError) as caught:
         bind_words(read_signature(charge), ["ordr=1", "day=tomorrow"])
@@ -117,7 +117,7 @@ def test_example_is_accepted_by_the_signature_it_is_made_from() -> None:
     assert make_arguments_schema(sig)["required"] == ["order"]
 
 
-def test_schema_says_which_texts_are_instants_and_times_of_day() -> None:
+def test_schema_states_which_texts_are_instants_and_times_of_day() -> None:
     """So a form has a picker and an example is accepted; an instant that may have no zone is no "date-time"."""
     bare = Annotated[datetime.datetime, msgspec.Meta(tz=False)]
 
@@ -140,7 +140,7 @@ def test_signature_takes_unresolvable_annotations_as_any() -> None:
     assert [p.annotation for p in sig.parameters] == [Any, int]
 
 
-def test_a_union_that_json_cannot_tell_apart_is_read_as_its_first_fitting_member() -> None:
+def test_a_union_that_json_cannot_distinguish_is_read_as_its_first_fitting_member() -> None:
     """`str | Path` is ordinary: it is bound, described and saved, the first member that fits wins."""
 
     def keep(place: str | Path) -> Path:

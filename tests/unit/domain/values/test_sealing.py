@@ -60,7 +60,7 @@ def test_plain_values_are_read_by_every_codec():
 
 
 @pytest.mark.parametrize("other", [PLAIN_SEALING, Sealing(Reversing("other"))])
-def test_value_of_a_codec_that_is_not_at_hand_says_which(other):
+def test_value_of_a_codec_that_is_not_at_hand_states_which(other):
     """Nothing is guessed."""
     with pytest.raises(SealedError, match="sealed by codec 'rev'") as error:
         other.open(SEALING.seal(b"1"))
@@ -124,7 +124,7 @@ def test_largest_value_is_a_size_within_bounds():
         (RuntimeError("unknown"), False),
     ],
 )
-def test_the_table_of_errors_says_whether_a_fault_of_the_codec_passes(fault, passes):
+def test_the_table_of_errors_states_whether_a_fault_of_the_codec_passes(fault, passes):
     """One that is unknown passes only if the system raised it: a wrong key is unknown too."""
 
     class Failing:
@@ -142,7 +142,7 @@ def test_the_table_of_errors_says_whether_a_fault_of_the_codec_passes(fault, pas
         assert isinstance(caught.value, CodecUnavailableError) is passes
 
 
-def test_rules_of_the_user_judge_a_fault_of_the_codec_first():
+def test_rules_of_the_user_evaluate_a_fault_of_the_codec_first():
     """As they judge a step's."""
 
     class Failing:

@@ -39,13 +39,13 @@ async def down(depth):
 
 
 @given(st.integers(0, 60))
-def test_coroutines_are_told_outermost_first(depth):
+def test_coroutines_are_reported_outermost_first(depth):
     """Each that waits for the next one, down to what never comes, and never more than forty."""
     found = functions(paused_thread(lambda: down(depth)))
     assert found == (["down"] * (depth + 1) + ["forever", "wait"])[:MAX_FRAMES]
 
 
-def test_tasks_that_are_waited_for_are_told_too():
+def test_tasks_that_are_waited_for_are_reported_too():
     """What a step waits for may run in tasks of its own; of several that were gathered, the first that goes on."""
 
     async def done():
@@ -130,7 +130,7 @@ def in_a_thread(step, *frames):
     return found
 
 
-def test_loop_of_a_thread_that_waits_is_told_by_its_task():
+def test_loop_of_a_thread_that_waits_is_reported_by_its_task():
     """A coroutine may be a step in a thread or in a child: the frames of asyncio alone say nothing of where it stands."""
 
     async def idle(_ended):
@@ -140,7 +140,7 @@ def test_loop_of_a_thread_that_waits_is_told_by_its_task():
     assert found[-3:] == ["run_until_complete", "main", "wait"]
 
 
-def test_loop_of_a_thread_that_is_blocked_is_told_by_what_blocks_it():
+def test_loop_of_a_thread_that_is_blocked_is_reported_by_what_blocks_it():
     """Whichever task that is; the one for which the loop runs is not to blame."""
 
     async def blocks(ended):

@@ -107,7 +107,7 @@ def test_result_that_cannot_be_saved_rolls_back_and_is_permanent(path, database,
     assert paid(path) == []
 
 
-def test_unknown_commit_is_told_by_the_next_attempt(path, database, at_place):
+def test_unknown_commit_is_resolved_by_the_next_attempt(path, database, at_place):
     """A commit that took place and reported failure: tried again, found, not repeated."""
 
     def fail():
@@ -224,7 +224,7 @@ def test_database_is_chosen_by_the_annotation(database):
     assert find_database(typed, databases) is database
 
 
-def test_database_that_nobody_named_is_refused(database):
+def test_unknown_database_is_refused(database):
     """The hint tells the nearest name, or how to name one."""
 
     def near(tx: Annotated[Tx, "order"]) -> None: ...

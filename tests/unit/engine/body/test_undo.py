@@ -43,7 +43,7 @@ def failure(kind: FailureKind, *, not_sent: bool = False) -> Failure:
         (ended(OutcomeState.FAILED, failure(FailureKind.TRANSIENT, not_sent=True)), False),
     ],
 )
-def test_outcome_tells_whether_the_effect_may_be_in_the_world(outcome, happened):
+def test_outcome_reports_whether_the_effect_may_be_in_the_world(outcome, happened):
     """Only a refusal for good, or the proof that nothing was sent, leaves nothing behind."""
     assert may_have_happened(request(outcome)) is happened
 
@@ -68,7 +68,7 @@ def test_undo_gets_the_result_if_it_has_a_place_for_it(undo, parameters):
     assert accepts_result(undo) is parameters
 
 
-def test_undo_that_cannot_be_called_any_more_says_what_to_do():
+def test_undo_that_cannot_be_called_any_more_states_what_to_do():
     """It stands for the effect of an earlier generation that today's code does not know."""
     with pytest.raises(Permanent, match=r"pay.*shop:refund.*gone") as refused:
         fail_not_callable("pay", "shop:refund", "gone")

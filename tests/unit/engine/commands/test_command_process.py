@@ -129,7 +129,7 @@ def test_forwarded_signal_reaches_the_command():
     running.forward(signal.SIGHUP)
 
 
-def test_what_a_command_leaves_running_does_not_hold_it_up():
+def test_leftover_process_does_not_delay_the_command():
     """A background process that keeps the pipes does not keep the end back, and is left alone."""
     end, lines, _ = run(*SHELL, "sleep 300 & echo $!")
     assert end.code == 0
@@ -138,7 +138,7 @@ def test_what_a_command_leaves_running_does_not_hold_it_up():
     os.kill(left, signal.SIGKILL)
 
 
-def test_outlets_pass_output_on(capfd):
+def test_forwarders_pass_output_on(capfd):
     """The output appears on our own streams as it is."""
     command = CommandSpec(words=[*SHELL, "printf 'raw \\377'; echo err >&2"])
     CommandProcess(command, forwarders={"stdout": StreamForwarder(1), "stderr": StreamForwarder(2)}).run()

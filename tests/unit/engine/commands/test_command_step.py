@@ -66,7 +66,7 @@ def test_command_step_fails_with_code_and_last_line(report):
     assert classify(caught.value).code == "timeout"
 
 
-def test_command_step_tells_how_much_it_put_out(report, tmp_path):
+def test_command_step_reports_how_much_it_put_out(report, tmp_path):
     """Bytes on its standard output, not on the other; where files are promised, those that it made."""
     assert run_command(["sh", "-c", "head -c 300000 /dev/zero; echo oh >&2"]).output_bytes == 300_000
     assert run_command(["true"]).output_bytes == 0
@@ -143,6 +143,6 @@ def test_command_that_prints_too_much_for_a_value_fails(report):
 
 
 @pytest.mark.parametrize(("number", "name"), [(11, "SIGSEGV"), (9, "SIGKILL"), (40, "signal 40")])
-def test_signal_without_a_name_is_told_by_its_number(number, name):
+def test_signal_without_a_name_is_reported_by_its_number(number, name):
     """A real-time signal has none, and the supervisor that reads how a process ended must not fail of it."""
     assert signal_name(number) == name

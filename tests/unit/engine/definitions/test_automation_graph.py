@@ -72,7 +72,7 @@ def chained(graph: dict[str, list[str]]) -> Registry:
 
 
 @given(graphs())
-def test_what_is_left_has_no_cycle(graph):
+def test_remaining_graph_has_no_cycle(graph):
     """Who is in one starts by no run's end any more; everybody else keeps what he had."""
     registry = chained(graph)
     problems = list(drop_impossible_triggers(registry))
@@ -85,7 +85,7 @@ def test_what_is_left_has_no_cycle(graph):
         assert name in in_cycles or left[name] == names
 
 
-def test_cycle_is_told_with_its_place():
+def test_cycle_is_reported_with_its_place():
     """All of its names, and the place of one of them."""
     (problem,) = drop_impossible_triggers(chained({"a": ["b"], "b": ["a"]}))
     assert problem.what == "these start each other for ever: a -> b -> a"
@@ -104,7 +104,7 @@ def test_path_belongs_to_the_first():
     assert {definition.name: len(definition.definition.triggers) for definition in registry} == {"a": 1, "b": 0, "c": 1}
 
 
-def test_path_twice_in_one_automation_is_told():
+def test_path_twice_in_one_automation_is_reported():
     """The first keeps it."""
     with Registry() as registry:
         ms.on.webhook("/in", verify="none")(ms.on.webhook("/in", verify="none")(ms.task(name="a")(lambda: None)))

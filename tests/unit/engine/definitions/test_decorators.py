@@ -136,7 +136,7 @@ def test_workflow_without_the_run_is_refused():
         async def keyword(*, run): ...
 
 
-def test_what_is_no_plain_function_is_refused():
+def test_callable_that_is_no_function_is_refused():
     """Generators, methods and objects cannot be found and called again."""
 
     def rows():
@@ -153,7 +153,7 @@ def test_what_is_no_plain_function_is_refused():
             assert refused.value.hint
 
 
-def test_unknown_option_is_refused_where_it_stands():
+def test_unknown_option_is_refused_where_it_is():
     """A misspelt option of any surface shows the nearest one."""
     for declare in (
         lambda: task(timout="1s")(refund),
@@ -242,7 +242,7 @@ def test_bad_schedule_is_refused_where_it_is_written():
         task(every="1h", tz="Europe/Berlin")(refund)
 
 
-def test_annotations_may_name_what_stands_further_down():
+def test_annotations_may_name_later_classes():
     """A definition is completed when it is asked for, not at decoration."""
     names: dict[str, object] = {"task": task, "__name__": __name__}
     exec("@task\ndef sync(a: 'Later') -> None: ...\nLater = int", names)
@@ -286,7 +286,7 @@ def test_script_refuses_what_a_command_cannot_obey(option):
         script("backup", "./backup.sh", **option)
 
 
-def test_shared_defaults_stand_under_those_alone_that_can_obey_them(registry):
+def test_shared_defaults_apply_only_where_valid(registry):
     """`[defaults] timeout` is for attempts: a workflow beside a task does not get it, and is no error for that."""
 
     async def order(run: Any) -> None: ...

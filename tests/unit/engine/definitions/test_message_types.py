@@ -56,7 +56,7 @@ def test_name_that_is_waited_for_without_a_type_is_left_out():
     assert find_message_schemas(work) == {"signal": {"b": [WHOLE]}}
 
 
-def test_nothing_is_said_of_what_the_text_does_not_tell():
+def test_unknown_message_types_are_not_guessed():
     """The run handed on, a name that is not written out, a type that the text does not name: none of them is guessed."""
 
     async def passed_on(run):

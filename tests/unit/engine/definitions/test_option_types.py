@@ -72,7 +72,7 @@ def test_typed_keywords_are_those_of_the_table():
     )
 
 
-def test_each_surface_accepts_each_option_alone():
+def test_each_surface_accepts_each_single_option():
     """Python functions and TOML tables take the whole table and agree on the canonical value; what a kind cannot obey it refuses."""
 
     async def body(run): ...

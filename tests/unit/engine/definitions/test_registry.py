@@ -119,7 +119,7 @@ def test_file_that_fails_is_a_problem_and_the_others_load(write, tmp_path):
         ("Silent()", "RuntimeError: it cannot be printed"),
     ],
 )
-def test_problem_tells_no_secret_and_is_harmless(write, tmp_path, monkeypatch, raised, displayed):
+def test_problem_reports_no_secret_and_is_harmless(write, tmp_path, monkeypatch, raised, displayed):
     """What a file raises while it loads is stored and told to people: it is as clean as the failure of a run."""
     monkeypatch.setattr(module_loader, "KNOWN_SECRETS", hidden := KnownSecrets())
     hidden.add([CANARY])
@@ -242,7 +242,7 @@ def test_schedule_on_a_function_that_is_no_automation_is_a_problem(write, tmp_pa
     assert registry.problems[0].where == f"{tmp_path / 'a.py'}:3"
 
 
-def test_object_that_cannot_be_looked_at_stops_no_file(write, tmp_path):
+def test_object_that_cannot_be_inspected_stops_no_file(write, tmp_path):
     """A lazy proxy of a user's library may raise at every question."""
     write(
         "a.py",
@@ -331,7 +331,7 @@ def test_bad_step_keeps_out_only_the_workflows_that_ask_for_it(write, tmp_path):
         )
 
 
-def test_bad_step_that_no_workflow_asks_for_is_a_problem_of_its_own(write, tmp_path):
+def test_bad_step_that_no_workflow_requests_is_a_problem_of_its_own(write, tmp_path):
     """Nothing else is left out for it."""
     write("a.py", "@step(timout='1s')\ndef charge() -> int: return 1\n" + textwrap.dedent(GOOD))
     for _ in range(2):
@@ -341,7 +341,7 @@ def test_bad_step_that_no_workflow_asks_for_is_a_problem_of_its_own(write, tmp_p
         assert "unknown option of step 'charge'" in problem.what
 
 
-def test_bad_declaration_that_a_workflow_asks_for_keeps_it_out(write, tmp_path):
+def test_bad_declaration_that_a_workflow_requests_keeps_it_out(write, tmp_path):
     """As a step or a child, of its own module or of one that it imports."""
     write("shop_steps.py", "@task(timout='1s')\ndef bad() -> None: ...\n")
     write(
@@ -413,7 +413,7 @@ def test_rename_that_cannot_be_is_a_problem(write, tmp_path, text, sentence):
     assert [sentence in problem.what for problem in registry.problems] == [True]
 
 
-def test_unknown_automation_shows_the_nearest():
+def test_unknown_automation_displays_the_nearest():
     """A misspelt name is answered with the right one."""
     with Registry() as registry:
 

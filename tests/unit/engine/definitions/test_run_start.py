@@ -41,7 +41,7 @@ def command(made=None, data=b'{"account": "main", "n": 3}', **given):
     )
 
 
-def test_start_takes_what_the_definition_says():
+def test_start_takes_what_the_definition_states():
     """Queue, priority, tag, version, partition, key, deadline, title and tags come from the definition's options."""
     made = definition(
         queue="slow", priority=5, tag="gpu", version=3, partition="p-{account}", key="k-{n}", deadline="1h",
@@ -62,7 +62,7 @@ def test_start_without_options_is_plain():
     assert (start.run_key, start.deadline_after_ms, start.tags, start.title) == (None, None, None, None)
 
 
-def test_start_may_say_otherwise():
+def test_start_options_override_the_definition():
     """What a start says itself wins over the definition, and its tags are added."""
     made = definition(queue="slow", priority=5, key="k-{n}", title="Sync", tags=["nightly"])
     start = command(
@@ -179,7 +179,7 @@ SCHEDULED = {"cron": ["0 3 * * *"]}
         ({"healthy": "rate"}, {"key": "k1"}, HealthRule.RATE, ""),
     ],
 )
-def test_start_says_what_settles_its_failure(options, given, rule, item):
+def test_start_states_what_settles_its_failure(options, given, rule, item):
     """What the definition says wins; else what starts it decides. Other arguments than the schedule's are another thing."""
     start = command(definition(**options), **given)
     assert (start.healthy, start.item) == (rule, item)
@@ -195,7 +195,7 @@ def test_run_with_the_defaults_of_its_schedule_is_about_the_same_thing():
     assert command(made, b'{"account": "eu", "n": 3}').healthy is HealthRule.ITEM
 
 
-def test_long_item_is_told_apart_by_its_hash():
+def test_long_item_is_distinguished_by_its_hash():
     """No store could keep a path of four thousand characters as a key."""
     first, second = (command(item="x" * 4_000 + end).item for end in "ab")
     assert first != second

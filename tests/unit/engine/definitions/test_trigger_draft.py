@@ -54,7 +54,7 @@ def test_decorators_are_stacked_above_and_below(registry):
     assert (work.filter_of("event"), work.filter_of("event#2"), work.filter_of("none")) == (yes, None, None)
 
 
-def test_runs_are_gathered_without_a_pace(registry):
+def test_runs_are_joined_without_flow_control(registry):
     """They start once by themselves."""
 
     @ms.on.runs(["a", "b"], per="key", within="2h")
@@ -90,7 +90,7 @@ def test_runs_are_gathered_without_a_pace(registry):
         ("runs", {"automations": ["a"]}, "two or more"),
     ],
 )
-def test_what_cannot_be_used_is_refused(kind, options, message):
+def test_unusable_trigger_is_refused(kind, options, message):
     """An option that is none shows the nearest."""
     with pytest.raises(MainspringError, match=message.replace("(", r"\(")) as refused:
         build_trigger_draft(kind, options)
@@ -168,7 +168,7 @@ def test_value_of_the_wrong_type_is_named_with_its_option(kind, options, message
     assert refused.value.hint
 
 
-def test_what_a_parser_did_not_expect_becomes_a_problem_of_its_option_table(monkeypatch):
+def test_unexpected_parser_error_is_a_problem_of_its_option_table(monkeypatch):
     """Never a bare error, which would take the rest of the file with it."""
 
     def parse(name):

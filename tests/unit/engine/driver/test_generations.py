@@ -20,7 +20,7 @@ def test_all_belongs_to_the_first_generation_until_another_is_opened() -> None:
     assert Generations(()).of(7) == 0
 
 
-def test_what_was_asked_before_the_chosen_step_keeps_its_generation() -> None:
+def test_steps_before_the_chosen_one_keep_their_generation() -> None:
     """The first superseded request is where the new generation begins; what comes later belongs to it, new requests too."""
     found = Generations([outcome(4, 0, 1), outcome(3, 0, 1), outcome(6, 1, 2)])
     assert [found.of(requested_at) for requested_at in (1, 2, 3, 5, 6, 9)] == [0, 0, 1, 1, 2, 2]

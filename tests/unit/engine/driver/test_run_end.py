@@ -36,7 +36,7 @@ def body_that_restarts(stopping: OutcomeKind | None, error: BaseException | None
         (OutcomeKind.DEADLINE, RunState.FAILED, FailureReason.DEADLINE),
     ],
 )
-def test_stop_beside_a_restart_holds(
+def test_stop_during_a_restart_holds(
     stopping: OutcomeKind | None, state: RunState, reason: FailureReason | None
 ) -> None:
     """A cancel that was taken in while the body asked to begin anew is not lost: nothing begins anew."""
@@ -44,7 +44,7 @@ def test_stop_beside_a_restart_holds(
     assert (ending.state, ending.reason, ending.restart) == (state, reason, None if stopping else b"{}")
 
 
-def test_error_that_breaks_when_it_is_asked_ends_the_run_all_the_same() -> None:
+def test_error_that_breaks_when_printed_still_ends_the_run() -> None:
     """What stands for it names its class."""
     body = body_that_restarts(None, LyingError())
     body.failures = FailedOutcomes()

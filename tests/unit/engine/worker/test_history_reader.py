@@ -65,7 +65,7 @@ def test_many_runs_are_read_with_few_reads_in_their_order():
     assert len(world.requests) < 20
 
 
-def test_what_did_not_fit_is_read_next():
+def test_history_over_the_limit_is_read_next():
     """A read that ends early is followed by one of the rest; the order stays."""
     world = World(most=3)
     world.read(*names(20))

@@ -79,14 +79,14 @@ def at_each_hundredth(claims, loop, count):
         loop.run_until(loop.seconds + 0.01)
 
 
-def test_worker_that_gives_way_asks_again_by_itself(claims, loop, store):
+def test_worker_that_yields_claims_again(claims, loop, store):
     """When the others have had their time."""
     claims.request_claim()
     loop.run_until(101.0)
     assert store.insisted == [(0.0, False), (0.1, True)]
 
 
-def test_room_is_left_again_after_others_took_it(claims, loop, store):
+def test_capacity_is_yielded_again_after_other_workers_used_it(claims, loop, store):
     """They get the same time for the next of their runs."""
     claims.request_claim()
     loop.run_until(100.05)
@@ -100,7 +100,7 @@ def test_room_is_left_again_after_others_took_it(claims, loop, store):
     assert not any(insists for at, insists in store.insisted if at < 0.16)
 
 
-def test_runs_that_no_other_worker_comes_for_do_not_halve_the_pace(claims, loop, store):
+def test_runs_unclaimed_by_other_workers_do_not_halve_the_rate(claims, loop, store):
     """A worker can be full, or of too old a deployment, in a way that the store does not know of."""
     at_each_hundredth(claims, loop, 1_000)
     insisted = sum(insists for _, insists in store.insisted)

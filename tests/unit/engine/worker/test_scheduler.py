@@ -120,7 +120,7 @@ async def test_schedules_that_cannot_be_served_do_not_hide_the_others(store, cap
 
 
 @pytest.mark.asyncio
-async def test_slot_that_is_refused_is_asked_for_again_later(store):
+async def test_slot_that_is_refused_is_requested_again_later(store):
     """A queue without room is asked again each second, not as fast as the store answers."""
     announce(store, declared())
     store.apply(SetQueue("q000", max_backlog=0))

@@ -57,7 +57,7 @@ def test_stalled_loop_is_reported_once_with_its_stack(world):
     assert world.limits == []
 
 
-def test_that_a_stalled_loop_turns_is_told_once(world):
+def test_recovered_loop_is_reported_once(world):
     """After the stall was, and only where it was; a stall after that is a new one."""
     for started_at in (0.0, 100.0):
         world.now = started_at
@@ -97,7 +97,7 @@ def test_machine_that_slept_is_no_stall(world):
     assert not world.watch.check_once()
 
 
-def test_limit_is_told_once(world):
+def test_limit_is_reported_once(world):
     """A loop that stays wedged comes to its limit."""
     world.watch.check_once()
     for now in (299.0, 300.0, 301.0):

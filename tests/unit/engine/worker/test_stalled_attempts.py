@@ -140,7 +140,7 @@ def test_machine_that_slept_is_no_silence(world: World) -> None:
     assert len(world.sent) == 1
 
 
-def test_few_are_asked_at_once(world: World) -> None:
+def test_few_stacks_are_requested_at_once(world: World) -> None:
     """All of them in the end."""
     for _ in range(9):
         world.add()
@@ -151,7 +151,7 @@ def test_few_are_asked_at_once(world: World) -> None:
 
 
 @pytest.mark.parametrize(("stated", "minutes"), [(None, 10), ("3m", 3), ("1h", 60), ("off", None)])
-def test_definition_says_how_long_its_steps_may_be_silent(
+def test_definition_states_how_long_its_steps_may_be_silent(
     world: World, stated: str | None, minutes: int | None
 ) -> None:
     """Else the worker does."""
@@ -191,6 +191,6 @@ def test_on_record_is_who_is_silent_for_so_long(gaps: list[int]) -> None:
 @pytest.mark.parametrize(
     ("plan", "endless"), [({}, True), ({"timeout": 1}, False), ({"has_end": True}, False), ({"has_end": False}, True)]
 )
-def test_only_what_nothing_ends_is_looked_at(plan: dict[str, Any], endless: bool) -> None:
+def test_only_attempts_without_a_timeout_are_checked(plan: dict[str, Any], endless: bool) -> None:
     """A time-out of the attempt, or one that its code keeps."""
     assert StepPlan(**plan).is_endless is endless

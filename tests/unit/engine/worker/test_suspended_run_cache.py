@@ -22,7 +22,7 @@ def claimed(name: str, rank: int = 3, generation: int = 0, claim: int = 6) -> Si
     return SimpleNamespace(id=name, rank=rank, generation=generation, claim=claim)
 
 
-def test_parking_lets_the_longest_parked_go_by_number():
+def test_cache_evicts_the_oldest_by_number():
     """The third of two places pushes the first one out."""
     cache, drivers = SuspendedRunCache(2, 1 << 30), [SuspendedDriver(name) for name in "abc"]
     for driver in drivers:
@@ -30,7 +30,7 @@ def test_parking_lets_the_longest_parked_go_by_number():
     assert [driver.gone for driver in drivers] == [True, False, False]
 
 
-def test_parking_is_bounded_by_size():
+def test_cache_is_bounded_by_size():
     """A run with large values pushes others out although there are places; what was taken out makes room again."""
     cache, small, large = (
         SuspendedRunCache(100, 10 * BASE_BYTES),
@@ -50,7 +50,7 @@ def test_parking_is_bounded_by_size():
     assert not next_one.gone
 
 
-def test_parked_run_that_went_on_elsewhere_is_not_used():
+def test_suspended_run_that_went_on_elsewhere_is_not_used():
     """Another rank, generation or owner meanwhile means that the body misses something: it is let go and the run is replayed."""
     for other in (claimed("a", rank=4), claimed("a", generation=1), claimed("a", claim=7)):
         cache, driver = SuspendedRunCache(10, 1 << 30), SuspendedDriver("a")

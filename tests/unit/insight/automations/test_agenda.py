@@ -46,7 +46,7 @@ def test_starts_are_those_of_the_schedule(cron, later):
     assert (sum(agenda.hours), line.count) == (len(expected), len(expected))
 
 
-def test_only_so_much_is_told_and_all_is_counted():
+def test_listed_starts_are_limited_and_all_are_counted():
     """The busiest lines and the first starts of each; the hours, the counts and who finds no room are those of all."""
     several = [planned("b", cron="0 3 * * *"), planned("a", cron="5 * * * *"), planned("c", cron="0 0 1 1 *")]
     durations = {"a": 90 * MINUTE, "b": MINUTE}
@@ -59,7 +59,7 @@ def test_only_so_much_is_told_and_all_is_counted():
     assert part.lines[0].crowded == whole.lines[0].crowded == 83
 
 
-def test_what_starts_too_often_is_told_as_a_band():
+def test_frequent_starts_are_one_band():
     """And counted by how often it starts at first."""
     line = line_of(planned(every="1m"))
     assert (line.starts, line.often_from_at, line.is_about) == ((), NOW, True)
@@ -67,7 +67,7 @@ def test_what_starts_too_often_is_told_as_a_band():
     assert line.next_at == NOW
 
 
-def test_start_that_finds_no_room_is_told():
+def test_start_without_capacity_is_reported():
     """By the usual length; one that is skipped keeps nobody waiting."""
     often = {"cron": "*/30 9 * * *"}
     assert [start.is_crowded for start in line_of(planned(**often), 45 * MINUTE).starts[:4]] == [
@@ -84,7 +84,7 @@ def test_start_that_finds_no_room_is_told():
     assert all(start.end_at == start.start_at for start in skipped.starts if start.is_crowded)
 
 
-def test_days_whose_clocks_change_are_told_in_their_zone():
+def test_days_whose_clocks_change_are_reported_in_their_zone():
     """Of each schedule its own; UTC has none."""
     berlin = line_of(planned(cron="0 3 * * *", tz="Europe/Berlin"))
     (day,) = berlin.clock_days
@@ -102,7 +102,7 @@ def test_days_whose_clocks_change_are_told_in_their_zone():
     ]
 
 
-def test_what_is_paused_starts_nothing():
+def test_paused_automation_starts_nothing():
     """For ever, or until then; it comes last."""
     agenda = build_agenda([planned("a", cron="0 * * * *", paused=True), planned("b", cron="0 3 * * *")], {}, NOW)
     assert [(line.automation, line.count, line.next_at is None) for line in agenda.lines] == [

@@ -102,7 +102,7 @@ def test_automation_without_expectation_is_on_demand_until_it_is_learned(store, 
     assert read_health(store, clock).state is AutomationState.SILENT
 
 
-def test_automation_that_is_off_says_so(store, clock):
+def test_automation_that_is_off_is_reported(store, clock):
     """Whatever is due: paused for now, retired for good, not loaded."""
     announce(store, clock, every="1h")
     store.do(PauseAutomation("a", clock.now() + DAY, "cli:ann@box", "noisy"))
@@ -132,7 +132,7 @@ def test_settings_of_monitors_hold(store, clock):
     assert (found.state, found.silence) == (AutomationState.ON_DEMAND, "off")
 
 
-def test_line_tells_figures_of_a_week_and_the_newest_runs(store, clock):
+def test_line_reports_stats_of_a_week_and_the_newest_runs(store, clock):
     """With who answers for it; what cannot be seen is told without its name."""
     announce(store, clock, owner="ann", team="data", tags=["nightly"])
     run_once(store, clock)
@@ -154,7 +154,7 @@ def test_hidden_automation_is_not_named(source):
     assert "secret" not in describe_visible_source(source, lambda name: name == "a")
 
 
-def test_every_judge_speaks_of_one_alone(store, clock):
+def test_every_monitor_evaluates_one_automation(store, clock):
     """Where one is looked at closely."""
     announce(store, clock, every="1h")
     run_once(store, clock)
@@ -172,7 +172,7 @@ def fail_rate(store, clock, **options):
     return found
 
 
-def test_what_is_open_is_judged_as_its_watcher_does(store, clock):
+def test_open_incident_is_evaluated_as_by_the_watcher(store, clock):
     """A failure rate that was told is well below half of its limit only; where nothing is open, below all of it."""
     announce(store, clock)
     for end in (fail, fail, *[finish] * 5, fail, finish, finish):

@@ -81,7 +81,7 @@ def past(runs, slots=(), pauses=(), count=4):
     return list_past_due_times(HOURLY, runs, slots, pauses, NOW - 10 * HOUR, NOW, count)
 
 
-def test_past_due_times_are_beside_what_came():
+def test_past_due_times_are_next_to_their_runs():
     """The run of a slot, or the first good one after it; nothing where nothing came."""
     runs = [
         mark("r4", NOW - 30_000, RunState.RUNNING),
@@ -99,7 +99,7 @@ def test_past_due_times_are_beside_what_came():
     assert [slot.came_at for slot in found] == [NOW - 2 * HOUR + MINUTE, None, NOW - HOUR + 6 * MINUTE, None]
 
 
-def test_past_due_time_without_a_run_says_why():
+def test_past_due_time_without_a_run_gives_the_reason():
     """What the scheduler wrote down, or that it was paused."""
     slots = [
         SlotView("a", NOW - HOUR, "skipped", None, "the run before goes on", 1),

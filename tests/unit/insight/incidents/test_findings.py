@@ -26,7 +26,7 @@ def test_wrong_comes_first():
     ]
 
 
-def test_figures_are_read_by_the_unit_in_their_name():
+def test_stats_are_read_by_the_unit_in_their_name():
     """Instants stand on the clock of a zone; lists are joined."""
     assert format_figure_in_zone("late_at", 0, 60_000, "UTC") == "00:00:00 (1m ago)"
     assert format_figure_in_zone("window_ms", 90_000, 0, "UTC") == "1m30s"
@@ -35,7 +35,7 @@ def test_figures_are_read_by_the_unit_in_their_name():
     assert format_figure_in_zone("learning", True, 0, "UTC") == "yes"
 
 
-def test_figures_and_rules_use_words_that_people_know():
+def test_stats_and_rules_use_words_that_people_know():
     """Neither units nor underscores; names of settings stay what is written in the configuration."""
     assert [label_figure(name) for name in ("limit_share", "grace_ms", "late_at", "put_out_bytes", "ended")] == [
         "share allowed", "grace", "late", "put out", "ended",

@@ -27,12 +27,12 @@ def pay_only(name):
     return name == "pay"
 
 
-def test_storm_stands_for_its_parts_where_it_is_seen():
+def test_visible_storm_represents_its_parts():
     """Who sees all is told once."""
     assert [incident.id for incident in select_visible([STORM, SILENT_INCIDENT], PARTS, all_of_it)] == ["s", "i1"]
 
 
-def test_part_stands_for_itself_where_its_storm_is_not_seen():
+def test_part_of_a_hidden_storm_represents_itself():
     """Nobody is told that all is well because what is wrong with theirs is wrong with others too; of those others nothing."""
     assert [incident.id for incident in select_visible([STORM, SILENT_INCIDENT], PARTS, pay_only)] == ["p0", "i1"]
     own = replace(STORM, subject=Subject("pay", IncidentKind.STORM))

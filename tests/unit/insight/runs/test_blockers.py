@@ -42,7 +42,7 @@ def test_run_that_nothing_blocks_is_taken_at_any_moment(cli, stage):
     assert then == "A worker should take it at any moment."
 
 
-def test_held_store_is_told_first(cli, stage):
+def test_held_store_is_reported_first(cli, stage):
     """After a restoring nothing starts, whatever else there is."""
     run = stage.start(due_at=stage.now + 60_000)
     stage.do(SetMeta(HOLD_KEY, "1"))
@@ -148,7 +148,7 @@ def test_pause_of_a_retired_automation_names_the_retirement(cli, stage):
     assert explain_run(cli, run)[0] == "backup was paused now by ann. It was retired now."
 
 
-def test_deadline_that_passed_in_a_pause_is_told_as_passed(cli, stage):
+def test_deadline_that_passed_in_a_pause_is_reported_as_passed(cli, stage):
     """The run ends by it when a worker takes it."""
     run = stage.start(msgspec.structs.replace(BACKUP, options={"deadline": "1ms"}))
     stage.do(PauseAutomation("backup", None, "ann", None))
@@ -211,7 +211,7 @@ def test_limit_of_a_queue_names_what_has_its_places(cli, stage):
     assert then == "It goes on by itself when its turn has come."
 
 
-def test_rate_of_a_queue_tells_the_next_start(cli, stage):
+def test_rate_of_a_queue_reports_the_next_start(cli, stage):
     """One a minute: the second one waits for most of it."""
     stage.do(SetQueue("default", None, 1, 60_000))
     stage.begin()
@@ -268,7 +268,7 @@ def test_announced_without_it_is_no_worker(cli, stage):
     assert explain_run(cli, run)[0] == "No live worker has backup; those that run started without it."
 
 
-def test_running_step_is_told_with_its_attempt(cli, stage):
+def test_running_step_is_reported_with_its_attempt(cli, stage):
     """Who has it, which step, since when."""
     run = stage.begin()
     stage.do(SaveAttempt(run.id, run.claim, "dump", "dump", 0, 2, AttemptState.STARTED, 1, stage.now, "backup"))
@@ -277,7 +277,7 @@ def test_running_step_is_told_with_its_attempt(cli, stage):
     assert "Step dump is at attempt 2, started now." in sentences
 
 
-def test_running_command_is_not_said_to_be_continued(cli, stage):
+def test_running_command_is_not_called_continued(cli, stage):
     """Its process alone runs it; of a task another worker takes over."""
     nightly = Definition(kind=DefinitionKind.EXEC, name="nightly")
     act = operation_context(Actor.cli("ann", "box"), stage.clock)
@@ -297,7 +297,7 @@ def test_run_of_a_process_that_died_names_who_continues_it(cli, stage, monkeypat
     assert [can["command"] for can in found["can"]] == ["mainspring up -m /srv/scripts.toml", "mainspring watch"]
 
 
-def test_retrying_step_tells_error_and_next_attempt(cli, stage):
+def test_retrying_step_reports_error_and_next_attempt(cli, stage):
     """What failed last, and when it is tried again."""
     run = stage.begin()
     at = stage.now + 120_500
@@ -324,7 +324,7 @@ def test_retrying_step_tells_error_and_next_attempt(cli, stage):
     assert "(in 2m)" in sentences
 
 
-def test_waiting_run_tells_what_for_and_how_to_give_it(cli, stage):
+def test_waiting_run_names_its_input_and_command(cli, stage):
     """Question with choices, signal, sleep: each with its end and its command."""
     run = stage.begin(ORDER, b'{"customer": "a"}')
     question = b'{"text": "Ship it?", "choices": ["yes", "no"]}'
@@ -373,7 +373,7 @@ def test_every_reason_has_a_sentence():
     assert set(REASONS) == set(FailureReason)
 
 
-def test_ended_runs_say_so(cli, stage):
+def test_ended_runs_are_reported(cli, stage):
     """Succeeded: over. Failed: what and how to go on."""
     good = stage.begin()
     stage.do(finish(good))

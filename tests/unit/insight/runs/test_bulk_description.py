@@ -55,12 +55,12 @@ def test_head_names_what_was_chosen():
         (BulkVerb.RETRY, {"limit": 5}, None, "failed retry --limit 5 --background"),
     ],
 )  # fmt: skip
-def test_command_line_asks_for_the_same(verb, selection, rate, line):
+def test_command_line_selects_the_same_runs(verb, selection, rate, line):
     """Each with a filter, for the command line acts on nothing that is not said."""
     assert bulk_command(verb, selection, rate) == f"mainspring {line}"
 
 
-def test_sentence_says_how_far_it_is():
+def test_sentence_states_how_far_it_is():
     """While it runs with how long it takes at this pace; later what is left."""
     assert describe_progress(VIEW, 60_000) == "240 of 1,000 runs done, 10 refused; 750 left, some 3m more."
     paused = msgspec.structs.replace(VIEW, state=BulkState.PAUSED, refused=0)

@@ -65,7 +65,7 @@ def test_failed_run_that_a_success_of_its_item_settled_names_that_run(cli, stage
     assert commands(found) == [f"mainspring runs show {good.id}"]
 
 
-def test_failed_run_whose_key_a_newer_run_has_says_that_a_retry_is_refused(cli, stage):
+def test_failed_run_whose_key_a_newer_run_has_reports_that_a_retry_is_refused(cli, stage):
     """What is offered works; the newer run is named before it has ended."""
     bad = stage.begin(key="k1")
     stage.do(fail(bad))
@@ -121,7 +121,7 @@ def test_settled_command_is_not_offered_to_be_run_again(cli, stage):
     assert found["next"] == ["Nothing more happens, and no one has to do anything."]
 
 
-def test_success_that_a_person_declared_says_who_and_why(cli, stage):
+def test_declared_success_has_actor_and_reason(cli, stage):
     """It is not told as the success of its code."""
     run = stage.start()
     runs.mark_done(stage.store, run, act=by_ann(stage, "the bank confirmed it."), result={"paid": 3})
@@ -136,7 +136,7 @@ def test_success_that_a_person_declared_says_who_and_why(cli, stage):
     assert cli("runs", "show", run, "--json").json["manual_results"] == [given]
 
 
-def test_run_that_was_declared_done_without_a_result_says_so(cli, stage):
+def test_run_that_was_declared_done_without_a_result_is_reported(cli, stage):
     """As `db restore --decide done` leaves it."""
     run = stage.start()
     runs.mark_done(stage.store, run, act=by_ann(stage))
@@ -155,7 +155,7 @@ def test_success_of_the_code_has_no_manual_result(cli, stage):
     assert found["what"][0].startswith("It ended well")
 
 
-def test_step_whose_result_a_person_gave_says_who_and_why(cli, stage):
+def test_step_with_a_given_result_has_actor_and_reason(cli, stage):
     """As long as the given result counts: not before the run took it, nor after the step ran again."""
     run = stage.begin()
     stage.do(outcome(run, 1, "pay", state=OutcomeState.IN_DOUBT, output=None, kind=OutcomeKind.STEP))

@@ -49,7 +49,7 @@ def test_ways_are_counted_by_run():
     assert build_paths(run("r", state=RunState.FAILED)) == {("start", "failed"): 1}
 
 
-def test_what_was_asked_side_by_side_stands_side_by_side():
+def test_parallel_steps_are_side_by_side():
     """In whatever order it ended; a sleep hands on what it stood on, what was given up stands nowhere."""
     side = run("r", ("charge",), ("crm", 1), ("mail", 1), ("close", 3))
     assert build_paths(side) == {
@@ -81,7 +81,7 @@ def test_step_that_is_called_many_times_is_one():
     assert (load.runs, load.calls, load.failed) == (1, 4, 1)
 
 
-def test_failure_that_nothing_takes_up_is_told():
+def test_unhandled_failure_is_reported():
     """Where each ended its run; what went on beside it did not lead there."""
     lost = [run(f"r{n}", ("charge", 0, FAILED), ("crm", 0), state=RunState.FAILED, by="charge") for n in range(3)]
     found = build_run_paths("a", [*lost, run("r", ("charge",))], bool)
@@ -91,7 +91,7 @@ def test_failure_that_nothing_takes_up_is_told():
     assert build_run_paths("a", lost[:1], bool).missing[0].endswith("it ended the run")
 
 
-def test_failure_that_is_taken_up_is_not_told():
+def test_handled_failure_is_not_reported():
     """By another step, by an undo, by code that ends well or with an error of its own, in some of the runs; or by a person."""
     failing = ("charge", 0, FAILED)
     lost = run("r0", failing, state=RunState.FAILED, by="charge")

@@ -75,7 +75,7 @@ def test_failed_bar_is_hollow(stage):
     assert draw_bars(lines(stage, run), 0) == ["░" * WIDEST]
 
 
-def test_attempt_of_a_run_that_nobody_has_is_lost_and_lasts_no_longer(stage):
+def test_attempt_of_a_run_that_no_one_has_is_lost_and_lasts_no_longer(stage):
     """Its process let go of it: it is not drawn as running, nor ever longer."""
     run = stage.begin()
     stage.do(attempt(run, 1, AttemptState.STARTED, stage.now - 1_000))

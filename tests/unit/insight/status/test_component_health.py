@@ -38,7 +38,7 @@ def of(role, *found):
         ([session(ended_at=1), session("web")], ("idle", "none")),
     ],
 )
-def test_role_is_told_by_who_lives(found, report):
+def test_role_is_reported_by_its_live_processes(found, report):
     """What gives no sign of life is bad; what was never there is not missed here: that is said by what it leaves undone."""
     assert of("worker", *found) == report
 
@@ -58,7 +58,7 @@ def test_process_that_never_beats_is_not_silent(role):
     assert not is_silent(session(role, beat_at=1), NOW)
 
 
-def test_store_is_told_with_its_space():
+def test_store_is_reported_with_its_space():
     """Little of it is bad; on a server nobody knows."""
     assert (
         read_store_health("s.db", 3 * GIB).tone,
@@ -68,7 +68,7 @@ def test_store_is_told_with_its_space():
     assert read_store_health("s.db", 3 * GIB).text == "s.db answers, 3.0 GiB free beside it"
 
 
-def test_channel_is_told_by_what_it_takes():
+def test_channel_is_reported_by_its_deliveries():
     """Failing since when and why, late, or well."""
     found = [
         line("a", failures=3, since_at=NOW - 3_600_000, fault="refused\nby <peer>"),

@@ -63,13 +63,13 @@ def shift(tmp_path):
     made.store.close()
 
 
-def test_quiet_shift_says_so(shift):
+def test_quiet_shift_is_reported(shift):
     """Nothing happened, and nothing waits."""
     found = shift.hand_over(0)
     assert (found.is_quiet, found.more) == (True, False)
 
 
-def test_shift_tells_what_opened_closed_and_still_waits(shift):
+def test_shift_reports_what_opened_closed_and_still_waits(shift):
     """What opened before and is open still is wrong, but not new; what ended is closed, by whom."""
     shift.find("pay", "i_old")
     shift.clock.forward(HOUR)
@@ -95,7 +95,7 @@ def test_shift_tells_what_opened_closed_and_still_waits(shift):
     assert not found.is_quiet
 
 
-def test_acts_are_those_of_people_in_this_time(shift):
+def test_operations_are_those_of_people_in_this_time(shift):
     """Not of programs, not what was refused, not who came and went; what was done at once is one line."""
     shift.begin()
     shift.clock.forward(HOUR)
@@ -116,7 +116,7 @@ def test_acts_are_those_of_people_in_this_time(shift):
     assert found == [("retry", "pay", 3, "the bank is back"), *[("start", "pay", 1, None)] * 3]
 
 
-def test_who_sees_some_automations_hears_of_no_other(shift):
+def test_restricted_visitor_sees_no_other_automation(shift):
     """Neither incidents, runs, questions nor acts of another one, nor of the house itself."""
     for name, id in (("pay", "i_pay"), ("backup", "i_backup"), ("", "i_house")):
         shift.find(name, id)
@@ -127,7 +127,7 @@ def test_who_sees_some_automations_hears_of_no_other(shift):
     assert (found.acts, found.halted, found.paused, found.questions) == ([], [], [], [])
 
 
-def test_what_is_beyond_the_bounds_is_said_to_be_there(shift):
+def test_entries_over_the_limit_are_counted(shift):
     """How much of what; nothing is left where all is told, of what others may not see least of all."""
     for place in range(MOST + 2):
         shift.find(f"x{place}", f"i_{place}")
@@ -139,7 +139,7 @@ def test_what_is_beyond_the_bounds_is_said_to_be_there(shift):
     assert shift.hand_over(0, lambda name: name == "x0").left == HandoverRemainder()
 
 
-def test_acts_of_people_are_found_among_those_of_programs(shift, monkeypatch):
+def test_operations_of_people_are_found_among_those_of_programs(shift, monkeypatch):
     """As far back as is looked at; what lies behind that is said to be there, unless it was before the shift."""
     monkeypatch.setattr("mainspring.insight.status.handover._OPERATIONS_READ", 5)
     since_at = shift.clock.now()

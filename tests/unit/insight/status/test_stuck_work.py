@@ -23,7 +23,7 @@ def problems(stage, later: int = 0) -> list[str]:
     return evaluate_status(reader, stage.now + later, read_unresolved(reader), store="s", environment="e").problems
 
 
-def test_file_that_did_not_load_is_told_by_status_and_listed(cli, stage):
+def test_file_that_did_not_load_is_reported_by_status_and_listed(cli, stage):
     """A worker left it out: a problem, not a line of its log."""
     problem = LoadProblem(where="auto/pay.py:3", what="failed to load: NameError: x", how="Mend the file.")
     stage.do(SetMeta(PROBLEMS_KEY, msgspec.json.encode([problem]).decode()))
@@ -40,7 +40,7 @@ def test_file_that_did_not_load_is_told_by_status_and_listed(cli, stage):
     )
 
 
-def test_run_that_no_worker_can_take_is_told_after_five_minutes(stage):
+def test_run_that_no_worker_can_take_is_reported_after_five_minutes(stage):
     """Nobody has its version, its tag, or its automation; what somebody can take is not told of."""
     stage.start(msgspec.structs.replace(BACKUP, version=2))
     stage.start(BACKUP, tag="gpu")
@@ -62,7 +62,7 @@ def test_run_that_no_worker_can_take_is_told_after_five_minutes(stage):
     ]
 
 
-def test_paused_queue_in_which_runs_wait_is_told(stage):
+def test_paused_queue_in_which_runs_wait_is_reported(stage):
     """Who paused it, how many wait, how it goes on; where none waits it is nobody's trouble."""
     stage.do(finish(stage.begin()))
     stage.do(PauseQueue("default", True, "ann"))
@@ -73,7 +73,7 @@ def test_paused_queue_in_which_runs_wait_is_told(stage):
     assert "by ann, and 2 runs wait in it. Let it go on: mainspring queues resume default" in problem
 
 
-def test_worker_that_drains_or_is_silent_is_told(stage):
+def test_worker_that_drains_or_is_silent_is_reported(stage):
     """A draining one takes nothing; one without a beat is stopped."""
     stage.do(RecordHeartbeat())
     assert problems(stage, 10_000) == []
@@ -85,7 +85,7 @@ def test_worker_that_drains_or_is_silent_is_told(stage):
     assert problem.startswith("Every worker drains and takes nothing new")
 
 
-def test_full_disk_is_told():
+def test_full_disk_is_reported():
     """With what helps."""
     assert list(describe_low_space(None)) == list(describe_low_space(LOW_SPACE)) == []
     assert "0 MiB are free. Make room: mainspring db prune" in next(describe_low_space(9))
@@ -108,7 +108,7 @@ def test_doctor_names_what_loads_here_and_no_worker_has(cli, stage, folder):
     assert "mainspring down, then mainspring up" in found[0]["fix"]
 
 
-def test_explain_of_a_run_that_the_running_worker_lacks_says_to_start_it_anew(cli, stage):
+def test_explain_of_an_unloaded_run_has_the_restart_command(cli, stage):
     """A second `up` would be refused."""
     run = stage.start(Definition(kind=DefinitionKind.TASK, name="gone"))
     result = cli("explain", run)

@@ -42,7 +42,7 @@ def part(open_incidents, views):
         ([], [replace(PAY, problem="SyntaxError")], 0, "1 thing needs you: 1 automation."),
     ],
 )
-def test_sentence_says_what_is_seen(open_incidents, views, questions, sentence):
+def test_sentence_counts_visible_incidents(open_incidents, views, questions, sentence):
     """What is open, looked after, or does not load; retired automations count for nothing."""
     assert (
         evaluate_visible_status(open_incidents, views, UnresolvedFailures(), questions, now=0, zone="UTC").sentence
@@ -50,7 +50,7 @@ def test_sentence_says_what_is_seen(open_incidents, views, questions, sentence):
     )
 
 
-def test_what_an_incident_says_is_not_said_twice():
+def test_text_of_an_incident_is_not_repeated():
     """An automation that does not load, of which an incident tells."""
     lost = replace(OPEN, subject=Subject("pay", IncidentKind.DEFINITION_LOST))
     assert part([lost], [replace(PAY, problem="SyntaxError")]).untold == []
@@ -72,7 +72,7 @@ def test_what_an_incident_says_is_not_said_twice():
         ([replace(ACKNOWLEDGED, severity=Severity.DIGEST)], "All is well"),
     ],
 )
-def test_what_wakes_people_is_not_well_because_somebody_put_it_off(open_incidents, head):
+def test_snoozed_page_is_not_healthy(open_incidents, head):
     """It is said who did, and until when; what is open comes before it, what is quieter than a page is only counted."""
     found = part(open_incidents, [PAY])
     assert found.head == head
@@ -80,7 +80,7 @@ def test_what_wakes_people_is_not_well_because_somebody_put_it_off(open_incident
     assert (found.put_off > 0) == ("problem" in head or OPEN in open_incidents)
 
 
-def test_instants_are_told_on_the_clock_of_the_project():
+def test_instants_are_reported_on_the_clock_of_the_project():
     """And its zone is named."""
     found = evaluate_visible_status([SNOOZED], [PAY], UnresolvedFailures(), now=0, zone="Europe/Berlin")
     assert found.head == "1 problem is snoozed until 15:00 Europe/Berlin by ana"
@@ -89,7 +89,7 @@ def test_instants_are_told_on_the_clock_of_the_project():
 @given(
     st.lists(st.builds(replace, st.just(OPEN), state=st.sampled_from(UNRESOLVED), severity=st.sampled_from(Severity))),
 )
-def test_all_is_well_is_never_said_while_a_page_is_not_resolved(open_incidents):
+def test_status_is_never_healthy_while_a_page_is_open(open_incidents):
     """Whatever somebody did about it."""
     is_loud = any(item.severity is Severity.PAGE or item.state is IncidentState.OPEN for item in open_incidents)
     assert part(open_incidents, [PAY]).head.startswith("All is well") == (not is_loud)

@@ -38,7 +38,7 @@ def test_merged_counts_are_those_of_all(several):
     assert quantile.merge_buckets(map(counted, several)) == counted([value for each in several for value in each])
 
 
-def test_nothing_counted_is_nothing_told():
+def test_empty_counts_have_no_quantile():
     """No quantile of no runs; of one it is that one, of two the lower one is the median."""
     assert quantile.estimate_quantile({}, 0.5) is None
     assert quantile.exact_quantile([], 0.5) is None

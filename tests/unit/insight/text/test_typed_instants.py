@@ -24,7 +24,7 @@ def test_time_is_local_unless_it_names_a_zone():
 
 
 @pytest.mark.parametrize("text", ["soon", "", "0001-01-01T00:00+23:59x", "-3h"])
-def test_what_is_neither_is_told_with_what_would_be(text):
+def test_invalid_instant_is_reported_with_valid_forms(text):
     """The hint names both forms."""
     with pytest.raises(OptionError) as raised:
         parse_instant(text, NOW, "UTC", back=True)

@@ -13,7 +13,7 @@ WAITS = JoinedRunsView(
 )
 
 
-def test_gathering_names_what_is_seen_alone():
+def test_gathering_names_what_is_seen_only():
     """Neither names nor runs of the others, in its words either; who sees all is told all."""
     found = hide_joined_runs(WAITS, lambda name: name != "secret")
     assert (found.here, found.missing, found.ended, found.runs) == (["pay"], ["load"], {}, {"pay": "r_1"})

@@ -33,7 +33,7 @@ def report(shop, later: int = 0) -> dict[str, bool]:
     return {finding.text: finding.is_urgent for finding in list_trigger_findings(shop.store.reader, shop.now + later)}
 
 
-def test_nothing_is_said_where_all_is_well(cli, shop) -> None:
+def test_healthy_trigger_has_no_finding(cli, shop) -> None:
     """A fresh store with triggers has no finding."""
     assert report(shop) == {}
     checks = {check["name"]: check["state"] for check in cli("doctor", "--json").json}
@@ -65,7 +65,7 @@ def test_failed_deliveries_are_urgent_until_a_person_decides(cli, shop) -> None:
     assert "replay DELIVERY" in cli("doctor").out
 
 
-def test_requests_turned_away_are_not_urgent(shop) -> None:
+def test_requests_rejected_are_not_urgent(shop) -> None:
     """Rubbish to a public address is no alarm; a sender that was known and is rejected has an incident."""
     shop.do(RejectDelivery(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     (text,) = report(shop)
@@ -75,13 +75,13 @@ def test_requests_turned_away_are_not_urgent(shop) -> None:
     assert report(shop) == {"bot/event rejected at least 1 request within a day": False}
 
 
-def test_what_did_not_fit_is_urgent(shop) -> None:
+def test_invalid_delivery_is_urgent(shop) -> None:
     """A sender that is known sends what no run can be made of."""
     take_in(shop, refused="no field id")
     assert report(shop) == {"1 delivery of bot/event was rejected and started nothing: no field id": True}
 
 
-def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
+def test_broker_that_is_away_is_reported_with_its_reason(cli, shop) -> None:
     """At once by doctor, by status after a minute; not while its automation is paused."""
     source = BrokerQueue.parse("nats://broker/orders?subject=orders.new")
     shop.announce(Definition(kind=DefinitionKind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
@@ -99,7 +99,7 @@ def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
     assert cli("triggers", "list", "--state", "away", "--json").json == []
 
 
-def test_trigger_that_listens_tells_what_is_in_its_way(cli, shop) -> None:
+def test_trigger_that_listens_reports_what_is_in_its_way(cli, shop) -> None:
     """A desk that is connected may leave files out, or move none: list, show and doctor say so; for status it is no emergency."""
     source = WatchedFolder.parse("/srv/in", after_success="done")
     shop.announce(Definition(kind=DefinitionKind.TASK, name="inbox", triggers={"files": Trigger(source=source)}))
@@ -154,7 +154,7 @@ def test_late_gatherings_of_one_trigger_are_one_finding(shop) -> None:
     ]
 
 
-def test_deliveries_that_nobody_decides_on_are_told(shop) -> None:
+def test_undecided_deliveries_are_reported(shop) -> None:
     """After five minutes: without a filter it is the scheduler that is missing, with one a worker that has it."""
     shop.do(PublishEvent("e_1", "built", b'{"branch":"main"}', shop.now + DAY))
     assert report(shop) == {}
@@ -163,7 +163,7 @@ def test_deliveries_that_nobody_decides_on_are_told(shop) -> None:
     assert "no live worker has their filter" in str(report(shop, 6 * MINUTE))
 
 
-def test_upstream_that_nobody_declares_is_a_warning(cli, shop) -> None:
+def test_upstream_that_no_one_declares_is_a_warning(cli, shop) -> None:
     """A name that is misspelt would be waited for in silence."""
     (fault,) = list_undeclared(build_graph({"load": ({"run": Trigger(source=RunEndSource(automation="extrct"))}, [])}))
     assert "'extrct'" in fault.text
@@ -171,7 +171,7 @@ def test_upstream_that_nobody_declares_is_a_warning(cli, shop) -> None:
     assert any("extrct" in check["text"] for check in cli("doctor", "--json").json if check["name"] == "triggers")
 
 
-def test_explain_says_what_a_failed_upstream_holds_up(cli, shop) -> None:
+def test_explain_lists_automations_blocked_by_a_failed_upstream(cli, shop) -> None:
     """By name, with its slot and deadline, and what follows; a run that is continued and goes well holds up nothing."""
     run = end_of_extract(shop, RunState.FAILED)
     gather(shop, run, counts=False, deadline_at=shop.now + 2 * 60 * MINUTE)
@@ -185,13 +185,13 @@ def test_explain_says_what_a_failed_upstream_holds_up(cli, shop) -> None:
     assert [run["automation"] for run in cli("explain", run, "--json").json["holds_up"]] == ["report"]
 
 
-def test_explain_says_what_an_unfinished_upstream_holds_up(cli, shop) -> None:
+def test_explain_lists_automations_blocked_by_an_unfinished_upstream(cli, shop) -> None:
     """As soon as it is started: who waits need not have begun to wait."""
     run = shop.start(EXTRACT, slot=SlotLink("extract", SLOT))
     assert "It holds up report (slot 2026-01-05 02:00:00)." in cli("explain", run).out
 
 
-def test_explain_says_which_delivery_started_a_run(cli, shop) -> None:
+def test_explain_states_which_delivery_started_a_run(cli, shop) -> None:
     """With its trigger and key."""
     delivery = take_in(shop, start=start(shop, "bot", "r_01kb00000000000000000000aa"))
     out = cli("explain", "r_01kb00000000000000000000aa").out

@@ -141,7 +141,7 @@ def test_guesses_make_an_address_wait_whatever_the_names(site):
     assert site.enter(address="10.0.0.2") is not None
 
 
-def test_too_many_at_once_are_told_to_come_back(site):
+def test_too_many_at_once_get_retry_after(site):
     """Each comparison takes 128 MiB: a crowd waits outside. Who was sent away has guessed nothing."""
     for _ in range(8):
         assert site.sign_in._waiting.acquire(blocking=False)
@@ -152,7 +152,7 @@ def test_too_many_at_once_are_told_to_come_back(site):
     assert site.enter() is not None
 
 
-def test_store_that_does_not_answer_makes_nobody_wait(site):
+def test_store_that_does_not_answer_blocks_no_one(site):
     """Nothing was compared, so nothing was wrong; what was wrong before stays counted."""
     for _ in range(4):
         assert site.enter(password="wrong") is None
@@ -187,7 +187,7 @@ def test_start_link_makes_an_admin_once(site):
     assert token not in str(site.store.reader.read_text("select hash from start_links"))
 
 
-def test_provider_lets_nobody_in_as_a_person_with_a_password(site):
+def test_provider_signs_no_one_in_as_a_person_with_a_password(site):
     """The same name at a provider may be somebody else."""
     with pytest.raises(ConflictError):
         site.sign_in.by_provider("ana", Role.VIEWER, None, SignInOrigin("::1"))
@@ -253,7 +253,7 @@ def test_sessions_are_ended_by_who_may(site):
     assert site.session(second) is None
 
 
-def test_token_is_shown_once_and_kept_as_a_hash(site):
+def test_token_is_displayed_once_and_kept_as_a_hash(site):
     """A repeated command cannot show it again; a revoked one opens nothing."""
     text = site.token(automations=["a"], command="c1")
     assert text.startswith("ms_")

@@ -45,7 +45,7 @@ def test_dry_run_changes_nothing(store, reads, act, runs):
     assert states(reads, runs[:3]) == [RunState.FAILED] * 3
 
 
-def test_bulk_audits_each_run_and_acts_once(store, reads, act, runs):
+def test_bulk_audits_each_run_and_works_once(store, reads, act, runs):
     """Each run has its own audit row with the reason; repeating the whole acts on no run twice, though it failed again."""
     expected = RunFilter(states=bulk.RETRYABLE)
     assert (

@@ -9,7 +9,7 @@ from tests.contract.store.process import fail, finish, halt
 from tests.unit.service.conftest import rows_of
 
 
-def test_cancel_ends_a_run_that_nobody_runs(store, reads, clock, act, begin):
+def test_cancel_ends_a_run_that_no_one_runs(store, reads, clock, act, begin):
     """A run that waits for a person is cancelled at once."""
     run = begin()
     store.apply(halt(run))
@@ -17,7 +17,7 @@ def test_cancel_ends_a_run_that_nobody_runs(store, reads, clock, act, begin):
     assert reads.story(run.id).run.state is RunState.CANCELLED
 
 
-def test_cancel_tells_a_running_run_once(store, reads, act, begin):
+def test_cancel_reports_a_running_run_once(store, reads, act, begin):
     """A running run gets one fact, with the reason, however often the same command is sent."""
     run = begin()
     for _ in range(2):
@@ -49,7 +49,7 @@ def test_retry_continues_a_failed_run_once(store, reads, act, begin):
         acts.retry(store, run.id, act=act())
 
 
-def test_refused_act_is_on_record(store, reads, act, begin):
+def test_refused_operation_is_on_record(store, reads, act, begin):
     """An act that was refused stands in the audit log too, and is refused in the same way again."""
     run = begin()
     for _ in range(2):
@@ -78,7 +78,7 @@ def test_discard_fails_a_halted_run(store, reads, act, begin):
     assert (view.state, view.reason) == (RunState.FAILED, FailureReason.DISCARDED)
 
 
-def test_command_id_of_another_act_is_refused(store, reads, act, begin):
+def test_command_id_of_another_operation_is_refused(store, reads, act, begin):
     """A command id that was used for another run is refused: the second act must not be lost in silence."""
     first, second = begin(), begin()
     acts.cancel(store, first.id, act=act("stop"))

@@ -46,7 +46,7 @@ def test_retry_from_opens_a_generation(store, reads, act, failed):
     assert counted(reads, failed) == []
 
 
-def test_retry_from_twice_under_one_command_id_acts_once(store, reads, act, failed):
+def test_retry_from_twice_under_one_command_id_works_once(store, reads, act, failed):
     """A repeat finds no such step any more, and still answers as before."""
     for _ in range(2):
         run_recovery.retry_from(store, reads, failed, "a", act=act("from-a"))

@@ -85,7 +85,7 @@ def test_run_that_goes_on_again_has_no_end(store, reads, runs):
     assert select_run_ids(reads, RunFilter(states=tuple(RunState), ended_since_at=0)) == runs[1:5]
 
 
-def test_child_that_failed_is_its_parent_s_to_tell(store, reads, runs, act):
+def test_failed_child_is_reported_by_its_parent(store, reads, runs, act):
     """It is a failed run, and stands in no list of what failed: an act on that list does not reach it."""
     link = ParentLink(runs[5], "root/child#1", 1)
     values = {"automation": "backup", "kind": "task", "version": 1, "input": b"[1]", "codec": "json", "trigger": "x"}
@@ -109,7 +109,7 @@ def test_error_is_a_beginning_of_a_fingerprint(store, reads, clock, runs, state,
     assert select_runs(reads, RunFilter(states=RETRYABLE, stands=state, error="zzzz")) == RunSelection((), ())
 
 
-def test_limit_takes_the_newest_that_whoever_asks_sees(reads, runs):
+def test_limit_applies_to_the_newest_visible_runs(reads, runs):
     """Oldest first all the same."""
     assert select_run_ids(reads, RunFilter(states=RETRYABLE, limit=2, stands=True)) == runs[3:5]
     assert select_runs(reads, RunFilter(states=RETRYABLE), lambda _: False) == RunSelection((), ())

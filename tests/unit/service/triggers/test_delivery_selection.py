@@ -87,7 +87,7 @@ def test_filter_chooses_oldest_first(store, clock, stored_deliveries):
     assert chosen(lambda name: name == "backup", trigger="other/webhook") == RunSelection((), ())
 
 
-def test_what_cannot_come_once_more_is_left_out_and_counted(store, act, clock, stored_deliveries):
+def test_delivery_that_cannot_be_replayed_is_skipped_and_counted(store, act, clock, stored_deliveries):
     """Turned away at the door, above all by its signature; not decided on; come once more already, for its repeat stands for it."""
     stored_deliveries.reject()
     stored_deliveries.arrive(filtered=True)
@@ -98,7 +98,7 @@ def test_what_cannot_come_once_more_is_left_out_and_counted(store, act, clock, s
     assert select_deliveries(store.reader, DeliveryFilter(verified="bad_signature")) == RunSelection((), (), 1)
 
 
-def test_what_lies_behind_the_limit_is_not_said_to_be_left_out(store, stored_deliveries):
+def test_delivery_over_the_limit_is_not_counted_as_skipped(store, stored_deliveries):
     """Of the newest so many it is told what is left out among them, not of all that was read besides."""
     stored_deliveries.reject()
     older = stored_deliveries.arrive()

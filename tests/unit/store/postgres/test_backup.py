@@ -56,7 +56,7 @@ def test_backup_is_good_though_ids_are_given_meanwhile(tmp_path: Path, postgres:
     assert back_up(address, tmp_path, clock=SystemClock()).rows["runs"] == 1
 
 
-def test_restore_that_is_cut_leaves_the_old_store_and_is_begun_anew(tmp_path: Path, postgres: PostgresServer) -> None:
+def test_interrupted_restore_leaves_the_old_store_and_is_repeated(tmp_path: Path, postgres: PostgresServer) -> None:
     """After each part, and when the new schema is full but does not yet have the name, the old store is as it was."""
     address = read_address(postgres.new_store())
     make_runs(address, "one", "two")
@@ -83,7 +83,7 @@ def test_restore_that_is_cut_leaves_the_old_store_and_is_begun_anew(tmp_path: Pa
     assert read(address, f'select count(*) from "{previous_schema}".runs') == [(3,)]
 
 
-def test_schema_of_somebody_else_is_not_dropped_for_a_restore(tmp_path: Path, postgres: PostgresServer) -> None:
+def test_schema_of_another_user_is_not_dropped_for_a_restore(tmp_path: Path, postgres: PostgresServer) -> None:
     """Only what a restore itself left unfinished is in its way and goes."""
     address = read_address(postgres.new_store())
     make_runs(address, "one")

@@ -90,7 +90,7 @@ def _work(worker: PostgresStore) -> None:
 HOLDING = "select 1 from meta where key = 'thing' for update"
 
 
-def test_client_that_stops_within_a_message_keeps_nobody_waiting(
+def test_client_that_stops_within_a_message_blocks_no_one(
     worker: PostgresStore, stopped: Stopped, fatal: list[BaseException]
 ) -> None:
     """No limit of the server ends its transaction, with a session or without: who waits for it goes on soon, in its own session."""
@@ -101,7 +101,7 @@ def test_client_that_stops_within_a_message_keeps_nobody_waiting(
         stopped.connection.execute("select 1")
 
 
-def test_burial_waits_for_no_client_that_stopped_within_another_burial(
+def test_death_declaration_waits_for_no_stopped_client(
     worker: PostgresStore, stopped: Stopped, postgres: PostgresServer, address: Address
 ) -> None:
     """Two look after a dead session, and one of them stops with its row in hand: the other one buries it."""
@@ -112,7 +112,7 @@ def test_burial_waits_for_no_client_that_stopped_within_another_burial(
 
 
 @pytest.mark.slow
-def test_transaction_of_somebody_else_is_left_alone_and_costs_no_session(
+def test_transaction_of_another_user_is_ignored_and_costs_no_session(
     worker: PostgresStore, address: Address, fatal: list[BaseException]
 ) -> None:
     """A person holds a row by psql for longer than a lease: it is waited for, with beats meanwhile, and nobody is ended."""

@@ -71,7 +71,7 @@ def arrives(database: PostgresDatabase) -> bool:
     return database.poll()
 
 
-def test_first_change_after_a_quiet_time_is_told_at_once(opened, starts):
+def test_first_change_after_a_quiet_time_is_reported_at_once(opened, starts):
     """Nothing is waited for; and nobody takes its own hint for another's."""
     notifying, listener = opened(), opened()
     notifying.commit([starts()])
@@ -80,7 +80,7 @@ def test_first_change_after_a_quiet_time_is_told_at_once(opened, starts):
     assert not arrives(notifying)
 
 
-def test_change_soon_after_another_is_told_when_the_time_between_is_over(opened, starts, passing):
+def test_change_soon_after_another_is_reported_when_the_time_between_is_over(opened, starts, passing):
     """Nothing needs to follow it: the committer is told when to call, and its call tells."""
     notifying, listener = opened(), opened()
     notifying.commit([starts()])
@@ -97,7 +97,7 @@ def test_change_soon_after_another_is_told_when_the_time_between_is_over(opened,
     assert arrives(listener)
 
 
-def test_process_that_ends_tells_what_it_has_not_told(opened, starts):
+def test_process_that_ends_reports_what_it_has_not_reported(opened, starts):
     """A command line that starts two runs and ends leaves neither to the look of each second."""
     notifying, listener = opened(), opened()
     notifying.commit([starts()])
@@ -123,7 +123,7 @@ def test_many_hints_are_heeded_so_often_at_most(opened, starts, passing):
     assert listener.poll_in == float("inf")
 
 
-def test_hint_that_came_beside_the_answer_to_a_commit_is_kept(opened, starts):
+def test_hint_next_to_a_commit_answer_is_stored(opened, starts):
     """It can no longer be read from the connection: the committer is told that there is something to do."""
     notifying, listener = opened(), opened()
     notifying.commit([starts()])
@@ -132,7 +132,7 @@ def test_hint_that_came_beside_the_answer_to_a_commit_is_kept(opened, starts):
     assert listener.poll()
 
 
-def test_lost_connection_gives_no_descriptor_and_the_next_one_looks_at_once(opened, starts):
+def test_lost_connection_has_no_descriptor_and_the_next_one_polls_at_once(opened, starts):
     """What was told meanwhile is not known."""
     database = opened()
     before = database.hints

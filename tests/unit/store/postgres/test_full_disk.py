@@ -85,7 +85,7 @@ def test_session_that_cannot_even_beat_ends_itself(database: PostgresDatabase, p
         database.commit([starting("r1")])
 
 
-def test_what_waits_is_committed_once_there_is_room(database: PostgresDatabase) -> None:
+def test_waiting_commits_succeed_once_there_is_space(database: PostgresDatabase) -> None:
     """The committing thread tells of it, holds the command, and answers it when it fits: once."""
     errors: list[str | None] = []
     full, fits = threading.Event(), threading.Event()

@@ -83,7 +83,7 @@ def silence(postgres: PostgresServer, store: ProcessStore, ms: int) -> None:
         connection.execute(text, (ms, store.session))
 
 
-def test_session_with_a_longer_lease_is_not_buried_early(
+def test_session_with_a_longer_lease_is_not_declared_dead_early(
     postgres: PostgresServer, stores: tuple[ProcessStore, ProcessStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process whose own lease is short leaves a silent session alone that asked for a longer one, and buries it after that."""
@@ -101,7 +101,7 @@ def test_session_with_a_longer_lease_is_not_buried_early(
     assert short.reader.read_text("select state from sessions where id = ?", (long.session,)) == [("dead",)]
 
 
-def test_silent_session_with_a_transaction_under_way_is_buried_at_once(
+def test_silent_session_with_a_transaction_under_way_is_declared_dead_at_once(
     postgres: PostgresServer, stores: tuple[ProcessStore, ProcessStore]
 ) -> None:
     """What a stopped process holds on the server is taken from it: whoever buries it does not wait, and so keeps its own lease."""

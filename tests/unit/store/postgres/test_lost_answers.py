@@ -289,7 +289,7 @@ def test_a_server_that_became_a_copy_is_left_for_a_new_connection(postgres):
     database.close()
 
 
-def test_a_buried_process_that_comes_back_over_a_cut_line_is_fenced(postgres, proxy):
+def test_a_dead_process_that_comes_back_over_a_cut_line_is_fenced(postgres, proxy):
     """Its commit never arrived, and others have its runs: it may not send it again."""
     url = postgres.new_store()
     database = filled(opener(through(url, proxy)))
@@ -323,7 +323,7 @@ def test_a_half_closed_line_is_a_dead_one(postgres, proxy):
     database.close()
 
 
-def test_a_process_that_nobody_answers_gives_its_session_up_before_others_may_take_it(postgres, proxy, tmp_path):
+def test_unanswered_process_ends_its_session_before_another_may_claim_it(postgres, proxy, tmp_path):
     """The line stays open and silent: the committing thread hangs, and another one sees that the lease is over."""
     address = read_address(through(postgres.new_store(), proxy))
     given_up = threading.Event()

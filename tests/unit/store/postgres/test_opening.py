@@ -124,7 +124,7 @@ def test_letters_travel_as_utf8_whatever_the_role_has_set(postgres):
         assert connection.execute("select 'ä😀'").fetchone() == ("ä😀",)
 
 
-def test_a_role_that_only_reads_is_told_so(postgres):
+def test_read_only_role_is_reported(postgres):
     """Nobody should have to look for a server that is up."""
     postgres.execute("create role only_reads login")
     postgres.execute("alter role only_reads set default_transaction_read_only = on")
@@ -205,7 +205,7 @@ def test_a_role_without_the_right_to_change_tables_runs_a_store_that_is_up_to_da
     database.close()
 
 
-def test_a_role_without_that_right_is_told_of_it_where_a_change_is_due(postgres):
+def test_role_without_that_right_is_reported_when_a_change_is_due(postgres):
     """Not a table is made halfway."""
     url = postgres.new_store()
     with connect(read_address(url)) as own:
@@ -332,7 +332,7 @@ def test_a_store_of_other_migrations_is_refused_untouched(postgres):
     assert forms(url) == (2, 2)
 
 
-def test_a_schema_leaves_room_for_the_name_of_its_channel():
+def test_schema_name_leaves_space_for_its_channel():
     """The server cuts longer names off, and hints would go to nobody."""
     assert read_address(f"postgresql://h/d?schema={'s' * 52}").schema == "s" * 52
     with pytest.raises(ConfigError, match="cannot be the schema"):
@@ -364,7 +364,7 @@ def mount(*words: str) -> bool:
     return subprocess.run(["mount", *words], capture_output=True, check=False).returncode == 0
 
 
-def test_a_full_disk_holds_commits_until_there_is_room(small_disk):
+def test_full_disk_holds_commits_until_there_is_space(small_disk):
     """Nothing fails and nothing is done twice; trouble is told meanwhile."""
     url, folder = small_disk
     database = open_database(url)

@@ -81,9 +81,7 @@ def test_no_read_writes(reader):
     assert "mail" in names(reader.read("list_queues", (None,)))
 
 
-def test_what_is_so_for_all_reads_holds_in_each_and_nothing_of_it_is_left_in_a_line_that_others_share(
-    reader, monkeypatch
-):
+def test_settings_hold_in_each_read_and_leave_nothing_in_a_shared_connection(reader, monkeypatch):
     """A read is broken off after its time, and nothing is compiled for it; of a line that goes to others next, in its own transaction."""
     own_settings = (reader._address.schema, "10s", "on", "off")
     monkeypatch.setitem(TEXTS, "said", TEXTS.worded(SETTINGS))
@@ -96,7 +94,7 @@ def test_what_is_so_for_all_reads_holds_in_each_and_nothing_of_it_is_left_in_a_l
         )
 
 
-def test_lines_that_were_cut_while_nobody_read_cost_no_read(process, reader, postgres, monkeypatch):
+def test_connections_cut_while_idle_cost_no_read(process, reader, postgres, monkeypatch):
     """The server, or what stands between, ends lines that are idle: all of them at once, and the next reads go over new ones."""
     monkeypatch.setitem(TEXTS, "said", TEXTS.worded(SETTINGS))
     reader._pool.resize(2, 2)
@@ -124,7 +122,7 @@ def test_limit_of_the_servers_configuration_is_no_fault_of_ours(process):
         found.close()
 
 
-def test_fault_within_a_pipeline_is_told_by_its_cause():
+def test_fault_within_a_pipeline_is_reported_by_its_cause():
     """That a pipeline cannot be left after a silence tells nobody anything."""
     fault = psycopg.OperationalError("cannot exit pipeline mode while busy")
     fault.__context__ = connection.ServerTimeoutError("no answer for 7 s")

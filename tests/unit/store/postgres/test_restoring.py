@@ -22,7 +22,7 @@ from tests.unit.store.sqlite.stores import StoppedClock, do, starting
 
 
 @pytest.mark.parametrize("place", ["migrate.done", "move.batch", "move.copied"])
-def test_a_restore_that_was_broken_off_is_done_anew(postgres, tmp_path, place):
+def test_a_restore_that_was_broken_off_is_done_again(postgres, tmp_path, place):
     """Wherever it ended, the store is as it was, and the same command puts the copy back."""
     url, clock = postgres.new_store(), StoppedClock()
     address = read_address(url)

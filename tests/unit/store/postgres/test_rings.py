@@ -139,7 +139,7 @@ def work(processes: Processes, seed: int) -> None:
                 return
 
 
-def test_sessions_that_start_beside_busy_workers_make_no_ring_of_locks(url):
+def test_sessions_that_start_next_to_busy_workers_make_no_ring_of_locks(url):
     """Queues, definitions, schedules, slots, backlogs and claims are locked in one order by everybody."""
     processes = Processes(url)
     workers = [processes.thread(work, n + 1) for n in range(WORKERS)]

@@ -108,7 +108,7 @@ def test_wait_for_a_standby_that_was_given_up_is_no_acknowledgement(pair: Pair, 
     person.store.close()
 
 
-def test_commit_that_waits_for_a_dead_standby_is_told_of(pair: Pair) -> None:
+def test_commit_that_waits_for_a_dead_standby_is_reported(pair: Pair) -> None:
     """Nothing is acknowledged and nobody hangs unseen: the reason is told, a person gets it for an answer, and all goes on later."""
     url = pair.primary.new_store()
     patient, hurried = Person(url), Person(url, patience=1.0)

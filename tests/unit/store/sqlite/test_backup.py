@@ -84,7 +84,7 @@ def test_a_backup_that_does_not_check_out_is_not_left_behind(store, folder, monk
     assert list(folder.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_made_is_said(store, tmp_path):
+def test_folder_that_cannot_be_created_is_reported(store, tmp_path):
     """The message names the folder."""
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreUnavailableError, match="cannot be written"):

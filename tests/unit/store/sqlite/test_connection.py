@@ -18,7 +18,7 @@ UNPRIVILEGED_UID = 65_534
 @pytest.mark.parametrize(
     "version", ["3.51.3", "3.51.10", "3.52.0", "3.54.1", "4.0.0", "3.50.7", "3.50.8", "3.44.6", "3.44.9"]
 )
-def test_a_mended_sqlite_is_accepted(version, tmp_path, monkeypatch):
+def test_fixed_sqlite_is_accepted(version, tmp_path, monkeypatch):
     """The fix came with 3.51.3 and went back to two older series."""
     monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: version)
     connect(tmp_path / "x.db").close()
@@ -40,7 +40,7 @@ def test_connect_refuses_an_unsafe_library(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_new_file_keeps_what_was_acknowledged_and_lets_nobody_else_read(tmp_path):
+def test_new_file_is_durable_and_private(tmp_path):
     """WAL, FULL, incremental vacuum, no memory map; file and log are for this user alone."""
     path = tmp_path / "new" / "deep" / "x.db"
     prepare_folder(path)
@@ -107,7 +107,7 @@ def test_a_file_that_is_no_database_is_refused_untouched(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_locked_file_says_that_another_program_holds_it(tmp_path, monkeypatch):
+def test_a_locked_file_reports_that_another_program_holds_it(tmp_path, monkeypatch):
     """A database shell in exclusive mode is named as the cause, after a short wait."""
     monkeypatch.setattr(connection, "_BUSY_MS", 1)
     path = tmp_path / "x.db"
@@ -138,7 +138,7 @@ def _as_unprivileged(act) -> int:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("target", ["file", "folder"])
-def test_a_read_only_file_or_folder_is_said_to_be_read_only(target):
+def test_a_read_only_file_or_folder_is_reported_as_read_only(target):
     """Neither a file nor a folder without the right to write becomes a half-open store."""
     folder = Path("/tmp") / f"mainspring-read-only-{target}-{os.getpid()}"  # above it all folders must be enterable
     folder.mkdir(mode=0o755)

@@ -85,7 +85,7 @@ def test_a_group_is_one_transaction_with_one_rollup_row(database):
 
 
 @pytest.mark.parametrize("guilty", [(0,), (3,), (7,), (2, 3), (0, 7), tuple(range(8))])
-def test_guilty_commands_stand_alone_and_the_others_commit(database, guilty):
+def test_guilty_commands_fail_by_themselves_and_the_others_commit(database, guilty):
     """Each guilty command gets its error, leaves no trace, and all others are committed and answered in order."""
     commands = [Fail(ValueError) if n in guilty else Put(f"k{n}") for n in range(8)]
     results = database.commit(commands).results
@@ -157,7 +157,7 @@ def test_a_fault_of_the_file_leaves_as_what_it_is(database, fault, meaning, plac
     assert keys(database) == (["a"] if place == "commit.after" else [])
 
 
-def test_extended_codes_tell_a_full_disk_and_a_replaced_file(path):
+def test_extended_codes_report_a_full_disk_and_a_replaced_file(path):
     """The shared index that cannot grow is a full disk; a moved file ends the process."""
     full, moved = apsw.IOError("x"), apsw.ReadOnlyError("x")
     full.extendedresult, moved.extendedresult = apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_READONLY_DBMOVED
@@ -182,7 +182,7 @@ def test_a_full_disk_frees_the_reserve_and_takes_it_back_later(database, path):
     assert database.trouble is None
 
 
-def test_polling_tells_of_other_connections_commits_only(database, path):
+def test_polling_reports_other_connections_commits_only(database, path):
     """Our own commit is no news; another process's is, once."""
     other = SqliteDatabase(path, clock=StoppedClock(), handlers=HANDLERS)
     database.poll()

@@ -41,7 +41,7 @@ def test_only_one_is_inside_and_who_waits_knows_for_whom(path):
     second.close()
 
 
-def test_who_leaves_cannot_pass_the_one_who_waits(path):
+def test_leaving_holder_cannot_overtake_a_waiter(path):
     """Three busy writers take turns: nobody is inside again while another has been waiting the whole time."""
     order: list[int] = []
     start = threading.Barrier(3)
@@ -65,7 +65,7 @@ def test_who_leaves_cannot_pass_the_one_who_waits(path):
     assert repeats <= 5
 
 
-def test_a_killed_holder_frees_the_turnstile(path):
+def test_killed_holder_frees_the_lock(path):
     """The kernel drops the lock of a process that dies inside."""
     ready, signal_end = os.pipe()
     pid = os.fork()

@@ -32,7 +32,7 @@ def test_nothing_is_acknowledged_into_a_removed_file(path):
 
 
 @pytest.mark.parametrize("end", ["-wal", "-shm"])
-def test_files_beside_the_store_belong_to_it(path, end):
+def test_files_next_to_the_store_belong_to_it(path, end):
     """Without its log or the index of the log the store is not what was committed."""
     database = open_database(path)
     path.with_name(f"state.db{end}").unlink()
@@ -54,7 +54,7 @@ def test_reader_answers_nothing_from_a_replaced_file(path, tmp_path):
     reader.close()
 
 
-def test_reader_asks_nothing_of_a_file_that_was_put_there_as_it_opened(path, tmp_path, monkeypatch):
+def test_reader_reads_nothing_from_a_file_placed_as_it_opened(path, tmp_path, monkeypatch):
     """Neither rows of another store nor the complaint that it has no such table: the store is gone, and that is said."""
     open_database(path).close()
     reader, real = SqliteReader(path), reader_module.connect
@@ -70,7 +70,7 @@ def test_reader_asks_nothing_of_a_file_that_was_put_there_as_it_opened(path, tmp
     reader.close()
 
 
-def test_fault_of_a_reader_whose_file_was_replaced_is_told_as_that(path, tmp_path):
+def test_fault_of_a_reader_whose_file_was_replaced_is_reported(path, tmp_path):
     """It asks while the file goes: what the statement finds wrong is not what is wrong."""
     open_database(path).close()
     reader = SqliteReader(path)
@@ -96,7 +96,7 @@ def test_ordinary_use_changes_no_file(path):
     store.close()
 
 
-def test_store_that_was_used_is_made_anew_only_by_word(path):
+def test_used_store_is_recreated_only_on_request(path):
     """What lies beside a store tells that there was one."""
     store = SqliteStore(path, clock=SystemClock())
     store.open()

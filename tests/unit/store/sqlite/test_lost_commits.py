@@ -114,7 +114,7 @@ def test_a_group_that_changes_nothing_is_not_counted(path):
     assert read_mark(mark_of(path)) == before
 
 
-def test_an_act_in_the_mark_finds_a_copy_that_went_on_elsewhere(path):
+def test_an_operation_in_the_mark_finds_a_copy_that_went_on_elsewhere(path):
     """It has more commits than the mark, and another history."""
     copy = older_copy(path)
     database = open_database(path)
@@ -143,7 +143,7 @@ def test_a_living_process_finds_it_with_its_next_commit_and_holds_the_store(path
     assert (meta(path, "held"), meta(path, "work")) == ("1", "1")
 
 
-def test_what_may_have_been_done_is_set_aside_as_after_a_restore(path):
+def test_possible_work_is_held_as_after_a_restore(path):
     """Unfinished runs of before need a decision."""
     database = open_database(path)
     do(database, opening())
@@ -180,7 +180,7 @@ def test_a_mark_that_proves_nothing_holds_nothing(path, spoil, tmp_path):
     assert (meta(path, "held"), meta(path, "work")) == (None, "4")
 
 
-def test_a_mark_that_cannot_be_written_is_said_once_and_stops_nothing(path, caplog):
+def test_a_mark_that_cannot_be_written_is_reported_once_and_stops_nothing(path, caplog):
     """Commits go on; the log says what is not noticed meanwhile."""
     mark_of(path).mkdir()
     with caplog.at_level(logging.WARNING):
@@ -204,7 +204,7 @@ def test_a_backup_and_a_copy_at_another_path_are_no_loss(path, tmp_path):
     assert meta(elsewhere, "held") is None
 
 
-def test_a_restored_store_is_held_for_the_restore_alone(path, tmp_path):
+def test_a_restored_store_is_held_for_the_restore_only(path, tmp_path):
     """It has a new id; the mark of the store that was replaced proves nothing of it, also if a crash left it there."""
     work(path, "1")
     backup = back_up(path, tmp_path / "backups", now=START_AT).path

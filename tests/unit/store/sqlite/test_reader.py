@@ -72,7 +72,7 @@ def test_an_endless_read_is_broken_off(reader, monkeypatch):
         reader.read_text(endless)
 
 
-def test_a_closed_reader_says_so(reader):
+def test_a_closed_reader_is_reported(reader):
     """Reads after closing are refused."""
     reader.close()
     with pytest.raises(StoreUnavailableError, match="closed"):

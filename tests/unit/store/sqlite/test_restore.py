@@ -84,7 +84,7 @@ def test_a_store_in_use_is_not_replaced(path, backup):
     restore(backup, path, clock=StoppedClock())
 
 
-def test_a_bad_backup_leaves_the_store_alone(path, backup):
+def test_a_bad_backup_leaves_the_store_unchanged(path, backup):
     """It is verified before anything is touched."""
     before = path.read_bytes()
     backup.write_bytes(backup.read_bytes()[:5000])

@@ -109,7 +109,7 @@ def test_the_newer_file_is_put_back_and_nothing_is_lost(path, caplog):
     [ConfirmClockStep(60_000), WakeWorkers(), EndProbation(("r_1",)), RecordProcessGroup(7, "1")],
     ids=lambda c: type(c).__name__,
 )
-def test_what_a_process_says_of_itself_on_hold_is_no_loss(path, command):
+def test_session_rows_written_on_hold_are_no_loss(path, command):
     """Such as that the clock was set meanwhile."""
     newer = replaced(path)
     database = open_database(path)
@@ -121,7 +121,7 @@ def test_what_a_process_says_of_itself_on_hold_is_no_loss(path, command):
     assert (meta(path, HOLD_KEY), is_found(path)) == (None, False)
 
 
-def test_what_was_accepted_on_hold_is_lost_with_the_file_that_holds_it(path):
+def test_input_accepted_on_hold_is_lost_with_its_file(path):
     """A run that was started, a delivery, a decision: the alarm says that commits of the file which was here last are missing."""
     newer = replaced(path)
     accept(path)

@@ -56,7 +56,7 @@ def test_opening_twice_finds_the_same_session(path):
     database.close()
 
 
-def test_burial_sets_runs_free_loses_attempts_and_fences_in_one_commit(worker, other):
+def test_death_declaration_sets_runs_free_loses_attempts_and_fences_in_one_commit(worker, other):
     """After it the runs are ready, open attempts are lost, locks and groups are gone, and the zombie's next write is refused."""
     for run in ("r1", "r2"):
         do(worker, starting(run))
@@ -91,7 +91,7 @@ def test_burial_sets_runs_free_loses_attempts_and_fences_in_one_commit(worker, o
     assert rows(other, "select state from attempts") == [("lost",)]
 
 
-def test_burial_sent_again_gives_its_first_answer_and_a_second_one_is_refused(worker, other):
+def test_death_declaration_sent_again_gives_its_first_answer_and_a_second_one_is_refused(worker, other):
     """An unknown commit is resolved by sending it again; two buriers do not both set free."""
     do(worker, starting("r1"))
     claim(worker)
@@ -104,7 +104,7 @@ def test_burial_sent_again_gives_its_first_answer_and_a_second_one_is_refused(wo
     assert do(other, DeclareSessionDead(other.session)).code == "not_alive"
 
 
-def test_a_crash_makes_suspects_and_only_a_death_alone_counts(worker, other):
+def test_crash_puts_runs_on_probation_and_only_a_single_death_counts(worker, other):
     """Runs that shared a crash go on probation uncounted."""
     for run in ("r1", "r2"):
         do(worker, starting(run))
@@ -113,7 +113,7 @@ def test_a_crash_makes_suspects_and_only_a_death_alone_counts(worker, other):
     assert rows(other, "select id, suspect, crashes, ready from runs order by id") == [("r1", 1, 0, 1), ("r2", 1, 0, 1)]
 
 
-def test_the_third_death_alone_quarantines_that_run_only(path):
+def test_third_single_death_quarantines_that_run_only(path):
     """Two deaths alone set the run free again; the third moves it to needs_attention and out of every claim."""
     checker = open_database(path)
     do(checker, opening("judge"))
@@ -171,7 +171,7 @@ def test_draining_keeps_a_session_writing(worker, other):
     assert do(other, DrainSession(1)).code == "not_found"
 
 
-def test_a_suspect_is_cleared_by_its_owner_only(worker):
+def test_probation_is_cleared_by_its_owner_only(worker):
     """Progress on probation makes a run ordinary again; a foreign claim changes nothing."""
     do(worker, starting("r1"))
     claim(worker)

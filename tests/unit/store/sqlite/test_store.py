@@ -183,7 +183,7 @@ def test_peer_hexpm_1825_a_long_run_is_never_rescued_by_age(path, opened):
     assert store.apply(ReleaseRun(run=run.id, claim=run.claim, rank=0)) == DONE
 
 
-def test_a_buried_process_is_told_once_and_writes_nothing_more(path, opened):
+def test_a_dead_process_is_reported_once_and_writes_nothing_more(path, opened):
     """The zombie's next group is refused, its process is told that it must end, and its closing writes nothing."""
     notified = []
     zombie = opened(on_fatal=notified.append)

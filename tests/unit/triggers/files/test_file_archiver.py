@@ -105,7 +105,7 @@ def test_long_taken_name_is_shortened_for_its_number(opens: Opens) -> None:
     assert inbox.tree() == {f"done/{name}": b"1", f"done/{'ü' * 124}-2.csv": b"2"}
 
 
-def test_file_that_changed_is_not_moved_but_counts_anew(opens: Opens) -> None:
+def test_file_that_changed_is_not_moved_but_counts_again(opens: Opens) -> None:
     """The end of a run says nothing about content that it never saw."""
     inbox = opens(after_success="done")
     path = inbox.write("a", b"old")
@@ -119,7 +119,7 @@ def test_file_that_changed_is_not_moved_but_counts_anew(opens: Opens) -> None:
     assert inbox.tree() == {"done/a": b"new"}
 
 
-def test_file_that_changed_in_secret_after_the_look_is_not_moved(opens: Opens) -> None:
+def test_file_that_changed_in_secret_after_the_poll_is_not_moved(opens: Opens) -> None:
     """Size and time as before, but written to: the file stays and counts anew."""
     inbox = opens(after_success="done")
     path = inbox.write("a", b"old")
@@ -177,7 +177,7 @@ def test_file_that_is_replaced_at_the_last_moment_comes_back(opens: Opens, newer
     assert sorted(inbox.shop.names) == sorted(["a.csv", *there])
 
 
-def test_failed_file_that_is_put_back_counts_anew(opens: Opens) -> None:
+def test_failed_file_that_is_put_back_counts_again(opens: Opens) -> None:
     """Moved back by hand it starts another run, under the same key: the old one was let go."""
     inbox = opens(after_failure="failed")
     path = inbox.write("a", b"1")
@@ -221,7 +221,7 @@ def test_store_that_goes_away_in_between_leaves_nothing_half_done(opens: Opens) 
     assert inbox.watcher.state.why is None
 
 
-def test_target_that_cannot_be_written_leaves_the_file_and_is_told(opens: Opens) -> None:
+def test_target_that_cannot_be_written_leaves_the_file_and_is_reported(opens: Opens) -> None:
     """A file stands where the folder should be: no run is started anew, nothing is lost, and it is mended by mending it."""
     inbox = opens(pattern="a", after_failure="failed")
     inbox.write("a", b"1")
@@ -327,7 +327,7 @@ def test_disk_that_is_full_leaves_the_file_and_no_part_of_a_copy(opens: Opens, o
         other_disk.rmdir()
 
 
-def test_two_desks_at_one_folder_move_a_file_once(opens: Opens) -> None:
+def test_two_watchers_at_one_folder_move_a_file_once(opens: Opens) -> None:
     """Several schedulers may look at one folder; the one that has the folder's lock moves."""
     inbox = opens(after_success="done", after_failure="failed")
     other = inbox.other_watcher()
@@ -379,7 +379,7 @@ def test_definition_that_changed_meanwhile_puts_back_what_was_on_its_way(opens: 
     assert inbox.shop.forgotten == []
 
 
-def test_many_files_are_moved_over_several_looks(opens: Opens, monkeypatch) -> None:
+def test_many_files_are_moved_over_several_polls(opens: Opens, monkeypatch) -> None:
     """What came meanwhile is taken in between; ends are asked for again at once."""
     monkeypatch.setattr("mainspring.triggers.files.file_archiver._MAX_MOVED", 100)
     inbox = opens(after_success="delete")

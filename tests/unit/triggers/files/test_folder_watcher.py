@@ -58,7 +58,7 @@ def test_change_that_keeps_size_and_time_is_seen(opens: Opens) -> None:
     assert len(inbox.shop.runs) == 2
 
 
-def test_file_that_changes_while_it_is_hashed_waits_for_the_next_look(opens: Opens, monkeypatch) -> None:
+def test_file_that_changes_while_it_is_hashed_waits_for_the_next_poll(opens: Opens, monkeypatch) -> None:
     """What was hashed is what is there, or nothing is taken in."""
     inbox = opens()
     path = inbox.write("a.csv", b"x" * 3_000_000)
@@ -73,7 +73,7 @@ def test_file_that_changes_while_it_is_hashed_waits_for_the_next_look(opens: Ope
     assert [file.sha256 for file in inbox.shop.files] == [sha256(b"y" * 3_000_000).hexdigest()]
 
 
-def test_large_file_is_hashed_over_several_looks_behind_small_ones(opens: Opens, monkeypatch) -> None:
+def test_large_file_is_hashed_over_several_polls_behind_small_ones(opens: Opens, monkeypatch) -> None:
     """A file of any size keeps nobody waiting, and is taken in whole."""
     monkeypatch.setattr(file_intake, "_MAX_BYTES", 1024 * 1024)
     monkeypatch.setattr("mainspring.triggers.files.seen_files._LARGE_BYTES", 1_000_000)
@@ -96,7 +96,7 @@ def test_files_are_taken_in_in_the_order_of_their_changes(opens: Opens) -> None:
     assert inbox.shop.names == ["c", "a", "b"]
 
 
-def test_restarted_desk_starts_nothing_twice(opens: Opens) -> None:
+def test_restarted_watcher_starts_nothing_twice(opens: Opens) -> None:
     """The store knows what this desk forgot: one key for one content at one path."""
     inbox = opens()
     inbox.write("a.csv")
@@ -183,7 +183,7 @@ def test_path_as_long_as_the_system_takes_is_taken_in(opens: Opens) -> None:
     assert not Path(file).exists()
 
 
-def test_what_is_no_file_is_let_alone(opens: Opens, monkeypatch) -> None:
+def test_non_file_is_ignored(opens: Opens, monkeypatch) -> None:
     """FIFOs, sockets, devices and folders with matching names are neither opened nor told."""
     inbox = opens()
     os.mkfifo(inbox.folder / "fifo")
@@ -196,7 +196,7 @@ def test_what_is_no_file_is_let_alone(opens: Opens, monkeypatch) -> None:
     assert inbox.watcher.state.why is None
 
 
-def test_file_that_becomes_a_fifo_does_not_hang_the_desk(opens: Opens) -> None:
+def test_file_that_becomes_a_fifo_does_not_hang_the_watcher(opens: Opens) -> None:
     """What is opened is looked at before it is read."""
     inbox = opens()
     path = inbox.write("a")
@@ -216,7 +216,7 @@ def test_file_that_becomes_a_fifo_does_not_hang_the_desk(opens: Opens) -> None:
     assert inbox.shop.runs == []
 
 
-def test_links_out_of_the_folder_are_refused_and_told(opens: Opens, tmp_path: Path) -> None:
+def test_links_out_of_the_folder_are_refused_and_reported(opens: Opens, tmp_path: Path) -> None:
     """Who may write into the folder does not get to name other files; a link to a file of the folder is no second file."""
     (tmp_path / "secret").write_text("s")
     (tmp_path / "others").mkdir()
@@ -255,7 +255,7 @@ def test_folder_that_becomes_a_link_is_not_followed(opens: Opens, tmp_path: Path
     assert (tmp_path / "others" / "a").read_bytes() == b"content"
 
 
-def test_hidden_half_written_and_other_files_are_not_looked_at(opens: Opens) -> None:
+def test_hidden_half_written_and_other_files_are_not_read(opens: Opens) -> None:
     """Pattern, ignored names and `recursive` decide; ignored folders are not entered."""
     inbox = opens(pattern="*.csv", recursive=True)
     for path in ("a.csv", "a.txt", ".b.csv", "c.csv.part", "sub/d.csv", ".sub/e.csv", "f.csv~"):
@@ -268,7 +268,7 @@ def test_hidden_half_written_and_other_files_are_not_looked_at(opens: Opens) -> 
     assert flat.shop.runs == []
 
 
-def test_too_large_file_is_left_out_and_told(opens: Opens) -> None:
+def test_too_large_file_is_left_out_and_reported(opens: Opens) -> None:
     """It stays where it is, and the state says which and why, once."""
     inbox = opens(max_size=3)
     inbox.write("small", b"123")
@@ -280,7 +280,7 @@ def test_too_large_file_is_left_out_and_told(opens: Opens) -> None:
     assert len(inbox.reports) == 1
 
 
-def test_file_that_cannot_be_read_is_told_and_tried_again(opens: Opens, monkeypatch) -> None:
+def test_file_that_cannot_be_read_is_reported_and_tried_again(opens: Opens, monkeypatch) -> None:
     """A bad sector keeps no other file out; after a minute it is tried again."""
     inbox = opens()
     inbox.write("a")
@@ -306,7 +306,7 @@ def test_file_that_cannot_be_read_is_told_and_tried_again(opens: Opens, monkeypa
 # -- the folder goes away ----------------------------------------------------------------------------------------------
 
 
-def test_missing_folder_is_told_with_its_time_and_outlived(opens: Opens) -> None:
+def test_missing_folder_is_reported_with_its_time_and_outlived(opens: Opens) -> None:
     """Away since when and why, once; then files count as ever, and those that were there before do not count twice."""
     inbox = opens()
     inbox.write("a")
@@ -353,7 +353,7 @@ def test_unmounted_folder_loses_and_doubles_nothing(opens: Opens) -> None:
 # -- the store goes away -----------------------------------------------------------------------------------------------
 
 
-def test_store_that_is_away_is_asked_again(opens: Opens) -> None:
+def test_unreachable_store_is_called_again(opens: Opens) -> None:
     """Nothing is lost, nothing is hashed again, and the state says why nothing comes in."""
     inbox = opens()
     inbox.shop.faults = [StoreUnavailableError("it is down")] * 2
@@ -367,7 +367,7 @@ def test_store_that_is_away_is_asked_again(opens: Opens) -> None:
     assert inbox.watcher.state.why is None
 
 
-def test_busy_store_is_left_in_peace_for_as_long_as_it_says(opens: Opens) -> None:
+def test_busy_store_is_not_called_before_its_retry_time(opens: Opens) -> None:
     """Back-pressure: the rest of the files waits in the folder."""
     inbox = opens()
     inbox.shop.faults = [Refused("busy", "the queue is full", retry_after_ms=30_000)]
@@ -393,7 +393,7 @@ def test_unknown_trigger_waits_until_it_is_announced(opens: Opens) -> None:
     assert inbox.shop.names == ["a"]
 
 
-def test_refused_file_is_told_and_keeps_no_other_out(opens: Opens) -> None:
+def test_refused_file_is_reported_and_blocks_no_other(opens: Opens) -> None:
     """What cannot count stays where it is, with the reason."""
     inbox = opens()
     inbox.shop.faults = [Refused("bad_value", "no")]
@@ -405,7 +405,7 @@ def test_refused_file_is_told_and_keeps_no_other_out(opens: Opens) -> None:
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("oops"), UnwritableCommandError("no index takes it")])
-def test_fault_of_the_intake_is_told_and_keeps_no_other_out(opens: Opens, fault: Exception) -> None:
+def test_fault_of_the_intake_is_reported_and_blocks_no_other(opens: Opens, fault: Exception) -> None:
     """An error that nobody foresaw concerns one file."""
     inbox = opens()
     inbox.shop.faults = [fault]
@@ -442,7 +442,7 @@ def test_clock_that_is_set_back_delays_nothing(opens: Opens) -> None:
     assert sorted(inbox.shop.names) == ["a", "b"]
 
 
-def test_many_files_are_taken_in_over_several_looks(opens: Opens, monkeypatch) -> None:
+def test_many_files_are_taken_in_over_several_polls(opens: Opens, monkeypatch) -> None:
     """More than one look takes in follow at the next, without a wait."""
     monkeypatch.setattr(file_intake, "_MAX_FILES", 100)
     inbox = opens()

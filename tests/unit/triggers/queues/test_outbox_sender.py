@@ -217,7 +217,7 @@ async def test_several_senders_send_each_message_once(tmp_path):
             assert [key for key, _, _ in box.broker.accepted[f"q{q}"]] == [f"m{n}-{q}" for n in range(40)]
 
 
-async def test_refused_message_stands_aside(tmp_path):
+async def test_refused_message_is_skipped(tmp_path):
     """What the broker will not take waits for a person and holds nobody up; sent again by hand it goes, if it may then."""
     async with outbox(tmp_path) as box:
         box.post(("m1", "b/q", 1), ("m2", "b/q", "big"), ("m3", "b/q", 3))

@@ -187,7 +187,7 @@ async def test_acknowledges_after_the_commit_only(world: World):
     assert world.watcher.state.accepted == 2
 
 
-async def test_same_arrival_is_sent_until_the_store_is_back(world: World):
+async def test_same_delivery_is_sent_until_the_store_is_back(world: World):
     """A store that is away holds the batch; the pauses grow, the desk says what it waits for, and stops saying so."""
     left = [5]
 
@@ -205,7 +205,7 @@ async def test_same_arrival_is_sent_until_the_store_is_back(world: World):
     assert all(state.connected for state in world.states)
 
 
-async def test_busy_waits_as_long_as_it_is_told(world: World):
+async def test_busy_consumer_waits_for_the_retry_time(world: World):
     """The answer's own span is waited, with some chance above it, while the messages are kept from others."""
     left = [3]
 
@@ -234,7 +234,7 @@ async def test_a_message_that_the_store_cannot_write_keeps_no_other(world: World
     assert "no index takes it" in note
 
 
-async def test_what_cannot_even_be_shown_holds_nothing_up(world: World, caplog: pytest.LogCaptureFixture):
+async def test_unrecordable_message_blocks_nothing(world: World, caplog: pytest.LogCaptureFixture):
     """Waiting does not help where the store takes the refusal no more than the message: the log names it, and the queue goes on."""
 
     def reject() -> None:
@@ -279,7 +279,7 @@ async def test_a_trigger_that_is_gone_gives_its_messages_back(world: World):
     assert world.source.reported("acknowledge") == []
 
 
-async def test_a_message_without_its_key_has_its_chances_too(world: World):
+async def test_a_message_without_its_key_has_its_attempts_too(world: World):
     """It never reaches the store under another key; after `max_deliveries` it is set aside."""
     world.start(["a"], ["a"], ["a"], key="{body.missing}", max_deliveries=3)
     await world.until_idle()
@@ -294,7 +294,7 @@ async def test_a_message_without_its_key_has_its_chances_too(world: World):
     assert (delivery.body, delivery.headers) == (b'{"p": 1}', {"message-id": "a"})
 
 
-async def test_refusal_is_told_until_a_batch_has_none(world: World):
+async def test_refusal_is_reported_until_a_batch_has_none(world: World):
     """What was in the way once is not told for ever."""
     world.answers = lambda delivery: Refused("bad_value", "no") if delivery.key == "a" else DONE
     world.start(["a", "b"], ["c"], ["d"])
@@ -302,7 +302,7 @@ async def test_refusal_is_told_until_a_batch_has_none(world: World):
     assert [state.last_refusal for state in world.states] == ["", "a: bad_value: no", ""]
 
 
-async def test_what_leaves_the_queue_is_shown_before_it_does(world: World):
+async def test_rejected_message_is_recorded_before_it_leaves_the_queue(world: World):
     """A store that is away is waited for; the key that came with another body is shown as well, and one that may come again is not."""
     left = [2]
 
@@ -344,7 +344,7 @@ async def test_one_partition_goes_in_order_and_others_do_not_wait(world: World):
 
 
 @pytest.mark.parametrize("answer", [TypeError("oops"), Refused("no_trigger", "no trigger orders/queue")])
-async def test_what_is_given_back_for_no_fault_of_its_own_keeps_its_place(world: World, answer: object):
+async def test_message_returned_without_fault_keeps_its_place(world: World, answer: object):
     """What comes after it in its partition is given back with it, untried and no sooner; other partitions go on."""
     world.answers = lambda delivery: answer if delivery.key == "a2" and len(world.accepted) < 6 else DONE
     world.start(["a1", "b1", "a2", "a3", "b2", "a4"], partition="{headers.p}")
@@ -368,7 +368,7 @@ async def test_a_message_that_is_at_fault_itself_lets_its_partition_go_on(world:
     assert world.source.reported("give_back") == ["a1"]
 
 
-async def test_broker_that_is_away_is_asked_for_ever(world: World):
+async def test_unreachable_broker_is_retried_for_ever(world: World):
     """Why and since when it is away is told once; the pauses grow up to half a minute and begin anew after it answered."""
     world.source.breaks = fails(12, ConnectionRefusedError("no"))
     world.start(["a"])
@@ -398,7 +398,7 @@ async def test_acknowledgement_that_fails_is_no_loss(world: World):
     assert [state.connected for state in world.states] == [True, False, True]
 
 
-async def test_no_secret_is_told(world: World):
+async def test_no_secret_is_reported(world: World):
     """A library that puts the password into its error does not put it into the state."""
     world.source.breaks = fails(1, OSError("redis://:s3cr/t@h and redis://:s3cr%2Ft@h refused"))
     world.start()
@@ -407,7 +407,7 @@ async def test_no_secret_is_told(world: World):
     assert "s3cr" not in world.states[0].why
 
 
-async def test_a_secret_that_is_not_set_is_told_and_waited_for(world: World):
+async def test_a_secret_that_is_not_set_is_reported_and_waited_for(world: World):
     """The desk names it with the way to set it, and connects when it is there."""
     secrets, world.secrets = world.secrets, {}
     world.start()
@@ -441,7 +441,7 @@ async def test_cancelling_ends_it_although_a_library_swallows_that(world: World)
     assert world.source.reported("close") == [""]
 
 
-async def test_a_broker_that_cannot_be_closed_does_not_stop_the_desk(world: World):
+async def test_a_broker_that_cannot_be_closed_does_not_stop_the_consumer(world: World):
     """Ending a connection that is broken may fail in any way."""
     broken = [1]
 

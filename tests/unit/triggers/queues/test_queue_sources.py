@@ -21,7 +21,7 @@ from mainspring.triggers.queues.queue_sources import open_source
         ("postgresql://h/db?table=t", "psycopg", "postgres"),
     ],
 )
-def test_missing_library_is_told_with_the_line_that_installs_it(url, library, extra, monkeypatch):
+def test_missing_library_is_reported_with_the_line_that_installs_it(url, library, extra, monkeypatch):
     """Nothing is imported before a queue names its broker, and then the extra is named."""
     for name in list(sys.modules):
         if name.split(".")[0] == library or name.startswith("mainspring.triggers.queues.brokers."):

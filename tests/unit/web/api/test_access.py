@@ -53,7 +53,7 @@ def expected_code(path, method, who):
 
 
 @pytest.mark.asyncio
-async def test_route_is_reached_by_its_role_and_method_alone(world):
+async def test_route_is_reached_by_its_role_and_method_only(world):
     """Nobody, each role, and who sees some automations only: let in exactly where the table says so."""
     before = world.site.reads.audit_rows()
     for path, method, who in itertools.product(PATHS, METHODS, WHO):
@@ -89,13 +89,13 @@ async def test_route_is_reached_by_its_role_and_method_alone(world):
         "/runs/x/retry/",
     ],
 )
-async def test_what_is_not_in_the_table_is_not_there(world, path):
+async def test_unknown_route_is_not_found(world, path):
     """Paths are exact, for an admin too."""
     answer = await world.ask("GET", path)
     assert (answer.status_code, code_of(answer)) == (404, "no_path")
 
 
-def test_every_act_needs_more_than_to_look():
+def test_every_operation_needs_more_than_read_access():
     """What changes something is a POST with a body and a role above viewer; what looks takes no body."""
     for route in ROUTES:
         assert (route.method == "POST") == (route.request_type is not None), route.path

@@ -49,7 +49,7 @@ def behind(tmp_path):
 
 
 @pytest.mark.asyncio
-async def test_holder_of_a_token_acts_in_its_name(behind):
+async def test_holder_of_a_token_works_in_its_name(behind):
     """Until it is revoked; and nobody without one."""
     token = behind.auth.token("deploy-bot", Role.OPERATOR)
     client = behind.client(token)
@@ -96,7 +96,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.mark.asyncio
-async def test_who_looks_is_heard_to_leave_whatever_it_says_that_it_sends(behind):
+async def test_disconnect_is_noticed_with_any_declared_length(behind):
     """A stream listens for its asker's end: told again and again that an empty body came, it would keep the whole process busy."""
     received = []
 

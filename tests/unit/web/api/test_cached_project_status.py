@@ -14,7 +14,7 @@ def world(tmp_path):
     found.store.close()
 
 
-def test_it_is_judged_at_most_once_a_second(world):
+def test_status_is_evaluated_at_most_once_a_second(world):
     """And anew after it; a clock that went back keeps nothing for ever."""
     status, reads = world.site.project_status, counted(world.store.reader)
     status.of(world.site)
@@ -43,7 +43,7 @@ def test_nothing_is_read_twice_for_a_judgement(world):
     }
 
 
-def test_act_during_a_judgement_waits_for_no_store_and_is_seen_by_whoever_asks_next(world):
+def test_operation_during_an_evaluation_is_visible_to_the_next_request(world):
     """What was read before it counts for nobody who comes after it."""
     status, reader, act = world.site.project_status, world.store.reader, True
     read = reader.read
@@ -63,7 +63,7 @@ def test_act_during_a_judgement_waits_for_no_store_and_is_seen_by_whoever_asks_n
 
 
 @pytest.mark.asyncio
-async def test_act_that_could_not_be_done_whole_is_an_act(world):
+async def test_partial_operation_is_an_operation(world):
     """A part of it may be done, so whoever asks next is told of now."""
     assert (await world.get("/now"))["count"] == 0
     world.open_incident()

@@ -84,7 +84,7 @@ class Listener:
 
 
 @pytest.mark.asyncio
-async def test_stream_tells_which_nouns_changed(world):
+async def test_stream_reports_which_nouns_changed(world):
     """All at first, then those that did; who sees some automations only hears of no others."""
     steps = Steps()
     changes = ChangeStreams(world.authenticator, world.site, steps.pause)
@@ -110,7 +110,7 @@ async def test_stream_tells_which_nouns_changed(world):
 
 
 @pytest.mark.asyncio
-async def test_who_is_told_of_a_change_is_not_shown_what_was_judged_before_it(world):
+async def test_change_is_followed_by_a_newer_status(world):
     """Also where a page was drawn in the same second: it would be told of nothing more, and go on showing that."""
     steps = Steps()
     changes = ChangeStreams(world.authenticator, world.site, steps.pause)
@@ -130,7 +130,7 @@ async def test_who_is_told_of_a_change_is_not_shown_what_was_judged_before_it(wo
 
 
 @pytest.mark.asyncio
-async def test_who_sees_some_automations_does_not_hear_that_others_move(world):
+async def test_restricted_visitor_gets_no_change_of_other_automations(world):
     """Not even that something did, nor by a sign of life that comes later for it; what is its own is heard of."""
     steps = Steps()
     changes = ChangeStreams(world.authenticator, world.site, steps.pause)
@@ -160,7 +160,7 @@ async def test_who_sees_some_automations_does_not_hear_that_others_move(world):
 
 
 @pytest.mark.parametrize(("definition", "data", "is_seen"), [(BACKUP, b"{}", False), (PAY, b'{"amount":1}', True)])
-def test_marks_of_a_part_change_with_it_alone(world, definition, data, is_seen):
+def test_marks_of_a_part_change_with_it_only(world, definition, data, is_seen):
     """Each noun of automations by what is done to one that is seen; whoever sees none has none."""
     reader, now, is_visible = world.site.reader, world.clock.now(), VISITORS["payer"].may_see
     assert read_visible_change_tokens(reader, now, is_visible).keys() == OF_AUTOMATIONS
@@ -198,7 +198,7 @@ async def test_stream_that_has_no_news_gives_signs_of_life(world):
 
 
 @pytest.mark.asyncio
-async def test_who_does_not_take_its_news_is_kept_each_noun_once(world):
+async def test_slow_listener_has_each_noun_queued_once(world):
     """However long it does not read: what waits for it does not grow."""
     steps = Steps()
     changes = ChangeStreams(world.authenticator, world.site, steps.pause)
@@ -221,7 +221,7 @@ async def test_who_does_not_take_its_news_is_kept_each_noun_once(world):
 
 
 @pytest.mark.asyncio
-async def test_stream_ends_when_its_asker_is_no_longer_let_in(world):
+async def test_stream_ends_when_its_visitor_loses_access(world):
     """Whose token was revoked hears of nothing more."""
     steps = Steps()
     changes = ChangeStreams(world.authenticator, world.site, steps.pause)
@@ -269,7 +269,7 @@ async def test_streams_of_one_visitor_are_bounded_and_end_with_the_process(world
 
 
 @pytest.mark.asyncio
-async def test_who_has_most_streams_makes_place_where_all_are_taken(world, few):
+async def test_visitor_with_most_streams_loses_one_at_the_limit(world, few):
     """The oldest of its own goes; nobody takes a place from who has no more than itself would have."""
     changes = ChangeStreams(world.authenticator, world.site, Steps().pause)
     greedy = [Listener(changes, world, "ann") for _ in range(3)]
@@ -287,7 +287,7 @@ async def test_who_has_most_streams_makes_place_where_all_are_taken(world, few):
 
 
 @pytest.mark.asyncio
-async def test_crowd_is_told_in_turns_and_nobody_is_forgotten(world, few):
+async def test_many_listeners_are_notified_in_turns(world, few):
     """Of six four hear of a change at the first look, the other two at the next, though that finds something new."""
     steps = Steps()
     changes = ChangeStreams(world.authenticator, world.site, steps.pause)
@@ -309,7 +309,7 @@ async def test_crowd_is_told_in_turns_and_nobody_is_forgotten(world, few):
 
 
 @pytest.mark.asyncio
-async def test_who_comes_while_it_is_looked_stays(world):
+async def test_listener_that_joins_during_a_poll_stays(world):
     """It was let in by itself, and is not among those who were asked for."""
     steps, go, still = Steps(), threading.Event(), world.authenticator.current_visitors
     world.authenticator.current_visitors = lambda keys: (go.wait(10), still(keys))[1]
@@ -327,7 +327,7 @@ async def test_who_comes_while_it_is_looked_stays(world):
 
 
 @pytest.mark.asyncio
-async def test_look_asks_the_store_once_however_many_listen(world, few):
+async def test_poll_reads_the_store_once_for_all_listeners(world, few):
     """Who is still let in is one question for all of them, and so is what changed."""
     steps = Steps()
     store_reads = []
@@ -349,7 +349,7 @@ async def test_look_asks_the_store_once_however_many_listen(world, few):
         await stream.over()
 
 
-def test_marks_change_with_what_they_stand_for(world):
+def test_tokens_change_with_their_data(world):
     """And stay the same while nothing does."""
     reader, now, run = world.site.reader, world.clock.now(), world.begin()
     before = read_change_tokens(reader, now)

@@ -70,7 +70,7 @@ def test_document_is_sound_and_has_every_route():
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
-def test_api_does_what_its_document_says(site, mode):
+def test_api_matches_its_document(site, mode):
     """Whatever fits the document, and whatever does not, is answered as it says: no fault of ours, no status or form that is not in it."""
     _, url = site
     with httpx2.Client(trust_env=False) as client:

@@ -9,7 +9,7 @@ from tests.contract.store.process import BOOM, fail, halt, outcome
 
 
 @pytest.mark.asyncio
-async def test_failed_run_is_explained_with_acts_that_can_be_sent(world):
+async def test_failed_run_is_explained_with_operations_that_can_be_sent(world):
     """What can be done is told as a command line and as an act; sent as it is told it is done."""
     run = world.begin()
     (claimed,) = world.claim()
@@ -60,7 +60,7 @@ async def test_others_are_not_named_to_who_may_not_see_them(world):
 
 
 @pytest.mark.asyncio
-async def test_journal_is_told_page_by_page(world):
+async def test_journal_is_listed_in_pages(world):
     """Newest first, with values; a cursor that is none is refused."""
     run = world.begin()
     (claimed,) = world.claim()

@@ -32,7 +32,7 @@ async def test_automation_is_paused_resumed_and_retired(world):
 
 
 @pytest.mark.asyncio
-async def test_definition_tells_no_value_of_the_environment(world):
+async def test_definition_reports_no_value_of_the_environment(world):
     """A secret may stand there: names alone are told, in the list too."""
     item = (await world.get("/automations/backup"))["automation"]
     listed = (await world.get("/automations", name="backup"))["items"][0]
@@ -43,7 +43,7 @@ async def test_definition_tells_no_value_of_the_environment(world):
 
 
 @pytest.mark.asyncio
-async def test_incident_is_looked_after_once(world):
+async def test_incident_is_acknowledged_once(world):
     """Acknowledged, snoozed, resolved; who sees some automations only sees none of another."""
     world.open_incident()
     world.open_incident("backup", "i_02")
@@ -141,7 +141,7 @@ async def test_outbox_names_messages_that_are_not_there(world):
 
 
 @pytest.mark.asyncio
-async def test_monitors_say_what_they_judge(world):
+async def test_monitors_state_what_they_evaluate(world):
     """Each of the table, with its settings; one that is not there is 404."""
     assert [monitor["name"] for monitor in (await world.get("/monitors"))["items"]] == [
         *map(str, MONITORS),
@@ -198,7 +198,7 @@ async def test_audit_log_is_filtered(world):
 
 
 @pytest.mark.asyncio
-async def test_what_is_unchanged_is_not_sent_again(world):
+async def test_unchanged_answer_is_not_sent_again(world):
     """An answer has a tag; with it the same answer is empty, and another one whole."""
     first = await world.ask("GET", "/runs")
     tag = first.headers["etag"]
@@ -231,7 +231,7 @@ async def test_body_is_read_strictly_and_within_bounds(world):
 
 
 @pytest.mark.asyncio
-async def test_store_that_is_not_open_is_told_as_away(world, tmp_path):
+async def test_store_that_is_not_open_is_reported_as_away(world, tmp_path):
     """With the time after which to ask again."""
     world.store.close()
     answer = await world.ask("GET", "/runs")

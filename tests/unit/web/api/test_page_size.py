@@ -45,7 +45,7 @@ def test_each_row_is_on_one_page_and_no_page_is_too_heavy(weights, limit):
 
 
 @pytest.mark.asyncio
-async def test_large_events_are_told_page_by_page(world, monkeypatch):
+async def test_large_events_are_listed_in_pages(world, monkeypatch):
     """Small ones as many as are asked for."""
     shop = Shop(world)
     ids = [shop.publish("big", {"x": "y" * 400}, key=str(n)) for n in range(5)][::-1]

@@ -71,7 +71,7 @@ async def test_question_is_listed_and_answered_by_one_of_its_choices(world):
 
 
 @pytest.mark.asyncio
-async def test_delivery_is_shown_and_replayed(world):
+async def test_delivery_is_displayed_and_replayed(world):
     """As it came, to those who see its automation; the replay is a new one."""
     announce(world.store, PAY, BACKUP, triggers=(hook("pay"),))
     command = AcceptDelivery(id="d_1", trigger="pay/webhook", key="k", body_hash="h", body=b'{"n": 1}')
@@ -148,7 +148,7 @@ async def test_last_lines_of_a_run_come_first_where_they_are_wanted(world):
 
 
 @pytest.mark.asyncio
-async def test_what_is_sealed_is_opened_by_who_has_the_codec(tmp_path):
+async def test_sealed_value_is_opened_by_a_codec_holder(tmp_path):
     """Values in and out; without it they stay closed and say so, and nothing is added in plain."""
     world = sqlite_world(tmp_path, Sealing(ReversingCodec()))
     run = (await world.post("/automations/pay/runs", input={"amount": 7}))["run"]

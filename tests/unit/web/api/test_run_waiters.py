@@ -165,7 +165,7 @@ async def test_client_that_others_keep_from_waiting_polls(world, monkeypatch):
     assert pauses[0] == client_module._FIRST_POLL_INTERVAL_S
 
 
-async def test_client_that_goes_leaves_its_room(world):
+async def test_disconnected_client_frees_its_slot(world):
     """Its connection ends: nothing waits for nobody."""
     handle = await client_of(world).start("pay", amount=1)
     gone = asyncio.Event()
@@ -193,7 +193,7 @@ async def test_client_that_goes_leaves_its_room(world):
     assert world.api.run_waits.open == 0
 
 
-async def test_request_that_finds_no_room_keeps_its_place(world, monkeypatch):
+async def test_request_without_a_slot_keeps_its_place(world, monkeypatch):
     """It is answered like every other: a wait for which there is no room is no way around the limit of requests."""
     monkeypatch.setattr(run_waiters, "MOST", 0)
     places = RequestSlots(1, 1)
@@ -210,7 +210,7 @@ async def test_request_that_finds_no_room_keeps_its_place(world, monkeypatch):
     assert places.take("10.0.0.1") is None
 
 
-async def test_token_that_is_revoked_during_the_wait_is_shown_nothing(world):
+async def test_token_revoked_during_the_wait_gets_nothing(world):
     """The answer comes up to half a minute after the token was checked."""
     handle = await client_of(world).start("pay", amount=1)
     waiting = asyncio.ensure_future(world.ask("GET", f"/runs/{handle.id}", params={"wait": 30}))
@@ -220,7 +220,7 @@ async def test_token_that_is_revoked_during_the_wait_is_shown_nothing(world):
     assert (await waiting).status_code == 401
 
 
-async def test_token_that_may_see_less_after_the_wait_is_shown_less(world):
+async def test_token_restricted_during_the_wait_gets_less(world):
     """It is of other automations now."""
     handle = await client_of(world).start("pay", amount=1)
     waiting = asyncio.ensure_future(world.ask("GET", f"/runs/{handle.id}", params={"wait": 30}))

@@ -35,7 +35,7 @@ def request_scope(method="GET", path="/api/v1/runs", **headers):
 
 
 @pytest.mark.asyncio
-async def test_every_route_stands_behind_the_gate_or_is_a_named_door(site):
+async def test_every_route_is_authenticated_or_named_public(site):
     """Whatever is added is closed until it is named; the doors are those of the decision, no more."""
     assert (PUBLIC_PATHS, SIGN_IN_PATHS) == (
         ("/healthz", "/readyz", "/metrics", "/i/", "/assets/"),
@@ -92,7 +92,7 @@ async def test_token_makes_a_visitor_and_nothing_else_does(site):
 
 
 @pytest.mark.asyncio
-async def test_what_was_taken_away_counts_at_the_next_request(site):
+async def test_revoked_access_counts_at_the_next_request(site):
     """A revoked token, a changed role, a session that was ended."""
     text, browser = site.token(), site.browser()
     await browser.sign_in("bob")
@@ -191,7 +191,7 @@ async def test_pages_of_others_do_not_read_the_api(site, site_of, status):
 
 
 @pytest.mark.asyncio
-async def test_crowd_is_told_to_come_back_and_probes_are_answered(site, monkeypatch):
+async def test_excess_requests_get_retry_after_and_probes_are_answered(site, monkeypatch):
     """A hundred are answered at a time; a stream takes no place of theirs, and who is gone gives its own back."""
     monkeypatch.setattr(site.app, "_slots", RequestSlots(2, 2))
     gone, inside = asyncio.Event(), []
@@ -216,7 +216,7 @@ async def test_crowd_is_told_to_come_back_and_probes_are_answered(site, monkeypa
 
 
 @pytest.mark.asyncio
-async def test_session_that_is_over_lets_nobody_in(site, monkeypatch):
+async def test_ended_session_gives_no_access(site, monkeypatch):
     """Idle for too long: the cookie alone means nothing."""
     browser = site.browser()
     await browser.sign_in()
@@ -239,7 +239,7 @@ async def test_visits_are_noted_now_and_then(site, monkeypatch):
 
 
 @pytest.mark.asyncio
-async def test_who_is_still_let_in_is_asked_for_all_at_once(site, monkeypatch):
+async def test_current_visitors_are_read_at_once(site, monkeypatch):
     """The same visitors as each request by itself would have; what was taken away is not among them, nor what is over."""
     texts = [site.token(name) for name in ("bot1", "bot2", "bot3")]
     browsers = [site.browser(), site.browser()]
@@ -270,7 +270,7 @@ async def test_who_is_still_let_in_is_asked_for_all_at_once(site, monkeypatch):
 
 
 @pytest.mark.asyncio
-async def test_who_asks_too_often_is_told_so(site):
+async def test_frequent_requests_get_429(site):
     """A stranger sooner than somebody who is known; another address is not touched."""
     text = site.token()
     answers = [await site.auth.authenticator.visitor(request_scope()) for _ in range(100)]
@@ -281,7 +281,7 @@ async def test_who_asks_too_often_is_told_so(site):
 
 
 @pytest.mark.asyncio
-async def test_store_that_is_away_lets_nobody_in(site):
+async def test_unreachable_store_gives_no_access(site):
     """It fails closed, and says that it is not the asker's fault."""
     browser = site.browser()
     await browser.sign_in()
@@ -295,7 +295,7 @@ async def test_store_that_is_away_lets_nobody_in(site):
 
 
 @pytest.mark.asyncio
-async def test_store_that_goes_away_within_a_request_is_told(site, monkeypatch):
+async def test_store_that_goes_away_within_a_request_is_reported(site, monkeypatch):
     """Between the gate's look and the page's own: a sentence, and no fault of ours."""
     browser = site.browser()
     await browser.sign_in()
@@ -314,7 +314,7 @@ async def test_store_that_goes_away_within_a_request_is_told(site, monkeypatch):
 
 
 @pytest.mark.asyncio
-async def test_pages_are_closed_where_others_reach_them_and_nobody_may_come_in(tmp_path):
+async def test_public_pages_are_closed_without_a_person(tmp_path):
     """It says what to do; probes go on. With the first person the pages open."""
     site = Site(tmp_path / "s.db", is_local_only=False, people=False)
     browser = site.browser()
@@ -396,7 +396,7 @@ async def test_request_with_two_lengths_is_refused(site):
 
 
 @pytest.mark.asyncio
-async def test_stranger_is_judged_before_its_form_is_read(site, monkeypatch):
+async def test_stranger_is_evaluated_before_its_form_is_read(site, monkeypatch):
     """Nothing of a form is read of an address that asked too often, of another site, or at a page for known visitors."""
     read = []
 

@@ -44,7 +44,7 @@ async def test_browser_leaves_with_what_has_to_come_back():
 
 
 @pytest.mark.asyncio
-async def test_address_that_nobody_can_ask_is_told():
+async def test_address_that_no_one_can_ask_is_reported():
     """As any other that does not answer."""
     async with httpx2.AsyncClient() as client:
         with pytest.raises(ArgumentError, match="does not answer"):

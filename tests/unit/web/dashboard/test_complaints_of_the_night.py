@@ -59,7 +59,7 @@ async def test_temporal_ui_312_trace_that_is_ten_miles_of_json(world):
 
 
 @pytest.mark.asyncio
-async def test_temporal_ui_136_what_healed_looks_fatal(world):
+async def test_temporal_ui_136_recovered_failure_seems_fatal(world):
     """A failed attempt of a run that succeeded is on record, and nothing about the run is bad."""
     run = claimed(world)
     failure = Failure("OSError", "io", "try 1 broke")
@@ -89,7 +89,7 @@ async def test_dagster_3790_and_17378_red_square_leads_elsewhere_than_to_the_log
 
 
 @pytest.mark.asyncio
-async def test_dagster_5236_on_a_phone_nobody_finds_which_step_failed_by_what(world):
+async def test_dagster_5236_failed_step_is_first_on_a_phone(world):
     """Both stand before all else, and the page is as wide as the phone."""
     text = await world.get(f"/r/{failed(world)}")
     main = text.partition("<main")[2]
@@ -202,7 +202,7 @@ async def test_hatchet_934_filters_that_are_not_on_the_screen(world):
 
 
 @pytest.mark.asyncio
-async def test_healthchecks_915_time_of_grace_that_is_told_to_no_program(world):
+async def test_healthchecks_915_grace_time_missing_in_the_api(world):
     """Late is a state of its own in the API, on the page, and a filter of both; so is silent."""
     for state in ("late", "silent"):
         assert (await api(world, f"/standings?state={state}"))["items"] == []

@@ -24,7 +24,7 @@ from tests.unit.web.dashboard.shop import Shop
 
 
 @pytest.mark.asyncio
-async def test_query_that_cannot_be_used_is_told(world):
+async def test_query_that_cannot_be_used_is_reported(world):
     """By name; nothing is guessed."""
     assert "unknown field `colour`" in printed_text(await world.get("/audit-log?colour=red", status=400))
     assert printed_text(await world.get("/audit-log?limit=0", status=400)).startswith("limit: ")
@@ -124,7 +124,7 @@ def test_stored_values_leave_without_their_secrets(kind):
 
 
 @pytest.mark.asyncio
-async def test_event_leaves_as_its_page_shows_it(world):
+async def test_event_leaves_as_its_page_displays_it(world):
     """Neither with what is named like a secret: the file goes further than the page."""
     event = Shop(world).publish("paid", {"password": "pw-123456", "id": 7})
     for path in ("/events", f"/events/{event}", "/events?as=json", "/events?as=csv"):
@@ -145,7 +145,7 @@ async def test_large_events_leave_whole(world):
 
 
 @pytest.mark.asyncio
-async def test_what_was_done_is_told_above_the_page(world):
+async def test_confirmation_is_above_the_page(world):
     """To whoever did it; pressed twice on one page it is done once, and what cannot be done is told in place."""
     world.store.apply(AcquireLock("night <b>", "backup", None))
     text = await world.get("/locks")
@@ -164,7 +164,7 @@ async def test_what_was_done_is_told_above_the_page(world):
 
 
 @pytest.mark.asyncio
-async def test_page_on_which_nothing_could_be_done_stands_still(world):
+async def test_page_without_operations_does_not_refresh(world):
     """Asked for again by itself it would be without what was typed; one that shows what is there moves."""
     assert 'data-nouns="automations runs incidents"' in await world.get("/a/pay")
     answer = await world.submit("/a/pay", "pause", **{"for": "nonsense", "reason": "why <b>"})
@@ -175,7 +175,7 @@ async def test_page_on_which_nothing_could_be_done_stands_still(world):
 
 
 @pytest.mark.asyncio
-async def test_what_no_database_takes_is_no_form(world, monkeypatch):
+async def test_form_that_no_database_accepts_is_refused(world, monkeypatch):
     """Neither a field with NUL nor a link with one asks the store for anything."""
     assert (await world.submit("/a/pay", "pause", reason="a\x00b")).status_code == 413
     monkeypatch.setattr(operation_result, "audit_row_of_command", lambda reader, command: pytest.fail(repr(command)))
@@ -194,7 +194,7 @@ async def test_form_is_as_bounded_as_a_body_of_the_api(world):
 
 
 @pytest.mark.asyncio
-async def test_command_id_tells_nothing_of_what_was_typed(world):
+async def test_command_id_reports_nothing_of_what_was_typed(world):
     """Two sessions that send the same form have two ids: whoever reads one cannot try out what was typed."""
     first, second = await world.browser("ana"), await world.browser("olga")
     for browser in (first, second, first):
@@ -204,7 +204,7 @@ async def test_command_id_tells_nothing_of_what_was_typed(world):
 
 
 @pytest.mark.asyncio
-async def test_path_below_a_door_leads_to_no_page(world):
+async def test_path_below_an_endpoint_is_no_page(world):
     """Assets and links stand outside of the gate: what lies below them is there, or nowhere."""
     for who in ("ana", "nobody"):
         browser = await world.browser(who)
@@ -214,7 +214,7 @@ async def test_path_below_a_door_leads_to_no_page(world):
 
 
 @pytest.mark.asyncio
-async def test_sentence_is_told_though_every_thread_waits(world, monkeypatch):
+async def test_message_is_displayed_while_every_thread_waits(world, monkeypatch):
     """Whoever asks while slow reads have all the threads is answered all the same."""
     assert "<html" in await world.get("/nothing", status=404)
     monkeypatch.setattr(pages_asgi, "_RESULT_WITHIN_S", 0.01)

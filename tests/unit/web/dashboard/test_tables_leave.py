@@ -138,7 +138,7 @@ async def test_tables_of_an_automation_leave(world):
 
 
 @pytest.mark.asyncio
-async def test_what_arrived_leaves_without_what_proves_its_sender(world):
+async def test_exported_delivery_has_no_credentials(world):
     """As the page shows it; a trigger leaves with its figures and with what came for it."""
     shop = Shop(world)
     delivery = shop.arrive()

@@ -29,7 +29,7 @@ async def get(assets, path, **headers):
         ("bad.svg", "image/svg+xml"),
     ],
 )
-async def test_asset_is_served_under_its_hash_alone(name, kind):
+async def test_asset_is_served_under_its_hash_only(name, kind):
     """Packed for whoever takes it packed; another version's name is told as that."""
     assets = Assets()
     path = assets.path(name)

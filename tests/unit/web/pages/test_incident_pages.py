@@ -87,7 +87,7 @@ def site(tmp_path):
 
 
 @pytest.mark.asyncio
-async def test_link_that_is_looked_at_changes_nothing(site):
+async def test_opening_a_link_changes_nothing(site):
     """A scanner opens it twenty times by GET and HEAD; afterwards the button works."""
     before = site.rows()
     for _ in range(20):
@@ -111,7 +111,7 @@ async def test_button_works_once(site):
 
 
 @pytest.mark.asyncio
-async def test_what_others_say_is_text(site):
+async def test_foreign_text_is_escaped(site):
     """Nothing of an error runs, whatever it says; nothing is loaded from elsewhere or kept."""
     answer = await site.ask("GET")
     assert "<script>" not in answer.text
@@ -127,7 +127,7 @@ async def test_what_others_say_is_text(site):
 @pytest.mark.parametrize(
     "headers", [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "none"}, {"origin": "https://evil.example"}, {}]
 )
-async def test_other_sites_cannot_press(site, headers):
+async def test_other_sites_cannot_submit(site, headers):
     """Nor can what says nothing of where it comes from."""
     assert (await site.submit("resolve", headers=headers)).status_code == 403
     assert site.state == "open"
@@ -143,7 +143,7 @@ async def test_host_header_leads_to_no_other_page(site, host):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("origin", ["https://ops.example.com", "http://here"])
-async def test_browser_without_fetch_metadata_can_press(site, origin):
+async def test_browser_without_fetch_metadata_can_submit(site, origin):
     """Its origin is ours, by the public address or by the one that it asked."""
     assert (await site.submit("resolve", headers={"origin": origin})).status_code == 200
     assert site.state == "resolved"
@@ -186,14 +186,14 @@ async def test_form_that_never_ends_is_not_waited_for(site, monkeypatch):
 
 
 @pytest.mark.asyncio
-async def test_unknown_act_does_nothing(site):
+async def test_unknown_operation_does_nothing(site):
     """A form that was made up is told so."""
     assert "there is no act" in (await site.submit("delete")).text
     assert site.operations() == []
 
 
 @pytest.mark.asyncio
-async def test_runbook_of_a_docstring_stands_on_the_page(site):
+async def test_runbook_of_a_docstring_is_on_the_page(site):
     """Its words, as text; without one nothing is said of it."""
     assert "Runbook" not in (await site.ask("GET")).text
     definition = Definition(

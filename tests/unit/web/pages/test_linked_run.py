@@ -39,7 +39,7 @@ async def test_incident_leads_to_its_error_its_run_and_its_retry(site):
     assert f'href="/ms/i/{site.token}/run"' in text
 
 
-async def test_run_is_shown_and_continued_from_its_page(site):
+async def test_run_is_displayed_and_continued_from_its_page(site):
     """Looked at it changes nothing; pressed it is continued once, on record as by the link; then it says how it stands."""
     before = (site.rows(), site.operations())
     for _ in range(3):
@@ -60,7 +60,7 @@ async def test_run_is_shown_and_continued_from_its_page(site):
 
 
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {}])
-async def test_other_sites_cannot_press_it(site, headers):
+async def test_other_sites_cannot_submit_it(site, headers):
     """As on the incident's page."""
     seen = await site.seen()
     answer = await site.ask("POST", f"/i/{site.token}/run", data={"act": "retry", "seen": seen}, headers=headers)
@@ -83,7 +83,7 @@ async def test_page_runs_and_loads_nothing_of_others(site):
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
-async def test_what_a_retry_cannot_mend_has_no_button(site):
+async def test_failure_that_a_retry_cannot_fix_has_no_button(site):
     """Whether the effect happened only a person knows: the page says with which commands."""
     end_again(
         site,
@@ -98,7 +98,7 @@ async def test_what_a_retry_cannot_mend_has_no_button(site):
     assert "it did not happen" in text
 
 
-async def test_of_many_steps_the_last_ones_and_the_one_that_stopped_it_are_shown(site):
+async def test_of_many_steps_the_last_ones_and_the_one_that_stopped_it_are_displayed(site):
     """However many there are, and however early it was."""
     end_again(
         site,
@@ -115,7 +115,7 @@ async def test_of_many_steps_the_last_ones_and_the_one_that_stopped_it_are_shown
     assert "Of many, the last ones" in text
 
 
-async def test_link_of_what_names_no_run_shows_none(site):
+async def test_link_without_a_run_has_no_run_page(site):
     """An incident of silence has a page, and no run behind it."""
     finding = Finding(subject=Subject("sync", IncidentKind.SILENCE), severity=Severity.PAGE, text="silent", since_at=1)
     site.stage.do(RecordEvaluation(started_at=site.clock.now(), found=(EvaluatedFinding(id="i_02", finding=finding),)))
@@ -147,7 +147,7 @@ async def test_settled_run_has_no_needless_button_and_names_no_one(site):
     assert "customer is gone" not in text
 
 
-async def test_page_shows_the_new_state_after_a_press(site):
+async def test_page_has_the_new_state_after_a_submit(site):
     """While a continued run moves, the page loads itself again; then until its success has ended the incident. A failed one does not."""
     assert "refresh" not in (await site.ask("GET")).headers
     answer = await site.ask("POST", data={"act": "retry", "seen": await site.seen()}, headers=OWN)

@@ -44,7 +44,7 @@ async def return_from_provider(browser, provider, back="", **answer):
 
 
 @pytest.mark.asyncio
-async def test_whom_the_provider_knows_comes_in(site, provider):
+async def test_person_of_the_provider_is_signed_in(site, provider):
     """With the role of the groups, as the name that it says; pages are open to others because there is a provider."""
     browser = site.browser()
     assert provider.issuer.removeprefix("http://") in (await browser.get("/sign-in")).text
@@ -74,7 +74,7 @@ async def test_client_proves_itself_in_the_form_where_the_provider_wants_that(si
         {"email": "<script>alert(1)</script>"}, {"email": "local"}, {"email": "ana"},
     ],
 )  # fmt: skip
-async def test_what_is_not_for_us_lets_nobody_in(site, provider, lies):
+async def test_token_for_another_audience_gives_no_access(site, provider, lies):
     """Another sign-in, client or time; no group, no name, the name of somebody else."""
     site.add("ana", Role.ADMIN)
     provider.lies = lies
@@ -88,7 +88,7 @@ async def test_what_is_not_for_us_lets_nobody_in(site, provider, lies):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("forgery", FORGERIES)
-async def test_what_the_provider_did_not_sign_lets_nobody_in(site, provider, forgery):
+async def test_unsigned_token_gives_no_access(site, provider, forgery):
     """Whoever answers in its place, or changes what it says, has none of its keys."""
     provider.forgery = forgery
     browser = site.browser()
@@ -137,7 +137,7 @@ async def test_key_that_the_provider_took_back_counts_for_an_hour_at_most(site, 
 
 
 @pytest.mark.asyncio
-async def test_keys_that_are_away_let_nobody_in(site, provider):
+async def test_unreachable_keys_give_no_access(site, provider):
     """What cannot be checked is not believed; the next sign-in looks again."""
     provider.away = {"/keys"}
     answer = await return_from_provider(site.browser(), provider)
@@ -148,7 +148,7 @@ async def test_keys_that_are_away_let_nobody_in(site, provider):
 
 
 @pytest.mark.asyncio
-async def test_sign_in_says_what_is_not_installed(tmp_path, provider, monkeypatch):
+async def test_sign_in_states_what_is_not_installed(tmp_path, provider, monkeypatch):
     """The form for names and passwords stays."""
     monkeypatch.setitem(sys.modules, "authlib.oidc.core", None)
     oidc = OidcSettings(issuer=provider.issuer, client_id="mainspring", **OPTIONS)
@@ -179,7 +179,7 @@ async def test_answer_counts_once_and_in_the_browser_that_left(site, provider):
 
 
 @pytest.mark.asyncio
-async def test_sign_in_that_took_too_long_begins_anew(site, provider, monkeypatch):
+async def test_sign_in_that_took_too_long_restarts(site, provider, monkeypatch):
     """Ten minutes, as a start-up link."""
     browser = site.browser()
     code, state = provider.sign_in((await browser.get("/oidc/start")).headers["location"])
@@ -190,7 +190,7 @@ async def test_sign_in_that_took_too_long_begins_anew(site, provider, monkeypatc
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("status", "answer"), [(500, None), (200, b"<html>"), (200, b"x" * 300_000), (302, None)])
-async def test_provider_that_fails_is_told(site, provider, status, answer):
+async def test_provider_that_fails_is_reported(site, provider, status, answer):
     """As a sentence, without what was sent to it."""
     browser = site.browser()
     left = await browser.get("/oidc/start")
@@ -204,7 +204,7 @@ async def test_provider_that_fails_is_told(site, provider, status, answer):
 
 
 @pytest.mark.asyncio
-async def test_refusal_is_told_by_its_word(site, provider):
+async def test_refusal_is_reported_by_its_word(site, provider):
     """With what to look at where it is ours to mend; what is no such word is not repeated."""
     browser = site.browser()
     for word, is_displayed in (("access_denied", True), ("<b>Call me</b>", False), ("", False)):
@@ -227,7 +227,7 @@ async def test_refusal_is_told_by_its_word(site, provider):
 
 
 @pytest.mark.asyncio
-async def test_provider_that_is_away_is_told(tmp_path, provider):
+async def test_provider_that_is_away_is_reported(tmp_path, provider):
     """The form for names and passwords stays; nothing of ours is broken."""
     oidc = replace(OidcSettings(client_id="mainspring", **OPTIONS), issuer=provider.issuer)
     site = Site(tmp_path / "s.db", oidc=oidc)

@@ -70,7 +70,7 @@ async def test_guessing_gets_slower(site):
 
 
 @pytest.mark.asyncio
-async def test_wait_is_told_as_long_as_it_is(site, monkeypatch):
+async def test_wait_is_reported_with_its_length(site, monkeypatch):
     """To people and to programs: whoever comes sooner is sent away again."""
 
     def busy(*_):
@@ -102,7 +102,7 @@ async def test_planted_session_is_not_the_one_that_is_signed_in(site):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}, {}])
-async def test_other_sites_cannot_sign_anybody_in(site, headers):
+async def test_other_sites_cannot_sign_a_person_in(site, headers):
     """Else somebody could work as somebody else without knowing."""
     answer = await site.browser().sign_in(headers=headers)
     assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
@@ -178,7 +178,7 @@ async def test_sign_in_leads_to_our_own_pages_only(site, back, location):
 
 
 @pytest.mark.asyncio
-async def test_what_a_link_says_is_text(site):
+async def test_text_of_a_link_is_escaped(site):
     """Nothing of it runs in the page."""
     page = (await site.browser().get("/sign-in", params={"next": HOSTILE})).text
     assert "<script>" not in page

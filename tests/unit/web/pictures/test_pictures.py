@@ -34,7 +34,7 @@ marks = st.lists(
 
 
 @given(marks)
-def test_strip_draws_the_newest_within_its_frame(runs):
+def test_strip_renders_the_newest_within_its_frame(runs):
     """At the right, none outside, the tone of each its state's."""
     found = draw_strip(runs, 50, 10**9)
     assert (len(found.linked), found.paths) == (min(len(runs), 50), [])
@@ -46,7 +46,7 @@ def test_strip_draws_the_newest_within_its_frame(runs):
         assert found.linked[-1].x == found.width - found.linked[-1].width
 
 
-def test_strip_tells_in_words_what_it_shows():
+def test_strip_reports_in_words_what_it_displays():
     """For whoever does not see it; a run that goes on is as high as it has taken so far."""
     done = RunMark("r1", RunState.SUCCEEDED, None, None, 0, 0, 1_000)
     going = RunMark("r2", RunState.RUNNING, None, None, 0, 0, None)
@@ -58,7 +58,7 @@ def test_strip_tells_in_words_what_it_shows():
 
 
 @given(marks, st.integers(0, 6))
-def test_brief_strip_draws_each_run_once_and_leads_to_the_newest_that_stopped(runs, links):
+def test_brief_strip_renders_each_run_once_and_leads_to_the_newest_that_stopped(runs, links):
     """None is lost, and what is no link is drawn where it would be."""
     whole, found = draw_strip(runs, 50, 10**9), draw_brief_strip(runs, 50, 10**9, links)
     stopped = [run.run for run in runs[:50] if run.state in REOPENABLE_STATES][:links]
@@ -92,7 +92,7 @@ def test_heat_is_darker_the_more_failed(hours):
     assert (max(square.level for square in found.squares) == 5) == bool(found.failed)
 
 
-def test_expected_says_what_did_not_come():
+def test_expected_lists_missing_runs():
     """What may still come is not lost yet; what was left out on purpose is told as that."""
     past = [
         PastDueTime(schedule="a", due_at=MONDAY, run="r1", state=RunState.SUCCEEDED, came_at=MONDAY + 60_000),
@@ -143,7 +143,7 @@ def test_layers_draw_any_graph(graph):
         assert line.back == (places[a][0] >= places[b][0])
 
 
-def test_layers_stand_in_the_order_of_what_starts_what():
+def test_layers_follow_the_order_of_starts():
     """Behind the last of those that lead to it; a long name is cut."""
     found = draw_layered_graph(["a", "b", "c" * 40], [("a", "b", ""), ("b", "c" * 40, ""), ("a", "c" * 40, "with b")])
     xs = [box.x for box in found.boxes]

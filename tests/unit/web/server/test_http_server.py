@@ -23,7 +23,7 @@ def test_accepted_connections_send_small_answers_at_once():
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_address_that_cannot_be_had_is_told_with_its_setting():
+def test_address_that_cannot_be_had_is_reported_with_its_setting():
     """One that another process has, and one that is nobody's."""
     with open_socket("127.0.0.1:0", "web.bind") as other:
         with pytest.raises(ConfigError, match="another process listens there") as refused:

@@ -50,7 +50,7 @@ async def test_same_delivery_from_many_connections_starts_one_run(tmp_path):
         assert w.rows("select count(*) from runs") == [(1,)]
 
 
-async def test_same_id_with_another_body_is_refused_and_shown(tmp_path):
+async def test_same_id_with_another_body_is_refused_and_displayed(tmp_path):
     """409; the first one stays as it is."""
     async with world(tmp_path) as w:
         await w.ask("/orders", ORDER)
@@ -97,7 +97,7 @@ BAD = [
 ]  # fmt: skip
 
 
-async def test_bad_request_is_told_what_is_wrong_with_it(tmp_path):
+async def test_bad_request_gets_its_reason(tmp_path):
     """As a problem document with a code, and nothing of it starts."""
     async with world(tmp_path) as w:
         for path, body, headers, status, code, at in BAD:
@@ -200,7 +200,7 @@ async def test_body_has_a_limit_of_the_listener_and_one_of_its_webhook(tmp_path)
         assert w.app.admission.bytes == 0
 
 
-async def test_body_that_could_not_be_kept_is_refused_at_the_door(tmp_path):
+async def test_body_that_could_not_be_stored_is_rejected(tmp_path):
     """What a run is given is a value of the store: a listener that takes more would only let it fail later."""
     async with world(tmp_path, max_body=1024 * 1024) as w:
         answer = await w.ask("/orders", Request(b'{"id": "1", "x": "' + b"x" * DEFAULT_LIMIT + b'"}', TOKEN))
@@ -214,7 +214,7 @@ async def test_body_that_could_not_be_kept_is_refused_at_the_door(tmp_path):
         assert "max_body" in (await w.ask("/standard", small)).json["detail"]
 
 
-async def test_large_body_is_checked_beside_the_others(tmp_path):
+async def test_large_body_is_checked_next_to_the_others(tmp_path):
     """In a thread, with the same verdict."""
     async with world(tmp_path) as w:
         lines = [{"sku": "a" * 20, "qty": n} for n in range(4_000)]
@@ -233,7 +233,7 @@ async def test_filtered_delivery_waits_for_its_filter(tmp_path):
         assert w.rows("select state, filtered from deliveries") == [("received", 1)]
 
 
-async def test_before_the_store_has_answered_nobody_knows_which_paths_there_are(tmp_path):
+async def test_paths_are_unknown_before_the_store_answers(tmp_path):
     """503, never 404; once it has, and for as long as it is away afterwards, the last good table counts."""
     async with world(tmp_path, is_open=False) as w:
         answer = await w.ask("/orders", ORDER)
@@ -284,7 +284,7 @@ async def test_table_that_cannot_be_read_leaves_the_last_good_one(tmp_path, monk
         assert (await w.ask("/orders", ORDER)).status == 202
 
 
-async def test_store_that_is_away_is_told_and_tables_go_on(tmp_path, monkeypatch):
+async def test_store_that_is_away_is_reported_and_tables_go_on(tmp_path, monkeypatch):
     """503 with a time to come again; what was sent then and comes again counts once."""
     async with world(tmp_path) as w:
         real = w.intake.intake.store
@@ -302,7 +302,7 @@ async def test_store_that_is_away_is_told_and_tables_go_on(tmp_path, monkeypatch
         assert w.rows("select count(*) from runs") == [(1,)]
 
 
-async def test_sender_is_not_kept_waiting_for_a_store_that_stands_still(tmp_path, monkeypatch):
+async def test_sender_does_not_wait_for_a_stuck_store(tmp_path, monkeypatch):
     """Its place stays taken until the store has answered, so that memory is bounded; others are told to come back."""
     async with world(tmp_path, at_once=3) as w:
         may_continue = asyncio.Event()
@@ -360,7 +360,7 @@ async def test_refusal_of_the_store_becomes_a_status(tmp_path, monkeypatch):
             assert (first_answer.status, first_answer.headers.get("retry-after")) == (status, wait)
 
 
-async def test_fault_of_ours_is_told_as_one_and_ends_nothing(tmp_path, monkeypatch, caplog):
+async def test_fault_of_ours_is_reported_as_one_and_ends_nothing(tmp_path, monkeypatch, caplog):
     """500 without a word of what it was; the log has it."""
     async with world(tmp_path) as w:
 
@@ -473,7 +473,7 @@ async def test_store_that_was_given_up_may_be_cancelled(tmp_path, monkeypatch, c
         assert w.app.admission.inside == 0
 
 
-async def test_secret_that_is_not_set_is_told_in_the_log_once(tmp_path, caplog):
+async def test_secret_that_is_not_set_is_reported_in_the_log_once(tmp_path, caplog):
     """By how to set it; the sender hears 503, for it is not to blame."""
     async with world(tmp_path) as w:
         with caplog.at_level(logging.ERROR):
@@ -501,7 +501,7 @@ async def test_sender_that_goes_away_is_not_answered(tmp_path):
         assert w.app.admission.bytes == 0
 
 
-async def test_webhook_that_this_process_cannot_read_is_told_once_and_answered_503(tmp_path, monkeypatch, caplog):
+async def test_webhook_that_this_process_cannot_read_is_reported_once_and_answered_503(tmp_path, monkeypatch, caplog):
     """It is there, only not for us: a sender that hears 404 may never come back. One that was read before goes on as it was."""
     async with world(tmp_path) as w:
 
@@ -534,7 +534,7 @@ async def test_webhook_that_this_process_cannot_read_is_told_once_and_answered_5
         assert caplog.text.count("'order/webhook' in the store cannot be read") == 1
 
 
-async def test_table_that_could_be_read_in_between_is_told_again(tmp_path, monkeypatch, caplog):
+async def test_table_outage_after_a_recovery_is_reported_again(tmp_path, monkeypatch, caplog):
     """The same fault on another day is another fault."""
     async with world(tmp_path) as w:
         real, refreshes = TriggerCache.refresh, []
@@ -554,7 +554,7 @@ async def test_table_that_could_be_read_in_between_is_told_again(tmp_path, monke
 
 
 @pytest.mark.parametrize(("padding", "in_thread"), [(0, False), (60_000, False), (70_000, True)])
-async def test_large_body_alone_is_made_ready_in_a_thread(tmp_path, monkeypatch, padding, in_thread):
+async def test_only_a_large_body_is_prepared_in_a_thread(tmp_path, monkeypatch, padding, in_thread):
     """Once, and not again on its way to the store: a small one is done in less time than a thread takes."""
     made = []
 
@@ -570,7 +570,7 @@ async def test_large_body_alone_is_made_ready_in_a_thread(tmp_path, monkeypatch,
     assert made == [in_thread]
 
 
-async def test_codec_that_fails_refuses_nobody(tmp_path, monkeypatch, caplog):
+async def test_failed_codec_refuses_no_sender(tmp_path, monkeypatch, caplog):
     """503, and the same again is taken in; nothing is kept as refused."""
     async with world(tmp_path) as w:
 

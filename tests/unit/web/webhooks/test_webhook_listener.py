@@ -21,7 +21,7 @@ from tests.unit.web.test_web import HostChecks, ask
 pytestmark = pytest.mark.asyncio
 
 
-async def test_address_that_is_taken_is_told_and_tried_again(tmp_path, monkeypatch, caplog):
+async def test_address_that_is_taken_is_reported_and_tried_again(tmp_path, monkeypatch, caplog):
     """The process is not ready as long as there are webhooks that it cannot take in; probes and figures go on."""
     monkeypatch.setattr(webhook_listener, "_AGAIN_S", 0.02)
     real, opened = webhook_listener.open_socket_at, []

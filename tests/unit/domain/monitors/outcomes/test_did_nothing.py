@@ -20,7 +20,7 @@ def has_findings(evaluations: list[Evaluation]) -> list[bool]:
     return [evaluation.finding is not None for evaluation in evaluations]
 
 
-def test_backup_of_twenty_bytes_is_told_until_one_of_the_usual_size() -> None:
+def test_backup_of_twenty_bytes_is_reported_until_one_of_the_usual_size() -> None:
     """At most as loud as notify; a tenth of what is usual is enough."""
     automation = watched(ends=(end(T0, size=20),), sizes=USUAL, tier=Severity.PAGE)
     (finding,) = found(KIND, automation, T0)
@@ -35,7 +35,7 @@ def test_backup_of_twenty_bytes_is_told_until_one_of_the_usual_size() -> None:
     assert found(KIND, watched(ends=(end(T0, size=2 * GB), end(T0 - DAY, size=20)), sizes=USUAL), T0) == []
 
 
-def test_what_was_told_is_well_only_at_twice_the_limit() -> None:
+def test_open_incident_recovers_at_twice_the_limit() -> None:
     """So that nothing flaps at the limit; a failure in between changes nothing, nor does an end of unknown size."""
     known_open = frozenset({Subject("backup", KIND)})
     for size, wrong in ((GB // 5, True), (2 * GB // 5 - 1, True), (2 * GB // 5, False)):
@@ -59,7 +59,7 @@ def test_what_was_told_is_well_only_at_twice_the_limit() -> None:
     ],
     ids=["too few", "too short", "sometimes empty", "nothing"],
 )
-def test_nothing_is_said_before_it_is_learned_nor_of_what_may_be_empty(known: OutputSizes) -> None:
+def test_no_finding_before_learning_or_where_empty_is_usual(known: OutputSizes) -> None:
     """Twenty successes over two weeks; empty a week apart is as usual as anything."""
     assert found(KIND, watched(ends=(end(T0, size=0),), sizes=known), T0) == []
 
@@ -87,7 +87,7 @@ def test_outputs_that_vary_are_no_findings(name: str, a_day: int) -> None:
         assert not any(has_findings(list(of_runs(draw_sample(SERIES[name], 70, a_day, seed)))))
 
 
-def test_bad_day_is_told_again_the_next_time() -> None:
+def test_bad_day_is_reported_again_the_next_time() -> None:
     """It does not become the yardstick: also not when two were bad within a week."""
     days = [[5_000]] * 40
     days[30], days[33], days[36] = [10], [10], [10]
@@ -95,7 +95,7 @@ def test_bad_day_is_told_again_the_next_time() -> None:
 
 
 @given(st.integers(1, 20), st.integers(15, 30))
-def test_new_normal_is_told_for_a_week_and_then_accepted(size: int, first_day: int) -> None:
+def test_new_normal_is_reported_for_a_week_and_then_accepted(size: int, first_day: int) -> None:
     """Eight days: the ninth knows two that lie a week apart. Not within a day or two."""
     days = [[1_000, 1_000]] * first_day + [[size, size]] * 12
     wrong = has_findings(list(of_runs(days)))

@@ -32,7 +32,7 @@ def test_window_counts_where_enough_ended_in_it() -> None:
     assert found(RATE, watched(recent=RecentCounts(succeeded=9, failed=10), ends=ends(*[True] * 20)), T0) == []
 
 
-def test_outage_that_is_over_is_not_told_anew() -> None:
+def test_ended_outage_is_not_reported_again() -> None:
     """Its failures were told when they failed; whoever was told of the rate hears that it is well only once it is."""
     over = ends(*[True] * 5, *[False] * 6)
     assert found(RATE, watched(ends=over), T0) == []
@@ -67,7 +67,7 @@ def test_success_never_makes_the_rate_worse(oks: list[bool]) -> None:
         assert not found(RATE, watched(ends=ends(True, *oks)), T0)
 
 
-def test_one_outage_of_one_thing_is_told_by_its_failures_alone() -> None:
+def test_one_outage_of_one_item_is_reported_only_by_its_failures() -> None:
     """Five failures of one backup are no failure rate too; what fails, succeeds and fails again is."""
     backup = {"kind": "exec"}
     assert found(RATE, watched(ends=ends(*[False] * 5), **backup), T0) == []

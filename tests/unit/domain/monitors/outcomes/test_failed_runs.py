@@ -70,7 +70,7 @@ def test_faults_of_one_cause_are_one_finding() -> None:
     assert second.text == "failed: 403 AccessDenied"
 
 
-def test_attention_says_whom_it_needs() -> None:
+def test_attention_names_the_needed_person() -> None:
     """And leads to the sentences that explain it."""
     (finding,) = found(
         IncidentKind.NEEDS_ATTENTION, MonitorInputs(faults=(fault(state="needs_attention", reason="drift"),)), T0
@@ -79,7 +79,7 @@ def test_attention_says_whom_it_needs() -> None:
 
 
 @given(st.lists(faults, max_size=20))
-def test_each_fault_is_told_exactly_once(known: list[NewFailure]) -> None:
+def test_each_fault_is_reported_exactly_once(known: list[NewFailure]) -> None:
     """Every fault of a kind is counted in one finding, whatever the order of the rows; paused or unknown, it happened."""
     facts, reversed_facts = MonitorInputs(faults=tuple(known)), MonitorInputs(faults=tuple(reversed(known)))
     findings = [finding for kind in KINDS for finding in found(kind, facts, T0)]
@@ -99,7 +99,7 @@ def test_each_fault_is_told_exactly_once(known: list[NewFailure]) -> None:
         ({"kind": "task"}, "failed after all retries: "),
     ],
 )
-def test_what_is_tried_once_used_up_no_retries(known, sentence) -> None:
+def test_run_without_retries_does_not_report_used_retries(known, sentence) -> None:
     """Retries are told of where there were some."""
     facts = MonitorInputs(automations=(watched(**known),), faults=(fault(reason="retries_exhausted"),))
     (finding,) = found(IncidentKind.RETRIES_EXHAUSTED, facts, T0)
@@ -161,7 +161,7 @@ def test_new_failures_are_counted_with_the_members_there_are() -> None:
     assert (finding.facts[MEMBERS_FACT], finding.facts["first_at"]) == ("2 runs failed, 2 open", T0 - HOUR)
 
 
-def test_failures_of_one_thing_are_one_incident_whatever_they_say() -> None:
+def test_failures_of_one_item_are_one_incident_with_any_message() -> None:
     """Other errors, other reasons: the subject is that of the first, or of the incident that is open."""
     same = {"healthy": HealthRule.AUTOMATION}
     faults = [
@@ -180,7 +180,7 @@ def test_failures_of_one_thing_are_one_incident_whatever_they_say() -> None:
     assert assign_subjects(faults, {exhausted}) == [exhausted, exhausted, *other_faults]
 
 
-def test_failures_that_are_settled_before_the_first_look_are_not_counted_as_open() -> None:
+def test_failures_that_are_settled_before_the_first_evaluation_are_not_counted_as_open() -> None:
     """Two failed and succeeded, one failed: one is open, and it is the one to look at. Where all are settled no one is told."""
     fixed = [fault(at=T0 + n, run=f"r_{n}", settled=Settlement.ITEM_SUCCEEDED) for n in (1, 2)]
     open_, given_up = fault(at=T0, run="r_0"), fault(at=T0 + 3, run="r_3", settled=Settlement.DISCARDED)
@@ -193,7 +193,7 @@ def test_failures_that_are_settled_before_the_first_look_are_not_counted_as_open
     assert evaluate(IncidentKind.PERMANENT_ERROR, settled, T0) == []
 
 
-def test_run_that_failed_twice_before_the_first_look_is_counted_once() -> None:
+def test_run_that_failed_twice_before_the_first_evaluation_is_counted_once() -> None:
     """By its later failure."""
     twice = (fault(at=T0, settled=Settlement.FAILED_AGAIN), fault(at=T0 + 1))
     (finding,) = found(IncidentKind.PERMANENT_ERROR, MonitorInputs(automations=(watched(),), faults=twice), T0)

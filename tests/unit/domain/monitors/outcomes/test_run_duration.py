@@ -26,7 +26,7 @@ P99 = 2**16
 buckets = st.dictionaries(st.integers(0, 30), st.integers(1, 100), min_size=1)
 
 
-def test_stated_slow_looks_at_what_runs_and_what_ended() -> None:
+def test_stated_slow_covers_running_and_ended_runs() -> None:
     """slow= is a limit, as loud as the tier."""
     automation = watched(options={"slow": "10m"}, running_since_at=T0, tier=Severity.PAGE)
     assert found(SLOW, automation, T0 + 10 * MINUTE) == []
@@ -37,7 +37,7 @@ def test_stated_slow_looks_at_what_runs_and_what_ended() -> None:
     assert found(SLOW, watched(options={"slow": "10m"}, ends=(end(T0), end(T0, HOUR))), T0) == []
 
 
-def test_learned_slow_is_told_in_the_digest() -> None:
+def test_learned_slow_is_reported_in_the_digest() -> None:
     """More than twice what 99 % took, by half of the newest successes; one slow run is none."""
     slow, usual = end(T0, 2 * P99 + 1), end(T0, P99)
     assert found(SLOW, watched(ends=(slow, usual, usual), history=history()), T0) == []
@@ -47,7 +47,7 @@ def test_learned_slow_is_told_in_the_digest() -> None:
     assert found(SLOW, watched(ends=(border, border), history=history()), T0) == []
 
 
-def test_run_that_hangs_is_told_by_its_tier() -> None:
+def test_run_that_hangs_is_reported_by_its_tier() -> None:
     """Four times what 99 % took, one hour at least."""
     automation = watched(running_since_at=T0, history=history(), tier=Severity.PAGE)
     assert found(SLOW, automation, T0 + HOUR) == []
@@ -76,13 +76,13 @@ def test_peer_healthchecks_11_index_of_fifty_minutes_ends_in_fifteen() -> None:
     assert len(found(FAST, watched(ends=(end(T0, 15 * MINUTE),), history=history({20: 1, 22: 27})), T0 + DAY)) == 1
 
 
-def test_what_is_quick_anyway_is_not_too_fast() -> None:
+def test_short_runs_are_not_too_fast() -> None:
     """Where most runs take less than eight seconds nothing is said."""
     assert found(FAST, watched(ends=(end(T0, 1),), history=history({13: 100})), T0) == []
 
 
 @pytest.mark.parametrize("known", [history({16: 19}), history(over_ms=6 * DAY), history({}, over_ms=0)])
-def test_pace_is_learned_first(known: DurationHistory) -> None:
+def test_durations_are_learned_first(known: DurationHistory) -> None:
     """Twenty runs and seven days."""
     automation = watched(ends=(end(T0, 1),), running_since_at=T0, history=known)
     assert found(FAST, automation, T0 + DAY) == []
@@ -97,7 +97,7 @@ def test_unread_history_makes_unsure() -> None:
     assert evaluate(FAST, automation, T0)[0].unsure is not None
 
 
-def test_pace_of_what_is_off_is_not_judged() -> None:
+def test_durations_of_a_disabled_automation_are_not_evaluated() -> None:
     """Paused, or switched off."""
     known: dict[str, Any] = {"running_since_at": T0, "ends": (end(T0, 1),), "history": history()}
     assert evaluate(SLOW, watched(options={"slow": False}, **known), T0 + DAY) == []

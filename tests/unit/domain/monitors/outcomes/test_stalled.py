@@ -31,7 +31,7 @@ def test_attempt_on_record_is_wrong_at_once() -> None:
         assert act in finding.hint
 
 
-def test_nothing_is_wrong_without_one_or_where_nobody_expects_anything() -> None:
+def test_no_finding_without_a_stall_or_while_paused() -> None:
     """It is well with the next sign."""
     assert evaluate(STALLED, watched(), T0 + DAY) == []
     assert found(STALLED, watched(stalls=(stall(),), retired_at=T0), T0 + DAY) == []

@@ -14,7 +14,7 @@ KIND = IncidentKind.SECRET_DUE
 HOOK = DueSecret("GH_HOOK", "2024-01-01", T0, ("channel ops", "trigger github/webhook"))
 
 
-def test_secret_is_told_two_weeks_ahead_by_its_name_and_users() -> None:
+def test_secret_is_reported_two_weeks_ahead_by_its_name_and_users() -> None:
     """To be mended in daylight: never a page, also after its day."""
     facts = MonitorInputs(secrets=(HOOK,))
     assert found(KIND, facts, T0 - 14 * DAY - 1) == []

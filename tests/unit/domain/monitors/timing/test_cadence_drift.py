@@ -25,7 +25,7 @@ def facts(**punctual: Punctuality | None) -> MonitorInputs:
     return MonitorInputs(automations=(automation,), punctual=punctual)
 
 
-def test_schedule_that_starts_half_as_often_is_told_in_the_digest() -> None:
+def test_schedule_that_starts_half_as_often_is_reported_in_the_digest() -> None:
     """By the schedule that is furthest off, with its arithmetic."""
     (finding,) = found(KIND, facts(x=served(), y=served(15)), T0 + HOUR)
     assert (finding.severity, finding.since_at) == (Severity.DIGEST, T0)
@@ -40,7 +40,7 @@ def test_schedule_that_starts_half_as_often_is_told_in_the_digest() -> None:
     assert "none of the last 30 slots was run" in found(KIND, facts(x=served(), y=served(30)), T0)[0].text
 
 
-def test_schedule_that_starts_late_is_told() -> None:
+def test_schedule_that_starts_late_is_reported() -> None:
     """By a whole period: a line of runs grows, and no slot is skipped."""
     assert found(KIND, facts(x=served(), y=served(lag_ms=MINUTE - 1)), T0) == []
     assert found(KIND, facts(x=served(), y=served(lag_ms=MINUTE)), T0)[0].text.endswith(
@@ -60,7 +60,7 @@ def test_drift_does_not_flap() -> None:
         assert found(KIND, now, T0) == []
 
 
-def test_nothing_is_said_of_few_slots_or_of_what_is_off() -> None:
+def test_no_finding_for_few_slots_or_a_disabled_automation() -> None:
     """Fewer than eight, none at all, paused, without a schedule; unsure before they are read."""
     assert found(KIND, facts(x=None, y=served(7, slots=7)), T0) == []
     assert evaluate(KIND, facts(x=None, y=None), T0) == []
@@ -71,7 +71,7 @@ def test_nothing_is_said_of_few_slots_or_of_what_is_off() -> None:
 
 
 @given(st.integers(0, 30), st.floats(0.05, 1))
-def test_drift_is_found_above_its_share_alone(skipped: int, share: float) -> None:
+def test_drift_is_found_above_its_share_only(skipped: int, share: float) -> None:
     """What is said follows from the figures that are shown."""
     (evaluation,) = evaluate(KIND, facts(x=served(skipped), y=served()), T0, CadenceDriftTuning(share=share))
     effective = evaluation.figures["effective_ms"]

@@ -33,7 +33,7 @@ def test_late_start_begins_at_its_instant(spec, options, grace) -> None:
     assert "no run was made for it" in finding.text
 
 
-def test_late_start_tells_the_run_that_nobody_takes() -> None:
+def test_late_start_reports_the_run_that_no_one_takes() -> None:
     """The slot was served, and the run waits."""
     made = cadence(every="1h", next_slot_at=T0 + 2 * HOUR, unbegun_at=T0 + HOUR, unbegun_run="r_7")
     (finding,) = found(LATE, watched(cadences=(made,)), T0 + 2 * HOUR)
@@ -62,7 +62,7 @@ def test_jitter_puts_the_start_off() -> None:
     assert found(LATE, automation, T0 + HOUR + put_off + 15 * MINUTE) != []
 
 
-def test_nothing_starts_late_that_nobody_starts() -> None:
+def test_automation_without_a_schedule_never_starts_late() -> None:
     """Cadences that others keep (exec) have no slot; what is paused starts nothing, and what was has its time."""
     assert evaluate(LATE, watched(cadences=(cadence(every="1h"),)), T0 + DAY) == []
     assert evaluate(LATE, watched(cadences=(DUE,), paused_at=T0), T0 + DAY) == []

@@ -56,13 +56,13 @@ def test_silence_begins_at_its_instant(options, cadences, late) -> None:
     assert finding.severity is Severity.NOTIFY
 
 
-def test_peer_airflow_9_what_has_not_run_is_told() -> None:
+def test_peer_airflow_9_missing_run_is_reported() -> None:
     """Hourly, no success in two hours, not a line of configuration; failures in between are no success."""
     automation = watched(cadences=(HOURLY,), succeeded_at=T0, ends=ends(False, False, at=T0 + 119 * MINUTE))
     assert len(found(SILENCE, automation, T0 + 2 * HOUR)) == 1
 
 
-def test_silence_says_what_was_expected() -> None:
+def test_silence_states_what_was_expected() -> None:
     """The line is made for a lock screen, and the tier is that of the automation."""
     automation = watched(cadences=(cadence(cron="0 3 * * *", tz="Europe/Berlin"),), succeeded_at=T0, tier=Severity.PAGE)
     (finding,) = found(SILENCE, automation, T0 + 26 * HOUR)
@@ -81,13 +81,13 @@ def test_silence_says_what_was_expected() -> None:
         {"cadences": ()},
     ],
 )
-def test_silence_is_never_wrong_where_nobody_expects(known) -> None:
+def test_no_silence_where_nothing_is_expected(known) -> None:
     """Paused, retired, switched off, or without any cadence."""
     automation = watched(**{"cadences": (HOURLY,)} | known)
     assert found(SILENCE, automation, T0 + 50 * DAY) == []
 
 
-def test_pause_that_ended_begins_the_expecting_anew() -> None:
+def test_ended_pause_restarts_the_expected_interval() -> None:
     """Who was paused for days is not silent the moment that it is resumed."""
     automation = watched(cadences=(HOURLY,), succeeded_at=T0, expected_from_at=T0 + 3 * DAY)
     assert found(SILENCE, automation, T0 + 3 * DAY + 2 * HOUR - 1) == []
@@ -132,7 +132,7 @@ def test_learned_window_is_the_larger_of_both() -> None:
 
 
 @pytest.mark.parametrize(("successes", "days"), [(19, 9), (30, 6)])
-def test_learning_tells_in_the_digest(successes: int, days: int) -> None:
+def test_learning_reports_in_the_digest(successes: int, days: int) -> None:
     """Before 20 successes and 7 days a silence of 48 hours is told quietly."""
     automation = watched(succeeded_at=T0, gaps=gaps(successes, days * DAY), tier=Severity.PAGE)
     assert found(SILENCE, automation, T0 + 48 * HOUR - 1) == []
@@ -230,7 +230,7 @@ def test_gaps_count_every_success_once(steps: list[tuple[int, int]]) -> None:
         ({}, "mainspring runs list --name"),
     ],
 )
-def test_silence_of_what_no_worker_has_loaded_says_how_to_load_or_retire_it(known, sentence) -> None:
+def test_silence_of_an_unloaded_automation_has_commands_to_load_or_retire_it(known, sentence) -> None:
     """`mainspring run -m` records a schedule that nothing loads later. A wrapped command needs no worker."""
     (silence,) = found(SILENCE, watched(cadences=(HOURLY,), succeeded_at=T0, **known), T0 + 3 * HOUR)
     assert sentence in (silence.hint or "")

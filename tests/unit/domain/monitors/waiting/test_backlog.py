@@ -56,7 +56,7 @@ def growing(**known: int) -> MonitorInputs:
     return MonitorInputs(automations=(watched(tier=Severity.PAGE),), queues=(WatchedQueue(name="mail", **values),))
 
 
-def test_queue_that_fills_is_told_with_the_time_left() -> None:
+def test_queue_that_fills_is_reported_with_the_time_left() -> None:
     """500 places at 20 an hour are 25 hours; at 25 they are 20."""
     assert found(GROWING, growing(), T0) == []
     (finding,) = found(GROWING, growing(arrived=105), T0)

@@ -80,7 +80,7 @@ def test_address_that_leads_nowhere_is_refused_with_the_form(url, words):
     assert any(form.partition("?")[0] in (refused.value.hint or "") for form in QUEUE_ADDRESS_FORMS.values())
 
 
-def test_unknown_parameter_shows_the_nearest():
+def test_unknown_parameter_displays_the_nearest():
     """A misspelt parameter is told with the right one."""
     with pytest.raises(UnknownNameError, match="'steam'") as refused:
         read_queue_address("redis://h/0?steam=s")
@@ -154,7 +154,7 @@ def test_secrets_are_filled_in_where_they_are_named():
     assert "p@s" not in repr(server)
 
 
-def test_patterns_are_told_from_subjects():
+def test_patterns_and_subjects_are_distinguished():
     """A message can be sent to a subject, not to a pattern."""
     assert is_single_subject("orders.created")
     assert not is_single_subject("orders.*")

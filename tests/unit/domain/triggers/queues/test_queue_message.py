@@ -50,7 +50,7 @@ def test_group_of_the_broker_is_the_partition():
         ({"body": "text"}, {"body": b"\xff"}),
     ],
 )
-def test_message_without_what_a_template_needs_is_no_arrival(options, parts):
+def test_message_without_a_template_field_is_no_delivery(options, parts):
     """What is missing is told, for the desk to count."""
     with pytest.raises(OptionError):
         make_delivery(BrokerQueue.parse(_URL, **options), message(**parts))

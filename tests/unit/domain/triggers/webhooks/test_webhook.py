@@ -158,7 +158,7 @@ def test_key_names_headers_as_they_are_written(key, read):
         ("{data[0]}", "not a plain name"),
     ],
 )
-def test_key_that_tells_nothing_apart_is_refused(key, reason):
+def test_constant_key_is_refused(key, reason):
     """Else the first delivery would be the last that counts."""
     with pytest.raises(MainspringError, match=reason):
         Webhook.parse("/x", verify=NONE, key=key)

@@ -50,7 +50,7 @@ def test_each_sample_is_let_in_and_read(name):
         ("slack-command", "1.2.command", "/deploy"),
     ],
 )
-def test_known_senders_say_under_which_id_a_delivery_comes_again(name, key, event):
+def test_known_senders_have_a_delivery_id(name, key, event):
     """And what kind of event it is."""
     found = read(sample(name), name.partition("-")[0])
     assert (found.arrival.key, found.arrival.name) == (key, event)

@@ -69,7 +69,7 @@ def listening(caplog):
     return caplog
 
 
-def test_failed_attempt_tells_cause_and_input(processor_with, caplog):
+def test_failed_attempt_reports_cause_and_input(processor_with, caplog):
     """In the kept line and in the process's own; a secret's name is enough to hide it."""
     processor, writes = processor_with()
     processor.end(CALL, EndReport(OOPS, 12_000, stopped=False))
@@ -95,7 +95,7 @@ def test_values_are_left_out(processor_with, more, listening):
     assert writes[1]["fingerprint"] == fingerprint_of(stored).id
 
 
-def test_beginnings_and_good_ends_are_told_to_who_listens(processor_with, listening):
+def test_starts_and_successes_are_logged_for_listeners(processor_with, listening):
     """At the level `debug`, with what went in and what came out."""
     processor, writes = processor_with()
     run = run_of(FakeClock())
@@ -114,7 +114,7 @@ def test_beginnings_and_good_ends_are_told_to_who_listens(processor_with, listen
     assert len(listening.records) == 4
 
 
-def test_nothing_is_said_where_nobody_listens(processor_with):
+def test_nothing_is_logged_without_a_listener(processor_with):
     """Of what begins and goes well; and a run that goes on does not begin."""
     processor, writes = processor_with()
     processor.life.run_started(run_of(FakeClock()))
@@ -130,7 +130,7 @@ def test_run_that_goes_on_does_not_begin(processor_with, listening):
     assert writes == []
 
 
-def test_run_that_did_not_succeed_is_told(processor_with):
+def test_run_that_did_not_succeed_is_reported(processor_with):
     """With its reason and the words of its failure, without secrets; one that was cancelled is no error."""
     KNOWN_SECRETS.add(["zq-correct-horse"])
     processor, writes = processor_with()
@@ -146,7 +146,7 @@ def test_run_that_did_not_succeed_is_told(processor_with):
     ]
 
 
-def test_next_attempt_is_told_with_its_time(processor_with):
+def test_next_attempt_is_reported_with_its_time(processor_with):
     """In the state that the run is in until then."""
     processor, writes = processor_with()
     processor.life.attempt_follows(run_of(FakeClock()), "fetch", 3, 90_000)

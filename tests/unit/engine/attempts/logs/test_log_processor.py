@@ -82,7 +82,7 @@ def test_line_that_could_go_on_is_let_out_after_a_second(processor, keeper, loop
     assert keeper.texts == ["ends in z", "it is ***, you see"]
 
 
-def test_end_lets_out_what_is_held_and_tells_the_failure(processor, keeper):
+def test_end_lets_out_what_is_held_and_reports_the_failure(processor, keeper):
     """The last line, then how it ended; and its lines are handed over."""
     processor.take(SPEC, printed("ends in z"))
     failure = Failure(type="a.b.Oops", code="oops", message="with zq-correct-horse")

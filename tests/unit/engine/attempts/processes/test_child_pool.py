@@ -77,7 +77,7 @@ def turn(loop):
     loop.run_until_complete(asyncio.sleep(0))
 
 
-def test_children_are_lent_in_order_of_asking(pool):
+def test_children_are_lent_in_order_of_request(pool):
     """With all children busy, who came first is served first, and one that was closed meanwhile is passed over."""
     first, _, third, fourth = [lend(pool) for _ in range(4)]
     assert (third.child, fourth.child) == (None, None)

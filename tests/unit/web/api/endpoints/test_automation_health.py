@@ -22,7 +22,7 @@ def announce(world, *names, triggers=None, **options):
 
 
 @pytest.mark.asyncio
-async def test_standings_are_listed_part_by_part(world):
+async def test_automation_health_is_listed_in_pages(world):
     """Each once, in the order of their names, filtered by state too."""
     announce(world, *(f"n{n}" for n in range(5)))
     world.store.apply(PauseAutomation("n3", None, "cli:ann@box", "noisy"))
@@ -42,7 +42,7 @@ async def test_standings_are_listed_part_by_part(world):
 
 
 @pytest.mark.asyncio
-async def test_standings_are_filtered_by_who_answers(world):
+async def test_automation_health_is_filtered_by_owner(world):
     """Owner, team, tag with and without a value, text of the name; retired ones when they are asked for."""
     announce(world, "mine", owner="ann", team="data", tags={"nightly": "", "tier": "1"})
     for query in ({"owner": "ann"}, {"team": "data"}, {"tag": "nightly"}, {"tag": "tier=1"}, {"name": "min"}):
@@ -58,7 +58,7 @@ async def test_standings_are_filtered_by_who_answers(world):
 
 
 @pytest.mark.asyncio
-async def test_runs_are_told_where_they_are_asked_for(world):
+async def test_runs_are_included_on_request(world):
     """None by default: a list of fifty would be heavy."""
     ids = [world.begin() for _ in range(3)]
     assert (await world.get("/standings", name="pay"))["items"][0]["runs"] == []
@@ -67,7 +67,7 @@ async def test_runs_are_told_where_they_are_asked_for(world):
 
 
 @pytest.mark.asyncio
-async def test_what_a_visitor_may_not_see_is_not_there(world):
+async def test_hidden_automation_is_not_found(world):
     """Neither in lists, nor by name, nor in the graph around what it may see."""
     announce(world, "pay-more", triggers={"run": Trigger(source=RunEndSource(automation="hidden"))})
     assert [automation["name"] for automation in (await world.get("/standings", who="payer"))["items"]] == [
@@ -85,7 +85,7 @@ async def test_what_a_visitor_may_not_see_is_not_there(world):
 
 
 @pytest.mark.asyncio
-async def test_one_automation_is_told_in_figures(world):
+async def test_automation_has_stats(world):
     """Nothing happened yet: each answer says so."""
     world.begin()
     assert (await world.get("/automations/pay/standing"))["state"] == "on_demand"
@@ -101,7 +101,7 @@ async def test_one_automation_is_told_in_figures(world):
 
 
 @pytest.mark.asyncio
-async def test_what_is_wrong_is_read_once_for_choosing_and_telling(world):
+async def test_open_incidents_are_read_once(world):
     """Of those with something wrong alone as well."""
     world.open_incident()
     reads = counted(world.store.reader)

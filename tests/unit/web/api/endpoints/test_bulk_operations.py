@@ -9,7 +9,7 @@ from tests.unit.web.dashboard.shop import Shop
 
 
 @pytest.mark.asyncio
-async def test_act_is_counted_then_asked_for_once(world):
+async def test_operation_is_counted_then_requested_once(world):
     """A dry run counts; under one key it is one act, also when nothing fits any more."""
     runs = fall(world, 3)
     dry = await world.post("/bulk", verb="retry", name="pay", dry_run=True)
@@ -27,7 +27,7 @@ async def test_act_is_counted_then_asked_for_once(world):
 
 
 @pytest.mark.asyncio
-async def test_key_of_another_act_is_refused(world):
+async def test_key_of_another_operation_is_refused(world):
     """What was retried under a key is not told as cancelled under it; nor does who must not see an act hear that it goes on."""
     fall(world, 1)
     fall(world, 1, BACKUP)
@@ -41,7 +41,7 @@ async def test_key_of_another_act_is_refused(world):
 
 
 @pytest.mark.asyncio
-async def test_bad_wishes_are_refused(world):
+async def test_invalid_requests_are_refused(world):
     """Nothing fits, a rate that is none, a limit beyond all."""
     for body, status in (({}, 422), ({"rate": "often"}, 422), ({"limit": 0}, 400), ({"verb": "burn"}, 400)):
         answer = await world.ask("POST", "/bulk", json={"verb": "discard"} | body)
@@ -54,7 +54,7 @@ async def test_bad_wishes_are_refused(world):
 
 
 @pytest.mark.asyncio
-async def test_act_is_paused_resumed_and_stopped(world):
+async def test_operation_is_paused_resumed_and_stopped(world):
     """Each once; it stands in the audit log."""
     fall(world, 1)
     await world.post("/bulk", key="k1", verb="discard", state=["failed"])
@@ -68,7 +68,7 @@ async def test_act_is_paused_resumed_and_stopped(world):
 
 
 @pytest.mark.asyncio
-async def test_visitor_of_some_automations_reaches_their_acts_only(world):
+async def test_visitor_of_some_automations_reaches_their_operations_only(world):
     """What it asks for means what it sees; an act on others too is not there for it."""
     fall(world, 2)
     fall(world, 1, BACKUP)

@@ -23,7 +23,7 @@ def world(world):
 
 
 @pytest.mark.asyncio
-async def test_channels_say_what_waits_for_them(world):
+async def test_channels_state_what_waits_for_them(world):
     """Those of the configuration, and one that is not there any more."""
     world.open_incident()
     found = {channel["name"]: channel for channel in (await world.get("/channels"))["items"]}
@@ -33,7 +33,7 @@ async def test_channels_say_what_waits_for_them(world):
 
 
 @pytest.mark.asyncio
-async def test_channel_is_told_a_test_once(world, capsys, monkeypatch):
+async def test_channel_gets_a_test_message_once(world, capsys, monkeypatch):
     """By whom stands there; what it answered is on record; a secret that is not set is its answer."""
     monkeypatch.delenv("MAINSPRING_SECRET_BOT", raising=False)
     for _ in range(2):
@@ -54,7 +54,7 @@ async def test_channel_is_told_a_test_once(world, capsys, monkeypatch):
 
 
 @pytest.mark.asyncio
-async def test_routes_say_who_would_be_told(world):
+async def test_routes_list_their_recipients(world):
     """Each automation by its own severity; one that is named by every severity."""
     found = (await world.get("/routes"))["items"]
     assert {(alert["automation"], alert["severity"]) for alert in found} == {("pay", "notify"), ("backup", "notify")}
@@ -71,7 +71,7 @@ async def test_routes_say_who_would_be_told(world):
 
 
 @pytest.mark.asyncio
-async def test_settings_are_told_with_their_sources_and_without_secrets(world):
+async def test_settings_have_their_sources_and_no_secrets(world):
     """Those who look only do not see them."""
     KNOWN_SECRETS.add([CHANNELS["ops"].removeprefix("slack://")])
     found = {setting["setting"]: setting for setting in (await world.get("/settings"))["items"]}

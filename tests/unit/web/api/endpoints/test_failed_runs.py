@@ -29,7 +29,7 @@ def fall(world, number=1, definition=None, finish=fail):
 
 
 @pytest.mark.asyncio
-async def test_errors_are_listed_with_what_stands_still(world):
+async def test_errors_are_listed_with_their_stuck_runs(world):
     """What watchers grouped and what is too new count together, each run once; what goes on again counts no more."""
     runs = fall(world, 3)
     group(world)
@@ -51,7 +51,7 @@ async def test_errors_are_listed_with_what_stands_still(world):
 
 
 @pytest.mark.asyncio
-async def test_run_that_failed_anew_counts_once(world):
+async def test_run_that_failed_again_counts_once(world):
     """By its newest failure."""
     (run,) = fall(world)
     group(world)
@@ -64,7 +64,7 @@ async def test_run_that_failed_anew_counts_once(world):
 
 
 @pytest.mark.asyncio
-async def test_error_by_which_nothing_stands_is_left_out(world):
+async def test_error_without_open_runs_is_omitted(world):
     """Unless it is asked for."""
     (run,) = fall(world)
     group(world)

@@ -9,7 +9,7 @@ from tests.api_world import BACKUP
 pytestmark = pytest.mark.asyncio
 
 
-async def test_now_is_what_the_first_page_stands_on(world):
+async def test_status_matches_the_first_page(world):
     """The sentence, what is wrong, silent, running; a program that sees some automations hears of those alone."""
     world.open_incident()
     world.open_incident("backup", "i_02")
@@ -30,7 +30,7 @@ async def test_now_is_what_the_first_page_stands_on(world):
     assert "backup" not in str(own)
 
 
-async def test_who_acted_sees_what_came_of_it(world):
+async def test_actor_sees_the_result_of_an_operation(world):
     """In all parts, though how it stands is judged at most once a second."""
     world.open_incident()
     assert (await world.get("/now"))["count"] == 1
@@ -54,7 +54,7 @@ async def test_handover_is_since_an_instant(world):
     assert [item["incident"]["id"] for item in longer["opened"]] == ["i_01"]
 
 
-async def test_incident_is_looked_after_for_a_time(world):
+async def test_incident_is_acknowledged_for_a_time(world):
     """Until when stands there; the list can be narrowed to how loud they are."""
     world.open_incident()
     until = format_iso(world.clock.now() + 3_600_000)

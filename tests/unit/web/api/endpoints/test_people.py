@@ -50,7 +50,7 @@ async def test_person_is_added_changed_and_removed(world):
 
 
 @pytest.mark.asyncio
-async def test_token_is_told_once(world):
+async def test_token_is_reported_once(world):
     """In the answer that makes it; neither the list nor the same key again tells it."""
     made = await world.post("/tokens", key="t-1", name="deploy", role="operator", until="2100-01-01T00:00:00Z")
     assert people.token_of(world.store.reader, hash_key(made["token"])).name == "deploy"

@@ -34,7 +34,7 @@ async def test_each_run_is_decided_and_the_store_goes_on(world, runs):
 
 
 @pytest.mark.asyncio
-async def test_which_runs_has_to_be_said(world, runs):
+async def test_runs_must_be_named(world, runs):
     """All of them too; and not in two ways."""
     for body in ({}, {"runs": runs, "all": True}):
         answer = await world.ask("POST", "/undecided/decide", json={"decision": "cancel", **body})
@@ -43,7 +43,7 @@ async def test_which_runs_has_to_be_said(world, runs):
 
 
 @pytest.mark.asyncio
-async def test_what_was_set_aside_is_listed(world, runs):
+async def test_held_runs_are_listed(world, runs):
     """Due times without a run, and what persons changed in the store that was replaced."""
     world.store.apply(SetMeta(LOST_FROM, "0"))
     change = {"at": 5, "actor": "cli:ann@box", "verb": "pause", "subject": "automation:pay"}

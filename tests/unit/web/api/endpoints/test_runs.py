@@ -139,7 +139,7 @@ async def test_visitor_of_some_automations_sees_no_others(world):
 
 
 @pytest.mark.asyncio
-async def test_what_is_not_seen_is_answered_as_what_is_not_there(world):
+async def test_hidden_run_is_answered_as_missing(world):
     """To the letter: else one could find out which ids and names there are. Lists have no place to go on from either."""
     other, none = world.begin(BACKUP, b"{}"), "r_" + "0" * 26
     for method, path, body in (
@@ -173,7 +173,7 @@ async def test_run_is_cancelled_once(world):
 
 
 @pytest.mark.asyncio
-async def test_command_id_of_another_act_is_refused(world):
+async def test_command_id_of_another_operation_is_refused(world):
     """One key is one act."""
     first, second = world.begin(), world.begin()
     await world.post(f"/runs/{first}/cancel", key="c1")
@@ -198,7 +198,7 @@ async def test_signal_is_taken_into_the_inbox(world):
 
 
 @pytest.mark.asyncio
-async def test_many_runs_are_counted_then_acted_upon(world):
+async def test_many_runs_are_counted_then_changed(world):
     """A dry run changes nothing; the act is one for each run, and repeated under its key none."""
     ids = [world.begin() for _ in range(3)]
     tried = await world.post("/runs/cancel", name="pay", dry_run=True)
@@ -231,7 +231,7 @@ async def test_run_that_waits_is_declared_done(world):
 
 
 @pytest.mark.asyncio
-async def test_ways_to_continue_stand_alone(world):
+async def test_recovery_options_exclude_each_other(world):
     """From a step, again, a drift accepted: one of them, and not later; a step that is not there is named."""
     run = world.begin()
     for body in (
@@ -248,7 +248,7 @@ async def test_ways_to_continue_stand_alone(world):
 
 
 @pytest.mark.asyncio
-async def test_blocker_tells_why_a_run_waits(world):
+async def test_blocker_reports_why_a_run_waits(world):
     """Its place, its queue, and who could take it."""
     world.begin()
     run = world.begin()
@@ -262,7 +262,7 @@ async def test_blocker_tells_why_a_run_waits(world):
 
 
 @pytest.mark.asyncio
-async def test_shown_tail_of_an_id_is_accepted(world):
+async def test_displayed_tail_of_an_id_is_accepted(world):
     """By what is looked at and by what acts; what could be two is refused with both, and what may not be seen is no candidate."""
     run = world.begin()
     assert (await world.get(f"/runs/{run[-6:]}"))["id"] == run

@@ -29,7 +29,7 @@ def planned(world):
 
 
 @pytest.mark.asyncio
-async def test_days_to_come_are_told(planned):
+async def test_days_to_come_are_reported(planned):
     """With each start and its end, of one that starts often the first ones; the hours hold them all."""
     found = await planned.get("/schedule")
     lines = {line["automation"]: line for line in found["agenda"]["lines"]}
@@ -42,7 +42,7 @@ async def test_days_to_come_are_told(planned):
 
 
 @pytest.mark.asyncio
-async def test_days_to_come_are_told_part_by_part(planned):
+async def test_days_to_come_are_listed_in_pages(planned):
     """By name; `next` leads to those behind, and is nothing where there are none."""
     first = await planned.get("/schedule", limit=1)
     assert ([line["automation"] for line in first["agenda"]["lines"]], first["next"]) == (["backup"], "backup")
@@ -52,14 +52,14 @@ async def test_days_to_come_are_told_part_by_part(planned):
 
 
 @pytest.mark.asyncio
-async def test_what_was_not_in_time_is_listed(planned):
+async def test_late_slots_are_listed(planned):
     """Of the last day."""
     found = (await planned.get("/schedule/irregular"))["items"]
     assert {(slot["schedule"], slot["verdict"]) for slot in found} == {("pay", "missed"), ("backup", "missed")}
 
 
 @pytest.mark.asyncio
-async def test_visitor_hears_of_its_own_alone(planned):
+async def test_visitor_sees_only_its_own_slots(planned):
     """Neither names nor numbers of others."""
     found = await planned.get("/schedule", who="payer")
     assert [line["automation"] for line in found["agenda"]["lines"]] == ["pay"]

@@ -16,7 +16,7 @@ def shop(world):
 
 
 @pytest.mark.asyncio
-async def test_triggers_say_whether_they_listen_and_what_came(world, shop):
+async def test_triggers_report_their_state_and_deliveries(world, shop):
     """Counted by what became of it; repeats as this process answered them."""
     site = msgspec.structs.replace(
         world.site, hook_answers={("shop/webhook", REPEATED): 3, ("shop/webhook", "accepted"): 9}
@@ -38,7 +38,7 @@ async def test_triggers_say_whether_they_listen_and_what_came(world, shop):
 
 
 @pytest.mark.asyncio
-async def test_trigger_is_shown_to_those_who_see_its_automation(world, shop):
+async def test_trigger_is_displayed_to_those_who_see_its_automation(world, shop):
     """To others it is not there."""
     found = await world.get("/triggers/shop%2Fwebhook")
     assert (found["trigger"]["name"], found["gives"]) == ("shop/webhook", " with the data as order")
@@ -49,7 +49,7 @@ async def test_trigger_is_shown_to_those_who_see_its_automation(world, shop):
 
 
 @pytest.mark.asyncio
-async def test_delivery_tells_no_proof_of_its_sender(world, shop):
+async def test_delivery_reports_no_proof_of_its_sender(world, shop):
     """Its signature is for whoever checks it."""
     found = await world.get(f"/deliveries/{shop.arrive()}")
     assert found["headers"] == {"x-github-event": "push", "x-hub-signature-256": "(not shown)"}

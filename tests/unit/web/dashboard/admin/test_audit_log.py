@@ -16,7 +16,7 @@ def operation_rows(text):
 
 
 @pytest.mark.asyncio
-async def test_log_is_filtered_by_what_its_rows_say(world):
+async def test_log_is_filtered_by_what_its_rows_state(world):
     """By whom, by which way, what, with what, when; each cell leads to those like it, and the command line lists the same."""
     run = failed(world)
     await world.submit(f"/r/{run}", "retry", who="olga", offer="retry", reason="again")
@@ -48,7 +48,7 @@ async def test_filter_that_nothing_fits_leads_back(world):
 
 
 @pytest.mark.asyncio
-async def test_bad_time_is_told_at_its_place(world):
+async def test_bad_time_is_reported_at_its_place(world):
     """The other filters stay as they were; a way that there is not is refused."""
     text = await world.get("/audit-log?until=soon&who=ana", status=400)
     assert re.search(r'id="wrong-until" role="alert">.*Write a span such as 2h', text)

@@ -11,7 +11,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 @pytest.mark.asyncio
-async def test_nobody_holds_a_lock(world):
+async def test_no_lock_is_held(world):
     """How one is taken is said."""
     assert "mainspring exec --lock NAME" in await world.get("/locks")
 
@@ -31,7 +31,7 @@ async def test_holder_that_is_a_step_leads_to_its_run(world):
 
 
 @pytest.mark.asyncio
-async def test_lock_is_taken_away_once_and_told(world):
+async def test_lock_is_taken_away_once_and_reported(world):
     """By whoever may; it stands in the audit log with its reason, and the other one is still held."""
     for name in ("printer", "scanner"):
         world.store.apply(AcquireLock(name, "ann@box"))

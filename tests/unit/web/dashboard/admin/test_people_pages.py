@@ -57,7 +57,7 @@ async def test_admin_adds_changes_and_removes_a_person(site, reader):
 
 
 @pytest.mark.asyncio
-async def test_tables_leave_as_the_api_tells_them(site, reader):
+async def test_exported_tables_match_the_api(site, reader):
     """For admins, without passwords and hashes; one's own page has one's own sessions; what there is not is refused."""
     ana, bob = await entered(site), await entered(site, "bob")
     made = (await ana.submit("/people", "make-token", name="ci", role="viewer")).text
@@ -76,7 +76,7 @@ async def test_tables_leave_as_the_api_tells_them(site, reader):
 
 
 @pytest.mark.asyncio
-async def test_button_that_is_pressed_twice_acts_once(site, reader):
+async def test_button_submitted_twice_works_once(site, reader):
     """The same page says the same command; another act on that page is another command."""
     ana = await entered(site)
     fields = {"name": "eve", "password": PASSWORD, "role": "viewer", "automations": "", "page": "page.1"}
@@ -87,7 +87,7 @@ async def test_button_that_is_pressed_twice_acts_once(site, reader):
 
 
 @pytest.mark.asyncio
-async def test_form_that_was_changed_is_another_act(site, reader):
+async def test_form_that_was_changed_is_another_operation(site, reader):
     """Who goes back to a page and sends it with something else is not told that this was done."""
     ana = await entered(site)
     for role in ("operator", "viewer"):
@@ -115,7 +115,7 @@ async def test_pages_of_people_are_for_admins(site, reader, name):
 
 
 @pytest.mark.asyncio
-async def test_token_is_shown_once_and_can_be_revoked(site, reader):
+async def test_token_is_displayed_once_and_can_be_revoked(site, reader):
     """The page that made it shows it, no other; from the next request on it opens nothing."""
     ana = await entered(site)
     fields = {"name": "deploy-bot", "role": "operator", "automations": "a", "days": "30"}
@@ -167,7 +167,7 @@ async def test_programs_have_no_page_of_their_own(site):
 
 
 @pytest.mark.asyncio
-async def test_what_browsers_say_is_text(site):
+async def test_browser_headers_are_escaped(site):
     """What calls itself a browser is shown, and runs nowhere."""
     await site.browser(**{"user-agent": HOSTILE}).sign_in("bob")
     page = (await (await entered(site)).get("/people")).text

@@ -17,7 +17,7 @@ async def test_page_teaches_the_first_command(world):
 
 
 @pytest.mark.asyncio
-async def test_page_shows_limits_and_load(world):
+async def test_page_displays_limits_and_load(world):
     """Each number leads to its runs; a queue that nobody takes from is told."""
     world.store.apply(SetQueue("<b>mail</b>", 4, 60, 60_000, 100))
     world.begin()

@@ -64,7 +64,7 @@ async def test_routes_and_alerts_are_listed(world, shop):
 
 
 @pytest.mark.asyncio
-async def test_configuration_says_where_each_setting_comes_from(world, shop):
+async def test_configuration_states_where_each_setting_comes_from(world, shop):
     """For whoever acts; by a part of its name."""
     text = await world.get("/settings/configuration", name="notify.")
     assert "notify.channels.ops" in text
@@ -129,7 +129,7 @@ async def test_restored_store_is_decided_and_goes_on(world):
 
 
 @pytest.mark.asyncio
-async def test_what_people_changed_after_the_backup_is_listed_and_leaves(world):
+async def test_changes_after_the_backup_are_listed_and_exported(world):
     """Where the replaced store could not be read there is no such table."""
     change = {"at": 60_000, "actor": "cli:ann@host", "verb": "pause", "subject": "schedule:pay", "reason": None}
     world.store.apply(SetMeta(RESTORED_AT, str(world.clock.now())))
@@ -145,7 +145,7 @@ async def test_what_people_changed_after_the_backup_is_listed_and_leaves(world):
 
 
 @pytest.mark.asyncio
-async def test_people_stand_in_the_frame_of_all_pages(world):
+async def test_people_page_has_the_common_frame(world):
     """With the verdict above them; what was made is told, and a token is shown where it was made alone."""
     text = await world.get("/people")
     assert "all is well" in text

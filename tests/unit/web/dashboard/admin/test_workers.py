@@ -32,7 +32,7 @@ def states(world):
 
 
 @pytest.mark.asyncio
-async def test_page_shows_who_lives_and_what_each_has(world, other):
+async def test_page_lists_processes_and_their_work(world, other):
     """By role; a blocked one with its stack and the run that it has."""
     run = world.begin()
     other.apply(ClaimRuns("c1", 1))
@@ -50,7 +50,7 @@ async def test_page_shows_who_lives_and_what_each_has(world, other):
 
 
 @pytest.mark.asyncio
-async def test_page_shows_what_each_process_takes(world, other):
+async def test_page_lists_the_usage_of_each_process(world, other):
     """Memory and its share of a core, as its newest beat said; of one that said nothing, and of one that ended, nothing."""
     assert 'data-name="Memory" class="number">-<' in await world.get("/workers")
     other.apply(RecordHeartbeat(300 * 1024**2, 1_250))
@@ -63,7 +63,7 @@ async def test_page_shows_what_each_process_takes(world, other):
 
 
 @pytest.mark.asyncio
-async def test_who_lives_is_listed_beside_any_number_of_ended_ones(world, tmp_path):
+async def test_live_processes_are_listed_next_to_many_ended_ones(world, tmp_path):
     """Which a crontab line leaves one of each minute: only of those the newest are told."""
     await world.get("/workers")
     copied = "uuid || n, 'exec', 'closed', host, hostname, pid, pid_started, lock_path, opened_at, beat_at, opened_at"
@@ -119,7 +119,7 @@ async def test_worker_drains_and_is_quarantined(world, other):
 
 
 @pytest.mark.asyncio
-async def test_what_cannot_be_done_is_told_in_place(world):
+async def test_impossible_operation_is_reported_in_place(world):
     """A worker that is not there; one's own process."""
     assert (await world.submit("/workers", "drain", worker="99999")).status_code == 404
     answer = await world.submit("/workers", "quarantine", worker=str(world.store.session), reason="why")

@@ -52,7 +52,7 @@ async def test_automation_that_a_page_is_about_is_read_once(world, monkeypatch):
 
 
 @pytest.mark.asyncio
-async def test_automation_shows_its_runs_each_as_a_link(world):
+async def test_automation_displays_its_runs_each_as_a_link(world):
     """In the strip, in the figures, in the heat grid, in the table of days."""
     good, bad = end(world, number=2), end(world, RunState.FAILED)
     text = await world.get("/a/pay")
@@ -72,7 +72,7 @@ async def test_automation_shows_its_runs_each_as_a_link(world):
 
 
 @pytest.mark.asyncio
-async def test_automation_shows_what_is_due_and_what_follows(world):
+async def test_automation_displays_what_is_due_and_what_follows(world):
     """Next due times on its own clock, how monitors judge it, what stands around it; its runbook as it was written."""
     facts = {"owner": "ann", "doc": "Puts things in order.", "guide": "Look <first>."}
     define(world, "tidy", cron="0 3 * * *", tz="Europe/Berlin", after="pay", **facts)
@@ -103,7 +103,7 @@ BOOM = Failure("ValueError", "boom", "it broke")
 
 
 @pytest.mark.asyncio
-async def test_ways_that_are_not_shown_are_counted(world):
+async def test_hidden_paths_are_counted(world):
     """Names that are made at run time may be many: of those the page has the first, and says of how many."""
     define(world, "pay-order", kind=DefinitionKind.WORKFLOW)
     walk(world, *(f"a{n}" for n in range(60)))
@@ -115,7 +115,7 @@ async def test_ways_that_are_not_shown_are_counted(world):
 
 
 @pytest.mark.asyncio
-async def test_automation_shows_which_way_its_runs_go(world):
+async def test_automation_displays_the_paths_of_its_runs(world):
     """Each number leads to its rows: the runs that ended so, the step at the newest run; what nothing takes up is told."""
     define(world, "pay-order", kind=DefinitionKind.WORKFLOW)
     assert "Which way its runs go" not in await world.get("/a/pay-order")
@@ -152,7 +152,7 @@ async def test_steps_with_hostile_names_and_hidden_children_are_text(world):
 
 
 @pytest.mark.asyncio
-async def test_automation_shows_what_is_wrong_first(world):
+async def test_automation_displays_what_is_wrong_first(world):
     """Its incidents, and the causes by which its runs failed."""
     end(world, RunState.FAILED)
     finding = Finding(
@@ -203,7 +203,7 @@ async def test_reason_of_a_refused_retire_stays_in_its_form(world):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("span", ["soon", "999999999d", "-1h"])
-async def test_span_that_is_none_is_told_at_its_field(world, span):
+async def test_span_that_is_none_is_reported_at_its_field(world, span):
     """With what was typed still there, and nothing done."""
     answer = await world.submit("/a/pay", "pause", **{"for": span, "reason": "a <b> reason"})
     assert answer.status_code == 409
@@ -215,7 +215,7 @@ async def test_span_that_is_none_is_told_at_its_field(world, span):
 
 
 @pytest.mark.asyncio
-async def test_act_that_cannot_be_done_is_told(world):
+async def test_operation_that_cannot_be_done_is_reported(world):
     """What goes on already does not go on again."""
     answer = await world.submit("/a/pay", "resume")
     assert answer.status_code == 409
@@ -223,7 +223,7 @@ async def test_act_that_cannot_be_done_is_told(world):
 
 
 @pytest.mark.asyncio
-async def test_automation_is_shown_to_whoever_may_see_it(world):
+async def test_automation_is_displayed_to_permitted_visitors(world):
     """Buttons only to who may press them; of others neither the page nor a name."""
     define(world, "pay-more", after="backup")
     for part in ('value="pause"', 'href="/a/pay/run"'):

@@ -16,7 +16,7 @@ from tests.unit.web.dashboard.open_incident import find_invalid
 
 
 @pytest.mark.asyncio
-async def test_list_says_how_each_stands(world):
+async def test_list_has_the_state_of_each(world):
     """Word, icon and tone; its last runs as a strip, each state in its tone."""
     for state in (RunState.SUCCEEDED, RunState.FAILED):
         world.begin()
@@ -35,7 +35,7 @@ async def test_list_says_how_each_stands(world):
 
 
 @pytest.mark.asyncio
-async def test_list_says_what_is_wrong_with_each(world):
+async def test_list_states_what_is_wrong_with_each(world):
     """An automation that comes in time and fails each time is not told as well; nor on its page; what is well can be left out."""
     define(world, "tidy")
     find_invalid(world, "pay", kind=IncidentKind.PERMANENT_ERROR)
@@ -65,7 +65,7 @@ async def test_list_says_what_is_wrong_with_each(world):
 
 
 @pytest.mark.asyncio
-async def test_list_is_filtered_by_what_stands_in_the_link(world):
+async def test_list_is_filtered_by_what_is_in_the_link(world):
     """What was chosen stands in the form again; where none fits the page says so."""
     define(world, "tidy", owner="ann", team="data", tags={"nightly": ""})
     text = await world.get("/automations", owner="ann")
@@ -99,7 +99,7 @@ async def test_list_without_automations_teaches_a_command(world):
 
 
 @pytest.mark.asyncio
-async def test_list_tells_a_visitor_of_its_own_alone(world):
+async def test_list_has_only_automations_of_the_visitor(world):
     """Neither by name, nor by what starts it, nor by a number; nor in what can be taken away."""
     define(world, "pay-more", after="backup")
     for text in (await world.get("/automations", who="payer"), await world.get("/automations?as=json", who="payer")):

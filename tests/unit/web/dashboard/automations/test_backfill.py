@@ -35,7 +35,7 @@ def runs(world):
 
 
 @pytest.mark.asyncio
-async def test_what_would_run_is_shown_and_nothing_done(world, hours):
+async def test_preview_lists_runs_and_does_nothing(world, hours):
     """With its command line; the rows leave as JSON."""
     query = {"from": hours(3), "to": hours(0), "rate": "60/m"}
     text = await world.get("/a/nightly/backfill", **query)
@@ -74,7 +74,7 @@ async def test_runs_are_made_once(world, hours):
         ({"from": "1990-01-01T00:00:00"}, "more than 10,000"),
     ],
 )
-async def test_range_that_cannot_be_used_is_told_in_place(world, hours, query, reason):
+async def test_range_that_cannot_be_used_is_reported_in_place(world, hours, query, reason):
     """With what was typed still there."""
     text = await world.get("/a/nightly/backfill", **query)
     assert reason in text[text.index('class="fault"') :].partition("</p>")[0]

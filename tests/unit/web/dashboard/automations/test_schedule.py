@@ -37,7 +37,7 @@ async def test_page_teaches_how_to_get_a_schedule(world):
 
 
 @pytest.mark.asyncio
-async def test_starts_are_drawn_and_counted(world):
+async def test_starts_are_rendered_and_counted(world):
     """Each line with its picture, its words in text, and its number as a link."""
     announce(world, nightly={"cron": far_off(world), "tz": "UTC"}, often={"every": "1m"}, tired={"cron": "0 * * * *"})
     world.store.apply(PauseAutomation("tired", None, "ann", None))
@@ -57,7 +57,7 @@ async def test_starts_are_drawn_and_counted(world):
 
 
 @pytest.mark.asyncio
-async def test_what_did_not_start_in_time_is_told(world):
+async def test_late_start_is_reported(world):
     """Missed ones with why; what is told of them is escaped."""
     announce(world, nightly={"cron": "* * * * *"})
     now = world.clock.now()
@@ -69,7 +69,7 @@ async def test_what_did_not_start_in_time_is_told(world):
 
 
 @pytest.mark.asyncio
-async def test_visitor_sees_its_own_automations_alone(world):
+async def test_visitor_sees_its_own_automations_only(world):
     """Neither names nor numbers of others."""
     announce(world, payday={"cron": far_off(world), "tz": "UTC"}, secret={"cron": "0 * * * *"})
     now = world.clock.now()

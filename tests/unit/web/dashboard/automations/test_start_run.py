@@ -93,7 +93,7 @@ async def test_form_is_filled_in_as_the_last_run_was(world):
 
 
 @pytest.mark.asyncio
-async def test_fault_stands_at_its_field_and_what_was_typed_stays(world):
+async def test_error_is_at_its_field_and_input_stays(world):
     """Nothing is started."""
     typed = {"i.amount": "many", "i.to": "<b>", "at": "never", "queue": "q\x01", "tags": "x", "priority": "high"}
     answer = await world.submit("/a/pay/run", "start", **typed)
@@ -111,7 +111,7 @@ async def test_fault_stands_at_its_field_and_what_was_typed_stays(world):
 
 
 @pytest.mark.asyncio
-async def test_nested_and_hostile_names_are_drawn_and_read(world):
+async def test_nested_and_hostile_names_are_rendered_and_read(world):
     """Faults of the schema itself stand at the inner field."""
     announce(world.store, PAY, ORDER)
     text = await world.get(PATH)
@@ -164,7 +164,7 @@ async def test_no_text_from_outside_is_taken_for_html(world):
 
 
 @pytest.mark.asyncio
-async def test_secret_is_not_shown_again(world, monkeypatch):
+async def test_secret_is_not_displayed_again(world, monkeypatch):
     """Neither by what it is nor by what it is called; what is sealed says so."""
     announce(world.store, PAY, ORDER)
     monkeypatch.setattr(KNOWN_SECRETS, "redactor", Redactor(["correct-horse-staple"]))
@@ -213,7 +213,7 @@ async def test_options_reach_the_run(world):
 
 
 @pytest.mark.asyncio
-async def test_who_may_not_see_it_does_not_find_it(world):
+async def test_hidden_automation_is_not_found(world):
     """Neither the form nor an input through it; a script takes no arguments."""
     other = world.begin(data=b'{"amount":31337}')
     await world.get("/a/backup/run", who="payer", status=404)
@@ -250,7 +250,7 @@ async def test_form_has_bounds(world):
 
 
 @pytest.mark.asyncio
-async def test_default_that_is_a_secret_is_not_shown_in_a_nested_object_either(world):
+async def test_default_that_is_a_secret_is_not_displayed_in_a_nested_object_either(world):
     """What is named like one, at any depth; other defaults are."""
     card = {
         "type": "object",

@@ -11,21 +11,21 @@ def draw_sample(*runs):
     return draw_run_paths(build_run_paths("a", runs, bool))
 
 
-def test_nothing_and_too_much_are_not_drawn():
+def test_nothing_and_too_much_are_not_rendered():
     """A table says it then."""
     assert draw_sample() is None
     assert draw_sample(run("r", *((f"s{n}",) for n in range(38)))) is not None
     assert draw_sample(run("r", *((f"s{n}",) for n in range(60)))) is None
 
 
-def test_start_is_drawn_where_it_says_something():
+def test_start_is_rendered_where_useful():
     """Where there is more than one way out of it."""
     charged, rejected = run("r1", ("charge",)), run("r2", ("refuse",))
     assert [box.text for box in draw_sample(charged).boxes] == ["charge", "succeeded"]
     assert "start" in [box.text for box in draw_sample(charged, rejected).boxes]
 
 
-def test_failures_have_a_look_of_their_own():
+def test_failures_have_their_own_style():
     """What is missing, what went on, what went well; ends are told by their tone."""
     lost = run("r1", ("mail",), ("charge", 1, FAILED), state=RunState.FAILED, by="charge")
     caught = run("r2", ("mail", 0, FAILED), ("apologise",))
@@ -39,7 +39,7 @@ def test_failures_have_a_look_of_their_own():
     assert (tones["failed"], tones["mail"]) == (("bad", ""), ("", "1 failed"))
 
 
-def test_numbers_stand_apart():
+def test_numbers_do_not_overlap():
     """Also those of two ways between the same boxes, and of one that leads back."""
     steps = [PathOutcome(1, "a", "a", "step", OutcomeState.SUCCEEDED, 0), PathOutcome(2, "a2", "a", "step", FAILED, 0)]
     both = RunPath("r1", RunState.SUCCEEDED, None, None, [*steps, PathOutcome(3, "b", "b", "step", FAILED, 2)])

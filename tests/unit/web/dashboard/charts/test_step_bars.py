@@ -39,7 +39,7 @@ def test_attempts_before_the_last_are_hollow_with_dots_between():
     assert [run.style for run in failed] == ["hollow"]
 
 
-def test_nothing_and_instants_alone_are_drawn():
+def test_nothing_and_only_instants_are_rendered():
     """A run without steps has no bars; steps of no time have a width that can be seen."""
     assert draw_bars([], NOW) == []
     (found,) = draw_bars([line((5, 5))], NOW)

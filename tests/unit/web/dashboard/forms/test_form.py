@@ -156,7 +156,7 @@ def test_form_read_back_is_the_value_it_was_made_of(value_of_schema):
 
 @settings(max_examples=50)
 @given(groups(), st.dictionaries(st.text(max_size=5), TEXT, max_size=4))
-def test_form_of_anybody_is_read_or_told(value_of_schema, form):
+def test_any_form_is_read_or_reported(value_of_schema, form):
     """Whatever is sent ends in a value or in faults, and fields show what was typed."""
     schema, _ = value_of_schema
     form = form | {field: text for field in sent(build_fields(schema, {})) for text in form.values()}
@@ -250,7 +250,7 @@ def test_controls_fit_what_annotations_ask_for():
         ("z.at", "Mars/Base", "time zone"),
     ],
 )
-def test_what_cannot_be_read_is_told_at_its_field(name, text, message):
+def test_unreadable_input_is_reported_at_its_field(name, text, message):
     """By its path."""
     kinds = {"n": "integer", "x": "number"}
     formats = {"when": "duration", "at": "date-time"}
@@ -267,7 +267,7 @@ def test_what_cannot_be_read_is_told_at_its_field(name, text, message):
     assert message in refilled[name[2:]].fault
 
 
-def test_what_is_left_open_is_asked_for_as_json():
+def test_open_schema_is_a_json_field():
     """Further arguments, an input of another shape, a schema without end, one with too many fields."""
 
     def any_of_them(a: int, **more: Any): ...

@@ -14,12 +14,12 @@ from tests.unit.web.dashboard.run_world import ask_question
 pytestmark = pytest.mark.asyncio
 
 
-async def test_quiet_shift_says_so(world):
+async def test_quiet_shift_is_reported(world):
     """To a person who may see no acts of others."""
     assert "Nothing happened, and nothing waits." in await world.get("/handover", who="payer")
 
 
-async def test_shift_is_told_in_its_parts(world):
+async def test_shift_is_reported_in_its_parts(world):
     """What opened, what closed and by whom, who is asked, what people did; with its command line."""
     find_invalid(world)
     find_invalid(world, "backup", "i_2", text="took long")
@@ -70,7 +70,7 @@ async def test_long_shift_is_bounded(world):
 
 
 @pytest.mark.parametrize("since", ["yesterday", "-8h", "99999999999999999d"])
-async def test_bad_time_is_told_at_its_field(world, since):
+async def test_bad_time_is_reported_at_its_field(world, since):
     """And what would be one."""
     text = await world.get("/handover", since=since, status=400)
     assert 'aria-invalid="true"' in text

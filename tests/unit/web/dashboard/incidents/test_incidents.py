@@ -23,13 +23,13 @@ def listed(text):
     return re.findall(r'data-name="What"><a href="/incidents/(\w+)"', text)
 
 
-async def test_empty_list_says_where_to_look(world):
+async def test_empty_list_has_a_hint(world):
     """No incident is open, or none fits."""
     assert "No incident is open" in await world.get("/incidents")
     assert "No incident fits" in await world.get("/incidents", severity="page")
 
 
-async def test_filters_stand_in_the_address(world):
+async def test_filters_are_in_the_address(world):
     """By state, severity, kind and automation; a bad one is told by name."""
     find_invalid(world, "pay", "i_1")
     find_invalid(world, "backup", "i_2", IncidentKind.TOO_SLOW, Severity.NOTIFY, "took long")
@@ -58,7 +58,7 @@ async def test_list_goes_on_and_can_be_taken_away(world):
     assert len(rows) == 5
 
 
-async def test_incident_shows_all_that_is_known(world, tmp_path):
+async def test_incident_displays_all_that_is_known(world, tmp_path):
     """What, since, change, who was told, its runs, its runbook at what is about it, what became of it."""
     (tmp_path / "runbooks").mkdir()
     page = "# pay\n\n## permanent_error\nCall the bank <b>\n\n## silence\nOther\n"
@@ -73,7 +73,7 @@ async def test_incident_shows_all_that_is_known(world, tmp_path):
     assert f"mainspring runs retry {run}" in text
 
 
-async def test_acts_take_a_word_and_a_time(world):
+async def test_operations_accept_a_reason_and_a_span(world):
     """Acknowledged for a span it says until when; each once, with its note; what is over has no buttons."""
     find_invalid(world)
     answer = await world.submit("/incidents/i_1", "acknowledge", span="2h", reason="on it")
@@ -89,7 +89,7 @@ async def test_acts_take_a_word_and_a_time(world):
     assert 'value="resolve"' not in over.text
 
 
-async def test_bad_span_is_told_at_its_field(world):
+async def test_bad_span_is_reported_at_its_field(world):
     """What was typed stays, in the form that was sent."""
     find_invalid(world)
     answer = await world.submit("/incidents/i_1", "snooze", span="60 moons", reason="why not")
@@ -144,7 +144,7 @@ async def test_incidents_of_others_hide_none_of_ones_own(world, monkeypatch):
     assert listed(await world.get(onward, who="payer")) == ["i_1"]
 
 
-async def test_storm_is_looked_up_once_however_many_of_its_parts_are_seen(world):
+async def test_storm_is_resolved_once_however_many_of_its_parts_are_seen(world):
     """Not once for each row of the list."""
     names = [f"pay-{number}" for number in range(20)]
     find_storm(world, *names)

@@ -27,7 +27,7 @@ def heading(text):
     return " ".join(re.sub(r"<[^>]+>", "", found[1]).split()) if found else ""
 
 
-async def test_nothing_wrong_is_said_in_one_line(world):
+async def test_healthy_project_is_one_line(world):
     """With what there is to do first; bar, title and icon say the same."""
     text = await world.get("/")
     assert heading(text) == "All is well"
@@ -37,7 +37,7 @@ async def test_nothing_wrong_is_said_in_one_line(world):
     assert "Nothing is due" in text
 
 
-async def test_what_is_wrong_stands_first_with_who_acts_and_what_next(world):
+async def test_open_incidents_are_first_with_owner_and_next_step(world):
     """The loudest above, with the run that failed; the page, its title and the bar count alike."""
     find_invalid(world, "backup", "i_2", IncidentKind.TOO_SLOW, Severity.NOTIFY, "took long", hint="Look at the disk")
     run = fail_run(world)
@@ -68,7 +68,7 @@ async def test_silence_questions_and_runs_have_their_place(world):
     assert 'aria-label="The newest 2: 1 running, 1 waiting; the last is running."' in text
 
 
-async def test_button_acts_once_and_is_told(world):
+async def test_button_works_once_and_is_confirmed(world):
     """And what bar and page say is of after it, though the verdict is kept for a second."""
     find_invalid(world)
     assert "1 thing needs you" in await world.get("/")
@@ -108,7 +108,7 @@ async def test_failed_run_that_is_undecided_is_never_green(world):
     assert heading(await world.get("/", who="payer")) == "1 thing needs you"
 
 
-async def test_who_sees_some_automations_is_told_what_stands_still_of_theirs_alone(world):
+async def test_restricted_visitor_sees_only_its_own_stuck_runs(world):
     """A run that needs a person, and one that failed, each before a watcher told of it."""
     world.store.apply(halt(claimed(world), "s1"))
     world.store.apply(fail(claimed(world, BACKUP), "s1"))
@@ -121,7 +121,7 @@ async def test_who_sees_some_automations_is_told_what_stands_still_of_theirs_alo
     assert (heading(text), "1 failed run still needs a decision" in text) == ("1 thing needs you", True)
 
 
-async def test_one_look_reads_what_is_wrong_once(world, monkeypatch):
+async def test_one_request_reads_open_incidents_once(world, monkeypatch):
     """What is told and what is folded, each once: sentence, list, strips, bar and title stand on the same. A second look reads neither."""
     monkeypatch.setattr(
         "mainspring.web.api.cached_project_status._FRESH_MS", 60_000
@@ -142,7 +142,7 @@ async def test_viewer_finds_no_button_and_no_command_that_it_may_not_give(world)
     assert await world.visible_to("I look after it", "/") == [True, False]
 
 
-async def test_who_sees_some_automations_hears_of_no_other(world):
+async def test_restricted_visitor_sees_no_other_automation(world):
     """Neither names nor counts nor words of another one, nor of the house itself; its verdict is its own."""
     find_invalid(world, "backup", "i_2", text="the disk is full")
     find_invalid(world, "", "i_3", IncidentKind.WORKER_LOST, text="no worker lives")
@@ -168,7 +168,7 @@ async def test_hostile_words_are_text(world):
     assert "&lt;script&gt;alert(1)" in text
 
 
-async def test_bad_span_is_told_and_nothing_is_done(world):
+async def test_bad_span_is_reported_and_nothing_is_done(world):
     """In words that say what would be a span."""
     find_invalid(world)
     answer = await world.submit("/", "snooze", incident="i_1", span="soon")
@@ -177,7 +177,7 @@ async def test_bad_span_is_told_and_nothing_is_done(world):
     assert state_of(world) is IncidentState.OPEN
 
 
-async def test_storm_is_told_once_and_to_each_who_sees_a_part_of_it(world):
+async def test_storm_is_listed_once_for_each_visitor_of_a_part(world):
     """One thing for who sees all, and both automations are marked; who sees one of them is told of that, and of nothing else."""
     find_storm(world, "pay", "backup")
     text = await world.get("/")

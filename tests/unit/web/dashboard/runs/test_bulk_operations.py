@@ -30,7 +30,7 @@ async def test_empty_list_teaches_the_command(world):
 
 
 @pytest.mark.asyncio
-async def test_progress_and_refusals_are_shown(world):
+async def test_progress_and_refusals_are_displayed(world):
     """In figures that lead to their runs, and as a bar; a reason is text."""
     runs = fall(world, 2)
     ask(world, runs, verb=BulkVerb.DISCARD)
@@ -51,7 +51,7 @@ async def test_progress_and_refusals_are_shown(world):
 
 
 @pytest.mark.asyncio
-async def test_buttons_fit_the_state_and_act_once(world):
+async def test_buttons_fit_the_state_and_work_once(world):
     """Paused it can be resumed, stopped nothing more; each is told above the page."""
     ask(world, fall(world, 2))
     paused = await world.submit("/bulk/b1", "pause", page="p1")
@@ -72,7 +72,7 @@ async def test_buttons_fit_the_state_and_act_once(world):
 
 
 @pytest.mark.asyncio
-async def test_visitor_of_some_automations_finds_their_acts_alone(world):
+async def test_visitor_of_some_automations_finds_their_operations_only(world):
     """One that is about others too is not there for it."""
     ask(world, fall(world), "mine")
     ask(world, fall_of_backup(world), "both", automations=("pay", "backup"))

@@ -60,7 +60,7 @@ async def test_filters_stay_in_the_link(world):
 
 
 @pytest.mark.asyncio
-async def test_act_is_counted_then_done_in_pieces(world):
+async def test_operation_is_counted_then_done_in_pieces(world):
     """The first press only counts; the second leads to the page of the act, which says what was asked, once."""
     runs = fall(world, 3)
     counted = await world.get("/failed?name=pay&ask=retry&rate=600/m&reason=mended")
@@ -96,7 +96,7 @@ def listed_runs(world, text):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("is_grouped", [True, False])
-async def test_rows_of_the_page_are_the_runs_of_the_act(world, is_grouped):
+async def test_rows_of_the_page_are_the_runs_of_the_operation(world, is_grouped):
     """In each filter: a run that was created long ago and failed within the hour is in both, one that failed long ago is in neither."""
     (old,) = fall(world)
     if is_grouped:
@@ -128,7 +128,7 @@ async def test_rows_of_the_page_are_the_runs_of_the_act(world, is_grouped):
 
 
 @pytest.mark.asyncio
-async def test_failed_child_is_neither_listed_nor_acted_upon(world):
+async def test_failed_child_is_neither_listed_nor_changed(world):
     """Its failure is its parent's to tell, and to go on from."""
     (run,) = fall(world)
     change(world, "delete from failures")
@@ -137,7 +137,7 @@ async def test_failed_child_is_neither_listed_nor_acted_upon(world):
 
 
 @pytest.mark.asyncio
-async def test_what_cannot_be_asked_for_is_told_in_its_place(world):
+async def test_invalid_filter_is_reported_in_place(world):
     """A rate that is none, nothing that fits; nothing happens."""
     fall(world)
     assert "is not a rate" in await world.get("/failed?name=pay&ask=retry&rate=often")
@@ -154,7 +154,7 @@ async def test_what_cannot_be_asked_for_is_told_in_its_place(world):
 
 
 @pytest.mark.asyncio
-async def test_errors_that_stand_no_more_hide_none_that_does(world, monkeypatch):
+async def test_settled_errors_hide_no_open_one(world, monkeypatch):
     """Where only so many are looked at and none of them stands, nobody is told that nothing failed: there is a way on, and the act."""
     monkeypatch.setattr(failed_runs, "_MAX_ERRORS", 1)
     fall_of_backup(world)
@@ -171,7 +171,7 @@ async def test_errors_that_stand_no_more_hide_none_that_does(world, monkeypatch)
 
 
 @pytest.mark.asyncio
-async def test_viewer_reads_and_asks_for_nothing(world):
+async def test_viewer_reads_and_changes_nothing(world):
     """No button, and no count either."""
     fall(world)
     assert await world.visible_to("AccessDenied", "/failed?ask=retry") == [True, True]

@@ -18,7 +18,7 @@ async def test_empty_page_teaches_how_runs_ask(world):
 
 
 @pytest.mark.asyncio
-async def test_question_shows_what_it_rests_on(world):
+async def test_question_displays_what_it_rests_on(world):
     """Words, deadline with what counts then, whom it asks, facts and evidence as text; viewers have no buttons."""
     run = claimed(world)
     ask(
@@ -47,7 +47,7 @@ async def test_question_shows_what_it_rests_on(world):
 
 
 @pytest.mark.asyncio
-async def test_answer_is_given_once_and_told(world):
+async def test_answer_is_given_once_and_reported(world):
     """It leads back with what was said; the note is in the audit log."""
     run = claimed(world)
     ask(world, run, text="Charge <b>1,204</b>?")
@@ -61,7 +61,7 @@ async def test_answer_is_given_once_and_told(world):
 
 
 @pytest.mark.asyncio
-async def test_who_answers_too_late_reads_who_was_faster(world):
+async def test_late_answer_gets_the_earlier_one(world):
     """On either page; of what was never asked nobody is said to have answered it."""
     run = claimed(world)
     ask(world, run)
@@ -76,7 +76,7 @@ async def test_who_answers_too_late_reads_who_was_faster(world):
 
 
 @pytest.mark.asyncio
-async def test_choice_that_is_not_offered_is_told_in_its_place(world):
+async def test_choice_that_is_not_offered_is_reported_in_its_place(world):
     """What was typed stays."""
     run = claimed(world)
     ask(world, run, text="Charge <b>1,204</b>?")
@@ -88,7 +88,7 @@ async def test_choice_that_is_not_offered_is_told_in_its_place(world):
 
 
 @pytest.mark.asyncio
-async def test_visitor_of_some_automations_hears_their_questions_alone(world):
+async def test_restricted_visitor_sees_only_its_own_questions(world):
     """And answers no others."""
     other = claimed(world, BACKUP, b"{}")
     ask(world, other, text="Delete all?")
@@ -98,7 +98,7 @@ async def test_visitor_of_some_automations_hears_their_questions_alone(world):
 
 
 @pytest.mark.asyncio
-async def test_secret_in_evidence_is_not_shown(world):
+async def test_secret_in_evidence_is_not_displayed(world):
     """On the page and in its files; the rest of it is."""
     run = ask_question(world, text="Use password=pw-123456?", evidence={"password": "pw-123456", "amount": 31337})
     for query in ({}, {"as": "json"}):

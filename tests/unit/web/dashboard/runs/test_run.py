@@ -39,7 +39,7 @@ def log_of(text):
 
 
 @pytest.mark.asyncio
-async def test_failed_run_says_what_and_why_and_offers_to_retry(world):
+async def test_failed_run_has_error_cause_and_retry(world):
     """The four answers, the error in full, the log at the failed step, each act with its command line."""
     run = failed(world)
     text = await world.get(f"/r/{run}")
@@ -55,7 +55,7 @@ async def test_failed_run_says_what_and_why_and_offers_to_retry(world):
 
 
 @pytest.mark.asyncio
-async def test_retry_is_done_once_and_told(world):
+async def test_retry_is_done_once_and_reported(world):
     """From where it failed, and from a step that is chosen: that in a new generation."""
     run = failed(world)
     first = await world.submit(f"/r/{run}", "retry", who="olga", offer="retry-", page="p1")
@@ -76,7 +76,7 @@ async def test_retry_is_done_once_and_told(world):
 
 
 @pytest.mark.asyncio
-async def test_act_that_cannot_be_done_is_told_on_the_page(world):
+async def test_operation_that_cannot_be_done_is_reported_on_the_page(world):
     """With its state as it is now; nothing was done."""
     run = failed(world)
     await world.submit(f"/r/{run}", "retry", page="p1")
@@ -125,7 +125,7 @@ async def test_run_that_a_later_success_settled_has_no_button_to_retry_it(world)
 
 
 @pytest.mark.asyncio
-async def test_success_that_a_person_declared_says_so_on_the_page(world):
+async def test_success_that_a_person_declared_is_reported_on_the_page(world):
     """Who, and why, as the headline."""
     run = world.begin()
     act = operation_context(Actor.cli("ann", "box"), world.clock, reason="the bank confirmed it")
@@ -285,7 +285,7 @@ async def test_running_run_moves_by_itself(world):
 
 
 @pytest.mark.asyncio
-async def test_run_stands_beside_the_last_good_one(world, monkeypatch):
+async def test_run_is_compared_with_the_last_good_one(world, monkeypatch):
     """By itself where it failed; where it ended well, when asked."""
     good = claimed(world, data=b'{"amount":1,"to":"eva"}')
     world.store.apply(finish(good))
@@ -349,7 +349,7 @@ async def test_hostile_text_is_only_text(world):
 
 
 @pytest.mark.asyncio
-async def test_run_of_many_steps_is_drawn_in_bounds(world):
+async def test_run_of_many_steps_is_rendered_in_bounds(world):
     """What did not end well and the newest, the rest in the journal; nothing is read that is not drawn."""
     run = claimed(world)
     steps = [
@@ -381,7 +381,7 @@ async def test_viewer_sees_what_could_be_done_and_no_button(world):
 
 
 @pytest.mark.asyncio
-async def test_sealed_values_say_so(world):
+async def test_sealed_values_are_reported(world):
     """Nothing of them is shown; the rest of the page is there."""
     act = operation_context(Actor.cli("ann", "box"), world.clock)
     run = start(world.store, world.clock, PAY, b'{"amount":77123}', act=act, sealing=Sealing(ReversingCodec())).run

@@ -16,7 +16,7 @@ def test_small_value_is_laid_out():
     assert [value.name for value in build_values(published_state=b"1", result=None)] == ["published state"]
 
 
-def test_large_value_is_folded_and_a_larger_one_cut():
+def test_large_value_is_collapsed_and_a_larger_one_cut():
     """With its size, and a word where it is cut."""
     folded = build_value("input", msgspec.json.encode("x" * 1_000))
     assert (folded.is_collapsed, folded.note) == (True, "")
@@ -25,7 +25,7 @@ def test_large_value_is_folded_and_a_larger_one_cut():
     assert cut.note.startswith("cut here: it has 515kB")
 
 
-def test_sealed_value_says_so_and_shows_nothing():
+def test_sealed_value_is_reported_and_displays_nothing():
     """Nothing of what the codec made is printed."""
     found = build_value("result", Sealing(ReversingCodec()).seal(b'{"secret":1}'))
     assert found.text == ""
@@ -33,13 +33,13 @@ def test_sealed_value_says_so_and_shows_nothing():
 
 
 @pytest.mark.parametrize("data", [b"\xff\x00\x1b[2J", b"", b"{", b'"\\u0000"'])
-def test_any_bytes_are_shown_harmless(data):
+def test_any_bytes_are_displayed_harmless(data):
     """What is no JSON too."""
     found = build_value("input", data)
     assert found.text.isprintable()
 
 
-def test_secret_in_a_value_is_not_shown():
+def test_secret_in_a_value_is_not_displayed():
     """By its name, also where it is laid out on many lines."""
     found = build_value("input", b'{"order":{"id":7,"password":"pw-123456"}}')
     assert "pw-123456" not in found.text

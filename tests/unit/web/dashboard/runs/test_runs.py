@@ -80,7 +80,7 @@ async def test_list_goes_on_where_it_ended(world):
 
 
 @pytest.mark.asyncio
-async def test_bad_filter_is_told_at_its_place(world):
+async def test_bad_filter_is_reported_at_its_place(world):
     """The others stay as they were."""
     text = await world.get("/runs", until=HOSTILE, status=400)
     assert re.search(r'id="wrong-until" role="alert">.*Write a span such as 2h', text)

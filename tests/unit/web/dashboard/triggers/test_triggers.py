@@ -53,7 +53,7 @@ async def test_triggers_show_what_came_with_links_to_it(world, shop):
 
 
 @pytest.mark.asyncio
-async def test_delivery_is_shown_as_it_came_and_comes_once_more(world, shop):
+async def test_delivery_is_displayed_as_it_came_and_comes_once_more(world, shop):
     """Without what proves its sender, and without its password; replayed once by one press, as a delivery of its own."""
     id = shop.arrive(HOSTILE)
     text = await world.get(f"/deliveries/{id}")
@@ -71,7 +71,7 @@ async def test_delivery_is_shown_as_it_came_and_comes_once_more(world, shop):
 
 
 @pytest.mark.asyncio
-async def test_what_was_turned_away_is_not_replayed(world, shop):
+async def test_rejected_delivery_is_not_replayed(world, shop):
     """Its body was not kept to be run: the page says so, in place."""
     id = shop.reject(HOSTILE)
     answer = await world.submit(f"/deliveries/{id}", "replay")
@@ -126,7 +126,7 @@ async def test_event_is_published_from_its_page(world, shop):
 
 
 @pytest.mark.asyncio
-async def test_event_shows_the_runs_that_were_given_it(world, shop):
+async def test_event_displays_the_runs_that_were_given_it(world, shop):
     """Each with its state; where none was, the page says how one is."""
     run = world.begin()
     (claimed,) = world.store.apply(ClaimRuns(shop.id("c"), 1)).runs
@@ -138,7 +138,7 @@ async def test_event_shows_the_runs_that_were_given_it(world, shop):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("payload", PAYLOADS[::5])
-async def test_what_came_from_outside_is_text(world, shop, payload):
+async def test_external_input_is_escaped(world, shop, payload):
     """In a name, a key, a note, a header and a body alike."""
     id = shop.arrive(payload, starts=False, refused=payload, name=payload, body=json.dumps({"x": payload}).encode())
     event = shop.publish("order.paid", {"kind": "book", payload: payload}, key=payload)
@@ -193,7 +193,7 @@ async def test_replay_of_all_is_for_those_who_may(world, shop):
 
 
 @pytest.mark.asyncio
-async def test_deliveries_are_filtered_by_what_was_said_of_their_sender(world, shop):
+async def test_deliveries_are_filtered_by_what_was_stated_of_their_sender(world, shop):
     """As the list shows it."""
     id, away = shop.arrive(), shop.reject()
     text = await world.get("/deliveries", verified="bad_signature")
