@@ -92,7 +92,7 @@ def test_outline_has_no_attempt_of_a_step_whose_outcome_it_leaves_out(store):
         )
         store.do(failed)
         if number != 3:
-            store.do(outcome(run, number if number < 3 else number - 1, f"s{number}", attempt=2, requested_at=number))
+            store.do(outcome(run, number if number < 3 else number - 1, f"s{number}", attempt=2, asked=number))
     store.do(fail(run, rank=5))
     found = store.read("outline", run.id, 2)
     known = {outcome.ident for outcome in found.outcomes}

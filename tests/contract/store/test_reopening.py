@@ -25,12 +25,12 @@ def test_reopen_goes_on_where_it_failed(store):
     """The failing outcome and what was given up or waited for because of it no longer count; what had an effect stays."""
     run = store.begin()
     store.do(
-        outcome(run, 1, "a", requested_at=1),
-        outcome(run, 2, "bad", requested_at=3, state=OutcomeState.FAILED, output=None, failure=BOOM),
-        outcome(run, 3, "slow", requested_at=2),
-        outcome(run, 4, "beside", requested_at=4, state=OutcomeState.CANCELLED),
-        outcome(run, 5, "timer#1", requested_at=5, asked_after=2, kind=OutcomeKind.TIMER),
-        outcome(run, 6, "mail", requested_at=6, asked_after=5),
+        outcome(run, 1, "a", asked=1),
+        outcome(run, 2, "bad", asked=3, state=OutcomeState.FAILED, output=None, failure=BOOM),
+        outcome(run, 3, "slow", asked=2),
+        outcome(run, 4, "beside", asked=4, state=OutcomeState.CANCELLED),
+        outcome(run, 5, "timer#1", asked=5, asked_after=2, kind=OutcomeKind.TIMER),
+        outcome(run, 6, "mail", asked=6, asked_after=5),
         fail(run, "bad"),
     )
     store.twice(audited(ReopenRun(run.id)))
@@ -130,8 +130,8 @@ def test_reopen_forgets_a_deadline_that_passed(store, clock):
     clock.forward(10)
     store.do(
         outcome(run, 1),
-        outcome(run, 2, "deadline", kind=OutcomeKind.DEADLINE, requested_at=0),
-        outcome(run, 3, "cleanup", requested_at=2),
+        outcome(run, 2, "deadline", kind=OutcomeKind.DEADLINE, asked=0),
+        outcome(run, 3, "cleanup", asked=2),
         fail(run, "deadline", FailureReason.DEADLINE),
         ReopenRun(run.id),
     )
@@ -142,8 +142,8 @@ def test_reopen_forgets_a_deadline_that_passed(store, clock):
 def test_reopen_forgets_a_cancel_that_was_taken_in(store):
     """Whichever step a cancelled-and-failed run is continued from, the cancel does not strike it again."""
     run = store.begin()
-    cancel = outcome(run, 2, "cancel", kind=OutcomeKind.CANCEL, requested_at=0)
-    store.do(outcome(run, 1), cancel, outcome(run, 3, requested_at=2), fail(run), ReopenRun(run.id, "s3"))
+    cancel = outcome(run, 2, "cancel", kind=OutcomeKind.CANCEL, asked=0)
+    store.do(outcome(run, 1), cancel, outcome(run, 3, asked=2), fail(run), ReopenRun(run.id, "s3"))
     assert counted(store, run.id) == ["s1"]
 
 
@@ -185,7 +185,7 @@ def test_run_goes_on_from_what_began_and_has_no_outcome(store):
     run = store.begin()
     mark = SaveAttempt(run.id, run.claim, "x", "x", 0, 1, AttemptState.IN_DOUBT, 2, 5, "a")
     undo = SaveAttempt(run.id, run.claim, "undo:x", "x", 0, 1, AttemptState.IN_DOUBT, 4, 5, "a")
-    store.do(outcome(run, 1), mark, undo, outcome(run, 2, "later", requested_at=3), halt(run, "x"))
+    store.do(outcome(run, 1), mark, undo, outcome(run, 2, "later", asked=3), halt(run, "x"))
     refused = store.do(ReopenRun(run.id, from_ident="undo:x")), store.do(ReopenRun(run.id, from_ident="y"))
     assert [answer.code for answer in refused] == ["no_such_step"] * 2
     store.do(ReopenRun(run.id, from_ident="x"))
@@ -296,7 +296,7 @@ RENAMED = msgspec.json.encode({"renamed": {"ident": "charge#1", "old": "charge",
 def stopped_by_a_rename(store):
     run = store.begin()
     stop = halt(run, "charge#1", FailureReason.DRIFT, rank=1, detail=RENAMED)
-    store.do(outcome(run, 1, "charge#1", requested_at=1), stop)
+    store.do(outcome(run, 1, "charge#1", asked=1), stop)
     return run
 
 

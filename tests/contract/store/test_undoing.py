@@ -154,7 +154,7 @@ def test_rollback_that_goes_on_keeps_its_cancel(store, again):
     """Whoever tries a failed undo again, or gives its result, does not take the cancel back."""
     run = store.begin(kind="workflow")
     failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
-    store.do(outcome(run, 1), outcome(run, 2, "cancel#2", kind=OutcomeKind.CANCEL, requested_at=0, output=None))
+    store.do(outcome(run, 1), outcome(run, 2, "cancel#2", kind=OutcomeKind.CANCEL, asked=0, output=None))
     store.do(outcome(run, 3, "undo:s1", **UNDO, **failed), halt(run, "undo:s1", FailureReason.UNDO_FAILED))
     assert store.do(again(run.id)) == DONE
     assert counted(store, run.id) == ["s1", "cancel#2"]
