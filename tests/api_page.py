@@ -17,7 +17,8 @@ HEAD = """# The API
 All that pages and command line can read and do, for programs. How to begin: [use the API](../how-to/api.md). Each project tells
 its own document, OpenAPI 3.1, at `/api/v1/openapi.json`; this page is made of the same table.
 
-Paths begin with `/api/v1`. A name in a path is one part of it: a slash in a name is `%2F`. A token stands in `Authorization:
+Paths begin with `/api/v1`. A name in a path is one part of it: a slash in a name is `%2F`. An automation with the name `health` is
+`/automations/%68ealth`, because `/automations/health` lists the health of all automations. A token stands in `Authorization:
 Bearer`; what looks needs the role `viewer`, what acts `operator`, or the one that is named. Who sees some automations only does
 not find what belongs to others, nor anything below a path with *: that is of no automation.
 
@@ -60,13 +61,13 @@ STATUSES = """
 """
 TITLES = {
     "runs": "Runs", "bulk": "Bulk acts", "failed": "Dead letters", "logs": "Logs", "questions": "Questions", "automations": "Automations",
-    "standings": "How automations stand", "schedule": "Schedule", "incidents": "Incidents",
+    "schedule": "Schedule", "incidents": "Incidents",
     "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
     "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "status": "Status",
     "now": "Now", "handover": "Handover",
     "monitors": "Monitors", "audit-log": "Audit log", "search": "Search", "channels": "Channels", "routes": "Routes",
     "settings": "Settings", "people": "People", "sessions": "Sessions", "tokens": "Tokens",
-    "undecided": "Undecided runs of a restored store",
+    "restore": "Runs of a restored store",
 }  # fmt: skip
 
 

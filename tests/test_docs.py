@@ -19,6 +19,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
 from mainspring.domain.monitors.registry import MONITORS
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.text.markdown_headings import find_section
 from mainspring.domain.values.event import Event
 from mainspring.engine.definitions.trigger_draft import FLOW_CONTROL_OPTIONS, TRIGGER_KINDS
 from mainspring.insight.incidents.findings import format_rule
@@ -206,3 +207,25 @@ def test_architecture_page_names_files_that_exist():
 def test_readme_stays_short():
     """It is read in a minute or two."""
     assert len((DOCS.parent / "README.md").read_text(encoding="utf-8").splitlines()) < 150
+
+
+LINK = re.compile(r"\]\(([^)\s:]+)\)")
+FENCED = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+
+
+def has_section(target: Path, anchor: str) -> bool:
+    return target.exists() and (
+        not anchor or find_section(target.read_text(encoding="utf-8").splitlines(), anchor) is not None
+    )
+
+
+def test_links_lead_to_pages_and_sections_that_exist():
+    """From each page, and from the pages of the repository."""
+    root = DOCS.parent
+    broken = []
+    for page in [*root.glob("*.md"), *DOCS.rglob("*.md")]:
+        for link in LINK.findall(FENCED.sub("", page.read_text(encoding="utf-8"))):
+            path, _, anchor = link.partition("#")
+            if not has_section(page.parent / path if path else page, anchor):
+                broken.append((page.name, link))
+    assert broken == []

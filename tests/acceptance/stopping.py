@@ -205,7 +205,7 @@ def refuse_writes(folder: Path) -> Site:
 def stop_broker(folder: Path) -> Site:
     """It is killed while a desk reads from it."""
     nats = start_broker("nats")
-    site = Site(folder, BOOKS.format(url=asyncio.run(nats.new_queue())), source_away='{ away = "2s" }')
+    site = Site(folder, BOOKS.format(url=asyncio.run(nats.new_queue())), source_unreachable='{ away = "2s" }')
     site.servers.append(nats)
     site.up("worker,scheduler,watcher")
     site.until(lambda: _is_read(site), "nobody reads from the broker")
@@ -283,7 +283,7 @@ CASES = {
         deploy_badly,
     ),
     "a broker is gone": Way(
-        K.SOURCE_AWAY, "book", rf"book: book/queue has not reached its source {_FOR}: .*", stop_broker
+        K.SOURCE_UNREACHABLE, "book", rf"book: book/queue has not reached its source {_FOR}: .*", stop_broker
     ),
     "a watcher dies as soon as it lives": Way(
         K.WORKER_LOST,

@@ -54,4 +54,4 @@ def test_commands_evaluate_the_fleet_by_the_clock_of_the_database(project: Proje
     call("watch")
     (clock,) = [check for check in json.loads(call("doctor", "--json", code=9)) if check["name"] == "clock"]
     side = "ahead of" if offset == "+1d" else "behind"
-    assert clock["text"] == f"this machine's clock is 1d {side} the database's, which counts"
+    assert clock["text"] == f"the clock of this machine is 1d {side} the clock of the database, which counts"

@@ -107,8 +107,8 @@ def test_output_that_cannot_be_written_is_reported_in_a_line(place, stage, args,
             command(*args), env=place, cwd=place["HOME"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert done.returncode == 1
-    assert "what was printed could not be written: No space left on device" in done.stderr
-    assert "fault of mainspring" not in done.stderr
+    assert "the output could not be written: No space left on device" in done.stderr
+    assert "bug of Mainspring" not in done.stderr
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
 

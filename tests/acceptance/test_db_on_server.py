@@ -127,7 +127,7 @@ def test_restored_server_repeats_nothing_of_the_lost_interval(tmp_path: Path, po
         project.call("db", "restore", "--decide", "done", "-y")
         assert effects("charge") == charged, "a held store starts nothing"
         released = project.call("db", "restore", "--release").stdout
-        assert "Not started, since the replaced store may have done it:" in released
+        assert "Not started, because the replaced store may have done it:" in released
         lost = project.json("db", "restore", "--lost")
         assert lost["by_name_only"] == ["charge"]
         assert [change["verb"] for change in lost["changes"]] == ["pause"]
@@ -142,7 +142,7 @@ def test_restored_server_repeats_nothing_of_the_lost_interval(tmp_path: Path, po
         still = project.json("db", "restore", "--lost")["slots"]
         assert {slot["slot_at"] for slot in still if slot["automation"] == "charge"} == slots, "a slot of it has a run"
         caught = project.call("db", "restore", "--catch-up", "-y").stdout
-        assert "Left, since a step must not happen twice: charge" in caught
+        assert "Left out, because a step must not run twice: charge" in caught
         project.until(lambda: effects("load lost.csv") == 2)
         assert effects("load known.csv") == 1
     finally:

@@ -69,11 +69,11 @@ def locked(place: Place) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stuck(place: Place) -> Iterator[None]:
-    """A stopped process of ours stands in the turnstile."""
-    queue_file = os.open(place.store.with_name("s.db.room"), os.O_RDWR)
-    fcntl.flock(queue_file, fcntl.LOCK_EX)
+    """A stopped process holds the write lock."""
+    write_lock = os.open(place.store.with_name("s.db.write-lock"), os.O_RDWR)
+    fcntl.flock(write_lock, fcntl.LOCK_EX)
     yield
-    os.close(queue_file)
+    os.close(write_lock)
 
 
 @contextlib.contextmanager

@@ -89,7 +89,7 @@ def test_add_script_reaches_a_working_thing(user: NewUser) -> None:
 
 
 def test_backup_by_exec_reports_its_failure(user: NewUser) -> None:
-    """wrapped-commands.md: a line of a crontab that works, fails, is reported, and is well again with the next success."""
+    """exec.md: a line of a crontab that works, fails, is reported, and is well again with the next success."""
     (crontab,) = [block for block in blocks_of(ROOT / "README.md") if block.text.startswith("mainspring exec")]
     line, watch = crontab.text.strip().splitlines()
     user.stay_out_of_the_machine()

@@ -86,7 +86,7 @@ class Machine:
         done = subprocess.run(**command, umask=umask, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
         output = done.stdout + done.stderr
         assert code in (None, done.returncode), (words, done.returncode, output)
-        assert "fault of mainspring itself" not in output, output
+        assert "bug of Mainspring" not in output, output
         assert "Traceback" not in output, output
         return output
 

@@ -84,7 +84,7 @@ class Points:
     def install(self) -> None:
         """Pass here before each statement of both databases, at the commits, and around each request."""
         failpoints.install(self._place)
-        for name in ("one", "all", "change"):
+        for name in ("first", "all", "change"):
             setattr(SqliteTransaction, name, self._counted(getattr(SqliteTransaction, name)))
         transaction.run = self._counted(transaction.run)
         until_known, post = Committer._until_known, HttpClient.post

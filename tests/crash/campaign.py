@@ -4,8 +4,8 @@ Threads and groups make no two lives alike: a commit point has a number, but wha
 asked for. Every number up to the last commit of the shortest life was killed at. And each change that every undisturbed life writes was
 struck, before it was written and after, whatever its number.
 
-Where one is dear, the short tier strikes at every second of these places only (before the first commit, after the second, ...), and
-asks for no more than those; the long tier strikes everywhere.
+The short tier strikes at every second of these places only (before the first commit, after the second, ...), and then at the changes that
+none of these kills met; where an experiment is dear, it leaves those out too. The long tier strikes everywhere.
 """
 
 import itertools
@@ -33,7 +33,8 @@ class Campaign:
         calm = [carry(world, scenario, [*before]) for _ in range(2)]
         self.commits = max(experiment.commits for experiment in calm)
         self.shortest = min(experiment.commits for experiment in calm)
-        self.is_thin = world.stores.is_dear and not ALL
+        self.is_thin = not ALL
+        self._meets_each_change = ALL or not world.stores.is_dear
         self._dice = random.Random(self.commits)
         self._numbers: dict[str, list[int]] = defaultdict(list)
         every, again = ({change for group in self._written(experiment) for change in group} for experiment in calm)
@@ -54,9 +55,7 @@ class Campaign:
         self._dice.shuffle(known)  # a machine that slows down must not always do so at the end
         for place, number in known:
             self._strike(place, number)
-        if self.is_thin:
-            return
-        for place in self._scenario.places:
+        for place in [] if self.is_thin else self._scenario.places:
             for number in itertools.count(self.commits + 1):
                 if not self._strike(place, number):
                     break
@@ -78,7 +77,7 @@ class Campaign:
 
     def unstruck(self) -> list[tuple[str, str]]:
         """Return the changes that every life writes and that were not struck."""
-        if self.is_thin:
+        if not self._meets_each_change:
             return []
         return [(place, change) for place in self._places for change in sorted(self._always - self.struck[place])]
 

@@ -45,7 +45,7 @@ class Points:
     def install(self) -> None:
         """Pass here before each statement of both databases, and at each commit that makes slots."""
         failpoints.install(self.hit)
-        for name in ("one", "all", "change"):
+        for name in ("first", "all", "change"):
             setattr(SqliteTransaction, name, self._counted(getattr(SqliteTransaction, name)))
         transaction.run = self._counted(transaction.run)
         original = Committer._until_known

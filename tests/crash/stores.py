@@ -69,7 +69,7 @@ class SqliteStores:
         """See Stores."""
         path = folder / self._seed.name
         shutil.copyfile(self._seed, path)
-        os.link(f"{self._seed}.ballast", f"{path}.ballast")
+        os.link(f"{self._seed}.reserve", f"{path}.reserve")
         return store_url(path)
 
     def check(self, folder: Path) -> list[Any]:

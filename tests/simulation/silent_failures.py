@@ -1,4 +1,4 @@
-"""THE table of the ways to stop without a sound: how each is caused, and what people read of it; docs/silent-failures.md is made of it."""
+"""THE table of the ways to stop without a sound: how each is caused, and the notification of it; docs/silent-failures.md is written from it."""
 
 import contextlib
 from collections.abc import Callable
@@ -284,7 +284,7 @@ CASES = (
     ),
     Way(
         name="The store went back in time",
-        cause="its file lacks a commit that its mark knows; the store is put on hold",
+        cause="its file lacks a commit that its mark knows, so Mainspring holds the store",
         kind=K.COMMITS_LOST,
         of="",
         within=0,
@@ -293,7 +293,7 @@ CASES = (
     ),
     Way(
         name="The file of the store is damaged",
-        cause="a process met a page that cannot be read",
+        cause="a process read a damaged page",
         kind=K.STORE_DAMAGED,
         of="",
         within=0,
@@ -311,7 +311,7 @@ CASES = (
     ),
     Way(
         name="The scheduler is killed",
-        cause="its process gives no sign of life and no other takes its place",
+        cause="its process sends no heartbeat, and no other replaces it",
         kind=K.WORKER_LOST,
         of="scheduler",
         within=5 * MINUTE,
@@ -320,7 +320,7 @@ CASES = (
     ),
     Way(
         name="The worker is killed",
-        cause="its process is known to be dead and no other takes its place",
+        cause="its process is known to be dead, and no other replaces it",
         kind=K.WORKER_LOST,
         of="worker",
         within=5 * MINUTE,
@@ -328,8 +328,8 @@ CASES = (
         begin=_killed,
     ),
     Way(
-        name="The worker is wedged",
-        cause="its loop is blocked: the process says so itself, and what blocks it",
+        name="The worker is blocked",
+        cause="its event loop is blocked; the process reports the line that blocks it",
         kind=K.WORKER_LOST,
         of="blocked:shop.py poll",
         within=30 * SECOND,
@@ -338,7 +338,7 @@ CASES = (
     ),
     Way(
         name="The worker is stopped",
-        cause="the process is there and gives no sign of life",
+        cause="its process exists, but sends no heartbeat",
         kind=K.WORKER_LOST,
         of="worker",
         within=5 * MINUTE,
@@ -356,7 +356,7 @@ CASES = (
     ),
     Way(
         name="A bad deploy of a module that has several automations",
-        cause="all of them fail to load for one reason, which is told once",
+        cause="all of them fail to load for one reason; one notification reports them",
         kind=K.STORM,
         of="load:/srv/flows/shop.py:3: ModuleNotFoundError: No module named 'requests'",
         within=0,
@@ -368,7 +368,7 @@ CASES = (
     ),
     Way(
         name="An automation is deleted from the code",
-        cause="a deploy comes without it",
+        cause="a deploy lacks it",
         kind=K.DEFINITION_LOST,
         of="weekly",
         within=16 * MINUTE,
@@ -385,8 +385,8 @@ CASES = (
         begin=partial(_break, "host's zone"),
     ),
     Way(
-        name="A line vanishes from a crontab",
-        cause="`exec` is not called any more",
+        name="A line is removed from a crontab",
+        cause="cron does not call `exec` any more",
         kind=K.SILENCE,
         of="crontab",
         within=17 * HOUR,
@@ -395,7 +395,7 @@ CASES = (
     ),
     Way(
         name="A lock is never released",
-        cause="its holder is gone",
+        cause="its holder ended",
         kind=K.LOCK_HELD,
         of="db",
         within=10 * MINUTE,
@@ -404,7 +404,7 @@ CASES = (
     ),
     Way(
         name="A step hangs",
-        cause="its attempt has no time-out, and gives neither a line of log nor progress nor a checkpoint for an hour",
+        cause="its attempt has no timeout, and for an hour it writes no log line, no progress and no checkpoint",
         kind=K.STALLED,
         of="orders",
         within=HOUR,
@@ -413,7 +413,7 @@ CASES = (
     ),
     Way(
         name="A run does not end",
-        cause="it goes on and on, with signs of life",
+        cause="it takes much longer than usual, but still writes progress",
         kind=K.TOO_SLOW,
         of="orders",
         within=3 * HOUR,
@@ -422,7 +422,7 @@ CASES = (
     ),
     Way(
         name="A credential is revoked",
-        cause="each run fails with 401, which no retry mends",
+        cause="each run fails with 401, which no retry can fix",
         kind=K.PERMANENT_ERROR,
         of="sync",
         within=40 * MINUTE,
@@ -430,8 +430,8 @@ CASES = (
         begin=partial(_failing, "sync", REVOKED, FailureReason.PERMANENT_ERROR),
     ),
     Way(
-        name="A service stays away",
-        cause="each run fails when its retries are used up",
+        name="A service stays unreachable",
+        cause="each run fails after its last retry",
         kind=K.RETRIES_EXHAUSTED,
         of="sync",
         within=40 * MINUTE,
@@ -453,17 +453,17 @@ CASES = (
         begin=_queue_paused,
     ),
     Way(
-        name="A broker is gone",
-        cause="a desk cannot reach it",
-        kind=K.SOURCE_AWAY,
+        name="A broker is unreachable",
+        cause="the consumer of a trigger cannot connect to it",
+        kind=K.SOURCE_UNREACHABLE,
         of="orders",
         within=5 * MINUTE,
         headline="[notify] orders: orders/event has not reached its source for 10m: connection refused",
         begin=_broker_stopped,
     ),
     Way(
-        name="A source goes silent",
-        cause="no webhook or event comes any more where some came all the time (learned)",
+        name="A source sends nothing more",
+        cause="no webhook or event arrives, although they arrived regularly (learned)",
         kind=K.SILENCE,
         of="orders",
         within=10 * DAY,
@@ -472,7 +472,7 @@ CASES = (
     ),
     Way(
         name="The output is missing",
-        cause="a run ends well, and what `produces=` promises is not there",
+        cause="a run ends well, but a file of `produces=` is missing",
         kind=K.PERMANENT_ERROR,
         of="sync",
         within=40 * MINUTE,
@@ -480,7 +480,7 @@ CASES = (
         begin=_empty,
     ),
     Way(
-        name="Success that did nothing",
+        name="A success did nothing",
         cause="a backup of 20 minutes succeeds after a second",
         kind=K.TOO_FAST,
         of="backup",
@@ -498,8 +498,8 @@ CASES = (
         begin=partial(_break, "backup is empty"),
     ),
     Way(
-        name="An automation starts itself in a circle",
-        cause="it publishes what it listens to",
+        name="An automation starts itself in a loop",
+        cause="it publishes the event that starts it",
         kind=K.TOO_OFTEN,
         of="orders",
         within=HOUR,
@@ -517,7 +517,7 @@ CASES = (
     ),
     Way(
         name="A signal cannot be read",
-        cause="the code of a waiting run expects another type than was sent",
+        cause="the code of a waiting run expects another type",
         kind=K.REJECTED_MESSAGE,
         of="orders",
         within=0,
@@ -526,7 +526,7 @@ CASES = (
     ),
     Way(
         name="A run is in doubt",
-        cause="its process died in a step that must not be done twice",
+        cause="its process died in an at-most-once step",
         kind=K.NEEDS_ATTENTION,
         of="orders",
         within=0,
@@ -535,7 +535,7 @@ CASES = (
     ),
     Way(
         name="A channel is broken",
-        cause="it has something to tell and takes nothing",
+        cause="it accepts no notification",
         kind=K.NOTIFIER_BROKEN,
         of="ops",
         within=7 * MINUTE,
@@ -543,8 +543,8 @@ CASES = (
         begin=_channel_broken,
     ),
     Way(
-        name="Dead workers cannot be found",
-        cause="the upkeep of a worker fails",
+        name="Dead workers are not found",
+        cause="the upkeep of dead processes fails",
         kind=K.UPKEEP_FAILING,
         of="dead processes on box",
         within=5 * MINUTE,
@@ -553,7 +553,7 @@ CASES = (
     ),
     Way(
         name="The service of a codec does not answer",
-        cause="values can be neither sealed nor opened, and runs wait",
+        cause="values can be neither sealed nor opened, so runs wait",
         kind=K.CODEC_UNAVAILABLE,
         of="vault",
         within=5 * MINUTE,
@@ -584,7 +584,7 @@ CASES = (
     ),
     Way(
         name="The secret of a webhook is not set",
-        cause="the web process finds none, and answers every request with 503",
+        cause="the web process finds no secret, and answers every request with 503",
         kind=K.SECRET_MISSING,
         of="builds",
         within=5 * MINUTE,
@@ -593,7 +593,7 @@ CASES = (
     ),
     Way(
         name="A sender changed its secret",
-        cause="its requests carry another signature (401), beside scanners that send none",
+        cause="its requests have a wrong signature (401); requests of scanners have none",
         kind=K.SENDER_REJECTED,
         of="builds",
         within=40 * MINUTE,
@@ -602,7 +602,7 @@ CASES = (
     ),
     Way(
         name="A filter raises",
-        cause="the sender changed a field that it reads",
+        cause="the sender changed a field that the filter reads",
         kind=K.DELIVERY_FAILED,
         of="builds",
         within=25 * MINUTE,
@@ -611,7 +611,7 @@ CASES = (
     ),
     Way(
         name="A delivery of a known sender is rejected",
-        cause="another body comes under a key that counts (409)",
+        cause="another body arrives under a key that already counts (409)",
         kind=K.DELIVERY_REJECTED,
         of="builds",
         within=0,
@@ -641,7 +641,7 @@ CASES = (
     ),
     Way(
         name="A broker refuses a message",
-        cause="it is larger than the broker takes",
+        cause="it is larger than the broker accepts",
         kind=K.OUTBOX_BLOCKED,
         of="jobs/x",
         within=0,
@@ -650,7 +650,7 @@ CASES = (
     ),
     Way(
         name="A debounce never fires",
-        cause="something comes more often than its span, and `within=` is not set",
+        cause="deliveries arrive more often than its span, and `within=` is not set",
         kind=K.DEBOUNCE_HELD,
         of="report",
         within=10 * MINUTE,
@@ -658,8 +658,8 @@ CASES = (
         begin=_debounced,
     ),
     Way(
-        name="What a debounce holds is due, and nothing starts it",
-        cause="the router cannot read it",
+        name="A debounce is due, and no process starts its run",
+        cause="the router cannot read its deliveries",
         kind=K.DEBOUNCE_HELD,
         of="report",
         within=10 * MINUTE,
@@ -668,7 +668,7 @@ CASES = (
     ),
     Way(
         name="A partition is held by a run that waits",
-        cause="the event that it waits for does not come, and another run is behind it",
+        cause="the event that it waits for does not arrive, and another run waits behind it",
         kind=K.PARTITION_HELD,
         of="orders",
         within=HOUR,
@@ -677,7 +677,7 @@ CASES = (
     ),
     Way(
         name="The `concurrency=` of a trigger is held by a run that waits",
-        cause="its only place is taken",
+        cause="the waiting run uses its only place",
         kind=K.PARTITION_HELD,
         of="orders",
         within=HOUR,
@@ -686,7 +686,7 @@ CASES = (
     ),
     Way(
         name="No worker carries a tag",
-        cause="the only one with `--tag gpu` is gone",
+        cause="the only worker with `--tag gpu` ended",
         kind=K.UNSERVED,
         of="orders",
         within=5 * MINUTE,
@@ -704,7 +704,7 @@ CASES = (
     ),
     Way(
         name="No worker has a version",
-        cause="runs of version 2 were started before a deploy was taken back",
+        cause="runs of version 2 were started before a deploy was reverted",
         kind=K.UNSERVED,
         of="orders",
         within=5 * MINUTE,
@@ -731,21 +731,21 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 PAIRS = (
     Pair(first="A lock is never released", second="The worker is killed"),
     Pair(first="The worker is killed", second="No worker carries a tag", explained=True),
-    Pair(first="A bad deploy", second="A broker is gone"),
+    Pair(first="A bad deploy", second="A broker is unreachable"),
     Pair(first="A credential is revoked", second="A broker that steps send to is dead"),
     Pair(first="The address of the webhooks is taken", second="The secret of a webhook is not set"),
     Pair(first="The address of the pages is taken", second="The output is missing"),
     Pair(first="A sender changed its secret", second="No worker takes a queue"),
     Pair(first="A filter raises", second="A delivery of a known sender is rejected"),
-    Pair(first="The scheduler is killed", second="What a debounce holds is due, and nothing starts it", explained=True),
+    Pair(first="The scheduler is killed", second="A debounce is due, and no process starts its run", explained=True),
     Pair(first="A run is in doubt", second="A partition is held by a run that waits", explained=True),
-    Pair(first="A service stays away", second="A debounce never fires"),
+    Pair(first="A service stays unreachable", second="A debounce never fires"),
     Pair(first="A broker refuses a message", second="A step hangs"),
 )
 LOST = (
     Way(
         name="The store is locked",
-        cause="a transaction is open in it and does not end",
+        cause="a transaction in it stays open",
         kind=K.STORE_LOST,
         of="",
         within=2 * MINUTE,
@@ -765,7 +765,7 @@ LOST = (
     ),
     Way(
         name=FULL,
-        cause="its disk is filled to the last byte",
+        cause="its disk has no free byte",
         kind=K.STORE_LOST,
         of="",
         within=2 * MINUTE,
@@ -779,37 +779,50 @@ LOST = (
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "silent-failures.md"
 _HEAD = """# Silent failures
 
-Each way to stop below is caused in a test, on a store of thirty ordinary days (schedules, events, jitter, slow days, retries, deploys, a pause, a
-change of the clocks, a public webhook that scanners visit, runs that wait for days in their partition), in which no incident opens. Each case
-opens one incident and sends one notification, within the time in the table plus one check. Consequences are recorded under that incident and send no
-notification. The second table is of two faults at once: each has its own incident, unless one explains the other. The tests are in
-`tests/simulation/test_normal_days.py`; this page is made from their table. The worst of them are caused in real processes too, in `tests/acceptance/test_stopped_parts.py`, with a process
-that dies whenever it is started beside them: scheduler and watcher tell of one another.
+After this page you know which ways to stop Mainspring notices, how fast, and what the notification says.
 
-A silence, a slow run and too many starts are judged by what the store has learned: the times and figures in their lines are those of the test's month.
+    mainspring incidents list          # open problems
+    mainspring monitors list           # what is watched, and the last result
 
-| What stops | How, in the test | Kind of incident | Within | The first line |
+Each case opens one incident and sends one notification, within the time in the table plus one check: 5 s with a watcher, else the interval of `mainspring watch` in
+your crontab. Consequences are recorded under that incident and send no notification. `[page]`, `[notify]` and `[digest]` are
+[severities](how-to/notifications.md).
+
+A silence, a slow run and too many starts are compared with the history of the automation. So their times depend on that history. The table shows those of the test.
+
+| Failure | Cause in the test | Kind of incident | Within | First line of the notification |
 | --- | --- | --- | --- | --- |
 """
 _TWO = """
-## Two at once
+## Two failures at once
 
-| The first | The second | Incidents |
+Each failure has its own incident, unless one explains the other. Then there is one incident, and one notification.
+
+| First | Second | Incidents |
 | --- | --- | --- |
+"""
+_TESTS = """
+## How this is tested
+
+A test causes each failure after 30 ordinary days, in which no incident may open. These days have schedules, events, jitter, slow days, retries, deploys, a pause and
+a change of the clocks. A public webhook gets requests of scanners, and runs wait for days in their partition.
+
+The tests are in `tests/simulation/test_normal_days.py`, and this page is written from their table. `tests/acceptance/test_stopped_parts.py` causes the worst failures in
+real processes. It also checks that the scheduler reports a watcher that dies at each start, and that the watcher reports a stopped scheduler.
 """
 
 
 def page() -> str:
     """Return docs/silent-failures.md."""
     rows = [
-        f"| {way.name} | {way.cause} | `{way.kind}` | {format_span(way.within) if way.within else 'at once'} | {way.headline} |\n"
+        f"| {way.name} | {way.cause} | `{way.kind}` | {format_span(way.within) if way.within else 'at once'} | `{way.headline}` |\n"
         for way in (*CASES, *LOST)
     ]
     pairs = [
         f"| {pair.first} | {pair.second} | {'one: the first explains the second' if pair.explained else 'two'} |\n"
         for pair in PAIRS
     ]
-    return _HEAD + "".join(rows) + _TWO + "".join(pairs)
+    return _HEAD + "".join(rows) + _TWO + "".join(pairs) + _TESTS
 
 
 if __name__ == "__main__":

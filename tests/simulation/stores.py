@@ -64,7 +64,7 @@ class SqliteFile:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "s.db"
         shutil.copy(_empty(), self._path)
-        self._path.with_name("s.db.ballast").touch()  # four megabytes less to write
+        self._path.with_name("s.db.reserve").touch()  # four megabytes less to write
         self.reader: StoreReader = SqliteReader(self._path)
 
     def open(self, clock: Clock, world: Any, *, works: bool, process_clock: StoreClock | None = None) -> Database:

@@ -289,6 +289,9 @@ ON_A_SERVER = (
 
 FOUND_AT: dict[str, dict[str, int]] = {
     "sqlite": {
+        "no_fencing": 29,
+        "recovery_of_one": 6,
+        "recovery_of_the_first": 6,
         "unmarked_at_most_once": 18,
         "wake_lost": 12,
         "hold_kept": 2,

@@ -157,7 +157,7 @@ def lost_after(cut, found, life, folder):
         path.unlink()
     for name, data in found.items():
         (folder / name).write_bytes(data)
-    (folder / "s.db.ballast").touch()
+    (folder / "s.db.reserve").touch()
     database = SqliteDatabase(folder / "s.db", clock=SystemClock(), handlers=HANDLERS)
     try:
         runs = {row[0] for row in database.connection.execute("select id from runs")}

@@ -102,7 +102,7 @@ class Evaluator:
         )
         channels = evaluate_channels(incidents.channels(reader), self._routing.channels, now)
         findings = [*explained, *(channel.finding for channel in channels if channel.finding is not None)]
-        return self._write(now, snapshot.facts, snapshot.failures, findings, evaluation_round, snapshot.wrong)
+        return self._write(now, snapshot.facts, snapshot.failures, findings, evaluation_round, snapshot.unresolved)
 
     def _write(
         self,

@@ -6,184 +6,194 @@ from mainspring.cli.lazy_group import CommandEntry, CommandTree, GroupEntry
 
 _RUNS: Final = {
     "list": CommandEntry("mainspring.cli.runs.run_list:list_command", "list runs, newest first"),
-    "show": CommandEntry("mainspring.cli.runs.show:show", "show a run: its steps, every attempt, what happens next"),
+    "show": CommandEntry("mainspring.cli.runs.show:show", "show a run: its steps, each attempt, what happens next"),
     "watch": CommandEntry("mainspring.cli.runs.watch:watch", "follow a run until it ends or needs a person"),
     "logs": CommandEntry("mainspring.cli.runs.logs:logs", "print what a run logged and printed"),
-    "diff": CommandEntry("mainspring.cli.runs.diff:diff", "compare a run with another one, or with the last good one"),
-    "export": CommandEntry("mainspring.cli.runs.export:export", "print all that is known of a run, as JSON"),
+    "diff": CommandEntry("mainspring.cli.runs.diff:diff", "compare a run with another run, or with the last success"),
+    "export": CommandEntry("mainspring.cli.runs.export:export", "print everything that is stored about a run, as JSON"),
     "retry": CommandEntry(
-        "mainspring.cli.runs.recovery:retry", "continue failed runs, from where they failed or from a step"
+        "mainspring.cli.runs.recovery:retry", "continue failed runs, from the failed step or a chosen one"
     ),
-    "cancel": CommandEntry("mainspring.cli.runs.operations:cancel", "ask runs to stop"),
-    "signal": CommandEntry("mainspring.cli.runs.operations:signal", "send a message to a run"),
-    "answer": CommandEntry("mainspring.cli.runs.operations:answer", "answer what a run asks"),
-    "give-result": CommandEntry("mainspring.cli.runs.recovery:give_result", "give the result of a step by hand"),
+    "cancel": CommandEntry("mainspring.cli.runs.operations:cancel", "cancel runs"),
+    "signal": CommandEntry("mainspring.cli.runs.operations:signal", "send a signal to a run"),
+    "answer": CommandEntry("mainspring.cli.runs.operations:answer", "answer the question of a run"),
+    "give-result": CommandEntry("mainspring.cli.runs.recovery:give_result", "set the result of a step by hand"),
 }
 _AUTO: Final = {
     "list": CommandEntry("mainspring.cli.automations.automation_list:list_command", "list automations"),
     "show": CommandEntry("mainspring.cli.automations.automation_list:show", "show an automation with all its options"),
-    "pause": CommandEntry("mainspring.cli.automations.operations:pause", "start nothing of it for a while"),
-    "resume": CommandEntry("mainspring.cli.automations.operations:resume", "take a pause or a retirement back"),
+    "pause": CommandEntry("mainspring.cli.automations.operations:pause", "pause an automation: it starts no runs"),
+    "resume": CommandEntry(
+        "mainspring.cli.automations.operations:resume", "resume an automation that is paused or retired"
+    ),
     "retire": CommandEntry(
-        "mainspring.cli.automations.operations:retire", "declare it gone for good, so that nobody misses it"
+        "mainspring.cli.automations.operations:retire", "retire an automation: end its schedules and monitoring"
     ),
     "next": CommandEntry(
-        "mainspring.cli.automations.next_times:next_command", "show when it starts next, or would between two times"
+        "mainspring.cli.automations.next_times:next_command", "show the next due times, or those between two times"
     ),
     "backfill": CommandEntry(
-        "mainspring.cli.automations.backfill:backfill_command", "make the runs of due times of the past"
+        "mainspring.cli.automations.backfill:backfill_command", "start the runs of past due times"
     ),
-    "graph": CommandEntry("mainspring.cli.automations.graph:graph", "show what starts what"),
+    "graph": CommandEntry("mainspring.cli.automations.graph:graph", "show which automations start which"),
     "paths": CommandEntry(
-        "mainspring.cli.automations.paths:paths", "show which way its runs go, and which failures end them"
+        "mainspring.cli.automations.paths:paths", "show the paths that runs took, and failures that ended them"
     ),
 }
 _FAILED: Final = {
     "list": CommandEntry(
         "mainspring.cli.bulk.failed:list_command",
-        "list runs that failed or need a person, and that no one has decided on",
+        "list failed and stopped runs that need a decision",
     ),
-    "retry": CommandEntry("mainspring.cli.bulk.failed:retry", "continue all of them that a filter means"),
-    "discard": CommandEntry("mainspring.cli.bulk.failed:discard", "decide that no one will continue them"),
+    "retry": CommandEntry("mainspring.cli.bulk.failed:retry", "continue all runs that match a filter"),
+    "discard": CommandEntry(
+        "mainspring.cli.bulk.failed:discard", "discard runs: decide that no one will continue them"
+    ),
 }
 _BULK: Final = {
-    "list": CommandEntry("mainspring.cli.bulk.background_operations:list_command", "list acts on many, newest first"),
-    "show": CommandEntry(
-        "mainspring.cli.bulk.background_operations:show", "show an act on many: how far it is, what was refused"
+    "list": CommandEntry(
+        "mainspring.cli.bulk.background_operations:list_command", "list bulk operations, newest first"
     ),
-    "pause": CommandEntry("mainspring.cli.bulk.background_operations:pause", "do nothing more of it for now"),
-    "resume": CommandEntry("mainspring.cli.bulk.background_operations:resume", "go on with it"),
-    "stop": CommandEntry("mainspring.cli.bulk.background_operations:stop", "end it: the rest is left as it is"),
+    "show": CommandEntry(
+        "mainspring.cli.bulk.background_operations:show", "show a bulk operation: its progress and what was refused"
+    ),
+    "pause": CommandEntry("mainspring.cli.bulk.background_operations:pause", "pause a bulk operation"),
+    "resume": CommandEntry("mainspring.cli.bulk.background_operations:resume", "resume a bulk operation"),
+    "stop": CommandEntry("mainspring.cli.bulk.background_operations:stop", "stop a bulk operation for good"),
 }
 _TRIGGERS: Final = {
     "list": CommandEntry(
-        "mainspring.cli.triggers.trigger_list:list_command", "list triggers: what they listen to, and what arrived"
+        "mainspring.cli.triggers.trigger_list:list_command", "list triggers: their sources, and what arrived"
     ),
-    "show": CommandEntry(
-        "mainspring.cli.triggers.show:show", "show a trigger with what it holds, or a delivery as it came"
-    ),
+    "show": CommandEntry("mainspring.cli.triggers.show:show", "show a trigger with its deliveries, or one delivery"),
     "test": CommandEntry(
-        "mainspring.cli.triggers.dry_run_command:test", "say what an event would do, without storing it"
+        "mainspring.cli.triggers.dry_run_command:test", "show what an event would do, without storing it"
     ),
-    "replay": CommandEntry("mainspring.cli.triggers.trigger_list:replay", "let deliveries arrive once more"),
+    "replay": CommandEntry("mainspring.cli.triggers.trigger_list:replay", "replay deliveries"),
 }
 _QUEUES: Final = {
     "list": CommandEntry("mainspring.cli.fleet.queues:list_command", "list queues with their limits and load"),
-    "show": CommandEntry("mainspring.cli.fleet.queues:show", "show a queue"),
-    "pause": CommandEntry("mainspring.cli.fleet.queues:pause", "claim nothing from a queue"),
-    "resume": CommandEntry("mainspring.cli.fleet.queues:resume", "go on with a queue"),
+    "show": CommandEntry("mainspring.cli.fleet.queues:show", "show a queue, and the runs that use its slots"),
+    "pause": CommandEntry("mainspring.cli.fleet.queues:pause", "pause a queue: workers claim no runs from it"),
+    "resume": CommandEntry("mainspring.cli.fleet.queues:resume", "resume a queue"),
 }
 _WORKERS: Final = {
     "list": CommandEntry("mainspring.cli.fleet.workers:list_command", "list processes that use the store"),
-    "drain": CommandEntry("mainspring.cli.fleet.workers:drain", "let a worker finish and take nothing new"),
-    "quarantine": CommandEntry("mainspring.cli.fleet.workers:quarantine", "take everything away from a worker at once"),
+    "drain": CommandEntry(
+        "mainspring.cli.fleet.workers:drain", "let a worker finish running steps and claim no more runs"
+    ),
+    "quarantine": CommandEntry("mainspring.cli.fleet.workers:quarantine", "end a worker at once and free its runs"),
 }
 _INCIDENTS: Final = {
-    "list": CommandEntry("mainspring.cli.incidents.incident_list:list_command", "list what is wrong now"),
-    "show": CommandEntry(
-        "mainspring.cli.incidents.show:show", "show an incident: what, since when, what was done, who was told"
-    ),
-    "ack": CommandEntry("mainspring.cli.incidents.incident_list:ack", "say that you look after it"),
-    "snooze": CommandEntry("mainspring.cli.incidents.incident_list:snooze", "say no more of it for a while"),
-    "resolve": CommandEntry("mainspring.cli.incidents.incident_list:resolve", "say that it is over"),
+    "list": CommandEntry("mainspring.cli.incidents.incident_list:list_command", "list open incidents"),
+    "show": CommandEntry("mainspring.cli.incidents.show:show", "show an incident: cause, history, notifications"),
+    "ack": CommandEntry("mainspring.cli.incidents.incident_list:ack", "acknowledge an incident"),
+    "snooze": CommandEntry("mainspring.cli.incidents.incident_list:snooze", "snooze an incident"),
+    "resolve": CommandEntry("mainspring.cli.incidents.incident_list:resolve", "resolve an incident"),
 }
 _LOCKS: Final = {
-    "list": CommandEntry("mainspring.cli.fleet.locks:list_command", "list locks that are held"),
+    "list": CommandEntry("mainspring.cli.fleet.locks:list_command", "list held locks"),
     "break": CommandEntry("mainspring.cli.fleet.locks:break_command", "take a lock away from its holder"),
 }
 _NOTIFY: Final = {
     "test": CommandEntry(
-        "mainspring.cli.incidents.channel_probe:test", "tell a channel, or each of them, that this is a test"
+        "mainspring.cli.incidents.channel_probe:test", "send a test message to one channel, or to all"
     ),
     "routes": CommandEntry(
         "mainspring.cli.incidents.notification_routes:routes",
-        "show who would be told, and when, if something went wrong now",
+        "show who would be notified of a problem, and when",
     ),
     "log": CommandEntry(
-        "mainspring.cli.incidents.notification_log:log", "list what was told to whom, and what waits to be told"
+        "mainspring.cli.incidents.notification_log:log", "list notifications: sent, waiting and refused"
     ),
 }
 _MONITORS: Final = {
     "list": CommandEntry(
-        "mainspring.cli.incidents.monitors:list_command", "list monitors: what each judges, and what it finds now"
+        "mainspring.cli.incidents.monitors:list_command", "list monitors: what each evaluates, and what it finds now"
     ),
-    "show": CommandEntry(
-        "mainspring.cli.incidents.monitors:show", "show a monitor: each figure, and how the verdict follows"
-    ),
+    "show": CommandEntry("mainspring.cli.incidents.monitors:show", "show a monitor: each value, and the verdict"),
 }
 _AUDIT: Final = {
     "list": CommandEntry(
-        "mainspring.cli.store.audit_log:list_command", "list acts of people and programs, newest first"
+        "mainspring.cli.store.audit_log:list_command", "list operations of people and programs, newest first"
     ),
-    "verify": CommandEntry("mainspring.cli.store.audit_log:verify", "check that nothing in the log was changed"),
+    "verify": CommandEntry("mainspring.cli.store.audit_log:verify", "check that no row of the audit log was changed"),
 }
 _DB: Final = {
     "migrate": CommandEntry(
-        "mainspring.cli.store.maintenance:migrate", "bring the store to this version's form, or create it"
+        "mainspring.cli.store.maintenance:migrate", "update the schema of the store to this version, or create it"
     ),
-    "check": CommandEntry("mainspring.cli.store.maintenance:check", "read the whole store and say what is wrong"),
-    "backup": CommandEntry("mainspring.cli.store.backup:backup", "write a checked copy"),
+    "check": CommandEntry("mainspring.cli.store.maintenance:check", "check the whole store for damage"),
+    "backup": CommandEntry("mainspring.cli.store.backup:backup", "write a checked copy of the store"),
     "restore": CommandEntry(
-        "mainspring.cli.store.restore:restore", "put a backup in its place, decide its runs, release it"
+        "mainspring.cli.store.restore:restore", "restore a backup, decide on its runs, release the store"
     ),
-    "shell": CommandEntry("mainspring.cli.store.maintenance:shell", "look into the store with SQL, read-only"),
-    "prune": CommandEntry(
-        "mainspring.cli.store.prune:prune", "delete what has outlived its retention and shrink the file"
-    ),
+    "shell": CommandEntry("mainspring.cli.store.maintenance:shell", "open an SQL shell on the store, read-only"),
+    "prune": CommandEntry("mainspring.cli.store.prune:prune", "delete data past its retention, and shrink the file"),
     "move": CommandEntry("mainspring.cli.store.move:move", "move the store to another place, with its whole history"),
+}
+_DOCS: Final = {
+    "list": CommandEntry(
+        "mainspring.cli.docs.docs_command:list_command",
+        "list the pages of the documentation, each with the question that it answers",
+    ),
+    "show": CommandEntry(
+        "mainspring.cli.docs.docs_command:show", "print a page of the documentation, or one section of it"
+    ),
 }
 
 COMMAND_TREE: Final[CommandTree] = {
-    "init": CommandEntry("mainspring.cli.project.init:init", "make a project: configuration, an example, tests"),
+    "init": CommandEntry("mainspring.cli.project.init:init", "create a project: configuration, an example, tests"),
     "add": GroupEntry(
         "add an automation to a project",
         {
             "script": CommandEntry("mainspring.cli.project.add:script", "add a script to scripts.toml"),
-            "workflow": CommandEntry(
-                "mainspring.cli.project.add:workflow", "write a file with a workflow to begin from"
-            ),
+            "workflow": CommandEntry("mainspring.cli.project.add:workflow", "write a file with an example workflow"),
         },
     ),
-    "dev": CommandEntry("mainspring.cli.fleet.dev_command:dev", "run everything, and reload on changes"),
+    "dev": CommandEntry("mainspring.cli.fleet.dev_command:dev", "run everything, and reload when the code changes"),
     "up": CommandEntry("mainspring.cli.fleet.up_command:up", "run workers, scheduler, watcher and web"),
     "down": CommandEntry("mainspring.cli.fleet.down_command:down", "stop what `up` started"),
     "drain": CommandEntry(
-        "mainspring.cli.fleet.drain_command:drain", "let workers finish their runs and take no new ones"
+        "mainspring.cli.fleet.drain_command:drain", "let workers finish running steps and claim no more runs"
     ),
     "exec": CommandEntry(
-        "mainspring.cli.exec.exec_command:exec_command", "wrap any command: record, lock, retry, time out"
+        "mainspring.cli.exec.exec_command:exec_command", "run any command with a record, lock, retries and timeout"
     ),
     "watch": CommandEntry(
         "mainspring.cli.exec.watch_command:watch_command",
-        "check once what is late, and notify: the one extra crontab line",
+        "check once for late runs, and notify: a second crontab line",
     ),
     "run": CommandEntry("mainspring.cli.runs.run_command:run_command", "start a run and wait for its result"),
     "crash": CommandEntry(
-        "mainspring.cli.fleet.crash_command:crash", "kill -9 the worker at a chosen commit, to see it resume"
+        "mainspring.cli.fleet.crash_command:crash", "kill -9 a worker after a chosen step, to see it resume"
     ),
-    "runs": GroupEntry("runs: list, look into, continue, stop", _RUNS),
-    "auto": GroupEntry("automations: list, look into, pause, retire", _AUTO),
-    "failed": GroupEntry("runs that failed or need a person", _FAILED),
-    "bulk": GroupEntry("background operations on many runs or deliveries", _BULK),
-    "incidents": GroupEntry("incidents: list, show, acknowledge, snooze, resolve", _INCIDENTS),
-    "monitors": GroupEntry("monitors: what is watched, and what was found", _MONITORS),
-    "triggers": GroupEntry("triggers: what they listen to, and what arrived", _TRIGGERS),
-    "queues": GroupEntry("queues: limits, load, pause", _QUEUES),
-    "workers": GroupEntry("processes that use the store", _WORKERS),
-    "locks": GroupEntry("locks that are held", _LOCKS),
-    "notify": GroupEntry("notifications: channels, routes, what was sent", _NOTIFY),
-    "audit-log": GroupEntry("who did what, when and why", _AUDIT),
-    "db": GroupEntry("the store: schema, check, backup, retention", _DB),
-    "logs": CommandEntry("mainspring.cli.runs.project_logs:logs_command", "print the log of all runs, newest last"),
+    "runs": GroupEntry("list, show, continue and cancel runs", _RUNS),
+    "auto": GroupEntry("list, show, pause and retire automations", _AUTO),
+    "failed": GroupEntry("list, continue and discard runs that failed or need a person", _FAILED),
+    "bulk": GroupEntry("list, pause, resume and stop operations on many runs", _BULK),
+    "incidents": GroupEntry("list, acknowledge, snooze and resolve incidents", _INCIDENTS),
+    "monitors": GroupEntry("list monitors, and what they find now", _MONITORS),
+    "triggers": GroupEntry("list, test and replay triggers", _TRIGGERS),
+    "queues": GroupEntry("list, pause and resume queues", _QUEUES),
+    "workers": GroupEntry("list, drain and quarantine processes", _WORKERS),
+    "locks": GroupEntry("list and break locks", _LOCKS),
+    "notify": GroupEntry("test channels, list routes and notifications", _NOTIFY),
+    "audit-log": GroupEntry("list and verify who did what, when and why", _AUDIT),
+    "db": GroupEntry("migrate, check, back up, restore, prune and move the store", _DB),
+    "logs": CommandEntry("mainspring.cli.runs.project_logs:logs_command", "print the logs of all runs, newest last"),
     "status": CommandEntry(
-        "mainspring.cli.status.status_command:status", "show the state of the project in one sentence"
+        "mainspring.cli.status.status_command:status", "show the status of the project in one sentence"
     ),
-    "top": CommandEntry("mainspring.cli.status.top_command:top", "show the state live, redrawn every second"),
+    "top": CommandEntry("mainspring.cli.status.top_command:top", "show the status live, updated every second"),
     "explain": CommandEntry(
-        "mainspring.cli.runs.explain:explain_command", "explain what a run is doing, why, and what you can do"
+        "mainspring.cli.runs.explain:explain_command", "explain what a run does, why, and what you can do"
     ),
     "doctor": CommandEntry("mainspring.cli.doctor.doctor_command:doctor", "check the whole installation"),
-    "open": CommandEntry("mainspring.cli.fleet.open_command:open_command", "print a link that opens the pages once"),
+    "open": CommandEntry(
+        "mainspring.cli.fleet.open_command:open_command", "print a one-time link that opens the dashboard"
+    ),
+    "docs": GroupEntry("the documentation: list pages, read one", _DOCS),
     "completion": CommandEntry("mainspring.cli.completion:completion", "print the completion script of a shell"),
     "version": CommandEntry("mainspring.cli.version:version", "print the version"),
 }

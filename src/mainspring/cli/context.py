@@ -271,7 +271,7 @@ class Invocation:
         last = newest_runs(self.reader, [text], 1)[text]
         run = f" Its last run: mainspring explain {last[0].run}" if last else " It has no run."
         raise NotFoundError(
-            f"{text} is an automation, and a run is wanted",
+            f"{text} is an automation, but a run is expected",
             hint=f"See it: mainspring auto show {shlex.quote(text)}.{run}",
         )
 
@@ -324,7 +324,7 @@ class Invocation:
                 f"{operation}: this needs a confirmation", hint="Add -y to do it without asking."
             )
         if not click.confirm(f"{operation}?", err=True):
-            raise DeclinedError("nothing was done")
+            raise DeclinedError("cancelled: nothing was done")
 
     def close(self) -> None:
         """Close what was opened."""
@@ -380,7 +380,7 @@ def _current_folder() -> Path:
     try:
         return Path.cwd()
     except FileNotFoundError:
-        raise ConfigError("the current folder is gone", hint="Go to another one: cd /") from None
+        raise ConfigError("the current folder does not exist any more", hint="Change to another folder: cd /") from None
 
 
 pass_invocation = click.make_pass_decorator(Invocation, ensure=True)

@@ -8,13 +8,13 @@ import click
 from mainspring.cli import exits
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import BusyError, MainspringError
+from mainspring.domain.text.docs_command import ERRORS_TOPIC, format_docs_command
 
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
 
 _MAX_LINE_LENGTH, _MAX_SHORTENED_LENGTH = 600, 500
 """In characters."""
-ERRORS_PAGE = "docs/reference/errors.md"
 
 
 def report_error(error: Exception, invocation: "Invocation") -> int:
@@ -33,7 +33,7 @@ def report_error(error: Exception, invocation: "Invocation") -> int:
         if invocation.flags.verbose:
             output.warn("".join(traceback.format_exception(error)).rstrip())
         else:
-            output.warn("This is a fault of mainspring itself; with -v it shows where.")
+            output.warn("This is a bug of Mainspring. -v shows where.")
     return code
 
 
@@ -75,5 +75,5 @@ def _make_document(code: str, message: str, next_step: str | None, *, retryable:
         "message": _shorten_lines(message),
         "next": next_step,
         "retryable": retryable,
-        "docs": f"{ERRORS_PAGE}#{code}",
+        "docs": format_docs_command(ERRORS_TOPIC, code),
     }

@@ -21,17 +21,17 @@ TRY_AGAIN: Final = 75
 INTERRUPTED: Final = 130
 
 MEANINGS: Final[dict[int, str]] = {
-    OK: "done; an empty list too",
-    UNEXPECTED: "unexpected failure, or a store that is damaged or gone",
+    OK: "success; also for an empty list",
+    UNEXPECTED: "unexpected failure, or a store that is damaged or missing",
     USAGE: "usage, configuration, or a confirmation is needed",
     NOT_FOUND: "not found",
     NOT_ALLOWED: "not allowed",
     RUN_FAILED: "the run ended failed or cancelled",
     NEEDS_HUMAN: "the run waits for a person",
-    TIMED_OUT: "the time-out of a wait ran out",
-    CONFLICT: "conflict: lock held, key in use, changed meanwhile",
+    TIMED_OUT: "a wait timed out",
+    CONFLICT: "conflict: lock held, key in use, or changed by another",
     CHECK_FAILED: "a check found something (status, doctor, db check, audit-log verify, triggers test, notify test)",
-    TRY_AGAIN: "the store is out of reach or full: try again",
+    TRY_AGAIN: "the store is unavailable or full: try again",
     INTERRUPTED: "Ctrl-C",
 }
 
@@ -57,8 +57,8 @@ class OutputLostError(errors.MainspringError):
 def make_output_lost_error(cause: OSError) -> OutputLostError:
     """Return the error for output that could not be written; the command's effects remain."""
     return OutputLostError(
-        f"what was printed could not be written: {cause.strerror}",
-        hint="What the command had done by then is done. Look where its output goes: is that disk full?",
+        f"the output could not be written: {cause.strerror}",
+        hint="The command itself has done its work. Check where its output goes: is that disk full?",
     )
 
 

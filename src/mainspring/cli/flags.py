@@ -28,26 +28,26 @@ class GlobalFlags:
 _TEXT_OPTIONS: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
     (("--config",), "config", "FILE", "read this configuration file"),
     (("--store",), "store", "URL", "use this store instead of the configured one"),
-    (("--env", "--environment"), "environment", "NAME", "act in this environment (production, development, ...)"),
-    (("--fields",), "fields", "NAME,...", "print JSON with these fields only"),
-    (("--reason",), "reason", "TEXT", "why you do this; it stands in the audit log"),
-    (("--command-id",), "command_id", "ID", "the same id twice acts once"),
-    (("--actor",), "actor", "NAME", "who acts (default: user@host)"),
+    (("--env", "--environment"), "environment", "NAME", "use this environment (production, development, ...)"),
+    (("--fields",), "fields", "NAME,...", "print JSON with only these fields"),
+    (("--reason",), "reason", "TEXT", "record this reason in the audit log"),
+    (("--command-id",), "command_id", "ID", "do it once: a repeated id changes nothing"),
+    (("--actor",), "actor", "NAME", "record this person or program as the actor (default: user@host)"),
 )
 _SWITCH_OPTIONS: tuple[tuple[tuple[str, ...], str, str], ...] = (
-    (("--json",), "json", "print JSON: a list for lists, an object for one thing"),
-    (("-v", "--verbose"), "verbose", "tell more on stderr"),
-    (("--quiet",), "quiet", "no hints and no progress"),
-    (("--no-color",), "no_color", "no colours (also: NO_COLOR, TERM=dumb)"),
-    (("--no-input",), "no_input", "never ask"),
-    (("-y", "--yes"), "yes", "do it without asking"),
+    (("--json",), "json", "print JSON: a list for lists, an object for one item"),
+    (("-v", "--verbose"), "verbose", "print more on stderr"),
+    (("--quiet",), "quiet", "print no hints and no progress"),
+    (("--no-color",), "no_color", "print no colours (also: NO_COLOR, TERM=dumb)"),
+    (("--no-input",), "no_input", "never ask questions"),
+    (("-y", "--yes"), "yes", "confirm without asking"),
 )
 
 
 def _record_flag(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Record a given flag. A flag before the command is not reset after it."""
     if value == "" and param.name != "global_reason":
-        raise click.BadParameter("it is empty; leave it out, or say what is meant", ctx=ctx, param=param)
+        raise click.BadParameter("it is empty: leave it out, or give it a value", ctx=ctx, param=param)
     if value and ctx.obj is not None and param.name is not None:
         setattr(ctx.obj.flags, param.name.removeprefix("global_"), value)
 

@@ -27,8 +27,8 @@ def read_json_bytes(text: str, label: str) -> bytes:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         excerpt = escape(text, 80)
         raise ArgumentError(
-            f"{label} is no JSON: {excerpt}\n{explain_bad_json(error, data)}",
-            hint="Text wants its quotes inside the shell's: '\"approve\"'. Also: @file.json, or - for stdin.",
+            f"{label} is not JSON: {excerpt}\n{explain_bad_json(error, data)}",
+            hint="Quote text twice, for JSON and for the shell: '\"approve\"'. Or use @file.json, or - for stdin.",
         ) from None
     return data
 
@@ -45,7 +45,7 @@ def decode_json(data: bytes, label: str) -> Any:
     except RecursionError:
         levels = f"{measure_json_depth(data):,} levels deep"
         raise ArgumentError(
-            f"{label}: nested {levels}, too deep to be read", hint="Pass a flatter value, or a file's name."
+            f"{label}: nested {levels}, which is too deep", hint="Pass a flatter value, or the name of a file."
         ) from None
 
 
@@ -66,8 +66,9 @@ def find_sealing(invocation: "Invocation", run_id: str) -> "Sealing":
     sealing = invocation.sealing
     if view.codec not in (sealing.id, "json"):
         raise ConflictError(
-            f"values of run {run_id} are sealed by codec {escape(view.codec, 40)!r}, which is not at hand here",
-            hint='Name it: [store] codec = "module:name", or MAINSPRING_STORE_CODEC; or do it in the program that has it.',
+            f"values of run {run_id} are sealed by codec {escape(view.codec, 40)!r}, which this command does not have",
+            hint='Name the codec: [store] codec = "module:name", or MAINSPRING_STORE_CODEC. Or do this in a '
+            "program that has it.",
         )
     return sealing
 

@@ -129,7 +129,7 @@ class Output:
 
     def hint_empty(self, text: str) -> None:
         """Print that the result is empty; for a suspect store, only that its readable part holds nothing."""
-        self.hint("The readable part of the store holds none." if self.is_partial else text)
+        self.hint("The readable part of the store has none." if self.is_partial else text)
 
     def warn(self, text: str) -> None:
         """Print a warning that is not the result; --quiet does not suppress it."""
@@ -176,9 +176,7 @@ class Output:
             cells = zip(format_cells(row, layout), layout.columns, strict=True)
             self.line("  ".join(self._paint_cell(cell, column.colour(row)) for cell, column in cells).rstrip())
         if layout.left_out:
-            self.hint(
-                f"Left out for want of room: {', '.join(layout.left_out)}. All of it: --json, or a wider terminal."
-            )
+            self.hint(f"Columns left out: {', '.join(layout.left_out)}. All: --json, or a wider terminal.")
 
     def _paint_cell(self, cell: str, colour: str | None) -> str:
         return self.paint(cell, None, bold=True) if colour == "bold" else self.paint(cell, colour)

@@ -117,7 +117,7 @@ def read_single_value(ctx: click.Context, param: click.Parameter, values: tuple[
     """Return the value of an option that looks repeatable, and is declared `multiple` so that none is dropped in silence."""
     if len(values) > 1:
         listed = ", ".join(map(repr, values))
-        raise click.BadParameter(f"it takes one value, and was given {len(values)}: {listed}", ctx=ctx, param=param)
+        raise click.BadParameter(f"it takes one value, but got {len(values)}: {listed}", ctx=ctx, param=param)
     return values[0] if values else None
 
 
@@ -125,7 +125,7 @@ def _read_fingerprint(ctx: click.Context, param: click.Parameter, values: tuple[
     text = read_single_value(ctx, param, values)
     if text is not None and not re.fullmatch("[0-9a-f]{4,12}", text.lower()):
         raise click.BadParameter(
-            "write the 12 digits that `failed list --by error` shows, or at least the first four", ctx=ctx, param=param
+            "write the 12 digits that `failed list --by error` prints, or at least the first four", ctx=ctx, param=param
         )
     return text.lower() if text is not None else None
 
@@ -136,7 +136,7 @@ MAX_LISTED = 10_000
 def make_limit_option(default: int) -> Callable[[F], F]:
     """Add --limit with this default."""
     return click.option(
-        "--limit", type=click.IntRange(1, MAX_LISTED), default=default, show_default=True, help="at most so many"
+        "--limit", type=click.IntRange(1, MAX_LISTED), default=default, show_default=True, help="list at most N"
     )
 
 
@@ -149,7 +149,7 @@ since_option = click.option(
     metavar="TIME",
     multiple=True,
     callback=read_single_value,
-    help="only from then on: 2h, 3d, 2026-01-05, 2026-01-05T03:00",
+    help="only since this time: 2h, 3d, 2026-01-05, 2026-01-05T03:00",
 )
 
 
@@ -157,9 +157,13 @@ def _make_time_option(flag: str, help_text: str) -> Callable[[F], F]:
     return click.option(flag, metavar="TIME", multiple=True, callback=read_single_value, help=help_text)
 
 
-until_option = _make_time_option("--until", "only before then")
-ended_since_option = _make_time_option("--ended-since", "only what ended, or stood still for a person, from then on")
-ended_until_option = _make_time_option("--ended-until", "only what ended, or stood still for a person, before then")
+until_option = _make_time_option("--until", "only before this time")
+ended_since_option = _make_time_option(
+    "--ended-since", "only those that ended, or stopped for a person, since this time"
+)
+ended_until_option = _make_time_option(
+    "--ended-until", "only those that ended, or stopped for a person, before this time"
+)
 error_option = click.option(
     "--error",
     metavar="FINGERPRINT",

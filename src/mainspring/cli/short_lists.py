@@ -16,7 +16,7 @@ _name_option = click.option(
     metavar="TEXT",
     multiple=True,
     callback=params.read_single_value,
-    help="only those whose name holds this text",
+    help="only those whose name contains this text",
 )
 
 

@@ -68,14 +68,14 @@ def test_next_needs_one_name_or_all(cli, stage):
 def test_backfill_previews_confirms_and_runs_once(cli, stage, hourly):
     """Counts, wants a yes, and finds everything made the second time."""
     result = cli("auto", "backfill", "tidy", "--from", "3h", "--dry-run")
-    assert "3 runs of tidy would be made" in result.out + result.err
+    assert "3 runs of tidy would be started" in result.out + result.err
     assert cli("auto", "backfill", "tidy", "--from", "3h").code == 2
     done = cli(
         "auto", "backfill", "tidy", "--from", "3h", "--rate", "1/m", "-y", "--reason", "lost disk", "--json"
     ).json
     assert (done["made"], done["had_run"], done["refused"]) == (3, 0, {})
     again = cli("auto", "backfill", "tidy", "--from", "3h", "-y")
-    assert "0 runs of tidy made." in again.out
+    assert "0 runs of tidy started." in again.out
     assert "3 due times had a run already." in again.out
     (act,) = {
         (row["verb"], row["reason"]) for row in cli("audit-log", "list", "--json").json if row["verb"] == "backfill"
@@ -101,7 +101,7 @@ def test_cadence_that_slips_is_displayed_and_found(cli, stage):
     for n in range(12, 0, -1):
         stage.do(MakeSlot("tidy", top - n * 60_000, top - (n - 1) * 60_000, "skipped", None, "goes on"))
     assert cli("auto", "show", "tidy", "--json").json["cadence"][0]["slips"] is True
-    assert "none of the last 12 slots was run, one each 1m as declared" in cli("auto", "show", "tidy").out
+    assert "none of the last 12 slots was run; declared is one each 1m" in cli("auto", "show", "tidy").out
     (found,) = checks(cli, "cadence")
     assert (found["state"], found["text"][:5]) == ("warning", "tidy:")
     assert "overlap=" in found["fix"]

@@ -146,7 +146,7 @@ def test_no_command_calls_a_damaged_store_healthy(cli, damaged, folder):
         assert str(damaged) in both, (words, result)
         assert any(fix in both for fix in FIXES), (words, result)
         assert "Traceback" not in both, (words, result)
-        assert "fault of mainspring" not in both, (words, result)
+        assert "bug of Mainspring" not in both, (words, result)
         assert ALL_IS_WELL.search(both) is None, (words, result)
 
 
@@ -162,7 +162,7 @@ def test_damage_of_a_large_store_counts_once_it_is_noted(cli, damaged, monkeypat
     assert result.err.startswith(
         f"error: the store's file is damaged: database disk image is malformed\nat {damaged}\n"
     )
-    assert result.err.endswith("What is damaged: mainspring db check\nThe readable part of the store holds none.\n")
+    assert result.err.endswith("What is damaged: mainspring db check\nThe readable part of the store has none.\n")
 
 
 @pytest.mark.parametrize("damaged", ["people"], indirect=True)
@@ -188,7 +188,7 @@ def test_a_note_that_a_whole_check_cannot_confirm_is_no_damage(cli, stage, store
     write_damage_note(store_path, "database disk image is malformed")
     assert cli("runs", "list").code == 1
     result = cli("db", "check")
-    assert (result.code, "Nothing is wrong" in result.out) == (0, True)
+    assert (result.code, "has no damage" in result.out) == (0, True)
     assert cli("runs", "list").code == 0
 
 

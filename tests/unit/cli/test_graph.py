@@ -102,7 +102,7 @@ def test_graph_command_renders_what_the_code_declares(cli, project) -> None:
     assert "extract  (" in result.out
     assert "├─ load" in result.out
     assert "elsewhere  (not declared)" in result.out
-    assert "1 automation starts without" in result.err
+    assert "1 automation starts no other" in result.err
     data = cli("auto", "graph", "load", "--json", "-m", "night.py").json
     assert [node["name"] for node in data["nodes"]] == ["extract", "load", "report"]
     assert {edge["trigger"] for edge in data["edges"]} == {"load/run", "report/runs"}

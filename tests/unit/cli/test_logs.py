@@ -75,7 +75,7 @@ def test_run_that_wrote_nothing_is_reported(cli, stage):
     run = stage.begin()
     found = cli("runs", "logs", run.id)
     assert (found.code, found.out) == (0, "")
-    assert "nothing" in found.err
+    assert "no stored log lines" in found.err
 
 
 def test_follow_ends_with_the_run(cli, stage):

@@ -65,7 +65,7 @@ def test_init_reports_the_new_store(cli, store_path, caplog):
     assert cli("init", "one").code == 0
     assert f"created a new store at {store_path}" in caplog.text
     assert cli("status").code == 0
-    assert f"the store is {store_path}, which was there before" in cli("init", "two").err
+    assert f"the store is {store_path}, which existed before" in cli("init", "two").err
 
 
 def test_run_and_exec_report_the_new_store(cli, folder, store_path, caplog):

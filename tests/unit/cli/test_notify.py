@@ -73,7 +73,7 @@ def test_test_of_one_channel_ends_with_0_where_it_answers(cli, folder):
     """The terminal is there without a word of configuration; another name has to be configured."""
     result = cli("notify", "test", "terminal")
     assert result.code == 0
-    assert "✓ taken" in result.out
+    assert "✓ accepted" in result.out
     assert cli("notify", "test").code == 0
     result = cli("notify", "test", "ops")
     assert result.code == 3
@@ -89,12 +89,12 @@ def checked(cli):
     ("text", "state", "sentence"),
     [
         ("", "warning", "no channel is configured"),
-        ('[project]\nenvironment = "development"\n', "ok", "development tells the terminal alone"),
+        ('[project]\nenvironment = "development"\n', "ok", "development notifies only the terminal"),
         ('[notify.channels]\nme = "terminal"\n', "ok", "1 channel with all secrets"),
         (
             '[notify.channels]\nops = "pagerduty://secret:pd"\n',
             "problem",
-            "channel ops cannot be told: the secret 'pd'",
+            "channel ops cannot be used: the secret 'pd'",
         ),
     ],
 )
@@ -142,7 +142,7 @@ def test_log_of_nothing_is_empty(cli, stage):
     """It says so, which is no error."""
     result = cli("notify", "log")
     assert (result.code, result.out) == (0, "")
-    assert "Nothing was told" in result.err
+    assert "No notification was sent" in result.err
 
 
 def test_doctor_states_what_waits_for_a_channel_that_no_one_has(cli, report, folder):
@@ -151,7 +151,7 @@ def test_doctor_states_what_waits_for_a_channel_that_no_one_has(cli, report, fol
     (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "alerts"]
     assert (check["state"], check["text"]) == (
         "problem",
-        "1 alert waits for channel old, which is configured no more",
+        "1 alert waits for channel old, which is no longer configured",
     )
 
 
@@ -163,7 +163,7 @@ def test_doctor_gives_the_reason_for_late_alerts(cli, report, folder):
         (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "alerts"]
         return check["text"]
 
-    assert "and nobody tells them" in alerts()
+    assert "and no watcher sends them" in alerts()
     take = take_alerts("old")
     report.do(take)
     report.do(SettleAlerts(lease=take.lease, channel="old", away="it answers 503", retry_after_ms=1))
@@ -185,4 +185,4 @@ def test_doctor_reports_the_last_alert_of_each_channel(cli, stage, folder):
     stage.do(SettleAlerts(lease=take.lease, channel="ops", sent=(SentAlert(channel.alerts[0].seq),)))
     (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "alerts"]
     assert check["state"] == "ok"
-    assert check["text"].startswith("ops last told ")
+    assert check["text"].startswith("ops last notified ")

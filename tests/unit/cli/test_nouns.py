@@ -54,7 +54,7 @@ def test_worker_quarantine_sets_its_runs_free(cli, stage):
     run = stage.begin()
     number = str(stage.store.session)
     assert cli("workers", "quarantine", number).code == 2
-    assert "1 run set free" in cli("workers", "quarantine", number, "-y").out
+    assert "1 run released" in cli("workers", "quarantine", number, "-y").out
     assert run_view(stage.store.reader, run.id).session is None
     assert cli("workers", "list", "--all", "--json").json[0]["state"] == "quarantined"
 

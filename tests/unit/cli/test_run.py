@@ -70,7 +70,7 @@ def test_question_with_a_default_is_waited_for(cli, code):
     result = cli("run", "-m", "code.py", "patient")
     assert result.code == 0
     assert result.out.strip() == '"no"'
-    assert "Without an answer in time it is: no." in result.err
+    assert "Without an answer until then, the answer is: no." in result.err
 
 
 @pytest.mark.parametrize("more", [(), ("--watch",)])
@@ -78,7 +78,7 @@ def test_run_that_restarts_is_followed_to_its_end(cli, code, more):
     """Its heirs count: the result is that of the last one."""
     result = cli("run", "-m", "code.py", "rounds", *more)
     assert result.code == 0
-    assert result.out.strip() == '"over"' if not more else "began anew as run r_" in result.out
+    assert result.out.strip() == '"over"' if not more else "restarted as run r_" in result.out
     assert len(cli("runs", "list", "--json").json) == 3
 
 
@@ -114,7 +114,7 @@ def test_run_names_the_file_from_which_a_worker_has_an_automation(cli, stage, fo
     stage.announce(registry.get("quick").definition)
     result = cli("run", "quick")
     assert result.code == 3
-    assert f"quick is known from {folder / 'code.py'}" in result.err
+    assert f"quick is defined in {folder / 'code.py'}" in result.err
     assert f"-m {folder / 'code.py'}" in result.err
     assert "unknown automation" in cli("run", "quack").err
 
@@ -210,9 +210,6 @@ def test_run_of_a_file_that_up_does_not_load_reports_that_its_schedule_is_on_rec
     )
     result = cli("run", "rates", "-m", "rates.py")
     assert result.out == "7\n"
-    assert (
-        "Start one: mainspring up -m rates.py. If it is not to run by itself: mainspring auto retire rates\n"
-        in result.err
-    )
+    assert "Start one: mainspring up -m rates.py. To end the schedule: mainspring auto retire rates\n" in result.err
     (folder / "mainspring.toml").write_text('[project]\nautomations = ["rates.py"]\n')
     assert "schedule" not in cli("run", "rates").err

@@ -74,7 +74,7 @@ def test_automation_name_in_place_of_a_run_has_a_hint(cli, stage):
     """A name that a person knows is not called a run that is not there."""
     result = cli("explain", "backup")
     assert result.code == cli("explain", "nothing").code
-    assert "backup is an automation, and a run is wanted" in result.err
+    assert "backup is an automation, but a run is expected" in result.err
     assert "mainspring auto show backup. It has no run." in result.err
     run = stage.start()
     assert f"Its last run: mainspring explain {run}" in cli("explain", "backup").err
@@ -128,7 +128,7 @@ def test_plain_table_is_aligned_and_uncoloured(cli, stage):
     run = stage.start()
     lines = cli("runs", "list").out.splitlines()
     assert " 0+ " in lines[2]
-    assert lines[0].split() == ["RUN", "STATE", "AUTOMATION", "STEPS", "CREATED", "TOOK"]
+    assert lines[0].split() == ["RUN", "STATE", "AUTOMATION", "STEPS", "CREATED", "DURATION"]
     assert lines[1].startswith(f"{run[-6:]}  … queued   backup")
     assert all(len(line) <= 80 for line in lines)
 
@@ -205,10 +205,10 @@ def test_show_lists_hints_children_and_facts_not_taken_in(cli, stage):
     stage.do(AnnotateRun(run.id, run.claim, detail=detail, progress=b"[3, 10]"))
     stage.do(DeliverFact(run.id, FactKind.SIGNAL, "stop", "s1", payload=b"1"))
     out = cli("runs", "show", run.id).out
-    assert "hint: step name it is asked for more than once without a key" in out
-    assert "did not ask for it: old#1" in out
+    assert "hint: step name it is called several times without a key" in out
+    assert "did not request it: old#1" in out
     assert "hint: step boom failed: await the task" in out
-    assert "not yet taken in: signal stop" in out
+    assert "not processed yet: signal stop" in out
     assert "3/10" in cli("runs", "list").out
 
 

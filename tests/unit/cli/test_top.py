@@ -79,7 +79,7 @@ def test_process_states_what_it_holds(busy):
 
     assert render_workers(beat_at=worker.opened_at).endswith("alive, 1 run, since 1m ago")
     beaten = render_workers(memory=84 * 1024**2, beat_at=worker.opened_at + 50_000)
-    assert beaten.endswith("alive, 1 run, 84 MiB, sign of life 10s ago")
+    assert beaten.endswith("alive, 1 run, 84 MiB, heartbeat 10s ago")
 
 
 @pytest.mark.parametrize("number", [0, 1, 12])
@@ -160,8 +160,8 @@ def test_place_displays_incidents_and_last_failures_of_its_automation(stage):
     for screen_text in (of_run, of_incident, text(ScreenTarget("backup"))):
         assert other.id not in screen_text
         assert "i_order" not in screen_text
-    assert "not kept any more" in text(ScreenTarget("backup", incident="i_gone"))
-    assert "nothing is wrong with it" in text(ScreenTarget("report"))
+    assert "no longer stored" in text(ScreenTarget("backup", incident="i_gone"))
+    assert "it has no failure" in text(ScreenTarget("report"))
 
 
 class Screen60x15:

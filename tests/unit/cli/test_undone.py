@@ -50,7 +50,7 @@ def test_retry_lists_steps_that_run_again_and_confirms(cli, stage, options):
     run = rolled_back(stage)
     result = cli("runs", "retry", run, *options)
     assert result.code == 2
-    assert "  book (was taken back)\n  mail (stands on what was)\n" in result.err
+    assert "  book (was undone)\n  mail (follows an undone step)\n" in result.err
     assert "Run 2 steps again" in result.err
     assert "look" not in result.err
     assert view(stage, run).state is RunState.FAILED
@@ -73,7 +73,7 @@ def test_several_runs_need_confirmation_if_one_was_undone(cli, stage, command):
     runs = (rolled_back(stage), other.id)
     result = cli(*command, *runs)
     assert result.code == 2
-    assert "Continue 2 runs, 1 of them from the first step that was taken back" in result.err
+    assert "Continue 2 runs, 1 of them from the first undone step" in result.err
     assert cli(*command, *runs, "-y").code == 0
 
 
@@ -132,4 +132,4 @@ def test_steps_are_listed_with_the_keys_that_they_were_given(cli, stage):
     explained = cli("explain", run.id).out
     assert "Taken back was: book[b]." in explained
     assert f"mainspring runs retry {run.id} --from-step 'book[a]'" in explained
-    assert "book[b] (was taken back)" in cli("runs", "retry", run.id, "--from-step", "book[b]").err
+    assert "book[b] (was undone)" in cli("runs", "retry", run.id, "--from-step", "book[b]").err

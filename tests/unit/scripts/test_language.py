@@ -10,7 +10,7 @@ import language
 import ratchet
 
 LISTS = language.read_lists()
-SURFACE = "option gone\nkey monitors.source_away.away\nschema Alert: told_at id\nRunState queued\npublic Verdict\n"
+SURFACE = "option gone\nkey monitors.broker_away.away\nschema Alert: told_at id\nRunState queued\npublic Verdict\n"
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_dialect_is_found_wherever_a_name_is_bound(tree, code, rules):
         "retold = 1",  # a part is a whole word
         "print(told)",  # a use is counted where it is bound
         "gone = 1",  # an option that users type
-        "SOURCE_AWAY = 1",  # a kind of incident, as a constant
+        "BROKER_AWAY = 1",  # a kind of incident, as a constant
         "class Alert:\n    told_at: int",  # a field of the API
         "class Verdict: ...",
         "one_run = 1",

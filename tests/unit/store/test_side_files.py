@@ -34,7 +34,7 @@ def test_link_is_not_followed(tmp_path, name):
     elsewhere = tmp_path / "elsewhere"
     if name == "truncated":
         elsewhere.write_text("kept")
-    link = tmp_path / "state.db.gate"
+    link = tmp_path / "state.db.write-queue"
     link.symlink_to(elsewhere)
     with pytest.raises(OSError, match="symbolic link") as caught:
         os.close(open_side_file(link, os.O_RDWR | os.O_TRUNC))

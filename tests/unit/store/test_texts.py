@@ -14,7 +14,7 @@ from mainspring.store.texts import StatementTexts, statement_files
 SOURCE = Path(mainspring.__file__).parent
 SETS = [SOURCE / "store" / "queries", *(SOURCE / "store" / name / "queries" for name in ("sqlite", "postgres"))]
 MOST_FILES = 30
-_ON_TRANSACTION = {"one", "all", "change", "later", "source"}
+_ON_TRANSACTION = {"first", "all", "change", "later", "source"}
 """Methods of a transaction whose first argument names a statement, where it is a literal; a reader has `read`."""
 
 

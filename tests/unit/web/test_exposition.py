@@ -145,7 +145,7 @@ def test_open_incidents_and_unsent_alerts_are_exported():
     """By severity and kind, by channel; what is due later is not late, and a channel that took all is at 0."""
     value = report(
         {},
-        wrong={("page", "silence"): 2, ("digest", "silence"): 1},
+        unresolved={("page", "silence"): 2, ("digest", "silence"): 1},
         unsent=[
             UnsentAlerts("mail", 0, None),
             UnsentAlerts("ops", 3, NOW - 4_500),

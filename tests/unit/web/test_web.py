@@ -213,8 +213,8 @@ def test_metrics_are_escaped_and_idle_queues_are_zero():
     assert f'mainspring_queue_oldest_seconds{{queue="{name}",tag="gpu"}} 2.5\n' in text
     assert 'mainspring_queue_claimable_runs{queue="idle",tag=""} 0\n' in text
     assert re.findall(r"mainspring_queue_limit_runs\{.*", text) == ['mainspring_queue_limit_runs{queue="idle"} 8']
-    assert 'mainspring_trigger_away_seconds{trigger="a/queue"} 7.5\n' in text
-    assert 'mainspring_trigger_away_seconds{trigger="b/queue"} 0\n' in text, "another scheduler fetches from it"
+    assert 'mainspring_trigger_unreachable_seconds{trigger="a/queue"} 7.5\n' in text
+    assert 'mainspring_trigger_unreachable_seconds{trigger="b/queue"} 0\n' in text, "another scheduler fetches from it"
     assert 'mainspring_trigger_undecided_seconds{trigger="a/webhook"} 1\n' in text
     assert "# TYPE mainspring_webhook_requests_total counter\n" in text
     assert 'mainspring_webhook_requests_total{trigger="a/webhook",answer="accepted"} 3\n' in text

@@ -28,11 +28,11 @@ _REOPENED_WITHIN_MS = 14 * 24 * 3_600_000
 
 
 class MonitorSnapshot(msgspec.Struct, frozen=True):
-    """The inputs of one evaluation. `wrong` = the incidents that are not resolved."""
+    """The inputs of one evaluation. `unresolved` = the incidents that are not resolved."""
 
     facts: MonitorInputs
     failures: FailureGroups
-    wrong: list[Incident]
+    unresolved: list[Incident]
 
 
 def read_monitor_inputs(

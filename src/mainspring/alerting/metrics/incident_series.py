@@ -7,14 +7,14 @@ from mainspring.store.read.incidents import UnsentAlerts
 
 
 def list_incident_series(
-    wrong: Mapping[tuple[str, str], int], unsent: Sequence[UnsentAlerts], now: int
+    unresolved: Mapping[tuple[str, str], int], unsent: Sequence[UnsentAlerts], now: int
 ) -> Iterator[tuple[str, list[MetricSample]]]:
-    """Yield the samples of each metric; `wrong` = the incidents that are not resolved, by severity and kind."""
+    """Yield the samples of each metric; `unresolved` = the incidents that are not resolved, by severity and kind."""
     yield (
         "mainspring_incidents_open",
         [
             MetricSample({"severity": severity, "kind": kind}, number)
-            for (severity, kind), number in sorted(wrong.items())
+            for (severity, kind), number in sorted(unresolved.items())
         ],
     )
     yield "mainspring_alerts_unsent", [MetricSample({"channel": alerts.channel}, alerts.number) for alerts in unsent]

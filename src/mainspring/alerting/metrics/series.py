@@ -42,7 +42,7 @@ HELP = {
     "mainspring_store_silent_seconds": "Since when nothing was committed: every process that lives commits a sign each few seconds.",
     "mainspring_store_free_bytes": "Space that is left on the disk of the store's file; absent with a server.",
     "mainspring_store_file_bytes": "Size of the store's file; absent with a server.",
-    "mainspring_trigger_away_seconds": "For how long the queue or folder of a trigger could not be fetched from; 0 while it can.",
+    "mainspring_trigger_unreachable_seconds": "For how long the queue or folder of a trigger could not be fetched from; 0 while it can.",
     "mainspring_trigger_undecided_seconds": "For how long the oldest delivery of a trigger waits for its filter or the router.",
     "mainspring_incidents_open": "Incidents that are not resolved; acknowledged and snoozed ones too.",
     "mainspring_alerts_unsent": "Alerts that a channel has not taken; those that are due later too.",
@@ -82,7 +82,7 @@ class MetricFigures(NamedTuple):
     """The instant since which the oldest undecided delivery of each trigger waits."""
     answers: Mapping[tuple[str, str], int] = {}
     space: StoreSpace | None = None
-    wrong: Mapping[tuple[str, str], int] = {}
+    unresolved: Mapping[tuple[str, str], int] = {}
     """The number of unresolved incidents, by severity and kind."""
     unsent: Sequence[UnsentAlerts] = ()
 
@@ -96,7 +96,7 @@ def list_series(figures: MetricFigures) -> dict[str, list[MetricSample]]:
         **dict(_session_series(figures)),
         **dict(_space_series(figures.space)),
         **dict(_trigger_series(figures)),
-        **dict(list_incident_series(figures.wrong, figures.unsent, figures.now)),
+        **dict(list_incident_series(figures.unresolved, figures.unsent, figures.now)),
     }
     return {name: samples[name] for name in HELP}
 
@@ -179,7 +179,7 @@ def _trigger_series(found: MetricFigures) -> Iterator[tuple[str, list[MetricSamp
         unreachable_for_s = 0.0 if consumer.away_since is None else max(0, found.now - consumer.away_since) / 1000
         unreachable_s[consumer.trigger] = min(unreachable_s.get(consumer.trigger, unreachable_for_s), unreachable_for_s)
     yield (
-        "mainspring_trigger_away_seconds",
+        "mainspring_trigger_unreachable_seconds",
         [
             MetricSample({"trigger": name}, unreachable_for_s)
             for name, unreachable_for_s in sorted(unreachable_s.items())

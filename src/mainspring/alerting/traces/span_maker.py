@@ -41,7 +41,7 @@ MOST_RUNS = 100_000
 _NS_IN_MS, _NS_IN_US = 1_000_000, 1_000
 _WAITS = frozenset({OutcomeKind.TIMER, OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
 _ORDERS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
-_WRONG = frozenset({OutcomeState.FAILED, OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
+_FAILED_STATES = frozenset({OutcomeState.FAILED, OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
 
 
 class _OwnedRun(msgspec.Struct, frozen=True):
@@ -99,7 +99,7 @@ class SpanMaker:
             links = (link_to_run(choose_child_id(owned.run, done.ident)),)
         attributes = self._build_attributes(done.run, done.automation, kind=str(done.kind), state=str(done.state))
         first_at = done.started_at if done.first_at is None else min(done.first_at, done.started_at)
-        is_error = done.state in _WRONG
+        is_error = done.state in _FAILED_STATES
         end_ns = _ended_at_ns(done)
         yield self._child_span(
             done.run,

@@ -6,11 +6,12 @@ from pathlib import Path
 from mainspring.app.stores.backups import back_up
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import format_duration
+from mainspring.domain.text.docs_command import format_docs_command
 from mainspring.engine.definitions.decorators import task
 from mainspring.engine.definitions.registry import Registry
 
 BACKUP_AUTOMATION = "mainspring-backup"
-_RUNBOOK = "docs/how-to/backups.md"
+_RUNBOOK = format_docs_command("backups")
 _BACKUP_TIMEOUT = "1d"
 
 

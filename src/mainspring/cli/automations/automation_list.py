@@ -33,7 +33,7 @@ _RUNS_SEARCHED = 5
 """Recent runs of each automation among which the last ended one is searched."""
 
 modules_option = click.option(
-    "-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="look into this code, not into the store"
+    "-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="read this code, not the store"
 )
 
 
@@ -155,17 +155,17 @@ def next_due_at(definition: "Definition | None", start: int | None) -> int | Non
     "states",
     type=click.Choice(health.HEALTH_STATES),
     multiple=True,
-    help="only in this state",
+    help="list only those in this state",
 )
 @click.option(
     "--name",
     metavar="TEXT",
     multiple=True,
     callback=params.read_single_value,
-    help="only those whose name holds this text",
+    help="list only those whose name contains this text",
 )
 @params.since_option
-@click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="at most so many")
+@click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="list at most N")
 @modules_option
 @pass_invocation
 def list_command(
@@ -176,9 +176,11 @@ def list_command(
     limit: int,
     modules: tuple[str, ...],
 ) -> None:
-    """STATE tells whether it comes in time, LAST RUN how its last run ended, WRONG whether it is well. Retired ones are shown with
-    --state retired only; --state problem lists by its place what did not load, too. What does not load is told on stderr, behind the list;
-    the exit code is 0 all the same: doctor ends with 9. --since looks at the last announcement by a worker.
+    """STATE is whether it succeeds in time, LAST RUN how its last run ended, INCIDENT the kind of its most severe open incident.
+
+    Retired automations are listed with --state retired. --state problem also lists files that do not load. Files that do not load are
+    printed on stderr, after the list; the exit code is still 0 (that of doctor is 9). --since compares the time of the last announcement by
+    a worker.
     """
     from mainspring.cli.automations.new_files import find_new_files
 
@@ -216,13 +218,13 @@ def list_command(
             "LAST RUN", _format_last_run, lambda row: row["last_run"] and formatting.COLOURS[row["last_run"].state]
         ),
         TableColumn(
-            "WRONG", lambda row: (row["wrong"] or "-").replace("_", " "), lambda row: "red" if row["wrong"] else None
+            "INCIDENT", lambda row: (row["wrong"] or "-").replace("_", " "), lambda row: "red" if row["wrong"] else None
         ),
         TableColumn("STARTS", lambda row: formatting.escape_line(format_starts(row) or "-"), cut=True, most=40),
         TableColumn("NEXT", lambda row: formatting.format_distance(row["next_at"], now)),
     ]
     add_hint = "No automations. Add one: mainspring add script NAME -- COMMAND"
-    invocation.output.rows(rows, columns, empty="None could be loaded." if problems and not known else add_hint)
+    invocation.output.rows(rows, columns, empty="No file could be loaded." if problems and not known else add_hint)
     invocation.output.flush()  # load problems come last
     _print_problems(invocation, problems)
 
@@ -318,7 +320,7 @@ def _make_problem_row(problem: "LoadProblem") -> dict[str, Any]:
 @modules_option
 @pass_invocation
 def show(invocation: Invocation, name: str, modules: tuple[str, ...]) -> None:
-    """Every option is shown, one that was left out with its default in parentheses."""
+    """Shows every option. A default is in parentheses."""
     from mainspring.cli.automations.show import print_automation
 
     print_automation(invocation, find_automation(invocation, name, modules))

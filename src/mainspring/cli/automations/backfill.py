@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 _MAX_REJECTED_PRINTED = 20
 
 
-@command("backfill", "make the runs of due times of the past")
+@command("backfill", "start the runs of past due times")
 @click.argument("name", type=params.AUTOMATION)
-@click.option("--from", "first", metavar="TIME", required=True, help="from then on: 2026-03-01, 7d (ago)")
-@click.option("--to", "end", metavar="TIME", help="to then, which does not belong to it (default: now)")
-@click.option("--dry-run", is_flag=True, help="only say which would be made")
+@click.option("--from", "first", metavar="TIME", required=True, help="first due time: 2026-03-01, or 7d (ago)")
+@click.option("--to", "end", metavar="TIME", help="end, not included (default: now)")
+@click.option("--dry-run", is_flag=True, help="only list the runs that would start")
 @rate_option
 @pass_invocation
 def backfill_command(
     invocation: Invocation, name: str, *, first: str, end: str | None, dry_run: bool, rate: str | None
 ) -> int:
-    """Due times that have their run already are left alone; missed and skipped ones are made up for. Wants -y.
+    """A due time that has a run already is left alone; a missed or skipped one gets its run. Needs -y.
 
-    The runs go behind all other work, one after the other unless overlap="allow"; with --rate each gets a time of its own on record.
+    The runs have the lowest priority. They run one after another, unless overlap="allow". --rate stores a start time for each.
     """
     from mainspring.service.backfill import backfill, list_past_slots
 
@@ -79,19 +79,21 @@ def _print(invocation: Invocation, name: str, result: "BackfillAnswer") -> int:
         if result.dry_run:
             for slot in selected:
                 output.line(f"{slot_texts[slot.key]}  {_explain_slot(slot)}")
-            output.hint(f"{formatting.format_count(len(selected), 'run')} of {name} would be made; nothing was done.")
+            output.hint(
+                f"{formatting.format_count(len(selected), 'run')} of {name} would be started; nothing was done."
+            )
         else:
-            output.line(f"{formatting.format_count(result.made, 'run')} of {name} made.")
+            output.line(f"{formatting.format_count(result.made, 'run')} of {name} started.")
         if has_run:
             output.line(f"{formatting.format_count(has_run, 'due time')} had a run already.")
         if pending_count:
             output.line(
-                f"{formatting.format_count(pending_count, 'due time')} left to the scheduler, which will come to it."
+                f"{formatting.format_count(pending_count, 'due time')} left to the scheduler, which will start them."
             )
         for key, reason in list(result.refused.items())[:_MAX_REJECTED_PRINTED]:
             output.warn(f"{slot_texts[key]}: {formatting.escape_line(reason)}")
         if len(result.refused) > _MAX_REJECTED_PRINTED:
-            output.warn(f"... and {len(result.refused) - _MAX_REJECTED_PRINTED} more were refused.")
+            output.warn(f"{len(result.refused) - _MAX_REJECTED_PRINTED} more were refused.")
 
     output.document(
         {
@@ -111,4 +113,4 @@ def _print(invocation: Invocation, name: str, result: "BackfillAnswer") -> int:
 
 
 def _explain_slot(slot: "PastSlot") -> str:
-    return "nothing on record" if slot.verdict is None else slot.verdict
+    return "not recorded" if slot.verdict is None else slot.verdict

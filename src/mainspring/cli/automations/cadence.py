@@ -40,11 +40,14 @@ def read_cadences(invocation: "Invocation", known: KnownAutomation, now: int) ->
 def format_cadence(row: dict[str, Any]) -> str:
     """Return one cadence in words: "every 1m in effect, every 20s as declared: 33 of 50 slots skipped"."""
     if row["effective_ms"] is None:
-        return f"none of the last {row['slots']} slots was run, one each {formatting.format_span(row['declared_ms'])} as declared"
+        return (
+            f"none of the last {row['slots']} slots was run; declared is one each "
+            f"{formatting.format_span(row['declared_ms'])}"
+        )
     effective, declared = (formatting.format_span(row[name]) for name in ("effective_ms", "declared_ms"))
-    effect = f"one each {effective} in effect, each {declared} as declared"
-    skipped = f": {row['skipped']} of {row['slots']} slots skipped, since the run before was not over"
-    late = f", begun {formatting.format_span(row['lag_ms'])} late" if row["lag_ms"] >= 1_000 else ""
+    effect = f"starts each {effective}, declared each {declared}"
+    skipped = f": {row['skipped']} of {row['slots']} slots skipped, because the run before had not ended"
+    late = f", started {formatting.format_span(row['lag_ms'])} late" if row["lag_ms"] >= 1_000 else ""
     return f"{effect}{skipped if row['skipped'] else ''}{late}"
 
 

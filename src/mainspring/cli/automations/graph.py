@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from mainspring.insight.automations.dependencies import Graph
 
 
-@command("graph", "show what starts what")
+@command("graph", "show which automations start which")
 @click.argument("name", type=params.AUTOMATION, required=False)
-@click.option("--dot", "as_dot", is_flag=True, help="print it in the DOT language, for drawing")
+@click.option("--dot", "as_dot", is_flag=True, help="print the graph in the DOT language")
 @modules_option
 @pass_invocation
 def graph(invocation: Invocation, name: str | None, modules: tuple[str, ...], *, as_dot: bool) -> None:
-    """Each automation stands below the one whose end starts it. With NAME: what leads to it and what follows from it."""
+    """An automation is below those whose end starts it. With NAME: what leads to NAME and what follows from it."""
     from mainspring.insight.automations import dependencies
 
     if name is not None:
@@ -65,7 +65,10 @@ def _print(invocation: Invocation, part: "Graph", name: str | None) -> None:
         output.line(f"{name} starts no other automation by its end, and none starts it.")
     elif isolated:
         output.hint(
-            f"{format_count(len(isolated), 'automation starts', 'automations start')} without, and start, no other."
+            f"{format_count(len(isolated), 'automation starts', 'automations start')} no other, and no other "
+            "starts them."
         )
     elif not roots:
-        output.hint_empty('No automation starts another. Write @ms.on.run("other") above one.')
+        output.hint_empty(
+            'No automation starts another. To start one by the end of another, write above it: @ms.on.run("other")'
+        )

@@ -56,4 +56,4 @@ def describe_new_files(invocation: Invocation) -> list[str]:
     load_command = "mainspring down, then mainspring up" if is_running else "mainspring up"
     state = "it is now" if len(files) == 1 else "they are now"
     file_list = f"{', '.join(map(formatting.escape_line, names))}{more}"
-    return [f"No worker has loaded {file_list} as {state}. Check: mainspring auto list. Load: {load_command}"]
+    return [f"No running worker has loaded {file_list} as {state}. Check: mainspring auto list. Load: {load_command}"]

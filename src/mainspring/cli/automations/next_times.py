@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 _MAX_TIMES = 1_000
 
 
-@command("next", "show when it starts next, or would between two times")
+@command("next", "show the next due times, or those between two times")
 @click.argument("name", type=params.AUTOMATION, required=False)
-@click.option("--all", "everything", is_flag=True, help="of all automations")
-@click.option("-n", "count", type=click.IntRange(1, _MAX_TIMES), help="how many due times (5; of a range at most 1000)")
-@click.option("--from", "first", metavar="TIME", help="what would run from then on: now, 2026-03-01, 7d (ago)")
+@click.option("--all", "everything", is_flag=True, help="list all automations")
 @click.option(
-    "--to", "end", metavar="TIME", help="to then, which does not belong to it: now (the default), 2026-04-01, +7d"
+    "-n", "count", type=click.IntRange(1, _MAX_TIMES), help="list N due times (default 5; at most 1000 of a range)"
 )
+@click.option(
+    "--from", "first", metavar="TIME", help="list what would start from this time on: now, 2026-03-01, 7d (ago)"
+)
+@click.option("--to", "end", metavar="TIME", help="end of the range, not included: now (the default), 2026-04-01, +7d")
 @modules_option
 @pass_invocation
 def next_command(
@@ -46,12 +48,11 @@ def next_command(
     end: str | None,
     modules: tuple[str, ...],
 ) -> None:
-    """Computed from its schedules, in their own time zones.
-
-    A range shows, beside what is on record, times of closed days and days whose clocks change.
+    """Computed from the schedules, each in its own time zone. A range also lists the recorded slots, times on closed days, and days when
+    the clocks change.
     """
     if (name is None) != everything:
-        raise click.UsageError("name one automation, or say --all", ctx=click.get_current_context())
+        raise click.UsageError("name one automation, or add --all", ctx=click.get_current_context())
     if end is not None and first is None:
         raise click.UsageError("--to needs --from", ctx=click.get_current_context())
     known = find_automations(invocation, modules) if name is None else [find_automation(invocation, name, modules)]
@@ -101,13 +102,16 @@ def _print_next(invocation: Invocation, known: list[KnownAutomation], count: int
 def _explain_no_time(known: list[KnownAutomation], now: int) -> str:
     """Return why nothing is due."""
     if len(known) != 1:
-        return "No automation has a schedule that starts anything."
+        return "No automation has a schedule that starts runs."
     (entry,) = known
     if not named_schedules(entry):
-        return f"{entry.name} has no schedule: it starts when somebody starts it."
+        return f"{entry.name} has no schedule. Start it: mainspring run {entry.name}"
     if schedules_active_from(entry, now) is None:
-        return f"{entry.name} is {schedule_state(entry, now)}: its schedule starts nothing. See: mainspring auto show {entry.name}"
-    return f"{entry.name} starts no more by itself: all its due times are over."
+        return (
+            f"{entry.name} is {schedule_state(entry, now)}: its schedule starts nothing. See: mainspring auto "
+            f"show {entry.name}"
+        )
+    return f"{entry.name} has no due time any more."
 
 
 def _make_row(known: KnownAutomation, schedule: "Schedule", at: int) -> dict[str, Any]:
@@ -141,7 +145,7 @@ def _print_range(invocation: Invocation, known: list[KnownAutomation], first: st
         TableColumn("DAY", lambda row: row["day"], lambda row: "yellow" if row["day"] else None, cut=True),
         TableColumn("RECORD", lambda row: formatting.escape_line(row["record"] or "-"), cut=True, most=60),
     ]
-    invocation.output.rows(rows, columns, empty="Nothing would start between these times.")
+    invocation.output.rows(rows, columns, empty="No run would start between these times.")
 
 
 def _read_instant(invocation: Invocation, text: str, now: int) -> int:

@@ -14,15 +14,12 @@ def _require_name(invocation: Invocation, name: str) -> str:
     return require_known_name("automation", name, params.read_automation_names(invocation.reader))
 
 
-@command("pause", "start nothing of it for a while")
+@command("pause", "pause an automation: it starts no runs")
 @click.argument("name", type=params.AUTOMATION)
-@click.option("--for", "span", metavar="TIME", help="so long, or until then: 2h, 2026-01-05T03:00")
+@click.option("--for", "span", metavar="TIME", help="pause for this long, or until this time: 2h, 2026-01-05T03:00")
 @pass_invocation
 def pause(invocation: Invocation, name: str, span: str | None) -> None:
-    """A run that a worker holds continues. One that waits or is to retry continues after the pause.
-
-    Say why with --reason: explain shows it.
-    """
+    """A run that a worker holds continues. A run that waits or retries continues after the pause. `mainspring explain` shows --reason."""
     from mainspring.service.automation import pause as pause_automation
 
     now = invocation.clock.now()
@@ -32,24 +29,24 @@ def pause(invocation: Invocation, name: str, span: str | None) -> None:
     invocation.output.document({"name": name, "paused": True, "until_at": until_at}, f"{name} is paused{until}.")
 
 
-@command("resume", "take a pause or a retirement back")
+@command("resume", "resume an automation that is paused or retired")
 @click.argument("name", type=params.AUTOMATION)
 @pass_invocation
 def resume(invocation: Invocation, name: str) -> None:
-    """Slots that were due meanwhile follow the automation's `misfire`."""
+    """The misfire= option of the automation decides on slots that were due during the pause."""
     from mainspring.service.automation import resume as resume_automation
 
     resume_automation(invocation.store, _require_name(invocation, name), act=invocation.act)
-    invocation.output.document({"name": name, "paused": False}, f"{name} goes on.")
+    invocation.output.document({"name": name, "paused": False}, f"{name} is resumed.")
 
 
-@command("retire", "declare it gone for good, so that nobody misses it")
+@command("retire", "retire an automation: end its schedules and monitoring")
 @click.argument("name", type=params.AUTOMATION)
 @pass_invocation
 def retire(invocation: Invocation, name: str) -> None:
-    """Its schedules end and no incident is made of its silence. Its history stays, and its failed runs still need a decision. Wants -y.
+    """Its schedules end, and its silence opens no incident. Its history stays, and its failed runs still need a decision. Needs -y.
 
-    A run that has not ended continues where a worker has its code, and waits otherwise: cancel it, if no one needs it.
+    An unfinished run continues if a worker has its code; otherwise it waits. Cancel it if no one needs it.
     """
     from mainspring.insight.runs.unresolved_failures import undecided_runs_text
     from mainspring.insight.status.stuck_work import RetiredRuns, describe_retirement, find_retired_halt

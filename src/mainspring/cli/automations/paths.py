@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from mainspring.insight.runs.run_paths import RunPaths
 
 
-@command("paths", "show which way its runs go, and which failures end them")
+@command("paths", "show the paths that runs took, and failures that ended them")
 @click.argument("name", type=params.AUTOMATION)
 @pass_invocation
 def paths(invocation: Invocation, name: str) -> None:
-    """Of the newest 50 runs of a workflow that ended: from which step to which they went, and how many. A sleep is no step."""
+    """Reads the newest 50 runs of a workflow that ended. Shows from which step to which step they went, and how many runs did. A sleep is
+    not a step.
+    """
     from mainspring.insight.runs.run_paths import build_run_paths, summarize_run_paths
 
     known, no_paths = find_automation(invocation, name), build_run_paths(name, [], lambda _: True)
@@ -55,7 +57,7 @@ def _print(invocation: Invocation, run_paths: "RunPaths", *, is_workflow: bool) 
     empty = (
         "No run of it has ended yet."
         if is_workflow
-        else f"{run_paths.automation} is one step: there is no way from step to step."
+        else f"{run_paths.automation} is one step, so it has no paths from step to step."
     )
     output.rows(run_paths.edges, columns, empty=empty)
     for sentence in run_paths.missing:
@@ -63,7 +65,7 @@ def _print(invocation: Invocation, run_paths: "RunPaths", *, is_workflow: bool) 
     if run_paths.edges:
         cut_text = f"; of {run_paths.cut} only the first 100 steps" if run_paths.cut else ""
         left_out_text = (
-            f"; {formatting.format_count(run_paths.left_out, 'way is', 'ways are')} left out"
+            f"; {formatting.format_count(run_paths.left_out, 'path is', 'paths are')} left out"
             if run_paths.left_out
             else ""
         )

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _MAX_RUNS = 10
 _MAX_CAUSES = 3
 CLOCK_CHANGE_POLICY = (
-    "change forward: the first instant after the gap; back: once, the first time; intervals count elapsed time"
+    "when the clock goes forward: the first instant after the gap; when it goes back: once, at the "
+    "first time; intervals count elapsed time"
 )
 """The effect of clock changes on slots: the only policy."""
 
@@ -76,7 +77,7 @@ def _print(
     state = output.paint(health.format_state(data["state"]), health.HEALTH_COLOURS.get(data["state"]))
     output.line(f"{output.paint(formatting.escape_line(known.name), None, bold=True)}  {data['kind']}  {state}")
     if data["why"] and data["state"] in (AutomationState.LATE, AutomationState.SILENT, AutomationState.LEARNING):
-        output.line(f"  stands    {formatting.escape_line(data['why'], 200)}")
+        output.line(f"  state     {formatting.escape_line(data['why'], 200)}")
     _print_definition(invocation, known, data)
     _print_times(invocation, known, data)
     _print_trust(invocation, data["trust"])

@@ -32,7 +32,7 @@ def _read_operations(reader: "StoreReader") -> "list[BulkView]":
 
 _BULK_ID = params.StoredNameType(lambda reader: [operation.id for operation in _read_operations(reader)], "bulk")
 background_option = click.option(
-    "--background", is_flag=True, help="put it on record and go: processes do it, and it can be paused and stopped"
+    "--background", is_flag=True, help="create a bulk operation, which workers do and which you can pause and stop"
 )
 
 
@@ -43,8 +43,8 @@ def begin_runs(invocation: Invocation, verb: BulkVerb, selection: "SelectionOpti
 
     if selection.runs or not selection.is_filter:
         ctx = click.get_current_context()
-        fields = "--state, --name, --queue, --error, --limit or a span of time"
-        raise click.UsageError(f"--background takes a filter: {fields}", ctx)
+        fields = "--state, --name, --queue, --error, --limit or a time"
+        raise click.UsageError(f"--background needs a filter: {fields}", ctx)
 
     def select() -> "RunSelection":
         run_filter = bulk_operation.run_filter_for(
@@ -116,18 +116,18 @@ def _print_started(invocation: Invocation, verb: BulkVerb, operation_id: str, co
 
     invocation.output.document(
         {"bulk": operation_id, count_parts_text(verb): count},
-        f"Bulk act {operation_id} goes on: {count_parts_text(verb, count)}.",
+        f"Bulk operation {operation_id} is in progress: {count_parts_text(verb, count)}.",
     )
-    invocation.output.hint(f"How far it is: mainspring bulk show {operation_id}")
+    invocation.output.hint(f"Progress: mainspring bulk show {operation_id}")
 
 
-@command("list", "list acts on many, newest first")
+@command("list", "list bulk operations, newest first")
 @short_lists.add_list_options(*(state.value for state in BulkState))
 @pass_invocation
 def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
 ) -> None:
-    """They go on while any worker or watcher runs. How far one is: mainspring bulk show ID."""
+    """Bulk operations make progress while any worker or watcher is running. For the progress of one: `mainspring bulk show ID`."""
     from mainspring.insight.runs.bulk_description import bulk_title, filter_of
     from mainspring.store.read.short_ids import IdKind
 
@@ -156,14 +156,14 @@ def list_command(
             "WHAT", lambda view: formatting.escape_line(bulk_title(view.verb, filter_of(view))), cut=True, most=60
         ),
     ]
-    invocation.output.rows(operations, columns, empty="No act on many runs or deliveries was asked for.")
+    invocation.output.rows(operations, columns, empty="There is no bulk operation.")
 
 
-@command("show", "show an act on many: how far it is, what was refused")
+@command("show", "show a bulk operation: its progress and what was refused")
 @click.argument("bulk", type=_BULK_ID)
 @pass_invocation
 def show(invocation: Invocation, bulk: str) -> None:
-    """Of what was refused the first are shown, each with its reason; --json has no more of them either."""
+    """Shows the first refusals, each with its reason. --json has the same number of them."""
     from mainspring.insight.runs.bulk_description import bulk_title, describe_progress, filter_of
     from mainspring.store.read.bulk_operations import bulk_parts
 
@@ -181,27 +181,27 @@ def show(invocation: Invocation, bulk: str) -> None:
     output.document({"bulk": view, "refused": refused}, print_text)
 
 
-@command("pause", "do nothing more of it for now")
+@command("pause", "pause a bulk operation")
 @click.argument("bulk", type=_BULK_ID)
 @pass_invocation
 def pause(invocation: Invocation, bulk: str) -> None:
-    """The piece that is under way is done to its end."""
+    """The current piece of work is finished."""
     _change_state(invocation, bulk, BulkMove.PAUSE, "is paused")
 
 
-@command("resume", "go on with it")
+@command("resume", "resume a bulk operation")
 @click.argument("bulk", type=_BULK_ID)
 @pass_invocation
 def resume(invocation: Invocation, bulk: str) -> None:
-    """It goes on where it was."""
-    _change_state(invocation, bulk, BulkMove.RESUME, "goes on")
+    """It continues where it was paused."""
+    _change_state(invocation, bulk, BulkMove.RESUME, "is resumed")
 
 
-@command("stop", "end it: the rest is left as it is")
+@command("stop", "stop a bulk operation for good")
 @click.argument("bulk", type=_BULK_ID)
 @pass_invocation
 def stop(invocation: Invocation, bulk: str) -> None:
-    """What was done stays done."""
+    """What was done stays done; the rest is not done."""
     _change_state(invocation, bulk, BulkMove.STOP, "is stopped")
 
 
@@ -211,7 +211,7 @@ def _change_state(invocation: Invocation, bulk: str, verb: BulkMove, outcome: st
     view = _find_operation(invocation, bulk)
     bulk_operation.control_bulk_operation(invocation.store, view.id, verb, act=invocation.act)
     state = _find_operation(invocation, bulk).state
-    invocation.output.document({"bulk": view.id, "state": state}, f"Bulk act {view.id} {outcome}.")
+    invocation.output.document({"bulk": view.id, "state": state}, f"Bulk operation {view.id} {outcome}.")
 
 
 def _find_operation(invocation: Invocation, bulk: str) -> "BulkView":
@@ -230,5 +230,5 @@ def _find_operation(invocation: Invocation, bulk: str) -> "BulkView":
         endings = ids_ending(invocation.reader, IdKind.BULK, bulk)
         view = bulk_act(invocation.reader, whole_id(IdKind.BULK, bulk, endings)) if endings else None
     if view is None:
-        raise NotFoundError(f"there is no bulk act {bulk}", hint="See: mainspring bulk list")
+        raise NotFoundError(f"there is no bulk operation {bulk}", hint="See: mainspring bulk list")
     return view

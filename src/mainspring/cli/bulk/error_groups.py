@@ -50,10 +50,10 @@ def print_groups(invocation: Invocation, groups: list[FailureGroup]) -> None:
         TableColumn("EXAMPLE", lambda group: short_ids[group.example]),
         TableColumn("WHAT", lambda group: formatting.escape_line(group.text), cut=True, most=80, fit=fit_headline),
     ]
-    invocation.output.rows(groups, columns, empty="Nothing failed and nothing needs a person.")
+    invocation.output.rows(groups, columns, empty="No run failed, and no run needs a person.")
     if groups:
         error = groups[0].fingerprint
-        invocation.output.hint(f"Runs that stand still by one error: mainspring failed list --error {error}")
+        invocation.output.hint(f"Runs that stopped for one error: mainspring failed list --error {error}")
 
 
 def _format_names(names: list[str]) -> str:

@@ -32,17 +32,19 @@ if TYPE_CHECKING:
 
 _STOPPED_STATES = tuple(sorted(state.value for state in REOPENABLE_STATES))
 _state_option = click.option(
-    "--state", "states", type=click.Choice(_STOPPED_STATES), multiple=True, help="only in this state"
+    "--state", "states", type=click.Choice(_STOPPED_STATES), multiple=True, help="list only those in this state"
 )
 
 
-@command("list", "list runs that failed or need a person, and that no one has decided on")
+@command("list", "list failed and stopped runs that need a decision")
 @_state_option
 @params.name_option
 @params.since_option
 @params.ended_since_option
 @params.error_option
-@click.option("--by", type=click.Choice(["run", "error"]), default="run", help="a line for each run, or for each error")
+@click.option(
+    "--by", type=click.Choice(["run", "error"]), default="run", help="print one line for each run, or for each error"
+)
 @params.limit_option
 @messages_option
 @pass_invocation
@@ -58,13 +60,14 @@ def list_command(
     limit: int,
     messages: bool,
 ) -> None:
-    """Newest first, each with its error: those that retry and discard mean. The next step for one of them: mainspring explain RUN.
+    """Lists the runs that `failed retry` and `failed discard` would change, newest first, with their errors. For the next step of one run:
+    `mainspring explain RUN`.
 
-    A failed run is listed until it is settled: it succeeds, a later run of the same item does, someone discards it, or someone resolves
-    its incident. All that ever failed: mainspring runs list --state failed.
+    A failed run is listed until it is settled: it succeeds, or a later run of the same item does, or you discard it or resolve its
+    incident. All runs that ever failed: `mainspring runs list --state failed`.
 
-    --by error has one line for each cause: how often, since when, where, and a run to look at; it counts each failure, also of runs that
-    went on since, and --since is of when it came last. --error shows, or retries, the runs of one.
+    --by error prints one line for each error: how often, since when, where, and an example. It counts every failure, also of runs that
+    continued, and --since compares the last failure. --error lists, or retries, the runs of one error.
     """
     from mainspring.cli.bulk.error_groups import print_groups, read_failed_runs
     from mainspring.insight.runs.error_groups import group_by_error
@@ -128,7 +131,7 @@ def _print_runs(invocation: Invocation, failed_runs: "list[FailedRun]") -> None:
             "ERROR", lambda row: formatting.escape_line(row["error"] or "-"), cut=True, most=60, fit=fit_headline
         ),
     ]
-    invocation.output.rows(rows, columns, empty="Nothing failed and nothing needs a person.")
+    invocation.output.rows(rows, columns, empty="No run failed, and no run needs a person.")
 
 
 def _format_item(row: dict[str, Any]) -> str:
@@ -152,7 +155,7 @@ def _make_row(view: "RunView", error: "Fingerprint | None", item: str | None) ->
     }
 
 
-@command("retry", "continue all of them that a filter means")
+@command("retry", "continue all runs that match a filter")
 @add_selection_options(_STOPPED_STATES)
 @at_option
 @rate_option
@@ -168,22 +171,22 @@ def retry(
     messages: bool,
     background: bool,
 ) -> int:
-    """From where they failed; what is done stays done. A filter wants -y; --dry-run shows which runs it means.
+    """Each run continues from where it failed; saved steps do not run again. A filter needs -y; --dry-run lists its runs.
 
-    With --rate each gets a time of its own on record: this command does not stay. With --background it is a bulk act, which processes
-    do piece by piece: mainspring bulk list.
+    --rate stores a start time for each run, so this command ends at once. --background creates a bulk operation: see `mainspring bulk
+    list`.
     """
     if messages:
         return decide_messages(invocation, selection, discard=False)
     if background:
         if at is not None:
-            raise click.UsageError("--background begins at once: leave --at out", click.get_current_context())
+            raise click.UsageError("--background starts at once: leave out --at", click.get_current_context())
         begin_runs(invocation, BulkVerb.RETRY, selection, rate=rate)
         return OK
     return continue_runs(invocation, selection, at=at, rate=rate, stands=True)
 
 
-@command("discard", "decide that no one will continue them")
+@command("discard", "discard runs: decide that no one will continue them")
 @add_selection_options(_STOPPED_STATES)
 @rate_option
 @messages_option
@@ -192,8 +195,8 @@ def retry(
 def discard(
     invocation: Invocation, *, selection: SelectionOptions, rate: str | None, messages: bool, background: bool
 ) -> int:
-    """What needs a person fails, with everything that follows from that: undo, what waits for it. What failed is settled: its incident no
-    longer waits for it. A filter wants -y; --rate is for --background.
+    """A run that needs a person fails, with the consequences of a failure: undo, dependents. A failed run counts as settled, so its
+    incident no longer waits for it. A filter needs -y. --rate needs --background.
     """
     from mainspring.service.runs import bulk
 
@@ -203,7 +206,7 @@ def discard(
         begin_runs(invocation, BulkVerb.DISCARD, selection, rate=rate)
         return OK
     if rate is not None:
-        raise click.UsageError("--rate stands with --background", click.get_current_context())
+        raise click.UsageError("--rate needs --background", click.get_current_context())
     run_ids = select_runs(invocation, selection, bulk.DISCARDABLE, stands=True)
     if not selection.dry_run:
         invocation.confirm(f"Discard {formatting.format_count(len(run_ids), 'run')}")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mainspring.cli.bulk.selection import SelectionOptions
     from mainspring.store.base import StoreReader
 
-messages_option = click.option("--messages", is_flag=True, help="messages that their broker refused, in place of runs")
+messages_option = click.option("--messages", is_flag=True, help="select messages that their broker refused, not runs")
 _MAX_MESSAGES = 10_000
 
 
@@ -52,7 +52,7 @@ def decide_messages(invocation: Invocation, selection: "SelectionOptions", *, di
     from mainspring.store.read.outbox import list_refused_messages
 
     if selection.is_filter:
-        raise click.UsageError("--messages takes names of messages, or none for all", ctx=click.get_current_context())
+        raise click.UsageError("--messages takes ids of messages, or none for all", ctx=click.get_current_context())
     reader = invocation.reader
     message_ids = [_find_message_id(reader, text) for text in selection.runs]
     if not message_ids:
@@ -64,4 +64,4 @@ def decide_messages(invocation: Invocation, selection: "SelectionOptions", *, di
         invocation.confirm(f"Discard {count_text}" if discard else f"Send {count_text} again")
     decide = outbox.discard_each if discard else outbox.resend_each
     result = decide(invocation.store, message_ids, act=invocation.act, dry_run=selection.dry_run)
-    return print_bulk_result(invocation, result, "discarded" if discard else "to be sent again", noun="message")
+    return print_bulk_result(invocation, result, "discarded" if discard else "queued to be sent again", noun="message")

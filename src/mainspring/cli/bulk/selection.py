@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MAX_REJECTED_PRINTED = 20
 _TIME_FIELDS = ("since", "until", "ended_since", "ended_until")
 
-at_option = click.option("--at", metavar="TIME", help="not before then: 10m, 2026-01-05T03:00")
+at_option = click.option("--at", metavar="TIME", help="start them not before this time: 10m, 2026-01-05T03:00")
 rate_option = click.option("--rate", metavar="RATE", help="spread the starts evenly: 10/s, 60/m")
 
 
@@ -69,14 +69,14 @@ def add_selection_options(states: Sequence[str] = ()) -> Callable[[Callable[...,
         options = [
             click.argument("runs", nargs=-1, type=params.RUN),
             params.name_option,
-            click.option("-q", "--queue", type=params.QUEUE, help="only of this queue"),
+            click.option("-q", "--queue", type=params.QUEUE, help="only in this queue"),
             params.since_option,
             params.until_option,
             params.ended_since_option,
             params.ended_until_option,
             params.error_option,
-            click.option("--limit", type=click.IntRange(1), help="of a filter: at most so many, the newest"),
-            click.option("--dry-run", is_flag=True, help="only say which runs would be acted upon"),
+            click.option("--limit", type=click.IntRange(1), help="with a filter: at most N runs, newest first"),
+            click.option("--dry-run", is_flag=True, help="only list the runs that would change"),
         ]
         if states:
             choice = click.Choice(states)
@@ -101,7 +101,7 @@ def select_runs(
     if bool(selection.runs) == selection.is_filter:
         ctx = click.get_current_context()
         raise click.UsageError(
-            "name runs, or say which by --state, --name, --queue, --error, --limit or a span of time", ctx=ctx
+            "name runs, or choose them with --state, --name, --queue, --error, --limit or a time", ctx=ctx
         )
     if selection.runs:
         return [invocation.run_id(run) for run in selection.runs]
@@ -155,7 +155,7 @@ def confirm_continuing(invocation: Invocation, run_ids: list[str], *, is_named: 
 
     repeated_count = sum(bool(list_repeated(invocation.reads.story(run))) for run in run_ids)
     if repeated_count or not is_named:
-        repeat_text = f", {repeated_count} of them from the first step that was taken back" if repeated_count else ""
+        repeat_text = f", {repeated_count} of them from the first undone step" if repeated_count else ""
         invocation.confirm(f"Continue {formatting.format_count(len(run_ids), 'run')}{repeat_text}")
 
 
@@ -175,7 +175,7 @@ def print_bulk_result(invocation: Invocation, result: "BulkAnswer", done: str, n
         for run, reason in list(result.refused.items())[:_MAX_REJECTED_PRINTED]:
             output.warn(f"{run}: {formatting.escape_line(reason)}")
         if len(result.refused) > _MAX_REJECTED_PRINTED:
-            output.warn(f"... and {len(result.refused) - _MAX_REJECTED_PRINTED} more were refused.")
+            output.warn(f"{len(result.refused) - _MAX_REJECTED_PRINTED} more were refused.")
 
     output.document(result, print_text)
     return CONFLICT if result.refused else OK

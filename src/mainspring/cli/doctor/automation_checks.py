@@ -36,7 +36,7 @@ def check_loading(invocation: Invocation) -> Iterator[CheckResult]:
             "loading",
             "problem",
             f"{view.name} failed to load in a worker: {view.problem}",
-            "Mend it, then start it anew.",
+            "Fix it, then restart the workers: mainspring down, then mainspring up",
         )
         for view in invocation.rows_if_made(automations)
         if view.problem and view.retired_at is None and not any(text in view.problem for text in local_texts)
@@ -44,7 +44,10 @@ def check_loading(invocation: Invocation) -> Iterator[CheckResult]:
     missing_parts = decode_problems(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS_KEY), None))
     faults += [
         CheckResult(
-            "loading", "problem", f"the worker started without this: {problem.what}\nat {problem.where}", _CHANGED_FIX
+            "loading",
+            "problem",
+            f"the worker started without this file: {problem.what}\nat {problem.where}",
+            _CHANGED_FIX,
         )
         for problem in missing_parts
         if problem.what not in local_texts
@@ -52,7 +55,7 @@ def check_loading(invocation: Invocation) -> Iterator[CheckResult]:
     names = [automation.name for automation in registry]
     faults += _check_announced(invocation, names)
     known = {*names, *(view.name for view in invocation.rows_if_made(automations))}
-    fix = "Write the name of an automation, or a pattern that fits one, or take the table out."
+    fix = "Write the name of an automation or a pattern that matches one, or remove the table."
     faults += [CheckResult("loading", "problem", line, fix) for line in find_unknown_names(invocation, known)]
     yield from faults or [make_ok_result("loading", f"{format_count(len(registry.automations), 'automation')} loaded")]
     yield from (make_ok_result("loading", f"hint: {hint}") for hint in dict.fromkeys(registry.hints))
@@ -80,7 +83,10 @@ def _check_announced(invocation: Invocation, names: list[str]) -> Iterator[Check
     if workers and served and missing:
         more = f", and {len(missing) - _MAX_NAMES_PRINTED} more" if len(missing) > _MAX_NAMES_PRINTED else ""
         yield CheckResult(
-            "loading", "problem", f"no live worker has {', '.join(missing[:_MAX_NAMES_PRINTED])}{more}", RESTART_FIX
+            "loading",
+            "problem",
+            f"no running worker has loaded {', '.join(missing[:_MAX_NAMES_PRINTED])}{more}",
+            RESTART_FIX,
         )
 
 
@@ -100,7 +106,10 @@ def check_runbook(invocation: Invocation) -> Iterator[CheckResult]:
     from mainspring.app.alerting.runbooks import RunbookFinder
 
     runbooks = RunbookFinder(invocation.settings)
-    fix = "Write runbooks/NAME.md beside the configuration, a section Runbook in its docstring, or say runbook=... where it is declared."
+    fix = (
+        "Write runbooks/NAME.md beside the configuration, or a section Runbook in its docstring, or set "
+        "runbook=... where it is declared."
+    )
     yield _check_option(
         invocation,
         "runbook",
@@ -161,13 +170,13 @@ def _check_option(
         for known in find_automations(invocation, quiet=True, needs_store=False)
         if known.definition is not None and schedule_state(known, now) != "retired" and not has_option(known.definition)
     ]
-    default_fix = f"Say it where it is declared: {name}=..., or mainspring exec --{name} ..."
+    default_fix = f"Set it where it is declared: {name}=..., or mainspring exec --{name} ..."
     return _make_finding(name, lacking, singular, plural, fix or default_fix)
 
 
 def _make_finding(name: str, lacking: list[str], singular: str, plural: str, fix: str) -> CheckResult:
     if not lacking:
-        return make_ok_result(name, "nothing to say")
+        return make_ok_result(name, "nothing to report")
     more = f", and {len(lacking) - _MAX_NAMES_PRINTED} more" if len(lacking) > _MAX_NAMES_PRINTED else ""
     return CheckResult(
         name,

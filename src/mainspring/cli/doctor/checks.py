@@ -1,6 +1,7 @@
 """The checks of `doctor`: each check is one function that yields its findings. It changes and creates nothing.
 
-A check that cannot run (the store is unreachable) leaves that to the check of the store. docs/reference/doctor.md explains each by name.
+A check that cannot run (the store is unreachable) leaves that to the check of the store.
+`mainspring docs show doctor` explains each by name.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,8 +11,8 @@ import msgspec
 
 from mainspring.cli.context import Invocation
 from mainspring.domain.errors import MainspringError
+from mainspring.domain.text.docs_command import DOCTOR_TOPIC, format_docs_command
 
-DOCTOR_PAGE = "docs/reference/doctor.md"
 CheckState = Literal["ok", "warning", "problem"]
 
 
@@ -59,7 +60,11 @@ def run_all_checks(invocation: Invocation) -> list[CheckResult]:
     try:
         _ = invocation.settings
     except MainspringError as error:  # no other check can run
-        return [CheckResult("config", "problem", error.message, error.hint or "", f"{DOCTOR_PAGE}#config")]
+        return [
+            CheckResult(
+                "config", "problem", error.message, error.hint or "", format_docs_command(DOCTOR_TOPIC, "config")
+            )
+        ]
     is_store_unreadable = False
     for name, check_function in checks_by_name().items():
         if is_store_unreadable and name in _STORE_CHECKS:
@@ -69,7 +74,7 @@ def run_all_checks(invocation: Invocation) -> list[CheckResult]:
         except MainspringError as error:
             is_store_unreadable = is_store_unreadable or name == "store"
             results.append(CheckResult(name, "problem", error.message, error.hint or ""))
-    return [msgspec.structs.replace(check, docs=f"{DOCTOR_PAGE}#{check.name}") for check in results]
+    return [msgspec.structs.replace(check, docs=format_docs_command(DOCTOR_TOPIC, check.name)) for check in results]
 
 
 def checks_by_name() -> dict[str, CheckFunction]:

@@ -22,13 +22,11 @@ def check_channels(invocation: Invocation) -> Iterator[CheckResult]:
     settings = invocation.settings
     channels = settings.notify.channels
     if not channels and settings.project.environment != PRODUCTION:
-        yield make_ok_result("notify", f"{settings.project.environment} tells the terminal alone")
+        yield make_ok_result("notify", f"{settings.project.environment} notifies only the terminal")
         return
     if not channels:
         fix = 'Name one in mainspring.toml: [notify.channels], then ops = "slack://secret:NAME/#ops".'
-        yield CheckResult(
-            "notify", "warning", "no channel is configured: what goes wrong is told to the terminal alone", fix
-        )
+        yield CheckResult("notify", "warning", "no channel is configured: notifications go only to the terminal", fix)
         return
     secrets = SecretStore(settings.secrets.dir, os.environ)
     is_healthy = True
@@ -39,11 +37,11 @@ def check_channels(invocation: Invocation) -> Iterator[CheckResult]:
             except ConfigError as error:
                 is_healthy = False
                 yield CheckResult(
-                    "notify", "problem", f"channel {name} cannot be told: {error.message}", error.hint or ""
+                    "notify", "problem", f"channel {name} cannot be used: {error.message}", error.hint or ""
                 )
     if is_healthy:
         yield make_ok_result(
-            "notify", f"{format_count(len(channels), 'channel')} with all secrets; try them: mainspring notify test"
+            "notify", f"{format_count(len(channels), 'channel')} with all secrets; test them: mainspring notify test"
         )
 
 
@@ -71,14 +69,16 @@ def _check_waiting(reader: StoreReader, configured: Collection[str], now: int) -
         name = escape_line(queued.channel, 40)
         subject = f"{format_count(queued.number, 'alert waits', 'alerts wait')} for channel {name}"
         if queued.channel not in configured:
-            fix = f"Name {name} in [notify.channels] again; where it is gone for good, they go with their incidents."
-            yield CheckResult("alerts", "problem", f"{subject}, which is configured no more", fix)
+            fix = f"Add {name} to [notify.channels] again. If it was removed for good: these end with their incidents."
+            yield CheckResult("alerts", "problem", f"{subject}, which is no longer configured", fix)
         elif now - queued.due_at > _LATE_AFTER_MS:
             view = known.get(queued.channel)
             fault = None if view is None else view.fault
-            reason = f": {escape_line(fault, 200)}" if fault else ", and nobody tells them"
-            fix = f"See what it answers: mainspring notify test {name}" if fault else "Start a watcher: mainspring up"
-            last = "" if view is None or view.told_at is None else f"; last told {format_distance(view.told_at, now)}"
+            reason = f": {escape_line(fault, 200)}" if fault else ", and no watcher sends them"
+            fix = f"See its answer: mainspring notify test {name}" if fault else "Start a watcher: mainspring up"
+            last = (
+                "" if view is None or view.told_at is None else f"; last notified {format_distance(view.told_at, now)}"
+            )
             yield CheckResult(
                 "alerts", "problem", f"{subject}, due for {format_span(now - queued.due_at)}{reason}{last}", fix
             )
@@ -90,8 +90,8 @@ def _last_deliveries(reader: StoreReader, configured: Collection[str], now: int)
 
     configured_channels = [channel for channel in channels(reader) if channel.name in configured]
     return [
-        f"{channel.name} last told {format_distance(channel.told_at, now)}"
+        f"{channel.name} last notified {format_distance(channel.told_at, now)}"
         if channel.told_at
-        else f"{channel.name} never told"
+        else f"{channel.name} never notified"
         for channel in configured_channels
     ]

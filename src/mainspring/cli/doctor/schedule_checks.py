@@ -24,15 +24,16 @@ def check_slots(invocation: Invocation) -> Iterator[CheckResult]:
         yield CheckResult(
             "slots",
             "problem",
-            f"{gap.schedule}: {format_count(len(gap.slots), 'due time')} with neither run nor record, from {first} to {last}",
-            f"mainspring auto next {gap.automation} --from 7d shows which; mainspring auto backfill makes up for them",
+            f"{gap.schedule}: {format_count(len(gap.slots), 'due time')} with neither run nor record, from "
+            f"{first} to {last}",
+            f"List them: mainspring auto next {gap.automation} --from 7d. Start their runs: mainspring auto backfill",
         )
     lost = invocation.rows_if_made(lambda reader: [text for text in [undecided_items_text(reader)] if text])
     for text in lost:
-        fix = "mainspring db restore --lost lists them; --catch-up starts them, --dismiss lets them be"
+        fix = "mainspring db restore --lost lists them; --catch-up starts them, --dismiss drops them"
         yield CheckResult("slots", "problem", text, fix)
     if not gaps and not lost:
-        yield make_ok_result("slots", "each due time of the last week has a run or a record of why not")
+        yield make_ok_result("slots", "each due time of the last week has a run, or a recorded reason for none")
 
 
 def check_cadence(invocation: Invocation) -> Iterator[CheckResult]:
@@ -48,10 +49,13 @@ def check_cadence(invocation: Invocation) -> Iterator[CheckResult]:
     ]
     slipping = [row for automation in ready for row in read_cadences(invocation, automation, now) if row["slips"]]
     for row in slipping[:_MAX_SLOTS_PRINTED]:
-        fix = "Make its runs shorter or its interval longer; overlap= says what a slot does while the last run goes on"
+        fix = (
+            "Make its runs shorter or its interval longer. overlap= decides what a slot does while the last "
+            "run has not ended"
+        )
         yield CheckResult("cadence", "warning", f"{row['schedule']}: {format_cadence(row)}", fix)
     if not slipping:
-        yield make_ok_result("cadence", "schedules start as often as they say")
+        yield make_ok_result("cadence", "schedules start as often as declared")
 
 
 def check_calendars(invocation: Invocation) -> Iterator[CheckResult]:
@@ -67,8 +71,6 @@ def check_calendars(invocation: Invocation) -> Iterator[CheckResult]:
                 ending[calendar.name] = calendar.known_until
     for name, until in sorted(ending.items()):
         text = f"calendar {name}: the dates of its holidays are known up to the end of {until}"
-        yield CheckResult(
-            "calendars", "warning", text, "Start the workers again: they look up the dates of ten more years"
-        )
+        yield CheckResult("calendars", "warning", text, "Restart the workers: they compute the dates of ten more years")
     if not ending:
         yield make_ok_result("calendars", "the holidays of all calendars are known for a year ahead")

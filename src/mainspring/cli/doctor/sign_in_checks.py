@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from mainspring.cli.context import Invocation
 from mainspring.cli.doctor.checks import CheckResult, make_ok_result
 
-_PROVIDER_FIX = "See docs/how-to/sign-in.md: issuer, client_id and roles in [web.oidc]."
+_PROVIDER_FIX = "Check issuer, client_id and roles in [web.oidc]: mainspring docs show sign-in"
 
 
 def check_provider(invocation: Invocation) -> Iterator[CheckResult]:
@@ -23,7 +23,7 @@ def check_provider(invocation: Invocation) -> Iterator[CheckResult]:
         yield make_ok_result("provider", "none: people sign in by name and password")
         return
     if missing:
-        text = f"nobody can sign in by the provider of identities: [web.oidc] has no {' and no '.join(missing)}"
+        text = f"no one can sign in by the identity provider: [web.oidc] has no {' and no '.join(missing)}"
         yield CheckResult("provider", "warning", text, _PROVIDER_FIX)
         return
     try:
@@ -31,7 +31,7 @@ def check_provider(invocation: Invocation) -> Iterator[CheckResult]:
         if oidc.client_secret is not None:
             SecretStore(settings.secrets.dir, os.environ).get(oidc.client_secret.removeprefix("secret:"))
     except ConfigError as error:
-        text = f"nobody can sign in by the provider of identities: {error.message}"
+        text = f"no one can sign in by the identity provider: {error.message}"
         yield CheckResult("provider", "problem", text, error.hint or "")
         return
-    yield make_ok_result("provider", f"people sign in by {oidc.issuer} too")
+    yield make_ok_result("provider", f"people can also sign in by {oidc.issuer}")

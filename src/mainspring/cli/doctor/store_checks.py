@@ -32,10 +32,10 @@ def check_store(invocation: Invocation) -> Iterator[CheckResult]:
         folder = _nearest_folder(path)
         if not os.access(folder, os.W_OK):
             fix = "Create the folder, or set store.url."
-            yield CheckResult("store", "problem", f"none yet, and {folder} may not be written", fix)
+            yield CheckResult("store", "problem", f"none yet, and {folder} is not writable", fix)
         elif "store.url" in invocation.settings.sources:
-            text = f"{invocation.settings.sources['store.url']} names {path}, and there is no store"
-            yield CheckResult("store", "problem", text, "Is the name right? If so, create the store: mainspring up")
+            text = f"{invocation.settings.sources['store.url']} names {path}, but there is no store"
+            yield CheckResult("store", "problem", text, "If the name is right, create the store: mainspring up")
         else:
             yield make_ok_result("store", f"none yet; `mainspring up` creates it at {path}")
         return
@@ -53,7 +53,7 @@ def check_store(invocation: Invocation) -> Iterator[CheckResult]:
         yield make_ok_result("store", f"{path}, {path.stat().st_size / MIB:,.1f} MiB")
     else:
         yield CheckResult(
-            "store", "problem", f"{path} may only be read", "Make the file and its folder writable for this user."
+            "store", "problem", f"{path} is read-only", "Make the file and its folder writable for this user."
         )
 
 
@@ -63,7 +63,7 @@ def _check_server(invocation: Invocation) -> Iterator[CheckResult]:
     try:
         invocation.reader.read("read_meta", ("store",))
     except NoStoreError:
-        fix = "Is the name right? If so, create the store: mainspring up"
+        fix = "If the name is right, create the store: mainspring up"
         yield CheckResult("store", "problem", f"there is no store at {invocation.shown}", fix)
     else:
         notice = invocation.reader.notice
@@ -85,7 +85,10 @@ def check_commits(invocation: Invocation) -> Iterator[CheckResult]:
         yield CheckResult("commits", "problem", finding.text, finding.hint)
     fault = _find_mark_fault(invocation)
     if fault is not None:
-        fix = "Make it a file of this user, or remove it. Until then a store that goes back in time is not noticed."
+        fix = (
+            "Make it a file of this user, or delete it. Until then Mainspring does not notice if the store "
+            "goes back in time."
+        )
         yield CheckResult("commits", "warning", fault, fix)
     if not findings and fault is None:
         yield make_ok_result("commits", "no commit is missing, and no damage is known")
@@ -120,7 +123,7 @@ def check_space(invocation: Invocation) -> Iterator[CheckResult]:
             "space",
             "problem" if free < MIN_FREE_BYTES else "warning",
             text,
-            "Make room: mainspring db prune, or a larger disk.",
+            "Free disk space: mainspring db prune, or a larger disk.",
         )
 
 
@@ -134,11 +137,14 @@ def check_write_ahead_log(invocation: Invocation) -> Iterator[CheckResult]:
     text = f"the write-ahead log has {size // MIB:,} MiB"
     if readers:
         names = ", ".join(f"process {reader.pid} ({reader.name})" for reader in readers)
-        text_with_readers = f"{text} and cannot be emptied: {names} reads the store all the time"
-        fix = "End that read, or the process."
+        text_with_readers = f"{text} and cannot be emptied: {names} keeps reading the store"
+        fix = "End that read, or that process."
         yield CheckResult("log", "problem" if size > LARGE_LOG else "warning", text_with_readers, fix)
     elif size > LARGE_LOG:
-        fix = "It is emptied once no one reads for a moment. Does it stay? Stop all that use the store, then: mainspring db check"
+        fix = (
+            "It is emptied when no process reads for a moment. If it stays, stop all processes that use the "
+            "store, then: mainspring db check"
+        )
         yield CheckResult("log", "warning", text, fix)
     else:
         yield make_ok_result("log", text)
@@ -173,21 +179,21 @@ def check_schema(invocation: Invocation) -> Iterator[CheckResult]:
 
     if invocation.is_there():
         require_schema_version(invocation.path)
-        yield make_ok_result("schema", "the store has the form of this version")
+        yield make_ok_result("schema", "the schema is that of this version")
 
 
 def check_file_modes(invocation: Invocation) -> Iterator[CheckResult]:
     """Check that no other user can read the store or change the configuration."""
     path = None if invocation.settings.store.is_remote else invocation.path
     faults = [
-        CheckResult("modes", "warning", f"others may read {file}", f"chmod 600 {file}")
+        CheckResult("modes", "warning", f"other users may read {file}", f"chmod 600 {file}")
         for file in (() if path is None else (path, path.with_name(f"{path.name}-wal")))
         if _is_reachable(file) and stat.S_IMODE(file.stat().st_mode) & 0o077
     ]
     settings = invocation.settings.file
     if settings is not None and stat.S_IMODE(settings.stat().st_mode) & 0o002:
-        faults.append(CheckResult("modes", "problem", f"anybody may change {settings}", f"chmod o-w {settings}"))
-    yield from faults or [make_ok_result("modes", "store and configuration are yours alone")]
+        faults.append(CheckResult("modes", "problem", f"any user may change {settings}", f"chmod o-w {settings}"))
+    yield from faults or [make_ok_result("modes", "only you may access store and configuration")]
 
 
 def check_other_store(invocation: Invocation) -> Iterator[CheckResult]:
@@ -203,7 +209,7 @@ def check_other_store(invocation: Invocation) -> Iterator[CheckResult]:
         "other-store",
         "warning",
         f"there is another store of this user: {other}",
-        f"What ran without this configuration is there: mainspring --store {other} status",
+        f"Runs without this configuration are there: mainspring --store {other} status",
     )
 
 
@@ -218,9 +224,10 @@ def check_spool(invocation: Invocation) -> Iterator[CheckResult]:
         yield CheckResult(
             "spool",
             "warning",
-            f"{format_count(len(Spool(folder).names()), 'record')} of wrapped commands belong to no known store: {folder}",
-            f"They were made under a configuration that could not be read. If they are this project's: mkdir -p {spool.folder}"
-            f" && mv {folder}/*.run.json {spool.folder}",
+            f"{format_count(len(Spool(folder).names()), 'record')} of wrapped commands belong to no known "
+            f"store: {folder}",
+            "The configuration could not be read when they were written. If they belong to this project: "
+            f"mkdir -p {spool.folder} && mv {folder}/*.run.json {spool.folder}",
         )
     fault = spool.find_fault()
     if fault is not None:
@@ -229,12 +236,12 @@ def check_spool(invocation: Invocation) -> Iterator[CheckResult]:
         yield CheckResult(
             "spool",
             "warning",
-            f"{format_count(len(waiting), 'record')} of wrapped commands not taken in yet",
-            "A worker takes them in, and so does the next: mainspring exec, mainspring watch",
+            f"{format_count(len(waiting), 'record')} of wrapped commands not imported yet",
+            "A worker imports them, or the next: mainspring exec, mainspring watch",
         )
     if bad:
         yield CheckResult(
-            "spool", "problem", f"{format_count(len(bad), 'record')} cannot be read", f"Look at {spool.path_of(bad[0])}"
+            "spool", "problem", f"{format_count(len(bad), 'record')} cannot be read", f"Read {spool.path_of(bad[0])}"
         )
     if not waiting and not bad and not unclaimed and fault is None:
         yield make_ok_result("spool", "empty")

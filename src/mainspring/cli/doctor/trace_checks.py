@@ -21,11 +21,11 @@ def check_traces(invocation: Invocation) -> Iterator[CheckResult]:
 
     otel = invocation.settings.otel
     if otel.endpoint is None and otel.metrics_every is not None:
-        fix = 'Name the collector: otel.endpoint = "http://127.0.0.1:4318", or take otel.metrics_every out.'
-        yield CheckResult("traces", "warning", "no metrics are sent: otel.endpoint names no collector", fix)
+        fix = 'Set the collector: otel.endpoint = "http://127.0.0.1:4318", or remove otel.metrics_every.'
+        yield CheckResult("traces", "warning", "no metrics are sent: otel.endpoint is not set", fix)
         return
     if otel.endpoint is None:
-        yield make_ok_result("traces", "none are sent: otel.endpoint names no collector")
+        yield make_ok_result("traces", "none are sent: otel.endpoint is not set")
         return
     secrets = SecretStore(invocation.settings.secrets.dir, os.environ)
     try:
@@ -38,7 +38,7 @@ def check_traces(invocation: Invocation) -> Iterator[CheckResult]:
     address = urlsplit(otel.endpoint)
     if otel.headers_secret is not None and address.scheme == "http" and address.hostname not in _LOCAL_HOSTS:
         fix = "Write https:// in otel.endpoint, or send to a collector on this machine."
-        yield CheckResult("traces", "warning", "the headers for the collector go over the network unencrypted", fix)
+        yield CheckResult("traces", "warning", "the headers for the collector are sent unencrypted", fix)
         return
     metrics_note = (
         "" if otel.metrics_every is None else f", watchers metrics every {format_duration(otel.metrics_every)}"

@@ -36,7 +36,7 @@ def check_clock(invocation: Invocation) -> Iterator[CheckResult]:
         yield CheckResult(
             "clock",
             "warning",
-            f"this machine's clock is {format_span(abs(skew))} {side} the database's, which counts",
+            f"the clock of this machine is {format_span(abs(skew))} {side} the clock of the database, which counts",
             "Set the clock (chrony, ntpd).",
         )
     elif ahead <= _MAX_CLOCK_SKEW_MS:
@@ -45,7 +45,7 @@ def check_clock(invocation: Invocation) -> Iterator[CheckResult]:
         yield CheckResult(
             "clock",
             "problem",
-            f"the clock stands {format_span(ahead)} before the newest record",
+            f"the clock is {format_span(ahead)} behind the newest record",
             "Set the clock (chrony, ntpd).",
         )
 
@@ -82,7 +82,7 @@ def check_workers(invocation: Invocation) -> Iterator[CheckResult]:
         yield CheckResult(
             "worker",
             "warning",
-            f"session {numbers} died; its runs wait for a worker to take them over",
+            f"session {numbers} died; its runs wait for another worker",
             "mainspring up",
         )
     if workers:
@@ -93,7 +93,7 @@ def check_workers(invocation: Invocation) -> Iterator[CheckResult]:
             "worker", "problem", f"no worker is running for {format_count(len(served), 'automation')}", "mainspring up"
         )
     elif not dead:
-        yield make_ok_result("worker", "none, and nothing that needs one")
+        yield make_ok_result("worker", "none, and nothing needs one")
     for session in unreadable[:_MAX_NAMES_PRINTED]:
         yield make_ok_result(
             "worker", _describe_unreadable_lock(session, has_leases=invocation.settings.store.is_remote)
@@ -105,10 +105,10 @@ def _describe_unreadable_lock(session: "SessionView", *, has_leases: bool) -> st
     from mainspring.store.side_files import describe_owner
 
     owner = describe_owner(Path(session.lock_path))
-    end = "its lease is over" if has_leases else "its process is gone"
+    end = "its lease has expired" if has_leases else "its process has ended"
     return (
-        f"session {session.id} (pid {session.pid}) counts as dead when {end}: this user cannot read its lock {session.lock_path}"
-        f" ({owner})"
+        f"session {session.id} (pid {session.pid}) will be declared dead when {end}: this user cannot "
+        f"read its lock {session.lock_path} ({owner})"
     )
 
 
@@ -140,7 +140,7 @@ def check_scheduler(invocation: Invocation) -> Iterator[CheckResult]:
             "scheduler",
             "problem",
             f"{names} should have started {longest} ago",
-            "Is a scheduler running? mainspring up",
+            "Start a scheduler: mainspring up",
         )
     elif not full:
         yield make_ok_result("scheduler", "every due time was served")

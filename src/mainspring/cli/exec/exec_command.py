@@ -38,7 +38,7 @@ _MAX_WORDS, _MAX_WORD_LENGTH = (
     500,
 )  # of a command in its definition; the command may be as long as the system allows
 _SHARED_OPTION_GROUPS = (OptionGroup.WHO, OptionGroup.WATCH)
-HELP_LINE = "wrap any command: record, lock, retry, time out"
+HELP_LINE = "run any command with a record, lock, retries and timeout"
 
 
 class ExecCommand(FlaggedCommand):
@@ -86,7 +86,7 @@ def _map_errors_to_exit_code() -> Any:
         raise
     except Exception as error:
         # A fault of Mainspring must not look like an exit code of the command.
-        print_notice(f"this is a fault of mainspring itself: {type(error).__name__}: {error}")
+        print_notice(f"this is a bug of Mainspring: {type(error).__name__}: {error}")
         raise click.exceptions.Exit(FAILURE_EXIT_CODE) from error
 
 
@@ -123,13 +123,13 @@ def _read_printable(text: str) -> str:
     "--name",
     metavar="NAME",
     callback=_make_callback(OPTIONS["name"].read),
-    help="name it (default: the name of the command)",
+    help="name of the automation (default: name of the command)",
 )
 @click.option(
     "--key",
     metavar="KEY",
     callback=_make_callback(_read_printable),
-    help="do not run again once a run with this key succeeded",
+    help="do not run again after a run with this key succeeded",
 )
 @click.option(
     "--timeout", metavar="D", callback=_make_callback(parse_duration), help="end an attempt after this time (30s, 20m)"
@@ -138,62 +138,65 @@ def _read_printable(text: str) -> str:
     "--kill-after",
     metavar="D",
     callback=_make_callback(parse_duration),
-    help="kill it this long after that (default 5s)",
+    help="kill it this long after --timeout (default 5s)",
 )
 @click.option("--retry", metavar="N", type=click.IntRange(1, 10_000), help="make up to N attempts (default 1)")
 @click.option(
     "--retry-wait",
     metavar="D",
     callback=_make_callback(parse_duration),
-    help="the first wait, doubled each time, with jitter (default 2s)",
+    help="wait before the first retry; doubles each time, with jitter (default 2s)",
 )
 @click.option(
     "--lock",
     metavar="NAME",
     callback=_make_callback(_read_printable),
-    help="never run beside another command with this lock",
+    help="never run while another command has this lock",
 )
 @click.option(
     "--lock-wait",
     metavar="D",
     callback=_make_callback(parse_duration),
-    help="wait at most this long for the lock (default: not at all)",
+    help="wait at most this long for the lock (default: do not wait)",
 )
 @click.option(
     "--lock-exit",
     metavar="N",
     type=click.IntRange(0, 255),
     default=LOCK_HELD_EXIT_CODE,
-    help="exit code when the lock is held (default 75)",
+    help="exit with this code if the lock is held (default 75)",
 )
 @click.option(
-    "--produces", metavar="GLOB", multiple=True, help="success needs a new, filled file here; {slot:%F} is its day"
+    "--produces", metavar="GLOB", multiple=True, help="succeed only with a new, filled file here; {slot:%F} is its day"
 )
 @click.option(
     "--cron",
     metavar="EXPR",
     multiple=True,
-    help="when your crontab starts it: without a success in time you are notified",
+    help="schedule of your crontab line: you are notified if no success comes in time",
 )
 @click.option("--every", metavar="D", help="instead of --cron: how often something starts it")
 @click.option("--tz", metavar="ZONE", callback=_make_callback(OPTIONS["tz"].read), help="the time zone of --cron")
-@click.option("--grace", metavar="D", help="how late a success may be (default: one period, at most 6h)")
-@click.option("--owner", metavar="WHO", help="who answers for it")
-@click.option("--runbook", metavar="PAGE", help="the page that says what to do when it fails")
+@click.option("--grace", metavar="D", help="allow a success to be this late (default: one period, at most 6h)")
+@click.option("--owner", metavar="WHO", help="person or team that is responsible")
+@click.option("--runbook", metavar="PAGE", help="page that says what to do when it fails")
 @click.option(
     "--fail-open/--fail-closed",
     default=None,
-    help="run the command if the store is unavailable, or do not (default: run it)",
+    help="run the command, or do not, if the store is unavailable (default: run it)",
 )
 @click.option("--no-fail-open", "fail_open", flag_value=False, type=bool, hidden=True)
 @click.option(
-    "--pass-env", metavar="NAME", multiple=True, help="pass on PGPASSWORD, MAINSPRING_STORE_URL or MAINSPRING_SECRET_*"
+    "--pass-env",
+    metavar="NAME",
+    multiple=True,
+    help="pass PGPASSWORD, MAINSPRING_STORE_URL or MAINSPRING_SECRET_* to the command",
 )
-@click.option("-v", "--verbose", is_flag=True, help="name the store and the spool that are used")
+@click.option("-v", "--verbose", is_flag=True, help="print which store and spool are used")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
 def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) -> None:
-    """wrap any command: record, lock, retry, time out
+    """run any command with a record, lock, retries and timeout
 
     \b
       0 3 * * *  mainspring exec -n backup --cron '0 3 * * *' --lock backup -- ./backup.sh
@@ -201,10 +204,10 @@ def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) 
     The exit code is the command's own. Others, as GNU timeout and a shell have them:
 
     \b
-      124  it took longer than --timeout            126  it cannot be run
+      124  it ran longer than --timeout             126  it cannot be run
       125  mainspring failed, the command did not   127  it was not found
       1    it ended well but --produces is not met  128+n  signal n ended it
-      75   the lock or key is in use: nothing ran   0    its --key had succeeded
+      75   the lock or key is in use: nothing ran   0    its --key had succeeded before
 
     If the lock is held, the exit code is 75: try again later. Write --lock-exit 0 if an overlap does not matter. Input, output and errors
     pass through unchanged, and so do TERM, INT and HUP.

@@ -17,30 +17,33 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.values.plain_json import to_plain_json
 from mainspring.insight.text.formatting import escape_text, format_instant
 
-HELP_LINE = "check once what is late, and notify: the one extra crontab line"
+HELP_LINE = "check once for late runs, and notify: a second crontab line"
 
 
 @click.command("watch", cls=FlaggedCommand, short_help=HELP_LINE)
-@click.option("--json", "as_json", is_flag=True, help="print what was done and found, as one JSON object")
+@click.option("--json", "as_json", is_flag=True, help="print results and findings as one JSON object")
 @click.option(
-    "--once", is_flag=True, hidden=True, help="nothing: it always makes one round; lines of older crontabs say so"
+    "--once",
+    is_flag=True,
+    hidden=True,
+    help="no effect, accepted for older crontab lines: watch always makes one round",
 )
 @click.pass_context
 def watch_command(ctx: click.Context, *, as_json: bool, once: bool) -> None:
-    """check once what is late, and notify: the one extra crontab line
+    """check once for late runs, and notify: a second crontab line
 
     \b
       */5 * * * *  mainspring watch
 
-    Makes one round and ends. It imports what wrapped commands wrote to the spool and declares the sessions of this host dead whose
-    process is gone. Then it checks each automation: one with a schedule (or --cron or --every of exec) has to succeed within its period
-    and grace, each other one as often as it usually does. It starts nothing.
+    Makes one round and ends. It imports the records that wrapped commands wrote to the spool. If the process of a session on this host
+    has ended, it declares the session dead. Then it checks each automation: one with a schedule (or --cron or --every of exec) must succeed
+    within its period and grace, any other one as often as usual. It starts nothing.
 
-    As long as one is late, each round prints a line for it on stderr, which cron mails, and the exit code is 9. Otherwise it prints nothing
+    While one is late, each round prints a line for it on stderr, which cron mails, and the exit code is 9. Otherwise it prints nothing
     and the exit code is 0.
 
-    Each finding is an incident, sent once through the channels of [notify]; without a channel it is printed once. After each round it asks
-    the watchdog of [notify], unless something is stuck that has to move.
+    Each finding is an incident, sent once through the channels of [notify]; without a channel it is printed once. After each round it pings
+    the watchdog of [notify], unless a part of the project is stuck.
     """  # noqa: D301 - \b is for click, and the first line is a line of a list
     del once
     flags = getattr(ctx.obj, "flags", None)
@@ -69,14 +72,13 @@ def _format_lines(report: WatchReport, zone: str) -> list[str]:
     """Return the lines to print next to the notifications: each silent automation, whether people were notified or not."""
     lines = [_format_line(silent, zone) for silent in report.silent]
     lines += [
-        f"spool: {escape_text(name)} cannot be read and was set aside; look at it, then delete it"
-        for name in report.bad
+        f"spool: {escape_text(name)} cannot be read and was moved aside: read it, then delete it" for name in report.bad
     ]
     if report.spool_fault is not None:
         lines.append(f"{escape_text(report.spool_fault.text)}. Fix: {escape_text(report.spool_fault.fix)}")
     elif report.imported.left:
         lines.append(
-            f"spool: {report.imported.left} not taken in yet: {escape_text(report.imported.why or 'try again')}"
+            f"spool: {report.imported.left} not imported yet: {escape_text(report.imported.why or 'try again')}"
         )
     return lines
 

@@ -13,17 +13,23 @@ _POLL_INTERVAL_S = 0.05
 _ARM_TIMEOUT_S = 10.0
 
 
-@command("crash", "kill -9 the worker at a chosen commit, to see it resume")
+@command("crash", "kill -9 a worker after a chosen step, to see it resume")
 @click.argument("name", type=params.AUTOMATION, required=False)
-@click.option("--after", "step", required=True, metavar="STEP", help="the step after whose commit the worker is killed")
+@click.option("--after", "step", required=True, metavar="STEP", help="kill the worker after this step is saved")
 @click.option(
-    "--timeout", type=float, default=120.0, show_default=True, metavar="SECONDS", help="wait so long for the end"
+    "--timeout",
+    type=float,
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="wait at most this long for the end",
 )
 @pass_invocation
 def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float) -> int:
-    """Starts a new run of NAME (default: what ran last) with the input of its last run.
+    """Starts a new run of NAME with the input of its last run (default: the automation that ran last). Kills the worker right after STEP is
+    saved.
 
-    The worker is killed right after STEP is saved. Needs `mainspring up` or `dev`. In production only with -y.
+    Needs `mainspring up` or `mainspring dev`. In production it needs -y.
     """
     from mainspring.app.workers.upkeep import CRASH_ARMED_KEY, CRASH_ORDER_KEY
     from mainspring.domain.definitions.definition import Definition
@@ -36,9 +42,7 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
         invocation.confirm("Kill a production worker with kill -9")
     page = list_runs(invocation.reader, name=name, limit=1)
     if not page.runs:
-        raise NotFoundError(
-            f"nothing of {name or 'this project'} has run yet", hint="Start it once: mainspring run NAME"
-        )
+        raise NotFoundError(f"no run of {name or 'this project'} exists yet", hint="Start it once: mainspring run NAME")
     last_run = run_view(invocation.reader, page.runs[0].id)
     automation = automations(invocation.reader, last_run.automation)[0]
     import msgspec
@@ -52,7 +56,7 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
         until = time.monotonic() + _ARM_TIMEOUT_S
         while meta(invocation.reader, CRASH_ARMED_KEY) != order:
             if time.monotonic() > until:
-                raise ConflictError("no worker listens", hint="Start one: mainspring dev")
+                raise ConflictError("no running worker answers", hint="Start one: mainspring dev")
             time.sleep(_POLL_INTERVAL_S)
         run_id = start(store, invocation.clock, definition, last_run.input, act=invocation.act).run
         _wait_for_run(invocation, run_id, time.monotonic() + timeout)
@@ -63,13 +67,14 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
     position = next((index for index, outcome in enumerate(steps) if outcome.name == step), None)
     if position is None:
         raise ConflictError(
-            f"run {run_id} never committed step {step!r}: nothing was killed",
+            f"run {run_id} never saved step {step!r}: nothing was killed",
             hint=f"See: mainspring runs show {run_id}",
         )
     if resumed.run.claim < 2:
         raise ConflictError(
-            f"the worker was killed after step {step!r} of run {run_id}, and there was nothing to resume: the run had ended with it",
-            hint="Name a step that another one follows: mainspring crash --after STEP",
+            f"the worker was killed after step {step!r} of run {run_id}, but nothing was left to resume: the "
+            "run had ended",
+            hint="Name a step that is not the last: mainspring crash --after STEP",
         )
     pause_ms = steps[position + 1].started_at - steps[position].at if position + 1 < len(steps) else 0
     next_step = f" ({steps[position + 1].name})" if position + 1 < len(steps) else ""
@@ -92,6 +97,6 @@ def _wait_for_run(invocation: Invocation, run_id: str, until: float) -> None:
             return
         if time.monotonic() > until:
             raise exits.WaitTimedOutError(
-                f"run {run_id} has not ended; it is {state}", hint=f"Look: mainspring runs show {run_id}"
+                f"run {run_id} has not ended; it is {state}", hint=f"See: mainspring runs show {run_id}"
             )
         time.sleep(_POLL_INTERVAL_S)

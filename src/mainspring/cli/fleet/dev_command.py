@@ -7,11 +7,11 @@ from mainspring.cli.fleet.supervisor_run import run_until_stopped
 from mainspring.cli.lazy_group import command
 
 
-@command("dev", "run everything, and reload on changes")
+@command("dev", "run everything, and reload when the code changes")
 @click.option("-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="load this code too")
-@click.option("--no-reload", is_flag=True, help="do not start the worker anew when the code changes")
+@click.option("--no-reload", is_flag=True, help="do not restart the worker when the code changes")
 @pass_invocation
 def dev(invocation: Invocation, modules: tuple[str, ...], *, no_reload: bool) -> int:
-    """Uses the environment `development` with a store of its own, unless --env says otherwise."""
+    """Uses the environment `development`, which has its own store. --env chooses another environment."""
     invocation.flags.environment = invocation.flags.environment or "development"
     return run_until_stopped(invocation, modules, reload=not no_reload)

@@ -14,12 +14,15 @@ from mainspring.cli.lazy_group import command
 
 
 @command("down", "stop what `up` started")
-@click.option("--timeout", default=60.0, show_default=True, metavar="SECONDS", help="wait so long for it to end")
+@click.option(
+    "--timeout", default=60.0, show_default=True, metavar="SECONDS", help="wait at most this long for the end"
+)
 @pass_invocation
 def down(invocation: Invocation, timeout: float) -> int:
-    """All that `up` keeps here, whatever their roles; workers drain: what is in flight ends, everything else goes on at the next start.
+    """Stops every `up` of this store on this machine. Workers drain: running steps end, and everything else continues at the next start.
 
-    One that is started while this waits is left alone: a service manager may start another at once.
+    A process that starts while this command waits is not stopped: a service manager may start one. If something still runs after --timeout,
+    the exit code is 7.
     """
     invocation.require_store()
     signalled = [(session.pid, session.pid_started) for session in find_local_supervisors(invocation)]
@@ -31,7 +34,7 @@ def down(invocation: Invocation, timeout: float) -> int:
         session.pid for session in find_local_supervisors(invocation) if (session.pid, session.pid_started) in signalled
     ]:
         if time.monotonic() >= until:
-            invocation.output.warn(f"process {left[0]} has not ended in {timeout:g} s; it still drains")
+            invocation.output.warn(f"process {left[0]} has not ended after {timeout:g} s: it still drains")
             return exits.TIMED_OUT
         time.sleep(0.05)
     stopped = [{"pid": pid} for pid, _ in signalled]

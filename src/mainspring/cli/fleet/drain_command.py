@@ -18,15 +18,17 @@ _POLL_INTERVAL_S = 0.2
 _WORKER_ROLES = ("worker", "probation", "app")
 
 
-@command("drain", "let workers finish their runs and take no new ones")
+@command("drain", "let workers finish running steps and claim no more runs")
 @click.argument("worker", type=int, required=False)
-@click.option("--here", is_flag=True, help="only those of this machine")
-@click.option("--timeout", metavar="SPAN", help="wait until they have nothing in hand, so long at most")
+@click.option("--here", is_flag=True, help="drain only workers of this machine")
+@click.option("--timeout", metavar="SPAN", help="wait up to SPAN for running work to finish")
 @pass_invocation
 def drain(invocation: Invocation, worker: int | None, *, here: bool, timeout: str | None) -> int:
-    """WORKER is a number of `mainspring workers list`; without one all workers are meant. The steps that run now end, then their runs
-    are given back; the processes stay until they are stopped. With --timeout it ends with 7 if something is still in hand then: stopping
-    the process (SIGTERM) gives that back too.
+    """WORKER is a number of `mainspring workers list`; without it, all workers drain. Running steps end, then the worker releases its runs.
+    Its process continues until you stop it.
+
+    Without --timeout this command does not wait. If runs are left after --timeout, the exit code is 7. SIGTERM to the process releases
+    those, too.
     """
     from mainspring.domain.duration import parse_duration
     from mainspring.service.worker import drain as drain_worker
@@ -34,16 +36,16 @@ def drain(invocation: Invocation, worker: int | None, *, here: bool, timeout: st
     within = None if timeout is None else parse_duration(timeout).total_seconds()
     chosen = [session for session in _find_workers(invocation, here=here) if worker is None or session.id == worker]
     if worker is not None and not chosen:
-        raise NotFoundError(f"no worker {worker} is alive", hint="See: mainspring workers list")
+        raise NotFoundError(f"no worker {worker} is running", hint="See: mainspring workers list")
     for session in chosen:
         drain_worker(invocation.store, session.id, act=invocation.act.part(str(session.id)))
     left = chosen if within is None else _wait_for_drain(invocation, {session.id for session in chosen}, within)
     drained = [{"worker": session.id, "pid": session.pid, "running": session.running} for session in left]
     names = ", ".join(
-        f"worker {session.id} (process {session.pid}) gives back {formatting.format_count(session.running, 'run')}"
+        f"worker {session.id} (process {session.pid}) will release {formatting.format_count(session.running, 'run')}"
         for session in left
     )
-    text = names or ("they have nothing in hand" if chosen else "no worker is alive")
+    text = names or ("no run is left on them" if chosen else "no worker is running")
     invocation.output.document(drained, text)
     return exits.OK if within is None or not left else exits.TIMED_OUT
 

@@ -28,13 +28,13 @@ def _lock_state(view: "LockView") -> str:
     return "held" if view.live else "left"
 
 
-@command("list", "list locks that are held")
+@command("list", "list held locks")
 @short_lists.add_list_options("held", "left")
 @pass_invocation
 def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
 ) -> None:
-    """`left` = the process that took it is gone; the next one that wants the lock gets it."""
+    """`left` = the process that took the lock is gone; the next one that wants it gets it."""
     from mainspring.store.read.status.status import locks
 
     rows = short_lists.filter_rows(
@@ -54,7 +54,7 @@ def list_command(
         TableColumn("STATE", _lock_state, lambda view: "green" if view.live else "yellow"),
         TableColumn("OWNER", lambda view: formatting.escape_line(view.owner), cut=True, most=40),
         TableColumn("TOKEN", lambda view: str(view.token), right=True),
-        TableColumn("TAKEN", lambda view: formatting.format_distance(view.taken_at, now)),
+        TableColumn("SINCE", lambda view: formatting.format_distance(view.taken_at, now)),
     ]
     invocation.output.rows(rows, columns, empty="No lock is held.")
 
@@ -63,7 +63,7 @@ def list_command(
 @click.argument("name", type=LOCK)
 @pass_invocation
 def break_command(invocation: Invocation, name: str) -> None:
-    """The next holder gets a higher fencing token; the old one may still believe in his. Wants -y; say why with --reason."""
+    """The next holder gets a higher fencing token. The old holder may continue as if it had the lock. Needs -y; give a --reason."""
     from mainspring.service.lock import break_lock
 
     name = short_lists.require_known_name("lock", name, _read_lock_names(invocation.reader))

@@ -4,10 +4,10 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 
 
-@command("open", "print a link that opens the pages once")
+@command("open", "print a one-time link that opens the dashboard")
 @pass_invocation
 def open_command(invocation: Invocation) -> None:
-    """As admin, within ten minutes, in the first browser that follows it; the web process of `mainspring up` answers there."""
+    """The link signs you in as admin. It works once, within ten minutes. The web process of `mainspring up` must be running."""
     from mainspring.app.processes.listen_addresses import read_settings_in_use
     from mainspring.domain.access.permissions import STARTUP_LINK_LIFETIME_MS
     from mainspring.service.access.people import offer_link

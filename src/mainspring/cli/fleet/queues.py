@@ -24,8 +24,8 @@ def _queue_state(view: "QueueView") -> str:
 def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
 ) -> None:
-    """READY counts runs that can be taken now, OLDEST tells since when the first of them can: add workers by these. BACKLOG counts runs
-    that were never started, those that are due later too; --since looks at pauses.
+    """READY counts runs that a worker could claim now, OLDEST is since when the first of them waits: add workers by these. BACKLOG counts
+    runs that never started, with those due later. --since compares pauses.
     """
     from mainspring.store.read.status.queue_loads import queue_loads
 
@@ -61,11 +61,11 @@ def list_command(
     invocation.output.rows(rows, columns, empty="No queues yet.")
 
 
-@command("show", "show a queue")
+@command("show", "show a queue, and the runs that use its slots")
 @click.argument("name", type=params.QUEUE)
 @pass_invocation
 def show(invocation: Invocation, name: str) -> None:
-    """With the runs that have its places now."""
+    """The runs are those that count against its limits now."""
     from mainspring.domain.states import RunState
     from mainspring.store.read.runs.run_views import list_runs
     from mainspring.store.read.status.status import queue_views
@@ -86,22 +86,22 @@ def show(invocation: Invocation, name: str) -> None:
             output.line(
                 f"  paused    {formatting.format_distance(view.paused_at, now)} by {formatting.escape_line(view.paused_by)}{reason_text}"
             )
-        output.line(f"  running   {view.running} of {view.concurrency or 'any number'}")
+        output.line(f"  running   {view.running} of {view.concurrency or 'no limit'}")
         output.line(f"  rate      {formatting.format_rate(view.rate_count, view.rate_per_ms)}")
-        output.line(f"  backlog   {view.backlog} of {view.max_backlog or 'any number'}")
+        output.line(f"  backlog   {view.backlog} of {view.max_backlog or 'no limit'}")
         short_ids = invocation.short_ids(IdKind.RUN, (row.id for row in running))
-        output.rows(running, make_run_columns(running, now, short_ids), empty="Nothing runs in it.")
+        output.rows(running, make_run_columns(running, now, short_ids), empty="No run runs in it.")
 
     from mainspring.domain.values.plain_json import to_plain_json
 
     invocation.output.document(to_plain_json(view) | {"state": _queue_state(view), "runs": running}, print_text)
 
 
-@command("pause", "claim nothing from a queue")
+@command("pause", "pause a queue: workers claim no runs from it")
 @click.argument("name", type=params.QUEUE)
 @pass_invocation
 def pause(invocation: Invocation, name: str) -> None:
-    """New runs can be queued. A run that a worker holds continues. One that waits continues after the pause."""
+    """New runs can be queued. A run that a worker holds continues. A run that waits continues after the pause."""
     from mainspring.service.queue import pause as pause_queue
 
     pause_queue(
@@ -112,11 +112,11 @@ def pause(invocation: Invocation, name: str) -> None:
     invocation.output.document({"name": name, "paused": True}, f"Queue {name} is paused.")
 
 
-@command("resume", "go on with a queue")
+@command("resume", "resume a queue")
 @click.argument("name", type=params.QUEUE)
 @pass_invocation
 def resume(invocation: Invocation, name: str) -> None:
-    """Its runs are claimed again, oldest first."""
+    """Workers claim its runs again, oldest first."""
     from mainspring.service.queue import resume as resume_queue
 
     resume_queue(
@@ -124,4 +124,4 @@ def resume(invocation: Invocation, name: str) -> None:
         short_lists.require_known_name("queue", name, params.read_queue_names(invocation.reader)),
         act=invocation.act,
     )
-    invocation.output.document({"name": name, "paused": False}, f"Queue {name} goes on.")
+    invocation.output.document({"name": name, "paused": False}, f"Queue {name} is resumed.")

@@ -110,7 +110,7 @@ def _make_reloader(supervisor: "Supervisor", project: "Project", modules: tuple[
         if time.monotonic() - checked_at >= _POLL_INTERVAL_S:
             checked_at = time.monotonic()
             if watched.changed():
-                logging.getLogger("mainspring.dev").info("the code changed: the worker starts anew")
+                logging.getLogger("mainspring.dev").info("the code changed: restarting the worker")
                 supervisor.reload()
 
     return check

@@ -16,7 +16,7 @@ def _read_list(ctx: click.Context, param: click.Parameter, value: "Sequence[str]
     """Read an option that may be repeated and holds a list."""
     words = tuple(word.strip() for text in value for word in text.split(",") if word.strip())
     if value and not words:
-        raise click.BadParameter("it is empty; leave it out, or say what is meant", ctx=ctx, param=param)
+        raise click.BadParameter("it is empty: leave it out, or give it a value", ctx=ctx, param=param)
     return words
 
 
@@ -33,7 +33,7 @@ _modules_option = click.option(
     metavar="ROLE,...",
     multiple=True,
     callback=_read_list,
-    help="run only these: worker, scheduler, watcher, web; overrides up.roles",
+    help="run only these roles: worker, scheduler, watcher, web; overrides up.roles",
 )
 @click.option("--processes", type=int, metavar="N", help="run N worker processes; overrides up.processes")
 @click.option(
@@ -42,17 +42,17 @@ _modules_option = click.option(
     metavar="QUEUE,...",
     multiple=True,
     callback=_read_list,
-    help="take runs of these queues only; overrides up.queues",
+    help="claim runs of these queues only; overrides up.queues",
 )
 @click.option(
-    "--tag", "tags", metavar="TAG", multiple=True, help="also take runs with this tag=; overrides worker.tags"
+    "--tag", "tags", metavar="TAG", multiple=True, help="also claim runs with this tag=; overrides worker.tags"
 )
 @pass_invocation
 def up(invocation: Invocation, /, modules: tuple[str, ...], **given: Any) -> int:
-    """Stay in the foreground until Ctrl-C or SIGTERM; then the workers finish their steps and `up` ends.
+    """Stay in the foreground until Ctrl-C or SIGTERM. Then the workers finish their running steps, and `up` ends.
 
-    If your code is in no file that mainspring.toml names, name it here: `mainspring up -m ship.py`. Errors in automations are printed, and
-    `mainspring doctor` shows them. Each machine may run any mix of roles: see docs/how-to/fleet.md.
+    If no file in mainspring.toml defines your code, name the file here: `mainspring up -m ship.py`. Errors in automations are printed;
+    `mainspring doctor` shows them, too. Each machine may run any mix of roles: see `mainspring docs show fleet`.
     """
     names = {"roles": "up.roles", "processes": "up.processes", "queues": "up.queues", "tags": "worker.tags"}
     values = {key: list(given[name]) if isinstance(given[name], tuple) else given[name] for name, key in names.items()}

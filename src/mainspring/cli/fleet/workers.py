@@ -35,13 +35,13 @@ SESSION = params.StoredNameType(_read_session_numbers, "session")
 
 @command("list", "list processes that use the store")
 @short_lists.add_list_options(*(state.value for state in SessionState))
-@click.option("--all", "ended", is_flag=True, help="those that ended too")
+@click.option("--all", "ended", is_flag=True, help="also list ended processes")
 @pass_invocation
 def list_command(
     invocation: Invocation, *, states: tuple[str, ...], name: str | None, since: str | None, limit: int, ended: bool
 ) -> None:
-    """--name looks at host and role, --since at the start. A supervisor is shown with the roles that it keeps. --json has the automations
-    that each one serves, with their versions. MEMORY is what its process holds, CORE how much of one core it takes; children are left out.
+    """--name compares host and role, --since the start. A supervisor is listed with its roles. --json has the automations and versions that
+    each process serves. MEMORY is the memory of the process, CORE its share of one core, both without children.
     """
     from mainspring.store.read.status.status import sessions
 
@@ -75,14 +75,15 @@ def list_command(
         TableColumn("MEMORY", lambda view: formatting.format_bytes(view.memory), right=True, spare=True),
         TableColumn("CORE", lambda view: formatting.format_core_share(view.processor), right=True, spare=True),
         TableColumn(
-            "BEAT", lambda view: formatting.format_distance(view.beat_at, now) if view.beat_at > view.opened_at else "-"
+            "BEAT",
+            lambda view: formatting.format_distance(view.beat_at, now) if view.beat_at > view.opened_at else "-",
         ),
         TableColumn("SINCE", lambda view: formatting.format_distance(view.opened_at, now), spare=True),
     ]
     invocation.output.rows(rows, columns, empty="No process uses the store. Start a worker: mainspring up")
 
 
-@command("drain", "let a worker finish and take nothing new")
+@command("drain", "let a worker finish running steps and claim no more runs")
 @click.argument("session", type=SESSION)
 @pass_invocation
 def drain(invocation: Invocation, session: str) -> None:
@@ -90,15 +91,15 @@ def drain(invocation: Invocation, session: str) -> None:
     from mainspring.service.worker import drain as drain_worker
 
     drain_worker(invocation.store, _read_session_number(invocation, session), act=invocation.act)
-    invocation.output.document({"session": int(session), "draining": True}, f"Worker {session} takes nothing new.")
+    invocation.output.document({"session": int(session), "draining": True}, f"Worker {session} claims no more runs.")
 
 
-@command("quarantine", "take everything away from a worker at once")
+@command("quarantine", "end a worker at once and free its runs")
 @click.argument("session", type=SESSION)
 @pass_invocation
 def quarantine(invocation: Invocation, session: str) -> None:
-    """It can write nothing more, and its runs go on elsewhere. Its supervisor kills it and starts no other in its place, until `mainspring
-    up` is started anew there. An outside call that is on its way may still happen. Wants -y.
+    """It can no longer write, and other workers continue its runs. Its supervisor kills it, and starts no other until you start `mainspring
+    up` again there. A request to another system that is on its way may still happen. Needs -y.
     """
     from mainspring.service.worker import quarantine as quarantine_worker
     from mainspring.store.read.status.status import sessions
@@ -108,12 +109,12 @@ def quarantine(invocation: Invocation, session: str) -> None:
         session.id == number and session.role == "supervisor" for session in sessions(invocation.reader, limit=1_000)
     ):
         raise ConflictError(
-            f"session {number} is a supervisor, which owns no run",
+            f"session {number} is a supervisor, which has no runs",
             hint="Quarantine its workers, or stop it on its machine: mainspring down",
         )
-    invocation.confirm(f"Take everything away from worker {number}")
+    invocation.confirm(f"Quarantine worker {number}")
     freed = quarantine_worker(invocation.store, number, act=invocation.act)
-    text = f"Worker {number} is out; {formatting.format_count(freed, 'run')} set free."
+    text = f"Worker {number} is quarantined; {formatting.format_count(freed, 'run')} released."
     invocation.output.document({"session": number, "freed": freed}, text)
 
 

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from mainspring.app.alerting.channel_probe import ChannelProbeResult
 
 
-@command("test", "tell a channel, or each of them, that this is a test")
+@command("test", "send a test message to one channel, or to all")
 @click.argument("channel", required=False)
 @pass_invocation
 def test(invocation: Invocation, channel: str | None) -> int:
-    """Says what each channel answered, and ends with 9 if one did not take it. Nothing is stored, and nothing stays open on PagerDuty."""
+    """Prints the answer of each channel, and ends with 9 if one did not accept the message. Nothing is stored, and nothing stays open on
+    PagerDuty.
+    """
     from mainspring.app.alerting.channel_probe import probe_channels, select_channels
 
     settings = invocation.settings
@@ -27,7 +29,7 @@ def test(invocation: Invocation, channel: str | None) -> int:
     columns = [
         TableColumn("CHANNEL", lambda result: result.channel, cut=True),
         TableColumn("ANSWER", _format_answer, lambda result: "red" if result.fault else "green", cut=True),
-        TableColumn("TOOK", lambda result: formatting.format_span(result.took_ms)),
+        TableColumn("DURATION", lambda result: formatting.format_span(result.took_ms)),
         TableColumn("ADDRESS", lambda result: result.address, cut=True),
     ]
     invocation.output.rows(results, columns, empty="")
@@ -35,4 +37,4 @@ def test(invocation: Invocation, channel: str | None) -> int:
 
 
 def _format_answer(result: "ChannelProbeResult") -> str:
-    return f"{formatting.BAD} {formatting.escape_line(result.fault)}" if result.fault else f"{formatting.GOOD} taken"
+    return f"{formatting.BAD} {formatting.escape_line(result.fault)}" if result.fault else f"{formatting.GOOD} accepted"

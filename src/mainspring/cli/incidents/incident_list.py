@@ -54,9 +54,9 @@ def find_incident(reader: "StoreReader", word: str) -> Incident:
     if exact is not None:
         return exact
     if word == "@last":
-        matching = incidents(reader, wrong=False, apart=True, limit=1)
+        matching = incidents(reader, unresolved=False, apart=True, limit=1)
     else:
-        all_incidents = incidents(reader, wrong=False, limit=_MAX_INCIDENTS)
+        all_incidents = incidents(reader, unresolved=False, limit=_MAX_INCIDENTS)
         matching = [
             incident
             for incident in all_incidents
@@ -67,20 +67,20 @@ def find_incident(reader: "StoreReader", word: str) -> Incident:
     if matching:
         raise ambiguous(IdKind.INCIDENT, word, [incident.id for incident in matching])
     raise NotFoundError(
-        f"there is no incident {word!r}", hint="See them: mainspring incidents list, or with --all those that are over"
+        f"there is no incident {word!r}", hint="List them: mainspring incidents list; add --all for resolved ones"
     )
 
 
-@command("list", "list what is wrong now")
+@command("list", "list open incidents")
 @short_lists.add_list_options(*(state.value for state in IncidentState))
-@click.option("--all", "ended", is_flag=True, help="what is resolved too")
+@click.option("--all", "ended", is_flag=True, help="also list resolved and grouped incidents")
 @pass_invocation
 def list_command(
     invocation: Invocation, *, states: tuple[str, ...], name: str | None, since: str | None, limit: int, ended: bool
 ) -> None:
-    """The loudest and oldest first; with --all what is folded into another one too, the newest change first.
+    """Most severe first, then oldest. --all adds resolved and grouped incidents, and sorts by the last change.
 
-    --name looks at the automation and the kind, --since at the last change.
+    --name compares the automation and the kind; --since the last change.
     """
     from mainspring.store.read.incidents import incidents, members, open_incidents
     from mainspring.store.read.short_ids import IdKind
@@ -90,7 +90,7 @@ def list_command(
         lambda reader: (
             open_incidents(reader, _MAX_INCIDENTS)
             if is_open_only
-            else incidents(reader, wrong=False, apart=not ended, limit=_MAX_INCIDENTS)
+            else incidents(reader, unresolved=False, apart=not ended, limit=_MAX_INCIDENTS)
         )
     )
     rows = short_lists.filter_rows(
@@ -170,21 +170,21 @@ def _explain_empty_list(invocation: Invocation) -> str:
     return (
         f"No incident to list, but status reports: {formatting.escape_text(problems[0])}"
         if problems
-        else "Nothing is wrong."
+        else "No open incident."
     )
 
 
-@command("ack", "say that you look after it")
+@command("ack", "acknowledge an incident")
 @click.argument("incident", type=INCIDENT)
 @click.option(
     "--for",
     "span",
     metavar="TIME",
-    help="so long, or until then; then it is open again: 2h, 2026-01-05T08:00; 30 days at most",
+    help="acknowledge for this long, or until this time; then it is open again: 2h, 2026-01-05T08:00; at most 30 days",
 )
 @pass_invocation
 def ack(invocation: Invocation, incident: str, span: str | None) -> None:
-    """It is repeated and escalated no more, and resolves by itself when all is well again. Say more with --reason."""
+    """Reminders and escalation stop. The incident resolves by itself when the problem ends. Add a note with --reason."""
     from mainspring.service.incident import acknowledge
 
     now = invocation.clock.now()
@@ -194,18 +194,22 @@ def ack(invocation: Invocation, incident: str, span: str | None) -> None:
     until = "" if until_at is None else f" until {formatting.format_moment(until_at, now, invocation.zone)}"
     invocation.output.document(
         {"id": found_incident.id, "state": IncidentState.ACKNOWLEDGED.value, "until_at": until_at},
-        f"You look after {found_incident.id}{until}: {_format_headline(found_incident)}",
+        f"Acknowledged {found_incident.id}{until}: {_format_headline(found_incident)}",
     )
 
 
-@command("snooze", "say no more of it for a while")
+@command("snooze", "snooze an incident")
 @click.argument("incident", type=INCIDENT)
 @click.option(
-    "--for", "span", metavar="TIME", required=True, help="so long, or until then: 4h, 2026-01-05T08:00; 30 days at most"
+    "--for",
+    "span",
+    metavar="TIME",
+    required=True,
+    help="snooze for this long, or until this time: 4h, 2026-01-05T08:00; at most 30 days",
 )
 @pass_invocation
 def snooze(invocation: Invocation, incident: str, span: str) -> None:
-    """That it is resolved is told all the same."""
+    """Notifications about it stop for that time, except that it was resolved."""
     from mainspring.service.incident import snooze as snooze_incident
 
     now = invocation.clock.now()
@@ -215,22 +219,22 @@ def snooze(invocation: Invocation, incident: str, span: str) -> None:
     until = formatting.format_moment(until_at, now, invocation.zone)
     invocation.output.document(
         {"id": found_incident.id, "state": IncidentState.SNOOZED.value, "until_at": until_at},
-        f"Nothing more is said of {found_incident.id} until {until}.",
+        f"Snoozed {found_incident.id} until {until}.",
     )
 
 
-@command("resolve", "say that it is over")
+@command("resolve", "resolve an incident")
 @click.argument("incident", type=INCIDENT)
 @pass_invocation
 def resolve(invocation: Invocation, incident: str) -> None:
-    """Its failed runs of this moment count as decided. A later failure, or a watcher that finds it again, opens it anew."""
+    """Its failed runs of this moment count as decided. A later failure, or a new finding of a watcher, reopens it."""
     from mainspring.service.incident import resolve as resolve_incident
 
     found_incident = find_incident(invocation.reader, incident)
     resolve_incident(invocation.store, found_incident.id, act=invocation.act)
     invocation.output.document(
         {"id": found_incident.id, "state": IncidentState.RESOLVED.value},
-        f"{found_incident.id} is over: {_format_headline(found_incident)}",
+        f"Resolved {found_incident.id}: {_format_headline(found_incident)}",
     )
 
 

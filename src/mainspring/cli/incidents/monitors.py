@@ -80,7 +80,8 @@ def find_unknown_names(invocation: Invocation, names: "Iterable[str]") -> list[s
         UnknownNameError("automation", name, known) for name in _automation_tunings(invocation).find_unmatched(known)
     ]
     return [
-        f"[monitors.of] is set for nobody: {error.message}{f'. {error.hint}' if error.hint else ''}" for error in errors
+        f"[monitors.of] matches no automation: {error.message}{f'. {error.hint}' if error.hint else ''}"
+        for error in errors
     ]
 
 
@@ -134,14 +135,16 @@ def _make_row(kind: "IncidentKind", state: str, evaluations: "list[Evaluation]",
     return MonitorRow(kind.value, state, len(verdicts), verdicts.count("wrong"), verdicts.count("unsure"), line)
 
 
-@command("list", "list monitors: what each judges, and what it finds now")
+@command("list", "list monitors: what each evaluates, and what it finds now")
 @short_lists.add_list_options("on", "off", default_limit=100)
 @pass_invocation
 def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
 ) -> None:
-    """JUDGED counts what it had figures of, UNSURE what cannot be judged yet. What failed and was told already is not found again:
-    see the incidents. [monitors] of the configuration switches and tunes them, but the last two, which are always on.
+    """EVALUATED counts the automations with enough data, UNSURE those without. A failure that has an incident is not found again: see the
+    incidents.
+
+    [monitors] in the configuration tunes all monitors and turns them off, except the last two, which are always on.
     """
     from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
     from mainspring.domain.monitors.registry import MONITORS
@@ -171,7 +174,7 @@ def list_command(
     columns = [
         TableColumn("MONITOR", lambda row: row.name),
         TableColumn("STATE", lambda row: row.state, lambda row: "green" if row.state == "on" else "yellow"),
-        TableColumn("JUDGED", lambda row: str(row.judged), right=True),
+        TableColumn("EVALUATED", lambda row: str(row.judged), right=True),
         TableColumn("FINDINGS", lambda row: str(row.findings), lambda row: "red" if row.findings else None, right=True),
         TableColumn("UNSURE", lambda row: str(row.unsure), right=True),
         TableColumn("WHAT", lambda row: row.line, cut=True),
@@ -182,13 +185,13 @@ def list_command(
         invocation.output.rows(rows, columns, empty="No such monitor.")
 
 
-@command("show", "show a monitor: each figure, and how the verdict follows")
+@command("show", "show a monitor: each value, and the verdict")
 @click.argument("name", type=MONITOR)
 @click.argument("automation", type=params.AUTOMATION, required=False)
 @params.limit_option
 @pass_invocation
 def show(invocation: Invocation, name: str, automation: str | None, limit: int) -> None:
-    """Of every automation, what is wrong first, or of one, with all that was learned of it."""
+    """Shows all automations, failing ones first; or one automation, with everything that was learned about it."""
     from mainspring.domain.incidents.incident import IncidentKind
     from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
     from mainspring.domain.monitors.registry import MONITORS
@@ -209,9 +212,9 @@ def show(invocation: Invocation, name: str, automation: str | None, limit: int) 
         evaluations = [evaluation for evaluation in evaluations if evaluation.subject.automation == automation]
         if _automation_tunings(invocation).set_of(automation, kind):
             tuning, table = _automation_tunings(invocation).of(automation, kind, tuning), "[monitors.of]"
-    note = f"It is off: {table} of the configuration." if not tuning.on else None
+    note = f"It is off: see {table} in the configuration." if not tuning.on else None
     if note is None and table != "[monitors]":
-        note = f"{automation} has settings of its own: {table} of the configuration."
+        note = f"{automation} has its own settings: {table} in the configuration."
     _print_monitor(invocation, monitor, evaluations, limit, _tuning_data(tuning), note)
 
 
@@ -257,7 +260,7 @@ def _print_monitor(
         if len(evaluations) > limit:
             output.hint(f"{len(evaluations) - limit} more: --limit")
         if note is not None or not evaluations:
-            output.hint(note or "It has nothing to judge.")
+            output.hint(note or "It has nothing to evaluate.")
 
     invocation.output.document(data | {"judged": rows}, print_text)
 

@@ -29,17 +29,19 @@ def _read_channel_names(reader: "StoreReader") -> list[str]:
     return [channel.name for channel in channels(reader)]
 
 
-@command("log", "list what was told to whom, and what waits to be told")
+@command("log", "list notifications: sent, waiting and refused")
 @click.option(
-    "--channel", type=params.StoredNameType(_read_channel_names, "channel"), help="only what is for this channel"
+    "--channel",
+    type=params.StoredNameType(_read_channel_names, "channel"),
+    help="list only notifications of this channel",
 )
-@click.option("--state", type=click.Choice([state.value for state in AlertState]), help="only in this state")
+@click.option("--state", type=click.Choice([state.value for state in AlertState]), help="list only those in this state")
 @params.since_option
 @params.limit_option
 @pass_invocation
 def log(invocation: Invocation, channel: str | None, state: str | None, since: str | None, limit: int) -> None:
-    """Newest first. unsent waits for its time or for its channel, refused was not taken and never will be, dropped was over before its
-    time. --since looks at when it was written.
+    """Newest first. unsent waits for its time or for its channel; refused was not accepted and will not be sent again; dropped was obsolete
+    before its time. --since compares when it was written.
     """
     from mainspring.store.read.incidents import alerts
     from mainspring.store.read.short_ids import IdKind
@@ -55,11 +57,11 @@ def log(invocation: Invocation, channel: str | None, state: str | None, since: s
         TableColumn("INCIDENT", lambda alert: short_ids.get(alert.incident, "-")),
         TableColumn("STATE", lambda alert: alert.state, lambda alert: _STATE_COLOURS[alert.state]),
         TableColumn("CHANNEL", lambda alert: formatting.escape_line(alert.channel), cut=True, most=20),
-        TableColumn("TELLS", lambda alert: alert.about),
+        TableColumn("ABOUT", lambda alert: alert.about),
         TableColumn("WHEN", lambda alert: _format_time(alert, now)),
         TableColumn("WHAT", lambda alert: formatting.escape_line(_format_text(alert)), cut=True, most=80),
     ]
-    invocation.output.rows(selected, columns, empty="Nothing was told and nothing waits to be.")
+    invocation.output.rows(selected, columns, empty="No notification was sent, and none waits.")
 
 
 def _format_time(alert: "AlertView", now: int) -> str:
@@ -71,5 +73,5 @@ def _format_time(alert: "AlertView", now: int) -> str:
 
 
 def _format_text(alert: "AlertView") -> str:
-    text = f"{alert.automation or 'mainspring'}: {alert.text}" if alert.incident else "early signs"
+    text = f"{alert.automation or 'mainspring'}: {alert.text}" if alert.incident else "early warnings"
     return f"{alert.fault}; {text}" if alert.fault else text

@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from mainspring.insight.incidents.routes import RouteLine
 
 
-@command("routes", "show who would be told, and when, if something went wrong now")
+@command("routes", "show who would be notified of a problem, and when")
 @click.argument("name", type=params.AUTOMATION, required=False)
 @click.option(
     "--kind",
     type=click.Choice([kind.value for kind in IncidentKind]),
     default=IncidentKind.SILENCE.value,
     show_default=True,
-    help="what would be wrong",
+    help="kind of problem",
 )
 @modules_option
 @pass_invocation
 def routes(invocation: Invocation, name: str | None, kind: str, modules: tuple[str, ...]) -> None:
-    """Of each automation with the severity that it has; of one that is named with every severity."""
+    """Shows each automation with its severity, or a named one with every severity."""
     from mainspring.app.alerting.channels import make_routing
     from mainspring.insight.incidents.routes import list_route_lines
 
@@ -63,4 +63,4 @@ def routes(invocation: Invocation, name: str | None, kind: str, modules: tuple[s
 
 def _format_time(row: "RouteLine", now: int, zone: str) -> str:
     due_text = "at once" if row.due_at <= now else formatting.format_moment(row.due_at, now, zone)
-    return f"{due_text}, if nobody acknowledges it" if row.is_escalation else due_text
+    return f"{due_text}, unless it is acknowledged" if row.is_escalation else due_text

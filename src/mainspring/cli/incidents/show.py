@@ -25,7 +25,7 @@ _MAX_LISTED = 10_000
 _PRINTED_FACTS = frozenset({"last_good_at", "missed", "impact", "next_try_at"})
 
 
-@command("show", "show an incident: what, since when, what was done, who was told")
+@command("show", "show an incident: cause, history, notifications")
 @click.argument("incident", type=INCIDENT)
 @pass_invocation
 def show(invocation: Invocation, incident: str) -> None:
@@ -46,7 +46,7 @@ def show(invocation: Invocation, incident: str) -> None:
     counted = members(reader, [found_incident.id]).get(found_incident.id)
     runbook = _find_runbook(invocation, found_incident)
     held_incidents = [
-        other for other in incidents(reader, wrong=False, limit=1_000) if other.parent == found_incident.id
+        other for other in incidents(reader, unresolved=False, limit=1_000) if other.parent == found_incident.id
     ]
     short_ids = invocation.short_ids(IdKind.INCIDENT, (held.id for held in held_incidents[:_MAX_MEMBERS_PRINTED]))
     document: dict[str, Any] = {
@@ -100,7 +100,7 @@ def _format_facts(incident: Incident, now: int, zone: str) -> list[str]:
     rows += _format_prospects(incident, now, zone)
     printed = _PRINTED_FACTS | {name for name, _ in rows}
     rows += list_figures({name: value for name, value in incident.facts.items() if name not in printed}, now, zone)
-    return [f"  {formatting.escape_line(name, 20):<8} {formatting.escape_line(value, 200)}" for name, value in rows]
+    return [f"  {formatting.escape_line(name, 20):<12} {formatting.escape_line(value, 200)}" for name, value in rows]
 
 
 def _format_prospects(incident: Incident, now: int, zone: str) -> list[tuple[str, str]]:
@@ -109,9 +109,9 @@ def _format_prospects(incident: Incident, now: int, zone: str) -> list[tuple[str
 
     good_at, is_over = incident.facts.get("last_good_at"), incident.state is IncidentState.RESOLVED
     rows = [
-        ("last good", formatting.format_moment(good_at, now, zone) if isinstance(good_at, int) else ""),
+        ("last success", formatting.format_moment(good_at, now, zone) if isinstance(good_at, int) else ""),
         ("impact", describe_impact(incident.facts)),
-        ("next try", "" if is_over else describe_next_try(incident.facts, find_zone(zone), now)),
+        ("next attempt", "" if is_over else describe_next_try(incident.facts, find_zone(zone), now)),
     ]
     return [(name, text) for name, text in rows if text]
 
@@ -139,7 +139,7 @@ def _format_next_steps(incident: Incident, runbook: "Runbook | None") -> list[st
         lines.append(f"Runbook: {formatting.escape_line(runbook.where, 300)}")
         lines += [f"  {formatting.escape_text(line)}" for line in (runbook.text or "").splitlines()]
     if incident.state is IncidentState.OPEN:
-        lines.append(f"Take it: mainspring incidents ack {incident.id}")
+        lines.append(f"Acknowledge: mainspring incidents ack {incident.id}")
     return lines
 
 
@@ -180,17 +180,20 @@ def _format_history(incident_moves: "Sequence[MoveView]", now: int, zone: str) -
         move_text = f"{move.move}{actor_text}" + (f": {move.note}" if move.note else "")
         return f"  {formatting.format_moment(move.at, now, zone)}  {formatting.escape_line(move_text, 200)}"
 
-    return ["", "What became of it:", *(format_move(move) for move in incident_moves[-_MAX_MEMBERS_PRINTED:])]
+    return ["", "History:", *(format_move(move) for move in incident_moves[-_MAX_MEMBERS_PRINTED:])]
 
 
 def _format_alerts(incident: Incident, sent_alerts: "Sequence[AlertView]", now: int) -> list[str]:
     if not sent_alerts and incident.parent is not None:
-        return ["", f"Told by what it is part of: mainspring incidents show {incident.parent}"]
+        return [
+            "",
+            f"That incident sends the notifications: mainspring incidents show {incident.parent}",
+        ]
     if not sent_alerts:
-        return ["", "Nobody was told. See: mainspring notify routes"]
+        return ["", "No one was notified. See: mainspring notify routes"]
 
     def format_alert(alert: "AlertView") -> str:
         alert_text = f"{alert.channel}: {alert.about}, {alert.state} {formatting.format_distance(alert.ended_at or alert.due_at, now)}"
         return "  " + formatting.escape_line(alert_text + (f": {alert.fault}" if alert.fault else ""), 200)
 
-    return ["", "Told:", *(format_alert(alert) for alert in reversed(sent_alerts[:_MAX_MEMBERS_PRINTED]))]
+    return ["", "Notifications:", *(format_alert(alert) for alert in reversed(sent_alerts[:_MAX_MEMBERS_PRINTED]))]

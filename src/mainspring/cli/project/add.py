@@ -22,10 +22,10 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 @command("script", "add a script to scripts.toml")
 @click.argument("name")
 @click.argument("words", nargs=-1, required=True, metavar="-- COMMAND...")
-@click.option("--every", metavar="SPAN", help="start it every so often: 1m, 6h")
-@click.option("--cron", metavar="FIELDS", help='start it then: "0 3 * * *"')
-@click.option("--tz", metavar="ZONE", help="the time zone of --cron, such as Europe/Berlin")
-@click.option("--timeout", metavar="SPAN", help="the longest one attempt may take")
+@click.option("--every", metavar="SPAN", help="start it at this interval: 1m, 6h")
+@click.option("--cron", metavar="FIELDS", help='start it at these times: "0 3 * * *"')
+@click.option("--tz", metavar="ZONE", help="time zone of --cron, such as Europe/Berlin")
+@click.option("--timeout", metavar="SPAN", help="end an attempt after this time")
 @pass_invocation
 def script(
     invocation: Invocation,
@@ -36,10 +36,10 @@ def script(
     tz: str | None,
     timeout: str | None,
 ) -> None:
-    """Mainspring runs the command in the project's folder, without a shell: for pipes and globs write `sh -c "..."`.
+    """Mainspring runs COMMAND in the folder of the project, without a shell. For pipes and globs write `sh -c "..."`.
 
-    If COMMAND is a file of the project that is not there yet, it is written, ready to run; put your own commands into it. scripts.toml is
-    added to the project's automations.
+    If COMMAND names a file of the project that does not exist, it is created and made executable: write your own commands into it.
+    scripts.toml is added to the automations of the project.
     """
     from mainspring.domain.definitions.definition import DefinitionKind
     from mainspring.engine.definitions.scripts import build_command_definition
@@ -58,7 +58,12 @@ def script(
     _write_file(file, f"{old_text.rstrip()}\n\n{block}\n".lstrip("\n"))
     script_note = _make_runnable(folder, words[0])
     starts = "; ".join(schedule.describe() for schedule in definition.schedules)
-    document = {"name": name, "file": str(file), "starts": starts or f"by: mainspring run {name}", "made": script_note}
+    document = {
+        "name": name,
+        "file": str(file),
+        "starts": starts or f"with: mainspring run {name}",
+        "made": script_note,
+    }
     output_lines = [
         f"{file}: {name}, starts {document['starts']}",
         *([f"{folder / words[0]}: {script_note}"] if script_note else []),
@@ -71,11 +76,11 @@ def script(
     invocation.output.hint(f"{_format_next_steps(name)}{schedule}")
 
 
-@command("workflow", "write a file with a workflow to begin from")
+@command("workflow", "write a file with an example workflow")
 @click.argument("name")
 @pass_invocation
 def workflow(invocation: Invocation, name: str) -> None:
-    """Writes automations/NAME.py and adds it to the project's automations. A file that is there is not touched."""
+    """Writes automations/NAME.py and adds it to the automations of the project. An existing file is not changed."""
     from mainspring.cli.project.templates import NEW_WORKFLOW
     from mainspring.domain.definitions.options import OPTIONS
 
@@ -92,7 +97,8 @@ def workflow(invocation: Invocation, name: str) -> None:
 def _require_project_folder(invocation: Invocation) -> Path:
     if invocation.settings.file is None:
         raise ConfigError(
-            "there is no project here: no mainspring.toml in this folder or above", hint="Make one: mainspring init"
+            "there is no project here: this folder and its parents have no mainspring.toml",
+            hint="Create one: mainspring init",
         )
     return invocation.settings.folder
 
@@ -113,7 +119,7 @@ def _read_scripts(file: Path, name: str) -> str:
         raise ConfigError(f"the scripts cannot be read: {error}\nin {file}") from None
     if isinstance(tables, dict) and name in tables:
         raise AlreadyExistsError(
-            f"there is a script {name!r} already\nin {file}", hint="Change it there, or take another name."
+            f"there is already a script {name!r}\nin {file}", hint="Change it there, or choose another name."
         )
     return text
 
@@ -128,17 +134,20 @@ def _make_runnable(folder: Path, word: str) -> str:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(NEW_SCRIPT, encoding="utf-8")
             path.chmod(0o755)
-            return "written, ready to run: put your commands there"
+            return "created, executable: write your commands into it"
         if path.is_file() and not os.access(path, os.X_OK):
             path.chmod(path.stat().st_mode | 0o111)
             return "made executable"
     except OSError as error:
-        raise StoreReadOnlyError(f"{path} cannot be made ready to run: {error.strerror}") from None
+        raise StoreReadOnlyError(f"{path} cannot be made executable: {error.strerror}") from None
     return ""
 
 
 def _format_next_steps(name: str) -> str:
-    return f"\nNext:\n  mainspring run {shlex.quote(name)}      (once, now)\n  mainspring dev      (from now on, and reload on changes)"
+    return (
+        f"\nNext:\n  mainspring run {shlex.quote(name)}      (once, now)\n  mainspring dev      (from now "
+        "on; reloads when the code changes)"
+    )
 
 
 def _write_file(file: Path, text: str) -> None:
@@ -161,7 +170,7 @@ def _add_to_automations(invocation: Invocation, file: Path) -> None:
     name = file.relative_to(invocation.settings.folder).as_posix()
     changed = add_automation(config.read_text(encoding="utf-8"), name)
     if changed is None:
-        invocation.output.warn(f"{name} is not among the automations of {config}: add it to project.automations")
+        invocation.output.warn(f"{name} is not in project.automations of {config}: add it there")
         return
     _write_file(config, changed)
-    invocation.output.hint(f"{config}: {name} is now among project.automations")
+    invocation.output.hint(f"{config}: added {name} to project.automations")

@@ -17,7 +17,7 @@ _NEXT_COMMANDS = {
 }
 
 
-@command("init", "make a project: configuration, an example, tests")
+@command("init", "create a project: configuration, an example, tests")
 @click.argument("folder", required=False, default=".", type=click.Path(path_type=Path))
 @click.option(
     "--template",
@@ -28,10 +28,10 @@ _NEXT_COMMANDS = {
 )
 @pass_invocation
 def init(invocation: Invocation, folder: Path, template: str) -> None:
-    """Write a project into FOLDER that runs as it is, and print what to type next. At most FOLDER itself is created.
+    """Write a runnable project into FOLDER, and print the next commands. FOLDER is created if it is missing; its parent must exist.
 
-    No file is overwritten. A .gitignore, conftest.py or RUNBOOK.md of yours stays as it is. If another of the files exists, `init`
-    writes nothing.
+    No file is overwritten. An existing .gitignore, conftest.py or RUNBOOK.md stays as it is. If any other file of the project exists,
+    `init` writes nothing.
     """
     from mainspring.cli.project.templates import KEPT_FILES, project_files
 
@@ -41,7 +41,7 @@ def init(invocation: Invocation, folder: Path, template: str) -> None:
     if conflicting:
         is_project = (folder / "mainspring.toml").exists()
         fix = "Add to the project: mainspring add script NAME -- ./NAME.sh" if is_project else "Name another folder."
-        raise AlreadyExistsError(f"{folder} has {', '.join(conflicting)} already, and nothing is overwritten", hint=fix)
+        raise AlreadyExistsError(f"{folder} already has {', '.join(conflicting)}; nothing is overwritten", hint=fix)
     new_files = [path for path in files if path not in existing]
     for path in new_files:
         write_new_file(folder / path, files[path])
@@ -53,7 +53,7 @@ def init(invocation: Invocation, folder: Path, template: str) -> None:
             invocation.output.line(str(folder / path))
         for path in existing:
             invocation.output.hint(
-                f"{folder / path} was there and is kept; ours would hold: {' '.join(files[path].split())[:60]}"
+                f"{folder / path} exists and was kept. Its template: {' '.join(files[path].split())[:60]}"
             )
         if store is not None:
             invocation.output.hint(store)
@@ -75,7 +75,7 @@ def _create_store(invocation: Invocation, folder: Path) -> str | None:
     if settings.store.is_remote:
         return None
     if store_exists(settings.store.url):
-        return f"the store is {settings.store.shown}, which was there before"
+        return f"the store is {settings.store.shown}, which existed before"
     store = make_store(settings.store.url, clock=invocation.machine_clock)
     store.open()
     store.close()
@@ -95,7 +95,7 @@ def write_new_file(path: Path, text: str) -> None:
             file.write(text)
     except FileExistsError:
         raise AlreadyExistsError(
-            f"{path} is there already, and nothing is overwritten", hint="Take another name."
+            f"{path} already exists; nothing is overwritten", hint="Choose another name."
         ) from None
     except OSError as error:
         raise StoreReadOnlyError(f"{path} cannot be written: {error.strerror}") from None

@@ -3,7 +3,7 @@
 from typing import Final
 
 _CONFIG: Final = """\
-# Every key: docs/reference/config.md. What is in force, and from where: mainspring doctor --config
+# Every key: mainspring docs show config. What is in force, and from where: mainspring doctor --config
 [project]
 name = {name}
 automations = {automations}
@@ -27,7 +27,7 @@ __pycache__/
 _SCRIPTS: Final = """\
 # Scripts that are run and watched. Add one: mainspring add script NAME --every 1h -- ./command.sh
 # One that starts by what arrives, and reads it as JSON on its standard input, has a table below its own:
-#   [script.NAME.files]      or .webhook, .queue, .event, .run, .runs: docs/reference/triggers.md
+#   [script.NAME.files]      or .webhook, .queue, .event, .run, .runs: mainspring docs show triggers
 #   folder = "inbox"
 """
 

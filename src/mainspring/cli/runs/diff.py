@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 _VALUE_LENGTH = 200
 
 
-@command("diff", "compare a run with another one, or with the last good one")
+@command("diff", "compare a run with another run, or with the last success")
 @click.argument("run", type=params.RUN)
 @click.argument("other", type=params.RUN, required=False)
 @pass_invocation
 def diff(invocation: Invocation, run: str, other: str | None) -> None:
-    """Compares input, steps with their results, errors, and the version and deployment that ran it.
+    """Compares input, steps, results, errors, and the version and deployment that ran them.
 
-    Without OTHER: the newest succeeded run of the same automation that was created before it. Of a run that stopped for drift: what was
-    saved, and what its code asks for now.
+    Without OTHER it takes the newest succeeded run of the automation that was created before RUN. For a run that stopped for drift it
+    compares the saved step with the step that its code requests now.
     """
     from mainspring.service.runs.run_differences import compare_runs, find_last_success, list_drift
 
@@ -55,7 +55,9 @@ def diff(invocation: Invocation, run: str, other: str | None) -> None:
 
 def _print_drift(invocation: Invocation, run: "RunView", drift: "list[Difference]") -> None:
     output = invocation.output
-    output.line(f"{run.id}  {formatting.format_state(run.state)}: what it saved, and what its code asks for now")
+    output.line(
+        f"{run.id}  {formatting.format_state(run.state)}: the saved step, and the step that its code requests now"
+    )
     for change in drift:
         output.line(f"  {formatting.escape_line(change.path)}")
         output.line(f"    {output.paint('- saved ' + formatting.escape_line(change.other, _VALUE_LENGTH), 'red')}")

@@ -8,11 +8,11 @@ from mainspring.cli.lazy_group import command
 from mainspring.insight.text import formatting
 
 
-@command("explain", "explain what a run is doing, why, and what you can do")
+@command("explain", "explain what a run does, why, and what you can do")
 @click.argument("run", type=params.RUN)
 @pass_invocation
 def explain_command(invocation: Invocation, run: str) -> None:
-    """For a run that waits for its turn it names the exact thing in its way and who can take it away."""
+    """For a run that waits for its turn it names what blocks it and who can remove that."""
     from mainspring.cli.runs.show import read_story
 
     story, explanation = read_story(invocation, invocation.run_id(run))

@@ -7,11 +7,11 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 
 
-@command("export", "print all that is known of a run, as JSON")
+@command("export", "print everything that is stored about a run, as JSON")
 @click.argument("run", type=params.RUN)
 @pass_invocation
 def export(invocation: Invocation, run: str) -> None:
-    """Its journal row by row, attempts, checkpoints, inbox and children; superseded outcomes too."""
+    """Prints the journal row by row, attempts, checkpoints, inbox and children, and superseded outcomes."""
     from mainspring.store.read.runs.run_views import story
 
     stored = story(invocation.reader, invocation.run_id(run))

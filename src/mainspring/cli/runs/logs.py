@@ -21,13 +21,16 @@ _LAST_LINES_TIMEOUT_S = 1.5
 
 @command("logs", "print what a run logged and printed")
 @click.argument("run", type=params.RUN)
-@click.option("--step", type=params.STEP, help="only of this step")
-@click.option("--attempt", type=click.IntRange(1), help="only of this attempt")
+@click.option("--step", type=params.STEP, help="print only lines of this step")
+@click.option("--attempt", type=click.IntRange(1), help="print only lines of this attempt")
 @click.option(
-    "--level", type=click.Choice([level.value for level in Level]), default="debug", help="only from this level on"
+    "--level",
+    type=click.Choice([level.value for level in Level]),
+    default="debug",
+    help="print only lines of this level or above",
 )
-@click.option("-f", "--follow", is_flag=True, help="go on until the run ends or needs a person")
-@click.option("--tail", type=click.IntRange(0, 100_000), metavar="N", help="only the last N of what is there")
+@click.option("-f", "--follow", is_flag=True, help="continue until the run ends or needs a person")
+@click.option("--tail", type=click.IntRange(0, 100_000), metavar="N", help="print only the last N existing lines")
 @pass_invocation
 def logs(
     invocation: Invocation,
@@ -39,7 +42,7 @@ def logs(
     *,
     follow: bool,
 ) -> None:
-    """Lines of `ms.log` and `run.log`, of the standard library's logging, of print, of scripts. With --json one object a line."""
+    """Prints the lines of `ms.log`, `run.log`, the logging module, print, and scripts. --json prints one object a line."""
     from mainspring.cli.runs.log_printer import LineFilter, LogPrinter
 
     run_id, selection = invocation.run_id(run), LineFilter(step, attempt, level)
@@ -50,7 +53,7 @@ def logs(
     printer.print(lines if tail is None else lines[len(lines) - min(tail, len(lines)) :])
     if is_over and not lines:
         invocation.output.hint_empty(
-            "It has written nothing that is kept." if selection == LineFilter() else "No such lines."
+            "It has no stored log lines." if selection == LineFilter() else "No matching lines."
         )
     ends_at = None
     while not is_over:

@@ -15,10 +15,10 @@ from mainspring.insight.text import formatting
 _STATE_CHOICES = tuple(state.value for state in RunState)
 
 
-@command("cancel", "ask runs to stop")
+@command("cancel", "cancel runs")
 @add_selection_options(_STATE_CHOICES)
 @click.option(
-    "--undo/--keep", "undo", default=None, help="take back what they did, or leave it; else as on_cancel= says"
+    "--undo/--keep", "undo", default=None, help="roll back what they did, or do not (default: as on_cancel= says)"
 )
 @click.option("--rate", metavar="RATE", help="with --background: so many at a time: 10/s, 60/m")
 @background_option
@@ -26,42 +26,42 @@ _STATE_CHOICES = tuple(state.value for state in RunState)
 def cancel(
     invocation: Invocation, *, selection: SelectionOptions, undo: bool | None, rate: str | None, background: bool
 ) -> int:
-    """One that nobody runs ends at once; another is told where it stands and may clean up.
+    """A run that no worker executes ends at once. A running one is cancelled at its current await, and may clean up.
 
-    One that needs a person is first taken back if its on_cancel= says so. --undo also takes back one that failed; --keep ends it as it is.
+    A run that needs a person is rolled back first if its on_cancel= says so. --undo rolls back failed runs, too; --keep rolls back nothing.
 
-    Name runs, or say which by --state, --name, --queue, --error and spans of time; a filter wants -y. With --dry-run nothing is done.
-    With --background it is a bulk act, which processes do piece by piece: mainspring bulk list.
+    Name runs, or choose them with --state, --name, --queue, --error and times. A filter needs -y. --dry-run changes nothing. --background
+    creates a bulk operation: see `mainspring bulk list`.
     """
     from mainspring.service.runs import bulk
     from mainspring.service.runs.run import cancel as cancel_one
 
     if background:
         if undo is not None:
-            raise click.UsageError("--background goes by on_cancel=: leave --undo and --keep out")
+            raise click.UsageError("--background uses on_cancel=: leave out --undo and --keep")
         begin_runs(invocation, BulkVerb.CANCEL, selection, rate=rate)
         return 0
     if rate is not None:
-        raise click.UsageError("--rate stands with --background")
+        raise click.UsageError("--rate needs --background")
     if selection.is_one:
         run_id = invocation.run_id(selection.runs[0])
         cancel_one(invocation.store, run_id, act=invocation.act, undo=undo)
-        invocation.output.document({"run": run_id, "cancelled": True}, f"{run_id} is asked to stop.")
+        invocation.output.document({"run": run_id, "cancelled": True}, f"{run_id} will be cancelled.")
         return 0
     run_ids = select_runs(invocation, selection, bulk.CANCELLABLE)
     if not selection.runs and not selection.dry_run:
         invocation.confirm(f"Cancel {formatting.format_count(len(run_ids), 'run')}")
     result = bulk.cancel_each(invocation.store, run_ids, act=invocation.act, dry_run=selection.dry_run, undo=undo)
-    return print_bulk_result(invocation, result, "asked to stop")
+    return print_bulk_result(invocation, result, "will be cancelled")
 
 
-@command("signal", "send a message to a run")
+@command("signal", "send a signal to a run")
 @click.argument("run", type=params.RUN)
 @click.argument("name")
 @click.argument("value", required=False, metavar="[JSON]")
 @pass_invocation
 def signal(invocation: Invocation, run: str, name: str, value: str | None) -> None:
-    """The run takes it in with `run.receive(NAME)`, now or later. JSON may be @file, or - for stdin; left out it is null."""
+    """The run receives it with `run.receive(NAME)`, now or later. JSON may be @FILE, or - for stdin; without it the value is null."""
     from mainspring.service.runs.signal import signal as send
 
     run = invocation.run_id(run)
@@ -71,11 +71,11 @@ def signal(invocation: Invocation, run: str, name: str, value: str | None) -> No
     invocation.output.document({"run": run, "signal": name}, f"{run} was sent {name}.")
 
 
-@command("answer", "answer what a run asks")
+@command("answer", "answer the question of a run")
 @click.argument("run", type=params.RUN)
 @click.argument("choice", type=params.CHOICE)
-@click.option("--note", metavar="TEXT", help="stands in the audit log beside the choice")
-@click.option("--question", metavar="IDENT", help="which question, where several are open")
+@click.option("--note", metavar="TEXT", help="record this text in the audit log with the choice")
+@click.option("--question", metavar="IDENT", help="answer this question, if several are open")
 @pass_invocation
 def answer(invocation: Invocation, run: str, choice: str, note: str | None, question: str | None) -> None:
     """`mainspring explain RUN` shows the question and its choices."""

@@ -18,26 +18,29 @@ _LATE_PART_MS = 15_000
 """A part may be committed this long after its last line; older parts are not read while following."""
 
 
-@command("logs", "print the log of all runs, newest last")
+@command("logs", "print the logs of all runs, newest last")
 @params.name_option
 @params.since_option
 @click.option(
-    "--level", type=click.Choice([level.value for level in Level]), default="debug", help="only from this level on"
+    "--level",
+    type=click.Choice([level.value for level in Level]),
+    default="debug",
+    help="print only lines of this level or above",
 )
-@click.option("-f", "--follow", is_flag=True, help="go on until Ctrl-C")
+@click.option("-f", "--follow", is_flag=True, help="continue until Ctrl-C")
 @click.option(
     "--tail",
     type=click.IntRange(0, 10_000),
     default=200,
     show_default=True,
     metavar="N",
-    help="only the last N of what is there",
+    help="print only the last N existing lines",
 )
 @pass_invocation
 def logs_command(
     invocation: Invocation, name: str | None, since: str | None, level: str, tail: int, *, follow: bool
 ) -> None:
-    """Lines of one run: mainspring runs logs RUN. With --json one object a line."""
+    """Lines of one run: `mainspring runs logs RUN`. --json prints one object a line."""
     from mainspring.cli.runs.log_printer import LineFilter, LogPrinter
 
     selection = LineFilter(level=level)
@@ -47,7 +50,7 @@ def logs_command(
     lines = [line for line in reader.since(since_at) if line.at >= since_at and selection.has(line)]
     printer.print(lines[len(lines) - min(tail, len(lines)) :])
     if not lines and not follow:
-        invocation.output.hint_empty("No lines are kept from then on.")
+        invocation.output.hint_empty("No lines are stored since that time.")
     while follow:
         time.sleep(_POLL_INTERVAL_S)
         printer.print(line for line in reader.since(invocation.clock.now() - _LATE_PART_MS) if selection.has(line))

@@ -14,7 +14,7 @@ from mainspring.insight.text.typed_instants import parse_instant
 _STATE_CHOICES = tuple(sorted(state.value for state in REOPENABLE_STATES))
 
 
-@command("retry", "continue failed runs, from where they failed or from a step")
+@command("retry", "continue failed runs, from the failed step or a chosen one")
 @add_selection_options(_STATE_CHOICES)
 @click.option(
     "--from-step",
@@ -22,16 +22,19 @@ _STATE_CHOICES = tuple(sorted(state.value for state in REOPENABLE_STATES))
     "from_step",
     type=params.STEP,
     metavar="STEP",
-    help="run it and all that came after it again",
+    help="run this step and every later step again",
 )
 @click.option(
-    "--again", type=params.STEP, metavar="STEP", help="run this step again; of a step in doubt under the same key"
+    "--again", type=params.STEP, metavar="STEP", help="run this step again; a step in doubt keeps its idempotency key"
 )
 @click.option(
-    "--accept", type=params.STEP, metavar="STEP", help="of a drift: keep the saved result; of a step that is gone, too"
+    "--accept",
+    type=params.STEP,
+    metavar="STEP",
+    help="after drift: keep the saved result; also of a step that the code no longer has",
 )
-@click.option("--map", "renamed", metavar="OLD=NEW", help="of a renamed step: its saved result answers the new name")
-@click.option("--discard-rejected", is_flag=True, help="forget the signals and events that the run could not read")
+@click.option("--map", "renamed", metavar="OLD=NEW", help="use the saved result of the renamed step OLD for NEW")
+@click.option("--discard-rejected", is_flag=True, help="drop the signals and events that the run could not read")
 @at_option
 @rate_option
 @pass_invocation
@@ -47,16 +50,15 @@ def retry(
     at: str | None,
     rate: str | None,
 ) -> int:
-    """What a run has done stays done; what was taken back runs again. Name runs, or say which by --state, --name, --queue, --since.
+    """Saved steps do not run again; steps that were undone do. Name runs, or choose them with --state, --name, --queue, --since. A filter
+    needs -y, and so does a run with undone steps.
 
-    A run that waits reads again the signals and events that it has rejected: do it once its code can read them.
+    A waiting run reads rejected signals and events again. Fix its code first.
 
-    A filter wants -y, and so does a run of which something was taken back.
+    For runs that stopped for one renamed step, --map, --accept, --again and --from-step accept a filter, too.
 
-    Runs that stopped for one renamed step can be decided together: --map, --accept, --again and --from-step take a filter then.
-
-    With --dry-run nothing is done. STEP is a step's name, or its identity where several have that name. With --rate each run
-    gets a time of its own on record: this command does not stay.
+    --dry-run changes nothing. STEP is the name of a step, or its identity if several steps have that name. --rate stores a start time for
+    each run, so this command ends at once.
     """
     decisions = {"from_step": from_step, "again": again, "accept": accept, "map": renamed}
     if discard_rejected:
@@ -78,10 +80,13 @@ def _discard_rejected(invocation: Invocation, selection: SelectionOptions, *, is
     from mainspring.service.runs.signal import discard_rejected
 
     if not selection.is_one or not is_only_option:
-        raise click.UsageError("--discard-rejected stands alone, for one run", ctx=click.get_current_context())
+        raise click.UsageError("--discard-rejected takes one run and no other option", ctx=click.get_current_context())
     run_id = invocation.run_id(selection.runs[0])
     number = discard_rejected(invocation.store, run_id, act=invocation.act)
-    text = f"{run_id} forgets {formatting.format_count(number, 'signal or event', 'signals and events')} that it could not read."
+    text = (
+        f"{run_id} drops {formatting.format_count(number, 'signal or event', 'signals and events')} that "
+        "it could not read."
+    )
     invocation.output.document({"run": run_id, "discarded": number}, text)
     return 0
 
@@ -93,7 +98,9 @@ def _retry_from_step(
 
     given = {decision: step for decision, step in decisions.items() if step}
     if len(given) != 1 or is_later:
-        raise click.UsageError("--from-step, --again, --accept and --map stand alone", ctx=click.get_current_context())
+        raise click.UsageError(
+            "use only one of --from-step, --again, --accept and --map", ctx=click.get_current_context()
+        )
     (decision, step), *_ = given.items()
     if not selection.is_one:
         return _decide_renamed(invocation, selection, decision, step)
@@ -138,9 +145,9 @@ def _confirm_repeats(invocation: Invocation, run_id: str, step: str | None) -> N
     repeated = list_repeated(story, None if step is None else find_step_identity(story, step))
     if repeated:
         undone = {outcome.ident for outcome in list_undone(story)}
-        invocation.output.hint("These run again, under new keys:")
+        invocation.output.hint("These steps run again, under new keys:")
         for outcome in repeated:
-            reason = "was taken back" if outcome.ident in undone else "stands on what was"
+            reason = "was undone" if outcome.ident in undone else "follows an undone step"
             invocation.output.hint(f"  {formatting.escape_line(label_step(outcome.ident, outcome.name))} ({reason})")
         invocation.confirm(f"Run {formatting.format_count(len(repeated), 'step')} again")
 
@@ -151,13 +158,17 @@ def _print_continued(invocation: Invocation, run_id: str) -> int:
     return 0
 
 
-@command("give-result", "give the result of a step by hand")
+@command("give-result", "set the result of a step by hand")
 @click.argument("run", type=params.RUN)
 @click.argument("value", metavar="JSON")
-@click.option("--step", type=params.STEP, metavar="STEP", help="which step; left out: the one at which the run stopped")
+@click.option(
+    "--step", type=params.STEP, metavar="STEP", help="step to set (default: the step at which the run stopped)"
+)
 @pass_invocation
 def give_result(invocation: Invocation, run: str, value: str, step: str | None) -> None:
-    """For a step in doubt, refused or failed: the run goes on with this result. JSON may be @file, or - for stdin."""
+    """For a step that failed, is in doubt, or whose result was refused. The run continues with this result. JSON may be @FILE, or - for
+    stdin.
+    """
     from mainspring.service.runs.run_recovery import give_result as give
 
     run = invocation.run_id(run)

@@ -35,14 +35,16 @@ if TYPE_CHECKING:
     "-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="load this code too: jobs.py or package.module"
 )
 @click.option("--key", help="start at most one run with this key")
-@click.option("--restart-failed", is_flag=True, help="if the run of this key failed, start a new one")
-@click.option("--at", metavar="TIME", help="start at this time (ISO), or after this span (10m)")
-@click.option("--queue", help="put it into this queue")
+@click.option("--restart-failed", is_flag=True, help="start a new run if the run of this key failed")
+@click.option("--at", metavar="TIME", help="start at this time (ISO), or after this time (10m)")
+@click.option("--queue", help="use this queue")
 @click.option("--priority", type=int, help="start higher numbers first")
-@click.option("--watch", is_flag=True, help="print each step as it ends (stderr)")
+@click.option("--watch", is_flag=True, help="print each step when it ends (on stderr)")
 @click.option("--detach", is_flag=True, help="do not wait for the end")
 @click.option("--timeout", metavar="SPAN", help="wait at most this long for the end")
-@click.option("--help", "-h", "wants_help", is_flag=True, help="show this; behind NAME, its parameters and an example")
+@click.option(
+    "--help", "-h", "wants_help", is_flag=True, help="show this help; after NAME: its parameters and an example"
+)
 @pass_invocation
 def run_command(
     invocation: Invocation,
@@ -54,9 +56,9 @@ def run_command(
     wants_help: bool,
     **given: Any,
 ) -> int:
-    """ARGUMENTS are name=value words typed by the annotations, or one JSON object, @FILE with one, or - for stdin.
+    """ARGUMENTS are name=value words, converted by the annotations; or one JSON object; or @FILE or - (stdin) with a JSON object.
 
-    Waits for the end and prints the result. If no worker is running, this command executes the run itself, and its children.
+    Waits for the end of the run and prints its result. If no worker is running, this command executes the run and its children itself.
     """
     if name is None:
         return _print_command_help(wants_help=wants_help)
@@ -102,7 +104,7 @@ def _find_automation(invocation: Invocation, registry: "Registry", name: str) ->
         file = _find_announced_file(invocation, name)
         if file and file not in registry.loaded:
             raise NotFoundError(
-                f"{name} is known from {file}, which is not loaded here", hint=f"Add -m {file}"
+                f"{name} is defined in {file}, which is not loaded here", hint=f"Add -m {file}"
             ) from None
         raise
 
@@ -132,7 +134,7 @@ def _read_input(automation: "Automation", words: tuple[str, ...], limit: int) ->
     signature = automation.signature
     if signature is None:
         if words:
-            raise ArgumentError(f"{automation.name} is a script and takes no arguments, got {words[0]!r}")
+            raise ArgumentError(f"{automation.name} is a script and accepts no arguments (got {words[0]!r})")
         return encode({})
     if len(words) == 1 and (words[0] == "-" or words[0].startswith(("@", "{"))):
         values = bind_json(signature, _read_json_word(words[0]))
@@ -187,7 +189,7 @@ def _start_run(invocation: Invocation, automation: "Automation", data: bytes, op
         sealing=invocation.sealing,
     )
     if not started.created:
-        invocation.output.warn(f"found by its key: run {started.run} is {started.state}")
+        invocation.output.warn(f"this key has a run already: run {started.run} is {started.state}")
     return started
 
 
@@ -216,8 +218,9 @@ def _print_run_id_on_error(invocation: Invocation, started: "StartAnswer") -> It
         invocation.output.document({"run": run, "state": started.state}, run)
         if not invocation.output.is_json:
             invocation.output.warn(
-                f"run {run} was started, is {started.state}, and continues with the next worker: {_make_up_command(invocation, run)}\n"
-                f"Watch it: mainspring runs watch {run}. Cancel it: mainspring runs cancel {run}"
+                f"run {run} was started, is {started.state}, and continues when a worker runs: "
+                f"{_make_up_command(invocation, run)}\nWatch it: mainspring runs watch {run}. Cancel it: "
+                f"mainspring runs cancel {run}"
             )
         raise
 
@@ -231,7 +234,7 @@ def _read_seconds(span: str | None) -> float | None:
 def _start_detached(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> int:
     run_id = _start_run(invocation, automation, data, options).run
     invocation.output.document({"run": run_id}, run_id)
-    invocation.output.hint(f"look: mainspring runs watch {run_id}")
+    invocation.output.hint(f"see: mainspring runs show {run_id}")
     return exits.OK
 
 
@@ -303,8 +306,9 @@ def _warn_of_schedule(invocation: Invocation, automation: "Automation") -> None:
         return
     name = definition.name
     invocation.output.hint(
-        f"The schedule of {name} is on record from now on. Only a worker that loads its file runs what is due.\n"
-        f"Start one: {up.start_with(definition)}. If it is not to run by itself: mainspring auto retire {shlex.quote(name)}"
+        f"The schedule of {name} is stored. Only a worker that loads its file starts the due runs.\nStart "
+        f"one: {up.start_with(definition)}. To end the schedule: mainspring auto retire "
+        f"{shlex.quote(name)}"
     )
 
 

@@ -23,7 +23,7 @@ def make_run_columns(rows: Sequence[Any], now: int, short_ids: dict[str, str]) -
         *([title] if any(row.title for row in rows) else []),
         TableColumn("STEPS", format_steps, right=True),
         TableColumn("CREATED", lambda row: formatting.format_distance(row.created_at, now)),
-        TableColumn("TOOK", lambda row: format_duration(row, now), right=True),
+        TableColumn("DURATION", lambda row: format_duration(row, now), right=True),
     ]
 
 
@@ -46,10 +46,10 @@ def format_duration(row: Any, now: int) -> str:
 
 @command("list", "list runs, newest first")
 @params.add_filter_options
-@click.option("-q", "--queue", type=params.QUEUE, help="only of this queue")
-@click.option("--healed", is_flag=True, help="only those of which a step succeeded at a later attempt than its first")
+@click.option("-q", "--queue", type=params.QUEUE, help="only in this queue")
+@click.option("--healed", is_flag=True, help="only those with a step that succeeded after a failed attempt")
 @params.until_option
-@click.option("--after", type=params.RUN, help="continue the list behind this run")
+@click.option("--after", type=params.RUN, help="continue the list after this run")
 @pass_invocation
 def list_command(
     invocation: Invocation,
@@ -63,7 +63,7 @@ def list_command(
     limit: int,
     after: str | None,
 ) -> None:
-    """A run that is started meanwhile does not move the pages: `--after` takes the last run of the page before."""
+    """To see the next page, pass the last run of a page as --after. New runs do not move the pages."""
     from mainspring.store.read.runs.run_pages import run_page
     from mainspring.store.read.runs.run_views import run_view
     from mainspring.store.read.short_ids import IdKind

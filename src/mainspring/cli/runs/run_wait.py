@@ -54,10 +54,10 @@ def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None =
             return exits.NEEDS_HUMAN
         notice.check(run_id)
         if until is not None and time.monotonic() >= until:
-            outlook = "It goes on. " if stays else "It goes on with the next worker: mainspring up. "
+            outlook = "It continues. " if stays else "It continues when a worker runs: mainspring up. "
             raise exits.WaitTimedOutError(
-                f"run {run_id} has not ended in {timeout:g} s; it is {view.state}",
-                hint=f"{'' if notice.has_printed else outlook}Look: mainspring runs show {run_id}",
+                f"run {run_id} has not ended after {timeout:g} s; it is {view.state}",
+                hint=f"{'' if notice.has_printed else outlook}See: mainspring runs show {run_id}",
             )
         time.sleep(_POLL_INTERVAL_S)
 
@@ -78,7 +78,7 @@ def _print_questions(invocation: Invocation, run_id: str, printed: set[str]) -> 
         printed.add(wait.ident)
         sentence, answers = ask_text(wait, is_one_of_many=has_many_questions(unanswered))
         default, lines = default_choice(wait), "\n".join(answers)
-        default_text = "" if default is None else f" Without an answer in time it is: {default}."
+        default_text = "" if default is None else f" Without an answer until then, the answer is: {default}."
         invocation.output.warn(f"run {run_id} waits for a person. {sentence}{default_text}\n{lines}")
     return any(default_choice(wait) is None for wait in unsealed_waits)
 
@@ -107,5 +107,5 @@ def print_end(invocation: Invocation, view: "RunView") -> int:
     invocation.output.warn(f"run {run.id} is {run.state}{reason}")
     if failure is not None and failure.hint:
         invocation.output.warn(failure.hint)
-    invocation.output.hint(f"look: mainspring runs show {run.id}")
+    invocation.output.hint(f"see: mainspring runs show {run.id}")
     return _CODE_BY_STATE[run.state]

@@ -27,12 +27,12 @@ _STEP_COLOURS = {"succeeded": "green", "failed": "red", "running": "cyan", "retr
 _STEP_ICONS = {"succeeded": "✓", "failed": "✗", "running": "▶", "retrying": "↻", "cancelled": "-", "lost": "?"}
 
 
-@command("show", "show a run: its steps, every attempt, what happens next")
+@command("show", "show a run: its steps, each attempt, what happens next")
 @click.argument("run", type=params.RUN)
-@click.option("--all", "whole", is_flag=True, help="every call of a step on a line of its own, however many")
+@click.option("--all", "whole", is_flag=True, help="print each call of a step on its own line")
 @pass_invocation
 def show(invocation: Invocation, run: str, *, whole: bool) -> None:
-    """A bar is as long as the time it took: solid = the attempt that counts, hollow = attempts before it, dots = a wait."""
+    """The length of a bar is the time that it took: solid = the attempt that counts, hollow = earlier attempts, dots = a wait."""
     story, explanation = read_story(invocation, invocation.run_id(run))
     invocation.output.document(
         make_story_data(story, explanation), lambda: _print(invocation, story, explanation, whole=whole)
@@ -95,7 +95,9 @@ def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation"
     if run.failure is not None and (place := locate_full_path(run.failure.frames)):
         facts.append(("raised at", formatting.escape_line(place, _VALUE_LENGTH)))
     if explanation.fingerprint is not None:
-        facts.append(("error", f"{explanation.fingerprint}, as all of: failed list --error {explanation.fingerprint}"))
+        facts.append(
+            ("error", f"{explanation.fingerprint}; all runs with it: failed list --error {explanation.fingerprint}")
+        )
     if explanation.incident is not None:
         id = explanation.incident["id"]
         facts.append(("incident", f"{id} ({explanation.incident['state']}): incidents show {id}"))
@@ -158,7 +160,7 @@ def format_value(data: bytes, limit: int = _VALUE_LENGTH) -> str:
 
     sealed = split_sealed(data)
     if sealed is not None:
-        return f"(sealed by codec {sealed.codec!r}, {len(sealed.data)} bytes)"
+        return f"(sealed by codec {sealed.codec!r}, {len(sealed.data):,} bytes)"
     value = decode_value(data)
     if isinstance(value, dict) and value.keys() == {"base64"}:
         return f"({len(data)} bytes of another codec)"
@@ -183,7 +185,7 @@ def _print_steps(invocation: Invocation, lines: "list[StepLine]", *, whole: bool
             name = cut_to_width(formatting.escape_line(line.name), _MAX_NAME_WIDTH)
             output.line(f"  {name} x {line.number:,}: {line.summary}")
             if line.left_out:
-                output.line(f"    the first of those that did not succeed; {line.left_out:,} more: --all")
+                output.line(f"    the first calls that did not succeed; {line.left_out:,} more: --all")
         else:
             _print_step(
                 output,
@@ -258,7 +260,7 @@ def _print_rare_parts(invocation: Invocation, story: "RunStory", lines: "list[St
     superseded = [line for line in lines if line.superseded is not None]
     if superseded:
         names = ", ".join(formatting.escape_line(line.label, 30) for line in superseded[:8])
-        output.line(f"  superseded, kept for the record: {names}{', ...' if len(superseded) > 8 else ''}")
+        output.line(f"  superseded, still stored: {names}{', ...' if len(superseded) > 8 else ''}")
     short_ids = invocation.short_ids(IdKind.RUN, (child.id for child in story.children[:10]))
     for child in story.children[:10]:
         output.line(
@@ -266,7 +268,8 @@ def _print_rare_parts(invocation: Invocation, story: "RunStory", lines: "list[St
         )
     if story.facts:
         output.line(
-            f"  not yet taken in: {', '.join(formatting.escape_line(f'{fact.kind} {fact.name}', 40) for fact in story.facts[:8])}"
+            "  not processed yet: "
+            f"{', '.join(formatting.escape_line(f'{fact.kind} {fact.name}', 40) for fact in story.facts[:8])}"
         )
     for fact in story.rejected[-8:]:
         payload = "" if fact.payload is None else f": {format_value(fact.payload)}"
@@ -276,8 +279,9 @@ def _print_rare_parts(invocation: Invocation, story: "RunStory", lines: "list[St
     if isinstance(detail, dict):
         for hint in detail.get("hints") or []:
             output.line(
-                f"  hint: step {formatting.escape_line(hint, _VALUE_LENGTH)} is asked for more than once without a key,"
-                " so that its calls are told apart by their order: give each its own, run.options(key=...)"
+                f"  hint: step {formatting.escape_line(hint, _VALUE_LENGTH)} is called several times without a "
+                "key, so its calls are matched by order and may be mixed up if you reorder the code. Give each "
+                "call a key: run.options(key=...)"
             )
         for failure in (detail.get("unawaited") or [])[:8]:
             output.line(
@@ -285,4 +289,4 @@ def _print_rare_parts(invocation: Invocation, story: "RunStory", lines: "list[St
             )
         if detail.get("unasked"):
             names = ", ".join(formatting.escape_line(ident, 40) for ident in detail["unasked"][:8])
-            output.line(f"  saved, but today's code did not ask for it: {names}")
+            output.line(f"  saved, but the current code did not request it: {names}")

@@ -31,13 +31,13 @@ _CODE_BY_STATE = {
 
 @command("watch", "follow a run until it ends or needs a person")
 @click.argument("run", type=params.RUN)
-@click.option("--timeout", metavar="SPAN", help="follow it so long at most, then end with 7")
+@click.option("--timeout", metavar="SPAN", help="follow it for at most this long, then end with 7")
 @pass_invocation
 def watch(invocation: Invocation, run: str, timeout: str | None) -> int:
-    """Ends with 0 if it succeeded, 5 if it failed or was cancelled, 6 if it needs a person.
+    """Ends with 0 if the run succeeded, 5 if it failed or was cancelled, 6 if it needs a person.
 
-    What it waits for from a person is shown with the command that gives it; without a terminal that ends the watch, too. If no worker is
-    running, or something else halts the run until you act, it says so once on stderr and waits on.
+    If the run waits for a person, it prints the command that answers. Without a terminal the watch then ends. If no worker is running, or
+    the run is blocked until you act, it prints that once on stderr and continues to watch.
     """
     return follow_run(invocation, invocation.run_id(run), timeout)
 
@@ -65,7 +65,7 @@ def follow_run(invocation: Invocation, run_id: str, timeout: str | None = None, 
         code = _find_end_code(invocation, story)
         successor_id = find_continuation(story.run) if code is not None else None
         if successor_id is not None:
-            invocation.output.line(f"  it began anew as run {successor_id}")
+            invocation.output.line(f"  it restarted as run {successor_id}")
             run_id, progress = successor_id, _ProgressPrinter(invocation)
             continue
         if code is not None:

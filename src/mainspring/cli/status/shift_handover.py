@@ -15,10 +15,10 @@ def format_handover(handover: ShiftHandover, now: int, zone: str) -> Iterator[st
         yield "  Nothing happened, and nothing waits."
     remaining = handover.left
     yield from _format_part(
-        "Still wrong", [_format_open_incident(incident, now) for incident in handover.incidents], remaining.incidents
+        "Open incidents", [_format_open_incident(incident, now) for incident in handover.incidents], remaining.incidents
     )
     yield from _format_part(
-        "Waits for a person",
+        "Waiting for an answer",
         [*_format_questions(handover, now), *_format_stopped_runs(handover)],
         remaining.questions + remaining.halted,
     )
@@ -34,11 +34,11 @@ def format_handover(handover: ShiftHandover, now: int, zone: str) -> Iterator[st
         remaining.closed,
     )
     yield from _format_part(
-        "Done by people", [_format_operation(operation, now) for operation in handover.acts], remaining.acts
+        "Operations of people", [_format_operation(operation, now) for operation in handover.acts], remaining.acts
     )
     if handover.more:
         yield ""
-        yield "There is more than stands here. See: mainspring audit-log list, mainspring incidents list --all"
+        yield "There is more. See: mainspring audit-log list, mainspring incidents list --all"
 
 
 def _format_part(title: str, lines: Sequence[str], left: int) -> Iterator[str]:
@@ -52,7 +52,7 @@ def _format_part(title: str, lines: Sequence[str], left: int) -> Iterator[str]:
 
 def _format_open_incident(incident: Incident, now: int) -> str:
     owner_text = (
-        f", {incident.state} by {formatting.escape_line(incident.by, 60)}" if incident.by else ", nobody looks after it"
+        f", {incident.state} by {formatting.escape_line(incident.by, 60)}" if incident.by else ", not acknowledged"
     )
     summary = formatting.escape_line(f"{formatting.incident_automation(incident)}: {incident.said}", 200)
     since = formatting.format_distance(incident.since_at, now)
@@ -63,7 +63,7 @@ def _format_questions(handover: ShiftHandover, now: int) -> Iterator[str]:
     for question in handover.questions:
         until = f", until {formatting.format_distance(question.until_at, now)}" if question.until_at else ""
         automation, text = formatting.escape_line(question.automation, 60), formatting.escape_line(question.text, 200)
-        yield f"{automation}: {text}{until}. Answer it: {question.command}"
+        yield f"{automation}: {text}{until}. Answer: {question.command}"
 
 
 def _format_stopped_runs(handover: ShiftHandover) -> Iterator[str]:
@@ -74,8 +74,9 @@ def _format_stopped_runs(handover: ShiftHandover) -> Iterator[str]:
 
 def _format_pauses(handover: ShiftHandover, now: int) -> list[str]:
     return [
-        f"{formatting.escape_line(pause.automation, 60)} by {formatting.escape_line(pause.by or 'somebody', 60)},"
-        f" {formatting.format_distance(pause.paused_at, now)}"
+        f"{formatting.escape_line(pause.automation, 60)} by "
+        f"{formatting.escape_line(pause.by or 'unknown', 60)}, "
+        f"{formatting.format_distance(pause.paused_at, now)}"
         + (f": {formatting.escape_line(pause.reason, 200)}" if pause.reason else "")
         for pause in handover.paused
     ]

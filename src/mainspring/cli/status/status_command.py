@@ -31,23 +31,24 @@ Mainspring runs scripts, tasks and workflows that survive kill -9. Four ways to 
   mainspring --help                             every command"""
 
 
-@command("status", "show the state of the project in one sentence")
-@click.option("--here", is_flag=True, help="only whether what `up` keeps on this machine lives: for probes")
-@click.option("--wait-healthy", is_flag=True, help="wait until nothing is wrong")
-@click.option("--timeout", metavar="SPAN", default="60s", show_default=True, help="how long to wait at most")
+@command("status", "show the status of the project in one sentence")
+@click.option("--here", is_flag=True, help="only check the processes that `up` keeps on this machine: for probes")
+@click.option("--wait-healthy", is_flag=True, help="wait until the status is healthy")
+@click.option("--timeout", metavar="SPAN", default="60s", show_default=True, help="wait at most this long")
 @click.option(
     "--since",
     metavar="TIME",
-    help="what a shift hands over: what opened, closed, was done and waits since then: 8h, 2026-01-05T22:00",
+    help="print the handover of a shift since this time: 8h, 2026-01-05T22:00",
 )
 @pass_invocation
 def status(invocation: Invocation, *, here: bool, wait_healthy: bool, timeout: str, since: str | None) -> int:
-    """Ends with 9 if something needs you; with --wait-healthy with 7 if that is still so when the time is over. With --here with 9 if a
-    process that `mainspring up` keeps on this machine is not there, or does not move. With --since as without, and --json is the handover.
+    """Ends with 9 if something needs you. With --wait-healthy it ends with 7 if that is still so at the timeout. With --here it ends with 9
+    if a process that `mainspring up` keeps on this machine is missing or stuck. With --since the exit codes stay the same, and --json
+    prints the handover.
     """
     if since is not None:
         if here or wait_healthy:
-            raise click.UsageError("--since stands alone", ctx=click.get_current_context())
+            raise click.UsageError("--since takes no other option", ctx=click.get_current_context())
         return _print_handover(invocation, since)
     if here:
         return _print_host_status(invocation)
@@ -161,7 +162,10 @@ def _find_unnoticed_deaths(reader: "StoreReader") -> Iterator[str]:
         return
     for session in sorted(dead):
         for (run,) in reader.read("list_owned_runs", (session,)):
-            yield f"The process of run {run} died, and no process here has taken note of it. Take note: mainspring watch"
+            yield (
+                f"The process of run {run} died, and no process on this machine has recorded it. Record it: "
+                "mainspring watch"
+            )
 
 
 def _find_write_fault(invocation: Invocation) -> str:

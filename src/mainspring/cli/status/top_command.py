@@ -21,14 +21,14 @@ REFRESH_INTERVAL_S = 1.0
 _MIN_LINES = 5
 
 
-@command("top", "show the state live, redrawn every second")
+@command("top", "show the status live, updated every second")
 @pass_invocation
 def top(invocation: Invocation) -> int:
-    """The verdict, open incidents, failed and running runs, queues, processes and what is due next; q or Ctrl-C ends it.
+    """Shows the status, open incidents, failed and running runs, queues, processes and due times. q or Ctrl-C ends it.
 
-    Arrows (or j and k) choose, enter looks at what is chosen: an automation's incidents and last failures, a run's error; esc goes back,
-    ? shows the keys. Where no terminal is, and with --json, it says once how things stand. Ends with 0: to be told by the exit code there
-    is mainspring status.
+    Arrows (or j and k) select; enter opens the selected automation (incidents, last failures) or run (error); esc goes back; ? shows the
+    keys. Without a terminal, and with --json, it prints the state once. The exit code is always 0: for an exit code use `mainspring
+    status`.
     """
     from mainspring.cli.status.top_overview import format_overview
 

@@ -49,12 +49,12 @@ def read_detail(reader: StoreReader, place: ScreenTarget, now: int, unsealer: Vi
         other_failures = [unsealer.row(run) for run in failed if run.id != place.run]
         short_ids = read_short_ids(reader, [], other_failures)
         lines += _make_part("Last failures", (format_failed_run(run, now, short_ids) for run in other_failures))
-    return lines if len(lines) > 1 else [*lines, ScreenLine("  nothing is wrong with it", "green")]
+    return lines if len(lines) > 1 else [*lines, ScreenLine("  it has no failure", "green")]
 
 
 def _format_incident(incident: Incident | None, now: int) -> Iterator[ScreenLine]:
     if incident is None:
-        yield ScreenLine("  this incident is not kept any more", "dim")
+        yield ScreenLine("  this incident is no longer stored", "dim")
         return
     since, text = (
         formatting.format_distance(incident.since_at, now),

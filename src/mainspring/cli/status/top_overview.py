@@ -185,7 +185,7 @@ def _format_worker(worker: SessionView, now: int) -> ScreenLine:
     # A process that only watches others, or wraps a command, sends no heartbeat.
     has_beaten = worker.beat_at > worker.opened_at
     beat = (
-        f"sign of life {formatting.format_distance(worker.beat_at, now)}"
+        f"heartbeat {formatting.format_distance(worker.beat_at, now)}"
         if has_beaten
         else f"since {formatting.format_distance(worker.opened_at, now)}"
     )

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from mainspring.cli.status.top_keys import KeyCommand
 from mainspring.cli.status.top_overview import ScreenLine, ScreenTarget
 
-FOOTER = "q ends  ↑↓ choose  enter opens  esc goes back  ? help"
+FOOTER = "q ends  ↑↓ select  enter opens  esc back  ? help"
 HELP_LINES = (
     ScreenLine("Keys", "bold"),
-    ScreenLine("  up, k      the thing before"),
-    ScreenLine("  down, j    the next one"),
-    ScreenLine("  enter, l   look at it: an automation's incidents and last failures, a run's error"),
-    ScreenLine("  esc, h     back"),
-    ScreenLine("  ?          these keys"),
+    ScreenLine("  up, k      select the one above"),
+    ScreenLine("  down, j    select the one below"),
+    ScreenLine("  enter, l   open it: incidents and last failures of an automation, the error of a run"),
+    ScreenLine("  esc, h     go back"),
+    ScreenLine("  ?          show these keys"),
     ScreenLine("  q, Ctrl-C  end"),
 )
 

@@ -53,14 +53,14 @@ def _read_rows(
     return operations
 
 
-@command("list", "list acts of people and programs, newest first")
-@click.option("--state", "states", type=click.Choice(["done", "refused"]), multiple=True, help="only these")
+@command("list", "list operations of people and programs, newest first")
+@click.option("--state", "states", type=click.Choice(["done", "refused"]), multiple=True, help="only with this result")
 @click.option(
     "--name",
     metavar="TEXT",
     multiple=True,
     callback=params.read_single_value,
-    help="only acts whose subject or actor holds this text",
+    help="only operations whose subject or actor contains this text",
 )
 @click.option(
     "--who",
@@ -70,27 +70,31 @@ def _read_rows(
     help="only by this actor: web:ana, or ann",
 )
 @click.option(
-    "--act", metavar="ACT", multiple=True, callback=params.read_single_value, help="only this act: retry, pause, ..."
+    "--act",
+    metavar="ACT",
+    multiple=True,
+    callback=params.read_single_value,
+    help="only this operation: retry, pause, ...",
 )
 @click.option(
     "--subject",
     metavar="SUBJECT",
     multiple=True,
     callback=params.read_single_value,
-    help="only with this: a run, or noun:name, as lock:nightly",
+    help="only with this subject: a run, or noun:name, as lock:nightly",
 )
 @click.option(
     "--automation",
     type=params.AUTOMATION,
     multiple=True,
     callback=params.read_single_value,
-    help="only with this automation, its runs or its incidents",
+    help="only for this automation, its runs or its incidents",
 )
-@click.option("--way", type=click.Choice([way.value for way in EntryPoint]), help="only what came in so")
+@click.option("--way", type=click.Choice([way.value for way in EntryPoint]), help="only those that came in this way")
 @params.since_option
 @params.until_option
 @params.limit_option
-@click.option("--after", type=int, metavar="SEQ", help="continue the list behind this act")
+@click.option("--after", type=int, metavar="SEQ", help="continue the list after this operation")
 @pass_invocation
 def list_command(
     invocation: Invocation,
@@ -107,7 +111,7 @@ def list_command(
     limit: int,
     after: int | None,
 ) -> None:
-    """Refused acts stand there too."""
+    """Refused operations are listed, too."""
     from mainspring.store.read.audit_pages import AuditFilter
 
     since_at, until_at = params.read_instant(invocation, since), params.read_instant(invocation, until)
@@ -126,13 +130,13 @@ def list_command(
         TableColumn("SEQ", lambda view: str(view.seq), right=True),
         TableColumn("WHEN", lambda view: formatting.format_distance(view.at, now)),
         TableColumn("ACTOR", lambda view: formatting.escape_line(view.actor), cut=True, most=24),
-        TableColumn("ACT", lambda view: formatting.escape_line(view.verb), cut=True),
+        TableColumn("OPERATION", lambda view: formatting.escape_line(view.verb), cut=True),
         TableColumn("SUBJECT", lambda view: formatting.escape_line(view.subject), cut=True, most=40),
-        TableColumn("ANSWER", _operation_state, lambda view: "red" if _operation_state(view) == "refused" else None),
+        TableColumn("RESULT", _operation_state, lambda view: "red" if _operation_state(view) == "refused" else None),
         TableColumn("REASON", lambda view: formatting.escape_line(view.reason or "-"), cut=True, spare=True, most=60),
     ]
     unsealed = invocation.unseal(lambda unsealer: [unsealer.act(view) for view in operations[:limit]])
-    invocation.output.rows(unsealed, columns, empty="No acts yet.")
+    invocation.output.rows(unsealed, columns, empty="No operations yet.")
     if len(operations) > limit:
         invocation.output.hint(f"There are more: --after {operations[limit - 1].seq}")
 
@@ -146,25 +150,25 @@ def _read_heads(_ctx: click.Context, _param: click.Parameter, values: tuple[str,
         raise click.BadParameter(str(error)) from None
 
 
-@command("verify", "check that nothing in the log was changed")
+@command("verify", "check that no row of the audit log was changed")
 @click.option(
     "--head",
     "heads",
     metavar="HEAD",
     multiple=True,
     callback=_read_heads,
-    help="a head that was kept: must still be in it",
+    help="check that this saved head is in the log",
 )
 @click.option(
     "--head-file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="check the head in this file, then keep the present one",
+    help="check the head in this file, then save the present one in it",
 )
 @pass_invocation
 def verify(invocation: Invocation, *, heads: "list[AuditHead]", head_file: Path | None) -> int:
-    """Ends with 9 if a row does not continue the chain, or if a head that was kept elsewhere is not in it any more: a chain alone does not
-    show that its end was cut off. Messages and `status` tell the head; --head-file keeps it, best on another machine.
+    """Ends with 9 if a row does not continue the chain, or if a saved head is not in it. The chain alone does not show that its end was cut
+    off, so save the head elsewhere: --head-file saves it, best on another machine. Notifications and `status` show it.
     """
     from mainspring.app.stores.audit_head_file import read_audit_heads, write_audit_head
     from mainspring.service.audit import check_audit_chain
@@ -186,20 +190,21 @@ def verify(invocation: Invocation, *, heads: "list[AuditHead]", head_file: Path 
             icon, colour, chain_text = (
                 formatting.GOOD,
                 "green",
-                f"{formatting.format_count(chain.rows, 'act')}, the chain is whole",
+                f"{formatting.format_count(chain.rows, 'operation')}, the chain is complete",
             )
             if output.is_partial:
                 icon, colour, chain_text = (
                     formatting.WARN,
                     "yellow",
-                    f"{formatting.format_count(chain.rows, 'act')} can be read, in one chain",
+                    f"{formatting.format_count(chain.rows, 'operation')} can be read, in one chain",
                 )
             output.line(f"{output.paint(icon, colour)} {chain_text}. Last hash {chain.last_hash}")
             if head is not None:
-                output.hint(f"head {head}: keep it elsewhere, and check it later with --head")
+                output.hint(f"head {head}: save it elsewhere, and check it later with --head")
         elif chain.broken_at is not None:
             output.line(
-                f"{output.paint(formatting.BAD, 'red')} act {chain.broken_at} does not continue the chain: the log was changed."
+                f"{output.paint(formatting.BAD, 'red')} operation {chain.broken_at} does not continue the chain: "
+                "the log was changed."
             )
 
     invocation.output.document(

@@ -20,16 +20,16 @@ def print_set_aside(invocation: Invocation, set_aside: "LostIntervalResult") -> 
     """Print what a restore has set aside."""
     text = count_text(set_aside.slots, set_aside.deliveries, set_aside.messages)
     if text:
-        invocation.output.line(f"Set aside, since the replaced store may have done it: {text}. {_LIST_HINT}")
+        invocation.output.line(f"Not started, because the replaced store may have done it: {text}. {_LIST_HINT}")
 
 
 def print_released(invocation: Invocation) -> None:
     """Print what stays set aside after the release."""
     lost = invocation.reads.lost_interval(_max_listed())
-    invocation.output.line("Released: the store goes on.")
+    invocation.output.line("The store is released.")
     text = count_text(len(lost.slots), len(lost.deliveries), len(lost.messages))
     if text:
-        invocation.output.line(f"Not started, since the replaced store may have done it: {text}. {_LIST_HINT}")
+        invocation.output.line(f"Not started, because the replaced store may have done it: {text}. {_LIST_HINT}")
 
 
 def print_lost(invocation: Invocation, name: str | None) -> None:
@@ -56,24 +56,22 @@ def print_lost(invocation: Invocation, name: str | None) -> None:
         _print_part(invocation, f"{formatting.format_count(len(lines), 'message')} of the outbox", lines)
         events = [f"{event.name}  {format_instant(event.at, zone)} {zone}  {event.id}" for event in lost.events]
         event_count = formatting.format_count(len(events), "kept event")
-        _print_part(invocation, f"{event_count}, which runs that you continue may take in", events)
+        _print_part(invocation, f"{event_count}, which continued runs may receive", events)
         if lost.changes is None:
-            output.line(
-                "The store that was replaced cannot be read: look yourself for what was paused, resumed or retired."
-            )
+            output.line("The replaced store cannot be read: check yourself what was paused, resumed or retired.")
         else:
             lines = [
                 f"{format_instant(change.at, zone)}  {change.actor}  {change.verb} {change.subject}"
                 for change in lost.changes
             ]
             change_text = formatting.format_count(len(lines), "change")
-            _print_part(invocation, f"{change_text} after the backup, to be made again by hand", lines)
+            _print_part(invocation, f"{change_text} after the backup: repeat them by hand", lines)
         if slots or deliveries or messages:
             output.line("Start them: mainspring db restore --catch-up [--name NAME] [--dry-run]")
-            output.line("Let them be: mainspring db restore --dismiss [--name NAME] [--dry-run]")
+            output.line("Drop them: mainspring db restore --dismiss [--name NAME] [--dry-run]")
         if lost.by_name_only:
             output.line(
-                f"Only if you name them, since a step must not happen twice: {', '.join(sorted(lost.by_name_only))}"
+                f"Only if you name them, because a step must not run twice: {', '.join(sorted(lost.by_name_only))}"
             )
 
     data = {
@@ -95,7 +93,7 @@ def start_lost(invocation: Invocation, name: str | None, *, dry_run: bool) -> in
     )
     text = count_text(len(selection.slots), len(selection.deliveries), len(selection.messages))
     if not dry_run and text:
-        invocation.confirm(f"Start what may have been done after the backup already: {text}")
+        invocation.confirm(f"Start what may already have been done after the backup: {text}")
         selection = lost_interval.catch_up(
             invocation.store,
             invocation.reads,
@@ -116,12 +114,12 @@ def dismiss_lost(invocation: Invocation, name: str | None, *, dry_run: bool) -> 
     selection = lost_interval.select_for_dismissal(lost, () if name is None else (name,))
     text = count_text(len(selection.slots), len(selection.deliveries), len(selection.messages))
     if not dry_run and text:
-        invocation.confirm(f"Let what was set aside never start: {text}")
+        invocation.confirm(f"Drop what was not started: {text}")
         selection = lost_interval.dismiss(invocation.store, selection, act=invocation.act)
     verb = "Would be dismissed" if selection.dry_run else "Dismissed"
 
     def print_text() -> None:
-        invocation.output.line(f"{verb}: {text}." if text else "Nothing is to be dismissed.")
+        invocation.output.line(f"{verb}: {text}." if text else "There is nothing to dismiss.")
         _print_refused(invocation, selection.refused)
 
     invocation.output.document(selection, print_text)
@@ -131,12 +129,12 @@ def dismiss_lost(invocation: Invocation, name: str | None, *, dry_run: bool) -> 
 def _print_caught_up(invocation: Invocation, selection: "CatchUpResult", text: str) -> None:
     output = invocation.output
     output.line(
-        f"{'Would be started' if selection.dry_run else 'Started'}: {text}." if text else "Nothing is to be started."
+        f"{'Would be started' if selection.dry_run else 'Started'}: {text}." if text else "There is nothing to start."
     )
     _print_refused(invocation, selection.refused)
     if selection.left:
         output.line(
-            f"Left, since a step must not happen twice: {', '.join(selection.left)}. Start one with --name NAME."
+            f"Left out, because a step must not run twice: {', '.join(selection.left)}. Start one with --name NAME."
         )
 
 

@@ -12,11 +12,11 @@ from mainspring.cli.lazy_group import command
 from mainspring.insight.text import formatting
 
 
-@command("migrate", "bring the store to this version's form, or create it")
+@command("migrate", "update the schema of the store to this version, or create it")
 @click.option("--create", is_flag=True, help="create the store where there is none, or none any more")
 @pass_invocation
 def migrate(invocation: Invocation, *, create: bool) -> None:
-    """Every process does this by itself when it opens the store to write; here it is an act of its own, for a deployment."""
+    """Every process does this when it opens the store to write. Use this command to do it as a step of a deployment."""
     from mainspring.app.stores.store_factory import require_store, store_exists
 
     url = invocation.settings.store.url
@@ -25,18 +25,18 @@ def migrate(invocation: Invocation, *, create: bool) -> None:
         invocation.require_store()
         require_store(url)
     schema_version = str(invocation.make_store(anew=create).reader.read("read_meta", ("schema",))[0][0])
-    word = "is in" if was_there else "was made in"
+    word = "has" if was_there else "was created with"
     location = invocation.shown
     invocation.output.document(
         {"store": location, "form": schema_version, "created": not was_there},
-        f"The store {word} form {schema_version}: {location}",
+        f"The store {word} schema version {schema_version}: {location}",
     )
 
 
-@command("check", "read the whole store and say what is wrong")
+@command("check", "check the whole store for damage")
 @pass_invocation
 def check(invocation: Invocation) -> int:
-    """Safe while workers run. Ends with 9 if anything is wrong."""
+    """Workers may run meanwhile. Ends with 9 if something is damaged."""
     from mainspring.app.stores.backups import check_store
     from mainspring.store.base import StoreDamagedError
 
@@ -47,7 +47,7 @@ def check(invocation: Invocation) -> int:
     def print_text() -> None:
         output = invocation.output
         if not findings and invocation.store_fault() is None:
-            output.line(f"{output.paint(formatting.GOOD, 'green')} Nothing is wrong with {invocation.shown}")
+            output.line(f"{output.paint(formatting.GOOD, 'green')} {invocation.shown} has no damage")
         if findings:
             output.hint(f"{formatting.format_count(len(findings), 'finding')} in {invocation.shown}")
         for finding in findings:
@@ -59,10 +59,10 @@ def check(invocation: Invocation) -> int:
     return exits.CHECK_FAILED if findings else exits.OK
 
 
-@command("shell", "look into the store with SQL, read-only")
+@command("shell", "open an SQL shell on the store, read-only")
 @pass_invocation
 def shell(invocation: Invocation) -> None:
-    """Runs sqlite3 on the file, or psql on the server. It does not write: what is changed behind the engine's back is lost or does harm."""
+    """Runs sqlite3 on the file, or psql on the server. Changes are not allowed: Mainspring would lose them or break."""
     from mainspring.domain.errors import NotFoundError
 
     _ = invocation.reader
@@ -70,7 +70,8 @@ def shell(invocation: Invocation) -> None:
     program = shutil.which(name)
     if program is None:
         raise NotFoundError(
-            f"there is no {name} program on this machine", hint="Install it, or use: mainspring runs list --json"
+            f"the program {name} is not installed on this machine",
+            hint="Install it, or use: mainspring runs list --json",
         )
     if invocation.settings.store.is_remote:
         from mainspring.app.stores.store_factory import parse_address

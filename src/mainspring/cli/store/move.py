@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 @command("move", "move the store to another place, with its whole history")
-@click.option("--to", metavar="URL", help="where to: postgresql://USER@HOST/DATABASE?schema=NAME, or a file")
-@click.option("--undo", is_flag=True, help="use the store that was moved again, as it was then")
+@click.option("--to", metavar="URL", help="target: postgresql://USER@HOST/DATABASE?schema=NAME, or a file")
+@click.option("--undo", is_flag=True, help="use the old store again, as it was when it was moved")
 @pass_invocation
 def move(invocation: Invocation, *, to: str | None, undo: bool) -> None:
-    """Nothing may use the store meanwhile. Broken off anywhere, the same command goes on; the new place can be used when all of it was
-    copied, read back and found the same. The old one stays, and refuses to be used.
+    """Nothing may use the store meanwhile. If the move is interrupted, run the same command again: it continues. The new place can be used
+    only after everything was copied, read back and compared. The old store stays, and refuses to be used.
     """
     if (to is None) == (not undo):
-        raise click.UsageError("name a place with --to, or --undo")
+        raise click.UsageError("name the target with --to, or use --undo")
     from mainspring.app.project import Project
 
     Project.install_failpoints()
@@ -52,7 +52,7 @@ def _move_store(invocation: Invocation, to: str) -> None:
         rows = sum(table.rows for table in done.tables.values())
         rows_text = f": {formatting.format_count(rows, 'row')}, counted and compared" if rows else ""
         invocation.output.line(f"Moved {done.source} to {done.target}{rows_text}.")
-        invocation.output.line("Name the new place in store.url; the old one stays as it is and refuses to be used.")
+        invocation.output.line("Set store.url to the new place. The old store stays as it is, and refuses to be used.")
 
     invocation.output.document(done, print_text)
 
@@ -62,7 +62,7 @@ def _undo_move(invocation: Invocation) -> None:
 
     location = invocation.shown
     invocation.confirm(
-        f"Use {location} again, as it was when it was moved; what was done at the new place is not in it"
+        f"Use {location} again, as it was when it was moved; later changes at the new place are not in it"
     )
     former_move = undo_move(invocation.settings.store.url, act=invocation.act, clock=invocation.machine_clock)
     invocation.output.document(
@@ -86,6 +86,6 @@ def _require_empty_spool(spool: Path, new_spool: Path) -> None:
 
     if spool != new_spool and Spool(spool).names():
         raise ConflictError(
-            f"records of mainspring exec wait to be taken in\nat {spool}",
-            hint=f'Let workers take them in (mainspring up), or keep the folder: [exec] spool = "{spool}".',
+            f"records of mainspring exec wait to be imported\nat {spool}",
+            hint=f'Let workers import them (mainspring up), or keep the folder: [exec] spool = "{spool}".',
         )

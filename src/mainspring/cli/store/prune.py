@@ -11,11 +11,11 @@ _MAX_COUNTED = 500
 _ROLLUP_RETENTION_MS = 400 * 86_400_000
 
 
-@command("prune", "delete what has outlived its retention and shrink the file")
-@click.option("--dry-run", is_flag=True, help="only say what would be deleted")
+@command("prune", "delete data past its retention, and shrink the file")
+@click.option("--dry-run", is_flag=True, help="only count what would be deleted")
 @pass_invocation
 def prune(invocation: Invocation, *, dry_run: bool) -> None:
-    """What an unfinished run may still ask for stays, and so does the audit log. Limits: [store.retention]."""
+    """Data that an unfinished run may still need stays, and so does the audit log. Limits: [store.retention]."""
     from mainspring.store.commands.automations import ApplyRetention
     from mainspring.store.commands.logs import PruneLogs
 
@@ -42,7 +42,7 @@ def prune(invocation: Invocation, *, dry_run: bool) -> None:
     while store.apply(lines).number >= lines.limit:
         pass
     freed = _shrink(invocation)
-    text = f"{formatting.format_count(deleted, 'run')} deleted, {freed / 1024:,.0f} KiB given back."
+    text = f"{formatting.format_count(deleted, 'run')} deleted, {freed / 1024:,.0f} KiB freed."
     invocation.output.document({"deleted": deleted, "freed_bytes": freed, "dry_run": False}, text)
 
 

@@ -18,7 +18,7 @@ from mainspring.cli.store import lost_interval
 from mainspring.insight.text import formatting
 
 
-@command("restore", "put a backup in its place, decide its runs, release it")
+@command("restore", "restore a backup, decide on its runs, release the store")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--undecided", is_flag=True, help="list the runs that must be decided")
 @click.option(
@@ -27,15 +27,15 @@ from mainspring.insight.text import formatting
     help="decide runs: all undecided ones, or those of the filter",
 )
 @click.option("--run", "runs", type=params.RUN, multiple=True, help="decide this run; may be repeated")
-@click.option("--lost", is_flag=True, help="list what may have been done after the backup and was set aside")
-@click.option("--catch-up", is_flag=True, help="start what was set aside, of all or of --name")
-@click.option("--dismiss", is_flag=True, help="let what was set aside never start, of all or of --name")
+@click.option("--lost", is_flag=True, help="list what may already have been done after the backup, and is not started")
+@click.option("--catch-up", is_flag=True, help="start what is on that list: all, or that of --name")
+@click.option("--dismiss", is_flag=True, help="drop what is on that list: all, or that of --name")
 @click.option(
     "--name",
     type=params.AUTOMATION,
     multiple=True,
     callback=params.read_single_value,
-    help="decide only runs of this automation; let only it catch up; dismiss only what is of it",
+    help="decide only runs of this automation; catch up or dismiss only that of it",
 )
 @click.option(
     "--state",
@@ -44,8 +44,8 @@ from mainspring.insight.text import formatting
     multiple=True,
     help="decide only runs in this state",
 )
-@click.option("--dry-run", is_flag=True, help="only say what would be decided, started or dismissed")
-@click.option("--release", is_flag=True, help="let the store go on; every run must be decided")
+@click.option("--dry-run", is_flag=True, help="only list what would be decided, started or dismissed")
+@click.option("--release", is_flag=True, help="release the store; every run must be decided")
 @pass_invocation
 def restore(
     invocation: Invocation,
@@ -62,15 +62,16 @@ def restore(
     catch_up: bool,
     dismiss: bool,
 ) -> int | None:
-    """First FILE, then --decide as often as needed, then --release. The old store is kept beside the new one.
+    """First FILE, then --decide until every run is decided, then --release. The old store is kept beside the new one.
 
-    A folder in place of FILE stands for the newest backup of this store in it. Due times, files and messages between backup and restoring
-    may have been done: --lost lists them, --catch-up starts them, --dismiss lets them be. Workflows and at-most-once tasks catch up only
-    if you name them (--name).
+    If FILE is a folder, the newest backup of this store in it is restored. Due times, files and messages after the backup may already have
+    been processed: --lost lists them, --catch-up starts them, --dismiss drops them. Workflows and at-most-once tasks catch up only if you
+    name them (--name).
     """
     if sum((file is not None, undecided, decide is not None, release, lost, catch_up, dismiss)) != 1:
         raise click.UsageError(
-            "name a FILE, or one of --undecided, --decide, --lost, --catch-up, --dismiss, --release, and no two; name runs with --run"
+            "name a FILE, or use exactly one of --undecided, --decide, --lost, --catch-up, --dismiss, "
+            "--release; name runs with --run"
         )
     if file is not None:
         _restore(invocation, file)
@@ -107,13 +108,13 @@ def _restore(invocation: Invocation, file: Path) -> None:
 
     def print_text() -> None:
         output = invocation.output
-        output.line(f"Restored {invocation.shown} from {file}; it is held, nothing starts.")
+        output.line(f"Restored {invocation.shown} from {file}; it is on hold, so no run starts.")
         if done.kept is not None:
             output.line(f"The old store is kept: {done.kept}")
         if done.unfinished:
             output.line(
-                f"{formatting.format_count(done.unfinished, 'run was', 'runs were')} unfinished. "
-                "Decide all, or those of --name, --state, --run, with one of:"
+                f"{formatting.format_count(done.unfinished, 'run was', 'runs were')} unfinished. Decide all, or "
+                "those of --name, --state, --run, with one of:"
             )
             for decision in RestoreDecision:
                 output.line(f"  mainspring db restore --decide {decision}")
@@ -133,7 +134,7 @@ def _list_undecided(invocation: Invocation) -> None:
     rows = invocation.unseal(lambda unsealer: [unsealer.run(view) for view in views])
     short_ids = invocation.short_ids(IdKind.RUN, (view.id for view in views))
     invocation.output.rows(
-        rows, make_run_columns(rows, invocation.clock.now(), short_ids), empty="No run has to be decided."
+        rows, make_run_columns(rows, invocation.clock.now(), short_ids), empty="No run needs a decision."
     )
 
 

@@ -68,7 +68,7 @@ def _print(invocation: "Invocation", view: "DeliveryView", document: dict[str, A
         "name": view.name,
         "counts by": view.by_key,
         "repeats": view.replay_of,
-        "again": f"its sender gave it out {formatting.format_count(view.redelivered, 'time')} before"
+        "again": f"its sender had sent it {formatting.format_count(view.redelivered, 'time')} before"
         if view.redelivered
         else None,
         "received": formatting.format_moment(view.received_at, now, zone),
@@ -88,7 +88,7 @@ def _print(invocation: "Invocation", view: "DeliveryView", document: dict[str, A
     if view.run is not None:
         output.hint(f"see: mainspring runs show {view.run}")
     elif view.state in _STATES_WITHOUT_RUN:
-        output.hint(f"let it arrive once more: mainspring triggers replay {view.id}")
+        output.hint(f"replay it: mainspring triggers replay {view.id}")
 
 
 def _print_value(invocation: "Invocation", value: Any) -> None:

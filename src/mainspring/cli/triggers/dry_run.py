@@ -59,9 +59,7 @@ def dry_run_event(inputs: DryRunInputs, intake: SimulatedIntake) -> DryRunResult
     )
     if delivery_id is None or result.state not in CONTINUING_STATES:
         return result
-    sentence = (
-        f"it came already, as {delivery_id}: the same once more starts nothing. Under another key {result.sentence}"
-    )
+    sentence = f"it is a duplicate of {delivery_id}, so it starts nothing. With another key, {result.sentence}"
     return msgspec.structs.replace(result, state=DeliveryState.DROPPED, sentence=sentence)
 
 
@@ -73,11 +71,11 @@ def _dry_run_as_new(inputs: DryRunInputs, intake: SimulatedIntake) -> DryRunResu
         return DryRunResult(
             trigger=trigger.name,
             state=None,
-            sentence="nothing is stored and nothing starts",
+            sentence="nothing is stored and no run starts",
             facts=facts | {"answer": intake.answered},
         )
     if intake.rejection is not None:
-        return _make_result(inputs, facts, DeliveryState.REFUSED, f"it is not taken in: {intake.rejection}")
+        return _make_result(inputs, facts, DeliveryState.REFUSED, f"it is rejected: {intake.rejection}")
     if intake.is_keyed:
         facts["key"] = _describe_key(inputs, intake.key)
     event = build_event(
@@ -98,7 +96,7 @@ def _dry_run_as_new(inputs: DryRunInputs, intake: SimulatedIntake) -> DryRunResu
         start = _make_start(inputs, event, intake)
         by_key = trigger.trigger.by_of(event)
     except MainspringError as error:
-        result = _make_result(inputs, facts, _mismatch_state(trigger), f"no run can be made of it: {error.message}")
+        result = _make_result(inputs, facts, _mismatch_state(trigger), f"it cannot start a run: {error.message}")
         return msgspec.structs.replace(result, faults=_find_all_faults(inputs, event))
     return _finish_dry_run(inputs, facts, start, by_key)
 
@@ -113,7 +111,7 @@ def _finish_dry_run(inputs: DryRunInputs, facts: dict[str, str], start: StartRun
     if start.run_key is not None:
         facts["run key"] = _describe_run_key(inputs, start.run_key.key)
     if start.partition is not None:
-        facts["partition"] = f"{escape_line(start.partition)}: its runs go one after the other"
+        facts["partition"] = f"{escape_line(start.partition)}: its runs run one after another"
     if faults:
         state, decision = _mismatch_state(inputs.known), f"the arguments do not fit {inputs.automation.name}"
     sentence = decision if state is not DeliveryState.STARTED else f"a run of {inputs.automation.name} starts at once"
@@ -192,12 +190,12 @@ def _describe_key(inputs: DryRunInputs, key: str) -> str:
     key_text = escape_line(key, 200)
     delivery_id = None if inputs.reader is None else triggers.delivery_of_key(inputs.reader, inputs.known.name, key)
     if delivery_id is None:
-        return f"{key_text}: it counts once, and was not seen yet"
-    return f"{key_text}: it came already, as {delivery_id}; the same once more gets the first answer and starts nothing"
+        return f"{key_text}: it counts once, and is new"
+    return f"{key_text}: it is a duplicate of {delivery_id}; a duplicate gets the first answer and starts nothing"
 
 
 def _describe_run_key(inputs: DryRunInputs, key: str) -> str:
     key_text = escape_line(key, 200)
     name = inputs.automation.name
     run = None if inputs.reader is None else triggers.run_of_key(inputs.reader, name, key, inputs.now)
-    return f"{key_text}: no run has it yet" if run is None else f"{key_text}: run {run} has it, so none is started"
+    return f"{key_text}: no run has it yet" if run is None else f"{key_text}: run {run} has it, so no other run starts"

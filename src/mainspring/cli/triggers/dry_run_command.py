@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from mainspring.engine.definitions.registry import Registry
 
 
-@command("test", "say what an event would do, without storing it")
+@command("test", "show what an event would do, without storing it")
 @click.argument("name", type=TRIGGER)
 @click.argument("event")
-@click.option("--header", "headers", metavar="NAME=VALUE", multiple=True, help="a header of it; may be repeated")
+@click.option("--header", "headers", metavar="NAME=VALUE", multiple=True, help="add this header; may be repeated")
 @click.option("-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="load this code too")
 @pass_invocation
 def test(invocation: Invocation, name: str, event: str, headers: tuple[str, ...], modules: tuple[str, ...]) -> int:
-    """EVENT is JSON written out, @FILE, or - for stdin: the body, or an object with "headers" and "body". The project's code is loaded, its
-    filter is asked, and nothing is stored. Ends with 9 if no run would follow.
+    """EVENT is JSON, @FILE, or - for stdin: the body, or an object with "headers" and "body". Loads the code of the project and calls the
+    filter; stores nothing. Ends with 9 if no run would start.
     """
     from mainspring.cli.triggers.dry_run import CONTINUING_STATES, DryRunInputs, dry_run_event
     from mainspring.cli.triggers.dry_run_intake import simulate_intake

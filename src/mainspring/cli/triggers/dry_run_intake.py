@@ -61,11 +61,11 @@ def simulate_intake(source: object, sample: SampleEvent, lines: ReadSecretValues
             return _simulate_file(source, sample)
         case EventSource(name=name):
             data = sample.value("the event's data")
-            rejection = None if source.takes(data) else f"its data is not what where= wants: {source.where}"
+            rejection = None if source.takes(data) else f"its data does not match where=: {source.where}"
             return SimulatedIntake(key="test", name=name, data=data, rejection=rejection)
         case RunEndSource(automation=automation, states=states):
             end = _make_run_end(automation, states[0], sample)
-            rejection = None if end["state"] in states else f"a run that ended {end['state']} is not listened for"
+            rejection = None if end["state"] in states else f"the trigger ignores runs that end as {end['state']}"
             return SimulatedIntake(key=end["run"], name=f"{automation}.{end['state']}", data=end, rejection=rejection)
         case JoinedRunsSource(automations=names, per=per):
             value = sample.value("the slot or key")
@@ -100,7 +100,7 @@ def _simulate_request(webhook: Webhook, sample: SampleEvent, lines: ReadSecretVa
         case ImmediateResponse(body=body):
             body_text = escape_line(body.decode("utf-8", "replace"), 200)
             return SimulatedIntake(
-                sender=sender, answered=f"it only asks whether somebody is there, and is answered: {body_text}"
+                sender=sender, answered=f"it is a test of the endpoint, which is answered: {body_text}"
             )
         case ReadDelivery(arrival=delivery, data=data):
             return _make_accepted(delivery, data, sender)
@@ -110,7 +110,7 @@ def _check_sender(webhook: Webhook, sample: SampleEvent, lines: ReadSecretValues
     """Return a sentence about the sender, and why the event would be rejected."""
     verifier = webhook.verify
     if isinstance(verifier, UnsignedVerifier):
-        return "anybody may send to it", None
+        return "any sender may use it", None
     kind = verifier_kind(verifier)
     try:
         secrets = [value for name in verifier.secrets for value in lines(name)]
@@ -162,11 +162,11 @@ def _simulate_file(files: WatchedFolder, sample: SampleEvent) -> SimulatedIntake
     rejection = None
     ignored = next((part for part in below.parts if files.ignores(part)), None)
     if ignored is not None:
-        rejection = f"files and folders of this name are not looked at: {escape_line(ignored, 80)}"
+        rejection = f"the trigger ignores files and folders of this name: {escape_line(ignored, 80)}"
     elif len(below.parts) > 1 and not files.recursive:
-        rejection = "it lies in a folder below, and those are looked through with recursive=True only"
+        rejection = "it is in a subfolder, which needs recursive=True"
     elif not files.matches(below.parts):
-        rejection = f"{escape_line(below.as_posix(), 80)} is not what the pattern {files.pattern!r} wants"
+        rejection = f"{escape_line(below.as_posix(), 80)} does not match the pattern {files.pattern!r}"
     elif files.max_size is not None and status.st_size > files.max_size:
         rejection = f"it has {format_count(f'{status.st_size:,}', 'byte')}, more than max_size"
     key = make_file_key(below.as_posix(), digest)

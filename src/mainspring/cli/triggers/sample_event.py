@@ -29,7 +29,7 @@ class SampleEvent(msgspec.Struct, frozen=True):
             return decode_json(self.body, label)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ArgumentError(
-                f"{label} is no JSON: {error}", hint="Write '{...}', @event.json, or - for stdin."
+                f"{label} is not JSON: {error}", hint="Write '{...}', @event.json, or - for stdin."
             ) from None
 
 
@@ -73,6 +73,6 @@ def _read_header(text: str) -> tuple[str, str]:
     """Read "name=value" or "name: value", by the sign that comes first."""
     places = [(text.find(sign), sign) for sign in "=:" if sign in text]
     if not places or min(places)[0] == 0:
-        raise OptionError(f"{escape(text, 80)!r} is no header", hint="Write --header x-github-event=push")
+        raise OptionError(f"{escape(text, 80)!r} is not a header", hint="Write --header x-github-event=push")
     name, _, value = text.partition(min(places)[1])
     return name.strip().lower(), value.strip()

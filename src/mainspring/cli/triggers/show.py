@@ -31,14 +31,18 @@ DELIVERY_COLOURS = {
 }
 
 
-@command("show", "show a trigger with what it holds, or a delivery as it came")
+@command("show", "show a trigger with its deliveries, or one delivery")
 @click.argument("name", type=TRIGGER, metavar="NAME|DELIVERY")
 @click.option(
-    "--limit", type=click.IntRange(1, 1_000), default=_MAX_DELIVERIES, show_default=True, help="so many deliveries"
+    "--limit",
+    type=click.IntRange(1, 1_000),
+    default=_MAX_DELIVERIES,
+    show_default=True,
+    help="show at most N deliveries",
 )
 @pass_invocation
 def show(invocation: Invocation, name: str, limit: int) -> None:
-    """NAME is a trigger (build-bot/webhook), or an automation that has only one. Headers with a secret or a signature are not printed."""
+    """NAME is a trigger (build-bot/webhook), or an automation with one trigger. Headers with a secret or a signature are not printed."""
     from mainspring.store.read.short_ids import IdKind, ids_ending
     from mainspring.triggers.trigger_cache import TriggerCache
 
@@ -97,10 +101,10 @@ def _print(
         since_at = None if line.state is TriggerState.LISTENING else line.since_at
         since = "" if since_at is None else f" since {formatting.format_moment(since_at, now, invocation.zone)}"
         output.line(f"  why       {formatting.escape_line(line.why)}{since}")
-    output.line(f"  listens   {line.listens_to}")
+    output.line(f"  source    {line.listens_to}")
     output.line(f"  starts    {formatting.escape_line(line.automation)}{describe_given(trigger)}")
-    output.line(f"  pace      {formatting.escape_line(pace_text(line))}")
-    output.line(f"  filter    {'a function of the automation, asked in a worker' if line.filtered else '-'}")
+    output.line(f"  limits    {formatting.escape_line(pace_text(line))}")
+    output.line(f"  filter    {'a function of the automation, called in a worker' if line.filtered else '-'}")
     if line.curl is not None:
         output.line(f"  send      {line.curl}")
     output.line(f"  24h       {received_text(line)}")
@@ -112,7 +116,7 @@ def _print(
         key_text = f" of {formatting.escape_line(group.by_key, 60)!r}" if group.by_key else ""
         due = formatting.format_moment(group.due_at, now, invocation.zone)
         output.line(
-            f"  holds     {formatting.format_count(group.number, 'delivery', 'deliveries')}{key_text}, due {due}"
+            f"  held      {formatting.format_count(group.number, 'delivery', 'deliveries')}{key_text}, due {due}"
         )
     _print_rows(invocation, rows, now)
 

@@ -48,7 +48,7 @@ def find_trigger_name(names: Collection[str], name: str) -> str:
     matching = [name] if name in names else [trigger for trigger in names if split_trigger_name(trigger)[0] == name]
     if not matching:
         error = UnknownNameError("trigger", name, names)
-        error.hint = error.hint or "Nothing that a worker announced has a trigger yet: mainspring auto list"
+        error.hint = error.hint or "No worker has announced an automation with a trigger yet: mainspring auto list"
         raise error
     if len(matching) > 1:
         raise ConflictError(f"{name} has more than one trigger", hint=f"One of: {', '.join(matching)}")
@@ -67,14 +67,14 @@ def read_trigger_lines(invocation: Invocation, known: "TriggerCache | None" = No
     return invocation.read(read_lines)
 
 
-@command("list", "list triggers: what they listen to, and what arrived")
+@command("list", "list triggers: their sources, and what arrived")
 @short_lists.add_list_options(*(state.value for state in TriggerState))
 @pass_invocation
 def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
 ) -> None:
-    """24H counts deliveries of the last 24 hours by what became of them; --since looks at the last delivery. For each webhook a line is
-    shown that sends it event.json.
+    """24H counts the deliveries of the last 24 hours by outcome. --since compares the last delivery. For each webhook a command is printed
+    that sends event.json to it.
     """
     from mainspring.insight.triggers.trigger_list import pace_text, received_text
 
@@ -93,8 +93,8 @@ def list_command(
     columns = [
         TableColumn("TRIGGER", lambda line: formatting.escape_line(line.name), cut=True),
         TableColumn("STATE", lambda line: line.state, lambda line: STATE_COLOURS[line.state]),
-        TableColumn("LISTENS TO", lambda line: line.listens_to, cut=True),
-        TableColumn("PACE", lambda line: formatting.escape_line(pace_text(line)), cut=True, spare=True, most=40),
+        TableColumn("SOURCE", lambda line: line.listens_to, cut=True),
+        TableColumn("LIMITS", lambda line: formatting.escape_line(pace_text(line)), cut=True, spare=True, most=40),
         TableColumn("24H", received_text, cut=True),
         TableColumn("LAST", lambda line: formatting.format_distance(line.last_at, now)),
     ]
@@ -110,32 +110,32 @@ def list_command(
             output.hint(f"{line.name}:\n  {line.curl}")
 
 
-@command("replay", "let deliveries arrive once more")
+@command("replay", "replay deliveries")
 @click.argument("event", metavar="[DELIVERY]", required=False)
-@click.option("--trigger", type=TRIGGER, help="all for this trigger")
+@click.option("--trigger", type=TRIGGER, help="all of this trigger")
 @click.option("--state", type=click.Choice([state.value for state in DeliveryState]), help="all in this state")
 @params.since_option
 @params.until_option
-@click.option("--verified", metavar="TEXT", help="all of which their verifier said so, as SENDER shows it")
-@click.option("--limit", type=click.IntRange(1), help="of a filter: at most so many, the newest")
-@click.option("--rate", metavar="RATE", help="of a filter: so many at a time: 10/s, 60/m")
-@click.option("--dry-run", is_flag=True, help="of a filter: only say how many would arrive")
+@click.option("--verified", metavar="TEXT", help="all whose verifier returned this, as SENDER shows it")
+@click.option("--limit", type=click.IntRange(1), help="with a filter: at most N, newest first")
+@click.option("--rate", metavar="RATE", help="with a filter: at this rate: 10/s, 60/m")
+@click.option("--dry-run", is_flag=True, help="with a filter: only count what would be replayed")
 @pass_invocation
 def replay(invocation: Invocation, /, *, event: str | None, rate: str | None, dry_run: bool, **options: Any) -> None:
-    """As new deliveries, whose filter and pace decide anew; each starts a run of its own. The old ones keep their place and their run.
+    """A replay is a new delivery: filter and flow control decide again, and it starts its own run. The old delivery keeps its run.
 
-    DELIVERY comes at once. Those of a filter are a bulk act, which wants -y and goes on piece by piece: mainspring bulk list. What was
-    turned away at a door, what nobody has decided on yet and what came once more already is left out of it.
+    One DELIVERY is replayed at once. A filter needs -y and creates a bulk operation: see `mainspring bulk list`. It leaves out deliveries
+    that were rejected, are undecided, or were replayed already.
     """
     is_filter = any(options.values())
     if (event is not None) == is_filter:
         raise click.UsageError(
-            "name one DELIVERY, or say which by --trigger, --state, --since, --until, --verified, --limit"
+            "name one DELIVERY, or choose them with --trigger, --state, --since, --until, --verified, --limit"
         )
     if event is None:
         _replay_all(invocation, options, rate, dry_run=dry_run)
     elif rate is not None or dry_run:
-        raise click.UsageError("--rate and --dry-run stand with a filter")
+        raise click.UsageError("--rate and --dry-run need a filter")
     else:
         _replay_one(invocation, event)
 
@@ -153,7 +153,7 @@ def _replay_one(invocation: Invocation, event: str) -> None:
         "state": accepted.state,
     }
     invocation.output.document(data, accepted.delivery)
-    invocation.output.hint(f"see what becomes of it: mainspring triggers show {accepted.delivery}")
+    invocation.output.hint(f"see its outcome: mainspring triggers show {accepted.delivery}")
 
 
 def _replay_all(invocation: Invocation, options: dict[str, Any], rate: str | None, *, dry_run: bool) -> None:

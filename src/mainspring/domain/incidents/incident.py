@@ -61,7 +61,7 @@ class IncidentKind(StrEnum):
     """A page of the store's file cannot be read."""
     DEFINITION_LOST = "definition_lost"
     """An automation that ran is no longer defined, or fails to load."""
-    SOURCE_AWAY = "source_away"
+    SOURCE_UNREACHABLE = "source_unreachable"
     """A broker or folder cannot be reached, or a webhook is rejected."""
     DELIVERY_REJECTED = "delivery_rejected"
     """A delivery of a known sender was rejected: another body under its key, or a value that does not fit."""

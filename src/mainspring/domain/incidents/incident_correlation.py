@@ -41,8 +41,8 @@ EXPLAINED_BY_SYSTEM: Final = {
 }
 """Mainspring's own incidents -> the kinds that follow from them for every automation."""
 EXPLAINED_BY_AUTOMATION: Final = {
-    IncidentKind.DEFINITION_LOST: _OVERDUE | {IncidentKind.SOURCE_AWAY},
-    IncidentKind.SOURCE_AWAY: frozenset({IncidentKind.SILENCE}),
+    IncidentKind.DEFINITION_LOST: _OVERDUE | {IncidentKind.SOURCE_UNREACHABLE},
+    IncidentKind.SOURCE_UNREACHABLE: frozenset({IncidentKind.SILENCE}),
     IncidentKind.LOCK_HELD: _OVERDUE,
     IncidentKind.NEEDS_ATTENTION: _OVERDUE | {IncidentKind.PARTITION_HELD},
     IncidentKind.PARTITION_HELD: _OVERDUE,

@@ -1,17 +1,16 @@
 """Runbooks: the section of a docstring that is one, and the heading of a page that is about an error. Pure."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from textwrap import dedent
 
 from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.text.markdown_headings import find_headings, find_section
 
 _LONGEST = 4_000
 _RUNBOOK_HEADING = re.compile(r"(?:#+\s*)?runbook\s*:?\s*", re.IGNORECASE)
 _NEXT_HEADING = re.compile(r"#+\s+\S.*|[A-Z][\w ]{0,30}:\s*")
 _RULE = re.compile(r"[-=~]{3,}\s*")
-_HEADING = re.compile(r"#{1,6}\s+(.*?)\s*#*\s*")
-_FENCE = re.compile(r"\s*(?:```|~~~)")
 _STATUS = re.compile(r"(?<![\w.])[1-5][0-9]{2}(?![\w.])")
 
 
@@ -36,12 +35,12 @@ def find_anchor(page: str, incident: Incident) -> str | None:
 
     A heading that names the fingerprint goes first, then one with the code of the error, then its HTTP status, then the kind.
     """
-    headings = list(_heading_texts(page))
+    headings = list(find_headings(page.splitlines()))
     for word in _incident_terms(incident):
         names = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
         for heading in headings:
-            if names.search(heading):
-                return _make_slug(heading)
+            if names.search(heading.text):
+                return heading.anchor
     return None
 
 
@@ -50,13 +49,8 @@ def extract_section(page: str, anchor: str | None) -> str:
     cut.
     """
     lines = page.splitlines()
-    start, rank = 0, 0
-    for index, level, heading in _find_headings(lines):
-        if not rank and _make_slug(heading) == anchor:
-            start, rank = index, level
-        elif rank and level <= rank:
-            return _limit_lines(lines[start:index])
-    return _limit_lines(lines[start:])
+    section = None if anchor is None else find_section(lines, anchor)
+    return _limit_lines(lines if section is None else lines[section])
 
 
 def _limit_lines(lines: list[str]) -> str:
@@ -73,22 +67,3 @@ def _incident_terms(incident: Incident) -> Iterator[str]:
         yield code.removeprefix("http_")
     yield from _STATUS.findall(incident.text)
     yield subject.kind.value
-
-
-def _heading_texts(page: str) -> Iterable[str]:
-    return (heading for _, _, heading in _find_headings(page.splitlines()))
-
-
-def _find_headings(lines: list[str]) -> Iterator[tuple[int, int, str]]:
-    """Yield the line, rank and words of each heading."""
-    is_code = False
-    for index, line in enumerate(lines):
-        if _FENCE.match(line):
-            is_code = not is_code
-        elif not is_code and (match := _HEADING.fullmatch(line)):
-            yield index, len(line) - len(line.lstrip("#")), match[1]
-
-
-def _make_slug(heading: str) -> str:
-    """Return the anchor that GitHub and most others give a heading."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

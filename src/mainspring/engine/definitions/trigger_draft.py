@@ -90,7 +90,7 @@ def build_trigger_draft(kind: str, options: Mapping[str, Any], filter: EventFilt
         # A value that no parser expects must not disable the other triggers of the file.
         raise OptionError(
             f"a trigger of kind {kind!r} cannot be made: {error}",
-            hint="One of its options is of a type that is not taken: see docs/reference/triggers.md.",
+            hint="The type of one option is not accepted. The options of triggers: mainspring docs show triggers",
         ) from error
     partition = None if "partition" in optional else given.get("partition")
     if partition is not None:

@@ -126,7 +126,7 @@ def _run_hit(row: RunRow, *, exact: bool = False) -> SearchHit:
 
 def _find_incidents(reader: StoreReader, text: str, scope: SearchScope) -> Iterator[SearchHit]:
     named = incidents.incident(reader, text)
-    other_incidents = incidents.incidents(reader, wrong=False, limit=_INCIDENTS)
+    other_incidents = incidents.incidents(reader, unresolved=False, limit=_INCIDENTS)
     for incident in ([named] if named is not None else []) + other_incidents:
         if not scope.sees(incident.subject.automation or None) or (incident.id == text and incident is not named):
             continue

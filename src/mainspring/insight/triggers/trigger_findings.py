@@ -85,7 +85,7 @@ def _state_findings(lines: list[TriggerLine], now: int) -> Iterator[TriggerFindi
                 f"It goes on by itself when that is over. See: mainspring triggers show {line.name}",
                 urgent,
                 trigger=line.name,
-                kind=IncidentKind.SOURCE_AWAY,
+                kind=IncidentKind.SOURCE_UNREACHABLE,
             )
         elif line.state is TriggerState.LISTENING and line.why is not None:
             yield TriggerFinding(

@@ -142,7 +142,7 @@ class PostgresEffectDatabase:
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as fault:
             raise ConfigError(
                 f"the table {TABLE} cannot be made in the database {self.name!r}\nat {self.shown}: {str(fault).splitlines()[0]}",
-                hint="Let its owner make it: see docs/how-to/transactional-steps.md, 'On PostgreSQL'.",
+                hint="Let its owner create it: mainspring docs show transactional-steps#on-postgresql",
             ) from fault
 
 

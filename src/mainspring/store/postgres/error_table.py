@@ -11,7 +11,7 @@ from mainspring.store.base import PermissionDeniedError, StoreBrokenError
 
 _Fault = tuple[type[MainspringError], str, str]
 
-GRANT = "Grant it: see docs/how-to/postgres.md, 'A role without the right to change tables'."
+GRANT = "Grant it: mainspring docs show postgres#a-role-without-the-right-to-change-tables"
 _AGAIN = "It is tried again by itself."
 _CHECK_SERVER = "Is the server up, and does store.url name it? Workers try again by themselves."
 _UNREACHABLE: _Fault = (StoreUnavailableError, "the database is out of reach", _CHECK_SERVER)

@@ -222,7 +222,7 @@ def incidents(
     reader: StoreReader,
     *,
     automation: str | None = None,
-    wrong: bool = True,
+    unresolved: bool = True,
     since_at: int | None = None,
     apart: bool = False,
     limit: int = 100,
@@ -231,7 +231,7 @@ def incidents(
 
     `apart` = without those that are, or were at their end, part of another one.
     """
-    rows = reader.read("list_incidents", (automation, int(wrong), since_at or 0, limit, int(apart)))
+    rows = reader.read("list_incidents", (automation, int(unresolved), since_at or 0, limit, int(apart)))
     return [incident_of(row) for row in rows]
 
 

@@ -25,7 +25,7 @@ from mainspring.domain.errors import (
 from mainspring.store.base import NotAStoreError, StoreBrokenError
 from mainspring.store.side_files import create_side_file, describe_owner, make_side_folder
 from mainspring.store.sqlite.damage import error_of_fault
-from mainspring.store.sqlite.fair_write_lock import write_lock_file_of
+from mainspring.store.sqlite.fair_write_lock import write_queue_file_of
 from mainspring.store.sqlite.file_identity import FORBIDDEN_HINT, is_there, unreachable
 from mainspring.store.sqlite.filesystem import refuse_network
 
@@ -100,7 +100,7 @@ def refuse_foreign(path: Path) -> None:
         finally:
             connection.close(True)
     except apsw.NotADBError as fault:
-        if os.path.exists(write_lock_file_of(path)):  # noqa: PTH110 - no error on EACCES; it was a store before something wrote over it
+        if os.path.exists(write_queue_file_of(path)):  # noqa: PTH110 - no error on EACCES; it was a store before something wrote over it
             raise error_of_fault(fault, path) or fault from fault
         raise NotAStoreError(f"the store is no SQLite database\nat {path}", hint=hint) from None
     except apsw.Error:

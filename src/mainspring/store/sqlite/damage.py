@@ -19,7 +19,7 @@ from mainspring.domain.integrity.store_finding import StoreFinding, StoreFinding
 from mainspring.store.base import StoreDamagedError
 from mainspring.store.side_files import open_side_file
 from mainspring.store.sqlite.error_table import translate
-from mainspring.store.sqlite.fair_write_lock import write_lock_file_of
+from mainspring.store.sqlite.fair_write_lock import write_queue_file_of
 from mainspring.store.sqlite.file_identity import identity_of
 
 _HINT = (
@@ -43,7 +43,7 @@ def error_of_fault(fault: Exception, store: Path) -> MainspringError | None:
     """Return the error that a fault means, as error_table.translate does; damage of a file that was a store is noted
     beside it.
     """
-    was_a_store = isinstance(fault, apsw.NotADBError | apsw.CorruptError) and os.path.exists(write_lock_file_of(store))  # noqa: PTH110 - no error on EACCES
+    was_a_store = isinstance(fault, apsw.NotADBError | apsw.CorruptError) and os.path.exists(write_queue_file_of(store))  # noqa: PTH110 - no error on EACCES
     if was_a_store and isinstance(fault, apsw.NotADBError):  # something wrote over its beginning
         fault = apsw.CorruptError(str(fault))
     error = translate(fault, store)

@@ -21,7 +21,7 @@ class DiskReserve:
 
     def __init__(self, store: Path, size: int = SIZE) -> None:
         self._store = store
-        self._path = store.with_name(store.name + ".ballast")
+        self._path = store.with_name(store.name + ".reserve")
         self._size = size
         self.given_up = False
 

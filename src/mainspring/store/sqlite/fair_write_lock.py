@@ -1,10 +1,10 @@
 """A fair write lock: writers of several processes take turns. SQLite's own lock is unfair (p90 wait 1.0 s; with this
 one 0.9 ms).
 
-Two flock'd files beside the store, `.gate` and `.room`. A writer locks the gate, then the room, then unlocks the gate;
-a writer that unlocks the room and wants it again finds the next one holding the gate. The kernel unlocks both when a
-process dies. The store's own file is never opened here: closing such a descriptor would drop SQLite's locks. The room
-contains the process id of its current or last holder.
+Two flock'd files beside the store, `.write-queue` and `.write-lock`. A writer locks the queue, then the write lock, then
+unlocks the queue. A writer that unlocks the write lock and wants it again finds that the next writer holds the queue.
+The kernel unlocks both when a process dies. The store's own file is never opened here: closing such a descriptor would
+drop SQLite's locks. The file of the write lock contains the process id of its current or last holder.
 """
 
 import fcntl
@@ -22,14 +22,14 @@ class FairWriteLock:
     """The write lock of one store, for one thread: `with write_lock: ...`."""
 
     def __init__(self, store: Path) -> None:
-        self._next_lock = open_side_file(write_lock_file_of(store), os.O_RDWR, store=store)
-        self._writer_lock = open_side_file(store.with_name(store.name + ".room"), os.O_RDWR, store=store)
+        self._queue_lock = open_side_file(write_queue_file_of(store), os.O_RDWR, store=store)
+        self._writer_lock = open_side_file(store.with_name(store.name + ".write-lock"), os.O_RDWR, store=store)
         self._pid = str(os.getpid()).rjust(_PID_BYTES).encode()
         self._waiting_since: float | None = None
 
     def __enter__(self) -> None:
-        if not self._try(self._next_lock):
-            self._wait(self._next_lock)
+        if not self._try(self._queue_lock):
+            self._wait(self._queue_lock)
         try:
             if not self._try(self._writer_lock):
                 self._wait(self._writer_lock)
@@ -37,7 +37,7 @@ class FairWriteLock:
             if os.pread(self._writer_lock, _PID_BYTES, 0) != self._pid:
                 self._write_pid()
         finally:
-            fcntl.flock(self._next_lock, fcntl.LOCK_UN)
+            fcntl.flock(self._queue_lock, fcntl.LOCK_UN)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -77,12 +77,12 @@ class FairWriteLock:
 
     def close(self) -> None:
         """Close both files."""
-        os.close(self._next_lock)
+        os.close(self._queue_lock)
         os.close(self._writer_lock)
 
 
-def write_lock_file_of(path: Path) -> Path:
+def write_queue_file_of(path: Path) -> Path:
     """Return the file beside a store at which its writers queue; it exists once a process of Mainspring has written to
     the store.
     """
-    return path.with_name(f"{path.name}.gate")
+    return path.with_name(f"{path.name}.write-queue")

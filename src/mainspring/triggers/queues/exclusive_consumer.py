@@ -18,7 +18,7 @@ class ExclusiveConsumer:
 
     def __init__(self, consumer: Consumer, trigger: str, intake: DeliveryIntake) -> None:
         self._consumer = consumer
-        self._name = f"desk:{trigger}"
+        self._name = f"trigger:{trigger}"
         self._trigger = trigger
         self._intake = intake
 

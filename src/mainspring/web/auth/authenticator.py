@@ -1,6 +1,6 @@
 """The authenticator: turn a request into a visitor, or into the response that rejects it.
 
-See docs/adr/0015-one-gate-for-pages-and-programs.md.
+See docs/adr/0015-one-authenticator-for-pages-and-api.md.
 
 It reads a bearer token, then the session's cookie, and nothing else. Neither is logged nor returned.
 """

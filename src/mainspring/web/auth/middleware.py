@@ -51,7 +51,7 @@ MOST_FIELDS: Final = 500
 MOST_FORMS: Final = 50
 """Limits of a form of a known visitor: that of a run has up to about 400 fields, and a text in it may be as large as a value."""
 _OTHER_NAME = """this server is called by a name that it does not know, so nothing was done. If the name is yours, set web.public_url,
-or name it in web.allowed_hosts. See docs/how-to/sign-in.md."""
+or name it in web.allowed_hosts. See: mainspring docs show sign-in"""
 _BOTH_LENGTHS = "Content-Length and Transfer-Encoding exclude each other"
 
 

@@ -10,7 +10,7 @@ from mainspring.store.read import people
 
 SETUP_MISSING: Final = """no page is served here: more than this machine can reach this address, and nobody may come in yet.
 `mainspring open`, on a machine with this store, prints a link that opens the pages once: follow it, and add a person
-at /people. Or name a provider: [web.oidc]. See docs/how-to/sign-in.md."""
+at /people. Or name a provider: [web.oidc]. See: mainspring docs show sign-in"""
 _STORE_UNAVAILABLE = "the store has not answered yet"
 _AGAIN_MS = 2_000
 

@@ -1,4 +1,4 @@
-"""One route of the pages: its path, template, query and buttons. See docs/adr/0016-pages-that-the-server-draws.md."""
+"""One route of the pages: its path, template, query and buttons. See docs/adr/0016-server-rendered-pages.md."""
 
 from collections.abc import Callable, Iterable
 from functools import partial

@@ -10,7 +10,7 @@ from mainspring.domain.errors import BusyError, MainspringError
 from mainspring.service.access.sign_in import SignInOrigin, SignInService
 from mainspring.web.pages.page_renderer import PageRenderer, describe_error, read_form, retry_after_s
 
-WRONG_CREDENTIALS = "name or password are wrong"
+INVALID_CREDENTIALS = "name or password are wrong"
 START_PAGE = "/"
 _LONGEST = 2_000
 
@@ -53,7 +53,7 @@ class SignInPages:
             if isinstance(error, BusyError):
                 response.headers["Retry-After"] = str(retry_after_s(error))
             return response
-        return self._form(request, 401, back, WRONG_CREDENTIALS) if key is None else self.start_session(key, back)
+        return self._form(request, 401, back, INVALID_CREDENTIALS) if key is None else self.start_session(key, back)
 
     async def first(self, request: Request) -> Response:
         """Sign in by the start-up link. A HEAD request does not use it up."""

@@ -28,9 +28,9 @@ async def test_store_that_was_lost_is_put_on_record(tmp_path, monkeypatch):
     serving = asyncio.create_task(serve(process))
     try:
         async with asyncio.timeout(30):
-            while not (process.is_open and incidents(process.store.reader, wrong=False)):
+            while not (process.is_open and incidents(process.store.reader, unresolved=False)):
                 await asyncio.sleep(0.01)
-        found = {incident.subject.kind: incident for incident in incidents(process.store.reader, wrong=False)}
+        found = {incident.subject.kind: incident for incident in incidents(process.store.reader, unresolved=False)}
     finally:
         process.stopped.set()
         await serving

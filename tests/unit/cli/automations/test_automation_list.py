@@ -72,7 +72,7 @@ def test_list_and_show_use_the_states_of_the_pages(cli, stage, store_path):
     assert "silent" in result
     out = cli("auto", "show", "sync").out
     assert "sync  task  silent" in out
-    assert f"  stands    {row['why']}" in out
+    assert f"  state     {row['why']}" in out
     assert "  stands " not in cli("auto", "show", "backup").out
 
 
@@ -341,4 +341,4 @@ def test_paths_of_runs_are_displayed(cli, stage, monkeypatch):
     assert [(edge["then"], edge["is_missing"]) for edge in found["edges"]][1] == ("failed", True)
     assert "'order'" in cli("auto", "paths", "oder").err
     monkeypatch.setattr("mainspring.insight.runs.run_paths.MOST", 1)
-    assert "ended; 1 way is left out." in cli("auto", "paths", "order").err
+    assert "ended; 1 path is left out." in cli("auto", "paths", "order").err

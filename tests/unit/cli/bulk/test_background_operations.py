@@ -54,7 +54,7 @@ def test_operation_is_paused_resumed_and_stopped(cli, stage, bulk):
     assert "is paused" in cli("bulk", "pause", bulk).out
     assert not run_next_piece(stage.store)
     assert cli("bulk", "pause", bulk).code == 8
-    assert "goes on" in cli("bulk", "resume", bulk).out
+    assert "is resumed" in cli("bulk", "resume", bulk).out
     assert cli("bulk", "stop", bulk, "--json").json == {"bulk": bulk, "state": "stopped"}
     refused = cli("bulk", "resume", bulk)
     assert (refused.code, f"mainspring bulk show {bulk}" in refused.err) == (8, True)

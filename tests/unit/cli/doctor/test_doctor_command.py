@@ -74,7 +74,7 @@ def test_store_that_cannot_be_read_is_reported_once(cli):
 def test_each_finding_has_a_fix_and_an_anchor(cli, stage):
     """What is not ok says how to mend it and where it is explained."""
     for check in checks(cli).values():
-        assert check["docs"] == f"docs/reference/doctor.md#{check['name']}"
+        assert check["docs"] == f"mainspring docs show doctor#{check['name']}"
         assert check["state"] == "ok" or check["fix"]
 
 
@@ -209,7 +209,7 @@ def test_log_that_a_reader_holds_is_reported_with_its_name(cli, stage, monkeypat
     monkeypatch.setattr(log_readers, "lasting_readers", lambda path: [reader])
     found = checks(cli)["log"]
     assert found["state"] == "warning"
-    assert "process 4711 (sqlite3 state.db) reads the store all the time" in found["text"]
+    assert "process 4711 (sqlite3 state.db) keeps reading the store" in found["text"]
     monkeypatch.setattr(log_readers, "log_size", lambda path: log_readers.LARGE_LOG + 1)
     assert checks(cli)["log"]["state"] == "problem"
     monkeypatch.setattr(log_readers, "lasting_readers", lambda path: [])

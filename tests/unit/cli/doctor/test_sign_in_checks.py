@@ -26,7 +26,7 @@ def report(cli, folder):
 def test_provider_that_is_named_whole_is_well(report):
     """And so is none at all."""
     assert report() == ("ok", "none: people sign in by name and password")
-    assert report(**WHOLE) == ("ok", "people sign in by https://login.example.com too")
+    assert report(**WHOLE) == ("ok", "people can also sign in by https://login.example.com")
 
 
 @pytest.mark.parametrize("name", WHOLE)

@@ -37,7 +37,7 @@ def test_metrics_that_go_nowhere_are_a_warning(cli, folder):
     """Who says how often, and not where to, would wait for them for ever."""
     (folder / "mainspring.toml").write_text('[otel]\nmetrics_every = "1m"\n')
     found = checks(cli)["traces"]
-    assert (found["state"], found["text"]) == ("warning", "no metrics are sent: otel.endpoint names no collector")
+    assert (found["state"], found["text"]) == ("warning", "no metrics are sent: otel.endpoint is not set")
 
 
 def test_headers_must_be_there_and_travel_safely(cli, configured, monkeypatch):

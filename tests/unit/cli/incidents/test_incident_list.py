@@ -52,7 +52,7 @@ def test_list_states_what_is_wrong(cli, wrong):
 
 def test_empty_list_reports_that_nothing_is_wrong_only_where_status_does(cli, stage):
     """A failed run needs a decision before any watcher has looked."""
-    assert cli("incidents", "list").err == "Nothing is wrong.\n"
+    assert cli("incidents", "list").err == "No open incident.\n"
     stage.do(fail(stage.begin()))
     assert "1 failed run still needs a decision: mainspring failed list" in cli("incidents", "list").err
 
@@ -123,7 +123,7 @@ def test_acknowledged_for_a_time(cli, wrong):
     """It says until when; neither for ever nor back in time."""
     result = cli("incidents", "ack", "i_1", "--for", "2h")
     assert result.code == 0
-    assert "You look after i_1 until" in result.out
+    assert "Acknowledged i_1 until" in result.out
     assert cli("incidents", "show", "i_1", "--json").json["state"] == "acknowledged"
     wrong("i_2", Subject("order", IncidentKind.SILENCE))
     assert "30 days" in cli("incidents", "ack", "i_2", "--for", "60d").err
@@ -156,10 +156,10 @@ def test_show_states_what_is_missing_and_what_comes_next(cli, stage, wrong, unti
         "next_try_at": None if until is None else stage.now + until,
     }
     wrong("i_2", Subject("order", IncidentKind.SILENCE), facts=facts)
-    rows = {line[2:11].strip(): line for line in cli("incidents", "show", "i_2").out.splitlines()}
-    assert "last good" in rows
+    rows = {line[2:15].strip(): line for line in cli("incidents", "show", "i_2").out.splitlines()}
+    assert "last success" in rows
     assert "2 slots missed" in rows["impact"]
-    assert sentence in rows["next try"]
+    assert sentence in rows["next attempt"]
     assert not rows.keys() & facts.keys()
     assert cli("incidents", "show", "i_2", "--json").json["facts"].keys() == facts.keys()
 

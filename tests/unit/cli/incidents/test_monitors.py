@@ -108,8 +108,8 @@ def test_errors_that_come_back_are_counted(cli, stage):
 
 
 def test_show_reports_a_secret_that_is_due(cli, stage, monkeypatch):
-    """With the day on the project's clock; without a date there is nothing to judge."""
-    assert "nothing to judge" in cli("monitors", "show", "secret_due").err
+    """With the day on the project's clock; without a date there is nothing to evaluate."""
+    assert "nothing to evaluate" in cli("monitors", "show", "secret_due").err
     monkeypatch.setenv("MAINSPRING_SECRETS_DUE__GH_HOOK", "2001-01-31")
     out = cli("monitors", "show", "secret_due").out
     assert "gh_hook  wrong: the secret gh_hook was to be renewed by 2001-01-31 [notify]" in out
@@ -150,8 +150,8 @@ def test_settings_of_one_automation_are_displayed_and_obeyed(cli, stage, monkeyp
     assert "least = 6" in view.out
     assert "window = 2h" in view.out
     assert "sync  wrong" not in view.out
-    assert "settings of its own: [monitors.of]" in view.err
+    assert "has its own settings: [monitors.of]" in view.err
     assert "least = 5" in cli("monitors", "show", "fail_rate").out
     monkeypatch.setenv("MAINSPRING_MONITORS_OF__SYNK__TOO_FAST", "off")
     answer = cli("monitors", "list").err
-    assert "set for nobody: unknown automation 'synk'. Did you mean 'sync'?" in answer
+    assert "matches no automation: unknown automation 'synk'. Did you mean 'sync'?" in answer

@@ -68,7 +68,7 @@ def test_init_in_a_repository_keeps_its_files(cli, folder):
     (folder / "conftest.py").write_text("")
     result = cli("init")
     assert result.code == 0
-    assert ".gitignore was there and is kept; ours would hold: .mainspring/" in result.err
+    assert ".gitignore exists and was kept. Its template: .mainspring/" in result.err
     assert (folder / ".gitignore").read_text() == "mine\n"
     assert (folder / "automations" / "hello.py").exists()
     assert "mainspring add script" in cli("init").err
@@ -155,7 +155,7 @@ def test_add_states_what_it_cannot_write(cli, folder):
     (folder / "mainspring.toml").write_text(config)
     result = cli("add", "script", "x", "--", "true")
     assert result.code == 0
-    assert "add it to project.automations" in result.err
+    assert "is not in project.automations" in result.err
     assert (folder / "mainspring.toml").read_text() == config
 
 
@@ -164,7 +164,7 @@ def test_add_script_leaves_a_script_that_runs_and_states_what_to_type(cli, folde
     cli("init")
     result = cli("add", "script", "backup", "--cron", "0 3 * * *", "--", "./backup.sh")
     assert "starts every day at 03:00 (UTC)" in result.out
-    assert "backup.sh: written, ready to run" in result.out
+    assert "backup.sh: created, executable" in result.out
     (typed,) = [line.split("(")[0].split() for line in result.err.splitlines() if line.startswith("  mainspring run")]
     assert cli(*typed[1:]).code == 0
     assert cli("runs", "list", "--name", "backup", "--json").json[0]["state"] == "succeeded"

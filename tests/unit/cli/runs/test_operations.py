@@ -68,7 +68,7 @@ def test_filter_wants_a_yes_and_names_the_flag(cli, stage):
     assert result.code == 2
     assert "-y" in result.err
     assert {state(stage, run) for run in runs} == {RunState.QUEUED}
-    assert cli("runs", "cancel", "--state", "queued", "-y").out == "3 runs asked to stop.\n"
+    assert cli("runs", "cancel", "--state", "queued", "-y").out == "3 runs will be cancelled.\n"
     assert {state(stage, run) for run in runs} == {RunState.CANCELLED}
 
 
@@ -164,7 +164,7 @@ def test_signal_takes_json_from_words_file_and_refuses_the_rest(cli, stage, fold
     assert [fact.payload for fact in story(stage.store.reader, run).facts] == [b"[1,2]", b'{"n":1}']
     result = cli("runs", "signal", run, "go", "yes")
     assert result.code == 2
-    assert "quotes" in result.err
+    assert "Quote text twice" in result.err
     assert cli("runs", "signal", run, "go", "@none.json").code == 2
 
 

@@ -206,7 +206,7 @@ def test_restore_holds_until_all_is_decided(cli, store_path, folder):
     assert cli("db", "restore", "--decide", "done", "--run", runs[0], "-y").code == 0
     assert cli("db", "restore", "--decide", "cancel", "--name", "backup", "--dry-run").out.split() == runs[1:]
     assert cli("db", "restore", "--decide", "continue", "--state", "queued", "-y").code == 0
-    assert cli("db", "restore", "--release").out == "Released: the store goes on.\n"
+    assert cli("db", "restore", "--release").out == "The store is released.\n"
     stage = Stage(store_path)
     try:
         assert run_view(stage.store.reader, runs[0]).state is RunState.SUCCEEDED

@@ -202,11 +202,11 @@ def test_file_has_the_key_of_its_watcher(cli, project, stage) -> None:
     row = TriggerRow("inbox/files", "inbox", "files", trigger)
     stage.do(AnnounceDefinitions("code", (AutomationRow("inbox", "task", 1, "f", b"{}"),), (), (row,)))
     key = make_file_key("eu/a.csv", hashlib.sha256(b"x").hexdigest())
-    assert dry_run(cli, "inbox", "@in/eu/a.csv")["facts"]["key"] == f"{key}: it counts once, and was not seen yet"
+    assert dry_run(cli, "inbox", "@in/eu/a.csv")["facts"]["key"] == f"{key}: it counts once, and is new"
     stage.do(AcceptDelivery(id="d_1", trigger="inbox/files", key=key, body_hash="h", body=b"{}"))
     again = dry_run(cli, "inbox", "@in/eu/../eu/a.csv", code=9)
-    assert "it came already, as d_1" in again["facts"]["key"]
-    assert again["sentence"].startswith("it came already, as d_1: the same once more starts nothing.")
+    assert "it is a duplicate of d_1" in again["facts"]["key"]
+    assert again["sentence"].startswith("it is a duplicate of d_1, so it starts nothing.")
     (project / "a.csv").write_text("x")
     assert "pattern" in dry_run(cli, "inbox", "@a.csv", code=9)["sentence"]
 

@@ -49,7 +49,7 @@ def test_show_trigger_names_what_is_held_and_what_was_delivered(cli, shop) -> No
     result = cli("triggers", "show", "bot")
     assert result.code == 0
     assert "with the data as build" in result.out
-    assert "holds     1 delivery of '7', due" in result.out
+    assert "held      1 delivery of '7', due" in result.out
     assert "sender bad_signature; no" in result.out
     data = cli("triggers", "show", "bot/event", "--json").json
     assert data["held"][0]["number"] == 1

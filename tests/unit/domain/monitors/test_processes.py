@@ -22,7 +22,7 @@ from tests.unit.domain.monitors.monitor_inputs import (
     watched,
 )
 
-LOST, DEFINITION, SOURCE = IncidentKind.WORKER_LOST, IncidentKind.DEFINITION_LOST, IncidentKind.SOURCE_AWAY
+LOST, DEFINITION, SOURCE = IncidentKind.WORKER_LOST, IncidentKind.DEFINITION_LOST, IncidentKind.SOURCE_UNREACHABLE
 NEEDY = watched(cadences=(cadence(every="1h", next_slot_at=T0 + 9 * DAY),), announced_at=T0, served=1)
 
 

@@ -104,7 +104,9 @@ def test_doctor_names_what_loads_here_and_no_worker_has(cli, stage, folder):
     (folder / "scripts.toml").write_text('[script.fresh]\ncmd = "true"\n')
     (folder / "mainspring.toml").write_text('[project]\nautomations = ["scripts.toml"]\n')
     found = [check for check in cli("doctor", "--json").json if check["name"] == "loading"]
-    assert [(problem["state"], problem["text"]) for problem in found] == [("problem", "no live worker has fresh")]
+    assert [(problem["state"], problem["text"]) for problem in found] == [
+        ("problem", "no running worker has loaded fresh")
+    ]
     assert "mainspring down, then mainspring up" in found[0]["fix"]
 
 

@@ -109,7 +109,7 @@ def test_visitors_of_some_automations_reach_only_what_belongs_to_automations():
     """What is of no automation is marked so; a new noun has to be thought about here."""
     nouns = {route.path.split("/")[1] for route in ROUTES if not route.whole}
     assert nouns == {
-        *("runs", "logs", "questions", "automations", "bulk", "failed", "search", "standings", "schedule"),
+        *("runs", "logs", "questions", "automations", "bulk", "failed", "search", "schedule"),
         *("incidents", "alerts", "errors", "triggers", "deliveries", "now", "handover"),
     }
     assert BASE == "/api/v1"

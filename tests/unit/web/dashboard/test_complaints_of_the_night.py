@@ -205,7 +205,7 @@ async def test_hatchet_934_filters_that_are_not_on_the_screen(world):
 async def test_healthchecks_915_grace_time_missing_in_the_api(world):
     """Late is a state of its own in the API, on the page, and a filter of both; so is silent."""
     for state in ("late", "silent"):
-        assert (await api(world, f"/standings?state={state}"))["items"] == []
+        assert (await api(world, f"/automations/health?state={state}"))["items"] == []
         assert f">{state}</option>" in await world.get("/automations", state=state)
 
 

@@ -113,7 +113,7 @@ async def test_every_link_leads_somewhere(full, who):
     read, faults = await followed(full, who)
     assert faults == []
     reached = {item[0] for item in read}
-    expected = {page.path for page in PAGES if not page.whole or who != "payer"} - {"/undecided"}
+    expected = {page.path for page in PAGES if not page.whole or who != "payer"} - {"/restore"}
     if who == "payer":
         expected -= OF_THE_SHOP
     assert expected - reached == set()

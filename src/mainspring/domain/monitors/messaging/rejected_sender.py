@@ -28,7 +28,7 @@ def evaluate(facts: MonitorInputs, _: Tuning, now_at: int) -> Iterator[Evaluatio
                 " no delivery passed since",
                 hint=(
                     f"Was the secret changed at the sender, or here? mainspring triggers show {sender.trigger} shows the requests; "
-                    "docs/how-to/webhooks.md#secrets says how to rotate one"
+                    "mainspring docs show webhooks#secrets explains how to rotate one"
                 ),
                 fingerprint=sender.trigger,
             )

@@ -32,7 +32,7 @@ def evaluate(facts: MonitorInputs, tuning: UnreachableSourceTuning, now_at: int)
         because = f": {first.why}" if first.why else ""
         yield evaluate_automation(
             automation,
-            IncidentKind.SOURCE_AWAY,
+            IncidentKind.SOURCE_UNREACHABLE,
             metrics,
             first.since_at if unreachable_ms >= to_ms(tuning.away) else None,
             f"{first.trigger} has not reached its source for {format_span(unreachable_ms)}{because}",
@@ -43,7 +43,7 @@ def evaluate(facts: MonitorInputs, tuning: UnreachableSourceTuning, now_at: int)
 
 
 MONITOR = Monitor(
-    kind=IncidentKind.SOURCE_AWAY,
+    kind=IncidentKind.SOURCE_UNREACHABLE,
     line="A broker or folder cannot be reached.",
     rule="Wrong while one of its desks has been away for longest_ms or more.",
     tuning=UnreachableSourceTuning(),

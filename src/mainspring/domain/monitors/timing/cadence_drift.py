@@ -80,7 +80,7 @@ def _describe_drift(punctuality: Punctuality) -> str:
     declared = f"one each {format_span(punctuality.declared_ms)} as declared"
     if punctuality.effective_ms is None:
         return f"none of the last {punctuality.slots} slots was run, {declared}"
-    late = f", begun {format_span(punctuality.lag_ms)} late" if punctuality.lag_ms >= punctuality.declared_ms else ""
+    late = f", started {format_span(punctuality.lag_ms)} late" if punctuality.lag_ms >= punctuality.declared_ms else ""
     skipped = f"{punctuality.skipped} of {punctuality.slots} slots skipped"
     return f"one start each {format_span(punctuality.effective_ms)} in effect, {declared}: {skipped}{late}"
 

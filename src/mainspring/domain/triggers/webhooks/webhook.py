@@ -122,7 +122,8 @@ def read_verifier(value: Any) -> Verifier:
         verifier: Verifier = getattr(verify, kind)(*([secrets] if isinstance(secrets, str) else secrets), **options)
     except TypeError as error:
         raise OptionError(
-            f"a verifier cannot be made: {error}", hint="docs/how-to/webhooks.md has each of them."
+            f"a verifier cannot be made: {error}",
+            hint="The verifiers and their arguments: mainspring docs show webhooks",
         ) from None
     return verifier
 

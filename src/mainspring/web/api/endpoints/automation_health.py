@@ -44,8 +44,8 @@ _MOST_NODES = 60
 class AutomationHealthQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which automations: whose name holds this text; of this owner, team, tag ("nightly", or "team=data"); in one of these states.
 
-    `wrong` = those alone of which an incident is not resolved; `retired` = those too that were declared gone; `runs` = so many of the
-    newest runs of each are told.
+    `with_open_incident` = only those with an incident that is not resolved; `retired` = retired ones too; `runs` = how many of the newest
+    runs each line lists.
     """
 
     name: Word | None = None
@@ -53,7 +53,7 @@ class AutomationHealthQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown
     team: Word | None = None
     tag: Word | None = None
     state: tuple[AutomationState, ...] = ()
-    wrong: bool = False
+    with_open_incident: bool = False
     retired: bool = False
     runs: Annotated[int, msgspec.Meta(ge=0, le=SHOWN_RUNS)] = 0
 
@@ -269,11 +269,11 @@ def _list_lines(
 
 def _filter_views(call: ApiCall[AutomationHealthQuery, None], incidents: list[Incident]) -> Iterator[AutomationView]:
     query = call.query
-    failing = {incident.subject.automation for incident in incidents} if query.wrong else set()
+    failing = {incident.subject.automation for incident in incidents} if query.with_open_incident else set()
     for view in automations(call.site.reader):
         if not call.visitor.may_see(view.name) or (query.cursor is not None and view.name <= query.cursor):
             continue
-        if query.wrong and view.name not in failing:
+        if query.with_open_incident and view.name not in failing:
             continue
         if query.name is not None and query.name not in view.name:
             continue
@@ -292,13 +292,23 @@ def _matches(view: AutomationView, query: AutomationHealthQuery) -> bool:
 
 
 ROUTES = (
-    get_route("standings.listed", "/standings", list_health, Page[AutomationLine], query=AutomationHealthQuery),
-    get_route("standings.standing", "/automations/{automation}/standing", show_health, AutomationHealth),
-    get_route("standings.graph", "/automations/{automation}/graph", show_neighbours, Neighbours),
-    get_route("standings.paths", "/automations/{automation}/paths", show_paths, RunPaths),
-    get_route("standings.trust", "/automations/{automation}/trust", show_trust, Trust),
     get_route(
-        "standings.figures", "/automations/{automation}/figures", show_hourly_stats, HourlyStats, query=HourlyStatsQuery
+        "automation_health.listed",
+        "/automations/health",
+        list_health,
+        Page[AutomationLine],
+        query=AutomationHealthQuery,
     ),
-    get_route("standings.due", "/automations/{automation}/due", show_due_times, DueTimesDetail, query=DueQuery),
+    get_route("automation_health.shown", "/automations/{automation}/health", show_health, AutomationHealth),
+    get_route("automation_health.graph", "/automations/{automation}/graph", show_neighbours, Neighbours),
+    get_route("automation_health.paths", "/automations/{automation}/paths", show_paths, RunPaths),
+    get_route("automation_health.trust", "/automations/{automation}/trust", show_trust, Trust),
+    get_route(
+        "automation_health.figures",
+        "/automations/{automation}/figures",
+        show_hourly_stats,
+        HourlyStats,
+        query=HourlyStatsQuery,
+    ),
+    get_route("automation_health.due", "/automations/{automation}/due", show_due_times, DueTimesDetail, query=DueQuery),
 )

@@ -87,11 +87,11 @@ def _select_runs(call: ApiCall[None, DecideRequest]) -> list[str]:
 
 
 ROUTES = (
-    get_route("undecided.listed", "/undecided", list_undecided, Page[RunView], query=ListQuery, whole=True),
-    get_route("undecided.lost", "/undecided/lost", list_lost_interval, LostInterval, whole=True),
+    get_route("restore.listed", "/restore/runs", list_undecided, Page[RunView], query=ListQuery, whole=True),
+    get_route("restore.lost", "/restore/lost", list_lost_interval, LostInterval, whole=True),
     post_route(
-        "undecided.decide",
-        "/undecided/decide",
+        "restore.decide",
+        "/restore/decide",
         decide_runs,
         DecideRequest,
         BulkResponse,
@@ -99,9 +99,9 @@ ROUTES = (
         within_s=_WITHIN_S,
     ),
     ApiRoute(
-        id="undecided.release",
+        id="restore.release",
         method="POST",
-        path="/undecided/release",
+        path="/restore/release",
         role=Role.ADMIN,
         handler=release_store,
         request_type=OperationRequest,

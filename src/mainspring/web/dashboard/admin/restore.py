@@ -1,4 +1,4 @@
-"""`/undecided`: after a restore, decide on each run that was unfinished then, and release the store."""
+"""`/restore`: after a restore, decide on each run that was unfinished then, and release the store."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -77,8 +77,8 @@ _DECISION_WORDS = {
 
 PAGES = (
     PageRoute(
-        path="/undecided",
-        template="undecided.html",
+        path="/restore",
+        template="restore.html",
         show=show,
         rows=rows,
         tables={"changes": rows_of_changes},

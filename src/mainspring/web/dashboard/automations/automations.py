@@ -55,7 +55,9 @@ def show(call: ApiCall[AutomationHealthQuery, Form | None]) -> PageView:
         "states": list(AutomationState),
         "calm": CALM_STATES,
         "query": query,
-        "filtered": any((query.name, query.owner, query.team, query.tag, query.state, query.wrong, query.cursor)),
+        "filtered": any(
+            (query.name, query.owner, query.team, query.tag, query.state, query.with_open_incident, query.cursor)
+        ),
     }
     return PageView("Automations", values)
 

@@ -44,7 +44,7 @@ def test_schedule_that_starts_late_is_reported() -> None:
     """By a whole period: a line of runs grows, and no slot is skipped."""
     assert found(KIND, facts(x=served(), y=served(lag_ms=MINUTE - 1)), T0) == []
     assert found(KIND, facts(x=served(), y=served(lag_ms=MINUTE)), T0)[0].text.endswith(
-        "0 of 30 slots skipped, begun 1m late"
+        "0 of 30 slots skipped, started 1m late"
     )
 
 

@@ -20,26 +20,26 @@ def runs(world):
 @pytest.mark.asyncio
 async def test_each_run_is_decided_and_the_store_goes_on(world, runs):
     """Not before; a dry run counts; only an admin lets it go on."""
-    assert {delivery["id"] for delivery in (await world.get("/undecided"))["items"]} == set(runs)
-    assert (await world.ask("POST", "/undecided/release", json={})).status_code == 409
-    answer = await world.post("/undecided/decide", decision="done", runs=runs[:1], reason="it was paid")
+    assert {delivery["id"] for delivery in (await world.get("/restore/runs"))["items"]} == set(runs)
+    assert (await world.ask("POST", "/restore/release", json={})).status_code == 409
+    answer = await world.post("/restore/decide", decision="done", runs=runs[:1], reason="it was paid")
     assert (answer["count"], answer["done"]) == (1, 1)
-    answer = await world.post("/undecided/decide", decision="cancel", all=True, dry_run=True)
+    answer = await world.post("/restore/decide", decision="cancel", all=True, dry_run=True)
     assert (answer["count"], answer["done"]) == (2, 0)
-    await world.post("/undecided/decide", decision="continue", automation="pay", state="queued")
-    assert (await world.get("/undecided"))["items"] == []
-    assert (await world.ask("POST", "/undecided/release", who="olga", json={})).status_code == 403
-    await world.post("/undecided/release")
-    assert (await world.ask("POST", "/undecided/decide", json={"decision": "done", "runs": runs})).status_code == 409
+    await world.post("/restore/decide", decision="continue", automation="pay", state="queued")
+    assert (await world.get("/restore/runs"))["items"] == []
+    assert (await world.ask("POST", "/restore/release", who="olga", json={})).status_code == 403
+    await world.post("/restore/release")
+    assert (await world.ask("POST", "/restore/decide", json={"decision": "done", "runs": runs})).status_code == 409
 
 
 @pytest.mark.asyncio
 async def test_runs_must_be_named(world, runs):
     """All of them too; and not in two ways."""
     for body in ({}, {"runs": runs, "all": True}):
-        answer = await world.ask("POST", "/undecided/decide", json={"decision": "cancel", **body})
+        answer = await world.ask("POST", "/restore/decide", json={"decision": "cancel", **body})
         assert answer.status_code == 422
-    assert len((await world.get("/undecided"))["items"]) == 3
+    assert len((await world.get("/restore/runs"))["items"]) == 3
 
 
 @pytest.mark.asyncio
@@ -53,7 +53,7 @@ async def test_held_runs_are_listed(world, runs):
         AnnounceDefinitions("code", (AutomationRow("pay", "task", 1, "f", b'{"kind":"task","name":"pay"}'),), (row,))
     )
     world.store.apply(MakeSlot("nightly", 1, 2, SlotVerdict.LOST.value))
-    found = await world.get("/undecided/lost")
+    found = await world.get("/restore/lost")
     (slot,) = found["slots"]
     assert slot == {"schedule": "nightly", "automation": "pay", "slot_at": "1970-01-01T00:00:00.001Z"}
     assert [change["verb"] for change in found["changes"]] == ["pause"]
@@ -63,4 +63,4 @@ async def test_held_runs_are_listed(world, runs):
 async def test_store_that_is_not_held_has_nothing_to_decide(world):
     """Its unfinished runs are its own."""
     world.begin()
-    assert (await world.get("/undecided"))["items"] == []
+    assert (await world.get("/restore/runs"))["items"] == []

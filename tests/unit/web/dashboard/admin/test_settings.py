@@ -110,21 +110,21 @@ async def test_refused_message_is_sent_again_or_discarded(world, shop):
 @pytest.mark.asyncio
 async def test_restored_store_is_decided_and_goes_on(world):
     """One run, then all that are left, then an admin lets it go on; a store that is not held says so."""
-    assert "not held" in await world.get("/undecided")
+    assert "not held" in await world.get("/restore")
     runs = [world.begin() for _ in range(3)]
     world.store.apply(SetMeta(RESTORED_AT, str(world.clock.now())))
     world.store.apply(SetMeta(HOLD_KEY, "1"))
-    assert 'href="/undecided"' in await world.get("/settings")
-    text = await world.get("/undecided", who="olga")
+    assert 'href="/restore"' in await world.get("/settings")
+    text = await world.get("/restore", who="olga")
     assert all(run in text for run in runs)
-    assert (await world.submit("/undecided", "decide", run=runs[0], decision="perhaps")).status_code == 409
-    answer = await world.submit("/undecided", "decide", run=runs[0], decision="done")
+    assert (await world.submit("/restore", "decide", run=runs[0], decision="perhaps")).status_code == 409
+    answer = await world.submit("/restore", "decide", run=runs[0], decision="done")
     assert printed_text(answer.text) == f"Done: mark_done run {runs[0]}."
-    answer = await world.submit("/undecided", "decide", decision="continue")
+    answer = await world.submit("/restore", "decide", decision="continue")
     assert printed_text(answer.text) == "Done: continue 2 runs."
-    assert await world.visible_to("Every run is decided", "/undecided", "ana", "olga") == [True, True]
-    assert await world.visible_to("Let it go on", "/undecided", "ana", "olga") == [True, False]
-    answer = await world.submit("/undecided", "release")
+    assert await world.visible_to("Every run is decided", "/restore", "ana", "olga") == [True, True]
+    assert await world.visible_to("Let it go on", "/restore", "ana", "olga") == [True, False]
+    answer = await world.submit("/restore", "release")
     assert printed_text(answer.text) == "Done: release store held."
 
 
@@ -134,13 +134,13 @@ async def test_changes_after_the_backup_are_listed_and_exported(world):
     change = {"at": 60_000, "actor": "cli:ann@host", "verb": "pause", "subject": "schedule:pay", "reason": None}
     world.store.apply(SetMeta(RESTORED_AT, str(world.clock.now())))
     browser = await world.browser()
-    assert "Changed after the backup" not in await world.get("/undecided")
-    assert (await browser.get("/undecided?as=json&of=changes")).json() == []
+    assert "Changed after the backup" not in await world.get("/restore")
+    assert (await browser.get("/restore?as=json&of=changes")).json() == []
     world.store.apply(SetMeta(LOST_CHANGES, json.dumps([change])))
-    text = await world.get("/undecided")
+    text = await world.get("/restore")
     assert "pause schedule:pay" in text
     assert 'aria-label="changes as CSV"' in text
-    (row,) = (await browser.get("/undecided?as=json&of=changes")).json()
+    (row,) = (await browser.get("/restore?as=json&of=changes")).json()
     assert (row["actor"], row["verb"], row["subject"]) == ("cli:ann@host", "pause", "schedule:pay")
 
 

@@ -50,10 +50,10 @@ async def test_list_states_what_is_wrong_with_each(world):
     )
     assert "learning" not in text.split('/a/pay"')[1].split("</tr>")[0]
     assert "too slow</a> <span" in text  # and that it is paused: it stands so whatever else is wrong
-    only = await world.get("/automations", wrong="true")
+    only = await world.get("/automations", with_open_incident="true")
     assert "/a/pay" in only
     assert "/a/tidy" not in only
-    assert 'name="wrong" value="true" checked' in only
+    assert 'name="with_open_incident" value="true" checked' in only
     head = (await world.get("/a/pay")).partition('<div class="head">')[2].partition("</div>")[0]
     assert "permanent error" in head
     rows = json.loads(await world.get("/automations?as=json"))

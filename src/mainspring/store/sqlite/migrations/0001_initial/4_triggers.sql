@@ -1,4 +1,4 @@
--- What starts runs: schedules, and triggers with their deliveries (docs/adr/0007-what-arrives-is-a-delivery.md). At the end the outbox.
+-- What starts runs: schedules, and triggers with their deliveries (docs/adr/0007-incoming-facts-are-deliveries.md). At the end the outbox.
 
 -- Schedules, as the workers announced them.
 create table schedules (
