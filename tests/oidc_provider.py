@@ -92,7 +92,7 @@ class OidcProvider:
         self.metadata: dict[str, object] = {}
         self.forgery: str | None = None
         self.key = key_of("ES256", "first")
-        self.shown_key: Any = None
+        self.published_key: Any = None
         self.away: set[str] = set()
         self.requests: list[str] = []
         self.status = 200
@@ -104,7 +104,7 @@ class OidcProvider:
             def do_GET(self) -> None:
                 outer.answer_to(
                     self,
-                    public(outer.shown_key or outer.key)
+                    public(outer.published_key or outer.key)
                     if self.path == "/keys"
                     else json.dumps(outer.described()).encode(),
                 )

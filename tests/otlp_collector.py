@@ -83,8 +83,10 @@ class OtlpCollector:
         if self.status == 200:
             self.bodies.append(body)
             if headers["path"].endswith("/v1/metrics"):
-                for told in ExportMetricsServiceRequest.FromString(body).resource_metrics:
-                    self.metrics = {metric.name: metric for scope in told.scope_metrics for metric in scope.metrics}
+                for resource_group in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+                    self.metrics = {
+                        metric.name: metric for scope in resource_group.scope_metrics for metric in scope.metrics
+                    }
                 return
             for group in ExportTraceServiceRequest.FromString(body).resource_spans:
                 resource = _values(group.resource.attributes)

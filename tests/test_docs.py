@@ -168,14 +168,14 @@ def test_monitor_page_explains_every_monitor():
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
     assert list(sections) == [kind.value for kind in (*MONITORS, *FIXED_MONITORS)]
     defaults = {path: format_default(value) for path, value, _ in Settings().describe() if path.startswith("monitors.")}
-    told = {}
+    documented = {}
     for kind, monitor in (MONITORS | FIXED_MONITORS).items():
         body = sections[kind.value]
         assert monitor.line in body
         assert f"*Verdict:* {format_rule(monitor.rule)}\n" in body
         rows = re.findall(r"^\| `(\w+)` \| `(\S+)` \|", body, re.MULTILINE)
-        told |= {f"monitors.{kind.value}.{name}": default for name, default in rows}
-    assert told == defaults
+        documented |= {f"monitors.{kind.value}.{name}": default for name, default in rows}
+    assert documented == defaults
 
 
 def test_api_page_is_made_of_the_table():

@@ -11,7 +11,9 @@ from scripts import release_check
 
 ROOT = Path(__file__).resolve().parents[1]
 CLEAN = {"dependencies": [{"name": "click", "version": "8.1", "vulns": []}]}
-WRONG = {"dependencies": [{"name": "click", "version": "8.1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["8.2"]}]}]}
+VULNERABLE = {
+    "dependencies": [{"name": "click", "version": "8.1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["8.2"]}]}]
+}
 
 
 def answering(stdout="", stderr="", code=0):
@@ -22,7 +24,7 @@ def answering(stdout="", stderr="", code=0):
 @pytest.mark.parametrize("strict", [False, True])
 def test_known_vulnerability_is_a_finding(strict):
     """With its package, its id and the version that has it no more, in each list."""
-    found = release_check.audit(answering(json.dumps(WRONG), code=1), strict=strict)
+    found = release_check.audit(answering(json.dumps(VULNERABLE), code=1), strict=strict)
     assert found == [f"{name}.txt: click 8.1 has PYSEC-1 (fixed in: 8.2)" for name in release_check.LISTS]
     assert release_check.audit(answering(json.dumps(CLEAN)), strict=strict) == []
 

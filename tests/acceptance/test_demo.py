@@ -123,7 +123,7 @@ def test_demo_without_a_terminal_ends_by_itself_with_nothing_lost(tmp_path: Path
 
 
 @ms.workflow
-async def asks_how_to_count(run: ms.Run) -> str:
+async def count_by_question(run: ms.Run) -> str:
     return await run.ask("How?", choices=[LEAVE_OUT, COUNT], within="60s", otherwise=LEAVE_OUT)
 
 
@@ -135,7 +135,7 @@ def test_choice_typed_at_the_prompt_is_the_answer(tmp_path, monkeypatch, capsys,
     async def play() -> str:
         app = ms.App(tmp_path / "state.db")
         async with app.running():
-            handle = await app.start(asks_how_to_count)
+            handle = await app.start(count_by_question)
             while not await question.is_open(app, handle):
                 await asyncio.sleep(0)
             os.write(writer, b"x\n")

@@ -106,10 +106,10 @@ def test_demo_in_a_terminal_ends_on_its_dashboard_and_stays_up(tmp_path: Path, e
             page.locator('[data-live="on"]').wait_for()
             for cause in ("unknown", "cut off", "not UTF-8"):
                 page.locator("main", has_text=cause).first.wait_for()
-            wrong = BROKEN[0]
+            broken = BROKEN[0]
             page.goto(f"{address}/runs?state=failed&name=take_in_file")
-            page.locator("main tr", has_text=wrong).locator('a[href^="/r/"]').first.click()
-            page.locator("h1", has_text=wrong).wait_for()
+            page.locator("main tr", has_text=broken).locator('a[href^="/r/"]').first.click()
+            page.locator("h1", has_text=broken).wait_for()
             run = page.url.partition("/r/")[2]
             for name, path in (
                 ("now", "/"),
@@ -121,7 +121,7 @@ def test_demo_in_a_terminal_ends_on_its_dashboard_and_stays_up(tmp_path: Path, e
             ):
                 picture(browser, address, state, name, path)
             picture(browser, address, state, "phone", f"/r/{run}", height=740, width=360)
-            file = out / "inbox" / wrong
+            file = out / "inbox" / broken
             file.write_bytes(file.read_bytes().replace(b"tail_number", b"tailnum", 1))
             page.get_by_role("button", name="Retry from the failed step").click()
             page.locator("main .state.good", has_text="succeeded").first.wait_for()

@@ -36,7 +36,7 @@ with Registry() as COUNTERS:
         return got
 
     @ms.workflow
-    async def hear(run: ms.Run, total: int, got: list[int] | None = None) -> list[int]:
+    async def receive_all(run: ms.Run, total: int, got: list[int] | None = None) -> list[int]:
         """The same of signals, of two names at once: what comes beside the one that is waited for first must not be lost."""
         got = list(got or [])
         while len(got) < total:
@@ -72,7 +72,7 @@ async def test_signals_sent_while_a_run_restarts_count_once_each(place, settings
     """To the id of the first run, all the time; the handle follows too."""
     total = 30
     async with World(place).engine(COUNTERS, settings) as engine:
-        handle = await engine.start(hear, total)
+        handle = await engine.start(receive_all, total)
 
         async def send(name, some):
             for number in some:

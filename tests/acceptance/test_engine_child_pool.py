@@ -58,11 +58,11 @@ async def test_explain_displays_the_queue_for_a_child_process(tmp_path):
     with Registry() as registry:
 
         @ms.workflow
-        async def one(run: ms.Run) -> str:
+        async def once(run: ms.Run) -> str:
             return await run.options(timeout="60s").step(engine_steps.wait_for_file, str(there))
 
     async with World(tmp_path).engine(registry, WorkerOptions(), processes=1) as engine:
-        first, second, third = [await engine.start(one) for _ in range(3)]
+        first, second, third = [await engine.start(once) for _ in range(3)]
         sentence = await engine.when(lambda: sentences(engine, third.id), lambda found: "number 2 of 2" in found)
         assert "Step wait_for_file waits for a child process of its worker: the only child process is busy" in sentence
         assert "worker.processes" in sentence

@@ -121,12 +121,12 @@ async def test_attempt_that_runs_while_the_clock_is_put_back_gets_its_start_mark
             await asyncio.Event().wait()
 
         @ms.workflow
-        async def acts(run: ms.Run) -> None:
+        async def operate(run: ms.Run) -> None:
             await run.step(act)
 
     clock = SettableClock()
     async with World(tmp_path, clock).engine(registry, settings) as engine:
-        for automation in (act, acts):
+        for automation in (act, operate):
             started.clear()
             handle = await engine.start(automation)
             await started.wait()

@@ -285,13 +285,13 @@ async def test_children_questions_and_checkpoints_wait_for_the_codec(place):
         def fails(number: int) -> int:
             raise ms.Permanent("no such customer")
 
-        def keeps(number: int) -> int:
+        def store_number(number: int) -> int:
             ms.checkpoint({"number": number})
             return number
 
         @ms.workflow
         async def ship(run: ms.Run, number: int) -> int:
-            return await run.step(keeps, number)
+            return await run.step(store_number, number)
 
         @ms.workflow
         async def order(run: ms.Run) -> int:

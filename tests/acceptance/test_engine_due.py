@@ -19,10 +19,10 @@ def _program() -> tuple[Registry, Any]:
     with Registry() as registry:
 
         @ms.workflow
-        async def one(run: ms.Run) -> int:
+        async def once(run: ms.Run) -> int:
             return 1
 
-    return registry, one
+    return registry, once
 
 
 async def test_a_start_for_later_made_by_the_working_process_itself_is_begun_when_it_is_due(tmp_path):
@@ -42,13 +42,13 @@ async def test_a_retry_for_later_made_by_the_working_process_itself_is_begun_whe
     with Registry() as registry:
 
         @ms.workflow
-        async def one(run: ms.Run) -> int:
+        async def once(run: ms.Run) -> int:
             if failing:
                 raise ms.Permanent("not yet")
             return 1
 
     async with World(tmp_path).engine(registry) as engine:
-        handle = await engine.start(one)
+        handle = await engine.start(once)
         await engine.until(handle, RunState.FAILED)
         failing.clear()
         due_at = engine.app.clock.now() + 700

@@ -132,11 +132,11 @@ async def test_sealed_lines_are_read_with_the_codec_only(tmp_path):
     with Registry() as registry:
 
         @ms.task
-        def says() -> None:
+        def print_line() -> None:
             ms.log.info("a word in confidence")
 
     async with World(tmp_path).engine(registry, codec=codec) as engine:
-        run = await engine.start(says)
+        run = await engine.start(print_line)
         await run.result()
         (part,) = parts_of(engine.working.store.reader, run.id)
         (line,) = lines(engine, run, Sealing(codec))
@@ -150,12 +150,12 @@ async def test_no_lines_are_kept_when_logs_are_off(tmp_path):
     with Registry() as registry:
 
         @ms.task
-        def says() -> bool:
+        def print_line() -> bool:
             ms.log.info("unheard")
             return sys.stdout is stdout
 
     async with World(tmp_path).engine(registry, WorkerOptions(max_lines=0)) as engine:
-        run = await engine.start(says)
+        run = await engine.start(print_line)
         assert await run.result() is True
         assert lines(engine, run) == []
 

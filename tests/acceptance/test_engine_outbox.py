@@ -201,7 +201,7 @@ async def test_step_in_doubt_and_step_given_up_send_nothing(place):
             await asyncio.sleep(3600)
 
         @ms.workflow
-        async def gives_up(run: ms.Run) -> None:
+        async def abandon(run: ms.Run) -> None:
             with_time = run.options(timeout=timedelta(hours=1)).step(slow)
             try:
                 await asyncio.wait_for(with_time, 0.2)
@@ -209,7 +209,7 @@ async def test_step_in_doubt_and_step_given_up_send_nothing(place):
                 await run.options(delivery="at_most_once").step(doubtful)
 
     async with World(place).engine(registry, **NO_SENDER) as engine:
-        run = await engine.start(gives_up)
+        run = await engine.start(abandon)
         await engine.until(run, RunState.NEEDS_ATTENTION)
         assert started.is_set()
         assert sent(engine, run) == []

@@ -489,7 +489,7 @@ async def test_nothing_is_lost_between_any_two_commits(world, seen):
 
             @ms.on.event("asked", filter=lambda event: True)
             @ms.task
-            def asked(n: int, m: int = 0) -> None:
+            def called(n: int, m: int = 0) -> None:
                 seen.append(("asked", n))
 
         return registry

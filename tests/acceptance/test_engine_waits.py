@@ -83,11 +83,11 @@ async def test_event_counts_once_per_run(tmp_path, settings):
             return [(await run.event("e")).n, (await run.event("e")).n]
 
         @ms.workflow
-        async def one(run: ms.Run) -> int:
+        async def once(run: ms.Run) -> int:
             return (await run.event("e")).n
 
     async with World(tmp_path).engine(registry, settings) as engine:
-        a, b = await engine.start(two), await engine.start(one)
+        a, b = await engine.start(two), await engine.start(once)
         await engine.until(a, RunState.WAITING)
         await engine.until(b, RunState.WAITING)
         await engine.app.publish("e", {"n": 1})

@@ -45,9 +45,9 @@ def test_readme_commands_work_as_written_the_kill_included(user: NewUser) -> Non
     assert output.count("charging order 7") == 1, "a step that had finished ran again after kill -9"
     (order,) = user.ask("mainspring --store orders.db runs list")
     assert (order["state"], order["steps"]) == ("succeeded", 2)
-    shown_run = user.ask(f"mainspring --store orders.db runs show {order['id'][-6:]}")
-    assert shown_run["claim"] == 2, "one process began it, another one ended it"
-    assert shown_run["result"] == "shipped after payment of order 7"
+    run_page = user.ask(f"mainspring --store orders.db runs show {order['id'][-6:]}")
+    assert run_page["claim"] == 2, "one process began it, another one ended it"
+    assert run_page["result"] == "shipped after payment of order 7"
     runs = user.ask("mainspring runs list --limit 50")
     ended = {(run["automation"], run["state"]) for run in runs}
     assert {("order-demo", "succeeded"), ("backup", "succeeded"), ("sync", "succeeded")} <= ended

@@ -28,12 +28,12 @@ def browser() -> Iterator[Browser]:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A project in which something failed, something asks, something waits, and much is hostile."""
     with site(tmp_path_factory.mktemp("shop")) as found:
-        failed, asking_run, waiting = found.run("order"), found.run("ask"), found.run("long")
+        failed, question_run, waiting = found.run("order"), found.run("ask"), found.run("long")
         for text in PAYLOADS:
             found.api("POST", "automations/say/runs", input={"text": text})
         found.api("POST", "events", name="go", data={"text": PAYLOADS[0]})
         found.until_state(failed, "failed")
-        found.until_state(asking_run, "waiting")
+        found.until_state(question_run, "waiting")
         found.until_state(waiting, "waiting", "running")
         found.project.until(lambda: list(found.project.states().values()).count("failed") == len(PAYLOADS) + 1)
         found.names = names_of(found, failed)
@@ -94,22 +94,22 @@ def test_no_text_from_outside_becomes_a_script(browser: Browser, shop: Site) -> 
 def test_every_page_can_be_used_by_everybody(browser: Browser, shop: Site) -> None:
     """Axe finds nothing serious, by day and by night; and at the width of a phone no page has to be moved sideways."""
     page = page_of(browser, shop, width=360, height=740)
-    wrong = []
+    errors = []
     for path in paths(shop).values():
         page.emulate_media(color_scheme="light")
         page.goto(shop.address + path)
         found = Axe().run(page).response["violations"]
         page.emulate_media(color_scheme="dark")  # nothing but the colours is another one
         found += Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
-        wrong += [
+        errors += [
             (path, violation["id"], [node["html"][:120] for node in violation["nodes"][:3]])
             for violation in found
             if violation["impact"] in ("serious", "critical")
         ]
         wide = page.evaluate("document.scrollingElement.scrollWidth")
         if wide > 360:
-            wrong.append((path, "too wide", wide))
-    assert wrong == []
+            errors.append((path, "too wide", wide))
+    assert errors == []
     page.close()
 
 

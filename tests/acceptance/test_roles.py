@@ -267,9 +267,9 @@ def test_one_supervisor_keeps_a_role_of_a_machine(file_site: Site) -> None:
     second = site.run("up", "--role", "scheduler,worker")
     assert second.returncode == 8
     assert "keeps its worker" in second.stderr
-    wrong = site.run("up", "--role", "sheduler")
-    assert wrong.returncode in (2, 3)
-    assert "Did you mean 'scheduler'?" in wrong.stderr
+    refused = site.run("up", "--role", "sheduler")
+    assert refused.returncode in (2, 3)
+    assert "Did you mean 'scheduler'?" in refused.stderr
 
 
 def test_occupied_port_stops_no_other_process(file_site: Site) -> None:

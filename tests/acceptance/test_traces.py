@@ -84,12 +84,12 @@ def test_run_that_is_killed_and_resumed_is_one_trace(project: Project, collector
     assert {span.parent for span in steps} == {order.id}
     assert len({span.id for span in collector.spans}) == len(collector.spans), "each is told once"
 
-    (gate_span,) = [span for span in steps if span.name == "gate"]
+    (lock_span,) = [span for span in steps if span.name == "gate"]
     tries = sorted((span["attempt"], span.is_error) for span in collector.named("gate attempt"))
     assert tries[0] == (1, True)
-    assert tries[-1] == (gate_span["attempt"], False)
-    assert {span.parent for span in collector.named("gate attempt")} == {gate_span.id}
-    assert gate_span.start_ns <= min(span.start_ns for span in collector.named("gate attempt"))
+    assert tries[-1] == (lock_span["attempt"], False)
+    assert {span.parent for span in collector.named("gate attempt")} == {lock_span.id}
+    assert lock_span.start_ns <= min(span.start_ns for span in collector.named("gate attempt"))
     assert all(span.start_ns <= span.end_ns for span in collector.spans)
 
     (child_span,) = [span for span in steps if span["kind"] == "child"]

@@ -462,7 +462,7 @@ def is_alive(pid):
         return False
 
 
-def dies_soon(pid):
+def exits_shortly(pid):
     """Whether a process that was killed ends: the kernel may need a moment on a busy machine, a survivor would sleep on."""
     until = time.monotonic() + 30
     while is_alive(pid) and time.monotonic() < until:
@@ -480,7 +480,7 @@ def test_peer_prefect_15760_timed_out_sync_step_is_dead_within_a_second(tmp_path
             await asyncio.sleep(0.005)
         end = await ended
         assert end.timed_out
-        assert dies_soon(int(file.read_text()))
+        assert exits_shortly(int(file.read_text()))
         assert bench.reports(AbandonReport) == []
 
     using("process", scenario)
@@ -496,7 +496,7 @@ def test_f21_step_that_ignores_signals_dies_with_its_grandchildren(tmp_path):
         assert end.timed_out
         assert end.took_us < 50_000_000, "they would have slept for a minute"
         for pid in map(int, file.read_text().split()):
-            assert dies_soon(pid)
+            assert exits_shortly(pid)
 
     using("process", scenario)
 
@@ -599,7 +599,7 @@ def test_closing_kills_children_without_a_word(isolate, tmp_path):
         while not file.exists() or not file.read_text():
             await asyncio.sleep(0.005)
         bench.attempts.close()
-        assert dies_soon(int(file.read_text()))
+        assert exits_shortly(int(file.read_text()))
         await asyncio.sleep(0)
         assert not ended.done()
 

@@ -107,18 +107,18 @@ class Site:
         groups: dict[str, int] = dict(store.reader.read_text("select automation, number from error_groups"))
         incidents = store.reader.read_text("select id, automation, state, opened, number from incidents")
         store.close()
-        wrong = [] if groups == FAILURES else [f"failures are counted as {groups}"]
+        errors = [] if groups == FAILURES else [f"failures are counted as {groups}"]
         if sorted(incident[1:] for incident in incidents) != [
             (name, "open", 1, n) for name, n in sorted(FAILURES.items())
         ]:
-            wrong.append(f"incidents are {incidents}")
+            errors.append(f"incidents are {incidents}")
         notified = Counter(message["data"]["key"] for message in self.receiver.messages)
         if notified != {f"mainspring:{id}:1": 1 for id, *_ in incidents}:
-            wrong.append(f"the webhook was told {notified}")
+            errors.append(f"the webhook was told {notified}")
         displayed = Counter(name for text in self.slack.visible_messages for name in FAILURES if name in text)
         if displayed != dict.fromkeys(FAILURES, 1) or len(self.slack.threads) != len(FAILURES):
-            wrong.append(f"Slack shows {self.slack.messages}")
-        return wrong
+            errors.append(f"Slack shows {self.slack.messages}")
+        return errors
 
     def close(self) -> None:
         self.receiver.close()

@@ -101,27 +101,27 @@ class Place:
         """Return what is not as it must be once the scheduler is through."""
         top = self.started_at - self.started_at % HOUR
         expected = [top - n * HOUR for n in (3, 2, 1, 0)]
-        wrong: list[str] = []
+        errors: list[str] = []
         for name in ("each", "newest", "last", "none"):
             slots = self.rows(f"select slot_at, verdict, run from slots where schedule = '{name}' order by slot_at")
             # an interval begins at once, unless what is late is not made up for
             if [at for at, *_ in slots] != expected[name == "none" :]:
-                wrong.append(f"{name} has slots {slots}")
+                errors.append(f"{name} has slots {slots}")
             runs = {run for (run,) in self.rows(f"select id from runs where automation = '{name}'")}
             if runs != {run for *_, run in slots if run is not None}:
-                wrong.append(f"{name} has runs {runs} and slots {slots}")
+                errors.append(f"{name} has runs {runs} and slots {slots}")
             (next_at,) = self.rows(f"select next_slot_at from schedules where name = '{name}'")[0]
             if next_at != top + HOUR:
-                wrong.append(f"{name} goes on at {next_at}")
+                errors.append(f"{name} goes on at {next_at}")
             made = {"each": 4, "newest": 4, "last": 1, "none": 0}[name]
             if len(runs) != made and not (name == "none" and self.started_at - top <= 60_000):
-                wrong.append(f"{name} has {len(runs)} runs")
+                errors.append(f"{name} has {len(runs)} runs")
         states = [state for (state,) in self.rows("select state from runs where automation = 'newest' order by seq")]
         if states[:-1] != ["cancelled"] * 3:
-            wrong.append(f"runs that were replaced are {states}")
+            errors.append(f"runs that were replaced are {states}")
         now = self.store.clock.now()
-        wrong += [f"not accounted for: {slot}" for slot in unaccounted(OperationReads(self.store.reader), 0, now, now)]
-        return wrong
+        errors += [f"not accounted for: {slot}" for slot in unaccounted(OperationReads(self.store.reader), 0, now, now)]
+        return errors
 
     def close(self) -> None:
         self.store.close()

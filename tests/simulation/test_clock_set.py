@@ -114,7 +114,7 @@ class ClockWorld(World):
         if wait_s is None:
             self.started_at.setdefault(name, now)
         elif now - self.started_at[name] < wait_s - 0.001:
-            self.wrong.append(f"timer {name} of {wait_s} s ended after {now - self.started_at[name]:.3f} s")
+            self.errors.append(f"timer {name} of {wait_s} s ended after {now - self.started_at[name]:.3f} s")
         else:
             self.hits["timer ended"] += 1
 
@@ -128,7 +128,7 @@ def test_clock_that_is_set_under_load_loses_and_doubles_nothing(store):
     for seed in seeds:
         world = simulate(seed, store=store, kind=ClockWorld)
         hits += world.hits
-        assert not world.wrong, f"seed {seed}: {world.wrong[:10]}"
+        assert not world.errors, f"seed {seed}: {world.errors[:10]}"
     assert min(hits["clock was set"], hits["timer ended"]) > 0
 
 
@@ -166,11 +166,11 @@ def test_slots_come_once_although_the_clock_is_set(store, monkeypatch):
     asyncio.set_event_loop(world.loop)
     try:
         world.loop.run_until_complete(world.live())
-        wrong, slots = faults_of(world), world.reader.read_text("select count(*) from slots")[0][0]
+        faults, slots = faults_of(world), world.reader.read_text("select count(*) from slots")[0][0]
     finally:
         world.close()
         asyncio.set_event_loop(None)
         shutil.rmtree(folder, ignore_errors=True)
-    assert not wrong, wrong[:10]
+    assert not faults, faults[:10]
     assert slots > 100
     assert world.hits["set clock"] > 3

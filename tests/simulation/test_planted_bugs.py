@@ -312,7 +312,7 @@ def found_within(seeds: int, live: Callable[[int], Any], at: int = 0) -> int | N
     """Return the first seed that shows something wrong, or breaks; `at` is lived before the others."""
     for seed in (at, *range(seeds)):
         try:
-            if live(seed).wrong:
+            if live(seed).errors:
                 return seed
         except (TypeError, NameError, AttributeError):
             raise  # the plant does not fit the code any more: that proves nothing

@@ -45,11 +45,11 @@ class Life:
         self.dice = random.Random(seed)
         self.vfs = PowerVFS()
         self.acked: list[tuple[int, str, int]] = []
-        self.wrong: list[object] = []
+        self.errors: list[object] = []
         self._idle = threading.Event()
         self._open = 0
         self.store = SqliteStore(
-            folder / "s.db", clock=SystemClock(), deliver=self._deliver, on_fatal=self.wrong.append
+            folder / "s.db", clock=SystemClock(), deliver=self._deliver, on_fatal=self.errors.append
         )
 
     def watch_mark(self, patch):
@@ -75,7 +75,7 @@ class Life:
 
         def answered(at, result):
             if isinstance(result, Refused | Exception):
-                self.wrong.append(result)
+                self.errors.append(result)
             self.acked.append((at, run, rank))
 
         self._open += 1
@@ -147,7 +147,7 @@ def life():
         lived.vfs.unregister()
         apsw.set_default_vfs("unix")
         shutil.rmtree(folder)
-    assert not lived.wrong
+    assert not lived.errors
     return lived
 
 

@@ -207,7 +207,7 @@ class Days:
 
 def faults_of(world: Days) -> list[str]:
     """Return what is not as it must be."""
-    wrong: list[str] = []
+    errors: list[str] = []
     now = world.clock.now()
     runs = Counter(world.reader.read_text("select schedule, slot_at, id from runs"))
     by_slot = Counter((schedule, slot_at) for schedule, slot_at, _ in runs)
@@ -217,15 +217,15 @@ def faults_of(world: Days) -> list[str]:
         rows = {at: (verdict, run) for at, verdict, run in world.reader.read_text(text, (plan.name,))}
         started_at = plan.low_water_at - (1 if plan.low_water_at in rows else 0)
         expected = set(schedule.slots_between(started_at, now - 60_000, 10**6))
-        wrong += [f"{plan.name}: no row for {at}" for at in sorted(expected - rows.keys())]
-        wrong += [f"{plan.name}: {at} is no slot" for at in sorted(rows.keys() - expected) if at < now - 60_000]
+        errors += [f"{plan.name}: no row for {at}" for at in sorted(expected - rows.keys())]
+        errors += [f"{plan.name}: {at} is no slot" for at in sorted(rows.keys() - expected) if at < now - 60_000]
         for at, (verdict, run) in rows.items():
             made = by_slot[plan.name, at]
             if (made, verdict) not in ((1, "run"), (0, "missed")) or (made and (plan.name, at, run) not in runs):
-                wrong.append(f"{plan.name}: slot {at} is {verdict} and has {made} runs")
+                errors.append(f"{plan.name}: slot {at} is {verdict} and has {made} runs")
             if verdict == "missed" and SCHEDULES[plan.name].get("misfire", "all") == "all":
-                wrong.append(f"{plan.name}: slot {at} was to be made up for")
-    return wrong
+                errors.append(f"{plan.name}: slot {at} was to be made up for")
+    return errors
 
 
 @pytest.mark.slow
@@ -241,12 +241,12 @@ def test_two_schedulers_make_each_slot_of_thirty_days_once(store, seed, monkeypa
     asyncio.set_event_loop(world.loop)
     try:
         world.loop.run_until_complete(world.live())
-        wrong, slots = faults_of(world), world.reader.read_text("select count(*) from slots")[0][0]
+        faults, slots = faults_of(world), world.reader.read_text("select count(*) from slots")[0][0]
     finally:
         world.close()
         asyncio.set_event_loop(None)
         shutil.rmtree(folder, ignore_errors=True)
     print(f"seed {seed}: {slots} slots; {dict(sorted(world.hits.items()))}")
-    assert not wrong, f"seed {seed}: {wrong[:10]}"
+    assert not faults, f"seed {seed}: {faults[:10]}"
     assert slots > DAYS[store] * (48 + 24 + 24 + 8) * 0.95
     assert not EXPECTED - world.hits.keys()

@@ -66,8 +66,8 @@ def lived(seeds: range, store: str) -> tuple[int, Counter[str]]:
             return done, hits
         world = simulate(seed, store=store)
         hits += world.hits
-        if world.wrong:
-            errors = "\n  ".join(world.wrong[:10])
+        if world.errors:
+            errors = "\n  ".join(world.errors[:10])
             pytest.fail(
                 f"seed {seed}:\n  {errors}\nrepeat it: SEED={seed} python -m pytest tests/simulation -k 'one_seed and {store}'",
                 pytrace=False,
@@ -100,7 +100,7 @@ def test_every_run_ends_as_it_must_whatever_fails_meanwhile(store, chunk, record
 def test_one_seed(store):
     """The seed of the environment, by itself."""
     world = simulate(int(os.environ["SEED"]), store=store)
-    assert not world.wrong
+    assert not world.errors
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ class Truth:
         self.hits = hits
         self._rows = rows
         self.on_death: Callable[[DeclareSessionDead], None] = lambda command: None
-        self.wrong: list[str] = []
+        self.errors: list[str] = []
         self.commits = 0
         self._outcomes: dict[tuple[str, str, int], tuple[int, int]] = {}
         self.ended: dict[str, tuple[int, str]] = {}
@@ -54,7 +54,7 @@ class Truth:
         self.commits += 1
         for command, result in zip(commands, results, strict=True):
             if isinstance(result, Exception):
-                self.wrong.append(f"a command cannot be executed: {command!r}: {result!r}")
+                self.errors.append(f"a command cannot be executed: {command!r}: {result!r}")
             elif isinstance(command, SaveOutcome) and isinstance(result, CommandDone):
                 self._outcome(command)
             elif isinstance(command, SaveAttempt) and isinstance(result, CommandDone):
@@ -75,9 +75,9 @@ class Truth:
         if any(isinstance(command, ClaimRuns) for command in commands):
             for queue, running in self._rows(_RUNNING):
                 if running > LIMITS.get(queue, running):
-                    self.wrong.append(f"{running} runs of queue {queue} run at a time")
+                    self.errors.append(f"{running} runs of queue {queue} run at a time")
             for partition, held in self._rows(_PARTITIONS):
-                self.wrong.append(f"{held} runs of partition {partition} were begun and have not ended")
+                self.errors.append(f"{held} runs of partition {partition} were begun and have not ended")
 
     def _reopened(self, command: ReopenRun) -> None:
         """A person continued a run: what had failed is done again, what had succeeded is not, and it may end again."""
@@ -94,7 +94,7 @@ class Truth:
         for ident, generation, rank, kind, state in rows:
             new = (run, rank) not in self._superseded and not undone
             if new and state == OutcomeState.SUCCEEDED and kind in _EFFECTS:
-                self.wrong.append(
+                self.errors.append(
                     f"{ident} of {run} had succeeded and is done again because another request had failed"
                 )
             self._superseded.add((run, rank))
@@ -114,7 +114,7 @@ class Truth:
             and command.kind not in (OutcomeKind.CANCEL, OutcomeKind.DEADLINE)
         ):
             if command.ident not in self.effects.given.get(command.run, ()):
-                self.wrong.append(f"two outcomes of {key}: rank and claim {was}, then {(command.rank, command.claim)}")
+                self.errors.append(f"two outcomes of {key}: rank and claim {was}, then {(command.rank, command.claim)}")
             self._outcomes[key] = (command.rank, command.claim)
         if command.state is OutcomeState.SUCCEEDED:
             self._of_its_attempt(command)
@@ -124,13 +124,13 @@ class Truth:
     def _of_its_attempt(self, command: SaveOutcome) -> None:
         """What an attempt returned counts for that attempt alone, and not once it was given up."""
         if (command.run, command.ident, command.generation, command.attempt) in self._given_up:
-            self.wrong.append(
+            self.errors.append(
                 f"attempt {command.attempt} of {command.ident} in {command.run} succeeded after it had failed"
             )
         if command.name == "deaf" and command.output is not None:
             own = msgspec.json.decode(command.output)[1]
             if own != command.attempt:
-                self.wrong.append(f"attempt {own} of {command.ident} in {command.run} was taken for {command.attempt}")
+                self.errors.append(f"attempt {own} of {command.ident} in {command.run} was taken for {command.attempt}")
 
     def _end(self, command: FinishRun) -> None:
         if (command.run, command.claim) in self._finished:  # sent again, maybe after a person continued the run
@@ -138,7 +138,7 @@ class Truth:
         self._finished.add((command.run, command.claim))
         was = self.ended.setdefault(command.run, (command.claim, command.state.value))
         if was != (command.claim, command.state.value):
-            self.wrong.append(f"run {command.run} ended twice: {was}, then {command.claim} {command.state}")
+            self.errors.append(f"run {command.run} ended twice: {was}, then {command.claim} {command.state}")
 
     def _claimed(self, result: ClaimedRuns, *, again: bool) -> None:
         for run in result.runs:
@@ -148,7 +148,7 @@ class Truth:
                 self.started.setdefault(seq, len(self.started))
             before = self._claims.get(run.id, 0)
             if run.claim < before or (run.claim == before and not again):
-                self.wrong.append(f"claim {run.claim} of {run.id} was given after claim {before}")
+                self.errors.append(f"claim {run.claim} of {run.id} was given after claim {before}")
             self._claims[run.id] = run.claim
             if run.id in self.ended:
-                self.wrong.append(f"run {run.id} was claimed after its end")
+                self.errors.append(f"run {run.id} was claimed after its end")

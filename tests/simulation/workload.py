@@ -76,9 +76,9 @@ with Registry() as REGISTRY:
         if (
             done < effects.saved[key] and not NODE.get().declared_dead
         ):  # a zombie knows only what it had loaded, and can save nothing
-            effects.wrong.append(f"checkpoint {effects.saved[key]} of {key} was committed, {done} came back")
+            effects.errors.append(f"checkpoint {effects.saved[key]} of {key} was committed, {done} came back")
         if done > effects.started[key]:
-            effects.wrong.append(f"checkpoint {done} came back, but {key} never came to save it: it is another key's")
+            effects.errors.append(f"checkpoint {done} came back, but {key} never came to save it: it is another key's")
         for number in range(done + 1, 4):
             await NODE.get().sleep(0.2)
             effects.started[key] = max(effects.started[key], number)
@@ -109,7 +109,7 @@ with Registry() as REGISTRY:
                 node.world.hits["late result"] += 1
                 with contextlib.suppress(AttemptClosed):
                     await checkpoint("late")
-                    effects.wrong.append(f"a checkpoint of a given-up attempt of {key} was taken")
+                    effects.errors.append(f"a checkpoint of a given-up attempt of {key} was taken")
         effects.happens(key)
         return [name, own]
 

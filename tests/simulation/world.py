@@ -60,7 +60,7 @@ class World:
         self.reader = self.store.reader
         self.wrap = wrap or (lambda database: database)
         self.hits: Counter[str] = Counter()
-        self.wrong: list[str] = []
+        self.errors: list[str] = []
         self.effects = Effects()
         self.truth = Truth(self.effects, self.hits, self.rows)
         self.truth.on_death = self._was_declared_dead
@@ -109,7 +109,7 @@ class World:
             for node in [*self.nodes, self.client]:
                 node._end()
             self._close()
-        self.wrong += self.truth.wrong + self.effects.check()
+        self.errors += self.truth.errors + self.effects.check()
 
     def _close(self) -> None:
         tasks = asyncio.all_tasks(self.loop)
@@ -141,8 +141,8 @@ class World:
             await asyncio.sleep(0.5)
             self._be_the_person()
         if not ended:
-            self.wrong.append(f"not ended in time: {self._unfinished()}")
-        self.wrong += invariants.check(self)
+            self.errors.append(f"not ended in time: {self._unfinished()}")
+        self.errors += invariants.check(self)
 
     # -- runs and what comes for them ----------------------------------------------------------------------------------
 
@@ -212,7 +212,7 @@ class World:
 
         def started(result: Any) -> None:
             if not isinstance(result, StartAnswer) or result.run != started_run.id:
-                self.wrong.append(f"start of {started_run.id} was answered {result!r}")
+                self.errors.append(f"start of {started_run.id} was answered {result!r}")
             started_run.acked = True
 
         self.client_submit(command, started)
@@ -244,7 +244,7 @@ class World:
         doubt = "select id, failed_ident, reason from runs where state = 'needs_attention'"
         for run, ident, reason in self.rows(doubt):
             if reason != "in_doubt":
-                self.wrong.append(f"run {run} needs attention: {reason} at {ident}")
+                self.errors.append(f"run {run} needs attention: {reason} at {ident}")
                 continue
             self.hits["step in doubt"] += 1
             started_run = self.runs.get(run)
@@ -322,7 +322,7 @@ class World:
                 node.declared_dead = True
                 self.hits["buried for its silence"] += 1
                 if node is self.client or (node.is_awake and not node.lease_is_over):
-                    self.wrong.append(f"{node} was buried for its silence while it took itself for alive")
+                    self.errors.append(f"{node} was buried for its silence while it took itself for alive")
 
     def replace(self, node: Node) -> None:
         """Start another process in place of one that ended by itself."""

@@ -70,7 +70,7 @@ def test_fail_over_to_a_synchronous_standby_loses_and_doubles_nothing(pair: Pair
         fleet.call("auto", "pause", "tick")  # else its next run is open while the verdict is read
         fleet.until(lambda: not verdict.unfinished(fleet))
         assert load.errors == []
-        assert verdict.wrongs(fleet, load.acknowledged) == []
+        assert verdict.list_errors(fleet, load.acknowledged) == []
         assert all(machine.processes() for machine in machines)
     finally:
         if load is not None:

@@ -243,9 +243,9 @@ def test_fleet_under_faults_loses_doubles_and_strands_nothing(torture: Torture) 
     torture.fleet.call("auto", "pause", "tick")  # else its next run is open while the verdict is read
     torture.fleet.until(lambda: not verdict.unfinished(torture.fleet), within=WITHIN_S)
     duration_s = time.monotonic() - started
-    wrong = verdict.wrongs(torture.fleet, load.acknowledged)
-    print(verdict.report(torture.fleet, wrong, torture.reached, torture.longest(), raged=raged, duration_s=duration_s))
+    errors = verdict.list_errors(torture.fleet, load.acknowledged)
+    print(verdict.report(torture.fleet, errors, torture.reached, torture.longest(), raged=raged, duration_s=duration_s))
     assert load.errors == []
-    assert wrong == []
+    assert errors == []
     assert torture.reached.total() >= FEWEST_A_MINUTE * MINUTES, "too few faults in this time"
     assert set(torture.reached) == {fault.__name__ for fault in torture.faults()}, "a fault was not reached"

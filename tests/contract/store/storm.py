@@ -36,7 +36,7 @@ class Books:
         self.tokens: dict[str, list[int]] = defaultdict(list)
         self.runs: list[str] = []
         self.slots: list[int] = []
-        self.wrong: list[str] = []
+        self.errors: list[str] = []
         self.groups = self.sent_again = 0
 
     def __enter__(self) -> Self:
@@ -52,11 +52,11 @@ class Books:
         if run.queue in LIMITS:
             self.running[run.queue][run.id] = session
             if len(self.running[run.queue]) > LIMITS[run.queue]:
-                self.wrong.append(f"too many run in {run.queue}: {sorted(self.running[run.queue])}")
+                self.errors.append(f"too many run in {run.queue}: {sorted(self.running[run.queue])}")
         if partition is not None:
             self.holding[partition].add(run.id)
             if len(self.holding[partition]) > 1:
-                self.wrong.append(f"two hold {partition}: {sorted(self.holding[partition])}")
+                self.errors.append(f"two hold {partition}: {sorted(self.holding[partition])}")
 
     def pauses(self, run: Any) -> None:
         self.running[run.queue].pop(run.id, None)
@@ -133,14 +133,14 @@ class Actor:
 
     def act(self) -> None:
         commands: list[Any] = []
-        messages: list[Callable[[Any], None]] = []
+        callbacks: list[Callable[[Any], None]] = []
         for _ in range(self.rng.choice((1, 1, 2, 4))):
             kind = self.rng.choice(THEMES[self.theme])
-            for command, tell in kind(self):
+            for command, callback in kind(self):
                 commands.append(command)
-                messages.append(tell)
+                callbacks.append(callback)
         if commands:
-            for callback, result in zip(messages, self.send(commands), strict=True):
+            for callback, result in zip(callbacks, self.send(commands), strict=True):
                 callback(result)
 
     def name(self, prefix: str) -> str:

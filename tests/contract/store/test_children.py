@@ -19,7 +19,7 @@ def child(store, parent, ident="c#1", rank=2, policy="cancel", **options):
 
 def claimed(store, run):
     """Claim until this run is taken."""
-    return next(begun_run for begun_run in store.claim().runs if begun_run.id == run)
+    return next(started_run for started_run in store.claim().runs if started_run.id == run)
 
 
 def again_from(store, parent, ident):

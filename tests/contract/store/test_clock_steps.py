@@ -288,7 +288,7 @@ def test_silence_is_noticed_in_its_time_although_the_clock_was_put_back(site, cl
 
 
 def open_kinds(site):
-    return {kind for _, kind, state in site.wrong() if state is IncidentState.OPEN}
+    return {kind for _, kind, state in site.open_subjects() if state is IncidentState.OPEN}
 
 
 def test_pause_and_start_that_were_requested_while_the_clock_was_ahead_are_listed(store, clock):
@@ -307,9 +307,9 @@ def test_pause_and_start_that_were_requested_while_the_clock_was_ahead_are_liste
     assert report_clock(store.reader, clock.at, "UTC").notes == []
 
 
-def regressions(site, wrong=True):
+def regressions(site, is_open=True):
     """Return the incidents of a clock that was put back."""
-    found = site.store.read("incidents", wrong=wrong)
+    found = site.store.read("incidents", wrong=is_open)
     return [incident for incident in found if incident.subject.kind is IncidentKind.CLOCK_REGRESSION]
 
 

@@ -65,7 +65,7 @@ def test_a_storm_loses_doubles_and_blocks_nothing(new_database, clock, theme, se
         prepare(open_process())
         books = storm(open_process, theme, seed, actors=ACTORS, groups=GROUPS)
         last = open_process()
-        assert books.wrong == []
+        assert books.errors == []
         lost = {name: last.reader.read_text(text) for name, text in LOST.items()}
         # A run that was continued asks again for what it had asked for, and is told then.
         lost[NOT_NOTIFIED] = [row for row in lost[NOT_NOTIFIED] if row[0] not in books.reopened]

@@ -84,7 +84,7 @@ class Site:
         self.store.do(RecordHeartbeat())
         return self.watch.look()
 
-    def wrong(self):
+    def open_subjects(self):
         return [
             (incident.subject.automation, incident.subject.kind, incident.state)
             for incident in self.store.read("incidents")
@@ -139,7 +139,7 @@ def test_failure_is_over_when_it_succeeds_again(site):
     site.store.clock.forward(1_000)
     site.succeed()
     site.evaluate()
-    assert site.wrong() == []
+    assert site.open_subjects() == []
     assert site.notices() == [(NotificationEvent.OPENED, "ops"), (NotificationEvent.RESOLVED, "ops")]
 
 
@@ -154,7 +154,9 @@ def test_same_failure_again_is_the_same_incident(site):
     assert (incident.number, len(site.notices())) == (4, 1)
     site.fail(reason=FailureReason.RETRIES_EXHAUSTED)
     site.evaluate()
-    assert {IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED} <= {kind for _, kind, _ in site.wrong()}
+    assert {IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED} <= {
+        kind for _, kind, _ in site.open_subjects()
+    }
 
 
 def test_hundreds_of_causes_at_once_are_all_reported(site):
@@ -176,10 +178,10 @@ def test_run_that_needs_a_person_is_open_until_one_decided(site):
     site.store.clock.forward(1_000)
     site.succeed()
     site.evaluate()
-    assert site.wrong() == [("a", IncidentKind.NEEDS_ATTENTION, IncidentState.OPEN)]
+    assert site.open_subjects() == [("a", IncidentKind.NEEDS_ATTENTION, IncidentState.OPEN)]
     site.store.do(audited(ReopenRun(run.id)))
     site.evaluate(1_000)
-    assert site.wrong() == []
+    assert site.open_subjects() == []
 
 
 def test_silence_is_one_incident_until_a_success(site):
@@ -188,14 +190,14 @@ def test_silence_is_one_incident_until_a_success(site):
     site.succeed()
     assert site.evaluate(HOUR) == 0
     site.evaluate(HOUR + 60_000)
-    assert (("a", IncidentKind.SILENCE, IncidentState.OPEN)) in site.wrong()
+    assert (("a", IncidentKind.SILENCE, IncidentState.OPEN)) in site.open_subjects()
     site.evaluate(HOUR)
     silent = [incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.SILENCE]
     assert len(silent) == 1
     site.store.clock.forward(1_000)
     site.succeed()
     site.evaluate()
-    assert IncidentKind.SILENCE not in {kind for _, kind, _ in site.wrong()}
+    assert IncidentKind.SILENCE not in {kind for _, kind, _ in site.open_subjects()}
 
 
 @pytest.mark.parametrize("act", [PauseAutomation("a", None, "ann", "holiday"), RetireAutomation("a")])
@@ -204,10 +206,10 @@ def test_paused_or_retired_automation_is_not_missed(site, act):
     site.announce("a", silence="2h")
     site.succeed()
     site.evaluate(3 * HOUR)
-    assert ("a", IncidentKind.SILENCE, IncidentState.OPEN) in site.wrong()
+    assert ("a", IncidentKind.SILENCE, IncidentState.OPEN) in site.open_subjects()
     site.store.do(audited(act))
     site.evaluate(1_000)
-    assert IncidentKind.SILENCE not in {kind for _, kind, _ in site.wrong()}
+    assert IncidentKind.SILENCE not in {kind for _, kind, _ in site.open_subjects()}
 
 
 def test_many_of_one_cause_are_reported_as_one(site):
@@ -227,7 +229,7 @@ def test_many_of_one_cause_are_reported_as_one(site):
         site.succeed(name)
     site.evaluate()
     site.evaluate(1_000)
-    assert site.wrong() == []
+    assert site.open_subjects() == []
 
 
 def test_dead_scheduler_is_reported_and_not_what_follows(site):
@@ -446,7 +448,7 @@ def test_clock_that_was_ahead_does_not_mute_what_is_open(site):
     ]
     site.succeed()
     site.evaluate(1)
-    assert [state for _, kind, state in site.wrong() if kind is IncidentKind.PERMANENT_ERROR] == []
+    assert [state for _, kind, state in site.open_subjects() if kind is IncidentKind.PERMANENT_ERROR] == []
 
 
 def test_incident_states_what_is_missing_and_what_comes_next(site):

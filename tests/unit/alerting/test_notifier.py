@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mainspring.alerting import notifier as notifying
 from mainspring.alerting.notifier import Notifier
 from mainspring.alerting.notifiers.base import ChannelFault
 from mainspring.alerting.notifiers.slack import SlackLink
@@ -291,7 +290,7 @@ async def test_digest_is_one_notice():
 async def test_slow_channel_holds_no_other_and_no_end(monkeypatch):
     """One that does not answer is left when the time is over; the others are told meanwhile, its alert stays and may have been shown."""
     store, ops, mail = Alerts(), Link(), Link()
-    monkeypatch.setattr(notifying, "_ENDS_WITHIN_S", 0.05)
+    monkeypatch.setattr("mainspring.alerting.notifier._ENDS_WITHIN_S", 0.05)
     ops.blocker.clear()
     store.add("ops")
     store.add("mail")

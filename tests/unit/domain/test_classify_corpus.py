@@ -88,12 +88,12 @@ def test_corpus_is_large_and_has_every_sort(classified_cases):
 
 def test_classifier_is_right_about_what_libraries_raise(classified_cases):
     """At least 95 of 100 get the kind that a person gave them."""
-    wrong = [
+    errors = [
         f"{classified.case.name}: {classified.verdict.kind}, not {classified.case.kind}"
         for classified in classified_cases
         if classified.verdict.kind is not classified.case.kind
     ]
-    assert len(wrong) <= 0.05 * len(classified_cases), wrong
+    assert len(errors) <= 0.05 * len(classified_cases), errors
 
 
 def test_classifier_never_tries_a_refused_log_in_or_value_again(classified_cases):

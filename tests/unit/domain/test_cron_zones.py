@@ -40,7 +40,7 @@ class ZoneComparison:
     def __init__(self) -> None:
         self.lines = [(text, Line(text)) for text in LINES]
         self.decisions = 0
-        self.wrong: list[str] = []
+        self.errors: list[str] = []
         self._known: dict[tuple[tuple[int, int, int], str], list[int]] = {}
 
     def compare(self, zone: ZoneInfo, change: Change) -> None:
@@ -56,7 +56,7 @@ class ZoneComparison:
                 self.decisions += 1
                 after = found is None or found >= last * 60_000
                 if not (after if expected is None else found == expected * 1_000):
-                    self.wrong.append(f"{zone.key}: {text!r} about {change!r}: {found} instead of {expected}")
+                    self.errors.append(f"{zone.key}: {text!r} about {change!r}: {found} instead of {expected}")
                     break
                 if found is None:
                     break
@@ -86,7 +86,7 @@ def test_peer_temporal_8205_slots_about_each_change_of_clocks_are_those_of_the_r
         for change in changes_of(zone, FIRST, LAST):
             comparison.compare(zone, change)
             changes += 1
-            assert not comparison.wrong, comparison.wrong[:10]
+            assert not comparison.errors, comparison.errors[:10]
             if comparison.decisions >= MINIMUM and time.monotonic() > until:
                 break
         done += 1
@@ -100,10 +100,10 @@ def test_peer_temporal_8205_slots_about_each_change_of_clocks_are_those_of_the_r
 def test_a_wrong_rule_is_found():
     """Where a time that comes twice would run twice, or one that is missing not at all, the comparison says so."""
     zone = ZoneInfo("Europe/Berlin")
-    for wrong, text in (("counts_elapsed", "30 2 * * *"), ("hour_is_star", "30 2 * * *")):
+    for invalid, text in (("counts_elapsed", "30 2 * * *"), ("hour_is_star", "30 2 * * *")):
         comparison = ZoneComparison()
         comparison.lines = [(text, Line(text))]
-        setattr(comparison.lines[0][1], wrong, True)
+        setattr(comparison.lines[0][1], invalid, True)
         for change in changes_of(zone, date(2026, 1, 1), date(2027, 1, 1)):
             comparison.compare(zone, change)
-        assert comparison.wrong
+        assert comparison.errors

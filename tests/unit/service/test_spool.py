@@ -10,8 +10,7 @@ import pytest
 
 from mainspring.domain.errors import StoreError, StoreUnavailableError
 from mainspring.domain.states import RunState
-from mainspring.service import spool as module
-from mainspring.service.spool import Spool
+from mainspring.service.spool import Spool, _find_fault
 from mainspring.store.commands.exec_runs import RecordExecRun
 from mainspring.store.commands.results import Refused, StartAnswer
 from mainspring.store.commands.runs import RunKey
@@ -68,7 +67,7 @@ def test_failed_write_leaves_nothing(spool: Spool, monkeypatch: pytest.MonkeyPat
 
 def test_number_of_records_is_bounded(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that is away for months does not fill the disk."""
-    monkeypatch.setattr(module, "MOST_RECORDS", 2)
+    monkeypatch.setattr("mainspring.service.spool.MOST_RECORDS", 2)
     spool.write(record("r_1"), None)
     spool.write(record("r_2"), None)
     with pytest.raises(StoreError, match="2 records"):
@@ -211,4 +210,4 @@ def test_fix_of_a_spool_that_cannot_be_read_gives_it_to_the_owner_of_its_folder(
     spool.mkdir()
     os.chown(tmp_path, folder_of, folder_of)
     os.chown(spool, spool_of, spool_of)
-    assert module._find_fault(spool).fix == fix.format(spool=spool)
+    assert _find_fault(spool).fix == fix.format(spool=spool)

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from mainspring.domain.errors import FencedError, StoreFullError, StoreUnavailableError
-from mainspring.store import committer as committer_module
 from mainspring.store.base import CommitChanges, CommitReport, SideFileFullError, StoreBrokenError
-from mainspring.store.committer import Committer
+from mainspring.store.committer import GROUP_LIMIT, Committer
 
 TIMEOUT_S = 60.0
 
@@ -97,11 +96,11 @@ def test_committer_limits_the_size_of_a_group(start):
     committer = start(database)
     committer.submit("first", print)
     assert database.entered.wait(TIMEOUT_S)
-    for n in range(committer_module.GROUP_LIMIT + 1):
+    for n in range(GROUP_LIMIT + 1):
         committer.submit(n, print)
     database.blocker.set()
     committer.stop()
-    assert [len(commands) for commands, _ in database.calls] == [1, committer_module.GROUP_LIMIT, 1]
+    assert [len(commands) for commands, _ in database.calls] == [1, GROUP_LIMIT, 1]
 
 
 def test_committer_submits_an_unknown_commit_again_with_the_same_list(start):
@@ -116,7 +115,7 @@ def test_committer_submits_an_unknown_commit_again_with_the_same_list(start):
 
 def test_committer_holds_everything_while_the_disk_is_full(start, monkeypatch):
     """A full disk fails nobody: it is tried until there is space, then all goes on by itself."""
-    monkeypatch.setattr(committer_module, "_FULL_PAUSE", 0.01)
+    monkeypatch.setattr("mainspring.store.committer._FULL_PAUSE", 0.01)
     full = StoreFullError("the disk of the store is full")
     database, answers = ScriptedDatabase(full, full, full, None), []
     committer = start(database, on_trouble=answers.append)
@@ -136,7 +135,7 @@ def test_committer_holds_everything_while_the_disk_is_full(start, monkeypatch):
 )
 def test_committer_with_a_timeout_answers_when_it_ends(start, monkeypatch, faults, answers):
     """Who waits for an answer gets one; it says that nothing was done only where that is certain."""
-    monkeypatch.setattr(committer_module, "_FULL_PAUSE", 0.01)
+    monkeypatch.setattr("mainspring.store.committer._FULL_PAUSE", 0.01)
     kind, words = answers
     database = ScriptedDatabase(*faults, *[StoreFullError("full")] * 1_000)
     committer = start(database, patience=0.1)
@@ -148,7 +147,7 @@ def test_committer_with_a_timeout_answers_when_it_ends(start, monkeypatch, fault
 
 def test_hurried_committer_blocks_no_one(start, monkeypatch):
     """A process that ends waits for no disk: what is on its way is tried a little longer, then refused."""
-    monkeypatch.setattr(committer_module, "_LAST_TRIES_FOR", 0.05)
+    monkeypatch.setattr("mainspring.store.committer._LAST_TRIES_FOR", 0.05)
     database = ScriptedDatabase(*[StoreFullError("full")] * 1_000)
     committer = start(database)
     refused: list[BaseException] = []
@@ -258,7 +257,7 @@ def test_committer_drains_before_it_stops_and_refuses_afterwards(start):
 
 def test_committer_gives_up_an_unavailable_store_only_while_stopping(start, monkeypatch):
     """Stopping ends although the store stays away; the waiting caller learns that the outcome is unknown."""
-    monkeypatch.setattr(committer_module, "_LAST_TRIES_FOR", 0.05)
+    monkeypatch.setattr("mainspring.store.committer._LAST_TRIES_FOR", 0.05)
 
     class Away(ScriptedDatabase):
         def commit(self, commands, *, again=False):

@@ -106,7 +106,7 @@ async def test_codec_that_fails_requests_no_filter_again_each_second(bench, capl
     assert bench.states() == ["received"] * 3
     assert len(caplog.messages) == 1
     assert "codec 'moody' could not seal" in caplog.text
-    codec.is_away = False
+    codec.is_unreachable = False
     bench.clock.at += 5_000
     await asyncio.wait_for(worker.enough.wait(), 10)
     assert bench.states() == ["started"] * 3

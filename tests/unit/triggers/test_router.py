@@ -254,7 +254,7 @@ def test_codec_that_fails_for_a_while_costs_no_delivery(sealed, caplog):
     assert bench.states("c/runs") == ["held", "held"]
     waiting = ["a/event", "b/event", "c/runs", "later/event", "now/event"]
     assert sorted(line.split(" for ")[1].split()[0] for line in caplog.messages) == waiting
-    codec.is_away = False
+    codec.is_unreachable = False
     bench.loop.pass_time(12_000)
     assert bench.states("now/event") == ["started"]
     assert bench.states("later/event") == ["started"]
@@ -266,13 +266,13 @@ def test_second_outage_is_reported_as_the_first_was(sealed, caplog):
     bench, codec = sealed
     bench.announce(("now/event", on_event()))
     for outage in (1, 2):
-        codec.is_away = True
+        codec.is_unreachable = True
         bench.publish()
         bench.poll()
         bench.loop.pass_time(60_000)
         assert bench.states("now/event").count("received") == 1
         assert len(caplog.messages) == outage
-        codec.is_away = False
+        codec.is_unreachable = False
         bench.loop.pass_time(12_000)
         assert bench.states("now/event") == ["started"] * outage
 
@@ -280,16 +280,16 @@ def test_second_outage_is_reported_as_the_first_was(sealed, caplog):
 def test_codec_that_fails_when_a_held_one_is_due_leaves_it_held(sealed):
     """It was held while the codec worked; its time comes while it does not."""
     bench, codec = sealed
-    codec.is_away = False
+    codec.is_unreachable = False
     bench.announce(("later/event", on_event(pace=FlowControl(debounce=1_000))))
     bench.publish()
     bench.poll()
     assert bench.states() == ["held"]
-    codec.is_away = True
+    codec.is_unreachable = True
     before = bench.polls
     bench.loop.pass_time(4_000)
     assert bench.states() == ["held"]
     assert bench.polls - before <= 8
-    codec.is_away = False
+    codec.is_unreachable = False
     bench.loop.pass_time(12_000)
     assert bench.states() == ["started"]

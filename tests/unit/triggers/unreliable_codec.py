@@ -5,10 +5,10 @@ class Moody:
     """A codec that fails for as long as it is told to: the service that has its key is away."""
 
     id = "moody"
-    is_away = True
+    is_unreachable = True
 
     def encode(self, data: bytes) -> bytes:
-        if self.is_away:
+        if self.is_unreachable:
             raise ConnectionError("the key service is away")
         return data
 

@@ -13,7 +13,6 @@ from mainspring.alerting.inputs.facts import FactsReader
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.messaging.rejected_sender import SETTLE_TIME_MS
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
-from mainspring.web.server import connection as connections
 from mainspring.web.server.allowed_hosts import AllowedHosts
 from mainspring.web.webhooks import request_reader
 from mainspring.web.webhooks.request_counts import OTHER_TRIGGER, WebhookCounts
@@ -138,7 +137,7 @@ async def test_requests_one_after_the_other_on_one_connection_are_each_answered(
 
 async def test_slow_senders_hold_no_place(tmp_path, monkeypatch):
     """Heads and bodies that do not end are given up in time, with 408 where the head was whole; meanwhile others are taken in."""
-    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 3)
+    monkeypatch.setattr("mainspring.web.server.connection.HEAD_WITHIN_S", 3)
     monkeypatch.setattr(request_reader, "BODY_WITHIN_S", 3)
     async with world(tmp_path, at_once=1) as w, w.listening() as port:
         starts = [b"", b"POST /or", HEAD.encode(), f"{HEAD}Content-Length: 17\r\n\r\n".encode() + GENUINE[:-1]]
@@ -155,7 +154,7 @@ async def test_slow_senders_hold_no_place(tmp_path, monkeypatch):
 
 async def test_head_that_drips_is_given_up_although_bytes_come(tmp_path, monkeypatch):
     """A byte now and then does not prolong it, on a new connection and on one that was used before."""
-    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 1.0)
+    monkeypatch.setattr("mainspring.web.server.connection.HEAD_WITHIN_S", 1.0)
     async with world(tmp_path) as w, w.listening() as port:
         for before in (b"", post()):
             async with connection(port) as (reader, writer), asyncio.timeout(60):
@@ -275,8 +274,8 @@ async def test_sender_that_posts_everything_at_once_with_a_wrong_signature_is_an
     """Once a night all of it within a second: what is kept of the burst is enough for the monitor of rejected senders."""
     async with world(tmp_path) as w:
         assert (await w.ask("/orders", Request(GENUINE, TOKEN))).status == 202
-        wrong = Request(GENUINE, TOKEN | {"authorization": "Bearer changed"})
-        assert {answer.status for answer in await asyncio.gather(*(w.ask("/orders", wrong) for _ in range(20)))} == {
+        forged = Request(GENUINE, TOKEN | {"authorization": "Bearer changed"})
+        assert {answer.status for answer in await asyncio.gather(*(w.ask("/orders", forged) for _ in range(20)))} == {
             401
         }
         while w.intake._recordings:
@@ -304,9 +303,9 @@ async def test_repeated_headers_give_no_access(tmp_path):
         assert (await send_bytes(port, post(head=twice)))[0] == 401
         request = signed("github", Request(GENUINE, {}))
         head = "POST /github HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
-        wrong = f"X-Hub-Signature-256: sha256={'0' * 64}\r\n"
+        bad_signature = f"X-Hub-Signature-256: sha256={'0' * 64}\r\n"
         right = f"X-Hub-Signature-256: {request.headers['x-hub-signature-256']}\r\n"
-        assert (await send_bytes(port, post(head=head + wrong + right)))[0] == 401
+        assert (await send_bytes(port, post(head=head + bad_signature + right)))[0] == 401
         assert (await send_bytes(port, post(head=head + right)))[0] == 202
 
 

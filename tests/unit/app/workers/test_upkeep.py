@@ -9,8 +9,7 @@ import apsw
 import pytest
 
 from mainspring.alerting.inputs.facts import FactsReader
-from mainspring.app.workers import upkeep as upkeep_module
-from mainspring.app.workers.upkeep import Upkeep
+from mainspring.app.workers.upkeep import Upkeep, run_bulk_pieces
 from mainspring.app.workers.worker_runtime import WorkerRuntime
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.monitors.system import process_findings
@@ -98,7 +97,7 @@ class Counted(Upkeep):
 @pytest.mark.asyncio
 async def test_outage_is_reported_once_and_so_is_its_end(store, tmp_path, caplog, monkeypatch):
     """What goes wrong each second is one line, without the traceback of a disk's fault; then a line when it is over."""
-    monkeypatch.setattr(upkeep_module, "_ROUND_INTERVAL_S", 0.01)
+    monkeypatch.setattr("mainspring.app.workers.upkeep._ROUND_INTERVAL_S", 0.01)
     session(store, tmp_path, "worker", dead=True)
     upkeep = Counted()
     upkeep.fault = OSError(errno.EIO, "Input/output error")
@@ -127,9 +126,11 @@ async def test_outage_is_reported_once_and_so_is_its_end(store, tmp_path, caplog
 def test_upkeep_of_one_kind_that_fails_does_not_stop_the_others(store, monkeypatch):
     """Expired leases, retention and the spool have their turn although dead processes cannot be found."""
     done = []
-    monkeypatch.setattr(upkeep_module, "declare_expired_sessions_dead", lambda _store: done.append("leases") or False)
+    monkeypatch.setattr(
+        "mainspring.app.workers.upkeep.declare_expired_sessions_dead", lambda _store: done.append("leases") or False
+    )
     monkeypatch.setattr(Upkeep, "_prune", lambda *_: done.append("retention") or False)
-    monkeypatch.setattr(upkeep_module, "run_bulk_pieces", lambda *_: done.append("bulk") or False)
+    monkeypatch.setattr("mainspring.app.workers.upkeep.run_bulk_pieces", lambda *_: done.append("bulk") or False)
     upkeep = Counted(extra={"spool": lambda _store: done.append("spool")})
     upkeep.fault = PermissionError(errno.EACCES, "Permission denied")
     assert upkeep.run_once(store, store.clock.now())
@@ -169,14 +170,14 @@ def test_upkeep_that_fails_for_a_minute_is_an_incident_until_it_works(store):
 @pytest.mark.asyncio
 async def test_fault_of_ours_is_reported_with_its_place(store, caplog, monkeypatch):
     """A traceback helps only where the code is at fault."""
-    monkeypatch.setattr(upkeep_module, "_ROUND_INTERVAL_S", 0.01)
+    monkeypatch.setattr("mainspring.app.workers.upkeep._ROUND_INTERVAL_S", 0.01)
     calls = []
 
     def broken(_store):
         calls.append(1)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(upkeep_module, "_ROUNDS_PER_PRUNE", 1)
+    monkeypatch.setattr("mainspring.app.workers.upkeep._ROUNDS_PER_PRUNE", 1)
     monkeypatch.setattr(Upkeep, "declare_dead_sessions", lambda self, store: broken(store))
     working = WorkerRuntime(store.path, Registry(), upkeep=Upkeep())
     await working.open()
@@ -220,7 +221,7 @@ def test_peer_n8n_37926_retention_keeps_up_and_the_file_shrinks(store):
 def test_round_does_a_few_pieces_of_bulk_operations(store):
     """Not all at once, so that nothing else of the round waits long; without any it writes nothing."""
     store.open_session("worker")
-    assert not upkeep_module.run_bulk_pieces(store, store.clock.now())
+    assert not run_bulk_pieces(store, store.clock.now())
     runs = tuple(f"r_{n:04}" for n in range(5))
     begin = BeginBulkOperation(
         id="c_1",
@@ -238,7 +239,7 @@ def test_round_does_a_few_pieces_of_bulk_operations(store):
     Upkeep().run_once(store, store.clock.now())
     view = bulk_act(store.reader, "c_1")
     assert (view.state, view.refused, view.left) == (BulkState.RUNNING, 3, 2)
-    assert upkeep_module.run_bulk_pieces(store, store.clock.now())
+    assert run_bulk_pieces(store, store.clock.now())
     assert bulk_act(store.reader, "c_1").state is BulkState.DONE
 
 
@@ -246,7 +247,9 @@ def test_round_requests_no_piece_that_is_not_due(store, monkeypatch):
     """A look while the rate makes the next piece wait is a read, and no commit."""
     store.open_session("worker")
     pieces = []
-    monkeypatch.setattr(upkeep_module, "run_next_piece", lambda _: pieces.append(1) or run_next_piece(store))
+    monkeypatch.setattr(
+        "mainspring.app.workers.upkeep.run_next_piece", lambda _: pieces.append(1) or run_next_piece(store)
+    )
     begin = BeginBulkOperation(
         id="c_1",
         verb=BulkVerb.RETRY,
@@ -261,5 +264,5 @@ def test_round_requests_no_piece_that_is_not_due(store, monkeypatch):
     )
     store.apply(begin)
     for _ in range(3):
-        upkeep_module.run_bulk_pieces(store, store.clock.now())
+        run_bulk_pieces(store, store.clock.now())
     assert len(pieces) == 1

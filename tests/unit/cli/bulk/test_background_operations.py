@@ -79,8 +79,8 @@ def test_all_runs_of_a_filter_are_cancelled(cli, stage):
     assert run_next_piece(stage.store)
     view = cli("bulk", "show", bulk, "--json").json["bulk"]
     assert (view["verb"], view["rate"], view["done"], view["state"]) == ("cancel", "60/m", 1, "done")
-    for wrong in (["--undo", "--background"], ["--rate", "1/s"]):
-        assert cli("runs", "cancel", "--name", "backup", "-y", *wrong).code == 2
+    for invalid in (["--undo", "--background"], ["--rate", "1/s"]):
+        assert cli("runs", "cancel", "--name", "backup", "-y", *invalid).code == 2
 
 
 def test_failed_runs_are_chosen_by_when_they_failed(cli, stage):

@@ -14,7 +14,7 @@ SILENT = Subject("backup", IncidentKind.SILENCE)
 
 
 @pytest.fixture
-def wrong(stage):
+def open_incident(stage):
     """One incident that is open, with a channel that is to be told."""
 
     def record_evaluation(id="i_1", subject=SILENT, text="no success for 26 h", to=TO, facts=None, **options):
@@ -34,10 +34,10 @@ def wrong(stage):
     return record_evaluation
 
 
-def test_list_states_what_is_wrong(cli, wrong):
+def test_list_states_what_is_wrong(cli, open_incident):
     """The loudest and oldest first, by automation and kind; what is folded into another and what is over are shown on demand."""
-    wrong("i_2", Subject("", IncidentKind.STORE_LOST), "the disk\x1b[31m is full")
-    wrong("i_3", Subject("order", IncidentKind.SILENCE), parent=Subject("", IncidentKind.STORE_LOST))
+    open_incident("i_2", Subject("", IncidentKind.STORE_LOST), "the disk\x1b[31m is full")
+    open_incident("i_3", Subject("order", IncidentKind.SILENCE), parent=Subject("", IncidentKind.STORE_LOST))
     out = cli("incidents", "list").out
     assert "backup" in out
     assert "mainspring" in out
@@ -57,7 +57,7 @@ def test_empty_list_reports_that_nothing_is_wrong_only_where_status_does(cli, st
     assert "1 failed run still needs a decision: mainspring failed list" in cli("incidents", "list").err
 
 
-def test_show_prints_words_and_no_names_of_fields(cli, wrong, stage):
+def test_show_prints_words_and_no_names_of_fields(cli, open_incident, stage):
     """What programs read stays in --json."""
     facts = {
         "faults": 1,
@@ -67,7 +67,7 @@ def test_show_prints_words_and_no_names_of_fields(cli, wrong, stage):
         "waits_for_ms": 60_000,
         "is_alone": False,
     }
-    wrong("i_9", Subject("report", IncidentKind.PERMANENT_ERROR), facts=facts)
+    open_incident("i_9", Subject("report", IncidentKind.PERMANENT_ERROR), facts=facts)
     lines = {
         tuple(line.split(maxsplit=1))
         for line in cli("incidents", "show", "i_9").out.splitlines()
@@ -81,7 +81,7 @@ def test_show_prints_words_and_no_names_of_fields(cli, wrong, stage):
     assert set(cli("incidents", "show", "i_9", "--json").json["facts"]) == set(facts)
 
 
-def test_show_has_all_details(cli, wrong):
+def test_show_has_all_details(cli, open_incident):
     """What, since when, by what it was judged, what to do, what became of it, who is told."""
     cli("incidents", "ack", "1", "--reason", "on it", "--actor", "ann")
     result = cli("incidents", "show", "@last")
@@ -99,7 +99,7 @@ def test_show_has_all_details(cli, wrong):
     assert document["alerts"][0]["channel"] == "ops"
 
 
-def test_operations_end_in_the_audit_log(cli, wrong):
+def test_operations_end_in_the_audit_log(cli, open_incident):
     """Who did it and why is on record; one that comes late hears how it stands."""
     assert cli("incidents", "ack", "i_1", "--reason", "mine").code == 0
     assert cli("incidents", "snooze", "i_1", "--for", "4h").code == 0
@@ -112,33 +112,33 @@ def test_operations_end_in_the_audit_log(cli, wrong):
 
 
 @pytest.mark.parametrize(("span", "reason"), [("60d", "30 days"), ("2020-01-05", "passed")])
-def test_snooze_has_bounds(cli, wrong, span, reason):
+def test_snooze_has_bounds(cli, open_incident, span, reason):
     """Neither for ever nor back in time."""
     result = cli("incidents", "snooze", "i_1", "--for", span)
     assert result.code == 2
     assert reason in result.err
 
 
-def test_acknowledged_for_a_time(cli, wrong):
+def test_acknowledged_for_a_time(cli, open_incident):
     """It says until when; neither for ever nor back in time."""
     result = cli("incidents", "ack", "i_1", "--for", "2h")
     assert result.code == 0
     assert "Acknowledged i_1 until" in result.out
     assert cli("incidents", "show", "i_1", "--json").json["state"] == "acknowledged"
-    wrong("i_2", Subject("order", IncidentKind.SILENCE))
+    open_incident("i_2", Subject("order", IncidentKind.SILENCE))
     assert "30 days" in cli("incidents", "ack", "i_2", "--for", "60d").err
     assert cli("incidents", "list", "--state", "open", "--json").json[0]["id"] == "i_2"
 
 
-def test_unknown_incident_is_not_found(cli, wrong):
+def test_unknown_incident_is_not_found(cli, open_incident):
     """So is a beginning that several have."""
-    wrong("i_12", Subject("order", IncidentKind.SILENCE))
+    open_incident("i_12", Subject("order", IncidentKind.SILENCE))
     assert cli("incidents", "show", "nope").code == 3
     assert "i_ could be more than one incident" in cli("incidents", "ack", "i_").err
     assert cli("incidents", "show", "i_1", "--json").json["id"] == "i_1"
 
 
-def test_show_names_the_runbook(cli, wrong, folder):
+def test_show_names_the_runbook(cli, open_incident, folder):
     """The page of the project, at the heading that is about it."""
     assert cli("incidents", "show", "i_1", "--json").json["runbook"] is None
     (folder / "mainspring.toml").write_text("")
@@ -148,14 +148,14 @@ def test_show_names_the_runbook(cli, wrong, folder):
 
 
 @pytest.mark.parametrize(("until", "sentence"), [(None, "none, needs a person"), (-1, "was due "), (3_600_000, "UTC")])
-def test_show_states_what_is_missing_and_what_comes_next(cli, stage, wrong, until, sentence):
+def test_show_states_what_is_missing_and_what_comes_next(cli, stage, open_incident, until, sentence):
     """In the words of the messages; the figures behind them are in the JSON."""
     facts = {
         "last_good_at": stage.now - 7_200_000,
         "missed": 2,
         "next_try_at": None if until is None else stage.now + until,
     }
-    wrong("i_2", Subject("order", IncidentKind.SILENCE), facts=facts)
+    open_incident("i_2", Subject("order", IncidentKind.SILENCE), facts=facts)
     rows = {line[2:15].strip(): line for line in cli("incidents", "show", "i_2").out.splitlines()}
     assert "last success" in rows
     assert "2 slots missed" in rows["impact"]

@@ -350,9 +350,9 @@ def test_renamed_step_is_mapped_by_its_pair(cli, stage):
     answer = cli("explain", run).out
     assert f"mainspring runs retry {run} --map charge=charge_card" in answer
     assert f"mainspring runs retry {run} --accept charge" in answer
-    wrong = cli("runs", "retry", run, "--map", "other=charge_card")
-    assert wrong.code != 0
-    assert "charge=charge_card" in wrong.err
+    refused = cli("runs", "retry", run, "--map", "other=charge_card")
+    assert refused.code != 0
+    assert "charge=charge_card" in refused.err
     assert cli("runs", "retry", run, "--map", "charge=charge_card").code == 0
     assert state(stage, run) is RunState.RUNNING or state(stage, run) is RunState.QUEUED
 

@@ -148,8 +148,8 @@ def test_unsigned_sample_is_marked_as_unchecked(cli, project, monkeypatch) -> No
     sample = f"@{FOLDER / 'github-workflow-run.json'}"
     found = dry_run(cli, "hook", sample)
     assert (found["state"], found["facts"]["sender"].partition(":")[0]) == ("started", "not checked")
-    wrong = dry_run(cli, "hook", sample, "--header", "x-hub-signature-256=sha256=00", code=9)
-    assert (wrong["state"], "401" in wrong["sentence"]) == ("refused", True)
+    refused = dry_run(cli, "hook", sample, "--header", "x-hub-signature-256=sha256=00", code=9)
+    assert (refused["state"], "401" in refused["sentence"]) == ("refused", True)
     monkeypatch.delenv("MAINSPRING_SECRET_HOOK")
     assert "MAINSPRING_SECRET_HOOK" in dry_run(cli, "hook", sample)["facts"]["sender"]
 

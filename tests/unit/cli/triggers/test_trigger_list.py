@@ -175,10 +175,10 @@ def test_replay_of_all_that_a_filter_means_is_a_bulk_operation(cli, shop) -> Non
     assert repeats.count(delivery.delivery) == 1
     assert "1 of 1 delivery done." in cli("bulk", "show", "night").out
     assert cli("triggers", "replay", "--state", "failed", "-y").code != 0
-    for wrong in (
+    for invalid in (
         [],
         [delivery.delivery, "--state", "failed"],
         [delivery.delivery, "--rate", "1/s"],
         [delivery.delivery, "--dry-run"],
     ):
-        assert cli("triggers", "replay", *wrong, "-y").code == 2
+        assert cli("triggers", "replay", *invalid, "-y").code == 2

@@ -47,7 +47,7 @@ def test_provider_speaks_for_its_issuer_over_tls_only():
         "jwks_uri": f"{ISSUER}/k",
     }
     assert read_provider(json.dumps(metadata).encode(), ISSUER).accepts_basic_auth
-    for wrong in (
+    for invalid in (
         {"issuer": "https://evil.example"},
         {"token_endpoint": "http://login.example.com/t"},
         {"token_endpoint": 1},
@@ -55,7 +55,7 @@ def test_provider_speaks_for_its_issuer_over_tls_only():
         {"jwks_uri": None},
     ):
         with pytest.raises(ArgumentError):
-            read_provider(json.dumps(metadata | wrong).encode(), ISSUER)
+            read_provider(json.dumps(metadata | invalid).encode(), ISSUER)
 
 
 @pytest.mark.parametrize("name", ["authlib.oidc.core", "joserfc.jwt"])

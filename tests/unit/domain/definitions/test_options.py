@@ -175,6 +175,6 @@ def test_at_takes_times_of_day_and_moments():
     assert parse_options(DefinitionKind.TASK, {"at": at}, "x")["at"] == [
         *("03:00", "04:30", "2026-12-24T18:00", "2026-12-31T12:00", "2026-12-24T18:00:30+01:00"),
     ]
-    for wrong in ("25:00", "2026-12-24", "2026-12-32T10:00"):
+    for invalid in ("25:00", "2026-12-24", "2026-12-32T10:00"):
         with pytest.raises(OptionError):
-            parse_options(DefinitionKind.TASK, {"at": wrong}, "x")
+            parse_options(DefinitionKind.TASK, {"at": invalid}, "x")

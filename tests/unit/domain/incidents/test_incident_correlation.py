@@ -18,8 +18,8 @@ from mainspring.domain.states import IncidentState
 K = IncidentKind
 
 
-def correlate(found, wrong, parts=None):
-    return incident_correlation.correlate(found, wrong, parts or {})
+def correlate(found, open_incidents, parts=None):
+    return incident_correlation.correlate(found, open_incidents, parts or {})
 
 
 def finding(automation="a", kind=K.SILENCE, fingerprint="", *, severity=Severity.NOTIFY, cause=None):
@@ -70,8 +70,8 @@ def test_part_of_an_acknowledged_incident_groups_nothing_more():
     """A slot that is late beside a worker whose loss is acknowledged is told to nobody, so it explains nothing new."""
     lost, late, silent = finding("", K.WORKER_LOST), finding(kind=K.LATE_START), finding()
     part = incident(late, id="i2", parent="i1")
-    wrong = [incident(lost, state=IncidentState.ACKNOWLEDGED), part]
-    assert correlate([late, silent], wrong)[1] == {late.subject: lost.subject}
+    open_incidents = [incident(lost, state=IncidentState.ACKNOWLEDGED), part]
+    assert correlate([late, silent], open_incidents)[1] == {late.subject: lost.subject}
     assert correlate([late, silent], [incident(lost), part])[1] == {
         late.subject: lost.subject,
         silent.subject: lost.subject,
@@ -102,8 +102,8 @@ def test_more_severe_finding_is_not_grouped(is_open):
         (Severity.DIGEST, {finding(kind=K.LATE_START).subject: quiet.subject}),
     ):
         late = finding(kind=K.LATE_START, severity=severity)
-        found, wrong = ([late], [incident(quiet)]) if is_open else ([late, quiet], [])
-        assert correlate(found, wrong)[1] == parents
+        found, open_incidents = ([late], [incident(quiet)]) if is_open else ([late, quiet], [])
+        assert correlate(found, open_incidents)[1] == parents
 
 
 def test_part_with_a_higher_severity_is_ungrouped():
@@ -183,8 +183,8 @@ def test_storm_counts_all_that_is_part_of_it():
     """What it took in before counts, once, though this look found nothing of most of it."""
     storm = correlate(many(STORM_SIZE), [])[0][0]
     old, late = finding("a00"), finding("c")
-    wrong = [incident(storm), incident(old, id="i2", parent="i1")]
-    first = correlate([old, late], wrong, {"i1": 20_000})[0][0]
+    open_incidents = [incident(storm), incident(old, id="i2", parent="i1")]
+    first = correlate([old, late], open_incidents, {"i1": 20_000})[0][0]
     assert first.text.startswith("20001 incidents with one cause (kind:silence): a00, c and others")
     assert first.facts["number"] == 20_001
 
@@ -193,14 +193,14 @@ def test_acknowledged_storm_groups_nothing_more():
     """What comes alone is told by itself, and many are the next storm; what is in the first one stays there."""
     storm = correlate(many(STORM_SIZE), [])[0][0]
     old, late = finding("a00"), finding("c")
-    wrong = [incident(storm, state=IncidentState.ACKNOWLEDGED), incident(old, id="i2", parent="i1")]
-    assert correlate([old, late], wrong)[1] == {old.subject: storm.subject}
+    open_incidents = [incident(storm, state=IncidentState.ACKNOWLEDGED), incident(old, id="i2", parent="i1")]
+    assert correlate([old, late], open_incidents)[1] == {old.subject: storm.subject}
     new = [finding(f"b{number:02}") for number in range(STORM_SIZE)]
-    order, parents = correlate([old, *new], wrong)
+    order, parents = correlate([old, *new], open_incidents)
     again = Subject("", K.STORM, "kind:silence (2)")
     assert parents == {old.subject: storm.subject, **{item.subject: again for item in new}}
     assert [item.subject for item in order[:2]] == [storm.subject, again]
-    _, parents = correlate([late], [*wrong, incident(order[1], id="i3")])
+    _, parents = correlate([late], [*open_incidents, incident(order[1], id="i3")])
     assert parents == {late.subject: again}
 
 
@@ -212,12 +212,12 @@ def test_second_storm_keeps_its_parts_whatever_becomes_of_the_first(number, extr
     second = replace(first, subject=Subject("", K.STORM, f"{first.subject.fingerprint} (2)"))
     parts = many(number)
     held = [incident(part, id=f"p{place}", parent="i2") for place, part in enumerate(parts)]
-    wrong = [*(incident(first, state=state) for state in extra), incident(second, id="i2"), *held]
-    order, parents = correlate(parts, wrong)
+    open_incidents = [*(incident(first, state=state) for state in extra), incident(second, id="i2"), *held]
+    order, parents = correlate(parts, open_incidents)
     assert parents == {part.subject: second.subject for part in parts}
     assert [item.subject for item in order if item.subject.kind is K.STORM] == [second.subject]
     single_silence = finding("z")
-    _, parents = correlate([*parts, single_silence], wrong)
+    _, parents = correlate([*parts, single_silence], open_incidents)
     assert parents[single_silence.subject] == (first.subject if IncidentState.OPEN in extra else second.subject)
 
 

@@ -70,6 +70,6 @@ def test_error_that_comes_back_three_times_is_reported() -> None:
 
 def test_frequent_manual_help_is_reported() -> None:
     """Above a fifth of at least ten runs."""
-    for helped, started, wrong in ((2, 10, False), (3, 10, True), (9, 9, False), (21, 100, True)):
+    for helped, started, is_found in ((2, 10, False), (3, 10, True), (9, 9, False), (21, 100, True)):
         facts = MonitorInputs(automations=(watched(),), by_hand={"backup": ManualHelp(helped, started)})
-        assert bool(found(HAND, facts, T0)) is wrong
+        assert bool(found(HAND, facts, T0)) is is_found

@@ -10,7 +10,7 @@ from mainspring.domain.monitors.timing.silence import SilenceTuning
 from mainspring.domain.text.phrases import format_figure, format_span
 from tests.unit.domain.monitors.monitor_inputs import DAY, HOUR, T0, cadence, watched
 
-WRONG = MonitorInputs(
+INPUTS_WITH_FINDINGS = MonitorInputs(
     automations=(watched(cadences=(cadence(every="1h"),)),), locks=(HeldLock("db", "x", T0, live=False),)
 )
 
@@ -25,9 +25,11 @@ def test_every_monitor_has_the_kind_of_its_key() -> None:
 
 def test_round_evaluates_all_enabled_monitors() -> None:
     """One that is off finds nothing and judges nothing."""
-    kinds = {finding.subject.kind for finding in evaluate_all(WRONG, DEFAULT_TUNINGS, T0 + DAY).findings}
+    kinds = {finding.subject.kind for finding in evaluate_all(INPUTS_WITH_FINDINGS, DEFAULT_TUNINGS, T0 + DAY).findings}
     assert kinds >= {IncidentKind.SILENCE, IncidentKind.LOCK_HELD}
-    quiet = evaluate_all(WRONG, {**DEFAULT_TUNINGS, IncidentKind.SILENCE: SilenceTuning(on=False)}, T0 + DAY)
+    quiet = evaluate_all(
+        INPUTS_WITH_FINDINGS, {**DEFAULT_TUNINGS, IncidentKind.SILENCE: SilenceTuning(on=False)}, T0 + DAY
+    )
     assert IncidentKind.SILENCE not in {finding.subject.kind for finding in quiet.findings}
     assert IncidentKind.SILENCE not in quiet.evaluated
     assert quiet.evaluated[IncidentKind.LOCK_HELD] == 1
@@ -54,7 +56,7 @@ def test_no_finding_where_nothing_is_expected() -> None:
 def test_evaluated_stats_are_the_facts_of_the_finding() -> None:
     """What is told of an incident is what it was judged by."""
     for monitor in MONITORS.values():
-        for finding in monitor.evaluate(WRONG, monitor.tuning, T0 + DAY):
+        for finding in monitor.evaluate(INPUTS_WITH_FINDINGS, monitor.tuning, T0 + DAY):
             assert isinstance(finding, Evaluation)
             assert finding.finding is None or (
                 finding.finding.facts == finding.figures and finding.finding.subject == finding.subject

@@ -23,8 +23,8 @@ def end(*, succeeded=True, duration_ms=1_000):
     return RunCompletion("r_1", succeeded, not succeeded, NOW - HOUR - duration_ms, NOW - HOUR)
 
 
-def signs(*automations, ended=None, wrong=()):
-    facts = MonitorInputs(automations=automations, open=frozenset(wrong))
+def signs(*automations, ended=None, open_incidents=()):
+    facts = MonitorInputs(automations=automations, open=frozenset(open_incidents))
     return [(warning.label, warning.automation) for warning in find_early_warnings(facts, ended or {}, NOW)]
 
 
@@ -94,4 +94,4 @@ def test_long_pause_is_reported():
 def test_open_incident_is_no_early_warning():
     """Its incident says more."""
     subject = Subject("a", IncidentKind.SILENCE)
-    assert signs(WatchedAutomation(name="a", paused_at=0), wrong=[subject]) == []
+    assert signs(WatchedAutomation(name="a", paused_at=0), open_incidents=[subject]) == []

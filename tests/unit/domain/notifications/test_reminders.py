@@ -110,9 +110,9 @@ def test_part_of_an_open_incident_is_not_repeated():
     """When the other one is over, what is left of it speaks for itself."""
     part, other = replace(OPEN, parent="i0"), replace(OPEN, id="i0")
 
-    def reminded_ids(*wrong):
+    def reminded_ids(*open_incidents):
         found = list_reminders(
-            wrong,
+            open_incidents,
             ROUTING,
             lambda incident_read: IncidentAttributes(subject=incident_read.subject, severity=incident_read.severity),
             5 * HOUR,

@@ -108,9 +108,9 @@ def test_largest_value_is_a_size_within_bounds():
     """What no frame to a child could carry is refused, with the largest that can be."""
     assert (read_payload_limit("256kB"), read_payload_limit("1MiB"), read_payload_limit(7)) == (256_000, 1 << 20, 7)
     assert read_payload_limit(MAX_PAYLOAD_BYTES) == MAX_PAYLOAD_BYTES
-    for wrong in ("0B", 0, MAX_PAYLOAD_BYTES + 1, "lots", -1):
+    for invalid in ("0B", 0, MAX_PAYLOAD_BYTES + 1, "lots", -1):
         with pytest.raises(OptionError):
-            read_payload_limit(wrong)
+            read_payload_limit(invalid)
 
 
 @pytest.mark.parametrize(

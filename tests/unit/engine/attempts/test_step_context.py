@@ -2,9 +2,9 @@
 
 import pytest
 
-import mainspring.engine.attempts.outbox_api as sending
 import mainspring.engine.attempts.step_context as ms
 from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.attempts.outbox_api import publish, send
 from mainspring.engine.attempts.step_context import CURRENT_STEP, NotInStepError, StepContext
 from mainspring.engine.attempts.step_lock import lock
 
@@ -16,8 +16,8 @@ CALLS = {
     "progress()": lambda: ms.progress(1),
     "lock()": lambda: lock("l"),
     "log.info": lambda: ms.log.info("x"),
-    "publish()": lambda: sending.publish("paid"),
-    "send()": lambda: sending.send("orders/eu", 1),
+    "publish()": lambda: publish("paid"),
+    "send()": lambda: send("orders/eu", 1),
 }
 
 

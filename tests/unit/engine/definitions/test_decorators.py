@@ -146,10 +146,10 @@ def test_callable_that_is_no_function_is_refused():
         def sell(self):
             return 1
 
-    for wrong in (rows, Shop.sell, Shop(), "text", print):
+    for invalid in (rows, Shop.sell, Shop(), "text", print):
         for decorate in (task, step):
             with pytest.raises(DefinitionError) as refused:
-                decorate(wrong)
+                decorate(invalid)
             assert refused.value.hint
 
 

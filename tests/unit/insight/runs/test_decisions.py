@@ -9,7 +9,7 @@ from mainspring.domain.errors import ConflictError
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.service.actor import Actor, operation_context
-from mainspring.service.runs import run as runs
+from mainspring.service.runs.run import discard, mark_done
 from mainspring.service.runs.run_recovery import give_result, retry_from
 from mainspring.service.runs.run_start import StartOptions, start
 from mainspring.store.read.operation_reads import OperationReads
@@ -84,7 +84,7 @@ def test_failed_run_that_a_person_settled_names_who_and_why(cli, stage):
     """What may still be done stands under the condition that the decision was a mistake."""
     bad = stage.begin()
     stage.do(fail(bad))
-    runs.discard(stage.store, bad.id, act=by_ann(stage, "customer is gone"))
+    discard(stage.store, bad.id, act=by_ann(stage, "customer is gone"))
     found = explained(cli, bad.id)
     (sentence,) = [sentence for sentence in found["what"] if sentence.startswith("It is settled")]
     assert re.fullmatch(rf"It is settled: cli:ann@box discarded it {JUST_NOW}: customer is gone\.", sentence)
@@ -124,7 +124,7 @@ def test_settled_command_is_not_offered_to_be_run_again(cli, stage):
 def test_declared_success_has_actor_and_reason(cli, stage):
     """It is not told as the success of its code."""
     run = stage.start()
-    runs.mark_done(stage.store, run, act=by_ann(stage, "the bank confirmed it."), result={"paid": 3})
+    mark_done(stage.store, run, act=by_ann(stage, "the bank confirmed it."), result={"paid": 3})
     found = explained(cli, run)
     assert found["state"] == "succeeded"
     assert found["what"][0].startswith("cli:ann@box declared it done at ")
@@ -139,7 +139,7 @@ def test_declared_success_has_actor_and_reason(cli, stage):
 def test_run_that_was_declared_done_without_a_result_is_reported(cli, stage):
     """As `db restore --decide done` leaves it."""
     run = stage.start()
-    runs.mark_done(stage.store, run, act=by_ann(stage))
+    mark_done(stage.store, run, act=by_ann(stage))
     assert explained(cli, run)["what"][1] == "Its code did not end, and no result was given."
 
 
@@ -149,7 +149,7 @@ def test_success_of_the_code_has_no_manual_result(cli, stage):
     stage.do(finish(run))
     assert cli("runs", "show", run.id, "--json").json["manual_results"] == []
     with pytest.raises(ConflictError):
-        runs.mark_done(stage.store, run.id, act=by_ann(stage))
+        mark_done(stage.store, run.id, act=by_ann(stage))
     found = explained(cli, run.id)
     assert found["manual_results"] == []
     assert found["what"][0].startswith("It ended well")

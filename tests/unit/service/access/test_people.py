@@ -17,7 +17,7 @@ from mainspring.service.access import people, sign_in
 from mainspring.service.access.access_keys import hash_key
 from mainspring.service.access.sign_in import SignInOrigin, SignInService
 from mainspring.service.actor import Actor, operation_context
-from mainspring.store.read import people as reads
+from mainspring.store.read.people import person, token_of, web_session
 from mainspring.store.read.status.status import audit_rows
 from mainspring.store.sqlite.store import SqliteStore
 
@@ -60,7 +60,7 @@ class Site:
         return self.sign_in.by_password(name, password, SignInOrigin(address, "Firefox", cookie))
 
     def session(self, cookie):
-        return reads.web_session(self.store.reader, hash_key(cookie))
+        return web_session(self.store.reader, hash_key(cookie))
 
     def operations(self):
         return [(row.verb, row.subject) for row in audit_rows(self.store.reader)]
@@ -216,7 +216,7 @@ def test_person_is_added_changed_and_removed_on_record(site):
     with pytest.raises(OptionError):
         site.add("eve", password="short")
     people.change_person(site.store, "bob", Role.OPERATOR, None, act=site.act())
-    assert reads.person(site.store.reader, "bob").role is Role.OPERATOR
+    assert person(site.store.reader, "bob").role is Role.OPERATOR
     people.remove_person(site.store, "bob", act=site.act())
     with pytest.raises(NotFoundError):
         people.remove_person(site.store, "bob", act=site.act())
@@ -258,7 +258,7 @@ def test_token_is_displayed_once_and_kept_as_a_hash(site):
     text = site.token(automations=["a"], command="c1")
     assert text.startswith("ms_")
     assert len(text) == 46
-    found = reads.token_of(site.store.reader, hash_key(text))
+    found = token_of(site.store.reader, hash_key(text))
     assert (str(found.visitor(site.clock.now())), found.automations, found.by) == ("api:bot", ("a",), "web:ana")
     assert text not in str(site.store.reader.read_text("select * from api_tokens")) + str(audit_rows(site.store.reader))
     with pytest.raises(ConflictError, match="was made before"):
@@ -268,4 +268,4 @@ def test_token_is_displayed_once_and_kept_as_a_hash(site):
     with pytest.raises(OptionError):
         site.token("late", until_at=site.clock.now() - 1)
     people.revoke_token(site.store, found.id, act=site.act())
-    assert reads.token_of(site.store.reader, hash_key(text)) is None
+    assert token_of(site.store.reader, hash_key(text)) is None

@@ -129,7 +129,7 @@ def test_the_background_check_finds_damage_that_no_one_reads(path):
     tables = list_tables(path)
     found = dict(finding for finding in (checking.check_next() for _ in tables) if finding is not None)
     assert found.keys() == set(tables)
-    assert [name for name, wrong in found.items() if wrong] == ["runs"]
+    assert [name for name, is_found in found.items() if is_found] == ["runs"]
     assert read_damage(path) is not None
     assert checking.check_next()[0] == tables[0]
 

@@ -3,10 +3,10 @@
 import apsw
 import pytest
 
-import mainspring.store.sqlite.reader as reader_module
 from mainspring.domain.clock import SystemClock
 from mainspring.store.base import StoreGoneError
 from mainspring.store.commands.sessions import RecordHeartbeat
+from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.file_identity import FileIdentity
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.store import SqliteStore
@@ -57,14 +57,14 @@ def test_reader_answers_nothing_from_a_replaced_file(path, tmp_path):
 def test_reader_reads_nothing_from_a_file_placed_as_it_opened(path, tmp_path, monkeypatch):
     """Neither rows of another store nor the complaint that it has no such table: the store is gone, and that is said."""
     open_database(path).close()
-    reader, real = SqliteReader(path), reader_module.connect
+    reader, real = SqliteReader(path), connect
 
     def late(*words, **options):
         path.rename(tmp_path / "kept.db")
         apsw.Connection(str(path)).execute("create table other (x)")
         return real(*words, **options)
 
-    monkeypatch.setattr(reader_module, "connect", late)
+    monkeypatch.setattr("mainspring.store.sqlite.reader.connect", late)
     with pytest.raises(StoreGoneError, match="replaced by another one"):
         reader.read_text("select count(*) from runs")
     reader.close()

@@ -88,8 +88,8 @@ async def test_every_answer_below_the_api_is_guarded(behind):
     answer = await behind.ask("GET", "/api/v1/openapi.json", headers=bearer)
     assert answer.json()["openapi"] == "3.1.0"
     assert answer.headers["cache-control"] == "private, no-cache"
-    wrong = await behind.ask("POST", "/api/v1/events", headers=bearer, content=b"x=1")
-    assert wrong.status_code == 415
+    refused = await behind.ask("POST", "/api/v1/events", headers=bearer, content=b"x=1")
+    assert refused.status_code == 415
 
 
 FORM = "application/x-www-form-urlencoded"

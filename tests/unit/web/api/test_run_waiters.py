@@ -7,11 +7,10 @@ import httpx2
 import msgspec
 import pytest
 
-from mainspring.app import client as client_module
-from mainspring.app.client import Client
+from mainspring.app.client import _FIRST_POLL_INTERVAL_S, Client
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.service.actor import Actor, operation_context
-from mainspring.service.runs import run as acts
+from mainspring.service.runs.run import mark_done
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.web.api import run_waiters
@@ -38,7 +37,7 @@ def client_of(world, token="ann"):
 
 
 def end(world, run):
-    acts.mark_done(world.store, run, act=operation_context(Actor.cli("a", "b"), world.clock), result={"paid": True})
+    mark_done(world.store, run, act=operation_context(Actor.cli("a", "b"), world.clock), result={"paid": True})
 
 
 async def until(is_so):
@@ -71,7 +70,7 @@ async def test_result_comes_when_another_process_ends_the_run(world, tmp_path):
     await until(lambda: waits(world))
     with contextlib.closing(SqliteStore(tmp_path / "state.db", clock=world.clock)) as other:
         other.open()
-        acts.mark_done(other, handle.id, act=operation_context(Actor.cli("a", "b"), world.clock), result={"paid": True})
+        mark_done(other, handle.id, act=operation_context(Actor.cli("a", "b"), world.clock), result={"paid": True})
     assert await result == {"paid": True}
 
 
@@ -162,7 +161,7 @@ async def test_client_that_others_keep_from_waiting_polls(world, monkeypatch):
     client = Client("http://here/", token="ann", transport=httpx2.ASGITransport(world.api), sleep=sleep)
     assert await client.run(handle.id).result() == {"paid": True}
     assert pauses == sorted(pauses)
-    assert pauses[0] == client_module._FIRST_POLL_INTERVAL_S
+    assert pauses[0] == _FIRST_POLL_INTERVAL_S
 
 
 async def test_disconnected_client_frees_its_slot(world):

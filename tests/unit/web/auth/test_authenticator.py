@@ -10,7 +10,7 @@ from mainspring.domain.access.permissions import IDLE_TIMEOUT_MS, Role, Visitor
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.service.access import people
 from mainspring.service.access.access_keys import hash_key
-from mainspring.store.read import people as reads
+from mainspring.store.read.people import person, token_of
 from mainspring.web.auth.middleware import HEADERS, PUBLIC_PATHS, SIGN_IN_PATHS, is_below
 from mainspring.web.server.request_slots import RequestSlots
 from tests.counted_reads import counted
@@ -96,7 +96,7 @@ async def test_revoked_access_counts_at_the_next_request(site):
     """A revoked token, a changed role, a session that was ended."""
     text, browser = site.token(), site.browser()
     await browser.sign_in("bob")
-    id = reads.token_of(site.store.reader, hash_key(text)).id
+    id = token_of(site.store.reader, hash_key(text)).id
     people.revoke_token(site.store, id, act=site.act())
     assert (await site.auth.authenticator.visitor(request_scope(authorization=f"Bearer {text}"))).status_code == 401
     assert (await browser.get("/people")).status_code == 403
@@ -143,7 +143,7 @@ async def test_other_sites_cannot_change_anything(site, headers, status):
     await browser.sign_in()
     answer = await browser.submit("/people", "remove", headers=headers, name="bob")
     assert answer.status_code == status
-    assert (reads.person(site.store.reader, "bob") is None) == (status == 200)
+    assert (person(site.store.reader, "bob") is None) == (status == 200)
 
 
 @pytest.mark.asyncio
@@ -157,7 +157,7 @@ async def test_change_needs_the_form_token_of_its_session(site):
     )
     for form in ("", "x", foreign, "\u00e9"):
         assert (await ana.submit("/people", "remove", name="bob", form=form)).status_code == 403
-    assert reads.person(site.store.reader, "bob") is not None
+    assert person(site.store.reader, "bob") is not None
     cookie = "; ".join(f"{name}={value}" for name, value in ana.cookies.items())
     headers = {
         "cookie": cookie,
@@ -259,7 +259,7 @@ async def test_current_visitors_are_read_at_once(site, monkeypatch):
     reads_made = counted(site.store.reader)
     authenticator.current_visitors(keys)
     assert len(reads_made) == 2
-    people.revoke_token(site.store, reads.token_of(site.store.reader, keys[0].hash).id, act=site.act())
+    people.revoke_token(site.store, token_of(site.store.reader, keys[0].hash).id, act=site.act())
     people.end_sessions(site.store, "bob", act=site.act())
     people.change_person(site.store, "ana", Role.ADMIN, None, act=site.act())
     assert set(authenticator.current_visitors(keys)) == {keys[1], keys[2], keys[3]}

@@ -127,7 +127,7 @@ async def test_key_that_the_provider_took_back_counts_for_an_hour_at_most(site, 
     """Also where a clock was put back: then nobody knows how old what we have is."""
     started_at = site.clock.now()
     assert (await return_from_provider(site.browser(), provider)).status_code == 303
-    provider.shown_key = key_of("ES256", "second")
+    provider.published_key = key_of("ES256", "second")
     for later, status in ((3_599_000, 303), (3_601_000, 403), (-60_000, 403)):
         now = started_at + later
         monkeypatch.setattr(site.clock, "now", lambda now=now: now)

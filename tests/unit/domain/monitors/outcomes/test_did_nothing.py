@@ -38,11 +38,11 @@ def test_backup_of_twenty_bytes_is_reported_until_one_of_the_usual_size() -> Non
 def test_open_incident_recovers_at_twice_the_limit() -> None:
     """So that nothing flaps at the limit; a failure in between changes nothing, nor does an end of unknown size."""
     known_open = frozenset({Subject("backup", KIND)})
-    for size, wrong in ((GB // 5, True), (2 * GB // 5 - 1, True), (2 * GB // 5, False)):
+    for size, is_found in ((GB // 5, True), (2 * GB // 5 - 1, True), (2 * GB // 5, False)):
         ends = (end(T0, ok=False), end(T0), end(T0, size=size))
         assert (
             bool(found(KIND, MonitorInputs(automations=(watched(ends=ends, sizes=USUAL),), open=known_open), T0))
-            is wrong
+            is is_found
         )
     failed = MonitorInputs(automations=(watched(ends=(end(T0, ok=False),), sizes=USUAL),), open=known_open)
     assert evaluate(KIND, failed, T0)[0].unsure is not None
@@ -91,15 +91,15 @@ def test_bad_day_is_reported_again_the_next_time() -> None:
     """It does not become the yardstick: also not when two were bad within a week."""
     days = [[5_000]] * 40
     days[30], days[33], days[36] = [10], [10], [10]
-    assert [place for place, wrong in enumerate(has_findings(list(of_runs(days)))) if wrong] == [30, 33, 36]
+    assert [place for place, is_found in enumerate(has_findings(list(of_runs(days)))) if is_found] == [30, 33, 36]
 
 
 @given(st.integers(1, 20), st.integers(15, 30))
 def test_new_normal_is_reported_for_a_week_and_then_accepted(size: int, first_day: int) -> None:
     """Eight days: the ninth knows two that lie a week apart. Not within a day or two."""
     days = [[1_000, 1_000]] * first_day + [[size, size]] * 12
-    wrong = has_findings(list(of_runs(days)))
-    assert wrong == [False] * 2 * first_day + [True] * 16 + [False] * 8
+    findings = has_findings(list(of_runs(days)))
+    assert findings == [False] * 2 * first_day + [True] * 16 + [False] * 8
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 2**40)), min_size=1), st.integers(1, 14))

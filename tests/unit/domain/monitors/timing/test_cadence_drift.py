@@ -51,11 +51,11 @@ def test_schedule_that_starts_late_is_reported() -> None:
 def test_drift_does_not_flap() -> None:
     """Who is told of it is told that it is well below half of the share."""
     known_open = frozenset({Subject("backup", KIND)})
-    for skipped, wrong in ((7, True), (6, True), (5, False)):
+    for skipped, is_found in ((7, True), (6, True), (5, False)):
         now = facts(x=served(), y=served(skipped))
         assert (
             bool(found(KIND, MonitorInputs(automations=now.automations, punctual=now.punctual, open=known_open), T0))
-            is wrong
+            is is_found
         )
         assert found(KIND, now, T0) == []
 

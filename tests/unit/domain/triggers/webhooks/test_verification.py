@@ -99,7 +99,7 @@ def test_published_example_of_stripe_has_the_form_of_its_header():
     assert (
         verify_request(verifier, BODY.body, {"stripe-signature": signature}, ["whsec_test"], 1_492_774_577_000) is None
     )
-    for wrong in (
+    for invalid in (
         signature + ",t=1492774578",
         f"v1={right}",
         f"t=1492774577,v0={right}",
@@ -107,7 +107,7 @@ def test_published_example_of_stripe_has_the_form_of_its_header():
         "t=",
         "t=1492774577,v1=zz",
     ):
-        assert verify_request(verifier, BODY.body, {"stripe-signature": wrong}, ["whsec_test"], 1_492_774_577_000)
+        assert verify_request(verifier, BODY.body, {"stripe-signature": invalid}, ["whsec_test"], 1_492_774_577_000)
 
 
 @pytest.mark.parametrize("kind", VERIFIERS)
@@ -191,9 +191,9 @@ def test_long_lists_of_signatures_are_not_tried():
     """A header with thousands of them costs no more than twenty."""
     request = signed("standard", BODY)
     right = request.headers["webhook-signature"]
-    wrong = "v1," + base64.b64encode(bytes(32)).decode()
+    invalid = "v1," + base64.b64encode(bytes(32)).decode()
     for many, code in ((19, None), (20, BAD_SIGNATURE)):
-        headers = request.headers | {"webhook-signature": " ".join([*[wrong] * many, right])}
+        headers = request.headers | {"webhook-signature": " ".join([*[invalid] * many, right])}
         assert checked("standard", Request(request.body, headers)) == code
 
 

@@ -113,6 +113,6 @@ async def test_open_incidents_are_read_once(world):
 
 def test_automation_named_as_a_path_is_found_by_its_escaped_name():
     """A literal word of a path wins, and only an unescaped one is literal."""
-    listed, shown = find_route(b"/api/v1/automations/health"), find_route(b"/api/v1/automations/%68ealth")
+    listed, encoded = find_route(b"/api/v1/automations/health"), find_route(b"/api/v1/automations/%68ealth")
     assert (listed.routes["GET"].id, listed.names) == ("automation_health.listed", {})
-    assert (shown.routes["GET"].id, shown.names) == ("automations.shown", {"automation": "health"})
+    assert (encoded.routes["GET"].id, encoded.names) == ("automations.shown", {"automation": "health"})

@@ -48,8 +48,8 @@ async def test_admin_adds_changes_and_removes_a_person(site, reader):
     assert {
         operation[2] for operation in site.operations() if operation[1] == "person:eve" and operation[0] != "sign in"
     } == {"web:ana"}
-    for wrong in ({"role": "king"}, {"name": HOSTILE}, {"password": "short"}, {"name": "bob"}):
-        answer = await ana.submit("/people", "add", **{**fields, **wrong})
+    for invalid in ({"role": "king"}, {"name": HOSTILE}, {"password": "short"}, {"name": "bob"}):
+        answer = await ana.submit("/people", "add", **{**fields, **invalid})
         assert answer.status_code == 409
         assert "<script>" not in answer.text
     assert "last admin" in (await ana.submit("/people", "remove", name="ana")).text

@@ -53,8 +53,8 @@ async def test_each_table_leaves_by_its_name(world):
     moves = json.loads((await browser.get("/incidents/i_1?as=json&of=moves")).content)
     assert [move["move"] for move in moves] == ["open"]
     assert (await browser.get("/?as=csv&of=due")).status_code == 200
-    for wrong in ("/handover?as=json&of=nothing", "/locks?as=csv&of=opened", "/handover?as=json&of=found_at"):
-        assert (await browser.get(wrong)).status_code == 400, wrong
+    for invalid in ("/handover?as=json&of=nothing", "/locks?as=csv&of=opened", "/handover?as=json&of=found_at"):
+        assert (await browser.get(invalid)).status_code == 400, invalid
 
 
 async def test_long_shift_is_bounded(world):
